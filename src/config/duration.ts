@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A length of time as people write it: `500ms`, `2s`, `1m`, `24h`. Parsed to milliseconds. */
+export function duration(preset: string, min = 1): z.ZodType<number, string | undefined> {
+  return z
+    .string()
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a duration such as 500ms, 2s, 1m or 24h')
+    .default(preset)
+    .transform((text, ctx) => {
+      const [, digits = '0', , unit = 'ms'] = /^(\d+(\.\d+)?)(\D+)$/.exec(text) ?? [];
+      const ms = Math.round(Number(digits) * (UNITS[unit] ?? 1));
+      if (ms < min) ctx.addIssue({ code: 'custom', message: `at least ${min}ms` });
+      return ms;
+    }) as z.ZodType<number, string | undefined>;
+}

@@ -1,0 +1,34 @@
+// Grammar of distribution-spec v1.1.1, "Pulling manifests", and of image-spec's descriptor for digests.
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+const PREFIX = new RegExp(`^(?:${COMPONENT}/)+$`);
+const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
+const KNOWN_HEX: Record<string, RegExp> = { sha256: /^[0-9a-f]{64}$/, sha384: /^[0-9a-f]{96}$/, sha512: /^[0-9a-f]{128}$/ };
+const MAX_REPOSITORY = 255;
+
+/** Whether `text` is a repository name (`library/app`), at most 255 characters. */
+export function isRepository(text: string): boolean {
+  return text.length <= MAX_REPOSITORY && REPOSITORY.test(text);
+}
+
+/** Whether `text` is one or more whole repository components, each followed by a slash. */
+export function repositoryPrefix(text: string): boolean {
+  return text.length <= MAX_REPOSITORY && PREFIX.test(text);
+}
+
+export function isTag(text: string): boolean {
+  return TAG.test(text);
+}
+
+/** Whether `text` is a digest; the length of the hash is checked for the algorithms that are registered. */
+export function isDigest(text: string): boolean {
+  if (text.length > 256 || !DIGEST.test(text)) return false;
+  const [algorithm = '', hash = ''] = text.split(':');
+  return KNOWN_HEX[algorithm]?.test(hash) ?? true;
+}
+
+/** A tag or a digest. */
+export function isReference(text: string): boolean {
+  return isTag(text) || isDigest(text);
+}
