@@ -40,6 +40,7 @@ const probe = z
     fall: z.int().min(1).max(100).default(3).describe('Failed probes in a row after which the upstream is down.'),
     rise: z.int().min(1).max(100).default(3).describe('Good probes in a row after which it is up again.'),
     holdDown: duration('10s', 0).describe('How long it stays down at the least.'),
+    settle: duration('5s', 0).describe('After the push upstream is back: how long neither pushes are admitted nor a fallback answers blob HEADs, so that no client skips uploads on the word of the fallback.'),
   })
   .prefault({});
 

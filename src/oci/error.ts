@@ -1,0 +1,54 @@
+/**
+ * Every error that the edge itself answers, with its status and its usual message.
+ * Codes are those of distribution-spec v1.1.1 ("Error Codes"), plus UNKNOWN, UNAVAILABLE and RANGE_INVALID of distribution.
+ */
+export const ERROR_CATALOG = {
+  BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
+  BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid' },
+  BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry' },
+  DIGEST_INVALID: { status: 400, message: 'provided digest is not a digest' },
+  MANIFEST_INVALID: { status: 400, message: 'manifest invalid' },
+  MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown to registry' },
+  NAME_INVALID: { status: 400, message: 'invalid repository name' },
+  NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry' },
+  SIZE_INVALID: { status: 413, message: 'the content is larger than is allowed' },
+  TAG_INVALID: { status: 400, message: 'a reference is a tag of at most 128 characters or a digest' },
+  UNAUTHORIZED: { status: 401, message: 'authentication required' },
+  DENIED: { status: 403, message: 'requested access to the resource is denied' },
+  UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
+  TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
+  RANGE_INVALID: { status: 416, message: 'invalid range' },
+  UNAVAILABLE: { status: 503, message: 'service unavailable' },
+  UNKNOWN: { status: 500, message: 'unknown error' },
+} as const satisfies Record<string, { status: number; message: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOG;
+
+export interface OciErrorOptions {
+  /** Instead of the catalog's. */
+  status?: number;
+  /** Seconds; becomes Retry-After. */
+  retryAfter?: number;
+  headers?: Record<string, string>;
+}
+
+/** An error as a client of the registry API is told of it. Its message must hold no credential and no upstream repository name. */
+export class OciError extends Error {
+  override readonly name = 'OciError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, message: string = ERROR_CATALOG[code].message, options: OciErrorOptions = {}) {
+    super(message);
+    this.code = code;
+    this.status = options.status ?? ERROR_CATALOG[code].status;
+    this.headers = { ...options.headers };
+    if (options.retryAfter !== undefined) this.headers['retry-after'] = String(options.retryAfter);
+  }
+
+  /** The body, as distribution-spec "Error Codes" has it. */
+  body(): string {
+    return JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: {} }] });
+  }
+}

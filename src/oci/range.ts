@@ -1,0 +1,20 @@
+/** One byte range as asked for: `bytes=first-last`, `bytes=first-` or `bytes=-suffix` (RFC 9110 section 14). */
+export interface ByteRange {
+  first: number | undefined;
+  last: number | undefined;
+}
+
+/**
+ * Reads a Range header. `undefined`: there is none, or of a unit that may be ignored. `invalid`: it is in bytes but malformed.
+ * Several ranges are called invalid: registries answer one, and multipart replies cannot be spliced.
+ */
+export function parseRange(header: string | undefined): ByteRange | 'invalid' | undefined {
+  if (header === undefined) return undefined;
+  if (!/^bytes\s*=/i.test(header)) return undefined;
+  const match = /^bytes\s*=\s*(\d{0,15})-(\d{0,15})$/i.exec(header.trim());
+  if (!match || (match[1] === '' && match[2] === '')) return 'invalid';
+  const first = match[1] === '' ? undefined : Number(match[1]);
+  const last = match[2] === '' ? undefined : Number(match[2]);
+  if (first !== undefined && last !== undefined && last < first) return 'invalid';
+  return { first, last };
+}

@@ -1,0 +1,81 @@
+import { OciError } from './error.ts';
+import { isDigest, isReference, isRepository } from './reference.ts';
+
+/** What a path of the registry API asks for. `session` is the last part of an upload's path, which only its issuer understands. */
+export type RegistryPath =
+  | { kind: 'ping' }
+  | { kind: 'catalog' }
+  | { kind: 'manifest'; repository: string; reference: string }
+  | { kind: 'blob'; repository: string; digest: string }
+  | { kind: 'upload-start'; repository: string }
+  | { kind: 'upload'; repository: string; session: string }
+  | { kind: 'tags'; repository: string }
+  | { kind: 'referrers'; repository: string; digest: string };
+
+export type RegistryRequest = RegistryPath & { method: string; query: URLSearchParams };
+
+const METHODS: Record<RegistryPath['kind'], readonly string[]> = {
+  ping: ['GET', 'HEAD'],
+  catalog: ['GET', 'HEAD'],
+  manifest: ['GET', 'HEAD', 'PUT', 'DELETE'],
+  blob: ['GET', 'HEAD', 'DELETE'],
+  'upload-start': ['POST'],
+  upload: ['GET', 'HEAD', 'PATCH', 'PUT', 'DELETE'],
+  tags: ['GET', 'HEAD'],
+  referrers: ['GET', 'HEAD'],
+};
+const MAX_SESSION = 4096;
+
+/**
+ * Reads a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`).
+ * `path` is the raw path: nothing is decoded, so that an encoded slash or dot cannot mean something else further on.
+ * @throws OciError NAME_INVALID, TAG_INVALID, DIGEST_INVALID, UNSUPPORTED, or 404 for what is no endpoint.
+ */
+export function parseRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
+  const parsed = parsePath(path);
+  const allowed = METHODS[parsed.kind];
+  if (!allowed.includes(method)) {
+    throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, { headers: { allow: allowed.join(', ') } });
+  }
+  return { ...parsed, method, query };
+}
+
+function parsePath(path: string): RegistryPath {
+  if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
+  if (path === '/v2/_catalog') return { kind: 'catalog' };
+  const parts = path.slice('/v2/'.length).split('/');
+  // A repository may itself contain the words blobs, manifests and tags: read from the right.
+  const last = parts.at(-1) ?? '';
+  const verb = parts.at(-2);
+  if (verb === 'uploads' && parts.at(-3) === 'blobs') return uploadPath(parts, last);
+  if (last === 'uploads' && verb === 'blobs') return { kind: 'upload-start', repository: repositoryOf(parts.slice(0, -2)) };
+  if (verb === 'tags' && last === 'list') return { kind: 'tags', repository: repositoryOf(parts.slice(0, -2)) };
+  if (verb === 'manifests') {
+    const repository = repositoryOf(parts.slice(0, -2));
+    if (!isReference(last)) throw new OciError(last.includes(':') ? 'DIGEST_INVALID' : 'TAG_INVALID');
+    return { kind: 'manifest', repository, reference: last };
+  }
+  if (verb === 'blobs' || verb === 'referrers') {
+    const repository = repositoryOf(parts.slice(0, -2));
+    if (!isDigest(last)) throw new OciError('DIGEST_INVALID');
+    return { kind: verb === 'blobs' ? 'blob' : 'referrers', repository, digest: last };
+  }
+  throw new OciError('NAME_UNKNOWN', 'no such endpoint of the registry API');
+}
+
+function uploadPath(parts: string[], session: string): RegistryPath {
+  const repository = repositoryOf(parts.slice(0, -3));
+  if (session === '') return { kind: 'upload-start', repository };
+  if (session.length > MAX_SESSION || !/^[A-Za-z0-9._~=-]+$/.test(session)) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  return { kind: 'upload', repository, session };
+}
+
+function repositoryOf(parts: string[]): string {
+  const repository = parts.join('/');
+  if (!isRepository(repository)) throw new OciError('NAME_INVALID');
+  return repository;
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 32);
+}

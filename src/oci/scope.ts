@@ -1,0 +1,30 @@
+/** A resource scope of the Docker token protocol: `repository:library/app:pull,push`. */
+export interface Scope {
+  type: string;
+  name: string;
+  actions: string[];
+}
+
+/** Reads one scope. The name may hold a colon (a port), so it is split on the first and the last one. */
+export function parseScope(text: string): Scope | undefined {
+  const first = text.indexOf(':');
+  const last = text.lastIndexOf(':');
+  if (first <= 0 || last <= first + 1) return undefined;
+  const actions = text.slice(last + 1).split(',').filter((action) => action !== '');
+  return { type: text.slice(0, first), name: text.slice(first + 1, last), actions };
+}
+
+export function formatScope({ type, name, actions }: Scope): string {
+  return `${type}:${name}:${actions.join(',')}`;
+}
+
+/** Renames the repositories in a space-separated scope list; scopes whose name has no counterpart are left out. */
+export function renameScopes(scopes: string, rename: (repository: string) => string | undefined): string {
+  const renamed = scopes.split(' ').map((text) => {
+    const scope = parseScope(text);
+    if (scope?.type !== 'repository') return text;
+    const name = rename(scope.name);
+    return name === undefined ? '' : formatScope({ ...scope, name });
+  });
+  return renamed.filter((text) => text !== '').join(' ');
+}

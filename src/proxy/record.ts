@@ -1,0 +1,77 @@
+import type { TrafficClass } from '../failover/view.ts';
+
+/** Why an attempt did not serve; a closed list, because it labels metrics. */
+export const FAILURE_REASONS = [
+  'connect',
+  'dns',
+  'tls',
+  'reset',
+  'first-byte',
+  'stall',
+  'short',
+  'digest',
+  'length',
+  'status-5xx',
+  'rate-limited',
+  'credentials',
+  'authority-dead',
+  'canary',
+  'redirect-host',
+  'redirect-loop',
+  'too-large',
+  'malformed',
+  'saturated',
+  'out-of-time',
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+/** One request to one upstream URL. */
+export interface AttemptRecord {
+  upstream: string;
+  url: string;
+  class: TrafficClass;
+  outcome: 'served' | 'absent' | 'refused' | 'failed' | 'aborted';
+  reason?: FailureReason;
+  /** What happened, in words; never a credential. */
+  detail?: string;
+  status?: number;
+  /** Milliseconds from the start of the attempt to its outcome. */
+  ms: number;
+}
+
+/** One client request from its first byte to its last; the source of the log line and of the metrics. */
+export interface RequestRecord {
+  id: string;
+  method: string;
+  protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2.0';
+  /** Address of the client. */
+  client: string;
+  kind: 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'catalog' | 'token' | 'download' | 'passthrough' | 'invalid';
+  repository?: string;
+  reference?: string;
+  /** Prefix of the route that was taken. */
+  route?: string;
+  /** Upstream whose answer was relayed. */
+  upstream?: string;
+  /** Upstream that would have been asked first were everything well. */
+  preferred?: string;
+  attempts: AttemptRecord[];
+  status: number;
+  /** Error code of the reply, if it was one of the edge's own. */
+  code?: string;
+  outcome: 'served' | 'fallback' | 'absent' | 'refused' | 'failed' | 'aborted' | 'cut' | 'invalid';
+  /** In words, why the reply is what it is, when it is not simply served. */
+  detail?: string;
+  bytesIn: number;
+  bytesOut: number;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  /** Milliseconds to the first byte of the reply. */
+  firstByteMs: number;
+  totalMs: number;
+}
+
+/** Takes finished requests; metrics and the ring of failovers implement it. */
+export interface Observer {
+  record(request: RequestRecord): void;
+}
