@@ -1,29 +1,5 @@
+import type { Failure } from '../failover/classify.ts';
 import type { TrafficClass } from '../failover/view.ts';
-
-/** Why an attempt did not serve; a closed list, because it labels metrics. */
-export const FAILURE_REASONS = [
-  'connect',
-  'dns',
-  'tls',
-  'reset',
-  'first-byte',
-  'stall',
-  'short',
-  'digest',
-  'length',
-  'status-5xx',
-  'rate-limited',
-  'credentials',
-  'authority-dead',
-  'canary',
-  'redirect-host',
-  'redirect-loop',
-  'too-large',
-  'malformed',
-  'saturated',
-  'out-of-time',
-] as const;
-export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** One request to one upstream URL. */
 export interface AttemptRecord {
@@ -31,7 +7,7 @@ export interface AttemptRecord {
   url: string;
   class: TrafficClass;
   outcome: 'served' | 'absent' | 'refused' | 'failed' | 'aborted';
-  reason?: FailureReason;
+  reason?: Failure;
   /** What happened, in words; never a credential. */
   detail?: string;
   status?: number;
@@ -46,7 +22,18 @@ export interface RequestRecord {
   protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2.0';
   /** Address of the client. */
   client: string;
-  kind: 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'catalog' | 'token' | 'download' | 'passthrough' | 'invalid';
+  kind:
+    | 'ping'
+    | 'manifest'
+    | 'blob'
+    | 'upload'
+    | 'tags'
+    | 'referrers'
+    | 'catalog'
+    | 'token'
+    | 'download'
+    | 'passthrough'
+    | 'invalid';
   repository?: string;
   reference?: string;
   /** Prefix of the route that was taken. */

@@ -1,0 +1,44 @@
+import type { Gate, HealthState } from './view.ts';
+
+export interface GateInput {
+  state: HealthState;
+  /** Why the upstream is in this state. */
+  reason: string;
+  readOnly: boolean;
+  /** Writes fail although probes are good. */
+  pushBreakerOpen: boolean;
+}
+
+/**
+ * The write gate of an upstream after a change (docs/adr: one write gate):
+ *
+ *   refusing  --upstream can take writes-->  settling  --`settle` over-->  accepting
+ *   accepting, settling  --it cannot-->  refusing
+ *
+ * An edge that has just started accepts as soon as the first probe is good: it has told no client anything yet.
+ */
+export function nextGate(gate: Gate | undefined, input: GateInput, settle: number, now: number): Gate {
+  const obstacle = obstacleOf(input);
+  if (obstacle !== undefined) {
+    if (gate?.mode === 'refusing') return gate.reason === obstacle ? gate : { ...gate, reason: obstacle };
+    return { mode: 'refusing', since: now, reason: obstacle };
+  }
+  if (gate === undefined) return { mode: 'accepting', since: now, reason: input.reason };
+  if (gate.mode === 'refusing') {
+    if (settle <= 0 || gate.reason === NOT_PROBED) return { mode: 'accepting', since: now, reason: input.reason };
+    return { mode: 'settling', since: now, reason: 'back, and settling' };
+  }
+  if (gate.mode === 'settling' && now - gate.since >= settle)
+    return { mode: 'accepting', since: now, reason: input.reason };
+  return gate;
+}
+
+const NOT_PROBED = 'not probed yet';
+
+function obstacleOf(input: GateInput): string | undefined {
+  if (input.state === 'unknown') return NOT_PROBED;
+  if (input.state === 'down') return input.reason;
+  if (input.readOnly) return 'it is read-only';
+  if (input.pushBreakerOpen) return 'it fails the writes it is given';
+  return undefined;
+}
