@@ -1,0 +1,149 @@
+import NodeCache from 'node-cache';
+import { type Challenge, parseChallenges } from '../oci/challenge.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+/** What the edge itself holds for an upstream. */
+export interface StaticUser {
+  username: string;
+  password: string;
+  /** Further hosts whose token service may be given the password. */
+  realmHosts: readonly string[];
+}
+
+export interface Token {
+  value: string;
+  /** Seconds. */
+  expiresIn: number;
+}
+
+/** Asks a token service. @param authorization of the static user, if there is one */
+export type FetchToken = (realm: URL, authorization: string | undefined) => Promise<Token>;
+
+interface Cached {
+  value: string;
+  refreshAt: number;
+}
+
+const MAX_TOKENS = 5000;
+const REFRESH_AT = 0.75;
+const EARLY_SECONDS = 10;
+
+/**
+ * The edge's own way of authenticating to one upstream: Basic, or the Bearer token flow (docker token protocol) with a static user
+ * or anonymously. What the upstream wants is learnt from its challenges. Tokens are kept by scope and refreshed early.
+ */
+export class Authorizer {
+  readonly #upstream: URL;
+  readonly #user: StaticUser | undefined;
+  readonly #fetch: FetchToken;
+  readonly #tokens = new NodeCache({ useClones: false, maxKeys: MAX_TOKENS, checkperiod: 120 });
+  readonly #pending = new Map<string, Promise<string>>();
+  #challenge: Challenge | undefined;
+
+  constructor(upstream: URL, user: StaticUser | undefined, fetch: FetchToken) {
+    this.#upstream = upstream;
+    this.#user = user;
+    this.#fetch = fetch;
+  }
+
+  /** Whether it is known how the upstream wants to be asked. */
+  get learnt(): boolean {
+    return this.#challenge !== undefined;
+  }
+
+  /**
+   * The Authorization for a request, as far as it is known.
+   * @param scopes in the upstream's names
+   * @throws UpstreamError credentials, or whatever the token service failed with
+   */
+  async authorization(scopes: readonly string[]): Promise<string | undefined> {
+    if (this.#challenge?.scheme === 'basic') return this.#basic();
+    if (this.#challenge?.scheme !== 'bearer') return undefined;
+    return `Bearer ${await this.#token(this.#challenge, scopes)}`;
+  }
+
+  /**
+   * Learns from a 401. Whether another try can help.
+   * @param sent the Authorization that was refused
+   */
+  learn(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
+    const challenges = parseChallenges(wwwAuthenticate);
+    const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
+    const basic = challenges.find((one) => one.scheme === 'basic');
+    const chosen = bearer ?? (this.#user ? basic : undefined);
+    if (!chosen) return false;
+    this.#challenge = chosen;
+    if (sent === undefined) return true;
+    if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
+    // The token was good once: it may have been revoked, or its key changed.
+    return this.#tokens.del(keyOf(chosen, scopes)) > 0 || !sent.startsWith('Bearer ');
+  }
+
+  close(): void {
+    this.#tokens.close();
+  }
+
+  #basic(): string | undefined {
+    if (!this.#user) return undefined;
+    return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
+  }
+
+  async #token(challenge: Challenge, scopes: readonly string[]): Promise<string> {
+    const key = keyOf(challenge, scopes);
+    const cached = this.#tokens.get<Cached>(key);
+    if (cached && Date.now() < cached.refreshAt) return cached.value;
+    const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
+    if (!cached) return fetching;
+    // Still valid: refreshed beside the request; if that fails, the next request tries again.
+    fetching.catch(() => cached);
+    return cached.value;
+  }
+
+  #renew(key: string, challenge: Challenge, scopes: readonly string[]): Promise<string> {
+    const renewed = this.#request(challenge, scopes)
+      .then((token) => {
+        this.#remember(key, token);
+        return token.value;
+      })
+      .finally(() => this.#pending.delete(key));
+    this.#pending.set(key, renewed);
+    return renewed;
+  }
+
+  async #request(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+    const realm = this.#realm(challenge.parameters.realm ?? '');
+    const service = challenge.parameters.service;
+    if (service !== undefined) realm.searchParams.set('service', service);
+    for (const scope of scopes) realm.searchParams.append('scope', scope);
+    return this.#fetch(realm, this.#basic());
+  }
+
+  /** The password goes to the upstream's own host, or to one that the configuration names, and never in the clear unless the upstream is plain itself. */
+  #realm(text: string): URL {
+    const realm = URL.canParse(text) ? new URL(text) : undefined;
+    if (!realm || !/^https?:$/.test(realm.protocol))
+      throw new UpstreamError('credentials', 'the challenge names no usable token service');
+    if (realm.protocol === 'http:' && this.#upstream.protocol === 'https:') {
+      throw new UpstreamError('credentials', `the token service at ${realm.host} is not https`);
+    }
+    const known = realm.hostname === this.#upstream.hostname || this.#user?.realmHosts.includes(realm.hostname);
+    if (this.#user && !known) {
+      throw new UpstreamError(
+        'credentials',
+        `the token service is on ${realm.hostname}, which realmHosts does not name`,
+      );
+    }
+    return realm;
+  }
+
+  #remember(key: string, { value, expiresIn }: Token): void {
+    const lifetime = Math.max(expiresIn - EARLY_SECONDS, 1);
+    // node-cache throws when it is full instead of making room.
+    if (this.#tokens.keys().length >= MAX_TOKENS) this.#tokens.flushAll();
+    this.#tokens.set<Cached>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_AT }, lifetime);
+  }
+}
+
+function keyOf(challenge: Challenge, scopes: readonly string[]): string {
+  return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
+}

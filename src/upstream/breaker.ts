@@ -1,0 +1,124 @@
+import CircuitBreaker from 'opossum';
+import type { BreakerConfig } from '../config/schema.ts';
+import type { BreakerState } from '../failover/view.ts';
+
+/** Leave to make one attempt; to be settled once, by `Breaker.settle`. */
+export interface Ticket {
+  readonly generation: number;
+  readonly trial: boolean;
+}
+
+/** A trial that has not settled after so long does not keep others out any more. */
+const TRIAL_MS = 30_000;
+
+/**
+ * A circuit breaker around outcomes that are already known: opossum's rolling statistics and states, fed when an attempt settles.
+ *
+ *   closed --`consecutive` failures, or over `errorPercent` of `volume` in `window`--> open
+ *   open --`open`, doubled at each failed trial up to `openMax`, jittered--> half-open
+ *   half-open --one real success, or a canary's--> closed;  --its trial fails--> open
+ *
+ * What opossum would get wrong is kept from it: calls begun before a trip (generations), hung trials, and its own time limit.
+ */
+export class Breaker {
+  readonly #breaker: CircuitBreaker<[boolean], void>;
+  readonly #config: BreakerConfig;
+  readonly #random: () => number;
+  #generation = 0;
+  #streak = 0;
+  #trips = 0;
+  #trialSince: number | undefined;
+
+  /** @param onChange told of every change of state */
+  constructor(config: BreakerConfig, onChange: (state: BreakerState) => void, random: () => number = Math.random) {
+    this.#config = config;
+    this.#random = random;
+    this.#breaker = new CircuitBreaker<[boolean], void>(outcomeOf, {
+      timeout: false,
+      resetTimeout: config.open,
+      errorThresholdPercentage: config.errorPercent,
+      volumeThreshold: config.volume,
+      rollingCountTimeout: config.window,
+      rollingCountBuckets: 10,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+    });
+    this.#breaker.on('open', () => this.#opened(onChange));
+    this.#breaker.on('halfOpen', () => onChange('half-open'));
+    this.#breaker.on('close', () => onChange('closed'));
+  }
+
+  get state(): BreakerState {
+    if (this.#breaker.opened) return 'open';
+    return this.#breaker.halfOpen ? 'half-open' : 'closed';
+  }
+
+  /** Whether the half-open breaker would admit a trial now. */
+  get trialFree(): boolean {
+    return this.state === 'half-open' && (this.#trialSince === undefined || Date.now() - this.#trialSince > TRIAL_MS);
+  }
+
+  /** Never refuses: whom to ask is the plan's decision, and it asks even an open one when nothing else is left. */
+  admit(): Ticket {
+    const trial = this.trialFree;
+    if (trial) this.#trialSince = Date.now();
+    return { generation: this.#generation, trial };
+  }
+
+  /** How the attempt ended. `neutral`: it says nothing of the upstream (the client left, a hedge was won by another). */
+  settle(ticket: Ticket, result: 'good' | 'bad' | 'neutral'): void {
+    if (ticket.trial) this.#trialSince = undefined;
+    const stale = ticket.generation !== this.#generation;
+    if (result === 'neutral' || stale || this.#breaker.opened) return;
+    this.#streak = result === 'good' ? 0 : this.#streak + 1;
+    this.#prepareOpenTime();
+    // The rejection is the outcome that was just given; opossum has counted it.
+    this.#breaker.fire(result === 'good').catch((error: unknown) => rethrowUnless(error));
+    if (this.#streak >= this.#config.consecutive) this.#breaker.open();
+  }
+
+  /** Closes it because a canary was read well after the upstream had been down. */
+  recover(): void {
+    if (this.state === 'closed') return;
+    this.#forget();
+    this.#breaker.close();
+  }
+
+  dispose(): void {
+    this.#breaker.shutdown();
+  }
+
+  #opened(onChange: (state: BreakerState) => void): void {
+    this.#generation += 1;
+    this.#streak = 0;
+    this.#trips += 1;
+    this.#trialSince = undefined;
+    onChange('open');
+  }
+
+  /** opossum reads `resetTimeout` when it opens, so that the next opening's length is set beforehand. */
+  #prepareOpenTime(): void {
+    if (this.state === 'closed' && this.#streak === 0) this.#trips = 0;
+    const length = Math.min(this.#config.open * 2 ** this.#trips, this.#config.openMax);
+    const options: { resetTimeout?: number } = Reflect.get(this.#breaker, 'options');
+    options.resetTimeout = length * (0.9 + 0.2 * this.#random());
+  }
+
+  #forget(): void {
+    this.#generation += 1;
+    this.#streak = 0;
+    this.#trips = 0;
+    this.#trialSince = undefined;
+  }
+}
+
+class AttemptFailed extends Error {}
+
+async function outcomeOf(good: boolean): Promise<void> {
+  if (!good) throw new AttemptFailed();
+}
+
+function rethrowUnless(error: unknown): void {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (!(error instanceof AttemptFailed) && code !== 'EOPENBREAKER' && code !== 'ESHUTDOWN') throw error;
+}

@@ -1,0 +1,95 @@
+import type { Readable } from 'node:stream';
+import tls from 'node:tls';
+import { Agent, type Dispatcher, Pool } from 'undici';
+import { HeaderList } from './header-list.ts';
+import type { Resolver } from './resolver.ts';
+import { asUpstreamError } from './upstream-error.ts';
+
+export interface Call {
+  method: string;
+  /** Path and query as sent. */
+  path: string;
+  headers: Record<string, string>;
+  body?: string | undefined;
+  signal: AbortSignal;
+}
+
+export interface Answer {
+  status: number;
+  headers: HeaderList;
+  /** Must be read to its end or destroyed, else its connection is lost. */
+  body: Readable & { dump(options?: { limit: number }): Promise<void> };
+}
+
+export interface ClientOptions {
+  ca: string | undefined;
+  /** Milliseconds for TCP and TLS. */
+  connectMs: number;
+  /** Connections at once; callers bound their requests to fewer, so that nothing ever queues. */
+  connections: number;
+  resolver: Resolver;
+}
+
+const MAX_HEADER_BYTES = 65_536;
+
+/** HTTP/1.1 to one URL, and to the hosts that its redirects may lead to. Time limits are the caller's, by its signal. */
+export class Client {
+  readonly #pool: Pool;
+  readonly #foreign: Agent;
+
+  constructor(url: URL, { ca, connectMs, connections, resolver }: ClientOptions) {
+    const connect = { timeout: connectMs, lookup: resolver.lookup };
+    const shared = {
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    };
+    this.#pool = new Pool(url.origin, {
+      ...shared,
+      connections,
+      connect: ca === undefined ? connect : { ...connect, ca },
+    });
+    const authorities = ca === undefined ? {} : { ca: [...tls.rootCertificates, ca] };
+    this.#foreign = new Agent({ ...shared, connections, connect: { ...connect, ...authorities } });
+  }
+
+  /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted */
+  async send(call: Call): Promise<Answer> {
+    return answerTo(this.#pool.request(optionsOf(call)), call.signal);
+  }
+
+  /** The same to another host. @param url absolute; `call.path` is ignored */
+  async sendElsewhere(url: URL, call: Call): Promise<Answer> {
+    return answerTo(
+      this.#foreign.request({ ...optionsOf(call), origin: url.origin, path: url.pathname + url.search }),
+      call.signal,
+    );
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#foreign.destroy()]);
+  }
+}
+
+function optionsOf(call: Call): Dispatcher.RequestOptions {
+  const { method, path, headers, body, signal } = call;
+  return { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null, signal, responseHeaders: 'raw' };
+}
+
+async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Answer> {
+  try {
+    const { statusCode, headers, body } = await response;
+    return { status: statusCode, headers: headerList(headers), body };
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw asUpstreamError(error);
+  }
+}
+
+// With `responseHeaders: 'raw'` undici gives the alternating list, whatever its types say.
+function headerList(headers: unknown): HeaderList {
+  if (Array.isArray(headers)) return HeaderList.fromRaw(headers);
+  return new HeaderList(Object.entries(headers as Record<string, string>));
+}

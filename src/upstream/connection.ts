@@ -1,0 +1,180 @@
+import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
+import { Authorizer, type StaticUser, type Token } from './authorizer.ts';
+import { readJson } from './body.ts';
+import { type Answer, Client } from './client.ts';
+import { redirectTarget } from './redirect.ts';
+import type { Resolver } from './resolver.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+/** A request to an upstream URL in the upstream's own names. */
+export interface UpstreamCall {
+  method: string;
+  /** Path and query below the URL. */
+  path: string;
+  headers: Record<string, string>;
+  /** What a token must allow. */
+  scopes: readonly string[];
+  /** The client's own Authorization, for an upstream with `credentials: forward`. */
+  clientAuthorization?: string | undefined;
+  signal: AbortSignal;
+  redirects: 'follow' | 'pass';
+}
+
+export interface UpstreamAnswer extends Answer {
+  /** Whether it came from where a redirect led, and not from the registry itself. */
+  redirected: boolean;
+  /** Where it came from. */
+  url: URL;
+}
+
+/** What the edge may show an upstream; contents of the files that the configuration names. */
+export interface Secrets {
+  ca?: string;
+  password?: string;
+  probePassword?: string;
+}
+
+const MAX_REDIRECTS = 5;
+const MAX_TOKEN_BODY = 262_144;
+/** Beside those of clients: probes, token requests, catalog pages. */
+const EXTRA_CONNECTIONS = 16;
+
+/** Speaks to one URL: base path, credentials, redirects. */
+export class Connection {
+  readonly url: URL;
+  readonly #base: string;
+  readonly #client: Client;
+  readonly #config: UpstreamConfig;
+  readonly #own: Authorizer | undefined;
+  readonly #probes: Authorizer;
+
+  constructor(url: string, config: UpstreamConfig, secrets: Secrets, resolver: Resolver) {
+    this.url = new URL(url);
+    this.#base = this.url.pathname.replace(/\/+$/, '');
+    this.#config = config;
+    const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
+    this.#client = new Client(this.url, { ca: secrets.ca, connectMs: config.deadlines.connect, connections, resolver });
+    const fetchToken = (realm: URL, authorization: string | undefined) => this.#fetchToken(realm, authorization);
+    const own = userOf(config.credentials, secrets.password);
+    this.#own = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, fetchToken);
+    const probeUser =
+      config.probe.credentials === undefined ? own : userOf(config.probe.credentials, secrets.probePassword);
+    this.#probes = new Authorizer(this.url, probeUser, fetchToken);
+  }
+
+  /** @throws UpstreamError; or the signal's reason */
+  async send(call: UpstreamCall): Promise<UpstreamAnswer> {
+    const authorizer = this.#own;
+    if (!authorizer) return this.#follow(call, call.clientAuthorization);
+    return this.#authorized(authorizer, call);
+  }
+
+  /** The same with the credentials of the probe. */
+  async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
+    return this.#authorized(this.#probes, call);
+  }
+
+  /**
+   * Authorization for a request whose body cannot be sent twice, so that it has to be right at once.
+   * @param clientAuthorization used where the upstream's credentials are `forward`
+   */
+  async authorizationAhead(
+    scopes: readonly string[],
+    clientAuthorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const authorizer = this.#own;
+    if (!authorizer) return clientAuthorization;
+    if (!authorizer.learnt) {
+      const answer = await this.#follow(
+        { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' },
+        undefined,
+      );
+      await answer.body.dump({ limit: 16_384 });
+      if (answer.status !== 401) return undefined;
+      authorizer.learn(answer.headers.joined('www-authenticate'), undefined, scopes);
+    }
+    return authorizer.authorization(scopes);
+  }
+
+  /** Any URL, without any credential of the edge's: a token service that a challenge named. */
+  async sendElsewhere(
+    url: URL,
+    call: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
+  ): Promise<Answer> {
+    return this.#client.sendElsewhere(url, { ...call, path: '' });
+  }
+
+  async close(): Promise<void> {
+    this.#own?.close();
+    this.#probes.close();
+    await this.#client.destroy();
+  }
+
+  async #authorized(authorizer: Authorizer, call: UpstreamCall): Promise<UpstreamAnswer> {
+    const first = await authorizer.authorization(call.scopes);
+    const answer = await this.#follow(call, first);
+    if (answer.status !== 401 || answer.redirected) return answer;
+    if (!authorizer.learn(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
+    await answer.body.dump({ limit: 65_536 });
+    return this.#follow(call, await authorizer.authorization(call.scopes));
+  }
+
+  async #follow(call: UpstreamCall, authorization: string | undefined): Promise<UpstreamAnswer> {
+    const headers = authorization === undefined ? call.headers : { ...call.headers, authorization };
+    let url = new URL(this.#base + call.path, this.url);
+    let answer = await this.#client.send({
+      method: call.method,
+      path: url.pathname + url.search,
+      headers,
+      signal: call.signal,
+    });
+    let hops = 0;
+    while (call.redirects === 'follow' && [301, 302, 303, 307, 308].includes(answer.status)) {
+      hops += 1;
+      await answer.body.dump({ limit: 65_536 });
+      if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
+      url = redirectTarget(answer.headers.get('location'), url, this.#config.redirects.hosts);
+      // No Authorization on the second hop, whatever its host: storage refuses it, and it is not meant for it.
+      answer = await this.#client.sendElsewhere(url, { ...call, path: '' });
+    }
+    return { ...answer, redirected: hops > 0, url };
+  }
+
+  async #fetchToken(realm: URL, authorization: string | undefined): Promise<Token> {
+    const signal = AbortSignal.timeout(this.#config.deadlines.manifest);
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (authorization !== undefined) headers.authorization = authorization;
+    const answer = await this.#client
+      .sendElsewhere(realm, { method: 'GET', path: '', headers, signal })
+      .catch((error: unknown) => {
+        if (signal.aborted)
+          throw new UpstreamError('first-byte', `the token service at ${realm.host} did not answer in time`);
+        throw error;
+      });
+    if (answer.status !== 200) {
+      await answer.body.dump({ limit: 65_536 });
+      throw new UpstreamError(
+        answer.status >= 500 ? 'status-5xx' : 'credentials',
+        `the token service at ${realm.host} answers ${answer.status}`,
+      );
+    }
+    return tokenOf(await readJson(answer.body, MAX_TOKEN_BODY), realm);
+  }
+}
+
+function tokenOf(reply: unknown, realm: URL): Token {
+  const fields: Record<string, unknown> = typeof reply === 'object' && reply !== null ? { ...reply } : {};
+  const value = fields.token ?? fields.access_token;
+  if (typeof value !== 'string' || value === '' || /[^\x21-\x7e]/.test(value)) {
+    throw new UpstreamError('malformed', `the token service at ${realm.host} sent no token`);
+  }
+  const expiresIn = fields.expires_in;
+  // The token protocol's default; clients must never assume less.
+  return { value, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? Math.max(expiresIn, 60) : 60 };
+}
+
+function userOf(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {
+  if (typeof credentials === 'string') return undefined;
+  return { username: credentials.username, password: password ?? '', realmHosts: credentials.realmHosts };
+}

@@ -1,0 +1,10 @@
+import type { BreakerState, Gate, HealthState, TrafficClass } from '../failover/view.ts';
+
+/** What happens to upstreams, for the log. */
+export interface UpstreamEvents {
+  health(upstream: string, url: string, from: HealthState, to: HealthState, reason: string): void;
+  breaker(upstream: string, url: string, trafficClass: TrafficClass, state: BreakerState): void;
+  gate(upstream: string, gate: Gate): void;
+  /** The edge's own credentials do not work, which no client can mend. */
+  credentials(upstream: string, detail: string): void;
+}

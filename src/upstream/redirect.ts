@@ -1,0 +1,23 @@
+import { UpstreamError } from './upstream-error.ts';
+
+/**
+ * Where a redirect leads, if it may be followed: to the upstream's own host or one that the configuration names, and not from https
+ * to http.
+ * @param hosts names, or suffixes that begin with a dot
+ * @throws UpstreamError redirect-host
+ */
+export function redirectTarget(location: string | undefined, from: URL, hosts: readonly string[]): URL {
+  if (location === undefined || !URL.canParse(location, from))
+    throw new UpstreamError('malformed', 'a redirect without a usable Location');
+  const to = new URL(location, from);
+  if (!/^https?:$/.test(to.protocol))
+    throw new UpstreamError('redirect-host', `a redirect to ${to.protocol} is not followed`);
+  if (from.protocol === 'https:' && to.protocol === 'http:') {
+    throw new UpstreamError('redirect-host', `a redirect from https to http://${to.host} is not followed`);
+  }
+  const allowed =
+    to.hostname === from.hostname ||
+    hosts.some((host) => to.hostname === host || (host.startsWith('.') && to.hostname.endsWith(host)));
+  if (!allowed) throw new UpstreamError('redirect-host', `redirects.hosts does not name ${to.hostname}`);
+  return to;
+}

@@ -1,0 +1,147 @@
+import type { UpstreamConfig } from '../config/schema.ts';
+import { type Health, initialHealth, nextHealth } from '../failover/health.ts';
+import {
+  type BreakerState,
+  type CanaryState,
+  type ReplicaView,
+  TRAFFIC_CLASSES,
+  type TrafficClass,
+} from '../failover/view.ts';
+import { Breaker } from './breaker.ts';
+import type { Canary } from './canary.ts';
+import type { UpstreamEvents } from './events.ts';
+import { Lease } from './lease.ts';
+import type { ProbeReport } from './probe.ts';
+
+/** One URL of an upstream: its health, its breakers, and what is under way there. No I/O. */
+export class Replica {
+  readonly url: string;
+  readonly canary: Canary;
+  readonly #config: UpstreamConfig;
+  readonly #breakers: Record<TrafficClass, Breaker>;
+  /** Bodies of blobs fail apart from their answers; both count as `data`. */
+  readonly #bodies: Breaker;
+  readonly #inFlight = { control: 0, data: 0 };
+  readonly #events: UpstreamEvents;
+  readonly #name: string;
+  #health: Health = initialHealth(Date.now());
+  #canaryState: CanaryState;
+  #lastProbeAt: number | undefined;
+  #probeMs: number | undefined;
+  #restingUntil = 0;
+  /** Called when something is found to be wrong outside of a probe. */
+  onTrouble: () => void = () => undefined;
+
+  constructor(name: string, url: string, config: UpstreamConfig, canary: Canary, events: UpstreamEvents) {
+    this.#name = name;
+    this.url = url;
+    this.#config = config;
+    this.#events = events;
+    this.canary = canary;
+    this.#canaryState = canary.configured ? 'failing' : 'none';
+    const breaker = (trafficClass: TrafficClass) =>
+      new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
+    this.#breakers = {
+      control: breaker('control'),
+      data: breaker('data'),
+      push: breaker('push'),
+      passthrough: breaker('passthrough'),
+    };
+    this.#bodies = breaker('data');
+  }
+
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** A place for an attempt; undefined if as many are under way as may be. */
+  begin(trafficClass: TrafficClass): Lease | undefined {
+    const counter = trafficClass === 'data' ? 'data' : trafficClass === 'control' ? 'control' : undefined;
+    if (counter !== undefined) {
+      if (this.#inFlight[counter] >= this.#config.maxInFlight[counter]) return undefined;
+      this.#inFlight[counter] += 1;
+    }
+    const free = () => {
+      if (counter !== undefined) this.#inFlight[counter] -= 1;
+    };
+    return new Lease(
+      this.#breakers[trafficClass],
+      trafficClass === 'data' ? this.#bodies : undefined,
+      () => this.onTrouble(),
+      free,
+    );
+  }
+
+  /** Leaves it alone for so many milliseconds, because it asked for that. */
+  rest(ms: number): void {
+    this.#restingUntil = Math.max(this.#restingUntil, Date.now() + ms);
+  }
+
+  /** Takes in what a probe showed. */
+  probed(report: ProbeReport, tookMs: number): void {
+    const now = Date.now();
+    const before = this.#health;
+    this.#health = nextHealth(before, report, this.#config.probe, now);
+    this.#lastProbeAt = now;
+    this.#probeMs = tookMs;
+    this.#canaryState = report.canary;
+    if (before.state === this.#health.state) return;
+    this.#events.health(this.#name, this.url, before.state, this.#health.state, this.#health.reason);
+    // A shallow probe must not un-eject a sick upstream: only a canary closes its breakers (facts/node.md trap 7).
+    if (this.#health.state === 'up' && before.state === 'down' && report.canary === 'good') this.#recover();
+  }
+
+  /** Takes in a canary read between probes: bad news count at once towards `fall`, good news not, so that nothing flaps. */
+  canaryRead(state: CanaryState): void {
+    this.#canaryState = state;
+    if (state === 'failing') this.onTrouble();
+  }
+
+  view(): ReplicaView {
+    const state = (trafficClass: TrafficClass): BreakerState =>
+      trafficClass === 'data'
+        ? worse(this.#breakers.data.state, this.#bodies.state)
+        : this.#breakers[trafficClass].state;
+    const trialFree = (trafficClass: TrafficClass): boolean =>
+      trafficClass === 'data'
+        ? [this.#breakers.data, this.#bodies].every((one) => one.state === 'closed' || one.trialFree)
+        : this.#breakers[trafficClass].trialFree;
+    return {
+      url: this.url,
+      state: this.#health.state,
+      since: this.#health.since,
+      reason: this.#health.reason,
+      canary: this.#canaryState,
+      lastProbeAt: this.#lastProbeAt,
+      probeMs: this.#probeMs,
+      breakers: perClass(state),
+      trialFree: perClass(trialFree),
+      restingUntil: this.#restingUntil,
+      inFlight: { ...this.#inFlight },
+      saturated: {
+        control: this.#inFlight.control >= this.#config.maxInFlight.control,
+        data: this.#inFlight.data >= this.#config.maxInFlight.data,
+      },
+    };
+  }
+
+  dispose(): void {
+    for (const trafficClass of TRAFFIC_CLASSES) this.#breakers[trafficClass].dispose();
+    this.#bodies.dispose();
+  }
+
+  #recover(): void {
+    for (const trafficClass of TRAFFIC_CLASSES) this.#breakers[trafficClass].recover();
+    this.#bodies.recover();
+  }
+}
+
+function perClass<T>(of: (trafficClass: TrafficClass) => T): Record<TrafficClass, T> {
+  return { control: of('control'), data: of('data'), push: of('push'), passthrough: of('passthrough') };
+}
+
+const ORDER: readonly BreakerState[] = ['closed', 'half-open', 'open'];
+
+function worse(a: BreakerState, b: BreakerState): BreakerState {
+  return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b;
+}

@@ -1,0 +1,66 @@
+import dns from 'node:dns';
+import type { LookupFunction } from 'node:net';
+
+interface Entry {
+  addresses: dns.LookupAddress[];
+  expires: number;
+}
+
+const FRESH_MS = 30_000;
+const MAX_NAMES = 1000;
+
+/**
+ * Name look-ups that outlive their server: an answer is kept for 30 s, and the last one known is used when there is no newer.
+ * `dns.lookup` shares libuv's four threads with everything else, so it is asked rarely.
+ */
+export class Resolver {
+  readonly #known = new Map<string, Entry>();
+  readonly #pending = new Map<string, Promise<dns.LookupAddress[]>>();
+  readonly #resolve: (name: string) => Promise<dns.LookupAddress[]>;
+
+  constructor(
+    resolve: (name: string) => Promise<dns.LookupAddress[]> = (name) => dns.promises.lookup(name, { all: true }),
+  ) {
+    this.#resolve = resolve;
+  }
+
+  /** To be given to `net.connect`. */
+  readonly lookup: LookupFunction = (name, options, callback) => {
+    this.addresses(name).then(
+      (all) => {
+        const wanted =
+          options.family === 4 || options.family === 6 ? all.filter((one) => one.family === options.family) : all;
+        const usable = wanted.length > 0 ? wanted : all;
+        if (options.all) return callback(null, usable);
+        const [first] = usable;
+        return callback(null, first?.address ?? '', first?.family ?? 4);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, options.all ? [] : '', 0),
+    );
+  };
+
+  /** Addresses of a name. Rejects only if it was never known. */
+  async addresses(name: string): Promise<dns.LookupAddress[]> {
+    const entry = this.#known.get(name);
+    if (entry && entry.expires > Date.now()) return entry.addresses;
+    const pending = this.#pending.get(name) ?? this.#ask(name);
+    try {
+      return await pending;
+    } catch (error) {
+      if (entry) return entry.addresses;
+      throw error;
+    }
+  }
+
+  #ask(name: string): Promise<dns.LookupAddress[]> {
+    const asked = this.#resolve(name)
+      .then((addresses) => {
+        if (this.#known.size >= MAX_NAMES) this.#known.clear();
+        this.#known.set(name, { addresses, expires: Date.now() + FRESH_MS });
+        return addresses;
+      })
+      .finally(() => this.#pending.delete(name));
+    this.#pending.set(name, asked);
+    return asked;
+  }
+}

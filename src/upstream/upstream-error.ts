@@ -1,0 +1,60 @@
+import type { Failure } from '../failover/classify.ts';
+
+/** A request to an upstream that brought no usable answer. The message holds no credential. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  readonly reason: Failure;
+
+  constructor(reason: Failure, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.reason = reason;
+  }
+}
+
+const BY_CODE: Record<string, Failure> = {
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  EAI_FAIL: 'dns',
+  ECONNREFUSED: 'connect',
+  EHOSTUNREACH: 'connect',
+  ENETUNREACH: 'connect',
+  ETIMEDOUT: 'connect',
+  EADDRNOTAVAIL: 'connect',
+  UND_ERR_CONNECT_TIMEOUT: 'connect',
+  EPROTO: 'tls',
+  UND_ERR_HEADERS_OVERFLOW: 'malformed',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'length',
+  UND_ERR_HEADERS_TIMEOUT: 'first-byte',
+  UND_ERR_BODY_TIMEOUT: 'stall',
+};
+
+/** The reason behind an error of the HTTP client, of a socket, of TLS or of name resolution. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof UpstreamError) return error.reason;
+  const { code, message } = describe(error);
+  const known = BY_CODE[code];
+  if (known) return known;
+  if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code)) return 'tls';
+  if (code.startsWith('HPE_')) return 'malformed';
+  if (/other side closed/i.test(message)) return 'short';
+  return 'reset';
+}
+
+/** As an `UpstreamError`, whatever it was. */
+export function asUpstreamError(error: unknown): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  const { code, message } = describe(error);
+  return new UpstreamError(
+    failureOf(error),
+    code === '' || message.includes(code) ? message : `${message} (${code})`,
+    error,
+  );
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  // Happy eyeballs wraps the errors of each address; the first one tells as much as any.
+  const inner = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(inner instanceof Error)) return { code: '', message: String(inner) };
+  const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : '';
+  return { code, message: inner.message === '' ? code : inner.message };
+}

@@ -1,0 +1,119 @@
+import type { UpstreamConfig } from '../config/schema.ts';
+import { nextGate } from '../failover/gate.ts';
+import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
+import { Canary } from './canary.ts';
+import { Connection, type Secrets } from './connection.ts';
+import type { UpstreamEvents } from './events.ts';
+import type { ProbeReport } from './probe.ts';
+import { Prober } from './prober.ts';
+import { Replica } from './replica.ts';
+import type { Resolver } from './resolver.ts';
+
+interface Member {
+  replica: Replica;
+  connection: Connection;
+  prober: Prober;
+}
+
+/** A registry behind the edge: its URLs, their health, and the write gate. */
+export class Upstream {
+  readonly name: string;
+  readonly config: UpstreamConfig;
+  /** The PEM text that its certificate is checked against, if not the system's. */
+  readonly ca: string | undefined;
+  readonly #members: Map<string, Member>;
+  readonly #events: UpstreamEvents;
+  #gate: Gate | undefined;
+  #state: { state: HealthState; since: number } = { state: 'unknown', since: Date.now() };
+  #readOnly = false;
+  #unhealthy: string[] = [];
+
+  constructor(name: string, config: UpstreamConfig, secrets: Secrets, resolver: Resolver, events: UpstreamEvents) {
+    this.name = name;
+    this.config = config;
+    this.ca = secrets.ca;
+    this.#events = events;
+    this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, resolver)]));
+  }
+
+  /** Begins to probe; resolves after the first round. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#members.values()].map((member) => member.prober.start()));
+  }
+
+  async stop(): Promise<void> {
+    for (const { prober, replica } of this.#members.values()) {
+      prober.stop();
+      replica.dispose();
+    }
+    await Promise.all([...this.#members.values()].map((member) => member.connection.close()));
+  }
+
+  replica(url: string): Replica | undefined {
+    return this.#members.get(url)?.replica;
+  }
+
+  connection(url: string): Connection | undefined {
+    return this.#members.get(url)?.connection;
+  }
+
+  /** Whether a 404 from this URL is to be believed: see `Prober.confirm`. */
+  async confirmCanary(url: string): Promise<CanaryState> {
+    return this.#members.get(url)?.prober.confirm() ?? 'none';
+  }
+
+  /** Tells loudly that the edge's own credentials were refused. */
+  credentialsFailed(detail: string): void {
+    this.#events.credentials(this.name, detail);
+  }
+
+  view(): UpstreamView {
+    const replicas = [...this.#members.values()].map((member) => member.replica.view());
+    const { state, reason } = this.#settle(replicas);
+    return {
+      name: this.name,
+      kind: this.config.probe.kind,
+      state,
+      since: this.#state.since,
+      reason,
+      readOnly: this.#readOnly,
+      unhealthy: this.#unhealthy,
+      gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
+      replicas,
+    };
+  }
+
+  #member(url: string, secrets: Secrets, resolver: Resolver): Member {
+    const replica = new Replica(this.name, url, this.config, new Canary(this.config.probe.canary), this.#events);
+    const connection = new Connection(url, this.config, secrets, resolver);
+    const prober = new Prober(replica, connection, this.config.probe, (report) => this.#reported(report));
+    return { replica, connection, prober };
+  }
+
+  #reported(report: ProbeReport): void {
+    if (report.readOnly !== undefined) this.#readOnly = report.readOnly;
+    if (report.unhealthy !== undefined) this.#unhealthy = report.unhealthy;
+    this.view();
+  }
+
+  /** Brings state and gate up to date: it is called by every probe and before every decision. */
+  #settle(replicas: readonly ReplicaView[]): { state: HealthState; reason: string } {
+    const now = Date.now();
+    const best =
+      replicas.find((one) => one.state === 'up') ?? replicas.find((one) => one.state === 'unknown') ?? replicas[0];
+    const state = best?.state ?? 'unknown';
+    const reason = best?.reason ?? '';
+    if (state !== this.#state.state) this.#state = { state, since: now };
+    const pushBreakerOpen = replicas.length > 0 && replicas.every((one) => one.breakers.push === 'open');
+    const gate = nextGate(
+      this.#gate,
+      { state, reason, readOnly: this.#readOnly, pushBreakerOpen },
+      this.config.probe.settle,
+      now,
+    );
+    const changed = gate.mode !== this.#gate?.mode;
+    this.#gate = gate;
+    if (changed) this.#events.gate(this.name, gate);
+    return { state, reason };
+  }
+}
