@@ -1,0 +1,34 @@
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
+
+/** Resolves with the address once connections are taken; rejects if it cannot be had. Later errors go to `onError`. */
+export async function listenOn(
+  server: Server,
+  { host, port }: { host: string; port: number },
+  onError: (error: unknown) => void,
+): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', onError);
+  return addressOf(server);
+}
+
+/** The address that a server listens on. */
+export function addressOf(server: Server): AddressInfo {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the listener does not listen');
+  return address;
+}
+
+/** Stops listening and cuts every connection. */
+export async function closeNow(server: HttpServer): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,125 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { SecureVersion } from 'node:tls';
+import tls from 'node:tls';
+
+/** A certificate with its chain and its key, both PEM; `certFile` names it in messages and metrics. */
+export interface CertificatePair {
+  certFile: string;
+  cert: string;
+  key: string;
+}
+
+/** What of a certificate is worth a metric. */
+export interface CertificateExpiry {
+  file: string;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+}
+
+/** The part of a TLS server that takes a new default certificate. */
+export interface SecureContextHolder {
+  setSecureContext(options: tls.SecureContextOptions): void;
+}
+
+type SniCallback = (servername: string, done: (error: Error | null, context?: tls.SecureContext) => void) => void;
+
+/** RFC 9113 section 9.2.2 forbids what is not ephemeral and authenticated; so does every client that matters. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+const PROTOCOL = {
+  minVersion: 'TLSv1.2' satisfies SecureVersion,
+  maxVersion: 'TLSv1.3' satisfies SecureVersion,
+  ciphers: CIPHERS,
+} as const;
+
+interface Entry extends CertificatePair {
+  leaf: X509Certificate;
+  context: tls.SecureContext;
+}
+
+/** The edge's certificates: the first is the default, the others are chosen by the names that they carry. */
+export class Certificates {
+  #entries: Entry[];
+  #holder: SecureContextHolder | undefined;
+
+  /** @throws Error that names the file, if a PEM is broken, a key does not fit, or there is no certificate */
+  constructor(pairs: readonly CertificatePair[]) {
+    this.#entries = readPairs(pairs);
+  }
+
+  /** Options for `tls.createServer` and `http2.createSecureServer`. */
+  serverOptions(): tls.SecureContextOptions & { SNICallback: SniCallback } {
+    return {
+      ...defaultContext(this.#entries),
+      SNICallback: (servername, done) => {
+        // An exception here would end the process.
+        try {
+          done(null, this.contextFor(servername));
+        } catch (error) {
+          done(error instanceof Error ? error : new Error(String(error)));
+        }
+      },
+    };
+  }
+
+  /** Names the server whose default certificate `replace` swaps. */
+  attach(holder: SecureContextHolder): void {
+    this.#holder = holder;
+  }
+
+  /**
+   * Serves these from the next handshake on; connections that are open go on.
+   * @throws Error that names the file; the old ones then serve on
+   */
+  replace(pairs: readonly CertificatePair[]): void {
+    const entries = readPairs(pairs);
+    this.#holder?.setSecureContext(defaultContext(entries));
+    this.#entries = entries;
+  }
+
+  /** The context for a name: an exact match before a wildcard; undefined means the default. */
+  contextFor(servername: string): tls.SecureContext | undefined {
+    const exact = this.#entries.find((entry) => entry.leaf.checkHost(servername, { wildcards: false }) !== undefined);
+    return (exact ?? this.#entries.find((entry) => entry.leaf.checkHost(servername) !== undefined))?.context;
+  }
+
+  /** When each certificate ends. */
+  expiries(): CertificateExpiry[] {
+    return this.#entries.map(({ certFile, leaf }) => ({ file: certFile, expiresAt: leaf.validToDate.getTime() }));
+  }
+}
+
+function defaultContext(entries: readonly Entry[]): tls.SecureContextOptions {
+  const first = entries[0];
+  if (!first) throw new Error('TLS needs at least one certificate');
+  return { cert: first.cert, key: first.key, ...PROTOCOL };
+}
+
+function readPairs(pairs: readonly CertificatePair[]): Entry[] {
+  if (pairs.length === 0) throw new Error('TLS needs at least one certificate');
+  return pairs.map(readPair);
+}
+
+function readPair(pair: CertificatePair): Entry {
+  try {
+    const leaf = new X509Certificate(pair.cert);
+    // createSecureContext skips an empty key and fails at the first handshake only.
+    if (!leaf.checkPrivateKey(createPrivateKey(pair.key)))
+      throw new Error('the key does not belong to the certificate');
+    return { ...pair, leaf, context: tls.createSecureContext({ cert: pair.cert, key: pair.key, ...PROTOCOL }) };
+  } catch (error) {
+    throw new Error(`certificate ${pair.certFile}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,62 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ClientResponse } from './exchanges.ts';
+
+/** An answer that the listener gives by itself, before any handler sees the request. */
+export interface EdgeAnswer {
+  status: number;
+  message: string;
+}
+
+/** Answers on a response object, and ends an HTTP/1.1 connection with it. */
+export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
+  const body = errorBody(answer.message);
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+  };
+  if ('stream' in res) {
+    res.writeHead(answer.status, headers);
+    res.end(body);
+    return;
+  }
+  res.writeHead(answer.status, { ...headers, connection: 'close' });
+  res.end(body);
+}
+
+/**
+ * Answers on a connection on which no response object exists, and ends it. What the client still sends is read for `lingerMs`:
+ * closing with unread bytes makes the kernel send a reset, which can overtake the answer.
+ */
+export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number): void {
+  const body = errorBody(answer.message);
+  socket.on('error', () => socket.destroy());
+  socket.end(
+    [
+      `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? 'Error'}`,
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(cut));
+}
+
+/** What to tell a client whose request Node's parser would not take; undefined if the connection itself is gone. */
+export function answerToClientError(code: string | undefined): EdgeAnswer | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return { status: 431, message: 'request line and headers are longer than is allowed' };
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
+    return { status: 413, message: 'chunk extensions are longer than is allowed' };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { status: 408, message: 'the request took too long to arrive' };
+  return code?.startsWith('HPE_') ? { status: 400, message: 'malformed request' } : undefined;
+}
+
+/** The body of an error, as distribution-spec "Error Codes" has it. */
+function errorBody(message: string): string {
+  return JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message, detail: {} }] });
+}

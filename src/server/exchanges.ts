@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+
+export type ClientRequest = IncomingMessage | Http2ServerRequest;
+export type ClientResponse = ServerResponse | Http2ServerResponse;
+
+/** A request and its reply, from the request's headers to the reply's last byte. */
+export type Exchange =
+  | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
+  | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream };
+
+/** The exchanges that are under way on one listener. */
+export class Exchanges {
+  readonly #open = new Set<Exchange>();
+  readonly #perSocket = new Map<Socket, Set<Exchange>>();
+  readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
+
+  /** @param onEnd told of every exchange that ended, after it left; `complete`: the whole reply was written */
+  constructor(onEnd: (exchange: Exchange, complete: boolean) => void) {
+    this.#onEnd = onEnd;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  [Symbol.iterator](): Iterator<Exchange> {
+    return this.#open.values();
+  }
+
+  /** Exchanges of one HTTP/1.1 connection; more than one if the client pipelines. */
+  on(socket: Socket): Exchange[] {
+    return [...(this.#perSocket.get(socket) ?? [])];
+  }
+
+  /** Takes note of an exchange until its reply closes. */
+  begin(exchange: Exchange): void {
+    this.#open.add(exchange);
+    const closing = exchange.version === 1 ? exchange.res : exchange.stream;
+    closing.once('close', () => this.#end(exchange));
+    if (exchange.version === 2) return;
+    const siblings = this.#perSocket.get(exchange.socket) ?? new Set();
+    this.#perSocket.set(exchange.socket, siblings.add(exchange));
+  }
+
+  /** Ends what a closed connection leaves behind: a pipelined reply that never had its turn does not close. */
+  abandon(socket: Socket): void {
+    for (const exchange of this.on(socket)) this.#end(exchange);
+  }
+
+  #end(exchange: Exchange): void {
+    if (!this.#open.delete(exchange)) return;
+    if (exchange.version === 1) {
+      const siblings = this.#perSocket.get(exchange.socket);
+      siblings?.delete(exchange);
+      if (siblings?.size === 0) this.#perSocket.delete(exchange.socket);
+    }
+    this.#onEnd(exchange, isComplete(exchange));
+  }
+}
+
+/** Pairs up what the server hands out; both come from the same protocol version. */
+export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
+  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream };
+  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket };
+}
+
+function isComplete(exchange: Exchange): boolean {
+  if (exchange.version === 1) return exchange.res.writableFinished;
+  // The compatibility layer says `finish` after a reset as well.
+  return exchange.stream.writableFinished && exchange.stream.rstCode === 0;
+}

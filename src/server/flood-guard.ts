@@ -1,0 +1,74 @@
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+
+export interface FloodBounds {
+  /** A session without streams is closed after so many milliseconds. */
+  idleMs: number;
+  /** How long a closed session may take to leave, in milliseconds. */
+  graceMs: number;
+  /** Streams that end in an error: at once, and per second after that. Covers CVE-2023-44487 (rapid reset) and its reverse. */
+  resets: { burst: number; perSecond: number };
+  /** Frames that cost the sender nothing and want an answer: SETTINGS and PING. */
+  control: { burst: number; perSecond: number };
+}
+
+/** Receive window of a whole session in bytes: four streams at full window. Bounds what a session can make us hold. */
+const SESSION_WINDOW = 4 * 1_048_576;
+
+/** Ends HTTP/2 sessions that flood or that idle. `onFlood` is told once per session. */
+export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, onFlood: () => void): void {
+  session.setLocalWindowSize(SESSION_WINDOW);
+  let flooding = false;
+  const spend = (bucket: Bucket) => {
+    if (flooding || bucket.take(Date.now())) return;
+    flooding = true;
+    onFlood();
+    session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  };
+  const resets = new Bucket(bounds.resets.burst, bounds.resets.perSecond);
+  const control = new Bucket(bounds.control.burst, bounds.control.perSecond);
+  session.on('remoteSettings', () => spend(control));
+  session.on('ping', () => spend(control));
+
+  let streams = 0;
+  let idle = idleTimer(session, bounds);
+  session.on('stream', (stream: ServerHttp2Stream) => {
+    streams += 1;
+    clearTimeout(idle);
+    stream.once('close', () => {
+      streams -= 1;
+      if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) spend(resets);
+      if (streams === 0 && !session.destroyed) idle = idleTimer(session, bounds);
+    });
+  });
+  session.once('close', () => clearTimeout(idle));
+}
+
+/** Pings do not keep a session: only streams do. */
+function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds): NodeJS.Timeout {
+  return setTimeout(() => {
+    session.close();
+    const cut = setTimeout(() => session.destroy(), graceMs).unref();
+    session.once('close', () => clearTimeout(cut));
+  }, idleMs).unref();
+}
+
+/** A token bucket. */
+class Bucket {
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #left: number;
+  #at = Date.now();
+
+  constructor(burst: number, perSecond: number) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#left = burst;
+  }
+
+  /** False if there is nothing left. */
+  take(now: number): boolean {
+    this.#left = Math.min(this.#burst, this.#left + (Math.max(0, now - this.#at) * this.#perSecond) / 1000) - 1;
+    this.#at = now;
+    return this.#left >= 0;
+  }
+}

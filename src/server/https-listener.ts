@@ -1,0 +1,154 @@
+import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { addressOf, listenOn } from './bound-address.ts';
+import { type CertificatePair, Certificates } from './certificates.ts';
+import { Drain, type DrainResult } from './drain.ts';
+import { type Exchange, Exchanges } from './exchanges.ts';
+import { guardSession } from './flood-guard.ts';
+import {
+  applyLimits,
+  createHttpsServer,
+  DEFAULT_TIMINGS,
+  FLOOD_BOUNDS,
+  type ListenerLimits,
+  type ListenerTimings,
+} from './https-server.ts';
+import { listenAddress } from './listen-address.ts';
+import { type Handler, takeRequests } from './request-intake.ts';
+import { StallWatch } from './stall.ts';
+
+export interface HttpsListenerOptions {
+  /** `0.0.0.0:443`; port 0 takes a free one. */
+  address: string;
+  certificates: readonly CertificatePair[];
+  limits: ListenerLimits;
+  handler: Handler;
+  /** Told of what a handler throws, and of errors that have no other place. */
+  onError: (error: unknown) => void;
+  timings?: Partial<ListenerTimings>;
+}
+
+/** What the listener has seen since it started. */
+export interface ListenerCounts {
+  /** Handshakes that failed. */
+  tlsErrors: number;
+  /** Requests that never reached the handler, and HTTP/2 sessions that broke the protocol. */
+  malformed: number;
+  /** Connections beyond the limit. */
+  shed: number;
+  /** Exchanges cut because the client stalled. */
+  stalled: number;
+  /** HTTP/2 sessions ended because they flooded. */
+  floods: number;
+}
+
+/** The port that clients use: TLS, HTTP/1.1 and HTTP/2. */
+export class HttpsListener {
+  readonly counts: ListenerCounts = { tlsErrors: 0, malformed: 0, shed: 0, stalled: 0, floods: 0 };
+  readonly certificates: Certificates;
+  readonly #options: HttpsListenerOptions;
+  readonly #timings: ListenerTimings;
+  readonly #server: Http2SecureServer;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.ended(exchange, complete));
+  readonly #stalls = new StallWatch(() => this.#limits.clientIdle);
+  #limits: ListenerLimits;
+  #drain: Drain | undefined;
+
+  /** @throws Error that names the file, if a certificate is broken */
+  constructor(options: HttpsListenerOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    this.certificates = new Certificates(options.certificates);
+    this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
+    this.#wireConnections();
+    takeRequests(this.#server, {
+      exchanges: this.#exchanges,
+      handler: options.handler,
+      onBegin: (exchange) => this.#began(exchange),
+      onMalformed: () => this.#add('malformed'),
+      onError: options.onError,
+      lingerMs: this.#timings.grace,
+    });
+  }
+
+  /** Resolves with the address once connections are taken. */
+  async listen(): Promise<AddressInfo> {
+    const address = await listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
+    const sweep = setInterval(() => this.#cutStalled(), this.#timings.sweep).unref();
+    this.#server.once('close', () => clearInterval(sweep));
+    return address;
+  }
+
+  address(): AddressInfo {
+    return addressOf(this.#server);
+  }
+
+  /** Open connections, and requests under way. */
+  load(): { connections: number; exchanges: number } {
+    return { connections: this.#sockets.size, exchanges: this.#exchanges.size };
+  }
+
+  /** New limits, for what comes from now on; open connections go on. */
+  update(limits: ListenerLimits): void {
+    this.#limits = limits;
+    applyLimits(this.#server, limits);
+  }
+
+  /**
+   * Stops accepting, lets what is under way finish for at most `timeout` milliseconds, then cuts the rest. Resolves when every
+   * connection is closed. A second call joins the first.
+   */
+  drain({ timeout }: { timeout: number }): Promise<DrainResult> {
+    this.#drain ??= new Drain({
+      server: this.#server,
+      sockets: this.#sockets,
+      sessions: this.#sessions,
+      exchanges: this.#exchanges,
+      timeout,
+      grace: this.#timings.grace,
+    });
+    return this.#drain.done;
+  }
+
+  #wireConnections(): void {
+    const server = this.#server;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('secureConnection', (socket) => socket.once('close', () => this.#exchanges.abandon(socket)));
+    server.on('drop', () => this.#add('shed'));
+    server.on('tlsClientError', () => this.#add('tlsErrors'));
+    // A session that breaks the protocol destroys itself and its streams; it needs no more than to be counted.
+    server.on('sessionError', () => this.#add('malformed'));
+    server.on('session', (session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+      guardSession(session, { ...FLOOD_BOUNDS, idleMs: this.#timings.keepAlive, graceMs: this.#timings.grace }, () =>
+        this.#add('floods'),
+      );
+      this.#drain?.session(session);
+    });
+  }
+
+  #began(exchange: Exchange): void {
+    this.#stalls.watch(exchange, Date.now());
+    this.#drain?.began(exchange);
+  }
+
+  #cutStalled(): void {
+    for (const exchange of this.#stalls.stalled(this.#exchanges, Date.now())) {
+      this.#add('stalled');
+      exchange.res.emit('timeout');
+      if (exchange.version === 1) exchange.socket.destroy();
+      else exchange.stream.close(http2.constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #add(count: keyof ListenerCounts): void {
+    this.counts[count] += 1;
+  }
+}

@@ -1,0 +1,108 @@
+import http2, { type Http2SecureServer, type SecureServerOptions } from 'node:http2';
+import type { Certificates } from './certificates.ts';
+
+/** Bounds in time, all in milliseconds. */
+export interface ListenerTimings {
+  /** TLS handshake. */
+  handshake: number;
+  /** From the connection, or the end of the last request, to the end of the next request's headers (HTTP/1.1). */
+  headers: number;
+  /** A connection or session without a request. */
+  keepAlive: number;
+  /** How often clients are looked at. */
+  sweep: number;
+  /** What a connection that is being ended may still take to leave. */
+  grace: number;
+}
+
+export const DEFAULT_TIMINGS: ListenerTimings = {
+  handshake: 10_000,
+  headers: 20_000,
+  keepAlive: 75_000,
+  sweep: 5_000,
+  grace: 1_000,
+};
+
+/** Bounds on what a client may cost; `limits` of the configuration. */
+export interface ListenerLimits {
+  /** Connections at once. */
+  connections: number;
+  /** Request line and headers together. */
+  headerBytes: number;
+  /** Milliseconds that a client may neither send nor take a byte that it owes. */
+  clientIdle: number;
+}
+
+/** Header fields of one HTTP/2 request; Node's default of 128 for both versions. */
+const HEADER_PAIRS = 128;
+
+/** What a stream may send before it is read: enough for 100 MB/s at 10 ms. */
+const STREAM_WINDOW = 1_048_576;
+
+/** What an HTTP/2 session may do at once, and per second after that. A client that cancels a parallel pull stays well below. */
+export const FLOOD_BOUNDS = {
+  resets: { burst: 256, perSecond: 20 },
+  control: { burst: 1000, perSecond: 50 },
+};
+
+/** One TLS port for HTTP/1.1 and HTTP/2 (facts/node.md "One TLS port"): the options of this one server hold for both. */
+export function createHttpsServer(
+  certificates: Certificates,
+  limits: ListenerLimits,
+  timings: ListenerTimings,
+): Http2SecureServer {
+  const server = http2.createSecureServer({
+    ...certificates.serverOptions(),
+    allowHTTP1: true,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: timings.handshake,
+    ...http1Options(limits, timings),
+    ...http2Options(limits),
+  } as SecureServerOptions);
+  certificates.attach(server);
+  applyLimits(server, limits);
+  return server;
+}
+
+/** Takes new limits for connections that come from now on. */
+export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
+  // Beyond it Node destroys a connection before any handshake.
+  server.maxConnections = limits.connections;
+  Object.assign(server, { maxHeaderSize: limits.headerBytes });
+  server.updateSettings({ maxHeaderListSize: limits.headerBytes });
+}
+
+function http1Options(limits: ListenerLimits, timings: ListenerTimings) {
+  return {
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+    headersTimeout: timings.headers,
+    // Node's default of five minutes ends uploads that flow; `StallWatch` finds those that do not.
+    requestTimeout: 0,
+    keepAliveTimeout: timings.keepAlive,
+    connectionsCheckingInterval: Math.min(timings.headers / 4, timings.sweep),
+    maxHeaderSize: limits.headerBytes,
+    insecureHTTPParser: false,
+    rejectNonStandardBodyWrites: true,
+    // Left to `guardRequest`, which answers with a body that a client shows.
+    requireHostHeader: false,
+  };
+}
+
+function http2Options(limits: ListenerLimits): SecureServerOptions {
+  return {
+    settings: {
+      maxConcurrentStreams: 128,
+      initialWindowSize: STREAM_WINDOW,
+      maxHeaderListSize: limits.headerBytes,
+      enablePush: false,
+    },
+    maxHeaderListPairs: HEADER_PAIRS,
+    maxSessionInvalidFrames: 100,
+    maxSessionRejectedStreams: 100,
+    maxSettings: 32,
+    streamResetBurst: FLOOD_BOUNDS.resets.burst,
+    streamResetRate: FLOOD_BOUNDS.resets.perSecond,
+  };
+}

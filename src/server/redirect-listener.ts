@@ -1,0 +1,83 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { closeNow, listenOn } from './bound-address.ts';
+import { writeAnswer } from './edge-answer.ts';
+import { listenAddress } from './listen-address.ts';
+
+export interface RedirectListenerOptions {
+  /** `0.0.0.0:80`. */
+  address: string;
+  /** The names that are redirected; any other Host is told 421. Read at each request, so that a reload takes effect. */
+  hostnames: () => readonly string[];
+  /** Where the https listener is reached, for the Location; 443 is left out of it. */
+  httpsPort: () => number;
+  onError: (error: unknown) => void;
+}
+
+/** Plain HTTP that sends everyone to https and reads no body. */
+export class RedirectListener {
+  readonly #options: RedirectListenerOptions;
+  readonly #server: http.Server;
+
+  constructor(options: RedirectListenerOptions) {
+    this.#options = options;
+    this.#server = http.createServer(
+      {
+        headersTimeout: 10_000,
+        requestTimeout: 10_000,
+        connectionsCheckingInterval: 2_500,
+        keepAliveTimeout: 5_000,
+        maxHeaderSize: 8_192,
+        requireHostHeader: false,
+        insecureHTTPParser: false,
+      },
+      (req, res) => this.#redirect(req, res),
+    );
+    this.#server.maxConnections = 1_000;
+  }
+
+  /** Resolves with the address once connections are taken. */
+  async listen(): Promise<AddressInfo> {
+    return listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
+  }
+
+  /** Closes at once: a redirect is never worth waiting for. */
+  async close(): Promise<void> {
+    await closeNow(this.#server);
+  }
+
+  #redirect(req: IncomingMessage, res: ServerResponse): void {
+    const name = hostOf(req.headers.host ?? '');
+    const hostname = this.#options.hostnames().find((configured) => configured.toLowerCase() === name);
+    const path = pathOf(req.url ?? '');
+    if (hostname === undefined) {
+      writeAnswer(res, { status: 421, message: 'no such host here' });
+    } else if (path === undefined) {
+      writeAnswer(res, { status: 400, message: 'malformed request target' });
+    } else {
+      const port = this.#options.httpsPort();
+      const location = `https://${bracketed(hostname)}${port === 443 ? '' : `:${port}`}${path}`;
+      // Whatever body follows is not read, so the connection cannot be used again.
+      res.writeHead(308, { location, 'content-length': '0', connection: 'close' });
+      res.end();
+    }
+  }
+}
+
+/** The host of a Host header, without its port, in lower case. */
+function hostOf(header: string): string {
+  return header
+    .toLowerCase()
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1');
+}
+
+function bracketed(hostname: string): string {
+  return hostname.includes(':') && !hostname.startsWith('[') ? `[${hostname}]` : hostname;
+}
+
+/** Path and query of an origin-form or absolute-form target; undefined if it is neither or holds what a header may not. */
+function pathOf(target: string): string | undefined {
+  const path = target.replace(/^http:\/\/[^/?#]*/i, '') || '/';
+  return /^\/[\x21-\x7e]*$/.test(path) ? path : undefined;
+}

@@ -1,0 +1,62 @@
+import type { EdgeAnswer } from './edge-answer.ts';
+
+/** The part of a request, of either protocol version, that the guard reads. */
+export interface GuardedRequest {
+  httpVersionMajor: number;
+  httpVersionMinor: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** Names and values in turn, as they came. */
+  rawHeaders: string[];
+}
+
+/** Headers of which Node keeps the first or joins all, and the next server along may do otherwise. */
+const SINGLE = new Set(['host', 'content-length', 'transfer-encoding']);
+
+/** Why a request that the parser took is refused all the same; undefined if it may go on. */
+export function guardRequest(request: GuardedRequest): EdgeAnswer | undefined {
+  const repeated = repeatedHeader(request.rawHeaders);
+  if (repeated !== undefined) return { status: 400, message: `more than one ${repeated} header` };
+  const { headers } = request;
+  if (request.httpVersionMajor >= 2) return guardAuthority(headers);
+  if (request.httpVersionMinor >= 1 && headers.host === undefined) {
+    return { status: 400, message: 'a Host header is missing' };
+  }
+  if (headers.upgrade !== undefined)
+    return { status: 400, message: 'the protocol of this connection cannot be changed' };
+  return guardFraming(request);
+}
+
+/** RFC 9113 section 8.3.1: `:authority` and Host must not name different hosts. */
+function guardAuthority(headers: GuardedRequest['headers']): EdgeAnswer | undefined {
+  const authority = headers[':authority'];
+  if (authority === undefined && headers.host === undefined) return { status: 400, message: ':authority is missing' };
+  if (authority === undefined || headers.host === undefined) return undefined;
+  if (String(authority).toLowerCase() === String(headers.host).toLowerCase()) return undefined;
+  return { status: 400, message: ':authority and Host name different hosts' };
+}
+
+/** RFC 9112 section 6.1 and 6.3: framings on which two servers may disagree are how requests are smuggled. */
+function guardFraming({ headers, httpVersionMinor }: GuardedRequest): EdgeAnswer | undefined {
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined) return undefined;
+  if (headers['content-length'] !== undefined) {
+    return { status: 400, message: 'both Content-Length and Transfer-Encoding' };
+  }
+  if (httpVersionMinor === 0) return { status: 400, message: 'Transfer-Encoding needs HTTP/1.1' };
+  if (String(coding).trim().toLowerCase() !== 'chunked') {
+    return { status: 400, message: 'the only Transfer-Encoding understood is chunked' };
+  }
+  return undefined;
+}
+
+function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
+  let seen: string[] | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    if (!SINGLE.has(name)) continue;
+    seen ??= [];
+    if (seen.includes(name)) return name;
+    seen.push(name);
+  }
+  return undefined;
+}
