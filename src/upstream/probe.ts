@@ -56,7 +56,12 @@ export async function readCanary(
   signal: AbortSignal,
 ): Promise<{ state: CanaryState; reason: string }> {
   try {
-    return await canary.read(get);
+    const reading = await canary.read(get);
+    if (reading.state !== 'none') return reading;
+    // Nothing can be read to tell: then at least it has to answer at all.
+    const version = await get('/v2/', {}, []);
+    await version.body.dump({ limit: 16_384 });
+    return version.status < 500 ? reading : { state: 'failing', reason: `/v2/ answers ${version.status}` };
   } catch (error) {
     return { state: 'failing', reason: reasonOf(error, signal) };
   }

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { classify, confirmAbsence, type Failure, type Outcome } from '../failover/classify.ts';
+import type { Attempt } from '../failover/plan.ts';
+import { readBody } from '../upstream/body.ts';
+import type { UpstreamAnswer, UpstreamCall } from '../upstream/connection.ts';
+import type { Lease } from '../upstream/lease.ts';
+import type { Replica } from '../upstream/replica.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
+import { ClientGone } from './exchange.ts';
+
+/** What is to be read, in words that do not depend on the upstream. */
+export interface Reading {
+  method: 'GET' | 'HEAD';
+  /** Path and query below the upstream's URL, in its names. */
+  path: string;
+  headers: Record<string, string>;
+  scopes: string[];
+  clientAuthorization: string | undefined;
+  /** Small answers are read whole, and proven against `digest`, before a byte goes out. In bytes; undefined: streamed. */
+  wholeUpTo: number | undefined;
+  /** Digest that the body must have, where the request names it. */
+  digest: string | undefined;
+}
+
+/** An answer that can be relayed. `body` is a Buffer where it was read whole. */
+export interface Served {
+  answer: UpstreamAnswer;
+  body: Buffer | { first: Buffer | null; rest: Readable } | undefined;
+  lease: Lease;
+}
+
+export type AttemptResult =
+  | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
+  | { outcome: 'absent'; confirmed: boolean }
+  | { outcome: 'failed'; reason: Failure; detail: string; status?: number };
+
+/**
+ * Makes one attempt up to the first byte of its answer. Never rejects for what the upstream does.
+ * @param limitMs milliseconds to the first byte
+ * @throws ClientGone
+ */
+export async function attemptRead(upstream: Upstream, { url, class: trafficClass }: Attempt, reading: Reading, limitMs: number, gone: AbortSignal): Promise<AttemptResult> {
+  const replica = upstream.replica(url);
+  const connection = upstream.connection(url);
+  const lease = replica?.begin(trafficClass);
+  if (!replica || !connection || !lease) return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(new UpstreamError('first-byte', `no first byte within ${limitMs} ms`)), limitMs);
+  const signal = AbortSignal.any([deadline.signal, gone]);
+  try {
+    const call: UpstreamCall = { ...reading, signal, redirects: upstream.config.redirects.mode };
+    const answer = await connection.send(call);
+    const outcome = await judge(upstream, replica, url, answer);
+    return await conclusion(outcome, answer, reading, lease, signal);
+  } catch (error) {
+    if (gone.aborted) {
+      lease.ended('neutral');
+      throw new ClientGone();
+    }
+    return failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function judge(upstream: Upstream, replica: Replica, url: string, answer: UpstreamAnswer): Promise<Outcome> {
+  const { credentials } = upstream.config;
+  const outcome = classify(
+    {
+      status: answer.status,
+      wwwAuthenticate: answer.headers.joined('www-authenticate'),
+      retryAfter: answer.headers.get('retry-after'),
+      credentials: typeof credentials === 'string' ? credentials : 'static',
+      authorityDead: upstream.view().unhealthy.includes('database'),
+    },
+    Date.now(),
+  );
+  if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
+  // Storage that was unmounted answers 404 to everything: only a canary that is read now tells the two apart.
+  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(url)) : outcome;
+}
+
+async function conclusion(outcome: Outcome, answer: UpstreamAnswer, reading: Reading, lease: Lease, signal: AbortSignal): Promise<AttemptResult> {
+  if (outcome.outcome === 'absent' || outcome.outcome === 'failed') {
+    await answer.body.dump({ limit: 65_536 });
+    if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
+    lease.answered('good');
+    lease.ended('neutral');
+    return outcome;
+  }
+  if (outcome.outcome === 'redirect') {
+    await answer.body.dump({ limit: 65_536 });
+    lease.answered('good');
+    lease.ended('neutral');
+    return { outcome: 'redirect', answer, body: undefined, lease };
+  }
+  if (reading.method === 'HEAD') {
+    await answer.body.dump();
+    lease.answered('good');
+    lease.ended('neutral');
+    return { outcome: outcome.outcome, answer, body: undefined, lease };
+  }
+  if (reading.wholeUpTo !== undefined || outcome.outcome === 'refused') {
+    const body = await readBody(answer.body, reading.wholeUpTo ?? 65_536);
+    if (outcome.outcome === 'served' && answer.status === 200) prove(body, reading.digest, answer);
+    lease.answered('good');
+    lease.ended('good');
+    return { outcome: outcome.outcome, answer, body, lease };
+  }
+  const first = await firstBytes(answer.body, signal);
+  lease.answered('good');
+  return { outcome: 'served', answer, body: { first, rest: answer.body }, lease };
+}
+
+function failed(upstream: Upstream, lease: Lease, error: UpstreamError): AttemptResult {
+  lease.answered('bad');
+  lease.ended('neutral');
+  if (error.reason === 'credentials') upstream.credentialsFailed(error.message);
+  return { outcome: 'failed', reason: error.reason, detail: error.message };
+}
+
+/** A whole body must be what was asked for, and what the upstream says it is. */
+function prove(body: Buffer, digest: string | undefined, answer: UpstreamAnswer): void {
+  for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
+    const [algorithm = '', hash] = claimed?.split(':') ?? [];
+    if (!/^sha(256|384|512)$/.test(algorithm)) continue;
+    if (createHash(algorithm).update(body).digest('hex') !== hash) throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
+  }
+}
+
+/** Waits for the first bytes of a body, so that an upstream that only sends headers has not answered yet. Null: it is empty. */
+function firstBytes(body: Readable, signal: AbortSignal): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    const onReadable = () => {
+      const chunk: Buffer | null = body.read();
+      if (chunk !== null) done(() => resolve(chunk));
+    };
+    const onEnd = () => done(() => resolve(null));
+    const onError = (error: unknown) => done(() => reject(error));
+    const onClose = () => done(() => reject(new UpstreamError('short', 'the body ended before its first byte')));
+    const onAbort = () => {
+      done(() => reject(signal.reason));
+      body.destroy();
+    };
+    const done = (finish: () => void) => {
+      body.off('readable', onReadable).off('end', onEnd).off('error', onError).off('close', onClose);
+      signal.removeEventListener('abort', onAbort);
+      // What comes after is the relay's to see, but an error before it looks must not end the process.
+      body.on('error', ignoreUntilRelayed);
+      finish();
+    };
+    body.on('readable', onReadable).on('end', onEnd).on('error', onError).on('close', onClose);
+    signal.addEventListener('abort', onAbort);
+  });
+}
+
+function ignoreUntilRelayed(): void {
+  // The relay asks `errored` first.
+}

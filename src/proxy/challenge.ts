@@ -1,0 +1,45 @@
+import { type Challenge, formatChallenge, parseChallenges } from '../oci/challenge.ts';
+import { renameScopes } from '../oci/scope.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { nameForClient } from './names.ts';
+import { TOKEN_PATH } from './parse.ts';
+
+/**
+ * An upstream's challenge as the client gets it: its token service under the edge's name, its scopes in the client's names.
+ * @returns one header field a challenge
+ */
+export async function translateChallenges(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  upstream: { name: string; url: string },
+  header: string | undefined,
+): Promise<[string, string][]> {
+  const fields: [string, string][] = [];
+  for (const challenge of parseChallenges(header)) {
+    const translated = challenge.scheme === 'bearer' ? await translateBearer(exchange, edge, registry, upstream, challenge) : challenge;
+    fields.push(['www-authenticate', formatChallenge(translated)]);
+  }
+  return fields;
+}
+
+async function translateBearer(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  upstream: { name: string; url: string },
+  challenge: Challenge,
+): Promise<Challenge> {
+  const { realm = '', scope, ...others } = challenge.parameters;
+  const sealed = await edge.sealer.seal({ kind: 'realm', upstream: upstream.name, url: upstream.url, realm });
+  const parameters: Record<string, string> = { realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`, ...others };
+  if (scope !== undefined) parameters['scope'] = renameScopes(scope, (name) => nameForClient(edge, registry, upstream.name, name));
+  return { scheme: challenge.scheme, parameters };
+}
+
+/** Host and port by which the client reached the edge. */
+function authorityOf({ headers }: Exchange): string {
+  const authority = headers[':authority'] ?? headers.host ?? '';
+  return Array.isArray(authority) ? (authority[0] ?? '') : authority;
+}

@@ -1,0 +1,21 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { UpstreamView } from '../failover/view.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Observer } from './record.ts';
+import type { Sealer } from './sealer.ts';
+
+/** What the stages of a request need: one configuration at work. A reload makes a new one. */
+export interface Edge {
+  config: Config;
+  routes: readonly Route[];
+  upstreams: ReadonlyMap<string, Upstream>;
+  /** State of every upstream, taken anew at each call. */
+  views(): ReadonlyMap<string, UpstreamView>;
+  sealer: Sealer;
+  observer: Observer;
+  log: Logger;
+  /** A number that grows with each call, for taking turns. */
+  turn(): number;
+}

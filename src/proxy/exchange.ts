@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AttemptRecord, RequestRecord } from './record.ts';
+
+/** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
+export class Exchange {
+  readonly id = randomBytes(8).toString('hex');
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The client waits for `100 Continue` before it sends its body. */
+  readonly expectsContinue: boolean;
+  readonly method: string;
+  /** Raw request target. */
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly startedAt = Date.now();
+  readonly attempts: AttemptRecord[] = [];
+  /** What the stages found out; `settle` makes the record of it. */
+  readonly notes: Partial<Pick<RequestRecord, 'kind' | 'repository' | 'reference' | 'route' | 'upstream' | 'preferred' | 'code' | 'outcome' | 'detail'>> = {};
+  bytesIn = 0;
+  bytesOut = 0;
+  firstByteMs: number | undefined;
+  readonly #started = performance.now();
+  readonly #gone = new AbortController();
+
+  constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
+    this.request = request;
+    this.response = response;
+    this.expectsContinue = expectsContinue;
+    this.method = request.method ?? '';
+    this.url = request.url ?? '';
+    this.headers = request.headers;
+    response.once('close', () => {
+      if (!response.writableFinished) this.#gone.abort(new ClientGone());
+    });
+    // Without a listener a reset by the client would end the process; `close` follows.
+    request.on('error', () => this.#gone.abort(new ClientGone()));
+    response.on('error', () => this.#gone.abort(new ClientGone()));
+  }
+
+  /** Aborted when the client leaves. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Milliseconds since the request began. */
+  elapsed(): number {
+    return performance.now() - this.#started;
+  }
+
+  noteFirstByte(): void {
+    this.firstByteMs ??= this.elapsed();
+  }
+
+  /** Whether the reply runs over HTTP/2. */
+  get multiplexed(): boolean {
+    return this.request.httpVersionMajor >= 2;
+  }
+
+  /** Whether all of the request's body was taken. */
+  get bodyTaken(): boolean {
+    return this.request.complete || this.request.readableEnded;
+  }
+}
+
+/** The client left: nobody's failure (rule 5). */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+
+  constructor() {
+    super('the client left');
+  }
+}

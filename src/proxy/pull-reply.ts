@@ -1,0 +1,96 @@
+import { nextPageQuery } from '../oci/link.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import type { HeaderList } from '../upstream/header-list.ts';
+import { translateChallenges } from './challenge.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { repliedHeaders } from './header-rules.ts';
+import { passRedirect } from './location.ts';
+import type { Relayable } from './pull.ts';
+import type { Reply } from './reply.ts';
+
+const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
+
+/** An upstream's answer to a pull as the client gets it: in its own names, and marked where it comes from a fallback. */
+export async function pullReply(
+  exchange: Exchange,
+  edge: Edge,
+  { request, registry }: { request: RegistryRequest; registry: string | undefined },
+  result: Relayable,
+): Promise<Reply> {
+  const { answer, attempt } = result;
+  const body = bodyOf(edge, request, result);
+  const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(([name]) => !REWRITTEN.has(name));
+  const headers = [
+    ...kept,
+    ...(await redirectHeaders(edge, result)),
+    ...linkHeaders(request, answer.headers),
+    ...lengthHeaders(request, answer.headers, body),
+    ...(answer.status === 401
+      ? await translateChallenges(exchange, edge, registry, { name: attempt.upstream, url: attempt.url }, answer.headers.joined('www-authenticate'))
+      : []),
+    ...originHeaders(exchange, edge, attempt.upstream, answer.headers.joined('warning')),
+  ];
+  // Storage behind a redirect does not know the digest; the client asked for it by that very one.
+  if (request.kind === 'blob' && answer.status < 300 && !headers.some(([name]) => name === 'docker-content-digest')) {
+    headers.push(['docker-content-digest', request.digest]);
+  }
+  return { status: answer.status, headers, body, upstream: attempt.upstream };
+}
+
+/** `X-Breakwater-Upstream`, and a Warning (RFC 7234 section 5.5) on what does not come from the upstream that is asked first. */
+export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, passed?: string): [string, string][] {
+  const headers: [string, string][] = [['x-breakwater-upstream', upstream]];
+  if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
+  const { preferred } = exchange.notes;
+  if (preferred === undefined || preferred === upstream) return headers;
+  const why = exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ?? edge.views().get(preferred)?.reason ?? 'not available';
+  exchange.notes.detail ??= `${preferred}: ${why}`;
+  const text = `served by ${upstream} because ${preferred} is not available (${why})`;
+  headers.push(['warning', `299 - "${text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512)}"`]);
+  return headers;
+}
+
+function bodyOf(edge: Edge, request: RegistryRequest, { body, lease, attempt }: Relayable): Reply['body'] {
+  if (body === undefined) return undefined;
+  if (Buffer.isBuffer(body)) return request.kind === 'tags' ? inClientNames(body, request.repository) : body;
+  const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 5000;
+  return { ...body, stallMs, lease, upstream: attempt.upstream };
+}
+
+/** A tag list in the client's name. `manifest` is Artifact Registry's map by digest; its `child` would name what is no route's. */
+function inClientNames(body: Buffer, repository: string): Buffer {
+  const list: unknown = parseJson(body);
+  if (typeof list !== 'object' || list === null || !('tags' in list)) return body;
+  const manifest = 'manifest' in list ? { manifest: list.manifest } : {};
+  return Buffer.from(JSON.stringify({ name: repository, tags: list.tags ?? [], ...manifest }));
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new OciError('UNAVAILABLE', 'the upstream sent no readable list', { retryAfter: 5 });
+  }
+}
+
+async function redirectHeaders(edge: Edge, { outcome, answer, attempt }: Relayable): Promise<[string, string][]> {
+  const location = answer.headers.get('location');
+  if (outcome !== 'redirect' || location === undefined) return [];
+  return [['location', await passRedirect(edge, attempt, location)]];
+}
+
+function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, string][] {
+  const next = nextPageQuery(headers.joined('link'));
+  if (!next || !('repository' in request)) return [];
+  const path = request.kind === 'referrers' ? `referrers/${request.digest}` : 'tags/list';
+  return [['link', `</v2/${request.repository}/${path}?${next}>; rel="next"`]];
+}
+
+function lengthHeaders(request: RegistryRequest, headers: HeaderList, body: Reply['body']): [string, string][] {
+  if (Buffer.isBuffer(body)) return [['content-length', String(body.length)]];
+  const length = headers.contentLength();
+  // The length of a list that a HEAD asked for is that of the upstream's names.
+  return length === undefined || request.kind === 'tags' ? [] : [['content-length', String(length)]];
+}

@@ -1,0 +1,73 @@
+import { conclude, type Ending } from '../failover/conclude.ts';
+import { type Attempt, planPull } from '../failover/plan.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { ErrorCode } from '../oci/error.ts';
+import { OciError } from '../oci/error.ts';
+import { type AttemptResult, attemptRead, type Reading } from './attempt.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+
+export interface PullPlan {
+  route: Route;
+  attempts: Attempt[];
+  /** What is read from an upstream in whose names `repository` is. */
+  reading(attempt: Attempt): Reading;
+  /** Code of the 404 when it is nowhere. */
+  absent: ErrorCode;
+}
+
+export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };
+
+/** A client has its headers, or a clear error, within 10 s. */
+const TOTAL_MS = 9500;
+/** What is left to each later attempt when an earlier one takes all it may. */
+const RESERVE_MS = 1000;
+
+/** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
+export function planAttempts(edge: Edge, route: Route, repository: string, trafficClass: 'control' | 'data', blobHead: boolean): Attempt[] {
+  return planPull({ route, repository, class: trafficClass, blobHead }, edge.views(), edge.turn(), Date.now());
+}
+
+/**
+ * Stage 4 of a pull: asks one upstream after the other until one gives an answer that can be relayed.
+ * @throws OciError 404 or 503 as `conclude` has it; ClientGone
+ */
+export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable> {
+  const endings: Ending[] = [];
+  const preferred = plan.route.pull[0]?.upstream;
+  if (preferred !== undefined) exchange.notes.preferred = preferred;
+  for (const [index, attempt] of plan.attempts.entries()) {
+    const limit = timeFor(edge, attempt, exchange.elapsed(), plan.attempts.length - index - 1);
+    const result = await tryOne(exchange, edge, attempt, plan.reading(attempt), limit);
+    if (result.outcome !== 'absent' && result.outcome !== 'failed') return { ...result, attempt };
+    endings.push({ upstream: attempt.upstream, ...result });
+    const authoritative = result.outcome === 'absent' && result.confirmed && attempt.upstream === preferred;
+    if (authoritative && plan.route.onAbsent === 'stop') throw new OciError(plan.absent);
+  }
+  throw conclude(endings, plan.absent);
+}
+
+function timeFor(edge: Edge, attempt: Attempt, elapsed: number, later: number): number {
+  const deadlines = edge.upstreams.get(attempt.upstream)?.config.deadlines;
+  const own = (attempt.class === 'data' ? deadlines?.blob : deadlines?.manifest) ?? RESERVE_MS;
+  return Math.round(Math.min(own, TOTAL_MS - elapsed - later * RESERVE_MS));
+}
+
+async function tryOne(exchange: Exchange, edge: Edge, attempt: Attempt, reading: Reading, limit: number): Promise<AttemptResult> {
+  const upstream = edge.upstreams.get(attempt.upstream);
+  const started = performance.now();
+  const result: AttemptResult =
+    !upstream || limit <= 0
+      ? { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' }
+      : await attemptRead(upstream, attempt, reading, limit, exchange.gone);
+  exchange.attempts.push({
+    upstream: attempt.upstream,
+    url: attempt.url,
+    class: attempt.class,
+    outcome: result.outcome === 'redirect' ? 'served' : result.outcome,
+    ...('reason' in result ? { reason: result.reason, detail: result.detail } : {}),
+    ...('answer' in result ? { status: result.answer.status } : {}),
+    ms: Math.round(performance.now() - started),
+  });
+  return result;
+}

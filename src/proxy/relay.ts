@@ -1,0 +1,146 @@
+import type { ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
+import type { Readable } from 'node:stream';
+import { asUpstreamError, type UpstreamError } from '../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+import type { BodyStream, Reply } from './reply.ts';
+
+/** How long what is already in the socket's buffers may take to leave after a body was cut. */
+const LINGER_MS = 5000;
+
+/**
+ * Stage 5: writes an answer to the client, no faster than the client takes it.
+ * @param idleMs milliseconds without progress after which a client is cut
+ */
+export async function relay(exchange: Exchange, reply: Reply, idleMs: number): Promise<void> {
+  const { response } = exchange;
+  if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
+  if (exchange.gone.aborted) {
+    discard(reply);
+    throw new ClientGone();
+  }
+  writeHead(exchange, reply);
+  if (reply.body === undefined || exchange.method === 'HEAD') {
+    discard(reply);
+    response.end();
+  } else if (Buffer.isBuffer(reply.body)) {
+    exchange.bytesOut += reply.body.length;
+    response.end(reply.body);
+  } else {
+    await relayStream(exchange, reply.body, idleMs);
+  }
+}
+
+function discard({ body }: Reply): void {
+  if (body === undefined || Buffer.isBuffer(body)) return;
+  body.rest.destroy();
+  body.lease.ended('neutral');
+}
+
+function writeHead(exchange: Exchange, { status, headers }: Reply): void {
+  const { response } = exchange;
+  const merged: Record<string, string | string[]> = {};
+  for (const [name, value] of headers) {
+    const before = merged[name];
+    merged[name] = before === undefined ? value : [before, value].flat();
+  }
+  merged['x-request-id'] = exchange.id;
+  exchange.noteFirstByte();
+  response.writeHead(status, merged);
+}
+
+async function relayStream(exchange: Exchange, body: BodyStream, idleMs: number): Promise<void> {
+  const { response } = exchange;
+  try {
+    await pump(exchange, body, idleMs);
+    body.lease.ended('good');
+    response.end();
+  } catch (error) {
+    body.rest.destroy();
+    body.lease.ended(error instanceof ClientGone ? 'neutral' : 'bad');
+    if (error instanceof ClientGone) throw error;
+    cut(exchange, response);
+    const { reason, message } = asUpstreamError(error);
+    const attempt = exchange.attempts.at(-1);
+    if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail: message });
+    exchange.notes.outcome = 'cut';
+    exchange.notes.detail = `${body.upstream} failed in the middle of the body (${reason})`;
+  }
+}
+
+/** Copies the body; the upstream's clock runs only while it is waited for, the client's only while that one is. */
+function pump(exchange: Exchange, { first, rest, stallMs }: BodyStream, idleMs: number): Promise<void> {
+  const { response, gone } = exchange;
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const finish = (settle: () => void) => {
+      clearTimeout(timer);
+      rest.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      response.off('drain', onDrain);
+      gone.removeEventListener('abort', onGone);
+      settle();
+    };
+    const onData = (chunk: Buffer) => {
+      exchange.bytesOut += chunk.length;
+      if (response.write(chunk)) timer?.refresh();
+      else waitForClient();
+    };
+    const onDrain = () => waitForUpstream();
+    const onEnd = () => finish(resolve);
+    const onError = (error: unknown) => finish(() => reject(error));
+    const onClose = () => finish(() => reject(shortBody(rest)));
+    const onGone = () => finish(() => reject(new ClientGone()));
+    const waitForClient = () => {
+      rest.pause();
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        exchange.notes.detail = 'the client stopped reading';
+        response.destroy();
+        finish(() => reject(new ClientGone()));
+      }, idleMs);
+    };
+    const waitForUpstream = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => finish(() => reject(stalled(stallMs))), stallMs);
+      rest.resume();
+    };
+    if (gone.aborted) return finish(() => reject(new ClientGone()));
+    gone.addEventListener('abort', onGone, { once: true });
+    response.on('drain', onDrain);
+    if (rest.errored) return finish(() => reject(rest.errored));
+    rest.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    const roomLeft = first === null || write(exchange, first);
+    if (rest.readableEnded) return finish(resolve);
+    if (rest.destroyed) return finish(() => reject(shortBody(rest)));
+    if (roomLeft) waitForUpstream();
+    else waitForClient();
+  });
+}
+
+function write(exchange: Exchange, chunk: Buffer): boolean {
+  exchange.bytesOut += chunk.length;
+  return exchange.response.write(chunk);
+}
+
+function stalled(stallMs: number): UpstreamError {
+  return asUpstreamError(Object.assign(new Error(`no byte for ${stallMs} ms`), { code: 'UND_ERR_BODY_TIMEOUT' }));
+}
+
+function shortBody(body: Readable): unknown {
+  return body.errored ?? new Error('other side closed in the middle of the body');
+}
+
+/**
+ * Ends a reply short of its Content-Length: what was sent arrives, then a clean FIN, on which containerd resumes by itself; after a
+ * reset it would not. A chunked body stays without its last chunk.
+ */
+function cut(exchange: Exchange, response: ServerResponse): void {
+  if (exchange.multiplexed) {
+    (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return;
+  }
+  const { socket } = response;
+  if (!socket) return;
+  socket.end();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
