@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LabError } from './error.ts';
+import type { FaultName } from './fault.ts';
+import type { Store } from './store.ts';
+import type { FaultSubject, FaultSwitches } from './switches.ts';
+
+/** How a registry of the lab behaves when nothing is wrong with it. */
+export interface LabBehaviour {
+  /** Of `Location` and `Link`. Absolute ones are built from Forwarded, X-Forwarded-* or Host, in Harbor's order. Default: relative. */
+  locations: 'relative' | 'absolute';
+  /** `artifact-registry`: sessions lie outside `/v2/`, relative, and take one PUT and no PATCH. Default: registry. */
+  uploads: 'registry' | 'artifact-registry';
+  /** `redirect`: GET of a blob is a 302 to a path outside `/v2/`, where an Authorization header is an error. Default: direct. */
+  downloads: 'direct' | 'redirect';
+  /** Base URL that redirects point to, instead of a relative path. Any lab registry that has the blob answers there. */
+  redirectTo?: string | undefined;
+  /** Entries of a tag list, catalog or referrers list in one page at most. Default 1000. */
+  pageSize: number;
+  /** Default 4 MiB. */
+  maxManifestBytes: number;
+}
+
+/** One request and its reply, with what is needed to answer it. */
+export class Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly store: Store;
+  readonly behaviour: LabBehaviour;
+  readonly subject: FaultSubject;
+  readonly closed: Promise<void>;
+  readonly #faults: FaultSwitches;
+
+  constructor(
+    http: { req: IncomingMessage; res: ServerResponse },
+    lab: { store: Store; behaviour: LabBehaviour; faults: FaultSwitches },
+    subject: FaultSubject,
+  ) {
+    this.req = http.req;
+    this.res = http.res;
+    this.store = lab.store;
+    this.behaviour = lab.behaviour;
+    this.#faults = lab.faults;
+    this.subject = subject;
+    this.closed = new Promise((resolve) => {
+      this.res.once('close', resolve);
+    });
+  }
+
+  get faults(): FaultSwitches {
+    return this.#faults;
+  }
+
+  get gone(): boolean {
+    return this.res.closed || this.res.destroyed;
+  }
+
+  take(name: FaultName, applies?: Parameters<FaultSwitches['take']>[2]): ReturnType<FaultSwitches['take']> {
+    return this.#faults.take(name, this.subject, applies);
+  }
+
+  /** Holds a body under way while the registry is frozen or its storage hangs. */
+  async pause(): Promise<void> {
+    await this.#faults.pause('frozen', this.subject, this.closed);
+    await this.#faults.pause('storageHung', this.subject, this.closed);
+  }
+
+  reply(status: number, headers: Record<string, string | number> = {}, body: string | Buffer = ''): void {
+    const length = status === 204 || status === 304 ? {} : { 'content-length': Buffer.byteLength(body) };
+    this.res.writeHead(status, { ...length, ...headers });
+    // The length stays that of the body on HEAD.
+    this.res.end(this.req.method === 'HEAD' ? undefined : body);
+  }
+
+  json(status: number, value: unknown, headers: Record<string, string> = {}): void {
+    this.reply(status, { 'content-type': 'application/json', ...headers }, JSON.stringify(value));
+  }
+
+  /** Answers with an error. A body that was not read to its end makes the connection unusable: it is closed. */
+  fail(error: LabError): void {
+    const unread = this.req.complete ? {} : { connection: 'close' };
+    this.reply(error.status, { 'content-type': 'application/json', ...error.headers, ...unread }, error.body());
+  }
+
+  /** A Location or Link as this registry writes them. */
+  locate(path: string): string {
+    return this.behaviour.locations === 'absolute' ? this.base() + path : path;
+  }
+
+  /** Scheme and host by which the client, or the proxy before us, came. */
+  base(): string {
+    const { headers } = this.req;
+    const own = 'encrypted' in this.req.socket ? 'https' : 'http';
+    const host = headers.host ?? 'localhost';
+    const first = (value: string | string[] | undefined) =>
+      String(value ?? '')
+        .split(',')[0]
+        ?.trim() || undefined;
+    if (headers.forwarded === undefined)
+      return `${first(headers['x-forwarded-proto']) ?? own}://${first(headers['x-forwarded-host']) ?? host}`;
+    // As distribution does: Forwarded, even with nothing but `for=`, makes it ignore the X-Forwarded headers.
+    const element = first(headers.forwarded) ?? '';
+    const field = (name: string) => new RegExp(`(?:^|;)\\s*${name}="?([^";]+)`, 'i').exec(element)?.[1];
+    return `${field('proto') ?? own}://${field('host') ?? host}`;
+  }
+
+  /** Body of the request, piece by piece; a client that waits for 100 Continue is told so now. */
+  async *body(): AsyncGenerator<Buffer> {
+    if (this.req.headers.expect?.toLowerCase() === '100-continue') this.res.writeContinue();
+    for await (const chunk of this.req) {
+      await this.pause();
+      yield chunk as Buffer;
+    }
+  }
+
+  /** @throws LabError 413 beyond `limit` bytes. */
+  async readAll(limit: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this.body()) {
+      length += chunk.length;
+      if (length > limit) throw new LabError(413, 'SIZE_INVALID', `at most ${limit} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+}

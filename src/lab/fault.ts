@@ -1,0 +1,136 @@
+import { z } from 'zod';
+
+/** What a request asks for, as faults are scoped by it. `download` is the second hop of a redirected blob. */
+export const LAB_KINDS = [
+  'ping',
+  'catalog',
+  'manifest',
+  'blob',
+  'upload',
+  'tags',
+  'referrers',
+  'download',
+  'token',
+  'api',
+  'ui',
+  'invalid',
+] as const;
+export type LabKind = (typeof LAB_KINDS)[number];
+
+const CONTENT: readonly LabKind[] = ['catalog', 'manifest', 'blob', 'upload', 'tags', 'referrers', 'download'];
+const REGISTRY: readonly LabKind[] = ['ping', ...CONTENT];
+const BODIES: readonly LabKind[] = ['blob', 'download'];
+
+const kind = z.enum(LAB_KINDS);
+const filters = {
+  path: z
+    .union([z.instanceof(RegExp), z.string().min(1).max(200)])
+    .transform((value, context) => {
+      try {
+        // Without g and y: those keep a position from one request to the next.
+        return typeof value === 'string'
+          ? new RegExp(value)
+          : new RegExp(value.source, value.flags.replace(/[gy]/g, ''));
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: `a regular expression: ${String(error)}` });
+        return z.NEVER;
+      }
+    })
+    .optional(),
+  kind: z
+    .union([kind, z.array(kind).min(1)])
+    .transform((value): readonly LabKind[] => (typeof value === 'string' ? [value] : value))
+    .optional(),
+  times: z.int().min(1).optional(),
+  every: z.int().min(1).optional(),
+};
+
+const bytes = z.int().min(0).optional();
+const fraction = z.number().min(0).max(1).optional();
+const retryAfter = z.int().min(0).max(86_400).optional();
+const parameters = z.object({
+  ...filters,
+  /** Bytes into the body of the reply (cut, short, stall), offset in the blob (corrupt), or difference in length (wrongLength). */
+  bytes: z.int().optional(),
+  fraction,
+  status: z.int().min(400).max(599).optional(),
+  /** Seconds. */
+  retryAfter,
+  body: z.string().max(65_536).optional(),
+  bytesPerSecond: z.int().min(1).optional(),
+  /** Milliseconds before the first byte. */
+  ms: z.int().min(0).max(3_600_000).optional(),
+  component: z.string().max(64).optional(),
+});
+
+/** Parameters of a fault that is on. */
+export type FaultParameters = z.output<typeof parameters>;
+/** As given: `path` may be text, `kind` one name. */
+export type FaultInput = z.input<typeof parameters>;
+
+interface FaultKind {
+  says: string;
+  /** What it concerns unless `kind` says otherwise. */
+  kinds: readonly LabKind[];
+  takes: z.ZodType;
+}
+
+const scoped = <T extends z.ZodRawShape>(own: T) => z.strictObject({ ...filters, ...own });
+
+/** Every fault there is. */
+export const FAULTS = {
+  down: { says: 'connections are refused, open ones cut', kinds: [], takes: z.strictObject({}) },
+  frozen: { says: 'connections are accepted, nothing is ever answered', kinds: LAB_KINDS, takes: scoped({}) },
+  storageHung: { says: '/v2/ answers; manifests, blobs and tags never do', kinds: CONTENT, takes: scoped({}) },
+  storageGone: { says: '/v2/ answers; the storage is an empty mount point', kinds: CONTENT, takes: scoped({}) },
+  errors: {
+    says: '/v2/ answers; content is a 500 (status, retryAfter, body)',
+    kinds: CONTENT,
+    takes: scoped({ status: parameters.shape.status, retryAfter, body: parameters.shape.body }),
+  },
+  cut: { says: 'blobs: reset in the middle (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
+  short: { says: 'blobs: end too early (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
+  stall: { says: 'blobs: stop in the middle (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
+  slow: {
+    says: 'blobs: trickle (bytesPerSecond)',
+    kinds: BODIES,
+    takes: scoped({ bytesPerSecond: parameters.shape.bytesPerSecond }),
+  },
+  delay: { says: 'content comes late (ms)', kinds: CONTENT, takes: scoped({ ms: parameters.shape.ms }) },
+  corrupt: { says: 'blobs: one byte is wrong (bytes: which)', kinds: BODIES, takes: scoped({ bytes }) },
+  wrongLength: {
+    says: 'blobs: too short or too long (bytes: by how much)',
+    kinds: BODIES,
+    takes: scoped({ bytes: z.int().optional() }),
+  },
+  emptyChallenge401: {
+    says: '401 with an empty challenge, as Harbor without its database',
+    kinds: REGISTRY,
+    takes: scoped({}),
+  },
+  rateLimited: { says: '429 (retryAfter)', kinds: CONTENT, takes: scoped({ retryAfter }) },
+  readOnly: { says: 'every write is 403 DENIED, as Harbor in read-only mode', kinds: REGISTRY, takes: scoped({}) },
+  unhealthy: {
+    says: "Harbor's health names a component as unhealthy (component)",
+    kinds: ['api'],
+    takes: z.strictObject({ component: parameters.shape.component }),
+  },
+} as const satisfies Record<string, FaultKind>;
+
+export type FaultName = keyof typeof FAULTS;
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
+/** Finds a fault however it is written: `storageHung`, `storage-hung`, `storagehung`. */
+export function faultNamed(text: string): FaultName | undefined {
+  const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return FAULT_NAMES.find((name) => plain(name) === plain(text));
+}
+
+/** @throws RangeError that says what the fault takes. */
+export function readFaultParameters(name: FaultName, input: unknown): FaultParameters {
+  const result = FAULTS[name].takes.safeParse(input ?? {});
+  if (result.success) return result.data as FaultParameters;
+  const keys = Object.keys(FAULTS[name].takes.shape);
+  const what = result.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '));
+  throw new RangeError(`${name} takes ${keys.join(', ') || 'no parameters'}: ${what.join('; ')}`);
+}
