@@ -10,7 +10,8 @@ export type Endpoint =
   | { kind: 'upload'; request?: undefined; session: string }
   | { kind: 'download'; request?: undefined; digest: string }
   | { kind: 'token'; request?: undefined }
-  | { kind: 'api' | 'ui'; request?: undefined }
+  | { kind: 'api'; request?: undefined }
+  | { kind: 'ui'; request?: undefined }
   | { kind: 'invalid'; request?: undefined; error: LabError };
 
 const UPLOAD = /^\/artifacts-uploads\/namespaces\/lab\/repositories\/lab\/uploads\/([A-Za-z0-9_=-]{1,128})$/;

@@ -48,7 +48,7 @@ export async function serve(
   if (arrived.gone) return;
   const exchange = storageOf(arrived);
   if (endpoint.kind === 'download') return download(exchange, endpoint.digest);
-  if (!endpoint.request)
+  if ('session' in endpoint)
     return continueUpload(exchange, sessionOf(exchange, endpoint.session, undefined, query), query);
   return serveRegistry(site, exchange, endpoint.request);
 }
@@ -56,7 +56,7 @@ export async function serve(
 /** What a request must be permitted; `undefined` for the ping, which only asks who it is. */
 function scopeOf(exchange: Exchange, endpoint: Endpoint): Scope | undefined {
   const actions = actionsOf(exchange.req.method ?? '', endpoint.kind);
-  if (endpoint.request === undefined && endpoint.kind === 'upload') {
+  if ('session' in endpoint) {
     const session = exchange.store.sessions.get(endpoint.session);
     return session && { type: 'repository', name: session.repository, actions };
   }

@@ -48,7 +48,9 @@ export async function continueUpload(
     exchange.store.dropSession(session);
     return exchange.reply(204);
   }
-  if (method === 'PATCH' && exchange.behaviour.uploads === 'artifact-registry')
+  // The one PATCH with the whole blob that docker and containers/image send is taken; chunks are not.
+  const chunked = headers['content-range'] !== undefined || session.length > 0;
+  if (method === 'PATCH' && chunked && exchange.behaviour.uploads === 'artifact-registry')
     throw new LabError(405, 'UNSUPPORTED', 'chunked uploads are not supported', { allow: 'PUT' });
   const digest = query.get('digest') ?? '';
   if (method === 'PUT' && !isDigest(digest))
