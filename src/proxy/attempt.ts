@@ -41,13 +41,23 @@ export type AttemptResult =
  * @param limitMs milliseconds to the first byte
  * @throws ClientGone
  */
-export async function attemptRead(upstream: Upstream, { url, class: trafficClass }: Attempt, reading: Reading, limitMs: number, gone: AbortSignal): Promise<AttemptResult> {
+export async function attemptRead(
+  upstream: Upstream,
+  { url, class: trafficClass }: Attempt,
+  reading: Reading,
+  limitMs: number,
+  gone: AbortSignal,
+): Promise<AttemptResult> {
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
   const lease = replica?.begin(trafficClass);
-  if (!replica || !connection || !lease) return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
+  if (!replica || !connection || !lease)
+    return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(new UpstreamError('first-byte', `no first byte within ${limitMs} ms`)), limitMs);
+  const timer = setTimeout(
+    () => deadline.abort(new UpstreamError('first-byte', `no first byte within ${limitMs} ms`)),
+    limitMs,
+  );
   const signal = AbortSignal.any([deadline.signal, gone]);
   try {
     const call: UpstreamCall = { ...reading, signal, redirects: upstream.config.redirects.mode };
@@ -82,7 +92,13 @@ async function judge(upstream: Upstream, replica: Replica, url: string, answer: 
   return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(url)) : outcome;
 }
 
-async function conclusion(outcome: Outcome, answer: UpstreamAnswer, reading: Reading, lease: Lease, signal: AbortSignal): Promise<AttemptResult> {
+async function conclusion(
+  outcome: Outcome,
+  answer: UpstreamAnswer,
+  reading: Reading,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
   if (outcome.outcome === 'absent' || outcome.outcome === 'failed') {
     await answer.body.dump({ limit: 65_536 });
     if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
@@ -126,7 +142,8 @@ function prove(body: Buffer, digest: string | undefined, answer: UpstreamAnswer)
   for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
     const [algorithm = '', hash] = claimed?.split(':') ?? [];
     if (!/^sha(256|384|512)$/.test(algorithm)) continue;
-    if (createHash(algorithm).update(body).digest('hex') !== hash) throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
+    if (createHash(algorithm).update(body).digest('hex') !== hash)
+      throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
   }
 }
 

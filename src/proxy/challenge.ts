@@ -18,7 +18,8 @@ export async function translateChallenges(
 ): Promise<[string, string][]> {
   const fields: [string, string][] = [];
   for (const challenge of parseChallenges(header)) {
-    const translated = challenge.scheme === 'bearer' ? await translateBearer(exchange, edge, registry, upstream, challenge) : challenge;
+    const translated =
+      challenge.scheme === 'bearer' ? await translateBearer(exchange, edge, registry, upstream, challenge) : challenge;
     fields.push(['www-authenticate', formatChallenge(translated)]);
   }
   return fields;
@@ -33,8 +34,12 @@ async function translateBearer(
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
   const sealed = await edge.sealer.seal({ kind: 'realm', upstream: upstream.name, url: upstream.url, realm });
-  const parameters: Record<string, string> = { realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`, ...others };
-  if (scope !== undefined) parameters['scope'] = renameScopes(scope, (name) => nameForClient(edge, registry, upstream.name, name));
+  const parameters: Record<string, string> = {
+    realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`,
+    ...others,
+  };
+  if (scope !== undefined)
+    parameters.scope = renameScopes(scope, (name) => nameForClient(edge, registry, upstream.name, name));
   return { scheme: challenge.scheme, parameters };
 }
 

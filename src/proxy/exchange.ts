@@ -13,10 +13,17 @@ export class Exchange {
   /** Raw request target. */
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
+  /** Address of the client; kept, because a closed socket has none. */
+  readonly client: string;
   readonly startedAt = Date.now();
   readonly attempts: AttemptRecord[] = [];
   /** What the stages found out; `settle` makes the record of it. */
-  readonly notes: Partial<Pick<RequestRecord, 'kind' | 'repository' | 'reference' | 'route' | 'upstream' | 'preferred' | 'code' | 'outcome' | 'detail'>> = {};
+  readonly notes: Partial<
+    Pick<
+      RequestRecord,
+      'kind' | 'repository' | 'reference' | 'route' | 'upstream' | 'preferred' | 'code' | 'outcome' | 'detail'
+    >
+  > = {};
   bytesIn = 0;
   bytesOut = 0;
   firstByteMs: number | undefined;
@@ -30,6 +37,7 @@ export class Exchange {
     this.method = request.method ?? '';
     this.url = request.url ?? '';
     this.headers = request.headers;
+    this.client = request.socket?.remoteAddress ?? 'unknown';
     response.once('close', () => {
       if (!response.writableFinished) this.#gone.abort(new ClientGone());
     });

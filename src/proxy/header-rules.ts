@@ -15,13 +15,39 @@ const HOP_BY_HOP = new Set([
   'http2-settings',
 ]);
 /** Said of the upstream's own host; on the edge's they would bind clients to what only one of the upstreams means. */
-const NEVER_CROSS = new Set(['set-cookie', 'alt-svc', 'strict-transport-security', 'server', 'x-powered-by', 'public-key-pins', 'x-request-id']);
+const NEVER_CROSS = new Set([
+  'set-cookie',
+  'alt-svc',
+  'strict-transport-security',
+  'server',
+  'x-powered-by',
+  'public-key-pins',
+  'x-request-id',
+]);
 /** All that a pull tells an upstream of its client. */
 const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'range', 'user-agent'];
 /** What of an answer from storage behind a redirect concerns the client. */
-const FROM_STORAGE = new Set(['content-type', 'content-length', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'docker-content-digest']);
+const FROM_STORAGE = new Set([
+  'content-type',
+  'content-length',
+  'content-range',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+  'docker-content-digest',
+]);
 /** Set by the edge itself, whatever a client claims. */
-const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-scheme', 'x-real-ip', 'x-original-url', 'x-rewrite-url'];
+const FORWARDING = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-scheme',
+  'x-real-ip',
+  'x-original-url',
+  'x-rewrite-url',
+];
 
 /** Headers of a pull. Bodies are asked for as they are: a change of encoding would break lengths and digests. */
 export function pullHeaders(exchange: Exchange): Record<string, string> {
@@ -38,7 +64,11 @@ export function pullHeaders(exchange: Exchange): Record<string, string> {
  * @param cookies whether the client's cookies belong to this upstream
  */
 export function carriedHeaders(exchange: Exchange, cookies: boolean): Record<string, string> {
-  const listed = new Set(String(exchange.headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
+  const listed = new Set(
+    String(exchange.headers.connection ?? '')
+      .toLowerCase()
+      .split(/\s*,\s*/),
+  );
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(exchange.headers)) {
     const dropped = name.startsWith(':') || HOP_BY_HOP.has(name) || listed.has(name) || FORWARDING.includes(name);

@@ -14,10 +14,21 @@ interface Origin {
  * (rule 1), also where the upstream keeps its sessions outside of /v2/ (Artifact Registry).
  * @returns undefined for a Location that leads to another host
  */
-export async function sealUpload(edge: Edge, origin: Origin, repository: string, location: string): Promise<string | undefined> {
+export async function sealUpload(
+  edge: Edge,
+  origin: Origin,
+  repository: string,
+  location: string,
+): Promise<string | undefined> {
   const path = pathAt(origin, location);
   if (path === undefined) return undefined;
-  const sealed = await edge.sealer.seal({ kind: 'upload', upstream: origin.upstream, url: origin.url, repository, path });
+  const sealed = await edge.sealer.seal({
+    kind: 'upload',
+    upstream: origin.upstream,
+    url: origin.url,
+    repository,
+    path,
+  });
   return `/v2/${repository}/blobs/uploads/${sealed}`;
 }
 
@@ -25,7 +36,13 @@ export async function sealUpload(edge: Edge, origin: Origin, repository: string,
 export async function passRedirect(edge: Edge, origin: Origin, location: string): Promise<string> {
   const path = pathAt(origin, location);
   if (path === undefined) return location;
-  const content = { kind: 'download', upstream: origin.upstream, url: origin.url, path, expires: Date.now() + DOWNLOAD_MS } as const;
+  const content = {
+    kind: 'download',
+    upstream: origin.upstream,
+    url: origin.url,
+    path,
+    expires: Date.now() + DOWNLOAD_MS,
+  } as const;
   return DOWNLOAD_PATH + (await edge.sealer.seal(content));
 }
 

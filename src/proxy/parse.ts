@@ -24,16 +24,19 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 export function parse(exchange: Exchange, edge: Edge): Asked {
   const { url } = exchange;
   if (url.length > MAX_URL) throw new OciError('NAME_INVALID', 'the request target is too long', { status: 414 });
-  if (!url.startsWith('/') || /[^\x21-\x7e]|[#\\]/.test(url)) throw new OciError('NAME_INVALID', 'malformed request target');
+  if (!url.startsWith('/') || /[^\x21-\x7e]|[#\\]/.test(url))
+    throw new OciError('NAME_INVALID', 'malformed request target');
   refuseBody(exchange);
   const host = hostOf(exchange);
   const [path = '', search = ''] = splitAt(url, '?');
   if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, edge, host, path, search);
-  if (path.startsWith(TOKEN_PATH)) return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
+  if (path.startsWith(TOKEN_PATH))
+    return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
   exchange.notes.kind = 'passthrough';
   registryOfHost(edge, host);
-  if (edge.config.passthrough === undefined) throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
+  if (edge.config.passthrough === undefined)
+    throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
   refuseDisguise(path);
   return { kind: 'passthrough', upstream: edge.config.passthrough };
 }
@@ -51,7 +54,8 @@ function registryRequest(exchange: Exchange, edge: Edge, host: string, path: str
 }
 
 function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): void {
-  if ((kind === 'blob' || kind === 'manifest') && parseRange(exchange.headers.range) === 'invalid') throw new OciError('RANGE_INVALID');
+  if ((kind === 'blob' || kind === 'manifest') && parseRange(exchange.headers.range) === 'invalid')
+    throw new OciError('RANGE_INVALID');
   if (kind !== 'upload' && kind !== 'upload-start') return;
   for (const name of ['digest', 'mount']) {
     const value = query.get(name);
@@ -65,7 +69,8 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
 function refuseBody({ request, method, headers, multiplexed }: Exchange): void {
   if (!BODILESS.has(method)) return;
   const announced = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
-  const following = multiplexed && 'stream' in request && (request.stream as { endAfterHeaders?: boolean }).endAfterHeaders === false;
+  const following =
+    multiplexed && 'stream' in request && (request.stream as { endAfterHeaders?: boolean }).endAfterHeaders === false;
   if (announced || following) throw new OciError('UNSUPPORTED', `${method} takes no body`, { status: 400 });
 }
 

@@ -1,5 +1,5 @@
-import { nextPageQuery } from '../oci/link.ts';
 import { OciError } from '../oci/error.ts';
+import { nextPageQuery } from '../oci/link.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
 import { translateChallenges } from './challenge.ts';
@@ -21,14 +21,22 @@ export async function pullReply(
 ): Promise<Reply> {
   const { answer, attempt } = result;
   const body = bodyOf(edge, request, result);
-  const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(([name]) => !REWRITTEN.has(name));
+  const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(
+    ([name]) => !REWRITTEN.has(name),
+  );
   const headers = [
     ...kept,
     ...(await redirectHeaders(edge, result)),
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer.headers, body),
     ...(answer.status === 401
-      ? await translateChallenges(exchange, edge, registry, { name: attempt.upstream, url: attempt.url }, answer.headers.joined('www-authenticate'))
+      ? await translateChallenges(
+          exchange,
+          edge,
+          registry,
+          { name: attempt.upstream, url: attempt.url },
+          answer.headers.joined('www-authenticate'),
+        )
       : []),
     ...originHeaders(exchange, edge, attempt.upstream, answer.headers.joined('warning')),
   ];
@@ -45,7 +53,10 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
   if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
   const { preferred } = exchange.notes;
   if (preferred === undefined || preferred === upstream) return headers;
-  const why = exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ?? edge.views().get(preferred)?.reason ?? 'not available';
+  const why =
+    exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ??
+    edge.views().get(preferred)?.reason ??
+    'not available';
   exchange.notes.detail ??= `${preferred}: ${why}`;
   const text = `served by ${upstream} because ${preferred} is not available (${why})`;
   headers.push(['warning', `299 - "${text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512)}"`]);

@@ -24,7 +24,13 @@ const TOTAL_MS = 9500;
 const RESERVE_MS = 1000;
 
 /** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
-export function planAttempts(edge: Edge, route: Route, repository: string, trafficClass: 'control' | 'data', blobHead: boolean): Attempt[] {
+export function planAttempts(
+  edge: Edge,
+  route: Route,
+  repository: string,
+  trafficClass: 'control' | 'data',
+  blobHead: boolean,
+): Attempt[] {
   return planPull({ route, repository, class: trafficClass, blobHead }, edge.views(), edge.turn(), Date.now());
 }
 
@@ -53,7 +59,13 @@ function timeFor(edge: Edge, attempt: Attempt, elapsed: number, later: number): 
   return Math.round(Math.min(own, TOTAL_MS - elapsed - later * RESERVE_MS));
 }
 
-async function tryOne(exchange: Exchange, edge: Edge, attempt: Attempt, reading: Reading, limit: number): Promise<AttemptResult> {
+async function tryOne(
+  exchange: Exchange,
+  edge: Edge,
+  attempt: Attempt,
+  reading: Reading,
+  limit: number,
+): Promise<AttemptResult> {
   const upstream = edge.upstreams.get(attempt.upstream);
   const started = performance.now();
   const result: AttemptResult =

@@ -29,14 +29,15 @@ export function absentCode(request: PullRequest): ErrorCode {
 export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest, attempt: Attempt): Reading {
   const headers = pullHeaders(exchange);
   // Manifests are read whole, so that they can be proven: a part of one proves nothing.
-  if (request.kind !== 'blob') delete headers['range'];
+  if (request.kind !== 'blob') delete headers.range;
   return {
     method: request.method === 'HEAD' ? 'HEAD' : 'GET',
     path: pathOf(request, attempt.repository),
     headers,
     scopes: [`repository:${attempt.repository}:pull`],
     clientAuthorization: exchange.headers.authorization,
-    wholeUpTo: request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
+    wholeUpTo:
+      request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
     digest: request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined,
   };
 }
@@ -47,5 +48,7 @@ function pathOf(request: PullRequest, repository: string): string {
   const query = new URLSearchParams(request.query);
   query.delete('ns');
   const search = query.size > 0 ? `?${query}` : '';
-  return request.kind === 'tags' ? `/v2/${repository}/tags/list${search}` : `/v2/${repository}/referrers/${request.digest}${search}`;
+  return request.kind === 'tags'
+    ? `/v2/${repository}/tags/list${search}`
+    : `/v2/${repository}/referrers/${request.digest}${search}`;
 }

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { findRoute, type Route } from '../failover/rewrite.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import type { Carrier } from './carrier.ts';
+import type { Catalog } from './catalog.ts';
+import { fetchDownload } from './download.ts';
+import type { Edge } from './edge.ts';
+import { Exchange } from './exchange.ts';
+import { type Asked, parse } from './parse.ts';
+import { fetchPassthrough } from './passthrough.ts';
+import { fetchPing } from './ping.ts';
+import { fetchPull, planAttempts } from './pull.ts';
+import { pullReply } from './pull-reply.ts';
+import { fetchPush, planWrite } from './push.ts';
+import { pushReply } from './push-reply.ts';
+import { absentCode, isPull, readingFor } from './reading.ts';
+import { relay } from './relay.ts';
+import type { Reply } from './reply.ts';
+import { settle } from './settle.ts';
+import { fetchToken } from './token.ts';
+
+type Registry = Extract<Asked, { kind: 'registry' }>;
+
+/** Takes every request of clients through the six stages (docs/request-handling.md). */
+export class Handler {
+  readonly #edge: Edge;
+  readonly #carrier: Carrier;
+  readonly #catalog: Catalog;
+
+  constructor(edge: Edge, carrier: Carrier, catalog: Catalog) {
+    this.#edge = edge;
+    this.#carrier = carrier;
+    this.#catalog = catalog;
+  }
+
+  /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits */
+  async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    const exchange = new Exchange(request, response, expectsContinue);
+    try {
+      const asked = parse(exchange, this.#edge);
+      // Authorize: in `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
+      const reply = await this.#fetch(exchange, asked);
+      await relay(exchange, reply, this.#edge.config.limits.clientIdle);
+      settle(exchange, this.#edge, undefined);
+    } catch (error) {
+      settle(exchange, this.#edge, error);
+    }
+  }
+
+  async #fetch(exchange: Exchange, asked: Asked): Promise<Reply> {
+    if (asked.kind === 'token') {
+      exchange.notes.kind = 'token';
+      return fetchToken(exchange, this.#edge, asked.sealed, asked.query);
+    }
+    if (asked.kind === 'download') {
+      exchange.notes.kind = 'download';
+      return fetchDownload(exchange, this.#edge, asked.sealed);
+    }
+    if (asked.kind === 'passthrough') {
+      const upstream = this.#edge.upstreams.get(asked.upstream);
+      if (!upstream) throw new OciError('UNKNOWN', `no upstream ${asked.upstream}`);
+      return fetchPassthrough(exchange, this.#edge, this.#carrier, upstream);
+    }
+    return this.#fetchRegistry(exchange, asked);
+  }
+
+  async #fetchRegistry(exchange: Exchange, asked: Registry): Promise<Reply> {
+    const { request, registry } = asked;
+    if (request.kind === 'ping') return fetchPing(exchange, this.#edge);
+    if (request.kind === 'catalog') return this.#catalog.fetch(exchange, this.#edge, asked);
+    const route = findRoute(this.#edge.routes, registry, request.repository);
+    if (!route) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');
+    exchange.notes.route = route.prefix;
+    if (isPull(request)) return this.#pull(exchange, asked, request, route);
+    const plan = await planWrite(this.#edge, route, registry, request);
+    const answer = await fetchPush(exchange, this.#edge, this.#carrier, plan);
+    return pushReply(exchange, this.#edge, registry, plan, answer);
+  }
+
+  async #pull(
+    exchange: Exchange,
+    asked: Registry,
+    request: Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>,
+    route: Route,
+  ): Promise<Reply> {
+    const edge = this.#edge;
+    const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
+    const blobHead = request.kind === 'blob' && request.method === 'HEAD';
+    const result = await fetchPull(exchange, edge, {
+      route,
+      attempts: planAttempts(edge, route, request.repository, trafficClass, blobHead),
+      reading: (attempt) => readingFor(exchange, edge, request, attempt),
+      absent: absentCode(request),
+    });
+    if (request.kind === 'blob' && result.outcome === 'served') {
+      const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
+      edge.upstreams
+        .get(result.attempt.upstream)
+        ?.replica(result.attempt.url)
+        ?.canary.remember(result.attempt.repository, request.digest, size);
+    }
+    return pullReply(exchange, edge, asked, result);
+  }
+}

@@ -1,0 +1,68 @@
+import { OciError } from '../oci/error.ts';
+import type { HeaderList } from '../upstream/header-list.ts';
+import { translateChallenges } from './challenge.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { repliedHeaders } from './header-rules.ts';
+import { sealUpload } from './location.ts';
+import type { PushAnswer, PushPlan } from './push.ts';
+import { denialOf } from './push.ts';
+import type { Reply } from './reply.ts';
+
+const REWRITTEN = new Set(['location', 'www-authenticate']);
+
+/** An upstream's answer to a write as the client gets it. @throws OciError where the answer must not be passed on */
+export async function pushReply(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  plan: PushPlan,
+  answer: PushAnswer,
+): Promise<Reply> {
+  const denial = denialOf(plan.upstream, answer);
+  if (denial) {
+    answer.body.destroy();
+    answer.lease.ended('neutral');
+    throw denial;
+  }
+  const origin = { name: answer.attempt.upstream, url: answer.attempt.url };
+  const headers = [
+    ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ...(await locationHeaders(edge, plan, answer)),
+    ...(answer.status === 401
+      ? await translateChallenges(exchange, edge, registry, origin, answer.headers.joined('www-authenticate'))
+      : []),
+    ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
+  ];
+  const stallMs = plan.upstream.config.deadlines.push;
+  return {
+    status: answer.status,
+    headers,
+    body: { first: null, rest: answer.body, stallMs, lease: answer.lease, upstream: answer.attempt.upstream },
+    upstream: answer.attempt.upstream,
+  };
+}
+
+async function locationHeaders(
+  edge: Edge,
+  plan: PushPlan,
+  { status, headers, attempt, body, lease }: PushAnswer,
+): Promise<[string, string][]> {
+  const location = headers.get('location');
+  if (location === undefined) return [];
+  if (status === 201) return [['location', contentLocation(plan, headers)]];
+  const sealed = await sealUpload(edge, attempt, plan.request.repository, location);
+  if (sealed !== undefined) return [['location', sealed]];
+  body.destroy();
+  lease.ended('neutral');
+  throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);
+}
+
+/** Where what was just made can be read, in the client's names (distribution-spec "Pushing blobs", "Pushing manifests"). */
+function contentLocation({ request }: PushPlan, headers: HeaderList): string {
+  const given = request.query.get('digest') ?? request.query.get('mount');
+  const digest = given ?? headers.get('docker-content-digest');
+  if (request.kind === 'manifest')
+    return `/v2/${request.repository}/manifests/${headers.get('docker-content-digest') ?? request.reference}`;
+  return `/v2/${request.repository}/blobs/${digest ?? ''}`;
+}

@@ -1,0 +1,241 @@
+import { type Attempt, planPush, refusal } from '../failover/plan.ts';
+import { findRoute, type Route } from '../failover/rewrite.ts';
+import { parseChallenges } from '../oci/challenge.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import type { Lease } from '../upstream/lease.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { asUpstreamError } from '../upstream/upstream-error.ts';
+import type { Carried, Carrier, Journey } from './carrier.ts';
+import type { Edge } from './edge.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+import { carriedHeaders } from './header-rules.ts';
+import { nameOnUpstream } from './names.ts';
+
+type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
+
+export interface PushPlan {
+  route: Route;
+  request: WriteRequest;
+  attempt: Attempt;
+  upstream: Upstream;
+  /** Path and query on the upstream's host. */
+  path: string;
+  scopes: string[];
+}
+
+export interface PushAnswer extends Carried {
+  attempt: Attempt;
+  lease: Lease;
+}
+
+/** How long a push may wait to hear that the primary is well before it is sent there all the same. */
+const CANARY_MS = 400;
+/** How long the answer may then take, before silence on both sides counts as an outage: a refusal takes less than a second. */
+const DOUBTFUL_MS = 500;
+
+/**
+ * Stage 3 of a push: exactly one attempt, at the push upstream, or a refusal.
+ * @throws OciError DENIED, BLOB_UPLOAD_UNKNOWN
+ */
+export async function planWrite(
+  edge: Edge,
+  route: Route,
+  registry: string | undefined,
+  request: WriteRequest,
+): Promise<PushPlan> {
+  const planned = planPush(route, request.repository, edge.views(), edge.turn(), Date.now());
+  const upstream = edge.upstreams.get(planned.upstream);
+  if (!upstream) throw new OciError('UNKNOWN', `no upstream ${planned.upstream}`);
+  const scopes = [
+    `repository:${planned.repository}:${request.method === 'DELETE' && request.kind !== 'upload' ? 'delete' : 'pull,push'}`,
+  ];
+  if (request.kind === 'upload') {
+    const session = await openSession(edge, upstream, request);
+    return { route, request, attempt: { ...planned, url: session.url }, upstream, path: session.path, scopes };
+  }
+  const base = new URL(planned.url).pathname.replace(/\/+$/, '');
+  const query = pushQuery(edge, registry, planned.upstream, request, scopes);
+  return {
+    route,
+    request,
+    attempt: planned,
+    upstream,
+    path: `${base}/v2/${planned.repository}/${endOf(request)}${query}`,
+    scopes,
+  };
+}
+
+/** Stage 4 of a push. @throws OciError where the upstream could not take it; ClientGone */
+export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier, plan: PushPlan): Promise<PushAnswer> {
+  const { attempt, upstream } = plan;
+  const replica = upstream.replica(attempt.url);
+  if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  const doubtful = plan.request.kind === 'upload-start' && (await canaryFails(upstream, attempt.url));
+  const lease = replica.begin('push');
+  if (!lease) throw new OciError('TOOMANYREQUESTS');
+  const started = performance.now();
+  const note = (outcome: 'served' | 'failed' | 'refused' | 'aborted', more: object) =>
+    exchange.attempts.push({
+      upstream: attempt.upstream,
+      url: attempt.url,
+      class: 'push',
+      outcome,
+      ms: Math.round(performance.now() - started),
+      ...more,
+    });
+  try {
+    const carried = await carrier.carry(exchange, await journeyOf(exchange, edge, plan, doubtful));
+    const bad = carried.status >= 500;
+    lease.answered(bad ? 'bad' : 'good');
+    note(bad ? 'failed' : carried.status >= 400 ? 'refused' : 'served', {
+      status: carried.status,
+      ...(bad ? { reason: 'status-5xx' } : {}),
+    });
+    return { ...carried, attempt, lease };
+  } catch (error) {
+    const nobodys = error instanceof ClientGone || error instanceof OciError;
+    lease.answered(nobodys ? 'neutral' : 'bad');
+    lease.ended('neutral');
+    if (nobodys) {
+      note('aborted', {});
+      throw error;
+    }
+    const { reason, message } = asUpstreamError(error);
+    note('failed', { reason, detail: message });
+    if (reason === 'credentials') upstream.credentialsFailed(message);
+    throw unreachable(exchange, plan, reason, message);
+  }
+}
+
+/** What the client is told of a 401 or 403 that is not its own fault. */
+export function denialOf(upstream: Upstream, answer: Carried): OciError | undefined {
+  const { status, headers } = answer;
+  const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
+  if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
+    return refusal(upstream.name, {
+      mode: 'refusing',
+      since: Date.now(),
+      reason: 'it cannot tell who may push: its database does not answer',
+    });
+  }
+  if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
+  upstream.credentialsFailed(`a push was answered ${status}`);
+  return new OciError(
+    'DENIED',
+    `pushes are refused: ${upstream.name} does not accept the credentials that the edge has for it`,
+  );
+}
+
+async function openSession(
+  edge: Edge,
+  upstream: Upstream,
+  request: Extract<WriteRequest, { kind: 'upload' }>,
+): Promise<{ url: string; path: string }> {
+  const sealed = await edge.sealer.open(request.session, 'upload');
+  const known =
+    sealed?.repository === request.repository &&
+    sealed.upstream === upstream.name &&
+    upstream.replica(sealed.url) !== undefined;
+  if (!sealed || !known) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  const query = new URLSearchParams(request.query);
+  query.delete('ns');
+  const separator = sealed.path.includes('?') ? '&' : '?';
+  return { url: sealed.url, path: query.size > 0 ? `${sealed.path}${separator}${query}` : sealed.path };
+}
+
+function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
+  if (request.kind === 'upload-start') return 'blobs/uploads/';
+  return request.kind === 'manifest' ? `manifests/${request.reference}` : `blobs/${request.digest}`;
+}
+
+/** The query in the upstream's names. A mount from a repository that is elsewhere becomes an ordinary upload. */
+function pushQuery(
+  edge: Edge,
+  registry: string | undefined,
+  upstream: string,
+  request: WriteRequest,
+  scopes: string[],
+): string {
+  const query = new URLSearchParams(request.query);
+  query.delete('ns');
+  const from = query.get('from');
+  if (from !== null) {
+    const name = findRoute(edge.routes, registry, from) && nameOnUpstream(edge, registry, upstream, from);
+    if (name === undefined) {
+      query.delete('mount');
+      query.delete('from');
+    } else {
+      query.set('from', name);
+      scopes.push(`repository:${name}:pull`);
+    }
+  }
+  return query.size > 0 ? `?${query}` : '';
+}
+
+/**
+ * Before an upload begins, the primary's canary is read: storage that is gone would answer 202 and take the upload into nowhere.
+ * @returns whether nothing was heard in time
+ * @throws OciError DENIED when the canary cannot be read
+ */
+async function canaryFails(upstream: Upstream, url: string): Promise<boolean> {
+  const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, CANARY_MS, 'silent').unref());
+  const canary = await Promise.race([upstream.confirmCanary(url), silence]);
+  if (canary === 'failing') {
+    throw refusal(upstream.name, {
+      mode: 'refusing',
+      since: Date.now(),
+      reason: 'its storage does not answer: the canary could not be read',
+    });
+  }
+  return canary === 'silent';
+}
+
+async function journeyOf(
+  exchange: Exchange,
+  edge: Edge,
+  { attempt, upstream, path, scopes, request }: PushPlan,
+  doubtful: boolean,
+): Promise<Journey> {
+  const { deadlines } = upstream.config;
+  const url = new URL(attempt.url);
+  const signal = AbortSignal.any([exchange.gone, AbortSignal.timeout(deadlines.push)]);
+  const authorization = await upstream
+    .connection(attempt.url)
+    ?.authorizationAhead(scopes, exchange.headers.authorization, signal);
+  const headers: Record<string, string> = { ...carriedHeaders(exchange, false), host: url.host };
+  if (authorization !== undefined) headers.authorization = authorization;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return {
+    url,
+    ca: upstream.ca,
+    path,
+    headers,
+    connectMs: doubtful ? Math.min(DOUBTFUL_MS, deadlines.connect) : deadlines.connect,
+    answerMs:
+      hasBody || exchange.method === 'PUT'
+        ? deadlines.commit
+        : doubtful
+          ? Math.min(DOUBTFUL_MS, deadlines.push)
+          : deadlines.push,
+    idleMs: edge.config.limits.clientIdle,
+    maxBytes: request.kind === 'manifest' ? edge.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
+  };
+}
+
+/** 403 where nothing was begun, with the reason that clients show; 503 where the upstream may or may not have taken it. */
+function unreachable(
+  exchange: Exchange,
+  { attempt, upstream, request }: PushPlan,
+  reason: string,
+  message: string,
+): OciError {
+  if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason)) {
+    return refusal(upstream.name, { mode: 'refusing', since: exchange.startedAt, reason: message });
+  }
+  return new OciError(
+    'UNAVAILABLE',
+    `${attempt.upstream} failed in the middle of the push (${reason}: ${message}); push again`,
+    { retryAfter: 5 },
+  );
+}

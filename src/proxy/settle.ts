@@ -1,0 +1,110 @@
+import { OciError } from '../oci/error.ts';
+import type { Edge } from './edge.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+import type { RequestRecord } from './record.ts';
+
+/** How long a client may go on sending a body that nobody wants, so that it reads the refusal instead of a reset. */
+const LINGER_MS = 1500;
+
+/**
+ * Stage 6: the only place that writes an error, a log line or a metric.
+ * @param error what a stage threw; undefined if the reply was relayed
+ */
+export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
+  if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, edge, error);
+  const { response } = exchange;
+  const over = response.writableFinished || response.destroyed || response.closed;
+  if (over) conclude(exchange, edge, error);
+  else response.once('close', () => conclude(exchange, edge, error));
+}
+
+function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
+  const { response, multiplexed } = exchange;
+  const known =
+    error instanceof OciError
+      ? error
+      : new OciError('UNKNOWN', `the edge failed; its log has more under request ${exchange.id}`);
+  if (!(error instanceof OciError))
+    edge.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
+  exchange.notes.code = known.code;
+  exchange.notes.detail ??= known.message;
+  exchange.notes.outcome ??= outcomeOf(known);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = Buffer.from(known.body());
+  const unread = !exchange.bodyTaken;
+  exchange.noteFirstByte();
+  response.writeHead(known.status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    'x-request-id': exchange.id,
+    ...known.headers,
+    ...(unread && !multiplexed ? { connection: 'close' } : {}),
+  });
+  if (exchange.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  exchange.bytesOut += body.length;
+  if (!unread || multiplexed || exchange.expectsContinue) response.end(body);
+  else endAfterBody(exchange, body);
+}
+
+/** Closing on a client that is still sending would reset the connection, and the refusal with it. */
+function endAfterBody({ request, response }: Exchange, body: Buffer): void {
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    request.off('end', end);
+    response.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  request.once('end', end);
+  request.resume();
+}
+
+function outcomeOf(error: OciError): RequestRecord['outcome'] {
+  if (error.status === 404) return 'absent';
+  if (error.status >= 500) return 'failed';
+  return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
+}
+
+function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
+  const record = recordOf(exchange, error);
+  edge.observer.record(record);
+  const level = record.outcome === 'failed' || record.outcome === 'cut' ? 'warn' : 'info';
+  edge.log[level](logLine(record), 'request');
+}
+
+function recordOf(exchange: Exchange, error: unknown): RequestRecord {
+  const { notes, response } = exchange;
+  const gone =
+    error instanceof ClientGone || (error === undefined && !response.writableFinished && notes.outcome !== 'cut');
+  const fallback = notes.upstream !== undefined && notes.preferred !== undefined && notes.upstream !== notes.preferred;
+  const served =
+    response.statusCode < 400 ? (fallback ? 'fallback' : 'served') : response.statusCode >= 500 ? 'failed' : 'refused';
+  return {
+    id: exchange.id,
+    method: exchange.method,
+    protocol: exchange.multiplexed ? 'HTTP/2.0' : exchange.request.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1',
+    client: exchange.client,
+    ...notes,
+    kind: notes.kind ?? 'invalid',
+    attempts: exchange.attempts,
+    status: gone && !response.headersSent ? 499 : response.statusCode,
+    outcome: gone ? 'aborted' : (notes.outcome ?? served),
+    bytesIn: exchange.bytesIn,
+    bytesOut: exchange.bytesOut,
+    startedAt: exchange.startedAt,
+    firstByteMs: Math.round(exchange.firstByteMs ?? exchange.elapsed()),
+    totalMs: Math.round(exchange.elapsed()),
+  };
+}
+
+/** The record without what is only for machines; nothing in it is a credential. */
+function logLine(record: RequestRecord): object {
+  const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
+  return { request: { ...record, attempts } };
+}
