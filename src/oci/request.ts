@@ -35,7 +35,9 @@ export function parseRequest(method: string, path: string, query: URLSearchParam
   const parsed = parsePath(path);
   const allowed = METHODS[parsed.kind];
   if (!allowed.includes(method)) {
-    throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, { headers: { allow: allowed.join(', ') } });
+    throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, {
+      headers: { allow: allowed.join(', ') },
+    });
   }
   return { ...parsed, method, query };
 }
@@ -48,7 +50,8 @@ function parsePath(path: string): RegistryPath {
   const last = parts.at(-1) ?? '';
   const verb = parts.at(-2);
   if (verb === 'uploads' && parts.at(-3) === 'blobs') return uploadPath(parts, last);
-  if (last === 'uploads' && verb === 'blobs') return { kind: 'upload-start', repository: repositoryOf(parts.slice(0, -2)) };
+  if (last === 'uploads' && verb === 'blobs')
+    return { kind: 'upload-start', repository: repositoryOf(parts.slice(0, -2)) };
   if (verb === 'tags' && last === 'list') return { kind: 'tags', repository: repositoryOf(parts.slice(0, -2)) };
   if (verb === 'manifests') {
     const repository = repositoryOf(parts.slice(0, -2));

@@ -10,7 +10,10 @@ export function parseScope(text: string): Scope | undefined {
   const first = text.indexOf(':');
   const last = text.lastIndexOf(':');
   if (first <= 0 || last <= first + 1) return undefined;
-  const actions = text.slice(last + 1).split(',').filter((action) => action !== '');
+  const actions = text
+    .slice(last + 1)
+    .split(',')
+    .filter((action) => action !== '');
   return { type: text.slice(0, first), name: text.slice(first + 1, last), actions };
 }
 

@@ -20,7 +20,7 @@ export interface Journey {
   connectMs: number;
   /** Milliseconds from the last byte sent to the first of the answer. */
   answerMs: number;
-  /** Milliseconds without a byte of the body moving. */
+  /** Milliseconds in which the upstream may take no byte of the body. */
   idleMs: number;
   /** Bytes of body that are taken. */
   maxBytes: number;
@@ -146,17 +146,11 @@ class Watch {
     clearTimeout(this.#timer);
     this.#movedAt = Date.now();
     this.#timer = setInterval(() => {
-      if (Date.now() - this.#movedAt < this.#journey.idleMs) return;
       const { idleMs } = this.#journey;
+      if (Date.now() - this.#movedAt < idleMs) return;
+      // A client that sends nothing is the listener's to cut.
       if (outgoing.writableNeedDrain)
-        return this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
-      // The client stopped sending: it gets no more of our time.
-      this.#exchange.notes.detail = 'the client stopped sending';
-      this.onTimeout(
-        new OciError('BLOB_UPLOAD_INVALID', `no byte of the body arrived for ${Math.round(idleMs / 1000)} s`, {
-          status: 408,
-        }),
-      );
+        this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
     }, CHECK_MS);
   }
 

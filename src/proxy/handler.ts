@@ -41,7 +41,7 @@ export class Handler {
       const asked = parse(exchange, this.#edge);
       // Authorize: in `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
       const reply = await this.#fetch(exchange, asked);
-      await relay(exchange, reply, this.#edge.config.limits.clientIdle);
+      await relay(exchange, reply);
       settle(exchange, this.#edge, undefined);
     } catch (error) {
       settle(exchange, this.#edge, error);

@@ -8,11 +8,8 @@ import type { BodyStream, Reply } from './reply.ts';
 /** How long what is already in the socket's buffers may take to leave after a body was cut. */
 const LINGER_MS = 5000;
 
-/**
- * Stage 5: writes an answer to the client, no faster than the client takes it.
- * @param idleMs milliseconds without progress after which a client is cut
- */
-export async function relay(exchange: Exchange, reply: Reply, idleMs: number): Promise<void> {
+/** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
+export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   const { response } = exchange;
   if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
   if (exchange.gone.aborted) {
@@ -27,7 +24,7 @@ export async function relay(exchange: Exchange, reply: Reply, idleMs: number): P
     exchange.bytesOut += reply.body.length;
     response.end(reply.body);
   } else {
-    await relayStream(exchange, reply.body, idleMs);
+    await relayStream(exchange, reply.body);
   }
 }
 
@@ -49,10 +46,10 @@ function writeHead(exchange: Exchange, { status, headers }: Reply): void {
   response.writeHead(status, merged);
 }
 
-async function relayStream(exchange: Exchange, body: BodyStream, idleMs: number): Promise<void> {
+async function relayStream(exchange: Exchange, body: BodyStream): Promise<void> {
   const { response } = exchange;
   try {
-    await pump(exchange, body, idleMs);
+    await pump(exchange, body);
     body.lease.ended('good');
     response.end();
   } catch (error) {
@@ -68,8 +65,8 @@ async function relayStream(exchange: Exchange, body: BodyStream, idleMs: number)
   }
 }
 
-/** Copies the body; the upstream's clock runs only while it is waited for, the client's only while that one is. */
-function pump(exchange: Exchange, { first, rest, stallMs }: BodyStream, idleMs: number): Promise<void> {
+/** Copies the body; the upstream's clock runs only while it is waited for. */
+function pump(exchange: Exchange, { first, rest, stallMs }: BodyStream): Promise<void> {
   const { response, gone } = exchange;
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
@@ -93,11 +90,6 @@ function pump(exchange: Exchange, { first, rest, stallMs }: BodyStream, idleMs: 
     const waitForClient = () => {
       rest.pause();
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        exchange.notes.detail = 'the client stopped reading';
-        response.destroy();
-        finish(() => reject(new ClientGone()));
-      }, idleMs);
     };
     const waitForUpstream = () => {
       clearTimeout(timer);

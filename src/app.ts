@@ -1,0 +1,185 @@
+import type { AddressInfo } from 'node:net';
+import { type Logger, pino } from 'pino';
+import type { Loaded } from './config/load.ts';
+import { explain } from './proxy/explain.ts';
+import type { RequestRecord } from './proxy/record.ts';
+import { Sealer } from './proxy/sealer.ts';
+import { Runtime, type RuntimeParts } from './runtime.ts';
+import { AdminListener } from './server/admin-listener.ts';
+import { HttpsListener } from './server/https-listener.ts';
+import { RedirectListener } from './server/redirect-listener.ts';
+import { adminHandler } from './status/admin.ts';
+import { FailoverRing } from './status/failover-ring.ts';
+import { Metrics } from './status/metrics.ts';
+import { type Snapshot, takeSnapshot } from './status/snapshot.ts';
+import { Resolver } from './upstream/resolver.ts';
+
+export interface App {
+  /** Resolves when clients are served. */
+  start(): Promise<void>;
+  /** Fails `/readyz`, waits for `drain.announce`, lets what is under way finish, and resolves when all is closed. */
+  stop(): Promise<void>;
+  /** Goes over to another configuration without dropping a connection. Rejects, and keeps the old one, if that cannot be. */
+  reload(loaded: Loaded): Promise<void>;
+  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo };
+  status(): Snapshot;
+}
+
+/** Wires everything. Nothing is listened to or probed before `start`. */
+export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
+  return new EdgeApp(loaded, options.log ?? pino({ level: 'silent' }));
+}
+
+class EdgeApp implements App {
+  readonly #log: Logger;
+  readonly #startedAt = Date.now();
+  readonly #failovers = new FailoverRing();
+  readonly #metrics: Metrics;
+  readonly #parts: RuntimeParts;
+  readonly #https: HttpsListener;
+  readonly #admin: AdminListener;
+  #loaded: Loaded;
+  #sealer: Sealer;
+  #runtime: Runtime;
+  #redirect: RedirectListener | undefined;
+  #addresses: { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } | undefined;
+  #phase: 'starting' | 'serving' | 'draining' = 'starting';
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(loaded: Loaded, log: Logger) {
+    this.#log = log;
+    this.#loaded = loaded;
+    this.#sealer = new Sealer(loaded.material.key);
+    this.#metrics = new Metrics({
+      snapshot: () => this.status(),
+      certificates: () => this.#https.certificates.expiries(),
+    });
+    const observer = { record: (request: RequestRecord) => this.#observe(request) };
+    this.#parts = { resolver: new Resolver(), observer, log };
+    this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
+    const { config, material } = loaded;
+    const onError = (error: unknown) => log.error({ err: error }, 'listener');
+    this.#https = new HttpsListener({
+      address: config.listen.https,
+      certificates: material.tls,
+      limits: config.limits,
+      onError,
+      // HTTP/2's compatibility objects serve as Node's own; the one cast between the two is here.
+      handler: (request, response, expectsContinue) =>
+        this.#handle(request as never, response as never, expectsContinue),
+    });
+    this.#admin = new AdminListener({
+      address: config.listen.admin,
+      onError,
+      handler: adminHandler({
+        phase: () => this.#phase,
+        snapshot: () => this.status(),
+        metrics: this.#metrics,
+        explain: (image) => explain(this.#runtime.edge, image),
+      }),
+    });
+    this.#redirect = this.#makeRedirect(config.listen.http, onError);
+  }
+
+  async start(): Promise<void> {
+    if (this.#loaded.material.key === undefined) {
+      this.#log.warn(
+        'no keyFile: a key was made for this start; uploads do not survive a restart, and a pair of edges needs a shared one',
+      );
+    }
+    for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
+    const admin = await this.#admin.listen();
+    await this.#runtime.start();
+    const https = await this.#https.listen();
+    const http = await this.#redirect?.listen();
+    this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };
+    this.#phase = 'serving';
+  }
+
+  async stop(): Promise<void> {
+    const { drain } = this.#loaded.config;
+    const serving = this.#phase === 'serving';
+    this.#phase = 'draining';
+    if (serving) {
+      await new Promise((resolve) => setTimeout(resolve, drain.announce));
+      const counts = await this.#https.drain({ timeout: drain.timeout });
+      this.#log.info(counts, 'drained');
+    }
+    await this.#redirect?.close();
+    await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
+    await this.#runtime.retire();
+    await this.#admin.close();
+  }
+
+  reload(loaded: Loaded): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(loaded));
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } {
+    if (!this.#addresses) throw new Error('the edge has not started');
+    return this.#addresses;
+  }
+
+  status(): Snapshot {
+    const { config, routes } = this.#runtime.edge;
+    return takeSnapshot({
+      hostname: config.hostname,
+      startedAt: this.#startedAt,
+      ready: this.#phase === 'serving',
+      upstreams: [...this.#runtime.edge.views().values()],
+      routes,
+      failovers: this.#failovers.list(),
+    });
+  }
+
+  async #reload(loaded: Loaded): Promise<void> {
+    const { listen } = this.#loaded.config;
+    const moved = (['https', 'http', 'admin'] as const).filter((name) => loaded.config.listen[name] !== listen[name]);
+    if (moved.length > 0)
+      throw new Error(
+        `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration goes on`,
+      );
+    this.#https.certificates.replace(loaded.material.tls);
+    this.#https.update(loaded.config.limits);
+    const sameKey =
+      loaded.material.key === undefined || this.#loaded.material.key?.equals(loaded.material.key) === true;
+    if (!sameKey) this.#sealer = new Sealer(loaded.material.key);
+    const previous = this.#runtime;
+    const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
+    await next.start(previous);
+    this.#runtime = next;
+    this.#loaded = loaded;
+    for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
+    void previous
+      .retire(next)
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not end cleanly'));
+  }
+
+  #handle(
+    request: Parameters<Runtime['handler']['handle']>[0],
+    response: Parameters<Runtime['handler']['handle']>[1],
+    expectsContinue: boolean,
+  ): void {
+    const runtime = this.#runtime;
+    const over = runtime.use();
+    response.once('close', over);
+    void runtime.handler.handle(request, response, expectsContinue);
+  }
+
+  #observe(request: RequestRecord): void {
+    this.#metrics.record(request);
+    this.#failovers.record(request);
+  }
+
+  #makeRedirect(address: string | undefined, onError: (error: unknown) => void): RedirectListener | undefined {
+    if (address === undefined) return undefined;
+    return new RedirectListener({
+      address,
+      hostnames: () => [this.#loaded.config.hostname, ...this.#loaded.config.aliases],
+      httpsPort: () => this.#https.address().port,
+      onError,
+    });
+  }
+}

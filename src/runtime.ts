@@ -1,0 +1,117 @@
+import type { Logger } from 'pino';
+import type { Loaded } from './config/load.ts';
+import { resolveRoute } from './failover/rewrite.ts';
+import { Carrier } from './proxy/carrier.ts';
+import { Catalog } from './proxy/catalog.ts';
+import type { Edge } from './proxy/edge.ts';
+import { Handler } from './proxy/handler.ts';
+import type { Observer } from './proxy/record.ts';
+import type { Sealer } from './proxy/sealer.ts';
+import type { UpstreamEvents } from './upstream/events.ts';
+import type { Resolver } from './upstream/resolver.ts';
+import { Upstream } from './upstream/upstream.ts';
+
+export interface RuntimeParts {
+  resolver: Resolver;
+  observer: Observer;
+  log: Logger;
+}
+
+/**
+ * One configuration at work. A reload makes the next one beside it; the old one goes when the last request that it took is done.
+ * An upstream whose configuration did not change goes over with its health, its breakers and its connections.
+ */
+export class Runtime {
+  readonly edge: Edge;
+  readonly handler: Handler;
+  readonly #catalog = new Catalog();
+  readonly #upstreams: Map<string, Upstream>;
+  /** Configuration and secrets of each upstream, to be compared at the next reload. */
+  readonly #identities: Map<string, string>;
+  #inUse = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(loaded: Loaded, { resolver, observer, log }: RuntimeParts, sealer: Sealer, previous?: Runtime) {
+    const { config, material } = loaded;
+    const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
+    const names = Object.keys(config.upstreams);
+    this.#identities = new Map(names.map((name) => [name, identity(name)]));
+    const kept = (name: string) =>
+      previous?.#identities.get(name) === identity(name) ? previous.#upstreams.get(name) : undefined;
+    const events = eventsTo(log);
+    this.#upstreams = new Map(
+      Object.entries(config.upstreams).map(([name, upstream]) => [
+        name,
+        kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, resolver, events),
+      ]),
+    );
+    let turn = 0;
+    this.edge = {
+      config,
+      routes: config.routes.map(resolveRoute),
+      upstreams: this.#upstreams,
+      views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
+      sealer,
+      observer,
+      log,
+      turn: () => {
+        turn = (turn + 1) % 1_000_000;
+        return turn;
+      },
+    };
+    this.handler = new Handler(this.edge, new Carrier(resolver), this.#catalog);
+  }
+
+  /** Begins to probe what is new; resolves after the first round of probes, whatever it shows. */
+  async start(previous?: Runtime): Promise<void> {
+    const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
+    await Promise.all(fresh.map((upstream) => upstream.start()));
+  }
+
+  owns(upstream: Upstream): boolean {
+    return [...this.#upstreams.values()].includes(upstream);
+  }
+
+  /** Takes part in a request; the result is to be called when that is over. */
+  use(): () => void {
+    this.#inUse += 1;
+    return () => {
+      this.#inUse -= 1;
+      if (this.#inUse === 0) this.#whenIdle?.();
+    };
+  }
+
+  /** Ends it once nothing uses it any more. @param next what goes on with some of its upstreams */
+  async retire(next?: Runtime): Promise<void> {
+    if (this.#inUse > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    this.#catalog.close();
+    await Promise.all(
+      [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
+    );
+  }
+}
+
+function eventsTo(log: Logger): UpstreamEvents {
+  let lastCredentials = 0;
+  return {
+    health: (upstream, url, from, to, reason) =>
+      log[to === 'down' ? 'warn' : 'info']({ upstream, url, from, to, reason }, 'upstream is ' + to),
+    breaker: (upstream, url, trafficClass, state) =>
+      log[state === 'open' ? 'warn' : 'info']({ upstream, url, class: trafficClass, state }, 'breaker is ' + state),
+    gate: (upstream, gate) =>
+      log[gate.mode === 'refusing' ? 'warn' : 'info'](
+        { upstream, mode: gate.mode, reason: gate.reason },
+        'pushes: ' + gate.mode,
+      ),
+    credentials: (upstream, detail) => {
+      // Every request meets it; one line a second says it as well.
+      if (Date.now() - lastCredentials < 1000) return;
+      lastCredentials = Date.now();
+      log.error({ upstream, detail }, "the edge's own credentials do not work");
+    },
+  };
+}
