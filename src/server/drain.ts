@@ -1,5 +1,4 @@
-import type http from 'node:http';
-import type { Http2SecureServer, ServerHttp2Session } from 'node:http2';
+import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Exchange, Exchanges } from './exchanges.ts';
@@ -13,7 +12,10 @@ export interface DrainResult {
 
 export interface DrainInput {
   server: Http2SecureServer;
+  /** Every connection, from its first byte. */
   sockets: ReadonlySet<Socket>;
+  /** Those whose handshake is over, as TLS sockets. */
+  secureSockets: ReadonlySet<Socket>;
   sessions: ReadonlySet<ServerHttp2Session>;
   exchanges: Exchanges;
   /** Milliseconds that exchanges may take to finish. */
@@ -22,8 +24,8 @@ export interface DrainInput {
   grace: number;
 }
 
-/** The greatest stream id: this GOAWAY says "no more" without refusing what is on its way (RFC 9113 section 6.8). */
-const LAST_STREAM = 2 ** 31 - 1;
+/** Milliseconds for resets to leave before their connections are destroyed. */
+const RESET_MS = 50;
 
 /** The end of a listener. Not a listener any more, so no connection is added, but those that are open may still send a request. */
 export class Drain {
@@ -33,28 +35,30 @@ export class Drain {
   readonly #deadline: NodeJS.Timeout;
   readonly #goodbye: NodeJS.Timeout;
   #quiet: NodeJS.Timeout | undefined;
+  #last: NodeJS.Timeout | undefined;
 
   constructor(input: DrainInput) {
     this.#input = input;
-    const { server, sessions, exchanges, timeout, grace } = input;
+    const { server, secureSockets, sessions, exchanges, timeout, grace } = input;
     this.done = new Promise((resolve) => {
       server.once('close', () => {
-        for (const timer of [this.#deadline, this.#goodbye, this.#quiet]) clearTimeout(timer);
+        for (const timer of [this.#deadline, this.#goodbye, this.#quiet, this.#last]) clearTimeout(timer);
         resolve(this.#result);
       });
     });
     this.#deadline = setTimeout(() => this.#cut(), timeout);
-    // The server's own close() would end sessions at once, and with them requests that are on their way.
+    // The server's own close() also ends connections whose first request is on its way, which clients do not send again.
     tls.Server.prototype.close.call(server);
-    // Missing in @types/node for this class; Node has it since 20.
-    (server as Http2SecureServer & Pick<http.Server, 'closeIdleConnections'>).closeIdleConnections();
-    for (const session of sessions) session.goaway(0, LAST_STREAM);
+    for (const socket of secureSockets) if (exchanges.isIdle(socket)) socket.destroySoon();
+    // A GOAWAY that names the last stream served: streams that cross it may be sent again. Node ignores streams after a GOAWAY of any
+    // kind, so that the notice of RFC 9113 section 6.8 (greatest stream id first) would leave them without an answer.
+    for (const session of sessions) session.close();
     this.#goodbye = setTimeout(() => server.close(), Math.min(grace, timeout));
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
   }
 
-  /** A session whose handshake ended after the drain began. */
+  /** A session whose handshake ended after the drain began: its first requests are served. */
   session(session: ServerHttp2Session): void {
     const timer = setTimeout(() => session.close(), this.#input.grace);
     session.once('close', () => clearTimeout(timer));
@@ -68,7 +72,7 @@ export class Drain {
   ended(exchange: Exchange, complete: boolean): void {
     if (complete) this.#result.finished += 1;
     // Replies whose headers promised keep-alive before the drain began.
-    if (exchange.version === 1 && this.#input.exchanges.on(exchange.socket).length === 0) exchange.socket.destroySoon();
+    if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
     this.#watchQuiet();
   }
 
@@ -81,7 +85,14 @@ export class Drain {
 
   #cut(): void {
     this.#result.cut += this.#input.exchanges.size;
-    for (const socket of this.#input.sockets) socket.destroy();
+    for (const exchange of this.#input.exchanges) {
+      // Without a reset some clients take a connection that ends for the end of the stream.
+      if (exchange.version === 2) exchange.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+      else exchange.socket.destroy();
+    }
+    this.#last = setTimeout(() => {
+      for (const socket of this.#input.sockets) socket.destroy();
+    }, RESET_MS);
   }
 }
 

@@ -5,12 +5,14 @@ import type { ClientResponse } from './exchanges.ts';
 /** An answer that the listener gives by itself, before any handler sees the request. */
 export interface EdgeAnswer {
   status: number;
+  /** Of distribution-spec "Error Codes"; UNSUPPORTED if there is none that fits. */
+  code?: string;
   message: string;
 }
 
 /** Answers on a response object, and ends an HTTP/1.1 connection with it. */
 export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
-  const body = errorBody(answer.message);
+  const body = errorBody(answer);
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),
@@ -29,7 +31,7 @@ export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
  * closing with unread bytes makes the kernel send a reset, which can overtake the answer.
  */
 export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number): void {
-  const body = errorBody(answer.message);
+  const body = errorBody(answer);
   socket.on('error', () => socket.destroy());
   socket.end(
     [
@@ -57,6 +59,6 @@ export function answerToClientError(code: string | undefined): EdgeAnswer | unde
 }
 
 /** The body of an error, as distribution-spec "Error Codes" has it. */
-function errorBody(message: string): string {
-  return JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message, detail: {} }] });
+function errorBody({ code = 'UNSUPPORTED', message }: EdgeAnswer): string {
+  return JSON.stringify({ errors: [{ code, message, detail: {} }] });
 }

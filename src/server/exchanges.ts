@@ -14,6 +14,7 @@ export type Exchange =
 export class Exchanges {
   readonly #open = new Set<Exchange>();
   readonly #perSocket = new Map<Socket, Set<Exchange>>();
+  readonly #used = new WeakSet<Socket>();
   readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
 
   /** @param onEnd told of every exchange that ended, after it left; `complete`: the whole reply was written */
@@ -34,12 +35,18 @@ export class Exchanges {
     return [...(this.#perSocket.get(socket) ?? [])];
   }
 
+  /** Whether an HTTP/1.1 connection has had requests and has none now. */
+  isIdle(socket: Socket): boolean {
+    return this.#used.has(socket) && !this.#perSocket.has(socket);
+  }
+
   /** Takes note of an exchange until its reply closes. */
   begin(exchange: Exchange): void {
     this.#open.add(exchange);
     const closing = exchange.version === 1 ? exchange.res : exchange.stream;
     closing.once('close', () => this.#end(exchange));
     if (exchange.version === 2) return;
+    this.#used.add(exchange.socket);
     const siblings = this.#perSocket.get(exchange.socket) ?? new Set();
     this.#perSocket.set(exchange.socket, siblings.add(exchange));
   }

@@ -50,6 +50,7 @@ export class HttpsListener {
   readonly #timings: ListenerTimings;
   readonly #server: Http2SecureServer;
   readonly #sockets = new Set<Socket>();
+  readonly #secureSockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.ended(exchange, complete));
   readonly #stalls = new StallWatch(() => this.#limits.clientIdle);
@@ -105,6 +106,7 @@ export class HttpsListener {
     this.#drain ??= new Drain({
       server: this.#server,
       sockets: this.#sockets,
+      secureSockets: this.#secureSockets,
       sessions: this.#sessions,
       exchanges: this.#exchanges,
       timeout,
@@ -119,7 +121,13 @@ export class HttpsListener {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    server.on('secureConnection', (socket) => socket.once('close', () => this.#exchanges.abandon(socket)));
+    server.on('secureConnection', (socket) => {
+      this.#secureSockets.add(socket);
+      socket.once('close', () => {
+        this.#secureSockets.delete(socket);
+        this.#exchanges.abandon(socket);
+      });
+    });
     server.on('drop', () => this.#add('shed'));
     server.on('tlsClientError', () => this.#add('tlsErrors'));
     // A session that breaks the protocol destroys itself and its streams; it needs no more than to be counted.

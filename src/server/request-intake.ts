@@ -1,4 +1,4 @@
-import type { Http2SecureServer } from 'node:http2';
+import http2, { type Http2SecureServer } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { answerToClientError, type EdgeAnswer, writeAnswer, writeRawAnswer } from './edge-answer.ts';
@@ -26,62 +26,84 @@ export interface IntakeOptions {
 
 /** Wires what the server emits about requests: the good ones reach the handler, the others are answered here. */
 export function takeRequests(server: Http2SecureServer, options: IntakeOptions): void {
-  server.on('request', (req, res) => receive(req, res, false, options));
-  server.on('checkContinue', (req, res) => receive(req, res, true, options));
-  server.on('checkExpectation', (req: ClientRequest, res: ClientResponse) => {
-    begin(req, res, options);
-    refuse(res, { status: 417, message: 'the only expectation understood is 100-continue' }, options);
-  });
-  server.on('connect', (_req: ClientRequest, connection: Duplex | ClientResponse) => {
-    options.onMalformed();
+  const intake = new Intake(options);
+  server.on('request', (req, res) => intake.receive(req, res, false));
+  server.on('checkContinue', (req, res) => intake.receive(req, res, true));
+  server.on('checkExpectation', (req: ClientRequest, res: ClientResponse) => intake.refuseExpectation(req, res));
+  server.on('connect', (_req: ClientRequest, connection: Duplex | ClientResponse) => intake.refuseTunnel(connection));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => intake.refuseUnparsed(error, socket));
+}
+
+class Intake {
+  readonly #options: IntakeOptions;
+  /** Connections that end with the answer they were given: the parser goes on with what it has already read, and repeats its errors. */
+  readonly #ending = new WeakSet<Duplex>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean): void {
+    if (!this.#begin(req, res)) return;
+    const refusal = guardRequest(req);
+    if (refusal) {
+      this.#refuse(res, refusal);
+      return;
+    }
+    try {
+      this.#options.handler(req, res, expectContinue);
+    } catch (error) {
+      this.#options.onError(error);
+      failExchange(res);
+    }
+  }
+
+  refuseExpectation(req: ClientRequest, res: ClientResponse): void {
+    if (!this.#begin(req, res)) return;
+    this.#refuse(res, { status: 417, message: 'the only expectation understood is 100-continue' });
+  }
+
+  refuseTunnel(connection: Duplex | ClientResponse): void {
     const answer = { status: 405, message: 'CONNECT is not supported' };
-    if ('writeHead' in connection) writeAnswer(connection, answer);
-    else writeRawAnswer(connection, answer, options.lingerMs);
-  });
-  const refused = new WeakSet<Duplex>();
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-    // A broken parser repeats itself with every byte that follows.
-    if (refused.has(socket)) return;
-    refused.add(socket);
-    refuseUnparsed(error, socket, options);
-  });
-}
-
-function receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean, options: IntakeOptions): void {
-  begin(req, res, options);
-  const refusal = guardRequest(req);
-  if (refusal) {
-    refuse(res, refusal, options);
-    return;
+    if ('writeHead' in connection) {
+      this.#refuse(connection, answer);
+    } else if (!this.#ending.has(connection)) {
+      this.#options.onMalformed();
+      writeRawAnswer(connection, answer, this.#options.lingerMs);
+    }
   }
-  try {
-    options.handler(req, res, expectContinue);
-  } catch (error) {
-    options.onError(error);
-    res.destroy();
+
+  refuseUnparsed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    if (this.#ending.has(socket)) return;
+    this.#ending.add(socket);
+    const answer = answerToClientError(error.code);
+    if (answer) this.#options.onMalformed();
+    // Between the replies to earlier requests an answer would pass for one of them; to the request whose body is broken it is right.
+    const [first, second] = this.#options.exchanges.on(socket);
+    const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
+    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs);
+    else socket.destroy();
+  }
+
+  /** False if the connection is ending and the request is none. */
+  #begin(req: ClientRequest, res: ClientResponse): boolean {
+    const exchange = exchangeOf(req, res);
+    if (exchange.version === 1 && this.#ending.has(exchange.socket)) return false;
+    this.#options.exchanges.begin(exchange);
+    this.#options.onBegin(exchange);
+    return true;
+  }
+
+  #refuse(res: ClientResponse, answer: EdgeAnswer): void {
+    this.#options.onMalformed();
+    if (!('stream' in res)) this.#ending.add(res.req.socket);
+    writeAnswer(res, answer);
   }
 }
 
-function begin(req: ClientRequest, res: ClientResponse, options: IntakeOptions): void {
-  const exchange = exchangeOf(req, res);
-  options.exchanges.begin(exchange);
-  options.onBegin(exchange);
-}
-
-function refuse(res: ClientResponse, answer: EdgeAnswer, options: IntakeOptions): void {
-  options.onMalformed();
-  writeAnswer(res, answer);
-}
-
-function refuseUnparsed(error: NodeJS.ErrnoException, socket: TLSSocket, options: IntakeOptions): void {
-  const answer = answerToClientError(error.code);
-  if (answer) options.onMalformed();
-  // Between earlier requests and the broken one no answer of ours would be in order, unless the broken one is the only one.
-  const [first, second] = options.exchanges.on(socket);
-  const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
-  if (!answer || !inOrder || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  writeRawAnswer(socket, answer, options.lingerMs);
+/** The end of an exchange whose handler threw: never one that looks complete. */
+function failExchange(res: ClientResponse): void {
+  if (!res.headersSent) writeAnswer(res, { status: 500, code: 'UNKNOWN', message: 'internal error' });
+  else if ('stream' in res) res.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  else res.destroy();
 }

@@ -1,0 +1,81 @@
+import http2 from 'node:http2';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { closing, connect2, request2, startListener } from './listener-harness.ts';
+
+t.test('ends a session that opens streams only to reset them', async (t) => {
+  let handled = 0;
+  const { listener, port } = await startListener(t, {
+    handler: () => {
+      handled += 1;
+    },
+  });
+  const session = await connect2(t, port);
+  const closed = closing(session);
+  for (let opened = 0; opened < 2_000 && !session.destroyed; opened += 1) {
+    const stream = session.request({ ':authority': 'edge.test' });
+    stream.on('error', () => {});
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    if (opened % 50 === 0) await sleep(1);
+  }
+  await closed;
+  t.ok(handled < 600, `${handled} of 2000 reached the handler`);
+  t.equal(listener.load().exchanges, 0);
+});
+
+t.test('ends a session that makes the server reset its streams', async (t) => {
+  const { listener, port } = await startListener(t, {
+    handler: (_req, res) => {
+      if ('stream' in res) res.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    },
+  });
+  const session = await connect2(t, port);
+  const closed = closing(session);
+  let opened = 0;
+  const next = () => {
+    if (session.closed || session.destroyed) return;
+    opened += 1;
+    const stream = session.request({ ':authority': 'edge.test' });
+    stream.on('error', () => {});
+    stream.once('close', next);
+  };
+  next();
+  await closed;
+  t.equal(listener.counts.floods, 1);
+  t.ok(opened < 400, `after ${opened} streams`);
+});
+
+t.test('ends a session that floods with PING or SETTINGS', async (t) => {
+  for (const frame of ['ping', 'settings'] as const) {
+    const { listener, port } = await startListener(t);
+    const session = await connect2(t, port);
+    const closed = closing(session);
+    for (let sent = 0; sent < 3_000 && !session.destroyed; sent += 1) {
+      if (frame === 'ping') session.ping(() => {});
+      else session.settings({ initialWindowSize: 65_535 + sent });
+      if (sent % 5 === 4) await sleep(1);
+    }
+    await closed;
+    t.equal(listener.counts.floods, 1, frame);
+  }
+});
+
+t.test('closes a session that idles, pings or not', async (t) => {
+  const { port } = await startListener(t, { timings: { keepAlive: 200 } });
+  const session = await connect2(t, port);
+  const closed = closing(session);
+  t.match(await request2(session), { status: 200 });
+  const used = Date.now();
+  const pings = setInterval(() => session.destroyed || session.ping(() => {}), 40);
+  await closed;
+  clearInterval(pings);
+  t.ok(Date.now() - used >= 180, 'but not before its time');
+});
+
+t.test('keeps a session whose stream is under way', async (t) => {
+  const { port } = await startListener(t, {
+    timings: { keepAlive: 50 },
+    handler: (_req, res) => void setTimeout(() => res.end('late'), 300),
+  });
+  t.match(await request2(await connect2(t, port)), { status: 200, body: 'late' });
+});

@@ -1,0 +1,120 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import https from 'node:https';
+import tls from 'node:tls';
+import type { Test } from 'tap';
+import { HttpsListener, type HttpsListenerOptions } from '../../src/server/https-listener.ts';
+import { makeCertificate } from './make-certificate.ts';
+
+export const LIMITS = { connections: 100, headerBytes: 16_384, clientIdle: 60_000 };
+
+export interface Harness {
+  listener: HttpsListener;
+  port: number;
+  /** What handlers threw. */
+  errors: unknown[];
+}
+
+/** A listener on a free port of 127.0.0.1, gone at the end of the test. */
+export async function startListener(t: Test, options: Partial<HttpsListenerOptions> = {}): Promise<Harness> {
+  const errors: unknown[] = [];
+  const listener = new HttpsListener({
+    address: '127.0.0.1:0',
+    certificates: options.certificates ?? [await makeCertificate(['edge.test'])],
+    limits: LIMITS,
+    handler: (_req, res) => res.end('ok'),
+    onError: (error) => errors.push(error),
+    ...options,
+    timings: { grace: 100, ...options.timings },
+  });
+  const { port } = await listener.listen();
+  t.teardown(() => listener.drain({ timeout: 0 }));
+  return { listener, port, errors };
+}
+
+export interface Reply {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** One HTTP/1.1 request by Node's own client. */
+export async function request1(port: number, options: https.RequestOptions = {}, body?: string): Promise<Reply> {
+  const req = https.request({
+    port,
+    host: '127.0.0.1',
+    servername: 'edge.test',
+    rejectUnauthorized: false,
+    agent: false,
+    ...options,
+  });
+  req.end(body);
+  const [res] = await once(req, 'response');
+  const chunks = await res.toArray();
+  return { status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks).toString() };
+}
+
+/** An HTTP/2 session by Node's own client. Errors of its own are not the test's concern. */
+export async function connect2(t: Test, port: number): Promise<http2.ClientHttp2Session> {
+  const session = http2.connect(`https://127.0.0.1:${port}`, { servername: 'edge.test', rejectUnauthorized: false });
+  session.on('error', () => {});
+  t.teardown(() => session.destroy());
+  await once(session, 'remoteSettings');
+  return session;
+}
+
+/** One request on a session. */
+export async function request2(
+  session: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders = {},
+  body?: string,
+): Promise<Reply> {
+  const stream = session.request({ ':authority': 'edge.test', ...headers }, { endStream: body === undefined });
+  if (body !== undefined) stream.end(body);
+  const [replied] = await once(stream, 'response');
+  const chunks = await stream.toArray();
+  return { status: replied[':status'], headers: replied, body: Buffer.concat(chunks).toString() };
+}
+
+export interface RawClient {
+  socket: tls.TLSSocket;
+  /** Everything received so far. */
+  received: () => string;
+  /** Resolves with everything received once the server has closed the connection. */
+  closed: Promise<string>;
+}
+
+/** A TLS connection that says exactly what it is told to. */
+export async function connectRaw(t: Test, port: number, options: tls.ConnectionOptions = {}): Promise<RawClient> {
+  const socket = tls.connect({
+    port,
+    host: '127.0.0.1',
+    servername: 'edge.test',
+    rejectUnauthorized: false,
+    ALPNProtocols: ['http/1.1'],
+    ...options,
+  });
+  t.teardown(() => socket.destroy());
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('error', () => {});
+  const closed = once(socket, 'close').then(() => text);
+  await once(socket, 'secureConnect');
+  return { socket, received: () => text, closed };
+}
+
+/** Says one thing and returns all that came back until the server closed. */
+export async function sayRaw(t: Test, port: number, text: string): Promise<string> {
+  const client = await connectRaw(t, port);
+  client.socket.write(text, 'latin1');
+  return client.closed;
+}
+
+/** Resolves when a session, connection or stream is closed, whatever error came before. */
+export function closing(emitter: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => {
+    emitter.once('close', resolve);
+  });
+}

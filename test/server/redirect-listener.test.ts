@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import t, { type Test } from 'tap';
+import { RedirectListener } from '../../src/server/redirect-listener.ts';
+
+async function start(t: Test, httpsPort = 443) {
+  const listener = new RedirectListener({
+    address: '127.0.0.1:0',
+    hostnames: () => ['cr.Example.io', '::1'],
+    httpsPort: () => httpsPort,
+    onError: (error) => t.fail(String(error)),
+  });
+  const { port } = await listener.listen();
+  t.teardown(() => listener.close());
+  return port;
+}
+
+async function say(port: number, text: string): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  let reply = '';
+  socket.on('data', (chunk) => {
+    reply += chunk;
+  });
+  socket.on('error', () => {});
+  socket.write(text);
+  await once(socket, 'close');
+  return reply;
+}
+
+const get = (target: string, host: string) => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+const locationOf = (reply: string) => /^location: (.*)\r$/im.exec(reply)?.[1];
+
+t.test('sends configured names to https, as they are configured', async (t) => {
+  const port = await start(t);
+  const reply = await say(port, get('/v2/a/tags/list?n=1', 'CR.example.io:80'));
+  t.match(reply, /^HTTP\/1\.1 308 /);
+  t.equal(locationOf(reply), 'https://cr.Example.io/v2/a/tags/list?n=1');
+  t.equal(locationOf(await say(port, get('/', '[::1]:80'))), 'https://[::1]/');
+  t.equal(locationOf(await say(port, get('//evil.test/', 'cr.example.io'))), 'https://cr.Example.io//evil.test/');
+  t.equal(locationOf(await say(port, get('http://evil.test/x', 'cr.example.io'))), 'https://cr.Example.io/x');
+});
+
+t.test('names the port of https where it is not 443', async (t) => {
+  const port = await start(t, 8443);
+  t.equal(locationOf(await say(port, get('/v2/', 'cr.example.io'))), 'https://cr.Example.io:8443/v2/');
+});
+
+t.test('answers 421 to other names, 400 to targets that fit no header', async (t) => {
+  const port = await start(t);
+  for (const host of ['evil.test', 'cr.example.io.evil.test', '', 'cr.example.io@evil.test']) {
+    const reply = await say(port, get('/', host));
+    t.match(reply, /^HTTP\/1\.1 421 [\s\S]*UNSUPPORTED/, host);
+    t.equal(locationOf(reply), undefined);
+  }
+  t.match(await say(port, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 421 /, 'no name at all');
+  t.match(await say(port, get('*', 'cr.example.io')), /^HTTP\/1\.1 400 /);
+  t.match(await say(port, get('ftp://cr.example.io/', 'cr.example.io')), /^HTTP\/1\.1 400 /);
+});
+
+t.test('reads no body', async (t) => {
+  const port = await start(t);
+  const head = 'PUT /v2/ HTTP/1.1\r\nHost: cr.example.io\r\nContent-Length: 1000000000\r\n\r\n';
+  t.match(await say(port, head), /^HTTP\/1\.1 308 /, 'the answer comes, and the connection ends, before the body does');
+});
+
+t.test('bounds headers', async (t) => {
+  const port = await start(t);
+  t.match(await say(port, get(`/${'x'.repeat(9_000)}`, 'cr.example.io')), /^HTTP\/1\.1 431 /);
+});

@@ -1,0 +1,261 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import t, { type Test } from 'tap';
+import type { ClientRequest } from '../../src/server/exchanges.ts';
+import type { Handler } from '../../src/server/request-intake.ts';
+import { connect2, connectRaw, LIMITS, request1, request2, sayRaw, startListener } from './listener-harness.ts';
+
+/** A listener that notes the requests that reached its handler. */
+async function noting(t: Test, handler?: Handler) {
+  const seen: string[] = [];
+  const started = await startListener(t, {
+    handler: (req, res, expectContinue) => {
+      seen.push(`${req.method} ${req.url}`);
+      if (handler) return handler(req, res, expectContinue);
+      req.resume();
+      req.on('end', () => res.end('ok'));
+    },
+  });
+  return { ...started, seen };
+}
+
+function ociError(reply: string): string {
+  const body = reply.slice(reply.indexOf('\r\n\r\n') + 4);
+  return JSON.parse(body).errors[0].code;
+}
+
+t.test('serves both protocol versions on one port', async (t) => {
+  const { port } = await startListener(t, {
+    handler: (req, res) => res.end(`${req.httpVersion} ${req.method} ${req.url}`),
+  });
+  t.match(await request1(port, { path: '/v2/' }), { status: 200, body: '1.1 GET /v2/' });
+  const session = await connect2(t, port);
+  t.match(await request2(session, { ':path': '/v2/' }), { status: 200, body: '2.0 GET /v2/' });
+});
+
+t.test('ends smuggling attempts with 400 and a closed connection', async (t) => {
+  const second = 'GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n';
+  const head = 'POST /v2/ HTTP/1.1\r\nHost: edge.test\r\n';
+  const attempts: Record<string, string> = {
+    'CL.TE': `${head}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+    'TE.CL': `${head}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n${second}`,
+    'two lengths': `${head}Content-Length: 0\r\nContent-Length: 5\r\n\r\n${second}`,
+    'two equal lengths': `${head}Content-Length: 0\r\nContent-Length: 0\r\n\r\n${second}`,
+    'a list of lengths': `${head}Content-Length: 0, 0\r\n\r\n${second}`,
+    'a signed length': `${head}Content-Length: +0\r\n\r\n${second}`,
+    'a hexadecimal length': `${head}Content-Length: 0x0\r\n\r\n${second}`,
+    'an unknown coding': `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${second}`,
+    'a list of codings': `${head}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n${second}`,
+    'chunked not last': `${head}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${second}`,
+    'chunked twice': `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+    'a space before the colon': `${head}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${second}`,
+    'a folded header': `${head}X: y\r\n Transfer-Encoding: chunked\r\n\r\n${second}`,
+    'a vertical tab': `${head}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n${second}`,
+    'NUL in a value': `${head}X: a\0b\r\n\r\n${second}`,
+    'a bare line feed': `${head}X: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+    'a bare carriage return': `${head}X: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+    'chunked in HTTP/1.0': `POST /v2/ HTTP/1.0\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+    'two hosts': `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nHost: other.test\r\n\r\n${second}`,
+    'no host': `GET /v2/ HTTP/1.1\r\n\r\n${second}`,
+    'no version': `GET /v2/\r\n\r\n${second}`,
+    'a version from the future': `GET /v2/ HTTP/3.0\r\nHost: edge.test\r\n\r\n${second}`,
+    'a space in the target': `GET /v2/ x HTTP/1.1\r\nHost: edge.test\r\n\r\n${second}`,
+    'an unknown method': `BREW /v2/ HTTP/1.1\r\nHost: edge.test\r\n\r\n${second}`,
+    'no HTTP at all': `\x16\x03\x01 hello\r\n\r\n`,
+  };
+  for (const [name, text] of Object.entries(attempts)) {
+    const { port, seen, listener } = await noting(t);
+    const reply = await sayRaw(t, port, text);
+    t.match(reply, /^HTTP\/1\.1 400 Bad Request\r\n/, name);
+    t.equal(ociError(reply), 'UNSUPPORTED', `${name}: exactly one reply, with an OCI error`);
+    t.match(reply, /Connection: close\r\n/i, name);
+    t.same(seen, [], `${name}: nothing reaches the handler`);
+    t.equal(listener.counts.malformed, 1, name);
+  }
+});
+
+t.test('ends a body that breaks its framing', async (t) => {
+  const head = 'POST /v2/ HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const bodies: Record<string, string> = {
+    'no hexadecimal size': 'x\r\n',
+    'a size that is too large': 'fffffffffffffffff\r\n',
+    'data longer than its size': '2\r\nabcd\r\n0\r\n\r\n',
+    'a line feed in place of CRLF': '2\nab\r\n0\r\n\r\n',
+    'a line feed in an extension': '2;a\nb\r\nab\r\n0\r\n\r\n',
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    const aborted = Promise.withResolvers<Error>();
+    const { port, seen } = await noting(t, (req, res) => {
+      req.resume();
+      req.on('error', aborted.resolve);
+      req.on('end', () => res.end('taken'));
+    });
+    const reply = await sayRaw(t, port, `${head}${body}GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    t.match(reply, /^HTTP\/1\.1 400 /, name);
+    t.notMatch(reply, /taken/, name);
+    t.same(seen, ['POST /v2/'], name);
+    t.match(await aborted.promise, { message: 'aborted' }, `${name}: the handler learns of it`);
+  }
+});
+
+t.test('says nothing between the replies of a pipeline when a later request is broken', async (t) => {
+  const { port, seen } = await noting(t, () => {});
+  const reply = await sayRaw(t, port, 'GET /v2/ HTTP/1.1\r\nHost: edge.test\r\n\r\nrubbish\r\n\r\n');
+  t.equal(reply, '', 'a 400 here would pass for the reply to the first');
+  t.same(seen, ['GET /v2/']);
+});
+
+t.test('bounds the headers of both versions', async (t) => {
+  const { port, seen } = await noting(t);
+  const long = 'x'.repeat(LIMITS.headerBytes);
+  const reply = await sayRaw(t, port, `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nX: ${long}\r\n\r\n`);
+  t.match(reply, /^HTTP\/1\.1 431 /);
+  t.equal(ociError(reply), 'UNSUPPORTED');
+  t.match(
+    await sayRaw(t, port, `GET /${long} HTTP/1.1\r\nHost: edge.test\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+    'the target too',
+  );
+
+  const session = await connect2(t, port);
+  await t.rejects(request2(session, { x: long }), 'over HTTP/2 the stream is reset');
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y']));
+  await t.rejects(request2(await connect2(t, port), many), 'and so it is for too many fields');
+  t.same(seen, []);
+  t.match(await request2(await connect2(t, port), { ':path': '/fine' }), { status: 200 });
+});
+
+t.test('takes new limits without a restart', async (t) => {
+  const { listener, port } = await noting(t);
+  const text = `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`;
+  t.match(await sayRaw(t, port, text), /^HTTP\/1\.1 200 /);
+  listener.update({ ...LIMITS, headerBytes: 4_096 });
+  t.match(await sayRaw(t, port, text), /^HTTP\/1\.1 431 /);
+});
+
+t.test('cuts senders of slow headers', async (t) => {
+  const { port, seen } = await startListener(t, { timings: { headers: 200, sweep: 50 } }).then((one) => ({
+    ...one,
+    seen: [],
+  }));
+  const slow = await connectRaw(t, port);
+  slow.socket.write('GET /v2/ HTTP/1.1\r\nHost: edge.test\r\n');
+  const drip = setInterval(() => slow.socket.write('X: y\r\n'), 30);
+  t.teardown(() => clearInterval(drip));
+  const reply = await slow.closed;
+  t.match(reply, /^HTTP\/1\.1 408 /);
+  t.equal(ociError(reply), 'UNSUPPORTED');
+  const silent = await connectRaw(t, port);
+  t.match(await silent.closed, /^HTTP\/1\.1 408 /, 'and those who say nothing at all');
+  t.same(seen, []);
+});
+
+t.test('does not cut an upload that flows for longer than the headers may take', async (t) => {
+  const { port } = await startListener(t, {
+    timings: { headers: 100, keepAlive: 100, sweep: 25 },
+    handler: (req, res) => req.resume().on('end', () => res.end('taken')),
+  });
+  const client = await connectRaw(t, port);
+  client.socket.write('POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nContent-Length: 8\r\n\r\n');
+  for (let sent = 0; sent < 8; sent += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    client.socket.write('x');
+  }
+  t.match(await client.closed, /^HTTP\/1\.1 200 [\s\S]*taken/);
+});
+
+t.test('hands 100-continue to the handler', async (t) => {
+  const continued = (req: ClientRequest, res: Parameters<Handler>[1], expectContinue: boolean) => {
+    if (req.url === '/refused') return void (res as ServerResponse).writeHead(403, { connection: 'close' }).end('no');
+    if (expectContinue) res.writeContinue();
+    req.pipe(res);
+  };
+  const { port } = await noting(t, continued);
+  const client = await connectRaw(t, port);
+  const head = (path: string) =>
+    `PUT ${path} HTTP/1.1\r\nHost: edge.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n`;
+  client.socket.write(`${head('/taken')}Connection: close\r\n\r\n`);
+  await once(client.socket, 'data');
+  t.match(client.received(), /^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  client.socket.write('body');
+  t.match(await client.closed, /100 Continue[\s\S]*200 OK[\s\S]*body/);
+  const refused = await sayRaw(t, port, `${head('/refused')}\r\n`);
+  t.match(refused, /^HTTP\/1\.1 403 /, 'no 100 before a refusal');
+
+  const session = await connect2(t, port);
+  const stream = session.request(
+    { ':method': 'PUT', ':authority': 'edge.test', expect: '100-continue' },
+    { endStream: false },
+  );
+  await once(stream, 'continue');
+  stream.end('over h2');
+  t.equal(Buffer.concat(await stream.toArray()).toString(), 'over h2');
+});
+
+t.test('answers other expectations with 417', async (t) => {
+  const { port, seen } = await noting(t);
+  const reply = await sayRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\nExpect: miracles\r\n\r\n');
+  t.match(reply, /^HTTP\/1\.1 417 /);
+  t.equal(ociError(reply), 'UNSUPPORTED');
+  t.match(await request2(await connect2(t, port), { expect: 'miracles' }), { status: 417 });
+  t.same(seen, []);
+});
+
+t.test('refuses to change the protocol or to tunnel', async (t) => {
+  const { port, seen } = await noting(t);
+  for (const protocol of ['websocket', 'h2c']) {
+    const upgrade = `GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+    t.match(await sayRaw(t, port, upgrade), /^HTTP\/1\.1 400 /, protocol);
+  }
+  const withBody =
+    'POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 9\r\n\r\nhalf';
+  t.match(await sayRaw(t, port, withBody), /^HTTP\/1\.1 400 /);
+  t.match(await sayRaw(t, port, 'CONNECT upstream.test:443 HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /^HTTP\/1\.1 405 /);
+  const session = await connect2(t, port);
+  t.match(await request2(session, { ':method': 'CONNECT', ':authority': 'upstream.test:443' }, ''), { status: 405 });
+  t.same(seen, []);
+  t.equal((await request1(port)).status, 200, 'the listener goes on');
+});
+
+t.test('refuses HTTP/2 requests of two minds about their host', async (t) => {
+  const { port, seen } = await noting(t);
+  const session = await connect2(t, port);
+  t.match(await request2(session, { ':authority': 'edge.test', host: 'other.test' }), { status: 400 });
+  t.same(seen, []);
+  t.match(await request2(session, { ':authority': 'edge.test', host: 'EDGE.test' }), { status: 200 });
+});
+
+t.test('sheds connections beyond the limit', async (t) => {
+  const { port, listener } = await startListener(t, { limits: { ...LIMITS, connections: 2 } });
+  const first = await connectRaw(t, port);
+  await connectRaw(t, port);
+  await t.rejects(request1(port));
+  t.equal(listener.counts.shed, 1);
+  first.socket.destroy();
+  await once(first.socket, 'close');
+  while (listener.load().connections > 1) await new Promise((resolve) => setImmediate(resolve));
+  t.equal((await request1(port)).status, 200, 'there is room again');
+});
+
+t.test('survives a handler that throws', async (t) => {
+  const { port, errors } = await startListener(t, {
+    handler: () => {
+      throw new Error('a bug');
+    },
+  });
+  t.match(await request1(port), { status: 500, body: /"UNKNOWN"/ });
+  t.match(await request2(await connect2(t, port)), { status: 500, body: /"UNKNOWN"/ });
+  t.match(errors, [{ message: 'a bug' }, { message: 'a bug' }]);
+});
+
+t.test('never makes a reply look complete when its handler throws in the middle', async (t) => {
+  const { port } = await startListener(t, {
+    handler: (_req, res) => {
+      (res as ServerResponse).write('half');
+      throw new Error('a bug');
+    },
+  });
+  t.notMatch(await sayRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /\r\n0\r\n/);
+  const stream = (await connect2(t, port)).request({ ':authority': 'edge.test' });
+  await t.rejects(stream.toArray(), { code: 'ERR_HTTP2_STREAM_ERROR' });
+});

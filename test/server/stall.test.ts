@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import http2 from 'node:http2';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { ClientResponse } from '../../src/server/exchanges.ts';
+import type { Handler } from '../../src/server/request-intake.ts';
+import { closing, connect2, connectRaw, LIMITS, request2, startListener } from './listener-harness.ts';
+
+const IDLE_MS = 300;
+
+async function impatient(t: Test, handler: Handler) {
+  const timedOut = Promise.withResolvers<void>();
+  const started = await startListener(t, {
+    limits: { ...LIMITS, clientIdle: IDLE_MS },
+    timings: { sweep: 25 },
+    handler: (req, res, expectContinue) => {
+      (res as NodeJS.EventEmitter).once('timeout', timedOut.resolve);
+      handler(req, res, expectContinue);
+    },
+  });
+  return { ...started, timedOut: timedOut.promise };
+}
+
+const UPLOAD = 'POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n';
+
+/** Far more than the kernel and both ends buffer. */
+const endless = (res: ClientResponse) => Readable.from(endlessly()).pipe(res as ServerResponse);
+function* endlessly() {
+  for (;;) yield Buffer.alloc(65_536);
+}
+
+t.test('cuts a client that stops sending its body', async (t) => {
+  const { port, timedOut, listener } = await impatient(t, (req) => req.resume().on('error', () => {}));
+  const client = await connectRaw(t, port);
+  client.socket.write(`${UPLOAD}some`);
+  t.equal(await client.closed, '');
+  await timedOut;
+  t.equal(listener.counts.stalled, 1);
+
+  const session = await connect2(t, port);
+  const stream = session.request({ ':method': 'POST', ':authority': 'edge.test' }, { endStream: false });
+  stream.write('some');
+  await closing(stream);
+  t.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
+  t.equal(listener.counts.stalled, 2);
+});
+
+t.test('cuts a client that stops reading', async (t) => {
+  const { port, timedOut, listener } = await impatient(t, (_req, res) => void endless(res));
+  const client = await connectRaw(t, port);
+  client.socket.write('GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n');
+  client.socket.pause();
+  await timedOut;
+  t.equal(listener.counts.stalled, 1);
+
+  const session = await connect2(t, port);
+  const stream = session.request({ ':authority': 'edge.test' });
+  await once(stream, 'response');
+  const closed = closing(stream);
+  while (listener.counts.stalled < 2) await sleep(10);
+  stream.resume();
+  await closed;
+  t.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
+});
+
+t.test('leaves alone who is slow but alive', async (t) => {
+  const { port, listener } = await impatient(t, (req, res) => req.resume().on('end', () => res.end('taken')));
+  const client = await connectRaw(t, port);
+  const session = await connect2(t, port);
+  const stream = session.request({ ':method': 'POST', ':authority': 'edge.test' }, { endStream: false });
+  client.socket.write(UPLOAD);
+  for (let sent = 0; sent < 10; sent += 1) {
+    await sleep(IDLE_MS / 5);
+    client.socket.write('x'.repeat(100));
+    stream.write('x');
+  }
+  stream.end();
+  t.match(await client.closed, /taken/);
+  t.equal(Buffer.concat(await stream.toArray()).toString(), 'taken');
+  t.equal(listener.counts.stalled, 0);
+});
+
+t.test('does not blame a client for a slow reader', async (t) => {
+  const { port, listener } = await impatient(t, (req, res) => {
+    // The handler takes nothing for longer than a client may idle, then everything.
+    void sleep(IDLE_MS * 2).then(() => req.resume().on('end', () => res.end('taken')));
+  });
+  const client = await connectRaw(t, port);
+  client.socket.write(UPLOAD + 'x'.repeat(1000));
+  const session = await connect2(t, port);
+  t.match(await request2(session, { ':method': 'POST' }, 'body'), { status: 200, body: 'taken' });
+  t.match(await client.closed, /taken/);
+  t.equal(listener.counts.stalled, 0);
+});
