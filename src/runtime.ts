@@ -36,8 +36,7 @@ export class Runtime {
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     const names = Object.keys(config.upstreams);
     this.#identities = new Map(names.map((name) => [name, identity(name)]));
-    const kept = (name: string) =>
-      previous?.#identities.get(name) === identity(name) ? previous.#upstreams.get(name) : undefined;
+    const kept = (name: string) => previous?.unchanged(name, identity(name));
     const events = eventsTo(log);
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, upstream]) => [
@@ -66,6 +65,11 @@ export class Runtime {
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
+  }
+
+  /** The upstream of that name, if its configuration and secrets are just these. */
+  unchanged(name: string, identity: string): Upstream | undefined {
+    return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
   }
 
   owns(upstream: Upstream): boolean {
@@ -99,13 +103,13 @@ function eventsTo(log: Logger): UpstreamEvents {
   let lastCredentials = 0;
   return {
     health: (upstream, url, from, to, reason) =>
-      log[to === 'down' ? 'warn' : 'info']({ upstream, url, from, to, reason }, 'upstream is ' + to),
+      log[to === 'down' ? 'warn' : 'info']({ upstream, url, from, to, reason }, `upstream is ${to}`),
     breaker: (upstream, url, trafficClass, state) =>
-      log[state === 'open' ? 'warn' : 'info']({ upstream, url, class: trafficClass, state }, 'breaker is ' + state),
+      log[state === 'open' ? 'warn' : 'info']({ upstream, url, class: trafficClass, state }, `breaker is ${state}`),
     gate: (upstream, gate) =>
       log[gate.mode === 'refusing' ? 'warn' : 'info'](
         { upstream, mode: gate.mode, reason: gate.reason },
-        'pushes: ' + gate.mode,
+        `pushes: ${gate.mode}`,
       ),
     credentials: (upstream, detail) => {
       // Every request meets it; one line a second says it as well.

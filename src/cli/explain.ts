@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import type { Explanation } from '../proxy/explain.ts';
+import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
+import { configPath, UsageError } from './config-path.ts';
+import { table } from './table.ts';
+
+export function registerExplain(program: Command): void {
+  program
+    .command('explain')
+    .argument('<reference>', 'an image as clients name it: library/app:1.2')
+    .description('Ask the running edge which route an image takes, which upstreams are asked in which order, and why.')
+    .option('-c, --config <file>', 'configuration that names the admin listener')
+    .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
+    .option('--json', 'as JSON')
+    .action(async (reference: string, options: { config?: string; admin?: string; json?: boolean }) => {
+      const base =
+        options.admin === undefined
+          ? adminUrl((await loadConfig(configPath(options.config))).config)
+          : givenAdminUrl(options.admin);
+      const { status, content } = await getAdmin(base, `/api/explain?image=${encodeURIComponent(reference)}`);
+      if (status !== 200) throw new UsageError(messageOf(content));
+      const explanation = content as Explanation;
+      process.stdout.write(options.json ? `${JSON.stringify(explanation, null, 2)}\n` : text(explanation));
+    });
+}
+
+function text({ repository, reference, registry, route, pull, push }: Explanation): string {
+  const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
+  const where = registry === undefined ? '' : ` of ${registry}`;
+  const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
+  const pushed = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
+  return `${repository}${end}${where} takes the route "${route}"\npull, in this order:\n${table(attempts)}\npush ${pushed}\n`;
+}
+
+function messageOf(content: unknown): string {
+  const first = (content as { errors?: { message?: string }[] })?.errors?.[0]?.message;
+  return first ?? 'the edge could not explain it';
+}
