@@ -37,7 +37,8 @@ export class Runtime {
     const names = Object.keys(config.upstreams);
     this.#identities = new Map(names.map((name) => [name, identity(name)]));
     const kept = (name: string) => previous?.unchanged(name, identity(name));
-    const events = eventsTo(log);
+    const pushed = new Set(config.routes.flatMap((route) => route.push ?? []));
+    const events = eventsTo(log, pushed);
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, upstream]) => [
         name,
@@ -99,7 +100,7 @@ export class Runtime {
   }
 }
 
-function eventsTo(log: Logger): UpstreamEvents {
+function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
   let lastCredentials = 0;
   return {
     health: (upstream, url, from, to, reason) =>
@@ -107,6 +108,7 @@ function eventsTo(log: Logger): UpstreamEvents {
     breaker: (upstream, url, trafficClass, state) =>
       log[state === 'open' ? 'warn' : 'info']({ upstream, url, class: trafficClass, state }, `breaker is ${state}`),
     gate: (upstream, gate) =>
+      pushed.has(upstream) &&
       log[gate.mode === 'refusing' ? 'warn' : 'info'](
         { upstream, mode: gate.mode, reason: gate.reason },
         `pushes: ${gate.mode}`,

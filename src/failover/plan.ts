@@ -62,7 +62,11 @@ function readable({ route, blobHead }: PullInput, upstreams: ReadonlyMap<string,
   const push = route.push;
   if (!blobHead || push === undefined) return route.pull;
   const mode = upstreams.get(push.upstream)?.gate.mode;
-  return mode === 'refusing' ? route.pull : [push];
+  if (mode !== 'refusing') return [push];
+  // The push that this asks for will be refused with the reason: it must not wait here for an upstream that is down.
+  return route.pull.filter(
+    (candidate) => candidate.upstream !== push.upstream || upstreams.get(push.upstream)?.state === 'up',
+  );
 }
 
 function inTurn(replicas: readonly ReplicaView[], turn: number): ReplicaView[] {
@@ -74,6 +78,7 @@ function inTurn(replicas: readonly ReplicaView[], turn: number): ReplicaView[] {
 /** Why an attempt had better go elsewhere first; undefined if nothing speaks against it. */
 export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now: number): string | undefined {
   if (replica.state === 'down') return `down: ${replica.reason}`;
+  if (replica.suspected) return 'a request to it has just failed, and no probe has been good since';
   if (replica.restingUntil > now)
     return `asked to be left alone for ${Math.ceil((replica.restingUntil - now) / 1000)} s`;
   const breaker = replica.breakers[trafficClass];

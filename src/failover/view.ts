@@ -20,6 +20,8 @@ export interface ReplicaView {
   breakers: Record<TrafficClass, BreakerState>;
   /** Classes whose half-open breaker would admit an attempt now. */
   trialFree: Record<TrafficClass, boolean>;
+  /** Traffic met trouble there, and no probe has been good since. */
+  suspected: boolean;
   /** Until when the URL asked to be left alone (429 with Retry-After); 0 if it did not. */
   restingUntil: number;
   inFlight: { control: number; data: number };

@@ -29,6 +29,8 @@ export class Replica {
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
   #restingUntil = 0;
+  /** Traffic met trouble, and no probe has been good since. */
+  #suspected = false;
   /** Called when something is found to be wrong outside of a probe. */
   onTrouble: () => void = () => undefined;
 
@@ -67,9 +69,15 @@ export class Replica {
     return new Lease(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
-      () => this.onTrouble(),
+      () => this.suspect(),
       free,
     );
+  }
+
+  /** Takes note of trouble met outside of a probe: until one is good, others are asked first. */
+  suspect(): void {
+    this.#suspected = true;
+    this.onTrouble();
   }
 
   /** Leaves it alone for so many milliseconds, because it asked for that. */
@@ -85,6 +93,7 @@ export class Replica {
     this.#lastProbeAt = now;
     this.#probeMs = tookMs;
     this.#canaryState = report.canary;
+    if (report.ok) this.#suspected = false;
     if (before.state === this.#health.state) return;
     this.#events.health(this.#name, this.url, before.state, this.#health.state, this.#health.reason);
     // A shallow probe must not un-eject a sick upstream: only a canary closes its breakers (facts/node.md trap 7).
@@ -94,7 +103,7 @@ export class Replica {
   /** Takes in a canary read between probes: bad news count at once towards `fall`, good news not, so that nothing flaps. */
   canaryRead(state: CanaryState): void {
     this.#canaryState = state;
-    if (state === 'failing') this.onTrouble();
+    if (state === 'failing') this.suspect();
   }
 
   view(): ReplicaView {
@@ -116,6 +125,7 @@ export class Replica {
       probeMs: this.#probeMs,
       breakers: perClass(state),
       trialFree: perClass(trialFree),
+      suspected: this.#suspected,
       restingUntil: this.#restingUntil,
       inFlight: { ...this.#inFlight },
       saturated: {
