@@ -1,0 +1,100 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { Program } from './program.ts';
+import { RegistryStorage } from './registry-storage.ts';
+import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { tool } from './tool.ts';
+
+export interface RegistryOptions {
+  /** Keep facts about blobs in memory, as most installations do. Default: true. */
+  cache?: boolean;
+}
+
+/** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
+export class Registry {
+  readonly storage: RegistryStorage;
+  readonly #program: Program;
+  readonly #configFile: string;
+  readonly #logFile: string;
+  readonly #cache: boolean;
+  #port = 0;
+
+  constructor(owner: Owner, { cache = true }: RegistryOptions = {}) {
+    const folder = temporaryFolder(owner);
+    this.#configFile = join(folder, 'config.yml');
+    this.#logFile = join(folder, 'registry.log');
+    this.#cache = cache;
+    this.storage = new RegistryStorage(join(folder, 'storage'));
+    this.#program = new Program(owner, {
+      command: tool('docker-registry'),
+      args: ['serve', this.#configFile],
+      logFile: this.#logFile,
+      env: { PATH: process.env.PATH },
+    });
+  }
+
+  /** Also after `kill`: again on the same port, with the same storage. */
+  async start(): Promise<void> {
+    await mkdir(this.storage.root, { recursive: true });
+    writeFileSync(this.#configFile, stringify(this.#config()));
+    this.#program.start();
+    const listening = await this.#program.waitForLog(/listening on 127\.0\.0\.1:(\d+)/);
+    this.#port = Number(listening[1]);
+  }
+
+  /** `127.0.0.1:PORT` */
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  get url(): string {
+    return `http://${this.address}`;
+  }
+
+  async kill(): Promise<void> {
+    await this.#program.kill();
+  }
+
+  /** SIGSTOP: the kernel goes on accepting connections, nobody answers. */
+  freeze(): void {
+    this.#program.signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#program.signal('SIGCONT');
+  }
+
+  log(): string {
+    return readFileSync(this.#logFile, 'utf8');
+  }
+
+  /** Request lines it has answered, such as `GET /v2/`, oldest first. */
+  requests(): string[] {
+    return [...this.log().matchAll(/^[\d.]+ - \S+ \[[^\]]+\] "([A-Z]+ [^ ]+) HTTP/gm)].map((match) => match[1] ?? '');
+  }
+
+  /** How many requests it has answered that could change something. */
+  writes(): number {
+    return this.requests().filter((line) => /^(POST|PUT|PATCH|DELETE) /.test(line)).length;
+  }
+
+  #config(): unknown {
+    return {
+      version: '0.1',
+      storage: {
+        filesystem: { rootdirectory: this.storage.root },
+        delete: { enabled: true },
+        ...(this.#cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
+      },
+      http: { addr: `127.0.0.1:${this.#port}` },
+    };
+  }
+}
+
+export async function startRegistry(owner: Owner, options?: RegistryOptions): Promise<Registry> {
+  const registry = new Registry(owner, options);
+  await registry.start();
+  return registry;
+}

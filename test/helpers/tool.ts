@@ -1,0 +1,41 @@
+import { accessSync, constants } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+// Daemons live in sbin, which is not on everybody's PATH; bin/real-parts keeps crane in a cache of its own.
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'breakwater');
+const folders = [
+  ...(process.env.PATH ?? '').split(':').filter(Boolean),
+  ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
+  join(cache, 'crane-v0.20.7'),
+];
+const needRoot = new Set(['podman', 'containerd']);
+
+/** Full path of a real program, or undefined where it is missing. */
+export function findTool(name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Full path of a program that must be there. */
+export function tool(name: string): string {
+  const path = findTool(name);
+  if (!path) throw new Error(`${name} is missing; bin/real-parts installs it`);
+  return path;
+}
+
+/** For tap's `skip`: false if all of these can be used here, else why not. */
+export function missing(...names: string[]): string | false {
+  const absent = names.filter((name) => !findTool(name));
+  if (absent.length > 0) return `not installed: ${absent.join(', ')}`;
+  const asRoot = names.filter((name) => needRoot.has(name) && process.getuid?.() !== 0);
+  return asRoot.length > 0 && `only root can run: ${asRoot.join(', ')}`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
