@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { OciError } from '../oci/error.ts';
+import type { Metrics } from './metrics.ts';
+import { pageHeaders, renderPage } from './page.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type Phase = 'starting' | 'serving' | 'draining';
+
+export interface AdminParts {
+  phase: () => Phase;
+  snapshot: () => Snapshot;
+  metrics: Pick<Metrics, 'text' | 'contentType'>;
+  /** What would happen to a request for an image. @throws OciError */
+  explain: (image: string) => unknown;
+}
+
+interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** The handler of the admin listener. It only reads. */
+export function adminHandler(parts: AdminParts): (req: IncomingMessage, res: ServerResponse) => void {
+  return (req, res) => {
+    req.resume();
+    answer(parts, req)
+      .catch((error: unknown) => failure(error))
+      .then(({ status, headers, body }) => {
+        res.writeHead(status, {
+          'cache-control': 'no-store',
+          'x-content-type-options': 'nosniff',
+          'content-length': String(Buffer.byteLength(body)),
+          ...headers,
+        });
+        res.end(req.method === 'HEAD' ? undefined : body);
+      })
+      .catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
+  };
+}
+
+async function answer(parts: AdminParts, req: IncomingMessage): Promise<Answer> {
+  const url = URL.parse(req.url ?? '', 'http://admin');
+  const known = url && PATHS[url.pathname];
+  if (!known) throw new OciError('UNSUPPORTED', 'there is nothing at this path of the admin listener', { status: 404 });
+  if (req.method !== 'GET' && req.method !== 'HEAD') {
+    throw new OciError('UNSUPPORTED', 'this path can only be read', { headers: { allow: 'GET, HEAD' } });
+  }
+  return known(parts, url.searchParams);
+}
+
+const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answer | Promise<Answer>> = {
+  '/healthz': () => json(200, { alive: true }),
+  '/readyz': ({ phase }) => readiness(phase()),
+  '/metrics': async ({ metrics }) => ({
+    status: 200,
+    headers: { 'content-type': metrics.contentType },
+    body: await metrics.text(),
+  }),
+  '/api/status': ({ snapshot }) => json(200, snapshot()),
+  '/api/explain': ({ explain }, query) => {
+    const image = query.get('image');
+    if (image === null || image === '') throw new OciError('NAME_INVALID', 'say which image: ?image=library/app:1.2');
+    return json(200, explain(image));
+  },
+  '/': ({ snapshot }) => {
+    const nonce = randomBytes(16).toString('base64url');
+    return { status: 200, headers: pageHeaders(nonce), body: renderPage(snapshot(), nonce) };
+  },
+};
+
+/** Says whether this edge can serve; an upstream that is down is no reason to move the VIP (docs/operations.md). */
+function readiness(phase: Phase): Answer {
+  if (phase === 'serving') return json(200, { ready: true });
+  const reason = phase === 'starting' ? 'not started yet' : 'draining';
+  return json(503, { ready: false, reason });
+}
+
+function failure(error: unknown): Answer {
+  const known =
+    error instanceof OciError ? error : new OciError('UNKNOWN', `the edge could not answer: ${String(error)}`);
+  return {
+    status: known.status,
+    headers: { 'content-type': 'application/json', ...known.headers },
+    body: known.body(),
+  };
+}
+
+function json(status: number, content: unknown): Answer {
+  return { status, headers: { 'content-type': 'application/json' }, body: `${JSON.stringify(content, null, 2)}\n` };
+}

@@ -1,0 +1,130 @@
+/**
+ * The script of the status page. It makes elements and sets their text, and never parses markup: names of repositories and reasons
+ * come from clients and upstreams. Not TypeScript, since a browser runs it as it stands.
+ */
+export const PAGE_SCRIPT = `
+'use strict';
+(() => {
+  const REFRESH_MS = 2000;
+  const byId = (id) => document.getElementById(id);
+  const level = { up: 'well', good: 'well', closed: 'well', unknown: 'quiet', none: 'quiet', 'half-open': 'degraded', down: 'failing', failing: 'failing', open: 'failing' };
+  const icons = { well: '%2312784a', degraded: '%23e09a1a', failing: '%23d0342c' };
+
+  const el = (tag, className, ...children) => {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    node.append(...children);
+    return node;
+  };
+  const pill = (text, kind) => el('span', 'pill ' + (kind || 'quiet'), text);
+  const ago = (iso, now) => {
+    const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+    if (seconds < 90) return seconds + ' s';
+    if (seconds < 5400) return Math.round(seconds / 60) + ' min';
+    if (seconds < 129600) return Math.round(seconds / 3600) + ' h';
+    return Math.round(seconds / 86400) + ' d';
+  };
+  const time = (iso, text) => {
+    const node = el('time', '', text);
+    node.dateTime = iso;
+    node.title = iso;
+    return node;
+  };
+  const row = (...cells) => {
+    const node = el('tr');
+    node.append(...cells);
+    return node;
+  };
+  const cell = (className, ...children) => el('td', className, ...children);
+  const heads = (...names) => {
+    const tr = el('tr');
+    for (const name of names) {
+      const th = el('th', name.startsWith('#') ? 'number' : '', name.replace('#', ''));
+      th.scope = 'col';
+      tr.append(th);
+    }
+    return el('thead', '', tr);
+  };
+
+  const upstream = (one, now) => {
+    const head = el('div', 'head', el('span', 'name', one.name), pill(one.state, level[one.state]), el('span', 'faint', 'for ', time(one.since, ago(one.since, now))));
+    if (one.pushes) {
+      const mode = one.pushes.mode === 'accepting' ? 'pushes admitted' : one.pushes.mode === 'settling' ? 'pushes soon' : 'pushes refused for ' + ago(one.pushes.since, now);
+      head.append(pill(mode, one.pushes.admitted ? 'well' : 'degraded'));
+    }
+    if (one.readOnly) head.append(pill('read-only', 'degraded'));
+    for (const component of one.unhealthy) head.append(pill(component + ' unhealthy', 'degraded'));
+    head.append(pill(one.kind));
+    if (one.reason) head.append(el('span', 'reason', one.reason));
+    const body = el('tbody');
+    for (const url of one.urls) {
+      const breakers = el('div', 'breakers');
+      for (const [name, state] of Object.entries(url.breakers)) breakers.append(el('span', level[state], state === 'closed' ? name : name + ' ' + state));
+      const state = cell('tight', pill(url.state, level[url.state]), ' ', el('span', 'faint', time(url.since, ago(url.since, now))));
+      const where = cell('', el('code', '', url.url));
+      if (one.urls.length > 1 && url.reason) where.append(el('div', 'reason', url.reason));
+      if (url.restingUntil) where.append(el('div', 'reason', 'asked to be left alone until ' + url.restingUntil));
+      body.append(row(where, state, cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, level[url.canary])), cell('', breakers),
+        cell('number', url.inFlight.data + ' / ' + url.inFlight.control), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
+    }
+    const table = el('table', '', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#Probe'), body);
+    return el('div', 'panel', head, table);
+  };
+
+  const route = (one, states) => {
+    const order = el('ol', 'order');
+    for (const entry of one.pull) {
+      const item = el('li', '', el('span', level[states.get(entry.upstream)] || '', entry.upstream));
+      if (entry.prefix !== one.prefix) item.append(' ', el('code', 'faint', entry.prefix || '(no prefix)'));
+      if (entry.replicate) item.append(' ', pill('replicated'));
+      order.append(item);
+    }
+    const name = (one.registry ? one.registry + '/' : '') + one.prefix;
+    return row(cell('', name ? el('code', '', name) : el('span', '', 'everything else')), cell('', order), cell('tight', one.push || el('span', 'faint', 'read-only')),
+      cell('tight', one.onAbsent === 'next' ? 'ask the next' : '404'));
+  };
+
+  const failovers = (list, now) => {
+    if (list.length === 0) return el('div', 'panel', el('p', 'empty', 'None since this edge started.'));
+    const body = el('tbody');
+    for (const one of list) {
+      const why = cell('', one.reason);
+      if (one.detail) why.append(el('div', 'reason', one.detail));
+      body.append(row(cell('tight', time(one.at, ago(one.at, now) + ' ago')), cell('', el('code', '', one.repository || '\\u2013')), cell('tight', one.from + ' \\u2192 ' + one.to), why, cell('number', '\\u00d7' + one.count)));
+    }
+    return el('div', 'scroll', el('table', '', heads('Last', 'Repository', 'From \\u2192 to', 'Why', '#Times'), body));
+  };
+
+  const draw = (snapshot) => {
+    const now = Date.parse(snapshot.at);
+    const states = new Map(snapshot.upstreams.map((one) => [one.name, one.state]));
+    byId('edge').textContent = 'Breakwater ' + snapshot.version + ', running for ' + ago(snapshot.startedAt, now);
+    if (byId('headline-text').textContent !== snapshot.headline.text) byId('headline-text').textContent = snapshot.headline.text;
+    byId('headline').className = snapshot.headline.level;
+    byId('icon').href = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='" + icons[snapshot.headline.level] + "'/></svg>";
+    byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstream(one, now)));
+    byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
+    byId('failovers').replaceChildren(failovers(snapshot.failovers, now));
+    byId('fresh').textContent = 'as of ' + snapshot.at.slice(11, 19) + ' UTC';
+  };
+
+  const lost = (error) => {
+    byId('headline').className = 'failing';
+    byId('headline-text').textContent = 'This page has lost the edge (' + error.message + '). What follows is old.';
+  };
+
+  const refresh = async () => {
+    try {
+      const response = await fetch('/api/status', { signal: AbortSignal.timeout(REFRESH_MS * 2) });
+      if (!response.ok) throw new Error('status ' + response.status);
+      draw(await response.json());
+    } catch (error) {
+      lost(error);
+    }
+    setTimeout(refresh, REFRESH_MS);
+  };
+
+  draw(JSON.parse(byId('snapshot').textContent));
+  setTimeout(refresh, REFRESH_MS);
+})();
+`;

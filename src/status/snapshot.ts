@@ -1,0 +1,146 @@
+import type { Route } from '../failover/rewrite.ts';
+import type {
+  BreakerState,
+  CanaryState,
+  Gate,
+  HealthState,
+  ReplicaView,
+  TrafficClass,
+  UpstreamView,
+} from '../failover/view.ts';
+import type { FailoverEntry } from './failover-ring.ts';
+import { type Headline, headlineOf } from './headline.ts';
+import { version } from './version.ts';
+
+/** One URL of an upstream. Times are ISO 8601 in UTC. */
+export interface UrlSnapshot {
+  url: string;
+  state: HealthState;
+  since: string;
+  reason: string;
+  canary: CanaryState;
+  lastProbeAt: string | null;
+  /** Duration of the last probe in milliseconds. */
+  probeMs: number | null;
+  breakers: Record<TrafficClass, BreakerState>;
+  /** Until when it asked to be left alone (429); null if it did not. */
+  restingUntil: string | null;
+  inFlight: { data: number; control: number };
+}
+
+export interface UpstreamSnapshot {
+  name: string;
+  state: HealthState;
+  since: string;
+  reason: string;
+  kind: UpstreamView['kind'];
+  readOnly: boolean;
+  /** The components that Harbor reports as unhealthy. */
+  unhealthy: string[];
+  /** Only where a route pushes to this upstream. */
+  pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
+  urls: UrlSnapshot[];
+}
+
+export interface RouteSnapshot {
+  prefix: string;
+  registry?: string;
+  push?: string;
+  onAbsent: Route['onAbsent'];
+  pull: { upstream: string; prefix: string; replicate: boolean }[];
+}
+
+/** What the edge knows at one moment: the JSON of `/api/status`. */
+export interface Snapshot {
+  version: string;
+  hostname: string;
+  startedAt: string;
+  /** When the snapshot was taken. */
+  at: string;
+  ready: boolean;
+  /** What an operator needs to know first. */
+  headline: Headline;
+  upstreams: UpstreamSnapshot[];
+  routes: RouteSnapshot[];
+  /** Newest first. */
+  failovers: FailoverEntry[];
+}
+
+export interface SnapshotInput {
+  hostname: string;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  ready: boolean;
+  upstreams: readonly UpstreamView[];
+  routes: readonly Route[];
+  failovers: readonly FailoverEntry[];
+}
+
+/** Puts together what is known. @param now epoch milliseconds */
+export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Snapshot {
+  const pushed = new Set(input.routes.map((route) => route.push?.upstream));
+  const upstreams = input.upstreams.map((view) => upstreamSnapshot(view, pushed.has(view.name), now));
+  const routes = input.routes.map(routeSnapshot);
+  return {
+    version,
+    hostname: input.hostname,
+    startedAt: iso(input.startedAt),
+    at: iso(now),
+    ready: input.ready,
+    headline: headlineOf({ ready: input.ready, upstreams, routes }, now),
+    upstreams,
+    routes,
+    failovers: [...input.failovers],
+  };
+}
+
+function upstreamSnapshot(view: UpstreamView, takesPushes: boolean, now: number): UpstreamSnapshot {
+  const { name, state, since, reason, kind, readOnly, unhealthy, gate } = view;
+  const pushes = { admitted: gate.mode === 'accepting', mode: gate.mode, since: iso(gate.since), reason: gate.reason };
+  return {
+    name,
+    state,
+    since: iso(since),
+    reason,
+    kind,
+    readOnly,
+    unhealthy: [...unhealthy],
+    ...(takesPushes ? { pushes } : {}),
+    urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
+  };
+}
+
+function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
+  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, restingUntil, inFlight } = replica;
+  return {
+    url: withoutCredentials(url),
+    state,
+    since: iso(since),
+    reason,
+    canary,
+    lastProbeAt: lastProbeAt === undefined ? null : iso(lastProbeAt),
+    probeMs: probeMs ?? null,
+    breakers: { ...breakers },
+    restingUntil: restingUntil > now ? iso(restingUntil) : null,
+    inFlight: { data: inFlight.data, control: inFlight.control },
+  };
+}
+
+function routeSnapshot({ prefix, registry, push, onAbsent, pull }: Route): RouteSnapshot {
+  return {
+    prefix,
+    ...(registry === undefined ? {} : { registry }),
+    ...(push === undefined ? {} : { push: push.upstream }),
+    onAbsent,
+    pull: pull.map(({ upstream, prefix: there, replicate }) => ({ upstream, prefix: there, replicate })),
+  };
+}
+
+/** A URL may carry a user and a password; the status is read by more people than the configuration. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/@]*@/i, '$1');
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,58 @@
+import { Gauge, Registry } from 'prom-client';
+import type { Snapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot.ts';
+
+const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
+
+/** Gauges that say how things are at the moment of a scrape. What is not known (not probed, no canary) has no series. */
+export class StateGauges {
+  readonly #registry = new Registry();
+  readonly #all: Gauge[] = [];
+  readonly #up = this.#gauge('upstream_up', '1 if probes find the URL well, 0 if not.', ['upstream', 'url']);
+  readonly #canary = this.#gauge('canary_good', '1 if the canary can be read from the URL, 0 if not.', [
+    'upstream',
+    'url',
+  ]);
+  readonly #probe = this.#gauge('probe_duration_seconds', 'How long the last probe took.', ['upstream', 'url']);
+  readonly #breaker = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open.', ['upstream', 'url', 'class']);
+  readonly #inFlight = this.#gauge('in_flight', 'Requests under way.', ['upstream', 'url', 'class']);
+  readonly #pushes = this.#gauge(
+    'pushes_admitted',
+    '1 if pushes to the upstream are admitted, 0 if they are refused.',
+    ['upstream'],
+  );
+  readonly #expiry = this.#gauge('certificate_expiry_seconds', 'Unix time at which the certificate ends.', ['file']);
+  readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
+  readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
+
+  /** In the exposition format. @param certificates ends in epoch milliseconds */
+  async text(snapshot: Snapshot, certificates: readonly { file: string; expiresAt: number }[]): Promise<string> {
+    // What a reload took out of the configuration must not linger.
+    for (const gauge of this.#all) gauge.reset();
+    for (const upstream of snapshot.upstreams) this.#updateUpstream(upstream);
+    for (const { file, expiresAt } of certificates) this.#expiry.set({ file }, expiresAt / 1000);
+    this.#ready.set({}, snapshot.ready ? 1 : 0);
+    this.#build.set({ version: snapshot.version }, 1);
+    return this.#registry.metrics();
+  }
+
+  #updateUpstream({ name, urls, pushes }: UpstreamSnapshot): void {
+    if (pushes !== undefined) this.#pushes.set({ upstream: name }, pushes.admitted ? 1 : 0);
+    for (const url of urls) this.#updateUrl(name, url);
+  }
+
+  #updateUrl(upstream: string, { url, state, canary, probeMs, breakers, inFlight }: UrlSnapshot): void {
+    const labels = { upstream, url };
+    if (state !== 'unknown') this.#up.set(labels, state === 'up' ? 1 : 0);
+    if (canary !== 'none') this.#canary.set(labels, canary === 'good' ? 1 : 0);
+    if (probeMs !== null) this.#probe.set(labels, probeMs / 1000);
+    for (const [name, value] of Object.entries(breakers))
+      this.#breaker.set({ ...labels, class: name }, BREAKER_VALUE[value]);
+    for (const [name, value] of Object.entries(inFlight)) this.#inFlight.set({ ...labels, class: name }, value);
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    const gauge = new Gauge({ name: `breakwater_${name}`, help, labelNames, registers: [this.#registry] });
+    this.#all.push(gauge);
+    return gauge;
+  }
+}
