@@ -32,7 +32,7 @@ const MAX_SESSION = 4096;
  * @throws OciError NAME_INVALID, TAG_INVALID, DIGEST_INVALID, UNSUPPORTED, or 404 for what is no endpoint.
  */
 export function parseRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
-  const parsed = parsePath(path);
+  const parsed = parsePath(method, path);
   const allowed = METHODS[parsed.kind];
   if (!allowed.includes(method)) {
     throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, {
@@ -42,7 +42,7 @@ export function parseRequest(method: string, path: string, query: URLSearchParam
   return { ...parsed, method, query };
 }
 
-function parsePath(path: string): RegistryPath {
+function parsePath(method: string, path: string): RegistryPath {
   if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
   if (path === '/v2/_catalog') return { kind: 'catalog' };
   const parts = path.slice('/v2/'.length).split('/');
@@ -55,7 +55,7 @@ function parsePath(path: string): RegistryPath {
   if (verb === 'tags' && last === 'list') return { kind: 'tags', repository: repositoryOf(parts.slice(0, -2)) };
   if (verb === 'manifests') {
     const repository = repositoryOf(parts.slice(0, -2));
-    if (!isReference(last)) throw new OciError(last.includes(':') ? 'DIGEST_INVALID' : 'TAG_INVALID');
+    if (!isReference(last)) throw malformedReference(method, last);
     return { kind: 'manifest', repository, reference: last };
   }
   if (verb === 'blobs' || verb === 'referrers') {
@@ -64,6 +64,15 @@ function parsePath(path: string): RegistryPath {
     return { kind: verb === 'blobs' ? 'blob' : 'referrers', repository, digest: last };
   }
   throw new OciError('NAME_UNKNOWN', 'no such endpoint of the registry API');
+}
+
+/** What is no tag cannot be the name of a manifest: for a read it is unknown, as the conformance suite has it (GET .INVALID_MANIFEST_NAME). */
+function malformedReference(method: string, reference: string): OciError {
+  if (reference.includes(':')) return new OciError('DIGEST_INVALID');
+  const message = 'a reference is a tag of at most 128 characters or a digest';
+  return method === 'GET' || method === 'HEAD'
+    ? new OciError('MANIFEST_UNKNOWN', message)
+    : new OciError('TAG_INVALID', message);
 }
 
 function uploadPath(parts: string[], session: string): RegistryPath {
