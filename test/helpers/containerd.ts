@@ -1,0 +1,93 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, type Finished, tryCommand } from './command.ts';
+import type { ContainerClient } from './container-client.ts';
+import { Program } from './program.ts';
+import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { tool } from './tool.ts';
+
+/** A real containerd of its own, driven by `ctr`. */
+export class Containerd implements ContainerClient {
+  readonly name = 'ctr';
+  readonly #folder: string;
+  readonly #authority: string;
+  readonly #daemon: Program;
+
+  /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
+  constructor(owner: Owner, certificates: string) {
+    this.#folder = temporaryFolder(owner);
+    this.#authority = join(certificates, 'ca.crt');
+    const configFile = join(this.#folder, 'config.toml');
+    writeFileSync(configFile, this.#config());
+    this.#daemon = new Program(owner, {
+      command: tool('containerd'),
+      args: ['--config', configFile],
+      logFile: join(this.#folder, 'containerd.log'),
+    });
+  }
+
+  async start(): Promise<this> {
+    this.#daemon.start();
+    await this.#daemon.waitForLog(/containerd successfully booted/);
+    return this;
+  }
+
+  async push(layout: string, image: string): Promise<void> {
+    const pushed = await this.tryPush(layout, image);
+    if (pushed.status !== 0) throw new Error(`ctr push ${image}: ${pushed.status}\n${pushed.output}`);
+  }
+
+  async tryPush(layout: string, image: string): Promise<Finished> {
+    const archive = join(this.#folder, 'image.tar');
+    await command('tar', ['-C', layout, '-cf', archive, '.']);
+    const [, base = '', tag = ''] = /^(.*):([^:/]+)$/.exec(image) ?? [];
+    // The layout calls its image `latest`; ctr names it base:latest.
+    await this.#run('images', 'import', '--no-unpack', '--all-platforms', '--base-name', base, archive);
+    if (tag !== 'latest') await this.#run('images', 'tag', '--force', `${base}:latest`, image);
+    rmSync(archive);
+    return tryCommand(tool('ctr'), this.#args('images', 'push', '--hosts-dir', this.#hosts(image), image));
+  }
+
+  async pull(image: string): Promise<string> {
+    const here = (await this.#run('images', 'list', '--quiet')).stdout.split('\n').filter(Boolean);
+    // With --sync the content is collected too, so that everything is fetched anew.
+    if (here.length > 0) await this.#run('images', 'remove', '--sync', ...here);
+    await this.#run('images', 'pull', '--snapshotter', 'native', '--hosts-dir', this.#hosts(image), image);
+    const listed = await this.#run('images', 'list', `name==${image}`);
+    return /sha256:[0-9a-f]{64}/.exec(listed.stdout)?.[0] ?? 'nothing';
+  }
+
+  /** For an address of loopback, ctr heeds neither --tlscacert nor https unless a hosts.toml says so. */
+  #hosts(image: string): string {
+    const [host = ''] = image.split('/');
+    const folder = join(this.#folder, 'hosts');
+    mkdirSync(join(folder, host), { recursive: true });
+    const server = `https://${host}`;
+    writeFileSync(
+      join(folder, host, 'hosts.toml'),
+      `server = "${server}"\n[host."${server}"]\ncapabilities = ["pull", "resolve", "push"]\nca = "${this.#authority}"\n`,
+    );
+    return folder;
+  }
+
+  #run(...args: string[]): Promise<Finished> {
+    return command(tool('ctr'), this.#args(...args));
+  }
+
+  #args(...args: string[]): string[] {
+    return ['--address', join(this.#folder, 'c.sock'), '--namespace', 'test', ...args];
+  }
+
+  #config(): string {
+    const path = (name: string) => JSON.stringify(join(this.#folder, name));
+    return [
+      'version = 2',
+      `root = ${path('root')}`,
+      `state = ${path('state')}`,
+      'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]',
+      `[grpc]\naddress = ${path('c.sock')}`,
+      `[ttrpc]\naddress = ${path('t.sock')}`,
+      '',
+    ].join('\n');
+  }
+}

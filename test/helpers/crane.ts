@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import { command, type Finished, tryCommand } from './command.ts';
+import type { ContainerClient } from './container-client.ts';
+import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { tool } from './tool.ts';
+
+/** The real crane (go-containerregistry), which speaks HTTP/2 where it is offered. */
+export class Crane implements ContainerClient {
+  readonly name = 'crane';
+  readonly #folder: string;
+  readonly #env: NodeJS.ProcessEnv;
+  #pulls = 0;
+
+  /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
+  constructor(owner: Owner, certificates: string) {
+    this.#folder = temporaryFolder(owner);
+    this.#env = { PATH: process.env.PATH, HOME: this.#folder, SSL_CERT_FILE: join(certificates, 'ca.crt') };
+  }
+
+  async push(layout: string, image: string): Promise<void> {
+    await command(tool('crane'), ['push', layout, image], { env: this.#env });
+  }
+
+  tryPush(layout: string, image: string): Promise<Finished> {
+    return tryCommand(tool('crane'), ['push', layout, image], { env: this.#env });
+  }
+
+  async pull(image: string): Promise<string> {
+    this.#pulls += 1;
+    const layout = join(this.#folder, `pull-${this.#pulls}`);
+    await command(tool('crane'), ['pull', '--format=oci', image, layout], { env: this.#env });
+    return this.digest(image);
+  }
+
+  async digest(image: string): Promise<string> {
+    return (await command(tool('crane'), ['digest', image], { env: this.#env })).stdout.trim();
+  }
+}

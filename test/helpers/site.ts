@@ -1,0 +1,82 @@
+import type { ContainerClient } from './container-client.ts';
+import { Containerd } from './containerd.ts';
+import { Crane } from './crane.ts';
+import { type Edge, startEdge } from './edge.ts';
+import { type Image, type ImageOptions, writeImage } from './image.ts';
+import { Podman } from './podman.ts';
+import { type Registry, startRegistry } from './registry.ts';
+import { Skopeo } from './skopeo.ts';
+import { type Owner, temporaryFolder } from './temporary-folder.ts';
+
+/** A site as Breakwater is made for: a primary, a fallback under another prefix, and the edge before both. */
+export class Site {
+  readonly owner: Owner;
+  readonly harbor: Registry;
+  readonly gcr: Registry;
+  readonly edge: Edge;
+
+  constructor(owner: Owner, parts: { harbor: Registry; gcr: Registry; edge: Edge }) {
+    this.owner = owner;
+    this.harbor = parts.harbor;
+    this.gcr = parts.gcr;
+    this.edge = parts.edge;
+  }
+
+  /** Puts a new image on both registries, past the edge: `library/NAME` on the primary, `example-project/NAME` on the fallback. */
+  async seed(name: string, options?: ImageOptions): Promise<Image> {
+    const image = await writeImage(temporaryFolder(this.owner), options);
+    const skopeo = new Skopeo(this.owner);
+    await skopeo.push(image.folder, `${this.harbor.address}/library/${name}`);
+    await skopeo.push(image.folder, `${this.gcr.address}/example-project/${name}`);
+    return image;
+  }
+
+  /** The name under which clients know an image. */
+  image(name: string): string {
+    return `${this.edge.address}/library/${name}`;
+  }
+
+  /** Every real client there is, set up to trust the edge. */
+  async clients(): Promise<ContainerClient[]> {
+    const { authorityFolder } = this.edge.certificate;
+    return [
+      new Skopeo(this.owner, authorityFolder),
+      new Podman(this.owner, authorityFolder),
+      await new Containerd(this.owner, authorityFolder).start(),
+      new Crane(this.owner, authorityFolder),
+    ];
+  }
+}
+
+/** What every real program of a site needs, for `missing`. */
+export const SITE_TOOLS = ['docker-registry', 'skopeo'];
+export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', 'crane'];
+
+/** Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped. */
+export async function startSite(owner: Owner, config: Record<string, unknown> = {}): Promise<Site> {
+  const [harbor, gcr] = await Promise.all([startRegistry(owner), startRegistry(owner)]);
+  const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
+  await new Skopeo(owner).push(canary.folder, `${harbor.address}/library/canary:latest`);
+  const times = { interval: '500ms', fastInterval: '100ms', timeout: '500ms', holdDown: '2s', settle: '500ms' };
+  const edge = await startEdge(owner, {
+    upstreams: {
+      harbor: { urls: [harbor.url], probe: { canary: 'library/canary:latest', ...times } },
+      gcr: { urls: [gcr.url], probe: times },
+    },
+    routes: [
+      {
+        prefix: 'library/',
+        push: 'harbor',
+        pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/' }],
+      },
+    ],
+    ...config,
+  });
+  await edge.waitFor((status) => isUp(status, 'harbor') && isUp(status, 'gcr'));
+  return new Site(owner, { harbor, gcr, edge });
+}
+
+function isUp(status: Awaited<ReturnType<Edge['status']>>, name: string): boolean {
+  const found = status.upstreams.find((upstream) => upstream.name === name);
+  return found?.state === 'up' && found.pushes?.admitted !== false;
+}
