@@ -29,6 +29,8 @@ export class Exchange {
   firstByteMs: number | undefined;
   readonly #started = performance.now();
   readonly #gone = new AbortController();
+  #finished = false;
+  #closed = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
     this.request = request;
@@ -38,8 +40,13 @@ export class Exchange {
     this.url = request.url ?? '';
     this.headers = request.headers;
     this.client = request.socket?.remoteAddress ?? 'unknown';
+    // Not asked of the response: HTTP/2's compatibility object knows neither `writableFinished` nor `closed`.
+    response.once('finish', () => {
+      this.#finished = true;
+    });
     response.once('close', () => {
-      if (!response.writableFinished) this.#gone.abort(new ClientGone());
+      this.#closed = true;
+      if (!this.#finished) this.#gone.abort(new ClientGone());
     });
     // Without a listener a reset by the client would end the process; `close` follows.
     request.on('error', () => this.#gone.abort(new ClientGone()));
@@ -49,6 +56,16 @@ export class Exchange {
   /** Aborted when the client leaves. */
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** Whether the whole reply was handed over. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Whether nothing more can happen to the reply. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Milliseconds since the request began. */

@@ -12,10 +12,8 @@ const LINGER_MS = 1500;
  */
 export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
   if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, edge, error);
-  const { response } = exchange;
-  const over = response.writableFinished || response.destroyed || response.closed;
-  if (over) conclude(exchange, edge, error);
-  else response.once('close', () => conclude(exchange, edge, error));
+  if (exchange.closed) conclude(exchange, edge, error);
+  else exchange.response.once('close', () => conclude(exchange, edge, error));
 }
 
 function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
@@ -81,7 +79,7 @@ function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
 function recordOf(exchange: Exchange, error: unknown): RequestRecord {
   const { notes, response } = exchange;
   const gone =
-    error instanceof ClientGone || (error === undefined && !response.writableFinished && notes.outcome !== 'cut');
+    error instanceof ClientGone || (error === undefined && !exchange.finished && notes.outcome !== 'cut');
   const fallback = notes.upstream !== undefined && notes.preferred !== undefined && notes.upstream !== notes.preferred;
   const served =
     response.statusCode < 400 ? (fallback ? 'fallback' : 'served') : response.statusCode >= 500 ? 'failed' : 'refused';
