@@ -33,7 +33,6 @@ export class Podman implements ContainerClient {
       'push',
       `--cert-dir=${this.#certificates}`,
       `--signature-policy=${this.#policy}`,
-      // As it is: without it podman compresses anew and changes the digests.
       '--format=oci',
       id,
       `docker://${image}`,

@@ -2,6 +2,7 @@ import type { ContainerClient } from './container-client.ts';
 import { Containerd } from './containerd.ts';
 import { Crane } from './crane.ts';
 import { type Edge, startEdge } from './edge.ts';
+import { HttpsClient } from './https-client.ts';
 import { type Image, type ImageOptions, writeImage } from './image.ts';
 import { Podman } from './podman.ts';
 import { type Registry, startRegistry } from './registry.ts';
@@ -34,6 +35,13 @@ export class Site {
   /** The name under which clients know an image. */
   image(name: string): string {
     return `${this.edge.address}/library/${name}`;
+  }
+
+  /** A plain client, which retries nothing. Gone with the test. */
+  client(): HttpsClient {
+    const client = new HttpsClient(this.edge.url, this.edge.certificate.authority);
+    this.owner.teardown(() => client.close());
+    return client;
   }
 
   /** Every real client there is, set up to trust the edge. */
