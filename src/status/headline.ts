@@ -3,7 +3,9 @@ import type { RouteSnapshot, UpstreamSnapshot } from './snapshot.ts';
 /** `well`: as configured. `degraded`: something serves in place of something else, or nothing could. `failing`: pulls fail. */
 export interface Headline {
   level: 'well' | 'degraded' | 'failing';
-  /** A few sentences for somebody who was just woken. */
+  /** A few sentences for somebody who was just woken, the most important first. */
+  lines: string[];
+  /** The same as one text. */
   text: string;
 }
 
@@ -13,68 +15,76 @@ export interface HeadlineInput {
   routes: readonly RouteSnapshot[];
 }
 
-interface Finding {
-  level: Headline['level'];
-  text: string;
+/** Which upstream a route's pulls are served by now; undefined if none of them is well. */
+interface Served {
+  route: RouteSnapshot;
+  by: string | undefined;
 }
+
+/** More names than this do not fit a sentence. */
+const NAMES = 4;
 
 /** Says who serves pulls, what becomes of pushes, and what is amiss. @param now epoch milliseconds */
-export function headlineOf(input: HeadlineInput, now: number): Headline {
-  const findings = [...pulls(input, now), ...spares(input, now), ...pushes(input, now)];
-  if (!input.ready) findings.unshift({ level: 'degraded', text: 'This edge is starting or draining.' });
-  const level = (['failing', 'degraded'] as const).find((one) => findings.some((finding) => finding.level === one));
-  return { level: level ?? 'well', text: findings.map((finding) => finding.text).join(' ') };
+export function headlineOf({ ready, upstreams, routes }: HeadlineInput, now: number): Headline {
+  const troubles = new Map(
+    upstreams.flatMap((upstream): [string, string][] => {
+      const trouble = troubleWith(upstream, now);
+      return trouble === undefined ? [] : [[upstream.name, trouble]];
+    }),
+  );
+  const served = routes.map((route) => ({
+    route,
+    by: route.pull.map((one) => one.upstream).find((name) => !troubles.has(name)),
+  }));
+  const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
+  const lines = [
+    ...(ready ? [] : ['This edge is starting or draining.']),
+    pullsLine(served, troubles),
+    ...spareLines(served, troubles),
+    ...pushLines(gated, troubles, now),
+  ];
+  const failing = served.some(({ by }) => by === undefined);
+  const degraded = !ready || troubles.size > 0 || gated.some(({ pushes }) => pushes?.admitted === false);
+  return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
 
-/** One sentence for all routes that ask the same upstreams in the same order. */
-function pulls({ upstreams, routes }: HeadlineInput, now: number): Finding[] {
-  const groups = Map.groupBy(routes, (route) => route.pull.map((entry) => entry.upstream).join(' '));
-  return [...groups.values()].map((group) => {
-    const of = groups.size === 1 ? 'Pulls' : `Pulls of ${group.map(nameOf).join(', ')}`;
-    const order = (group[0]?.pull ?? []).flatMap(
-      ({ upstream }) => upstreams.find((one) => one.name === upstream) ?? [],
-    );
-    const index = order.findIndex((one) => troubleWith(one, now) === undefined);
-    const server = order[index];
-    const passed = index < 0 ? order : order.slice(0, index);
-    const troubles = passed.map((one) => troubleWith(one, now)).join(', ');
-    if (!server)
-      return { level: 'failing', text: `${of}: failing or at risk, ${troubles}. Every upstream is still asked.` };
-    if (index === 0) return { level: 'well', text: `${of}: served by ${server.name}.` };
-    return { level: 'degraded', text: `${of}: served by ${server.name}, ${troubles}.` };
+function pullsLine(served: readonly Served[], troubles: ReadonlyMap<string, string>): string {
+  const groups = [...Map.groupBy(served, ({ by }) => by)];
+  // What fails is said first.
+  groups.sort(([one], [other]) => Number(one !== undefined) - Number(other !== undefined));
+  const clauses = groups.map(([by, group]) => {
+    const of = groups.length === 1 ? 'Pulls' : `pulls of ${names(group.map(({ route }) => nameOf(route)))}`;
+    return by === undefined ? `${of}: no upstream is well, each is still asked` : `${of}: served by ${by}`;
   });
+  const passedOver = new Set(served.flatMap(({ route, by }) => passed(route, by)));
+  const reasons = [...passedOver].flatMap((name) => troubles.get(name) ?? []);
+  return `${capital(clauses.join('; '))}${reasons.map((reason) => `, ${reason}`).join('')}.`;
+}
+
+/** Upstreams that would have been asked before the one that serves. */
+function passed(route: RouteSnapshot, by: string | undefined): string[] {
+  const order = route.pull.map((one) => one.upstream);
+  return by === undefined ? order : order.slice(0, order.indexOf(by));
 }
 
 /** Upstreams that serve nothing now, and could not if they had to. */
-function spares({ upstreams, routes }: HeadlineInput, now: number): Finding[] {
-  return upstreams.flatMap((upstream): Finding[] => {
-    const trouble = troubleWith(upstream, now);
-    const covered = routes.filter((route) => {
-      const place = route.pull.findIndex((entry) => entry.upstream === upstream.name);
-      const before = route.pull.slice(0, Math.max(place, 0));
-      const wellBefore = before.find(({ upstream: name }) => {
-        const one = upstreams.find((candidate) => candidate.name === name);
-        return one !== undefined && troubleWith(one, now) === undefined;
-      });
-      return wellBefore !== undefined;
-    });
-    const first = covered[0]?.pull[0];
-    if (trouble === undefined || first === undefined) return [];
-    return [{ level: 'degraded', text: `${capital(trouble)}, and could not take over.` }];
-  });
+function spareLines(served: readonly Served[], troubles: ReadonlyMap<string, string>): string[] {
+  const named = new Set(served.flatMap(({ route, by }) => passed(route, by)));
+  return [...troubles]
+    .filter(([name]) => !named.has(name))
+    .map(([, trouble]) => `${trouble}, and could not take over.`);
 }
 
-function pushes({ upstreams }: HeadlineInput, now: number): Finding[] {
-  const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
-  if (gated.length === 0) return [{ level: 'well', text: 'Pushes: every route is read-only.' }];
-  return gated.flatMap(({ name, pushes: gate }): Finding[] => {
+function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<string, string>, now: number): string[] {
+  if (gated.length === 0) return ['Pushes: none, every route is read-only.'];
+  return gated.flatMap(({ name, pushes: gate }) => {
     if (!gate) return [];
-    const of = gated.length === 1 ? 'Pushes' : `Pushes to ${name}`;
-    if (gate.mode === 'accepting')
-      return [{ level: 'well', text: gated.length === 1 ? `Pushes: go to ${name}.` : `${of}: admitted.` }];
-    if (gate.mode === 'settling')
-      return [{ level: 'degraded', text: `${of}: refused for a few seconds more, ${name} is just back.` }];
-    return [{ level: 'degraded', text: `${of}: refused since ${clock(gate.since, now)} (${gate.reason}).` }];
+    const to = gated.length === 1 ? 'Pushes' : `Pushes to ${name}`;
+    if (gate.mode === 'accepting') return [gated.length === 1 ? `Pushes: go to ${name}.` : `${to}: admitted.`];
+    if (gate.mode === 'settling') return [`${to}: refused for a few seconds more, ${name} is just back.`];
+    // What was said of the upstream itself need not be said again.
+    const why = troubles.get(name)?.includes(gate.reason) ? '' : ` (${gate.reason})`;
+    return [`${to}: refused since ${clock(gate.since, now)}${why}.`];
   });
 }
 
@@ -82,23 +92,22 @@ function pushes({ upstreams }: HeadlineInput, now: number): Finding[] {
 function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now: number): string | undefined {
   if (state === 'down') return `${name} is down since ${clock(since, now)} (${reason})`;
   if (state === 'unknown') return `${name} was not probed yet`;
-  const askable = urls.some(
-    (url) =>
-      url.state === 'up' &&
-      url.restingUntil === null &&
-      url.breakers.control !== 'open' &&
-      url.breakers.data !== 'open',
-  );
-  if (askable) return undefined;
-  const resting = urls.some((url) => url.restingUntil !== null);
-  return resting
-    ? `${name} asked to be left alone for a while`
-    : `${name} is up but fails what it is asked (breaker open)`;
+  const up = urls.filter((url) => url.state === 'up');
+  const tripped = (url: (typeof up)[number]) => url.breakers.control === 'open' || url.breakers.data === 'open';
+  if (up.some((url) => url.restingUntil === null && !tripped(url))) return undefined;
+  if (up.some((url) => url.restingUntil !== null))
+    return `${name} asked to be left alone for a while (too many requests)`;
+  return `${name} passes its probes but fails what it is asked (breaker open)`;
 }
 
 function nameOf(route: RouteSnapshot): string {
   if (route.registry !== undefined) return `${route.registry}/${route.prefix}`;
-  return route.prefix === '' ? 'all other repositories' : route.prefix;
+  return route.prefix === '' ? 'everything else' : route.prefix;
+}
+
+function names(all: readonly string[]): string {
+  const shown = all.slice(0, NAMES).join(', ');
+  return all.length > NAMES ? `${shown} and ${all.length - NAMES} more` : shown;
 }
 
 /** The time of day in UTC, with the date if it was not today. */

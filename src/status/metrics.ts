@@ -2,13 +2,15 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client
 import type { Observer, RequestRecord } from '../proxy/record.ts';
 import { failoverOf } from './failover.ts';
 import type { Snapshot } from './snapshot.ts';
-import { StateGauges } from './state-gauges.ts';
+import { type ClientSide, StateGauges } from './state-gauges.ts';
 
 export interface MetricsSources {
   /** Read at each scrape. */
   snapshot: () => Snapshot;
   /** When certificates end, in epoch milliseconds. */
   certificates: () => { file: string; expiresAt: number }[];
+  /** The listener's side of things. */
+  clients?: () => ClientSide;
 }
 
 /** Stands where a label has nothing to say; no prefix and no upstream can be named so. */
@@ -87,7 +89,12 @@ export class Metrics implements Observer {
 
   /** All metrics in the exposition format, the state of upstreams taken now. */
   async text(): Promise<string> {
-    const gauges = await this.#gauges.text(this.#sources.snapshot(), this.#sources.certificates());
+    const { snapshot, certificates, clients } = this.#sources;
+    const gauges = await this.#gauges.text({
+      snapshot: snapshot(),
+      certificates: certificates(),
+      clients: clients?.(),
+    });
     return gauges + (await this.#registry.metrics());
   }
 

@@ -55,7 +55,7 @@ export const PAGE_SCRIPT = `
     if (one.readOnly) head.append(pill('read-only', 'degraded'));
     for (const component of one.unhealthy) head.append(pill(component + ' unhealthy', 'degraded'));
     head.append(pill(one.kind));
-    if (one.reason) head.append(el('span', 'reason', one.reason));
+    if (one.reason && one.urls.length === 1) head.append(el('span', 'reason', one.reason));
     const body = el('tbody');
     for (const url of one.urls) {
       const breakers = el('div', 'breakers');
@@ -63,12 +63,13 @@ export const PAGE_SCRIPT = `
       const state = cell('tight', pill(url.state, level[url.state]), ' ', el('span', 'faint', time(url.since, ago(url.since, now))));
       const where = cell('', el('code', '', url.url));
       if (one.urls.length > 1 && url.reason) where.append(el('div', 'reason', url.reason));
+      if (url.suspected) where.append(el('div', 'degraded', 'a request to it has just failed'));
       if (url.restingUntil) where.append(el('div', 'reason', 'asked to be left alone until ' + url.restingUntil));
       body.append(row(where, state, cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, level[url.canary])), cell('', breakers),
         cell('number', url.inFlight.data + ' / ' + url.inFlight.control), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
     }
-    const table = el('table', '', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#Probe'), body);
-    return el('div', 'panel', head, table);
+    const table = el('table', 'urls', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#Probe'), body);
+    return el('div', 'panel', head, el('div', 'wide', table));
   };
 
   const route = (one, states) => {
@@ -88,19 +89,26 @@ export const PAGE_SCRIPT = `
     if (list.length === 0) return el('div', 'panel', el('p', 'empty', 'None since this edge started.'));
     const body = el('tbody');
     for (const one of list) {
-      const why = cell('', one.reason);
+      const why = cell('', one.reason === 'avoided' ? one.from + ' was not asked' : one.reason);
       if (one.detail) why.append(el('div', 'reason', one.detail));
       body.append(row(cell('tight', time(one.at, ago(one.at, now) + ' ago')), cell('', el('code', '', one.repository || '\\u2013')), cell('tight', one.from + ' \\u2192 ' + one.to), why, cell('number', '\\u00d7' + one.count)));
     }
     return el('div', 'scroll', el('table', '', heads('Last', 'Repository', 'From \\u2192 to', 'Why', '#Times'), body));
   };
 
+  const headline = (kind, lines) => {
+    const box = byId('headline');
+    box.className = kind;
+    // Screen readers read it out when it changes, so it is left alone when it does not.
+    const shown = Array.from(box.children, (line) => line.textContent);
+    if (shown.join('\\n') !== lines.join('\\n')) box.replaceChildren(...lines.map((line) => el('p', '', line)));
+  };
+
   const draw = (snapshot) => {
     const now = Date.parse(snapshot.at);
     const states = new Map(snapshot.upstreams.map((one) => [one.name, one.state]));
     byId('edge').textContent = 'Breakwater ' + snapshot.version + ', running for ' + ago(snapshot.startedAt, now);
-    if (byId('headline-text').textContent !== snapshot.headline.text) byId('headline-text').textContent = snapshot.headline.text;
-    byId('headline').className = snapshot.headline.level;
+    headline(snapshot.headline.level, snapshot.headline.lines);
     byId('icon').href = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='" + icons[snapshot.headline.level] + "'/></svg>";
     byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstream(one, now)));
     byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
@@ -109,8 +117,7 @@ export const PAGE_SCRIPT = `
   };
 
   const lost = (error) => {
-    byId('headline').className = 'failing';
-    byId('headline-text').textContent = 'This page has lost the edge (' + error.message + '). What follows is old.';
+    headline('failing', ['This page has lost the edge (' + error.message + ').', 'What follows is old.']);
   };
 
   const refresh = async () => {

@@ -21,12 +21,13 @@ header p, footer { color: var(--faint); font-size: 13px; }
 footer { padding-top: 32px; padding-bottom: 32px; display: flex; gap: 16px; }
 a { color: inherit; }
 #headline { margin-top: 18px; padding: 18px 22px; border-radius: 12px; border-left: 6px solid; font-size: 20px; line-height: 1.45; font-weight: 550; }
-#headline p + p { font-size: 14px; font-weight: 400; margin-top: 6px; }
+#headline p + p { font-size: 16px; font-weight: 500; margin-top: 4px; }
 .well { color: var(--well); } .degraded { color: var(--degraded); } .failing { color: var(--failing); }
 #headline.well, .pill.well { background: var(--well-ground); }
 #headline.degraded, .pill.degraded { background: var(--degraded-ground); }
 #headline.failing, .pill.failing { background: var(--failing-ground); }
-.panel, .scroll { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; overflow-x: auto; }
+.panel, .scroll { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
+.scroll, .wide { overflow-x: auto; }
 .panel + .panel { margin-top: 12px; }
 .panel > .head { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 10px; padding: 14px 18px; }
 .panel > .head .name { font-size: 17px; font-weight: 650; }
@@ -39,6 +40,12 @@ table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 .scroll > table > thead > tr > th { border-top: 0; }
 th { font-weight: 500; font-size: 12.5px; color: var(--faint); white-space: nowrap; }
+table.urls { table-layout: fixed; min-width: 860px; }
+table.urls th:nth-child(1) { width: 27%; }
+table.urls th:nth-child(2) { width: 13%; }
+table.urls th:nth-child(3) { width: 10%; }
+table.urls th:nth-child(5) { width: 12%; }
+table.urls th:nth-child(6) { width: 9%; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.tight { white-space: nowrap; }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }

@@ -42,7 +42,7 @@ export function renderPage(snapshot: Snapshot, nonce: string): string {
 </header>
 <main>
 <section id="headline" class="${snapshot.headline.level}" role="status" aria-live="polite">
-<p id="headline-text">${escapeHtml(snapshot.headline.text)}</p>
+${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
 </section>
 <section><h2>Upstreams</h2><div id="upstreams"></div></section>
 <section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls are served by, in this order</th><th>Pushes go to</th><th>If absent</th></tr></thead><tbody id="routes"></tbody></table></div></section>

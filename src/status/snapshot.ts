@@ -23,6 +23,8 @@ export interface UrlSnapshot {
   /** Duration of the last probe in milliseconds. */
   probeMs: number | null;
   breakers: Record<TrafficClass, BreakerState>;
+  /** A request to it has just failed, and no probe has been good since. */
+  suspected: boolean;
   /** Until when it asked to be left alone (429); null if it did not. */
   restingUntil: string | null;
   inFlight: { data: number; control: number };
@@ -111,7 +113,8 @@ function upstreamSnapshot(view: UpstreamView, takesPushes: boolean, now: number)
 }
 
 function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
-  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, restingUntil, inFlight } = replica;
+  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, suspected, restingUntil, inFlight } =
+    replica;
   return {
     url: withoutCredentials(url),
     state,
@@ -121,6 +124,7 @@ function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
     lastProbeAt: lastProbeAt === undefined ? null : iso(lastProbeAt),
     probeMs: probeMs ?? null,
     breakers: { ...breakers },
+    suspected,
     restingUntil: restingUntil > now ? iso(restingUntil) : null,
     inFlight: { data: inFlight.data, control: inFlight.control },
   };

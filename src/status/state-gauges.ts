@@ -1,7 +1,21 @@
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Snapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
+
+/** The client side, as the listener knows it. */
+export interface ClientSide {
+  load: { connections: number; exchanges: number };
+  /** What happened since the start, by a name from a fixed list (`tlsErrors`, `shed`, …). */
+  counts: Readonly<Record<string, number>>;
+}
+
+export interface GaugeSources {
+  snapshot: Snapshot;
+  /** Ends in epoch milliseconds. */
+  certificates: readonly { file: string; expiresAt: number }[];
+  clients: ClientSide | undefined;
+}
 
 /** Gauges that say how things are at the moment of a scrape. What is not known (not probed, no canary) has no series. */
 export class StateGauges {
@@ -21,18 +35,34 @@ export class StateGauges {
     ['upstream'],
   );
   readonly #expiry = this.#gauge('certificate_expiry_seconds', 'Unix time at which the certificate ends.', ['file']);
+  readonly #connections = this.#gauge('client_connections', 'Client connections that are open.', []);
+  readonly #exchanges = this.#gauge('client_requests', 'Client requests under way.', []);
+  readonly #events = new Counter({
+    name: 'breakwater_listener_events_total',
+    help: 'What the listener dealt with by itself: failed handshakes, malformed requests, shed connections, stalled clients, floods.',
+    labelNames: ['event'],
+    registers: [this.#registry],
+  });
   readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
   readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
 
-  /** In the exposition format. @param certificates ends in epoch milliseconds */
-  async text(snapshot: Snapshot, certificates: readonly { file: string; expiresAt: number }[]): Promise<string> {
+  /** In the exposition format. */
+  async text({ snapshot, certificates, clients }: GaugeSources): Promise<string> {
     // What a reload took out of the configuration must not linger.
     for (const gauge of this.#all) gauge.reset();
     for (const upstream of snapshot.upstreams) this.#updateUpstream(upstream);
     for (const { file, expiresAt } of certificates) this.#expiry.set({ file }, expiresAt / 1000);
     this.#ready.set({}, snapshot.ready ? 1 : 0);
     this.#build.set({ version: snapshot.version }, 1);
+    if (clients !== undefined) this.#updateClients(clients);
     return this.#registry.metrics();
+  }
+
+  #updateClients({ load, counts }: ClientSide): void {
+    this.#connections.set({}, load.connections);
+    this.#exchanges.set({}, load.exchanges);
+    this.#events.reset();
+    for (const [event, count] of Object.entries(counts)) this.#events.inc({ event }, count);
   }
 
   #updateUpstream({ name, urls, pushes }: UpstreamSnapshot): void {

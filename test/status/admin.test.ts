@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { OciError } from '../../src/oci/error.ts';
+import { type AdminParts, adminHandler, type Phase } from '../../src/status/admin.ts';
+import { Metrics } from '../../src/status/metrics.ts';
+import { down, pullRecord, snapshotOf, upstream } from './views.ts';
+
+async function start(t: Test, over: Partial<AdminParts> = {}) {
+  const snapshot = () => snapshotOf({ upstreams: [down('harbor'), down('gcr')] });
+  const metrics = new Metrics({ snapshot, certificates: () => [] });
+  metrics.record(pullRecord());
+  const parts: AdminParts = { phase: () => 'serving', snapshot, metrics, explain: (image) => ({ image }), ...over };
+  const server = http.createServer(adminHandler(parts)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (path: string, init: RequestInit = {}) => fetch(base + path, { headers: { connection: 'close' }, ...init });
+}
+
+t.test('is alive always, and ready by its own state only', async (t) => {
+  let phase: Phase = 'starting';
+  const get = await start(t, { phase: () => phase });
+  const ready = async () => {
+    const response = await get('/readyz');
+    return [response.status, await response.json()];
+  };
+  t.same(await ready(), [503, { ready: false, reason: 'not started yet' }]);
+  t.equal((await get('/healthz')).status, 200);
+  phase = 'serving';
+  t.same(await ready(), [200, { ready: true }], 'although every upstream is down');
+  phase = 'draining';
+  t.same(await ready(), [503, { ready: false, reason: 'draining' }]);
+  t.equal((await get('/healthz')).status, 200);
+});
+
+t.test('serves metrics and status', async (t) => {
+  const get = await start(t);
+  const metrics = await get('/metrics');
+  t.match(metrics.headers.get('content-type'), /^text\/plain; version=/);
+  t.match(await metrics.text(), /^breakwater_requests_total\{route="library\/"/m);
+  const status = await get('/api/status');
+  t.equal(status.headers.get('cache-control'), 'no-store');
+  t.match(await status.json(), { hostname: 'cr.example.io', upstreams: [{ name: 'harbor' }, { name: 'gcr' }] });
+});
+
+t.test('explains an image, or says why not', async (t) => {
+  const get = await start(t, {
+    explain: (image) => {
+      if (image === 'stray/app') throw new OciError('NAME_UNKNOWN', 'no route leads to stray/app');
+      return { repository: image };
+    },
+  });
+  t.same(await (await get('/api/explain?image=library%2Fapp')).json(), { repository: 'library/app' });
+  const stray = await get('/api/explain?image=stray/app');
+  t.equal(stray.status, 404);
+  t.match(await stray.json(), { errors: [{ code: 'NAME_UNKNOWN', message: 'no route leads to stray/app' }] });
+  t.equal((await get('/api/explain')).status, 400);
+});
+
+t.test('answers 404 and 405 as JSON', async (t) => {
+  const get = await start(t);
+  for (const path of ['/nothing', '/__proto__', '/metrics/', '//', '/api']) {
+    const response = await get(path);
+    t.equal(response.status, 404, path);
+    t.match(await response.json(), { errors: [{ code: 'UNSUPPORTED' }] });
+  }
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    const response = await get('/api/status', { method });
+    t.equal(response.status, 405, method);
+    t.equal(response.headers.get('allow'), 'GET, HEAD');
+  }
+  const head = await get('/', { method: 'HEAD' });
+  t.equal(head.status, 200);
+  t.equal(await head.text(), '');
+});
+
+t.test('answers 500 when the state cannot be read', async (t) => {
+  const get = await start(t, {
+    snapshot: () => {
+      throw new Error('a bug');
+    },
+  });
+  const response = await get('/api/status');
+  t.equal(response.status, 500);
+  t.match(await response.json(), { errors: [{ code: 'UNKNOWN', message: /a bug/ }] });
+});
+
+t.test('shows a page that loads nothing and escapes everything', async (t) => {
+  const evil = '</script><img src=x onerror=alert(1)>';
+  const get = await start(t, {
+    snapshot: () => snapshotOf({ hostname: `<b>"cr"`, upstreams: [down('harbor', { reason: evil }), upstream('gcr')] }),
+  });
+  const response = await get('/');
+  const html = await response.text();
+  const policy = response.headers.get('content-security-policy') ?? '';
+  const nonce = /script-src 'nonce-([\w-]+)'/.exec(policy)?.[1] ?? 'none';
+  t.match(policy, /^default-src 'none'; /);
+  t.notMatch(policy, /unsafe/);
+  t.equal(
+    html.match(/<(script|style)\b/g)?.length,
+    html.split(`nonce="${nonce}"`).length - 1,
+    'whatever runs has the nonce',
+  );
+  t.notMatch(html, evil);
+  t.notMatch(html, '<img');
+  t.match(html, 'harbor is down since 03:12 UTC (&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;)');
+  t.match(html, '<h1>&lt;b&gt;&quot;cr&quot;</h1>');
+  t.notMatch(html, /\b(src|href)=["']?(https?:)?\/\//, 'no outside resource');
+  t.notMatch(html, /\son\w+=["']/, 'no inline handler');
+  const island = /<script type="application\/json"[^>]*>(.*?)<\/script>/s.exec(html)?.[1] ?? '';
+  t.equal(JSON.parse(island).upstreams[0].reason, evil, 'the data is whole');
+  t.not(
+    /nonce-([\w-]+)/.exec((await get('/')).headers.get('content-security-policy') ?? '')?.[1],
+    nonce,
+    'a nonce is used once',
+  );
+});

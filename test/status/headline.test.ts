@@ -1,0 +1,103 @@
+import t from 'tap';
+import { resolveRoute } from '../../src/failover/rewrite.ts';
+import { down, NOW, ROUTES, replica, snapshotOf, upstream } from './views.ts';
+
+const HOUR = 3_600_000;
+const harbor = upstream('harbor');
+const gcr = upstream('gcr');
+const headline = (over: Parameters<typeof snapshotOf>[0]) => snapshotOf(over).headline;
+
+t.test('says that all is well', async (t) => {
+  t.same(headline({}), {
+    level: 'well',
+    lines: ['Pulls: served by harbor.', 'Pushes: go to harbor.'],
+    text: 'Pulls: served by harbor. Pushes: go to harbor.',
+  });
+});
+
+t.test('says who serves when the first upstream is down', async (t) => {
+  t.match(headline({ upstreams: [down('harbor'), gcr] }), {
+    level: 'degraded',
+    text: 'Pulls: served by gcr, harbor is down since 03:12 UTC (canary read timed out). Pushes: refused since 03:12 UTC.',
+  });
+});
+
+t.test('says that pulls fail, and which, before anything else', async (t) => {
+  t.match(headline({ upstreams: [down('harbor'), down('gcr')] }), {
+    level: 'failing',
+    lines: [
+      /^Pulls: no upstream is well, each is still asked, harbor is down .*, gcr is down .*\.$/,
+      /^Pushes: refused/,
+    ],
+  });
+  const hub = resolveRoute({
+    prefix: '',
+    registry: 'docker.io',
+    onAbsent: 'stop',
+    pull: [{ upstream: 'hub', replicate: false }],
+  });
+  t.match(headline({ upstreams: [harbor, gcr, down('hub')], routes: [...ROUTES, hub] }), {
+    level: 'failing',
+    lines: [
+      'Pulls of docker.io/: no upstream is well, each is still asked; pulls of library/: served by harbor, hub is down since 03:12 UTC (canary read timed out).',
+      'Pushes: go to harbor.',
+    ],
+  });
+});
+
+t.test('warns that nothing could take over', async (t) => {
+  t.match(headline({ upstreams: [harbor, down('gcr')] }), {
+    level: 'degraded',
+    lines: [
+      'Pulls: served by harbor.',
+      'gcr is down since 03:12 UTC (canary read timed out), and could not take over.',
+      'Pushes: go to harbor.',
+    ],
+  });
+});
+
+t.test('tells refused pushes with their own reason', async (t) => {
+  const readOnly = upstream('harbor', {
+    gate: { mode: 'refusing', since: NOW - 26 * HOUR, reason: 'it is read-only' },
+  });
+  t.match(headline({ upstreams: [readOnly, gcr] }), {
+    level: 'degraded',
+    lines: ['Pulls: served by harbor.', 'Pushes: refused since 2026-11-20 01:30 UTC (it is read-only).'],
+  });
+  const settling = upstream('harbor', { gate: { mode: 'settling', since: NOW, reason: 'back, and settling' } });
+  t.match(
+    headline({ upstreams: [settling, gcr] }).lines[1],
+    'Pushes: refused for a few seconds more, harbor is just back.',
+  );
+  const routes = ROUTES.map((route) => ({ ...route, push: undefined }));
+  t.match(headline({ routes }).lines[1], 'Pushes: none, every route is read-only.');
+});
+
+t.test('counts an upstream whose breaker is open, that rests, or that was not probed yet as unwell', async (t) => {
+  const one = replica();
+  const tripped = upstream('harbor', { replicas: [{ ...one, breakers: { ...one.breakers, data: 'open' } }] });
+  t.match(
+    headline({ upstreams: [tripped, gcr] }).text,
+    /served by gcr, harbor passes its probes but fails what it is asked/,
+  );
+  const half = upstream('harbor', { replicas: [...tripped.replicas, one] });
+  t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
+  const resting = upstream('harbor', { replicas: [{ ...one, restingUntil: NOW + 1 }] });
+  t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr, harbor asked to be left alone/);
+  const unknown = upstream('harbor', { replicas: [{ ...one, state: 'unknown' }] });
+  t.match(headline({ upstreams: [unknown, gcr] }).text, /served by gcr, harbor was not probed yet/);
+});
+
+t.test('says when the edge itself does not serve', async (t) => {
+  t.match(headline({ ready: false }), {
+    level: 'degraded',
+    lines: ['This edge is starting or draining.', /Pulls/, /Pushes/],
+  });
+});
+
+t.test('keeps to a few names', async (t) => {
+  const routes = ['a/', 'b/', 'c/', 'd/', 'e/', 'f/'].map((prefix) =>
+    resolveRoute({ prefix, onAbsent: 'stop', pull: [{ upstream: 'gcr', replicate: false }] }),
+  );
+  t.match(headline({ routes: [...ROUTES, ...routes] }).text, /pulls of a\/, b\/, c\/, d\/ and 2 more: served by gcr/i);
+});

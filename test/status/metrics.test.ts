@@ -1,0 +1,134 @@
+import t from 'tap';
+import { Metrics } from '../../src/status/metrics.ts';
+import { down, pullRecord, replica, snapshotOf, upstream } from './views.ts';
+
+/** The samples of a metric, as `{labels} value` lines in order. */
+async function samples(metrics: Metrics, name: string): Promise<string[]> {
+  const lines = (await metrics.text()).split('\n');
+  return lines
+    .filter((line) => line.startsWith(`breakwater_${name}{`) || line.startsWith(`breakwater_${name} `))
+    .map((line) => line.slice(`breakwater_${name}`.length));
+}
+
+function make(snapshot = snapshotOf()) {
+  return new Metrics({
+    snapshot: () => snapshot,
+    certificates: () => [{ file: 'tls.crt', expiresAt: 1_800_000_000_000 }],
+  });
+}
+
+t.test('counts requests, attempts, failovers and bytes', async (t) => {
+  const metrics = make();
+  metrics.record(pullRecord());
+  metrics.record(pullRecord({ bytesIn: 10 }));
+  t.same(await samples(metrics, 'requests_total'), [
+    '{route="library/",kind="manifest",upstream="gcr",outcome="fallback",code="200"} 2',
+  ]);
+  t.same(await samples(metrics, 'attempts_total'), [
+    '{upstream="harbor",class="control",outcome="failed",reason="first-byte"} 2',
+    '{upstream="gcr",class="control",outcome="served",reason="-"} 2',
+  ]);
+  t.same(await samples(metrics, 'failovers_total'), [
+    '{route="library/",from="harbor",to="gcr",reason="first-byte"} 2',
+  ]);
+  t.same(await samples(metrics, 'bytes_total'), [
+    '{direction="in",upstream="gcr"} 10',
+    '{direction="out",upstream="gcr"} 2468',
+  ]);
+  t.same(await samples(metrics, 'request_duration_seconds_count'), ['{kind="manifest",outcome="fallback"} 2']);
+  t.same(await samples(metrics, 'request_duration_seconds_sum'), ['{kind="manifest",outcome="fallback"} 6.1']);
+  t.same(await samples(metrics, 'first_byte_seconds_sum'), ['{kind="manifest",outcome="fallback"} 6.08']);
+});
+
+t.test('makes no label of what clients ask for', async (t) => {
+  const metrics = make();
+  const {
+    route: _,
+    upstream: __,
+    ...stray
+  } = pullRecord({ kind: 'invalid', outcome: 'invalid', status: 400, attempts: [] });
+  for (let index = 0; index < 100; index += 1) {
+    metrics.record({
+      ...stray,
+      repository: `made/up-${index}`,
+      reference: `tag-${index}`,
+      client: `10.0.0.${index}`,
+      id: String(index),
+    });
+  }
+  t.same(await samples(metrics, 'requests_total'), [
+    '{route="-",kind="invalid",upstream="-",outcome="invalid",code="400"} 100',
+  ]);
+  t.notMatch(await metrics.text(), /made\/up|tag-1|10\.0\.0/);
+});
+
+t.test('names the route of everything', async (t) => {
+  const metrics = make();
+  metrics.record(pullRecord({ route: '', upstream: 'harbor', attempts: [] }));
+  t.same(await samples(metrics, 'requests_total'), [
+    '{route="*",kind="manifest",upstream="harbor",outcome="fallback",code="200"} 1',
+  ]);
+  t.same(await samples(metrics, 'failovers_total'), [], 'the preferred upstream is no failover');
+});
+
+t.test('shows the state at the time of the scrape', async (t) => {
+  const one = replica({
+    url: 'https://gcr.lan',
+    breakers: { control: 'half-open', data: 'open', push: 'closed', passthrough: 'closed' },
+  });
+  const metrics = make(snapshotOf({ upstreams: [down('harbor'), upstream('gcr', { replicas: [one] })] }));
+  t.same(await samples(metrics, 'upstream_up'), [
+    '{upstream="harbor",url="https://harbor.lan"} 0',
+    '{upstream="gcr",url="https://gcr.lan"} 1',
+  ]);
+  t.same(await samples(metrics, 'canary_good'), [
+    '{upstream="harbor",url="https://harbor.lan"} 0',
+    '{upstream="gcr",url="https://gcr.lan"} 1',
+  ]);
+  t.same((await samples(metrics, 'breaker_state')).slice(4), [
+    '{upstream="gcr",url="https://gcr.lan",class="control"} 1',
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 2',
+    '{upstream="gcr",url="https://gcr.lan",class="push"} 0',
+    '{upstream="gcr",url="https://gcr.lan",class="passthrough"} 0',
+  ]);
+  t.same((await samples(metrics, 'in_flight')).slice(2), [
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 3',
+    '{upstream="gcr",url="https://gcr.lan",class="control"} 1',
+  ]);
+  t.same(await samples(metrics, 'pushes_admitted'), ['{upstream="harbor"} 0']);
+  t.same((await samples(metrics, 'probe_duration_seconds'))[0], '{upstream="harbor",url="https://harbor.lan"} 0.012');
+  t.same(await samples(metrics, 'certificate_expiry_seconds'), ['{file="tls.crt"} 1800000000']);
+  t.same(await samples(metrics, 'ready'), [' 1']);
+});
+
+t.test('has no series for what is not known, nor for what a reload took away', async (t) => {
+  let snapshot = snapshotOf();
+  const metrics = new Metrics({ snapshot: () => snapshot, certificates: () => [] });
+  t.equal((await samples(metrics, 'upstream_up')).length, 2);
+  const fresh = replica({ url: 'https://gcr.lan', state: 'unknown', canary: 'none', probeMs: undefined });
+  snapshot = snapshotOf({ upstreams: [upstream('gcr', { replicas: [fresh] })] });
+  for (const name of ['upstream_up', 'canary_good', 'probe_duration_seconds', 'pushes_admitted'])
+    t.same(await samples(metrics, name), [], name);
+  t.equal((await samples(metrics, 'breaker_state')).length, 4);
+});
+
+t.test('keeps instances apart, and adds those of the process', async (t) => {
+  const [one, other] = [make(), make()];
+  one.record(pullRecord());
+  t.same(await samples(other, 'requests_total'), []);
+  t.match(await one.text(), /^process_cpu_seconds_total/m);
+  t.match(one.contentType, /^text\/plain; version=/);
+});
+
+t.test('tells what the listener dealt with', async (t) => {
+  const counts = { tlsErrors: 3, shed: 0 };
+  const metrics = new Metrics({
+    snapshot: () => snapshotOf(),
+    certificates: () => [],
+    clients: () => ({ load: { connections: 7, exchanges: 2 }, counts }),
+  });
+  t.same(await samples(metrics, 'client_connections'), [' 7']);
+  counts.tlsErrors = 4;
+  t.same(await samples(metrics, 'listener_events_total'), ['{event="tlsErrors"} 4', '{event="shed"} 0']);
+  t.same(await samples(metrics, 'client_requests'), [' 2']);
+});
