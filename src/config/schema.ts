@@ -6,41 +6,62 @@ import { duration } from './duration.ts';
 
 const upstreamName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes');
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[^\s:[\]]+):\d{1,5}$/i, 'an address and port such as 0.0.0.0:443');
-const hostName = z.string().regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name without a port');
+const hostName = z
+  .string()
+  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name without a port');
 const file = z.string().min(1);
 const prefix = z
   .string()
-  .refine((text) => text === '' || repositoryPrefix(text), 'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted');
+  .refine(
+    (text) => text === '' || repositoryPrefix(text),
+    'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
+  );
 
 const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, sent as it is (`robot$ci`, `_json_key`).'),
-  passwordFile: file.describe('File that holds the password; for `_json_key` the whole JSON key file. A trailing line end is dropped.'),
+  passwordFile: file.describe(
+    'File that holds the password; for `_json_key` the whole JSON key file. A trailing line end is dropped.',
+  ),
   realmHosts: z
     .array(hostName)
     .default([])
-    .describe('Token services on other hosts that may be given these credentials (the upstream\'s own host always may).'),
+    .describe(
+      "Token services on other hosts that may be given these credentials (the upstream's own host always may).",
+    ),
 });
 
 const credentials = z
   .union([z.enum(['forward', 'none']), staticCredentials])
   .default('none')
-  .describe('`forward`: the client\'s own Authorization goes to this upstream and no other. `none`: requests carry no credentials. Or a static user.');
+  .describe(
+    "`forward`: the client's own Authorization goes to this upstream and no other. `none`: requests carry no credentials. Or a static user.",
+  );
 
 const probe = z
   .strictObject({
-    kind: z.enum(['registry', 'harbor']).default('registry').describe('`harbor` also reads component health and `read_only`.'),
+    kind: z
+      .enum(['registry', 'harbor'])
+      .default('registry')
+      .describe('`harbor` also reads component health and `read_only`.'),
     canary: z
       .string()
       .optional()
-      .describe('An image, as the upstream names it (`library/canary:latest`), whose manifest and one byte of whose blob are read at every probe.'),
-    credentials: z.union([z.literal('none'), staticCredentials]).optional().describe('Credentials of the probe. Default: the upstream\'s own; `forward` has none.'),
+      .describe(
+        'An image, as the upstream names it (`library/canary:latest`), whose manifest and one byte of whose blob are read at every probe.',
+      ),
+    credentials: z
+      .union([z.literal('none'), staticCredentials])
+      .optional()
+      .describe("Credentials of the probe. Default: the upstream's own; `forward` has none."),
     interval: duration('2s', 50).describe('Time between probes.'),
     fastInterval: duration('500ms', 20).describe('Time between probes while the state is changing.'),
     timeout: duration('1s', 20).describe('How long one probe may take.'),
     fall: z.int().min(1).max(100).default(3).describe('Failed probes in a row after which the upstream is down.'),
     rise: z.int().min(1).max(100).default(3).describe('Good probes in a row after which it is up again.'),
     holdDown: duration('10s', 0).describe('How long it stays down at the least.'),
-    settle: duration('5s', 0).describe('After the push upstream is back: how long neither pushes are admitted nor a fallback answers blob HEADs, so that no client skips uploads on the word of the fallback.'),
+    settle: duration('5s', 0).describe(
+      'After the push upstream is back: how long neither pushes are admitted nor a fallback answers blob HEADs, so that no client skips uploads on the word of the fallback.',
+    ),
   })
   .prefault({});
 
@@ -50,15 +71,24 @@ const deadlines = z
     manifest: duration('3s').describe('First byte of a manifest, tag list, catalog or token.'),
     blob: duration('5s').describe('First byte of a blob.'),
     stall: duration('5s').describe('No byte of a body that has begun.'),
-    push: duration('10s').describe('First byte of the answer to a push request without a body. Requests with a body: `commit`.'),
-    commit: duration('15m').describe('The answer after the last byte of an upload or a manifest was sent; storage may have to copy a large blob.'),
+    push: duration('10s').describe(
+      'First byte of the answer to a push request without a body. Requests with a body: `commit`.',
+    ),
+    commit: duration('15m').describe(
+      'The answer after the last byte of an upload or a manifest was sent; storage may have to copy a large blob.',
+    ),
   })
   .prefault({});
 
 const breaker = z
   .strictObject({
     consecutive: z.int().min(1).default(5).describe('Failures in a row that open it.'),
-    errorPercent: z.int().min(1).max(100).default(50).describe('Or more than this share of the attempts in `window`, …'),
+    errorPercent: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(50)
+      .describe('Or more than this share of the attempts in `window`, …'),
     volume: z.int().min(1).default(20).describe('… once there were this many.'),
     window: duration('10s', 100).describe('The time looked back on.'),
     open: duration('5s', 10).describe('How long it stays open the first time; it doubles each time the trial fails.'),
@@ -71,13 +101,21 @@ const upstream = z.strictObject({
     .array(z.url({ protocol: /^https?$/, error: 'an http or https URL' }))
     .min(1)
     .describe('Where it is. Several are replicas that share one storage; a base path is allowed.'),
-  caFile: file.optional().describe('PEM file of the authority that signed its certificate. Default: the system\'s.'),
+  caFile: file.optional().describe("PEM file of the authority that signed its certificate. Default: the system's."),
   credentials,
   probe: probe.describe('How its health is looked at.'),
   redirects: z
     .strictObject({
-      mode: z.enum(['follow', 'pass']).default('follow').describe('`follow`: the edge fetches what a redirect points to. `pass`: the client is sent there.'),
-      hosts: z.array(hostName).default([]).describe('Hosts that a redirect may be followed to, beside the upstream\'s own; `*.example.com` is not understood, a leading dot is: `.example.com`.'),
+      mode: z
+        .enum(['follow', 'pass'])
+        .default('follow')
+        .describe('`follow`: the edge fetches what a redirect points to. `pass`: the client is sent there.'),
+      hosts: z
+        .array(hostName)
+        .default([])
+        .describe(
+          "Hosts that a redirect may be followed to, beside the upstream's own; `*.example.com` is not understood, a leading dot is: `.example.com`.",
+        ),
     })
     .prefault({})
     .describe('What to do with redirects of blobs.'),
@@ -93,20 +131,29 @@ const upstream = z.strictObject({
 });
 
 const route = z.strictObject({
-  prefix: prefix.describe('Repositories that begin with this take the route; the longest prefix wins, "" is everything.'),
-  registry: hostName.optional().describe('The registry these repositories belong to, as containerd names it in `?ns=` or as a further hostname of the edge (`docker.io`).'),
+  prefix: prefix.describe(
+    'Repositories that begin with this take the route; the longest prefix wins, "" is everything.',
+  ),
+  registry: hostName
+    .optional()
+    .describe(
+      'The registry these repositories belong to, as containerd names it in `?ns=` or as a further hostname of the edge (`docker.io`).',
+    ),
   push: upstreamName.optional().describe('The only upstream that is ever written to. Omitted: the route is read-only.'),
   pull: z
     .array(
       z.strictObject({
         upstream: upstreamName.describe('Name of the upstream.'),
-        prefix: prefix.optional().describe('What stands there in place of the route\'s prefix. Default: the same.'),
+        prefix: prefix.optional().describe("What stands there in place of the route's prefix. Default: the same."),
         replicate: z.boolean().default(false).describe('Keep it in step with the push upstream.'),
       }),
     )
     .min(1)
     .describe('Upstreams in order of preference.'),
-  onAbsent: z.enum(['stop', 'next']).default('stop').describe('Whether a healthy upstream\'s 404 is the answer, or the next one is asked.'),
+  onAbsent: z
+    .enum(['stop', 'next'])
+    .default('stop')
+    .describe("Whether a healthy upstream's 404 is the answer, or the next one is asked."),
 });
 
 const certificate = z.strictObject({
@@ -117,27 +164,50 @@ const certificate = z.strictObject({
 /** The whole configuration: types, defaults, docs and JSON Schema come from here. Times are in milliseconds after parsing. */
 export const configSchema = z.strictObject({
   hostname: hostName.describe('The one name that clients use.'),
-  aliases: z.array(hostName).default([]).describe('Further names and addresses of the edge itself. A Host that is neither this, nor `hostname`, nor a route\'s `registry` is refused.'),
+  aliases: z
+    .array(hostName)
+    .default([])
+    .describe(
+      "Further names and addresses of the edge itself. A Host that is neither this, nor `hostname`, nor a route's `registry` is refused.",
+    ),
   listen: z
     .strictObject({
       https: address.default('0.0.0.0:443').describe('Clients: HTTP/1.1 and HTTP/2.'),
-      http: address.optional().describe('Plain HTTP that answers every request with a redirect to https. Off if omitted.'),
+      http: address
+        .optional()
+        .describe('Plain HTTP that answers every request with a redirect to https. Off if omitted.'),
       admin: address.default('127.0.0.1:9443').describe('Status, metrics, health. Plain HTTP.'),
     })
     .prefault({}),
-  tls: z.union([certificate, z.array(certificate).min(1)]).describe('One certificate, or several, chosen by the names they carry (SNI); the first is the default.'),
-  keyFile: file.optional().describe('Secret shared by a pair: signs Locations. At least 32 bytes. Made anew at each start, loudly, if omitted.'),
+  tls: z
+    .union([certificate, z.array(certificate).min(1)])
+    .describe('One certificate, or several, chosen by the names they carry (SNI); the first is the default.'),
+  keyFile: file
+    .optional()
+    .describe(
+      'Secret shared by a pair: signs Locations. At least 32 bytes. Made anew at each start, loudly, if omitted.',
+    ),
   auth: z
-    .strictObject({ mode: z.enum(['open']).default('open').describe('`open`: the edge itself asks nobody who they are.') })
+    .strictObject({
+      mode: z.enum(['open']).default('open').describe('`open`: the edge itself asks nobody who they are.'),
+    })
     .prefault({})
     .describe('Who may do what.'),
   upstreams: z.record(upstreamName, upstream).describe('The registries behind the edge, by a name of your own.'),
   routes: z.array(route).min(1).describe('Which repositories are where.'),
-  passthrough: upstreamName.optional().describe('Upstream that gets every path outside the registry API (Harbor\'s UI and API). Omitted: those are 404.'),
-  adminTokenFile: file.optional().describe('Bearer token for what changes state on the admin listener; needed there when it listens on more than loopback.'),
+  passthrough: upstreamName
+    .optional()
+    .describe("Upstream that gets every path outside the registry API (Harbor's UI and API). Omitted: those are 404."),
+  adminTokenFile: file
+    .optional()
+    .describe(
+      'Bearer token for what changes state on the admin listener; needed there when it listens on more than loopback.',
+    ),
   drain: z
     .strictObject({
-      announce: duration('5s', 0).describe('After SIGTERM: how long `/readyz` fails before the listener closes, so that a VIP or a load balancer moves first.'),
+      announce: duration('5s', 0).describe(
+        'After SIGTERM: how long `/readyz` fails before the listener closes, so that a VIP or a load balancer moves first.',
+      ),
       timeout: duration('5m', 0).describe('How long transfers under way may take to finish.'),
     })
     .prefault({})
@@ -152,7 +222,9 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('Bounds on what a client may cost.'),
   log: z
-    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.') })
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),
+    })
     .prefault({})
     .describe('Logs: JSON lines on standard output, pretty on a terminal.'),
 });

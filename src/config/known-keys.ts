@@ -1,0 +1,40 @@
+import type { KeyPath } from './key-path.ts';
+
+/** The part of a JSON Schema that is walked here. */
+export interface SchemaNode {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, SchemaNode>;
+  required?: string[];
+  additionalProperties?: SchemaNode | boolean;
+  items?: SchemaNode;
+  anyOf?: SchemaNode[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+}
+
+/** Keys that a map at `path` may have, over all branches of unions on the way. */
+export function knownKeys(schema: SchemaNode, path: KeyPath): string[] {
+  let nodes = [schema];
+  for (const part of path) nodes = nodes.flatMap((node) => childrenOf(node, part));
+  return [
+    ...new Set(nodes.flatMap((node) => branches(node).flatMap((branch) => Object.keys(branch.properties ?? {})))),
+  ];
+}
+
+function childrenOf(node: SchemaNode, part: string | number): SchemaNode[] {
+  return branches(node).flatMap((branch) => {
+    if (typeof part === 'number') return branch.items ?? [];
+    const named = branch.properties?.[part];
+    if (named) return named;
+    return typeof branch.additionalProperties === 'object' ? branch.additionalProperties : [];
+  });
+}
+
+function branches(node: SchemaNode): SchemaNode[] {
+  return node.anyOf ? node.anyOf.flatMap(branches) : [node];
+}
