@@ -1,0 +1,20 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { jsonSchema } from '../src/config/json-schema.ts';
+import { configurationMarkdown } from '../src/config/markdown.ts';
+
+// Writes what is generated from the schema; with --check only says whether it is up to date (exit status 1 if not).
+const root = new URL('../', import.meta.url);
+const example = readFileSync(new URL('config/breakwater.yaml', root), 'utf8');
+const generated = {
+  'docs/configuration.md': configurationMarkdown(jsonSchema(), example),
+  'config/breakwater.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
+};
+const check = process.argv.includes('--check');
+for (const [file, content] of Object.entries(generated)) {
+  const url = new URL(file, root);
+  if (!check) writeFileSync(url, content);
+  else if (readFileSync(url, 'utf8') !== content) {
+    console.error(`${file} is not what the schema says; run npm run docs`);
+    process.exitCode = 1;
+  }
+}

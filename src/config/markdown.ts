@@ -1,0 +1,94 @@
+import type { SchemaNode } from './known-keys.ts';
+
+/** One key of the configuration, as the reference lists it. */
+export interface DocumentedKey {
+  key: string;
+  type: string;
+  preset: string;
+  description: string;
+}
+
+/** Every key of the schema, in its order. */
+export function documentedKeys(schema: SchemaNode, prefix = ''): DocumentedKey[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, node]) => {
+    const key = `${prefix}${name}`;
+    const own = {
+      key,
+      type: typeOf(node),
+      preset: presetOf(node, schema.required?.includes(name) === true),
+      description: node.description ?? '',
+    };
+    return [own, ...innerKeys(node, key)];
+  });
+}
+
+/** Keys of maps, lists of maps, maps by name, and of each map among alternatives. */
+function innerKeys(node: SchemaNode, key: string): DocumentedKey[] {
+  if (node.anyOf) {
+    const seen = new Set<string>();
+    return node.anyOf
+      .flatMap((branch) => innerKeys(branch, key))
+      .filter((entry) => !seen.has(entry.key.replace('[]', '')) && seen.add(entry.key.replace('[]', '')));
+  }
+  if (node.items) return innerKeys(node.items, `${key}[]`);
+  if (typeof node.additionalProperties === 'object') return documentedKeys(node.additionalProperties, `${key}.NAME.`);
+  return documentedKeys(node, `${key}.`);
+}
+
+function typeOf(node: SchemaNode): string {
+  if (node.anyOf) return [...new Set(node.anyOf.map(typeOf))].join(', or ');
+  if (node.enum) return node.enum.map((value) => `\`${value}\``).join(', ');
+  if (node.const !== undefined) return `\`${node.const}\``;
+  if (node.type === 'array') return `list of ${typeOf(node.items ?? {})}`;
+  if (node.type === 'object') return typeof node.additionalProperties === 'object' ? 'map by name' : 'map';
+  return (
+    { string: 'text', integer: 'whole number', boolean: 'true or false', number: 'number' }[node.type ?? ''] ?? 'any'
+  );
+}
+
+function presetOf(node: SchemaNode, required: boolean): string {
+  if (node.default !== undefined && typeof node.default !== 'object')
+    return `\`${JSON.stringify(node.default).replace(/^"(.+)"$/, '$1')}\``;
+  return required ? '**required**' : '';
+}
+
+const INTRODUCTION = `# Configuration
+
+<!-- Generated from src/config/schema.ts by \`npm run docs\`. Do not edit. -->
+
+One YAML file. \`breakwater check --config FILE\` says what is wrong with it, and \`config/breakwater.schema.json\` lets an editor do so.
+An unknown key, a missing file or a prefix that cannot be inverted stops the start, with file, line, key and what was expected. File
+names are relative to the configuration file. Times are written \`500ms\`, \`2s\`, \`1m\`, \`24h\`.
+
+SIGHUP, or a changed certificate file, reloads the whole of it without dropping a connection; a bad new one is refused and the old one
+goes on. Only \`listen\` needs a restart.
+
+## Example
+
+\`\`\`yaml
+EXAMPLE\`\`\`
+
+## Names, both ways
+
+A route takes the repositories that begin with its \`prefix\`; the longest wins. On an upstream the prefix of the pull entry stands in
+its place: with the example, \`cr.example.io/library/app\` is \`library/app\` on harbor and \`example-project/app\` on gcr. The way back is
+the same, in catalogs, tag lists, Locations and challenges, so two routes may not put their repositories at one place of an upstream:
+such a configuration is refused.
+
+## Keys
+
+| key | what it is | default | |
+|---|---|---|---|
+`;
+
+/** docs/configuration.md. @param example the YAML that it begins with */
+export function configurationMarkdown(schema: SchemaNode, example: string): string {
+  const rows = documentedKeys(schema).map(
+    ({ key, type, preset, description }) => `| \`${key}\` | ${type} | ${preset} | ${cell(description)} |`,
+  );
+  return `${INTRODUCTION.replace('EXAMPLE', () => example)}${rows.join('\n')}\n`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
