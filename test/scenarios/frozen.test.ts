@@ -1,0 +1,11 @@
+import t from 'tap';
+import { testOutage } from '../helpers/outage.ts';
+import { CLIENT_TOOLS } from '../helpers/site.ts';
+import { missing } from '../helpers/tool.ts';
+
+t.test('the primary is frozen: it accepts connections and says nothing', { skip: missing(...CLIENT_TOOLS) }, (t) =>
+  testOutage(t, {
+    begin: async ({ harbor }) => harbor.freeze(),
+    end: async ({ harbor }) => harbor.thaw(),
+  }),
+);
