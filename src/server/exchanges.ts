@@ -45,7 +45,10 @@ export class Exchanges {
     this.#open.add(exchange);
     const closing = exchange.version === 1 ? exchange.res : exchange.stream;
     closing.once('close', () => this.#end(exchange));
-    if (exchange.version === 2) return;
+    if (exchange.version === 2) {
+      failWhenAborted(exchange);
+      return;
+    }
     this.#used.add(exchange.socket);
     const siblings = this.#perSocket.get(exchange.socket) ?? new Set();
     this.#perSocket.set(exchange.socket, siblings.add(exchange));
@@ -71,6 +74,17 @@ export class Exchanges {
 export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
   if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream };
   return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket };
+}
+
+/**
+ * Node ends the body of an HTTP/2 request that was reset as if it were whole (`aborted`, then `end`), so that half an upload would pass
+ * for all of it. This makes it fail as the body of an HTTP/1.1 request does.
+ */
+function failWhenAborted({ req, stream }: Extract<Exchange, { version: 2 }>): void {
+  stream.once('aborted', () => {
+    // As Node does for HTTP/1.1: no error where nobody listens for one.
+    req.destroy(req.listenerCount('error') > 0 ? new Error('aborted') : undefined);
+  });
 }
 
 function isComplete(exchange: Exchange): boolean {

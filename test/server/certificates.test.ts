@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { Certificates } from '../../src/server/certificates.ts';
-import { connectRaw, request1, startListener } from './listener-harness.ts';
+import { connect2, connectRaw, request1, request2, startListener } from './listener-harness.ts';
 import { makeCertificate } from './make-certificate.ts';
 
 const run = promisify(execFile);
@@ -81,6 +81,8 @@ t.test('replaces certificates live, and keeps the old ones when the new are brok
     (await connectRaw(t, port, { servername })).socket.getPeerCertificate().subjectaltname;
   t.equal(await alternative('edge.test'), 'DNS:edge.test, DNS:second.test');
   t.equal(await alternative(''), 'DNS:edge.test, DNS:second.test', 'the default too');
+
+  t.match(await request2(await connect2(t, port), { ':method': 'POST' }, 'h2'), { status: 200, body: 'one,h2' });
 
   const other = await makeCertificate(['other.test']);
   t.throws(() => listener.certificates.replace([{ ...other, cert: 'not a PEM' }]), /certificate other\.test\.crt: /);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Test } from 'tap';
 import { connectRaw } from './listener-harness.ts';
 
-export const FRAME = { headers: 1, goaway: 7 } as const;
+export const FRAME = { data: 0, headers: 1, reset: 3, goaway: 7 } as const;
 
 export interface Frame {
   type: number;
@@ -15,10 +15,12 @@ export interface Frame {
 export class FrameClient {
   readonly #write: (bytes: Buffer) => void;
   readonly #next: () => Promise<Frame>;
+  readonly destroy: () => void;
 
-  private constructor(write: (bytes: Buffer) => void, next: () => Promise<Frame>) {
+  private constructor(write: (bytes: Buffer) => void, next: () => Promise<Frame>, destroy: () => void) {
     this.#write = write;
     this.#next = next;
+    this.destroy = destroy;
   }
 
   static async connect(t: Test, port: number): Promise<FrameClient> {
@@ -41,6 +43,7 @@ export class FrameClient {
         bytes = bytes.subarray(end);
         return frame;
       },
+      () => void socket.destroy(),
     );
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     client.send(4, 0, 0, Buffer.alloc(0));
@@ -56,22 +59,42 @@ export class FrameClient {
     this.#write(Buffer.concat([head, payload]));
   }
 
-  /** GET https://edge.test/ with END_HEADERS and END_STREAM; RFC 7541 appendix A has the indices. */
+  /** GET https://edge.test/ with END_HEADERS and END_STREAM. */
   get(stream: number): void {
-    const authority = Buffer.from('edge.test');
-    this.send(
-      FRAME.headers,
-      0x5,
-      stream,
-      Buffer.concat([Buffer.from([0x82, 0x84, 0x87, 0x41, authority.length]), authority]),
-    );
+    this.send(FRAME.headers, 0x5, stream, this.headers('GET'));
   }
 
-  /** The next frame of a type. */
-  async receive(type: number): Promise<Frame> {
+  /** A header block for https://edge.test/. */
+  headers(method: string): Buffer {
+    return headerBlock([
+      [':method', method],
+      [':scheme', 'https'],
+      [':authority', 'edge.test'],
+      [':path', '/'],
+    ]);
+  }
+
+  /** A request with exactly these fields, as literals that nothing has checked; the body, if any, follows in one frame. */
+  request(stream: number, fields: readonly (readonly [string, string])[], body?: string): void {
+    this.send(FRAME.headers, body === undefined ? 0x5 : 0x4, stream, headerBlock(fields));
+    if (body !== undefined) this.send(FRAME.data, 0x1, stream, Buffer.from(body));
+  }
+
+  /** The next frame of one of these types. */
+  async receive(...types: number[]): Promise<Frame> {
     for (;;) {
       const frame = await this.#next();
-      if (frame.type === type) return frame;
+      if (types.includes(frame.type)) return frame;
     }
   }
+}
+
+/** Fields as literals without indexing (RFC 7541 section 6.2.2). */
+function headerBlock(fields: readonly (readonly [string, string])[]): Buffer {
+  const literal = (text: string) => {
+    const bytes = Buffer.from(text, 'latin1');
+    if (bytes.length > 126) throw new Error('longer literals need another length form');
+    return [Buffer.from([bytes.length]), bytes];
+  };
+  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), ...literal(name), ...literal(value)]));
 }

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import http2 from 'node:http2';
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
 import type { Handler } from '../../src/server/request-intake.ts';
+import { FRAME, FrameClient } from './http2-frames.ts';
 import { connect2, connectRaw, LIMITS, request1, request2, sayRaw, startListener } from './listener-harness.ts';
 
 /** A listener that notes the requests that reached its handler. */
@@ -225,6 +228,95 @@ t.test('refuses HTTP/2 requests of two minds about their host', async (t) => {
   t.match(await request2(session, { ':authority': 'edge.test', host: 'EDGE.test' }), { status: 200 });
 });
 
+t.test('lets nothing through HTTP/2 that would be another request over HTTP/1.1', async (t) => {
+  const pseudo = (over: Record<string, string> = {}) =>
+    Object.entries({ ':method': 'POST', ':scheme': 'https', ':authority': 'edge.test', ':path': '/v2/', ...over });
+  const attempts: Record<string, [[string, string][], string?]> = {
+    'H2.TE': [[...pseudo(), ['transfer-encoding', 'chunked']], '0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n'],
+    'H2.CL, too short': [[...pseudo(), ['content-length', '0']], 'GET /smuggled HTTP/1.1\r\n\r\n'],
+    'H2.CL, too long': [[...pseudo(), ['content-length', '100']], 'short'],
+    'two lengths': [[...pseudo(), ['content-length', '5'], ['content-length', '0']], 'short'],
+    'a connection header': [[...pseudo(), ['connection', 'keep-alive']]],
+    'an upgrade': [[...pseudo(), ['upgrade', 'websocket']]],
+    'a capital in a name': [[...pseudo(), ['X', 'a']]],
+    'a line in the path': [pseudo({ ':path': '/v2/ HTTP/1.1\r\nx: y' })],
+    'a space in the path': [pseudo({ ':path': '/v2/ HTTP/1.1' })],
+    'a line in the method': [pseudo({ ':method': 'GET / HTTP/1.1\r\nx: y' })],
+    'a line in the authority': [pseudo({ ':authority': 'edge.test\r\nx: y' })],
+    'two paths': [[...pseudo(), [':path', '/smuggled']]],
+    'two hosts': [[...pseudo(), ['host', 'edge.test'], ['host', 'other.test']]],
+    'no path': [pseudo().filter(([name]) => name !== ':path')],
+    'no host': [pseudo().filter(([name]) => name !== ':authority')],
+  };
+  for (const [name, [fields, body]] of Object.entries(attempts)) {
+    let complete = false;
+    const { port } = await startListener(t, {
+      handler: (req, res) => {
+        req.on('error', () => {});
+        req.resume().on('end', () => {
+          complete = true;
+          res.end('taken');
+        });
+      },
+    });
+    const client = await FrameClient.connect(t, port);
+    client.request(1, fields, body);
+    const { type, payload } = await client.receive(FRAME.reset, FRAME.goaway, FRAME.headers);
+    // 0x8c and 0x8d are `:status` 400 and 404 of RFC 7541 appendix A.
+    t.ok(type !== FRAME.headers || payload[0] === 0x8c, `${name} is reset, or answered with 400`);
+    t.notOk(complete, name);
+  }
+});
+
+t.test('drops HTTP/2 fields that are none', async (t) => {
+  const { port } = await startListener(t, { handler: (req, res) => res.end(JSON.stringify(req.headers)) });
+  const client = await FrameClient.connect(t, port);
+  const fields: [string, string][] = [
+    [':method', 'GET'],
+    [':scheme', 'https'],
+    [':authority', 'edge.test'],
+    [':path', '/'],
+    ['x', 'a\r\ntransfer-encoding: chunked'],
+    ['x: y\r\nz', 'a'],
+    ['w', 'a\0b'],
+    ['good', 'yes'],
+  ];
+  client.request(1, fields);
+  const { payload } = await client.receive(FRAME.data);
+  t.same(JSON.parse(payload.toString()), { ...Object.fromEntries(fields.slice(0, 4)), good: 'yes' });
+});
+
+t.test('never ends the body of a request that was broken off', async (t) => {
+  const ways = {
+    reset: (client: FrameClient) =>
+      client.send(FRAME.reset, 0, 1, Buffer.from([0, 0, 0, http2.constants.NGHTTP2_CANCEL])),
+    'reset without an error': (client: FrameClient) => client.send(FRAME.reset, 0, 1, Buffer.alloc(4)),
+    'connection gone': (client: FrameClient) => client.destroy(),
+  };
+  for (const [name, breakOff] of Object.entries(ways)) {
+    for (const listens of [true, false]) {
+      const events: string[] = [];
+      const began = Promise.withResolvers<void>();
+      const { port, listener } = await startListener(t, {
+        handler: (req) => {
+          for (const event of ['end', 'aborted', 'close']) req.on(event, () => events.push(event));
+          if (listens) req.on('error', (error) => events.push(error.message));
+          req.once('data', () => began.resolve());
+        },
+      });
+      const client = await FrameClient.connect(t, port);
+      client.send(FRAME.headers, 0x4, 1, client.headers('PUT'));
+      client.send(FRAME.data, 0, 1, Buffer.from('half'));
+      await began.promise;
+      breakOff(client);
+      while (listener.load().exchanges > 0) await setImmediate();
+      await setImmediate();
+      t.notOk(events.includes('end'), `${name}: ${events.join(', ')}`);
+      t.ok(events.includes('close'), name);
+    }
+  }
+});
+
 t.test('sheds connections beyond the limit', async (t) => {
   const { port, listener } = await startListener(t, { limits: { ...LIMITS, connections: 2 } });
   const first = await connectRaw(t, port);
@@ -233,7 +325,7 @@ t.test('sheds connections beyond the limit', async (t) => {
   t.equal(listener.counts.shed, 1);
   first.socket.destroy();
   await once(first.socket, 'close');
-  while (listener.load().connections > 1) await new Promise((resolve) => setImmediate(resolve));
+  while (listener.load().connections > 1) await setImmediate();
   t.equal((await request1(port)).status, 200, 'there is room again');
 });
 
