@@ -9,6 +9,9 @@ const address = z.string().regex(/^(\[[0-9a-f:]+\]|[^\s:[\]]+):\d{1,5}$/i, 'an a
 const hostName = z
   .string()
   .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name without a port');
+const hostOrSuffix = z
+  .string()
+  .regex(/^\.?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name, or a suffix that begins with a dot');
 const file = z.string().min(1);
 const prefix = z
   .string()
@@ -111,10 +114,10 @@ const upstream = z.strictObject({
         .default('follow')
         .describe('`follow`: the edge fetches what a redirect points to. `pass`: the client is sent there.'),
       hosts: z
-        .array(hostName)
+        .array(hostOrSuffix)
         .default([])
         .describe(
-          "Hosts that a redirect may be followed to, beside the upstream's own; `*.example.com` is not understood, a leading dot is: `.example.com`.",
+          "Hosts that a redirect may be followed to, beside the upstream's own; a leading dot takes all below it: `.example.com`.",
         ),
     })
     .prefault({})
@@ -178,7 +181,8 @@ export const configSchema = z.strictObject({
         .describe('Plain HTTP that answers every request with a redirect to https. Off if omitted.'),
       admin: address.default('127.0.0.1:9443').describe('Status, metrics, health. Plain HTTP.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Where the edge listens. A change needs a restart.'),
   tls: z
     .union([certificate, z.array(certificate).min(1)])
     .describe('One certificate, or several, chosen by the names they carry (SNI); the first is the default.'),

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { jsonSchema } from '../../src/config/json-schema.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { configurationMarkdown, documentedKeys } from '../../src/config/markdown.ts';
+import { writeMaterial } from './write-material.ts';
+
+const root = new URL('../../', import.meta.url).pathname;
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+
+t.test('the reference and the JSON Schema are what the schema says (else: npm run docs)', async (t) => {
+  t.equal(read('docs/configuration.md'), configurationMarkdown(jsonSchema(), read('config/breakwater.yaml')));
+  t.equal(read('config/breakwater.schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+});
+
+t.test('every key has a description', async (t) => {
+  const bare = documentedKeys(jsonSchema()).filter(({ description }) => description === '');
+  t.same(
+    bare.map(({ key }) => key),
+    [],
+  );
+});
+
+for (const example of readdirSync(join(root, 'config')).filter((name) => name.endsWith('.yaml'))) {
+  t.test(`the example ${example} loads`, async (t) => {
+    const folder = await writeMaterial(t, ['cr.example.io', 'registry.example.io', 'mirror.example.io']);
+    // Examples for containers keep their files in a folder of their own.
+    const text = read(`config/${example}`).replaceAll(' tls/', ' ');
+    writeFileSync(join(folder, example), text);
+    const loaded = await loadConfig(join(folder, example));
+    t.ok(loaded.config.routes.length > 0);
+    t.ok(loaded.material.tls[0]?.cert);
+  });
+}
+
+t.test('the contract example: defaults, secrets and warnings', async (t) => {
+  const folder = await writeMaterial(t);
+  await copyFile(join(root, 'config/breakwater.yaml'), join(folder, 'breakwater.yaml'));
+  const { config, material, warnings } = await loadConfig(join(folder, 'breakwater.yaml'));
+  t.equal(config.upstreams.harbor?.probe.interval, 2000);
+  t.equal(config.upstreams.harbor?.probe.holdDown, 10_000);
+  t.equal(config.upstreams.gcr?.deadlines.blob, 5000);
+  t.equal(material.upstreams.harbor?.probePassword, 'probe-password', 'without its line end');
+  t.match(material.upstreams.gcr?.password, /service_account/);
+  t.match(
+    warnings.map(({ key, message }) => `${key}: ${message}`),
+    [/^routes\[0\]\.pull\[1\]: while harbor is down, every client may pull/],
+  );
+});
