@@ -1,6 +1,7 @@
 import http2 from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { FRAME, FrameClient } from './http2-frames.ts';
 import { closing, connect2, request2, startListener } from './listener-harness.ts';
 
 t.test('ends a session that opens streams only to reset them', async (t) => {
@@ -46,17 +47,23 @@ t.test('ends a session that makes the server reset its streams', async (t) => {
 });
 
 t.test('ends a session that floods with PING or SETTINGS', async (t) => {
-  for (const frame of ['ping', 'settings'] as const) {
+  for (const [name, type, payload] of [
+    ['ping', FRAME.ping, Buffer.alloc(8)],
+    ['settings', FRAME.settings, Buffer.alloc(0)],
+  ] as const) {
     const { listener, port } = await startListener(t);
-    const session = await connect2(t, port);
-    const closed = closing(session);
-    for (let sent = 0; sent < 3_000 && !session.destroyed; sent += 1) {
-      if (frame === 'ping') session.ping(() => {});
-      else session.settings({ initialWindowSize: 65_535 + sent });
-      if (sent % 5 === 4) await sleep(1);
+    const client = await FrameClient.connect(t, port);
+    let open = true;
+    const closed = client.closed.then(() => {
+      open = false;
+    });
+    // In portions: nghttp2 itself ends a session for which a thousand answers wait.
+    for (let sent = 0; sent < 3_000 && open; sent += 1) {
+      client.send(type, 0, 0, payload);
+      if (sent % 100 === 99) await sleep(5);
     }
     await closed;
-    t.equal(listener.counts.floods, 1, frame);
+    t.equal(listener.counts.floods, 1, name);
   }
 });
 

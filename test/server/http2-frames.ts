@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import type { Test } from 'tap';
 import { connectRaw } from './listener-harness.ts';
 
-export const FRAME = { data: 0, headers: 1, reset: 3, goaway: 7 } as const;
+export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
 
 export interface Frame {
   type: number;
@@ -16,37 +17,36 @@ export class FrameClient {
   readonly #write: (bytes: Buffer) => void;
   readonly #next: () => Promise<Frame>;
   readonly destroy: () => void;
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<unknown>;
 
-  private constructor(write: (bytes: Buffer) => void, next: () => Promise<Frame>, destroy: () => void) {
-    this.#write = write;
+  private constructor(socket: Duplex, closed: Promise<unknown>, next: () => Promise<Frame>) {
+    this.#write = (frame) => void socket.write(frame);
     this.#next = next;
-    this.destroy = destroy;
+    this.destroy = () => void socket.destroy();
+    this.closed = closed;
   }
 
   static async connect(t: Test, port: number): Promise<FrameClient> {
-    const { socket } = await connectRaw(t, port, { ALPNProtocols: ['h2'] });
+    const { socket, closed } = await connectRaw(t, port, { ALPNProtocols: ['h2'] });
     let bytes = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
     });
-    const client = new FrameClient(
-      (frame) => void socket.write(frame),
-      async () => {
-        while (bytes.length < 9 || bytes.length < 9 + bytes.readUIntBE(0, 3)) await once(socket, 'data');
-        const end = 9 + bytes.readUIntBE(0, 3);
-        const frame = {
-          type: bytes.readUInt8(3),
-          flags: bytes.readUInt8(4),
-          stream: bytes.readUInt32BE(5),
-          payload: bytes.subarray(9, end),
-        };
-        bytes = bytes.subarray(end);
-        return frame;
-      },
-      () => void socket.destroy(),
-    );
+    const client = new FrameClient(socket, closed, async () => {
+      while (bytes.length < 9 || bytes.length < 9 + bytes.readUIntBE(0, 3)) await once(socket, 'data');
+      const end = 9 + bytes.readUIntBE(0, 3);
+      const frame = {
+        type: bytes.readUInt8(3),
+        flags: bytes.readUInt8(4),
+        stream: bytes.readUInt32BE(5),
+        payload: bytes.subarray(9, end),
+      };
+      bytes = bytes.subarray(end);
+      return frame;
+    });
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    client.send(4, 0, 0, Buffer.alloc(0));
+    client.send(FRAME.settings, 0, 0, Buffer.alloc(0));
     return client;
   }
 
