@@ -7,6 +7,8 @@ export interface Challenge {
 const MAX_LENGTH = 8192;
 const SCHEME = /^[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)\s*/;
 const PARAMETER = /^[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*/;
+/** What some schemes have in place of parameters (`Negotiate YIIB==`); without it the challenges after one would be lost. */
+const TOKEN68 = /^[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/;
 
 /** Reads the challenges of a header value. What cannot be read ends the list: an empty or broken header has none. */
 export function parseChallenges(header: string | undefined): Challenge[] {
@@ -23,8 +25,9 @@ export function parseChallenges(header: string | undefined): Challenge[] {
     }
     const scheme = SCHEME.exec(rest);
     if (!scheme?.[1]) return challenges;
-    challenges.push({ scheme: scheme[1].toLowerCase(), parameters: {} });
-    rest = rest.slice(scheme[0].length);
+    // Without a prototype: a parameter may be called `__proto__`.
+    challenges.push({ scheme: scheme[1].toLowerCase(), parameters: Object.create(null) });
+    rest = rest.slice(scheme[0].length).replace(TOKEN68, '');
   }
 }
 

@@ -9,9 +9,9 @@ export interface ByteRange {
  * Several ranges are called invalid: registries answer one, and multipart replies cannot be spliced.
  */
 export function parseRange(header: string | undefined): ByteRange | 'invalid' | undefined {
-  if (header === undefined) return undefined;
-  if (!/^bytes\s*=/i.test(header)) return undefined;
-  const match = /^bytes\s*=\s*(\d{0,15})-(\d{0,15})$/i.exec(header.trim());
+  const text = header?.trim() ?? '';
+  if (!/^bytes\s*=/i.test(text)) return undefined;
+  const match = /^bytes\s*=\s*(\d{0,15})-(\d{0,15})$/i.exec(text);
   if (!match || (match[1] === '' && match[2] === '')) return 'invalid';
   const first = match[1] === '' ? undefined : Number(match[1]);
   const last = match[2] === '' ? undefined : Number(match[2]);

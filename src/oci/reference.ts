@@ -4,11 +4,11 @@ const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const PREFIX = new RegExp(`^(?:${COMPONENT}/)+$`);
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
-const KNOWN_HEX: Record<string, RegExp> = {
-  sha256: /^[0-9a-f]{64}$/,
-  sha384: /^[0-9a-f]{96}$/,
-  sha512: /^[0-9a-f]{128}$/,
-};
+const KNOWN_HEX: ReadonlyMap<string, RegExp> = new Map([
+  ['sha256', /^[0-9a-f]{64}$/],
+  ['sha384', /^[0-9a-f]{96}$/],
+  ['sha512', /^[0-9a-f]{128}$/],
+]);
 const MAX_REPOSITORY = 255;
 
 /** Whether `text` is a repository name (`library/app`), at most 255 characters. */
@@ -29,7 +29,7 @@ export function isTag(text: string): boolean {
 export function isDigest(text: string): boolean {
   if (text.length > 256 || !DIGEST.test(text)) return false;
   const [algorithm = '', hash = ''] = text.split(':');
-  return KNOWN_HEX[algorithm]?.test(hash) ?? true;
+  return KNOWN_HEX.get(algorithm)?.test(hash) ?? true;
 }
 
 /** A tag or a digest. */

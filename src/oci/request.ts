@@ -25,6 +25,7 @@ const METHODS: Record<RegistryPath['kind'], readonly string[]> = {
   referrers: ['GET', 'HEAD'],
 };
 const MAX_SESSION = 4096;
+const NO_ENDPOINT = 'no such endpoint of the registry API';
 
 /**
  * Reads a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`).
@@ -45,6 +46,7 @@ export function parseRequest(method: string, path: string, query: URLSearchParam
 function parsePath(method: string, path: string): RegistryPath {
   if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
   if (path === '/v2/_catalog') return { kind: 'catalog' };
+  if (!path.startsWith('/v2/')) throw new OciError('NAME_UNKNOWN', NO_ENDPOINT);
   const parts = path.slice('/v2/'.length).split('/');
   // A repository may itself contain the words blobs, manifests and tags: read from the right.
   const last = parts.at(-1) ?? '';
@@ -63,7 +65,7 @@ function parsePath(method: string, path: string): RegistryPath {
     if (!isDigest(last)) throw new OciError('DIGEST_INVALID');
     return { kind: verb === 'blobs' ? 'blob' : 'referrers', repository, digest: last };
   }
-  throw new OciError('NAME_UNKNOWN', 'no such endpoint of the registry API');
+  throw new OciError('NAME_UNKNOWN', NO_ENDPOINT);
 }
 
 /** What is no tag cannot be the name of a manifest: for a read it is unknown, as the conformance suite has it (GET .INVALID_MANIFEST_NAME). */
@@ -78,7 +80,9 @@ function malformedReference(method: string, reference: string): OciError {
 function uploadPath(parts: string[], session: string): RegistryPath {
   const repository = repositoryOf(parts.slice(0, -3));
   if (session === '') return { kind: 'upload-start', repository };
-  if (session.length > MAX_SESSION || !/^[A-Za-z0-9._~=-]+$/.test(session)) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  // A segment of one or two dots would be another path by the time it is a URL.
+  if (session.length > MAX_SESSION || !/^(?!\.{1,2}$)[A-Za-z0-9._~=-]+$/.test(session))
+    throw new OciError('BLOB_UPLOAD_UNKNOWN');
   return { kind: 'upload', repository, session };
 }
 

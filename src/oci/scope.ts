@@ -5,7 +5,10 @@ export interface Scope {
   actions: string[];
 }
 
-/** Reads one scope. The name may hold a colon (a port), so it is split on the first and the last one. */
+/** `repository(plugin)` is a repository too: the token protocol lets a type have a class. */
+const OF_REPOSITORY = /^repository(\([^()]*\))?$/;
+
+/** Reads one scope, each action once. The name may hold a colon (a port), so it is split on the first and the last one. */
 export function parseScope(text: string): Scope | undefined {
   const first = text.indexOf(':');
   const last = text.lastIndexOf(':');
@@ -14,7 +17,7 @@ export function parseScope(text: string): Scope | undefined {
     .slice(last + 1)
     .split(',')
     .filter((action) => action !== '');
-  return { type: text.slice(0, first), name: text.slice(first + 1, last), actions };
+  return { type: text.slice(0, first), name: text.slice(first + 1, last), actions: [...new Set(actions)] };
 }
 
 export function formatScope({ type, name, actions }: Scope): string {
@@ -25,7 +28,7 @@ export function formatScope({ type, name, actions }: Scope): string {
 export function renameScopes(scopes: string, rename: (repository: string) => string | undefined): string {
   const renamed = scopes.split(' ').map((text) => {
     const scope = parseScope(text);
-    if (scope?.type !== 'repository') return text;
+    if (!scope || !OF_REPOSITORY.test(scope.type)) return text;
     const name = rename(scope.name);
     return name === undefined ? '' : formatScope({ ...scope, name });
   });
