@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { isDigest, isReference, isRepository, isTag, repositoryPrefix } from '../../src/oci/reference.ts';
+
+t.test('repositories', async (t) => {
+  for (const good of ['a', 'library/app', 'a.b', 'a_b', 'a__b', 'a-b', 'a---b', '0/1/2', 'a'.repeat(255)])
+    t.ok(isRepository(good), good);
+  const bad = [
+    '',
+    '/',
+    'a/',
+    '/a',
+    'a//b',
+    'A',
+    'a.',
+    '.a',
+    'a..b',
+    'a._b',
+    'a___b',
+    'a-_b',
+    '-a',
+    'a:1',
+    'a b',
+    'a\n',
+    'é',
+  ];
+  for (const one of [...bad, 'a'.repeat(256)]) t.notOk(isRepository(one), JSON.stringify(one));
+});
+
+t.test('prefixes are whole components', async (t) => {
+  for (const good of ['a/', 'library/', 'a/b/']) t.ok(repositoryPrefix(good), good);
+  for (const bad of ['', '/', 'a', 'a//', '/a/', 'A/', 'a-/', `${'a'.repeat(255)}/`])
+    t.notOk(repositoryPrefix(bad), bad);
+});
+
+t.test('tags', async (t) => {
+  for (const good of ['a', 'A', '_', '_.-', '1.2.3-RC_1', 'x'.repeat(128)]) t.ok(isTag(good), good);
+  for (const bad of ['', '.a', '-a', 'a:b', 'a/b', 'a b', 'a\n', 'x'.repeat(129)])
+    t.notOk(isTag(bad), JSON.stringify(bad));
+});
+
+t.test('digests', async (t) => {
+  const hex = (length: number) => '0f'.repeat(length / 2);
+  const good = [
+    `sha256:${hex(64)}`,
+    `sha384:${hex(96)}`,
+    `sha512:${hex(128)}`,
+    'md5:00',
+    'a+b.c-d_e:Zz=_-9',
+    'constructor:x',
+    'valueof:x',
+  ];
+  for (const one of good) t.ok(isDigest(one), one);
+  const bad = [
+    '',
+    'sha256',
+    'sha256:',
+    `sha256:${hex(62)}`,
+    `sha256:${hex(66)}`,
+    `sha256:${hex(64).toUpperCase()}`,
+    `sha256:${hex(62)}gg`,
+    `sha384:${hex(64)}`,
+    `sha512:${hex(64)}`,
+    `SHA256:${hex(64)}`,
+    `sha256:${hex(64)}:x`,
+    `+sha:${hex(64)}`,
+    'a++b:00',
+    'a:b/c',
+    'a:..',
+    `a:${'b'.repeat(255)}`,
+  ];
+  for (const one of bad) t.notOk(isDigest(one), one);
+});
+
+t.test('a reference is one or the other', async (t) => {
+  t.ok(isReference('latest'));
+  t.ok(isReference(`sha256:${'0'.repeat(64)}`));
+  t.notOk(isReference('sha256:0'));
+  t.notOk(isReference(''));
+});
+
+t.test('property: no text whatever takes long or throws', async () => {
+  const hostile = fc.oneof(
+    fc.string({ maxLength: 2000 }),
+    fc
+      .tuple(fc.constantFrom('a-', 'a_', 'a', 'a.', '-', 'a/'), fc.nat(40_000))
+      .map(([text, times]) => text.repeat(times)),
+  );
+  fc.assert(
+    fc.property(hostile, (text) => {
+      const started = performance.now();
+      for (const check of [isRepository, repositoryPrefix, isTag, isDigest, isReference]) check(text);
+      return performance.now() - started < 100;
+    }),
+  );
+});
