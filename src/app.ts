@@ -53,6 +53,7 @@ class EdgeApp implements App {
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
+      clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
     this.#parts = { resolver: new Resolver(), observer, log };
@@ -177,9 +178,14 @@ class EdgeApp implements App {
     if (address === undefined) return undefined;
     return new RedirectListener({
       address,
-      hostnames: () => [this.#loaded.config.hostname, ...this.#loaded.config.aliases],
+      hostnames: () => namesOf(this.#loaded),
       httpsPort: () => this.#https.address().port,
       onError,
     });
   }
+}
+
+/** Every name by which clients may call the edge. */
+function namesOf({ config }: Loaded): string[] {
+  return [config.hostname, ...config.aliases, ...config.routes.flatMap((route) => route.registry ?? [])];
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
+import { version } from '../status/version.ts';
 import { NoEdge } from './admin-client.ts';
 import { registerCheck } from './check.ts';
 import { UsageError } from './config-path.ts';
@@ -7,13 +8,12 @@ import { registerExplain } from './explain.ts';
 import { registerLab } from './lab.ts';
 import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
-import { version } from './version.ts';
 
 /** All commands; `docs` and tests read their help from it. */
 export function createProgram(): Command {
   const program = new Command('breakwater')
     .description('Keeps `docker pull` working while the primary registry is down: one hostname before two registries.')
-    .version(version())
+    .version(version)
     .exitOverride()
     .showHelpAfterError('(see breakwater --help)');
   registerServe(program);

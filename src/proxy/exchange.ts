@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import type { AttemptRecord, RequestRecord } from './record.ts';
 
 /** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
@@ -42,7 +43,7 @@ export class Exchange {
     this.client = request.socket?.remoteAddress ?? 'unknown';
     // Not asked of the response: HTTP/2's compatibility object knows neither `writableFinished` nor `closed`.
     response.once('finish', () => {
-      this.#finished = true;
+      this.#finished = !wasReset(response);
     });
     response.once('close', () => {
       this.#closed = true;
@@ -86,6 +87,11 @@ export class Exchange {
   get bodyTaken(): boolean {
     return this.request.complete || this.request.readableEnded;
   }
+}
+
+/** HTTP/2's compatibility object emits `finish` even where the stream was reset. */
+function wasReset(response: ServerResponse | Http2ServerResponse): boolean {
+  return 'stream' in response && response.stream.rstCode !== 0;
 }
 
 /** The client left: nobody's failure (rule 5). */

@@ -1,12 +1,8 @@
-import type { ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { asUpstreamError, type UpstreamError } from '../upstream/upstream-error.ts';
+import { cut } from './cut.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import type { BodyStream, Reply } from './reply.ts';
-
-/** How long what is already in the socket's buffers may take to leave after a body was cut. */
-const LINGER_MS = 5000;
 
 /** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
@@ -56,7 +52,7 @@ async function relayStream(exchange: Exchange, body: BodyStream): Promise<void> 
     body.rest.destroy();
     body.lease.ended(error instanceof ClientGone ? 'neutral' : 'bad');
     if (error instanceof ClientGone) throw error;
-    cut(exchange, response);
+    cut(exchange);
     const { reason, message } = asUpstreamError(error);
     const attempt = exchange.attempts.at(-1);
     if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail: message });
@@ -120,19 +116,4 @@ function stalled(stallMs: number): UpstreamError {
 
 function shortBody(body: Readable): unknown {
   return body.errored ?? new Error('other side closed in the middle of the body');
-}
-
-/**
- * Ends a reply short of its Content-Length: what was sent arrives, then a clean FIN, on which containerd resumes by itself; after a
- * reset it would not. A chunked body stays without its last chunk.
- */
-function cut(exchange: Exchange, response: ServerResponse): void {
-  if (exchange.multiplexed) {
-    (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    return;
-  }
-  const { socket } = response;
-  if (!socket) return;
-  socket.end();
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

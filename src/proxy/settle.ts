@@ -1,4 +1,5 @@
 import { OciError } from '../oci/error.ts';
+import { cut } from './cut.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import type { RequestRecord } from './record.ts';
@@ -28,7 +29,7 @@ function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
   exchange.notes.detail ??= known.message;
   exchange.notes.outcome ??= outcomeOf(known);
   if (response.headersSent) {
-    response.destroy();
+    cut(exchange);
     return;
   }
   const body = Buffer.from(known.body());
@@ -78,8 +79,7 @@ function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
 
 function recordOf(exchange: Exchange, error: unknown): RequestRecord {
   const { notes, response } = exchange;
-  const gone =
-    error instanceof ClientGone || (error === undefined && !exchange.finished && notes.outcome !== 'cut');
+  const gone = error instanceof ClientGone || (error === undefined && !exchange.finished && notes.outcome !== 'cut');
   const fallback = notes.upstream !== undefined && notes.preferred !== undefined && notes.upstream !== notes.preferred;
   const served =
     response.statusCode < 400 ? (fallback ? 'fallback' : 'served') : response.statusCode >= 500 ? 'failed' : 'refused';
