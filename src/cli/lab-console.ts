@@ -1,0 +1,46 @@
+import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline';
+
+/** Where the lab's lines go and come from: a prompt on a terminal, plain lines off it. */
+export class LabConsole {
+  readonly #prompt: Interface | undefined;
+  readonly interactive: boolean;
+
+  /** `onLine` gets what is typed, or piped in; `onEnd` that there will be no more (only on a terminal, where it means "quit"). */
+  constructor(onLine: (line: string) => void, onEnd: () => void) {
+    const { stdin, stdout } = process;
+    this.interactive = stdin.isTTY === true && stdout.isTTY === true;
+    // In the background of a terminal, reading from it would stop the process (SIGTTIN).
+    if (!this.interactive && stdin.isTTY) return;
+    this.#prompt = createInterface(
+      this.interactive ? { input: stdin, output: stdout, prompt: 'lab> ' } : { input: stdin, terminal: false },
+    );
+    this.#prompt.on('line', (line) => {
+      onLine(line);
+      this.#show();
+    });
+    if (!this.interactive) return;
+    this.#prompt.on('SIGINT', onEnd);
+    this.#prompt.on('close', onEnd);
+  }
+
+  /** Writes lines, above the prompt if there is one. */
+  print(text: string): void {
+    if (!this.interactive) {
+      process.stdout.write(`${text}\n`);
+      return;
+    }
+    clearLine(process.stdout, 0);
+    cursorTo(process.stdout, 0);
+    process.stdout.write(`${text}\n`);
+    this.#show();
+  }
+
+  close(): void {
+    this.#prompt?.removeAllListeners('close');
+    this.#prompt?.close();
+  }
+
+  #show(): void {
+    if (this.interactive) this.#prompt?.prompt(true);
+  }
+}
