@@ -5,7 +5,7 @@ import { OciError } from '../oci/error.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import type { Lease } from '../upstream/lease.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { asUpstreamError } from '../upstream/upstream-error.ts';
+import { asUpstreamError, type UpstreamError } from '../upstream/upstream-error.ts';
 import type { Carried, Carrier, Journey } from './carrier.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
@@ -101,10 +101,11 @@ export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier
       note('aborted', {});
       throw error;
     }
-    const { reason, message } = asUpstreamError(error);
+    const failure = asUpstreamError(error);
+    const { reason, message } = failure;
     note('failed', { reason, detail: message });
     if (reason === 'credentials') upstream.credentialsFailed(message);
-    throw unreachable(exchange, plan, reason, message);
+    throw unreachable(exchange, plan, failure);
   }
 }
 
@@ -227,15 +228,16 @@ async function journeyOf(
 function unreachable(
   exchange: Exchange,
   { attempt, upstream, request }: PushPlan,
-  reason: string,
-  message: string,
+  { reason, summary }: UpstreamError,
 ): OciError {
   if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason)) {
-    return refusal(upstream.name, { mode: 'refusing', since: exchange.startedAt, reason: message });
+    return refusal(upstream.name, {
+      mode: 'refusing',
+      since: exchange.startedAt,
+      reason: `it cannot be reached: ${summary}`,
+    });
   }
-  return new OciError(
-    'UNAVAILABLE',
-    `${attempt.upstream} failed in the middle of the push (${reason}: ${message}); push again`,
-    { retryAfter: 5 },
-  );
+  return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`, {
+    retryAfter: 5,
+  });
 }

@@ -1,7 +1,7 @@
 import type { CanaryState } from '../failover/view.ts';
 import { readJson } from './body.ts';
 import type { Canary, ProbeGet } from './canary.ts';
-import { failureOf } from './upstream-error.ts';
+import { asUpstreamError } from './upstream-error.ts';
 
 /** What one probe of one URL showed. */
 export interface ProbeReport {
@@ -69,7 +69,7 @@ export async function readCanary(
 
 function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return 'the probe timed out';
-  return `the probe failed (${failureOf(error)}: ${error instanceof Error ? error.message : String(error)})`;
+  return `the probe failed (${asUpstreamError(error).summary})`;
 }
 
 /** What Harbor says of itself; nothing where it does not say it in time, because that alone is no reason to leave it. */

@@ -9,6 +9,12 @@ export class UpstreamError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.reason = reason;
   }
+
+  /** For clients too: without the addresses and host names that the system's messages hold. */
+  get summary(): string {
+    const { code } = describe(this.cause);
+    return code === '' ? this.reason : `${this.reason}, ${code}`;
+  }
 }
 
 const BY_CODE: Record<string, Failure> = {
