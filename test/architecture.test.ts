@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { readSources, type Source } from './helpers/source.ts';
+
+interface Rule {
+  /** Folders of src/ whose code it may load. */
+  loads: string[];
+  /** Further folders of which it may know the types. */
+  types?: string[];
+}
+
+// The table of the design. Changing it is a decision: say why in docs/adr/.
+const RULES: Record<string, Rule> = {
+  oci: { loads: [] },
+  config: { loads: ['oci'] },
+  failover: { loads: ['oci'], types: ['config'] },
+  upstream: { loads: ['oci', 'config', 'failover'] },
+  auth: { loads: ['oci', 'config', 'upstream'] },
+  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth'] },
+  replication: { loads: ['oci', 'config', 'failover', 'upstream'] },
+  // Read-only: it sees the shapes of the others, and loads none of them.
+  status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication'] },
+  server: { loads: [], types: ['config'] },
+  lab: { loads: ['oci'] },
+  // `check` asks the upstreams itself; `serve` watches certificate files. All else goes through the app.
+  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server'], types: ['failover', 'proxy', 'status'] },
+  // src/app.ts and what it is made of: all the wiring, and no command.
+  '': {
+    loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'status', 'server'],
+  },
+};
+
+// Libraries with traps, each behind one file.
+const SOLE_IMPORTER: Record<string, string> = {
+  undici: 'src/upstream/client.ts',
+  opossum: 'src/upstream/breaker.ts',
+  'http-proxy': 'src/proxy/carrier.ts',
+};
+
+const sources = readSources('src');
+
+t.test('folders import what the design lets them', async (t) => {
+  t.ok(sources.length > 50, 'there are sources to look at');
+  for (const source of sources) {
+    const rule = RULES[source.folder];
+    t.ok(rule, `${source.file}: its folder stands in the table`);
+    t.strictSame(rule && forbiddenImports(source, rule), [], `${source.file} keeps to it`);
+  }
+});
+
+function forbiddenImports(source: Source, { loads, types = [] }: Rule): string[] {
+  return source.imports
+    .filter(({ file, typeOnly }) => {
+      const folder = file && folderOf(file);
+      if (folder === undefined || folder === source.folder) return false;
+      return !loads.includes(folder) && !(typeOnly && types.includes(folder));
+    })
+    .map(({ specifier, typeOnly }) => (typeOnly ? `type of ${specifier}` : specifier));
+}
+
+/** Undefined for what is not a source, such as package.json. */
+function folderOf(file: string): string | undefined {
+  const [top, ...parts] = file.split('/');
+  if (top !== 'src') return undefined;
+  return parts.length > 1 ? parts[0] : '';
+}
+
+t.test('pure folders do no I/O', async (t) => {
+  const io = /^node:(fs|net|http|https|http2|tls|dns|child_process|worker_threads|timers|dgram|process)(\/|$)/;
+  for (const source of sources.filter(({ folder }) => folder === 'oci' || folder === 'failover')) {
+    t.strictSame(
+      source.imports.map(({ specifier }) => specifier).filter((specifier) => io.test(specifier)),
+      [],
+      source.file,
+    );
+    t.notMatch(source.code, /\b(setTimeout|setInterval|fetch|await)\b/, `${source.file} neither waits nor asks`);
+  }
+});
+
+t.test('no import goes round in a circle', async (t) => {
+  const graph = new Map(sources.map((source) => [source.file, source.imports.filter((one) => !one.typeOnly)]));
+  const state = new Map<string, 'open' | 'done'>();
+  const circles: string[] = [];
+  const visit = (file: string, path: string[]): void => {
+    if (state.get(file) === 'open') circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+    if (state.has(file)) return;
+    state.set(file, 'open');
+    for (const { file: next } of graph.get(file) ?? []) if (next) visit(next, [...path, file]);
+    state.set(file, 'done');
+  };
+  for (const { file } of sources) visit(file, []);
+  t.strictSame(circles, []);
+});
+
+t.test('each library with traps has one door', async (t) => {
+  for (const [name, door] of Object.entries(SOLE_IMPORTER))
+    t.strictSame(importers(name), [door], `${name} is imported by ${door} alone`);
+});
+
+function importers(name: string): string[] {
+  const isIt = (specifier: string) => specifier === name || specifier.startsWith(`${name}/`);
+  return sources.filter(({ imports }) => imports.some(({ specifier }) => isIt(specifier))).map(({ file }) => file);
+}
+
+t.test('whatever src/ loads is installed with a published package', async (t) => {
+  const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  );
+  const loaded = sources.flatMap(({ imports }) =>
+    imports.filter(({ specifier, typeOnly }) => !typeOnly && !/^(\.|node:)/.test(specifier)),
+  );
+  const packages = new Set(loaded.map(({ specifier }) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier));
+  t.strictSame([...packages].filter((name) => !(name in dependencies)).sort(), []);
+});
+
+t.test('only a command ends the process', async (t) => {
+  for (const { file, folder, code } of sources)
+    if (folder !== 'cli') t.notMatch(code, /process\.(exit|abort|kill|reallyExit)\b/, file);
+});
+
+t.test('files have one noun and a name that says it', async (t) => {
+  for (const { file, text, code } of sources) {
+    t.notMatch(
+      file,
+      /(^|\/)(index|utils?|helpers?|common|misc|shared)(\.ts|\/)/,
+      `${file}: a name that says something`,
+    );
+    t.notMatch(code, /^export\s+(type\s+)?(\*|\{[^}]*\})\s*(as\s+\w+\s+)?from\b/m, `${file}: exports its own`);
+    t.ok(text.split('\n').length <= 251, `${file}: at most 250 lines`);
+  }
+  for (const { file, text } of readSources('test/helpers'))
+    t.ok(text.split('\n').length <= 251, `${file}: at most 250 lines`);
+});
+
+t.test('the words of the design, and no synonyms', async (t) => {
+  for (const { file, folder, code } of sources) {
+    t.notMatch(code, /backend/i, `${file}: an upstream is an upstream`);
+    // `layers` is a field of an OCI manifest, and media types have the word in them; the lab makes both.
+    const words = code.replace(/\blayers\b/g, '').replace(/application\/vnd\.[\w.+-]+/g, '');
+    if (folder !== 'lab') t.notMatch(words, /layer/i, `${file}: a blob is a blob`);
+  }
+});
