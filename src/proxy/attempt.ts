@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { classify, confirmAbsence, type Failure, type Outcome } from '../failover/classify.ts';
 import type { Attempt } from '../failover/plan.ts';
 import { readBody } from '../upstream/body.ts';
-import type { UpstreamAnswer, UpstreamCall } from '../upstream/connection.ts';
+import type { Connection, UpstreamAnswer, UpstreamCall } from '../upstream/connection.ts';
 import type { Lease } from '../upstream/lease.ts';
 import type { Replica } from '../upstream/replica.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -61,9 +61,9 @@ export async function attemptRead(
   const signal = AbortSignal.any([deadline.signal, gone]);
   try {
     const call: UpstreamCall = { ...reading, signal, redirects: upstream.config.redirects.mode };
-    const answer = await connection.send(call);
+    const { answer, asked } = await ask(connection, call, reading);
     const outcome = await judge(upstream, replica, url, answer);
-    return await conclusion(outcome, answer, reading, lease, signal);
+    return await conclusion(outcome, answer, asked, lease, signal);
   } catch (error) {
     if (gone.aborted) {
       lease.ended('neutral');
@@ -73,6 +73,19 @@ export async function attemptRead(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Sends it. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): the manifest itself then tells what they ask. */
+async function ask(
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+): Promise<{ answer: UpstreamAnswer; asked: Reading }> {
+  const answer = await connection.send(call);
+  if (reading.method !== 'HEAD' || answer.status !== 405 || reading.wholeUpTo === undefined)
+    return { answer, asked: reading };
+  await answer.body.dump({ limit: 65_536 });
+  return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...reading, method: 'GET' } };
 }
 
 async function judge(upstream: Upstream, replica: Replica, url: string, answer: UpstreamAnswer): Promise<Outcome> {
