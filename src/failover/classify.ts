@@ -45,6 +45,7 @@ export interface ResultFacts {
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const DEFAULT_REST_MS = 5000;
 const MAX_REST_MS = 300_000;
+const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/;
 
 /** What the status of an answer means ("What an attempt's result means" in the design). A 404 still needs `confirmAbsence`. */
 export function classify(facts: ResultFacts, now: number): Outcome {
@@ -75,8 +76,9 @@ export function confirmAbsence(canary: CanaryState): Outcome {
 
 /** Milliseconds to leave an upstream alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
 export function restMs(retryAfter: string | undefined, now: number): number {
-  if (retryAfter === undefined) return DEFAULT_REST_MS;
-  const seconds = /^\d{1,9}$/.test(retryAfter.trim()) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - now;
-  if (!Number.isFinite(seconds)) return DEFAULT_REST_MS;
-  return Math.min(Math.max(seconds, 0), MAX_REST_MS);
+  const text = retryAfter?.trim() ?? '';
+  // Date.parse makes a date of almost anything ("1.5", "-5"): only the forms of HTTP-date, which begin with a day, are let through.
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? Date.parse(text) - now : Number.NaN;
+  if (Number.isNaN(ms)) return DEFAULT_REST_MS;
+  return Math.min(Math.max(ms, 0), MAX_REST_MS);
 }

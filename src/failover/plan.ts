@@ -1,4 +1,5 @@
 import { OciError } from '../oci/error.ts';
+import { obstacleTo } from './obstacle.ts';
 import { type Candidate, type Route, toUpstream } from './rewrite.ts';
 import type { Gate, ReplicaView, TrafficClass, UpstreamView } from './view.ts';
 
@@ -29,7 +30,7 @@ export const MAX_ATTEMPTS = 6;
 
 /**
  * The attempts of a pull: upstreams in the route's order, each with its URLs; those that are well first, then, because a pull is
- * tried everywhere before it fails (fail open), those that are not.
+ * tried everywhere before it fails (fail open), those that are not, the likeliest to answer first.
  * @param turn grows with each request: URLs of one upstream take turns
  */
 export function planPull(
@@ -38,20 +39,36 @@ export function planPull(
   turn: number,
   now: number,
 ): Attempt[] {
-  const wellOff: Attempt[] = [];
-  const lastResort: Attempt[] = [];
+  const ranked: { attempt: Attempt; gravity: number }[] = [];
   for (const candidate of readable(input, upstreams)) {
     const view = upstreams.get(candidate.upstream);
     if (!view) continue;
     const repository = toUpstream(input.route, candidate, input.repository);
     for (const replica of inTurn(view.replicas, turn)) {
       const obstacle = obstacleTo(replica, input.class, now);
-      const attempt = { upstream: view.name, url: replica.url, repository, candidate, class: input.class };
-      if (obstacle === undefined) wellOff.push({ ...attempt, why: whyWell(replica, input.class) });
-      else lastResort.push({ ...attempt, why: `last resort: ${obstacle}` });
+      const why = obstacle ? `last resort: ${obstacle.why}` : whyWell(replica, input.class);
+      const attempt = { upstream: view.name, url: replica.url, repository, candidate, class: input.class, why };
+      ranked.push({ attempt, gravity: obstacle?.gravity ?? 0 });
     }
   }
-  return [...wellOff, ...lastResort].slice(0, MAX_ATTEMPTS);
+  // The sort is stable: among equals the route's order stays.
+  ranked.sort((a, b) => a.gravity - b.gravity);
+  return bounded(ranked.map(({ attempt }) => attempt));
+}
+
+/** Every upstream keeps a place, however many URLs those before it have: replicas that share one storage fail together. */
+function bounded(attempts: readonly Attempt[]): Attempt[] {
+  const firsts = new Set(
+    attempts
+      .filter((one, index) => attempts.findIndex((other) => other.upstream === one.upstream) === index)
+      .slice(0, MAX_ATTEMPTS),
+  );
+  let room = MAX_ATTEMPTS - firsts.size;
+  return attempts.filter((one) => {
+    if (firsts.has(one)) return true;
+    room -= 1;
+    return room >= 0;
+  });
 }
 
 /**
@@ -75,21 +92,6 @@ function inTurn(replicas: readonly ReplicaView[], turn: number): ReplicaView[] {
     .filter((replica) => replica !== undefined);
 }
 
-/** Why an attempt had better go elsewhere first; undefined if nothing speaks against it. */
-export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now: number): string | undefined {
-  if (replica.state === 'down') return `down: ${replica.reason}`;
-  if (replica.suspected) return 'a request to it has just failed, and no probe has been good since';
-  if (replica.restingUntil > now)
-    return `asked to be left alone for ${Math.ceil((replica.restingUntil - now) / 1000)} s`;
-  const breaker = replica.breakers[trafficClass];
-  if (breaker === 'open') return `${trafficClass} breaker open`;
-  if (breaker === 'half-open' && !replica.trialFree[trafficClass])
-    return `${trafficClass} breaker half-open, its trial is under way`;
-  if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
-    return 'as many requests under way as are allowed';
-  return undefined;
-}
-
 function whyWell(replica: ReplicaView, trafficClass: TrafficClass): string {
   if (replica.breakers[trafficClass] === 'half-open') return `trial of the half-open ${trafficClass} breaker`;
   return replica.state === 'unknown' ? 'not probed yet' : `up: ${replica.reason}`;
@@ -97,7 +99,7 @@ function whyWell(replica: ReplicaView, trafficClass: TrafficClass): string {
 
 /**
  * The one attempt of a push, or the reason why it is refused (rules 1 and 4).
- * @throws OciError DENIED with the reason and since when; UNSUPPORTED on a read-only route
+ * @throws OciError DENIED with the reason and since when, or because the route is read-only
  */
 export function planPush(
   route: Route,
@@ -115,8 +117,9 @@ export function planPush(
   const view = upstreams.get(push.upstream);
   if (!view) throw new OciError('UNKNOWN', `no upstream ${push.upstream}`);
   if (view.gate.mode !== 'accepting') throw refusal(view.name, view.gate);
-  const replicas = inTurn(view.replicas, turn);
-  const replica = replicas.find((one) => obstacleTo(one, 'push', now) === undefined) ?? replicas[0];
+  const [replica] = inTurn(view.replicas, turn)
+    .map((one) => ({ url: one.url, gravity: obstacleTo(one, 'push', now)?.gravity ?? 0 }))
+    .sort((a, b) => a.gravity - b.gravity);
   if (!replica) throw new OciError('UNKNOWN', `upstream ${push.upstream} has no URL`);
   return {
     upstream: view.name,
