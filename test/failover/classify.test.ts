@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { classify, confirmAbsence, type Outcome, type ResultFacts, restMs } from '../../src/failover/classify.ts';
+import { NOW } from './made-view.ts';
+
+function outcomeOf(facts: Partial<ResultFacts>): Outcome {
+  const usual = {
+    wwwAuthenticate: undefined,
+    retryAfter: undefined,
+    credentials: 'none',
+    authorityDead: false,
+  } as const;
+  return classify({ status: 200, ...usual, ...facts }, NOW);
+}
+
+const SERVED = { outcome: 'served' };
+const REFUSED = { outcome: 'refused' };
+const failed = (reason: string, more = {}) => ({ outcome: 'failed', reason, ...more });
+const BEARER = 'Bearer realm="https://harbor.lan/service/token",service="harbor-registry"';
+
+t.test('"What an attempt\'s result means", row by row', async (t) => {
+  const rows: [string, Partial<ResultFacts>, unknown][] = [
+    ['200', { status: 200 }, SERVED],
+    ['202', { status: 202 }, SERVED],
+    ['206', { status: 206 }, SERVED],
+    ['304', { status: 304 }, SERVED],
+    ...[301, 302, 303, 307, 308].map((status): [string, Partial<ResultFacts>, unknown] => [
+      `${status}`,
+      { status },
+      { outcome: 'redirect' },
+    ]),
+    ['404, not confirmed yet', { status: 404 }, { outcome: 'absent', confirmed: false }],
+    ["401 to the client's own", { status: 401, credentials: 'forward', wwwAuthenticate: BEARER }, REFUSED],
+    ["403 to the client's own", { status: 403, credentials: 'forward' }, REFUSED],
+    ['401 to injected ones', { status: 401, credentials: 'static', wwwAuthenticate: BEARER }, failed('credentials')],
+    ['403 to injected ones', { status: 403, credentials: 'static' }, failed('credentials')],
+    ['401 to none', { status: 401, credentials: 'none', wwwAuthenticate: 'Basic realm="x"' }, failed('credentials')],
+    ['403 to none', { status: 403, credentials: 'none' }, failed('credentials')],
+    ['Harbor without its database: no challenge', { status: 401, credentials: 'forward' }, failed('authority-dead')],
+    ['the same, empty', { status: 401, credentials: 'forward', wwwAuthenticate: '' }, failed('authority-dead')],
+    [
+      'the same to injected ones',
+      { status: 401, credentials: 'static', wwwAuthenticate: '' },
+      failed('authority-dead'),
+    ],
+    [
+      'its health says so',
+      { status: 401, credentials: 'forward', wwwAuthenticate: BEARER, authorityDead: true },
+      failed('authority-dead'),
+    ],
+    ['its health says so, but it denies', { status: 403, credentials: 'forward', authorityDead: true }, REFUSED],
+    ['its health says so, but it serves', { status: 200, authorityDead: true }, SERVED],
+    ...[400, 405, 412, 416].map((status): [string, Partial<ResultFacts>, unknown] => [
+      `${status}`,
+      { status },
+      REFUSED,
+    ]),
+    ['429', { status: 429, retryAfter: '7' }, failed('rate-limited', { restMs: 7000 })],
+    ['429 without a time', { status: 429 }, failed('rate-limited', { restMs: 5000 })],
+    ...[500, 502, 503, 504, 507, 599].map((status): [string, Partial<ResultFacts>, unknown] => [
+      `${status}`,
+      { status },
+      failed('status-5xx'),
+    ]),
+    ...[100, 101, 199, 300, 305, 399].map((status): [string, Partial<ResultFacts>, unknown] => [
+      `${status}`,
+      { status },
+      failed('malformed'),
+    ]),
+  ];
+  for (const [name, facts, expected] of rows) t.strictSame(outcomeOf(facts), expected, name);
+});
+
+t.test('a 404 is what the canary makes of it', async (t) => {
+  t.strictSame(confirmAbsence('good'), { outcome: 'absent', confirmed: true });
+  t.strictSame(confirmAbsence('none'), { outcome: 'absent', confirmed: false });
+  t.strictSame(confirmAbsence('failing'), failed('canary'));
+});
+
+t.test('Retry-After', async (t) => {
+  const rows: [string | undefined, number][] = [
+    [undefined, 5000],
+    ['', 5000],
+    ['0', 0],
+    ['2', 2000],
+    [' 2 ', 2000],
+    ['86400', 300_000],
+    ['99999999999999999999', 300_000],
+    ['9'.repeat(400), 300_000],
+    [new Date(NOW + 10_000).toUTCString(), 9500],
+    [new Date(NOW - 10_000).toUTCString(), 0],
+    [new Date(NOW + 86_400_000).toUTCString(), 300_000],
+    ['Monday, 04-May-26 03:02:11 GMT', 9500],
+    ['Mon and nothing else', 5000],
+    ['1.5', 5000],
+    ['-5', 5000],
+    ['1e3', 5000],
+    ['soon', 5000],
+    ['May', 5000],
+  ];
+  for (const [header, expected] of rows) t.equal(restMs(header, NOW), expected, JSON.stringify(header?.slice(0, 40)));
+});
+
+t.test('property: every status has an outcome; a rest is within bounds', async () => {
+  const facts = fc.record({
+    status: fc.integer({ min: 100, max: 999 }),
+    wwwAuthenticate: fc.option(fc.oneof(fc.string(), fc.constant(BEARER)), { nil: undefined }),
+    retryAfter: fc.option(fc.oneof(fc.string(), fc.nat().map(String)), { nil: undefined }),
+    credentials: fc.constantFrom('forward' as const, 'static' as const, 'none' as const),
+    authorityDead: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(facts, (given) => {
+      const result = classify(given, NOW);
+      if (result.outcome === 'served') return given.status < 300 || given.status === 304;
+      // Nobody is told that their password is wrong but for their own credentials.
+      if (result.outcome === 'refused' && [401, 403].includes(given.status)) return given.credentials === 'forward';
+      if (result.outcome === 'absent') return given.status === 404;
+      if (result.outcome !== 'failed' || result.restMs === undefined) return true;
+      return given.status === 429 && result.restMs >= 0 && result.restMs <= 300_000;
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { type Health, type HealthRules, initialHealth, nextHealth, probeDelay } from '../../src/failover/health.ts';
+
+const RULES: HealthRules = { fall: 3, rise: 2, interval: 2000, fastInterval: 500, holdDown: 10_000 };
+
+/** Feeds results, one a second from 0 on; `+` is good, `-` is bad. Returns the state after each as `u` (up) or `d` (down). */
+function run(results: string, rules: HealthRules = RULES, step = 1000): { states: string; health: Health } {
+  let health = initialHealth(0);
+  let states = '';
+  for (const [index, sign] of [...results].entries()) {
+    health = nextHealth(
+      health,
+      { ok: sign === '+', reason: sign === '+' ? 'good' : `bad ${index}` },
+      rules,
+      index * step,
+    );
+    states += health.state.charAt(0);
+  }
+  return { states, health };
+}
+
+t.test('fall, rise and hold-down', async (t) => {
+  const quick = { ...RULES, holdDown: 0 };
+  const rows: [string, string, HealthRules, string][] = [
+    ['the first result decides: up', '+', RULES, 'u'],
+    ['the first result decides: down', '-', RULES, 'd'],
+    ['fall needs three in a row', '+--+--+', RULES, 'uuuuuuu'],
+    ['three in a row', '+---', RULES, 'uuud'],
+    ['rise needs two in a row', '-+-+-', quick, 'ddddd'],
+    ['two in a row', '-++', quick, 'ddu'],
+    ['one is enough if so configured', '+-+', { ...quick, fall: 1, rise: 1 }, 'udu'],
+    ['held down for ten seconds', `+---${'+'.repeat(11)}`, RULES, `uuud${'d'.repeat(9)}uu`],
+    ['a bad one at the end of the hold-down begins the count anew', '+---++++++++-++', RULES, `uuu${'d'.repeat(11)}u`],
+    ['down at the start holds as well', `-${'+'.repeat(11)}`, RULES, `${'d'.repeat(10)}uu`],
+  ];
+  for (const [name, results, rules, expected] of rows) t.equal(run(results, rules).states, expected, name);
+});
+
+t.test('since and reason', async (t) => {
+  t.match(initialHealth(7), { state: 'unknown', since: 7, reason: 'not probed yet' });
+  t.match(run('+--').health, { state: 'up', since: 0, reason: 'good', streak: 2 }, 'a doubt changes neither');
+  t.match(run('+---').health, { state: 'down', since: 3000, reason: 'bad 3', streak: 0 });
+  t.match(run('+----').health, { state: 'down', since: 3000, reason: 'bad 4' }, 'the newest reason, the first time');
+  t.match(run('+---+').health, { state: 'down', since: 3000, reason: 'bad 3', streak: 1 });
+});
+
+t.test('the next probe comes sooner while the state is changing', async (t) => {
+  const steady = run('++').health;
+  t.equal(probeDelay(steady, RULES, 0.5), 2000);
+  t.equal(probeDelay(steady, RULES, 0), 1800);
+  t.equal(probeDelay(steady, RULES, 1), 2200);
+  t.equal(probeDelay(initialHealth(0), RULES, 0.5), 500);
+  t.equal(probeDelay(run('+-').health, RULES, 0.5), 500);
+  t.equal(probeDelay(run('+---').health, RULES, 0.5), 2000, 'down and staying so');
+  t.equal(probeDelay(run('+---+').health, RULES, 0.5), 500, 'down and coming back');
+});
+
+t.test(
+  'property: never down but by `fall` bad results in a row, never up but by `rise` good ones and the hold-down',
+  async () => {
+    const rules = fc.record({
+      fall: fc.integer({ min: 1, max: 5 }),
+      rise: fc.integer({ min: 1, max: 5 }),
+      interval: fc.constant(2000),
+      fastInterval: fc.constant(500),
+      holdDown: fc.nat(5000),
+    });
+    const steps = fc.array(fc.record({ ok: fc.boolean(), ms: fc.nat(3000) }), { maxLength: 60 });
+    fc.assert(
+      fc.property(rules, steps, (given, results) => {
+        let health = initialHealth(0);
+        let now = 0;
+        let inRow = 0;
+        let last: boolean | undefined;
+        for (const { ok, ms } of results) {
+          now += ms;
+          inRow = ok === last ? inRow + 1 : 1;
+          last = ok;
+          const before = health;
+          health = nextHealth(health, { ok, reason: '' }, given, now);
+          if (before.state === 'unknown' || before.state === health.state) continue;
+          if (health.since !== now) return false;
+          if (health.state === 'down' && (ok || inRow < given.fall)) return false;
+          if (health.state === 'up' && (!ok || inRow < given.rise || now - before.since < given.holdDown)) return false;
+        }
+        // And it does change: nothing sticks.
+        for (let count = 0; count < 6; count += 1) {
+          now += given.holdDown + 1;
+          health = nextHealth(health, { ok: true, reason: '' }, given, now);
+        }
+        return health.state === 'up';
+      }),
+    );
+  },
+);

@@ -1,0 +1,221 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { MAX_ATTEMPTS, type PullInput, planPull, planPush, refusal } from '../../src/failover/plan.ts';
+import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
+import { libraryRoute, NOW, perClass, replica, upstream, views } from './made-view.ts';
+
+const PULL: PullInput = { route: libraryRoute(), repository: 'library/app', class: 'control', blobHead: false };
+const refusing: Gate = { mode: 'refusing', since: NOW - 61_500, reason: 'no answer' };
+const settling: Gate = { mode: 'settling', since: NOW - 1000, reason: 'back, and settling' };
+
+function order(all: Map<string, UpstreamView>, input: Partial<PullInput> = {}, turn = 0): string[] {
+  return planPull({ ...PULL, ...input }, all, turn, NOW).map(({ url }) => url.replace('https://', ''));
+}
+
+const urls = (name: string, count: number, given: Partial<ReplicaView> = {}) =>
+  Array.from({ length: count }, (_, index) => replica(`https://${name}${index + 1}`, given));
+
+t.test('the order of a pull', async (t) => {
+  const harbor = (given: Partial<ReplicaView>) => upstream('harbor', { replicas: [replica('https://harbor', given)] });
+  const gcr = (given: Partial<ReplicaView>) => upstream('gcr', { replicas: [replica('https://gcr', given)] });
+  const halfOpen = perClass<BreakerState>('half-open');
+  const rows: [string, Partial<ReplicaView>, Partial<ReplicaView>, string[]][] = [
+    ["the route's own", {}, {}, ['harbor', 'gcr']],
+    ['not probed yet counts as well', { state: 'unknown' }, {}, ['harbor', 'gcr']],
+    ['down is asked last', { state: 'down' }, {}, ['gcr', 'harbor']],
+    ['open is asked last', { breakers: perClass('open') }, {}, ['gcr', 'harbor']],
+    ['suspected is asked last', { suspected: true }, {}, ['gcr', 'harbor']],
+    ['resting is asked last', { restingUntil: NOW + 1 }, {}, ['gcr', 'harbor']],
+    ['saturated is asked last', { saturated: { control: true, data: false } }, {}, ['gcr', 'harbor']],
+    [
+      'half-open gets a trial, the next on standby',
+      { breakers: halfOpen, trialFree: perClass(true) },
+      {},
+      ['harbor', 'gcr'],
+    ],
+    ['one trial only', { breakers: halfOpen }, {}, ['gcr', 'harbor']],
+    ["all down: the route's own", { state: 'down' }, { state: 'down' }, ['harbor', 'gcr']],
+    ['one failure weighs less than an outage', { state: 'down' }, { suspected: true }, ['gcr', 'harbor']],
+    ['an open breaker less than an outage', { state: 'down' }, { breakers: perClass('open') }, ['gcr', 'harbor']],
+    ['a rest more than a failure', { restingUntil: NOW + 9 }, { suspected: true }, ['gcr', 'harbor']],
+  ];
+  for (const [name, first, second, expected] of rows)
+    t.strictSame(order(views(harbor(first), gcr(second))), expected, name);
+});
+
+t.test('an attempt', async (t) => {
+  const all = views(
+    upstream('harbor', { replicas: [replica('https://harbor', { state: 'down', reason: 'no answer' })] }),
+    upstream('gcr'),
+  );
+  const [first, second] = planPull(PULL, all, 0, NOW);
+  t.match(first, {
+    upstream: 'gcr',
+    url: 'https://gcr',
+    repository: 'example-project/app',
+    class: 'control',
+    why: 'up: canary blob was read',
+  });
+  t.match(second, { upstream: 'harbor', repository: 'library/app', why: 'last resort: down: no answer' });
+  t.equal(first?.candidate, PULL.route.pull[1]);
+  const [trial] = planPull(
+    PULL,
+    views(
+      upstream('harbor', {
+        replicas: [replica('https://harbor', { breakers: perClass('half-open'), trialFree: perClass(true) })],
+      }),
+    ),
+    0,
+    NOW,
+  );
+  t.equal(trial?.why, 'trial of the half-open control breaker');
+});
+
+t.test('an upstream that is not there is left out', async (t) => {
+  t.strictSame(order(views(upstream('gcr'))), ['gcr']);
+  t.strictSame(order(views()), []);
+});
+
+t.test('URLs of one upstream take turns', async (t) => {
+  const all = views(upstream('harbor', { replicas: urls('harbor', 3) }), upstream('gcr'));
+  t.strictSame(order(all, {}, 0), ['harbor1', 'harbor2', 'harbor3', 'gcr']);
+  t.strictSame(order(all, {}, 1), ['harbor2', 'harbor3', 'harbor1', 'gcr']);
+  t.strictSame(order(all, {}, 2), ['harbor3', 'harbor1', 'harbor2', 'gcr']);
+  t.strictSame(order(all, {}, 999_999), order(all, {}, 0));
+});
+
+t.test('a plan is bounded, and nobody is pushed out by the URLs of another', async (t) => {
+  const all = views(upstream('harbor', { replicas: urls('harbor', 9) }), upstream('gcr'));
+  t.strictSame(order(all), ['harbor1', 'harbor2', 'harbor3', 'harbor4', 'harbor5', 'gcr']);
+  const down = views(
+    upstream('harbor', { replicas: urls('harbor', 9, { state: 'down' }) }),
+    upstream('gcr', { replicas: urls('gcr', 9) }),
+  );
+  t.strictSame(order(down), ['gcr1', 'gcr2', 'gcr3', 'gcr4', 'gcr5', 'harbor1']);
+});
+
+t.test('HEAD of a blob: who may say that it exists', async (t) => {
+  const state = (gate: Gate, down = false) =>
+    views(
+      upstream('harbor', {
+        gate,
+        state: down ? 'down' : 'up',
+        replicas: [replica('https://harbor', { state: down ? 'down' : 'up' })],
+      }),
+      upstream('gcr'),
+    );
+  const head = { blobHead: true };
+  const accepting: Gate = { mode: 'accepting', since: 0, reason: '' };
+  t.strictSame(order(state(accepting), head), ['harbor']);
+  t.strictSame(order(state(settling), head), ['harbor']);
+  t.strictSame(order(state(refusing), head), ['harbor', 'gcr'], 'read-only, say: it knows best');
+  t.strictSame(order(state(refusing, true), head), ['gcr'], 'down: not waited for');
+  t.strictSame(order(state(accepting)), ['harbor', 'gcr'], 'any other pull');
+  const elsewhere = libraryRoute({ push: { upstream: 'other', prefix: 'library/', replicate: false } });
+  t.strictSame(
+    order(views(upstream('other'), upstream('harbor'), upstream('gcr')), { ...head, route: elsewhere }),
+    ['other'],
+    'also where it is not pulled from',
+  );
+  const readOnly = libraryRoute({ push: undefined });
+  t.strictSame(order(state(accepting), { ...head, route: readOnly }), ['harbor', 'gcr'], 'nothing is pushed there');
+});
+
+const replicaState: fc.Arbitrary<Partial<ReplicaView>> = fc.record({
+  state: fc.constantFrom('up' as const, 'down' as const, 'unknown' as const),
+  suspected: fc.boolean(),
+  restingUntil: fc.constantFrom(0, NOW + 5000),
+  breakers: fc
+    .constantFrom('closed' as const, 'open' as const, 'half-open' as const)
+    .map((state) => perClass<BreakerState>(state)),
+  trialFree: fc.boolean().map((free) => perClass(free)),
+  saturated: fc.record({ control: fc.boolean(), data: fc.boolean() }),
+});
+const replicas = (name: string) =>
+  fc
+    .array(replicaState, { minLength: 1, maxLength: 8 })
+    .map((states) => states.map((given, index) => replica(`https://${name}${index}`, given)));
+
+t.test(
+  'property: a pull is tried on every upstream, never twice at one URL, within bounds, and the well ones first',
+  async () => {
+    fc.assert(
+      fc.property(
+        replicas('harbor'),
+        replicas('gcr'),
+        fc.nat(1000),
+        fc.constantFrom('control' as const, 'data' as const),
+        (first, second, turn, trafficClass) => {
+          const all = views(upstream('harbor', { replicas: first }), upstream('gcr', { replicas: second }));
+          const attempts = planPull({ ...PULL, class: trafficClass }, all, turn, NOW);
+          const reasons = attempts.map(({ why }) => why.startsWith('last resort'));
+          return (
+            attempts.length === Math.min(MAX_ATTEMPTS, first.length + second.length) &&
+            new Set(attempts.map(({ url }) => url)).size === attempts.length &&
+            new Set(attempts.map((one) => one.upstream)).size === 2 &&
+            reasons.indexOf(true) === (reasons.includes(true) ? reasons.filter((last) => !last).length : -1)
+          );
+        },
+      ),
+    );
+  },
+);
+
+t.test('a push goes to the push upstream', async (t) => {
+  const all = views(upstream('harbor'), upstream('gcr'));
+  t.match(planPush(libraryRoute(), 'library/app', all, 0, NOW), {
+    upstream: 'harbor',
+    url: 'https://harbor',
+    repository: 'library/app',
+    class: 'push',
+  });
+  const [, gcr] = libraryRoute().pull;
+  t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, NOW), {
+    upstream: 'gcr',
+    repository: 'example-project/app',
+  });
+});
+
+t.test('of several URLs a push takes the best, in turn', async (t) => {
+  const pushUrl = (states: Partial<ReplicaView>[], turn: number) => {
+    const all = states.map((given, index) => replica(`https://harbor${index + 1}`, given));
+    return planPush(libraryRoute(), 'library/app', views(upstream('harbor', { replicas: all })), turn, NOW).url;
+  };
+  t.equal(pushUrl([{}, {}], 0), 'https://harbor1');
+  t.equal(pushUrl([{}, {}], 1), 'https://harbor2');
+  t.equal(pushUrl([{ state: 'down' }, {}], 0), 'https://harbor2');
+  for (const turn of [0, 1]) {
+    t.equal(
+      pushUrl([{ state: 'down' }, { suspected: true }], turn),
+      'https://harbor2',
+      "not the one that is down, whoever's turn it is",
+    );
+    t.equal(pushUrl([{ breakers: perClass('open') }, { breakers: perClass('half-open') }], turn), 'https://harbor2');
+  }
+});
+
+t.test('a refused push says why and since when', async (t) => {
+  const push =
+    (given: Partial<UpstreamView>, route = libraryRoute()) =>
+    () =>
+      planPush(route, 'library/app', views(upstream('harbor', given)), 0, NOW);
+  t.throws(push({ gate: refusing }), {
+    code: 'DENIED',
+    status: 403,
+    message: 'pushes are refused since 2026-05-04T03:01:00Z: harbor cannot take them (no answer); pulls keep working',
+  });
+  t.throws(push({ gate: settling }), {
+    code: 'DENIED',
+    status: 403,
+    message: 'pushes are refused for a few seconds more: harbor came back at 2026-05-04T03:02:00Z; try again',
+  });
+  t.throws(push({}, libraryRoute({ push: undefined })), {
+    code: 'DENIED',
+    status: 403,
+    message: /"library\/" are not taken: the route is read-only/,
+  });
+  t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
+  t.throws(push({ replicas: [] }), { code: 'UNKNOWN' });
+  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, NOW), { code: 'UNKNOWN' });
+  t.equal(refusal('harbor', refusing).headers['retry-after'], undefined, 'dockerd would go on for a minute');
+});
