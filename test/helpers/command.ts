@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { findTool } from './tool.ts';
+import { commandLine } from './command-line.ts';
 
 export interface Finished {
   status: number | NodeJS.Signals;
@@ -24,9 +24,8 @@ export async function tryCommand(
   { env, cwd, timeout = 60_000 }: CommandOptions = {},
 ): Promise<Finished> {
   const began = performance.now();
-  const setpriv = findTool('setpriv');
-  const all = setpriv ? ['--pdeathsig', 'KILL', '--', file, ...args] : [...args];
-  const child = spawn(setpriv ?? file, all, {
+  const [program, line] = commandLine(file, args);
+  const child = spawn(program, line, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: env ?? process.env,
     timeout,

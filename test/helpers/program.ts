@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { commandLine } from './command-line.ts';
 import type { Owner } from './temporary-folder.ts';
-import { findTool } from './tool.ts';
 import { until } from './until.ts';
 
 export interface ProgramOptions {
@@ -38,11 +38,12 @@ export class Program {
     const { command, args, logFile, env, cwd } = this.#options;
     const log = openSync(logFile, 'a');
     this.#from = readFileSync(logFile).length;
-    // Even if this test process is killed, its children must not stay: the kernel kills them with it.
-    const setpriv = findTool('setpriv');
-    const line = setpriv ? [setpriv, '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
-    const [file = command, ...rest] = line;
-    this.#child = spawn(file, rest, { stdio: ['ignore', log, log], env: env ?? process.env, ...(cwd ? { cwd } : {}) });
+    const [file, line] = commandLine(command, args);
+    this.#child = spawn(file, line, {
+      stdio: ['ignore', log, log],
+      env: env ?? process.env,
+      ...(cwd ? { cwd } : {}),
+    });
     this.#child.on('error', (error) => process.stderr.write(`${command}: ${error.message}\n`));
     closeSync(log);
   }
