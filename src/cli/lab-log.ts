@@ -19,11 +19,9 @@ export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string
     const text = requestText(request);
     return text && `${clock}  ${text}`;
   }
-  const { upstream, ...more } = rest;
-  const details = Object.entries(more)
-    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
-    .map(([key, value]) => `${key} ${value}`);
-  return `${clock}  ${[upstream, msg].filter(Boolean).join(': ')}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
+  const { upstream, reason, err, class: trafficClass, detail } = rest;
+  const why = [trafficClass, reason, detail, err instanceof Object && 'message' in err && err.message].filter(Boolean);
+  return `${clock}  ${[upstream, msg].filter(Boolean).join(': ')}${why.length > 0 ? ` - ${why.join(', ')}` : ''}`;
 }
 
 function requestText(request: RequestRecord): string | undefined {

@@ -8,16 +8,15 @@ interface Effect {
 
 const OUTAGE: Effect = {
   primary:
-    'pull hello: it succeeds, from the fallback. Push: refused at once with 403 DENIED and the reason. "off" later brings traffic back after some 3 s, pushes 2 s after that.',
-  fallback: 'pull hello: nothing is noticed, the primary serves. With both out, pulls end in 503 within 10 s.',
+    'Try: pull hello; it succeeds, from the fallback. Push: refused at once with 403 DENIED and the reason. Switched off, the primary is back after some 3 s, and takes pushes 2 s later.',
+  fallback: 'Expected: nobody notices while the primary serves. With both out, pulls end in 503 within 10 s.',
 };
+const UNNOTICED = 'Expected: nobody notices while the primary serves. Switch the primary down as well to see it.';
 const MIDWAY: Effect = {
   primary:
-    'pull big: the transfer breaks off short of its length, never as if it were whole; containerd resumes it from the fallback, skopeo reports it. Pull again: the fallback serves.',
-  fallback:
-    'nothing, as long as the primary serves. Switch the primary down as well to see the fallback itself break off.',
+    'Try: pull big; the transfer ends short of its length, never as if it were whole. containerd resumes it from the fallback, skopeo reports it. Pull again: the fallback serves until a probe of the primary was good.',
+  fallback: UNNOTICED,
 };
-const NO_CHANGE = 'nothing, as long as the primary serves.';
 
 const EFFECTS: Record<FaultName, Effect> = {
   down: OUTAGE,
@@ -26,37 +25,37 @@ const EFFECTS: Record<FaultName, Effect> = {
   storageGone: OUTAGE,
   errors: OUTAGE,
   emptyChallenge401: OUTAGE,
-  rateLimited: {
-    ...OUTAGE,
-    primary: 'pull hello: it succeeds, from the fallback, and the primary is left alone for as long as it asked.',
-  },
+  rateLimited: OUTAGE,
   cut: MIDWAY,
   short: MIDWAY,
-  stall: { ...MIDWAY, primary: `${MIDWAY.primary} The break comes after 5 s without a byte.` },
-  slow: { primary: 'pull big: it takes its time, and arrives whole from the primary.', fallback: NO_CHANGE },
+  stall: { ...MIDWAY, primary: `${MIDWAY.primary} It ends after 5 s without a byte.` },
+  slow: { primary: 'Try: pull big; it takes its time, and arrives whole from the primary.', fallback: UNNOTICED },
   delay: {
     primary:
-      'pull hello: slower; with ms above the deadlines (3000 for manifests, 5000 for blobs) the fallback serves.',
-    fallback: NO_CHANGE,
+      'Try: pull hello; it is slower. With ms above the deadlines (3000 for manifests, 5000 for blobs) the fallback serves.',
+    fallback: UNNOTICED,
   },
   corrupt: {
-    primary: 'pull big: the client finds the wrong digest and refuses the blob; it is never taken for right.',
-    fallback: NO_CHANGE,
+    primary: 'Try: pull big; the client finds the wrong digest and refuses the blob. Wrong bytes never pass as right.',
+    fallback: UNNOTICED,
   },
-  wrongLength: { primary: 'pull big: the client refuses the blob; it is never taken for right.', fallback: NO_CHANGE },
+  wrongLength: {
+    primary: 'Try: pull big; the client refuses the blob. Wrong bytes never pass as right.',
+    fallback: UNNOTICED,
+  },
   readOnly: {
-    primary: 'push: refused with 403 DENIED. Pull: as before, from the primary.',
-    fallback: 'nothing: nobody writes there.',
+    primary: 'Try: push; refused with 403 DENIED. Pull hello: as before, from the primary.',
+    fallback: 'Expected: nobody notices, since nothing is ever written there.',
   },
   unhealthy: {
-    primary: 'status: it names the component. Pull: as before, as long as the canary can be read.',
-    fallback: NO_CHANGE,
+    primary: 'Try: status; it names the component. Pull hello: as before, while the canary can be read.',
+    fallback: 'Expected: nothing; only Harbor says how its components are.',
   },
 };
 
 /** What to try after a switch was thrown, and what should be seen. @param fault undefined: all of them */
 export function advice(fault: FaultName | undefined, on: boolean, side: 'primary' | 'fallback'): string {
-  if (on && fault) return `Try: ${EFFECTS[fault][side]}`;
+  if (on && fault) return EFFECTS[fault][side];
   if (side === 'fallback') return 'Expected: status shows it up again within some 3 s.';
-  return 'Expected: status shows it up within some 3 s (hold-down), pushes are admitted 2 s later; pull hello then comes from it again.';
+  return 'Expected: status shows it up within some 3 s (hold-down), and pushes are admitted 2 s later. Pull hello: it comes from the primary again.';
 }
