@@ -18,6 +18,7 @@ export type Failure =
   | 'authority-dead'
   | 'canary'
   | 'redirect-host'
+  | 'storage'
   | 'redirect-loop'
   | 'too-large'
   | 'malformed'
@@ -38,6 +39,8 @@ export interface ResultFacts {
   retryAfter: string | undefined;
   /** Whose credentials the request carried: the client's own, the edge's, or none. */
   credentials: 'forward' | 'static' | 'none';
+  /** It came from where a redirect led, not from the registry itself. */
+  redirected: boolean;
   /** Harbor reports its database as unhealthy. */
   authorityDead: boolean;
 }
@@ -52,6 +55,9 @@ export function classify(facts: ResultFacts, now: number): Outcome {
   const { status } = facts;
   if (REDIRECTS.has(status)) return { outcome: 'redirect' };
   if ((status >= 200 && status < 300) || status === 304) return { outcome: 'served' };
+  // The registry has it, or it would not have redirected: storage that denies or lacks it (an expired signature) is a failure.
+  if (facts.redirected && status >= 400 && status < 500 && status !== 416)
+    return { outcome: 'failed', reason: 'storage' };
   if (status === 404) return { outcome: 'absent', confirmed: false };
   if (status === 401 || status === 403) return classifyDenial(facts);
   if (status === 429) return { outcome: 'failed', reason: 'rate-limited', restMs: restMs(facts.retryAfter, now) };

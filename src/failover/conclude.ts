@@ -23,7 +23,13 @@ export function conclude(endings: readonly Ending[], absent: ErrorCode): OciErro
   });
 }
 
-/** Whether the attempts go on after an absence: a confirmed one is the answer, unless the route says `onAbsent: next`. */
-export function absenceEnds(confirmed: boolean, onAbsent: 'stop' | 'next'): boolean {
-  return confirmed && onAbsent === 'stop';
+/**
+ * Whether an absence is the answer: it was confirmed, it is that of the route's first upstream (a fallback may be behind), and the
+ * route does not say `onAbsent: next`.
+ */
+export function absenceEnds(
+  { confirmed, preferred }: { confirmed: boolean; preferred: boolean },
+  onAbsent: 'stop' | 'next',
+): boolean {
+  return confirmed && preferred && onAbsent === 'stop';
 }

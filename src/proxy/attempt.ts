@@ -95,6 +95,7 @@ async function judge(upstream: Upstream, replica: Replica, url: string, answer: 
       status: answer.status,
       wwwAuthenticate: answer.headers.joined('www-authenticate'),
       retryAfter: answer.headers.get('retry-after'),
+      redirected: answer.redirected,
       credentials: typeof credentials === 'string' ? credentials : 'static',
       authorityDead: upstream.view().unhealthy.includes('database'),
     },

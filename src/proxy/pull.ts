@@ -1,4 +1,4 @@
-import { conclude, type Ending } from '../failover/conclude.ts';
+import { absenceEnds, conclude, type Ending } from '../failover/conclude.ts';
 import { type Attempt, planPull } from '../failover/plan.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { ErrorCode } from '../oci/error.ts';
@@ -47,8 +47,9 @@ export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan):
     const result = await tryOne(exchange, edge, attempt, plan.reading(attempt), limit);
     if (result.outcome !== 'absent' && result.outcome !== 'failed') return { ...result, attempt };
     endings.push({ upstream: attempt.upstream, ...result });
-    const authoritative = result.outcome === 'absent' && result.confirmed && attempt.upstream === preferred;
-    if (authoritative && plan.route.onAbsent === 'stop') throw new OciError(plan.absent);
+    if (result.outcome !== 'absent') continue;
+    const absence = { confirmed: result.confirmed, preferred: attempt.upstream === preferred };
+    if (absenceEnds(absence, plan.route.onAbsent)) throw new OciError(plan.absent);
   }
   throw conclude(endings, plan.absent);
 }

@@ -9,6 +9,7 @@ function outcomeOf(facts: Partial<ResultFacts>): Outcome {
     retryAfter: undefined,
     credentials: 'none',
     authorityDead: false,
+    redirected: false,
   } as const;
   return classify({ status: 200, ...usual, ...facts }, NOW);
 }
@@ -29,6 +30,9 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
       { status },
       { outcome: 'redirect' },
     ]),
+    ['403 of storage behind a redirect', { status: 403, credentials: 'forward', redirected: true }, failed('storage')],
+    ['404 of storage behind a redirect', { status: 404, redirected: true }, failed('storage')],
+    ['416 of storage behind a redirect', { status: 416, redirected: true }, REFUSED],
     ['404, not confirmed yet', { status: 404 }, { outcome: 'absent', confirmed: false }],
     ["401 to the client's own", { status: 401, credentials: 'forward', wwwAuthenticate: BEARER }, REFUSED],
     ["403 to the client's own", { status: 403, credentials: 'forward' }, REFUSED],
@@ -108,6 +112,7 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
     retryAfter: fc.option(fc.oneof(fc.string(), fc.nat().map(String)), { nil: undefined }),
     credentials: fc.constantFrom('forward' as const, 'static' as const, 'none' as const),
     authorityDead: fc.boolean(),
+    redirected: fc.boolean(),
   });
   fc.assert(
     fc.property(facts, (given) => {

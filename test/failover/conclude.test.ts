@@ -63,8 +63,10 @@ t.test('property: 404 exactly if somebody was asked and everybody said absent (r
 });
 
 t.test('when an absence ends the search', async (t) => {
-  t.ok(absenceEnds(true, 'stop'));
-  t.notOk(absenceEnds(true, 'next'));
-  t.notOk(absenceEnds(false, 'stop'));
-  t.notOk(absenceEnds(false, 'next'));
+  for (const confirmed of [true, false]) {
+    for (const preferred of [true, false]) {
+      t.equal(absenceEnds({ confirmed, preferred }, 'stop'), confirmed && preferred);
+      t.notOk(absenceEnds({ confirmed, preferred }, 'next'));
+    }
+  }
 });

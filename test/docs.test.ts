@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { createProgram } from '../src/cli/main.ts';
+import { jsonSchema } from '../src/config/json-schema.ts';
+import { documentedKeys } from '../src/config/markdown.ts';
+import { ERROR_CATALOG } from '../src/oci/error.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+const prose = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+t.test('docs/request-handling.md tells of every error code with its status, and of no other', async (t) => {
+  const text = read('docs/request-handling.md');
+  for (const code of Object.keys(ERROR_CATALOG)) t.ok(text.includes(`\`${code}\``), `${code} is told of`);
+  const told = new Set([...text.matchAll(/`([A-Z]{3,}(?:_[A-Z]+)*)`/g)].map(([, code = '']) => code));
+  for (const code of told)
+    if (!['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(code))
+      t.ok(code in ERROR_CATALOG, `${code} exists`);
+});
+
+t.test('every command is in the README, and every command in the docs exists', async (t) => {
+  const commands = createProgram().commands.map((command) => command.name());
+  for (const name of commands) t.match(read('README.md'), new RegExp(`breakwater ${name}\\b`), name);
+  for (const file of prose) {
+    for (const [, name = ''] of read(file).matchAll(/`(?:bin\/)?breakwater ([a-z]+)/g))
+      t.ok(commands.includes(name), `${file}: ${name}`);
+  }
+});
+
+t.test('every option that the docs give to a command exists', async (t) => {
+  const options = new Map(
+    createProgram().commands.map((command) => [command.name(), command.options.map((option) => option.long)]),
+  );
+  for (const file of prose) {
+    for (const [, name = '', rest = ''] of read(file).matchAll(/(?:bin\/)?breakwater ([a-z]+)((?: +[^`\n#]+)?)/g)) {
+      for (const [option] of rest.matchAll(/--[a-z-]+/g))
+        t.ok(options.get(name)?.includes(option), `${file}: breakwater ${name} ${option}`);
+    }
+  }
+});
+
+t.test('every command has help, and none fails to print it', async (t) => {
+  for (const command of createProgram().commands) {
+    t.ok(command.description().length > 20, `${command.name()} is described`);
+    for (const option of command.options)
+      t.ok(option.description.length > 0, `${command.name()} ${option.long} is described`);
+  }
+});
+
+t.test('configuration keys named in prose exist', async (t) => {
+  const keys = documentedKeys(jsonSchema()).map(({ key }) => key.replaceAll('[]', '').replace('upstreams.NAME.', ''));
+  const known = new Set(keys.flatMap((key) => [key, key.replace(/^routes\./, ''), key.split('.').at(-1) ?? '']));
+  for (const file of prose.filter((name) => name !== 'docs/configuration.md')) {
+    for (const [, key = ''] of read(file).matchAll(
+      /`((?:probe|deadlines|breaker|redirects|limits|drain|listen|auth|maxInFlight|tls)\.[a-zA-Z.]+)`/g,
+    )) {
+      t.ok(known.has(key), `${file}: ${key}`);
+    }
+  }
+});
