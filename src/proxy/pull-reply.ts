@@ -28,7 +28,7 @@ export async function pullReply(
     ...kept,
     ...(await redirectHeaders(edge, result)),
     ...linkHeaders(request, answer.headers),
-    ...lengthHeaders(request, answer.headers, body),
+    ...lengthHeaders(request, answer, body),
     ...(answer.status === 401
       ? await translateChallenges(
           exchange,
@@ -99,8 +99,13 @@ function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, st
   return [['link', `</v2/${request.repository}/${path}?${next}>; rel="next"`]];
 }
 
-function lengthHeaders(request: RegistryRequest, headers: HeaderList, body: Reply['body']): [string, string][] {
-  if (Buffer.isBuffer(body)) return [['content-length', String(body.length)]];
+function lengthHeaders(
+  request: RegistryRequest,
+  { status, headers }: Relayable['answer'],
+  body: Reply['body'],
+): [string, string][] {
+  // On a 304 a length would be that of what was not sent (RFC 9110 section 8.6), which nobody counted.
+  if (Buffer.isBuffer(body) && status !== 304) return [['content-length', String(body.length)]];
   const length = headers.contentLength();
   // The length of a list that a HEAD asked for is that of the upstream's names.
   return length === undefined || request.kind === 'tags' ? [] : [['content-length', String(length)]];

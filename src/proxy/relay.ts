@@ -4,6 +4,9 @@ import { cut } from './cut.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import type { BodyStream, Reply } from './reply.ts';
 
+/** Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5): Node throws at any attempt to write one, even of no bytes. */
+const BODILESS = new Set([204, 304]);
+
 /** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   const { response } = exchange;
@@ -12,8 +15,13 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
     discard(reply);
     throw new ClientGone();
   }
-  writeHead(exchange, reply);
-  if (reply.body === undefined || exchange.method === 'HEAD') {
+  try {
+    writeHead(exchange, reply);
+  } catch (error) {
+    discard(reply);
+    throw error;
+  }
+  if (reply.body === undefined || exchange.method === 'HEAD' || BODILESS.has(reply.status)) {
     discard(reply);
     response.end();
   } else if (Buffer.isBuffer(reply.body)) {
