@@ -87,7 +87,9 @@ export class EdgeInProcess {
 
   /** Another configuration with the same secrets and, unless another is given, the same certificate. */
   async reload(config: Record<string, unknown>, settings: EdgeSettings = {}): Promise<void> {
-    await this.app.reload(loadedFrom(config, settings.certificate ?? this.certificate, { ...this.#settings, ...settings }));
+    await this.app.reload(
+      loadedFrom(config, settings.certificate ?? this.certificate, { ...this.#settings, ...settings }),
+    );
   }
 
   /** Waits until the edge itself says so of an upstream. */

@@ -1,5 +1,5 @@
-import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
 
 export interface ClientTarget {
   port: number;

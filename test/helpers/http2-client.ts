@@ -24,10 +24,7 @@ export class Http2Client implements Client {
   /** A stream with its pseudo-headers; `host` in `headers` becomes the authority. */
   open(path: string, { method = 'GET', headers = {} }: Ask = {}, endStream = true): ClientHttp2Stream {
     const { host = this.target.host, ...others } = headers;
-    return this.session.request(
-      { ':method': method, ':path': path, ':authority': host, ...others },
-      { endStream },
-    );
+    return this.session.request({ ':method': method, ':path': path, ':authority': host, ...others }, { endStream });
   }
 
   async ask(path: string, ask: Ask = {}): Promise<Reply> {

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import type { LabRequest } from '../../src/lab/recorder.ts';
+import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
+import type { Seeded } from '../../src/lab/seed.ts';
+import { type EdgeInProcess, type EdgeSettings, PROBE, startEdgeInProcess } from './edge-in-process.ts';
+import type { Client, Reply } from './http1-client.ts';
+import type { Owner } from './temporary-folder.ts';
+
+/** Prefixes on the upstreams; no client must ever see them. */
+export const INNER = 'inner/';
+export const CLOUD = 'cloud-project/';
+export const IMAGE = { blobs: [300_000, 1000] };
+
+export interface LabSiteOptions {
+  primary?: LabRegistryOptions;
+  fallback?: LabRegistryOptions;
+  /** Adds to the configuration of the upstream `harbor`; `probe` adds to its probe. */
+  harbor?: Record<string, unknown>;
+  gcr?: Record<string, unknown>;
+  /** Adds to the one route. */
+  route?: Record<string, unknown>;
+  /** Whether the upstreams have canaries. Default true. */
+  canary?: boolean;
+  /** Adds to, or replaces, the top level. */
+  config?: Record<string, unknown>;
+  settings?: EdgeSettings;
+}
+
+/** An edge before two registries of the lab: `harbor`, which takes pushes, and `gcr`, its fallback; an image is on both. */
+export class LabSite {
+  readonly primary: LabRegistry;
+  readonly fallback: LabRegistry;
+  /** `library/app:1` to clients. */
+  readonly image: Seeded;
+  readonly edge: EdgeInProcess;
+  readonly config: Record<string, unknown>;
+
+  constructor(primary: LabRegistry, fallback: LabRegistry, image: Seeded, edge: EdgeInProcess, config: object) {
+    this.primary = primary;
+    this.fallback = fallback;
+    this.image = image;
+    this.edge = edge;
+    this.config = { ...config };
+  }
+
+  /** What is of the upstreams only. */
+  get secretWords(): string[] {
+    const words = [INNER.slice(0, -1), CLOUD.slice(0, -1)];
+    return [...words, ...[this.primary, this.fallback].map(({ host, port }) => `${host}:${port}`)];
+  }
+
+  /** A word of the upstreams that a reply shows, in headers or body; undefined if there is none. */
+  leak({ headers, body }: Reply): string | undefined {
+    const text = `${JSON.stringify(headers)}\n${body.toString('latin1')}`;
+    return this.secretWords.find((word) => text.includes(word));
+  }
+
+  blob(index = 0): string {
+    return this.image.blobDigests[index] ?? '';
+  }
+}
+
+export async function startLabSite(owner: Owner, options: LabSiteOptions = {}): Promise<LabSite> {
+  const [primary, fallback] = await Promise.all([
+    startLabRegistry(options.primary),
+    startLabRegistry(options.fallback),
+  ]);
+  owner.teardown(() => Promise.all([primary.close(), fallback.close()]));
+  const image = primary.seed(`${INNER}library/app`, '1', IMAGE);
+  fallback.seed(`${CLOUD}library/app`, '1', IMAGE);
+  primary.seed('canary', 'latest', { blobs: [64] });
+  fallback.seed('canary', 'latest', { blobs: [64] });
+  const canary = (options.canary ?? true) ? { canary: 'canary:latest' } : {};
+  const upstream = (url: string, { probe = {}, ...more }: Record<string, unknown> = {}) => ({
+    urls: [url],
+    probe: { ...PROBE, ...canary, ...(probe as object) },
+    ...more,
+  });
+  const config = {
+    upstreams: { harbor: upstream(primary.url, options.harbor), gcr: upstream(fallback.url, options.gcr) },
+    routes: [
+      {
+        prefix: '',
+        push: 'harbor',
+        pull: [
+          { upstream: 'harbor', prefix: INNER },
+          { upstream: 'gcr', prefix: CLOUD },
+        ],
+        ...options.route,
+      },
+    ],
+    ...options.config,
+  };
+  const edge = await startEdgeInProcess(owner, config, options.settings);
+  return new LabSite(primary, fallback, image, edge, config);
+}
+
+/** What clients caused at a registry: neither probes nor canary reads. */
+export function clientRequests(registry: LabRegistry): LabRequest[] {
+  return registry.requests.filter(
+    ({ kind, url }) => kind !== 'ping' && kind !== 'api' && !url.startsWith('/v2/canary/'),
+  );
+}
+
+export function sha256(bytes: Buffer | string): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** Pushes a blob by POST and PUT. Resolves with the last reply. */
+export async function pushBlob(client: Client, repository: string, bytes: Buffer): Promise<Reply> {
+  const begun = await client.ask(`/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+  if (begun.status !== 202) return begun;
+  const headers = { 'content-type': 'application/octet-stream' };
+  return client.ask(`${begun.headers.location}?digest=${sha256(bytes)}`, { method: 'PUT', body: bytes, headers });
+}
+
+export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
+
+/** A manifest of blobs that must be there already. */
+export function manifestOf(config: Buffer, ...layers: Buffer[]): Buffer {
+  const descriptor = (mediaType: string) => (bytes: Buffer) => ({
+    mediaType,
+    digest: sha256(bytes),
+    size: bytes.length,
+  });
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MANIFEST_TYPE,
+      config: descriptor('application/vnd.oci.image.config.v1+json')(config),
+      layers: layers.map(descriptor('application/vnd.oci.image.layer.v1.tar')),
+    }),
+  );
+}
+
+/** The code of an OCI error body. */
+export function codeOf({ body }: Reply): string {
+  const parsed: { errors?: { code?: string }[] } = JSON.parse(body.toString());
+  return parsed.errors?.[0]?.code ?? '';
+}
