@@ -9,6 +9,8 @@ import type { Replica } from '../upstream/replica.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
 import { ClientGone } from './exchange.ts';
+import { firstBytes } from './first-bytes.ts';
+import { worryAbout } from './worry.ts';
 
 /** What is to be read, in words that do not depend on the upstream. */
 export interface Reading {
@@ -54,9 +56,10 @@ export async function attemptRead(
   if (!replica || !connection || !lease)
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   const deadline = new AbortController();
-  const timer = setTimeout(
-    () => deadline.abort(new UpstreamError('first-byte', `no first byte within ${limitMs} ms`)),
-    limitMs,
+  const giveUp = (reason: Failure, message: string) => deadline.abort(new UpstreamError(reason, message));
+  const timer = setTimeout(() => giveUp('first-byte', `no first byte within ${limitMs} ms`), limitMs);
+  const worry = worryAbout(upstream, url, () =>
+    giveUp('canary', 'no first byte yet, and its canary cannot be read either'),
   );
   const signal = AbortSignal.any([deadline.signal, gone]);
   try {
@@ -72,6 +75,7 @@ export async function attemptRead(
     return failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error));
   } finally {
     clearTimeout(timer);
+    worry.stop();
   }
 }
 
@@ -159,34 +163,4 @@ function prove(body: Buffer, digest: string | undefined, answer: UpstreamAnswer)
     if (createHash(algorithm).update(body).digest('hex') !== hash)
       throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
   }
-}
-
-/** Waits for the first bytes of a body, so that an upstream that only sends headers has not answered yet. Null: it is empty. */
-function firstBytes(body: Readable, signal: AbortSignal): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
-    const onReadable = () => {
-      const chunk: Buffer | null = body.read();
-      if (chunk !== null) done(() => resolve(chunk));
-    };
-    const onEnd = () => done(() => resolve(null));
-    const onError = (error: unknown) => done(() => reject(error));
-    const onClose = () => done(() => reject(new UpstreamError('short', 'the body ended before its first byte')));
-    const onAbort = () => {
-      done(() => reject(signal.reason));
-      body.destroy();
-    };
-    const done = (finish: () => void) => {
-      body.off('readable', onReadable).off('end', onEnd).off('error', onError).off('close', onClose);
-      signal.removeEventListener('abort', onAbort);
-      // What comes after is the relay's to see, but an error before it looks must not end the process.
-      body.on('error', ignoreUntilRelayed);
-      finish();
-    };
-    body.on('readable', onReadable).on('end', onEnd).on('error', onError).on('close', onClose);
-    signal.addEventListener('abort', onAbort);
-  });
-}
-
-function ignoreUntilRelayed(): void {
-  // The relay asks `errored` first.
 }
