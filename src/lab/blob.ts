@@ -4,6 +4,9 @@ import type { Bytes } from './bytes.ts';
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
 
+/** Milliseconds between the last byte of a body that is cut and the cut. */
+const GRACE_MS = 20;
+
 /** GET and HEAD of a blob: whole, or one range of it, with whatever is done to its bytes by a fault. */
 export async function serveBlob(exchange: Exchange, digest: string, stored: Bytes): Promise<void> {
   const { req, res } = exchange;
@@ -75,10 +78,10 @@ async function send(exchange: Exchange, bytes: Bytes, first: number, end: number
   const reach = stop ? first + stop.after : end;
   res.flushHeaders();
   for (const part of bytes.slices(first, reach, slice)) {
+    if (perSecond) await Promise.race([sleep((part.length / perSecond) * 1000), exchange.closed]);
     await exchange.pause();
     if (exchange.gone) return;
     await write(exchange, part, stop !== undefined);
-    if (perSecond) await Promise.race([sleep((part.length / perSecond) * 1000), exchange.closed]);
   }
   if (!stop) return void res.end();
   await halt(exchange, stop, bytes, reach, end);
@@ -109,8 +112,8 @@ async function halt(exchange: Exchange, stop: Stop, bytes: Bytes, reach: number,
     }
     return void res.end();
   }
-  // With nothing sent yet, the headers are still on their way: they leave at the end of this turn.
-  if (stop.after === 0) await new Promise(setImmediate);
+  // A reset discards what is still on its way, headers included.
+  await Promise.race([sleep(GRACE_MS), exchange.closed]);
   if (stop.how === 'cut' && !('encrypted' in socket)) socket.resetAndDestroy();
   else if (stop.how === 'cut') socket.destroy();
   else socket.destroySoon();

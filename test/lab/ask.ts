@@ -18,18 +18,18 @@ export interface AskOptions {
 export function ask(base: string, method: string, path: string, options: AskOptions = {}): Promise<Asked> {
   const { headers = {}, body, signal } = options;
   return new Promise((resolve, reject) => {
+    // Node tells the request of a reset, even when the answer has begun, and the answer only that it was aborted.
+    let reset = false;
     const req = request(base, { method, path, headers, agent: false, ...(signal ? { signal } : {}) }, (res) => {
       const chunks: Buffer[] = [];
       const done = (end: Asked['end']) =>
         resolve({ status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks), end });
-      let reset = false;
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      // Both are ECONNRESET to Node's parser; only one of them was a segment with RST.
-      req.socket?.once('error', () => {
+      req.off('error', reject).once('error', () => {
         reset = true;
       });
-      res.once('error', (error) => done(reset || !/aborted/.test(error.message) ? 'reset' : 'short'));
-      res.once('end', () => done('whole'));
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.once('error', () => undefined);
+      res.once('close', () => done(res.complete ? 'whole' : reset ? 'reset' : 'short'));
     });
     req.once('error', reject);
     if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return req.end(body);

@@ -1,0 +1,57 @@
+import t from 'tap';
+import { startLabRegistry } from '../../src/lab/registry.ts';
+import { ask, codeOf } from './ask.ts';
+
+t.test('what Harbor has beside the registry', async (t) => {
+  const registry = await startLabRegistry({ harbor: true });
+  t.teardown(() => registry.close());
+  const get = async (path: string) => ask(registry.url, 'GET', path);
+  const json = async (path: string) => JSON.parse((await get(path)).body.toString());
+
+  t.equal((await get('/api/v2.0/ping')).body.toString(), 'Pong');
+  t.match(await json('/api/v2.0/health'), { status: 'healthy', components: [{ name: 'core', status: 'healthy' }] });
+  await registry.faults.on('unhealthy', { component: 'redis' });
+  const sick = await get('/api/v2.0/health');
+  t.equal(sick.status, 200, 'whatever it says');
+  const { status, components } = JSON.parse(sick.body.toString());
+  t.equal(status, 'unhealthy');
+  t.match(
+    components.filter((one: { status: string }) => one.status !== 'healthy'),
+    [{ name: 'redis', error: /./ }],
+  );
+  await registry.faults.off();
+
+  await registry.faults.on('emptyChallenge401');
+  t.match(await json('/api/v2.0/health'), { status: 'unhealthy' });
+  t.equal((await get('/api/v2.0/ping')).status, 200, 'Pong without its database');
+  for (const path of ['/v2/', '/v2/a/manifests/v1']) {
+    const refused = await get(path);
+    t.equal(refused.status, 401, path);
+    t.equal(refused.headers['www-authenticate'], '', 'an empty challenge');
+  }
+  await registry.faults.off();
+
+  const page = await get('/');
+  t.match(page.headers, { 'set-cookie': [/^sid=/], 'strict-transport-security': /includeSub/, 'alt-svc': /h3/ });
+  t.equal((await get('/c/login')).status, 200);
+  t.equal((await get('/elsewhere')).status, 404);
+});
+
+t.test('read-only mode', async (t) => {
+  const registry = await startLabRegistry({ harbor: true });
+  t.teardown(() => registry.close());
+  const { digest } = registry.seed('a', 'v1', { blobs: [1] });
+  await registry.faults.on('readOnly');
+  const info = await ask(registry.url, 'GET', '/api/v2.0/systeminfo');
+  t.equal(JSON.parse(info.body.toString()).read_only, true);
+  for (const [method, path] of [
+    ['POST', '/v2/a/blobs/uploads/'],
+    ['PUT', '/v2/a/manifests/v2'],
+    ['DELETE', `/v2/a/manifests/${digest}`],
+  ] as const) {
+    const refused = await ask(registry.url, method, path);
+    t.equal(refused.status, 403, `${method} ${path}`);
+    t.equal(codeOf(refused), 'DENIED');
+  }
+  t.equal((await ask(registry.url, 'GET', '/v2/a/manifests/v1')).status, 200);
+});
