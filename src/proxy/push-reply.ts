@@ -5,8 +5,9 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { sealUpload } from './location.ts';
-import type { PushAnswer, PushPlan } from './push.ts';
+import type { PushAnswer } from './push.ts';
 import { denialOf } from './push.ts';
+import type { PushPlan } from './push-plan.ts';
 import type { Reply } from './reply.ts';
 
 const REWRITTEN = new Set(['location', 'www-authenticate']);
