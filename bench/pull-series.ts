@@ -1,0 +1,99 @@
+import { HttpsClient } from '../test/helpers/https-client.ts';
+import { pull } from '../test/helpers/pull.ts';
+import type { Owner } from '../test/helpers/temporary-folder.ts';
+
+export interface PullTarget {
+  /** `https://127.0.0.1:PORT` */
+  url: string;
+  authority: string;
+  repository: string;
+  reference: string;
+  /** The manifest's digest that every pull must have. */
+  digest: string;
+}
+
+/** A pull that ended. Times are those of `performance.now()`. */
+interface Ended {
+  began: number;
+  ended: number;
+  /** Undefined for a good one. */
+  error?: string;
+  /** Who served its requests, by `X-Breakwater-Upstream`. */
+  upstreams: string[];
+}
+
+const EVERY_MS = 50;
+
+/** Begins a pull every 50 ms, whether or not the ones before have ended. No pull retries anything. */
+export class PullSeries {
+  readonly #ended: Ended[] = [];
+  readonly #target: PullTarget;
+  readonly #client: HttpsClient;
+  readonly #running = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(owner: Owner, target: PullTarget) {
+    this.#target = target;
+    this.#client = new HttpsClient(target.url, target.authority);
+    this.#timer = setInterval(() => this.#begin(), EVERY_MS);
+    owner.teardown(() => {
+      clearInterval(this.#timer);
+      this.#client.close();
+    });
+  }
+
+  get total(): number {
+    return this.#ended.length;
+  }
+
+  get failures(): string[] {
+    return this.#ended.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  }
+
+  /** The longest time from the end of one good pull to that of the next, in milliseconds. */
+  longestGap(): number {
+    const ends = this.#good().map(({ ended }) => ended);
+    const gaps = ends.toSorted((a, b) => a - b).map((end, index, sorted) => end - (sorted[index - 1] ?? end));
+    return ends.length > 1 ? Math.max(...gaps) : Number.NaN;
+  }
+
+  /** How long the slowest good pull took, in milliseconds. */
+  slowest(): number {
+    return Math.max(...this.#good().map(({ began, ended }) => ended - began));
+  }
+
+  /** How long after a time the first pull ended of which every part came from `upstream`; undefined if none has. */
+  firstFrom(upstream: string, since: number): number | undefined {
+    const first = this.#good().find((one) => one.began >= since && one.upstreams.every((name) => name === upstream));
+    return first && first.ended - since;
+  }
+
+  /** Begins no more, and waits for those under way. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#running);
+  }
+
+  #good(): Ended[] {
+    return this.#ended.filter(({ error }) => error === undefined);
+  }
+
+  #begin(): void {
+    const running = this.#pull().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #pull(): Promise<void> {
+    const { repository, reference, digest } = this.#target;
+    const began = performance.now();
+    const end = (upstreams: string[], error?: string) =>
+      this.#ended.push({ began, ended: performance.now(), upstreams, ...(error === undefined ? {} : { error }) });
+    try {
+      const pulled = await pull(this.#client, repository, reference);
+      if (pulled.digest === digest) end(pulled.upstreams);
+      else end(pulled.upstreams, `wrong manifest ${pulled.digest}`);
+    } catch (error) {
+      end([], error instanceof Error ? error.message : String(error));
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { Owner } from '../test/helpers/temporary-folder.ts';
+import { runProgram } from './run-program.ts';
+import { MANIFEST_TYPE } from './static-registry.ts';
+
+export interface WrkResult {
+  requests: number;
+  perSecond: number;
+  p99Ms: number;
+}
+
+const CONNECTIONS = 32;
+
+/** Asks for one URL as fast as it is answered, over 32 connections that stay. @param seconds how long */
+export async function wrk(owner: Owner, folder: string, url: string, seconds: number): Promise<WrkResult> {
+  const load = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '5s', '--latency'];
+  return parseWrk(await runProgram(owner, folder, 'wrk', [...load, '-H', `Accept: ${MANIFEST_TYPE}`, url]));
+}
+
+/** @throws Error if any request failed */
+export function parseWrk(output: string): WrkResult {
+  const bad = /Non-2xx or 3xx responses: \d+|Socket errors: .*/.exec(output);
+  if (bad) throw new Error(`wrk: ${bad[0]}\n${output}`);
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
+  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]);
+  const [, p99, unit = ''] = /99%\s+([\d.]+)(us|ms|s)\s/.exec(output) ?? [];
+  return { requests, perSecond, p99Ms: Number(p99) * ({ us: 0.001, ms: 1, s: 1000 }[unit] ?? Number.NaN) };
+}
