@@ -1,0 +1,43 @@
+# syntax=docker/dockerfile:1
+# The image's Node is the one that package.json pins (test/packaging holds the two together), so the npm packages that
+# carry a Node for checkouts are left out of it.
+ARG NODE_IMAGE=docker.io/library/node:26.10.0-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY bin ./bin
+COPY src ./src
+RUN npm run build
+
+FROM ${NODE_IMAGE} AS modules
+WORKDIR /modules
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --omit=dev --omit=optional
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="breakwater" \
+      org.opencontainers.image.description="Failover-aware edge reverse proxy for container registries" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production \
+    BREAKWATER_CONFIG=/etc/breakwater/breakwater.yaml \
+    BREAKWATER_HEALTH_URL=http://127.0.0.1:9443/healthz
+WORKDIR /opt/breakwater
+COPY package.json LICENSE CHANGELOG.md ./
+COPY config ./config
+COPY --from=modules /modules/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+# By number, so that Kubernetes' runAsNonRoot can see that it is not root. It is the image's user "node".
+USER 1000:1000
+EXPOSE 443 9443
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(process.env.BREAKWATER_HEALTH_URL).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/cli/main.js"]
+CMD ["serve"]
