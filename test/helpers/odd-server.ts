@@ -1,0 +1,47 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Owner } from './temporary-folder.ts';
+
+export interface OddServer {
+  url: string;
+  port: number;
+  /** Heads of the requests that came, as text. */
+  heads: string[];
+  /** Connections that are open. */
+  sockets: ReadonlySet<Socket>;
+}
+
+/** A server that answers what no registry would. `answer` gets every request head; false: that one is answered as a ping. */
+export async function startOddServer(
+  owner: Owner,
+  answer: (socket: Socket, head: string) => unknown,
+): Promise<OddServer> {
+  const heads: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => sockets.delete(socket));
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
+        const head = text.slice(0, end);
+        text = text.slice(end + 4);
+        if (/^GET \/v2\/ /.test(head)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+        else {
+          heads.push(head);
+          answer(socket, head);
+        }
+      }
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  owner.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, port, heads, sockets };
+}
