@@ -4,11 +4,14 @@ import { clearLine, createInterface, cursorTo, type Interface } from 'node:readl
 export class LabConsole {
   readonly #prompt: Interface | undefined;
   readonly interactive: boolean;
+  #closed = false;
 
   /** `onLine` gets what is typed, or piped in; `onEnd` that there will be no more (only on a terminal, where it means "quit"). */
   constructor(onLine: (line: string) => void, onEnd: () => void) {
     const { stdin, stdout } = process;
     this.interactive = stdin.isTTY === true && stdout.isTTY === true;
+    // Whoever read us is gone (`| head`).
+    stdout.on('error', onEnd);
     // In the background of a terminal, reading from it would stop the process (SIGTTIN).
     if (!this.interactive && stdin.isTTY) return;
     this.#prompt = createInterface(
@@ -25,7 +28,7 @@ export class LabConsole {
 
   /** Writes lines, above the prompt if there is one. */
   print(text: string): void {
-    if (!this.interactive) {
+    if (!this.interactive || this.#closed) {
       process.stdout.write(`${text}\n`);
       return;
     }
@@ -35,12 +38,16 @@ export class LabConsole {
     this.#show();
   }
 
+  /** No prompt any more; lines still come out. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.interactive) process.stdout.write('\n');
     this.#prompt?.removeAllListeners('close');
     this.#prompt?.close();
   }
 
   #show(): void {
-    if (this.interactive) this.#prompt?.prompt(true);
+    if (this.interactive && !this.#closed) this.#prompt?.prompt(true);
   }
 }

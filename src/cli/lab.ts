@@ -71,6 +71,7 @@ class Lab {
       });
       this.#greet(this.#site);
       await this.#ended.promise;
+      this.#console.close();
       this.#say('stopping; a second signal stops at once');
       for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();

@@ -75,9 +75,12 @@ export class Exchange {
     this.reply(status, { 'content-type': 'application/json', ...headers }, JSON.stringify(value));
   }
 
-  /** Answers with an error. A body that was not read to its end makes the connection unusable: it is closed. */
+  /**
+   * Answers with an error. What is left of the request's body is read and dropped, so that the client sees the answer rather than
+   * a reset; one that waits for 100 Continue may send its body or not, which leaves the connection of no use.
+   */
   fail(error: LabError): void {
-    const unread = this.req.complete ? {} : { connection: 'close' };
+    const unread = this.req.headers.expect === undefined || this.req.complete ? {} : { connection: 'close' };
     this.reply(error.status, { 'content-type': 'application/json', ...error.headers, ...unread }, error.body());
   }
 
