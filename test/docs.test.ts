@@ -5,6 +5,7 @@ import { createProgram } from '../src/cli/main.ts';
 import { jsonSchema } from '../src/config/json-schema.ts';
 import { documentedKeys } from '../src/config/markdown.ts';
 import { ERROR_CATALOG } from '../src/oci/error.ts';
+import { Metrics } from '../src/status/metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -62,5 +63,25 @@ t.test('configuration keys named in prose exist', async (t) => {
     )) {
       t.ok(known.has(key), `${file}: ${key}`);
     }
+  }
+});
+
+t.test('metrics named in prose exist', async (t) => {
+  const loaded = {
+    version: '',
+    at: '',
+    hostname: '',
+    startedAt: '',
+    ready: true,
+    upstreams: [],
+    routes: [],
+    failovers: [],
+  };
+  const metrics = new Metrics({ snapshot: () => loaded as never, certificates: () => [] });
+  const names = new Set(
+    [...(await metrics.text()).matchAll(/^# TYPE (breakwater_\w+)/gm)].map(([, name = '']) => name),
+  );
+  for (const file of prose) {
+    for (const [name] of read(file).matchAll(/\bbreakwater_[a-z_]+\b/g)) t.ok(names.has(name), `${file}: ${name}`);
   }
 });
