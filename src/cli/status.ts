@@ -38,6 +38,8 @@ export function statusText(snapshot: Snapshot, now: number): string {
       const trouble =
         breakers.length > 0 ? `  [${breakers.map(([name, state]) => `${name} breaker ${state}`).join(', ')}]` : '';
       return [
+        snapshot.headline.text,
+        '',
         '',
         upstream.name,
         url.state,

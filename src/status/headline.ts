@@ -1,4 +1,4 @@
-import type { RouteSnapshot, UpstreamSnapshot } from './snapshot.ts';
+import type { RouteSnapshot, UpstreamSnapshot } from './snapshot-parts.ts';
 
 /** `well`: as configured. `degraded`: something serves in place of something else, or nothing could. `failing`: pulls fail. */
 export interface Headline {

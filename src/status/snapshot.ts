@@ -1,56 +1,9 @@
 import type { Route } from '../failover/rewrite.ts';
-import type {
-  BreakerState,
-  CanaryState,
-  Gate,
-  HealthState,
-  ReplicaView,
-  TrafficClass,
-  UpstreamView,
-} from '../failover/view.ts';
+import type { ReplicaView, UpstreamView } from '../failover/view.ts';
 import type { FailoverEntry } from './failover-ring.ts';
 import { type Headline, headlineOf } from './headline.ts';
+import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 import { version } from './version.ts';
-
-/** One URL of an upstream. Times are ISO 8601 in UTC. */
-export interface UrlSnapshot {
-  url: string;
-  state: HealthState;
-  since: string;
-  reason: string;
-  canary: CanaryState;
-  lastProbeAt: string | null;
-  /** Duration of the last probe in milliseconds. */
-  probeMs: number | null;
-  breakers: Record<TrafficClass, BreakerState>;
-  /** A request to it has just failed, and no probe has been good since. */
-  suspected: boolean;
-  /** Until when it asked to be left alone (429); null if it did not. */
-  restingUntil: string | null;
-  inFlight: { data: number; control: number };
-}
-
-export interface UpstreamSnapshot {
-  name: string;
-  state: HealthState;
-  since: string;
-  reason: string;
-  kind: UpstreamView['kind'];
-  readOnly: boolean;
-  /** The components that Harbor reports as unhealthy. */
-  unhealthy: string[];
-  /** Only where a route pushes to this upstream. */
-  pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
-  urls: UrlSnapshot[];
-}
-
-export interface RouteSnapshot {
-  prefix: string;
-  registry?: string;
-  push?: string;
-  onAbsent: Route['onAbsent'];
-  pull: { upstream: string; prefix: string; replicate: boolean }[];
-}
 
 /** What the edge knows at one moment: the JSON of `/api/status`. */
 export interface Snapshot {

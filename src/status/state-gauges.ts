@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Snapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
 

@@ -1,0 +1,42 @@
+import type { Route } from '../failover/rewrite.ts';
+import type { BreakerState, CanaryState, Gate, HealthState, TrafficClass, UpstreamView } from '../failover/view.ts';
+
+/** One URL of an upstream. Times are ISO 8601 in UTC. */
+export interface UrlSnapshot {
+  url: string;
+  state: HealthState;
+  since: string;
+  reason: string;
+  canary: CanaryState;
+  lastProbeAt: string | null;
+  /** Duration of the last probe in milliseconds. */
+  probeMs: number | null;
+  breakers: Record<TrafficClass, BreakerState>;
+  /** A request to it has just failed, and no probe has been good since. */
+  suspected: boolean;
+  /** Until when it asked to be left alone (429); null if it did not. */
+  restingUntil: string | null;
+  inFlight: { data: number; control: number };
+}
+
+export interface UpstreamSnapshot {
+  name: string;
+  state: HealthState;
+  since: string;
+  reason: string;
+  kind: UpstreamView['kind'];
+  readOnly: boolean;
+  /** The components that Harbor reports as unhealthy. */
+  unhealthy: string[];
+  /** Only where a route pushes to this upstream. */
+  pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
+  urls: UrlSnapshot[];
+}
+
+export interface RouteSnapshot {
+  prefix: string;
+  registry?: string;
+  push?: string;
+  onAbsent: Route['onAbsent'];
+  pull: { upstream: string; prefix: string; replicate: boolean }[];
+}
