@@ -8,13 +8,13 @@ interface Effect {
 
 const OUTAGE: Effect = {
   primary:
-    'Try: pull hello; it succeeds, from the fallback. Push: refused at once with 403 DENIED and the reason. Switched off, the primary is back after some 3 s, and takes pushes 2 s later.',
+    'Try: pull hello; it succeeds, from the fallback. Push: refused with 403 DENIED and the reason (503 in the second or so before the probes notice). Switched off, the primary is back after some 3 s, and takes pushes 2 s later.',
   fallback: 'Expected: nobody notices while the primary serves. With both out, pulls end in 503 within 10 s.',
 };
 const UNNOTICED = 'Expected: nobody notices while the primary serves. Switch the primary down as well to see it.';
 const MIDWAY: Effect = {
   primary:
-    'Try: pull big; the transfer ends short of its length, never as if it were whole. containerd resumes it from the fallback, skopeo reports it. Pull again: the fallback serves until a probe of the primary was good.',
+    'Try: pull big; the transfer ends short of its length, never as if it were whole. containerd resumes it from the fallback, skopeo reports it. After some five of them the breaker opens, and the fallback serves.',
   fallback: UNNOTICED,
 };
 
@@ -32,7 +32,7 @@ const EFFECTS: Record<FaultName, Effect> = {
   slow: { primary: 'Try: pull big; it takes its time, and arrives whole from the primary.', fallback: UNNOTICED },
   delay: {
     primary:
-      'Try: pull hello; it is slower. With ms above the deadlines (3000 for manifests, 5000 for blobs) the fallback serves.',
+      'Try: pull hello; it is slower. Unless ms is below 500, which a probe may take here, the primary is soon down and the fallback serves.',
     fallback: UNNOTICED,
   },
   corrupt: {
