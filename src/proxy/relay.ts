@@ -34,8 +34,14 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
 
 function discard({ body }: Reply): void {
   if (body === undefined || Buffer.isBuffer(body)) return;
-  body.rest.destroy();
+  drop(body.rest);
   body.lease.ended('neutral');
+}
+
+/** A body that is destroyed before its end says so in an `error`, which would end the process if nobody listened. */
+function drop(body: Readable): void {
+  body.on('error', () => undefined);
+  body.destroy();
 }
 
 function writeHead(exchange: Exchange, { status, headers }: Reply): void {
@@ -57,7 +63,7 @@ async function relayStream(exchange: Exchange, body: BodyStream): Promise<void> 
     body.lease.ended('good');
     response.end();
   } catch (error) {
-    body.rest.destroy();
+    drop(body.rest);
     body.lease.ended(error instanceof ClientGone ? 'neutral' : 'bad');
     if (error instanceof ClientGone) throw error;
     cut(exchange);
