@@ -32,10 +32,12 @@ export async function sealUpload(
   return `/v2/${repository}/blobs/uploads/${sealed}`;
 }
 
-/** The Location of a redirect that is passed on: sealed where only the upstream's host has it, else as it is. */
+/** The Location of a redirect that is passed on: sealed where only the upstream's host has it, else as it is, for the client to follow. */
 export async function passRedirect(edge: Edge, origin: Origin, location: string): Promise<string> {
-  const path = pathAt(origin, location);
-  if (path === undefined) return location;
+  if (!URL.canParse(location, origin.url)) return location;
+  const target = new URL(location, origin.url);
+  if (target.host !== new URL(origin.url).host) return location;
+  const path = target.pathname + target.search;
   const content = {
     kind: 'download',
     upstream: origin.upstream,
@@ -47,8 +49,8 @@ export async function passRedirect(edge: Edge, origin: Origin, location: string)
 }
 
 /**
- * Path and query of a Location on the upstream's own host. A path of the registry API counts as such whatever its host: registries
- * behind proxies of their own name hosts and schemes that only make sense there.
+ * Path and query of an upload's Location on the upstream's own host. A path of the registry API counts as such whatever its host:
+ * registries behind proxies of their own name hosts and schemes that only make sense there.
  */
 function pathAt({ url }: Origin, location: string): string | undefined {
   if (!URL.canParse(location, url)) return undefined;
