@@ -3,6 +3,7 @@ import { asUpstreamError } from '../upstream/upstream-error.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import { pullHeaders, repliedHeaders } from './header-rules.ts';
+import { passRedirect } from './location.ts';
 import type { Reply } from './reply.ts';
 
 /**
@@ -24,13 +25,19 @@ export async function fetchDownload(exchange: Exchange, edge: Edge, token: strin
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
   try {
     const signal = AbortSignal.any([exchange.gone, deadline.signal]);
-    const answer = await connection.sendElsewhere(new URL(sealed.path, sealed.url), {
+    const here = new URL(sealed.path, sealed.url);
+    const answer = await connection.sendElsewhere(here, {
       method: exchange.method,
       headers: pullHeaders(exchange),
       signal,
     });
     lease.answered(answer.status >= 500 ? 'bad' : 'good');
     const headers = repliedHeaders(answer.headers, 'storage');
+    const onward = answer.headers.get('location');
+    if (onward !== undefined && URL.canParse(onward, here)) {
+      const origin = { upstream: upstream.name, url: sealed.url };
+      headers.push(['location', await passRedirect(edge, origin, new URL(onward, here).href)]);
+    }
     headers.push(['x-breakwater-upstream', upstream.name]);
     const body = {
       first: null,
