@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { benchBlobs } from './blobs.ts';
 import { benchManifests } from './manifests.ts';
 import { type Options, type Part, parseOptions, USAGE } from './options.ts';
@@ -11,34 +15,32 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   manifests: benchManifests,
   outages: benchOutages,
 };
+const STATUS_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+/** How long interrupted work may take to notice that everything under it is gone, in milliseconds. */
+const LINGER_MS = 2000;
 
 async function main(): Promise<void> {
   const options = readOptions();
+  makeTemporaryFolder();
   const root = new Scope();
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.once(signal, () => void root.close().then(() => process.exit(status)));
+  const work = runParts(root, options);
+  let stopping: Promise<void> | undefined;
+  for (const [signal, status] of Object.entries(STATUS_OF_SIGNAL)) {
+    process.on(signal, () => {
+      stopping ??= stop(root, work, status);
+    });
   }
-  const sections: Section[] = [];
   try {
-    for (const part of options.parts) {
-      const section = await root.within((scope) => BENCHES[part](scope, options));
-      process.stdout.write(asText(section));
-      sections.push(section);
-    }
-  } finally {
+    const sections = await work;
     await root.close();
+    if (options.record) await record(sections, process.argv.slice(2));
+    if (tell(sections) > 0) process.exitCode = 1;
+  } catch (error) {
+    // What fails because it was stopped is no news.
+    await stopping;
+    await root.close();
+    throw error;
   }
-  const problems = sections.flatMap((section) => [
-    ...section.problems,
-    ...(hasGaps(section) ? [`${section.title}: a number is missing`] : []),
-  ]);
-  for (const problem of problems) process.stderr.write(`bench: ${problem}\n`);
-  if (options.record) await record(sections, process.argv.slice(2));
-  if (problems.length > 0) process.exitCode = 1;
 }
 
 function readOptions(): Options {
@@ -48,6 +50,40 @@ function readOptions(): Options {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     process.exit(2);
   }
+}
+
+/** Everything goes below one folder, so that nothing stays even where work was cut short between two steps. */
+function makeTemporaryFolder(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'bw-bench-'));
+  process.env.TMPDIR = folder;
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+}
+
+async function runParts(root: Scope, options: Options): Promise<Section[]> {
+  const sections: Section[] = [];
+  for (const part of options.parts) {
+    const section = await root.within((scope) => BENCHES[part](scope, options));
+    process.stdout.write(asText(section));
+    sections.push(section);
+  }
+  return sections;
+}
+
+async function stop(root: Scope, work: Promise<unknown>, status: number): Promise<void> {
+  await root.close();
+  await Promise.race([work.catch(() => undefined), delay(LINGER_MS)]);
+  await root.close();
+  process.exit(status);
+}
+
+/** @returns how many problems there are */
+function tell(sections: readonly Section[]): number {
+  const problems = sections.flatMap((section) => [
+    ...section.problems,
+    ...(hasGaps(section) ? [`${section.title}: a number is missing`] : []),
+  ]);
+  for (const problem of problems) process.stderr.write(`bench: ${problem}\n`);
+  return problems.length;
 }
 
 await main();
