@@ -36,18 +36,19 @@ export interface Served {
 export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
   | { outcome: 'absent'; confirmed: boolean }
-  | { outcome: 'failed'; reason: Failure; detail: string; status?: number };
+  /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
+  | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
 
 /**
  * Makes one attempt up to the first byte of its answer. Never rejects for what the upstream does.
- * @param limitMs milliseconds to the first byte
+ * @param limit `ms` to the first byte; a `patient` attempt waits for all of them, whatever the canary says
  * @throws ClientGone
  */
 export async function attemptRead(
   upstream: Upstream,
   { url, class: trafficClass }: Attempt,
   reading: Reading,
-  limitMs: number,
+  { ms: limitMs, patient }: { ms: number; patient: boolean },
   gone: AbortSignal,
 ): Promise<AttemptResult> {
   const replica = upstream.replica(url);
@@ -58,9 +59,13 @@ export async function attemptRead(
   const deadline = new AbortController();
   const giveUp = (reason: Failure, message: string) => deadline.abort(new UpstreamError(reason, message));
   const timer = setTimeout(() => giveUp('first-byte', `no first byte within ${limitMs} ms`), limitMs);
-  const worry = worryAbout(upstream, url, () =>
-    giveUp('canary', 'no first byte yet, and its canary cannot be read either'),
-  );
+  let early = false;
+  const worry = patient
+    ? undefined
+    : worryAbout(upstream, url, () => {
+        early = true;
+        giveUp('canary', 'no first byte yet, and its canary cannot be read either');
+      });
   const signal = AbortSignal.any([deadline.signal, gone]);
   try {
     const call: UpstreamCall = { ...reading, signal, redirects: upstream.config.redirects.mode };
@@ -72,10 +77,10 @@ export async function attemptRead(
       lease.ended('neutral');
       throw new ClientGone();
     }
-    return failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error));
+    return { ...failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error)), early };
   } finally {
     clearTimeout(timer);
-    worry.stop();
+    worry?.stop();
   }
 }
 
@@ -148,7 +153,7 @@ async function conclusion(
   return { outcome: 'served', answer, body: { first, rest: answer.body }, lease };
 }
 
-function failed(upstream: Upstream, lease: Lease, error: UpstreamError): AttemptResult {
+function failed(upstream: Upstream, lease: Lease, error: UpstreamError): Extract<AttemptResult, { outcome: 'failed' }> {
   lease.answered('bad');
   lease.ended('neutral');
   if (error.reason === 'credentials') upstream.credentialsFailed(error.message);

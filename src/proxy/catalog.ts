@@ -155,7 +155,7 @@ async function readPage(
     wholeUpTo: MAX_BODY,
     digest: undefined,
   };
-  const result = await attemptRead(upstream, attempt, reading, limit, exchange.gone);
+  const result = await attemptRead(upstream, attempt, reading, { ms: limit, patient: false }, exchange.gone);
   exchange.attempts.push({
     upstream: attempt.upstream,
     url: attempt.url,

@@ -24,7 +24,13 @@ export async function fetchPing(exchange: Exchange, edge: Edge): Promise<Reply> 
     wholeUpTo: 65_536,
     digest: undefined,
   };
-  const result = await attemptRead(upstream, attempt, reading, upstream.config.deadlines.manifest, exchange.gone);
+  const result = await attemptRead(
+    upstream,
+    attempt,
+    reading,
+    { ms: upstream.config.deadlines.manifest, patient: false },
+    exchange.gone,
+  );
   if (result.outcome !== 'refused' || result.answer.status !== 401) return jsonReply(200, {}, [API_VERSION]);
   const challenges = await translateChallenges(
     exchange,

@@ -42,11 +42,15 @@ export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan):
   const endings: Ending[] = [];
   const preferred = plan.route.pull[0]?.upstream;
   if (preferred !== undefined) exchange.notes.preferred = preferred;
-  for (const [index, attempt] of plan.attempts.entries()) {
-    const limit = timeFor(edge, attempt, exchange.elapsed(), plan.attempts.length - index - 1);
+  const queue = [...plan.attempts];
+  for (const [index, attempt] of queue.entries()) {
+    // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
+    const patient = index >= plan.attempts.length - 1;
+    const limit = { ms: timeFor(edge, attempt, exchange.elapsed(), queue.length - index - 1), patient };
     const result = await tryOne(exchange, edge, attempt, plan.reading(attempt), limit);
     if (result.outcome !== 'absent' && result.outcome !== 'failed') return { ...result, attempt };
-    endings.push({ upstream: attempt.upstream, ...result });
+    if (result.outcome === 'failed' && result.early) queue.push(attempt);
+    else endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') continue;
     const absence = { confirmed: result.confirmed, preferred: attempt.upstream === preferred };
     if (absenceEnds(absence, plan.route.onAbsent)) throw new OciError(plan.absent);
@@ -65,12 +69,12 @@ async function tryOne(
   edge: Edge,
   attempt: Attempt,
   reading: Reading,
-  limit: number,
+  limit: { ms: number; patient: boolean },
 ): Promise<AttemptResult> {
   const upstream = edge.upstreams.get(attempt.upstream);
   const started = performance.now();
   const result: AttemptResult =
-    !upstream || limit <= 0
+    !upstream || limit.ms <= 0
       ? { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' }
       : await attemptRead(upstream, attempt, reading, limit, exchange.gone);
   exchange.attempts.push({
