@@ -83,9 +83,21 @@ export class Exchange {
     return this.request.httpVersionMajor >= 2;
   }
 
+  /** Whether a body follows the head of the request. Over HTTP/2 one of unknown length has no header that says so. */
+  get hasBody(): boolean {
+    const { 'transfer-encoding': coding, 'content-length': length } = this.headers;
+    if (coding !== undefined) return true;
+    if (length !== undefined) return length !== '0';
+    return (
+      this.multiplexed &&
+      'stream' in this.request &&
+      (this.request.stream as { endAfterHeaders?: boolean }).endAfterHeaders === false
+    );
+  }
+
   /** Whether all of the request's body was taken. */
   get bodyTaken(): boolean {
-    return this.request.complete || this.request.readableEnded;
+    return !this.hasBody || this.request.complete || this.request.readableEnded;
   }
 }
 

@@ -3,7 +3,7 @@ import { parseChallenges } from '../oci/challenge.ts';
 import { OciError } from '../oci/error.ts';
 import type { Lease } from '../upstream/lease.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { asUpstreamError, type UpstreamError } from '../upstream/upstream-error.ts';
+import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
 import type { Carried, Carrier, Journey } from './carrier.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
@@ -15,17 +15,17 @@ export interface PushAnswer extends Carried {
   lease: Lease;
 }
 
-/** How long a push may wait to hear that the primary is well before it is sent there all the same. */
+/** How long the start of an upload may wait to hear that the primary is well before it is sent there all the same. */
 const CANARY_MS = 400;
-/** How long the answer may then take, before silence on both sides counts as an outage: a refusal takes less than a second. */
-const DOUBTFUL_MS = 500;
+/** Within how much of the request's time silence on both sides counts as an outage: a refusal takes less than a second. */
+const REFUSED_MS = 900;
 
 /** Stage 4 of a push. @throws OciError where the upstream could not take it; ClientGone */
 export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier, plan: PushPlan): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
   const replica = upstream.replica(attempt.url);
   if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
-  const doubtful = plan.request.kind === 'upload-start' && (await hearsNothing(upstream, attempt.url));
+  const doubtful = plan.request.kind === 'upload-start' && (await hearsNothing(exchange, upstream, attempt.url));
   const lease = replica.begin('push');
   if (!lease) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
@@ -85,18 +85,18 @@ export function denialOf(upstream: Upstream, answer: Carried): OciError | undefi
 /**
  * Before an upload begins, the primary's canary is read: storage that is gone would answer 202 and take the upload into nowhere.
  * @returns whether nothing was heard in time
- * @throws OciError DENIED when the canary cannot be read
+ * @throws OciError DENIED when the canary cannot be read; or is silent, and a body would follow at once
  */
-async function hearsNothing(upstream: Upstream, url: string): Promise<boolean> {
-  const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, CANARY_MS, 'silent').unref());
+async function hearsNothing(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
+  const ms = exchange.hasBody ? REFUSED_MS : CANARY_MS;
+  const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, ms, 'silent').unref());
   const canary = await Promise.race([upstream.confirmCanary(url), silence]);
-  if (canary === 'failing') {
-    throw refusal(upstream.name, {
-      mode: 'refusing',
-      since: Date.now(),
-      reason: 'its storage does not answer: the canary could not be read',
-    });
-  }
+  const reason =
+    canary === 'failing'
+      ? 'its storage does not answer: the canary could not be read'
+      : `its canary has not been read within ${ms} ms`;
+  if (canary === 'failing' || (canary === 'silent' && exchange.hasBody))
+    throw refusal(upstream.name, { mode: 'refusing', since: Date.now(), reason });
   return canary === 'silent';
 }
 
@@ -108,28 +108,38 @@ async function journeyOf(
 ): Promise<Journey> {
   const { deadlines } = upstream.config;
   const url = new URL(attempt.url);
-  const signal = AbortSignal.any([exchange.gone, AbortSignal.timeout(deadlines.push)]);
-  const authorization = await upstream
-    .connection(attempt.url)
-    ?.authorizationAhead(scopes, exchange.headers.authorization, signal);
+  const patience = (ms: number) => (doubtful ? Math.min(ms, Math.max(REFUSED_MS - exchange.elapsed(), 1)) : ms);
+  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, patience(deadlines.push));
   const headers: Record<string, string> = { ...carriedHeaders(exchange, false), host: url.host };
   if (authorization !== undefined) headers.authorization = authorization;
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   return {
     url,
     ca: upstream.ca,
     path,
     headers,
-    connectMs: doubtful ? Math.min(DOUBTFUL_MS, deadlines.connect) : deadlines.connect,
-    answerMs:
-      hasBody || exchange.method === 'PUT'
-        ? deadlines.commit
-        : doubtful
-          ? Math.min(DOUBTFUL_MS, deadlines.push)
-          : deadlines.push,
+    connectMs: patience(deadlines.connect),
+    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : patience(deadlines.push),
     idleMs: edge.config.limits.clientIdle,
     maxBytes: request.kind === 'manifest' ? edge.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };
+}
+
+async function authorizationFor(
+  exchange: Exchange,
+  upstream: Upstream,
+  url: string,
+  scopes: readonly string[],
+  ms: number,
+): Promise<string | undefined> {
+  const deadline = AbortSignal.timeout(ms);
+  const signal = AbortSignal.any([exchange.gone, deadline]);
+  try {
+    return await upstream.connection(url)?.authorizationAhead(scopes, exchange.headers.authorization, signal);
+  } catch (error) {
+    if (deadline.aborted && !exchange.gone.aborted)
+      throw new UpstreamError('first-byte', `it did not say within ${Math.round(ms)} ms how it wants to be asked`);
+    throw error;
+  }
 }
 
 /** 403 where nothing was begun, with the reason that clients show; 503 where the upstream may or may not have taken it. */
