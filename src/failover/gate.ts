@@ -7,6 +7,8 @@ export interface GateInput {
   readOnly: boolean;
   /** Writes fail although probes are good. */
   pushBreakerOpen: boolean;
+  /** A request to each of its URLs has just failed, and so has the canary: too soon for `down`, too much for a write. */
+  doubtful: boolean;
 }
 
 /**
@@ -40,5 +42,6 @@ function obstacleOf(input: GateInput): string | undefined {
   if (input.state === 'down') return input.reason;
   if (input.readOnly) return 'it is read-only';
   if (input.pushBreakerOpen) return 'it fails the writes it is given';
+  if (input.doubtful) return 'a request to it has just failed, and its canary cannot be read';
   return undefined;
 }

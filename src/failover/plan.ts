@@ -81,9 +81,8 @@ function readable({ route, blobHead }: PullInput, upstreams: ReadonlyMap<string,
   const mode = upstreams.get(push.upstream)?.gate.mode;
   if (mode !== 'refusing') return [push];
   // The push that this asks for will be refused with the reason: it must not wait here for an upstream that is down.
-  return route.pull.filter(
-    (candidate) => candidate.upstream !== push.upstream || upstreams.get(push.upstream)?.state === 'up',
-  );
+  const well = upstreams.get(push.upstream)?.replicas.some((one) => one.state === 'up' && !one.suspected) === true;
+  return route.pull.filter((candidate) => candidate.upstream !== push.upstream || well);
 }
 
 function inTurn(replicas: readonly ReplicaView[], turn: number): ReplicaView[] {

@@ -8,6 +8,7 @@ import type { RegistryRequest } from '../oci/request.ts';
 import { attemptRead } from './attempt.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
+import { namespaceOf } from './namespace.ts';
 import { planAttempts } from './pull.ts';
 import { pullReply } from './pull-reply.ts';
 import { jsonReply, type Reply } from './reply.ts';
@@ -193,7 +194,10 @@ function page({ names, upstreams, missing }: Names, query: URLSearchParams): Rep
     ]);
   const final = shown.at(-1);
   if (final !== undefined && start + size < names.length) {
-    headers.push(['link', `</v2/_catalog?${new URLSearchParams({ last: final, n: String(size) })}>; rel="next"`]);
+    headers.push([
+      'link',
+      `</v2/_catalog?${new URLSearchParams([...namespaceOf(query), ['last', final], ['n', String(size)]])}>; rel="next"`,
+    ]);
   }
   return {
     ...jsonReply(200, { repositories: shown }, headers),

@@ -10,7 +10,7 @@ import { Exchange } from './exchange.ts';
 import { type Asked, parse } from './parse.ts';
 import { fetchPassthrough } from './passthrough.ts';
 import { fetchPing } from './ping.ts';
-import { fetchPull, planAttempts } from './pull.ts';
+import { fetchBlobHead, fetchPull, type PullPlan, planAttempts } from './pull.ts';
 import { pullReply } from './pull-reply.ts';
 import { fetchPush } from './push.ts';
 import { planWrite } from './push-plan.ts';
@@ -88,12 +88,16 @@ export class Handler {
     const edge = this.#edge;
     const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
     const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-    const result = await fetchPull(exchange, edge, {
+    const planned = () => planAttempts(edge, route, request.repository, trafficClass, blobHead);
+    const plan: PullPlan = {
       route,
-      attempts: planAttempts(edge, route, request.repository, trafficClass, blobHead),
+      attempts: planned(),
       reading: (attempt) => readingFor(exchange, edge, request, attempt),
       absent: absentCode(request),
-    });
+    };
+    const result = blobHead
+      ? await fetchBlobHead(exchange, edge, plan, planned)
+      : await fetchPull(exchange, edge, plan);
     if (request.kind === 'blob' && result.outcome === 'served') {
       const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
       edge.upstreams

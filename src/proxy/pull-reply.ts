@@ -7,6 +7,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { passRedirect } from './location.ts';
+import { namespaceOf } from './namespace.ts';
 import type { Relayable } from './pull.ts';
 import type { Reply } from './reply.ts';
 
@@ -96,6 +97,7 @@ function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, st
   const next = nextPageQuery(headers.joined('link'));
   if (!next || !('repository' in request)) return [];
   const path = request.kind === 'referrers' ? `referrers/${request.digest}` : 'tags/list';
+  for (const [name, value] of namespaceOf(request.query)) next.set(name, value);
   return [['link', `</v2/${request.repository}/${path}?${next}>; rel="next"`]];
 }
 

@@ -12,6 +12,8 @@ export interface PullPlan {
   attempts: Attempt[];
   /** What is read from an upstream in whose names `repository` is. */
   reading(attempt: Attempt): Reading;
+  /** Nobody is waited for against the word of its canary, because another plan follows this one. */
+  hasty?: boolean;
   /** Code of the 404 when it is nowhere. */
   absent: ErrorCode;
 }
@@ -45,17 +47,40 @@ export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan):
   const queue = [...plan.attempts];
   for (const [index, attempt] of queue.entries()) {
     // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
-    const patient = index >= plan.attempts.length - 1;
+    const patient = plan.hasty !== true && index >= plan.attempts.length - 1;
     const limit = { ms: timeFor(edge, attempt, exchange.elapsed(), queue.length - index - 1), patient };
     const result = await tryOne(exchange, edge, attempt, plan.reading(attempt), limit);
     if (result.outcome !== 'absent' && result.outcome !== 'failed') return { ...result, attempt };
-    if (result.outcome === 'failed' && result.early) queue.push(attempt);
+    if (result.outcome === 'failed' && result.early && plan.hasty !== true) queue.push(attempt);
     else endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') continue;
     const absence = { confirmed: result.confirmed, preferred: attempt.upstream === preferred };
     if (absenceEnds(absence, plan.route.onAbsent)) throw new OciError(plan.absent);
   }
   throw conclude(endings, plan.absent);
+}
+
+/**
+ * The same for a HEAD of a blob, which a push asks for. Where the push upstream alone may answer it and fails, its canary decides
+ * whether it still takes writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
+ */
+export async function fetchBlobHead(
+  exchange: Exchange,
+  edge: Edge,
+  plan: PullPlan,
+  replan: () => Attempt[],
+): Promise<Relayable> {
+  const asked = plan.attempts[0];
+  const only = plan.attempts.every((attempt) => attempt.upstream === plan.route.push?.upstream);
+  try {
+    return await fetchPull(exchange, edge, { ...plan, hasty: only });
+  } catch (error) {
+    if (!(error instanceof OciError) || error.status !== 503 || !asked || !only) throw error;
+    await edge.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
+    const attempts = replan();
+    if (attempts.length === 0 || attempts.some((attempt) => attempt.upstream === asked.upstream)) throw error;
+    return fetchPull(exchange, edge, { ...plan, attempts });
+  }
 }
 
 function timeFor(edge: Edge, attempt: Attempt, elapsed: number, later: number): number {

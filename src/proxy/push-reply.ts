@@ -5,6 +5,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { sealUpload } from './location.ts';
+import { withNamespace } from './namespace.ts';
 import type { PushAnswer } from './push.ts';
 import { denialOf } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -51,9 +52,10 @@ async function locationHeaders(
 ): Promise<[string, string][]> {
   const location = headers.get('location');
   if (location === undefined) return [];
-  if (status === 201) return [['location', contentLocation(plan, headers)]];
+  const { query } = plan.request;
+  if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
   const sealed = await sealUpload(edge, attempt, plan.request.repository, location);
-  if (sealed !== undefined) return [['location', sealed]];
+  if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   body.destroy();
   lease.ended('neutral');
   throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);

@@ -104,10 +104,11 @@ export class Upstream {
     const state = best?.state ?? 'unknown';
     const reason = best?.reason ?? '';
     if (state !== this.#state.state) this.#state = { state, since: now };
+    const doubtful = replicas.length > 0 && replicas.every((one) => one.suspected && one.canary === 'failing');
     const pushBreakerOpen = replicas.length > 0 && replicas.every((one) => one.breakers.push === 'open');
     const gate = nextGate(
       this.#gate,
-      { state, reason, readOnly: this.#readOnly, pushBreakerOpen },
+      { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful },
       this.config.probe.settle,
       now,
     );
