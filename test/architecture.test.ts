@@ -22,8 +22,8 @@ const RULES: Record<string, Rule> = {
   status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication'] },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
-  // `check` asks the upstreams itself; `serve` watches certificate files. All else goes through the app.
-  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server'], types: ['failover', 'proxy', 'status'] },
+  // `check` asks the upstreams itself, `serve` watches certificate files. All else goes through the app or its HTTP.
+  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status'], types: ['failover', 'proxy'] },
   // src/app.ts and what it is made of: all the wiring, and no command.
   '': {
     loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'status', 'server'],

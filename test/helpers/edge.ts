@@ -75,6 +75,14 @@ export class Edge {
     return this.#program.log();
   }
 
+  /** What a failed test is understood by: its log without the requests that went well. */
+  story(): string {
+    const lines = this.log().split('\n');
+    return lines
+      .filter((line) => !/"msg":"request"/.test(line) || !/"outcome":"served"\b.*"outcome":"served"\b/.test(line))
+      .join('\n');
+  }
+
   waitForLog(pattern: RegExp, timeout?: number): Promise<RegExpExecArray> {
     return this.#program.waitForLog(pattern, timeout);
   }

@@ -23,6 +23,14 @@ const ENOUGH = { before: 40, during: 120, after: 60 };
  */
 export async function testOutage(t: Test, outage: Outage): Promise<void> {
   const site = await startSite(t);
+  try {
+    await runOutage(t, site, outage);
+  } finally {
+    if (!t.passing()) t.comment(site.edge.story());
+  }
+}
+
+async function runOutage(t: Test, site: Site, outage: Outage): Promise<void> {
   const image = await site.seed('app:v1', { layers: [100_000, 2_000] });
   const written = site.gcr.writes();
   const pulls = new PullLoop(t, {

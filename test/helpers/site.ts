@@ -65,7 +65,8 @@ export async function startSite(owner: Owner, config: Record<string, unknown> = 
   const [harbor, gcr] = await Promise.all([startRegistry(owner), startRegistry(owner)]);
   const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
   await new Skopeo(owner).push(canary.folder, `${harbor.address}/library/canary:latest`);
-  const times = { interval: '500ms', fastInterval: '100ms', timeout: '500ms', holdDown: '2s', settle: '500ms' };
+  // The shipped timeout, twice: two cores run registries, clients and tests at once, and a late probe is no outage.
+  const times = { interval: '500ms', fastInterval: '100ms', timeout: '2s', holdDown: '2s', settle: '500ms' };
   const edge = await startEdge(owner, {
     upstreams: {
       harbor: { urls: [harbor.url], probe: { canary: 'library/canary:latest', ...times } },
