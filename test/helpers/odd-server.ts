@@ -28,7 +28,7 @@ export async function startOddServer(
       for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
         const head = text.slice(0, end);
         text = text.slice(end + 4);
-        if (/^GET \/v2\/ /.test(head)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+        if (/^GET \S*\/v2\/ HTTP/.test(head)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
         else {
           heads.push(head);
           answer(socket, head);
