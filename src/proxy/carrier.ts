@@ -47,7 +47,7 @@ export class Carrier {
    * @throws UpstreamError, ClientGone, or OciError SIZE_INVALID
    */
   async carry(exchange: Exchange, journey: Journey): Promise<Carried> {
-    const { request, response, gone } = exchange;
+    const { request, gone } = exchange;
     if (gone.aborted) throw new ClientGone();
     request.url = journey.path;
     // HTTP/2 requests have their headers behind a getter.
@@ -56,12 +56,15 @@ export class Carrier {
       const proxy = createProxyServer({ selfHandleResponse: true });
       const watch = new Watch(exchange, journey, (error) => done(() => reject(error)));
       let outgoing: ClientRequest | undefined;
+      let answered = false;
       const done = (settle: () => void) => {
         watch.stop();
         gone.removeEventListener('abort', onGone);
         settle();
       };
       const fail = (error: unknown) => {
+        // An upstream that has answered may close on what it does not read any more; how the answer ends, its own stream tells.
+        if (answered) return;
         done(() => reject(gone.aborted ? new ClientGone() : error));
         outgoing?.destroy();
       };
@@ -73,12 +76,16 @@ export class Carrier {
         watch.sending(made);
       });
       proxy.on('proxyRes', (answer: IncomingMessage) => {
+        answered = true;
         done(() =>
           resolve({ status: answer.statusCode ?? 502, headers: HeaderList.fromRaw(answer.rawHeaders), body: answer }),
         );
       });
       proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
-      proxy.web(request, response, { target: targetOf(journey.url), agent: this.#agent(journey) }).catch(fail);
+      // It destroys the response it is given whenever the answer breaks off or is dropped: a stand-in, for the client's is still needed.
+      proxy
+        .web(request, new http.ServerResponse(request), { target: targetOf(journey.url), agent: this.#agent(journey) })
+        .catch(fail);
     });
   }
 
@@ -118,8 +125,8 @@ class Watch {
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
     const connected = () => {
-      // Only now can the primary take the body: the client is told to send it (RFC 9110 section 10.1.1).
-      if (this.#exchange.expectsContinue) this.#exchange.response.writeContinue();
+      // Only now can the primary take the body.
+      this.#exchange.sayContinue();
       this.#watchBody(outgoing);
     };
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);

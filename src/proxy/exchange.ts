@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { AttemptRecord, RequestRecord } from './record.ts';
+import { nextRequestId } from './request-id.ts';
 
 /** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
 export class Exchange {
-  readonly id = randomBytes(8).toString('hex');
+  readonly id = nextRequestId();
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The client waits for `100 Continue` before it sends its body. */
@@ -32,6 +32,7 @@ export class Exchange {
   readonly #gone = new AbortController();
   #finished = false;
   #closed = false;
+  #continued = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
     this.request = request;
@@ -67,6 +68,18 @@ export class Exchange {
   /** Whether nothing more can happen to the reply. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Tells a client that waits for it to send its body (RFC 9110 section 10.1.1). */
+  sayContinue(): void {
+    if (!this.expectsContinue || this.#continued) return;
+    this.#continued = true;
+    this.response.writeContinue();
+  }
+
+  /** Whether the client was told to send the body. */
+  get continued(): boolean {
+    return this.#continued;
   }
 
   /** Milliseconds since the request began. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { asUpstreamError, type UpstreamError } from '../upstream/upstream-error.ts';
 import { cut } from './cut.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
+import { closingHeaders, finish } from './finish.ts';
 import type { BodyStream, Reply } from './reply.ts';
 
 /** Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5): Node throws at any attempt to write one, even of no bytes. */
@@ -23,10 +24,11 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   }
   if (reply.body === undefined || exchange.method === 'HEAD' || BODILESS.has(reply.status)) {
     discard(reply);
-    response.end();
+    finish(exchange);
   } else if (Buffer.isBuffer(reply.body)) {
     exchange.bytesOut += reply.body.length;
-    response.end(reply.body);
+    response.write(reply.body);
+    finish(exchange);
   } else {
     await relayStream(exchange, reply.body);
   }
@@ -53,15 +55,14 @@ function writeHead(exchange: Exchange, { status, headers }: Reply): void {
   }
   merged['x-request-id'] = exchange.id;
   exchange.noteFirstByte();
-  response.writeHead(status, merged);
+  response.writeHead(status, { ...merged, ...closingHeaders(exchange) });
 }
 
 async function relayStream(exchange: Exchange, body: BodyStream): Promise<void> {
-  const { response } = exchange;
   try {
     await pump(exchange, body);
     body.lease.ended('good');
-    response.end();
+    finish(exchange);
   } catch (error) {
     drop(body.rest);
     body.lease.ended(error instanceof ClientGone ? 'neutral' : 'bad');

@@ -2,10 +2,8 @@ import { OciError } from '../oci/error.ts';
 import { cut } from './cut.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
+import { closingHeaders, finish } from './finish.ts';
 import type { RequestRecord } from './record.ts';
-
-/** How long a client may go on sending a body that nobody wants, so that it reads the refusal instead of a reset. */
-const LINGER_MS = 1500;
 
 /**
  * Stage 6: the only place that writes an error, a log line or a metric.
@@ -18,7 +16,7 @@ export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
 }
 
 function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
-  const { response, multiplexed } = exchange;
+  const { response } = exchange;
   const known =
     error instanceof OciError
       ? error
@@ -33,35 +31,19 @@ function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
     return;
   }
   const body = Buffer.from(known.body());
-  const unread = !exchange.bodyTaken;
   exchange.noteFirstByte();
   response.writeHead(known.status, {
     'content-type': 'application/json',
     'content-length': body.length,
     'x-request-id': exchange.id,
     ...known.headers,
-    ...(unread && !multiplexed ? { connection: 'close' } : {}),
+    ...closingHeaders(exchange),
   });
-  if (exchange.method === 'HEAD') {
-    response.end();
-    return;
+  if (exchange.method !== 'HEAD') {
+    exchange.bytesOut += body.length;
+    response.write(body);
   }
-  exchange.bytesOut += body.length;
-  if (!unread || multiplexed || exchange.expectsContinue) response.end(body);
-  else endAfterBody(exchange, body);
-}
-
-/** Closing on a client that is still sending would reset the connection, and the refusal with it. */
-function endAfterBody({ request, response }: Exchange, body: Buffer): void {
-  response.write(body);
-  const end = () => {
-    clearTimeout(timer);
-    request.off('end', end);
-    response.end();
-  };
-  const timer = setTimeout(end, LINGER_MS);
-  request.once('end', end);
-  request.resume();
+  finish(exchange);
 }
 
 function outcomeOf(error: OciError): RequestRecord['outcome'] {
