@@ -15,18 +15,18 @@ interface Measured {
 const AT_ONCE = [1, 8];
 
 /** Throughput of one large blob, downloaded by one client and by eight. */
-export async function benchBlobs(owner: Owner, { mib, rounds }: Options): Promise<Section> {
+export async function benchBlobs(owner: Owner, { mib, rounds, warmUps }: Options): Promise<Section> {
   const upstream = await startStaticRegistry(owner, mib);
   const contenders = await startContenders(owner, upstream);
   const folder = temporaryFolder(owner);
   const rows: string[][] = [];
   for (const downloads of AT_ONCE) {
     const measured = contenders.map(() => ({ bytesPerSecond: [], cpuPerGigabyte: [] }) as Measured);
-    // Round 0 warms up: page cache, buffers, compiled code. Each round has every contender, so that what else the machine does hits all.
-    for (let round = 0; round <= rounds; round += 1) {
+    // Each round has every contender, so that what else the machine does hits all.
+    for (let round = 1 - warmUps; round <= rounds; round += 1) {
       for (const [index, contender] of contenders.entries()) {
         const result = await measure(owner, folder, contender, upstream, downloads);
-        if (round === 0) continue;
+        if (round < 1) continue;
         measured[index]?.bytesPerSecond.push(result.bytesPerSecond);
         measured[index]?.cpuPerGigabyte.push(result.cpuPerGigabyte);
       }

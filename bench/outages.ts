@@ -55,6 +55,7 @@ async function runOutage(owner: Owner, kind: OutageKind, times: Times, quick: bo
   await Promise.all(running.map(({ series }) => series.stop()));
   return {
     rows: running.map(({ name, series }) => row(kind, name, series, ended, patience)),
+    // What nginx loses is a result; what the edge loses is a fault.
     problems: running.flatMap(({ name, series }) => (name === EDGE ? failuresOf(kind, series) : [])),
   };
 }
