@@ -21,6 +21,9 @@ export async function pushReply(
   plan: PushPlan,
   answer: PushAnswer,
 ): Promise<Reply> {
+  if (answer.status === 401) {
+    plan.upstream.connection(answer.attempt.url)?.refusedAhead(answer.headers.joined('www-authenticate'), plan.scopes);
+  }
   const denial = denialOf(plan.upstream, answer);
   if (denial) {
     answer.body.destroy();

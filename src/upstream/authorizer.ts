@@ -57,7 +57,7 @@ export class Authorizer {
    * @throws UpstreamError credentials, or whatever the token service failed with
    */
   async authorization(scopes: readonly string[]): Promise<string | undefined> {
-    if (this.#challenge?.scheme === 'basic') return this.#basic();
+    if (this.#challenge?.scheme === 'basic') return this.basic();
     if (this.#challenge?.scheme !== 'bearer') return undefined;
     return `Bearer ${await this.#token(this.#challenge, scopes)}`;
   }
@@ -83,7 +83,8 @@ export class Authorizer {
     this.#tokens.close();
   }
 
-  #basic(): string | undefined {
+  /** The static user's own, for what is no registry API and takes no tokens. */
+  basic(): string | undefined {
     if (!this.#user) return undefined;
     return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
   }
@@ -115,7 +116,7 @@ export class Authorizer {
     const service = challenge.parameters.service;
     if (service !== undefined) realm.searchParams.set('service', service);
     for (const scope of scopes) realm.searchParams.append('scope', scope);
-    return this.#fetch(realm, this.#basic());
+    return this.#fetch(realm, this.basic());
   }
 
   /** The password goes to the upstream's own host, or to one that the configuration names, and never in the clear unless the upstream is plain itself. */

@@ -3,20 +3,31 @@ import type { CanaryState } from '../failover/view.ts';
 import { parseChallenges } from '../oci/challenge.ts';
 import { readBody } from './body.ts';
 import type { Answer } from './client.ts';
+import { readManifest } from './manifest.ts';
 
 export interface CanaryReading {
   state: CanaryState;
   reason: string;
 }
 
-/** Sends a GET with the probe's credentials. @param path below the upstream's URL */
-export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[]) => Promise<Answer>;
+/**
+ * Sends a GET with the probe's credentials.
+ * @param path below the upstream's URL
+ * @param scopes what a token must allow; `api`: no token will do, as for Harbor's API
+ */
+export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
 
 interface Blob {
   repository: string;
   digest: string;
   /** Bytes, where it is known. */
   size: number | undefined;
+}
+
+/** A blob that traffic has read. */
+interface StandIn extends Blob {
+  /** Whether the probe, with its own credentials, may be expected to read it too. */
+  readable: boolean;
 }
 
 const ACCEPT = [
@@ -26,7 +37,11 @@ const ACCEPT = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
 const MAX_MANIFEST = 4_194_304;
-const STAND_INS = 3;
+const STAND_INS = 4;
+/** So that one image whose blobs are deleted does not pass for storage that is gone. */
+const STAND_INS_OF_ONE = 2;
+/** Of an answer that is longer than was asked for, no more than this is read. */
+const MAX_BYTE = 65_536;
 
 /**
  * The read that tells whether an upstream sees its storage: a manifest by tag and one byte of a blob. Everything shallower stays
@@ -34,13 +49,19 @@ const STAND_INS = 3;
  */
 export class Canary {
   readonly #reference: { repository: string; reference: string } | undefined;
-  #standIns: Blob[] = [];
+  /** Newest first. */
+  #standIns: StandIn[] = [];
+  readonly #seesWhatTrafficSees: boolean;
   /** Blob of the configured canary by the digest header of its manifest, so that a steady state costs two requests. */
   #known: { manifest: string; blob: Blob } | undefined;
 
-  /** @param image as configured: `library/canary:latest`, or `repository@digest` */
-  constructor(image: string | undefined) {
+  /**
+   * @param image as configured: `library/canary:latest`, or `repository@digest`
+   * @param seesWhatTrafficSees false where traffic has credentials that the probe has not
+   */
+  constructor(image: string | undefined, seesWhatTrafficSees = true) {
     this.#reference = image === undefined ? undefined : splitImage(image);
+    this.#seesWhatTrafficSees = seesWhatTrafficSees;
   }
 
   get configured(): boolean {
@@ -51,7 +72,13 @@ export class Canary {
   remember(repository: string, digest: string, size: number | undefined): void {
     if (this.#reference || this.#standIns.some((blob) => blob.digest === digest && blob.repository === repository))
       return;
-    this.#standIns = [{ repository, digest, size }, ...this.#standIns].slice(0, STAND_INS);
+    const blob = { repository, digest, size, readable: this.#seesWhatTrafficSees };
+    const others = this.#standIns.filter((one) => one.repository !== repository);
+    const own = this.#standIns.filter((one) => one.repository === repository).slice(0, STAND_INS_OF_ONE - 1);
+    this.#standIns = [blob, ...this.#standIns.filter((one) => own.includes(one) || others.includes(one))].slice(
+      0,
+      STAND_INS,
+    );
   }
 
   /** Reads it. Rejects as `get` does when the upstream does not answer. */
@@ -67,54 +94,77 @@ export class Canary {
     const body = await readBody(answer.body, MAX_MANIFEST);
     const key = answer.headers.get('docker-content-digest') ?? body.toString('latin1');
     if (this.#known?.manifest !== key) {
-      const blob = await this.#findBlob(repository, body, get);
-      if (!blob) return { state: 'failing', reason: 'canary manifest names no blob' };
-      this.#known = { manifest: key, blob };
+      const found = await findBlob(repository, body, get);
+      if ('state' in found) return found;
+      this.#known = { manifest: key, blob: found };
     }
     return readByte(this.#known.blob, get, 'canary blob');
   }
 
-  async #findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<Blob | undefined> {
-    const parsed = parseManifest(manifest);
-    const child = parsed?.manifests?.find((one) => typeof one.digest === 'string');
-    if (child) {
-      const answer = await get(`/v2/${repository}/manifests/${child.digest}`, { accept: ACCEPT }, [
-        pullScope(repository),
-      ]);
-      if (answer.status !== 200) {
-        await answer.body.dump();
-        return undefined;
-      }
-      return blobOf(repository, parseManifest(await readBody(answer.body, MAX_MANIFEST)));
-    }
-    return blobOf(repository, parsed);
-  }
-
   /** A single 404 is a blob that was deleted; when all of them are gone, storage is. */
   async #readStandIns(get: ProbeGet): Promise<CanaryReading> {
-    let last: CanaryReading = { state: 'none', reason: 'no stand-in' };
-    for (const blob of this.#standIns) {
-      last = await readByte(blob, get, 'a blob served before');
-      if (last.state === 'good') return last;
+    let bad: CanaryReading | undefined;
+    const asked = this.#standIns;
+    for (const blob of asked) {
+      const reading = await readByte(blob, get, 'a blob served before');
+      if (reading.state === 'good') {
+        blob.readable = true;
+        return reading;
+      }
+      // What the probe has never been able to read tells of its credentials, and a single blob may have been deleted.
+      const denied = DENIALS.includes(reading.status ?? 0);
+      const telling = blob.readable && asked.length > 1;
+      if (reading.state === 'failing' && (telling || !denied)) bad ??= reading;
     }
-    return { ...last, reason: `${last.reason} (the last ${this.#standIns.length} served stand in for a canary)` };
+    if (!bad) return { state: 'none', reason: 'shallow probe is good; what was served before cannot be read by it' };
+    return { state: 'failing', reason: `${bad.reason} (the last ${asked.length} served stand in for a canary)` };
   }
 }
 
+const DENIALS = [401, 403, 404];
+
+async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<Blob | CanaryReading> {
+  let content = readManifest(manifest);
+  if (content.child !== undefined) {
+    const path = `/v2/${repository}/manifests/${content.child}`;
+    const answer = await get(path, { accept: ACCEPT }, [pullScope(repository)]);
+    if (answer.status !== 200) return failing(`a manifest in the canary's index answers ${answer.status}`, answer);
+    content = readManifest(await readBody(answer.body, MAX_MANIFEST));
+  }
+  return content.blob ? { repository, ...content.blob } : { state: 'failing', reason: 'canary manifest names no blob' };
+}
+
 /** A random byte: the first one may come from a page cache while storage hangs. */
-async function readByte(blob: Blob, get: ProbeGet, what: string): Promise<CanaryReading> {
+async function readByte(blob: Blob, get: ProbeGet, what: string): Promise<CanaryReading & { status?: number }> {
   const offset = blob.size !== undefined && blob.size > 0 ? randomInt(Math.min(blob.size, 2 ** 47)) : 0;
   const range = { range: `bytes=${offset}-${offset}` };
   const answer = await get(`/v2/${blob.repository}/blobs/${blob.digest}`, range, [pullScope(blob.repository)]);
-  if (answer.status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length > 0) {
-    await answer.body.dump();
+  const { status } = answer;
+  if (status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length > 0) {
+    await answer.body.dump({ limit: 16_384 });
     return { state: 'none', reason: 'the probe has no credentials to read a blob with' };
   }
-  if (answer.status !== 206 && answer.status !== 200) return failing(`${what} answers ${answer.status}`, answer);
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-    if (chunk.length > 0) return { state: 'good', reason: `${what} was read` };
+  if (REDIRECTS.includes(status)) {
+    // Redirects are passed on here: the registry has found the blob, and clients fetch it from where the edge may not reach.
+    await answer.body.dump({ limit: 16_384 });
+    return { state: 'good', reason: `${what} was found` };
   }
-  return { state: 'failing', reason: `${what} has no bytes` };
+  if (status !== 206 && status !== 200) return { ...(await failing(`${what} answers ${status}`, answer)), status };
+  return (await hasByte(answer))
+    ? { state: 'good', reason: `${what} was read` }
+    : { state: 'failing', reason: `${what} has no bytes` };
+}
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+/** The one byte that was asked for is read to its end, so that its connection can be used again. */
+async function hasByte({ status, body }: Answer): Promise<boolean> {
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > 0 && (status === 200 || length > MAX_BYTE)) break;
+  }
+  return length > 0;
 }
 
 async function failing(reason: string, answer: Answer): Promise<CanaryReading> {
@@ -133,33 +183,4 @@ function splitImage(image: string): { repository: string; reference: string } {
 
 function pullScope(repository: string): string {
   return `repository:${repository}:pull`;
-}
-
-interface Descriptor {
-  digest?: string;
-  size?: number;
-}
-
-interface Manifest {
-  manifests?: Descriptor[];
-  layers?: Descriptor[];
-  config?: Descriptor;
-}
-
-function parseManifest(body: Buffer): Manifest | undefined {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function blobOf(repository: string, manifest: Manifest | undefined): Blob | undefined {
-  const descriptor = manifest?.layers?.find((one) => typeof one.digest === 'string') ?? manifest?.config;
-  if (typeof descriptor?.digest !== 'string') return undefined;
-  return {
-    repository,
-    digest: descriptor.digest,
-    size: typeof descriptor.size === 'number' ? descriptor.size : undefined,
-  };
 }

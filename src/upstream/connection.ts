@@ -34,6 +34,8 @@ export interface Secrets {
   probePassword?: string;
 }
 
+/** How long an upstream whose version check asks for no credentials is not asked again. */
+const OPEN_MS = 60_000;
 const MAX_REDIRECTS = 5;
 const MAX_TOKEN_BODY = 262_144;
 /** Beside those of clients: probes, token requests, catalog pages. */
@@ -47,6 +49,8 @@ export class Connection {
   readonly #config: UpstreamConfig;
   readonly #own: Authorizer | undefined;
   readonly #probes: Authorizer;
+  /** Until when it is taken for open; epoch milliseconds. */
+  #openUntil = 0;
 
   constructor(url: string, config: UpstreamConfig, secrets: Secrets, resolver: Resolver) {
     this.url = new URL(url);
@@ -69,9 +73,14 @@ export class Connection {
     return this.#authorized(authorizer, call);
   }
 
-  /** The same with the credentials of the probe. */
+  /** The same with the credentials of the probe; redirects as clients get them. */
   async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#authorized(this.#probes, call);
+    return this.#authorized(this.#probes, { ...call, redirects: this.#config.redirects.mode });
+  }
+
+  /** The same to what is no registry API (Harbor's): it takes the user itself, and no token. */
+  async sendApi(call: UpstreamCall): Promise<UpstreamAnswer> {
+    return this.#follow(call, this.#probes.basic());
   }
 
   /**
@@ -86,15 +95,25 @@ export class Connection {
     const authorizer = this.#own;
     if (!authorizer) return clientAuthorization;
     if (!authorizer.learnt) {
+      if (Date.now() < this.#openUntil) return undefined;
       const answer = await this.#follow(
         { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' },
         undefined,
       );
       await answer.body.dump({ limit: 16_384 });
-      if (answer.status !== 401) return undefined;
+      if (answer.status !== 401) {
+        this.#openUntil = Date.now() + OPEN_MS;
+        return undefined;
+      }
       authorizer.learn(answer.headers.joined('www-authenticate'), undefined, scopes);
     }
     return authorizer.authorization(scopes);
+  }
+
+  /** Tells that an Authorization given ahead was answered with 401: the next one is made anew. */
+  refusedAhead(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
+    this.#openUntil = 0;
+    this.#own?.learn(wwwAuthenticate, 'Bearer', scopes);
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */

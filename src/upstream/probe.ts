@@ -85,7 +85,7 @@ async function harborState(get: ProbeGet): Promise<Pick<ProbeReport, 'readOnly' 
 }
 
 async function getJson(get: ProbeGet, path: string): Promise<unknown> {
-  const answer = await get(path, { accept: 'application/json' }, []);
+  const answer = await get(path, { accept: 'application/json' }, 'api');
   if (answer.status === 200) return readJson(answer.body, MAX_JSON);
   await answer.body.dump({ limit: 16_384 });
   return undefined;

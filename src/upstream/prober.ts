@@ -89,7 +89,10 @@ export class Prober {
   }
 
   #get(signal: AbortSignal): ProbeGet {
-    return (path, headers, scopes) =>
-      this.#connection.sendProbe({ method: 'GET', path, headers, scopes, signal, redirects: 'follow' });
+    return (path, headers, scopes) => {
+      const call = { method: 'GET', path, headers, signal, redirects: 'follow' } as const;
+      if (scopes === 'api') return this.#connection.sendApi({ ...call, scopes: [], redirects: 'pass' });
+      return this.#connection.sendProbe({ ...call, scopes });
+    };
   }
 }

@@ -84,7 +84,13 @@ export class Upstream {
   }
 
   #member(url: string, secrets: Secrets, resolver: Resolver): Member {
-    const replica = new Replica(this.name, url, this.config, new Canary(this.config.probe.canary), this.#events);
+    const replica = new Replica(
+      this.name,
+      url,
+      this.config,
+      new Canary(this.config.probe.canary, this.config.credentials !== 'forward'),
+      this.#events,
+    );
     const connection = new Connection(url, this.config, secrets, resolver);
     const prober = new Prober(replica, connection, this.config.probe, (report) => this.#reported(report));
     return { replica, connection, prober };
