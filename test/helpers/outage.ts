@@ -3,6 +3,7 @@ import { ClientLoop } from './client-loop.ts';
 import type { EdgeStatus } from './edge.ts';
 import { writeImage } from './image.ts';
 import { PullLoop } from './pull-loop.ts';
+import { type Begun, PushLoop } from './push-loop.ts';
 import { type Site, startSite } from './site.ts';
 import { Skopeo } from './skopeo.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -40,6 +41,11 @@ async function runOutage(t: Test, site: Site, outage: Outage): Promise<void> {
     reference: 'v1',
     digest: image.digest,
   });
+  const pushes = new PushLoop(t, {
+    url: site.edge.url,
+    authority: site.edge.certificate.authority,
+    repository: 'library/pushed',
+  });
   const clients = new ClientLoop(t, await site.clients(), `${site.image('app')}:v1`, image.digest);
 
   await enough(pulls, clients, performance.now(), 'before');
@@ -48,12 +54,16 @@ async function runOutage(t: Test, site: Site, outage: Outage): Promise<void> {
   await outage.begin(site, pulls);
   const began = performance.now();
   const down = await site.edge.waitFor((status) => !isServing(status));
-  t.comment(`known after ${Math.round(performance.now() - began)} ms: ${harborOf(down)?.reason}`);
-  await testRefusedPush(t, site);
   const known = performance.now();
+  t.comment(`pushes refused after ${Math.round(known - began)} ms: ${harborOf(down)?.pushes?.reason}`);
+  await testRefusedPush(t, site);
   await enough(pulls, clients, known, 'during');
   t.strictSame(upstreams(pulls, known), ['gcr'], 'during: everything comes from the fallback');
   t.ok((await site.edge.status()).failovers.length > 0, 'the status tells of failovers');
+
+  testRefusals(t, pushes.between(known, performance.now()));
+  const admitted = pushes.between(began, performance.now()).filter(({ status }) => status === 202);
+  t.strictSame(admitted, [], 'no upload was begun from the first moment of the outage on: it would have gone nowhere');
 
   await outage.end(site);
   await site.edge.waitFor(isServing, 30_000);
@@ -63,11 +73,14 @@ async function runOutage(t: Test, site: Site, outage: Outage): Promise<void> {
   t.strictSame(upstreams(pulls, back), ['harbor'], 'after: everything comes from the primary again');
   await testPush(t, site);
 
-  await Promise.all([pulls.stop(), clients.stop()]);
+  await Promise.all([pulls.stop(), pushes.stop(), clients.stop()]);
   t.strictSame(pulls.failed, [], `none of ${pulls.done.length} pulls failed`);
   t.strictSame(clients.failed, [], `no pull of a real client failed: ${JSON.stringify([...clients.done])}`);
   const slowest = Math.max(...pulls.done.map((one) => one.slowest));
   t.ok(slowest < 10_000, `the slowest request took ${Math.round(slowest)} ms`);
+  // 503: asked of the primary in the moment it went away.
+  const odd = pushes.done.filter(({ status }) => ![202, 403, 503].includes(status));
+  t.strictSame(odd, [], `all of ${pushes.done.length} pushes were admitted or told why not`);
   t.equal(site.gcr.writes() - written, 0, 'nothing was written to the fallback');
 }
 
@@ -98,6 +111,18 @@ async function testRefusedPush(t: Test, site: Site): Promise<void> {
   // The reason goes on changing ("3 probes failed", "4 …"): its first words are enough.
   const words = errors[0]?.message.split(' ').slice(0, 4).join(' ') ?? 'no message';
   t.ok(pushed.output.includes(words), `skopeo shows the message: ${pushed.output.trim()}`);
+}
+
+/** What the edge said to everybody who tried to push while the outage was known. */
+function testRefusals(t: Test, asked: Begun[]): void {
+  t.ok(asked.length > 10, `${asked.length} pushes were tried meanwhile`);
+  t.strictSame(
+    asked.filter(({ status, answer }) => status !== 403 || !answer.includes('DENIED')),
+    [],
+    'every one was denied',
+  );
+  const slowest = Math.max(...asked.map(({ took }) => took));
+  t.ok(slowest < 1000, `each within a second: ${Math.round(slowest)} ms`);
 }
 
 async function testPush(t: Test, site: Site): Promise<void> {
