@@ -50,6 +50,7 @@ function registryRequest(exchange: Exchange, edge: Edge, host: string, path: str
   if ('digest' in request) exchange.notes.reference = request.digest;
   const registry = registryOfNamespace(edge, query.get('ns'), registryOfHost(edge, host));
   checkParameters(exchange, request);
+  checkLength(exchange, edge, request);
   return { kind: 'registry', request, registry };
 }
 
@@ -63,6 +64,13 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
   }
   const from = query.get('from');
   if (from !== null && !isRepository(from)) throw new OciError('NAME_INVALID');
+}
+
+/** What says itself that it is too long is not begun; a manifest of unknown length is counted on its way. */
+function checkLength({ headers }: Exchange, { config }: Edge, { kind, method }: RegistryRequest): void {
+  const most = config.limits.manifestBytes;
+  if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
+    throw new OciError('SIZE_INVALID', `a manifest may have ${most} bytes`);
 }
 
 /** A body where none is expected is how requests are smuggled past a proxy. */
