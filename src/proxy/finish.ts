@@ -10,20 +10,24 @@ export function closingHeaders({ bodyTaken, multiplexed }: Exchange): Record<str
 }
 
 /**
- * Ends a reply whose body was written. What the client still sends is not wanted: over HTTP/2 it is told so once the reply is out
+ * Ends a reply with the last bytes of its body. What the client still sends is not wanted: over HTTP/2 it is told so once the reply is out
  * (RFC 9113 section 8.1); over HTTP/1.1 it is read for a while, because closing on a client that is sending resets the connection, and
  * the reply with it.
  */
-export function finish(exchange: Exchange): void {
+export function finish(exchange: Exchange, last?: Buffer): void {
   const { request, response, multiplexed } = exchange;
   if (exchange.bodyTaken) {
-    response.end();
+    response.end(last);
   } else if (multiplexed) {
-    response.end();
+    response.end(last);
     (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_NO_ERROR);
+    // What of it has come already keeps the stream open until it is read.
+    request.unpipe();
+    request.resume();
   } else if (exchange.expectsContinue && !exchange.continued) {
-    response.end();
+    response.end(last);
   } else {
+    if (last) response.write(last);
     const end = () => {
       clearTimeout(timer);
       request.off('end', end);

@@ -10,7 +10,6 @@ const BODILESS = new Set([204, 304]);
 
 /** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
-  const { response } = exchange;
   if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
   if (exchange.gone.aborted) {
     discard(reply);
@@ -27,8 +26,7 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
     finish(exchange);
   } else if (Buffer.isBuffer(reply.body)) {
     exchange.bytesOut += reply.body.length;
-    response.write(reply.body);
-    finish(exchange);
+    finish(exchange, reply.body);
   } else {
     await relayStream(exchange, reply.body);
   }

@@ -39,11 +39,12 @@ function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
     ...known.headers,
     ...closingHeaders(exchange),
   });
-  if (exchange.method !== 'HEAD') {
-    exchange.bytesOut += body.length;
-    response.write(body);
+  if (exchange.method === 'HEAD') {
+    finish(exchange);
+    return;
   }
-  finish(exchange);
+  exchange.bytesOut += body.length;
+  finish(exchange, body);
 }
 
 function outcomeOf(error: OciError): RequestRecord['outcome'] {
