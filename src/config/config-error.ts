@@ -12,14 +12,15 @@ export interface Finding {
   remedy?: string;
 }
 
-/** A configuration that cannot be used; all that is wrong with it at once. */
+/** A configuration that cannot be used; all that is wrong with it at once, from top to bottom. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly findings: readonly Finding[];
 
   constructor(findings: readonly Finding[]) {
-    super(`the configuration cannot be used:\n${findings.map(findingText).join('\n')}`);
-    this.findings = findings;
+    const sorted = findings.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    super(`the configuration cannot be used:\n${sorted.map(findingText).join('\n')}`);
+    this.findings = sorted;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { KeyFinding } from './key-path.ts';
+import type { KeyFinding, KeyPath } from './key-path.ts';
 import type { RouteConfig } from './schema.ts';
 
 interface Mapping {
@@ -8,7 +8,7 @@ interface Mapping {
   routePrefix: string;
   upstreamPrefix: string;
   registry: string | undefined;
-  path: (string | number)[];
+  path: KeyPath;
 }
 
 /**
@@ -24,7 +24,10 @@ export function findCollisions(routes: readonly RouteConfig[]): KeyFinding[] {
   for (const [index, a] of mappings.entries()) {
     for (const b of mappings.slice(index + 1)) {
       if (a.upstream !== b.upstream || a.registry !== b.registry || a.route === b.route) continue;
-      if (collide(a, b, routes) || collide(b, a, routes)) findings.push(finding(a, b));
+      const inA = meetingPlace(a, b, routes);
+      const inB = inA === undefined ? meetingPlace(b, a, routes) : undefined;
+      if (inA !== undefined) findings.push(finding(a, inA, b, b.routePrefix));
+      else if (inB !== undefined) findings.push(finding(a, a.routePrefix, b, inB));
     }
   }
   return findings;
@@ -45,20 +48,23 @@ function mappingsOf(route: RouteConfig, index: number): Mapping[] {
   ];
 }
 
-function collide(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): boolean {
-  if (!b.upstreamPrefix.startsWith(a.upstreamPrefix)) return false;
+/** Client names of A below this prefix are, on the upstream, names of B. */
+function meetingPlace(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): string | undefined {
+  if (!b.upstreamPrefix.startsWith(a.upstreamPrefix)) return undefined;
   const inA = a.routePrefix + b.upstreamPrefix.slice(a.upstreamPrefix.length);
-  if (inA === b.routePrefix) return false;
+  if (inA === b.routePrefix) return undefined;
   const taken = routes.some(
     (one) => one.registry === a.registry && one.prefix.length > a.routePrefix.length && inA.startsWith(one.prefix),
   );
-  return !taken;
+  return taken ? undefined : inA;
 }
 
-function finding(a: Mapping, b: Mapping): KeyFinding {
+/** @param inA, inB client prefixes by which the two routes reach the same names of the upstream */
+function finding(a: Mapping, inA: string, b: Mapping, inB: string): KeyFinding {
+  const place = a.upstreamPrefix.length > b.upstreamPrefix.length ? a.upstreamPrefix : b.upstreamPrefix;
   return {
     path: b.path,
-    message: `route "${b.routePrefix}" puts repositories of ${b.upstream} under "${b.upstreamPrefix}", where route "${a.routePrefix}" has its own under "${a.upstreamPrefix}": the prefix cannot be inverted`,
+    message: `the prefix cannot be inverted: "${inB}NAME" of routes[${b.route}] ("${b.routePrefix}") and "${inA}NAME" of routes[${a.route}] ("${a.routePrefix}") would both be "${place}NAME" on ${b.upstream}`,
     remedy: 'give each route a prefix of its own on that upstream',
   };
 }

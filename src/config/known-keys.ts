@@ -3,6 +3,8 @@ import type { KeyPath } from './key-path.ts';
 /** The part of a JSON Schema that is walked here. */
 export interface SchemaNode {
   type?: string;
+  /** What kind of text it is: `duration`, `file name`. */
+  title?: string;
   description?: string;
   default?: unknown;
   enum?: unknown[];
@@ -29,8 +31,7 @@ export function knownKeys(schema: SchemaNode, path: KeyPath): string[] {
 function childrenOf(node: SchemaNode, part: string | number): SchemaNode[] {
   return branches(node).flatMap((branch) => {
     if (typeof part === 'number') return branch.items ?? [];
-    const named = branch.properties?.[part];
-    if (named) return named;
+    if (branch.properties && Object.hasOwn(branch.properties, part)) return branch.properties[part] ?? [];
     return typeof branch.additionalProperties === 'object' ? branch.additionalProperties : [];
   });
 }

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { readBounded, unreadable } from './bounded-file.ts';
 import { ConfigError, type Finding } from './config-error.ts';
+import { inspectConfig } from './inspection.ts';
 import { type Material, readMaterial } from './material.ts';
-import { parseConfig } from './parse-config.ts';
 import type { Config } from './schema.ts';
 import { YamlSource } from './yaml-source.ts';
 
@@ -12,9 +12,11 @@ export interface Loaded {
   path: string;
   config: Config;
   material: Material;
-  /** What works, but should be known. */
+  /** What works, but should be known; each with a remedy. */
   warnings: Finding[];
 }
+
+const MAX_BYTES = 4_194_304;
 
 /**
  * Reads a configuration and all files that it names; the only I/O of this folder.
@@ -24,17 +26,22 @@ export async function loadConfig(path: string): Promise<Loaded> {
   const file = resolve(path);
   const source = new YamlSource(await readText(path, file), path);
   const locate = source.locate.bind(source);
-  const { config, warnings } = parseConfig(source.value(), locate);
-  const { material, errors } = await readMaterial(config, file);
-  if (errors.length > 0) throw new ConfigError(errors.map(locate));
-  return { path: file, config, material, warnings };
+  const { config, errors, warnings } = inspectConfig(source.value());
+  if (config === undefined) throw new ConfigError(errors.map(locate));
+  const read = await readMaterial(config, file);
+  const all = [...errors, ...read.errors];
+  if (all.length > 0) throw new ConfigError(all.map(locate));
+  return { path: file, config, material: read.material, warnings: warnings.map(locate) };
 }
 
 async function readText(path: string, file: string): Promise<string> {
+  const nowhere = { file: path, line: 0, column: 0, key: '' };
+  let content: Buffer | undefined;
   try {
-    return await readFile(file, 'utf8');
+    content = await readBounded(file, MAX_BYTES);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([{ file: path, line: 0, column: 0, key: '', message: `cannot be read: ${reason}` }]);
+    throw new ConfigError([{ ...nowhere, message: `the configuration file ${unreadable(error)}` }]);
   }
+  if (content === undefined) throw new ConfigError([{ ...nowhere, message: `is longer than ${MAX_BYTES} bytes` }]);
+  return content.toString('utf8');
 }

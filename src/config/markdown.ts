@@ -39,16 +39,22 @@ function typeOf(node: SchemaNode): string {
   if (node.anyOf) return [...new Set(node.anyOf.map(typeOf))].join(', or ');
   if (node.enum) return node.enum.map((value) => `\`${value}\``).join(', ');
   if (node.const !== undefined) return `\`${node.const}\``;
-  if (node.type === 'array') return `list of ${typeOf(node.items ?? {})}`;
+  if (node.type === 'array') return `list of ${plural(typeOf(node.items ?? {}))}`;
+  if (node.title) return node.title;
   if (node.type === 'object') return typeof node.additionalProperties === 'object' ? 'map by name' : 'map';
   return (
     { string: 'text', integer: 'whole number', boolean: 'true or false', number: 'number' }[node.type ?? ''] ?? 'any'
   );
 }
 
+function plural(type: string): string {
+  return type === 'text' ? type : `${type}s`;
+}
+
 function presetOf(node: SchemaNode, required: boolean): string {
   if (node.default !== undefined && typeof node.default !== 'object')
     return `\`${JSON.stringify(node.default).replace(/^"(.+)"$/, '$1')}\``;
+  if (Array.isArray(node.default) && node.default.length === 0) return 'none';
   return required ? '**required**' : '';
 }
 
@@ -71,9 +77,23 @@ EXAMPLE\`\`\`
 ## Names, both ways
 
 A route takes the repositories that begin with its \`prefix\`; the longest wins. On an upstream the prefix of the pull entry stands in
-its place: with the example, \`cr.example.io/library/app\` is \`library/app\` on harbor and \`example-project/app\` on gcr. The way back is
-the same, in catalogs, tag lists, Locations and challenges, so two routes may not put their repositories at one place of an upstream:
-such a configuration is refused.
+its place; without one it is the same there. With the example:
+
+| client | harbor | gcr |
+|---|---|---|
+| \`cr.example.io/library/app\` | \`library/app\` | \`example-project/app\` |
+| \`cr.example.io/other/app\` | no route: 404 | |
+
+What comes back goes the other way: names in catalogs, tag lists, \`Location\`, \`Link\` and challenges are the client's. So no two client
+names may become one on an upstream. These two routes are refused, since \`a/team/app\` and \`b/app\` would both be \`project/team/app\`:
+
+\`\`\`yaml
+routes:
+  - { prefix: a/, pull: [{ upstream: gcr, prefix: project/ }] }
+  - { prefix: b/, pull: [{ upstream: gcr, prefix: project/team/ }] }
+\`\`\`
+
+They are accepted when a longer route, \`a/team/\`, takes the names that would meet. Routes of different \`registry\` may share a place.
 
 ## Keys
 

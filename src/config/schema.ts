@@ -1,24 +1,8 @@
 import { z } from 'zod';
-import { repositoryPrefix } from '../oci/reference.ts';
 import { duration } from './duration.ts';
+import { address, file, hostName, hostPattern, image, prefix, upstreamName } from './text.ts';
 
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.
-
-const upstreamName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes');
-const address = z.string().regex(/^(\[[0-9a-f:]+\]|[^\s:[\]]+):\d{1,5}$/i, 'an address and port such as 0.0.0.0:443');
-const hostName = z
-  .string()
-  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name without a port');
-const hostOrSuffix = z
-  .string()
-  .regex(/^\.?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i, 'a host name, or a suffix that begins with a dot');
-const file = z.string().min(1);
-const prefix = z
-  .string()
-  .refine(
-    (text) => text === '' || repositoryPrefix(text),
-    'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
-  );
 
 const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, sent as it is (`robot$ci`, `_json_key`).'),
@@ -46,8 +30,7 @@ const probe = z
       .enum(['registry', 'harbor'])
       .default('registry')
       .describe('`harbor` also reads component health and `read_only`.'),
-    canary: z
-      .string()
+    canary: image
       .optional()
       .describe(
         'An image, as the upstream names it (`library/canary:latest`), whose manifest and one byte of whose blob are read at every probe.',
@@ -101,7 +84,7 @@ const breaker = z
 
 const upstream = z.strictObject({
   urls: z
-    .array(z.url({ protocol: /^https?$/, error: 'an http or https URL' }))
+    .array(z.url({ protocol: /^https?$/, error: 'an http or https URL' }).meta({ title: 'URL' }))
     .min(1)
     .describe('Where it is. Several are replicas that share one storage; a base path is allowed.'),
   caFile: file.optional().describe("PEM file of the authority that signed its certificate. Default: the system's."),
@@ -114,7 +97,7 @@ const upstream = z.strictObject({
         .default('follow')
         .describe('`follow`: the edge fetches what a redirect points to. `pass`: the client is sent there.'),
       hosts: z
-        .array(hostOrSuffix)
+        .array(hostPattern)
         .default([])
         .describe(
           "Hosts that a redirect may be followed to, beside the upstream's own; a leading dot takes all below it: `.example.com`.",
@@ -233,7 +216,7 @@ export const configSchema = z.strictObject({
     .describe('Logs: JSON lines on standard output, pretty on a terminal.'),
 });
 
-/** A parsed configuration. File names are as written; `Loaded.secrets` holds what they contain. */
+/** A parsed configuration. File names are as written; `Loaded.material` holds what they contain. */
 export type Config = z.output<typeof configSchema>;
 export type UpstreamConfig = Config['upstreams'][string];
 export type RouteConfig = Config['routes'][number];

@@ -1,10 +1,18 @@
-import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import { ConfigError, type Finding } from './config-error.ts';
 import { type KeyFinding, type KeyPath, keyText } from './key-path.ts';
 
 /** Anchors are useful, bombs of them are not. */
 const MAX_ALIASES = 100;
-const MAX_BYTES = 4_194_304;
+
+/** Where the library's own words would quote the text, which may be a secret, or mean little to people who do not write programs. */
+const MESSAGES: Partial<Record<YAMLError['code'], string>> = {
+  MULTIPLE_DOCS: 'a second document begins here; expected one',
+  NON_STRING_KEY: 'a list or map stands where a key should; expected text',
+  TAG_RESOLVE_FAILED: 'an unknown tag; text that begins with "!" needs quotes',
+  UNEXPECTED_TOKEN: 'this does not belong here; expected the next key or the end of the value',
+  BAD_SCALAR_START: 'text that begins with this character needs quotes',
+};
 
 /** A YAML document that still knows where everything stands. */
 export class YamlSource {
@@ -16,19 +24,25 @@ export class YamlSource {
   constructor(text: string, file: string) {
     this.#file = file;
     this.#lines = new LineCounter();
-    if (text.length > MAX_BYTES)
-      throw new ConfigError([{ file, line: 1, column: 1, key: '', message: `longer than ${MAX_BYTES} bytes` }]);
-    this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: true, prettyErrors: false });
-    const findings = this.#document.errors.map((error) => this.#at(error.pos[0], '', error.message));
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      uniqueKeys: true,
+      stringKeys: true,
+      prettyErrors: false,
+    });
+    const troubles = [...this.#document.errors, ...this.#document.warnings];
+    const findings = troubles.map((one) => this.#at(one.pos[0], '', MESSAGES[one.code] ?? one.message));
+    if (findings.length === 0) findings.push(...this.#unusable());
     if (findings.length > 0) throw new ConfigError(findings);
   }
 
-  /** The document as plain values. */
+  /** The document as plain values. @throws ConfigError if its aliases unfold into too much */
   value(): unknown {
     try {
       return this.#document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
-      throw new ConfigError([this.#at(0, '', error instanceof Error ? error.message : String(error))]);
+      if (!(error instanceof ReferenceError)) throw error;
+      throw new ConfigError([this.#at(0, '', `aliases unfold into too much; expected at most ${MAX_ALIASES} values`)]);
     }
   }
 
@@ -36,6 +50,24 @@ export class YamlSource {
   locate({ path, message, remedy, atKey }: KeyFinding): Finding {
     const finding = this.#at(this.#offset(path, atKey === true), keyText(path), message);
     return remedy === undefined ? finding : { ...finding, remedy };
+  }
+
+  /** What is good YAML and no good as plain values. */
+  #unusable(): Finding[] {
+    const findings: Finding[] = [];
+    visit(this.#document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(this.#document) === undefined)
+          findings.push(
+            this.#at(alias.range?.[0] ?? 0, '', 'an alias of nothing; text that begins with "*" needs quotes'),
+          );
+      },
+      Pair: (_, pair) => {
+        if (isNode(pair.key) && String(pair.key) === '__proto__')
+          findings.push(this.#at(pair.key.range?.[0] ?? 0, '', '"__proto__" cannot be a key'));
+      },
+    });
+    return findings;
   }
 
   #offset(path: KeyPath, atKey: boolean): number {

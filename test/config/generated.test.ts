@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +14,11 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 t.test('the reference and the JSON Schema are what the schema says (else: npm run docs)', async (t) => {
   t.equal(read('docs/configuration.md'), configurationMarkdown(jsonSchema(), read('config/breakwater.yaml')));
   t.equal(read('config/breakwater.schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+});
+
+t.test('npm run docs -- --check says the same', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, ['bin/generate-docs.ts', '--check'], { cwd: root });
+  t.equal(status, 0, String(stderr));
 });
 
 t.test('every key has a description', async (t) => {

@@ -111,11 +111,50 @@ t.test('where no collision is found, no two client names become one, and every n
   );
 });
 
-t.test('where a collision is found, there are two client names that meet', async () => {
-  const list = routes({ prefix: 'a/', pull: [['u', 'p/']] }, { prefix: 'b/', pull: [['u', 'p/q/']] }).map(resolveRoute);
-  const names = ['a/q/x', 'b/x'].map((client) => {
-    const route = findRoute(list, undefined, client);
-    return route?.pull[0] && toUpstream(route, route.pull[0], client);
+/** Two of the names that are one on the upstream. By trying all names, so without a thought of the rule in inversion.ts. */
+function meeting(configs: RouteConfig[], names: string[]): [string, string] | undefined {
+  const resolved = configs.map(resolveRoute);
+  const seen = new Map<string, string>();
+  for (const client of names) {
+    const route = findRoute(resolved, undefined, client);
+    const candidate = route?.pull[0];
+    if (!route || !candidate) continue;
+    const upstream = toUpstream(route, candidate, client);
+    const other = seen.get(upstream);
+    if (other !== undefined) return [other, client];
+    seen.set(upstream, client);
+  }
+  return undefined;
+}
+
+t.test('a collision is found exactly where two client names meet', async (t) => {
+  const folders = (depth: number): string[] =>
+    depth === 0 ? [''] : ['', ...['a/', 'b/'].flatMap((first) => folders(depth - 1).map((rest) => first + rest))];
+  // A route's prefix, and what one upstream prefix has beyond another, are two folders at the most; the last part is no folder of a route.
+  const names = [...new Set(folders(4))].map((folder) => `${folder}z`);
+  const short = fc.constantFrom(...new Set(folders(2)));
+  const generated = fc.uniqueArray(fc.record({ prefix: short, upstreamPrefix: short }), {
+    minLength: 2,
+    maxLength: 5,
+    selector: (one) => one.prefix,
   });
-  t.equal(names[0], names[1]);
+  const seen = { refused: 0, accepted: 0 };
+  fc.assert(
+    fc.property(generated, (list) => {
+      const configs = routes(
+        ...list.map((one) => ({ prefix: one.prefix, pull: [['u', one.upstreamPrefix]] as [string, string][] })),
+      );
+      const found = findCollisions(configs);
+      const met = meeting(configs, names);
+      seen[found.length > 0 ? 'refused' : 'accepted'] += 1;
+      if ((met === undefined) !== (found.length === 0))
+        throw new Error(`${JSON.stringify(list)}: ${met ?? 'none meet'}; ${found[0]?.message ?? 'accepted'}`);
+      for (const { message } of found) {
+        const [inB = '', inA = ''] = [...message.matchAll(/"([^"]*)NAME" of/g)].map(([, text = '']) => `${text}z`);
+        if (inA === inB || !meeting(configs, [inA, inB])) throw new Error(`these do not meet: ${message}`);
+      }
+    }),
+    { numRuns: 1500 },
+  );
+  t.ok(seen.refused > 100 && seen.accepted > 100, `both are tried: ${JSON.stringify(seen)}`);
 });

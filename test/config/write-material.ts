@@ -11,6 +11,8 @@ export async function writeMaterial(owner: Owner, names: string[] = ['cr.example
     'tls.crt': one.cert,
     'tls.key': one.key,
     'other.key': other.key,
+    'chain.crt': `${one.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+    empty: '\n',
     garbage: 'no certificate',
     'short.key': 'short',
     'edge.key': 'k'.repeat(48),

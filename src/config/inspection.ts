@@ -1,0 +1,43 @@
+import { crossCheck } from './cross-check.ts';
+import { findingsOf } from './issue.ts';
+import { jsonSchema } from './json-schema.ts';
+import type { KeyFinding } from './key-path.ts';
+import { knownKeys, type SchemaNode } from './known-keys.ts';
+import { type Config, configSchema } from './schema.ts';
+import { unknownUpstreams } from './upstream-name.ts';
+
+/** All that can be said of a configuration without looking at the files that it names. */
+export interface Inspection {
+  /** There too where the errors leave enough of it to go on and find more. */
+  config: Config | undefined;
+  errors: KeyFinding[];
+  warnings: KeyFinding[];
+}
+
+let keys: SchemaNode | undefined;
+
+/** Holds plain values against the schema, and then against each other. */
+export function inspectConfig(input: unknown): Inspection {
+  const parsed = configSchema.safeParse(input);
+  if (parsed.success) return { config: parsed.data, ...crossCheck(parsed.data) };
+  keys ??= jsonSchema();
+  const schema = keys;
+  const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input, (path) => knownKeys(schema, path)));
+  const config = withoutUnknownKeys(input, errors);
+  // What an unknown key was meant to say is not known, so only what it cannot change is looked at.
+  return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };
+}
+
+/** The configuration, if unknown keys are all that is wrong with it. */
+function withoutUnknownKeys(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
+  const copy = structuredClone(input);
+  for (const { path, atKey } of errors) {
+    if (atKey !== true) return undefined;
+    const key = path.at(-1);
+    let map = copy;
+    for (const part of path.slice(0, -1))
+      map = typeof map === 'object' && map !== null ? Reflect.get(map, part) : undefined;
+    if (typeof key === 'string' && typeof map === 'object' && map !== null) Reflect.deleteProperty(map, key);
+  }
+  return configSchema.safeParse(copy).data;
+}

@@ -1,0 +1,97 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { readBounded, unreadable } from './bounded-file.ts';
+import type { KeyFinding, KeyPath } from './key-path.ts';
+
+const MAX_BYTES = 1_048_576;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const RELATIVE = 'relative names are relative to the configuration file';
+
+/** A certificate with its chain, and the key to it, in PEM form. File names are absolute. */
+export interface CertificatePair {
+  certFile: string;
+  keyFile: string;
+  cert: string;
+  key: string;
+}
+
+/** Reads and checks the files that a configuration names, and gathers what is wrong with them. */
+export class MaterialReader {
+  readonly errors: KeyFinding[] = [];
+  readonly #folder: string;
+
+  /** @param folder that relative names are relative to */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** A password or token: the line end that editors add is not part of it. */
+  async secret(name: string, path: KeyPath): Promise<string | undefined> {
+    const text = (await this.secretBytes(name, path))?.toString('utf8').replace(/\r?\n$/, '');
+    if (text === '') this.errors.push({ path, message: 'names a file that is empty; expected the secret in it' });
+    return text;
+  }
+
+  /** The name of the file is in no message: some write the secret itself in its place. */
+  async secretBytes(name: string, path: KeyPath): Promise<Buffer | undefined> {
+    return await this.#bytes(name, path, 'names a file that', `${RELATIVE}, in ${this.#folder}`);
+  }
+
+  /** One or more certificates. */
+  async certificates(name: string, path: KeyPath): Promise<string | undefined> {
+    const text = (await this.#bytes(name, path, `the file ${resolve(this.#folder, name)}`, RELATIVE))?.toString('utf8');
+    if (text === undefined) return undefined;
+    const blocks = text.match(CERTIFICATE) ?? [];
+    const bad = blocks.findIndex((block) => !succeeds(() => new X509Certificate(block)));
+    if (blocks.length === 0) this.errors.push({ path, message: `${name} holds no certificate in PEM form` });
+    else if (bad >= 0)
+      this.errors.push({ path, message: `certificate ${bad + 1} of ${blocks.length} in ${name} cannot be read` });
+    return blocks.length > 0 && bad < 0 ? text : undefined;
+  }
+
+  async pair(names: { certFile: string; keyFile: string }, path: KeyPath): Promise<CertificatePair | undefined> {
+    const cert = await this.certificates(names.certFile, [...path, 'certFile']);
+    const key = (await this.secretBytes(names.keyFile, [...path, 'keyFile']))?.toString('utf8');
+    const parsedKey = key === undefined ? undefined : succeeds(() => createPrivateKey(key));
+    if (key !== undefined && !parsedKey)
+      this.errors.push({
+        path: [...path, 'keyFile'],
+        message: 'names a file without a private key in PEM form that can be read without a passphrase',
+      });
+    if (cert === undefined || key === undefined || !parsedKey) return undefined;
+    if (!new X509Certificate(cert).checkPrivateKey(parsedKey)) {
+      this.errors.push({
+        path: [...path, 'keyFile'],
+        message: `the key does not belong to the first certificate in ${names.certFile}`,
+      });
+    } else if (!succeeds(() => createSecureContext({ cert, key }))) {
+      this.errors.push({
+        path: [...path, 'certFile'],
+        message: `${names.certFile} and its key cannot be used for TLS`,
+      });
+    }
+    const absolute = (name: string) => resolve(this.#folder, name);
+    return { certFile: absolute(names.certFile), keyFile: absolute(names.keyFile), cert, key };
+  }
+
+  async #bytes(name: string, path: KeyPath, subject: string, remedy: string): Promise<Buffer | undefined> {
+    try {
+      const content = await readBounded(resolve(this.#folder, name), MAX_BYTES);
+      if (content === undefined) this.errors.push({ path, message: `${subject} is longer than ${MAX_BYTES} bytes` });
+      return content;
+    } catch (error) {
+      this.errors.push({ path, message: `${subject} ${unreadable(error)}`, remedy });
+      return undefined;
+    }
+  }
+}
+
+/** OpenSSL's own reasons say nothing that "cannot be read" does not. */
+function succeeds<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
+}

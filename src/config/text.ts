@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { repositoryPrefix } from '../oci/reference.ts';
+import { isImage } from './image.ts';
+
+// The kinds of text that values of the configuration are. The title is what the reference calls them.
+
+const LABEL = '[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?';
+const NAME = `${LABEL}(\\.${LABEL})*`;
+const IPV6 = '\\[?[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,8}\\]?';
+
+export const upstreamName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes, at most 31')
+  .meta({ title: 'name of an upstream' });
+export const address = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'an address and port such as 0.0.0.0:443')
+  .refine((text) => !(Number(/\d+$/.exec(text)?.[0]) > 65_535), 'a port of at most 65535')
+  .meta({ title: 'address and port' });
+// Names of hosts mean the same in any case; requests carry them in lower case.
+export const hostName = z
+  .string()
+  .regex(new RegExp(`^(${NAME}|${IPV6})$`), 'a host name without a port')
+  .toLowerCase()
+  .meta({ title: 'host name' });
+export const hostPattern = z
+  .string()
+  .regex(new RegExp(`^(\\.?${NAME}|${IPV6})$`), 'a host name, or a suffix that begins with a dot')
+  .toLowerCase()
+  .meta({ title: 'host pattern' });
+export const file = z
+  .string()
+  .regex(/^[^\0\r\n]{1,4096}$/, 'the name of a file, not its content')
+  .meta({ title: 'file name' });
+export const image = z
+  .string()
+  .refine(isImage, 'an image as the upstream names it, such as library/canary:latest')
+  .meta({ title: 'image' });
+export const prefix = z
+  .string()
+  .refine(
+    (text) => text === '' || repositoryPrefix(text),
+    'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
+  )
+  .meta({ title: 'prefix' });

@@ -1,0 +1,78 @@
+import type { KeyFinding, KeyPath } from './key-path.ts';
+import type { Config, UpstreamConfig } from './schema.ts';
+
+/** What cannot work in the settings of one upstream. */
+export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFinding[] {
+  const at = (...path: KeyPath) => ['upstreams', name, ...path];
+  const urls = upstream.urls.map((text) => new URL(text));
+  const findings = urls.flatMap((url, index) => {
+    const twin = urls.findIndex((other) => plainForm(other) === plainForm(url));
+    return urlMessages(url, twin < index ? twin : undefined).map((message) => ({ path: at('urls', index), message }));
+  });
+  if (upstream.caFile !== undefined && urls.every((url) => url.protocol === 'http:'))
+    findings.push({ path: at('caFile'), message: 'is for https, but all urls are http' });
+  const host = urls.map((url) => url.host).find((host) => upstream.probe.canary?.startsWith(`${host}/`));
+  if (host !== undefined)
+    findings.push({
+      path: at('probe', 'canary'),
+      message: `begins with the host ${host}; expected what comes after it`,
+    });
+  const { fastInterval, interval } = upstream.probe;
+  if (fastInterval > interval)
+    findings.push({
+      path: at('probe', 'fastInterval'),
+      message: `is ${fastInterval}ms, longer than interval with ${interval}ms; expected it to be shorter`,
+    });
+  const { open, openMax } = upstream.breaker;
+  if (open > openMax)
+    findings.push({
+      path: at('breaker', 'openMax'),
+      message: `is ${openMax}ms, shorter than open with ${open}ms; expected at least as long`,
+    });
+  return findings;
+}
+
+function urlMessages(url: URL, twin: number | undefined): string[] {
+  const messages: string[] = [];
+  if (url.username !== '' || url.password !== '')
+    messages.push('holds a user or a password; these go into credentials');
+  if (url.search !== '' || url.hash !== '')
+    messages.push('has a query or a fragment; expected scheme, host and at most a base path');
+  if (/\/v2\/?$/.test(url.pathname)) messages.push('ends in /v2, which is added to it; expected the URL without');
+  if (twin !== undefined) messages.push(`is urls[${twin}] again; expected each replica once`);
+  return messages;
+}
+
+function plainForm({ origin, pathname }: URL): string {
+  return origin + pathname.replace(/\/$/, '');
+}
+
+/** What works, but should be known. */
+export function upstreamWarnings(config: Config, name: string, upstream: UpstreamConfig): KeyFinding[] {
+  const findings: KeyFinding[] = [];
+  const used =
+    config.passthrough === name ||
+    config.routes.some((route) => route.push === name || route.pull.some((entry) => entry.upstream === name));
+  if (!used)
+    findings.push({
+      path: ['upstreams', name],
+      message: 'no route uses this upstream',
+      remedy: 'name it in a route, or remove it',
+      atKey: true,
+    });
+  const exposed = upstream.urls
+    .map((text) => new URL(text))
+    .find((url) => url.protocol === 'http:' && !isLoopback(url));
+  if (exposed === undefined) return findings;
+  const message = `credentials go to ${exposed.host} in the clear`;
+  const remedy = 'use https for it';
+  if (upstream.credentials !== 'none') findings.push({ path: ['upstreams', name, 'credentials'], message, remedy });
+  if (typeof upstream.probe.credentials === 'object')
+    findings.push({ path: ['upstreams', name, 'probe', 'credentials'], message, remedy });
+  return findings;
+}
+
+/** `URL` has brought addresses into their one form: `http://127.1` is 127.0.0.1. */
+function isLoopback({ hostname }: URL): boolean {
+  return /^(localhost|.+\.localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(hostname);
+}

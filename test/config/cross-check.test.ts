@@ -1,0 +1,201 @@
+import t from 'tap';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
+
+const SECRET = { username: 'robot', passwordFile: 'secret' };
+const TLS = { certFile: 'tls.crt', keyFile: 'tls.key' };
+
+interface Change {
+  upstreams?: Record<string, unknown>;
+  routes?: unknown[];
+  [key: string]: unknown;
+}
+
+/** What is said of a good configuration that is changed so: `level key: message`. */
+function said({ upstreams, routes, ...others }: Change): string[] {
+  const input = {
+    hostname: 'cr.example.io',
+    tls: TLS,
+    ...others,
+    upstreams: { harbor: { urls: ['https://harbor.lan'] }, gcr: { urls: ['https://gcr.example'] }, ...upstreams },
+    routes: routes ?? [{ prefix: '', push: 'harbor', pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }] }],
+  };
+  try {
+    const { warnings } = parseConfig(input);
+    t.ok(
+      warnings.every(({ remedy }) => remedy !== undefined && remedy.length > 10),
+      'every warning has a remedy',
+    );
+    return warnings.map(({ key, message }) => `warning ${key}: ${message}`);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    t.ok(
+      error.findings.every(({ line, file }) => line === 0 && file === ''),
+      'values that are from no file have no place',
+    );
+    return error.findings.map(({ key, message }) => `error ${key}: ${message}`);
+  }
+}
+
+const TABLE: [name: string, change: Change, said: RegExp[]][] = [
+  ['nothing wrong', {}, []],
+  [
+    'passthrough to nowhere',
+    { passthrough: 'ui' },
+    [/^error passthrough: no upstream is called "ui"; there are harbor/],
+  ],
+  [
+    'a name of every object is no upstream',
+    { passthrough: 'constructor' },
+    [/^error passthrough: no upstream is called "constructor"/],
+  ],
+  [
+    'routes with one prefix',
+    {
+      routes: [
+        { prefix: 'a/', pull: [{ upstream: 'harbor' }] },
+        { prefix: 'a/', pull: [{ upstream: 'gcr' }] },
+      ],
+    },
+    [/^error routes\[1\]\.prefix: routes\[0\] already has/],
+  ],
+  [
+    'one registry, written twice',
+    {
+      routes: [
+        { prefix: '', registry: 'docker.io', pull: [{ upstream: 'harbor' }] },
+        { prefix: '', registry: 'Docker.IO', pull: [{ upstream: 'gcr' }] },
+      ],
+    },
+    [/^error routes\[1\]\.prefix: routes\[0\] already has/],
+  ],
+  [
+    'two registries',
+    {
+      routes: [
+        { prefix: '', registry: 'docker.io', pull: [{ upstream: 'harbor' }] },
+        { prefix: '', registry: 'quay.io', pull: [{ upstream: 'gcr' }] },
+      ],
+    },
+    [],
+  ],
+  [
+    'the edge as registry, by its alias in capitals',
+    { aliases: ['registry.lan'], routes: [{ prefix: '', registry: 'Registry.LAN', pull: [{ upstream: 'gcr' }] }] },
+    [/^error routes\[0\]\.registry: "registry\.lan" is the edge's own name/],
+  ],
+  [
+    'an upstream that nobody uses',
+    { upstreams: { spare: { urls: ['https://spare.lan'] } } },
+    [/^warning upstreams\.spare: no route uses/],
+  ],
+  ['used by passthrough alone', { upstreams: { ui: { urls: ['https://ui.lan'] } }, passthrough: 'ui' }, []],
+  [
+    'pushed to, and not pulled from',
+    { routes: [{ prefix: 'a/', push: 'harbor', pull: [{ upstream: 'gcr' }] }] },
+    [/^warning routes\[0\]\.push: what is pushed here goes to "a\/" on harbor/],
+  ],
+  [
+    'a password in the clear',
+    { upstreams: { gcr: { urls: ['http://gcr.example'], credentials: SECRET } } },
+    [/^warning upstreams\.gcr\.credentials: credentials go to gcr\.example in the clear/],
+  ],
+  [
+    'passwords of clients in the clear, to a name that looks like loopback',
+    { upstreams: { gcr: { urls: ['https://gcr.example', 'http://127.example.com:80'], credentials: 'forward' } } },
+    [/^warning upstreams\.gcr\.credentials: credentials go to 127\.example\.com in the clear/],
+  ],
+  [
+    "the probe's password in the clear",
+    { upstreams: { gcr: { urls: ['http://gcr.example'], probe: { credentials: SECRET } } } },
+    [/^warning upstreams\.gcr\.probe\.credentials: credentials go to gcr\.example in the clear/],
+  ],
+  ...['localhost:5000', '127.0.0.1', '127.1', '[::1]:5000', 'a.localhost'].map((host): [string, Change, RegExp[]] => [
+    `a password to ${host}`,
+    { upstreams: { gcr: { urls: [`http://${host}`], credentials: SECRET } } },
+    [],
+  ]),
+  ['nothing in the clear', { upstreams: { gcr: { urls: ['http://gcr.example'] } } }, []],
+  [
+    'forward in front of a password',
+    {
+      upstreams: {
+        harbor: { urls: ['https://harbor.lan'], credentials: 'forward' },
+        gcr: { urls: ['https://gcr.example'], credentials: SECRET },
+      },
+    },
+    [/^warning routes\[0\]\.pull\[1\]: while harbor is down, every client may pull everything of this route from gcr/],
+  ],
+  [
+    'the same on a route that is read-only',
+    {
+      upstreams: {
+        harbor: { urls: ['https://harbor.lan'], credentials: 'forward' },
+        gcr: { urls: ['https://gcr.example'], credentials: SECRET },
+      },
+      routes: [{ prefix: '', pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }] }],
+    },
+    [/^warning routes\[0\]\.pull\[1\]: while harbor is down/],
+  ],
+  [
+    'caFile for http alone',
+    { upstreams: { gcr: { urls: ['HTTP://gcr.example'], caFile: 'ca.crt' } } },
+    [/^error upstreams\.gcr\.caFile: is for https/],
+  ],
+  [
+    'caFile for some',
+    { upstreams: { gcr: { urls: ['http://gcr.example', 'https://gcr.example'], caFile: 'ca.crt' } } },
+    [],
+  ],
+  ['base paths that differ', { upstreams: { gcr: { urls: ['https://gcr.example/a', 'https://gcr.example/b/'] } } }, []],
+  [
+    'one URL twice',
+    { upstreams: { gcr: { urls: ['https://gcr.example/a/', 'https://GCR.example:443/a'] } } },
+    [/^error upstreams\.gcr\.urls\[1\]: is urls\[0\] again/],
+  ],
+  [
+    'a URL with everything that it should not have',
+    { upstreams: { gcr: { urls: ['https://u:p@gcr.example/v2?a=b#c'] } } },
+    [/urls\[0\]: holds a user or a password/, /urls\[0\]: has a query/, /urls\[0\]: ends in \/v2/],
+  ],
+  [
+    'a canary with a port',
+    { upstreams: { gcr: { urls: ['http://gcr.example:5000'], probe: { canary: 'gcr.example/a:1' } } } },
+    [],
+  ],
+  [
+    'a canary with the host',
+    { upstreams: { gcr: { urls: ['https://gcr.example'], probe: { canary: 'gcr.example/a:1' } } } },
+    [/^error upstreams\.gcr\.probe\.canary: begins with the host gcr\.example/],
+  ],
+  [
+    'times that contradict each other',
+    {
+      upstreams: {
+        gcr: { urls: ['https://gcr.example'], probe: { interval: '200ms' }, breaker: { openMax: '1s' } },
+      },
+    },
+    [
+      /^error upstreams\.gcr\.probe\.fastInterval: is 500ms, longer than interval with 200ms/,
+      /^error upstreams\.gcr\.breaker\.openMax: is 1000ms, shorter than open with 5000ms/,
+    ],
+  ],
+  [
+    'routes that meet on an upstream',
+    {
+      routes: [
+        { prefix: 'a/', pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'p/' }] },
+        { prefix: 'b/', pull: [{ upstream: 'gcr', prefix: 'p/q/' }] },
+      ],
+    },
+    [/^error routes\[1\]\.pull\[0\]: the prefix cannot be inverted: "b\/NAME" .* "a\/q\/NAME" .* "p\/q\/NAME" on gcr$/],
+  ],
+];
+
+for (const [name, change, expected] of TABLE) {
+  t.test(name, async (t) => {
+    const found = said(change);
+    t.equal(found.length, expected.length, found.join('\n'));
+    for (const [index, pattern] of expected.entries()) t.match(found[index], pattern);
+  });
+}
