@@ -1,0 +1,136 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { configSchema } from '../../src/config/schema.ts';
+import { type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
+import type { UpstreamEvents } from '../../src/upstream/events.ts';
+import { Resolver } from '../../src/upstream/resolver.ts';
+import { Upstream } from '../../src/upstream/upstream.ts';
+import { until } from '../helpers/until.ts';
+
+const upstreamSchema = configSchema.shape.upstreams.valueType;
+const PROBE = { interval: '60ms', fastInterval: '20ms', timeout: '300ms', holdDown: '100ms', settle: '100ms' };
+
+async function start(t: Test, options: LabRegistryOptions = {}, probe: object = {}, more: object = {}) {
+  const registry = await startLabRegistry(options);
+  t.teardown(() => registry.close());
+  registry.seed('library/canary', 'latest', { blobs: [5000] });
+  const events: string[] = [];
+  const listener: UpstreamEvents = {
+    health: (_name, _url, from, to) => events.push(`${from} -> ${to}`),
+    breaker: (_name, _url, trafficClass, state) => events.push(`${trafficClass} ${state}`),
+    gate: (_name, gate) => events.push(gate.mode),
+    credentials: (_name, detail) => events.push(`credentials: ${detail}`),
+  };
+  const config = upstreamSchema.parse({
+    urls: [registry.url],
+    probe: { ...PROBE, canary: 'library/canary:latest', ...probe },
+    ...more,
+  });
+  const upstream = new Upstream('harbor', config, { password: 'hunter2' }, new Resolver(), listener);
+  t.teardown(() => upstream.stop());
+  return { registry, upstream, events };
+}
+
+for (const fault of ['down', 'frozen', 'storageHung', 'storageGone', 'errors'] as const) {
+  t.test(`through an outage: ${fault}`, async (t) => {
+    const { registry, upstream, events } = await start(t);
+    await upstream.start();
+    t.match(upstream.view(), { state: 'up', gate: { mode: 'accepting' }, replicas: [{ canary: 'good' }] });
+    await registry.faults.on(fault);
+    await until(() => upstream.view().state === 'down');
+    t.match(upstream.view(), { gate: { mode: 'refusing' }, replicas: [{ canary: 'failing' }] });
+    t.equal(await upstream.confirmCanary(registry.url), 'failing');
+    await registry.faults.off();
+    await until(() => upstream.view().gate.mode === 'accepting');
+    t.same(events, ['unknown -> up', 'accepting', 'up -> down', 'refusing', 'down -> up', 'settling', 'accepting']);
+  });
+}
+
+t.test('a single bad probe changes nothing', async (t) => {
+  const { registry, upstream, events } = await start(t);
+  await upstream.start();
+  await registry.faults.on('errors', { times: 1 });
+  const seen = registry.requests.length;
+  await until(() => registry.requests.length > seen + 8);
+  t.same(events, ['unknown -> up', 'accepting']);
+});
+
+t.test('a confirmation begins after it was asked for', async (t) => {
+  const { registry, upstream } = await start(t, {}, { interval: '1h' });
+  await upstream.start();
+  const under = upstream.confirmCanary(registry.url);
+  await registry.faults.on('storageGone');
+  const [, later] = await Promise.all([under, upstream.confirmCanary(registry.url)]);
+  t.equal(later, 'failing', 'not the result of the one under way');
+});
+
+t.test('Harbor: read-only closes the gate, a component that is ill does not', async (t) => {
+  const { registry, upstream } = await start(t, { harbor: true }, { kind: 'harbor' });
+  await upstream.start();
+  t.match(upstream.view(), { readOnly: false, gate: { mode: 'accepting' } });
+  await registry.faults.on('unhealthy');
+  await until(() => upstream.view().unhealthy.length > 0);
+  t.match(upstream.view(), { state: 'up', gate: { mode: 'accepting' } });
+  await registry.faults.on('readOnly');
+  await until(() => upstream.view().readOnly);
+  t.match(upstream.view(), { state: 'up', gate: { mode: 'refusing', reason: /read-only/ } });
+});
+
+t.test('without a canary what was served before stands in for it', async (t) => {
+  const { registry, upstream } = await start(t, {}, { canary: undefined });
+  await upstream.start();
+  t.match(upstream.view(), { state: 'up', replicas: [{ canary: 'none' }] });
+  const { blobDigests } = registry.seed('library/app', '1', { blobs: [100, 200] });
+  for (const digest of blobDigests) upstream.replica(registry.url)?.canary.remember('library/app', digest, 100);
+  await until(() => upstream.view().replicas[0]?.canary === 'good');
+  await registry.faults.on('storageHung');
+  await until(() => upstream.view().state === 'down');
+  t.pass('hung storage is seen');
+});
+
+t.test('tokens for probes and for traffic, the password in no error', async (t) => {
+  const users = [{ username: 'edge', password: 'hunter2' }];
+  const credentials = { username: 'edge', passwordFile: 'x' };
+  const { registry, upstream } = await start(t, { auth: { scheme: 'bearer', users } }, {}, { credentials });
+  await upstream.start();
+  t.match(upstream.view(), { state: 'up', replicas: [{ canary: 'good' }] });
+  const wrong = new Upstream(
+    'wrong',
+    upstreamSchema.parse({ urls: [registry.url], probe: { ...PROBE, canary: 'library/canary:latest' }, credentials }),
+    { password: 'not-hunter2' },
+    new Resolver(),
+    { health: () => undefined, breaker: () => undefined, gate: () => undefined, credentials: () => undefined },
+  );
+  t.teardown(() => wrong.stop());
+  await wrong.start();
+  t.equal(wrong.view().state, 'down');
+  t.notMatch(JSON.stringify(wrong.view()), /hunter2/);
+});
+
+t.test('an Authorization given ahead: learnt once, thrown away when it is refused', async (t) => {
+  let pings = 0;
+  const server = createServer((_, response) => {
+    pings += 1;
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const config = upstreamSchema.parse({ urls: [url], credentials: { username: 'edge', passwordFile: 'x' } });
+  const quiet = {
+    health: () => undefined,
+    breaker: () => undefined,
+    gate: () => undefined,
+    credentials: () => undefined,
+  };
+  const upstream = new Upstream('open', config, { password: 'hunter2' }, new Resolver(), quiet);
+  t.teardown(() => upstream.stop());
+  const ahead = () =>
+    upstream.connection(url)?.authorizationAhead(['repository:a:push'], undefined, AbortSignal.timeout(2000));
+  t.equal(await ahead(), undefined, 'an open registry gets no password');
+  t.equal(await ahead(), undefined);
+  t.equal(pings, 1, 'and is not asked again each time');
+  upstream.connection(url)?.refusedAhead('Basic realm="x"', ['repository:a:push']);
+  t.match(await ahead(), /^Basic /, 'until it says otherwise');
+});
