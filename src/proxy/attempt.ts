@@ -7,7 +7,7 @@ import type { Connection, UpstreamAnswer, UpstreamCall } from '../upstream/conne
 import type { Lease } from '../upstream/lease.ts';
 import type { Replica } from '../upstream/replica.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
+import { asUpstreamError, isOwnFault, UpstreamError } from '../upstream/upstream-error.ts';
 import { ClientGone } from './exchange.ts';
 import { firstBytes } from './first-bytes.ts';
 import { worryAbout } from './worry.ts';
@@ -76,6 +76,10 @@ export async function attemptRead(
     if (gone.aborted) {
       lease.ended('neutral');
       throw new ClientGone();
+    }
+    if (!signal.aborted && isOwnFault(error)) {
+      lease.ended('neutral');
+      throw error;
     }
     return { ...failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error)), early };
   } finally {

@@ -3,7 +3,7 @@ import { parseChallenges } from '../oci/challenge.ts';
 import { OciError } from '../oci/error.ts';
 import type { Lease } from '../upstream/lease.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
+import { asUpstreamError, isOwnFault, UpstreamError } from '../upstream/upstream-error.ts';
 import type { Carried, Carrier, Journey } from './carrier.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
@@ -48,7 +48,7 @@ export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier
     });
     return { ...carried, attempt, lease };
   } catch (error) {
-    const nobodys = error instanceof ClientGone || error instanceof OciError;
+    const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
     lease.answered(nobodys ? 'neutral' : 'bad');
     lease.ended('neutral');
     if (nobodys) {
@@ -108,7 +108,8 @@ async function journeyOf(
 ): Promise<Journey> {
   const { deadlines } = upstream.config;
   const url = new URL(attempt.url);
-  const patience = (ms: number) => (doubtful ? Math.min(ms, Math.max(REFUSED_MS - exchange.elapsed(), 1)) : ms);
+  const patience = (ms: number) =>
+    doubtful ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
   const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, patience(deadlines.push));
   const headers: Record<string, string> = { ...carriedHeaders(exchange, false), host: url.host };
   if (authorization !== undefined) headers.authorization = authorization;

@@ -46,6 +46,13 @@ export function failureOf(error: unknown): Failure {
   return 'reset';
 }
 
+/** Whether it is a mistake in the edge's own code, which says nothing of an upstream. */
+export function isOwnFault(error: unknown): boolean {
+  const { code } = describe(error);
+  const mistaken = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  return mistaken || code === 'UND_ERR_INVALID_ARG';
+}
+
 /** As an `UpstreamError`, whatever it was. */
 export function asUpstreamError(error: unknown): UpstreamError {
   if (error instanceof UpstreamError) return error;
