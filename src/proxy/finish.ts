@@ -20,7 +20,9 @@ export function finish(exchange: Exchange, last?: Buffer): void {
     response.end(last);
   } else if (multiplexed) {
     response.end(last);
-    (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_NO_ERROR);
+    const { stream } = response as unknown as Http2ServerResponse;
+    // Not at once: a reset overtakes a head that was not sent yet.
+    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
     // What of it has come already keeps the stream open until it is read.
     request.unpipe();
     request.resume();
