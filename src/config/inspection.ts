@@ -23,16 +23,17 @@ export function inspectConfig(input: unknown): Inspection {
   keys ??= jsonSchema();
   const schema = keys;
   const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input, (path) => knownKeys(schema, path)));
-  const config = withoutUnknownKeys(input, errors);
-  // What an unknown key was meant to say is not known, so only what it cannot change is looked at.
+  const config = withoutFaults(input, errors);
+  // What was meant by the faulty keys is not known, so only what they cannot change is looked at.
   return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };
 }
 
-/** The configuration, if unknown keys are all that is wrong with it. */
-function withoutUnknownKeys(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
+/** The configuration without its faulty keys, if it can do without them. */
+function withoutFaults(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
   const copy = structuredClone(input);
   for (const { path, atKey } of errors) {
-    if (atKey !== true) return undefined;
+    // Routes name upstreams: without a faulty one, its name would be told to be unknown.
+    if (path.length === 2 && path[0] === 'upstreams' && atKey !== true) return undefined;
     const key = path.at(-1);
     let map = copy;
     for (const part of path.slice(0, -1))

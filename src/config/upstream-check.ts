@@ -17,18 +17,6 @@ export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFindi
       path: at('probe', 'canary'),
       message: `begins with the host ${host}; expected what comes after it`,
     });
-  const { fastInterval, interval } = upstream.probe;
-  if (fastInterval > interval)
-    findings.push({
-      path: at('probe', 'fastInterval'),
-      message: `is ${fastInterval}ms, longer than interval with ${interval}ms; expected it to be shorter`,
-    });
-  const { open, openMax } = upstream.breaker;
-  if (open > openMax)
-    findings.push({
-      path: at('breaker', 'openMax'),
-      message: `is ${openMax}ms, shorter than open with ${open}ms; expected at least as long`,
-    });
   return findings;
 }
 
@@ -60,6 +48,7 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
       remedy: 'name it in a route, or remove it',
       atKey: true,
     });
+  findings.push(...timeWarnings(name, upstream));
   const exposed = upstream.urls
     .map((text) => new URL(text))
     .find((url) => url.protocol === 'http:' && !isLoopback(url));
@@ -69,6 +58,24 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
   if (upstream.credentials !== 'none') findings.push({ path: ['upstreams', name, 'credentials'], message, remedy });
   if (typeof upstream.probe.credentials === 'object')
     findings.push({ path: ['upstreams', name, 'probe', 'credentials'], message, remedy });
+  return findings;
+}
+
+/** Warnings rather than errors, since one of the two may be a default that nobody chose. */
+function timeWarnings(name: string, { probe, breaker }: UpstreamConfig): KeyFinding[] {
+  const findings: KeyFinding[] = [];
+  if (probe.fastInterval > probe.interval)
+    findings.push({
+      path: ['upstreams', name, 'probe', 'fastInterval'],
+      message: `is ${probe.fastInterval}ms, longer than interval with ${probe.interval}ms: probes slow down while the state changes`,
+      remedy: 'set it to less than interval',
+    });
+  if (breaker.open > breaker.openMax)
+    findings.push({
+      path: ['upstreams', name, 'breaker', 'openMax'],
+      message: `is ${breaker.openMax}ms, shorter than open with ${breaker.open}ms`,
+      remedy: 'set it to at least open',
+    });
   return findings;
 }
 

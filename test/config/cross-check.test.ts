@@ -176,8 +176,8 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
       },
     },
     [
-      /^error upstreams\.gcr\.probe\.fastInterval: is 500ms, longer than interval with 200ms/,
-      /^error upstreams\.gcr\.breaker\.openMax: is 1000ms, shorter than open with 5000ms/,
+      /^warning upstreams\.gcr\.probe\.fastInterval: is 500ms, longer than interval with 200ms/,
+      /^warning upstreams\.gcr\.breaker\.openMax: is 1000ms, shorter than open with 5000ms/,
     ],
   ],
   [

@@ -515,6 +515,17 @@ t.test('all findings at once, from top to bottom', async (t) => {
     ['1 a', '2 b', '4 tls.keyFile', '12 routes[0].push'],
     'unknown keys do not hide names and files',
   );
+  const slow = GOOD.replace('urls: [https://harbor.lan]', 'urls: [https://harbor.lan]\n    probe: { interval: slow }');
+  t.same(
+    await lines(slow.replace('push: harbor', 'push: nobody').replace('tls.key', 'none.key')),
+    ['2 tls.keyFile', '6 upstreams.harbor.probe.interval', '11 routes[0].push'],
+    'nor do values',
+  );
+  t.same(
+    await lines(GOOD.replace('gcr:\n    urls: [https://asia.gcr.io]', 'gcr: 5')),
+    ['6 upstreams.gcr'],
+    'the name of a faulty upstream is known',
+  );
   t.same(
     await lines(
       GOOD.replace('push: harbor', 'push: nobody').replace('tls.key', 'none.key').replace('gcr.io', 'gcr.io/v2'),

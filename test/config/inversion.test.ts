@@ -63,6 +63,20 @@ const TABLE: [name: string, routes: RouteConfig[], collisions: number][] = [
     0,
   ],
   [
+    'of two registries, by different prefixes',
+    routes({ prefix: 'a/', pull: [['gcr', 'p/']] }, { prefix: 'b/', registry: 'docker.io', pull: [['gcr', 'p/']] }),
+    0,
+  ],
+  [
+    'a longer route of another registry takes nothing',
+    routes(
+      { prefix: 'a/', pull: [['gcr', 'p/']] },
+      { prefix: 'b/', pull: [['gcr', 'p/q/']] },
+      { prefix: 'a/q/', registry: 'docker.io', pull: [['gcr', 'r/']] },
+    ),
+    1,
+  ],
+  [
     'by a push upstream that is not in the pull list',
     routes({ prefix: 'a/', push: 'gcr', pull: [['x']] }, { prefix: 'b/', pull: [['gcr', 'a/']] }),
     1,

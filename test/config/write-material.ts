@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCertificate } from '../../src/lab/certificate.ts';
 import { type Owner, temporaryFolder } from '../helpers/temporary-folder.ts';
@@ -21,5 +21,8 @@ export async function writeMaterial(owner: Owner, names: string[] = ['cr.example
     'gcr-key.json': '{\n  "type": "service_account"\n}\n',
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  // Examples for containers keep theirs in a folder of its own.
+  mkdirSync(join(folder, 'tls'));
+  for (const name of ['tls.crt', 'tls.key', 'edge.key']) writeFileSync(join(folder, 'tls', name), files[name] ?? '');
   return folder;
 }

@@ -1,0 +1,97 @@
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import t from 'tap';
+import { type Loaded, loadConfig } from '../../src/config/load.ts';
+import { makeCertificate } from '../../src/lab/certificate.ts';
+import { writeMaterial } from './write-material.ts';
+
+async function load(folder: string, keys: string): Promise<Loaded> {
+  const file = join(folder, 'breakwater.yaml');
+  writeFileSync(
+    file,
+    `hostname: cr.example.io\nroutes: [{ prefix: "", pull: [{ upstream: a }] }]\n${keys.includes('tls:') ? '' : 'tls: { certFile: tls.crt, keyFile: tls.key }\n'}${keys}\n`,
+  );
+  return await loadConfig(file);
+}
+
+const WITH_PASSWORD =
+  'upstreams: { a: { urls: [https://a.lan], credentials: { username: u, passwordFile: password }, probe: { credentials: { username: p, passwordFile: probe.secret } } } }';
+
+t.test('of a password one line end is dropped, and nothing else', async (t) => {
+  const folder = await writeMaterial(t);
+  for (const [content, password] of [
+    ['secret', 'secret'],
+    ['secret\n', 'secret'],
+    ['secret\r\n', 'secret'],
+    ['secret\n\n', 'secret\n'],
+    [' secret ', ' secret '],
+    ['{\n  "a": 1\n}\n', '{\n  "a": 1\n}'],
+    ['pässword\n', 'pässword'],
+  ] as const) {
+    writeFileSync(join(folder, 'password'), content);
+    const { material } = await load(folder, WITH_PASSWORD);
+    t.equal(material.upstreams.a?.password, password, JSON.stringify(content));
+    t.equal(material.upstreams.a?.probePassword, 'probe-password');
+  }
+});
+
+t.test('the key is taken as it is, the admin token without its line end', async (t) => {
+  const folder = await writeMaterial(t);
+  writeFileSync(join(folder, 'raw.key'), Buffer.from(Array.from({ length: 32 }, (_, index) => 255 - index)));
+  writeFileSync(join(folder, 'token'), 'admin\n');
+  const { material } = await load(
+    folder,
+    'keyFile: raw.key\nadminTokenFile: token\nupstreams: { a: { urls: [https://a.lan], caFile: harbor-ca.crt } }',
+  );
+  t.same(material.key, readFileSync(join(folder, 'raw.key')));
+  t.equal(material.adminToken, 'admin');
+  t.match(material.upstreams.a?.ca, /BEGIN CERTIFICATE/);
+  const without = await load(folder, 'upstreams: { a: { urls: [https://a.lan] } }');
+  t.match(without.material, { key: undefined, adminToken: undefined, upstreams: { a: {} } });
+});
+
+t.test('several certificates, in their order, with absolute names', async (t) => {
+  const folder = await writeMaterial(t);
+  const second = await makeCertificate({ names: ['second.example.io'], authority: true });
+  writeFileSync(join(folder, 'second.crt'), `${second.cert}\n${second.ca}`);
+  writeFileSync(join(folder, 'second.key'), second.key);
+  const { material } = await load(
+    folder,
+    'tls: [{ certFile: tls.crt, keyFile: tls.key }, { certFile: second.crt, keyFile: ./second.key }]\nupstreams: { a: { urls: [https://a.lan] } }',
+  );
+  t.same(
+    material.tls.map(({ certFile, keyFile }) => [certFile, keyFile]),
+    [
+      [join(folder, 'tls.crt'), join(folder, 'tls.key')],
+      [join(folder, 'second.crt'), join(folder, 'second.key')],
+    ],
+  );
+  t.equal(material.tls[1]?.cert, `${second.cert}\n${second.ca}`, 'with its chain');
+});
+
+t.test('names are relative to the configuration file, wherever the edge was started', async (t) => {
+  const folder = await writeMaterial(t);
+  await load(folder, 'upstreams: { a: { urls: [https://a.lan] } }');
+  const { path, material } = await loadConfig(relative(process.cwd(), join(folder, 'breakwater.yaml')));
+  t.equal(path, join(folder, 'breakwater.yaml'));
+  t.equal(material.tls[0]?.certFile, join(folder, 'tls.crt'));
+});
+
+t.test('an authority that is none', async (t) => {
+  const folder = await writeMaterial(t);
+  const rejected = { name: 'ConfigError', findings: [{ key: 'upstreams.a.caFile', line: 4 }] };
+  for (const name of ['garbage', 'tls.key', 'chain.crt', 'empty'])
+    await t.rejects(load(folder, `upstreams: { a: { urls: [https://a.lan], caFile: ${name} } }`), rejected, name);
+});
+
+t.test('a key that needs a passphrase', async (t) => {
+  const folder = await writeMaterial(t);
+  const key = createPrivateKey(readFileSync(join(folder, 'tls.key')));
+  const locked = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hunter2' });
+  writeFileSync(join(folder, 'locked.key'), locked);
+  await t.rejects(
+    load(folder, 'tls: { certFile: tls.crt, keyFile: locked.key }\nupstreams: { a: { urls: [https://a.lan] } }'),
+    { message: /tls\.keyFile: names a file without a private key .* without a passphrase/ },
+  );
+});
