@@ -15,6 +15,8 @@ export type Asked =
 export const TOKEN_PATH = '/auth/token/';
 export const DOWNLOAD_PATH = '/_breakwater/download/';
 const MAX_URL = 16_384;
+/** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
+const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /**
@@ -30,14 +32,16 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
   const host = hostOf(exchange);
   const [path = '', search = ''] = splitAt(url, '?');
   if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, edge, host, path, search);
+  registryOfHost(edge, host);
   if (path.startsWith(TOKEN_PATH))
     return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
   exchange.notes.kind = 'passthrough';
-  registryOfHost(edge, host);
   if (edge.config.passthrough === undefined)
     throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
   refuseDisguise(path);
+  if (!PASSED.includes(exchange.method))
+    throw new OciError('UNSUPPORTED', 'the method is not passed on', { headers: { allow: PASSED.join(', ') } });
   return { kind: 'passthrough', upstream: edge.config.passthrough };
 }
 
@@ -119,6 +123,8 @@ function refuseDisguise(path: string): void {
     if (next === decoded) return;
     decoded = next;
   }
+  // Nobody encodes so often who has nothing to hide.
+  throw new OciError('NAME_INVALID', 'malformed path');
 }
 
 function decodeOnce(path: string): string {
