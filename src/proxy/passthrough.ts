@@ -7,6 +7,8 @@ import { ClientGone, type Exchange } from './exchange.ts';
 import { carriedHeaders, repliedHeaders } from './header-rules.ts';
 import type { Reply } from './reply.ts';
 
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
 /** What is not the registry API: carried to one upstream as it is, under the edge's own host name, which its pages are to show. */
 export async function fetchPassthrough(
   exchange: Exchange,
@@ -29,7 +31,8 @@ export async function fetchPassthrough(
       path: url.pathname.replace(/\/+$/, '') + exchange.url,
       headers: passthroughHeaders(exchange),
       connectMs: deadlines.connect,
-      answerMs: deadlines.commit,
+      // What only reads is told of an outage in time; what writes may have a lot to do.
+      answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
       idleMs: edge.config.limits.clientIdle,
       maxBytes: Number.POSITIVE_INFINITY,
     });
@@ -75,5 +78,8 @@ function passthroughHeaders(exchange: Exchange): Record<string, string> {
 function ownLocation(location: string, upstream: URL): string {
   if (!URL.canParse(location, upstream)) return location;
   const target = new URL(location, upstream);
-  return target.host === upstream.host ? target.pathname + target.search + target.hash : location;
+  if (target.host !== upstream.host) return location;
+  const base = upstream.pathname.replace(/\/+$/, '');
+  const path = target.pathname.startsWith(`${base}/`) ? target.pathname.slice(base.length) : target.pathname;
+  return path + target.search + target.hash;
 }
