@@ -17,7 +17,7 @@ import { Resolver } from './upstream/resolver.ts';
 export interface App {
   /** Resolves when clients are served. */
   start(): Promise<void>;
-  /** Fails `/readyz`, waits for `drain.announce`, lets what is under way finish, and resolves when all is closed. */
+  /** Fails `/readyz`, waits for `drain.announce`, lets what is under way finish, and resolves when all is closed. A second call joins. */
   stop(): Promise<void>;
   /** Goes over to another configuration without dropping a connection. Rejects, and keeps the old one, if that cannot be. */
   reload(loaded: Loaded): Promise<void>;
@@ -45,6 +45,7 @@ class EdgeApp implements App {
   #addresses: { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } | undefined;
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
 
   constructor(loaded: Loaded, log: Logger) {
     this.#log = log;
@@ -97,7 +98,12 @@ class EdgeApp implements App {
     this.#phase = 'serving';
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     const { drain } = this.#loaded.config;
     const serving = this.#phase === 'serving';
     this.#phase = 'draining';
