@@ -3,6 +3,9 @@ import type { Http2ServerResponse } from 'node:http2';
 import type { AttemptRecord, RequestRecord } from './record.ts';
 import { nextRequestId } from './request-id.ts';
 
+/** Stands for the address of a client that had gone before it could be asked. */
+export const UNKNOWN_CLIENT = 'unknown';
+
 /** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
 export class Exchange {
   readonly id = nextRequestId();
@@ -41,7 +44,7 @@ export class Exchange {
     this.method = request.method ?? '';
     this.url = request.url ?? '';
     this.headers = request.headers;
-    this.client = request.socket?.remoteAddress ?? 'unknown';
+    this.client = request.socket?.remoteAddress ?? UNKNOWN_CLIENT;
     // Not asked of the response: HTTP/2's compatibility object knows neither `writableFinished` nor `closed`.
     response.once('finish', () => {
       this.#finished = !wasReset(response);

@@ -1,5 +1,5 @@
 import type { HeaderList } from '../upstream/header-list.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, UNKNOWN_CLIENT } from './exchange.ts';
 
 // RFC 9110 section 7.6.1, with the names that RFC 2616 had.
 const HOP_BY_HOP = new Set([
@@ -81,9 +81,12 @@ export function carriedHeaders(exchange: Exchange, cookies: boolean): Record<str
   return { ...headers, ...forwardingHeaders(exchange) };
 }
 
-function forwardingHeaders(exchange: Exchange): Record<string, string> {
-  const address = exchange.request.socket?.remoteAddress;
-  return { 'x-forwarded-proto': 'https', ...(address === undefined ? {} : { 'x-forwarded-for': address }) };
+/**
+ * Who asks, but not by which scheme: a registry that is reached by plain HTTP and believes it is https names a token service, and
+ * Locations, that are not there.
+ */
+function forwardingHeaders({ client }: Exchange): Record<string, string> {
+  return client === UNKNOWN_CLIENT ? {} : { 'x-forwarded-for': client };
 }
 
 /**

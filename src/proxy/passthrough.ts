@@ -68,7 +68,12 @@ export async function fetchPassthrough(
 function passthroughHeaders(exchange: Exchange): Record<string, string> {
   const authority = exchange.headers[':authority'] ?? exchange.headers.host ?? '';
   const host = Array.isArray(authority) ? (authority[0] ?? '') : authority;
-  const headers: Record<string, string> = { ...carriedHeaders(exchange, true), host, 'x-forwarded-host': host };
+  const headers: Record<string, string> = {
+    ...carriedHeaders(exchange, true),
+    host,
+    'x-forwarded-host': host,
+    'x-forwarded-proto': 'https',
+  };
   const { authorization } = exchange.headers;
   if (authorization !== undefined) headers.authorization = authorization;
   return headers;
