@@ -33,13 +33,19 @@ async function translateBearer(
   challenge: Challenge,
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
-  const sealed = await edge.sealer.seal({ kind: 'realm', upstream: upstream.name, url: upstream.url, realm });
+  const sealed = await edge.sealer.seal({
+    kind: 'realm',
+    upstream: upstream.name,
+    url: upstream.url,
+    realm,
+    ...(registry === undefined ? {} : { registry }),
+  });
   const parameters: Record<string, string> = {
     realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`,
     ...others,
   };
-  if (scope !== undefined)
-    parameters.scope = renameScopes(scope, (name) => nameForClient(edge, registry, upstream.name, name));
+  const renamed = renameScopes(scope ?? '', (name) => nameForClient(edge, registry, upstream.name, name));
+  if (renamed !== '') parameters.scope = renamed;
   return { scheme: challenge.scheme, parameters };
 }
 

@@ -68,7 +68,7 @@ export class Handler {
 
   async #fetchRegistry(exchange: Exchange, asked: Registry): Promise<Reply> {
     const { request, registry } = asked;
-    if (request.kind === 'ping') return fetchPing(exchange, this.#edge);
+    if (request.kind === 'ping') return fetchPing(exchange, this.#edge, registry);
     if (request.kind === 'catalog') return this.#catalog.fetch(exchange, this.#edge, asked);
     const route = findRoute(this.#edge.routes, registry, request.repository);
     if (!route) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');

@@ -11,8 +11,8 @@ const API_VERSION: [string, string] = ['docker-distribution-api-version', 'regis
  * The version check, `/v2/`. Clients learn from it whether to send credentials at all, so where an upstream takes the client's own,
  * its challenge is relayed. When that upstream does not answer, the edge does: pulls go on from the others without credentials.
  */
-export async function fetchPing(exchange: Exchange, edge: Edge): Promise<Reply> {
-  const attempt = challenger(edge);
+export async function fetchPing(exchange: Exchange, edge: Edge, registry: string | undefined): Promise<Reply> {
+  const attempt = challenger(edge, registry);
   const upstream = attempt && edge.upstreams.get(attempt.upstream);
   if (!attempt || !upstream || upstream.view().state === 'down') return jsonReply(200, {}, [API_VERSION]);
   const reading = {
@@ -35,7 +35,7 @@ export async function fetchPing(exchange: Exchange, edge: Edge): Promise<Reply> 
   const challenges = await translateChallenges(
     exchange,
     edge,
-    undefined,
+    registry,
     { name: attempt.upstream, url: attempt.url },
     result.answer.headers.joined('www-authenticate'),
   );
@@ -43,9 +43,9 @@ export async function fetchPing(exchange: Exchange, edge: Edge): Promise<Reply> 
   return jsonReply(401, error, [API_VERSION, ...challenges]);
 }
 
-/** The upstream whose users the clients are: the first, by the routes' order, that gets their own credentials. */
-function challenger(edge: Edge): Attempt | undefined {
-  for (const route of edge.routes) {
+/** The upstream whose users the clients are: the first of the registry's, by the routes' order, that gets their own credentials. */
+function challenger(edge: Edge, registry: string | undefined): Attempt | undefined {
+  for (const route of edge.routes.filter((one) => one.registry === registry)) {
     for (const candidate of [route.push, ...route.pull]) {
       const upstream = candidate && edge.upstreams.get(candidate.upstream);
       if (upstream?.config.credentials !== 'forward' || !candidate) continue;

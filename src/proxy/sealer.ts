@@ -7,8 +7,8 @@ export type Sealed =
   | { kind: 'upload'; upstream: string; url: string; repository: string; path: string }
   /** A redirect of an upstream to a path outside of its registry API. */
   | { kind: 'download'; upstream: string; url: string; path: string; expires: number }
-  /** The token service behind a challenge that was relayed. */
-  | { kind: 'realm'; upstream: string; url: string; realm: string };
+  /** The token service behind a challenge that was relayed, and the registry whose names its client uses. */
+  | { kind: 'realm'; upstream: string; url: string; realm: string; registry?: string };
 
 /**
  * Encrypts what the edge hands to clients to bring back (JWE, dir, A256GCM; ADR 3): any edge with the same key can continue, nobody
