@@ -3,10 +3,14 @@ import { renameScopes } from '../oci/scope.ts';
 import { readBody } from '../upstream/body.ts';
 import type { Answer } from '../upstream/client.ts';
 import { asUpstreamError } from '../upstream/upstream-error.ts';
+import { translateChallenges } from './challenge.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
-import { nameOnUpstream } from './names.ts';
+import { nameForClient, nameOnUpstream } from './names.ts';
 import type { Reply } from './reply.ts';
+import type { Sealed } from './sealer.ts';
+
+type Realm = Extract<Sealed, { kind: 'realm' }>;
 
 const MAX_FORM = 65_536;
 const MAX_TOKEN = 262_144;
@@ -28,8 +32,9 @@ export async function fetchToken(
     throw new OciError('UNAUTHORIZED', 'no such token service; ask /v2/ again', { status: 404 });
   if (!['GET', 'POST'].includes(exchange.method))
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
+  const { registry } = sealed;
   const rename = (scopes: string) =>
-    renameScopes(scopes, (name) => nameOnUpstream(edge, undefined, sealed.upstream, name));
+    renameScopes(scopes, (name) => nameOnUpstream(edge, registry, sealed.upstream, name));
   const realm = realmFor(edge, sealed.realm, connection.url);
   for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
   const headers: Record<string, string> = { accept: 'application/json' };
@@ -41,7 +46,7 @@ export async function fetchToken(
   const signal = AbortSignal.any([exchange.gone, deadline]);
   try {
     const call = { method: exchange.method, headers, signal, ...(form === undefined ? {} : { body: form }) };
-    return await replyOf(await connection.sendElsewhere(realm, call), sealed.upstream);
+    return await replyOf(exchange, edge, sealed, await connection.sendElsewhere(realm, call));
   } catch (error) {
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.aborted ? 'first-byte' : asUpstreamError(error).reason;
@@ -51,18 +56,40 @@ export async function fetchToken(
   }
 }
 
-async function replyOf(answer: Answer, upstream: string): Promise<Reply> {
-  const body = await readBody(answer.body, MAX_TOKEN);
+async function replyOf(exchange: Exchange, edge: Edge, sealed: Realm, answer: Answer): Promise<Reply> {
+  const { upstream, url, registry } = sealed;
+  const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
+    renameScopes(scopes, (name) => nameForClient(edge, registry, upstream, name)),
+  );
   const headers: [string, string][] = [
     ['content-length', String(body.length)],
     ['cache-control', 'no-store'],
     ['x-breakwater-upstream', upstream],
   ];
-  for (const name of ['content-type', 'retry-after', 'www-authenticate']) {
+  for (const name of ['content-type', 'retry-after']) {
     const value = answer.headers.get(name);
     if (value !== undefined) headers.push([name, value]);
   }
+  const challenges = answer.headers.joined('www-authenticate');
+  headers.push(...(await translateChallenges(exchange, edge, registry, { name: upstream, url }, challenges)));
   return { status: answer.status, headers, body, upstream };
+}
+
+/** A token with its scope, which the OAuth form of the protocol names, in the client's names. */
+function granted(body: Buffer, rename: (scopes: string) => string): Buffer {
+  const grant = parseJson(body);
+  if (typeof grant !== 'object' || grant === null || !('scope' in grant) || typeof grant.scope !== 'string')
+    return body;
+  return Buffer.from(JSON.stringify({ ...grant, scope: rename(grant.scope) }));
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    // Not a grant: an error page goes to the client as it is.
+    return undefined;
+  }
 }
 
 /** A registry that was told the edge's name names itself by it; its token service is still where the registry is. */
@@ -88,10 +115,16 @@ function renamed(parameters: URLSearchParams, rename: (scopes: string) => string
 
 async function formOf(exchange: Exchange): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of exchange.request as AsyncIterable<Buffer>) {
-    exchange.bytesIn += chunk.length;
-    if (exchange.bytesIn > MAX_FORM) throw new OciError('SIZE_INVALID', `a token request may have ${MAX_FORM} bytes`);
-    chunks.push(chunk);
+  exchange.sayContinue();
+  try {
+    // Not destroyed when it is too long: the client is still to read why.
+    for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {
+      exchange.bytesIn += chunk.length;
+      if (exchange.bytesIn > MAX_FORM) throw new OciError('SIZE_INVALID', `a token request may have ${MAX_FORM} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw exchange.gone.aborted ? new ClientGone() : error;
   }
   return Buffer.concat(chunks).toString('utf8');
 }
