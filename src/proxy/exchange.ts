@@ -28,6 +28,8 @@ export class Exchange {
       'kind' | 'repository' | 'reference' | 'route' | 'upstream' | 'preferred' | 'code' | 'outcome' | 'detail'
     >
   > = {};
+  /** Why the upstream that would be asked first is not, as the plan had it. */
+  passedOver: string | undefined;
   bytesIn = 0;
   bytesOut = 0;
   firstByteMs: number | undefined;

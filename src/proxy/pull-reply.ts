@@ -4,6 +4,7 @@ import type { RegistryRequest } from '../oci/request.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
 import { translateChallenges } from './challenge.ts';
 import type { Edge } from './edge.ts';
+import { errorInClientNames } from './error-body.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { passRedirect } from './location.ts';
@@ -56,6 +57,7 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
   if (preferred === undefined || preferred === upstream) return headers;
   const why =
     exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ??
+    exchange.passedOver?.replace(/^last resort: /, '') ??
     edge.views().get(preferred)?.reason ??
     'not available';
   exchange.notes.detail ??= `${preferred}: ${why}`;
@@ -64,9 +66,13 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
   return headers;
 }
 
-function bodyOf(edge: Edge, request: RegistryRequest, { body, lease, attempt }: Relayable): Reply['body'] {
+function bodyOf(edge: Edge, request: RegistryRequest, { answer, body, lease, attempt }: Relayable): Reply['body'] {
   if (body === undefined) return undefined;
-  if (Buffer.isBuffer(body)) return request.kind === 'tags' ? inClientNames(body, request.repository) : body;
+  if (Buffer.isBuffer(body)) {
+    if (!('repository' in request)) return body;
+    if (answer.status >= 400) return errorInClientNames(body, attempt, request.repository);
+    return request.kind === 'tags' ? inClientNames(body, request.repository) : body;
+  }
   const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 5000;
   return { ...body, stallMs, lease, upstream: attempt.upstream };
 }

@@ -44,6 +44,7 @@ export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan):
   const endings: Ending[] = [];
   const preferred = plan.route.pull[0]?.upstream;
   if (preferred !== undefined) exchange.notes.preferred = preferred;
+  exchange.passedOver = plan.attempts.find((attempt) => attempt.upstream === preferred)?.why;
   const queue = [...plan.attempts];
   for (const [index, attempt] of queue.entries()) {
     // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
