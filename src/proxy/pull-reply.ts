@@ -71,7 +71,7 @@ function bodyOf(edge: Edge, request: RegistryRequest, { answer, body, lease, att
   if (Buffer.isBuffer(body)) {
     if (!('repository' in request)) return body;
     if (answer.status >= 400) return errorInClientNames(body, attempt, request.repository);
-    return request.kind === 'tags' ? inClientNames(body, request.repository) : body;
+    return request.kind === 'tags' && answer.status === 200 ? inClientNames(body, request.repository) : body;
   }
   const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 5000;
   return { ...body, stallMs, lease, upstream: attempt.upstream };

@@ -1,7 +1,10 @@
 import { OciError } from '../oci/error.ts';
+import { readBody } from '../upstream/body.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
+import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
 import { translateChallenges } from './challenge.ts';
 import type { Edge } from './edge.ts';
+import { errorInClientNames } from './error-body.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { sealUpload } from './location.ts';
@@ -9,9 +12,10 @@ import { withNamespace } from './namespace.ts';
 import type { PushAnswer } from './push.ts';
 import { denialOf } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
-import type { Reply } from './reply.ts';
+import type { BodyStream, Reply } from './reply.ts';
 
-const REWRITTEN = new Set(['location', 'www-authenticate']);
+const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
+const MAX_ERROR = 65_536;
 
 /** An upstream's answer to a write as the client gets it. @throws OciError where the answer must not be passed on */
 export async function pushReply(
@@ -30,22 +34,45 @@ export async function pushReply(
     answer.lease.ended('neutral');
     throw denial;
   }
+  const body = await bodyOf(plan, answer);
   const origin = { name: answer.attempt.upstream, url: answer.attempt.url };
   const headers = [
     ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ...lengthHeaders(answer, body),
     ...(await locationHeaders(edge, plan, answer)),
     ...(answer.status === 401
       ? await translateChallenges(exchange, edge, registry, origin, answer.headers.joined('www-authenticate'))
       : []),
     ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
   ];
-  const stallMs = plan.upstream.config.deadlines.push;
-  return {
-    status: answer.status,
-    headers,
-    body: { first: null, rest: answer.body, stallMs, lease: answer.lease, upstream: answer.attempt.upstream },
-    upstream: answer.attempt.upstream,
-  };
+  return { status: answer.status, headers, body, upstream: answer.attempt.upstream };
+}
+
+/** What the answer says: an error in the client's names, anything else as it comes. */
+async function bodyOf(
+  { upstream, request }: PushPlan,
+  { status, attempt, lease, body: rest }: PushAnswer,
+): Promise<BodyStream | Buffer> {
+  const stallMs = upstream.config.deadlines.push;
+  if (status < 400 || request.method === 'HEAD')
+    return { first: null, rest, stallMs, lease, upstream: attempt.upstream };
+  const timer = setTimeout(() => rest.destroy(new UpstreamError('stall', `no end within ${stallMs} ms`)), stallMs);
+  try {
+    const error = await readBody(rest, MAX_ERROR);
+    lease.ended('good');
+    return errorInClientNames(error, attempt, request.repository);
+  } catch (error) {
+    lease.ended('bad');
+    const { summary } = asUpstreamError(error);
+    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary})`, { retryAfter: 5 });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function lengthHeaders({ headers }: PushAnswer, body: BodyStream | Buffer): [string, string][] {
+  const length = Buffer.isBuffer(body) ? body.length : headers.contentLength();
+  return length === undefined ? [] : [['content-length', String(length)]];
 }
 
 async function locationHeaders(
