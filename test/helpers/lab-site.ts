@@ -138,3 +138,6 @@ export function codeOf({ body }: Reply): string {
   const parsed: { errors?: { code?: string }[] } = JSON.parse(body.toString());
   return parsed.errors?.[0]?.code ?? '';
 }
+
+/** A user for registries that want one. */
+export const madeUpUser = { username: 'robot$edge', password: 'correct h0rse:battery' };
