@@ -13,7 +13,7 @@ const messageOf = (body: Buffer): string => JSON.parse(body.toString()).errors[0
 
 t.test('an outage that the probes have seen: every write is refused at once, with reason and time', async (t) => {
   for (const fault of OUTAGES) {
-    const site = await startLabSite(t, { harbor: { probe: { timeout: '200ms' } } });
+    const site = await startLabSite(t, { harbor: { probe: { timeout: '600ms' } } });
     const sessions = await Promise.all(
       [site.edge.http1(), site.edge.http2()].map(async (client) => {
         const begun = await client.ask(UPLOADS, { method: 'POST' });
@@ -66,7 +66,7 @@ t.test('an outage that nobody has seen yet: the start of an upload is refused wi
 });
 
 t.test('100 Continue is said when the primary is connected, and not before', async (t) => {
-  const site = await startLabSite(t, { harbor: { probe: { timeout: '200ms' } } });
+  const site = await startLabSite(t, { harbor: { probe: { timeout: '600ms' } } });
   const bytes = madeUp(1000, 0);
   const post = (more = '') =>
     `POST ${UPLOADS}?digest=${sha256(bytes)} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n${more}\r\n`;
@@ -170,7 +170,7 @@ t.test('read-only: the route, and Harbor', async (t) => {
 
 t.test('whatever happens to the primary, nothing is ever written to the fallback', async (t) => {
   const site: LabSite = await startLabSite(t, {
-    harbor: { probe: { ...PROBE, timeout: '200ms' }, deadlines: { connect: '300ms', push: '500ms', commit: '500ms' } },
+    harbor: { probe: { ...PROBE, timeout: '600ms' }, deadlines: { connect: '300ms', push: '500ms', commit: '500ms' } },
   });
   const clients = [site.edge.http1(), site.edge.http2()] as const;
   const step = fc.oneof(
@@ -202,8 +202,8 @@ t.test('whatever happens to the primary, nothing is ever written to the fallback
     }
     return site.fallback.writes === 0;
   });
+  t.equal(await write(0, 'blob'), 201, 'while all is well the primary takes it');
   await fc.assert(property, { numRuns: 15 });
   t.equal(site.fallback.writes, 0);
-  t.ok(site.primary.writes > 0, 'while the primary got some');
   t.ok(clientRequests(site.fallback).every(({ method }) => method === 'GET' || method === 'HEAD'));
 });
