@@ -22,6 +22,8 @@ export interface Journey {
   answerMs: number;
   /** Milliseconds in which the upstream may take no byte of the body. */
   idleMs: number;
+  /** Whether the upstream is known to be down: then nothing is waited for longer than `idleMs`. */
+  isDown: () => boolean;
   /** Bytes of body that are taken. */
   maxBytes: number;
 }
@@ -111,6 +113,7 @@ class Watch {
   onTimeout: (error: Error) => void;
   readonly #exchange: Exchange;
   readonly #journey: Journey;
+  readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #movedAt = Date.now();
 
@@ -118,6 +121,7 @@ class Watch {
     this.#exchange = exchange;
     this.#journey = journey;
     this.onTimeout = onTimeout;
+    this.#pulse = setInterval(() => this.#giveUpIfDown(), CHECK_MS);
     this.#after(journey.connectMs, () => new UpstreamError('connect', `no connection within ${journey.connectMs} ms`));
   }
 
@@ -146,6 +150,7 @@ class Watch {
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
   }
 
   #watchBody(outgoing: ClientRequest): void {
@@ -159,6 +164,13 @@ class Watch {
       if (outgoing.writableNeedDrain)
         this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
     }, CHECK_MS);
+  }
+
+  /** An answer may take long where storage copies a large blob, but not from an upstream that is down all the while. */
+  #giveUpIfDown(): void {
+    const { idleMs, isDown } = this.#journey;
+    if (Date.now() - this.#movedAt < idleMs || !isDown()) return;
+    this.onTimeout(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
   }
 
   #after(ms: number, error: () => Error): void {

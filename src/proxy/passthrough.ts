@@ -34,6 +34,7 @@ export async function fetchPassthrough(
       // What only reads is told of an outage in time; what writes may have a lot to do.
       answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
       idleMs: edge.config.limits.clientIdle,
+      isDown: () => upstream.view().state === 'down',
       maxBytes: Number.POSITIVE_INFINITY,
     });
     lease.answered(carried.status >= 500 ? 'bad' : 'good');

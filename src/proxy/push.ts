@@ -121,6 +121,7 @@ async function journeyOf(
     connectMs: patience(deadlines.connect),
     answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : patience(deadlines.push),
     idleMs: edge.config.limits.clientIdle,
+    isDown: () => upstream.view().state === 'down',
     maxBytes: request.kind === 'manifest' ? edge.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };
 }
