@@ -30,6 +30,8 @@ export class Runtime {
   readonly #identities: Map<string, string>;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
+  /** The end of the configuration before; who retires that one is told if it fails. */
+  #predecessor: Promise<void> = Promise.resolve();
 
   constructor(loaded: Loaded, { resolver, observer, log }: RuntimeParts, sealer: Sealer, previous?: Runtime) {
     const { config, material } = loaded;
@@ -86,14 +88,22 @@ export class Runtime {
     };
   }
 
-  /** Ends it once nothing uses it any more. @param next what goes on with some of its upstreams */
-  async retire(next?: Runtime): Promise<void> {
+  /** Ends it once nothing uses it any more, nor what it took over. @param next what goes on with some of its upstreams */
+  retire(next?: Runtime): Promise<void> {
+    const retired = this.#retire(next);
+    if (next) next.#predecessor = retired.catch(() => undefined);
+    return retired;
+  }
+
+  async #retire(next: Runtime | undefined): Promise<void> {
     if (this.#inUse > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
     this.#catalog.close();
+    // A request that was taken before the last reload but one may still use an upstream that came from there.
+    await this.#predecessor;
     await Promise.all(
       [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
     );
