@@ -136,5 +136,6 @@ function isOdd(line: string): boolean {
   if (!line.startsWith('{')) return line !== '';
   const { request }: { request?: { preferred?: string; attempts?: { upstream: string; outcome: string }[] } } =
     JSON.parse(line);
-  return !request?.attempts?.every((one) => one.outcome === 'served' && one.upstream === request.preferred);
+  const { attempts, preferred } = request ?? {};
+  return !attempts?.every((one) => one.outcome === 'served' && one.upstream === (preferred ?? one.upstream));
 }

@@ -7,5 +7,6 @@ t.test("the primary's storage hangs, while /v2/ answers", { skip: missing(...CLI
   testOutage(t, {
     begin: ({ harbor }) => harbor.storage.hang(),
     end: ({ harbor }) => harbor.storage.unhang(),
+    takesUploads: true,
   }),
 );
