@@ -6,9 +6,9 @@ import { advice } from '../lab/advice.ts';
 import type { FaultName } from '../lab/fault.ts';
 import { type MenuChoice, menuText, readMenu } from '../lab/menu.ts';
 import { LabConsole } from './lab-console.ts';
-import { labLog } from './lab-log.ts';
 import { type LabSite, startLabSite } from './lab-site.ts';
 import { statusText } from './status.ts';
+import { terminalLog } from './terminal-log.ts';
 
 interface LabOptions {
   port: number;
@@ -54,7 +54,7 @@ class Lab {
     );
     this.#log = options.json
       ? pino({ base: null }, pino.destination({ dest: 1, sync: true }))
-      : labLog((line) => this.#console.print(line));
+      : terminalLog((line) => this.#console.print(line));
   }
 
   async run(): Promise<void> {

@@ -1,11 +1,12 @@
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { terminalLog } from './terminal-log.ts';
 
 /**
- * JSON lines on standard output, pretty on a terminal. Written synchronously: a transport would lose what it holds when the process
+ * JSON lines on standard output; on a terminal a line for people in place of each. Written synchronously: a transport would lose what it holds when the process
  * is killed. Nothing secret is ever given to it; the paths below are for what a library may put into an error.
  */
 export function createLogger(level: string): Logger {
+  if (process.stdout.isTTY) return terminalLog((line) => process.stdout.write(`${line}\n`), level);
   const options = {
     level,
     base: null,
@@ -15,6 +16,5 @@ export function createLogger(level: string): Logger {
       remove: true,
     },
   };
-  if (process.stdout.isTTY) return pino(options, pretty({ sync: true, colorize: true, singleLine: true }));
   return pino(options, pino.destination({ dest: 1, sync: true }));
 }

@@ -38,8 +38,6 @@ export function statusText(snapshot: Snapshot, now: number): string {
       const trouble =
         breakers.length > 0 ? `  [${breakers.map(([name, state]) => `${name} breaker ${state}`).join(', ')}]` : '';
       return [
-        snapshot.headline.text,
-        '',
         '',
         upstream.name,
         url.state,
@@ -60,6 +58,8 @@ export function statusText(snapshot: Snapshot, now: number): string {
     .slice(0, 5)
     .map((one) => ['', `${since(one.at)} ago`, one.repository, `${one.from} -> ${one.to}`, one.reason]);
   return [
+    ...snapshot.headline.lines,
+    '',
     `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
     table(upstreams),
     ...pushes,

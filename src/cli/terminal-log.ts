@@ -2,13 +2,16 @@ import { pino } from 'pino';
 import type { RequestRecord } from '../proxy/record.ts';
 
 /** A log of the edge whose entries come out as one line each, for a person who watches. */
-export function labLog(print: (line: string) => void): pino.Logger {
+export function terminalLog(print: (line: string) => void, level = 'info'): pino.Logger {
   const write = (text: string) => {
     const line = lineOf(JSON.parse(text));
     if (line !== undefined) print(line);
   };
-  return pino({ level: 'info', base: null }, { write });
+  return pino({ level, base: null }, { write });
 }
+
+/** Fields of entries other than requests that a person wants to see, with their names. */
+const NAMED = ['https', 'http', 'admin', 'signal', 'why', 'key', 'message', 'remedy'];
 
 type Entry = { msg?: string; request?: RequestRecord; level?: number; time?: number } & Record<string, unknown>;
 
@@ -20,7 +23,9 @@ export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string
     return text && `${clock}  ${text}`;
   }
   const { upstream, reason, err, class: trafficClass, detail } = rest;
-  const why = [trafficClass, reason, detail, err instanceof Object && 'message' in err && err.message].filter(Boolean);
+  const error = err instanceof Object && 'message' in err && err.message;
+  const named = NAMED.flatMap((name) => (rest[name] === undefined ? [] : `${name} ${rest[name]}`));
+  const why = [trafficClass, reason, detail, error, ...named].filter(Boolean);
   return `${clock}  ${[upstream, msg].filter(Boolean).join(': ')}${why.length > 0 ? ` - ${why.join(', ')}` : ''}`;
 }
 

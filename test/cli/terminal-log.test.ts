@@ -1,5 +1,5 @@
 import t from 'tap';
-import { labLog, lineOf } from '../../src/cli/lab-log.ts';
+import { lineOf, terminalLog } from '../../src/cli/terminal-log.ts';
 import type { RequestRecord } from '../../src/proxy/record.ts';
 
 const request: RequestRecord = {
@@ -40,7 +40,7 @@ t.test('one line for what a person who watches wants to know', async (t) => {
 
 t.test('a log that prints such lines', async (t) => {
   const lines: string[] = [];
-  const log = labLog((line) => lines.push(line));
+  const log = terminalLog((line) => lines.push(line));
   log.info({ upstream: 'gcr', class: 'data', state: 'open' }, 'breaker is open');
   log.error({ err: new Error('no such thing') }, 'listener');
   log.debug('nothing');
