@@ -63,9 +63,12 @@ export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier
   }
 }
 
-/** What the client is told of a 401 or 403 that is not its own fault. */
+/** What the client is told in place of an answer that is not its own fault, or whose text is of the upstream's inside. */
 export function denialOf(upstream: Upstream, answer: Carried): OciError | undefined {
   const { status, headers } = answer;
+  // Distribution puts the paths of its storage into the body of a 500.
+  if (status >= 500)
+    return new OciError('UNAVAILABLE', `${upstream.name} failed: it answers ${status}; push again`, { retryAfter: 5 });
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
     return refusal(upstream.name, {
