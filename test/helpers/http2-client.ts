@@ -14,7 +14,8 @@ export class Http2Client implements Client {
   get session(): ClientHttp2Session {
     const { port, ca, host } = this.target;
     if (!this.#session || this.#session.destroyed || this.#session.closed) {
-      this.#session = http2.connect(`https://127.0.0.1:${port}`, { ca, servername: host });
+      // Room for all that a test wants to send at once: Node's 10 MB would refuse further streams by itself.
+      this.#session = http2.connect(`https://127.0.0.1:${port}`, { ca, servername: host, maxSessionMemory: 1000 });
       // Streams tell of it too.
       this.#session.on('error', () => undefined);
     }

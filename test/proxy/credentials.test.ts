@@ -78,6 +78,13 @@ t.test('forward: the client’s challenge, its token, its pull and its push', as
     const pulled = await client.ask(MANIFEST, { headers: { authorization: bearer(token) } });
     t.match(pulled, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
 
+    const list = await client.ask('/v2/_catalog');
+    t.match({ status: list.status, scope: challengeOf(list).scope }, { status: 401, scope: 'registry:catalog:*' });
+    const lister = bearer(await tokenFor(client, list));
+    const listed = await client.ask('/v2/_catalog', { headers: { authorization: lister } });
+    t.match(listed, { status: 200, body: /\["library\/app"\]/ }, 'what one may see, for the one who may');
+    t.equal((await client.ask('/v2/_catalog')).status, 401, 'is not kept for others');
+
     const post = await client.ask(UPLOADS, { method: 'POST' });
     t.equal(post.status, 401);
     t.equal(challengeOf(post).scope, 'repository:team/new:pull,push');
