@@ -6,7 +6,7 @@ import type { Loaded } from '../../src/config/load.ts';
 import type { Material } from '../../src/config/material.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate.ts';
-import { type Ask, Http1Client } from './http1-client.ts';
+import { Http1Client } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
 import type { Owner } from './temporary-folder.ts';
 import { until } from './until.ts';
@@ -158,5 +158,3 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
     },
   };
 }
-
-export type { Ask };
