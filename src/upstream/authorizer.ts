@@ -1,5 +1,6 @@
 import NodeCache from 'node-cache';
 import { type Challenge, parseChallenges } from '../oci/challenge.ts';
+import { sameHost } from './host.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /** What the edge itself holds for an upstream. */
@@ -46,6 +47,11 @@ export class Authorizer {
     this.#fetch = fetch;
   }
 
+  /** Whether there is no user to ask for. */
+  get anonymous(): boolean {
+    return this.#user === undefined;
+  }
+
   /** Whether it is known how the upstream wants to be asked. */
   get learnt(): boolean {
     return this.#challenge !== undefined;
@@ -75,8 +81,16 @@ export class Authorizer {
     this.#challenge = chosen;
     if (sent === undefined) return true;
     if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
-    // The token was good once: it may have been revoked, or its key changed.
-    return this.#tokens.del(keyOf(chosen, scopes)) > 0 || !sent.startsWith('Bearer ');
+    // The token was good once: it may have been revoked, or its key changed. Only the very one that was refused goes: another
+    // request may have fetched its successor meanwhile.
+    const key = keyOf(chosen, scopes);
+    if (sent === `Bearer ${this.#tokens.get<Cached>(key)?.value}`) this.#tokens.del(key);
+    return true;
+  }
+
+  /** Throws the token for these scopes away. */
+  forget(scopes: readonly string[]): void {
+    if (this.#challenge) this.#tokens.del(keyOf(this.#challenge, scopes));
   }
 
   close(): void {
@@ -102,10 +116,17 @@ export class Authorizer {
 
   #renew(key: string, challenge: Challenge, scopes: readonly string[]): Promise<string> {
     const renewed = this.#request(challenge, scopes)
-      .then((token) => {
-        this.#remember(key, token);
-        return token.value;
-      })
+      .then(
+        (token) => {
+          this.#remember(key, token);
+          return token.value;
+        },
+        (error: unknown) => {
+          // The token service may have moved: a request without a token brings the challenge that tells where to.
+          if (this.#challenge === challenge) this.#challenge = undefined;
+          throw error;
+        },
+      )
       .finally(() => this.#pending.delete(key));
     this.#pending.set(key, renewed);
     return renewed;
@@ -127,8 +148,8 @@ export class Authorizer {
     if (realm.protocol === 'http:' && this.#upstream.protocol === 'https:') {
       throw new UpstreamError('credentials', `the token service at ${realm.host} is not https`);
     }
-    const known = realm.hostname === this.#upstream.hostname || this.#user?.realmHosts.includes(realm.hostname);
-    if (this.#user && !known) {
+    const known = [this.#upstream.hostname, ...(this.#user?.realmHosts ?? [])];
+    if (this.#user && !known.some((host) => sameHost(host, realm.hostname))) {
       throw new UpstreamError(
         'credentials',
         `the token service is on ${realm.hostname}, which realmHosts does not name`,

@@ -10,6 +10,7 @@ export interface Ticket {
 
 /** A trial that has not settled after so long does not keep others out any more. */
 const TRIAL_MS = 30_000;
+const BUCKETS = 10;
 
 /**
  * A circuit breaker around outcomes that are already known: opossum's rolling statistics and states, fed when an attempt settles.
@@ -27,6 +28,7 @@ export class Breaker {
   #generation = 0;
   #streak = 0;
   #trips = 0;
+  #trial: Ticket | undefined;
   #trialSince: number | undefined;
 
   /** @param onChange told of every change of state */
@@ -39,13 +41,13 @@ export class Breaker {
       errorThresholdPercentage: config.errorPercent,
       volumeThreshold: config.volume,
       rollingCountTimeout: config.window,
-      rollingCountBuckets: 10,
+      rollingCountBuckets: BUCKETS,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
     });
     this.#breaker.on('open', () => this.#opened(onChange));
     this.#breaker.on('halfOpen', () => onChange('half-open'));
-    this.#breaker.on('close', () => onChange('closed'));
+    this.#breaker.on('close', () => this.#closed(onChange));
   }
 
   get state(): BreakerState {
@@ -61,13 +63,18 @@ export class Breaker {
   /** Never refuses: whom to ask is the plan's decision, and it asks even an open one when nothing else is left. */
   admit(): Ticket {
     const trial = this.trialFree;
-    if (trial) this.#trialSince = Date.now();
-    return { generation: this.#generation, trial };
+    const ticket = { generation: this.#generation, trial };
+    if (trial) {
+      this.#trial = ticket;
+      this.#trialSince = Date.now();
+    }
+    return ticket;
   }
 
   /** How the attempt ended. `neutral`: it says nothing of the upstream (the client left, a hedge was won by another). */
   settle(ticket: Ticket, result: 'good' | 'bad' | 'neutral'): void {
-    if (ticket.trial) this.#trialSince = undefined;
+    // A trial that was given up as hung must not end the one that took its place.
+    if (ticket === this.#trial) this.#trialSince = undefined;
     const stale = ticket.generation !== this.#generation;
     if (result === 'neutral' || stale || this.#breaker.opened) return;
     this.#streak = result === 'good' ? 0 : this.#streak + 1;
@@ -94,6 +101,13 @@ export class Breaker {
     this.#trips += 1;
     this.#trialSince = undefined;
     onChange('open');
+  }
+
+  /** What it counted before it opened is past: else the first failure after the recovery would open it again. */
+  #closed(onChange: (state: BreakerState) => void): void {
+    const rotate: () => void = Reflect.get(this.#breaker.status, 'rotateBucket');
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) rotate();
+    onChange('closed');
   }
 
   /** opossum reads `resetTimeout` when it opens, so that the next opening's length is set beforehand. */

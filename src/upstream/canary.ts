@@ -1,6 +1,5 @@
-import { randomInt } from 'node:crypto';
 import type { CanaryState } from '../failover/view.ts';
-import { parseChallenges } from '../oci/challenge.ts';
+import { failing, type ProbedBlob, pullScope, readByte } from './blob-byte.ts';
 import { readBody } from './body.ts';
 import type { Answer } from './client.ts';
 import { readManifest } from './manifest.ts';
@@ -17,15 +16,8 @@ export interface CanaryReading {
  */
 export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
 
-interface Blob {
-  repository: string;
-  digest: string;
-  /** Bytes, where it is known. */
-  size: number | undefined;
-}
-
 /** A blob that traffic has read. */
-interface StandIn extends Blob {
+interface StandIn extends ProbedBlob {
   /** Whether the probe, with its own credentials, may be expected to read it too. */
   readable: boolean;
 }
@@ -40,8 +32,6 @@ const MAX_MANIFEST = 4_194_304;
 const STAND_INS = 4;
 /** So that one image whose blobs are deleted does not pass for storage that is gone. */
 const STAND_INS_OF_ONE = 2;
-/** Of an answer that is longer than was asked for, no more than this is read. */
-const MAX_BYTE = 65_536;
 
 /**
  * The read that tells whether an upstream sees its storage: a manifest by tag and one byte of a blob. Everything shallower stays
@@ -53,7 +43,7 @@ export class Canary {
   #standIns: StandIn[] = [];
   readonly #seesWhatTrafficSees: boolean;
   /** Blob of the configured canary by the digest header of its manifest, so that a steady state costs two requests. */
-  #known: { manifest: string; blob: Blob } | undefined;
+  #known: { manifest: string; blob: ProbedBlob } | undefined;
 
   /**
    * @param image as configured: `library/canary:latest`, or `repository@digest`
@@ -72,13 +62,11 @@ export class Canary {
   remember(repository: string, digest: string, size: number | undefined): void {
     if (this.#reference || this.#standIns.some((blob) => blob.digest === digest && blob.repository === repository))
       return;
+    const own = this.#standIns.filter((one) => one.repository === repository);
+    const surplus = own.slice(STAND_INS_OF_ONE - 1);
+    const kept = this.#standIns.filter((one) => !surplus.includes(one));
     const blob = { repository, digest, size, readable: this.#seesWhatTrafficSees };
-    const others = this.#standIns.filter((one) => one.repository !== repository);
-    const own = this.#standIns.filter((one) => one.repository === repository).slice(0, STAND_INS_OF_ONE - 1);
-    this.#standIns = [blob, ...this.#standIns.filter((one) => own.includes(one) || others.includes(one))].slice(
-      0,
-      STAND_INS,
-    );
+    this.#standIns = [blob, ...kept].slice(0, STAND_INS);
   }
 
   /** Reads it. Rejects as `get` does when the upstream does not answer. */
@@ -123,7 +111,7 @@ export class Canary {
 
 const DENIALS = [401, 403, 404];
 
-async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<Blob | CanaryReading> {
+async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<ProbedBlob | CanaryReading> {
   let content = readManifest(manifest);
   if (content.child !== undefined) {
     const path = `/v2/${repository}/manifests/${content.child}`;
@@ -134,44 +122,6 @@ async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Pr
   return content.blob ? { repository, ...content.blob } : { state: 'failing', reason: 'canary manifest names no blob' };
 }
 
-/** A random byte: the first one may come from a page cache while storage hangs. */
-async function readByte(blob: Blob, get: ProbeGet, what: string): Promise<CanaryReading & { status?: number }> {
-  const offset = blob.size !== undefined && blob.size > 0 ? randomInt(Math.min(blob.size, 2 ** 47)) : 0;
-  const range = { range: `bytes=${offset}-${offset}` };
-  const answer = await get(`/v2/${blob.repository}/blobs/${blob.digest}`, range, [pullScope(blob.repository)]);
-  const { status } = answer;
-  if (status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length > 0) {
-    await answer.body.dump({ limit: 16_384 });
-    return { state: 'none', reason: 'the probe has no credentials to read a blob with' };
-  }
-  if (REDIRECTS.includes(status)) {
-    // Redirects are passed on here: the registry has found the blob, and clients fetch it from where the edge may not reach.
-    await answer.body.dump({ limit: 16_384 });
-    return { state: 'good', reason: `${what} was found` };
-  }
-  if (status !== 206 && status !== 200) return { ...(await failing(`${what} answers ${status}`, answer)), status };
-  return (await hasByte(answer))
-    ? { state: 'good', reason: `${what} was read` }
-    : { state: 'failing', reason: `${what} has no bytes` };
-}
-
-const REDIRECTS = [301, 302, 303, 307, 308];
-
-/** The one byte that was asked for is read to its end, so that its connection can be used again. */
-async function hasByte({ status, body }: Answer): Promise<boolean> {
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > 0 && (status === 200 || length > MAX_BYTE)) break;
-  }
-  return length > 0;
-}
-
-async function failing(reason: string, answer: Answer): Promise<CanaryReading> {
-  await answer.body.dump({ limit: 16_384 });
-  return { state: 'failing', reason };
-}
-
 function splitImage(image: string): { repository: string; reference: string } {
   const at = image.indexOf('@');
   if (at > 0) return { repository: image.slice(0, at), reference: image.slice(at + 1) };
@@ -179,8 +129,4 @@ function splitImage(image: string): { repository: string; reference: string } {
   return colon > 0
     ? { repository: image.slice(0, colon), reference: image.slice(colon + 1) }
     : { repository: image, reference: 'latest' };
-}
-
-function pullScope(repository: string): string {
-  return `repository:${repository}:pull`;
 }

@@ -51,7 +51,7 @@ export class Client {
       connections,
       connect: ca === undefined ? connect : { ...connect, ca },
     });
-    const authorities = ca === undefined ? {} : { ca: [...tls.rootCertificates, ca] };
+    const authorities = ca === undefined ? {} : { ca: [...tls.getCACertificates('default'), ca] };
     this.#foreign = new Agent({ ...shared, connections, connect: { ...connect, ...authorities } });
   }
 

@@ -1,9 +1,9 @@
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
-import { Authorizer, type StaticUser, type Token } from './authorizer.ts';
-import { readJson } from './body.ts';
+import { Authorizer, type StaticUser } from './authorizer.ts';
 import { type Answer, Client } from './client.ts';
 import { redirectTarget } from './redirect.ts';
 import type { Resolver } from './resolver.ts';
+import { fetchToken } from './token-service.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /** A request to an upstream URL in the upstream's own names. */
@@ -37,7 +37,6 @@ export interface Secrets {
 /** How long an upstream whose version check asks for no credentials is not asked again. */
 const OPEN_MS = 60_000;
 const MAX_REDIRECTS = 5;
-const MAX_TOKEN_BODY = 262_144;
 /** Beside those of clients: probes, token requests, catalog pages. */
 const EXTRA_CONNECTIONS = 16;
 
@@ -58,12 +57,13 @@ export class Connection {
     this.#config = config;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
     this.#client = new Client(this.url, { ca: secrets.ca, connectMs: config.deadlines.connect, connections, resolver });
-    const fetchToken = (realm: URL, authorization: string | undefined) => this.#fetchToken(realm, authorization);
+    const ask = (realm: URL, authorization: string | undefined) =>
+      fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
     const own = userOf(config.credentials, secrets.password);
-    this.#own = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, fetchToken);
+    this.#own = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
     const probeUser =
       config.probe.credentials === undefined ? own : userOf(config.probe.credentials, secrets.probePassword);
-    this.#probes = new Authorizer(this.url, probeUser, fetchToken);
+    this.#probes = new Authorizer(this.url, probeUser, ask);
   }
 
   /** @throws UpstreamError; or the signal's reason */
@@ -107,13 +107,14 @@ export class Connection {
       }
       authorizer.learn(answer.headers.joined('www-authenticate'), undefined, scopes);
     }
-    return authorizer.authorization(scopes);
+    return unlessAborted(signal, authorizer.authorization(scopes));
   }
 
   /** Tells that an Authorization given ahead was answered with 401: the next one is made anew. */
   refusedAhead(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
     this.#openUntil = 0;
-    this.#own?.learn(wwwAuthenticate, 'Bearer', scopes);
+    this.#own?.forget(scopes);
+    this.#own?.learn(wwwAuthenticate, undefined, scopes);
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */
@@ -131,12 +132,14 @@ export class Connection {
   }
 
   async #authorized(authorizer: Authorizer, call: UpstreamCall): Promise<UpstreamAnswer> {
-    const first = await authorizer.authorization(call.scopes);
+    const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
     const answer = await this.#follow(call, first);
     if (answer.status !== 401 || answer.redirected) return answer;
+    // Nobody's token for nothing would open nothing; and a token service that is ill must not make a version check fail.
+    if (authorizer.anonymous && call.scopes.length === 0) return answer;
     if (!authorizer.learn(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
     await answer.body.dump({ limit: 65_536 });
-    return this.#follow(call, await authorizer.authorization(call.scopes));
+    return this.#follow(call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
   }
 
   async #follow(call: UpstreamCall, authorization: string | undefined): Promise<UpstreamAnswer> {
@@ -153,44 +156,25 @@ export class Connection {
       hops += 1;
       await answer.body.dump({ limit: 65_536 });
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
-      url = redirectTarget(answer.headers.get('location'), url, this.#config.redirects.hosts);
+      url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
       // No Authorization on the second hop, whatever its host: storage refuses it, and it is not meant for it.
       answer = await this.#client.sendElsewhere(url, { ...call, path: '' });
     }
     return { ...answer, redirected: hops > 0, url };
   }
-
-  async #fetchToken(realm: URL, authorization: string | undefined): Promise<Token> {
-    const signal = AbortSignal.timeout(this.#config.deadlines.manifest);
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (authorization !== undefined) headers.authorization = authorization;
-    const answer = await this.#client
-      .sendElsewhere(realm, { method: 'GET', path: '', headers, signal })
-      .catch((error: unknown) => {
-        if (signal.aborted)
-          throw new UpstreamError('first-byte', `the token service at ${realm.host} did not answer in time`);
-        throw error;
-      });
-    if (answer.status !== 200) {
-      await answer.body.dump({ limit: 65_536 });
-      throw new UpstreamError(
-        answer.status >= 500 ? 'status-5xx' : 'credentials',
-        `the token service at ${realm.host} answers ${answer.status}`,
-      );
-    }
-    return tokenOf(await readJson(answer.body, MAX_TOKEN_BODY), realm);
-  }
 }
 
-function tokenOf(reply: unknown, realm: URL): Token {
-  const fields: Record<string, unknown> = typeof reply === 'object' && reply !== null ? { ...reply } : {};
-  const value = fields.token ?? fields.access_token;
-  if (typeof value !== 'string' || value === '' || /[^\x21-\x7e]/.test(value)) {
-    throw new UpstreamError('malformed', `the token service at ${realm.host} sent no token`);
+/** What is fetched for all that need it goes on; each of them waits only as long as its own signal lets it. */
+async function unlessAborted<T>(signal: AbortSignal, shared: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([shared, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
-  const expiresIn = fields.expires_in;
-  // The token protocol's default; clients must never assume less.
-  return { value, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? Math.max(expiresIn, 60) : 60 };
 }
 
 function userOf(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {

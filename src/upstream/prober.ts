@@ -14,6 +14,10 @@ export class Prober {
   readonly #onReport: (report: ProbeReport) => void;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
+  /** Trouble came while a probe was under way that began before it. */
+  #again = false;
+  /** When the last probe began; epoch milliseconds. */
+  #startedAt = 0;
   #stopped = false;
   #dueAt = 0;
   #confirming: Promise<CanaryState> | undefined;
@@ -64,8 +68,11 @@ export class Prober {
 
   /** A failure in traffic is news: the next probe is due now, but never more often than `fastInterval`. */
   #hurry(): void {
+    if (this.#running) this.#again = true;
     if (this.#stopped || this.#running) return;
-    if (this.#dueAt - Date.now() > this.#config.fastInterval) this.#schedule(this.#config.fastInterval / 10);
+    const now = Date.now();
+    const due = Math.max(now + this.#config.fastInterval / 10, this.#startedAt + this.#config.fastInterval);
+    if (due < this.#dueAt) this.#schedule(due - now);
   }
 
   #schedule(ms: number): void {
@@ -78,6 +85,8 @@ export class Prober {
 
   async #probe(): Promise<void> {
     this.#running = true;
+    this.#again = false;
+    this.#startedAt = Date.now();
     const started = performance.now();
     const signal = AbortSignal.timeout(this.#config.timeout);
     const report = await probe(this.#config.kind, this.#replica.canary, this.#get(signal), signal);
@@ -85,7 +94,8 @@ export class Prober {
     if (this.#stopped) return;
     this.#replica.probed(report, Math.round(performance.now() - started));
     this.#onReport(report);
-    this.#schedule(probeDelay(this.#replica.health, this.#config, Math.random()));
+    const delay = probeDelay(this.#replica.health, this.#config, Math.random());
+    this.#schedule(this.#again ? Math.min(delay, this.#config.fastInterval) : delay);
   }
 
   #get(signal: AbortSignal): ProbeGet {

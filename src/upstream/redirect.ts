@@ -1,3 +1,4 @@
+import { sameHost } from './host.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /**
@@ -16,8 +17,10 @@ export function redirectTarget(location: string | undefined, from: URL, hosts: r
     throw new UpstreamError('redirect-host', `a redirect from https to http://${to.host} is not followed`);
   }
   const allowed =
-    to.hostname === from.hostname ||
-    hosts.some((host) => to.hostname === host || (host.startsWith('.') && to.hostname.endsWith(host)));
+    sameHost(to.hostname, from.hostname) ||
+    hosts.some(
+      (host) => sameHost(to.hostname, host) || (host.startsWith('.') && to.hostname.endsWith(host.toLowerCase())),
+    );
   if (!allowed) throw new UpstreamError('redirect-host', `redirects.hosts does not name ${to.hostname}`);
   return to;
 }

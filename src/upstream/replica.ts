@@ -31,6 +31,7 @@ export class Replica {
   #restingUntil = 0;
   /** Traffic met trouble, and no probe has been good since. */
   #suspected = false;
+  #suspectedAt = 0;
   /** Called when something is found to be wrong outside of a probe. */
   onTrouble: () => void = () => undefined;
 
@@ -77,6 +78,7 @@ export class Replica {
   /** Takes note of trouble met outside of a probe: until one is good, others are asked first. */
   suspect(): void {
     this.#suspected = true;
+    this.#suspectedAt = Date.now();
     this.onTrouble();
   }
 
@@ -93,14 +95,15 @@ export class Replica {
     this.#lastProbeAt = now;
     this.#probeMs = tookMs;
     this.#canaryState = report.canary;
-    if (report.ok) this.#suspected = false;
+    // A probe that began before the trouble says nothing of it.
+    if (report.ok && now - tookMs >= this.#suspectedAt) this.#suspected = false;
     if (before.state === this.#health.state) return;
     this.#events.health(this.#name, this.url, before.state, this.#health.state, this.#health.reason);
     // A shallow probe must not un-eject a sick upstream: only a canary closes its breakers (facts/node.md trap 7).
     if (this.#health.state === 'up' && before.state === 'down' && report.canary === 'good') this.#recover();
   }
 
-  /** Takes in a canary read between probes: bad news count at once towards `fall`, good news not, so that nothing flaps. */
+  /** Takes in a canary read between probes: after bad news the next probe is due; good news change nothing, so that nothing flaps. */
   canaryRead(state: CanaryState): void {
     this.#canaryState = state;
     if (state === 'failing') this.suspect();

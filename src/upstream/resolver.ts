@@ -7,6 +7,8 @@ interface Entry {
 }
 
 const FRESH_MS = 30_000;
+/** How long a name server that is asked again may take before the last answer is used; a dead one takes some ten seconds to fail. */
+const PATIENCE_MS = 250;
 const MAX_NAMES = 1000;
 
 /**
@@ -44,12 +46,7 @@ export class Resolver {
     const entry = this.#known.get(name);
     if (entry && entry.expires > Date.now()) return entry.addresses;
     const pending = this.#pending.get(name) ?? this.#ask(name);
-    try {
-      return await pending;
-    } catch (error) {
-      if (entry) return entry.addresses;
-      throw error;
-    }
+    return entry ? soonOr(entry.addresses, pending) : pending;
   }
 
   #ask(name: string): Promise<dns.LookupAddress[]> {
@@ -62,5 +59,16 @@ export class Resolver {
       .finally(() => this.#pending.delete(name));
     this.#pending.set(name, asked);
     return asked;
+  }
+}
+
+/** What was known before, if the newer answer fails or lets itself be waited for. */
+async function soonOr(known: dns.LookupAddress[], pending: Promise<dns.LookupAddress[]>): Promise<dns.LookupAddress[]> {
+  const { promise: late, resolve } = Promise.withResolvers<dns.LookupAddress[]>();
+  const timer = setTimeout(() => resolve(known), PATIENCE_MS);
+  try {
+    return await Promise.race([pending.catch(() => known), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

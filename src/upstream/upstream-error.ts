@@ -37,11 +37,12 @@ const BY_CODE: Record<string, Failure> = {
 /** The reason behind an error of the HTTP client, of a socket, of TLS or of name resolution. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UpstreamError) return error.reason;
-  const { code, message } = describe(error);
-  const known = BY_CODE[code];
+  const { code, message, name } = describe(error);
+  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
   if (known) return known;
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code)) return 'tls';
-  if (code.startsWith('HPE_')) return 'malformed';
+  // undici's parser errors carry a code only where llhttp gave one.
+  if (code.startsWith('HPE_') || name === 'HTTPParserError') return 'malformed';
   if (/other side closed/i.test(message)) return 'short';
   return 'reset';
 }
@@ -64,10 +65,10 @@ export function asUpstreamError(error: unknown): UpstreamError {
   );
 }
 
-function describe(error: unknown): { code: string; message: string } {
+function describe(error: unknown): { code: string; message: string; name: string } {
   // Happy eyeballs wraps the errors of each address; the first one tells as much as any.
   const inner = error instanceof AggregateError ? error.errors[0] : error;
-  if (!(inner instanceof Error)) return { code: '', message: String(inner) };
+  if (!(inner instanceof Error)) return { code: '', message: String(inner), name: '' };
   const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : '';
-  return { code, message: inner.message === '' ? code : inner.message };
+  return { code, message: inner.message === '' ? code : inner.message, name: inner.name };
 }

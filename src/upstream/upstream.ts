@@ -111,7 +111,9 @@ export class Upstream {
     const reason = best?.reason ?? '';
     if (state !== this.#state.state) this.#state = { state, since: now };
     const doubtful = replicas.length > 0 && replicas.every((one) => one.suspected && one.canary === 'failing');
-    const pushBreakerOpen = replicas.length > 0 && replicas.every((one) => one.breakers.push === 'open');
+    // Only those in the upstream's own state could be pushed to: one that is down has no say because nothing was tried there.
+    const able = replicas.filter((one) => one.state === state);
+    const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
     const gate = nextGate(
       this.#gate,
       { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful },

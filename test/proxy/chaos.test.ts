@@ -122,8 +122,11 @@ t.test('whatever happens', async (t) => {
     const asked: Promise<string | undefined>[] = [];
     for (const one of steps) {
       if ('ask' in one) asked.push(wrong(world, one.ask, one.version));
-      else if ('heal' in one) await site[one.heal].faults.off();
-      else await site[one.at].faults.on(...(FAULTS[one.fault] ?? ['down', {}]));
+      else if ('heal' in one) {
+        // Storage that comes back between a 404 and the canary that is read after it makes that 404 look true: not asked for here.
+        await Promise.all(asked);
+        await site[one.heal].faults.off();
+      } else await site[one.at].faults.on(...(FAULTS[one.fault] ?? ['down', {}]));
       // Half of what is asked is under way when the next thing happens.
       if (asked.length % 2 === 0) await asked.at(-1);
     }

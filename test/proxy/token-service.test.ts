@@ -61,8 +61,7 @@ t.test('POST to the token service: scopes renamed both ways', async (t) => {
   const service = await startTokenService(t);
   const site = await startLabSite(t, {
     primary: { auth: { ...BEARER, realm: service.url } },
-    harbor: { credentials: 'forward', probe },
-    settings: { secrets: { harbor: { probePassword: 'pr0be-secret' } } },
+    harbor: { credentials: 'forward' },
     canary: false,
   });
   for (const client of [site.edge.http1(), site.edge.http2()]) {

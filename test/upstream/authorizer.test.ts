@@ -95,15 +95,107 @@ t.test('where the password may go', async (t) => {
   }
 });
 
-t.test('a service that fails is asked again by the next request', async (t) => {
-  let calls = 0;
-  const authorizer = new Authorizer(REGISTRY, USER, async () => {
-    calls += 1;
-    if (calls === 1) throw new UpstreamError('status-5xx', 'the token service answers 500');
+t.test('a service that fails: the next request asks the upstream anew where to', async (t) => {
+  const asked: string[] = [];
+  const authorizer = new Authorizer(REGISTRY, USER, async (realm) => {
+    asked.push(realm.host);
+    if (realm.host === 'auth.example.io') throw new UpstreamError('status-5xx', 'the token service answers 500');
     return { value: 'good', expiresIn: 60 };
   });
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.learn(bearer('https://auth.example.io/token'), undefined, SCOPES);
   await t.rejects(authorizer.authorization(SCOPES), /answers 500/);
+  t.equal(await authorizer.authorization(SCOPES), undefined, 'without a token');
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer good');
+  t.same(asked, ['auth.example.io', 'registry.example.io']);
+  authorizer.close();
+});
+
+t.test('of two that were refused with one token, both try again, and with one new token', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  const challenge = bearer('https://registry.example.io/token');
+  authorizer.learn(challenge, undefined, SCOPES);
+  const old = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(challenge, old, SCOPES));
+  const first = authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(challenge, old, SCOPES), 'while the new one is fetched');
+  t.equal(await first, 'Bearer token-2');
+  t.ok(authorizer.learn(challenge, old, SCOPES), 'after it was');
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  t.equal(asked.length, 2);
+  authorizer.close();
+});
+
+t.test('another challenge for another repository is followed', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, undefined, fetch);
+  // As Google's registries: the challenge of /v2/ names no service, that of a repository does.
+  authorizer.learn('Bearer realm="https://registry.example.io/token"', undefined, SCOPES);
+  const first = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), first, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  t.match(asked[1]?.realm, /service=registry/);
+  authorizer.close();
+});
+
+t.test('from Basic to Bearer, and back', async (t) => {
+  const authorizer = new Authorizer(REGISTRY, USER, service().fetch);
+  authorizer.learn('Basic realm="x"', undefined, SCOPES);
+  const basic = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), basic, SCOPES));
+  const token = await authorizer.authorization(SCOPES);
+  t.equal(token, 'Bearer token-1');
+  t.ok(authorizer.learn('Basic realm="x"', token, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), basic);
+  authorizer.close();
+});
+
+t.test('what no try can help', async (t) => {
+  const authorizer = new Authorizer(REGISTRY, undefined, service().fetch);
+  for (const header of [undefined, '', 'Basic realm="x"', 'Bearer service="no realm"', 'Negotiate', '@@@'])
+    t.notOk(authorizer.learn(header, undefined, SCOPES), String(header));
+  t.equal(await authorizer.authorization(SCOPES), undefined);
+  t.ok(authorizer.anonymous);
+  authorizer.close();
+});
+
+t.test('hosts are the same in any case; an IPv6 address with and without brackets', async (t) => {
+  const user = { ...USER, realmHosts: ['AUTH.example.io', '::1'] };
+  for (const realm of [
+    'https://auth.EXAMPLE.io/token',
+    'https://[::1]:8443/token',
+    'https://REGISTRY.example.io/token',
+  ]) {
+    const { asked, fetch } = service();
+    const authorizer = new Authorizer(REGISTRY, user, fetch);
+    authorizer.learn(bearer(realm), undefined, SCOPES);
+    await authorizer.authorization(SCOPES);
+    t.equal(asked.length, 1, realm);
+    authorizer.close();
+  }
+});
+
+t.test('as many scopes as may come cost bounded memory, and the tokens in use go on', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, undefined, fetch);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  for (let index = 0; index < 5100; index += 1) await authorizer.authorization([`repository:r${index}:pull`]);
+  t.equal(asked.length, 5100);
+  await authorizer.authorization(['repository:r5099:pull']);
+  t.equal(asked.length, 5100, 'the newest is kept');
+  await authorizer.authorization(['repository:r0:pull']);
+  t.equal(asked.length, 5101, 'the oldest is not');
+  authorizer.close();
+});
+
+t.test('a token that is refused ahead is forgotten', async (t) => {
+  const { fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  authorizer.forget(SCOPES);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  await authorizer.authorization(SCOPES);
+  authorizer.forget(SCOPES);
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   authorizer.close();
 });
