@@ -140,6 +140,12 @@ const route = z.strictObject({
     .enum(['stop', 'next'])
     .default('stop')
     .describe("Whether a healthy upstream's 404 is the answer, or the next one is asked."),
+  staleTags: z
+    .enum(['refuse', 'warn', 'serve'])
+    .default('warn')
+    .describe(
+      'What to do with a tag of a fallback when the ledger knows that the push upstream has moved or deleted it, and what it moved to is not to be had. `refuse`: 503. `warn`: served with a `Warning` header and a line in the log. `serve`: the ledger is not asked.',
+    ),
 });
 
 const certificate = z.strictObject({
@@ -208,6 +214,20 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Bounds on what a client may cost.'),
+  ledger: z
+    .strictObject({
+      tags: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(50_000)
+        .describe('Tags that are remembered; beyond them those that were seen least recently are forgotten.'),
+      keep: duration('7d', 1000).describe('How long a tag is remembered after it was last seen.'),
+    })
+    .prefault({})
+    .describe(
+      'What the edge remembers of tags, so that no fallback takes one back in time. In memory only. A change needs a restart.',
+    ),
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),

@@ -15,6 +15,7 @@ export interface Route {
   push: Candidate | undefined;
   pull: Candidate[];
   onAbsent: 'stop' | 'next';
+  staleTags: 'refuse' | 'warn' | 'serve';
 }
 
 /** A route of the configuration with the prefixes that it left out. */
@@ -25,7 +26,8 @@ export function resolveRoute(config: RouteConfig): Route {
     replicate: entry.replicate,
   }));
   const push = config.push === undefined ? undefined : candidateFor(config.push, pull, config.prefix);
-  return { prefix: config.prefix, registry: config.registry, push, pull, onAbsent: config.onAbsent };
+  const { prefix, registry, onAbsent, staleTags } = config;
+  return { prefix, registry, push, pull, onAbsent, staleTags };
 }
 
 function candidateFor(upstream: string, pull: Candidate[], prefix: string): Candidate {

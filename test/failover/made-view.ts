@@ -52,5 +52,13 @@ export function views(...all: UpstreamView[]): Map<string, UpstreamView> {
 export function libraryRoute(given: Partial<Route> = {}): Route {
   const harbor = { upstream: 'harbor', prefix: 'library/', replicate: false };
   const gcr = { upstream: 'gcr', prefix: 'example-project/', replicate: true };
-  return { prefix: 'library/', registry: undefined, push: harbor, pull: [harbor, gcr], onAbsent: 'stop', ...given };
+  return {
+    prefix: 'library/',
+    registry: undefined,
+    push: harbor,
+    pull: [harbor, gcr],
+    onAbsent: 'stop',
+    staleTags: 'warn',
+    ...given,
+  };
 }

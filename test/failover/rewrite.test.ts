@@ -14,7 +14,8 @@ import {
 type RouteConfig = Parameters<typeof resolveRoute>[0];
 
 function config(given: Partial<RouteConfig>): RouteConfig {
-  return { prefix: '', pull: [{ upstream: 'harbor', replicate: false }], onAbsent: 'stop', ...given };
+  const pull = [{ upstream: 'harbor', replicate: false }];
+  return { prefix: '', pull, onAbsent: 'stop', staleTags: 'warn', ...given };
 }
 
 const prefixOf = (route: Route | undefined) => route && `${route.registry ?? ''}|${route.prefix}`;
@@ -107,6 +108,7 @@ const routeConfig: fc.Arbitrary<RouteConfig> = fc
       { minLength: 1, maxLength: 2, selector: (one) => one.upstream },
     ),
     onAbsent: fc.constantFrom('stop' as const, 'next' as const),
+    staleTags: fc.constantFrom('refuse' as const, 'warn' as const, 'serve' as const),
   })
   .map((one) => one as RouteConfig);
 /** What startup lets through: no two routes with the same prefix, and no prefix that cannot be inverted. */

@@ -34,6 +34,7 @@ t.test('says that pulls fail, and which, before anything else', async (t) => {
     prefix: '',
     registry: 'docker.io',
     onAbsent: 'stop',
+    staleTags: 'warn',
     pull: [{ upstream: 'hub', replicate: false }],
   });
   t.match(headline({ upstreams: [harbor, gcr, down('hub')], routes: [...ROUTES, hub] }), {
@@ -97,7 +98,7 @@ t.test('says when the edge itself does not serve', async (t) => {
 
 t.test('keeps to a few names', async (t) => {
   const routes = ['a/', 'b/', 'c/', 'd/', 'e/', 'f/'].map((prefix) =>
-    resolveRoute({ prefix, onAbsent: 'stop', pull: [{ upstream: 'gcr', replicate: false }] }),
+    resolveRoute({ prefix, onAbsent: 'stop', staleTags: 'warn', pull: [{ upstream: 'gcr', replicate: false }] }),
   );
   t.match(headline({ routes: [...ROUTES, ...routes] }).text, /pulls of a\/, b\/, c\/, d\/ and 2 more: served by gcr/i);
 });

@@ -66,6 +66,7 @@ t.test('says null for what is not known, survives JSON, and hides credentials in
       prefix: '',
       registry: 'docker.io',
       onAbsent: 'next',
+      staleTags: 'warn',
       pull: [{ upstream: 'harbor', replicate: false }],
     }),
   ];

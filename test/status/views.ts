@@ -59,6 +59,7 @@ export const ROUTES = [
     prefix: 'library/',
     push: 'harbor',
     onAbsent: 'stop',
+    staleTags: 'warn',
     pull: [
       { upstream: 'harbor', replicate: false },
       { upstream: 'gcr', prefix: 'example-project/', replicate: true },
