@@ -15,18 +15,19 @@ const RULES: Record<string, Rule> = {
   config: { loads: ['oci'] },
   failover: { loads: ['oci'], types: ['config'] },
   upstream: { loads: ['oci', 'config', 'failover'] },
+  ledger: { loads: ['oci', 'failover'] },
   auth: { loads: ['oci', 'config', 'upstream'] },
-  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth'] },
-  replication: { loads: ['oci', 'config', 'failover', 'upstream'] },
+  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger'] },
+  replication: { loads: ['oci', 'config', 'failover', 'upstream', 'ledger'] },
   // Read-only: it sees the shapes of the others, and loads none of them.
-  status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication'] },
+  status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger'] },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches certificate files. All else goes through the app or its HTTP.
   cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status'], types: ['failover', 'proxy'] },
   // src/app.ts and what it is made of: all the wiring, and no command.
   '': {
-    loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'status', 'server'],
+    loads: ['oci', 'config', 'failover', 'upstream', 'ledger', 'auth', 'proxy', 'replication', 'status', 'server'],
   },
 };
 

@@ -1,0 +1,81 @@
+import NodeCache from 'node-cache';
+import type { TagHistory } from '../failover/tag-history.ts';
+import { CurrentIndex } from './current-index.ts';
+
+const MAX_CHECK_SECONDS = 600;
+
+/** Histories by key, bounded in number and time; when full, the one that was set least recently goes. */
+export class TagStore {
+  readonly counts = { evicted: 0, expired: 0 };
+  readonly #cache: NodeCache;
+  readonly #tags: number;
+  readonly #keep: number;
+  /** Keys, those first that were set least recently. node-cache knows no such order, and would throw when it is full. */
+  readonly #order = new Set<string>();
+  readonly #current = new CurrentIndex();
+
+  /**
+   * @param tags most histories
+   * @param keep milliseconds after its newest time at which a history goes
+   */
+  constructor(tags: number, keep: number) {
+    this.#tags = tags;
+    this.#keep = keep;
+    this.#cache = new NodeCache({
+      useClones: false,
+      checkperiod: Math.min(Math.ceil(keep / 1000), MAX_CHECK_SECONDS),
+    });
+    this.#cache.on('del', (key: string, history: TagHistory) => {
+      this.#order.delete(key);
+      this.#current.move(key, currentOf(history), null);
+    });
+    this.#cache.on('expired', () => {
+      this.counts.expired += 1;
+    });
+  }
+
+  get size(): number {
+    return this.#order.size;
+  }
+
+  get(key: string): TagHistory | undefined {
+    return this.#cache.get<TagHistory>(key);
+  }
+
+  set(key: string, history: TagHistory): void {
+    const [newest] = history;
+    // From the observation on, not from when it was learnt. To node-cache 0 would be for ever.
+    const left = newest === undefined ? 0 : newest.confirmedAt + this.#keep - Date.now();
+    if (left <= 0) return;
+    this.#current.move(key, currentOf(this.get(key)), currentOf(history));
+    this.#cache.set(key, history, left / 1000);
+    this.#order.delete(key);
+    this.#order.add(key);
+    for (const oldest of this.#order) {
+      if (this.#order.size <= this.#tags) return;
+      this.counts.evicted += 1;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    this.#cache.del(key);
+  }
+
+  keys(): string[] {
+    return [...this.#order];
+  }
+
+  /** Keys of the tags of a repository whose newest state is this digest. */
+  keysAt(upstream: string, repository: string, digest: string): string[] {
+    return this.#current.keysAt(upstream, repository, digest).filter((key) => this.get(key) !== undefined);
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+}
+
+function currentOf(history: TagHistory | undefined): string | null {
+  return history?.[0]?.digest ?? null;
+}
