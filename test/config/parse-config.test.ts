@@ -25,6 +25,7 @@ t.test('defaults of the contract', async (t) => {
         maxInFlight: { data: 256, control: 64 },
       },
     },
+    verify: 'first',
     ledger: { tags: 50_000, keep: 604_800_000 },
     routes: [{ onAbsent: 'stop', staleTags: 'warn', pull: [{ upstream: 'harbor', replicate: false }] }],
   });
