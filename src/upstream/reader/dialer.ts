@@ -1,0 +1,61 @@
+import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
+import tls, { type SecureContext } from 'node:tls';
+import type { Resolver } from '../resolver.ts';
+
+const KEEP_ALIVE_MS = 60_000;
+
+/** Opens sockets to one origin. */
+export class Dialer {
+  readonly secure: boolean;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #resolver: Resolver;
+  readonly #context: SecureContext | undefined;
+  #session: Buffer | undefined;
+
+  /** @param ca PEM; undefined: the system's */
+  constructor(origin: URL, ca: string | string[] | undefined, resolver: Resolver) {
+    this.secure = origin.protocol === 'https:';
+    this.#host = origin.hostname.replace(/^\[|\]$/g, '');
+    this.#port = Number(origin.port) || (this.secure ? 443 : 80);
+    this.#resolver = resolver;
+    // Made once: reading the authorities takes longer than the handshake.
+    this.#context = this.secure ? tls.createSecureContext(ca === undefined ? {} : { ca }) : undefined;
+  }
+
+  /** The event of a socket that may be written to: before it, nobody knows who is at the other end. */
+  get readyEvent(): 'connect' | 'secureConnect' {
+    return this.secure ? 'secureConnect' : 'connect';
+  }
+
+  dial(onread: OnReadOpts): Socket {
+    const options = {
+      host: this.#host,
+      port: this.#port,
+      lookup: this.#resolver.lookup,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      onread,
+    };
+    return this.#context === undefined ? connect(options) : this.#dialSecure(this.#context, options);
+  }
+
+  #dialSecure(secureContext: SecureContext, options: tls.ConnectionOptions & { onread: OnReadOpts }): Socket {
+    const socket = tls.connect({
+      ...options,
+      secureContext,
+      ALPNProtocols: ['http/1.1'],
+      // RFC 6066 section 3: no addresses.
+      ...(isIP(this.#host) === 0 ? { servername: this.#host } : {}),
+      ...(this.#session === undefined ? {} : { session: this.#session }),
+    });
+    socket.on('session', (session) => {
+      if (socket.authorized) this.#session = session;
+    });
+    socket.on('error', () => {
+      this.#session = undefined;
+    });
+    return socket;
+  }
+}

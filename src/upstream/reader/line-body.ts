@@ -1,0 +1,215 @@
+import type { BodySink, BodySource } from '../body-source.ts';
+import type { Chunk } from '../chunk.ts';
+import type { UpstreamError } from '../upstream-error.ts';
+import { BUFFER_BYTES, type BufferPool, type BufferSize } from './buffer-pool.ts';
+import { Intake } from './intake.ts';
+
+/** The connection that a body comes by. */
+export interface BodyLine {
+  readonly secure: boolean;
+  /** Lets bytes come. */
+  read(): void;
+  /** Stops them, outside of `received`. */
+  pause(): void;
+  /** All of the body has come: the connection is no longer the body's. */
+  done(): void;
+  close(): void;
+}
+
+/** What may still come by a TLS connection after it was told to stop: one read from the kernel and the record begun before it. */
+const TLS_MARGIN = 81_920;
+/** Bytes that are rather copied into a new buffer than handed over by themselves. */
+const FEW = 16_384;
+/** A buffer with more room than this is read into again after a chunk was cut from it. */
+const AMPLE = 196_608;
+/** A sink that paused for longer is that of a slow client; milliseconds. */
+const SLOW_MS = 20;
+
+/** The body of one answer: takes in what the connection reads and hands it to the sink, no faster than the sink wants it. */
+export class LineBody implements BodySource {
+  readonly #line: BodyLine;
+  readonly #pool: BufferPool;
+  readonly #intake: Intake;
+  readonly #ready: Chunk[] = [];
+  #left: number;
+  #sink: BodySink | undefined;
+  #failure: UpstreamError | undefined;
+  #over = false;
+  #reading = false;
+  #paused = false;
+  #pausedAt = 0;
+  #slow = false;
+  #flushing = false;
+
+  /**
+   * @param length bytes
+   * @param rest those of them that came with the head; copied
+   */
+  constructor(line: BodyLine, pool: BufferPool, length: number, rest: Buffer) {
+    this.#line = line;
+    this.#pool = pool;
+    this.#intake = new Intake(pool);
+    this.#left = length - rest.length;
+    this.#intake.add(rest, rest.length, this.#keep);
+    this.#cut();
+    if (this.#left === 0) this.#intake.drop();
+  }
+
+  /** Bytes that have yet to come. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Where the connection may write next; undefined: it should not hold memory for it. */
+  get target(): Buffer | undefined {
+    return this.#intake.target();
+  }
+
+  start(sink: BodySink): void {
+    if (this.#over) return;
+    this.#sink = sink;
+    this.#pump();
+    this.#go();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#over) return;
+    this.#paused = false;
+    this.#slow = performance.now() - this.#pausedAt > SLOW_MS;
+    this.#pump();
+    this.#go();
+  }
+
+  destroy(): void {
+    if (this.#over) return;
+    this.#finish();
+    if (this.#left > 0) this.#line.close();
+    this.#intake.drop();
+    for (const chunk of this.#ready.splice(0)) chunk.release();
+  }
+
+  /** Takes in what the connection read; called by it alone, and asked for `target` after it. False: no more for now. */
+  received(count: number, bytes: Uint8Array): boolean {
+    const copied = bytes !== this.#intake.target();
+    this.#left -= count;
+    this.#intake.add(bytes, count, this.#keep);
+    if (this.#left === 0) {
+      this.#cut();
+      this.#intake.drop();
+      this.#line.done();
+      this.#pump();
+      return false;
+    }
+    this.#reading =
+      this.#wanted && (this.#line.secure ? this.#gather() : this.#deliver(copied && count === bytes.length));
+    return this.#reading;
+  }
+
+  /** The connection was lost before the end. */
+  fail(error: UpstreamError): void {
+    if (this.#over || this.#left === 0) return;
+    this.#failure = error;
+    this.#pool.forget(this.#wake);
+    this.#cut();
+    this.#intake.drop();
+    this.#pump();
+  }
+
+  get #wanted(): boolean {
+    return this.#sink !== undefined && !this.#paused && !this.#over && this.#failure === undefined;
+  }
+
+  get #size(): BufferSize {
+    return this.#slow || this.#left <= BUFFER_BYTES.small ? 'small' : 'large';
+  }
+
+  /** TLS brings 16 KiB at a time: they are gathered until the buffer is full or there is no more for now. */
+  #gather(): boolean {
+    this.#flushSoon();
+    if (this.#intake.room >= TLS_MARGIN) return true;
+    if (this.#intake.gathered > FEW) return false;
+    return this.#intake.roll(this.#size);
+  }
+
+  /** TCP fills a buffer at once. @param first it was the small buffer that was filled, so that more will follow at once */
+  #deliver(first: boolean): boolean {
+    if (first) {
+      this.#flushSoon();
+      return true;
+    }
+    this.#cut();
+    this.#pump();
+    if (!this.#wanted || this.#intake.room < AMPLE) this.#intake.drop();
+    return this.#wanted && this.#prepare();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (this.#over) return;
+    this.#cut();
+    this.#pump();
+    this.#go();
+  };
+
+  readonly #wake = (): void => this.#go();
+
+  readonly #keep = (chunk: Chunk): void => {
+    this.#ready.push(chunk);
+  };
+
+  #cut(): void {
+    const chunk = this.#intake.cut();
+    if (chunk) this.#ready.push(chunk);
+  }
+
+  /** Hands over what there is, and the end after it. */
+  #pump(): void {
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    while (!this.#paused && !this.#over) {
+      const chunk = this.#ready.shift();
+      if (chunk === undefined) break;
+      if (!sink.data(chunk) && !this.#over) this.#pause();
+    }
+    if (this.#over || this.#ready.length > 0) return;
+    if (this.#left === 0) {
+      this.#finish();
+      sink.end();
+    } else if (this.#failure) {
+      this.#finish();
+      sink.failed(this.#failure);
+    }
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#pausedAt = performance.now();
+  }
+
+  /** Reads or not, as it is wanted now; not to be called while bytes are being received. */
+  #go(): void {
+    if (this.#over || this.#left === 0) return;
+    const read = this.#wanted && this.#prepare();
+    if (read) this.#line.read();
+    else if (this.#reading) this.#line.pause();
+    this.#reading = read;
+  }
+
+  /** Whether there is memory to read into; if not, it goes on when there is. */
+  #prepare(): boolean {
+    if (this.#intake.prepare(this.#size)) return true;
+    this.#pool.onFree(this.#wake);
+    return false;
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#pool.forget(this.#wake);
+  }
+}

@@ -1,0 +1,79 @@
+import { HeaderList } from '../header-list.ts';
+import { UpstreamError } from '../upstream-error.ts';
+
+/** Status line and fields of an answer, and what they say of the bytes that follow. */
+export interface ResponseHead {
+  status: number;
+  headers: HeaderList;
+  /** Bytes of the body; undefined: it ends in another way than by Content-Length. */
+  length: number | undefined;
+  /** Whether the connection may be used again. */
+  persistent: boolean;
+  /** Milliseconds for which the upstream says that it keeps the connection. */
+  keepAliveMs: number | undefined;
+}
+
+const MAX_FIELDS = 256;
+const STATUS_LINE = /^HTTP\/1\.(\d) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const FIELD =
+  /^([!#$%&'*+\-.^_`|~\dA-Za-z]+):[\t ]*((?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?)[\t ]*$/;
+const LENGTH = /^\d{1,15}$/;
+
+/**
+ * Reads the head of an answer to GET (RFC 9112), strictly: what could be understood in two ways is refused.
+ * @param text latin1, without the empty line at its end
+ * @throws UpstreamError malformed
+ */
+export function parseResponseHead(text: string): ResponseHead {
+  const [statusLine = '', ...lines] = text.split('\r\n');
+  const match = STATUS_LINE.exec(statusLine);
+  if (!match) throw malformed('the status line');
+  if (lines.length > MAX_FIELDS) throw malformed(`more than ${MAX_FIELDS} fields`);
+  const status = Number(match[2]);
+  const { fields, length } = readFields(lines);
+  const headers = new HeaderList(fields);
+  const encoded = headers.get('transfer-encoding') !== undefined;
+  // Both at once, or an encoding in HTTP/1.0, is how responses are split (RFC 9112 section 6.3).
+  if (encoded && length !== undefined) throw malformed('both Content-Length and Transfer-Encoding');
+  if (encoded && match[1] === '0') throw malformed('Transfer-Encoding in HTTP/1.0');
+  return {
+    status,
+    headers,
+    // RFC 9112 section 6.3: these have no body, whatever Content-Length says of another answer.
+    length: status === 204 || status === 304 ? 0 : length,
+    persistent: match[1] !== '0' && !hasOption(headers.joined('connection'), 'close'),
+    keepAliveMs: keepAlive(headers.joined('keep-alive')),
+  };
+}
+
+function readFields(lines: readonly string[]): { fields: [string, string][]; length: number | undefined } {
+  const fields: [string, string][] = [];
+  let announced: string | undefined;
+  for (const line of lines) {
+    const match = FIELD.exec(line);
+    if (!match) throw malformed('a header field');
+    const [, name = '', value = ''] = match;
+    if (name.toLowerCase() === 'content-length') {
+      if (!LENGTH.test(value)) throw malformed('Content-Length');
+      if (announced !== undefined && announced !== value) throw malformed('two different Content-Lengths');
+      // Said twice is said once (RFC 9110 section 8.6); nobody after us shall have to think about it.
+      if (announced !== undefined) continue;
+      announced = value;
+    }
+    fields.push([name, value]);
+  }
+  return { fields, length: announced === undefined ? undefined : Number(announced) };
+}
+
+function hasOption(list: string | undefined, option: string): boolean {
+  return list?.split(',').some((one) => one.trim().toLowerCase() === option) ?? false;
+}
+
+function keepAlive(value: string | undefined): number | undefined {
+  const seconds = /(?:^|[,\s])timeout\s*=\s*(\d{1,6})(?:$|[,\s])/i.exec(value ?? '')?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
+
+function malformed(what: string): UpstreamError {
+  return new UpstreamError('malformed', `the answer is malformed: ${what}`);
+}
