@@ -123,12 +123,11 @@ export class Ledger {
     for (const { history, ...place } of entries) {
       if (!history.every((entry) => this.#believes(entry))) continue;
       const key = keyOf(place);
-      const known = this.#store.get(key);
+      const known = this.#store.get(key) ?? [];
       const both = merge(known, history);
       // What tells nothing new does not count as noted: else it would push out what this node needs itself.
       if (isSame(known, both)) continue;
-      this.#counts.merged += 1;
-      this.#store.set(key, both);
+      if (this.#store.set(key, both)) this.#counts.merged += 1;
     }
   }
 
@@ -149,9 +148,8 @@ export class Ledger {
   }
 }
 
-function isSame(a: TagHistory | undefined, b: TagHistory): boolean {
+function isSame(a: TagHistory, b: TagHistory): boolean {
   return (
-    a !== undefined &&
     a.length === b.length &&
     a.every(({ digest, since, confirmedAt }, index) => {
       const other = b[index];

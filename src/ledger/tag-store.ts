@@ -42,20 +42,22 @@ export class TagStore {
     return this.#cache.get<TagHistory>(key);
   }
 
-  set(key: string, history: TagHistory): void {
+  /** False: it is too old to be kept. */
+  set(key: string, history: TagHistory): boolean {
     const [newest] = history;
     // From the observation on, not from when it was learnt. To node-cache 0 would be for ever.
     const left = newest === undefined ? 0 : newest.confirmedAt + this.#keep - Date.now();
-    if (left <= 0) return;
+    if (left <= 0) return false;
     this.#current.move(key, currentOf(this.get(key)), currentOf(history));
     this.#cache.set(key, history, left / 1000);
     this.#order.delete(key);
     this.#order.add(key);
     for (const oldest of this.#order) {
-      if (this.#order.size <= this.#tags) return;
+      if (this.#order.size <= this.#tags) break;
       this.counts.evicted += 1;
       this.delete(oldest);
     }
+    return true;
   }
 
   delete(key: string): void {

@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { MAX_STATES } from '../../src/failover/tag-history.ts';
+import { Ledger, type LedgerEntry, type LedgerOptions } from '../../src/ledger/ledger.ts';
+import { LedgerClock, MAX_AHEAD_MS } from '../../src/ledger/ledger-clock.ts';
+
+const DAY = 86_400_000;
+const [A = '', B = '', C = ''] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.repeat(64)}`);
+const place = (tag: string, repository = 'library/app', upstream = 'harbor') => ({ upstream, repository, tag });
+const v1 = place('v1');
+
+function made(t: Test, given: Partial<LedgerOptions> = {}): Ledger {
+  const ledger = new Ledger({ tags: 100, keep: 7 * DAY, ...given });
+  t.teardown(() => ledger.close());
+  return ledger;
+}
+
+t.test('remembers what was seen, and judges by it', async (t) => {
+  const ledger = made(t);
+  t.strictSame(ledger.judge(v1, A), { verdict: 'unrecorded' });
+  t.equal(ledger.find(v1), undefined);
+  const [first, second] = [ledger.now(), ledger.now()];
+  ledger.seen(v1, A, first);
+  ledger.seen(v1, B, second);
+  t.strictSame(ledger.judge(v1, A), { verdict: 'stale', current: B, confirmedAt: second, supersededAt: second });
+  t.equal(ledger.judge(v1, B).verdict, 'current');
+  t.equal(ledger.judge(v1, C).verdict, 'unknown');
+  t.equal(ledger.find(v1)?.length, 2);
+  t.equal(ledger.size, 1);
+  t.match(ledger.counts, { seen: 2, judged: { current: 1, stale: 1, unknown: 1, unrecorded: 1 } });
+});
+
+t.test('the same tag elsewhere is another one', async (t) => {
+  const ledger = made(t);
+  ledger.seen(v1, A, ledger.now());
+  const others = [
+    place('v2'),
+    place('v1', 'library/other'),
+    place('v1', 'library/app', 'gcr'),
+    place('app/v1', 'library'),
+  ];
+  for (const other of others) t.equal(ledger.judge(other, A).verdict, 'unrecorded', JSON.stringify(other));
+});
+
+t.test('names that objects have of themselves are names like others', async (t) => {
+  const ledger = made(t);
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    t.equal(ledger.judge(place(name, name, 'constructor'), A).verdict, 'unrecorded');
+    ledger.seen(place(name, name, 'constructor'), A, ledger.now());
+    t.equal(ledger.judge(place(name, name, 'constructor'), A).verdict, 'current');
+    t.equal(ledger.knows('constructor', name, A), true);
+  }
+});
+
+t.test('deletions', async (t) => {
+  const ledger = made(t);
+  ledger.seen(v1, A, ledger.now());
+  const at = ledger.now();
+  ledger.deleted(v1, at);
+  t.match(ledger.judge(v1, A), { verdict: 'stale', deletedAt: at });
+  t.equal(ledger.judge(v1, A).current, undefined);
+  ledger.deleted(place('v2'), ledger.now());
+  t.equal(ledger.judge(place('v2'), A).verdict, 'stale', 'also of a tag that was never seen');
+});
+
+t.test('a tag that is not there is noted only if it once was', async (t) => {
+  const ledger = made(t);
+  ledger.absent(v1, ledger.now());
+  t.equal(ledger.size, 0, 'who asks for tags that never were fills nothing');
+  ledger.seen(v1, A, ledger.now());
+  ledger.absent(v1, ledger.now());
+  t.equal(ledger.judge(v1, A).verdict, 'stale');
+});
+
+t.test('a manifest that is deleted takes its tags of that repository with it', async (t) => {
+  const ledger = made(t);
+  const moved = place('moved');
+  ledger.seen(moved, A, ledger.now());
+  ledger.seen(moved, B, ledger.now());
+  const [latest, elsewhere, other] = [place('latest'), place('v1', 'library/other'), place('other')];
+  for (const one of [v1, latest, elsewhere]) ledger.seen(one, A, ledger.now());
+  ledger.seen(other, C, ledger.now());
+  const at = ledger.now();
+  ledger.deletedDigest('harbor', 'library/app', A, at);
+  for (const one of [v1, latest]) t.equal(ledger.judge(one, A).deletedAt, at, one.tag);
+  t.equal(ledger.judge(elsewhere, A).verdict, 'current');
+  t.equal(ledger.judge(other, C).verdict, 'current');
+  t.equal(ledger.judge(moved, B).verdict, 'current', 'what it was before does not count');
+  t.match(ledger.counts, { deleted: 2 });
+});
+
+t.test('a slow read cannot undo a deletion', async (t) => {
+  const ledger = made(t);
+  ledger.seen(v1, A, ledger.now());
+  const began = ledger.now();
+  ledger.deletedDigest('harbor', 'library/app', A, ledger.now());
+  ledger.seen(v1, A, began);
+  t.equal(ledger.judge(v1, A).verdict, 'stale');
+  t.equal(ledger.knows('harbor', 'library/app', A), false);
+});
+
+t.test('knows the digests that tags are at, and no others', async (t) => {
+  const ledger = made(t);
+  const knows = (digest: string) => ledger.knows('harbor', 'library/app', digest);
+  t.equal(knows(A), false);
+  ledger.seen(v1, A, ledger.now());
+  ledger.seen(place('v2'), A, ledger.now());
+  t.equal(knows(A), true);
+  t.equal(ledger.knows('gcr', 'library/app', A), false);
+  t.equal(ledger.knows('harbor', 'library/other', A), false);
+  ledger.seen(v1, B, ledger.now());
+  t.equal(knows(A), true, 'v2 is still there');
+  ledger.deleted(place('v2'), ledger.now());
+  t.equal(knows(A), false, 'moved and deleted: it may be gone');
+  t.equal(knows(B), true);
+  ledger.forget('gcr');
+  t.equal(knows(B), true);
+  ledger.forget('harbor');
+  t.equal(knows(B), false);
+  t.equal(ledger.size, 0);
+});
+
+t.test('a host whose clock is set back does not take pushes for old', async (t) => {
+  let wall = Date.now();
+  const ledger = made(t, { clock: new LedgerClock(() => wall) });
+  ledger.seen(v1, A, ledger.now());
+  wall -= 3_600_000;
+  ledger.seen(v1, B, ledger.now());
+  t.equal(ledger.judge(v1, A).verdict, 'stale');
+  t.equal(ledger.judge(v1, B).verdict, 'current');
+  t.match(ledger.counts, { seen: 2, refused: 0 });
+});
+
+t.test('what is no digest, or lies in the future, is not believed', async (t) => {
+  const ledger = made(t);
+  ledger.seen(v1, 'sha256:abc', ledger.now());
+  ledger.seen(v1, '" \\', ledger.now());
+  for (const at of [Date.now() + 2 * MAX_AHEAD_MS, Number.NaN, Number.POSITIVE_INFINITY, -1]) {
+    ledger.seen(v1, A, at);
+    ledger.deleted(v1, at);
+  }
+  const entry = { digest: A, since: 1, confirmedAt: Date.now() };
+  const bad = [
+    { ...entry, since: Number.NaN },
+    { ...entry, since: Number.NEGATIVE_INFINITY },
+    { ...entry, since: entry.confirmedAt + 1 },
+    { ...entry, confirmedAt: Date.now() + 2 * MAX_AHEAD_MS },
+    { ...entry, digest: 'latest' },
+  ];
+  for (const one of bad) ledger.merge([{ ...v1, history: [one] }]);
+  ledger.merge([{ ...v1, history: [] }]);
+  t.equal(ledger.size, 0);
+  t.match(ledger.counts, { seen: 0, deleted: 0, merged: 0, refused: 10 + bad.length });
+  ledger.merge([{ ...v1, history: [entry] }]);
+  t.equal(ledger.size, 1, 'the same without what was wrong');
+});
+
+t.test('two nodes tell each other', async (t) => {
+  const [one, two] = [made(t), made(t)];
+  one.seen(v1, A, one.now());
+  two.merge(one.entries());
+  two.seen(v1, B, two.now());
+  two.seen(place('v2'), C, two.now());
+  one.merge(two.entries());
+  t.equal(one.judge(v1, A).verdict, 'stale', 'what the second one saw is later than what it had learnt');
+  t.equal(one.judge(place('v2'), C).verdict, 'current');
+  t.equal(one.knows('harbor', 'library/app', B), true);
+  t.same([...JSON.parse(JSON.stringify([...one.entries()]))], [...one.entries()], 'as JSON');
+  const { merged } = one.counts;
+  one.merge(two.entries());
+  one.merge(one.entries());
+  t.equal(one.counts.merged, merged, 'nothing new');
+});
+
+t.test('of two nodes that are not of one time, the later one is not taken for older by what it learnt', async (t) => {
+  const ahead = made(t, { clock: new LedgerClock(() => Date.now() + 60_000) });
+  const ledger = made(t);
+  ahead.seen(v1, A, ahead.now());
+  ledger.merge(ahead.entries());
+  ledger.seen(v1, B, ledger.now());
+  t.equal(ledger.judge(v1, B).verdict, 'current');
+});
+
+t.test('when it is full the tag that was seen least recently goes', async (t) => {
+  const ledger = made(t, { tags: 3 });
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((tag) => place(tag));
+  for (const one of [a, b, c, a, d]) if (one) ledger.seen(one, A, ledger.now());
+  t.strictSame(
+    [...ledger.entries()].map(({ tag }) => tag),
+    ['c', 'a', 'd'],
+  );
+  t.match(ledger.counts, { evicted: 1, expired: 0 });
+  t.equal(ledger.size, 3);
+  ledger.merge([{ ...place('a'), history: ledger.find(place('a')) ?? [] }]);
+  ledger.seen(place('e'), B, ledger.now());
+  ledger.seen(place('f'), B, ledger.now());
+  t.strictSame(
+    [...ledger.entries()].map(({ tag }) => tag),
+    ['d', 'e', 'f'],
+    'what was told twice stays where it was',
+  );
+  for (const one of ['d', 'e', 'f']) ledger.deleted(place(one), ledger.now());
+  t.equal(ledger.knows('harbor', 'library/app', A), false, 'the index forgets with it');
+});
+
+t.test('a tag goes when it has not been seen for long, counted from when it was seen', async (t) => {
+  const real = Date.now;
+  let now = real();
+  Date.now = () => now;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  const [ledger, late] = [made(t, { keep: DAY }), made(t, { keep: DAY })];
+  ledger.seen(v1, A, ledger.now());
+  ledger.seen(place('v2'), B, ledger.now());
+  now += DAY - 1000;
+  ledger.seen(v1, A, ledger.now());
+  late.merge(ledger.entries());
+  t.equal(late.size, 2);
+  now += 2000;
+  for (const one of [ledger, late]) {
+    t.equal(one.knows('harbor', 'library/app', B), false);
+    t.equal(one.judge(place('v2'), B).verdict, 'unrecorded');
+    t.equal(one.judge(v1, A).verdict, 'current');
+    t.equal(one.size, 1);
+    t.match(one.counts, { expired: 1, evicted: 0 });
+  }
+  const [entry] = ledger.entries();
+  now += 2 * DAY;
+  late.merge(entry ? [entry] : []);
+  t.equal(late.find(v1), undefined, 'and does not come back from another node');
+});
+
+t.test('a busy tag keeps a bounded history', async (t) => {
+  const ledger = made(t);
+  for (let count = 0; count < 3 * MAX_STATES; count += 1)
+    ledger.seen(v1, `sha256:${String(count).padStart(64, '0')}`, ledger.now());
+  t.equal(ledger.find(v1)?.length, MAX_STATES);
+});
+
+t.test('property: the index tells what the histories tell, whatever was noted, merged and forgotten', async () => {
+  const tag = fc.constantFrom('v1', 'v2', 'v3', 'v4', 'v5');
+  const digest = fc.constantFrom(A, B, C);
+  const event = fc.oneof(
+    fc.record({ do: fc.constant('seen' as const), tag, digest, age: fc.nat(20) }),
+    fc.record({ do: fc.constant('deleted' as const), tag, digest, age: fc.nat(20) }),
+    fc.record({ do: fc.constant('digest' as const), tag, digest, age: fc.nat(20) }),
+    fc.record({ do: fc.constant('merge' as const), tag, digest, age: fc.nat(20) }),
+  );
+  const start = Date.now();
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+      const ledger = new Ledger({ tags: 3, keep: DAY });
+      for (const [index, one] of events.entries()) {
+        const at = start + 10 * index - 10 * one.age;
+        if (one.do === 'seen') ledger.seen(place(one.tag), one.digest, at);
+        if (one.do === 'deleted') ledger.deleted(place(one.tag), at);
+        if (one.do === 'digest') ledger.deletedDigest('harbor', 'library/app', one.digest, at);
+        const entry: LedgerEntry = { ...place(one.tag), history: [{ digest: one.digest, since: at, confirmedAt: at }] };
+        if (one.do === 'merge') ledger.merge([entry]);
+        const entries = [...ledger.entries()];
+        if (entries.length > 3 || entries.length !== ledger.size) return false;
+        for (const digest of [A, B, C]) {
+          const held = entries.some(({ history }) => history[0]?.digest === digest);
+          if (ledger.knows('harbor', 'library/app', digest) !== held) return false;
+        }
+      }
+      ledger.close();
+      return true;
+    }),
+  );
+});
