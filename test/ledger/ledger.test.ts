@@ -203,6 +203,17 @@ t.test('when it is full the tag that was seen least recently goes', async (t) =>
   t.equal(ledger.knows('harbor', 'library/app', A), false, 'the index forgets with it');
 });
 
+t.test('a full ledger makes room for a few at once, and never holds more than it may', async (t) => {
+  const ledger = made(t, { tags: 640 });
+  for (let count = 1; count <= 2000; count += 1) {
+    ledger.seen(place(`v${count}`), A, ledger.now());
+    if (ledger.size > 640 || ledger.size < Math.min(count, 630)) t.fail(`${ledger.size} tags after ${count}`);
+  }
+  t.equal(ledger.judge(place('v2000'), A).verdict, 'current');
+  t.equal(ledger.judge(place('v1371'), A).verdict, 'current');
+  t.equal(ledger.counts.evicted, 2000 - ledger.size);
+});
+
 t.test('a tag goes when it has not been seen for long, counted from when it was seen', async (t) => {
   const real = Date.now;
   let now = real();
