@@ -203,6 +203,15 @@ t.test('when it is full the tag that was seen least recently goes', async (t) =>
   t.equal(ledger.knows('harbor', 'library/app', A), false, 'the index forgets with it');
 });
 
+t.test('a tag that was forgotten and comes back at another digest is at that one only', async (t) => {
+  const ledger = made(t, { tags: 1 });
+  ledger.seen(v1, A, ledger.now());
+  ledger.seen(place('v2'), C, ledger.now());
+  ledger.seen(v1, B, ledger.now());
+  t.equal(ledger.knows('harbor', 'library/app', A), false);
+  t.equal(ledger.knows('harbor', 'library/app', B), true);
+});
+
 t.test('a full ledger makes room for a few at once, and never holds more than it may', async (t) => {
   const ledger = made(t, { tags: 640 });
   for (let count = 1; count <= 2000; count += 1) {
@@ -279,5 +288,6 @@ t.test('property: the index tells what the histories tell, whatever was noted, m
       ledger.close();
       return true;
     }),
+    { numRuns: 500 },
   );
 });
