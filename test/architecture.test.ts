@@ -16,8 +16,9 @@ const RULES: Record<string, Rule> = {
   failover: { loads: ['oci'], types: ['config'] },
   upstream: { loads: ['oci', 'config', 'failover'] },
   ledger: { loads: ['oci', 'failover'] },
+  splice: { loads: ['oci', 'upstream', 'digest'] },
   auth: { loads: ['oci', 'config', 'upstream'] },
-  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger'] },
+  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'] },
   replication: { loads: ['oci', 'config', 'failover', 'upstream', 'ledger'] },
   // Read-only: it sees the shapes of the others, and loads none of them.
   status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger'] },
@@ -27,7 +28,20 @@ const RULES: Record<string, Rule> = {
   cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status'], types: ['failover', 'proxy'] },
   // src/app.ts and what it is made of: all the wiring, and no command.
   '': {
-    loads: ['oci', 'config', 'failover', 'upstream', 'ledger', 'auth', 'proxy', 'replication', 'status', 'server'],
+    loads: [
+      'oci',
+      'config',
+      'failover',
+      'upstream',
+      'ledger',
+      'splice',
+      'digest',
+      'auth',
+      'proxy',
+      'replication',
+      'status',
+      'server',
+    ],
   },
 };
 

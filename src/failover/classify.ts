@@ -8,6 +8,7 @@ export type Failure =
   | 'tls'
   | 'reset'
   | 'first-byte'
+  | 'late'
   | 'stall'
   | 'short'
   | 'digest'

@@ -14,6 +14,8 @@ export interface Attempt {
   class: TrafficClass;
   /** Why it stands at this place of the plan. */
   why: string;
+  /** It tries a half-open breaker. */
+  trial: boolean;
 }
 
 export interface PullInput {
@@ -47,7 +49,8 @@ export function planPull(
     for (const replica of inTurn(view.replicas, turn)) {
       const obstacle = obstacleTo(replica, input.class, now);
       const why = obstacle ? `last resort: ${obstacle.why}` : whyWell(replica, input.class);
-      const attempt = { upstream: view.name, url: replica.url, repository, candidate, class: input.class, why };
+      const trial = obstacle === undefined && replica.breakers[input.class] === 'half-open';
+      const attempt = { upstream: view.name, url: replica.url, repository, candidate, class: input.class, why, trial };
       ranked.push({ attempt, gravity: obstacle?.gravity ?? 0 });
     }
   }
@@ -127,6 +130,7 @@ export function planPush(
     candidate: push,
     class: 'push',
     why: 'the push upstream',
+    trial: false,
   };
 }
 

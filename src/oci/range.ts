@@ -18,3 +18,18 @@ export function parseRange(header: string | undefined): ByteRange | 'invalid' | 
   if (first !== undefined && last !== undefined && last < first) return 'invalid';
   return { first, last };
 }
+
+/** Where the bytes of a 206 lie in the whole (RFC 9110 section 14.4); `last` is inclusive. */
+export interface ContentRange {
+  first: number;
+  last: number;
+  total: number;
+}
+
+/** Reads a Content-Range header; undefined where it is missing, malformed, contradictory, or does not tell the total. */
+export function parseContentRange(header: string | undefined): ContentRange | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(header?.trim() ?? '');
+  if (!match) return undefined;
+  const [first, last, total] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  return first <= last && last < total ? { first, last, total } : undefined;
+}

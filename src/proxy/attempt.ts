@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { classify, confirmAbsence, type Failure, type Outcome } from '../failover/classify.ts';
 import type { Attempt } from '../failover/plan.ts';
 import { readBody } from '../upstream/body.ts';
-import type { Connection, UpstreamAnswer, UpstreamCall } from '../upstream/connection.ts';
+import type { Connection, UpstreamAnswer, UpstreamCall, UpstreamStream } from '../upstream/connection.ts';
 import type { Lease } from '../upstream/lease.ts';
+import { PrimedBody } from '../upstream/primed-body.ts';
 import type { Replica } from '../upstream/replica.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../upstream/upstream-error.ts';
 import { ClientGone } from './exchange.ts';
-import { firstBytes } from './first-bytes.ts';
 import { worryAbout } from './worry.ts';
 
 /** What is to be read, in words that do not depend on the upstream. */
@@ -24,12 +23,18 @@ export interface Reading {
   wholeUpTo: number | undefined;
   /** Digest that the body must have, where the request names it. */
   digest: string | undefined;
+  /** Instead of the upstream's setting. */
+  redirects?: 'follow';
+  /** Why a good answer is not the one that is needed, if it is not. */
+  unfit?: (answer: Head) => string | undefined;
 }
+
+export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
 
 /** An answer that can be relayed. `body` is a Buffer where it was read whole. */
 export interface Served {
-  answer: UpstreamAnswer;
-  body: Buffer | { first: Buffer | null; rest: Readable } | undefined;
+  answer: Head;
+  body: Buffer | PrimedBody | undefined;
   lease: Lease;
 }
 
@@ -39,54 +44,145 @@ export type AttemptResult =
   /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
   | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
 
+/** How long an attempt may take to its first byte, in milliseconds; a `patient` one waits for all of it, whatever the canary says. */
+export interface AttemptLimit {
+  ms: number;
+  patient: boolean;
+}
+
 /**
  * Makes one attempt up to the first byte of its answer. Never rejects for what the upstream does.
- * @param limit `ms` to the first byte; a `patient` attempt waits for all of them, whatever the canary says
+ * @param control ends it: with ClientGone when nobody wants the answer, with an UpstreamError `late` when another one answered. It does
+ * nothing any more to a body that is streamed.
  * @throws ClientGone
  */
 export async function attemptRead(
   upstream: Upstream,
   { url, class: trafficClass }: Attempt,
   reading: Reading,
-  { ms: limitMs, patient }: { ms: number; patient: boolean },
-  gone: AbortSignal,
+  limit: AttemptLimit,
+  control: AbortController,
 ): Promise<AttemptResult> {
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
   const lease = replica?.begin(trafficClass);
   if (!replica || !connection || !lease)
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
-  const deadline = new AbortController();
-  const giveUp = (reason: Failure, message: string) => deadline.abort(new UpstreamError(reason, message));
-  const timer = setTimeout(() => giveUp('first-byte', `no first byte within ${limitMs} ms`), limitMs);
+  const watch = watchOver(upstream, url, limit, control);
+  const { signal } = control;
+  const started = performance.now();
+  const took = () => {
+    if (trafficClass === 'control' || trafficClass === 'data')
+      replica.latency[trafficClass].add(performance.now() - started);
+  };
+  try {
+    const call: UpstreamCall = { ...reading, signal, redirects: reading.redirects ?? upstream.config.redirects.mode };
+    const result = isStreamed(reading)
+      ? await stream(upstream, replica, connection, call, reading, lease)
+      : await readWhole(upstream, replica, connection, call, reading, lease);
+    took();
+    return result;
+  } catch (error) {
+    if (signal.reason instanceof ClientGone) {
+      lease.ended('neutral');
+      throw signal.reason;
+    }
+    if (!signal.aborted && isOwnFault(error)) {
+      lease.ended('neutral');
+      throw error;
+    }
+    const failure = asUpstreamError(signal.aborted ? signal.reason : error);
+    if (failure.reason === 'late') took();
+    return { ...failed(upstream, lease, failure), early: watch.early() };
+  } finally {
+    watch.stop();
+  }
+}
+
+/** The clocks of an attempt. */
+function watchOver(
+  upstream: Upstream,
+  url: string,
+  { ms, patient }: AttemptLimit,
+  control: AbortController,
+): { early: () => boolean; stop: () => void } {
   let early = false;
+  const giveUp = (reason: Failure, message: string) => control.abort(new UpstreamError(reason, message));
+  const timer = setTimeout(() => giveUp('first-byte', `no first byte within ${ms} ms`), ms);
   const worry = patient
     ? undefined
     : worryAbout(upstream, url, () => {
         early = true;
         giveUp('canary', 'no first byte yet, and its canary cannot be read either');
       });
-  const signal = AbortSignal.any([deadline.signal, gone]);
-  try {
-    const call: UpstreamCall = { ...reading, signal, redirects: upstream.config.redirects.mode };
-    const { answer, asked } = await ask(connection, call, reading);
-    const outcome = await judge(upstream, replica, url, answer);
-    return await conclusion(outcome, answer, asked, lease, signal);
-  } catch (error) {
-    if (gone.aborted) {
-      lease.ended('neutral');
-      throw new ClientGone();
-    }
-    if (!signal.aborted && isOwnFault(error)) {
-      lease.ended('neutral');
-      throw error;
-    }
-    return { ...failed(upstream, lease, asUpstreamError(signal.aborted ? signal.reason : error)), early };
-  } finally {
+  const stop = () => {
     clearTimeout(timer);
     worry?.stop();
+  };
+  return { early: () => early, stop };
+}
+
+function isStreamed({ method, wholeUpTo }: Reading): boolean {
+  return method === 'GET' && wholeUpTo === undefined;
+}
+
+async function readWhole(
+  upstream: Upstream,
+  replica: Replica,
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+  lease: Lease,
+): Promise<AttemptResult> {
+  const { answer, asked } = await ask(connection, call, reading);
+  const outcome = await judge(upstream, replica, answer);
+  const small = SMALL_OUTCOMES.has(outcome.outcome);
+  if (small || asked.method === 'HEAD') {
+    await answer.body.dump({ limit: 65_536 });
+    return bodiless(outcome, answer, lease);
+  }
+  const body = await readBody(answer.body, asked.wholeUpTo ?? MAX_ERROR);
+  if (outcome.outcome === 'served' && answer.status === 200) prove(body, asked.digest, answer);
+  lease.answered('good');
+  lease.ended('good');
+  return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, lease };
+}
+
+async function stream(
+  upstream: Upstream,
+  replica: Replica,
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+  lease: Lease,
+): Promise<AttemptResult> {
+  const answer: UpstreamStream = await connection.stream(call);
+  try {
+    const outcome = await judge(upstream, replica, answer);
+    const unfit = outcome.outcome === 'served' ? reading.unfit?.(answer) : undefined;
+    if (unfit !== undefined) throw new UpstreamError('length', unfit);
+    if (SMALL_OUTCOMES.has(outcome.outcome)) {
+      await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
+      return bodiless(outcome, answer, lease);
+    }
+    if (outcome.outcome === 'refused') {
+      const body = await answer.body.read(MAX_ERROR, call.signal);
+      lease.answered('good');
+      lease.ended('good');
+      return { outcome: 'refused', answer, body, lease };
+    }
+    const body = await PrimedBody.prime(answer.body, call.signal);
+    lease.answered('good');
+    return { outcome: 'served', answer, body, lease };
+  } catch (error) {
+    answer.body.destroy();
+    throw error;
   }
 }
+
+const MAX_ERROR = 65_536;
+/** Whose bodies nobody wants. */
+const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
 
 /** Sends it. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): the manifest itself then tells what they ask. */
 async function ask(
@@ -101,7 +197,7 @@ async function ask(
   return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...reading, method: 'GET' } };
 }
 
-async function judge(upstream: Upstream, replica: Replica, url: string, answer: UpstreamAnswer): Promise<Outcome> {
+async function judge(upstream: Upstream, replica: Replica, answer: Head): Promise<Outcome> {
   const { credentials } = upstream.config;
   const outcome = classify(
     {
@@ -116,56 +212,27 @@ async function judge(upstream: Upstream, replica: Replica, url: string, answer: 
   );
   if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
   // Storage that was unmounted answers 404 to everything: only a canary that is read now tells the two apart.
-  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(url)) : outcome;
+  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url)) : outcome;
 }
 
-async function conclusion(
-  outcome: Outcome,
-  answer: UpstreamAnswer,
-  reading: Reading,
-  lease: Lease,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
-  if (outcome.outcome === 'absent' || outcome.outcome === 'failed') {
-    await answer.body.dump({ limit: 65_536 });
-    if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
-    lease.answered('good');
-    lease.ended('neutral');
-    return outcome;
-  }
-  if (outcome.outcome === 'redirect') {
-    await answer.body.dump({ limit: 65_536 });
-    lease.answered('good');
-    lease.ended('neutral');
-    return { outcome: 'redirect', answer, body: undefined, lease };
-  }
-  if (reading.method === 'HEAD') {
-    await answer.body.dump();
-    lease.answered('good');
-    lease.ended('neutral');
-    return { outcome: outcome.outcome, answer, body: undefined, lease };
-  }
-  if (reading.wholeUpTo !== undefined || outcome.outcome === 'refused') {
-    const body = await readBody(answer.body, reading.wholeUpTo ?? 65_536);
-    if (outcome.outcome === 'served' && answer.status === 200) prove(body, reading.digest, answer);
-    lease.answered('good');
-    lease.ended('good');
-    return { outcome: outcome.outcome, answer, body, lease };
-  }
-  const first = await firstBytes(answer.body, signal);
+/** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
+function bodiless(outcome: Outcome, answer: Head, lease: Lease): AttemptResult {
+  if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
   lease.answered('good');
-  return { outcome: 'served', answer, body: { first, rest: answer.body }, lease };
+  lease.ended('neutral');
+  if (outcome.outcome === 'absent') return outcome;
+  return { outcome: outcome.outcome, answer, body: undefined, lease };
 }
 
 function failed(upstream: Upstream, lease: Lease, error: UpstreamError): Extract<AttemptResult, { outcome: 'failed' }> {
-  lease.answered('bad');
+  lease.answered(error.reason === 'late' ? 'late' : 'bad');
   lease.ended('neutral');
   if (error.reason === 'credentials') upstream.credentialsFailed(error.message);
   return { outcome: 'failed', reason: error.reason, detail: error.message };
 }
 
 /** A whole body must be what was asked for, and what the upstream says it is. */
-function prove(body: Buffer, digest: string | undefined, answer: UpstreamAnswer): void {
+function prove(body: Buffer, digest: string | undefined, answer: Head): void {
   for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
     const [algorithm = '', hash] = claimed?.split(':') ?? [];
     if (!/^sha(256|384|512)$/.test(algorithm)) continue;

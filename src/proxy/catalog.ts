@@ -156,7 +156,7 @@ async function readPage(
     wholeUpTo: MAX_BODY,
     digest: undefined,
   };
-  const result = await attemptRead(upstream, attempt, reading, { ms: limit, patient: false }, exchange.gone);
+  const result = await attemptRead(upstream, attempt, reading, { ms: limit, patient: false }, exchange.control());
   exchange.attempts.push({
     upstream: attempt.upstream,
     url: attempt.url,

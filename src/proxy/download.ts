@@ -4,6 +4,7 @@ import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import { pullHeaders, repliedHeaders } from './header-rules.ts';
 import { passRedirect } from './location.ts';
+import { plainTransfer } from './plain-transfer.ts';
 import type { Reply } from './reply.ts';
 
 /**
@@ -39,13 +40,7 @@ export async function fetchDownload(exchange: Exchange, edge: Edge, token: strin
       headers.push(['location', await passRedirect(edge, origin, new URL(onward, here).href)]);
     }
     headers.push(['x-breakwater-upstream', upstream.name]);
-    const body = {
-      first: null,
-      rest: answer.body,
-      stallMs: upstream.config.deadlines.stall,
-      lease,
-      upstream: upstream.name,
-    };
+    const body = plainTransfer(answer.body, upstream.name, lease, upstream.config.deadlines.stall);
     return { status: answer.status, headers, body, upstream: upstream.name };
   } catch (error) {
     lease.answered(exchange.gone.aborted ? 'neutral' : 'bad');

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
-import type { AttemptRecord, RequestRecord } from './record.ts';
+import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './record.ts';
 import { nextRequestId } from './request-id.ts';
 
 /** Stands for the address of a client that had gone before it could be asked. */
@@ -30,6 +30,10 @@ export class Exchange {
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */
   passedOver: string | undefined;
+  /** Attempts beside one that was late. */
+  readonly hedges: HedgeCounts = { started: 0, won: 0, refused: 0 };
+  /** Changes of upstream in the middle of the body. */
+  readonly splices: SpliceRecord[] = [];
   bytesIn = 0;
   bytesOut = 0;
   firstByteMs: number | undefined;
@@ -63,6 +67,15 @@ export class Exchange {
   /** Aborted when the client leaves. */
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** The control of something that is done for the client alone: it is over when the client leaves. */
+  control(): AbortController {
+    const control = new AbortController();
+    const { signal } = this.#gone;
+    if (signal.aborted) control.abort(signal.reason);
+    else signal.addEventListener('abort', () => control.abort(signal.reason), { once: true });
+    return control;
   }
 
   /** Whether the whole reply was handed over. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryRequest } from '../oci/request.ts';
+import { blobTransfer } from './blob-transfer.ts';
 import type { Carrier } from './carrier.ts';
 import type { Catalog } from './catalog.ts';
 import { fetchDownload } from './download.ts';
@@ -105,6 +106,8 @@ export class Handler {
         ?.replica(result.attempt.url)
         ?.canary.remember(result.attempt.repository, request.digest, size);
     }
-    return pullReply(exchange, edge, asked, result);
+    return pullReply(exchange, edge, asked, result, (body) =>
+      blobTransfer(exchange, edge, { request, route }, result, body),
+    );
   }
 }

@@ -5,6 +5,7 @@ import type { Carrier } from './carrier.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import { carriedHeaders, repliedHeaders } from './header-rules.ts';
+import { plainTransfer } from './plain-transfer.ts';
 import type { Reply } from './reply.ts';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -48,7 +49,7 @@ export async function fetchPassthrough(
     const location = carried.headers.get('location');
     if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
     headers.push(['x-breakwater-upstream', upstream.name]);
-    const body = { first: null, rest: carried.body, stallMs: deadlines.commit, lease, upstream: upstream.name };
+    const body = plainTransfer(carried.body, upstream.name, lease, deadlines.commit);
     return { status: carried.status, headers, body, upstream: upstream.name };
   } catch (error) {
     lease.answered(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');

@@ -29,7 +29,7 @@ export async function fetchPing(exchange: Exchange, edge: Edge, registry: string
     attempt,
     reading,
     { ms: upstream.config.deadlines.manifest, patient: false },
-    exchange.gone,
+    exchange.control(),
   );
   if (result.outcome !== 'refused' || result.answer.status !== 401) return jsonReply(200, {}, [API_VERSION]);
   const challenges = await translateChallenges(
@@ -59,6 +59,7 @@ function challenger(edge: Edge, registry: string | undefined): Attempt | undefin
           candidate,
           class: 'control',
           why: 'its users are the clients',
+          trial: false,
         };
     }
   }

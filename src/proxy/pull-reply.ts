@@ -1,7 +1,9 @@
 import { OciError } from '../oci/error.ts';
 import { nextPageQuery } from '../oci/link.ts';
 import type { RegistryRequest } from '../oci/request.ts';
+import type { Transfer } from '../splice/transfer.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
+import type { PrimedBody } from '../upstream/primed-body.ts';
 import { translateChallenges } from './challenge.ts';
 import type { Edge } from './edge.ts';
 import { errorInClientNames } from './error-body.ts';
@@ -14,15 +16,19 @@ import type { Reply } from './reply.ts';
 
 const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
 
-/** An upstream's answer to a pull as the client gets it: in its own names, and marked where it comes from a fallback. */
+/**
+ * An upstream's answer to a pull as the client gets it: in its own names, and marked where it comes from a fallback.
+ * @param stream makes the transfer of a body that is not there whole
+ */
 export async function pullReply(
   exchange: Exchange,
   edge: Edge,
   { request, registry }: { request: RegistryRequest; registry: string | undefined },
   result: Relayable,
+  stream?: (body: PrimedBody) => Transfer,
 ): Promise<Reply> {
   const { answer, attempt } = result;
-  const body = bodyOf(edge, request, result);
+  const body = bodyOf(request, result, stream);
   const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(
     ([name]) => !REWRITTEN.has(name),
   );
@@ -66,15 +72,19 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
   return headers;
 }
 
-function bodyOf(edge: Edge, request: RegistryRequest, { answer, body, lease, attempt }: Relayable): Reply['body'] {
+function bodyOf(
+  request: RegistryRequest,
+  { answer, body, attempt }: Relayable,
+  stream: ((body: PrimedBody) => Transfer) | undefined,
+): Reply['body'] {
   if (body === undefined) return undefined;
   if (Buffer.isBuffer(body)) {
     if (!('repository' in request)) return body;
     if (answer.status >= 400) return errorInClientNames(body, attempt, request.repository);
     return request.kind === 'tags' && answer.status === 200 ? inClientNames(body, request.repository) : body;
   }
-  const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 5000;
-  return { ...body, stallMs, lease, upstream: attempt.upstream };
+  if (!stream) throw new Error('only blobs are streamed');
+  return stream(body);
 }
 
 /** A tag list in the client's name. `manifest` is Artifact Registry's map by digest; its `child` would name what is no route's. */

@@ -1,4 +1,5 @@
 import { OciError } from '../oci/error.ts';
+import type { Transfer } from '../splice/transfer.ts';
 import { readBody } from '../upstream/body.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
 import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
@@ -9,10 +10,11 @@ import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import { sealUpload } from './location.ts';
 import { withNamespace } from './namespace.ts';
+import { plainTransfer } from './plain-transfer.ts';
 import type { PushAnswer } from './push.ts';
 import { denialOf } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
-import type { BodyStream, Reply } from './reply.ts';
+import type { Reply } from './reply.ts';
 
 const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
 const MAX_ERROR = 65_536;
@@ -52,10 +54,9 @@ export async function pushReply(
 async function bodyOf(
   { upstream, request }: PushPlan,
   { status, attempt, lease, body: rest }: PushAnswer,
-): Promise<BodyStream | Buffer> {
+): Promise<Transfer | Buffer> {
   const stallMs = upstream.config.deadlines.push;
-  if (status < 400 || request.method === 'HEAD')
-    return { first: null, rest, stallMs, lease, upstream: attempt.upstream };
+  if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, lease, stallMs);
   const timer = setTimeout(() => rest.destroy(new UpstreamError('stall', `no end within ${stallMs} ms`)), stallMs);
   try {
     const error = await readBody(rest, MAX_ERROR);
@@ -70,7 +71,7 @@ async function bodyOf(
   }
 }
 
-function lengthHeaders({ headers }: PushAnswer, body: BodyStream | Buffer): [string, string][] {
+function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [string, string][] {
   const length = Buffer.isBuffer(body) ? body.length : headers.contentLength();
   return length === undefined ? [] : [['content-length', String(length)]];
 }

@@ -6,7 +6,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { pullHeaders } from './header-rules.ts';
 
-type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
+export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 
 /** A tag list of Artifact Registry comes in one piece, with all its manifests. */
 const MAX_LIST = 33_554_432;

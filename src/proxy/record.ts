@@ -15,6 +15,27 @@ export interface AttemptRecord {
   ms: number;
 }
 
+/** Attempts that were started beside one that was late. */
+export interface HedgeCounts {
+  started: number;
+  /** Their answer was the first good one. */
+  won: number;
+  /** Not started, because the budget was spent. */
+  refused: number;
+}
+
+/** One change of upstream in the middle of a body. */
+export interface SpliceRecord {
+  from: string;
+  /** Undefined: nobody could go on. */
+  to?: string;
+  reason: Failure;
+  /** Place in the blob. */
+  at: number;
+  /** Milliseconds from the trouble to the first byte of who goes on. */
+  ms: number;
+}
+
 /** One client request from its first byte to its last; the source of the log line and of the metrics. */
 export interface RequestRecord {
   id: string;
@@ -43,6 +64,8 @@ export interface RequestRecord {
   /** Upstream that would have been asked first were everything well. */
   preferred?: string;
   attempts: AttemptRecord[];
+  hedges: HedgeCounts;
+  splices: SpliceRecord[];
   status: number;
   /** Error code of the reply, if it was one of the edge's own. */
   code?: string;

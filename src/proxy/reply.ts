@@ -1,21 +1,10 @@
-import type { Readable } from 'node:stream';
-import type { Lease } from '../upstream/lease.ts';
-
-/** A body under way: its first bytes are there already, so that the attempt counts as answered. */
-export interface BodyStream {
-  first: Buffer | null;
-  rest: Readable;
-  /** Milliseconds without a byte after which the upstream counts as stalled. */
-  stallMs: number;
-  lease: Lease;
-  upstream: string;
-}
+import type { Transfer } from '../splice/transfer.ts';
 
 /** An answer on its way to the client. */
 export interface Reply {
   status: number;
   headers: [string, string][];
-  body: Buffer | BodyStream | undefined;
+  body: Buffer | Transfer | undefined;
   /** Where it comes from; undefined when it is the edge's own. */
   upstream: string | undefined;
 }

@@ -74,6 +74,8 @@ function recordOf(exchange: Exchange, error: unknown): RequestRecord {
     ...notes,
     kind: notes.kind ?? 'invalid',
     attempts: exchange.attempts,
+    hedges: exchange.hedges,
+    splices: exchange.splices,
     status: gone && !response.headersSent ? 499 : response.statusCode,
     outcome: gone ? 'aborted' : (notes.outcome ?? served),
     bytesIn: exchange.bytesIn,
@@ -87,5 +89,13 @@ function recordOf(exchange: Exchange, error: unknown): RequestRecord {
 /** The record without what is only for machines; nothing in it is a credential. */
 function logLine(record: RequestRecord): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
-  return { request: { ...record, attempts } };
+  const { hedges, splices, ...rest } = record;
+  return {
+    request: {
+      ...rest,
+      attempts,
+      ...(hedges.started + hedges.refused > 0 ? { hedges } : {}),
+      ...(splices.length > 0 ? { splices } : {}),
+    },
+  };
 }

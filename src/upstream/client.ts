@@ -18,7 +18,7 @@ export interface Answer {
   status: number;
   headers: HeaderList;
   /** Must be read to its end or destroyed, else its connection is lost. */
-  body: Readable & { dump(options?: { limit: number }): Promise<void> };
+  body: Readable & { dump(options?: { limit: number; signal?: AbortSignal }): Promise<void> };
 }
 
 export interface ClientOptions {

@@ -1,8 +1,9 @@
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
 import { Authorizer, type StaticUser } from './authorizer.ts';
-import { type Answer, Client } from './client.ts';
+import { type Answer, type Call, Client } from './client.ts';
 import { redirectTarget } from './redirect.ts';
 import type { Resolver } from './resolver.ts';
+import { type StreamAnswer, Streams } from './streams.ts';
 import { fetchToken } from './token-service.ts';
 import { UpstreamError } from './upstream-error.ts';
 
@@ -20,11 +21,20 @@ export interface UpstreamCall {
   redirects: 'follow' | 'pass';
 }
 
-export interface UpstreamAnswer extends Answer {
+/** Where an answer came from. */
+export interface Provenance {
   /** Whether it came from where a redirect led, and not from the registry itself. */
   redirected: boolean;
-  /** Where it came from. */
   url: URL;
+}
+
+export type UpstreamAnswer = Answer & Provenance;
+export type UpstreamStream = StreamAnswer & Provenance;
+
+/** A way to ask: for answers that are read whole, or for ones that are streamed. */
+interface Asker<A> {
+  send(call: Call): Promise<A>;
+  sendElsewhere(url: URL, call: Call): Promise<A>;
 }
 
 /** What the edge may show an upstream; contents of the files that the configuration names. */
@@ -45,6 +55,7 @@ export class Connection {
   readonly url: URL;
   readonly #base: string;
   readonly #client: Client;
+  readonly #streams: Streams;
   readonly #config: UpstreamConfig;
   readonly #own: Authorizer | undefined;
   readonly #probes: Authorizer;
@@ -57,6 +68,7 @@ export class Connection {
     this.#config = config;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
     this.#client = new Client(this.url, { ca: secrets.ca, connectMs: config.deadlines.connect, connections, resolver });
+    this.#streams = new Streams(this.#client);
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
     const own = userOf(config.credentials, secrets.password);
@@ -68,19 +80,22 @@ export class Connection {
 
   /** @throws UpstreamError; or the signal's reason */
   async send(call: UpstreamCall): Promise<UpstreamAnswer> {
-    const authorizer = this.#own;
-    if (!authorizer) return this.#follow(call, call.clientAuthorization);
-    return this.#authorized(authorizer, call);
+    return this.#asOwn(this.#client, call);
+  }
+
+  /** The same for a body that is long: it is streamed. Once the head is there the signal does nothing more. */
+  async stream(call: UpstreamCall): Promise<UpstreamStream> {
+    return this.#asOwn(this.#streams, call);
   }
 
   /** The same with the credentials of the probe; redirects as clients get them. */
   async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#authorized(this.#probes, { ...call, redirects: this.#config.redirects.mode });
+    return this.#authorized(this.#client, this.#probes, { ...call, redirects: this.#config.redirects.mode });
   }
 
   /** The same to what is no registry API (Harbor's): it takes the user itself, and no token. */
   async sendApi(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#follow(call, this.#probes.basic());
+    return this.#follow(this.#client, call, this.#probes.basic());
   }
 
   /**
@@ -97,6 +112,7 @@ export class Connection {
     if (!authorizer.learnt) {
       if (Date.now() < this.#openUntil) return undefined;
       const answer = await this.#follow(
+        this.#client,
         { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' },
         undefined,
       );
@@ -131,21 +147,35 @@ export class Connection {
     await this.#client.destroy();
   }
 
-  async #authorized(authorizer: Authorizer, call: UpstreamCall): Promise<UpstreamAnswer> {
+  #asOwn<A extends Answer | StreamAnswer>(asker: Asker<A>, call: UpstreamCall): Promise<A & Provenance> {
+    const authorizer = this.#own;
+    if (!authorizer) return this.#follow(asker, call, call.clientAuthorization);
+    return this.#authorized(asker, authorizer, call);
+  }
+
+  async #authorized<A extends Answer | StreamAnswer>(
+    asker: Asker<A>,
+    authorizer: Authorizer,
+    call: UpstreamCall,
+  ): Promise<A & Provenance> {
     const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
-    const answer = await this.#follow(call, first);
+    const answer = await this.#follow(asker, call, first);
     if (answer.status !== 401 || answer.redirected) return answer;
     // Nobody's token for nothing would open nothing; and a token service that is ill must not make a version check fail.
     if (authorizer.anonymous && call.scopes.length === 0) return answer;
     if (!authorizer.learn(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
-    await answer.body.dump({ limit: 65_536 });
-    return this.#follow(call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
+    await answer.body.dump({ limit: 65_536, signal: call.signal });
+    return this.#follow(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
   }
 
-  async #follow(call: UpstreamCall, authorization: string | undefined): Promise<UpstreamAnswer> {
+  async #follow<A extends Answer | StreamAnswer>(
+    asker: Asker<A>,
+    call: UpstreamCall,
+    authorization: string | undefined,
+  ): Promise<A & Provenance> {
     const headers = authorization === undefined ? call.headers : { ...call.headers, authorization };
     let url = new URL(this.#base + call.path, this.url);
-    let answer = await this.#client.send({
+    let answer = await asker.send({
       method: call.method,
       path: url.pathname + url.search,
       headers,
@@ -154,11 +184,11 @@ export class Connection {
     let hops = 0;
     while (call.redirects === 'follow' && [301, 302, 303, 307, 308].includes(answer.status)) {
       hops += 1;
-      await answer.body.dump({ limit: 65_536 });
+      await answer.body.dump({ limit: 65_536, signal: call.signal });
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
       url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
       // No Authorization on the second hop, whatever its host: storage refuses it, and it is not meant for it.
-      answer = await this.#client.sendElsewhere(url, { ...call, path: '' });
+      answer = await asker.sendElsewhere(url, { ...call, path: '' });
     }
     return { ...answer, redirected: hops > 0, url };
   }

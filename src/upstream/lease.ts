@@ -1,23 +1,34 @@
 import type { Breaker, Ticket } from './breaker.ts';
 
-export type Verdict = 'good' | 'bad' | 'neutral';
+/** `late`: another upstream answered first. It counts in the breaker, but is no reason yet to suspect the URL. */
+export type Verdict = 'good' | 'bad' | 'late' | 'neutral';
+
+interface Say {
+  breaker: Breaker;
+  ticket: Ticket;
+}
 
 /**
  * One attempt's place among those under way at a URL, and its say in that URL's breakers. The answer (up to its first byte) and the
  * body are judged apart: a transfer that takes an hour must not keep its breaker waiting.
  */
 export class Lease {
-  readonly #answer: { breaker: Breaker; ticket: Ticket };
-  readonly #body: { breaker: Breaker; ticket: Ticket } | undefined;
-  readonly #onBad: () => void;
+  readonly #answer: Say;
+  readonly #body: Say | undefined;
+  readonly #onTrouble: (verdict: 'bad' | 'late') => void;
   readonly #free: () => void;
   #answered = false;
   #ended = false;
 
-  constructor(answer: Breaker, body: Breaker | undefined, onBad: () => void, free: () => void) {
+  constructor(
+    answer: Breaker,
+    body: Breaker | undefined,
+    onTrouble: (verdict: 'bad' | 'late') => void,
+    free: () => void,
+  ) {
     this.#answer = { breaker: answer, ticket: answer.admit() };
     this.#body = body && { breaker: body, ticket: body.admit() };
-    this.#onBad = onBad;
+    this.#onTrouble = onTrouble;
     this.#free = free;
   }
 
@@ -25,8 +36,7 @@ export class Lease {
   answered(verdict: Verdict): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#answer.breaker.settle(this.#answer.ticket, verdict);
-    if (verdict === 'bad') this.#onBad();
+    this.#judge(this.#answer, verdict);
   }
 
   /** The attempt is over. Always to be called, once is enough. */
@@ -34,8 +44,13 @@ export class Lease {
     if (this.#ended) return;
     this.#ended = true;
     this.answered('neutral');
-    this.#body?.breaker.settle(this.#body.ticket, verdict);
-    if (verdict === 'bad') this.#onBad();
+    if (this.#body) this.#judge(this.#body, verdict);
+    else if (verdict === 'bad') this.#onTrouble(verdict);
     this.#free();
+  }
+
+  #judge({ breaker, ticket }: Say, verdict: Verdict): void {
+    breaker.settle(ticket, verdict === 'late' ? 'bad' : verdict);
+    if (verdict === 'bad' || verdict === 'late') this.#onTrouble(verdict);
   }
 }

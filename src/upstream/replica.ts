@@ -1,5 +1,6 @@
 import type { UpstreamConfig } from '../config/schema.ts';
 import { type Health, initialHealth, nextHealth } from '../failover/health.ts';
+import { Latency } from '../failover/latency.ts';
 import {
   type BreakerState,
   type CanaryState,
@@ -17,6 +18,8 @@ import type { ProbeReport } from './probe.ts';
 export class Replica {
   readonly url: string;
   readonly canary: Canary;
+  /** How long first bytes take, by class. */
+  readonly latency = { control: new Latency(), data: new Latency() };
   readonly #config: UpstreamConfig;
   readonly #breakers: Record<TrafficClass, Breaker>;
   /** Bodies of blobs fail apart from their answers; both count as `data`. */
@@ -70,7 +73,7 @@ export class Replica {
     return new Lease(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
-      () => this.suspect(),
+      (verdict) => (verdict === 'bad' ? this.suspect() : this.onTrouble()),
       free,
     );
   }

@@ -1,5 +1,6 @@
 import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
+import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
 import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
@@ -21,6 +22,8 @@ export class Upstream {
   readonly config: UpstreamConfig;
   /** The PEM text that its certificate is checked against, if not the system's. */
   readonly ca: string | undefined;
+  /** Pays for attempts beside one here that is late. */
+  readonly hedges: HedgeBudget;
   readonly #members: Map<string, Member>;
   readonly #events: UpstreamEvents;
   #gate: Gate | undefined;
@@ -32,6 +35,7 @@ export class Upstream {
     this.name = name;
     this.config = config;
     this.ca = secrets.ca;
+    this.hedges = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
     this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, resolver)]));
   }

@@ -13,6 +13,8 @@ const request: RequestRecord = {
   upstream: 'gcr',
   preferred: 'harbor',
   attempts: [],
+  hedges: { started: 0, won: 0, refused: 0 },
+  splices: [],
   status: 200,
   outcome: 'fallback',
   detail: 'harbor: first-byte',

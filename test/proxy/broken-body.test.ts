@@ -8,8 +8,7 @@ import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import { startOddServer } from '../helpers/odd-server.ts';
 import { RawConnection } from '../helpers/raw-connection.ts';
 
-// A body that breaks off has begun, so that no other upstream can take over here. It must never look whole, and over HTTP/1.1 it ends
-// with a FIN, after which containerd resumes by itself (facts/protocol.md section 3).
+// A body that breaks off where nobody goes on with it (splice is off here) must never look whole, and over HTTP/1.1 it ends with a FIN, after which containerd resumes by itself (facts/protocol.md section 3).
 const LENGTH = 300_000;
 const FAULTS: [FaultName, FaultInput][] = [
   ['cut', { fraction: 0.5 }],
@@ -21,7 +20,7 @@ const FAULTS: [FaultName, FaultInput][] = [
 const harbor = { probe: RARE_PROBE, deadlines: { stall: '500ms' } };
 
 async function brokenSite(t: Test, fault: FaultName, input: FaultInput): Promise<LabSite> {
-  const site = await startLabSite(t, { harbor, canary: false });
+  const site = await startLabSite(t, { harbor, canary: false, config: { splice: { enabled: false } } });
   await site.primary.faults.on(fault, input);
   return site;
 }

@@ -74,7 +74,7 @@ t.test('pipelined requests of a client that leaves are given up, all of them', a
 });
 
 t.test('pipelined replies come in order, and a broken one ends the connection', async (t) => {
-  const site = await startLabSite(t, { canary: false });
+  const site = await startLabSite(t, { canary: false, config: { splice: { enabled: false } } });
   const { blobDigests } = site.primary.seed('inner/library/two', '1', IMAGE);
   const raw = await RawConnection.connect(t, site.edge.http1().target);
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`;

@@ -95,6 +95,8 @@ export function pullRecord(over: Partial<RequestRecord> = {}): RequestRecord {
     route: 'library/',
     upstream: 'gcr',
     preferred: 'harbor',
+    hedges: { started: 0, won: 0, refused: 0 },
+    splices: [],
     attempts: [
       {
         upstream: 'harbor',

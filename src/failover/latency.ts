@@ -1,0 +1,30 @@
+/** How many of the last first bytes are remembered, … */
+const KEPT = 64;
+/** … how many must have come before their spread says anything, … */
+const ENOUGH = 8;
+/** … and after how many more it is computed anew. */
+const FRESH = 8;
+
+/** The recent times to a first byte of one URL and class. */
+export class Latency {
+  readonly #recent: number[] = [];
+  #next = 0;
+  #since = 0;
+  #p95: number | undefined;
+
+  /** @param ms from the start of an attempt to its first byte; for one that was outrun by another, until then */
+  add(ms: number): void {
+    this.#recent[this.#next] = ms;
+    this.#next = (this.#next + 1) % KEPT;
+    this.#since += 1;
+    if (this.#recent.length < ENOUGH || (this.#p95 !== undefined && this.#since < FRESH)) return;
+    this.#since = 0;
+    const sorted = this.#recent.toSorted((a, b) => a - b);
+    this.#p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
+  }
+
+  /** Milliseconds within which 19 of 20 first bytes came; undefined: too few came yet. */
+  get p95(): number | undefined {
+    return this.#p95;
+  }
+}

@@ -1,0 +1,42 @@
+import type { Route } from '../failover/rewrite.ts';
+import type { ContentRange } from '../oci/range.ts';
+import { extentOf } from '../splice/extent.ts';
+import { Transfer } from '../splice/transfer.ts';
+import type { PrimedBody } from '../upstream/primed-body.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import type { Relayable } from './pull.ts';
+import type { PullRequest } from './reading.ts';
+import { takeOverBy } from './take-over.ts';
+
+/** What is asked for, and where it may be. */
+export interface BlobPull {
+  request: PullRequest;
+  route: Route;
+}
+
+/** The body of a blob on its way to the client: it goes on from the next upstream where one fails. */
+export function blobTransfer(
+  exchange: Exchange,
+  edge: Edge,
+  pull: BlobPull,
+  { answer, attempt, lease }: Relayable,
+  source: PrimedBody,
+): Transfer {
+  const extent: ContentRange | undefined = extentOf(answer);
+  const { splice } = edge.config;
+  const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
+  return new Transfer({
+    leg: {
+      upstream: attempt.upstream,
+      url: attempt.url,
+      source,
+      begins: extent?.first ?? 0,
+      ends: extent && extent.last + 1,
+      lease,
+    },
+    pace: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
+    extent,
+    takeOver: extent && splice.enabled ? takeOverBy(exchange, edge, pull, extent) : undefined,
+  });
+}

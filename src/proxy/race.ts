@@ -1,0 +1,215 @@
+import { absenceEnds, conclude, type Ending } from '../failover/conclude.ts';
+import { hedgeAfter } from '../failover/hedge.ts';
+import type { Attempt } from '../failover/plan.ts';
+import { OciError } from '../oci/error.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { UpstreamError } from '../upstream/upstream-error.ts';
+import { type AttemptResult, attemptRead } from './attempt.ts';
+import type { Edge } from './edge.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+import type { PullPlan, Relayable } from './pull.ts';
+import type { AttemptRecord } from './record.ts';
+
+/** An attempt under way. */
+interface Runner {
+  attempt: Attempt;
+  control: AbortController;
+  started: number;
+  /** Started because the one before it was late. */
+  hedge: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** A client has its headers, or a clear error, within 10 s. */
+const TOTAL_MS = 9500;
+/** What is left to each later attempt when an earlier one takes all it may. */
+const RESERVE_MS = 1000;
+
+/**
+ * The attempts of one pull: the next one starts when one fails, and beside one that is late; the first good answer wins, and the others
+ * are cancelled at once.
+ */
+export class Race {
+  readonly #exchange: Exchange;
+  readonly #edge: Edge;
+  readonly #plan: PullPlan;
+  readonly #preferred: string | undefined;
+  readonly #queue: Attempt[];
+  /** When it has to be over, on the clock of `performance.now`. */
+  readonly #until: number;
+  readonly #running = new Set<Runner>();
+  readonly #endings: Ending[] = [];
+  readonly #outcome = Promise.withResolvers<Relayable>();
+  /** Attempts begun. */
+  #begun = 0;
+  /** An answer that counts if those before it fail. */
+  #reserve: { runner: Runner; result: Relayable } | undefined;
+  #over = false;
+
+  /** @param preferred upstream whose word on what is absent is final */
+  constructor(exchange: Exchange, edge: Edge, plan: PullPlan, preferred: string | undefined) {
+    this.#exchange = exchange;
+    this.#edge = edge;
+    this.#plan = plan;
+    this.#preferred = preferred;
+    this.#queue = [...plan.attempts];
+    this.#until = performance.now() + (plan.limitMs ?? TOTAL_MS - exchange.elapsed());
+  }
+
+  /** @throws OciError, ClientGone */
+  run(): Promise<Relayable> {
+    const { gone } = this.#exchange;
+    const onGone = () => this.#end(() => this.#outcome.reject(new ClientGone()));
+    if (gone.aborted) onGone();
+    else gone.addEventListener('abort', onGone, { once: true });
+    this.#proceed();
+    return this.#outcome.promise.finally(() => gone.removeEventListener('abort', onGone));
+  }
+
+  /** Starts the next attempt if nobody is being waited for; concludes when none is left. */
+  #proceed(): void {
+    if (this.#over || this.#running.size > 0) return;
+    if (this.#reserve) this.#win(this.#reserve.runner, this.#reserve.result);
+    else if (!this.#startNext(false)) this.#end(() => this.#outcome.reject(conclude(this.#endings, this.#plan.absent)));
+  }
+
+  #startNext(hedge: boolean): boolean {
+    const attempt = this.#queue.shift();
+    if (!attempt) return false;
+    const runner: Runner = {
+      attempt,
+      control: new AbortController(),
+      started: performance.now(),
+      hedge,
+      timer: undefined,
+    };
+    this.#running.add(runner);
+    this.#begun += 1;
+    const upstream = this.#edge.upstreams.get(attempt.upstream);
+    const ms = this.#timeFor(upstream, attempt);
+    if (!upstream || ms <= 0) {
+      this.#settled(runner, { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' });
+      return true;
+    }
+    upstream.hedges.earn();
+    // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
+    const patient = this.#plan.hasty !== true && this.#begun >= this.#plan.attempts.length;
+    if (this.#queue.length > 0) this.#expect(runner, upstream, ms);
+    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, patient }, runner.control).then(
+      (result) => this.#settled(runner, result),
+      (error: unknown) => {
+        if (!this.#over) this.#end(() => this.#outcome.reject(error));
+      },
+    );
+    return true;
+  }
+
+  #timeFor(upstream: Upstream | undefined, attempt: Attempt): number {
+    const deadlines = upstream?.config.deadlines;
+    const own = (attempt.class === 'data' ? deadlines?.blob : deadlines?.manifest) ?? RESERVE_MS;
+    return Math.round(Math.min(own, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
+  }
+
+  /** When the first byte is late, the next attempt starts beside this one. */
+  #expect(runner: Runner, upstream: Upstream, deadline: number): void {
+    const { attempt } = runner;
+    const latency = upstream.replica(attempt.url)?.latency[attempt.class === 'data' ? 'data' : 'control'];
+    const { floor } = upstream.config.hedge;
+    runner.timer = setTimeout(() => this.#late(upstream, attempt), hedgeAfter({ p95: latency?.p95, floor, deadline }));
+  }
+
+  #late(upstream: Upstream, attempt: Attempt): void {
+    if (this.#over || this.#queue.length === 0 || upstream.config.hedge.share === 0) return;
+    const { hedges } = this.#exchange;
+    // The trial of a half-open breaker always has the next upstream on standby: there is one at a time.
+    if (!attempt.trial && !upstream.hedges.spend()) {
+      hedges.refused += 1;
+      return;
+    }
+    hedges.started += 1;
+    this.#startNext(true);
+  }
+
+  #settled(runner: Runner, result: AttemptResult): void {
+    const wasRunning = this.#running.delete(runner);
+    clearTimeout(runner.timer);
+    if (this.#over || !wasRunning) {
+      discard(result);
+      return;
+    }
+    this.#note(runner, result);
+    const { attempt } = runner;
+    if (result.outcome === 'absent' || result.outcome === 'failed') {
+      this.#unserved(attempt, result);
+      this.#proceed();
+      return;
+    }
+    const relayable: Relayable = { ...result, attempt };
+    if (this.#running.size > 0 && this.#isProvisional(relayable)) {
+      this.#reserve ??= { runner, result: relayable };
+      return;
+    }
+    this.#win(runner, relayable);
+  }
+
+  /** A refusal, or a tag that nobody can vouch for, must not outrun the answer of who is merely slow. */
+  #isProvisional(result: Relayable): boolean {
+    return result.outcome === 'refused' || this.#plan.provisional?.(result) === true;
+  }
+
+  #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
+    if (result.outcome === 'failed' && result.early && this.#plan.hasty !== true) this.#queue.push(attempt);
+    else this.#endings.push({ upstream: attempt.upstream, ...result });
+    if (result.outcome !== 'absent') return;
+    const absence = { confirmed: result.confirmed, preferred: attempt.upstream === this.#preferred };
+    if (absenceEnds(absence, this.#plan.route.onAbsent))
+      this.#end(() => this.#outcome.reject(new OciError(this.#plan.absent)));
+  }
+
+  #win(winner: Runner, result: Relayable): void {
+    if (winner.hedge) this.#exchange.hedges.won += 1;
+    for (const runner of this.#running) {
+      if (runner.started > winner.started) continue;
+      // It was asked before, and is still silent: that is what its breaker should know.
+      const error = new UpstreamError('late', `${winner.attempt.upstream} answered first`);
+      runner.control.abort(error);
+      this.#note(runner, { outcome: 'failed', reason: error.reason, detail: error.message });
+    }
+    this.#end(() => this.#outcome.resolve(result), true);
+  }
+
+  #end(settle: () => void, won = false): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const runner of this.#running) {
+      clearTimeout(runner.timer);
+      runner.control.abort(new ClientGone());
+    }
+    this.#running.clear();
+    if (!won && this.#reserve) discard(this.#reserve.result);
+    settle();
+  }
+
+  #note({ attempt, started }: Runner, result: AttemptResult): void {
+    this.#exchange.attempts.push(recordOf(attempt, result, Math.round(performance.now() - started)));
+  }
+}
+
+function recordOf(attempt: Attempt, result: AttemptResult, ms: number): AttemptRecord {
+  return {
+    upstream: attempt.upstream,
+    url: attempt.url,
+    class: attempt.class,
+    outcome: result.outcome === 'redirect' ? 'served' : result.outcome,
+    ...('reason' in result ? { reason: result.reason, detail: result.detail } : {}),
+    ...('answer' in result ? { status: result.answer.status } : {}),
+    ms,
+  };
+}
+
+/** An answer that came too late. */
+function discard(result: AttemptResult): void {
+  if (!('lease' in result)) return;
+  if (result.body !== undefined && !Buffer.isBuffer(result.body)) result.body.destroy();
+  result.lease.ended('neutral');
+}

@@ -1,0 +1,111 @@
+import type { Attempt } from '../failover/plan.ts';
+import { OciError } from '../oci/error.ts';
+import type { ContentRange } from '../oci/range.ts';
+import { beginsAt, extentOf } from '../splice/extent.ts';
+import type { Leg } from '../splice/leg.ts';
+import type { TakeOver } from '../splice/transfer.ts';
+import { PrimedBody } from '../upstream/primed-body.ts';
+import type { BlobPull } from './blob-transfer.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
+import { absentCode, readingFor } from './reading.ts';
+
+/** How long a client may wait for somebody to go on, in milliseconds. */
+const LIMIT_MS = 9500;
+/** An upstream that broke off so often in one transfer is not asked again. */
+const MAX_BREAKS = 3;
+
+/** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
+export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, extent: ContentRange): TakeOver {
+  const breaks = new Map<string, number>();
+  return async (from, broken, error, alive) => {
+    const started = performance.now();
+    const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
+    breaks.set(broken.url, (breaks.get(broken.url) ?? 0) + 1);
+    const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && url === broken.url);
+    const attempts = brokenLast(planned(edge, pull), broken.url).filter(({ url }) => usable(url));
+    const result = await goOn(exchange, edge, planOf(exchange, edge, pull, extent, from, attempts));
+    const leg = result && legOf(result, extent, from);
+    const ms = Math.round(performance.now() - started);
+    const to = leg ? { to: leg.upstream } : {};
+    if (leg || !alive) exchange.splices.push({ from: broken.upstream, ...to, reason: error.reason, at: from, ms });
+    if (!leg) return undefined;
+    if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
+    exchange.notes.upstream = leg.upstream;
+    return leg;
+  };
+}
+
+function planned(edge: Edge, { route, request }: BlobPull): Attempt[] {
+  return planAttempts(edge, route, request.repository, 'data', false);
+}
+
+/** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */
+function brokenLast(attempts: readonly Attempt[], url: string): Attempt[] {
+  return [...attempts.filter((one) => one.url !== url), ...attempts.filter((one) => one.url === url)];
+}
+
+function planOf(
+  exchange: Exchange,
+  edge: Edge,
+  { route, request }: BlobPull,
+  extent: ContentRange,
+  from: number,
+  attempts: Attempt[],
+): PullPlan {
+  const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
+  return {
+    // One that lacks the blob does not end it: the next one may have it.
+    route: { ...route, onAbsent: 'next' },
+    attempts,
+    absent: absentCode(request),
+    limitMs: LIMIT_MS,
+    reading: (attempt) => {
+      const reading = readingFor(exchange, edge, request, attempt);
+      const { 'if-none-match': _, 'if-modified-since': __, ...headers } = reading.headers;
+      return {
+        ...reading,
+        headers: { ...headers, range },
+        // A client in the middle of a body cannot be sent elsewhere.
+        redirects: 'follow',
+        unfit: (head) => {
+          const begins = beginsAt(head, extent, from);
+          return typeof begins === 'string' ? begins : undefined;
+        },
+      };
+    },
+  };
+}
+
+/** @throws ClientGone */
+async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable | undefined> {
+  if (plan.attempts.length === 0) return undefined;
+  try {
+    return await fetchPull(exchange, edge, plan);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
+function legOf(
+  { outcome, answer, body, attempt, lease }: Relayable,
+  extent: ContentRange,
+  from: number,
+): Leg | undefined {
+  const begins = beginsAt(answer, extent, from);
+  if (outcome !== 'served' || !(body instanceof PrimedBody) || typeof begins === 'string') {
+    lease.ended('neutral');
+    return undefined;
+  }
+  const offered = extentOf(answer);
+  return {
+    upstream: attempt.upstream,
+    url: attempt.url,
+    source: body,
+    begins,
+    ends: offered && offered.last + 1,
+    lease,
+  };
+}

@@ -1,0 +1,40 @@
+import { UpstreamError } from '../upstream/upstream-error.ts';
+import { Pace, type PaceLimits } from './pace.ts';
+
+/** The clocks of who brings a body; they run only while it is waited for. */
+export class LegClock {
+  readonly #limits: PaceLimits;
+  readonly #pace: Pace;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limits: PaceLimits) {
+    this.#limits = limits;
+    this.#pace = new Pace(limits);
+  }
+
+  /** @param onStall called once, if no byte comes for too long */
+  start(onStall: (error: UpstreamError) => void): void {
+    const { stallMs } = this.#limits;
+    this.#pace.wait(performance.now());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => onStall(new UpstreamError('stall', `no byte for ${stallMs} ms`)), stallMs);
+  }
+
+  /** @returns whether it brings too little */
+  took(bytes: number): boolean {
+    this.#timer?.refresh();
+    return this.#pace.took(bytes, performance.now());
+  }
+
+  stop(): void {
+    this.#pace.hold(performance.now());
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Why somebody else is looked for when it brings too little. */
+  get slowness(): UpstreamError {
+    const { minRate, rateWindowMs } = this.#limits;
+    return new UpstreamError('stall', `less than ${minRate} bytes a second for ${Math.round(rateWindowMs / 1000)} s`);
+  }
+}
