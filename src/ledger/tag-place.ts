@@ -1,8 +1,17 @@
+import { type Route, toUpstream } from '../failover/rewrite.ts';
+import { authorityOf } from '../failover/stale-tag.ts';
+
 /** A tag at the upstream whose word counts for it; the repository in that upstream's names. */
 export interface TagPlace {
   upstream: string;
   repository: string;
   tag: string;
+}
+
+/** The place of a client's tag; undefined for a route that no upstream answers for. `repository` must begin with the route's prefix. */
+export function tagPlace(route: Route, repository: string, tag: string): TagPlace | undefined {
+  const authority = authorityOf(route);
+  return authority && { upstream: authority.upstream, repository: toUpstream(route, authority, repository), tag };
 }
 
 // No name of an upstream, repository or tag has a line end in it.
