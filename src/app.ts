@@ -12,6 +12,7 @@ import { adminHandler } from './status/admin.ts';
 import { FailoverRing } from './status/failover-ring.ts';
 import { Metrics } from './status/metrics.ts';
 import { type Snapshot, takeSnapshot } from './status/snapshot.ts';
+import { BufferPool } from './upstream/reader/buffer-pool.ts';
 import { Resolver } from './upstream/resolver.ts';
 
 export interface App {
@@ -57,7 +58,7 @@ class EdgeApp implements App {
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    this.#parts = { resolver: new Resolver(), observer, log };
+    this.#parts = { network: { resolver: new Resolver(), pool: new BufferPool() }, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');

@@ -8,11 +8,11 @@ import { Handler } from './proxy/handler.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
-import type { Resolver } from './upstream/resolver.ts';
+import type { Network } from './upstream/network.ts';
 import { Upstream } from './upstream/upstream.ts';
 
 export interface RuntimeParts {
-  resolver: Resolver;
+  network: Network;
   observer: Observer;
   log: Logger;
 }
@@ -33,7 +33,7 @@ export class Runtime {
   /** The end of the configuration before; who retires that one is told if it fails. */
   #predecessor: Promise<void> = Promise.resolve();
 
-  constructor(loaded: Loaded, { resolver, observer, log }: RuntimeParts, sealer: Sealer, previous?: Runtime) {
+  constructor(loaded: Loaded, { network, observer, log }: RuntimeParts, sealer: Sealer, previous?: Runtime) {
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     const names = Object.keys(config.upstreams);
@@ -44,7 +44,7 @@ export class Runtime {
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, upstream]) => [
         name,
-        kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, resolver, events),
+        kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
     let turn = 0;
@@ -61,7 +61,7 @@ export class Runtime {
         return turn;
       },
     };
-    this.handler = new Handler(this.edge, new Carrier(resolver), this.#catalog);
+    this.handler = new Handler(this.edge, new Carrier(network.resolver), this.#catalog);
   }
 
   /** Begins to probe what is new; resolves after the first round of probes, whatever it shows. */

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { type Loaded, loadConfig } from '../config/load.ts';
+import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { configPath } from './config-path.ts';
@@ -101,7 +102,7 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
 }
 
 async function upstreamFindings({ config, material }: Loaded): Promise<CheckFinding[]> {
-  const resolver = new Resolver();
+  const network = { resolver: new Resolver(), pool: new BufferPool() };
   const silent = {
     health: () => undefined,
     breaker: () => undefined,
@@ -110,7 +111,7 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
   };
   const findings = await Promise.all(
     Object.entries(config.upstreams).map(async ([name, upstreamConfig]) => {
-      const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, resolver, silent);
+      const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);
       try {
         await upstream.start();
         return await checkUpstream(upstream);

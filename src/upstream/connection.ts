@@ -1,8 +1,9 @@
+import tls from 'node:tls';
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
 import { Authorizer, type StaticUser } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
+import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
-import type { Resolver } from './resolver.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
 import { fetchToken } from './token-service.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -62,13 +63,16 @@ export class Connection {
   /** Until when it is taken for open; epoch milliseconds. */
   #openUntil = 0;
 
-  constructor(url: string, config: UpstreamConfig, secrets: Secrets, resolver: Resolver) {
+  constructor(url: string, config: UpstreamConfig, secrets: Secrets, network: Network) {
     this.url = new URL(url);
     this.#base = this.url.pathname.replace(/\/+$/, '');
     this.#config = config;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
-    this.#client = new Client(this.url, { ca: secrets.ca, connectMs: config.deadlines.connect, connections, resolver });
-    this.#streams = new Streams(this.#client);
+    const { ca } = secrets;
+    const connectMs = config.deadlines.connect;
+    this.#client = new Client(this.url, { ca, connectMs, connections, resolver: network.resolver });
+    const foreignCa = ca === undefined ? undefined : [...tls.getCACertificates('default'), ca];
+    this.#streams = new Streams(this.#client, this.url, { ca, foreignCa, connectMs, connections, network });
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
     const own = userOf(config.credentials, secrets.password);
@@ -144,7 +148,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#own?.close();
     this.#probes.close();
-    await this.#client.destroy();
+    await Promise.all([this.#client.destroy(), this.#streams.destroy()]);
   }
 
   #asOwn<A extends Answer | StreamAnswer>(asker: Asker<A>, call: UpstreamCall): Promise<A & Provenance> {

@@ -1,6 +1,8 @@
 import type { Answer, Call, Client } from './client.ts';
 import type { HeaderList } from './header-list.ts';
+import type { Network } from './network.ts';
 import { ReadableSource } from './readable-source.ts';
+import { Reader } from './reader/reader.ts';
 import { StreamedBody } from './streamed-body.ts';
 
 /** An answer whose body is streamed. */
@@ -10,22 +12,88 @@ export interface StreamAnswer {
   body: StreamedBody;
 }
 
+export interface StreamsOptions {
+  /** PEM; undefined: the system's. */
+  ca: string | undefined;
+  /** For hosts that redirects lead to. */
+  foreignCa: string[] | undefined;
+  /** Milliseconds for TCP and TLS. */
+  connectMs: number;
+  connections: number;
+  network: Network;
+}
+
+/** How long a host whose answers the reader cannot take is asked by the other client at once. */
+const UNREADABLE_MS = 600_000;
+/** Hosts that redirects lead to whose connections are kept. */
+const MAX_FOREIGN = 8;
+
 /** The requests of blobs: bodies are long, and handed on as they come. */
 export class Streams {
   readonly #client: Client;
+  readonly #options: StreamsOptions;
+  readonly #origin: string;
+  readonly #reader: Reader;
+  /** By origin; the one used last is the last. */
+  readonly #foreign = new Map<string, Reader>();
+  /** Until when an origin is not read by the reader; epoch milliseconds. */
+  readonly #unreadable = new Map<string, number>();
 
-  constructor(client: Client) {
+  constructor(client: Client, url: URL, options: StreamsOptions) {
     this.#client = client;
+    this.#options = options;
+    this.#origin = url.origin;
+    this.#reader = this.#make(url, options.ca);
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted before its head came */
   async send(call: Call): Promise<StreamAnswer> {
-    return streamed(await this.#client.send(call));
+    const read = await this.#read(this.#origin, () => this.#reader, call.path, call);
+    return read ?? streamed(await this.#client.send(call));
   }
 
   /** The same to another host. @param url absolute; `call.path` is ignored */
   async sendElsewhere(url: URL, call: Call): Promise<StreamAnswer> {
-    return streamed(await this.#client.sendElsewhere(url, call));
+    const read = await this.#read(url.origin, () => this.#foreignReader(url), url.pathname + url.search, call);
+    return read ?? streamed(await this.#client.sendElsewhere(url, call));
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([this.#reader, ...this.#foreign.values()].map((reader) => reader.destroy()));
+  }
+
+  /** Undefined: the reader cannot take what comes from there. */
+  async #read(
+    origin: string,
+    reader: () => Reader,
+    path: string,
+    { method, headers, signal }: Call,
+  ): Promise<StreamAnswer | undefined> {
+    if (method !== 'GET' || (this.#unreadable.get(origin) ?? 0) > Date.now()) return undefined;
+    const answer = await reader().get({ path, headers, signal });
+    if (answer !== 'unreadable')
+      return { status: answer.status, headers: answer.headers, body: new StreamedBody(answer.body) };
+    if (this.#unreadable.size >= MAX_FOREIGN) this.#unreadable.clear();
+    this.#unreadable.set(origin, Date.now() + UNREADABLE_MS);
+    return undefined;
+  }
+
+  #foreignReader(url: URL): Reader {
+    const reader = this.#foreign.get(url.origin) ?? this.#make(url, this.#options.foreignCa);
+    this.#foreign.delete(url.origin);
+    this.#foreign.set(url.origin, reader);
+    for (const [origin, oldest] of this.#foreign) {
+      if (this.#foreign.size <= MAX_FOREIGN) break;
+      this.#foreign.delete(origin);
+      // Bodies under way would fail with it: it goes when they are done.
+      oldest.retire();
+    }
+    return reader;
+  }
+
+  #make(url: URL, ca: string | string[] | undefined): Reader {
+    const { connectMs, connections, network } = this.#options;
+    return new Reader(url, { ca, connectMs, connections, ...network });
   }
 }
 

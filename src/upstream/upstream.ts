@@ -5,10 +5,10 @@ import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '
 import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
 import type { UpstreamEvents } from './events.ts';
+import type { Network } from './network.ts';
 import type { ProbeReport } from './probe.ts';
 import { Prober } from './prober.ts';
 import { Replica } from './replica.ts';
-import type { Resolver } from './resolver.ts';
 
 interface Member {
   replica: Replica;
@@ -31,13 +31,13 @@ export class Upstream {
   #readOnly = false;
   #unhealthy: string[] = [];
 
-  constructor(name: string, config: UpstreamConfig, secrets: Secrets, resolver: Resolver, events: UpstreamEvents) {
+  constructor(name: string, config: UpstreamConfig, secrets: Secrets, network: Network, events: UpstreamEvents) {
     this.name = name;
     this.config = config;
     this.ca = secrets.ca;
     this.hedges = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
-    this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, resolver)]));
+    this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, network)]));
   }
 
   /** Begins to probe; resolves after the first round. */
@@ -87,7 +87,7 @@ export class Upstream {
     };
   }
 
-  #member(url: string, secrets: Secrets, resolver: Resolver): Member {
+  #member(url: string, secrets: Secrets, network: Network): Member {
     const replica = new Replica(
       this.name,
       url,
@@ -95,7 +95,7 @@ export class Upstream {
       new Canary(this.config.probe.canary, this.config.credentials !== 'forward'),
       this.#events,
     );
-    const connection = new Connection(url, this.config, secrets, resolver);
+    const connection = new Connection(url, this.config, secrets, network);
     const prober = new Prober(replica, connection, this.config.probe, (report) => this.#reported(report));
     return { replica, connection, prober };
   }

@@ -6,6 +6,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { startLabRegistry } from '../../src/lab/registry.ts';
 import { readBody } from '../../src/upstream/body.ts';
 import { Connection, type Secrets } from '../../src/upstream/connection.ts';
+import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
 
@@ -38,7 +39,7 @@ async function serve(t: Test, answer: (request: IncomingMessage, response: Serve
 
 function connect(t: Test, url: string, given: object = {}, secrets: Secrets = {}): Connection {
   const config = upstreamSchema.parse({ urls: [url], ...given });
-  const connection = new Connection(url, config, secrets, new Resolver());
+  const connection = new Connection(url, config, secrets, { resolver: new Resolver(), pool: new BufferPool() });
   t.teardown(() => connection.close());
   return connection;
 }

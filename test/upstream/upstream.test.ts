@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { configSchema } from '../../src/config/schema.ts';
 import { type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
 import type { UpstreamEvents } from '../../src/upstream/events.ts';
+import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 import { until } from '../helpers/until.ts';
@@ -27,7 +28,13 @@ async function start(t: Test, options: LabRegistryOptions = {}, probe: object = 
     probe: { ...PROBE, canary: 'library/canary:latest', ...probe },
     ...more,
   });
-  const upstream = new Upstream('harbor', config, { password: 'hunter2' }, new Resolver(), listener);
+  const upstream = new Upstream(
+    'harbor',
+    config,
+    { password: 'hunter2' },
+    { resolver: new Resolver(), pool: new BufferPool() },
+    listener,
+  );
   t.teardown(() => upstream.stop());
   return { registry, upstream, events };
 }
@@ -99,7 +106,7 @@ t.test('tokens for probes and for traffic, the password in no error', async (t) 
     'wrong',
     upstreamSchema.parse({ urls: [registry.url], probe: { ...PROBE, canary: 'library/canary:latest' }, credentials }),
     { password: 'not-hunter2' },
-    new Resolver(),
+    { resolver: new Resolver(), pool: new BufferPool() },
     { health: () => undefined, breaker: () => undefined, gate: () => undefined, credentials: () => undefined },
   );
   t.teardown(() => wrong.stop());
@@ -124,7 +131,13 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
     gate: () => undefined,
     credentials: () => undefined,
   };
-  const upstream = new Upstream('open', config, { password: 'hunter2' }, new Resolver(), quiet);
+  const upstream = new Upstream(
+    'open',
+    config,
+    { password: 'hunter2' },
+    { resolver: new Resolver(), pool: new BufferPool() },
+    quiet,
+  );
   t.teardown(() => upstream.stop());
   const ahead = () =>
     upstream.connection(url)?.authorizationAhead(['repository:a:push'], undefined, AbortSignal.timeout(2000));

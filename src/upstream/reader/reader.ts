@@ -69,6 +69,12 @@ export class Reader {
     return this.#idle.length;
   }
 
+  /** Takes no more requests; connections close when their bodies are done. */
+  retire(): void {
+    this.#destroyed = true;
+    for (const line of [...this.#idle]) line.close();
+  }
+
   /** Closes all connections; bodies under way fail. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
