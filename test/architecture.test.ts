@@ -16,6 +16,7 @@ const RULES: Record<string, Rule> = {
   failover: { loads: ['oci'], types: ['config'] },
   upstream: { loads: ['oci', 'config', 'failover'] },
   ledger: { loads: ['oci', 'failover'] },
+  digest: { loads: ['oci', 'upstream'] },
   splice: { loads: ['oci', 'upstream', 'digest'] },
   auth: { loads: ['oci', 'config', 'upstream'] },
   proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'] },

@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { type Blame, blame } from '../../src/digest/blame.ts';
+
+const NOTHING: Blame = { verified: [], rotten: [], doubted: [] };
+
+t.test('whom a digest clears and whom it blames', async (t) => {
+  const rows: [string, contributors: string[], verifiedBefore: string[], right: boolean, Partial<Blame>][] = [
+    ['right, one', ['a'], [], true, { verified: ['a'] }],
+    ['right, one that was verified', ['a'], ['a'], true, { verified: ['a'] }],
+    ['right, two: nobody was read whole', ['a', 'b'], [], true, {}],
+    ['right, two, one verified', ['a', 'b'], ['a'], true, {}],
+    ['right, nobody', [], [], true, {}],
+    ['wrong, one', ['a'], [], false, { rotten: ['a'] }],
+    ['wrong, one that was verified: it rotted since', ['a'], ['a'], false, { rotten: ['a'] }],
+    ['wrong, two', ['a', 'b'], [], false, { rotten: ['a', 'b'] }],
+    ['wrong, two, one verified', ['a', 'b'], ['a'], false, { rotten: ['b'], doubted: ['a'] }],
+    ['wrong, two, both verified', ['a', 'b'], ['a', 'b'], false, { rotten: ['a', 'b'] }],
+    ['wrong, three, two verified', ['a', 'b', 'c'], ['a', 'c'], false, { rotten: ['b'], doubted: ['a', 'c'] }],
+    ['wrong, and another is verified', ['a'], ['b'], false, { rotten: ['a'] }],
+    ['wrong, nobody', [], [], false, {}],
+  ];
+  for (const [name, contributors, before, right, expected] of rows)
+    t.same(
+      blame(contributors, (upstream) => before.includes(upstream), right),
+      { ...NOTHING, ...expected },
+      name,
+    );
+});
+
+t.test('wrong bytes are always of somebody, and nobody who did not contribute is touched', async (t) => {
+  const names = fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd'));
+  fc.assert(
+    fc.property(names, names, fc.boolean(), (contributors, before, right) => {
+      const { verified, rotten, doubted } = blame(contributors, (upstream) => before.includes(upstream), right);
+      const touched = [...verified, ...rotten, ...doubted];
+      return (
+        touched.every((upstream) => contributors.includes(upstream)) &&
+        new Set(touched).size === touched.length &&
+        (right ? rotten.length + doubted.length === 0 : touched.length === contributors.length) &&
+        (right || contributors.length === 0 || rotten.length > 0)
+      );
+    }),
+  );
+  t.pass('for all');
+});
