@@ -1,7 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Loaded } from './config/load.ts';
+import { Ledger } from './ledger/ledger.ts';
 import { explain } from './proxy/explain.ts';
+import { ManifestMemory } from './proxy/manifest-memory.ts';
 import type { RequestRecord } from './proxy/record.ts';
 import { Sealer } from './proxy/sealer.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
@@ -36,6 +38,7 @@ class EdgeApp implements App {
   readonly #startedAt = Date.now();
   readonly #failovers = new FailoverRing();
   readonly #metrics: Metrics;
+  readonly #ledger: Ledger;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: AdminListener;
@@ -58,7 +61,15 @@ class EdgeApp implements App {
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    this.#parts = { network: { resolver: new Resolver(), pool: new BufferPool() }, observer, log };
+    this.#ledger = new Ledger(loaded.config.ledger);
+    const memory = new ManifestMemory(loaded.config.manifests);
+    this.#parts = {
+      ledger: this.#ledger,
+      memory,
+      network: { resolver: new Resolver(), pool: new BufferPool() },
+      observer,
+      log,
+    };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');
@@ -116,6 +127,7 @@ class EdgeApp implements App {
     await this.#redirect?.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
     await this.#runtime.retire();
+    this.#ledger.close();
     await this.#admin.close();
   }
 

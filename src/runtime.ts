@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
 import type { Loaded } from './config/load.ts';
 import { resolveRoute } from './failover/rewrite.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import { Carrier } from './proxy/carrier.ts';
 import { Catalog } from './proxy/catalog.ts';
 import type { Edge } from './proxy/edge.ts';
 import { Handler } from './proxy/handler.ts';
+import { Herd } from './proxy/herd.ts';
+import type { ManifestMemory } from './proxy/manifest-memory.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
@@ -12,6 +15,8 @@ import type { Network } from './upstream/network.ts';
 import { Upstream } from './upstream/upstream.ts';
 
 export interface RuntimeParts {
+  ledger: Ledger;
+  memory: ManifestMemory;
   network: Network;
   observer: Observer;
   log: Logger;
@@ -33,7 +38,12 @@ export class Runtime {
   /** The end of the configuration before; who retires that one is told if it fails. */
   #predecessor: Promise<void> = Promise.resolve();
 
-  constructor(loaded: Loaded, { network, observer, log }: RuntimeParts, sealer: Sealer, previous?: Runtime) {
+  constructor(
+    loaded: Loaded,
+    { ledger, memory, network, observer, log }: RuntimeParts,
+    sealer: Sealer,
+    previous?: Runtime,
+  ) {
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     const names = Object.keys(config.upstreams);
@@ -47,12 +57,21 @@ export class Runtime {
         kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
+    // Under a name whose upstream changed, another registry may be now.
+    for (const name of previous?.names ?? []) {
+      if (kept(name)) continue;
+      ledger.forget(name);
+      memory.forget(name);
+    }
     let turn = 0;
     this.edge = {
       config,
       routes: config.routes.map(resolveRoute),
       upstreams: this.#upstreams,
       views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
+      ledger,
+      memory,
+      herd: new Herd(config.manifests.tagFreshness),
       sealer,
       observer,
       log,
@@ -73,6 +92,10 @@ export class Runtime {
   /** The upstream of that name, if its configuration and secrets are just these. */
   unchanged(name: string, identity: string): Upstream | undefined {
     return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
+  }
+
+  get names(): string[] {
+    return [...this.#upstreams.keys()];
   }
 
   owns(upstream: Upstream): boolean {

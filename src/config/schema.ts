@@ -136,6 +136,25 @@ export const configSchema = z.strictObject({
     .describe(
       'What the edge remembers of tags, so that no fallback takes one back in time. In memory only. A change needs a restart.',
     ),
+  manifests: z
+    .strictObject({
+      memory: z
+        .int()
+        .min(0)
+        .max(1_073_741_824)
+        .default(33_554_432)
+        .describe('Bytes of manifests that are kept in memory by their digest. 0: none.'),
+      keep: duration('10m', 0).describe(
+        "How long one is kept; at most a minute where the upstream decides by the client's own credentials. 0: not at all.",
+      ),
+      tagFreshness: duration('0s', 0).describe(
+        'How long the answer to a request by tag is given again without asking any upstream. 0: each request is asked, but for those that are being asked at the same moment.',
+      ),
+    })
+    .prefault({})
+    .describe(
+      'Manifests that were read and proven answer the next request by digest. A change of `memory` or `keep` needs a restart.',
+    ),
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),

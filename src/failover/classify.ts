@@ -75,9 +75,13 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
   return { outcome: 'failed', reason: 'credentials' };
 }
 
-/** What a 404 means once the canary was read again: nothing, if the upstream cannot read that either. */
-export function confirmAbsence(canary: CanaryState): Outcome {
+/**
+ * What a 404 means once the canary was read again: nothing, if the upstream cannot read that either, or if it is known to have had it.
+ * @param known the ledger has a tag that is at this very digest there
+ */
+export function confirmAbsence(canary: CanaryState, known = false): Outcome {
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
+  if (known) return { outcome: 'failed', reason: 'storage' };
   return { outcome: 'absent', confirmed: canary === 'good' };
 }
 

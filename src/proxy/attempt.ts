@@ -23,6 +23,8 @@ export interface Reading {
   wholeUpTo: number | undefined;
   /** Digest that the body must have, where the request names it. */
   digest: string | undefined;
+  /** The ledger knows that it is there, so that a 404 is a failure. */
+  known?: boolean;
   /** Instead of the upstream's setting. */
   redirects?: 'follow';
   /** Why a good answer is not the one that is needed, if it is not. */
@@ -35,7 +37,7 @@ export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'u
 export interface Served {
   answer: Head;
   body: Buffer | PrimedBody | undefined;
-  lease: Lease;
+  lease: Pick<Lease, 'ended'>;
 }
 
 export type AttemptResult =
@@ -135,7 +137,7 @@ async function readWhole(
   lease: Lease,
 ): Promise<AttemptResult> {
   const { answer, asked } = await ask(connection, call, reading);
-  const outcome = await judge(upstream, replica, answer);
+  const outcome = await judge(upstream, replica, answer, reading);
   const small = SMALL_OUTCOMES.has(outcome.outcome);
   if (small || asked.method === 'HEAD') {
     await answer.body.dump({ limit: 65_536 });
@@ -158,7 +160,7 @@ async function stream(
 ): Promise<AttemptResult> {
   const answer: UpstreamStream = await connection.stream(call);
   try {
-    const outcome = await judge(upstream, replica, answer);
+    const outcome = await judge(upstream, replica, answer, reading);
     const unfit = outcome.outcome === 'served' ? reading.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
@@ -197,7 +199,7 @@ async function ask(
   return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...reading, method: 'GET' } };
 }
 
-async function judge(upstream: Upstream, replica: Replica, answer: Head): Promise<Outcome> {
+async function judge(upstream: Upstream, replica: Replica, answer: Head, { known = false }: Reading): Promise<Outcome> {
   const { credentials } = upstream.config;
   const outcome = classify(
     {
@@ -212,7 +214,7 @@ async function judge(upstream: Upstream, replica: Replica, answer: Head): Promis
   );
   if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
   // Storage that was unmounted answers 404 to everything: only a canary that is read now tells the two apart.
-  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url)) : outcome;
+  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;
 }
 
 /** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */

@@ -2,7 +2,11 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Herd } from './herd.ts';
+import type { ManifestMemory } from './manifest-memory.ts';
+import type { ManifestRead } from './manifest-pull.ts';
 import type { Observer } from './record.ts';
 import type { Sealer } from './sealer.ts';
 
@@ -13,6 +17,10 @@ export interface Edge {
   upstreams: ReadonlyMap<string, Upstream>;
   /** State of every upstream, taken anew at each call. */
   views(): ReadonlyMap<string, UpstreamView>;
+  ledger: Ledger;
+  memory: ManifestMemory;
+  /** Reads of manifests that several clients wait for. */
+  herd: Herd<ManifestRead>;
   sealer: Sealer;
   observer: Observer;
   log: Logger;

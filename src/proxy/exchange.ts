@@ -25,7 +25,18 @@ export class Exchange {
   readonly notes: Partial<
     Pick<
       RequestRecord,
-      'kind' | 'repository' | 'reference' | 'route' | 'upstream' | 'preferred' | 'code' | 'outcome' | 'detail'
+      | 'kind'
+      | 'repository'
+      | 'reference'
+      | 'route'
+      | 'upstream'
+      | 'preferred'
+      | 'code'
+      | 'outcome'
+      | 'detail'
+      | 'coalesced'
+      | 'memory'
+      | 'tag'
     >
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */

@@ -1,22 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
-import type { RegistryRequest } from '../oci/request.ts';
 import { blobTransfer } from './blob-transfer.ts';
 import type { Carrier } from './carrier.ts';
 import type { Catalog } from './catalog.ts';
+import { fetchContent } from './content-pull.ts';
 import { fetchDownload } from './download.ts';
 import type { Edge } from './edge.ts';
 import { Exchange } from './exchange.ts';
+import { fetchManifest } from './manifest-pull.ts';
 import { type Asked, parse } from './parse.ts';
 import { fetchPassthrough } from './passthrough.ts';
 import { fetchPing } from './ping.ts';
-import { fetchBlobHead, fetchPull, type PullPlan, planAttempts } from './pull.ts';
+import type { Relayable } from './pull.ts';
 import { pullReply } from './pull-reply.ts';
 import { fetchPush } from './push.ts';
+import { notePush } from './push-note.ts';
 import { planWrite } from './push-plan.ts';
 import { pushReply } from './push-reply.ts';
-import { absentCode, isPull, readingFor } from './reading.ts';
+import { isPull, type ManifestRequest, type PullRequest } from './reading.ts';
 import { relay } from './relay.ts';
 import type { Reply } from './reply.ts';
 import { settle } from './settle.ts';
@@ -77,37 +79,26 @@ export class Handler {
     if (isPull(request)) return this.#pull(exchange, asked, request, route);
     const plan = await planWrite(this.#edge, route, registry, request);
     const answer = await fetchPush(exchange, this.#edge, this.#carrier, plan);
+    notePush(this.#edge, plan, answer);
     return pushReply(exchange, this.#edge, registry, plan, answer);
   }
 
-  async #pull(
-    exchange: Exchange,
-    asked: Registry,
-    request: Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>,
-    route: Route,
-  ): Promise<Reply> {
+  async #pull(exchange: Exchange, asked: Registry, request: PullRequest, route: Route): Promise<Reply> {
     const edge = this.#edge;
-    const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
-    const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-    const planned = () => planAttempts(edge, route, request.repository, trafficClass, blobHead);
-    const plan: PullPlan = {
-      route,
-      attempts: planned(),
-      reading: (attempt) => readingFor(exchange, edge, request, attempt),
-      absent: absentCode(request),
-    };
-    const result = blobHead
-      ? await fetchBlobHead(exchange, edge, plan, planned)
-      : await fetchPull(exchange, edge, plan);
-    if (request.kind === 'blob' && result.outcome === 'served') {
-      const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
-      edge.upstreams
-        .get(result.attempt.upstream)
-        ?.replica(result.attempt.url)
-        ?.canary.remember(result.attempt.repository, request.digest, size);
-    }
+    const preferred = route.pull[0]?.upstream;
+    if (preferred !== undefined) exchange.notes.preferred = preferred;
+    const result =
+      request.kind === 'manifest'
+        ? await this.#manifest(exchange, request, route)
+        : await fetchContent(exchange, edge, route, request);
     return pullReply(exchange, edge, asked, result, (body) =>
       blobTransfer(exchange, edge, { request, route }, result, body),
     );
+  }
+
+  async #manifest(exchange: Exchange, request: ManifestRequest, route: Route): Promise<Relayable> {
+    const { result, tag } = await fetchManifest(exchange, this.#edge, route, request);
+    if (tag) exchange.notes.tag = tag;
+    return result;
   }
 }

@@ -59,6 +59,8 @@ export async function pullReply(
 export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, passed?: string): [string, string][] {
   const headers: [string, string][] = [['x-breakwater-upstream', upstream]];
   if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
+  const { tag } = exchange.notes;
+  if (tag?.text !== undefined) headers.push(['warning', `299 - "${quotable(tag.text)}"`]);
   const { preferred } = exchange.notes;
   if (preferred === undefined || preferred === upstream) return headers;
   const why =
@@ -68,8 +70,12 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
     'not available';
   exchange.notes.detail ??= `${preferred}: ${why}`;
   const text = `served by ${upstream} because ${preferred} is not available (${why})`;
-  headers.push(['warning', `299 - "${text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512)}"`]);
+  headers.push(['warning', `299 - "${quotable(text)}"`]);
   return headers;
+}
+
+function quotable(text: string): string {
+  return text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512);
 }
 
 function bodyOf(

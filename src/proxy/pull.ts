@@ -4,8 +4,9 @@ import type { ErrorCode } from '../oci/error.ts';
 import { OciError } from '../oci/error.ts';
 import type { AttemptResult, Reading } from './attempt.ts';
 import type { Edge } from './edge.ts';
-import type { Exchange } from './exchange.ts';
+
 import { Race } from './race.ts';
+import type { PullScope } from './scope.ts';
 
 export interface PullPlan {
   route: Route;
@@ -23,6 +24,8 @@ export interface PullPlan {
    * go back in time because its upstream is.
    */
   provisional?: (result: Relayable) => boolean;
+  /** Told of an upstream that said, and is believed, that it has no such thing. */
+  onAbsent?: (upstream: string) => void;
 }
 
 export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };
@@ -43,11 +46,8 @@ export function planAttempts(
  * relayed.
  * @throws OciError 404 or 503 as `conclude` has it; ClientGone
  */
-export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable> {
-  const preferred = plan.route.pull[0]?.upstream;
-  if (preferred !== undefined) exchange.notes.preferred = preferred;
-  exchange.passedOver = plan.attempts.find((attempt) => attempt.upstream === preferred)?.why;
-  return new Race(exchange, edge, plan, preferred).run();
+export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): Promise<Relayable> {
+  return new Race(scope, edge, plan).run();
 }
 
 /**
@@ -55,7 +55,7 @@ export async function fetchPull(exchange: Exchange, edge: Edge, plan: PullPlan):
  * whether it still takes writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
  */
 export async function fetchBlobHead(
-  exchange: Exchange,
+  scope: PullScope,
   edge: Edge,
   plan: PullPlan,
   replan: () => Attempt[],
@@ -63,12 +63,12 @@ export async function fetchBlobHead(
   const asked = plan.attempts[0];
   const only = plan.attempts.every((attempt) => attempt.upstream === plan.route.push?.upstream);
   try {
-    return await fetchPull(exchange, edge, { ...plan, hasty: only });
+    return await fetchPull(scope, edge, { ...plan, hasty: only });
   } catch (error) {
     if (!(error instanceof OciError) || error.status !== 503 || !asked || !only) throw error;
     await edge.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
     const attempts = replan();
     if (attempts.length === 0 || attempts.some((attempt) => attempt.upstream === asked.upstream)) throw error;
-    return fetchPull(exchange, edge, { ...plan, attempts });
+    return fetchPull(scope, edge, { ...plan, attempts });
   }
 }

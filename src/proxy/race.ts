@@ -6,9 +6,10 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { type AttemptResult, attemptRead } from './attempt.ts';
 import type { Edge } from './edge.ts';
-import { ClientGone, type Exchange } from './exchange.ts';
+import { ClientGone } from './exchange.ts';
 import type { PullPlan, Relayable } from './pull.ts';
 import type { AttemptRecord } from './record.ts';
+import type { PullScope } from './scope.ts';
 
 /** An attempt under way. */
 interface Runner {
@@ -30,9 +31,10 @@ const RESERVE_MS = 1000;
  * are cancelled at once.
  */
 export class Race {
-  readonly #exchange: Exchange;
+  readonly #scope: PullScope;
   readonly #edge: Edge;
   readonly #plan: PullPlan;
+  /** Whose word on what is absent is final. */
   readonly #preferred: string | undefined;
   readonly #queue: Attempt[];
   /** When it has to be over, on the clock of `performance.now`. */
@@ -46,19 +48,18 @@ export class Race {
   #reserve: { runner: Runner; result: Relayable } | undefined;
   #over = false;
 
-  /** @param preferred upstream whose word on what is absent is final */
-  constructor(exchange: Exchange, edge: Edge, plan: PullPlan, preferred: string | undefined) {
-    this.#exchange = exchange;
+  constructor(scope: PullScope, edge: Edge, plan: PullPlan) {
+    this.#scope = scope;
     this.#edge = edge;
     this.#plan = plan;
-    this.#preferred = preferred;
+    this.#preferred = plan.route.pull[0]?.upstream;
     this.#queue = [...plan.attempts];
-    this.#until = performance.now() + (plan.limitMs ?? TOTAL_MS - exchange.elapsed());
+    this.#until = performance.now() + (plan.limitMs ?? TOTAL_MS - scope.elapsed());
   }
 
   /** @throws OciError, ClientGone */
   run(): Promise<Relayable> {
-    const { gone } = this.#exchange;
+    const { gone } = this.#scope;
     const onGone = () => this.#end(() => this.#outcome.reject(new ClientGone()));
     if (gone.aborted) onGone();
     else gone.addEventListener('abort', onGone, { once: true });
@@ -120,7 +121,7 @@ export class Race {
 
   #late(upstream: Upstream, attempt: Attempt): void {
     if (this.#over || this.#queue.length === 0 || upstream.config.hedge.share === 0) return;
-    const { hedges } = this.#exchange;
+    const { hedges } = this.#scope;
     // The trial of a half-open breaker always has the next upstream on standby: there is one at a time.
     if (!attempt.trial && !upstream.hedges.spend()) {
       hedges.refused += 1;
@@ -161,13 +162,14 @@ export class Race {
     if (result.outcome === 'failed' && result.early && this.#plan.hasty !== true) this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') return;
+    if (result.confirmed) this.#plan.onAbsent?.(attempt.upstream);
     const absence = { confirmed: result.confirmed, preferred: attempt.upstream === this.#preferred };
     if (absenceEnds(absence, this.#plan.route.onAbsent))
       this.#end(() => this.#outcome.reject(new OciError(this.#plan.absent)));
   }
 
   #win(winner: Runner, result: Relayable): void {
-    if (winner.hedge) this.#exchange.hedges.won += 1;
+    if (winner.hedge) this.#scope.hedges.won += 1;
     for (const runner of this.#running) {
       if (runner.started > winner.started) continue;
       // It was asked before, and is still silent: that is what its breaker should know.
@@ -191,7 +193,7 @@ export class Race {
   }
 
   #note({ attempt, started }: Runner, result: AttemptResult): void {
-    this.#exchange.attempts.push(recordOf(attempt, result, Math.round(performance.now() - started)));
+    this.#scope.attempts.push(recordOf(attempt, result, Math.round(performance.now() - started)));
   }
 }
 

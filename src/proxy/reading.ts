@@ -8,6 +8,8 @@ import { pullHeaders } from './header-rules.ts';
 
 export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 
+export type ManifestRequest = Extract<PullRequest, { kind: 'manifest' }>;
+
 /** A tag list of Artifact Registry comes in one piece, with all its manifests. */
 const MAX_LIST = 33_554_432;
 const ABSENT: Record<PullRequest['kind'], ErrorCode> = {
@@ -30,6 +32,7 @@ export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest,
   const headers = pullHeaders(exchange);
   // Manifests are read whole, so that they can be proven: a part of one proves nothing.
   if (request.kind !== 'blob') delete headers.range;
+  const digest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
   return {
     method: request.method === 'HEAD' ? 'HEAD' : 'GET',
     path: pathOf(request, attempt.repository),
@@ -38,7 +41,8 @@ export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest,
     clientAuthorization: exchange.headers.authorization,
     wholeUpTo:
       request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
-    digest: request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined,
+    digest,
+    known: digest !== undefined && edge.ledger.knows(attempt.upstream, attempt.repository, digest),
   };
 }
 

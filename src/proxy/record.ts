@@ -1,5 +1,6 @@
 import type { Failure } from '../failover/classify.ts';
 import type { TrafficClass } from '../failover/view.ts';
+import type { TagNote } from './tag-read.ts';
 
 /** One request to one upstream URL. */
 export interface AttemptRecord {
@@ -64,6 +65,12 @@ export interface RequestRecord {
   /** Upstream that would have been asked first were everything well. */
   preferred?: string;
   attempts: AttemptRecord[];
+  /** The attempts were made for another request too, which counts them. */
+  coalesced?: boolean;
+  /** Answered without asking any upstream. */
+  memory?: boolean;
+  /** What the ledger had to say of the tag. */
+  tag?: TagNote;
   hedges: HedgeCounts;
   splices: SpliceRecord[];
   status: number;

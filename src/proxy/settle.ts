@@ -56,7 +56,8 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
 function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
   const record = recordOf(exchange, error);
   edge.observer.record(record);
-  const level = record.outcome === 'failed' || record.outcome === 'cut' ? 'warn' : 'info';
+  const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned';
+  const level = bad ? 'warn' : 'info';
   edge.log[level](logLine(record), 'request');
 }
 

@@ -79,7 +79,7 @@ export class Metrics implements Observer {
     this.#firstByte.observe({ kind, outcome }, request.firstByteMs / 1000);
     this.#bytes.inc({ direction: 'in', upstream }, request.bytesIn);
     this.#bytes.inc({ direction: 'out', upstream }, request.bytesOut);
-    for (const attempt of request.attempts) {
+    for (const attempt of request.coalesced ? [] : request.attempts) {
       const { outcome: result, reason = NONE } = attempt;
       this.#attempts.inc({ upstream: attempt.upstream, class: attempt.class, outcome: result, reason });
     }

@@ -1,0 +1,25 @@
+import { isDigest } from '../oci/reference.ts';
+import type { Edge } from './edge.ts';
+import type { PushAnswer } from './push.ts';
+import type { PushPlan } from './push-plan.ts';
+
+/** Takes note of a write that was acknowledged, before its client hears of it: what it made current, or took away. */
+export function notePush(edge: Edge, { request }: PushPlan, { status, headers, attempt }: PushAnswer): void {
+  if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
+  edge.herd.forget();
+  const { upstream, repository } = attempt;
+  const { reference } = request;
+  const at = edge.ledger.now();
+  if (request.method === 'PUT') {
+    const digest = headers.get('docker-content-digest');
+    if (!reference.includes(':') && digest !== undefined && isDigest(digest))
+      edge.ledger.seen({ upstream, repository, tag: reference }, digest, at);
+  } else if (request.method === 'DELETE') {
+    if (reference.includes(':')) {
+      edge.ledger.deletedDigest(upstream, repository, reference, at);
+      edge.memory.forget(upstream, repository, reference);
+    } else {
+      edge.ledger.deleted({ upstream, repository, tag: reference }, at);
+    }
+  }
+}
