@@ -16,7 +16,3 @@ export interface HashBatch {
 
 /** The answer to a batch, when all of it was read: the digests asked for, in hex. Batches are answered in the order they came in. */
 export type HashReply = [job: number, hex: string][];
-
-export function emptyBatch(): HashBatch {
-  return { begun: [], jobs: [], pieces: [], finished: [], dropped: [] };
-}

@@ -1,26 +1,16 @@
 import type { Worker } from 'node:worker_threads';
 import type { Chunk } from '../upstream/chunk.ts';
-import { emptyBatch, type HashAlgorithm, type HashBatch, type HashReply } from './hash-batch.ts';
+import { BatchBuilder, type Held } from './batch-builder.ts';
+import type { HashAlgorithm, HashReply } from './hash-batch.ts';
 import { type HashLane, HashUnavailable, LaneJob } from './hash-job.ts';
 
-/** A message and its answer cost the main thread some 50 us, so bytes are collected: up to so many, … */
-const BATCH_BYTES = 1_048_576;
-/** … so many pieces (a piece of few bytes may hold a whole pooled buffer), … */
-const BATCH_PIECES = 64;
-/** … and so many milliseconds. */
+/** Milliseconds for which bytes are collected before they are sent. */
 const BATCH_MS = 2;
 /** Bytes that may wait in all, … */
 const ALL_BYTES = 33_554_432;
 /** … but of one job not more than the first, and always the second. */
 const MOST_BYTES = 4_194_304;
 const LEAST_BYTES = 262_144;
-
-/** Bytes that the thread still has to read, and what is to be done then. */
-interface Held {
-  job: LaneJob;
-  bytes: number;
-  chunk?: Chunk;
-}
 
 /**
  * One life of the worker thread, which reads chunks where they lie. A chunk is released only after the thread has answered the batch it
@@ -36,16 +26,13 @@ export class HashThread implements HashLane {
   readonly #posted: Held[][] = [];
   readonly #timer: NodeJS.Timeout;
   #lastNumber = 0;
-  #batch = emptyBatch();
-  #held: Held[] = [];
-  #batchBytes = 0;
+  #next = new BatchBuilder();
   #soon = false;
-  #copies: ArrayBuffer[] = [];
   #proved = false;
   #cause: unknown;
   #ended = false;
 
-  /** @param onEnd called once, when it has died or was closed, after its jobs were told */
+  /** @param onEnd called once, when it has died or was closed, before its jobs are told */
   constructor(worker: Worker, onEnd: (thread: HashThread, error: HashUnavailable) => void) {
     this.#worker = worker;
     this.#onEnd = onEnd;
@@ -78,31 +65,22 @@ export class HashThread implements HashLane {
     this.#lastNumber += 1;
     this.#numbers.set(job, this.#lastNumber);
     this.#jobs.set(this.#lastNumber, job);
-    this.#batch.begun.push([this.#lastNumber, algorithm]);
+    this.#next.begin(this.#lastNumber, algorithm);
     return job;
   }
 
   add(job: LaneJob, chunk: Chunk, bytes: Buffer): void {
     const number = this.#numbers.get(job);
     if (number === undefined) throw new Error('a hash job went on after its end');
-    if (bytes.buffer instanceof SharedArrayBuffer) {
-      this.#held.push({ job, bytes: bytes.length, chunk: chunk.retain() });
-      appendPiece(this.#batch, number, bytes);
-    } else {
-      const copy = new Uint8Array(bytes);
-      this.#held.push({ job, bytes: bytes.length });
-      this.#copies.push(copy.buffer);
-      appendPiece(this.#batch, number, copy);
-    }
-    this.#batchBytes += bytes.length;
-    if (this.#batchBytes >= BATCH_BYTES || this.#held.length >= BATCH_PIECES) this.#post();
+    this.#next.add(number, job, chunk, bytes);
+    if (this.#next.isFull) this.#post();
     else this.#postSoon();
   }
 
   finish(job: LaneJob): void {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
-    this.#batch.finished.push(number);
+    this.#next.finish(number);
     this.#post();
   }
 
@@ -110,7 +88,7 @@ export class HashThread implements HashLane {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
     this.#forget(job, number);
-    this.#batch.dropped.push(number);
+    this.#next.drop(number);
     this.#postSoon();
   }
 
@@ -130,16 +108,13 @@ export class HashThread implements HashLane {
 
   #post(): void {
     this.#soon = false;
-    const { begun, pieces, finished, dropped } = this.#batch;
-    if (this.#ended || begun.length + pieces.length + finished.length + dropped.length === 0) return;
+    if (this.#ended || this.#next.isEmpty) return;
+    const { batch, copies, held } = this.#next;
     // It keeps the process alive only while it owes an answer.
     if (this.#posted.length === 0) this.#worker.ref();
-    this.#posted.push(this.#held);
-    this.#worker.postMessage(this.#batch, this.#copies);
-    this.#batch = emptyBatch();
-    this.#held = [];
-    this.#copies = [];
-    this.#batchBytes = 0;
+    this.#posted.push(held);
+    this.#worker.postMessage(batch, copies);
+    this.#next = new BatchBuilder();
   }
 
   #answered(reply: HashReply): void {
@@ -172,10 +147,10 @@ export class HashThread implements HashLane {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     this.#numbers.clear();
-    for (const job of jobs) job.failed(error);
-    for (const held of [...this.#posted.splice(0), this.#held]) release(held);
-    this.#held = [];
+    // First, so that nobody who is told begins another job here.
     this.#onEnd(this, error);
+    for (const job of jobs) job.failed(error);
+    for (const held of [...this.#posted.splice(0), this.#next.held]) release(held);
   }
 }
 
@@ -184,20 +159,4 @@ function release(held: readonly Held[]): void {
     chunk?.release();
     job.done(bytes);
   }
-}
-
-/** A TLS upstream's bytes come in pieces of 16 KiB that lie one after the other in one buffer: they are one piece. */
-function appendPiece(batch: HashBatch, job: number, bytes: Uint8Array): void {
-  const last = batch.pieces.length - 1;
-  const before = batch.pieces[last];
-  const goesOn =
-    before?.buffer === bytes.buffer &&
-    before.byteOffset + before.length === bytes.byteOffset &&
-    batch.jobs[last] === job;
-  if (before && goesOn) {
-    batch.pieces[last] = new Uint8Array(bytes.buffer, before.byteOffset, before.length + bytes.length);
-    return;
-  }
-  batch.jobs.push(job);
-  batch.pieces.push(bytes);
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { command } from '../helpers/command.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
@@ -48,4 +50,16 @@ t.test('the thread works as it is built', async (t) => {
     cwd: root,
   });
   t.equal(stdout, `released\n${ABC}\n`);
+});
+
+t.test('the thread forgets jobs that were dropped, and dies of one that it does not know', async (t) => {
+  const worker = new Worker(new URL('../../src/digest/hash-worker.js', import.meta.url));
+  const nothing = { begun: [], jobs: [], pieces: [], finished: [], dropped: [] };
+  const piece = { jobs: [1], pieces: [Buffer.from('abc')] };
+  worker.postMessage({ ...nothing, ...piece, begun: [[1, 'sha256']] });
+  t.same(await once(worker, 'message'), [[]]);
+  worker.postMessage({ ...nothing, dropped: [1] });
+  t.same(await once(worker, 'message'), [[]]);
+  worker.postMessage({ ...nothing, ...piece });
+  t.match(await once(worker, 'error'), [{ message: 'hash job 1 is not known' }]);
 });

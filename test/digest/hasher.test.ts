@@ -110,6 +110,35 @@ t.test('a piece that does not begin where the last one ended is hashed by itself
   t.equal(await job.digest(), hashOf('sha256', Buffer.from('efgabcd')));
 });
 
+t.test('bytes of two jobs that lie side by side stay apart', async (t) => {
+  const hasher = makeHasher(t);
+  const [one, two] = [hasher.begin('sha256'), hasher.begin('sha256')];
+  const chunk = new Loans().take(Buffer.from('abcdefgh'));
+  one.update(chunk, chunk.bytes.subarray(0, 4));
+  two.update(chunk, chunk.bytes.subarray(4));
+  chunk.release();
+  t.equal(await one.digest(), hashOf('sha256', Buffer.from('abcd')));
+  t.equal(await two.digest(), hashOf('sha256', Buffer.from('efgh')));
+});
+
+t.test('the thread is told what was abandoned, so that it keeps nothing of it', async (t) => {
+  const worker = realWorker();
+  const hasher = makeHasher(t, { start: () => worker });
+  const dropped: number[] = [];
+  const post = worker.postMessage.bind(worker);
+  worker.postMessage = (batch, transfer) => {
+    dropped.push(...batch.dropped);
+    post(batch, transfer);
+  };
+  const [sent, unsent] = [hasher.begin('sha256'), hasher.begin('sha256')];
+  const digest = sent.digest();
+  digest.catch(() => undefined);
+  sent.abandon();
+  unsent.abandon();
+  await hasher.begin('sha256').digest();
+  t.same(dropped, [1, 2]);
+});
+
 t.test('nothing of pooled memory that is not shared is detached', async (t) => {
   const job = makeHasher(t).begin('sha256');
   const [mine, neighbour] = [Buffer.from('mine'), Buffer.from('neighbour')];
