@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Loaded } from './config/load.ts';
+import { Copies } from './digest/copies.ts';
+import { Hasher } from './digest/hasher.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { explain } from './proxy/explain.ts';
 import { ManifestMemory } from './proxy/manifest-memory.ts';
@@ -62,10 +64,13 @@ class EdgeApp implements App {
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
     this.#ledger = new Ledger(loaded.config.ledger);
-    const memory = new ManifestMemory(loaded.config.manifests);
+    const onDeath = (error: Error) =>
+      log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
     this.#parts = {
       ledger: this.#ledger,
-      memory,
+      memory: new ManifestMemory(loaded.config.manifests),
+      hasher: new Hasher({ onDeath }),
+      copies: new Copies(loaded.config.verify),
       network: { resolver: new Resolver(), pool: new BufferPool() },
       observer,
       log,
@@ -128,6 +133,7 @@ class EdgeApp implements App {
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
     await this.#runtime.retire();
     this.#ledger.close();
+    await this.#parts.hasher.close();
     await this.#admin.close();
   }
 
@@ -169,6 +175,7 @@ class EdgeApp implements App {
     const previous = this.#runtime;
     const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
     await next.start(previous);
+    this.#parts.copies.policy = loaded.config.verify;
     this.#runtime = next;
     this.#loaded = loaded;
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');

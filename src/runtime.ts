@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Loaded } from './config/load.ts';
+import type { Copies } from './digest/copies.ts';
+import type { Hasher } from './digest/hasher.ts';
 import { resolveRoute } from './failover/rewrite.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { Carrier } from './proxy/carrier.ts';
@@ -17,6 +19,8 @@ import { Upstream } from './upstream/upstream.ts';
 export interface RuntimeParts {
   ledger: Ledger;
   memory: ManifestMemory;
+  hasher: Hasher;
+  copies: Copies;
   network: Network;
   observer: Observer;
   log: Logger;
@@ -40,7 +44,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, network, observer, log }: RuntimeParts,
+    { ledger, memory, hasher, copies, network, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -62,6 +66,7 @@ export class Runtime {
       if (kept(name)) continue;
       ledger.forget(name);
       memory.forget(name);
+      copies.forget(name);
     }
     let turn = 0;
     this.edge = {
@@ -71,6 +76,8 @@ export class Runtime {
       views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
       ledger,
       memory,
+      hasher,
+      copies,
       herd: new Herd(config.manifests.tagFreshness),
       sealer,
       observer,
@@ -145,6 +152,11 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
       log[gate.mode === 'refusing' ? 'warn' : 'info'](
         { upstream, mode: gate.mode, reason: gate.reason },
         `pushes: ${gate.mode}`,
+      ),
+    rotten: (upstream, digest) =>
+      log.error(
+        { upstream, digest },
+        'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',
       ),
     credentials: (upstream, detail) => {
       // Every request meets it; one line a second says it as well.

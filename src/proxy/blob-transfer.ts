@@ -1,3 +1,4 @@
+import { type Check, checkPart, checkWhole, type Finding } from '../digest/check.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { ContentRange } from '../oci/range.ts';
 import { extentOf } from '../splice/extent.ts';
@@ -23,7 +24,7 @@ export function blobTransfer(
   { answer, attempt, lease }: Relayable,
   source: PrimedBody,
 ): Transfer {
-  const extent: ContentRange | undefined = extentOf(answer);
+  const extent = extentOf(answer);
   const { splice } = edge.config;
   const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
   return new Transfer({
@@ -37,6 +38,26 @@ export function blobTransfer(
     },
     pace: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
     extent,
+    check: extent && checkOf(exchange, edge, pull, attempt.upstream, extent),
     takeOver: extent && splice.enabled ? takeOverBy(exchange, edge, pull, extent) : undefined,
   });
+}
+
+function checkOf(
+  exchange: Exchange,
+  edge: Edge,
+  { request }: BlobPull,
+  upstream: string,
+  { first, last, total }: ContentRange,
+): Check | undefined {
+  if (request.kind !== 'blob' || edge.config.verify === 'never') return undefined;
+  const { hasher, copies } = edge;
+  const onFinding = (finding: Finding) => {
+    exchange.notes.verified = finding.verdict;
+    for (const name of finding.blame.rotten) edge.upstreams.get(name)?.copyRotten(finding.digest);
+  };
+  const whole = first === 0 && last === total - 1;
+  return whole
+    ? checkWhole(upstream, request.digest, { hasher, copies, onFinding })
+    : checkPart(request.digest, { hasher, copies, onFinding });
 }

@@ -3,6 +3,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { fetchBlobHead, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, type PullRequest, readingFor } from './reading.ts';
+import { soundFirst } from './sound-copies.ts';
 
 /** Stage 4 of a pull of anything but a manifest. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -13,7 +14,12 @@ export async function fetchContent(
 ): Promise<Relayable> {
   const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-  const planned = () => planAttempts(edge, route, request.repository, trafficClass, blobHead);
+  const planned = () => {
+    const attempts = planAttempts(edge, route, request.repository, trafficClass, blobHead);
+    if (request.kind !== 'blob' || blobHead) return attempts;
+    const whole = exchange.headers.range === undefined;
+    return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), whole);
+  };
   const plan: PullPlan = {
     route,
     attempts: planned(),

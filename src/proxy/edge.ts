@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
+import type { Copies } from '../digest/copies.ts';
+import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -21,6 +23,8 @@ export interface Edge {
   memory: ManifestMemory;
   /** Reads of manifests that several clients wait for. */
   herd: Herd<ManifestRead>;
+  hasher: Hasher;
+  copies: Copies;
   sealer: Sealer;
   observer: Observer;
   log: Logger;

@@ -37,6 +37,7 @@ export class Exchange {
       | 'coalesced'
       | 'memory'
       | 'tag'
+      | 'verified'
     >
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */

@@ -1,3 +1,4 @@
+import type { Verdict } from '../digest/check.ts';
 import type { Failure } from '../failover/classify.ts';
 import type { TrafficClass } from '../failover/view.ts';
 import type { TagNote } from './tag-read.ts';
@@ -71,6 +72,8 @@ export interface RequestRecord {
   memory?: boolean;
   /** What the ledger had to say of the tag. */
   tag?: TagNote;
+  /** What the digest of a blob said that was computed beside its transfer. */
+  verified?: Verdict;
   hedges: HedgeCounts;
   splices: SpliceRecord[];
   status: number;

@@ -10,6 +10,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, readingFor } from './reading.ts';
+import { soundFirst } from './sound-copies.ts';
 
 /** How long a client may wait for somebody to go on, in milliseconds. */
 const LIMIT_MS = 9500;
@@ -38,7 +39,9 @@ export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, exten
 }
 
 function planned(edge: Edge, { route, request }: BlobPull): Attempt[] {
-  return planAttempts(edge, route, request.repository, 'data', false);
+  const attempts = planAttempts(edge, route, request.repository, 'data', false);
+  if (request.kind !== 'blob') return attempts;
+  return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), false);
 }
 
 /** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */

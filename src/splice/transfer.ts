@@ -1,13 +1,13 @@
+import type { Check } from '../digest/check.ts';
 import type { ContentRange } from '../oci/range.ts';
 import type { Chunk } from '../upstream/chunk.ts';
-import type { Verdict } from '../upstream/lease.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
+import { Course } from './course.ts';
 import type { Leg } from './leg.ts';
-import { LegClock } from './leg-clock.ts';
+import { Loans } from './loans.ts';
 import type { PaceLimits } from './pace.ts';
 import type { Receiver } from './receiver.ts';
 import { Tail } from './tail.ts';
-import type { Verification } from './verification.ts';
 
 /** @param alive `broken` still brings bytes, but too slowly */
 export type TakeOver = (from: number, broken: Leg, error: UpstreamError, alive: boolean) => Promise<Leg | undefined>;
@@ -21,13 +21,12 @@ export interface TransferOptions {
    * Finds who goes on with the bytes from `from` on in place of `broken`; undefined: nobody. Called once at a time.
    */
   takeOver?: TakeOver | undefined;
-  verification?: Verification | undefined;
+  /** Says at the end whether the last bytes may be sent. */
+  check?: Check | undefined;
 }
 
 /** Beyond this many changes of upstream something is so wrong that the client should know. */
 const MAX_LEGS = 20;
-/** Bytes that may wait to be hashed. */
-const MAX_BACKLOG = 8_388_608;
 
 /**
  * Brings one body to its receiver, no faster than that takes it, and goes on from the next upstream where one breaks off (rule 2 of the
@@ -35,26 +34,28 @@ const MAX_BACKLOG = 8_388_608;
  */
 export class Transfer {
   readonly #options: TransferOptions;
-  readonly #clock: LegClock;
   readonly #tail: Tail;
   readonly #outcome = Promise.withResolvers<void>();
   /** Upstreams that brought bytes of it. */
   readonly #contributors = new Set<string>();
   #receiver: Receiver | undefined;
-  #leg: Leg | undefined;
+  #loans: Loans | undefined;
+  #course: Course | undefined;
   #legs = 1;
-  /** Place in the blob of the next byte of the leg, and of the next one to be sent. */
-  #place: number;
+  /** Place in the blob of the next byte to be sent. */
   #position: number;
   #seeking = false;
+  /** What the last leg broke off with. */
+  #trouble: UpstreamError | undefined;
+  /** The leg was told to wait, because the receiver is full, or the check behind. */
   #held = false;
+  #full = false;
+  #behind = false;
   #over = false;
 
   constructor(options: TransferOptions) {
     this.#options = options;
-    this.#clock = new LegClock(options.pace);
     this.#position = options.extent?.first ?? 0;
-    this.#place = this.#position;
     this.#tail = new Tail(this.#position);
   }
 
@@ -63,12 +64,19 @@ export class Transfer {
    * @throws UpstreamError when nobody can go on or the digest is wrong: the last bytes were not sent; the reason of `gone`
    */
   async run(receiver: Receiver): Promise<void> {
+    if (receiver.gone.aborted) {
+      this.discard();
+      throw receiver.gone.reason;
+    }
     this.#receiver = receiver;
-    const onGone = () => this.#end('neutral', () => this.#outcome.reject(receiver.gone.reason));
-    receiver.onRoom = () => this.#resume();
+    this.#loans = new Loans(receiver.gone);
+    const onGone = () => this.#fail('neutral', receiver.gone.reason);
+    receiver.onRoom = () => {
+      this.#full = false;
+      this.#resume();
+    };
     receiver.gone.addEventListener('abort', onGone, { once: true });
     this.#begin(this.#options.leg);
-    if (receiver.gone.aborted) onGone();
     try {
       await this.#outcome.promise;
     } finally {
@@ -78,144 +86,153 @@ export class Transfer {
 
   /** Gives it up before it ran. */
   discard(): void {
-    this.#leg = this.#options.leg;
-    this.#end('neutral', () => undefined);
+    if (this.#over) return;
+    new Course(this.#options.leg, this.#options.pace).drop('neutral');
+    this.#end();
+    this.#options.check?.drop();
   }
 
   #begin(leg: Leg): void {
-    this.#leg = leg;
-    this.#place = leg.begins;
-    this.#clock.start((error) => this.#broke(leg, error));
+    const course = new Course(leg, this.#options.pace);
+    this.#course = course;
+    this.#held = false;
+    course.clock.start((error) => this.#broke(course, error));
     leg.source.start({
-      data: (chunk) => this.#data(leg, chunk),
-      end: () => this.#ended(leg),
-      failed: (error) => this.#broke(leg, error),
+      data: (chunk) => this.#data(course, chunk),
+      end: () => this.#ended(course),
+      failed: (error) => this.#broke(course, error),
     });
   }
 
-  #data(leg: Leg, chunk: Chunk): boolean {
-    if (this.#over || leg !== this.#leg) {
+  #data(course: Course, chunk: Chunk): boolean {
+    if (this.#over || course !== this.#course) {
+      chunk.release();
+      // It brings more than it promised.
+      course.stop();
+      return false;
+    }
+    const { bytes } = chunk;
+    const begins = course.place;
+    course.place += bytes.length;
+    if (this.#isWhole()) {
       chunk.release();
       return false;
     }
-    const begins = this.#place;
-    this.#place += chunk.bytes.length;
     const { extent } = this.#options;
-    let bytes = chunk.bytes;
-    if (begins < this.#position) {
-      if (!this.#tail.agrees(bytes, begins)) {
-        chunk.release();
-        this.#broke(leg, new UpstreamError('digest', 'its bytes differ from those that were sent already'));
-        return false;
-      }
-      bytes = bytes.subarray(Math.min(this.#position - begins, bytes.length));
-    }
-    if (extent && this.#position + bytes.length > extent.last + 1) {
-      bytes = bytes.subarray(0, extent.last + 1 - this.#position);
-    }
-    if (this.#clock.took(chunk.bytes.length)) this.#seek(leg, this.#clock.slowness);
-    if (bytes.length === 0) {
+    const known = Math.min(Math.max(0, this.#position - begins), bytes.length);
+    if (!this.#tail.agrees(bytes.subarray(0, known), begins)) {
       chunk.release();
-      return true;
+      this.#broke(course, new UpstreamError('digest', 'its bytes differ from those that were sent already'));
+      return false;
     }
-    return this.#forward(leg, chunk, bytes);
+    const slow = course.clock.took(bytes.length);
+    const fresh = bytes.subarray(known, extent && known + extent.last + 1 - this.#position);
+    const more = fresh.length === 0 || this.#forward(course, chunk, fresh);
+    if (fresh.length === 0) chunk.release();
+    if (slow && course === this.#course && !this.#isWhole()) this.#seek(course, course.clock.slowness);
+    return more;
   }
 
   /** @returns whether the upstream may send more */
-  #forward(leg: Leg, chunk: Chunk, bytes: Buffer): boolean {
-    const { extent, verification } = this.#options;
-    this.#contributors.add(leg.upstream);
+  #forward(course: Course, chunk: Chunk, bytes: Buffer): boolean {
+    const { extent, check } = this.#options;
+    this.#contributors.add(course.leg.upstream);
     this.#position += bytes.length;
     if (extent) this.#tail.push(chunk, bytes);
-    verification?.update(chunk, bytes);
-    const last = extent !== undefined && this.#position === extent.last + 1;
-    if (last && verification) {
-      this.#clock.stop();
-      void this.#prove(leg, verification, chunk, bytes);
-      return true;
+    const hashed = check?.update(chunk, bytes) ?? true;
+    if (this.#isWhole()) {
+      course.clock.stop();
+      void this.#finish(course, chunk, bytes);
+      // Its end may come, but nothing beyond the extent is wanted.
+      return course.place === course.leg.ends;
     }
-    const room = this.#receiver?.write(bytes, () => chunk.release()) === true;
-    if (last) {
-      this.#complete(leg);
-      return true;
-    }
-    if (room && (verification?.backlog ?? 0) <= MAX_BACKLOG) {
-      return true;
-    }
-    this.#held = true;
-    this.#clock.stop();
-    if (room) verification?.onRoom(() => this.#resume());
-    return false;
+    this.#full = !this.#send(chunk, bytes);
+    this.#behind = !hashed;
+    this.#held = this.#full || this.#behind;
+    if (this.#held) course.clock.stop();
+    if (this.#behind) check?.onRoom(() => this.#caughtUp());
+    return !this.#held;
+  }
+
+  /** @returns whether the receiver takes more */
+  #send(chunk: Chunk, bytes: Buffer): boolean {
+    const giveBack = this.#loans?.lend(chunk) ?? (() => chunk.release());
+    return this.#receiver?.write(bytes, giveBack) === true;
   }
 
   /** The last bytes leave only when the digest of all of them is right. */
-  async #prove(leg: Leg, verification: Verification, chunk: Chunk, bytes: Buffer): Promise<void> {
-    const verdict = await verification.verdict([...this.#contributors]);
+  async #finish(course: Course, chunk: Chunk, bytes: Buffer): Promise<void> {
+    const { check } = this.#options;
+    try {
+      const verdict = check && (await check.verdict([...this.#contributors]));
+      if (verdict === 'wrong')
+        throw new UpstreamError('digest', 'what it sent does not have the digest that it was asked for by');
+    } catch (error) {
+      chunk.release();
+      this.#fail('bad', error);
+      return;
+    }
     if (this.#over) {
       chunk.release();
-    } else if (verdict === 'wrong') {
-      chunk.release();
-      const error = new UpstreamError('digest', 'what it sent does not have the digest that it was asked for by');
-      this.#end('bad', () => this.#outcome.reject(error));
-    } else {
-      this.#receiver?.write(bytes, () => chunk.release());
-      this.#complete(leg);
+      return;
     }
+    this.#send(chunk, bytes);
+    this.#complete(course);
   }
 
-  #complete(leg: Leg): void {
-    this.#end('good', () => this.#outcome.resolve(), leg);
+  #complete(course: Course): void {
+    course.close();
+    this.#end();
+    this.#outcome.resolve();
   }
 
-  #ended(leg: Leg): void {
-    if (this.#over || leg !== this.#leg) return;
-    const { extent } = this.#options;
-    if (!extent) this.#complete(leg);
-    else if (this.#position <= extent.last) this.#broke(leg, new UpstreamError('short', 'the body ended too early'));
+  #ended(course: Course): void {
+    course.ended();
+    if (this.#over || course !== this.#course) return;
+    if (!this.#options.extent) this.#complete(course);
+    else this.#broke(course, new UpstreamError('short', 'the body ended too early'));
   }
 
-  #broke(leg: Leg, error: UpstreamError): void {
+  #broke(course: Course, error: UpstreamError): void {
     // All that is left then is the verdict over bytes that are here already.
-    if (this.#over || leg !== this.#leg || this.#isWhole()) return;
-    this.#drop(leg);
-    this.#seek(leg, error);
-  }
-
-  #drop(leg: Leg): void {
-    this.#leg = undefined;
-    this.#clock.stop();
-    leg.source.destroy();
-    leg.lease.ended('bad');
+    if (this.#over || course !== this.#course || this.#isWhole()) return;
+    this.#trouble = error;
+    this.#course = undefined;
+    course.drop('bad');
+    this.#seek(course, error);
   }
 
   /** Looks for somebody who goes on. A leg that is only slow is kept until there is one. */
-  #seek(leg: Leg, error: UpstreamError): void {
+  #seek(course: Course, error: UpstreamError): void {
     if (this.#seeking) return;
     const { takeOver, extent } = this.#options;
+    const alive = course === this.#course;
     if (!takeOver || !extent || this.#legs >= MAX_LEGS) {
-      if (!this.#leg) this.#end('bad', () => this.#outcome.reject(error));
+      if (!alive) this.#fail('bad', error);
       return;
     }
     this.#seeking = true;
-    takeOver(this.#tail.start, leg, error, this.#leg !== undefined).then(
-      (next) => this.#found(leg, next, error),
-      (failure: unknown) => this.#found(leg, undefined, error, failure),
+    takeOver(this.#tail.start, course.leg, error, alive).then(
+      (next) => this.#found(course, next, alive, error),
+      (failure: unknown) => this.#fail('bad', failure),
     );
   }
 
-  #found(before: Leg, next: Leg | undefined, error: UpstreamError, failure?: unknown): void {
+  #found(before: Course, next: Leg | undefined, wasAlive: boolean, error: UpstreamError): void {
     this.#seeking = false;
     if (this.#over || this.#isWhole()) {
       next?.source.destroy();
       next?.lease.ended('neutral');
-      return;
-    }
-    if (next) {
-      if (this.#leg) this.#drop(before);
+    } else if (next) {
+      this.#course?.drop('bad');
       this.#legs += 1;
+      next.onBegin?.();
       this.#begin(next);
-    } else if (!this.#leg) {
-      this.#end('bad', () => this.#outcome.reject(failure ?? error));
+    } else if (!this.#course) {
+      const trouble = this.#trouble ?? error;
+      // One that was only slow when somebody was looked for, and has broken off since, may be asked again itself.
+      if (wasAlive) this.#seek(before, trouble);
+      else this.#fail('bad', trouble);
     }
   }
 
@@ -224,26 +241,31 @@ export class Transfer {
     return extent !== undefined && this.#position > extent.last;
   }
 
-  #resume(): void {
-    if (!this.#held || this.#over) return;
-    this.#held = false;
-    const leg = this.#leg;
-    if (!leg) return;
-    this.#clock.start((error) => this.#broke(leg, error));
-    leg.source.resume();
+  #caughtUp(): void {
+    this.#behind = false;
+    this.#resume();
   }
 
-  #end(verdict: Verdict, settle: () => void, complete?: Leg): void {
+  #resume(): void {
+    if (!this.#held || this.#full || this.#behind || this.#over) return;
+    this.#held = false;
+    const course = this.#course;
+    if (!course) return;
+    course.clock.start((error) => this.#broke(course, error));
+    course.leg.source.resume();
+  }
+
+  #fail(verdict: 'bad' | 'neutral', reason: unknown): void {
     if (this.#over) return;
+    this.#course?.drop(verdict);
+    this.#end();
+    this.#options.check?.drop();
+    this.#outcome.reject(reason);
+  }
+
+  #end(): void {
     this.#over = true;
-    this.#clock.stop();
-    const leg = this.#leg;
-    this.#leg = undefined;
-    // A source whose last byte came closes by itself, and its connection serves again.
-    if (leg && (!complete || (leg.ends !== undefined && this.#place < leg.ends))) leg.source.destroy();
-    leg?.lease.ended(verdict);
+    this.#course = undefined;
     this.#tail.release();
-    if (verdict !== 'good') this.#options.verification?.drop();
-    settle();
   }
 }

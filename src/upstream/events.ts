@@ -7,4 +7,6 @@ export interface UpstreamEvents {
   gate(upstream: string, gate: Gate): void;
   /** The edge's own credentials do not work, which no client can mend. */
   credentials(upstream: string, detail: string): void;
+  /** Its copy of a blob has wrong bytes, or was part of what had; it serves again only when it verifies. */
+  rotten(upstream: string, digest: string): void;
 }

@@ -71,6 +71,11 @@ export class Upstream {
     this.#events.credentials(this.name, detail);
   }
 
+  /** Tells loudly that it has a blob whose bytes are wrong. */
+  copyRotten(digest: string): void {
+    this.#events.rotten(this.name, digest);
+  }
+
   view(): UpstreamView {
     const replicas = [...this.#members.values()].map((member) => member.replica.view());
     const { state, reason } = this.#settle(replicas);

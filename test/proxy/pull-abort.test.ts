@@ -106,6 +106,8 @@ t.test('a client that reads slowly gets all of it, and the edge does not take it
   const edge = await startEdgeInProcess(t, {
     upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { stall: '300ms' } } },
     routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
+    // Its bytes are not those of the digest.
+    verify: 'never',
   });
   for (const version of ['HTTP/1.1', 'HTTP/2']) {
     written = 0;

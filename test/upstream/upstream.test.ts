@@ -22,6 +22,7 @@ async function start(t: Test, options: LabRegistryOptions = {}, probe: object = 
     breaker: (_name, _url, trafficClass, state) => events.push(`${trafficClass} ${state}`),
     gate: (_name, gate) => events.push(gate.mode),
     credentials: (_name, detail) => events.push(`credentials: ${detail}`),
+    rotten: () => undefined,
   };
   const config = upstreamSchema.parse({
     urls: [registry.url],
@@ -107,7 +108,13 @@ t.test('tokens for probes and for traffic, the password in no error', async (t) 
     upstreamSchema.parse({ urls: [registry.url], probe: { ...PROBE, canary: 'library/canary:latest' }, credentials }),
     { password: 'not-hunter2' },
     { resolver: new Resolver(), pool: new BufferPool() },
-    { health: () => undefined, breaker: () => undefined, gate: () => undefined, credentials: () => undefined },
+    {
+      health: () => undefined,
+      breaker: () => undefined,
+      gate: () => undefined,
+      credentials: () => undefined,
+      rotten: () => undefined,
+    },
   );
   t.teardown(() => wrong.stop());
   await wrong.start();
@@ -130,6 +137,7 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
     breaker: () => undefined,
     gate: () => undefined,
     credentials: () => undefined,
+    rotten: () => undefined,
   };
   const upstream = new Upstream(
     'open',
