@@ -6,6 +6,7 @@ export class LegClock {
   readonly #limits: PaceLimits;
   readonly #pace: Pace;
   #timer: NodeJS.Timeout | undefined;
+  #silent = false;
 
   constructor(limits: PaceLimits) {
     this.#limits = limits;
@@ -17,11 +18,20 @@ export class LegClock {
     const { stallMs } = this.#limits;
     this.#pace.wait(performance.now());
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => onStall(new UpstreamError('stall', `no byte for ${stallMs} ms`)), stallMs);
+    const timer = setTimeout(() => {
+      this.#silent = true;
+      // A process that was held up finds its timers due before it sees what has come meanwhile.
+      setImmediate(() => {
+        if (this.#silent && this.#timer === timer)
+          onStall(new UpstreamError('stall', `no byte for ${Math.round(stallMs)} ms`));
+      });
+    }, stallMs);
+    this.#timer = timer;
   }
 
   /** @returns whether it brings too little */
   took(bytes: number): boolean {
+    this.#silent = false;
     this.#timer?.refresh();
     return this.#pace.took(bytes, performance.now());
   }

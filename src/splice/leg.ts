@@ -11,4 +11,8 @@ export interface Leg {
   /** Place just after its last byte; undefined where the extent is not known. */
   ends?: number | undefined;
   lease: { ended(verdict: Verdict): void };
+  /** Milliseconds without a byte after which this upstream has stalled; default: the transfer's. */
+  stallMs?: number | undefined;
+  /** Called when the transfer goes on with it: what was found may come too late to be needed. */
+  onBegin?: (() => void) | undefined;
 }
