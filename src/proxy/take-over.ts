@@ -17,24 +17,37 @@ const LIMIT_MS = 9500;
 /** An upstream that broke off so often in one transfer is not asked again. */
 const MAX_BREAKS = 3;
 
+/** What is left of a blob that broke off. */
+interface Rest {
+  pull: BlobPull;
+  /** What the client was promised. */
+  extent: ContentRange;
+  /** Place in the blob of the first byte that is asked for. */
+  from: number;
+}
+
 /** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
 export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, extent: ContentRange): TakeOver {
   const breaks = new Map<string, number>();
+  const count = ({ url }: Leg) => breaks.set(url, (breaks.get(url) ?? 0) + 1);
   return async (from, broken, error, alive) => {
     const started = performance.now();
+    // Who goes on will have one of its own.
     const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
-    breaks.set(broken.url, (breaks.get(broken.url) ?? 0) + 1);
+    if (!alive) count(broken);
     const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && url === broken.url);
     const attempts = brokenLast(planned(edge, pull), broken.url).filter(({ url }) => usable(url));
-    const result = await goOn(exchange, edge, planOf(exchange, edge, pull, extent, from, attempts));
-    const leg = result && legOf(result, extent, from);
-    const ms = Math.round(performance.now() - started);
-    const to = leg ? { to: leg.upstream } : {};
-    if (leg || !alive) exchange.splices.push({ from: broken.upstream, ...to, reason: error.reason, at: from, ms });
+    const leg = await findLeg(exchange, edge, { pull, extent, from }, attempts);
+    const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
+    if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
     if (!leg) return undefined;
-    if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
-    exchange.notes.upstream = leg.upstream;
-    return leg;
+    const onBegin = () => {
+      if (alive) count(broken);
+      exchange.splices.push({ from: broken.upstream, to: leg.upstream, ...splice });
+      if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
+      exchange.notes.upstream = leg.upstream;
+    };
+    return { ...leg, onBegin };
   };
 }
 
@@ -49,13 +62,28 @@ function brokenLast(attempts: readonly Attempt[], url: string): Attempt[] {
   return [...attempts.filter((one) => one.url !== url), ...attempts.filter((one) => one.url === url)];
 }
 
+/** @throws ClientGone */
+async function findLeg(exchange: Exchange, edge: Edge, rest: Rest, attempts: Attempt[]): Promise<Leg | undefined> {
+  const until = performance.now() + LIMIT_MS;
+  let left = attempts;
+  while (left.length > 0) {
+    const before = exchange.attempts.length;
+    const result = await goOn(exchange, edge, planOf(exchange, edge, rest, left, until - performance.now()));
+    const leg = result && legOf(edge, result, rest);
+    if (leg || !result) return leg;
+    // A refusal is the last word of one upstream, but not of those that were not asked.
+    const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
+    left = left.filter(({ url }) => !asked.has(url));
+  }
+  return undefined;
+}
+
 function planOf(
   exchange: Exchange,
   edge: Edge,
-  { route, request }: BlobPull,
-  extent: ContentRange,
-  from: number,
+  { pull: { route, request }, extent, from }: Rest,
   attempts: Attempt[],
+  limitMs: number,
 ): PullPlan {
   const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
   return {
@@ -63,7 +91,7 @@ function planOf(
     route: { ...route, onAbsent: 'next' },
     attempts,
     absent: absentCode(request),
-    limitMs: LIMIT_MS,
+    limitMs,
     reading: (attempt) => {
       const reading = readingFor(exchange, edge, request, attempt);
       const { 'if-none-match': _, 'if-modified-since': __, ...headers } = reading.headers;
@@ -83,7 +111,6 @@ function planOf(
 
 /** @throws ClientGone */
 async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable | undefined> {
-  if (plan.attempts.length === 0) return undefined;
   try {
     return await fetchPull(exchange, edge, plan);
   } catch (error) {
@@ -93,12 +120,13 @@ async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Rel
 }
 
 function legOf(
+  edge: Edge,
   { outcome, answer, body, attempt, lease }: Relayable,
-  extent: ContentRange,
-  from: number,
+  { extent, from }: Rest,
 ): Leg | undefined {
   const begins = beginsAt(answer, extent, from);
   if (outcome !== 'served' || !(body instanceof PrimedBody) || typeof begins === 'string') {
+    if (body instanceof PrimedBody) body.destroy();
     lease.ended('neutral');
     return undefined;
   }
@@ -110,5 +138,6 @@ function legOf(
     begins,
     ends: offered && offered.last + 1,
     lease,
+    stallMs: edge.upstreams.get(attempt.upstream)?.config.deadlines.stall,
   };
 }
