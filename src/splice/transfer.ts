@@ -2,9 +2,10 @@ import type { Check } from '../digest/check.ts';
 import type { ContentRange } from '../oci/range.ts';
 import type { Chunk } from '../upstream/chunk.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
+import { Brake } from './brake.ts';
 import { Course } from './course.ts';
 import type { Leg } from './leg.ts';
-import { Loans } from './loans.ts';
+import { Outlet } from './outlet.ts';
 import type { PaceLimits } from './pace.ts';
 import type { Receiver } from './receiver.ts';
 import { Tail } from './tail.ts';
@@ -35,11 +36,11 @@ const MAX_LEGS = 20;
 export class Transfer {
   readonly #options: TransferOptions;
   readonly #tail: Tail;
+  readonly #brake = new Brake(() => this.#resume());
   readonly #outcome = Promise.withResolvers<void>();
   /** Upstreams that brought bytes of it. */
   readonly #contributors = new Set<string>();
-  #receiver: Receiver | undefined;
-  #loans: Loans | undefined;
+  #outlet: Outlet | undefined;
   #course: Course | undefined;
   #legs = 1;
   /** Place in the blob of the next byte to be sent. */
@@ -47,10 +48,6 @@ export class Transfer {
   #seeking = false;
   /** What the last leg broke off with. */
   #trouble: UpstreamError | undefined;
-  /** The leg was told to wait, because the receiver is full, or the check behind. */
-  #held = false;
-  #full = false;
-  #behind = false;
   #over = false;
 
   constructor(options: TransferOptions) {
@@ -68,13 +65,9 @@ export class Transfer {
       this.discard();
       throw receiver.gone.reason;
     }
-    this.#receiver = receiver;
-    this.#loans = new Loans(receiver.gone);
+    this.#outlet = new Outlet(receiver);
     const onGone = () => this.#fail('neutral', receiver.gone.reason);
-    receiver.onRoom = () => {
-      this.#full = false;
-      this.#resume();
-    };
+    receiver.onRoom = () => this.#brake.hasRoom();
     receiver.gone.addEventListener('abort', onGone, { once: true });
     this.#begin(this.#options.leg);
     try {
@@ -95,7 +88,7 @@ export class Transfer {
   #begin(leg: Leg): void {
     const course = new Course(leg, this.#options.pace);
     this.#course = course;
-    this.#held = false;
+    this.#brake.free();
     course.clock.start((error) => this.#broke(course, error));
     leg.source.start({
       data: (chunk) => this.#data(course, chunk),
@@ -146,18 +139,10 @@ export class Transfer {
       // Its end may come, but nothing beyond the extent is wanted.
       return course.place === course.leg.ends;
     }
-    this.#full = !this.#send(chunk, bytes);
-    this.#behind = !hashed;
-    this.#held = this.#full || this.#behind;
-    if (this.#held) course.clock.stop();
-    if (this.#behind) check?.onRoom(() => this.#caughtUp());
-    return !this.#held;
-  }
-
-  /** @returns whether the receiver takes more */
-  #send(chunk: Chunk, bytes: Buffer): boolean {
-    const giveBack = this.#loans?.lend(chunk) ?? (() => chunk.release());
-    return this.#receiver?.write(bytes, giveBack) === true;
+    const held = this.#brake.hold(!this.#outlet?.send(chunk, bytes), !hashed);
+    if (held) course.clock.stop();
+    if (!hashed) check?.onRoom(() => this.#brake.caughtUp());
+    return !held;
   }
 
   /** The last bytes leave only when the digest of all of them is right. */
@@ -168,15 +153,11 @@ export class Transfer {
       if (verdict === 'wrong')
         throw new UpstreamError('digest', 'what it sent does not have the digest that it was asked for by');
     } catch (error) {
-      chunk.release();
       this.#fail('bad', error);
-      return;
     }
-    if (this.#over) {
-      chunk.release();
-      return;
-    }
-    this.#send(chunk, bytes);
+    // The client may have left meanwhile.
+    if (this.#over) return chunk.release();
+    this.#outlet?.send(chunk, bytes);
     this.#complete(course);
   }
 
@@ -241,14 +222,7 @@ export class Transfer {
     return extent !== undefined && this.#position > extent.last;
   }
 
-  #caughtUp(): void {
-    this.#behind = false;
-    this.#resume();
-  }
-
   #resume(): void {
-    if (!this.#held || this.#full || this.#behind || this.#over) return;
-    this.#held = false;
     const course = this.#course;
     if (!course) return;
     course.clock.start((error) => this.#broke(course, error));
