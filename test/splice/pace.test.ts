@@ -50,7 +50,7 @@ const TABLE: [says: string, steps: Step[]][] = [
       ['took', 101_000, 10, false],
       ['hold', 101_000],
       ['wait', 900_000],
-      ['took', 907_999, 7990, false],
+      ['took', 907_999, 7900, false],
       ['took', 908_000, 1, true],
     ],
   ],
