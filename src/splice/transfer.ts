@@ -158,7 +158,7 @@ export class Transfer {
     // The client may have left meanwhile.
     if (this.#over) return chunk.release();
     this.#outlet?.send(chunk, bytes);
-    this.#complete(course);
+    if (!this.#over) this.#complete(course);
   }
 
   #complete(course: Course): void {

@@ -4,7 +4,7 @@ import { Pace } from '../../src/splice/pace.ts';
 
 const limits = { stallMs: 5000, minRate: 1000, rateWindowMs: 10_000 };
 
-type Step = ['wait' | 'hold', at: number] | ['took', at: number, bytes: number, slow: boolean];
+type Step = [what: 'wait' | 'hold', at: number] | [what: 'took', at: number, bytes: number, slow: boolean];
 
 const TABLE: [says: string, steps: Step[]][] = [
   [
@@ -79,9 +79,10 @@ for (const [says, steps] of TABLE) {
   t.test(says, async (t) => {
     const pace = new Pace(limits);
     for (const step of steps) {
-      if (step[0] === 'wait') pace.wait(step[1]);
-      else if (step[0] === 'hold') pace.hold(step[1]);
-      else t.equal(pace.took(step[2], step[1]), step[3], `${step[2]} bytes after ${step[1]} ms`);
+      if (step[0] === 'took') {
+        const [, at, bytes, slow] = step;
+        t.equal(pace.took(bytes, at), slow, `${bytes} bytes after ${at} ms`);
+      } else pace[step[0]](step[1]);
     }
   });
 }
