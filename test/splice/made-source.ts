@@ -88,34 +88,44 @@ export class MadeSource implements BodySource {
     return bytes.length + (fate.how === 'longer' ? fate.by : 0);
   }
 
+  /** Takes the steps that are due at once, and lets the next one come in its time. */
   #next(): void {
     if (this.#due) return;
     this.#due = true;
     const { pulses } = this.#body;
-    after(pulses[this.#chunks % pulses.length] ?? 'immediate', () => {
-      this.#due = false;
-      this.#step();
-    });
+    let going = true;
+    while (going) {
+      const pulse = pulses[this.#chunks % pulses.length] ?? 'immediate';
+      if (pulse !== 'now') {
+        after(pulse, () => {
+          this.#due = false;
+          if (this.#step()) this.#next();
+        });
+        return;
+      }
+      going = this.#step();
+    }
+    this.#due = false;
   }
 
-  #step(): void {
+  /** @returns whether there is another one */
+  #step(): boolean {
     const { bytes, fate, sizes } = this.#body;
     const left = this.#length - this.#sent;
     // What breaks off does so even while nobody wants more of it.
-    if (this.state !== 'open' || (this.#paused && left > 0)) return;
+    if (this.state !== 'open' || (this.#paused && left > 0)) return false;
     if (left === 0) {
-      if (fate.how === 'stall' || fate.how === 'endless') return;
+      if (fate.how === 'stall' || fate.how === 'endless') return false;
       this.state = 'over';
       if (fate.how === 'failed') this.#sink?.failed(new UpstreamError('reset', 'made up'));
       else this.#sink?.end();
-      return;
+      return false;
     }
     const size = Math.min(sizes[this.#chunks % sizes.length] ?? 1, left);
     this.#chunks += 1;
     const chunk = this.#books.chunk(Buffer.concat([bytes.subarray(this.#sent, this.#sent + size)], size));
     this.#sent += size;
-    const more = this.#sink?.data(chunk) === true;
-    if (!more) this.#paused = true;
-    if (this.state === 'open' && (more || this.#sent === this.#length)) this.#next();
+    if (this.#sink?.data(chunk) !== true) this.#paused = true;
+    return this.state === 'open' && (!this.#paused || this.#sent === this.#length);
   }
 }
