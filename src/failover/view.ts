@@ -26,6 +26,8 @@ export interface ReplicaView {
   restingUntil: number;
   inFlight: { control: number; data: number };
   saturated: { control: boolean; data: boolean };
+  /** Milliseconds within which 19 of 20 of the last first bytes came; undefined: too few came yet. */
+  firstByteP95: { control: number | undefined; data: number | undefined };
 }
 
 /**

@@ -138,6 +138,7 @@ export class Replica {
         control: this.#inFlight.control >= this.#config.maxInFlight.control,
         data: this.#inFlight.data >= this.#config.maxInFlight.data,
       },
+      firstByteP95: { control: this.latency.control.p95, data: this.latency.data.p95 },
     };
   }
 

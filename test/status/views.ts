@@ -22,6 +22,7 @@ export function replica(over: Partial<ReplicaView> = {}): ReplicaView {
     suspected: false,
     inFlight: { control: 1, data: 3 },
     saturated: { control: false, data: false },
+    firstByteP95: { control: 8.4, data: 31 },
     ...over,
   };
 }
