@@ -1,7 +1,7 @@
 import { BufferLoan } from './buffer-loan.ts';
 
-/** `large` for bodies at full speed; `small` for short ones and for clients that take their time. */
-export type BufferSize = 'large' | 'small';
+/** `large` for bodies at full speed while they are few, `medium` if they are many; `small` for short ones and for slow clients. */
+export type BufferSize = 'large' | 'medium' | 'small';
 
 export interface BufferPoolOptions {
   /** Bytes that are kept for reuse at the most. */
@@ -12,7 +12,11 @@ export interface BufferPoolOptions {
   idleMs?: number;
 }
 
-export const BUFFER_BYTES: Record<BufferSize, number> = { large: 262_144, small: 65_536 };
+export const BUFFER_BYTES: Record<BufferSize, number> = { large: 524_288, medium: 262_144, small: 65_536 };
+const SIZES = ['large', 'medium', 'small'] as const;
+
+/** Bytes on loan up to which a process that does nothing else may be generous. */
+const FEW_BYTES = 2_097_152;
 
 const KEEP_BYTES = 33_554_432;
 const MAX_BYTES = 268_435_456;
@@ -29,7 +33,7 @@ export class BufferPool {
   readonly #keep: number;
   readonly #max: number;
   readonly #idleMs: number;
-  readonly #shelves: Record<BufferSize, Shelf> = { large: { free: [], spare: 0 }, small: { free: [], spare: 0 } };
+  readonly #shelves: Record<BufferSize, Shelf> = { large: shelf(), medium: shelf(), small: shelf() };
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #inUse = 0;
@@ -57,9 +61,14 @@ export class BufferPool {
     return this.#keptBytes;
   }
 
+  /** The size for a body at full speed: a larger one costs less for each byte, and what is not needed at once costs memory. */
+  get fast(): BufferSize {
+    return this.#inUseBytes < FEW_BYTES ? 'large' : 'medium';
+  }
+
   /** Undefined: as much as may be is on loan; see `onFree`. */
   take(size: BufferSize): BufferLoan | undefined {
-    return this.#inUseBytes + BUFFER_BYTES[size] > this.#max ? undefined : this.takeAnyway(size);
+    return this.#free(BUFFER_BYTES[size]) ? this.takeAnyway(size) : undefined;
   }
 
   /** For bytes that came already and must be put somewhere. */
@@ -94,16 +103,25 @@ export class BufferPool {
       this.#keptBytes += bytes;
       this.#trimLater();
     }
-    for (const waiter of this.#waiting) {
-      if (this.#inUseBytes + BUFFER_BYTES.large > this.#max) break;
+    if (this.#waiting.size > 0) this.#wake();
+  }
+
+  #wake(): void {
+    // A copy: who is given none waits again, behind the others.
+    for (const waiter of [...this.#waiting]) {
+      if (!this.#free(BUFFER_BYTES.small)) return;
       this.#waiting.delete(waiter);
       waiter();
     }
   }
 
+  #free(bytes: number): boolean {
+    return this.#inUse === 0 || this.#inUseBytes + bytes <= this.#max;
+  }
+
   #trim(): void {
     this.#timer = undefined;
-    for (const size of ['large', 'small'] as const) {
+    for (const size of SIZES) {
       const shelf = this.#shelves[size];
       shelf.free.splice(0, shelf.spare);
       this.#keptBytes -= shelf.spare * BUFFER_BYTES[size];
@@ -115,4 +133,8 @@ export class BufferPool {
   #trimLater(): void {
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#trim(), this.#idleMs).unref();
   }
+}
+
+function shelf(): Shelf {
+  return { free: [], spare: 0 };
 }

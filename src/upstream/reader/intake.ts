@@ -24,6 +24,11 @@ export class Intake {
     return this.#loan === undefined ? 0 : this.#loan.memory.length - this.#to;
   }
 
+  /** Bytes of the buffer, filled or not. */
+  get size(): number {
+    return this.#loan?.memory.length ?? 0;
+  }
+
   /** Whether there is a buffer with room, if need be a new one; false while the pool gives none. */
   prepare(size: BufferSize): boolean {
     if (this.#loan !== undefined && this.room > 0) return true;

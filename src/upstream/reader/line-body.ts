@@ -20,8 +20,8 @@ export interface BodyLine {
 const TLS_MARGIN = 81_920;
 /** Bytes that are rather copied into a new buffer than handed over by themselves. */
 const FEW = 16_384;
-/** A buffer with more room than this is read into again after a chunk was cut from it. */
-const AMPLE = 196_608;
+/** A buffer is read into again after a chunk was cut from it if this share of it is still free. */
+const AMPLE = 0.75;
 /** A sink that paused for longer is that of a slow client; milliseconds. */
 const SLOW_MS = 20;
 
@@ -120,7 +120,7 @@ export class LineBody implements BodySource {
   }
 
   get #size(): BufferSize {
-    return this.#slow || this.#left <= BUFFER_BYTES.small ? 'small' : 'large';
+    return this.#slow || this.#left <= BUFFER_BYTES.small ? 'small' : this.#pool.fast;
   }
 
   /** TLS brings 16 KiB at a time: they are gathered until the buffer is full or there is no more for now. */
@@ -139,7 +139,7 @@ export class LineBody implements BodySource {
     }
     this.#cut();
     this.#pump();
-    if (!this.#wanted || this.#intake.room < AMPLE) this.#intake.drop();
+    if (!this.#wanted || this.#intake.room < AMPLE * this.#intake.size) this.#intake.drop();
     return this.#wanted && this.#prepare();
   }
 
