@@ -44,8 +44,10 @@ export class MadeReceiver implements Receiver {
     return Buffer.concat(inOrder);
   }
 
-  get writes(): number {
-    return this.#writes;
+  /** Resolves when it has looked at all that it was given. */
+  async taken(): Promise<Buffer> {
+    while (this.#held > 0) await new Promise(setImmediate);
+    return this.received;
   }
 
   leave(): void {
