@@ -10,6 +10,7 @@ import type { Edge } from './proxy/edge.ts';
 import { Handler } from './proxy/handler.ts';
 import { Herd } from './proxy/herd.ts';
 import type { ManifestMemory } from './proxy/manifest-memory.ts';
+import { ownNames } from './proxy/parse.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
@@ -82,6 +83,8 @@ export class Runtime {
       sealer,
       observer,
       log,
+      requests: log.child({}, { redact: [] }),
+      names: ownNames(config),
       turn: () => {
         turn = (turn + 1) % 1_000_000;
         return turn;

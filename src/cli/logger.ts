@@ -1,9 +1,10 @@
 import { type Logger, pino } from 'pino';
+import { lineOutput } from './line-output.ts';
 import { terminalLog } from './terminal-log.ts';
 
 /**
- * JSON lines on standard output; on a terminal a line for people in place of each. Written synchronously: a transport would lose what it holds when the process
- * is killed. Nothing secret is ever given to it; the paths below are for what a library may put into an error.
+ * JSON lines on standard output; on a terminal a line for people in place of each. Written by this thread: a transport's would lose all that
+ * it holds when the process is killed. Nothing secret is ever given to it; the paths below are for what a library may put into an error.
  */
 export function createLogger(level: string): Logger {
   if (process.stdout.isTTY) return terminalLog((line) => process.stdout.write(`${line}\n`), level);
@@ -16,5 +17,5 @@ export function createLogger(level: string): Logger {
       remove: true,
     },
   };
-  return pino(options, pino.destination({ dest: 1, sync: true }));
+  return pino(options, lineOutput(1));
 }

@@ -158,6 +158,12 @@ export const configSchema = z.strictObject({
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),
+      requests: z
+        .enum(['all', 'notable'])
+        .default('all')
+        .describe(
+          'Which requests get a line. `notable`: those that failed, that the upstream asked first did not answer, or whose blob or tag was in doubt.',
+        ),
     })
     .prefault({})
     .describe('Logs: JSON lines on standard output, pretty on a terminal.'),

@@ -28,6 +28,10 @@ export interface Edge {
   sealer: Sealer;
   observer: Observer;
   log: Logger;
+  /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */
+  requests: Logger;
+  /** Names by which clients may call the edge itself; lower case. */
+  names: ReadonlySet<string>;
   /** A number that grows with each call, for taking turns. */
   turn(): number;
 }

@@ -50,7 +50,10 @@ export class Exchange {
   bytesOut = 0;
   firstByteMs: number | undefined;
   readonly #started = performance.now();
-  readonly #gone = new AbortController();
+  /** Made when somebody asks for its signal: most requests are over before. */
+  #gone: AbortController | undefined;
+  #left = false;
+  #whenClosed: (() => void) | undefined;
   #finished = false;
   #closed = false;
   #continued = false;
@@ -69,22 +72,43 @@ export class Exchange {
     });
     response.once('close', () => {
       this.#closed = true;
-      if (!this.#finished) this.#gone.abort(new ClientGone());
+      if (!this.#finished) this.#leave();
+      this.#whenClosed?.();
     });
     // Without a listener a reset by the client would end the process; `close` follows.
-    request.on('error', () => this.#gone.abort(new ClientGone()));
-    response.on('error', () => this.#gone.abort(new ClientGone()));
+    request.on('error', this.#leave);
+    response.on('error', this.#leave);
   }
+
+  readonly #leave = () => {
+    this.#left = true;
+    this.#gone?.abort(new ClientGone());
+  };
 
   /** Aborted when the client leaves. */
   get gone(): AbortSignal {
+    if (!this.#gone) {
+      this.#gone = new AbortController();
+      if (this.#left) this.#gone.abort(new ClientGone());
+    }
     return this.#gone.signal;
+  }
+
+  /** Whether the client has left. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /** Calls once nothing more can happen to the reply, at once if that is so already. */
+  whenClosed(callback: () => void): void {
+    if (this.#closed) callback();
+    else this.#whenClosed = callback;
   }
 
   /** The control of something that is done for the client alone: it is over when the client leaves. */
   control(): AbortController {
     const control = new AbortController();
-    const { signal } = this.#gone;
+    const signal = this.gone;
     if (signal.aborted) control.abort(signal.reason);
     else signal.addEventListener('abort', () => control.abort(signal.reason), { once: true });
     return control;

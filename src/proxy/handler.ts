@@ -8,7 +8,7 @@ import { fetchContent } from './content-pull.ts';
 import { fetchDownload } from './download.ts';
 import type { Edge } from './edge.ts';
 import { Exchange } from './exchange.ts';
-import { fetchManifest } from './manifest-pull.ts';
+import { fetchManifest, rememberedManifest } from './manifest-pull.ts';
 import { type Asked, parse } from './parse.ts';
 import { fetchPassthrough } from './passthrough.ts';
 import { fetchPing } from './ping.ts';
@@ -87,6 +87,8 @@ export class Handler {
     const edge = this.#edge;
     const preferred = route.pull[0]?.upstream;
     if (preferred !== undefined) exchange.notes.preferred = preferred;
+    const remembered = request.kind === 'manifest' ? rememberedManifest(exchange, edge, route, request) : undefined;
+    if (remembered) return remembered;
     const result =
       request.kind === 'manifest'
         ? await this.#manifest(exchange, request, route)

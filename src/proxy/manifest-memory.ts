@@ -6,6 +6,8 @@ import type { Head } from './attempt.ts';
 export interface KeptManifest {
   head: Head;
   bytes: Buffer;
+  /** The headers of a reply with it, once there was one. */
+  headers?: [string, string][];
 }
 
 /** Where a manifest lies, and who may see it there. */

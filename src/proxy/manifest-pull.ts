@@ -1,9 +1,11 @@
 import { type Route, toUpstream } from '../failover/rewrite.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
+import { repliedHeaders } from './header-rules.ts';
 import type { ManifestPlace } from './manifest-memory.ts';
 import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, readingFor } from './reading.ts';
+import type { Reply } from './reply.ts';
 import { fetchTag, placeOfTag, type TagAnswer } from './tag-read.ts';
 
 /** A manifest as it was read for all who asked for it. */
@@ -12,11 +14,19 @@ export interface ManifestRead extends TagAnswer {
   passedOver: string | undefined;
 }
 
+const REWRITTEN = new Set([
+  'location',
+  'link',
+  'www-authenticate',
+  'warning',
+  'content-length',
+  'docker-content-digest',
+]);
 /** What the headers of a request for a manifest may change in its answer. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
 /**
- * Stage 4 of a read of a manifest: out of memory where it was asked for by its digest; else once for all who ask for the same now.
+ * Stage 4 of a read of a manifest: once for all who ask for the same now.
  * @throws OciError, ClientGone
  */
 export async function fetchManifest(
@@ -25,11 +35,6 @@ export async function fetchManifest(
   route: Route,
   request: ManifestRequest,
 ): Promise<TagAnswer> {
-  const kept = fromMemory(exchange, edge, route, request);
-  if (kept) {
-    exchange.notes.memory = true;
-    return { result: kept };
-  }
   const place = placeOfTag(route, request);
   const plan = (asked: ManifestRequest): PullPlan => ({
     route,
@@ -56,24 +61,30 @@ function passedOver(route: Route, plan: PullPlan): string | undefined {
   return plan.attempts.find((attempt) => attempt.upstream === route.pull[0]?.upstream)?.why;
 }
 
-/** Only what the upstream that is asked first has shown: whether another one may be asked is for the plan to say. */
-function fromMemory(exchange: Exchange, edge: Edge, route: Route, request: ManifestRequest): Relayable | undefined {
+/**
+ * The reply to a read by digest out of memory. Only what the upstream that is asked first has shown: whether another one may be asked is
+ * for the plan to say.
+ */
+export function rememberedManifest(
+  exchange: Exchange,
+  edge: Edge,
+  route: Route,
+  request: ManifestRequest,
+): Reply | undefined {
   const candidate = route.pull[0];
   if (!candidate || !request.reference.includes(':')) return undefined;
+  const { upstream } = candidate;
   const repository = toUpstream(route, candidate, request.repository);
-  const kept = edge.memory.get(placeAt(exchange, edge, candidate.upstream, repository, request.reference));
+  const kept = edge.memory.get(placeAt(exchange, edge, upstream, repository, request.reference));
   if (!kept) return undefined;
-  const { head, bytes } = kept;
-  const attempt = {
-    upstream: candidate.upstream,
-    url: head.url.href,
-    repository,
-    candidate,
-    class: 'control' as const,
-    why: 'in memory',
-    trial: false,
-  };
-  return { outcome: 'served', answer: head, body: bytes, lease: { ended: () => undefined }, attempt };
+  exchange.notes.memory = true;
+  kept.headers ??= [
+    ...repliedHeaders(kept.head.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ['docker-content-digest', request.reference],
+    ['content-length', String(kept.bytes.length)],
+    ['x-breakwater-upstream', upstream],
+  ];
+  return { status: 200, headers: kept.headers, body: kept.bytes, upstream };
 }
 
 /** What was read whole, and whose digest was proven, is kept under that digest. */

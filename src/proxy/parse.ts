@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts';
 import { OciError } from '../oci/error.ts';
 import { parseRange } from '../oci/range.ts';
 import { isDigest, isRepository } from '../oci/reference.ts';
@@ -17,6 +18,8 @@ export const DOWNLOAD_PATH = '/_breakwater/download/';
 const MAX_URL = 16_384;
 /** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
 const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Shared by all requests without one, and never changed. */
+const NO_QUERY = new URLSearchParams();
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /**
@@ -46,7 +49,7 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
 }
 
 function registryRequest(exchange: Exchange, edge: Edge, host: string, path: string, search: string): Asked {
-  const query = new URLSearchParams(search);
+  const query = search === '' ? NO_QUERY : new URLSearchParams(search);
   const request = parseRequest(exchange.method, path, query);
   exchange.notes.kind = request.kind === 'upload-start' ? 'upload' : request.kind;
   if ('repository' in request) exchange.notes.repository = request.repository;
@@ -91,7 +94,7 @@ function hostOf({ headers }: Exchange): string {
 }
 
 function registryOfHost(edge: Edge, host: string): string | undefined {
-  if (ownNames(edge).has(host)) return undefined;
+  if (edge.names.has(host)) return undefined;
   if (edge.routes.some((route) => route.registry === host)) return host;
   throw new OciError('NAME_UNKNOWN', `this edge does not answer to ${host}`, { status: 421 });
 }
@@ -100,13 +103,14 @@ function registryOfHost(edge: Edge, host: string): string | undefined {
 function registryOfNamespace(edge: Edge, namespace: string | null, registry: string | undefined): string | undefined {
   if (namespace === null) return registry;
   const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
-  if (ownNames(edge).has(name)) return undefined;
+  if (edge.names.has(name)) return undefined;
   if (edge.routes.some((route) => route.registry === name)) return name;
   throw new OciError('NAME_UNKNOWN', 'this edge serves no repositories of the registry that ns= names');
 }
 
-function ownNames({ config }: Edge): Set<string> {
-  return new Set([config.hostname, ...config.aliases].map((name) => bracketed(name.toLowerCase())));
+/** Names by which clients may call the edge itself. */
+export function ownNames({ hostname, aliases }: Config): Set<string> {
+  return new Set([hostname, ...aliases].map((name) => bracketed(name.toLowerCase())));
 }
 
 function bracketed(name: string): string {

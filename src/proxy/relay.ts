@@ -13,7 +13,7 @@ const BODILESS = new Set([204, 304]);
 /** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
-  if (exchange.gone.aborted) {
+  if (exchange.left) {
     discard(reply);
     throw new ClientGone();
   }

@@ -11,8 +11,7 @@ import type { RequestRecord } from './record.ts';
  */
 export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
   if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, edge, error);
-  if (exchange.closed) conclude(exchange, edge, error);
-  else exchange.response.once('close', () => conclude(exchange, edge, error));
+  exchange.whenClosed(() => conclude(exchange, edge, error));
 }
 
 function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
@@ -57,8 +56,14 @@ function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
   const record = recordOf(exchange, error);
   edge.observer.record(record);
   const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned';
-  const level = bad ? 'warn' : 'info';
-  edge.log[level](logLine(record), 'request');
+  if (edge.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
+  edge.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
+}
+
+/** Whether an operator who does not want to see what is as always wants to see it. */
+function isNotable({ outcome, splices, tag, verified, hedges }: RequestRecord): boolean {
+  const usual = outcome === 'served' || outcome === 'absent' || outcome === 'aborted';
+  return !usual || splices.length > 0 || tag !== undefined || verified === 'wrong' || hedges.started > 0;
 }
 
 function recordOf(exchange: Exchange, error: unknown): RequestRecord {

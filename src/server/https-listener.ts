@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
-import { type Exchange, Exchanges } from './exchanges.ts';
+import { Exchanges } from './exchanges.ts';
 import { guardSession } from './flood-guard.ts';
 import {
   applyLimits,
@@ -68,7 +68,7 @@ export class HttpsListener {
     takeRequests(this.#server, {
       exchanges: this.#exchanges,
       handler: options.handler,
-      onBegin: (exchange) => this.#began(exchange),
+      onBegin: (exchange) => this.#drain?.began(exchange),
       onMalformed: () => this.#add('malformed'),
       onError: options.onError,
       lingerMs: this.#timings.grace,
@@ -140,11 +140,6 @@ export class HttpsListener {
       );
       this.#drain?.session(session);
     });
-  }
-
-  #began(exchange: Exchange): void {
-    this.#stalls.watch(exchange, Date.now());
-    this.#drain?.began(exchange);
   }
 
   #cutStalled(): void {

@@ -21,8 +21,8 @@ export class StallWatch {
     this.#idleMs = idleMs;
   }
 
-  /** Begins to watch an exchange. */
-  watch(exchange: Exchange, now: number): void {
+  /** Begins with an exchange when it is looked at for the first time: most are over before. */
+  #watch(exchange: Exchange, now: number): void {
     const mark = { since: now, received: receivedOf(exchange), sent: sentOf(exchange), drains: 0 };
     this.#marks.set(exchange, mark);
     exchange.res.on('drain', () => {
@@ -37,7 +37,10 @@ export class StallWatch {
 
   #isStalled(exchange: Exchange, now: number): boolean {
     const mark = this.#marks.get(exchange);
-    if (!mark) return false;
+    if (!mark) {
+      this.#watch(exchange, now);
+      return false;
+    }
     const received = receivedOf(exchange);
     const sent = sentOf(exchange) + mark.drains;
     const moved = received !== mark.received || sent !== mark.sent;
