@@ -203,7 +203,7 @@ export class LineBody implements BodySource {
 
   /** Whether there is memory to read into; if not, it goes on when there is. */
   #prepare(): boolean {
-    if (this.#intake.prepare(this.#size)) return true;
+    if (this.#intake.prepare(this.#size) || this.#intake.prepare('small')) return true;
     this.#pool.onFree(this.#wake);
     return false;
   }

@@ -1,0 +1,114 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import type { BufferLoan } from '../../../src/upstream/reader/buffer-loan.ts';
+import { BUFFER_BYTES, BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
+
+const { large, medium, small } = BUFFER_BYTES;
+
+function given(loan: BufferLoan | undefined): BufferLoan {
+  if (!loan) throw new Error('the pool gave nothing');
+  return loan;
+}
+
+t.test('a buffer is used again after the last use of it, over memory that a worker can see', async (t) => {
+  const pool = new BufferPool();
+  const loan = given(pool.take('large'));
+  t.equal(loan.memory.length, large);
+  t.ok(loan.memory.buffer instanceof SharedArrayBuffer);
+  loan.memory.write('abcdef');
+  const first = loan.cut(0, 3);
+  const second = loan.cut(3, 6);
+  loan.release();
+  t.equal(pool.inUse, 1, 'chunks of it are about');
+  t.equal(`${first.bytes}${second.bytes}`, 'abcdef');
+  first.release();
+  second.retain().release();
+  t.equal(pool.inUse, 1);
+  second.release();
+  t.strictSame([pool.inUse, pool.inUseBytes, pool.keptBytes], [0, 0, large]);
+  const again = given(pool.take('large'));
+  t.equal(again.memory, loan.memory);
+  t.strictSame([pool.inUse, pool.inUseBytes, pool.keptBytes], [1, large, 0]);
+});
+
+t.test('no more is kept than was said', async (t) => {
+  const pool = new BufferPool({ keep: large + small });
+  const loans = (['large', 'large', 'small', 'small'] as const).map((size) => given(pool.take(size)));
+  for (const loan of loans) loan.release();
+  t.equal(pool.keptBytes, large + small);
+  t.equal(pool.inUse, 0);
+});
+
+t.test('at the bound nothing is given until something comes back, in the order of asking', async (t) => {
+  const pool = new BufferPool({ max: 2 * medium });
+  const loans = [given(pool.take('medium')), given(pool.take('medium'))];
+  t.equal(pool.take('small'), undefined);
+  const urgent = pool.takeAnyway('small');
+  t.equal(pool.inUseBytes, 2 * medium + small, 'bytes that are here already are put somewhere');
+  urgent.release();
+  const served: string[] = [];
+  const waiter = (name: string) => () => {
+    const loan = pool.take('medium');
+    if (loan) served.push(name);
+    else served.push(`${name} in vain`);
+  };
+  const gone = waiter('gone');
+  pool.onFree(gone);
+  pool.onFree(waiter('first'));
+  pool.onFree(waiter('second'));
+  pool.forget(gone);
+  t.strictSame(served, []);
+  loans[0]?.release();
+  t.strictSame(served, ['first'], 'one came back, one is served');
+  loans[1]?.release();
+  t.strictSame(served, ['first', 'second']);
+});
+
+t.test('who is given nothing may wait again from within its call', async (t) => {
+  const pool = new BufferPool({ max: large });
+  const loan = given(pool.take('medium'));
+  const other = given(pool.take('small'));
+  let calls = 0;
+  const greedy = () => {
+    calls += 1;
+    if (!pool.take('large')) pool.onFree(greedy);
+  };
+  pool.onFree(greedy);
+  other.release();
+  t.equal(calls, 1, 'and is not asked on and on');
+  loan.release();
+  t.equal(calls, 2);
+  t.equal(pool.inUseBytes, large);
+});
+
+t.test('one buffer is always given', async (t) => {
+  const pool = new BufferPool({ max: 1 });
+  t.ok(pool.take('large'));
+  t.notOk(pool.take('small'));
+});
+
+t.test('large while little is on loan', async (t) => {
+  const pool = new BufferPool();
+  const loans: BufferLoan[] = [];
+  while (pool.fast === 'large') loans.push(given(pool.take(pool.fast)));
+  t.ok(loans.length >= 2 && loans.length <= 8);
+  t.equal(pool.fast, 'medium');
+  for (const loan of loans) loan.release();
+  t.equal(pool.fast, 'large');
+});
+
+t.test('what was not needed for long is freed', async (t) => {
+  t.teardown(() => mock.timers.reset());
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const pool = new BufferPool({ idleMs: 1000 });
+  const loans = Array.from({ length: 4 }, () => given(pool.take('medium')));
+  for (const loan of loans) loan.release();
+  t.equal(pool.keptBytes, 4 * medium);
+  mock.timers.tick(1000);
+  t.equal(pool.keptBytes, 4 * medium, 'they were just used');
+  given(pool.take('medium')).release();
+  mock.timers.tick(1000);
+  t.equal(pool.keptBytes, medium, 'one of them was needed');
+  mock.timers.tick(1000);
+  t.equal(pool.keptBytes, 0);
+});
