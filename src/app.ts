@@ -15,7 +15,10 @@ import { RedirectListener } from './server/redirect-listener.ts';
 import { adminHandler } from './status/admin.ts';
 import { FailoverRing } from './status/failover-ring.ts';
 import { Metrics } from './status/metrics.ts';
+import { SinceStart } from './status/since-start.ts';
 import { type Snapshot, takeSnapshot } from './status/snapshot.ts';
+import type { Stores } from './status/stores.ts';
+import { TagWarnings } from './status/tag-warnings.ts';
 import { BufferPool } from './upstream/reader/buffer-pool.ts';
 import { Resolver } from './upstream/resolver.ts';
 
@@ -39,6 +42,8 @@ class EdgeApp implements App {
   readonly #log: Logger;
   readonly #startedAt = Date.now();
   readonly #failovers = new FailoverRing();
+  readonly #tagWarnings = new TagWarnings();
+  readonly #sinceStart = new SinceStart();
   readonly #metrics: Metrics;
   readonly #ledger: Ledger;
   readonly #parts: RuntimeParts;
@@ -61,6 +66,7 @@ class EdgeApp implements App {
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
+      stores: () => this.#stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
     this.#ledger = new Ledger(loaded.config.ledger);
@@ -157,7 +163,23 @@ class EdgeApp implements App {
       upstreams: [...this.#runtime.edge.views().values()],
       routes,
       failovers: this.#failovers.list(),
+      tagWarnings: this.#tagWarnings.list(),
+      sinceStart: this.#sinceStart,
+      // What was found before is of no account while nothing is verified.
+      rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
+      stores: this.#stores(),
     });
+  }
+
+  #stores(): Stores {
+    const { hasher, ledger, memory, network } = this.#parts;
+    const { manifests: kept, bytes } = memory.size;
+    return {
+      ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
+      manifests: { kept, bytes },
+      buffers: { inUse: network.pool.inUseBytes, kept: network.pool.keptBytes },
+      hashing: hasher.jobs,
+    };
   }
 
   async #reload(loaded: Loaded): Promise<void> {
@@ -198,6 +220,8 @@ class EdgeApp implements App {
   #observe(request: RequestRecord): void {
     this.#metrics.record(request);
     this.#failovers.record(request);
+    this.#tagWarnings.record(request);
+    this.#sinceStart.record(request);
   }
 
   #makeRedirect(address: string | undefined, onError: (error: unknown) => void): RedirectListener | undefined {

@@ -17,11 +17,18 @@ export interface FailoverEntry {
   count: number;
 }
 
+/** As counted: many come at once in an outage, and few are ever looked at. */
+interface Entry extends Omit<FailoverEntry, 'at' | 'detail'> {
+  /** Epoch milliseconds. */
+  at: number;
+  detail: string | undefined;
+}
+
 /** The last failovers, newest first. Equal ones are counted as one entry: an outage must not push out what came before it. */
 export class FailoverRing implements Observer {
   readonly #size: number;
   /** In the order of `at`, oldest first. */
-  readonly #entries = new Map<string, FailoverEntry>();
+  readonly #entries = new Map<string, Entry>();
 
   constructor(size = 50) {
     this.#size = size;
@@ -32,26 +39,22 @@ export class FailoverRing implements Observer {
     if (!failover) return;
     const { from, to, reason, detail } = failover;
     const { repository = '', route = '' } = request;
-    const key = JSON.stringify([repository, route, from, to, reason]);
+    const key = [repository, route, from, to, reason].join('\n');
     const count = (this.#entries.get(key)?.count ?? 0) + 1;
-    const at = new Date(request.startedAt + request.firstByteMs).toISOString();
+    const at = request.startedAt + request.firstByteMs;
     this.#entries.delete(key);
-    this.#entries.set(key, {
-      at,
-      repository,
-      route,
-      from,
-      to,
-      reason,
-      ...(detail === undefined ? {} : { detail }),
-      count,
-    });
+    this.#entries.set(key, { at, repository, route, from, to, reason, detail, count });
     if (this.#entries.size <= this.#size) return;
     const [oldest] = this.#entries.keys();
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
 
   list(): FailoverEntry[] {
-    return [...this.#entries.values()].reverse();
+    const newestFirst = [...this.#entries.values()].reverse();
+    return newestFirst.map(({ at, detail, ...entry }) => ({
+      at: new Date(at).toISOString(),
+      ...entry,
+      ...(detail === undefined ? {} : { detail }),
+    }));
   }
 }

@@ -1,4 +1,5 @@
 import type { RouteSnapshot, UpstreamSnapshot } from './snapshot-parts.ts';
+import type { TagWarning } from './tag-warnings.ts';
 
 /** `well`: as configured. `degraded`: something serves in place of something else, or nothing could. `failing`: pulls fail. */
 export interface Headline {
@@ -13,6 +14,8 @@ export interface HeadlineInput {
   ready: boolean;
   upstreams: readonly UpstreamSnapshot[];
   routes: readonly RouteSnapshot[];
+  /** Newest first. */
+  tagWarnings: readonly TagWarning[];
 }
 
 /** Which upstream a route's pulls are served by now; undefined if none of them is well. */
@@ -23,9 +26,11 @@ interface Served {
 
 /** More names than this do not fit a sentence. */
 const NAMES = 4;
+/** A tag that was served with a warning is news for so long, in milliseconds. */
+const TAG_NEWS_MS = 600_000;
 
 /** Says who serves pulls, what becomes of pushes, and what is amiss. @param now epoch milliseconds */
-export function headlineOf({ ready, upstreams, routes }: HeadlineInput, now: number): Headline {
+export function headlineOf({ ready, upstreams, routes, tagWarnings }: HeadlineInput, now: number): Headline {
   const troubles = new Map(
     upstreams.flatMap((upstream): [string, string][] => {
       const trouble = troubleWith(upstream, now);
@@ -42,9 +47,12 @@ export function headlineOf({ ready, upstreams, routes }: HeadlineInput, now: num
     pullsLine(served, troubles),
     ...spareLines(served, troubles),
     ...pushLines(gated, troubles, now),
+    ...rottenLines(upstreams),
+    ...tagLines(tagWarnings, now),
   ];
   const failing = served.some(({ by }) => by === undefined);
-  const degraded = !ready || troubles.size > 0 || gated.some(({ pushes }) => pushes?.admitted === false);
+  const rotten = upstreams.some((upstream) => upstream.rotten.count > 0);
+  const degraded = !ready || troubles.size > 0 || rotten || gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
 
@@ -86,6 +94,22 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<str
     const why = troubles.get(name)?.includes(gate.reason) ? '' : ` (${gate.reason})`;
     return [`${to}: refused since ${clock(gate.since, now)}${why}.`];
   });
+}
+
+/** Rot on a storage harms nobody as long as another upstream has the blob; but somebody has to mend it. */
+function rottenLines(upstreams: readonly UpstreamSnapshot[]): string[] {
+  return upstreams.flatMap(({ name, rotten: { count } }) => {
+    if (count === 0) return [];
+    const blobs = count === 1 ? 'one blob' : `${count} blobs`;
+    return [`${name} has ${blobs} with wrong bytes, asked for elsewhere until mended.`];
+  });
+}
+
+function tagLines(warnings: readonly TagWarning[], now: number): string[] {
+  const recent = warnings.filter(({ at }) => now - Date.parse(at) < TAG_NEWS_MS);
+  if (recent.length === 0) return [];
+  const tags = names(recent.map(({ repository, tag }) => `${repository}:${tag}`));
+  return [`Tags that may be old were served in the last 10 minutes: ${tags}.`];
 }
 
 /** What keeps an upstream from being asked; undefined if nothing does. */

@@ -17,6 +17,15 @@ export interface UrlSnapshot {
   /** Until when it asked to be left alone (429); null if it did not. */
   restingUntil: string | null;
   inFlight: { data: number; control: number };
+  /** Milliseconds within which 19 of 20 of the last first bytes came; null: too few came yet. */
+  firstByteP95Ms: { data: number | null; control: number | null };
+}
+
+/** Copies of blobs whose bytes are wrong. */
+export interface RottenSnapshot {
+  count: number;
+  /** The last ones found, newest first. */
+  copies: { digest: string; since: string }[];
 }
 
 export interface UpstreamSnapshot {
@@ -30,6 +39,9 @@ export interface UpstreamSnapshot {
   unhealthy: string[];
   /** Only where a route pushes to this upstream. */
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
+  rotten: RottenSnapshot;
+  /** Attempts since the start that were given up because an upstream that was asked later answered first. */
+  outrun: number;
   urls: UrlSnapshot[];
 }
 

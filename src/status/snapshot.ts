@@ -2,7 +2,10 @@ import type { Route } from '../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../failover/view.ts';
 import type { FailoverEntry } from './failover-ring.ts';
 import { type Headline, headlineOf } from './headline.ts';
-import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
+import type { SinceStart, SinceStartFigures } from './since-start.ts';
+import type { RottenSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
+import type { Stores } from './stores.ts';
+import type { TagWarning } from './tag-warnings.ts';
 import { version } from './version.ts';
 
 /** What the edge knows at one moment: the JSON of `/api/status`. */
@@ -19,6 +22,17 @@ export interface Snapshot {
   routes: RouteSnapshot[];
   /** Newest first. */
   failovers: FailoverEntry[];
+  /** Newest first. */
+  tagWarnings: TagWarning[];
+  sinceStart: SinceStartFigures;
+  stores: Stores;
+}
+
+/** A copy of a blob whose bytes are wrong; `since` in epoch milliseconds. */
+export interface RottenCopy {
+  upstream: string;
+  digest: string;
+  since: number;
 }
 
 export interface SnapshotInput {
@@ -29,27 +43,47 @@ export interface SnapshotInput {
   upstreams: readonly UpstreamView[];
   routes: readonly Route[];
   failovers: readonly FailoverEntry[];
+  tagWarnings: readonly TagWarning[];
+  sinceStart: Pick<SinceStart, 'figures' | 'outrun'>;
+  /** Those found first come first. */
+  rotten: readonly RottenCopy[];
+  stores: Stores;
 }
+
+/** Of each upstream; so many digests are enough to see what is wrong with a storage. */
+const MAX_ROTTEN_SHOWN = 50;
 
 /** Puts together what is known. @param now epoch milliseconds */
 export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Snapshot {
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
-  const upstreams = input.upstreams.map((view) => upstreamSnapshot(view, pushed.has(view.name), now));
+  const rotten = Map.groupBy(input.rotten, (copy) => copy.upstream);
+  const upstreams = input.upstreams.map(
+    (view): UpstreamSnapshot => ({
+      ...stateOf(view, pushed.has(view.name)),
+      rotten: rottenSnapshot(rotten.get(view.name) ?? []),
+      outrun: input.sinceStart.outrun.get(view.name) ?? 0,
+      urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
+    }),
+  );
   const routes = input.routes.map(routeSnapshot);
+  const tagWarnings = [...input.tagWarnings];
   return {
     version,
     hostname: input.hostname,
     startedAt: iso(input.startedAt),
     at: iso(now),
     ready: input.ready,
-    headline: headlineOf({ ready: input.ready, upstreams, routes }, now),
+    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings }, now),
     upstreams,
     routes,
     failovers: [...input.failovers],
+    tagWarnings,
+    sinceStart: input.sinceStart.figures,
+    stores: input.stores,
   };
 }
 
-function upstreamSnapshot(view: UpstreamView, takesPushes: boolean, now: number): UpstreamSnapshot {
+function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapshot, 'rotten' | 'outrun' | 'urls'> {
   const { name, state, since, reason, kind, readOnly, unhealthy, gate } = view;
   const pushes = { admitted: gate.mode === 'accepting', mode: gate.mode, since: iso(gate.since), reason: gate.reason };
   return {
@@ -61,13 +95,29 @@ function upstreamSnapshot(view: UpstreamView, takesPushes: boolean, now: number)
     readOnly,
     unhealthy: [...unhealthy],
     ...(takesPushes ? { pushes } : {}),
-    urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
   };
 }
 
+function rottenSnapshot(copies: readonly RottenCopy[]): RottenSnapshot {
+  const shown = copies.slice(-MAX_ROTTEN_SHOWN).reverse();
+  return { count: copies.length, copies: shown.map(({ digest, since }) => ({ digest, since: iso(since) })) };
+}
+
 function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
-  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, suspected, restingUntil, inFlight } =
-    replica;
+  const {
+    url,
+    state,
+    since,
+    reason,
+    canary,
+    lastProbeAt,
+    probeMs,
+    breakers,
+    suspected,
+    restingUntil,
+    inFlight,
+    firstByteP95,
+  } = replica;
   return {
     url: withoutCredentials(url),
     state,
@@ -80,6 +130,7 @@ function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
     suspected,
     restingUntil: restingUntil > now ? iso(restingUntil) : null,
     inFlight: { data: inFlight.data, control: inFlight.control },
+    firstByteP95Ms: { data: tenths(firstByteP95.data), control: tenths(firstByteP95.control) },
   };
 }
 
@@ -91,6 +142,10 @@ function routeSnapshot({ prefix, registry, push, onAbsent, pull }: Route): Route
     onAbsent,
     pull: pull.map(({ upstream, prefix: there, replicate }) => ({ upstream, prefix: there, replicate })),
   };
+}
+
+function tenths(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 10) / 10;
 }
 
 /** A URL may carry a user and a password; the status is read by more people than the configuration. */

@@ -1,6 +1,8 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Snapshot } from './snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
+import { StoreGauges } from './store-gauges.ts';
+import type { Stores } from './stores.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
 
@@ -16,6 +18,7 @@ export interface GaugeSources {
   /** Ends in epoch milliseconds. */
   certificates: readonly { file: string; expiresAt: number }[];
   clients: ClientSide | undefined;
+  stores: Stores | undefined;
 }
 
 /** Gauges that say how things are at the moment of a scrape. What is not known (not probed, no canary) has no series. */
@@ -44,11 +47,22 @@ export class StateGauges {
     labelNames: ['event'],
     registers: [this.#registry],
   });
+  readonly #p95 = this.#gauge(
+    'first_byte_p95_seconds',
+    'Within it came 19 of 20 of the last first bytes; later than that is late, and hedged. Missing until 8 came.',
+    ['upstream', 'url', 'class'],
+  );
+  readonly #rotten = this.#gauge(
+    'rotten_copies',
+    'Blobs whose bytes at the upstream are wrong, as far as the edge has seen.',
+    ['upstream'],
+  );
+  readonly #stores = new StoreGauges(this.#registry);
   readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
   readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
 
   /** In the exposition format. */
-  async text({ snapshot, certificates, clients }: GaugeSources): Promise<string> {
+  async text({ snapshot, certificates, clients, stores }: GaugeSources): Promise<string> {
     // What a reload took out of the configuration must not linger.
     for (const gauge of this.#all) gauge.reset();
     for (const upstream of snapshot.upstreams) this.#updateUpstream(upstream);
@@ -56,6 +70,7 @@ export class StateGauges {
     this.#ready.set({}, snapshot.ready ? 1 : 0);
     this.#build.set({ version: snapshot.version }, 1);
     if (clients !== undefined) this.#updateClients(clients);
+    if (stores !== undefined) this.#stores.update(stores);
     return this.#registry.metrics();
   }
 
@@ -66,12 +81,13 @@ export class StateGauges {
     for (const [event, count] of Object.entries(counts)) this.#events.inc({ event }, count);
   }
 
-  #updateUpstream({ name, urls, pushes }: UpstreamSnapshot): void {
+  #updateUpstream({ name, urls, pushes, rotten }: UpstreamSnapshot): void {
+    this.#rotten.set({ upstream: name }, rotten.count);
     if (pushes !== undefined) this.#pushes.set({ upstream: name }, pushes.admitted ? 1 : 0);
     for (const url of urls) this.#updateUrl(name, url);
   }
 
-  #updateUrl(upstream: string, { url, state, canary, probeMs, breakers, inFlight }: UrlSnapshot): void {
+  #updateUrl(upstream: string, { url, state, canary, probeMs, breakers, inFlight, firstByteP95Ms }: UrlSnapshot): void {
     const labels = { upstream, url };
     if (state !== 'unknown') this.#up.set(labels, state === 'up' ? 1 : 0);
     if (canary !== 'none') this.#canary.set(labels, canary === 'good' ? 1 : 0);
@@ -79,6 +95,8 @@ export class StateGauges {
     for (const [name, value] of Object.entries(breakers))
       this.#breaker.set({ ...labels, class: name }, BREAKER_VALUE[value]);
     for (const [name, value] of Object.entries(inFlight)) this.#inFlight.set({ ...labels, class: name }, value);
+    for (const [name, ms] of Object.entries(firstByteP95Ms))
+      if (ms !== null) this.#p95.set({ ...labels, class: name }, ms / 1000);
   }
 
   #gauge(name: string, help: string, labelNames: string[]): Gauge {

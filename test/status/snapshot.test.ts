@@ -28,6 +28,8 @@ t.test('has the shape that the status API promises', async (t) => {
     readOnly: true,
     unhealthy: ['database'],
     pushes: { admitted: false, mode: 'refusing', since, reason: 'canary read timed out' },
+    rotten: { count: 0, copies: [] },
+    outrun: 0,
     urls: [
       {
         url: 'https://harbor.lan',
@@ -41,6 +43,7 @@ t.test('has the shape that the status API promises', async (t) => {
         suspected: false,
         restingUntil: null,
         inFlight: { data: 3, control: 1 },
+        firstByteP95Ms: { data: 31, control: 8.4 },
       },
     ],
   });

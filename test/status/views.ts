@@ -1,7 +1,9 @@
 import { resolveRoute } from '../../src/failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../../src/failover/view.ts';
 import type { RequestRecord } from '../../src/proxy/record.ts';
+import { SinceStart } from '../../src/status/since-start.ts';
 import { type Snapshot, type SnapshotInput, takeSnapshot } from '../../src/status/snapshot.ts';
+import type { Stores } from '../../src/status/stores.ts';
 
 /** 2026-11-21 03:30 UTC. */
 export const NOW = Date.UTC(2026, 10, 21, 3, 30);
@@ -68,6 +70,13 @@ export const ROUTES = [
   }),
 ];
 
+export const STORES: Stores = {
+  ledger: { tags: 1_234, evicted: 5 },
+  manifests: { kept: 56, bytes: 1_200_000 },
+  buffers: { inUse: 524_288, kept: 262_144 },
+  hashing: 2,
+};
+
 export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
   return takeSnapshot(
     {
@@ -77,6 +86,10 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       upstreams: [upstream('harbor', { kind: 'harbor' }), upstream('gcr')],
       routes: ROUTES,
       failovers: [],
+      tagWarnings: [],
+      sinceStart: new SinceStart(),
+      rotten: [],
+      stores: STORES,
       ...over,
     },
     NOW,
