@@ -123,6 +123,14 @@ export const upstreamSchema = z.strictObject({
     .strictObject({
       data: z.int().min(1).default(256).describe('Blob transfers at once, per URL.'),
       control: z.int().min(1).default(64).describe('Other requests at once, per URL.'),
+      queue: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(256)
+        .describe(
+          'Requests of each kind that wait for a place, per URL, where no other upstream has one; further ones get 503.',
+        ),
     })
     .prefault({})
     .describe('Bounds on concurrency; beyond them the next upstream is asked.'),

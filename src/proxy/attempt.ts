@@ -67,10 +67,13 @@ export async function attemptRead(
 ): Promise<AttemptResult> {
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
-  const lease = replica?.begin(trafficClass);
-  if (!replica || !connection || !lease)
-    return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   const watch = watchOver(upstream, url, limit, control);
+  const lease = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
+  if (!replica || !connection || !lease) {
+    watch.stop();
+    if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
+    return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
+  }
   const { signal } = control;
   const started = performance.now();
   const took = () => {

@@ -13,6 +13,7 @@ import type { Canary } from './canary.ts';
 import type { UpstreamEvents } from './events.ts';
 import { Lease } from './lease.ts';
 import type { ProbeReport } from './probe.ts';
+import { Turnstile } from './turnstile.ts';
 
 /** One URL of an upstream: its health, its breakers, and what is under way there. No I/O. */
 export class Replica {
@@ -24,7 +25,7 @@ export class Replica {
   readonly #breakers: Record<TrafficClass, Breaker>;
   /** Bodies of blobs fail apart from their answers; both count as `data`. */
   readonly #bodies: Breaker;
-  readonly #inFlight = { control: 0, data: 0 };
+  readonly #turnstiles: { control: Turnstile; data: Turnstile };
   readonly #events: UpstreamEvents;
   readonly #name: string;
   #health: Health = initialHealth(Date.now());
@@ -44,6 +45,8 @@ export class Replica {
     this.#config = config;
     this.#events = events;
     this.canary = canary;
+    const { control, data, queue } = config.maxInFlight;
+    this.#turnstiles = { control: new Turnstile(control, queue), data: new Turnstile(data, queue) };
     this.#canaryState = canary.configured ? 'failing' : 'none';
     const breaker = (trafficClass: TrafficClass) =>
       new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
@@ -62,19 +65,27 @@ export class Replica {
 
   /** A place for an attempt; undefined if as many are under way as may be. */
   begin(trafficClass: TrafficClass): Lease | undefined {
-    const counter = trafficClass === 'data' ? 'data' : trafficClass === 'control' ? 'control' : undefined;
-    if (counter !== undefined) {
-      if (this.#inFlight[counter] >= this.#config.maxInFlight[counter]) return undefined;
-      this.#inFlight[counter] += 1;
-    }
-    const free = () => {
-      if (counter !== undefined) this.#inFlight[counter] -= 1;
-    };
+    const turnstile = this.#turnstile(trafficClass);
+    return !turnstile || turnstile.enter() ? this.#lease(trafficClass, turnstile) : undefined;
+  }
+
+  /** The same, in turn if there is none now; undefined: too many wait already, or the signal was aborted. */
+  async wait(trafficClass: TrafficClass, signal: AbortSignal): Promise<Lease | undefined> {
+    const turnstile = this.#turnstile(trafficClass);
+    if (!turnstile) return this.#lease(trafficClass, undefined);
+    return (await turnstile.wait(signal)) ? this.#lease(trafficClass, turnstile) : undefined;
+  }
+
+  #turnstile(trafficClass: TrafficClass): Turnstile | undefined {
+    return trafficClass === 'data' || trafficClass === 'control' ? this.#turnstiles[trafficClass] : undefined;
+  }
+
+  #lease(trafficClass: TrafficClass, turnstile: Turnstile | undefined): Lease {
     return new Lease(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
       (verdict) => (verdict === 'bad' ? this.suspect() : this.onTrouble()),
-      free,
+      () => turnstile?.leave(),
     );
   }
 
@@ -133,11 +144,8 @@ export class Replica {
       trialFree: perClass(trialFree),
       suspected: this.#suspected,
       restingUntil: this.#restingUntil,
-      inFlight: { ...this.#inFlight },
-      saturated: {
-        control: this.#inFlight.control >= this.#config.maxInFlight.control,
-        data: this.#inFlight.data >= this.#config.maxInFlight.data,
-      },
+      inFlight: { control: this.#turnstiles.control.inUse, data: this.#turnstiles.data.inUse },
+      saturated: { control: this.#turnstiles.control.full, data: this.#turnstiles.data.full },
       firstByteP95: { control: this.latency.control.p95, data: this.latency.data.p95 },
     };
   }
