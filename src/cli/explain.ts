@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import type { Explanation } from '../proxy/explain.ts';
+import type { Explanation, LedgerWord } from '../proxy/explain.ts';
 import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
 import { configPath, UsageError } from './config-path.ts';
-import { table } from './table.ts';
+import { ago, table } from './table.ts';
 
 export function registerExplain(program: Command): void {
   program
@@ -21,16 +21,34 @@ export function registerExplain(program: Command): void {
       const { status, content } = await getAdmin(base, `/api/explain?image=${encodeURIComponent(reference)}`);
       if (status !== 200) throw new UsageError(messageOf(content));
       const explanation = content as Explanation;
-      process.stdout.write(options.json ? `${JSON.stringify(explanation, null, 2)}\n` : text(explanation));
+      process.stdout.write(
+        options.json ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation, Date.now()),
+      );
     });
 }
 
-function text({ repository, reference, registry, route, pull, push }: Explanation): string {
+/** The explanation as a person reads it. @param now epoch milliseconds */
+export function explanationText(explanation: Explanation, now: number): string {
+  const { repository, reference, registry, route, ledger, rotten, pull, push } = explanation;
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
   const pushed = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
-  return `${repository}${end}${where} takes the route "${route}"\npull, in this order:\n${table(attempts)}\npush ${pushed}\n`;
+  return [
+    `${repository}${end}${where} takes the route "${route}"`,
+    ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
+    ...(rotten ?? []).map((upstream) => `the copy at ${upstream} has wrong bytes, and is asked for last`),
+    `pull, in this order:\n${table(attempts)}`,
+    `push ${pushed}`,
+    '',
+  ].join('\n');
+}
+
+function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: number): string {
+  const seen = `seen so ${ago(now - Date.parse(confirmedAt))} ago`;
+  const from = `since ${since.replace(/\.\d+Z$/, 'Z')}`;
+  if (digest === null) return `ledger: ${upstream} has had no such tag ${from}, ${seen}`;
+  return `ledger: ${upstream} has had it at ${digest} ${from}, ${seen}`;
 }
 
 function messageOf(content: unknown): string {

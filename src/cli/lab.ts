@@ -7,7 +7,7 @@ import type { FaultName } from '../lab/fault.ts';
 import { type MenuChoice, menuText, readMenu } from '../lab/menu.ts';
 import { LabConsole } from './lab-console.ts';
 import { type LabSite, startLabSite } from './lab-site.ts';
-import { statusText } from './status.ts';
+import { statusText } from './status-text.ts';
 import { terminalLog } from './terminal-log.ts';
 
 interface LabOptions {

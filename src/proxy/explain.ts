@@ -1,5 +1,6 @@
 import { planPull, planPush } from '../failover/plan.ts';
-import { findRoute, toUpstream } from '../failover/rewrite.ts';
+import { findRoute, type Route, toUpstream } from '../failover/rewrite.ts';
+import { tagPlace } from '../ledger/tag-place.ts';
 import { OciError } from '../oci/error.ts';
 import { isReference, isRepository } from '../oci/reference.ts';
 import type { Edge } from './edge.ts';
@@ -9,10 +10,26 @@ export interface Explanation {
   reference: string;
   registry?: string;
   route: string;
+  /** What the ledger knows of the tag; absent where it knows nothing, or the reference is a digest. */
+  ledger?: LedgerWord;
+  /** Upstreams whose copy of the blob with this digest has wrong bytes. */
+  rotten?: string[];
   /** Attempts of a pull of the manifest, in order. */
   pull: { upstream: string; url: string; as: string; why: string }[];
   /** What would happen to a push. */
   push: { upstream?: string; as?: string; admitted: boolean; why: string };
+}
+
+/** Times are ISO 8601 in UTC. */
+export interface LedgerWord {
+  /** Whose word counts. */
+  upstream: string;
+  /** What it last showed; null: that it has no such tag. */
+  digest: string | null;
+  /** From when on it was seen so. */
+  since: string;
+  /** The last time it was seen so. */
+  confirmedAt: string;
 }
 
 /**
@@ -37,6 +54,9 @@ export function explain(edge: Edge, image: string): Explanation {
     reference,
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
+    ...(reference.includes(':')
+      ? rottenCopies(edge, route, reference)
+      : ledgerWord(edge, route, repository, reference)),
     pull: attempts.map(({ upstream, url, repository: name, why }) => ({ upstream, url, as: name + end, why })),
     push: explainPush(
       edge,
@@ -44,6 +64,23 @@ export function explain(edge: Edge, image: string): Explanation {
       route.push && { upstream: route.push.upstream, as: toUpstream(route, route.push, repository) + end },
     ),
   };
+}
+
+function ledgerWord(edge: Edge, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
+  const place = tagPlace(route, repository, tag);
+  const [newest] = (place && edge.ledger.find(place)) ?? [];
+  if (!place || !newest) return {};
+  const { digest, since, confirmedAt } = newest;
+  return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
+}
+
+function rottenCopies(edge: Edge, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => edge.copies.isRotten(name, digest));
+  return rotten.length > 0 ? { rotten } : {};
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function explainPush(

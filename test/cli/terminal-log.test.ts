@@ -49,3 +49,46 @@ t.test('a log that prints such lines', async (t) => {
   t.match(lines, [/gcr: breaker is open - data$/, /listener - no such thing$/]);
   t.equal(lines.length, 2);
 });
+
+t.test('what became of a body that broke off, and of a tag that may be old', async (t) => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const splice = { from: 'harbor', reason: 'reset', at: 268_435_456, ms: 34 } as const;
+  const blob = { ...request, outcome: 'fallback', detail: undefined } as RequestRecord;
+  t.match(
+    lineOf({ request: { ...blob, splices: [{ ...splice, to: 'gcr' }] } }),
+    / from gcr \(fallback\) 12 ms - harbor broke off near 268 MB \(reset\), gcr went on 34 ms later$/,
+  );
+  const same = {
+    ...blob,
+    outcome: 'served',
+    upstream: 'harbor',
+    splices: [{ ...splice, at: 0, to: 'harbor' }],
+  } as const;
+  t.match(
+    lineOf({ request: same }),
+    / from harbor 12 ms - harbor broke off near 0 B \(reset\), it went on 34 ms later$/,
+  );
+  const cut = { ...blob, outcome: 'cut', detail: 'harbor failed in the middle of the body (reset)' } as const;
+  t.match(lineOf({ request: cut }), / - harbor failed in the middle of the body \(reset\)$/);
+  t.match(
+    lineOf({ request: { ...cut, splices: [splice] } }),
+    / ms - harbor broke off near 268 MB \(reset\), nobody could go on$/,
+  );
+  t.match(lineOf({ request: { ...cut, verified: 'wrong' } }), /; its bytes are wrong, so its end was not sent$/);
+  const tag = { ...request, kind: 'manifest', reference: 'v1', detail: undefined } as RequestRecord;
+  const text = `tag v1 at gcr is ${digest}, older`;
+  t.match(
+    lineOf({ request: { ...tag, tag: { verdict: 'stale', action: 'warned', text } } }),
+    / - WARNED: tag v1 at gcr is sha256:aaaaaaaaaaaa…, older$/,
+  );
+  t.match(
+    lineOf({ request: { ...tag, tag: { verdict: 'stale', action: 'replaced' } } }),
+    / - what it had was older; the current digest was asked for$/,
+  );
+  t.match(lineOf({ request: { ...tag, tag: { verdict: 'current', action: 'served' } } }), / 12 ms$/);
+  t.match(lineOf({ request: { ...tag, outcome: 'served', memory: true } }), / from gcr \(from memory\) 12 ms$/);
+  t.match(
+    lineOf({ upstream: 'harbor', msg: 'the copy of a blob has wrong bytes', digest }),
+    / {2}harbor: the copy of a blob has wrong bytes - sha256:aaaaaaaaaaaa…$/,
+  );
+});

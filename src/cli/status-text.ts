@@ -1,0 +1,100 @@
+import type { SinceStartFigures } from '../status/since-start.ts';
+import type { Snapshot } from '../status/snapshot.ts';
+import type { UpstreamSnapshot, UrlSnapshot } from '../status/snapshot-parts.ts';
+import { bytesText, countText, withShortDigests } from './amount.ts';
+import { ago, table } from './table.ts';
+
+/** Lines of each list; all of it is in `--json`. */
+const SHOWN = 5;
+
+/** The status as a person reads it: what matters first, and of what is rare only what there is. @param now epoch milliseconds */
+export function statusText(snapshot: Snapshot, now: number): string {
+  const since = (iso: string) => ago(now - Date.parse(iso));
+  const { upstreams, stores } = snapshot;
+  const { tags } = stores.ledger;
+  const { kept, bytes } = stores.manifests;
+  return [
+    ...snapshot.headline.lines,
+    '',
+    `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
+    table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since)))),
+    ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
+    ...upstreams.flatMap(rottenLine),
+    `since the start: ${figuresText(snapshot.sinceStart)}`,
+    `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
+    ...tagLines(snapshot, since),
+    ...failoverLines(snapshot, since),
+    '',
+  ].join('\n');
+}
+
+type Since = (iso: string) => string;
+
+function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): string[] {
+  const breakers = Object.entries(url.breakers).filter(([, state]) => state !== 'closed');
+  const trouble =
+    breakers.length > 0 ? `  [${breakers.map(([name, state]) => `${name} breaker ${state}`).join(', ')}]` : '';
+  const { data, control } = url.firstByteP95Ms;
+  return [
+    '',
+    upstream.name,
+    url.state,
+    `for ${since(url.since)}`,
+    `canary ${url.canary}`,
+    `p95 ${msText(data)} / ${msText(control)}`,
+    url.url,
+    `${url.reason}${trouble}`,
+  ];
+}
+
+function msText(ms: number | null): string {
+  return ms === null ? '-' : `${Math.round(ms)} ms`;
+}
+
+function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
+  if (pushes === undefined) return [];
+  const state = pushes.admitted ? 'admitted' : `refused for ${since(pushes.since)} (${pushes.reason})`;
+  return [`pushes to ${name}: ${state}`];
+}
+
+function rottenLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
+  if (count === 0) return [];
+  const shown = copies.slice(0, SHOWN).map(({ digest }) => `  ${digest}`);
+  const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];
+  return [[`wrong bytes at ${name}, mend them there:`, ...shown, ...more].join('\n')];
+}
+
+function figuresText({ hedges, splices, tags, verified }: SinceStartFigures): string {
+  const { started, won, refused } = hedges;
+  const parts = [
+    `${countText(started, 'hedge')}${detailText({ won, 'over budget': refused })}`,
+    `${countText(splices.done, 'splice')}${detailText({ 'in vain': splices.failed })}`,
+    `${countText(verified.right + verified.wrong, 'blob')} verified${detailText({ wrong: verified.wrong })}`,
+    `${countText(tags.warned, 'tag')} with a warning${detailText({ 'put right': tags.replaced })}`,
+  ];
+  return parts.join(', ');
+}
+
+/** What is not zero, in brackets. */
+function detailText(counts: Record<string, number>): string {
+  const told = Object.entries(counts).filter(([, count]) => count > 0);
+  return told.length === 0
+    ? ''
+    : ` (${told.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
+}
+
+function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {
+  if (tagWarnings.length === 0) return [];
+  const rows = tagWarnings
+    .slice(0, SHOWN)
+    .map(({ at, repository, tag, text }) => ['', `${since(at)} ago`, `${repository}:${tag}`, withShortDigests(text)]);
+  return [`tags served with a warning:\n${table(rows)}`];
+}
+
+function failoverLines({ failovers }: Snapshot, since: Since): string[] {
+  if (failovers.length === 0) return ['no failovers yet'];
+  const rows = failovers
+    .slice(0, SHOWN)
+    .map(({ at, repository, from, to, reason }) => ['', `${since(at)} ago`, repository, `${from} -> ${to}`, reason]);
+  return [`last failovers:\n${table(rows)}`];
+}

@@ -1,0 +1,66 @@
+import t from 'tap';
+import { statusText } from '../../src/cli/status-text.ts';
+import { SinceStart } from '../../src/status/since-start.ts';
+import { down, NOW, pullRecord, snapshotOf, upstream } from '../status/views.ts';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+
+t.test('a quiet night', async (t) => {
+  const lines = statusText(snapshotOf(), NOW).split('\n');
+  t.same(lines.slice(0, 3), ['Pulls: served by harbor.', 'Pushes: go to harbor.', '']);
+  t.match(
+    lines[4],
+    /^ {2}harbor {2}up {2}for 10 h {2}canary good {2}p95 31 ms \/ 8 ms {2}https:\/\/harbor\.lan {2}canary/,
+  );
+  t.same(lines.slice(6), [
+    'pushes to harbor: admitted',
+    'since the start: 0 hedges, 0 splices, 0 blobs verified, 0 tags with a warning',
+    'in memory: 1,234 tags in the ledger, 56 manifests (1.2 MB)',
+    'no failovers yet',
+    '',
+  ]);
+});
+
+t.test('a bad one', async (t) => {
+  const sinceStart = new SinceStart();
+  const splice = { from: 'harbor', reason: 'stall', at: 1, ms: 2 } as const;
+  sinceStart.record(
+    pullRecord({
+      hedges: { started: 3, won: 1, refused: 2 },
+      splices: [{ ...splice, to: 'gcr' }, splice],
+      verified: 'wrong',
+      tag: { verdict: 'stale', action: 'warned', text: 'older' },
+    }),
+  );
+  const rotten = 'abcdefg'
+    .split('')
+    .map((letter, index) => ({ upstream: 'harbor', digest: digest(letter), since: NOW + index }));
+  const text = statusText(
+    snapshotOf({
+      upstreams: [down('harbor'), upstream('gcr')],
+      sinceStart,
+      rotten,
+      tagWarnings: [
+        {
+          at: new Date(NOW - 60_000).toISOString(),
+          repository: 'library/app',
+          tag: 'v1',
+          upstream: 'gcr',
+          text: `tag v1 at gcr is ${digest('a')}, older`,
+          count: 3,
+        },
+      ],
+    }),
+    NOW,
+  );
+  t.match(text, /^pushes to harbor: refused for 18 min \(canary read timed out\)$/m);
+  t.match(text, /^wrong bytes at harbor, mend them there:\n {2}sha256:g{64}\n(.*\n){4} {2}and 2 more$/m);
+  t.match(
+    text,
+    /^since the start: 3 hedges \(1 won, 2 over budget\), 1 splice \(1 in vain\), 1 blob verified \(1 wrong\), 1 tag with a warning$/m,
+  );
+  t.match(
+    text,
+    /^tags served with a warning:\n {2}60 s ago {2}library\/app:v1 {2}tag v1 at gcr is sha256:aaaaaaaaaaaa…, older$/m,
+  );
+});
