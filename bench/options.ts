@@ -1,13 +1,16 @@
 import { parseArgs } from 'node:util';
+import { ITEMS, PARTS, Selection } from './selection.ts';
 
-export const PARTS = ['blobs', 'manifests', 'outages'] as const;
-export type Part = (typeof PARTS)[number];
+export const PROXIES = ['edge', 'nginx', 'HAProxy', 'Caddy'] as const;
+export type ProxyName = (typeof PROXIES)[number];
 
 export interface Options {
-  parts: readonly Part[];
-  /** Tiny sizes, one round, one outage: whether it works, not how fast it is. */
+  selection: Selection;
+  /** Whom to measure; in the order of `PROXIES`. */
+  proxies: readonly ProxyName[];
+  /** Small sizes, one round, short outages: whether it works, not how good it is. */
   short: boolean;
-  /** Write bench/RESULTS.md. */
+  /** Write bench/RESULTS.md and what belongs to it. */
   record: boolean;
   /** Size of the blob. */
   mib: number;
@@ -17,7 +20,9 @@ export interface Options {
   warmUps: number;
 }
 
-export const USAGE = `usage: npm run bench -- [--short] [--record] [--only ${PARTS.join('|')}] [--mib N] [--rounds N]`;
+export const USAGE = `usage: npm run bench -- [--short] [--record] [--only PART[:ITEM]]... [--proxies NAME,...] [--mib N] [--rounds N]
+${PARTS.map((part) => `  ${part}: ${ITEMS[part].join(', ')}`).join('\n')}
+  proxies: ${PROXIES.join(', ')}`;
 
 /** @throws TypeError for what is no option */
 export function parseOptions(args: readonly string[]): Options {
@@ -27,6 +32,7 @@ export function parseOptions(args: readonly string[]): Options {
       short: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
+      proxies: { type: 'string' },
       mib: { type: 'string' },
       rounds: { type: 'string' },
     },
@@ -34,20 +40,24 @@ export function parseOptions(args: readonly string[]): Options {
   const { short, record } = values;
   if (short && record) throw new TypeError('--short measures nothing worth recording');
   return {
-    parts: values.only ? values.only.map(part) : PARTS,
+    selection: new Selection((values.only ?? []).flatMap((text) => text.split(','))),
+    proxies: values.proxies === undefined ? PROXIES : proxies(values.proxies.split(',')),
     short,
     record,
     // CPU time is counted in hundredths of a second: with much less a proxy may seem to need none.
     mib: count('mib', values.mib, short ? 64 : 512),
-    rounds: count('rounds', values.rounds, short ? 1 : 5),
+    rounds: count('rounds', values.rounds, short ? 1 : 3),
     warmUps: short ? 0 : 1,
   };
 }
 
-function part(name: string): Part {
-  const known = PARTS.find((one) => one === name);
-  if (!known) throw new TypeError(`--only ${name}: ${PARTS.join(', ')} are the parts`);
-  return known;
+function proxies(names: readonly string[]): ProxyName[] {
+  const asked = names.map((name) => {
+    const known = PROXIES.find((one) => one.toLowerCase() === name.toLowerCase());
+    if (!known) throw new TypeError(`--proxies ${name}: ${PROXIES.join(', ')}`);
+    return known;
+  });
+  return PROXIES.filter((one) => asked.includes(one));
 }
 
 function count(name: string, text: string | undefined, fallback: number): number {

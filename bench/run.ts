@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { benchBlobs } from './blobs.ts';
-import { benchManifests } from './manifests.ts';
-import { type Options, type Part, parseOptions, USAGE } from './options.ts';
-import { benchOutages } from './outages.ts';
-import { record } from './results.ts';
+import { type Options, parseOptions, USAGE } from './options.ts';
+import { benchOutages } from './outages/outages.ts';
+import { benchBlobs } from './parts/blobs.ts';
+import { benchManifests } from './parts/manifests.ts';
+import { record } from './report/results.ts';
+import { asText, hasGaps, type Section } from './report/section.ts';
 import { Scope } from './scope.ts';
-import { asText, hasGaps, type Section } from './section.ts';
+import type { Part } from './selection.ts';
 
 const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>> = {
   blobs: benchBlobs,
@@ -61,7 +62,7 @@ function makeTemporaryFolder(): void {
 
 async function runParts(root: Scope, options: Options): Promise<Section[]> {
   const sections: Section[] = [];
-  for (const part of options.parts) {
+  for (const part of options.selection.parts) {
     const section = await root.within((scope) => BENCHES[part](scope, options));
     process.stdout.write(asText(section));
     sections.push(section);

@@ -1,4 +1,4 @@
-import type { Owner } from '../test/helpers/temporary-folder.ts';
+import type { Owner } from '../../test/helpers/temporary-folder.ts';
 import { runProgram } from './run-program.ts';
 
 /** Bytes per second of so many downloads at once, each by a real curl; none of which may be cut short. */

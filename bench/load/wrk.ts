@@ -1,6 +1,6 @@
-import type { Owner } from '../test/helpers/temporary-folder.ts';
+import type { Owner } from '../../test/helpers/temporary-folder.ts';
+import { MANIFEST_TYPE } from '../upstreams/static-registry.ts';
 import { runProgram } from './run-program.ts';
-import { MANIFEST_TYPE } from './static-registry.ts';
 
 export interface WrkResult {
   requests: number;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describeMachine } from './machine.ts';
 import { asMarkdown, type Section } from './section.ts';
 
-const FILE = join(import.meta.dirname, 'RESULTS.md');
+const FILE = join(import.meta.dirname, '../RESULTS.md');
 /** What people make of the numbers stands below this line, and stays when new ones are recorded. */
 const READING = '## What they show\n';
 

@@ -1,14 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Owner, temporaryFolder } from '../test/helpers/temporary-folder.ts';
-import { freePorts, Nginx } from './nginx.ts';
+import { type CertificateFiles, writeCertificate } from '../../test/helpers/certificate.ts';
+import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
+import { startNginx } from '../proxies/nginx.ts';
+import { freePorts } from '../proxies/ports.ts';
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 
 /** An upstream that costs next to nothing: nginx serves one image from the page cache, at the paths of a registry. */
 export interface StaticRegistry {
   url: string;
+  /** The same over TLS 1.3 with AES-128-GCM. */
+  tlsUrl: string;
+  /** File with the authority that signed its certificate. */
+  caFile: string;
   /** Paths below `/v2/`. */
   paths: { blob: string; tag: string; digest: string };
   blobBytes: number;
@@ -25,23 +31,46 @@ export async function startStaticRegistry(owner: Owner, mib: number): Promise<St
   const manifest = imageManifest(blob, blobBytes);
   const digest = sha256(manifest);
   for (const name of ['v1', digest]) await writeFile(join(repository, 'manifests', name), manifest);
-  const [port = 0] = await freePorts(1);
-  await Nginx.start(owner, http(port, folder, digest), [port]);
+  const [port = 0, tlsPort = 0] = await freePorts(2);
+  const certificate = await writeCertificate(owner);
+  await startNginx(owner, http({ port, tlsPort, folder, digest, certificate }), [port, tlsPort]);
   const paths = {
     blob: `bench/app/blobs/${blob}`,
     tag: 'bench/app/manifests/v1',
     digest: `bench/app/manifests/${digest}`,
   };
-  return { url: `http://127.0.0.1:${port}`, paths, blobBytes, manifestBytes: manifest.length };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    tlsUrl: `https://127.0.0.1:${tlsPort}`,
+    caFile: join(certificate.authorityFolder, 'ca.crt'),
+    paths,
+    blobBytes,
+    manifestBytes: manifest.length,
+  };
 }
 
-function http(port: number, folder: string, digest: string): string {
+interface Site {
+  port: number;
+  tlsPort: number;
+  folder: string;
+  /** Of the manifest. */
+  digest: string;
+  certificate: CertificateFiles;
+}
+
+function http({ port, tlsPort, folder, digest, certificate }: Site): string {
   return `
   sendfile on;
   tcp_nopush on;
   open_file_cache max=100;
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${tlsPort} ssl backlog=4096;
+    ssl_certificate ${certificate.certFile};
+    ssl_certificate_key ${certificate.keyFile};
+    ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+    ssl_buffer_size 16k;
     root ${folder};
     add_header Docker-Distribution-Api-Version registry/2.0;
     location = /v2/ { default_type application/json; return 200 '{}'; }

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { tryCommand } from '../test/helpers/command.ts';
-import { tool } from '../test/helpers/tool.ts';
+import { tryCommand } from '../../test/helpers/command.ts';
+import { tool } from '../../test/helpers/tool.ts';
 
 /** What the numbers were measured on, one line each. */
 export async function describeMachine(): Promise<string[]> {
   const processors = cpus();
   const { version }: { version: string } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   );
   return [
     `${processors.length} cores (${processors[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, ${process.platform} ${process.arch}`,

@@ -1,6 +1,6 @@
-import { HttpsClient } from '../test/helpers/https-client.ts';
-import { pull } from '../test/helpers/pull.ts';
-import type { Owner } from '../test/helpers/temporary-folder.ts';
+import { HttpsClient } from '../../test/helpers/https-client.ts';
+import { pull } from '../../test/helpers/pull.ts';
+import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
 export interface PullTarget {
   /** `https://127.0.0.1:PORT` */
@@ -13,7 +13,7 @@ export interface PullTarget {
 }
 
 /** A pull that ended. Times are those of `performance.now()`. */
-interface Ended {
+export interface Ended {
   began: number;
   ended: number;
   /** Undefined for a good one. */
@@ -42,40 +42,15 @@ export class PullSeries {
     });
   }
 
-  get total(): number {
-    return this.#ended.length;
-  }
-
-  get failures(): string[] {
-    return this.#ended.flatMap(({ error }) => (error === undefined ? [] : [error]));
-  }
-
-  /** The longest time from the end of one good pull to that of the next, in milliseconds. */
-  longestGap(): number {
-    const ends = this.#good().map(({ ended }) => ended);
-    const gaps = ends.toSorted((a, b) => a - b).map((end, index, sorted) => end - (sorted[index - 1] ?? end));
-    return ends.length > 1 ? Math.max(...gaps) : Number.NaN;
-  }
-
-  /** How long the slowest good pull took, in milliseconds. */
-  slowest(): number {
-    return Math.max(...this.#good().map(({ began, ended }) => ended - began));
-  }
-
-  /** How long after a time the first pull ended of which every part came from `upstream`; undefined if none has. */
-  firstFrom(upstream: string, since: number): number | undefined {
-    const first = this.#good().find((one) => one.began >= since && one.upstreams.every((name) => name === upstream));
-    return first && first.ended - since;
+  /** In the order in which they ended. */
+  get ended(): readonly Ended[] {
+    return this.#ended;
   }
 
   /** Begins no more, and waits for those under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#running);
-  }
-
-  #good(): Ended[] {
-    return this.#ended.filter(({ error }) => error === undefined);
   }
 
   #begin(): void {

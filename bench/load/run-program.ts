@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Program } from '../test/helpers/program.ts';
-import type { Owner } from '../test/helpers/temporary-folder.ts';
-import { tool } from '../test/helpers/tool.ts';
+import { Program } from '../../test/helpers/program.ts';
+import type { Owner } from '../../test/helpers/temporary-folder.ts';
+import { tool } from '../../test/helpers/tool.ts';
 
 /** Runs a load generator to its end, which comes with its owner's at the latest. @returns what it wrote */
 export async function runProgram(owner: Owner, folder: string, name: string, args: string[]): Promise<string> {

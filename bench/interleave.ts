@@ -1,0 +1,20 @@
+import type { Options } from './options.ts';
+
+/**
+ * Measures everybody in every round, so that what else the machine does hits all; warm-ups do not count.
+ * @returns the measurements of each, in the order of `contenders`
+ */
+export async function interleave<C, M>(
+  contenders: readonly C[],
+  { rounds, warmUps }: Pick<Options, 'rounds' | 'warmUps'>,
+  measure: (contender: C) => Promise<M>,
+): Promise<M[][]> {
+  const measured: M[][] = contenders.map(() => []);
+  for (let round = 1 - warmUps; round <= rounds; round += 1) {
+    for (const [index, contender] of contenders.entries()) {
+      const result = await measure(contender);
+      if (round > 0) measured[index]?.push(result);
+    }
+  }
+  return measured;
+}

@@ -1,0 +1,54 @@
+import { writeCertificate } from '../../test/helpers/certificate.ts';
+import { type Image, writeImage } from '../../test/helpers/image.ts';
+import { type Registry, startRegistry } from '../../test/helpers/registry.ts';
+import { Skopeo } from '../../test/helpers/skopeo.ts';
+import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
+import type { ProxyName } from '../options.ts';
+import type { Contender } from '../proxies/contender.ts';
+import { failoverByCaddy } from './caddy.ts';
+import { failoverByEdge } from './edge.ts';
+import { failoverByHaproxy } from './haproxy.ts';
+import { failoverByNginx } from './nginx.ts';
+import { CANARY, type FailoverPlace, REPOSITORY } from './place.ts';
+
+const STARTERS: Record<ProxyName, (place: FailoverPlace) => Promise<Contender>> = {
+  edge: failoverByEdge,
+  nginx: failoverByNginx,
+  HAProxy: failoverByHaproxy,
+  Caddy: failoverByCaddy,
+};
+
+/** Two real registries that hold the same image under different prefixes, and each proxy in front of both. */
+export interface OutageSite {
+  primary: Registry;
+  image: Image;
+  canary: Image;
+  contenders: Contender[];
+  /** Of the authority that signed the certificates of all proxies, PEM. */
+  authority: string;
+}
+
+export interface SiteOptions {
+  cache: boolean;
+  quick: boolean;
+  proxies: readonly ProxyName[];
+}
+
+export async function startOutageSite(owner: Owner, { cache, quick, proxies }: SiteOptions): Promise<OutageSite> {
+  const [primary, fallback] = await Promise.all([startRegistry(owner, { cache }), startRegistry(owner, { cache })]);
+  const skopeo = new Skopeo(owner);
+  const image = await writeImage(temporaryFolder(owner), { layers: [10_000] });
+  const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
+  await skopeo.push(image.folder, `${primary.address}/${REPOSITORY}:v1`);
+  await skopeo.push(image.folder, `${fallback.address}/example-project/app:v1`);
+  await skopeo.push(canary.folder, `${primary.address}/${CANARY}:latest`);
+  await skopeo.push(canary.folder, `${fallback.address}/example-project/canary:latest`);
+
+  const certificate = await writeCertificate(owner);
+  const contenders: Contender[] = [];
+  for (const proxy of proxies) {
+    const place = { owner, primary: primary.address, fallback: fallback.address, certificate, quick };
+    contenders.push(await STARTERS[proxy](place));
+  }
+  return { primary, image, canary, contenders, authority: certificate.authority };
+}

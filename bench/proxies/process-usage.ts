@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** CPU seconds, of user and kernel, that a process and those below it have spent so far with all their threads. */
+export function cpuSeconds(pid: number): number {
+  return sum(processesOf(pid).map(cpuSecondsOf));
+}
+
+/** Memory, in MB of 10^6 bytes: the most that was resident since `forgetPeak`, over a process and those below it. */
+export function peakMegabytes(pid: number): number {
+  return sum(processesOf(pid).map(peakOf));
+}
+
+/** The peak is counted anew from what is resident now; false where the kernel does not let us. */
+export function forgetPeak(pid: number): boolean {
+  try {
+    for (const one of processesOf(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** proc(5): utime and stime. */
+function cpuSecondsOf(pid: number): number {
+  const fields = fieldsOf(pid);
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+function peakOf(pid: number): number {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return (Number(kibibytes) * 1024) / 1e6;
+}
+
+/** The process and all below it: a proxy may have workers. */
+function processesOf(root: number): number[] {
+  const parents = new Map(
+    readdirSync('/proc')
+      .filter(isNumber)
+      .map((pid) => [Number(pid), parentOf(Number(pid))]),
+  );
+  const below = (pid: number): number[] => [
+    pid,
+    ...[...parents].filter(([, parent]) => parent === pid).flatMap(([child]) => below(child)),
+  ];
+  return below(root);
+}
+
+/** Undefined for one that has just ended. */
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(fieldsOf(pid)[1]);
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Those of /proc/PID/stat from the third on: the second is the program's name in parentheses, which may hold spaces. */
+function fieldsOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function isNumber(name: string): boolean {
+  return /^\d+$/.test(name);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

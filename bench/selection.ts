@@ -1,0 +1,41 @@
+export const PARTS = ['blobs', 'manifests', 'outages'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** What can be run by itself. */
+export const ITEMS: Record<Part, readonly string[]> = {
+  blobs: ['plain', 'always', 'never', 'tls'],
+  manifests: ['tag', 'digest'],
+  outages: ['killed', 'frozen', 'storage', '500', '500-cut', '404'],
+};
+
+/** What was asked for by `--only`: whole parts, or items of them. */
+export class Selection {
+  readonly #items: ReadonlyMap<Part, ReadonlySet<string>>;
+
+  /** @param asked `PART` or `PART:ITEM`; nothing is everything. @throws TypeError for what there is not */
+  constructor(asked: readonly string[]) {
+    const items = new Map<Part, Set<string>>();
+    for (const text of asked.length === 0 ? PARTS : asked) {
+      const [name, item] = text.split(':');
+      const part = PARTS.find((one) => one === name);
+      if (!part) throw new TypeError(`--only ${text}: ${PARTS.join(', ')} are the parts`);
+      if (item !== undefined && !ITEMS[part].includes(item))
+        throw new TypeError(`--only ${text}: ${ITEMS[part].join(', ')} are the items of ${part}`);
+      items.set(part, new Set([...(items.get(part) ?? []), ...(item === undefined ? ITEMS[part] : [item])]));
+    }
+    this.#items = items;
+  }
+
+  get parts(): Part[] {
+    return PARTS.filter((part) => this.#items.has(part));
+  }
+
+  has(part: Part, item: string): boolean {
+    return this.#items.get(part)?.has(item) ?? false;
+  }
+
+  /** Items of a part that were asked for, in their order. */
+  itemsOf(part: Part): string[] {
+    return ITEMS[part].filter((item) => this.has(part, item));
+  }
+}
