@@ -17,9 +17,9 @@ export const BLOB = `/v2/library/big/blobs/${DIGEST}`;
 /** The same in a repository below a prefix of its own. */
 export const blobBelow = (prefix: string) => `/v2/${prefix}big/blobs/${DIGEST}`;
 
-/** Two registries with the blob, of which no probe says anything after the first. */
+/** Two registries with the blob, of which no probe says anything after the first, and which nobody hedges against. */
 export async function startSpliceSite(owner: Owner, options: LabSiteOptions = {}): Promise<LabSite> {
-  const quiet = { probe: RARE_PROBE, deadlines: { stall: '400ms' } };
+  const quiet = { probe: RARE_PROBE, deadlines: { stall: '400ms' }, hedge: { share: 0 } };
   const site = await startLabSite(owner, {
     canary: false,
     ...options,
@@ -171,7 +171,7 @@ export function startEdgeOf(
   routes: Record<string, Record<string, { url: string }>>,
   config: Record<string, unknown> = {},
 ): Promise<EdgeInProcess> {
-  const settings = { probe: RARE_PROBE, deadlines: { stall: '400ms', blob: '2s' } };
+  const settings = { probe: RARE_PROBE, deadlines: { stall: '400ms', blob: '2s' }, hedge: { share: 0 } };
   const upstreams = Object.values(routes).flatMap((route) => Object.entries(route));
   return startEdgeInProcess(owner, {
     upstreams: Object.fromEntries(upstreams.map(([name, { url }]) => [name, { urls: [url], ...settings }])),
