@@ -53,7 +53,7 @@ t.test('a log that prints such lines', async (t) => {
 t.test('what became of a body that broke off, and of a tag that may be old', async (t) => {
   const digest = `sha256:${'a'.repeat(64)}`;
   const splice = { from: 'harbor', reason: 'reset', at: 268_435_456, ms: 34 } as const;
-  const blob = { ...request, outcome: 'fallback', detail: undefined } as RequestRecord;
+  const { detail: _, ...blob } = request;
   t.match(
     lineOf({ request: { ...blob, splices: [{ ...splice, to: 'gcr' }] } }),
     / from gcr \(fallback\) 12 ms - harbor broke off near 268 MB \(reset\), gcr went on 34 ms later$/,
@@ -63,7 +63,7 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
     outcome: 'served',
     upstream: 'harbor',
     splices: [{ ...splice, at: 0, to: 'harbor' }],
-  } as const;
+  } satisfies RequestRecord;
   t.match(
     lineOf({ request: same }),
     / from harbor 12 ms - harbor broke off near 0 B \(reset\), it went on 34 ms later$/,
@@ -75,7 +75,7 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
     / ms - harbor broke off near 268 MB \(reset\), nobody could go on$/,
   );
   t.match(lineOf({ request: { ...cut, verified: 'wrong' } }), /; its bytes are wrong, so its end was not sent$/);
-  const tag = { ...request, kind: 'manifest', reference: 'v1', detail: undefined } as RequestRecord;
+  const tag = { ...blob, kind: 'manifest', reference: 'v1' } as const;
   const text = `tag v1 at gcr is ${digest}, older`;
   t.match(
     lineOf({ request: { ...tag, tag: { verdict: 'stale', action: 'warned', text } } }),

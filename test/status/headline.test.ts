@@ -102,3 +102,37 @@ t.test('keeps to a few names', async (t) => {
   );
   t.match(headline({ routes: [...ROUTES, ...routes] }).text, /pulls of a\/, b\/, c\/, d\/ and 2 more: served by gcr/i);
 });
+
+t.test('tells of wrong bytes', async (t) => {
+  const rotten = (...digests: string[]) => digests.map((digest) => ({ upstream: 'harbor', digest, since: NOW }));
+  t.match(headline({ rotten: rotten('a') }), {
+    level: 'degraded',
+    lines: [
+      /served by harbor/,
+      /go to harbor/,
+      'harbor has one blob with wrong bytes, asked for elsewhere until mended.',
+    ],
+  });
+  t.match(headline({ rotten: rotten('a', 'b') }).text, /harbor has 2 blobs with wrong bytes/);
+});
+
+t.test('tells of tags that may be old, while that is news', async (t) => {
+  const warning = (tag: string, ago: number) => ({
+    at: new Date(NOW - ago).toISOString(),
+    repository: 'library/app',
+    tag,
+    upstream: 'gcr',
+    text: 'older',
+    count: 1,
+  });
+  const told = headline({ tagWarnings: [warning('v2', 0), warning('v1', 599_000), warning('v0', 600_000)] });
+  t.match(told, {
+    level: 'well',
+    lines: [
+      /Pulls/,
+      /Pushes/,
+      'Tags that may be old were served in the last 10 minutes: library/app:v2, library/app:v1.',
+    ],
+  });
+  t.equal(headline({ tagWarnings: [warning('v0', 600_000)] }).lines.length, 2);
+});

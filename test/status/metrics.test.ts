@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Metrics } from '../../src/status/metrics.ts';
-import { down, pullRecord, replica, snapshotOf, upstream } from './views.ts';
+import { down, pullRecord, replica, STORES, snapshotOf, upstream } from './views.ts';
 
 /** The samples of a metric, as `{labels} value` lines in order. */
 async function samples(metrics: Metrics, name: string): Promise<string[]> {
@@ -131,4 +131,107 @@ t.test('tells what the listener dealt with', async (t) => {
   counts.tlsErrors = 4;
   t.same(await samples(metrics, 'listener_events_total'), ['{event="tlsErrors"} 4', '{event="shed"} 0']);
   t.same(await samples(metrics, 'client_requests'), [' 2']);
+});
+
+t.test('counts the attempts of a herd once', async (t) => {
+  const metrics = make();
+  metrics.record(pullRecord());
+  for (let index = 0; index < 3; index += 1) metrics.record(pullRecord({ coalesced: true }));
+  t.same(await samples(metrics, 'attempts_total'), [
+    '{upstream="harbor",class="control",outcome="failed",reason="first-byte"} 1',
+    '{upstream="gcr",class="control",outcome="served",reason="-"} 1',
+  ]);
+  t.same(await samples(metrics, 'requests_total'), [
+    '{route="library/",kind="manifest",upstream="gcr",outcome="fallback",code="200"} 4',
+  ]);
+  t.same(await samples(metrics, 'manifests_total'), [
+    '{source="upstream"} 1',
+    '{source="memory"} 0',
+    '{source="coalesced"} 3',
+  ]);
+});
+
+t.test('counts as reads of manifests only those that were answered', async (t) => {
+  const metrics = make();
+  metrics.record(pullRecord({ method: 'PUT', outcome: 'served' }));
+  metrics.record(pullRecord({ outcome: 'failed', status: 503 }));
+  metrics.record(pullRecord({ kind: 'blob' }));
+  metrics.record(pullRecord({ method: 'HEAD', outcome: 'served', memory: true }));
+  t.same(await samples(metrics, 'manifests_total'), [
+    '{source="upstream"} 0',
+    '{source="memory"} 1',
+    '{source="coalesced"} 0',
+  ]);
+});
+
+t.test('counts hedges, splices, digests and tags', async (t) => {
+  const metrics = make();
+  const none = ['{result="started"} 0', '{result="won"} 0', '{result="refused"} 0'];
+  t.same(await samples(metrics, 'hedges_total'), none, 'there before the first one, so that rates can be taken');
+  const splice = { from: 'harbor', to: 'gcr', reason: 'stall', at: 9, ms: 30 } as const;
+  metrics.record(
+    pullRecord({
+      kind: 'blob',
+      hedges: { started: 2, won: 1, refused: 3 },
+      splices: [splice, { from: 'gcr', reason: 'reset', at: 99, ms: 9000 }],
+      verified: 'wrong',
+    }),
+  );
+  metrics.record(pullRecord({ kind: 'blob', verified: 'right' }));
+  metrics.record(pullRecord({ tag: { verdict: 'stale', action: 'warned', text: 'it is older' } }));
+  t.same(await samples(metrics, 'hedges_total'), ['{result="started"} 2', '{result="won"} 1', '{result="refused"} 3']);
+  t.same(await samples(metrics, 'splices_total'), [
+    '{from="harbor",to="gcr",reason="stall"} 1',
+    '{from="gcr",to="-",reason="reset"} 1',
+  ]);
+  t.same(
+    await samples(metrics, 'splice_seconds_sum'),
+    [' 0.03'],
+    'nothing is known of how long one in vain would take',
+  );
+  t.same(await samples(metrics, 'verifications_total'), [
+    '{upstream="-",result="wrong"} 1',
+    '{upstream="gcr",result="right"} 1',
+  ]);
+  t.same(await samples(metrics, 'tags_total'), ['{verdict="stale",action="warned"} 1']);
+});
+
+t.test('tells what is kept in memory', async (t) => {
+  let stores = STORES;
+  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], stores: () => stores });
+  t.same(await samples(metrics, 'ledger_tags'), [' 1234']);
+  stores = { ...STORES, ledger: { tags: 7, evicted: 6 } };
+  t.same(await samples(metrics, 'ledger_tags'), [' 7']);
+  t.same(await samples(metrics, 'ledger_evicted_total'), [' 6'], 'not the sum of scrapes');
+  t.same(await samples(metrics, 'manifest_memory_bytes'), [' 1200000']);
+  t.same(await samples(metrics, 'buffers_bytes'), ['{state="in_use"} 524288', '{state="kept"} 262144']);
+  t.same(await samples(metrics, 'hash_jobs'), [' 2']);
+});
+
+t.test('tells of rotten copies, and of what first bytes usually take', async (t) => {
+  const fresh = replica({ url: 'https://gcr.lan', firstByteP95: { control: undefined, data: 40 } });
+  const rotten = ['a', 'b'].map((digest) => ({ upstream: 'harbor', digest, since: 0 }));
+  const metrics = make(snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [fresh] })], rotten }));
+  t.same(await samples(metrics, 'rotten_copies'), ['{upstream="harbor"} 2', '{upstream="gcr"} 0']);
+  t.same(await samples(metrics, 'first_byte_p95_seconds'), [
+    '{upstream="harbor",url="https://harbor.lan",class="data"} 0.031',
+    '{upstream="harbor",url="https://harbor.lan",class="control"} 0.008',
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 0.04',
+  ]);
+});
+
+t.test('is one exposition: each metric once, each with its type, and nothing else', async (t) => {
+  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], stores: () => STORES });
+  metrics.record(pullRecord());
+  const lines = (await metrics.text()).split('\n').filter((line) => line !== '');
+  const names = lines.flatMap((line) => /^# TYPE (\S+) /.exec(line)?.[1] ?? []);
+  t.equal(new Set(names).size, names.length);
+  for (const line of lines.filter((one) => !one.startsWith('#'))) {
+    const [, name = ''] = /^([a-z0-9_]+)(?:\{[^\n]*\})? \S+$/.exec(line) ?? [];
+    const known = names.includes(name) || names.includes(name.replace(/_(bucket|sum|count)$/, ''));
+    if (!known) t.fail(`"${line}" has no type`);
+  }
+  t.match(await samples(metrics, 'request_duration_seconds_bucket'), [
+    '{le="0.005",kind="manifest",outcome="fallback"} 0',
+  ]);
 });

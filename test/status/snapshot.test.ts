@@ -43,7 +43,7 @@ t.test('has the shape that the status API promises', async (t) => {
         suspected: false,
         restingUntil: null,
         inFlight: { data: 3, control: 1 },
-        firstByteP95Ms: { data: 31, control: 8.4 },
+        firstByteP95Ms: { data: 31, control: 8 },
       },
     ],
   });
@@ -83,4 +83,17 @@ t.test('says null for what is not known, survives JSON, and hides credentials in
   });
   t.notMatch(JSON.stringify(snapshot), 'secret');
   t.match(snapshot.routes[0], { prefix: '', registry: 'docker.io', onAbsent: 'next' });
+});
+
+t.test('tells of rotten copies, the last ones first, and not of all when there are many', async (t) => {
+  const rotten = Array.from({ length: 60 }, (_, index) => ({
+    upstream: 'gcr',
+    digest: `sha256:${index}`,
+    since: NOW + index,
+  }));
+  const [harbor, gcr] = snapshotOf({ rotten }).upstreams;
+  t.same(harbor?.rotten, { count: 0, copies: [] });
+  t.equal(gcr?.rotten.count, 60);
+  t.equal(gcr?.rotten.copies.length, 50);
+  t.same(gcr?.rotten.copies[0], { digest: 'sha256:59', since: iso(NOW + 59) });
 });

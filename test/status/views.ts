@@ -24,7 +24,7 @@ export function replica(over: Partial<ReplicaView> = {}): ReplicaView {
     suspected: false,
     inFlight: { control: 1, data: 3 },
     saturated: { control: false, data: false },
-    firstByteP95: { control: 8.4, data: 31 },
+    firstByteP95: { control: 8, data: 31 },
     ...over,
   };
 }
