@@ -156,13 +156,14 @@ export function startBreaking(owner: Owner, bytes: number): Promise<MadeUpstream
   });
 }
 
-/** An edge before these, in this order. */
+/** An edge before these, in this order. @param more adds to the configuration of each */
 export function startEdgeBefore(
   owner: Owner,
   upstreams: Record<string, { url: string }>,
   config: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
 ): Promise<EdgeInProcess> {
-  return startEdgeOf(owner, { '': upstreams }, config);
+  return startEdgeOf(owner, { '': upstreams }, config, more);
 }
 
 /** An edge with a route for each prefix, to these upstreams in this order; the same name is the same upstream everywhere. */
@@ -170,8 +171,9 @@ export function startEdgeOf(
   owner: Owner,
   routes: Record<string, Record<string, { url: string }>>,
   config: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
 ): Promise<EdgeInProcess> {
-  const settings = { probe: RARE_PROBE, deadlines: { stall: '400ms', blob: '2s' }, hedge: { share: 0 } };
+  const settings = { probe: RARE_PROBE, deadlines: { stall: '400ms', blob: '2s' }, hedge: { share: 0 }, ...more };
   const upstreams = Object.values(routes).flatMap((route) => Object.entries(route));
   return startEdgeInProcess(owner, {
     upstreams: Object.fromEntries(upstreams.map(([name, { url }]) => [name, { urls: [url], ...settings }])),
