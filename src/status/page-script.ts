@@ -46,6 +46,24 @@ export const PAGE_SCRIPT = `
     return el('thead', '', tr);
   };
 
+  const count = (number, name, names) => number.toLocaleString('en') + ' ' + (number === 1 ? name : names || name + 's');
+  const ms = (value) => (value === null ? '\\u2013' : String(Math.round(value)));
+  const bytes = (number) => (number < 1e6 ? (number / 1e3).toFixed(0) + ' kB' : (number / 1e6).toFixed(1) + ' MB');
+
+  const words = (text) => {
+    const node = el('div', 'reason', text.replace(/(sha\\d+:[0-9a-f]{12})[0-9a-f]+/g, '$1\\u2026'));
+    node.title = text;
+    return node;
+  };
+
+  const rotten = ({ count: all, copies }, now) => {
+    if (all === 0) return [];
+    const list = el('ul', 'rotten');
+    for (const { digest, since } of copies.slice(0, 5)) list.append(el('li', '', el('code', '', digest), ' ', el('span', 'faint', 'found ', time(since, ago(since, now) + ' ago'))));
+    if (all > 5) list.append(el('li', 'faint', 'and ' + (all - 5).toLocaleString('en') + ' more'));
+    return [el('div', 'note', el('p', '', 'Blobs with wrong bytes here. They are asked for elsewhere; docs/splicing.md says how to mend them.'), list)];
+  };
+
   const upstream = (one, now) => {
     const head = el('div', 'head', el('span', 'name', one.name), pill(one.state, level[one.state]), el('span', 'faint', 'for ', time(one.since, ago(one.since, now))));
     if (one.pushes) {
@@ -54,7 +72,13 @@ export const PAGE_SCRIPT = `
     }
     if (one.readOnly) head.append(pill('read-only', 'degraded'));
     for (const component of one.unhealthy) head.append(pill(component + ' unhealthy', 'degraded'));
+    if (one.rotten.count > 0) head.append(pill(count(one.rotten.count, 'rotten copy', 'rotten copies'), 'degraded'));
     head.append(pill(one.kind));
+    if (one.outrun > 0) {
+      const outrun = el('span', 'faint', 'outrun ' + count(one.outrun, 'time'));
+      outrun.title = 'requests given up here because an upstream that was asked later answered first';
+      head.append(outrun);
+    }
     if (one.reason && one.urls.length === 1) head.append(el('span', 'reason', one.reason));
     const body = el('tbody');
     for (const url of one.urls) {
@@ -66,10 +90,10 @@ export const PAGE_SCRIPT = `
       if (url.suspected) where.append(el('div', 'degraded', 'a request to it has just failed'));
       if (url.restingUntil) where.append(el('div', 'reason', 'asked to be left alone until ' + url.restingUntil));
       body.append(row(where, state, cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, level[url.canary])), cell('', breakers),
-        cell('number', url.inFlight.data + ' / ' + url.inFlight.control), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
+        cell('number', url.inFlight.data + ' / ' + url.inFlight.control), cell('number', ms(url.firstByteP95Ms.data) + ' / ' + ms(url.firstByteP95Ms.control) + ' ms'), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
     }
-    const table = el('table', 'urls', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#Probe'), body);
-    return el('div', 'panel', head, el('div', 'wide', table));
+    const table = el('table', 'urls', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#First byte p95', '#Probe'), body);
+    return el('div', 'panel', head, el('div', 'wide', table), ...rotten(one.rotten, now));
   };
 
   const route = (one, states) => {
@@ -96,6 +120,25 @@ export const PAGE_SCRIPT = `
     return el('div', 'scroll', el('table', '', heads('Last', 'Repository', 'From \\u2192 to', 'Why', '#Times'), body));
   };
 
+  const tagWarnings = (list, now) => {
+    const body = el('tbody');
+    for (const one of list) body.append(row(cell('tight', time(one.at, ago(one.at, now) + ' ago')), cell('tight', el('code', '', one.repository + ':' + one.tag)), cell('', words(one.text)), cell('number', '\\u00d7' + one.count)));
+    return el('div', 'scroll', el('table', '', heads('Last', 'Tag', 'What clients were told', '#Times'), body));
+  };
+
+  const fact = (number, name, rest, kind) => {
+    const told = Object.entries(rest).filter(([, value]) => value > 0).map(([what, value]) => value.toLocaleString('en') + ' ' + what);
+    return el('div', 'fact', el('span', 'amount ' + (kind || ''), number.toLocaleString('en')), el('span', '', name), el('span', 'faint', told.join(', ')));
+  };
+  const sinceStart = ({ hedges, splices, verified, tags }) => [
+    fact(hedges.started, 'asked twice because late', { won: hedges.won, 'over budget': hedges.refused }),
+    fact(splices.done, 'bodies went on elsewhere', { 'in vain': splices.failed }, splices.failed > 0 ? 'degraded' : ''),
+    fact(verified.right + verified.wrong, 'blobs hashed', { wrong: verified.wrong }, verified.wrong > 0 ? 'degraded' : ''),
+    fact(tags.warned, 'tags served with a warning', { 'put right': tags.replaced }, tags.warned > 0 ? 'degraded' : ''),
+  ];
+  const stores = ({ ledger, manifests, buffers }) =>
+    'In memory: ' + count(ledger.tags, 'tag') + ' in the ledger' + (ledger.evicted > 0 ? ' (' + ledger.evicted.toLocaleString('en') + ' had to go)' : '') + ', ' + count(manifests.kept, 'manifest') + ' (' + bytes(manifests.bytes) + '), ' + bytes(buffers.inUse) + ' of buffers in use.';
+
   const headline = (kind, lines) => {
     const box = byId('headline');
     box.className = kind;
@@ -112,7 +155,11 @@ export const PAGE_SCRIPT = `
     byId('icon').href = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='" + icons[snapshot.headline.level] + "'/></svg>";
     byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstream(one, now)));
     byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
+    byId('tags').hidden = snapshot.tagWarnings.length === 0;
+    byId('tag-list').replaceChildren(tagWarnings(snapshot.tagWarnings, now));
     byId('failovers').replaceChildren(failovers(snapshot.failovers, now));
+    byId('figures').replaceChildren(...sinceStart(snapshot.sinceStart));
+    byId('stores').textContent = stores(snapshot.stores);
     byId('fresh').textContent = 'as of ' + snapshot.at.slice(11, 19) + ' UTC';
   };
 

@@ -40,12 +40,13 @@ table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 .scroll > table > thead > tr > th { border-top: 0; }
 th { font-weight: 500; font-size: 12.5px; color: var(--faint); white-space: nowrap; }
-table.urls { table-layout: fixed; min-width: 860px; }
-table.urls th:nth-child(1) { width: 27%; }
-table.urls th:nth-child(2) { width: 13%; }
+table.urls { table-layout: fixed; min-width: 960px; }
+table.urls th:nth-child(1) { width: 25%; }
+table.urls th:nth-child(2) { width: 12%; }
 table.urls th:nth-child(3) { width: 10%; }
 table.urls th:nth-child(5) { width: 12%; }
-table.urls th:nth-child(6) { width: 9%; }
+table.urls th:nth-child(6) { width: 13%; }
+table.urls th:nth-child(7) { width: 9%; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.tight { white-space: nowrap; }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
@@ -53,6 +54,12 @@ ol.order { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 4p
 ol.order li + li::before { content: "\\2192"; color: var(--faint); margin-right: 8px; }
 .breakers { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 13px; }
 .breakers span::before { content: "\\25CF"; margin-right: 5px; }
+#figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
+.fact { display: flex; flex-direction: column; padding: 12px 18px; background: var(--panel); font-size: 14px; }
+.fact .amount { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; }
+#stores { margin: 8px 2px 0; }
+.note { padding: 10px 18px 14px; border-top: 1px solid var(--line); font-size: 14px; }
+ul.rotten { list-style: none; padding: 0; margin: 4px 0 0; }
 .empty { padding: 16px 18px; color: var(--faint); }
 @media (max-width: 640px) { th, td { padding: 8px 12px; } #headline { font-size: 17px; padding: 14px 16px; } }
 `;
