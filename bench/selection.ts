@@ -5,7 +5,19 @@ export type Part = (typeof PARTS)[number];
 export const ITEMS: Record<Part, readonly string[]> = {
   blobs: ['plain', 'always', 'never', 'tls'],
   manifests: ['tag', 'digest'],
-  outages: ['killed', 'frozen', 'storage', '500', '500-cut', '404'],
+  outages: [
+    'killed',
+    'frozen',
+    'storage',
+    'blobs',
+    '500',
+    '500-cut',
+    '404',
+    'trickle',
+    'flapping',
+    'one-of-three',
+    'blackholed',
+  ],
 };
 
 /** What was asked for by `--only`: whole parts, or items of them. */

@@ -1,67 +1,117 @@
+import type { FaultLine } from '../upstreams/fault-line.ts';
+import { Flapping } from './flapping.ts';
+import { HungBlobs } from './hung-blobs.ts';
 import type { OutageSite } from './site.ts';
+
+/** Makes it end. */
+type Undo = () => unknown;
 
 /** One way in which a real registry goes away and comes back. */
 export interface OutageKind {
   /** As `--only outages:ITEM` has it. */
   item: string;
   name: string;
-  /** Whether the registry keeps facts about blobs in memory; with them it says 200 to a blob that it then cannot read. */
-  cache: boolean;
-  begin(site: OutageSite): unknown;
-  end(site: OutageSite): unknown;
+  /** The registry keeps no facts about blobs in memory; with them it says 200 to a blob that it then cannot read. */
+  forgetful?: boolean;
+  /** The proxies reach the primary over a line that can be spoiled. */
+  lined?: boolean;
+  begin(site: OutageSite): Undo | Promise<Undo>;
   /** The longest time without a good pull that the edge may have, in seconds. */
   gap?: number;
 }
 
 const HANG_GAP = 0.6;
 const REFUSE_GAP = 0.2;
+const FLAP_MS = 2000;
+const QUICK_FLAP_MS = 500;
+/** Bytes a second. */
+const TRICKLE = 200;
+
+const failing: OutageKind['begin'] = async ({ primary: { storage } }) => {
+  await storage.fail();
+  return () => storage.mend();
+};
 
 export const OUTAGE_KINDS: readonly OutageKind[] = [
   {
     item: 'killed',
     name: 'killed',
-    cache: true,
-    begin: ({ primary }) => primary.kill(),
-    end: ({ primary }) => primary.start(),
+    begin: async ({ primary }) => {
+      await primary.kill();
+      return () => primary.start();
+    },
     gap: REFUSE_GAP,
   },
   {
     item: 'frozen',
     name: 'frozen (SIGSTOP)',
-    cache: true,
-    begin: ({ primary }) => primary.freeze(),
-    end: ({ primary }) => primary.thaw(),
+    begin: ({ primary }) => {
+      primary.freeze();
+      return () => primary.thaw();
+    },
     gap: HANG_GAP,
   },
   {
     item: 'storage',
     name: 'storage hangs, /v2/ fine',
-    cache: true,
-    begin: ({ primary }) => primary.storage.hang(),
-    end: ({ primary }) => primary.storage.unhang(),
+    begin: async ({ primary: { storage } }) => {
+      await storage.hang();
+      return () => storage.unhang();
+    },
     gap: HANG_GAP,
   },
   {
-    item: '500',
-    name: '500 on content, /v2/ fine',
-    cache: false,
-    begin: ({ primary }) => primary.storage.fail(),
-    end: ({ primary }) => primary.storage.mend(),
-    gap: REFUSE_GAP,
+    item: 'blobs',
+    name: 'blobs hang, manifests fine',
+    begin: async ({ primary: { storage }, image, canary }) => {
+      const blobs = [...image.blobs, ...canary.blobs].map(({ digest }) => digest);
+      const hung = await HungBlobs.hang(storage.root, blobs);
+      return () => hung.release();
+    },
+    gap: HANG_GAP,
   },
-  {
-    item: '500-cut',
-    name: '500 on manifests, blobs 200 and cut at once',
-    cache: true,
-    begin: ({ primary }) => primary.storage.fail(),
-    end: ({ primary }) => primary.storage.mend(),
-    gap: REFUSE_GAP,
-  },
+  { item: '500', name: '500 on content, /v2/ fine', forgetful: true, begin: failing, gap: REFUSE_GAP },
+  { item: '500-cut', name: '500 on manifests, blobs 200 and cut at once', begin: failing, gap: REFUSE_GAP },
   {
     item: '404',
     name: '404 on content, /v2/ fine',
-    cache: false,
-    begin: ({ primary }) => primary.storage.moveAway(),
-    end: ({ primary }) => primary.storage.moveBack(),
+    forgetful: true,
+    begin: async ({ primary: { storage } }) => {
+      await storage.moveAway();
+      return () => storage.moveBack();
+    },
+  },
+  { item: 'trickle', name: `bodies at ${TRICKLE} bytes/s`, lined: true, begin: spoiled({ trickle: TRICKLE }) },
+  {
+    item: 'flapping',
+    name: 'flapping (killed, started, …)',
+    begin: ({ owner, primary, quick }) => {
+      const flapping = new Flapping(owner, primary, quick ? QUICK_FLAP_MS : FLAP_MS);
+      return () => flapping.stop();
+    },
+  },
+  { item: 'one-of-three', name: '500 for one request of three', lined: true, begin: spoiled({ failEvery: 3 }) },
+  {
+    item: 'blackholed',
+    name: 'blackholed',
+    lined: true,
+    begin: async (site) => {
+      const line = lineOf(site);
+      await line.swallow();
+      return () => line.unswallow();
+    },
   },
 ];
+
+function spoiled(faults: Parameters<FaultLine['set']>[0]): OutageKind['begin'] {
+  return async (site) => {
+    const line = lineOf(site);
+    await line.set(faults);
+    return () => line.set({});
+  };
+}
+
+function lineOf({ line }: OutageSite): FaultLine {
+  if (!line) throw new Error('this outage needs a line before the primary');
+  return line;
+}

@@ -69,7 +69,12 @@ export async function benchOutages(scope: Scope, options: Options): Promise<Sect
 
 async function runOutage(scope: Scope, kind: OutageKind, times: Times, options: Options): Promise<Row[]> {
   const { short: quick, proxies } = options;
-  const site = await startOutageSite(scope, { cache: kind.cache, quick, proxies });
+  const site = await startOutageSite(scope, {
+    cache: !kind.forgetful,
+    lined: kind.lined ?? false,
+    quick,
+    proxies,
+  });
   const { image, authority, contenders } = site;
   const pulled = { authority, repository: REPOSITORY, reference: 'v1', digest: image.digest };
   const running = contenders.map(({ name, url }) => ({ name, series: new PullSeries(scope, { ...pulled, url }) }));
@@ -77,9 +82,9 @@ async function runOutage(scope: Scope, kind: OutageKind, times: Times, options: 
   const steady = performance.now();
   await delay(times.steady);
   const began = performance.now();
-  await kind.begin(site);
+  const undo = await kind.begin(site);
   await delay(times.outage);
-  await kind.end(site);
+  await undo();
   const ended = performance.now();
   await until(
     () =>
@@ -114,7 +119,7 @@ function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, re
 }
 
 function targetsOf(row: Row, rows: readonly Row[]): Target[] {
-  const { kind, failed, gap, steadyP99, outageP99, back, relapses } = row;
+  const { kind } = row;
   const nginx = rows.find((one) => one.kind === kind && one.proxy === 'nginx');
   const target = (what: string, of: (row: Row) => number, bound: number, unit: string, digits: number) =>
     atMost({
@@ -126,7 +131,6 @@ function targetsOf(row: Row, rows: readonly Row[]): Target[] {
       ...(nginx ? { nginx: of(nginx) } : {}),
     });
   const share = (one: Row) => one.outageP99 / one.steadyP99;
-  void [failed, gap, steadyP99, outageP99, back, relapses];
   return [
     target('failed pulls', (one) => one.failed, 0, '', 0),
     ...(kind.gap === undefined ? [] : [target('longest gap', (one) => one.gap / 1000, kind.gap, ' s', 2)]),

@@ -5,6 +5,7 @@ import { Skopeo } from '../../test/helpers/skopeo.ts';
 import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
 import type { ProxyName } from '../options.ts';
 import type { Contender } from '../proxies/contender.ts';
+import { FaultLine } from '../upstreams/fault-line.ts';
 import { failoverByCaddy } from './caddy.ts';
 import { failoverByEdge } from './edge.ts';
 import { failoverByHaproxy } from './haproxy.ts';
@@ -20,7 +21,12 @@ const STARTERS: Record<ProxyName, (place: FailoverPlace) => Promise<Contender>> 
 
 /** Two real registries that hold the same image under different prefixes, and each proxy in front of both. */
 export interface OutageSite {
+  owner: Owner;
+  /** As in `FailoverPlace`. */
+  quick: boolean;
   primary: Registry;
+  /** What the primary is reached over, if anything. */
+  line: FaultLine | undefined;
   image: Image;
   canary: Image;
   contenders: Contender[];
@@ -29,12 +35,18 @@ export interface OutageSite {
 }
 
 export interface SiteOptions {
+  /** The registries keep facts about blobs in memory. */
   cache: boolean;
+  /** Every proxy reaches the primary over a line of its own, which can be spoiled. */
+  lined: boolean;
   quick: boolean;
   proxies: readonly ProxyName[];
 }
 
-export async function startOutageSite(owner: Owner, { cache, quick, proxies }: SiteOptions): Promise<OutageSite> {
+export async function startOutageSite(
+  owner: Owner,
+  { cache, lined, quick, proxies }: SiteOptions,
+): Promise<OutageSite> {
   const [primary, fallback] = await Promise.all([startRegistry(owner, { cache }), startRegistry(owner, { cache })]);
   const skopeo = new Skopeo(owner);
   const image = await writeImage(temporaryFolder(owner), { layers: [10_000] });
@@ -46,9 +58,16 @@ export async function startOutageSite(owner: Owner, { cache, quick, proxies }: S
 
   const certificate = await writeCertificate(owner);
   const contenders: Contender[] = [];
-  for (const proxy of proxies) {
-    const place = { owner, primary: primary.address, fallback: fallback.address, certificate, quick };
+  const line = lined ? await FaultLine.start(owner, primary.address, proxies.length) : undefined;
+  for (const [index, proxy] of proxies.entries()) {
+    const place = {
+      owner,
+      primary: line?.addresses[index] ?? primary.address,
+      fallback: fallback.address,
+      certificate,
+      quick,
+    };
     contenders.push(await STARTERS[proxy](place));
   }
-  return { primary, image, canary, contenders, authority: certificate.authority };
+  return { owner, quick, primary, line, image, canary, contenders, authority: certificate.authority };
 }

@@ -1,0 +1,82 @@
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Program } from '../../test/helpers/program.ts';
+import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
+import type { FaultLinePorts, Faults } from './faults.ts';
+
+const SCRIPT = join(import.meta.dirname, 'fault-line-process.ts');
+/** More than fit into the backlogs of its listeners. */
+const FILLERS = 64;
+
+/** A process before a registry that carries requests as they are, until it is told to spoil them. */
+export class FaultLine {
+  readonly #owner: Owner;
+  readonly #program: Program;
+  readonly #ports: FaultLinePorts;
+  #fillers: Socket[] = [];
+
+  private constructor(owner: Owner, program: Program, ports: FaultLinePorts) {
+    this.#owner = owner;
+    this.#program = program;
+    this.#ports = ports;
+  }
+
+  /** @param to `127.0.0.1:PORT`; `lines`: how many listeners lead there */
+  static async start(owner: Owner, to: string, lines: number): Promise<FaultLine> {
+    const logFile = join(temporaryFolder(owner), 'fault-line.log');
+    const args = [SCRIPT, to, String(lines)];
+    const program = new Program(owner, { command: process.execPath, args, logFile });
+    program.start();
+    const [line] = await program.waitForLog(/^\{.*\}$/m);
+    return new FaultLine(owner, program, JSON.parse(line));
+  }
+
+  /** `127.0.0.1:PORT` of each listener. */
+  get addresses(): string[] {
+    return this.#ports.lines.map((port) => `127.0.0.1:${port}`);
+  }
+
+  /** From the next request on; `{}` mends it. */
+  async set(faults: Faults): Promise<void> {
+    await this.#control('PUT', JSON.stringify(faults));
+  }
+
+  /** How many requests for content came to each listener so far. */
+  requests(): Promise<number[]> {
+    return this.#control('GET');
+  }
+
+  /**
+   * As if packets were dropped: connections that are open say nothing, and nobody gets a new one. Needs no privileges: the
+   * kernel answers no SYN for a listener whose backlog is full, and this one accepts nothing.
+   */
+  async swallow(): Promise<void> {
+    this.#program.signal('SIGSTOP');
+    const fillers = this.#ports.lines.flatMap((port) =>
+      Array.from({ length: FILLERS }, () => connect(port, '127.0.0.1')),
+    );
+    this.#fillers = fillers;
+    this.#owner.teardown(() => this.#release());
+    // They fail when they are let go; that is what they are for.
+    for (const filler of fillers) filler.on('error', () => filler.destroy());
+    await delay(50);
+  }
+
+  /** Ends `swallow`. */
+  unswallow(): void {
+    this.#release();
+    this.#program.signal('SIGCONT');
+  }
+
+  #release(): void {
+    for (const filler of this.#fillers) filler.destroy();
+    this.#fillers = [];
+  }
+
+  async #control(method: string, body?: string): Promise<number[]> {
+    const url = `http://127.0.0.1:${this.#ports.control}/`;
+    const response = await fetch(url, { method, ...(body === undefined ? {} : { body }) });
+    return (await response.json()) as number[];
+  }
+}
