@@ -14,8 +14,10 @@ export function terminalLog(print: (line: string) => void, level = 'info'): pino
 /** Fields of entries other than requests that a person wants to see, with their names. */
 const NAMED = ['https', 'http', 'admin', 'signal', 'why', 'key', 'message', 'remedy'];
 
+/** A record as the log has it: what did not happen is left out. */
+type LoggedRequest = Omit<RequestRecord, 'attempts' | 'hedges' | 'splices'> & Partial<Pick<RequestRecord, 'splices'>>;
 type TagNote = NonNullable<RequestRecord['tag']>;
-type Entry = { msg?: string; request?: RequestRecord; level?: number; time?: number } & Record<string, unknown>;
+type Entry = { msg?: string; request?: LoggedRequest; level?: number; time?: number } & Record<string, unknown>;
 
 /** `undefined`: not worth a line, as a ping that was answered. */
 export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string | undefined {
@@ -32,7 +34,7 @@ export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string
   return `${clock}  ${[upstream, msg].filter(Boolean).join(': ')}${why.length > 0 ? ` - ${why.join(', ')}` : ''}`;
 }
 
-function requestText(request: RequestRecord): string | undefined {
+function requestText(request: LoggedRequest): string | undefined {
   const { kind, outcome, repository, reference, status, totalMs } = request;
   if (kind === 'ping' && outcome === 'served') return undefined;
   const name = repository === undefined ? '' : `${repository}${reference === undefined ? '' : separated(reference)}`;
@@ -50,14 +52,14 @@ function requestText(request: RequestRecord): string | undefined {
     .join(' ');
 }
 
-function fromText({ upstream, outcome, memory }: RequestRecord): string {
+function fromText({ upstream, outcome, memory }: LoggedRequest): string {
   if (upstream === undefined) return '';
   const how = [outcome === 'fallback' ? 'fallback' : '', memory ? 'from memory' : ''].filter(Boolean);
   return `from ${upstream}${how.length > 0 ? ` (${how.join(', ')})` : ''}`;
 }
 
 /** What was not as it should be, and what became of it. */
-function whyText({ outcome, detail, splices, tag, verified }: RequestRecord): string {
+function whyText({ outcome, detail, splices = [], tag, verified }: LoggedRequest): string {
   // What cut it is what the last of its splices failed with.
   const told = outcome === 'served' || (outcome === 'cut' && splices.length > 0 && verified !== 'wrong');
   const words = [

@@ -40,6 +40,11 @@ t.test('one line for what a person who watches wants to know', async (t) => {
   );
 });
 
+t.test('a request as the log has it, without what did not happen', async (t) => {
+  const { attempts: _, hedges: __, splices: ___, ...logged } = request;
+  t.match(lineOf({ request: logged }), / from gcr \(fallback\) 12 ms - harbor: first-byte$/);
+});
+
 t.test('a log that prints such lines', async (t) => {
   const lines: string[] = [];
   const log = terminalLog((line) => lines.push(line));
