@@ -22,8 +22,9 @@ export interface PullPlan {
   /**
    * Whether a good answer counts only when the upstreams before it have failed, and not while they are merely slow: a tag must not
    * go back in time because its upstream is.
+   * @param slow the upstreams that are being asked still
    */
-  provisional?: (result: Relayable) => boolean;
+  provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
   /** Told of an upstream that said, and is believed, that it has no such thing. */
   onAbsent?: (upstream: string) => void;
 }

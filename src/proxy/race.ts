@@ -146,16 +146,31 @@ export class Race {
       return;
     }
     const relayable: Relayable = { ...result, attempt };
-    if (this.#running.size > 0 && this.#isProvisional(relayable)) {
-      this.#reserve ??= { runner, result: relayable };
-      return;
-    }
-    this.#win(runner, relayable);
+    if (!this.#isProvisional(runner, relayable)) this.#win(runner, relayable);
+    // A refusal is the last word only where nobody has anything better.
+    else if (!this.#reserve || this.#reserve.result.outcome === 'refused')
+      this.#reserve = { runner, result: relayable };
   }
 
-  /** A refusal, or a tag that nobody can vouch for, must not outrun the answer of who is merely slow. */
-  #isProvisional(result: Relayable): boolean {
-    return result.outcome === 'refused' || this.#plan.provisional?.(result) === true;
+  /**
+   * A refusal, or a tag that nobody can vouch for, must not outrun the answer of who is merely slow. The refusal of one that was asked
+   * before all others is final: nobody gets from a hedge what that one does not give (rule 3).
+   */
+  #isProvisional({ started }: Runner, result: Relayable): boolean {
+    const slow = [...this.#running];
+    if (result.outcome === 'refused') return slow.some((other) => other.started <= started);
+    return this.#plan.provisional?.(result, new Set(slow.map((other) => other.attempt.upstream))) === true;
+  }
+
+  /** Who was passed over only for being slow knows better than a provisional answer. */
+  #startSlow(): boolean {
+    const index = this.#queue.findIndex(
+      ({ upstream, url }) => this.#edge.upstreams.get(upstream)?.replica(url)?.view().slow === true,
+    );
+    const [attempt] = index < 0 ? [] : this.#queue.splice(index, 1);
+    if (!attempt) return false;
+    this.#queue.unshift(attempt);
+    return this.#startNext(false);
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {

@@ -48,9 +48,9 @@ export async function fetchTag(
     decision(edge, plan.route, request, place, result, authorityIs, currentAsked);
   const result = await fetchPull(scope, edge, {
     ...plan,
-    provisional: (early) => {
-      const decided = isShown(early) && early.attempt.upstream !== place.upstream && decide(early, 'slow', false);
-      return decided !== false && decided?.action !== 'serve';
+    provisional: (early, slow) => {
+      if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
+      return decide(early, 'slow', false)?.action !== 'serve';
     },
     onAbsent: (upstream) => {
       if (upstream === place.upstream) edge.ledger.absent(place, began);

@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type EdgeInProcess, RARE_PROBE, type RequestLine, startEdgeInProcess } from '../helpers/edge-in-process.ts';
+import type { Reply } from '../helpers/http1-client.ts';
+import { MANIFEST_TYPE, manifestOf, sha256 } from '../helpers/lab-site.ts';
+import type { Owner } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+
+export const CONTENT = Buffer.from('the bytes of a blob '.repeat(5000));
+export const MANIFEST = manifestOf(CONTENT);
+const [BLOB_DIGEST, DIGEST] = [sha256(CONTENT), sha256(MANIFEST)];
+export const BLOB = `/v2/app/blobs/${BLOB_DIGEST}`;
+export const BY_DIGEST = `/v2/app/manifests/${DIGEST}`;
+
+/** Milliseconds to the answer; `never`: it is held until the other side leaves. */
+export type Pace = number | 'never';
+
+export type Answer = (req: IncomingMessage, res: ServerResponse) => unknown;
+
+/** A registry of one image that answers when, and what, a test wants. Pings are answered at once. */
+export class PacedUpstream {
+  pace: Pace = 0;
+  answer: Answer = serveRight;
+  /** All requests but pings. */
+  asked = 0;
+  /** Requests whose client went before they were answered. */
+  left = 0;
+  /** Replies under way. */
+  readonly open = new Set<ServerResponse>();
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('request', (req: IncomingMessage, res: ServerResponse) => void this.#take(req, res));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  async #take(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    res.on('error', () => undefined);
+    if (req.url === '/v2/') return void res.end('{}');
+    this.asked += 1;
+    this.open.add(res);
+    const closed = once(res, 'close');
+    void closed.then(() => {
+      this.open.delete(res);
+      if (!res.writableFinished) this.left += 1;
+    });
+    const { pace, answer } = this;
+    await Promise.race([closed, pace === 'never' ? closed : sleep(pace)]);
+    if (!res.closed) answer(req, res);
+  }
+}
+
+export const serveRight: Answer = (req, res) => {
+  const manifest = req.url?.includes('/manifests/') ?? false;
+  const bytes = manifest ? MANIFEST : CONTENT;
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '') ?? [];
+  const part = !manifest && first !== undefined ? bytes.subarray(Number(first), Number(last) + 1) : bytes;
+  res.writeHead(part === bytes ? 200 : 206, {
+    'content-type': manifest ? MANIFEST_TYPE : 'application/octet-stream',
+    'docker-content-digest': manifest ? DIGEST : BLOB_DIGEST,
+    'content-length': part.length,
+    ...(part === bytes ? {} : { 'content-range': `bytes ${first}-${last}/${bytes.length}` }),
+  });
+  res.end(req.method === 'HEAD' ? undefined : part);
+};
+
+/** Answers with a status and nothing else. */
+export function status(code: number, headers: Record<string, string> = {}): Answer {
+  return (_, res) => void res.writeHead(code, { 'content-length': 0, ...headers }).end();
+}
+
+export async function startPacedUpstream(owner: Owner): Promise<PacedUpstream> {
+  const server = createServer();
+  const upstream = new PacedUpstream(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  owner.teardown(() => upstream.close());
+  return upstream;
+}
+
+export interface PacedSite {
+  edge: EdgeInProcess;
+  harbor: PacedUpstream;
+  gcr: PacedUpstream;
+  /** A further fallback. */
+  quay: PacedUpstream;
+}
+
+/** An edge before three of them; `settings` add to every upstream, `own` to the one of that name. */
+export async function startPacedSite(
+  owner: Owner,
+  settings: Record<string, unknown> = {},
+  own: Record<string, Record<string, unknown>> = {},
+  route: Record<string, unknown> = {},
+): Promise<PacedSite> {
+  const names = ['harbor', 'gcr', 'quay'] as const;
+  const [harbor, gcr, quay] = await Promise.all([
+    startPacedUpstream(owner),
+    startPacedUpstream(owner),
+    startPacedUpstream(owner),
+  ]);
+  const made = { harbor, gcr, quay };
+  const upstream = (name: (typeof names)[number]) => ({
+    urls: [made[name].url],
+    probe: RARE_PROBE,
+    hedge: { floor: '40ms' },
+    ...settings,
+    ...own[name],
+  });
+  const edge = await startEdgeInProcess(owner, {
+    upstreams: Object.fromEntries(names.map((name) => [name, upstream(name)])),
+    routes: [{ prefix: '', push: 'harbor', pull: names.map((name) => ({ upstream: name })), ...route }],
+    manifests: { memory: 0 },
+  });
+  return { edge, ...made };
+}
+
+export interface HedgedLine extends RequestLine {
+  id: string;
+  hedges?: { started: number; won: number; refused: number };
+  detail?: string;
+  coalesced?: boolean;
+  memory?: boolean;
+  tag?: { verdict: string; action: string; text?: string };
+  verified?: string;
+}
+
+/** The log line of the request that was answered so. */
+export async function lineFor(edge: EdgeInProcess, { headers }: Pick<Reply, 'headers'>): Promise<HedgedLine> {
+  return (await edge.line((line) => (line as HedgedLine).id === headers['x-request-id'])) as HedgedLine;
+}
+
+/** Waits until no request is under way, as the edge sees it. */
+export async function allQuiet(edge: EdgeInProcess): Promise<void> {
+  const inFlight = () => edge.app.status().upstreams.flatMap(({ urls }) => urls.map((url) => url.inFlight));
+  await until(() => inFlight().every(({ data, control }) => data + control === 0), {
+    what: () => `nothing to be under way: ${JSON.stringify(inFlight())}`,
+  });
+}
