@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Options, parseOptions, USAGE } from './options.ts';
+import { benchMiddle } from './outages/middle.ts';
 import { benchOutages } from './outages/outages.ts';
 import { benchBlobs } from './parts/blobs.ts';
 import { benchManifests } from './parts/manifests.ts';
@@ -15,14 +16,16 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   blobs: benchBlobs,
   manifests: benchManifests,
   outages: benchOutages,
+  middle: benchMiddle,
 };
 const STATUS_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+const SHARED_MEMORY = '/dev/shm';
 /** How long interrupted work may take to notice that everything under it is gone, in milliseconds. */
 const LINGER_MS = 2000;
 
 async function main(): Promise<void> {
   const options = readOptions();
-  makeTemporaryFolder();
+  makeTemporaryFolder(options.mib);
   const root = new Scope();
   const work = runParts(root, options);
   let stopping: Promise<void> | undefined;
@@ -53,11 +56,21 @@ function readOptions(): Options {
   }
 }
 
-/** Everything goes below one folder, so that nothing stays even where work was cut short between two steps. */
-function makeTemporaryFolder(): void {
-  const folder = mkdtempSync(join(tmpdir(), 'bw-bench-'));
+/**
+ * Everything goes below one folder, so that nothing stays even where work was cut short between two steps. It is in memory
+ * where there is room, so that no disk is measured.
+ */
+function makeTemporaryFolder(mib: number): void {
+  const folder = mkdtempSync(join(hasRoom(SHARED_MEMORY, mib) ? SHARED_MEMORY : tmpdir(), 'bw-bench-'));
   process.env.TMPDIR = folder;
   process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+}
+
+/** For two registries with the blob, a download of it, and some more. */
+function hasRoom(folder: string, mib: number): boolean {
+  if (!existsSync(folder)) return false;
+  const { bavail, bsize } = statfsSync(folder);
+  return Math.min(bavail * bsize, freemem()) > 6 * mib * 1_048_576 + 1e9;
 }
 
 async function runParts(root: Scope, options: Options): Promise<Section[]> {

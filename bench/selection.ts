@@ -1,4 +1,4 @@
-export const PARTS = ['blobs', 'manifests', 'outages'] as const;
+export const PARTS = ['blobs', 'manifests', 'outages', 'middle'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What can be run by itself. */
@@ -18,6 +18,7 @@ export const ITEMS: Record<Part, readonly string[]> = {
     'one-of-three',
     'blackholed',
   ],
+  middle: ['reset', 'stall'],
 };
 
 /** What was asked for by `--only`: whole parts, or items of them. */

@@ -71,7 +71,7 @@ async function runOutage(scope: Scope, kind: OutageKind, times: Times, options: 
   const { short: quick, proxies } = options;
   const site = await startOutageSite(scope, {
     cache: !kind.forgetful,
-    lined: kind.lined ?? false,
+    lined: kind.lined ? 'primary' : 'none',
     quick,
     proxies,
   });

@@ -25,6 +25,7 @@ export interface OutageSite {
   /** As in `FailoverPlace`. */
   quick: boolean;
   primary: Registry;
+  fallback: Registry;
   /** What the primary is reached over, if anything. */
   line: FaultLine | undefined;
   image: Image;
@@ -37,8 +38,8 @@ export interface OutageSite {
 export interface SiteOptions {
   /** The registries keep facts about blobs in memory. */
   cache: boolean;
-  /** Every proxy reaches the primary over a line of its own, which can be spoiled. */
-  lined: boolean;
+  /** Every proxy reaches the primary over a line of its own, which can be spoiled; for equal speed the fallback too. */
+  lined: 'none' | 'primary' | 'both';
   quick: boolean;
   proxies: readonly ProxyName[];
 }
@@ -58,16 +59,18 @@ export async function startOutageSite(
 
   const certificate = await writeCertificate(owner);
   const contenders: Contender[] = [];
-  const line = lined ? await FaultLine.start(owner, primary.address, proxies.length) : undefined;
+  const lineTo = ({ address }: Registry) => FaultLine.start(owner, address, proxies.length);
+  const line = lined === 'none' ? undefined : await lineTo(primary);
+  const beside = lined === 'both' ? await lineTo(fallback) : undefined;
   for (const [index, proxy] of proxies.entries()) {
     const place = {
       owner,
       primary: line?.addresses[index] ?? primary.address,
-      fallback: fallback.address,
+      fallback: beside?.addresses[index] ?? fallback.address,
       certificate,
       quick,
     };
     contenders.push(await STARTERS[proxy](place));
   }
-  return { owner, quick, primary, line, image, canary, contenders, authority: certificate.authority };
+  return { owner, quick, primary, fallback, line, image, canary, contenders, authority: certificate.authority };
 }

@@ -1,0 +1,159 @@
+import { HttpsClient } from '../../test/helpers/https-client.ts';
+import { temporaryFolder } from '../../test/helpers/temporary-folder.ts';
+import { until } from '../../test/helpers/until.ts';
+import { interleave } from '../interleave.ts';
+import { type KeptDownload, keptDownload, PATIENCE } from '../load/kept-download.ts';
+import type { Options } from '../options.ts';
+import { type Contender, EDGE, NGINX } from '../proxies/contender.ts';
+import { median } from '../report/median.ts';
+import { figure, type Section } from '../report/section.ts';
+import { atLeast, atMost, type Target } from '../report/target.ts';
+import type { Scope } from '../scope.ts';
+import type { FaultLine } from '../upstreams/fault-line.ts';
+import { LargeBlob } from './large-blob.ts';
+import { CHECK, PRIMARY, REPOSITORY, SERVED_BY } from './place.ts';
+import { type OutageSite, startOutageSite } from './site.ts';
+
+type How = 'reset' | 'stall';
+type Condition = 'steady' | How;
+
+interface Row {
+  how: How;
+  proxy: string;
+  /** How many of the downloads came whole, with the right digest. */
+  whole: number;
+  downloads: KeptDownload[];
+  /** Medians in seconds; those of whole downloads. */
+  later: number;
+  steady: number;
+  pause: number;
+}
+
+/** How long the edge by default takes no byte for a delay, in seconds. */
+const STALL = 5;
+const MARGIN = 0.3;
+
+/** Downloads of a large blob whose primary fails in the middle. */
+export async function benchMiddle(scope: Scope, options: Options): Promise<Section> {
+  const { mib, proxies, short: quick } = options;
+  const blob = new LargeBlob(mib);
+  const site = await startOutageSite(scope, { cache: true, lined: 'both', quick, proxies });
+  await blob.push(site.primary.url, REPOSITORY);
+  await blob.push(site.fallback.url, 'example-project/app');
+  const rows = await measureAll(scope, site, blob, options);
+  return {
+    title: 'In the middle of a blob',
+    about: `A blob of ${mib} MiB, by one curl that retries nothing. At its half the primary resets the connection, or sends nothing more. \`later\` is against the median of downloads without a fault, over the same lines to the same registries; the pause is the longest time in which no byte came. The edge takes ${STALL} s without a byte for a stall; the client gives up after ${PATIENCE} s.`,
+    columns: ['in the middle', 'proxy', 'whole', 'of', 'curl says', 'steady s', 'later s', 'pause s'],
+    rows: rows.map(cells),
+    targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),
+    data: rows,
+    problems: rows
+      .filter(({ proxy, whole, downloads }) => proxy === EDGE && whole < downloads.length)
+      .map(({ how, whole, downloads }) => `${EDGE}, ${how}: ${whole} of ${downloads.length} whole`),
+  };
+}
+
+async function measureAll(scope: Scope, site: OutageSite, blob: LargeBlob, options: Options): Promise<Row[]> {
+  const { line } = site;
+  if (!line) throw new Error('a blob cannot break off without a line');
+  const folder = temporaryFolder(scope);
+  const ways = options.selection.itemsOf('middle') as How[];
+  const measured = await interleave(site.contenders, options, async (contender) => {
+    const found = new Map<Condition, KeptDownload>();
+    for (const condition of ['steady', ...ways] as const)
+      found.set(condition, await downloadUnder(condition, { line, folder, contender, site, blob }));
+    return found;
+  });
+  const rowOf = (how: How, index: number): Row => {
+    const all = (condition: Condition) => (measured[index] ?? []).flatMap((round) => round.get(condition) ?? []);
+    return judge(how, site.contenders[index]?.name ?? '', all('steady'), all(how), blob);
+  };
+  return ways.flatMap((how) => site.contenders.map((_, index) => rowOf(how, index)));
+}
+
+interface Place {
+  line: FaultLine;
+  folder: string;
+  contender: Contender;
+  site: OutageSite;
+  blob: LargeBlob;
+}
+
+async function downloadUnder(condition: Condition, place: Place): Promise<KeptDownload> {
+  const { line, folder, contender, site, blob } = place;
+  await line.set({});
+  await servedByPrimary(contender, site.authority);
+  if (condition !== 'steady') await line.set({ cut: { how: condition, after: Math.round(blob.bytes / 2) } });
+  const kept = await keptDownload(folder, `${contender.url}/v2/${REPOSITORY}/blobs/${blob.digest}`);
+  await line.set({});
+  if (condition === 'steady' && !isWhole(kept, blob))
+    throw new Error(`${contender.name}: ${kept.bytes} of ${blob.bytes} bytes without any fault, curl: ${kept.status}`);
+  return kept;
+}
+
+/** What failed before may have made a proxy leave the primary alone for a while. */
+async function servedByPrimary({ name, url }: Contender, authority: string): Promise<void> {
+  const client = new HttpsClient(url, authority);
+  try {
+    await until(
+      async () => {
+        const { headers } = await client.ask(CHECK.path, { headers: { accept: CHECK.accept } });
+        return headers[SERVED_BY.toLowerCase()] === PRIMARY;
+      },
+      { timeout: 60_000, every: 200, what: () => `${name} to ask the primary` },
+    );
+  } finally {
+    client.close();
+  }
+}
+
+function judge(how: How, proxy: string, steady: KeptDownload[], downloads: KeptDownload[], blob: LargeBlob): Row {
+  const usual = median(steady.map(({ seconds }) => seconds));
+  const whole = downloads.filter((kept) => isWhole(kept, blob));
+  return {
+    how,
+    proxy,
+    whole: whole.length,
+    downloads,
+    steady: usual,
+    later: median(whole.map(({ seconds }) => seconds)) - usual,
+    pause: median(whole.map(({ pause }) => pause)),
+  };
+}
+
+function isWhole({ status, digest }: KeptDownload, blob: LargeBlob): boolean {
+  return status === 0 && digest === blob.digest;
+}
+
+function cells({ how, proxy, whole, downloads, steady, later, pause }: Row): string[] {
+  const ofWhole = (value: number) => (whole > 0 ? figure(value, 2) : '');
+  const statuses = [...new Set(downloads.map(({ status }) => status))].join(', ');
+  const counts = [String(whole), String(downloads.length)];
+  return [how, proxy, ...counts, statuses, figure(steady, 2), ofWhole(later), ofWhole(pause)];
+}
+
+function targetsOf(row: Row, rows: readonly Row[]): Target[] {
+  const { how } = row;
+  const nginx = rows.find((one) => one.how === how && one.proxy === NGINX);
+  const share = (one: Row) => (100 * one.whole) / one.downloads.length;
+  const bound = how === 'stall' ? STALL + MARGIN : MARGIN;
+  const what = `${how} in the middle of a blob`;
+  return [
+    atLeast({
+      what: `${what}: whole, right sha256`,
+      value: share(row),
+      bound: 100,
+      unit: ' %',
+      digits: 0,
+      ...(nginx ? { nginx: share(nginx) } : {}),
+    }),
+    atMost({
+      what: `${what}: later`,
+      value: row.later,
+      bound,
+      unit: ' s',
+      ...(nginx ? { nginx: nginx.later } : {}),
+    }),
+  ];
+}
