@@ -34,21 +34,25 @@ function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): str
   const breakers = Object.entries(url.breakers).filter(([, state]) => state !== 'closed');
   const trouble =
     breakers.length > 0 ? `  [${breakers.map(([name, state]) => `${name} breaker ${state}`).join(', ')}]` : '';
-  const { data, control } = url.firstByteP95Ms;
   return [
     '',
     upstream.name,
     url.state,
     `for ${since(url.since)}`,
     `canary ${url.canary}`,
-    `p95 ${msText(data)} / ${msText(control)}`,
+    p95Text(url.firstByteP95Ms),
     url.url,
     `${url.reason}${trouble}`,
   ];
 }
 
+/** Of blobs, and of all else. */
+function p95Text({ data, control }: UrlSnapshot['firstByteP95Ms']): string {
+  return data === null && control === null ? '' : `p95 ${msText(data)} / ${msText(control)} ms`;
+}
+
 function msText(ms: number | null): string {
-  return ms === null ? '-' : `${Math.round(ms)} ms`;
+  return ms === null ? '-' : String(Math.round(ms));
 }
 
 function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {

@@ -56,6 +56,8 @@ export class PullMetrics implements Observer {
       labelNames: ['verdict', 'action'],
       registers,
     });
+    // Prometheus does not see a series begin: what is alerted on has to be there before it happens.
+    for (const verdict of ['stale', 'unknown'] as const) this.#tags.inc({ verdict, action: 'warned' }, 0);
   }
 
   record(request: RequestRecord): void {

@@ -10,7 +10,7 @@ t.test('a quiet night', async (t) => {
   t.same(lines.slice(0, 3), ['Pulls: served by harbor.', 'Pushes: go to harbor.', '']);
   t.match(
     lines[4],
-    /^ {2}harbor {2}up {2}for 10 h {2}canary good {2}p95 31 ms \/ 8 ms {2}https:\/\/harbor\.lan {2}canary/,
+    /^ {2}harbor {2}up {2}for 10 h {2}canary good {2}p95 31 \/ 8 ms {2}https:\/\/harbor\.lan {2}canary/,
   );
   t.same(lines.slice(6), [
     'pushes to harbor: admitted',

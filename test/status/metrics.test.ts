@@ -193,7 +193,10 @@ t.test('counts hedges, splices, digests and tags', async (t) => {
     '{upstream="-",result="wrong"} 1',
     '{upstream="gcr",result="right"} 1',
   ]);
-  t.same(await samples(metrics, 'tags_total'), ['{verdict="stale",action="warned"} 1']);
+  t.same(await samples(metrics, 'tags_total'), [
+    '{verdict="stale",action="warned"} 1',
+    '{verdict="unknown",action="warned"} 0',
+  ]);
 });
 
 t.test('tells what is kept in memory', async (t) => {

@@ -22,6 +22,7 @@ export function replica(over: Partial<ReplicaView> = {}): ReplicaView {
     trialFree: { control: true, data: true, push: true, passthrough: true },
     restingUntil: 0,
     suspected: false,
+    slow: false,
     inFlight: { control: 1, data: 3 },
     saturated: { control: false, data: false },
     firstByteP95: { control: 8, data: 31 },
