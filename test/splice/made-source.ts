@@ -73,7 +73,8 @@ export class MadeSource implements BodySource {
 
   resume(): void {
     if (this.state === 'new') this.wrongs.push('resumed before it was started');
-    if (this.state !== 'open' || !this.#paused) return;
+    if (this.state !== 'open') return;
+    if (!this.#paused) this.wrongs.push('resumed, but nobody had told it to wait');
     this.#paused = false;
     this.#next();
   }

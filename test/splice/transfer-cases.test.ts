@@ -351,6 +351,21 @@ t.test('the last bytes wait for the verdict', async (t) => {
   }
 });
 
+t.test('nothing beyond what is wanted is read while the verdict is awaited', async (t) => {
+  const check = new SlowCheck();
+  const leg = legOf(0, WHOLE);
+  const receiver = new MadeReceiver(EAGER);
+  const extent = { ...EXTENT, last: CHUNK - 1 };
+  const run = new Transfer({ leg, pace: PACE, extent, check }).run(receiver);
+  await once(check.asked, 'asked');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  t.equal(leg.source.sent, CHUNK);
+  check.answer.resolve('right');
+  await run;
+  t.equal(leg.source.state, 'destroyed');
+  t.ok((await receiver.taken()).equals(CONTENT.subarray(0, CHUNK)));
+});
+
 t.test('a client that leaves before the verdict', async (t) => {
   const check = new SlowCheck();
   const receiver = new MadeReceiver(EAGER);
