@@ -6,7 +6,9 @@ import { type Options, parseOptions, USAGE } from './options.ts';
 import { benchMiddle } from './outages/middle.ts';
 import { benchOutages } from './outages/outages.ts';
 import { benchBlobs } from './parts/blobs.ts';
+import { benchHerd } from './parts/herd.ts';
 import { benchManifests } from './parts/manifests.ts';
+import { benchMemory } from './parts/memory.ts';
 import { record } from './report/results.ts';
 import { asText, hasGaps, type Section } from './report/section.ts';
 import { Scope } from './scope.ts';
@@ -14,7 +16,9 @@ import type { Part } from './selection.ts';
 
 const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>> = {
   blobs: benchBlobs,
+  memory: benchMemory,
   manifests: benchManifests,
+  herd: benchHerd,
   outages: benchOutages,
   middle: benchMiddle,
 };

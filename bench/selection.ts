@@ -1,10 +1,12 @@
-export const PARTS = ['blobs', 'manifests', 'outages', 'middle'] as const;
+export const PARTS = ['blobs', 'memory', 'manifests', 'herd', 'outages', 'middle'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What can be run by itself. */
 export const ITEMS: Record<Part, readonly string[]> = {
   blobs: ['plain', 'always', 'never', 'tls'],
+  memory: ['downloads', 'clients'],
   manifests: ['tag', 'digest'],
+  herd: ['tag', 'digest'],
   outages: [
     'killed',
     'frozen',

@@ -4,12 +4,21 @@ import { Program } from '../../test/helpers/program.ts';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 import { tool } from '../../test/helpers/tool.ts';
 
-/** Runs a load generator to its end, which comes with its owner's at the latest. @returns what it wrote */
-export async function runProgram(owner: Owner, folder: string, name: string, args: string[]): Promise<string> {
+/**
+ * Runs a load generator to its end, which comes with its owner's at the latest.
+ * @param good exit statuses that are no failure. @returns what it wrote
+ */
+export async function runProgram(
+  owner: Owner,
+  folder: string,
+  name: string,
+  args: string[],
+  good: readonly unknown[] = [0],
+): Promise<string> {
   const logFile = join(folder, `${name}-${randomBytes(6).toString('hex')}.log`);
   const program = new Program(owner, { command: tool(name), args, logFile });
   program.start();
   const status = await program.ended();
-  if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${status}\n${program.log()}`);
+  if (!good.includes(status)) throw new Error(`${name} ${args.join(' ')}: ${status}\n${program.log()}`);
   return program.log();
 }

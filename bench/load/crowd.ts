@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { connect, type TLSSocket } from 'node:tls';
+import type { Owner } from '../../test/helpers/temporary-folder.ts';
+
+export interface CrowdResult {
+  /** 200 with a whole body. */
+  good: number;
+  failed: number;
+  /** What the first one that failed got. */
+  firstFailure?: string;
+  /** From the first request to the last answer, in milliseconds. */
+  took: number;
+}
+
+/** Handshakes at a time: an accept queue has an end. */
+const BATCH = 50;
+const TIMEOUT_MS = 30_000;
+
+/** Clients that are connected, each over TLS, and wait for the word. */
+export class Crowd {
+  readonly #host: string;
+  readonly #sockets: TLSSocket[];
+
+  private constructor(host: string, sockets: TLSSocket[]) {
+    this.#host = host;
+    this.#sockets = sockets;
+  }
+
+  /** @param url `https://127.0.0.1:PORT`, whose certificate is not looked at */
+  static async gather(owner: Owner, url: string, count: number): Promise<Crowd> {
+    const { hostname: host, port } = new URL(url);
+    const sockets: TLSSocket[] = [];
+    owner.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    while (sockets.length < count) {
+      const options = { host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] };
+      const batch = Array.from({ length: Math.min(BATCH, count - sockets.length) }, () => connect(options));
+      sockets.push(...batch);
+      await Promise.all(batch.map((socket) => once(socket, 'secureConnect')));
+    }
+    return new Crowd(`${host}:${port}`, sockets);
+  }
+
+  /** All at once ask for one thing, and leave when they have it. */
+  async ask(path: string, accept: string): Promise<CrowdResult> {
+    const request = `GET ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nAccept: ${accept}\r\nConnection: close\r\n\r\n`;
+    const began = performance.now();
+    const answers = await Promise.all(this.#sockets.map((socket) => answerTo(socket, request)));
+    const took = performance.now() - began;
+    const failures = answers.filter((answer) => !isGood(answer));
+    const [first] = failures;
+    return {
+      good: answers.length - failures.length,
+      failed: failures.length,
+      took,
+      ...(first === undefined ? {} : { firstFailure: first.slice(0, 300) }),
+    };
+  }
+}
+
+/** Everything up to the end of the connection, or why there is nothing. */
+function answerTo(socket: TLSSocket, request: string): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.setEncoding('latin1').setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')));
+    socket.on('data', (piece: string) => {
+      text += piece;
+    });
+    socket.on('error', (error) => resolve(`${error.message}\n${text}`));
+    socket.on('close', () => resolve(text));
+    socket.write(request);
+  });
+}
+
+function isGood(answer: string): boolean {
+  const end = answer.indexOf('\r\n\r\n');
+  const length = /\r\ncontent-length: *(\d+)/i.exec(answer.slice(0, end + 2))?.[1];
+  return answer.startsWith('HTTP/1.1 200 ') && answer.length - end - 4 === Number(length);
+}

@@ -1,0 +1,86 @@
+import { temporaryFolder } from '../../test/helpers/temporary-folder.ts';
+import { download } from '../load/download.ts';
+import { slowClients } from '../load/slow-clients.ts';
+import type { Options } from '../options.ts';
+import { EDGE, NGINX } from '../proxies/contender.ts';
+import { forgetPeak, peakMegabytes } from '../proxies/process-usage.ts';
+import { startRelayContenders } from '../proxies/relay-contenders.ts';
+import { figure, type Section } from '../report/section.ts';
+import { atMost } from '../report/target.ts';
+import type { Scope } from '../scope.ts';
+import { type StaticRegistry, startStaticRegistry } from '../upstreams/static-registry.ts';
+
+type Load = 'downloads' | 'clients';
+
+interface Row {
+  load: Load;
+  name: string;
+  /** MB of 10^6 bytes. */
+  idle: number;
+  peak: number;
+}
+
+const DOWNLOADS = 8;
+const CLIENTS = 100;
+/** Bytes a second. */
+const RATE = 1_000_000;
+/** MB. */
+const BOUNDS: Record<Load, number> = { downloads: 110, clients: 150 };
+
+/** The most memory that each proxy has resident under a load, each in processes that have served nothing else. */
+export async function benchMemory(scope: Scope, options: Options): Promise<Section> {
+  const registry = await startStaticRegistry(scope, options.mib);
+  const seconds = options.short ? 3 : 20;
+  const rows: Row[] = [];
+  for (const load of options.selection.itemsOf('memory') as Load[])
+    rows.push(...(await scope.within((inner) => measure(inner, load, registry, { ...options, seconds }))));
+  const described: Record<Load, string> = {
+    downloads: `${DOWNLOADS} downloads`,
+    clients: `${CLIENTS} clients at ${RATE / 1e6} MB/s`,
+  };
+  const peakOf = (load: Load, name: string) => rows.find((row) => row.load === load && row.name === name)?.peak;
+  return {
+    title: 'Memory',
+    about: `Peak of the resident memory, in MB of 10^6 bytes, of a proxy's processes that have served nothing before: while a blob of ${options.mib} MiB is downloaded ${DOWNLOADS} times at once (${options.rounds} times in a row), and while ${CLIENTS} clients take it at ${RATE / 1e6} MB/s each for ${seconds} s. The edge computes the digest of the first download.`,
+    columns: ['proxy', 'load', 'MB before', 'peak MB'],
+    rows: rows.map(({ name, load, idle, peak }) => [name, described[load], figure(idle, 0), figure(peak, 0)]),
+    targets: rows
+      .filter(({ name }) => name === EDGE)
+      .map(({ load, peak }) => {
+        const nginx = peakOf(load, NGINX);
+        const limit = {
+          what: `peak RSS, ${described[load]}`,
+          value: peak,
+          bound: BOUNDS[load],
+          unit: ' MB',
+          digits: 0,
+        };
+        return atMost({ ...limit, ...(nginx === undefined ? {} : { nginx }) });
+      }),
+    data: rows,
+    problems: [],
+  };
+}
+
+async function measure(
+  scope: Scope,
+  load: Load,
+  registry: StaticRegistry,
+  { proxies, rounds, seconds }: Options & { seconds: number },
+): Promise<Row[]> {
+  const folder = temporaryFolder(scope);
+  const { blobBytes: bytes, paths } = registry;
+  const rows: Row[] = [];
+  for (const { name, url: base, pid } of await startRelayContenders(scope, { url: registry.url }, proxies)) {
+    if (pid === undefined) continue;
+    const url = `${base}/v2/${paths.blob}`;
+    forgetPeak(pid);
+    const idle = peakMegabytes(pid);
+    if (load === 'clients') await slowClients(scope, folder, { url, count: CLIENTS, rate: RATE, seconds });
+    else
+      for (let round = 0; round < rounds; round += 1)
+        await download(scope, folder, { url, bytes, downloads: DOWNLOADS });
+    rows.push({ load, name, idle, peak: peakMegabytes(pid) });
+  }
+  return rows;
+}
