@@ -16,6 +16,8 @@ export interface Attempt {
   why: string;
   /** It tries a half-open breaker. */
   trial: boolean;
+  /** Something spoke against it when the plan was made. */
+  lastResort: boolean;
 }
 
 export interface PullInput {
@@ -50,7 +52,9 @@ export function planPull(
       const obstacle = obstacleTo(replica, input.class, now);
       const why = obstacle ? `last resort: ${obstacle.why}` : whyWell(replica, input.class);
       const trial = obstacle === undefined && replica.breakers[input.class] === 'half-open';
-      const attempt = { upstream: view.name, url: replica.url, repository, candidate, class: input.class, why, trial };
+      const lastResort = obstacle !== undefined;
+      const where = { upstream: view.name, url: replica.url, repository, candidate };
+      const attempt = { ...where, class: input.class, why, trial, lastResort };
       ranked.push({ attempt, gravity: obstacle?.gravity ?? 0 });
     }
   }
@@ -131,6 +135,7 @@ export function planPush(
     class: 'push',
     why: 'the push upstream',
     trial: false,
+    lastResort: false,
   };
 }
 

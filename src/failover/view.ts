@@ -22,6 +22,8 @@ export interface ReplicaView {
   trialFree: Record<TrafficClass, boolean>;
   /** Traffic met trouble there, and no probe has been good since. */
   suspected: boolean;
+  /** It is up, and its only trouble is that answers were late. */
+  slow: boolean;
   /** Until when the URL asked to be left alone (429 with Retry-After); 0 if it did not. */
   restingUntil: number;
   inFlight: { control: number; data: number };

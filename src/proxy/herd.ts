@@ -53,6 +53,8 @@ class Flight<T> implements PullScope {
   }
 }
 
+/** Who comes later than that asks anew: what is asked has got stuck, and the next plan may know why. */
+const JOIN_MS = 250;
 /** Answers that are kept while they are fresh. */
 const MAX_FRESH = 1000;
 
@@ -77,7 +79,7 @@ export class Herd<T extends object> {
       return Promise.resolve(fresh);
     }
     const known = this.#flights.get(key);
-    if (known && !known.gone.aborted) return known.join(exchange);
+    if (known && !known.gone.aborted && known.elapsed() < JOIN_MS) return known.join(exchange);
     const flight = new Flight<T>(async (scope) => {
       // What fails before it waits must not land before it is known.
       await null;

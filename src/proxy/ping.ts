@@ -60,6 +60,7 @@ function challenger(edge: Edge, registry: string | undefined): Attempt | undefin
           class: 'control',
           why: 'its users are the clients',
           trial: false,
+          lastResort: false,
         };
     }
   }

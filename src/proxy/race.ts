@@ -1,14 +1,15 @@
 import { absenceEnds, conclude, type Ending } from '../failover/conclude.ts';
 import { hedgeAfter } from '../failover/hedge.ts';
+import { obstacleTo } from '../failover/obstacle.ts';
 import type { Attempt } from '../failover/plan.ts';
 import { OciError } from '../oci/error.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { type AttemptResult, attemptRead } from './attempt.ts';
+import { attemptRecord } from './attempt-record.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone } from './exchange.ts';
 import type { PullPlan, Relayable } from './pull.ts';
-import type { AttemptRecord } from './record.ts';
 import type { PullScope } from './scope.ts';
 
 /** An attempt under way. */
@@ -25,6 +26,8 @@ interface Runner {
 const TOTAL_MS = 9500;
 /** What is left to each later attempt when an earlier one takes all it may. */
 const RESERVE_MS = 1000;
+/** How often an attempt that is late, and may not be hedged, is looked at again. */
+const WATCH_MS = 100;
 
 /**
  * The attempts of one pull: the next one starts when one fails, and beside one that is late; the first good answer wins, and the others
@@ -116,19 +119,27 @@ export class Race {
     const { attempt } = runner;
     const latency = upstream.replica(attempt.url)?.latency[attempt.class === 'data' ? 'data' : 'control'];
     const { floor } = upstream.config.hedge;
-    runner.timer = setTimeout(() => this.#late(upstream, attempt), hedgeAfter({ p95: latency?.p95, floor, deadline }));
+    runner.timer = setTimeout(() => this.#late(upstream, runner), hedgeAfter({ p95: latency?.p95, floor, deadline }));
   }
 
-  #late(upstream: Upstream, attempt: Attempt): void {
+  #late(upstream: Upstream, runner: Runner): void {
     if (this.#over || this.#queue.length === 0 || upstream.config.hedge.share === 0) return;
     const { hedges } = this.#scope;
     // The trial of a half-open breaker always has the next upstream on standby: there is one at a time.
-    if (!attempt.trial && !upstream.hedges.spend()) {
-      hedges.refused += 1;
+    if (runner.attempt.trial || upstream.hedges.spend()) {
+      hedges.started += 1;
+      this.#startNext(true);
       return;
     }
-    hedges.started += 1;
-    this.#startNext(true);
+    hedges.refused += 1;
+    if (!runner.attempt.lastResort) this.#watch(upstream, runner);
+  }
+
+  /** What others find out meanwhile counts for who waits already: once it is known to be bad, going on is no hedge any more. */
+  #watch(upstream: Upstream, runner: Runner): void {
+    if (this.#over || this.#queue.length === 0) return;
+    if (isKnownBad(upstream, runner.attempt)) this.#startNext(false);
+    else runner.timer = setTimeout(() => this.#watch(upstream, runner), WATCH_MS);
   }
 
   #settled(runner: Runner, result: AttemptResult): void {
@@ -146,10 +157,13 @@ export class Race {
       return;
     }
     const relayable: Relayable = { ...result, attempt };
-    if (!this.#isProvisional(runner, relayable)) this.#win(runner, relayable);
+    if (!this.#isProvisional(runner, relayable)) {
+      this.#win(runner, relayable);
+      return;
+    }
     // A refusal is the last word only where nobody has anything better.
-    else if (!this.#reserve || this.#reserve.result.outcome === 'refused')
-      this.#reserve = { runner, result: relayable };
+    if (!this.#reserve || this.#reserve.result.outcome === 'refused') this.#reserve = { runner, result: relayable };
+    if (this.#running.size === 0) this.#startSlow();
   }
 
   /**
@@ -159,18 +173,21 @@ export class Race {
   #isProvisional({ started }: Runner, result: Relayable): boolean {
     const slow = [...this.#running];
     if (result.outcome === 'refused') return slow.some((other) => other.started <= started);
-    return this.#plan.provisional?.(result, new Set(slow.map((other) => other.attempt.upstream))) === true;
+    const attempts = [...slow.map(({ attempt }) => attempt), ...this.#passedOver()];
+    return this.#plan.provisional?.(result, new Set(attempts.map(({ upstream }) => upstream))) === true;
   }
 
-  /** Who was passed over only for being slow knows better than a provisional answer. */
-  #startSlow(): boolean {
-    const index = this.#queue.findIndex(
-      ({ upstream, url }) => this.#edge.upstreams.get(upstream)?.replica(url)?.view().slow === true,
-    );
-    const [attempt] = index < 0 ? [] : this.#queue.splice(index, 1);
-    if (!attempt) return false;
+  /** Attempts that are to come last only because their upstream is slow. */
+  #passedOver(): Attempt[] {
+    return this.#queue.filter(({ upstream, url }) => this.#edge.upstreams.get(upstream)?.replica(url)?.view().slow);
+  }
+
+  #startSlow(): void {
+    const [attempt] = this.#passedOver();
+    if (!attempt) return;
+    this.#queue.splice(this.#queue.indexOf(attempt), 1);
     this.#queue.unshift(attempt);
-    return this.#startNext(false);
+    this.#startNext(false);
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
@@ -208,20 +225,13 @@ export class Race {
   }
 
   #note({ attempt, started }: Runner, result: AttemptResult): void {
-    this.#scope.attempts.push(recordOf(attempt, result, Math.round(performance.now() - started)));
+    this.#scope.attempts.push(attemptRecord(attempt, result, Math.round(performance.now() - started)));
   }
 }
 
-function recordOf(attempt: Attempt, result: AttemptResult, ms: number): AttemptRecord {
-  return {
-    upstream: attempt.upstream,
-    url: attempt.url,
-    class: attempt.class,
-    outcome: result.outcome === 'redirect' ? 'served' : result.outcome,
-    ...('reason' in result ? { reason: result.reason, detail: result.detail } : {}),
-    ...('answer' in result ? { status: result.answer.status } : {}),
-    ms,
-  };
+function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): boolean {
+  const view = upstream.replica(url)?.view();
+  return view !== undefined && obstacleTo(view, trafficClass, Date.now()) !== undefined;
 }
 
 /** An answer that came too late. */

@@ -15,20 +15,15 @@ interface Say {
 export class Lease {
   readonly #answer: Say;
   readonly #body: Say | undefined;
-  readonly #onTrouble: (verdict: 'bad' | 'late') => void;
+  readonly #onVerdict: (verdict: Verdict) => void;
   readonly #free: () => void;
   #answered = false;
   #ended = false;
 
-  constructor(
-    answer: Breaker,
-    body: Breaker | undefined,
-    onTrouble: (verdict: 'bad' | 'late') => void,
-    free: () => void,
-  ) {
+  constructor(answer: Breaker, body: Breaker | undefined, onVerdict: (verdict: Verdict) => void, free: () => void) {
     this.#answer = { breaker: answer, ticket: answer.admit() };
     this.#body = body && { breaker: body, ticket: body.admit() };
-    this.#onTrouble = onTrouble;
+    this.#onVerdict = onVerdict;
     this.#free = free;
   }
 
@@ -45,12 +40,12 @@ export class Lease {
     this.#ended = true;
     this.answered('neutral');
     if (this.#body) this.#judge(this.#body, verdict);
-    else if (verdict === 'bad') this.#onTrouble(verdict);
+    else if (verdict === 'bad') this.#onVerdict(verdict);
     this.#free();
   }
 
   #judge({ breaker, ticket }: Say, verdict: Verdict): void {
     breaker.settle(ticket, verdict === 'late' ? 'bad' : verdict);
-    if (verdict === 'bad' || verdict === 'late') this.#onTrouble(verdict);
+    this.#onVerdict(verdict);
   }
 }

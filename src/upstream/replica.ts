@@ -11,9 +11,12 @@ import {
 import { Breaker } from './breaker.ts';
 import type { Canary } from './canary.ts';
 import type { UpstreamEvents } from './events.ts';
-import { Lease } from './lease.ts';
+import { Lease, type Verdict } from './lease.ts';
 import type { ProbeReport } from './probe.ts';
 import { Turnstile } from './turnstile.ts';
+
+/** Late answers in a row after which others are asked first. */
+const LATES = 2;
 
 /** One URL of an upstream: its health, its breakers, and what is under way there. No I/O. */
 export class Replica {
@@ -36,6 +39,10 @@ export class Replica {
   /** Traffic met trouble, and no probe has been good since. */
   #suspected = false;
   #suspectedAt = 0;
+  /** Of late answers only. */
+  #slow = false;
+  /** Late answers since the last good one. */
+  #lates = 0;
   /** Called when something is found to be wrong outside of a probe. */
   onTrouble: () => void = () => undefined;
 
@@ -84,14 +91,33 @@ export class Replica {
     return new Lease(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
-      (verdict) => (verdict === 'bad' ? this.suspect() : this.onTrouble()),
+      (verdict) => this.#heard(verdict),
       () => turnstile?.leave(),
     );
+  }
+
+  #heard(verdict: Verdict): void {
+    if (verdict === 'good') this.#lates = 0;
+    else if (verdict === 'bad') this.suspect();
+    else if (verdict === 'late') this.#late();
+  }
+
+  /** One late answer is no reason to ask elsewhere first; the second one in a row is, until a probe shows how it is. */
+  #late(): void {
+    this.#lates += 1;
+    if (this.#lates < LATES) {
+      this.onTrouble();
+      return;
+    }
+    const slow = !this.#suspected || this.#slow;
+    this.suspect();
+    this.#slow = slow;
   }
 
   /** Takes note of trouble met outside of a probe: until one is good, others are asked first. */
   suspect(): void {
     this.#suspected = true;
+    this.#slow = false;
     this.#suspectedAt = Date.now();
     this.onTrouble();
   }
@@ -143,6 +169,7 @@ export class Replica {
       breakers: perClass(state),
       trialFree: perClass(trialFree),
       suspected: this.#suspected,
+      slow: this.#suspected && this.#slow && this.#health.state === 'up',
       restingUntil: this.#restingUntil,
       inFlight: { control: this.#turnstiles.control.inUse, data: this.#turnstiles.data.inUse },
       saturated: { control: this.#turnstiles.control.full, data: this.#turnstiles.data.full },

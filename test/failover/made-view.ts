@@ -21,6 +21,7 @@ export function replica(url: string, given: Partial<ReplicaView> = {}): ReplicaV
     breakers: perClass<BreakerState>('closed'),
     trialFree: perClass(false),
     suspected: false,
+    slow: false,
     restingUntil: 0,
     inFlight: { control: 0, data: 0 },
     saturated: { control: false, data: false },
