@@ -3,30 +3,45 @@ interface Labelled<Cell> {
   cell: Cell;
 }
 
+/** What goes on with each value of the next label. */
+interface Branch<Cell> {
+  next: Map<string, Branch<Cell>>;
+  here: Cell | undefined;
+}
+
 /**
- * What is counted at every request, by the values of its labels. prom-client checks and hashes the labels at each count; here that is
- * one look into a map, and it is given the sums when it is scraped.
+ * What is counted at every request, by the values of its labels. prom-client checks and hashes all labels at each count; here each is one
+ * look into a map, by a string whose hash is known, and prom-client is given the sums when it is scraped.
  */
 export class Cells<Cell> {
   readonly #make: (labels: readonly string[]) => Cell;
-  readonly #cells = new Map<string, Labelled<Cell>>();
+  readonly #root: Branch<Cell> = { next: new Map(), here: undefined };
+  readonly #all: Labelled<Cell>[] = [];
 
   constructor(make: (labels: readonly string[]) => Cell) {
     this.#make = make;
   }
 
-  /** The cell for these values; they come from the configuration and from fixed lists, so that there are not many, and none has a line end. */
+  /** The cell for these values, which come from the configuration and from fixed lists, so that there are not many. */
   at(...labels: string[]): Cell {
-    const key = labels.join('\n');
-    const known = this.#cells.get(key);
-    if (known) return known.cell;
-    const cell = this.#make(labels);
-    this.#cells.set(key, { labels, cell });
-    return cell;
+    let branch = this.#root;
+    for (const label of labels) {
+      let next = branch.next.get(label);
+      if (!next) {
+        next = { next: new Map(), here: undefined };
+        branch.next.set(label, next);
+      }
+      branch = next;
+    }
+    if (branch.here === undefined) {
+      branch.here = this.#make(labels);
+      this.#all.push({ labels, cell: branch.here });
+    }
+    return branch.here;
   }
 
   /** In the order in which they came up. */
-  *[Symbol.iterator](): Generator<Labelled<Cell>> {
-    yield* this.#cells.values();
+  [Symbol.iterator](): Iterator<Labelled<Cell>> {
+    return this.#all.values();
   }
 }
