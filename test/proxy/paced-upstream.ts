@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EdgeInProcess, RARE_PROBE, type RequestLine, startEdgeInProcess } from '../helpers/edge-in-process.ts';
+import { type EdgeInProcess, PROBE, type RequestLine, startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import type { Reply } from '../helpers/http1-client.ts';
 import { MANIFEST_TYPE, manifestOf, sha256 } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
@@ -19,11 +19,11 @@ export type Pace = number | 'never';
 
 export type Answer = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** A registry of one image that answers when, and what, a test wants. Pings are answered at once. */
+/** A registry of one image that answers when, and what, a test wants. Pings and canary are answered at once. */
 export class PacedUpstream {
   pace: Pace = 0;
   answer: Answer = serveRight;
-  /** All requests but pings. */
+  /** All requests but those of probes. */
   asked = 0;
   /** Requests whose client went before they were answered. */
   left = 0;
@@ -48,6 +48,7 @@ export class PacedUpstream {
   async #take(req: IncomingMessage, res: ServerResponse): Promise<void> {
     res.on('error', () => undefined);
     if (req.url === '/v2/') return void res.end('{}');
+    if (req.url?.startsWith('/v2/canary/')) return void serveRight(req, res);
     this.asked += 1;
     this.open.add(res);
     const closed = once(res, 'close');
@@ -97,33 +98,61 @@ export interface PacedSite {
   quay: PacedUpstream;
 }
 
-/** An edge before three of them; `settings` add to every upstream, `own` to the one of that name. */
-export async function startPacedSite(
-  owner: Owner,
-  settings: Record<string, unknown> = {},
-  own: Record<string, Record<string, unknown>> = {},
-  route: Record<string, unknown> = {},
-): Promise<PacedSite> {
-  const names = ['harbor', 'gcr', 'quay'] as const;
+export interface PacedOptions {
+  /** Adds to every upstream. */
+  all?: Record<string, unknown>;
+  harbor?: Record<string, unknown>;
+  gcr?: Record<string, unknown>;
+  /** Adds to the one route. */
+  route?: Record<string, unknown>;
+  /** Adds to the top level. */
+  config?: Record<string, unknown>;
+}
+
+/** An edge before three of them, of which only answers of `harbor` are ever late unless `all` says otherwise. */
+export async function startPacedSite(owner: Owner, options: PacedOptions = {}): Promise<PacedSite> {
   const [harbor, gcr, quay] = await Promise.all([
     startPacedUpstream(owner),
     startPacedUpstream(owner),
     startPacedUpstream(owner),
   ]);
-  const made = { harbor, gcr, quay };
-  const upstream = (name: (typeof names)[number]) => ({
-    urls: [made[name].url],
-    probe: RARE_PROBE,
-    hedge: { floor: '40ms' },
-    ...settings,
-    ...own[name],
+  const upstream = ({ url }: PacedUpstream, floor: string, more: Record<string, unknown> = {}) => ({
+    urls: [url],
+    probe: { ...PROBE, canary: 'canary:latest' },
+    hedge: { floor },
+    ...options.all,
+    ...more,
   });
   const edge = await startEdgeInProcess(owner, {
-    upstreams: Object.fromEntries(names.map((name) => [name, upstream(name)])),
-    routes: [{ prefix: '', push: 'harbor', pull: names.map((name) => ({ upstream: name })), ...route }],
+    upstreams: {
+      harbor: upstream(harbor, '40ms', options.harbor),
+      gcr: upstream(gcr, '5s', options.gcr),
+      quay: upstream(quay, '5s'),
+    },
+    routes: [
+      {
+        prefix: '',
+        push: 'harbor',
+        pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }, { upstream: 'quay' }],
+        ...options.route,
+      },
+    ],
     manifests: { memory: 0 },
+    ...options.config,
   });
-  return { edge, ...made };
+  return { edge, harbor, gcr, quay };
+}
+
+/** Waits until that one would be asked first again, after it was late. */
+export async function asksFirst({ edge }: Pick<PacedSite, 'edge'>, name = 'harbor', image = 'app:1'): Promise<void> {
+  let first: unknown;
+  await until(
+    async () => {
+      first = JSON.parse((await edge.admin(`/api/explain?image=${image}`)).body).pull[0];
+      return (first as { upstream: string }).upstream === name;
+    },
+    { every: 5, what: () => `${name} to be asked first: ${JSON.stringify(first)}` },
+  );
 }
 
 export interface HedgedLine extends RequestLine {
