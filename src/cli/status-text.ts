@@ -31,9 +31,6 @@ export function statusText(snapshot: Snapshot, now: number): string {
 type Since = (iso: string) => string;
 
 function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): string[] {
-  const breakers = Object.entries(url.breakers).filter(([, state]) => state !== 'closed');
-  const trouble =
-    breakers.length > 0 ? `  [${breakers.map(([name, state]) => `${name} breaker ${state}`).join(', ')}]` : '';
   return [
     '',
     upstream.name,
@@ -42,8 +39,18 @@ function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): str
     `canary ${url.canary}`,
     p95Text(url.firstByteP95Ms),
     url.url,
-    `${url.reason}${trouble}`,
+    `${url.reason}${troubleText(url)}`,
   ];
+}
+
+function troubleText({ breakers, slow, waiting }: UrlSnapshot): string {
+  const queue = waiting.data + waiting.control;
+  const troubles = [
+    ...Object.entries(breakers).flatMap(([name, state]) => (state === 'closed' ? [] : [`${name} breaker ${state}`])),
+    ...(slow ? ['its answers are late'] : []),
+    ...(queue > 0 ? [`${countText(queue, 'request')} waiting`] : []),
+  ];
+  return troubles.length > 0 ? `  [${troubles.join(', ')}]` : '';
 }
 
 /** Of blobs, and of all else. */

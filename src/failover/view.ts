@@ -27,6 +27,8 @@ export interface ReplicaView {
   /** Until when the URL asked to be left alone (429 with Retry-After); 0 if it did not. */
   restingUntil: number;
   inFlight: { control: number; data: number };
+  /** Requests that wait for a place among those. */
+  waiting: { control: number; data: number };
   saturated: { control: boolean; data: boolean };
   /** Milliseconds within which 19 of 20 of the last first bytes came; undefined: too few came yet. */
   firstByteP95: { control: number | undefined; data: number | undefined };

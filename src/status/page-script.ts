@@ -50,6 +50,7 @@ export const PAGE_SCRIPT = `
   const ms = (value) => (value === null ? '\\u2013' : String(Math.round(value)));
   const bytes = (number) => (number < 1e6 ? (number / 1e3).toFixed(0) + ' kB' : (number / 1e6).toFixed(1) + ' MB');
 
+  const queue = ({ data, control }) => (data + control === 0 ? [] : [el('div', 'degraded', count(data + control, 'waits', 'wait'))]);
   const words = (text) => {
     const node = el('div', 'reason', text.replace(/(sha\\d+:[0-9a-f]{12})[0-9a-f]+/g, '$1\\u2026'));
     node.title = text;
@@ -87,10 +88,10 @@ export const PAGE_SCRIPT = `
       const state = cell('tight', pill(url.state, level[url.state]), ' ', el('span', 'faint', time(url.since, ago(url.since, now))));
       const where = cell('', el('code', '', url.url));
       if (one.urls.length > 1 && url.reason) where.append(el('div', 'reason', url.reason));
-      if (url.suspected) where.append(el('div', 'degraded', 'a request to it has just failed'));
+      if (url.suspected) where.append(el('div', 'degraded', url.slow ? 'its answers are late' : 'a request to it has just failed'));
       if (url.restingUntil) where.append(el('div', 'reason', 'asked to be left alone until ' + url.restingUntil));
       body.append(row(where, state, cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, level[url.canary])), cell('', breakers),
-        cell('number', url.inFlight.data + ' / ' + url.inFlight.control), cell('number', ms(url.firstByteP95Ms.data) + ' / ' + ms(url.firstByteP95Ms.control) + ' ms'), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
+        cell('number', url.inFlight.data + ' / ' + url.inFlight.control, ...queue(url.waiting)), cell('number', ms(url.firstByteP95Ms.data) + ' / ' + ms(url.firstByteP95Ms.control) + ' ms'), cell('number', url.probeMs === null ? '\\u2013' : url.probeMs + ' ms')));
     }
     const table = el('table', 'urls', heads('URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#First byte p95', '#Probe'), body);
     return el('div', 'panel', head, el('div', 'wide', table), ...rotten(one.rotten, now));

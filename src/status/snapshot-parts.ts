@@ -14,9 +14,13 @@ export interface UrlSnapshot {
   breakers: Record<TrafficClass, BreakerState>;
   /** A request to it has just failed, and no probe has been good since. */
   suspected: boolean;
+  /** That request was only late, and the URL is up. */
+  slow: boolean;
   /** Until when it asked to be left alone (429); null if it did not. */
   restingUntil: string | null;
   inFlight: { data: number; control: number };
+  /** Requests that wait for a place among those. */
+  waiting: { data: number; control: number };
   /** Milliseconds within which 19 of 20 of the last first bytes came; null: too few came yet. */
   firstByteP95Ms: { data: number | null; control: number | null };
 }

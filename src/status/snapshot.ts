@@ -104,20 +104,8 @@ function rottenSnapshot(copies: readonly RottenCopy[]): RottenSnapshot {
 }
 
 function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
-  const {
-    url,
-    state,
-    since,
-    reason,
-    canary,
-    lastProbeAt,
-    probeMs,
-    breakers,
-    suspected,
-    restingUntil,
-    inFlight,
-    firstByteP95,
-  } = replica;
+  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, suspected, slow } = replica;
+  const { restingUntil, inFlight, waiting, firstByteP95 } = replica;
   return {
     url: withoutCredentials(url),
     state,
@@ -128,8 +116,10 @@ function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
     probeMs: probeMs ?? null,
     breakers: { ...breakers },
     suspected,
+    slow,
     restingUntil: restingUntil > now ? iso(restingUntil) : null,
     inFlight: { data: inFlight.data, control: inFlight.control },
+    waiting: { data: waiting.data, control: waiting.control },
     firstByteP95Ms: { data: tenths(firstByteP95.data), control: tenths(firstByteP95.control) },
   };
 }

@@ -33,6 +33,11 @@ export class StateGauges {
   readonly #probe = this.#gauge('probe_duration_seconds', 'How long the last probe took.', ['upstream', 'url']);
   readonly #breaker = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open.', ['upstream', 'url', 'class']);
   readonly #inFlight = this.#gauge('in_flight', 'Requests under way.', ['upstream', 'url', 'class']);
+  readonly #waiting = this.#gauge('waiting', 'Requests that wait for a place among those under way.', [
+    'upstream',
+    'url',
+    'class',
+  ]);
   readonly #pushes = this.#gauge(
     'pushes_admitted',
     '1 if pushes to the upstream are admitted, 0 if they are refused.',
@@ -87,7 +92,8 @@ export class StateGauges {
     for (const url of urls) this.#updateUrl(name, url);
   }
 
-  #updateUrl(upstream: string, { url, state, canary, probeMs, breakers, inFlight, firstByteP95Ms }: UrlSnapshot): void {
+  #updateUrl(upstream: string, one: UrlSnapshot): void {
+    const { url, state, canary, probeMs, breakers, inFlight, waiting, firstByteP95Ms } = one;
     const labels = { upstream, url };
     if (state !== 'unknown') this.#up.set(labels, state === 'up' ? 1 : 0);
     if (canary !== 'none') this.#canary.set(labels, canary === 'good' ? 1 : 0);
@@ -95,6 +101,7 @@ export class StateGauges {
     for (const [name, value] of Object.entries(breakers))
       this.#breaker.set({ ...labels, class: name }, BREAKER_VALUE[value]);
     for (const [name, value] of Object.entries(inFlight)) this.#inFlight.set({ ...labels, class: name }, value);
+    for (const [name, value] of Object.entries(waiting)) this.#waiting.set({ ...labels, class: name }, value);
     for (const [name, ms] of Object.entries(firstByteP95Ms))
       if (ms !== null) this.#p95.set({ ...labels, class: name }, ms / 1000);
   }

@@ -172,6 +172,7 @@ export class Replica {
       slow: this.#suspected && this.#slow && this.#health.state === 'up',
       restingUntil: this.#restingUntil,
       inFlight: { control: this.#turnstiles.control.inUse, data: this.#turnstiles.data.inUse },
+      waiting: { control: this.#turnstiles.control.waiting, data: this.#turnstiles.data.waiting },
       saturated: { control: this.#turnstiles.control.full, data: this.#turnstiles.data.full },
       firstByteP95: { control: this.latency.control.p95, data: this.latency.data.p95 },
     };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { statusText } from '../../src/cli/status-text.ts';
 import { SinceStart } from '../../src/status/since-start.ts';
-import { down, NOW, pullRecord, snapshotOf, upstream } from '../status/views.ts';
+import { down, NOW, pullRecord, replica, snapshotOf, upstream } from '../status/views.ts';
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 
@@ -19,6 +19,14 @@ t.test('a quiet night', async (t) => {
     'no failovers yet',
     '',
   ]);
+});
+
+t.test('what is wrong with a URL', async (t) => {
+  const breakers = { control: 'closed', data: 'open', push: 'closed', passthrough: 'closed' } as const;
+  const none = { control: undefined, data: undefined };
+  const url = replica({ breakers, suspected: true, slow: true, waiting: { control: 1, data: 2 }, firstByteP95: none });
+  const text = statusText(snapshotOf({ upstreams: [upstream('harbor', { replicas: [url] }), upstream('gcr')] }), NOW);
+  t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, its answers are late, 3 requests waiting\]$/m);
 });
 
 t.test('a bad one', async (t) => {

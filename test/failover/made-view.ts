@@ -24,6 +24,7 @@ export function replica(url: string, given: Partial<ReplicaView> = {}): ReplicaV
     slow: false,
     restingUntil: 0,
     inFlight: { control: 0, data: 0 },
+    waiting: { control: 0, data: 0 },
     saturated: { control: false, data: false },
     firstByteP95: { control: undefined, data: undefined },
     ...given,

@@ -74,6 +74,7 @@ t.test('names the route of everything', async (t) => {
 t.test('shows the state at the time of the scrape', async (t) => {
   const one = replica({
     url: 'https://gcr.lan',
+    waiting: { control: 0, data: 5 },
     breakers: { control: 'half-open', data: 'open', push: 'closed', passthrough: 'closed' },
   });
   const metrics = make(snapshotOf({ upstreams: [down('harbor'), upstream('gcr', { replicas: [one] })] }));
@@ -94,6 +95,10 @@ t.test('shows the state at the time of the scrape', async (t) => {
   t.same((await samples(metrics, 'in_flight')).slice(2), [
     '{upstream="gcr",url="https://gcr.lan",class="data"} 3',
     '{upstream="gcr",url="https://gcr.lan",class="control"} 1',
+  ]);
+  t.same((await samples(metrics, 'waiting')).slice(2), [
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 5',
+    '{upstream="gcr",url="https://gcr.lan",class="control"} 0',
   ]);
   t.same(await samples(metrics, 'pushes_admitted'), ['{upstream="harbor"} 0']);
   t.same((await samples(metrics, 'probe_duration_seconds'))[0], '{upstream="harbor",url="https://harbor.lan"} 0.012');

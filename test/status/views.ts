@@ -24,6 +24,7 @@ export function replica(over: Partial<ReplicaView> = {}): ReplicaView {
     suspected: false,
     slow: false,
     inFlight: { control: 1, data: 3 },
+    waiting: { control: 0, data: 0 },
     saturated: { control: false, data: false },
     firstByteP95: { control: 8, data: 31 },
     ...over,
