@@ -68,16 +68,14 @@ export class LineBody implements BodySource {
   start(sink: BodySink): void {
     if (this.#over) return;
     this.#sink = sink;
-    this.#pump();
-    this.#go();
+    this.#goOn();
   }
 
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
     this.#slow = performance.now() - this.#pausedAt > SLOW_MS;
-    this.#pump();
-    this.#go();
+    this.#goOn();
   }
 
   destroy(): void {
@@ -151,10 +149,7 @@ export class LineBody implements BodySource {
 
   readonly #flush = (): void => {
     this.#flushing = false;
-    if (this.#over) return;
-    this.#cut();
-    this.#pump();
-    this.#go();
+    if (!this.#over) this.#goOn();
   };
 
   readonly #wake = (): void => this.#go();
@@ -166,6 +161,13 @@ export class LineBody implements BodySource {
   #cut(): void {
     const chunk = this.#intake.cut();
     if (chunk) this.#ready.push(chunk);
+  }
+
+  /** Not to be called while bytes are being received: the connection may still write behind what is cut here. */
+  #goOn(): void {
+    this.#cut();
+    this.#pump();
+    this.#go();
   }
 
   /** Hands over what there is, and the end after it. */
@@ -192,7 +194,7 @@ export class LineBody implements BodySource {
     this.#pausedAt = performance.now();
   }
 
-  /** Reads or not, as it is wanted now; not to be called while bytes are being received. */
+  /** Reads or not, as it is wanted now. */
   #go(): void {
     if (this.#over || this.#left === 0) return;
     const read = this.#wanted && this.#prepare();

@@ -89,9 +89,9 @@ export class Reader {
     try {
       return await line.ask(request, signal);
     } catch (error) {
-      const stale = error instanceof UpstreamError && (error.reason === 'reset' || error.reason === 'short');
       // RFC 9112 section 9.3.1: GET is idempotent, and nothing of an answer was seen.
-      if (stale && line.silent && !signal.aborted && !this.#destroyed) return undefined;
+      const stale = error instanceof UpstreamError && line.silent;
+      if (stale && !signal.aborted && !this.#destroyed) return undefined;
       throw error;
     }
   }

@@ -67,6 +67,20 @@ t.test('a start that comes late', async (t) => {
   t.ok(taken.bytes.equals(BODY));
 });
 
+t.test('what has come is handed over, though no more comes for long', async (t) => {
+  for (const size of [1, 4095, 4096, 4097, 65_536, 300_000]) {
+    const server = await startOddServer(t, (socket) => socket.write(head(size * 2)));
+    const { get } = madeReader(t, server.url);
+    const taken = TakenBody.start((await get()).body);
+    const [socket] = server.sockets;
+    socket?.write(BODY.subarray(0, size));
+    await until(() => taken.length === size, { timeout: 2000, what: () => `${size} bytes; there are ${taken.length}` });
+    socket?.write(BODY.subarray(size, size * 2));
+    t.equal(await taken.outcome, 'end');
+    t.ok(taken.bytes.equals(BODY.subarray(0, size * 2)));
+  }
+});
+
 t.test('an error before the start is kept', async (t) => {
   const server = await startOddServer(t, (socket) => socket.write(`${head(100)}hello`));
   const { get, reader, pool } = madeReader(t, server.url);

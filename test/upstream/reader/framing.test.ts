@@ -33,6 +33,8 @@ t.test('answers that are read, and whether their connection is kept', async (t) 
     t.equal(await taken.outcome, 'end', what);
     t.strictSame([answer.status, answer.length, taken.bytes.toString()], [status, body.length, body], what);
     await until(() => (kept ? reader.idle() === 1 : server.sockets.size === 0), {
+      // Less than an idle connection is kept for.
+      timeout: 2000,
       what: () => `${what}: kept ${kept}`,
     });
     t.equal(reader.idle(), kept ? 1 : 0, what);
@@ -102,6 +104,21 @@ t.test('bytes right behind a body answer no later request', async (t) => {
   }
   await until(() => server.sockets.size === 0);
   t.equal(reader.idle(), 0);
+});
+
+t.test('nor do bytes that come in a read of their own, while the next request is being made', async (t) => {
+  const surplus = `${OK}Content-Length: 4\r\n\r\nevil`;
+  // The first bytes of a body after a pause are read into 4096.
+  const server = await startOddServer(t, (socket) => socket.write(`${OK}Content-Length: 4096\r\n\r\n`));
+  const { reader, get } = madeReader(t, server.url);
+  for (let turn = 1; turn <= 3; turn += 1) {
+    const { body } = await get();
+    const taken = TakenBody.start(body);
+    for (const socket of server.sockets) socket.write('x'.repeat(4096) + surplus);
+    await taken.outcome;
+    t.equal(taken.bytes.toString(), 'x'.repeat(4096));
+    t.equal(reader.counts.connects, turn);
+  }
 });
 
 t.test('what is malformed or cut off before the body', async (t) => {

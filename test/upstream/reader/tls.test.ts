@@ -1,6 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createServer } from 'node:tls';
 import t from 'tap';
+import { makeCertificate } from '../../../src/lab/certificate.ts';
 import { Resolver } from '../../../src/upstream/resolver.ts';
 import { until } from '../../helpers/until.ts';
 import { madeReader, reasonOf } from './made-reader.ts';
@@ -40,6 +44,27 @@ t.test('byte-exact, however the sink pauses', async (t) => {
     await until(() => reader.idle() === 1);
   }
   t.equal(reader.counts.connects, 1);
+});
+
+t.test('what came before the start is handed over, though no more comes for long', async (t) => {
+  const { cert, key, ca } = await makeCertificate({ names: [], authority: true });
+  const sent = 60_000;
+  const server = createServer({ cert, key }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    // One write of several records, which the kernel hands over together.
+    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(sent)}`));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { get, pool } = madeReader(t, `https://127.0.0.1:${(server.address() as AddressInfo).port}`, { ca });
+  const { body } = await get();
+  await delay(50);
+  const taken = TakenBody.start(body, () => false);
+  await delay(50);
+  for (let turn = 0; turn < 20; turn += 1) taken.resume();
+  await until(() => taken.length === sent, { timeout: 2000, what: () => `${sent} bytes; there are ${taken.length}` });
+  body.destroy();
+  t.equal(pool.inUse, 0);
 });
 
 t.test('many at once, with one that starts late', async (t) => {
