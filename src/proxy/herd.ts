@@ -11,10 +11,13 @@ class Flight<T> implements PullScope {
   readonly #gone = new AbortController();
   readonly #landed: Promise<T>;
   #members = 0;
+  #over = false;
   #told = false;
 
   constructor(read: (scope: PullScope) => Promise<T>) {
-    this.#landed = read(this);
+    this.#landed = read(this).finally(() => {
+      this.#over = true;
+    });
     // Whoever waits is told; when nobody does any more, nobody needs to be.
     this.#landed.catch(() => undefined);
   }
@@ -44,13 +47,24 @@ class Flight<T> implements PullScope {
 
   #leave(exchange: Exchange): void {
     exchange.attempts.push(...this.attempts);
-    // Each attempt is counted once, however many waited for it.
-    if (this.#told) exchange.notes.coalesced = true;
-    else Object.assign(exchange.hedges, this.hedges);
-    this.#told = true;
     this.#members -= 1;
+    // Each attempt is counted once, however many waited for it: by the first who knows of all of them.
+    if (this.#told || (!this.#over && this.#members > 0)) {
+      exchange.notes.coalesced = true;
+    } else {
+      this.#told = true;
+      Object.assign(exchange.hedges, this.hedges);
+    }
     if (this.#members === 0) this.#gone.abort(new ClientGone());
   }
+}
+
+/** What is done once for several clients. */
+export interface SharedRead<T> {
+  /** Its result is shared, so that it must not be changed. */
+  read(scope: PullScope): Promise<T>;
+  /** Told of a result that nothing written meanwhile has made doubtful. Returns whether it may be given again while it is fresh. */
+  keep(result: T): boolean;
 }
 
 /** Who comes later than that asks anew: what is asked has got stuck, and the next plan may know why. */
@@ -70,9 +84,9 @@ export class Herd<T extends object> {
 
   /**
    * @param key holds all that the answer depends on, the client's credentials where an upstream sees them
-   * @param read what to do if nobody is doing it already; its result is shared, so that it must not be changed
+   * @param shared what to do if nobody is doing it already
    */
-  join(key: string, exchange: Exchange, read: (scope: PullScope) => Promise<T>): Promise<T> {
+  join(key: string, exchange: Exchange, shared: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
     if (fresh) {
       exchange.notes.memory = true;
@@ -84,8 +98,8 @@ export class Herd<T extends object> {
       // What fails before it waits must not land before it is known.
       await null;
       try {
-        const result = await read(scope);
-        if (this.#flights.get(key) === flight) this.#fresh?.set(key, result);
+        const result = await shared.read(scope);
+        if (this.#flights.get(key) === flight && shared.keep(result)) this.#fresh?.set(key, result);
         return result;
       } finally {
         if (this.#flights.get(key) === flight) this.#flights.delete(key);

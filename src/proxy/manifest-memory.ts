@@ -15,7 +15,7 @@ export interface ManifestPlace {
   upstream: string;
   repository: string;
   digest: string;
-  /** The client's own Authorization, where that upstream gets it; undefined where it gets the edge's. */
+  /** The client's own Authorization, empty if it has none, where that upstream gets it; undefined where it gets the edge's. */
   authorization: string | undefined;
 }
 
@@ -26,8 +26,10 @@ export interface MemoryOptions {
   keep: number;
 }
 
-/** What an entry costs beside its bytes: its key and its headers. */
-const OVERHEAD = 2048;
+/** What an entry costs beside its bytes and its headers: its key, and the objects. */
+const OVERHEAD = 1024;
+/** Headers are kept as they came, and as clients get them; so much for each of both. */
+const PER_HEADER = 64;
 /** For how long an upstream that decides by the client's credentials is not asked whether it still lets that client in. */
 const PERSONAL_MS = 60_000;
 
@@ -42,9 +44,13 @@ export class ManifestMemory {
   constructor({ memory, keep }: MemoryOptions) {
     this.#keep = keep;
     if (memory === 0 || keep === 0) return;
-    const sizeCalculation = ({ bytes }: KeptManifest) => bytes.length + OVERHEAD;
     // One that is longer than an eighth of all would push out too many others.
-    this.#kept = new LRUCache({ maxSize: memory, maxEntrySize: Math.ceil(memory / 8), ttl: keep, sizeCalculation });
+    this.#kept = new LRUCache({
+      maxSize: memory,
+      maxEntrySize: Math.ceil(memory / 8),
+      ttl: keep,
+      sizeCalculation: costOf,
+    });
   }
 
   get(place: ManifestPlace): KeptManifest | undefined {
@@ -66,6 +72,12 @@ export class ManifestMemory {
   get size(): { manifests: number; bytes: number } {
     return { manifests: this.#kept?.size ?? 0, bytes: this.#kept?.calculatedSize ?? 0 };
   }
+}
+
+function costOf({ head, bytes }: KeptManifest): number {
+  let cost = bytes.length + OVERHEAD;
+  for (const [name, value] of head.headers) cost += 2 * (PER_HEADER + name.length + value.length);
+  return cost;
 }
 
 // No name of an upstream, no repository and no digest has a line end in it.

@@ -1,4 +1,5 @@
 import { type Route, toUpstream } from '../failover/rewrite.ts';
+import type { Head } from './attempt.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
@@ -6,7 +7,8 @@ import type { ManifestPlace } from './manifest-memory.ts';
 import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, readingFor } from './reading.ts';
 import type { Reply } from './reply.ts';
-import { fetchTag, placeOfTag, type TagAnswer } from './tag-read.ts';
+import type { PullScope } from './scope.ts';
+import { fetchTag, placeOfTag, type TagAnswer, TagRefused } from './tag-read.ts';
 
 /** A manifest as it was read for all who asked for it. */
 export interface ManifestRead extends TagAnswer {
@@ -42,23 +44,31 @@ export async function fetchManifest(
     reading: (attempt) => readingFor(exchange, edge, asked, attempt),
     absent: absentCode(asked),
   });
-  const answer = await edge.herd.join(keyOf(exchange, edge, route, request), exchange, async (scope) => {
+  const read = async (scope: PullScope): Promise<ManifestRead> => {
     const planned = plan(request);
-    const read = place
+    const found = place
       ? await fetchTag(scope, edge, planned, request, place, (digest) => ({
           ...plan({ ...request, reference: digest }),
           route: { ...route, onAbsent: 'next' },
         }))
       : { result: await fetchPull(scope, edge, planned) };
-    keep(exchange, edge, read.result, request);
-    return { ...read, passedOver: passedOver(route, planned) };
-  });
-  exchange.passedOver = answer.passedOver;
-  return answer;
+    return { ...found, passedOver: passedOver(route, planned, scope) };
+  };
+  const shared = { read, keep: ({ result }: ManifestRead) => keep(exchange, edge, result, request) };
+  try {
+    const answer = await edge.herd.join(keyOf(exchange, edge, route, request), exchange, shared);
+    exchange.passedOver = answer.passedOver;
+    return answer;
+  } catch (error) {
+    if (error instanceof TagRefused) exchange.notes.tag = error.tag;
+    throw error;
+  }
 }
 
-function passedOver(route: Route, plan: PullPlan): string | undefined {
-  return plan.attempts.find((attempt) => attempt.upstream === route.pull[0]?.upstream)?.why;
+function passedOver({ pull }: Route, plan: PullPlan, { attempts }: PullScope): string | undefined {
+  const preferred = pull[0]?.upstream;
+  const asked = attempts.find(({ upstream, outcome }) => upstream === preferred && outcome !== 'served');
+  return asked?.reason ?? plan.attempts.find(({ upstream }) => upstream === preferred)?.why;
 }
 
 /**
@@ -84,27 +94,45 @@ export function rememberedManifest(
     ['content-length', String(kept.bytes.length)],
     ['x-breakwater-upstream', upstream],
   ];
-  return { status: 200, headers: kept.headers, body: kept.bytes, upstream };
+  if (!isKnownTo(exchange, kept.head, request.reference))
+    return { status: 200, headers: kept.headers, body: kept.bytes, upstream };
+  const headers = kept.headers.filter(([name]) => name !== 'content-length');
+  return { status: 304, headers, body: undefined, upstream };
 }
 
-/** What was read whole, and whose digest was proven, is kept under that digest. */
+/** Whether the client has it already (RFC 9110 section 13.1.2). */
+function isKnownTo({ headers }: Exchange, { headers: kept }: Head, digest: string): boolean {
+  const known = headers['if-none-match'];
+  if (known === undefined) return false;
+  const tags = known.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  const own = kept.get('etag')?.replace(/^W\//, '');
+  return tags.includes(`"${digest}"`) || (own !== undefined && tags.includes(own));
+}
+
+/** What was read whole, and whose digest was proven, is kept under that digest. @returns whether it served */
 function keep(
   exchange: Exchange,
   edge: Edge,
   { outcome, answer, body, attempt }: Relayable,
   request: ManifestRequest,
-): void {
-  if (outcome !== 'served' || answer.status !== 200 || !Buffer.isBuffer(body) || answer.redirected) return;
+): boolean {
+  if (outcome !== 'served') return false;
+  if (answer.status !== 200 || !Buffer.isBuffer(body) || answer.redirected) return true;
   const told = answer.headers.get('docker-content-digest');
   const digest = request.reference.includes(':') ? request.reference : told;
   // Of two digests that are both right only the one that it was asked for by is remembered; `prove` checks sha2 only.
-  if (digest === undefined || !/^sha(256|384|512):/.test(digest)) return;
-  edge.memory.set(placeAt(exchange, edge, attempt.upstream, attempt.repository, digest), { head: answer, bytes: body });
+  if (digest !== undefined && /^sha(256|384|512):/.test(digest))
+    edge.memory.set(placeAt(exchange, edge, attempt.upstream, attempt.repository, digest), {
+      head: answer,
+      bytes: body,
+    });
+  return true;
 }
 
 function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: string, digest: string): ManifestPlace {
   const personal = edge.upstreams.get(upstream)?.config.credentials === 'forward';
-  return { upstream, repository, digest, authorization: personal ? exchange.headers.authorization : undefined };
+  // Who comes without any is somebody too: what everybody may read there now may be closed in a minute.
+  return { upstream, repository, digest, authorization: personal ? (exchange.headers.authorization ?? '') : undefined };
 }
 
 /** All that the answer depends on. */

@@ -24,6 +24,16 @@ export interface TagAnswer {
   tag?: TagNote;
 }
 
+/** The tag must not be served. */
+export class TagRefused extends OciError {
+  readonly tag: TagNote;
+
+  constructor(verdict: Verdict, text: string) {
+    super('UNAVAILABLE', text, { retryAfter: 5 });
+    this.tag = { verdict, action: 'refused', text };
+  }
+}
+
 /** Where the tag is that a request asks for; undefined where it asks by digest. */
 export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): TagPlace | undefined {
   return reference.includes(':') ? undefined : tagPlace(route, repository, reference);
@@ -102,11 +112,11 @@ function decision(
   return { ...decided, verdict: judgement.verdict };
 }
 
-/** @throws OciError where the tag must not be served */
+/** @throws TagRefused */
 function concluded(decided: Decided, result: Relayable): TagAnswer {
   if (!decided) return { result };
   const { verdict } = decided;
-  if (decided.action === 'refuse') throw new OciError('UNAVAILABLE', decided.text, { retryAfter: 5 });
+  if (decided.action === 'refuse') throw new TagRefused(verdict, decided.text);
   if (decided.action === 'serve-with-warning')
     return { result, tag: { verdict, action: 'warned', text: decided.text } };
   return { result, tag: { verdict, action: 'served' } };

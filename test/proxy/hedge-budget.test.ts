@@ -103,7 +103,7 @@ const WRONG: Answer = (_, res) =>
   void res.writeHead(200, { 'content-length': MANIFEST.length }).end(' '.repeat(MANIFEST.length));
 const RESET: Answer = (req) => void req.socket.destroy();
 const ANSWERS: Answer[] = [serveRight, serveRight, serveRight, status(500), status(404), WRONG, RESET];
-const pace: fc.Arbitrary<Pace> = fc.constantFrom(0, 0, 20, 60, 150, 'never');
+const pace = fc.constantFrom<Pace>(0, 0, 20, 60, 150, 'never');
 const mood = fc.record({ pace, answer: fc.constantFrom(...ANSWERS) });
 const step = fc.record({
   harbor: mood,
