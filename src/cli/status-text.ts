@@ -81,7 +81,7 @@ function figuresText({ hedges, splices, tags, verified }: SinceStartFigures): st
     `${countText(started, 'hedge')}${detailText({ won, 'over budget': refused })}`,
     `${countText(splices.done, 'splice')}${detailText({ 'in vain': splices.failed })}`,
     `${countText(verified.right + verified.wrong, 'blob')} verified${detailText({ wrong: verified.wrong })}`,
-    `${countText(tags.warned, 'tag')} with a warning${detailText({ 'put right': tags.replaced })}`,
+    `${countText(tags.warned, 'tag')} with a warning${detailText({ 'put right': tags.replaced, refused: tags.refused })}`,
   ];
   return parts.join(', ');
 }

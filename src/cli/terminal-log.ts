@@ -79,7 +79,8 @@ function spliceText({ from, to, reason, at, ms }: SpliceRecord): string {
 
 function tagText({ action, text }: TagNote): string[] {
   if (action === 'replaced') return ['what it had was older; the current digest was asked for'];
-  return text === undefined ? [] : [action === 'warned' ? `WARNED: ${text}` : text];
+  // Of one that was refused the detail tells.
+  return action === 'warned' && text !== undefined ? [`WARNED: ${text}`] : [];
 }
 
 function separated(reference: string): string {

@@ -135,7 +135,7 @@ export const PAGE_SCRIPT = `
     fact(hedges.started, 'asked twice because late', { won: hedges.won, 'over budget': hedges.refused }),
     fact(splices.done, 'bodies went on elsewhere', { 'in vain': splices.failed }, splices.failed > 0 ? 'degraded' : ''),
     fact(verified.right + verified.wrong, 'blobs hashed', { wrong: verified.wrong }, verified.wrong > 0 ? 'degraded' : ''),
-    fact(tags.warned, 'tags served with a warning', { 'put right': tags.replaced }, tags.warned > 0 ? 'degraded' : ''),
+    fact(tags.warned, 'tags served with a warning', { 'put right': tags.replaced, refused: tags.refused }, tags.warned > 0 ? 'degraded' : ''),
   ];
   const stores = ({ ledger, manifests, buffers }) =>
     'In memory: ' + count(ledger.tags, 'tag') + ' in the ledger' + (ledger.evicted > 0 ? ' (' + ledger.evicted.toLocaleString('en') + ' had to go)' : '') + ', ' + count(manifests.kept, 'manifest') + ' (' + bytes(manifests.bytes) + '), ' + bytes(buffers.inUse) + ' of buffers in use.';

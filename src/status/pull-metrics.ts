@@ -57,7 +57,9 @@ export class PullMetrics implements Observer {
       registers,
     });
     // Prometheus does not see a series begin: what is alerted on has to be there before it happens.
-    for (const verdict of ['stale', 'unknown'] as const) this.#tags.inc({ verdict, action: 'warned' }, 0);
+    this.#tags.inc({ verdict: 'stale', action: 'warned' }, 0);
+    this.#tags.inc({ verdict: 'stale', action: 'refused' }, 0);
+    this.#tags.inc({ verdict: 'unknown', action: 'warned' }, 0);
   }
 
   record(request: RequestRecord): void {

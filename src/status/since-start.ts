@@ -7,8 +7,8 @@ export interface SinceStartFigures {
   splices: { done: number; failed: number };
   /** Blobs that were hashed. */
   verified: { right: number; wrong: number; unknown: number };
-  /** Tags of a fallback: served with a warning; an older one replaced by the current one. */
-  tags: { warned: number; replaced: number };
+  /** Tags of a fallback: served with a warning; an older one replaced by the current one; refused, because that was not to be had. */
+  tags: { warned: number; replaced: number; refused: number };
 }
 
 /** Counts it. For the status; the metrics have the same by their labels. */
@@ -16,7 +16,7 @@ export class SinceStart implements Observer {
   readonly #hedges = { started: 0, won: 0, refused: 0 };
   readonly #splices = { done: 0, failed: 0 };
   readonly #verified = { right: 0, wrong: 0, unknown: 0 };
-  readonly #tags = { warned: 0, replaced: 0 };
+  readonly #tags = { warned: 0, replaced: 0, refused: 0 };
   readonly #outrun = new Map<string, number>();
 
   record({ attempts, coalesced, hedges, splices, tag, verified }: RequestRecord): void {
@@ -25,7 +25,7 @@ export class SinceStart implements Observer {
     this.#hedges.refused += hedges.refused;
     for (const { to } of splices) this.#splices[to === undefined ? 'failed' : 'done'] += 1;
     if (verified) this.#verified[verified] += 1;
-    if (tag?.action === 'warned' || tag?.action === 'replaced') this.#tags[tag.action] += 1;
+    if (tag && tag.action !== 'served') this.#tags[tag.action] += 1;
     if (!coalesced) for (const attempt of attempts) this.#attempt(attempt);
   }
 

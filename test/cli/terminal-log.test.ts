@@ -90,6 +90,13 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
     lineOf({ request: { ...tag, tag: { verdict: 'stale', action: 'replaced' } } }),
     / - what it had was older; the current digest was asked for$/,
   );
+  t.match(
+    lineOf({
+      request: { ...tag, outcome: 'failed', detail: text, tag: { verdict: 'stale', action: 'refused', text } },
+    }),
+    / ms - tag v1 at gcr is sha256:aaaaaaaaaaaa…, older$/,
+    'said once',
+  );
   t.match(lineOf({ request: { ...tag, tag: { verdict: 'current', action: 'served' } } }), / 12 ms$/);
   t.match(lineOf({ request: { ...tag, outcome: 'served', memory: true } }), / from gcr \(from memory\) 12 ms$/);
   t.match(

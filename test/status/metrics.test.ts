@@ -200,6 +200,7 @@ t.test('counts hedges, splices, digests and tags', async (t) => {
   ]);
   t.same(await samples(metrics, 'tags_total'), [
     '{verdict="stale",action="warned"} 1',
+    '{verdict="stale",action="refused"} 0',
     '{verdict="unknown",action="warned"} 0',
   ]);
 });

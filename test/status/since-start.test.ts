@@ -9,11 +9,12 @@ t.test('counts what the edge did', async (t) => {
   since.record(pullRecord({ verified: 'right', tag: { verdict: 'stale', action: 'warned' } }));
   since.record(pullRecord({ verified: 'wrong', tag: { verdict: 'stale', action: 'replaced' } }));
   since.record(pullRecord({ verified: 'unknown', tag: { verdict: 'current', action: 'served' } }));
+  since.record(pullRecord({ tag: { verdict: 'stale', action: 'refused' } }));
   t.same(since.figures, {
     hedges: { started: 2, won: 1, refused: 4 },
     splices: { done: 1, failed: 1 },
     verified: { right: 1, wrong: 1, unknown: 1 },
-    tags: { warned: 1, replaced: 1 },
+    tags: { warned: 1, replaced: 1, refused: 1 },
   });
 });
 
