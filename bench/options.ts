@@ -40,7 +40,10 @@ export function parseOptions(args: readonly string[]): Options {
   const { short, record } = values;
   if (short && record) throw new TypeError('--short measures nothing worth recording');
   return {
-    selection: new Selection((values.only ?? []).flatMap((text) => text.split(','))),
+    selection: new Selection(
+      (values.only ?? []).flatMap((text) => text.split(',')),
+      short,
+    ),
     proxies: values.proxies === undefined ? PROXIES : proxies(values.proxies.split(',')),
     short,
     record,

@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { freemem, tmpdir } from 'node:os';
+import { freemem, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findTool } from '../test/helpers/tool.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { benchMiddle } from './outages/middle.ts';
 import { benchOutages } from './outages/outages.ts';
@@ -9,6 +10,7 @@ import { benchBlobs } from './parts/blobs.ts';
 import { benchHerd } from './parts/herd.ts';
 import { benchManifests } from './parts/manifests.ts';
 import { benchMemory } from './parts/memory.ts';
+import { describeMachine } from './report/machine.ts';
 import { record } from './report/results.ts';
 import { asText, hasGaps, type Section } from './report/section.ts';
 import { Scope } from './scope.ts';
@@ -28,7 +30,8 @@ const SHARED_MEMORY = '/dev/shm';
 const LINGER_MS = 2000;
 
 async function main(): Promise<void> {
-  const options = readOptions();
+  const options = withoutAbsent(readOptions());
+  const began = { at: new Date(), load: loadOfMinute() };
   makeTemporaryFolder(options.mib);
   const root = new Scope();
   const work = runParts(root, options);
@@ -41,7 +44,15 @@ async function main(): Promise<void> {
   try {
     const sections = await work;
     await root.close();
-    if (options.record) await record(sections, process.argv.slice(2));
+    if (options.record) {
+      await record(import.meta.dirname, sections, {
+        args: process.argv.slice(2),
+        began: began.at,
+        ended: new Date(),
+        loads: { began: began.load, ended: loadOfMinute() },
+        machine: await describeMachine(),
+      });
+    }
     if (tell(sections) > 0) process.exitCode = 1;
   } catch (error) {
     // What fails because it was stopped is no news.
@@ -58,6 +69,20 @@ function readOptions(): Options {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     process.exit(2);
   }
+}
+
+/** Measures those that are there, and says who is not: the run has failed then, whatever it finds. */
+function withoutAbsent(options: Options): Options {
+  const absent = options.proxies.filter((name) => name !== 'edge' && findTool(name.toLowerCase()) === undefined);
+  for (const name of absent) {
+    process.stderr.write(`bench: ${name} is missing and not measured; the Debian package is ${name.toLowerCase()}\n`);
+    process.exitCode = 1;
+  }
+  return { ...options, proxies: options.proxies.filter((name) => !absent.includes(name)) };
+}
+
+function loadOfMinute(): number {
+  return loadavg()[0] ?? Number.NaN;
 }
 
 /**

@@ -23,14 +23,18 @@ export const ITEMS: Record<Part, readonly string[]> = {
   middle: ['reset', 'stall'],
 };
 
+/** What stands for everything in a short run. */
+const SHORT_ITEMS: typeof ITEMS = { ...ITEMS, outages: ['killed', 'one-of-three'], middle: ['reset'] };
+
 /** What was asked for by `--only`: whole parts, or items of them. */
 export class Selection {
   readonly #items: ReadonlyMap<Part, ReadonlySet<string>>;
 
   /** @param asked `PART` or `PART:ITEM`; nothing is everything. @throws TypeError for what there is not */
-  constructor(asked: readonly string[]) {
+  constructor(asked: readonly string[], short: boolean) {
     const items = new Map<Part, Set<string>>();
-    for (const text of asked.length === 0 ? PARTS : asked) {
+    if (asked.length === 0) for (const part of PARTS) items.set(part, new Set((short ? SHORT_ITEMS : ITEMS)[part]));
+    for (const text of asked) {
       const [name, item] = text.split(':');
       const part = PARTS.find((one) => one === name);
       if (!part) throw new TypeError(`--only ${text}: ${PARTS.join(', ')} are the parts`);

@@ -1,15 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../test/helpers/until.ts';
-import type { Options } from '../options.ts';
+import type { Options, ProxyName } from '../options.ts';
 import { EDGE } from '../proxies/contender.ts';
+import type { BarChart } from '../report/bar-chart.ts';
 import { figure, type Section } from '../report/section.ts';
 import { atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
 import { OUTAGE_KINDS, type OutageKind } from './kinds.ts';
 import { REPOSITORY } from './place.ts';
-import { type Ended, PullSeries } from './pull-series.ts';
+import { PullSeries } from './pull-series.ts';
 import { startOutageSite } from './site.ts';
-import { isBack, judge, type Moments, type Verdict } from './verdict.ts';
+import { isBack, judge, type Verdict } from './verdict.ts';
 
 /** Milliseconds. */
 interface Times {
@@ -23,43 +24,33 @@ interface Times {
   after: number;
 }
 
-const FULL: Times = { warmUp: 2000, steady: 8000, outage: 12_000, back: 20_000, after: 3000 };
+const FULL: Times = { warmUp: 2000, steady: 8000, outage: 12_000, back: 20_000, after: 2000 };
 const SHORT: Times = { warmUp: 500, steady: 1000, outage: 2500, back: 15_000, after: 500 };
 
 /** How one proxy came through one outage. */
 interface Row extends Verdict {
   kind: OutageKind;
-  proxy: string;
-  moments: Moments;
-  pulled: readonly Ended[];
+  proxy: ProxyName;
 }
 
-/** Pulls through real outages of a real registry; every proxy meets the very same ones. */
+/** Pulls through real outages of a real registry; each proxy by itself, so that none disturbs another. */
 export async function benchOutages(scope: Scope, options: Options): Promise<Section> {
   const times = options.short ? SHORT : FULL;
   const rows: Row[] = [];
   for (const kind of OUTAGE_KINDS) {
     if (!options.selection.has('outages', kind.item)) continue;
-    rows.push(...(await scope.within((inner) => runOutage(inner, kind, times, options))));
+    for (const proxy of options.proxies)
+      rows.push(await scope.within((inner) => runOutage(inner, kind, proxy, { times, quick: options.short })));
   }
   const lost = rows.filter(({ proxy, failed }) => proxy === EDGE && failed > 0);
   return {
     title: 'Outages',
-    about: `A pull (manifest by tag, configuration, one blob; no retries) begun every 50 ms through each proxy, for ${times.steady / 1000} s before the outage of the primary, ${times.outage / 1000} s of it, and until the primary serves again, ${times.back / 1000} s at most. All proxies stand before the same two docker-registry processes at the same time. The gap is the longest time between the ends of two good pulls; p99 is that of pulls begun later than 1 s into the outage, a failed pull counting as endless.`,
-    columns: [
-      'outage',
-      'proxy',
-      'pulls',
-      'failed',
-      'gap s',
-      'steady p99 ms',
-      'outage p99 ms',
-      'back after s',
-      'relapses',
-    ],
+    about: `A pull (manifest by tag, configuration, one blob; no retries) begun every 50 ms, for ${times.steady / 1000} s before the outage of the primary, ${times.outage / 1000} s of it, and until the primary serves again, ${times.back / 1000} s at most; through one proxy at a time, before two docker-registry processes. The gap is the longest time between the ends of two good pulls; p99 is that of pulls begun later than 1 s into the outage, a failed pull counting as endless. A proxy is back when the primary has served every pull of a second; it relapses when three pulls in a row are not served by the primary after that.`,
+    columns: ['outage', 'proxy', 'pulls', 'failed', 'gap s', 'steady p99 ms', 'p99 ms', 'back after s', 'relapses'],
     rows: rows.map(cells),
+    chart: chartOf(rows),
     targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),
-    data: rows.map(({ kind, moments, pulled, ...verdict }) => ({ kind: kind.name, ...verdict })),
+    data: rows.map(({ kind, ...verdict }) => ({ outage: kind.name, ...verdict })),
     problems: lost.map(
       ({ kind, failed, pulls, firstError }) =>
         `${EDGE}, ${kind.name}: ${failed} of ${pulls} pulls failed, first: ${firstError}`,
@@ -67,17 +58,23 @@ export async function benchOutages(scope: Scope, options: Options): Promise<Sect
   };
 }
 
-async function runOutage(scope: Scope, kind: OutageKind, times: Times, options: Options): Promise<Row[]> {
-  const { short: quick, proxies } = options;
-  const site = await startOutageSite(scope, {
-    cache: !kind.forgetful,
-    lined: kind.lined ? 'primary' : 'none',
-    quick,
-    proxies,
-  });
+async function runOutage(
+  scope: Scope,
+  kind: OutageKind,
+  proxy: ProxyName,
+  { times, quick }: { times: Times; quick: boolean },
+): Promise<Row> {
+  const lined = kind.lined ? 'primary' : 'none';
+  const site = await startOutageSite(scope, { cache: !kind.forgetful, lined, quick, proxies: [proxy] });
   const { image, authority, contenders } = site;
-  const pulled = { authority, repository: REPOSITORY, reference: 'v1', digest: image.digest };
-  const running = contenders.map(({ name, url }) => ({ name, series: new PullSeries(scope, { ...pulled, url }) }));
+  const url = contenders[0]?.url ?? '';
+  const series = new PullSeries(scope, {
+    url,
+    authority,
+    repository: REPOSITORY,
+    reference: 'v1',
+    digest: image.digest,
+  });
   await delay(times.warmUp);
   const steady = performance.now();
   await delay(times.steady);
@@ -86,22 +83,13 @@ async function runOutage(scope: Scope, kind: OutageKind, times: Times, options: 
   await delay(times.outage);
   await undo();
   const ended = performance.now();
-  await until(
-    () =>
-      running.every(({ series }) => isBack(series.ended, ended, performance.now())) ||
-      performance.now() - ended > times.back,
-    { timeout: times.back + 5000, every: 100 },
-  );
+  await until(() => isBack(series.ended, ended) || performance.now() - ended > times.back, {
+    timeout: times.back + 5000,
+    every: 100,
+  });
   await delay(times.after);
-  await Promise.all(running.map(({ series }) => series.stop()));
-  const moments = { steady, began, ended };
-  return running.map(({ name, series }) => ({
-    ...judge(series.ended, moments),
-    kind,
-    proxy: name,
-    moments,
-    pulled: series.ended,
-  }));
+  await series.stop();
+  return { ...judge(series.ended, { steady, began, ended }), kind, proxy };
 }
 
 function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, relapses }: Row): string[] {
@@ -116,6 +104,22 @@ function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, re
     back === Number.POSITIVE_INFINITY ? 'never' : figure(back / 1000, 1),
     String(relapses),
   ];
+}
+
+function chartOf(rows: readonly Row[]): BarChart {
+  return {
+    name: 'outages',
+    title: 'Longest time without a good pull, by outage',
+    unit: 's',
+    groups: [...Map.groupBy(rows, ({ kind }) => kind.name)].map(([label, of]) => ({
+      label,
+      bars: of.map(({ proxy, gap, failed }) => ({
+        series: proxy,
+        value: gap / 1000,
+        note: `${figure(gap / 1000, 2)}${failed > 0 ? `, ${failed} pulls failed` : ''}`,
+      })),
+    })),
+  };
 }
 
 function targetsOf(row: Row, rows: readonly Row[]): Target[] {

@@ -26,14 +26,18 @@ export interface Verdict {
   /** The same for those begun in the outage, but for its first second; a failed one never ends. */
   outageP99: number;
   slowest: number;
-  /** From the end of the outage to the end of the first pull from which on the primary served everything; never: Infinity. */
+  /** From the end of the outage to the end of the first of a second of pulls that the primary served; never: Infinity. */
   back: number;
-  /** How often, after that end, a pull that the primary served was followed by one that it did not. */
+  /** How often, after that, several pulls in a row were not served by the primary. */
   relapses: number;
 }
 
 const FIRST_SECOND_MS = 1000;
 const SHARE = 0.99;
+/** Pulls in a row from the primary that say it is back: those of a second. */
+const HOME_RUN = 20;
+/** Pulls in a row not from the primary that say it is not, after all; fewer are hedges that the fallback won. */
+const RELAPSE_RUN = 3;
 
 export function judge(all: readonly Ended[], { steady, began, ended }: Moments): Verdict {
   const good = all.filter(({ error }) => error === undefined);
@@ -49,28 +53,39 @@ export function judge(all: readonly Ended[], { steady, began, ended }: Moments):
     steadyP99: percentile(before.map(duration), SHARE),
     outageP99: percentile(within.map(duration), SHARE),
     slowest: Math.max(...good.map(duration)),
-    ...recovery(
-      good.filter((pull) => pull.began >= ended),
-      ended,
-    ),
+    ...recovery(good, ended),
   };
 }
 
-/** Whether the primary serves again, as far as can be seen by now: every pull of the last second came from it. */
-export function isBack(all: readonly Ended[], ended: number, now: number): boolean {
-  const last = all.filter((pull) => pull.began >= ended && pull.ended >= now - FIRST_SECOND_MS);
-  return last.length > 10 && last.every(fromPrimary);
+/** Whether the primary serves again. @param ended when the outage did */
+export function isBack(all: readonly Ended[], ended: number): boolean {
+  return Number.isFinite(recovery(all, ended).back);
 }
 
-function recovery(after: readonly Ended[], ended: number): Pick<Verdict, 'back' | 'relapses'> {
-  const served = after.toSorted((a, b) => a.began - b.began);
-  const last = served.findLastIndex((pull) => !fromPrimary(pull));
-  const first = served[last + 1];
-  const relapses = served.filter((pull, index) => {
-    const previous = served[index - 1];
-    return previous !== undefined && fromPrimary(previous) && !fromPrimary(pull);
-  }).length;
-  return { back: first ? first.ended - ended : Number.POSITIVE_INFINITY, relapses };
+function recovery(all: readonly Ended[], ended: number): Pick<Verdict, 'back' | 'relapses'> {
+  const after = all.filter((pull) => pull.began >= ended).toSorted((a, b) => a.began - b.began);
+  const runs = runsOf(after.map(fromPrimary));
+  const home = runs.find(({ primary, length }) => primary && length >= HOME_RUN);
+  const first = home && after[home.from];
+  if (!first) return { back: Number.POSITIVE_INFINITY, relapses: 0 };
+  const relapses = runs.filter(({ primary, from, length }) => !primary && from > home.from && length >= RELAPSE_RUN);
+  return { back: first.ended - ended, relapses: relapses.length };
+}
+
+interface StretchOfPulls {
+  primary: boolean;
+  from: number;
+  length: number;
+}
+
+function runsOf(primary: readonly boolean[]): StretchOfPulls[] {
+  const runs: StretchOfPulls[] = [];
+  for (const [from, one] of primary.entries()) {
+    const last = runs.at(-1);
+    if (last?.primary === one) last.length += 1;
+    else runs.push({ primary: one, from, length: 1 });
+  }
+  return runs;
 }
 
 function fromPrimary({ upstreams, error }: Ended): boolean {

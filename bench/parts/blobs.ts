@@ -5,6 +5,7 @@ import type { Options } from '../options.ts';
 import { type Contender, DIRECT, EDGE, NGINX } from '../proxies/contender.ts';
 import { cpuSeconds } from '../proxies/process-usage.ts';
 import { type EdgeVariant, startRelayContenders } from '../proxies/relay-contenders.ts';
+import type { BarChart } from '../report/bar-chart.ts';
 import { median } from '../report/median.ts';
 import { figure, multiple, type Section } from '../report/section.ts';
 import { atLeast, atMost, type Target } from '../report/target.ts';
@@ -42,6 +43,7 @@ export async function benchBlobs(scope: Scope, options: Options): Promise<Sectio
     about: `A blob of ${mib} MiB over TLS 1.3 with AES-128-GCM and HTTP/1.1, downloaded by curl processes. MB is 10^6 bytes; CPU seconds are the proxy's own with all its threads, per 10^9 bytes. The edge has \`verify: first\`, its default, which computes the digest of a blob at its first transfer only: in a warm-up round that does not count; with \`always\` it is computed at each.`,
     columns: ['proxy', 'upstream', 'downloads', 'MB/s', 'x nginx', 'CPU s/GB', 'x nginx'],
     rows: rows.map((row) => cells(row, nginxOf(rows, row))),
+    chart: chartOf(rows, mib),
     targets: targetsOf(rows),
     data: rows,
     problems: [],
@@ -105,6 +107,27 @@ function nginxOf(rows: readonly Row[], { upstream, downloads }: Row): Row | unde
 function cells({ name, upstream, downloads, speed, cpu }: Row, nginx: Row | undefined): string[] {
   const own = name === DIRECT ? ['', ''] : [figure(cpu, 2), multiple(cpu, nginx?.cpu)];
   return [name, upstream, String(downloads), figure(speed / 1e6, 0), multiple(speed, nginx?.speed), ...own];
+}
+
+function chartOf(rows: readonly Row[], mib: number): BarChart {
+  const measured = rows.filter(({ name }) => name !== DIRECT);
+  const groups = Map.groupBy(
+    measured,
+    ({ upstream, downloads }) => `${upstream} upstream, ${downloads} download${downloads > 1 ? 's' : ''}`,
+  );
+  return {
+    name: 'blobs',
+    title: `A blob of ${mib} MiB over TLS`,
+    unit: 'MB/s',
+    groups: [...groups].map(([label, of]) => ({
+      label,
+      bars: of.map((row) => ({
+        series: row.name,
+        value: row.speed / 1e6,
+        note: `${figure(row.speed / 1e6, 0)} (${multiple(row.speed, nginxOf(rows, row)?.speed)} x)`,
+      })),
+    })),
+  };
 }
 
 function targetsOf(rows: readonly Row[]): Target[] {

@@ -1,29 +1,67 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import { describeMachine } from './machine.ts';
-import { asMarkdown, type Section } from './section.ts';
+import { drawBars } from './bar-chart.ts';
+import { asMarkdown, markdownTable, type Section } from './section.ts';
+import type { Target } from './target.ts';
 
-const FILE = join(import.meta.dirname, '../RESULTS.md');
+const FILE = 'RESULTS.md';
 /** What people make of the numbers stands below this line, and stays when new ones are recorded. */
 const READING = '## What they show\n';
 
-/** Writes bench/RESULTS.md. @param args those of the run */
-export async function record(sections: readonly Section[], args: readonly string[]): Promise<void> {
-  const [load = 0] = loadavg();
-  const parts = [
-    '# Results of the benchmark\n',
-    `Recorded on ${new Date().toISOString().slice(0, 10)} by \`${['npm run bench --', ...args].join(' ')}\`:\n`,
-    `${(await describeMachine()).map((line) => `- ${line}`).join('\n')}\n`,
-    `Everything runs on loopback of one machine: load generator, proxy and upstream share its cores, and other work ran beside (load average at the end: ${load.toFixed(1)}). Rounds are interleaved, every proxy in each, and medians are shown; CPU seconds and the ratios to nginx within this run say more than MB/s. nginx is one process with TLS 1.3, 16 x 64 KiB buffers, no temporary file, kept upstream connections and no access log, on the same certificate; the edge is \`bin/breakwater serve\` with its defaults. The rows without a proxy are the upstream alone over plain HTTP.\n`,
-    ...sections.map(asMarkdown),
-    `${READING}${await reading()}`,
-  ];
-  await writeFile(FILE, parts.join('\n'));
+/** How the numbers came about. */
+export interface Run {
+  /** Arguments of the command. */
+  args: readonly string[];
+  began: Date;
+  ended: Date;
+  /** Of the last minute, before and after. */
+  loads: { began: number; ended: number };
+  /** What it ran on, one line each. */
+  machine: readonly string[];
 }
 
-async function reading(): Promise<string> {
-  const text = await readFile(FILE, 'utf8').catch((error: NodeJS.ErrnoException) => {
+/** Writes RESULTS.md, its drawings, and every single number as results.json. @param folder where to */
+export async function record(folder: string, sections: readonly Section[], run: Run): Promise<void> {
+  for (const { chart } of sections) if (chart) await writeFile(join(folder, `${chart.name}.svg`), drawBars(chart));
+  const raw = sections.map(({ title, data, targets, problems }) => ({ title, data, targets, problems }));
+  await writeFile(join(folder, 'results.json'), `${JSON.stringify({ ...run, sections: raw }, asNumbers, 1)}\n`);
+  const parts = [
+    '# Results of the benchmark\n',
+    `Recorded on ${run.began.toISOString().slice(0, 10)} by \`${['npm run bench --', ...run.args].join(' ')}\`:\n`,
+    `${run.machine.map((line) => `- ${line}`).join('\n')}\n`,
+    conditions(run),
+    ...targetTable(sections.flatMap(({ targets }) => targets)),
+    ...sections.map(asMarkdown),
+    `${READING}${await reading(folder)}`,
+  ];
+  await writeFile(join(folder, FILE), parts.join('\n'));
+}
+
+function conditions({ loads, began, ended }: Run): string {
+  const minutes = Math.round((ended.getTime() - began.getTime()) / 60_000);
+  return `Everything runs on loopback of one machine, within ${minutes} minutes: load generator, proxy and upstream share its cores. Its load average was ${loads.began.toFixed(1)} before and ${loads.ended.toFixed(1)} at the end of what the benchmark itself loads it with. Rounds are interleaved, every proxy in each, and medians are shown; CPU seconds and the ratios to nginx within this run say more than MB/s. All stand on the same certificate with TLS 1.3. nginx is one process with 16 x 64 KiB buffers, no temporary file, kept upstream connections and no access log; HAProxy has one thread and buffers of 64 KiB; Caddy has as many threads as it likes; the edge is \`bin/breakwater serve\` with its defaults, which include a line of log for each request. The rows without a proxy are the upstream alone over plain HTTP. Every number is in [results.json](results.json).\n`;
+}
+
+function targetTable(targets: readonly Target[]): string[] {
+  const columns = ['what', 'must reach', 'reached', 'nginx', 'met'];
+  const rows = targets.map(({ what, bound, reached, nginx, met }) => [
+    what,
+    bound,
+    reached,
+    nginx,
+    met ? 'yes' : '**no**',
+  ]);
+  const met = targets.filter((target) => target.met).length;
+  return [`## Targets\n\n${met} of ${targets.length} are met.\n\n${markdownTable(columns, rows).join('\n')}\n`];
+}
+
+/** JSON has neither; null would not tell them apart. */
+function asNumbers(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+async function reading(folder: string): Promise<string> {
+  const text = await readFile(join(folder, FILE), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });

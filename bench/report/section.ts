@@ -1,4 +1,5 @@
 import { table } from '../../src/cli/table.ts';
+import type { BarChart } from './bar-chart.ts';
 import type { Target } from './target.ts';
 
 /** One part of the result. */
@@ -8,6 +9,7 @@ export interface Section {
   about: string;
   columns: string[];
   rows: string[][];
+  chart?: BarChart;
   /** What must be reached. */
   targets: Target[];
   /** Every single measurement, for bench/results.json. */
@@ -37,9 +39,10 @@ export function asText({ title, columns, rows, targets }: Section): string {
   return `\n${title}\n${table([columns, ...rows])}\n${table(reached)}\n`;
 }
 
-export function asMarkdown({ title, about, columns, rows, problems }: Section): string {
+export function asMarkdown({ title, about, columns, rows, problems, chart }: Section): string {
   const found = problems.map((problem) => `- ${problem}`);
-  return `## ${title}\n\n${about}\n\n${[...markdownTable(columns, rows), ...(found.length > 0 ? ['', ...found] : [])].join('\n')}\n`;
+  const drawing = chart ? `![${chart.title}](${chart.name}.svg)\n\n` : '';
+  return `## ${title}\n\n${about}\n\n${drawing}${[...markdownTable(columns, rows), ...(found.length > 0 ? ['', ...found] : [])].join('\n')}\n`;
 }
 
 /** Lines; all columns but the first are numbers. */
