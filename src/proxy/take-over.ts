@@ -29,20 +29,22 @@ interface Rest {
 /** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
 export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, extent: ContentRange): TakeOver {
   const breaks = new Map<string, number>();
+  /** URLs that were left because they brought too little: no help to another one that does. */
+  const slow = new Set<string>();
   const count = ({ url }: Leg) => breaks.set(url, (breaks.get(url) ?? 0) + 1);
   return async (from, broken, error, alive) => {
     const started = performance.now();
     // Who goes on will have one of its own.
     const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
-    if (!alive) count(broken);
-    const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && url === broken.url);
+    if (alive) slow.add(broken.url);
+    else count(broken);
+    const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
     const attempts = brokenLast(planned(edge, pull), broken.url).filter(({ url }) => usable(url));
     const leg = await findLeg(exchange, edge, { pull, extent, from }, attempts);
     const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
     if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
     if (!leg) return undefined;
     const onBegin = () => {
-      if (alive) count(broken);
       exchange.splices.push({ from: broken.upstream, to: leg.upstream, ...splice });
       if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
       exchange.notes.upstream = leg.upstream;

@@ -23,7 +23,7 @@ import {
 
 // Who brings too little counts as stalled while somebody else is there; a client that takes its time does not.
 
-const SPLICE = { splice: { minRate: 2_000_000, window: '200ms' } };
+const SPLICE = { splice: { minRate: 1_000_000, window: '200ms' } };
 
 t.test('a trickle is left for somebody else', async (t) => {
   for (const version of ['http1', 'http2'] as const) {
@@ -41,6 +41,19 @@ t.test('a trickle is left for somebody else', async (t) => {
     });
     await nothingLeft(edge);
   }
+});
+
+t.test('nobody is left for one who was too slow before', async (t) => {
+  const site = await startSpliceSite(t, { config: SPLICE });
+  const { edge, primary, fallback } = site;
+  await primary.faults.on('slow', { bytesPerSecond: 200_000 });
+  await fallback.faults.on('slow', { bytesPerSecond: 600_000 });
+  const reply = await edge.http2().ask(BLOB, { headers: { range: 'bytes=0-599999' } });
+  t.match(reply, { status: 206, complete: true });
+  t.ok(reply.body.equals(CONTENT.subarray(0, 600_000)));
+  const { splices } = await lineOf(edge, reply);
+  t.equal(splices?.length, 1, JSON.stringify(splices));
+  await nothingLeft(edge);
 });
 
 t.test('a trickle is better than nobody', async (t) => {
