@@ -127,7 +127,7 @@ t.test('a client that reads slowly', async (t) => {
   const first = await startMadeUpstream(t, serveLong);
   const second = await startMadeUpstream(t, serveLong);
   const edge = await startEdgeBefore(t, { first, second }, { ...SPLICE, verify: 'never' });
-  for (const version of ['HTTP/1.1', 'HTTP/2']) {
+  const readSlowly = async (version: string) => {
     const stream = await paused(t, edge, version);
     stream.on('error', () => undefined);
     let received = 0;
@@ -143,7 +143,8 @@ t.test('a client that reads slowly', async (t) => {
     await once(stream, 'close');
     t.ok(received >= LONG, `${version}: gets all of it`);
     t.ok(naps >= 2, 'and took its time');
-  }
+  };
+  await Promise.all(['HTTP/1.1', 'HTTP/2'].map(readSlowly));
   t.equal(first.requests.length, 2);
   t.equal(second.requests.length, 0, 'nobody else was asked');
   await until(() => edge.requests.filter(({ kind }) => kind === 'blob').length === 2);
