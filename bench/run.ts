@@ -34,7 +34,8 @@ async function main(): Promise<void> {
   const began = { at: new Date(), load: loadOfMinute() };
   makeTemporaryFolder(options.mib);
   const root = new Scope();
-  const work = runParts(root, options);
+  const problems: string[] = [];
+  const work = runParts(root, options, problems);
   let stopping: Promise<void> | undefined;
   for (const [signal, status] of Object.entries(STATUS_OF_SIGNAL)) {
     process.on(signal, () => {
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
         machine: await describeMachine(),
       });
     }
-    if (tell(sections) > 0) process.exitCode = 1;
+    if (tell(sections, problems) > 0) process.exitCode = 1;
   } catch (error) {
     // What fails because it was stopped is no news.
     await stopping;
@@ -102,10 +103,12 @@ function hasRoom(folder: string, mib: number): boolean {
   return Math.min(bavail * bsize, freemem()) > 6 * mib * 1_048_576 + 1e9;
 }
 
-async function runParts(root: Scope, options: Options): Promise<Section[]> {
+/** @param problems gets what failed as a whole */
+async function runParts(root: Scope, options: Options, problems: string[]): Promise<Section[]> {
   const sections: Section[] = [];
   for (const part of options.selection.parts) {
-    const section = await root.within((scope) => BENCHES[part](scope, options));
+    const section = await root.attempt(part, problems, (scope) => BENCHES[part](scope, options));
+    if (!section) continue;
     process.stdout.write(asText(section));
     sections.push(section);
   }
@@ -120,11 +123,12 @@ async function stop(root: Scope, work: Promise<unknown>, status: number): Promis
 }
 
 /** @returns how many problems there are */
-function tell(sections: readonly Section[]): number {
-  const problems = sections.flatMap((section) => [
+function tell(sections: readonly Section[], failures: readonly string[]): number {
+  const found = sections.flatMap((section) => [
     ...section.problems,
     ...(hasGaps(section) ? [`${section.title}: a number is missing`] : []),
   ]);
+  const problems = [...failures, ...found];
   for (const problem of problems) process.stderr.write(`bench: ${problem}\n`);
   return problems.length;
 }

@@ -11,6 +11,11 @@ export class Scope implements Owner {
     if (this.#closing) throw new Error('the benchmark was stopped');
   }
 
+  /** Whether it was closed, and nothing may be started any more. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   /** Last said, first done; one that fails does not keep the others from being done. Again: for what was said since. */
   close(): Promise<void> {
     this.#closing = (this.#closing ?? Promise.resolve()).then(() => this.#clean());
@@ -25,6 +30,17 @@ export class Scope implements Owner {
       return await work(inner);
     } finally {
       await inner.close();
+    }
+  }
+
+  /** As `within`, for what is one of many: if it fails, that is said in `problems`, and the others go on. */
+  async attempt<T>(what: string, problems: string[], work: (scope: Scope) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.within(work);
+    } catch (error) {
+      if (this.closed) throw error;
+      problems.push(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      return undefined;
     }
   }
 

@@ -37,10 +37,14 @@ interface Row extends Verdict {
 export async function benchOutages(scope: Scope, options: Options): Promise<Section> {
   const times = options.short ? SHORT : FULL;
   const rows: Row[] = [];
-  for (const kind of OUTAGE_KINDS) {
-    if (!options.selection.has('outages', kind.item)) continue;
-    for (const proxy of options.proxies)
-      rows.push(await scope.within((inner) => runOutage(inner, kind, proxy, { times, quick: options.short })));
+  const problems: string[] = [];
+  for (const kind of OUTAGE_KINDS.filter(({ item }) => options.selection.has('outages', item))) {
+    for (const proxy of options.proxies) {
+      const row = await scope.attempt(`${kind.name}, ${proxy}`, problems, (inner) =>
+        runOutage(inner, kind, proxy, { times, quick: options.short }),
+      );
+      if (row) rows.push(row);
+    }
   }
   const lost = rows.filter(({ proxy, failed }) => proxy === EDGE && failed > 0);
   return {
@@ -51,10 +55,13 @@ export async function benchOutages(scope: Scope, options: Options): Promise<Sect
     chart: chartOf(rows),
     targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),
     data: rows.map(({ kind, ...verdict }) => ({ outage: kind.name, ...verdict })),
-    problems: lost.map(
-      ({ kind, failed, pulls, firstError }) =>
-        `${EDGE}, ${kind.name}: ${failed} of ${pulls} pulls failed, first: ${firstError}`,
-    ),
+    problems: [
+      ...problems,
+      ...lost.map(
+        ({ kind, failed, pulls, firstError }) =>
+          `${EDGE}, ${kind.name}: ${failed} of ${pulls} pulls failed, first: ${firstError}`,
+      ),
+    ],
   };
 }
 

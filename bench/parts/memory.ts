@@ -22,6 +22,7 @@ interface Row {
 
 const DOWNLOADS = 8;
 const CLIENTS = 100;
+const QUICK_CLIENTS = 20;
 /** Bytes a second. */
 const RATE = 1_000_000;
 /** MB. */
@@ -30,18 +31,18 @@ const BOUNDS: Record<Load, number> = { downloads: 110, clients: 150 };
 /** The most memory that each proxy has resident under a load, each in processes that have served nothing else. */
 export async function benchMemory(scope: Scope, options: Options): Promise<Section> {
   const registry = await startStaticRegistry(scope, options.mib);
-  const seconds = options.short ? 3 : 20;
+  const [clients, seconds] = options.short ? [QUICK_CLIENTS, 3] : [CLIENTS, 20];
   const rows: Row[] = [];
   for (const load of options.selection.itemsOf('memory') as Load[])
-    rows.push(...(await scope.within((inner) => measure(inner, load, registry, { ...options, seconds }))));
+    rows.push(...(await scope.within((inner) => measure(inner, load, registry, { ...options, clients, seconds }))));
   const described: Record<Load, string> = {
     downloads: `${DOWNLOADS} downloads`,
-    clients: `${CLIENTS} clients at ${RATE / 1e6} MB/s`,
+    clients: `${clients} clients at ${RATE / 1e6} MB/s`,
   };
   const peakOf = (load: Load, name: string) => rows.find((row) => row.load === load && row.name === name)?.peak;
   return {
     title: 'Memory',
-    about: `Peak of the resident memory, in MB of 10^6 bytes, of a proxy's processes that have served nothing before: while a blob of ${options.mib} MiB is downloaded ${DOWNLOADS} times at once (${options.rounds} times in a row), and while ${CLIENTS} clients take it at ${RATE / 1e6} MB/s each for ${seconds} s. The edge computes the digest of the first download.`,
+    about: `Peak of the resident memory, in MB of 10^6 bytes, of a proxy's processes that have served nothing before: while a blob of ${options.mib} MiB is downloaded ${DOWNLOADS} times at once (${options.rounds} times in a row), and while ${clients} clients take it at ${RATE / 1e6} MB/s each for ${seconds} s. The edge computes the digest of the first download.`,
     columns: ['proxy', 'load', 'MB before', 'peak MB'],
     rows: rows.map(({ name, load, idle, peak }) => [name, described[load], figure(idle, 0), figure(peak, 0)]),
     targets: rows
@@ -66,7 +67,7 @@ async function measure(
   scope: Scope,
   load: Load,
   registry: StaticRegistry,
-  { proxies, rounds, seconds }: Options & { seconds: number },
+  { proxies, rounds, clients, seconds }: Options & { clients: number; seconds: number },
 ): Promise<Row[]> {
   const folder = temporaryFolder(scope);
   const { blobBytes: bytes, paths } = registry;
@@ -76,7 +77,7 @@ async function measure(
     const url = `${base}/v2/${paths.blob}`;
     forgetPeak(pid);
     const idle = peakMegabytes(pid);
-    if (load === 'clients') await slowClients(scope, folder, { url, count: CLIENTS, rate: RATE, seconds });
+    if (load === 'clients') await slowClients(scope, folder, { url, count: clients, rate: RATE, seconds });
     else
       for (let round = 0; round < rounds; round += 1)
         await download(scope, folder, { url, bytes, downloads: DOWNLOADS });
