@@ -73,6 +73,7 @@ export class Race {
   /** Starts the next attempt if nobody is being waited for; concludes when none is left. */
   #proceed(): void {
     if (this.#over || this.#running.size > 0) return;
+    if (this.#reserve?.result.outcome === 'served' && this.#startSlow()) return;
     if (this.#reserve) this.#win(this.#reserve.runner, this.#reserve.result);
     else if (!this.#startNext(false)) this.#end(() => this.#outcome.reject(conclude(this.#endings, this.#plan.absent)));
   }
@@ -163,7 +164,7 @@ export class Race {
     }
     // A refusal is the last word only where nobody has anything better.
     if (!this.#reserve || this.#reserve.result.outcome === 'refused') this.#reserve = { runner, result: relayable };
-    if (this.#running.size === 0) this.#startSlow();
+    this.#proceed();
   }
 
   /**
@@ -182,12 +183,13 @@ export class Race {
     return this.#queue.filter(({ upstream, url }) => this.#edge.upstreams.get(upstream)?.replica(url)?.view().slow);
   }
 
-  #startSlow(): void {
+  /** Who may know better than what is in reserve is asked after all. */
+  #startSlow(): boolean {
     const [attempt] = this.#passedOver();
-    if (!attempt) return;
+    if (!attempt) return false;
     this.#queue.splice(this.#queue.indexOf(attempt), 1);
     this.#queue.unshift(attempt);
-    this.#startNext(false);
+    return this.#startNext(false);
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {

@@ -94,6 +94,7 @@ t.test('the trial of a half-open breaker has somebody on standby, whatever was s
   t.match(await lineFor(site.edge, reply), { hedges: { started: 1, won: 1, refused: 0 } });
   t.equal(site.harbor.asked, BURST + 1, 'the trial was made');
   await until(() => state() === 'half-open', { what: () => `half-open again: ${state()}` });
+  await asksFirst(site);
   site.harbor.pace = 0;
   t.match(await site.edge.http1().ask(BLOB), { headers: { 'x-breakwater-upstream': 'harbor' } });
   t.equal(state(), 'closed', 'a good one closes it');
