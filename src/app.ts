@@ -6,6 +6,7 @@ import { Hasher } from './digest/hasher.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { explain } from './proxy/explain.ts';
 import { ManifestMemory } from './proxy/manifest-memory.ts';
+import { Recheck } from './proxy/recheck.ts';
 import type { RequestRecord } from './proxy/record.ts';
 import { Sealer } from './proxy/sealer.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
@@ -77,6 +78,7 @@ class EdgeApp implements App {
       memory: new ManifestMemory(loaded.config.manifests),
       hasher: new Hasher({ onDeath }),
       copies: new Copies(loaded.config.verify),
+      recheck: new Recheck(),
       network: { resolver: new Resolver(), pool: new BufferPool() },
       observer,
       log,

@@ -11,6 +11,7 @@ import { Handler } from './proxy/handler.ts';
 import { Herd } from './proxy/herd.ts';
 import type { ManifestMemory } from './proxy/manifest-memory.ts';
 import { ownNames } from './proxy/parse.ts';
+import type { Recheck } from './proxy/recheck.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
@@ -22,10 +23,13 @@ export interface RuntimeParts {
   memory: ManifestMemory;
   hasher: Hasher;
   copies: Copies;
+  recheck: Recheck;
   network: Network;
   observer: Observer;
   log: Logger;
 }
+
+const MAX_TICK_MS = 60_000;
 
 /**
  * One configuration at work. A reload makes the next one beside it; the old one goes when the last request that it took is done.
@@ -38,6 +42,7 @@ export class Runtime {
   readonly #upstreams: Map<string, Upstream>;
   /** Configuration and secrets of each upstream, to be compared at the next reload. */
   readonly #identities: Map<string, string>;
+  #rechecks: NodeJS.Timeout | undefined;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
   /** The end of the configuration before; who retires that one is told if it fails. */
@@ -45,7 +50,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, hasher, copies, network, observer, log }: RuntimeParts,
+    { ledger, memory, hasher, copies, recheck, network, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -79,6 +84,7 @@ export class Runtime {
       memory,
       hasher,
       copies,
+      recheck,
       herd: new Herd(config.manifests.tagFreshness),
       sealer,
       observer,
@@ -97,6 +103,9 @@ export class Runtime {
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
+    const { verifyAgain } = this.edge.config;
+    const tick = () => void this.edge.recheck.run(this.edge);
+    this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 
   /** The upstream of that name, if its configuration and secrets are just these. */
@@ -134,6 +143,7 @@ export class Runtime {
         this.#whenIdle = resolve;
       });
     }
+    clearInterval(this.#rechecks);
     this.#catalog.close();
     // A request that was taken before the last reload but one may still use an upstream that came from there.
     await this.#predecessor;

@@ -122,6 +122,9 @@ export const configSchema = z.strictObject({
     .describe(
       'Which blobs the edge hashes while it passes them on, in a thread of its own (0.5 to 0.8 seconds of one core a GB). A blob whose digest is wrong never ends as a complete response, and that copy of it serves again only when it has the right one. `first`: the first whole transfer of each blob from each upstream, once a day, so that a herd pays once. `always`: every whole transfer. `never`: off; clients still check what they pull. Transfers of a part are left to the client.',
     ),
+  verifyAgain: duration('10m', 100).describe(
+    'How often the edge itself reads a copy that was found rotten again, to see whether it was mended. Not where the upstream gets the clients’ credentials only.',
+  ),
   ledger: z
     .strictObject({
       tags: z

@@ -14,7 +14,7 @@ const OUTAGE: Effect = {
 const UNNOTICED = 'Expected: nobody notices while the primary serves. Switch the primary down as well to see it.';
 const MIDWAY: Effect = {
   primary:
-    'Try: pull big; the transfer ends short of its length, never as if it were whole. containerd resumes it from the fallback, skopeo reports it. After some five of them the breaker opens, and the fallback serves.',
+    'Try: pull big; it arrives whole: from where the primary broke off the fallback goes on. After some five of them the breaker opens, and the fallback serves at once.',
   fallback: UNNOTICED,
 };
 
@@ -28,7 +28,7 @@ const EFFECTS: Record<FaultName, Effect> = {
   rateLimited: OUTAGE,
   cut: MIDWAY,
   short: MIDWAY,
-  stall: { ...MIDWAY, primary: `${MIDWAY.primary} It ends after 5 s without a byte.` },
+  stall: { ...MIDWAY, primary: `${MIDWAY.primary} It goes on after 5 s without a byte.` },
   slow: { primary: 'Try: pull big; it takes its time, and arrives whole from the primary.', fallback: UNNOTICED },
   delay: {
     primary:
@@ -36,7 +36,8 @@ const EFFECTS: Record<FaultName, Effect> = {
     fallback: UNNOTICED,
   },
   corrupt: {
-    primary: 'Try: pull big; the client finds the wrong digest and refuses the blob. Wrong bytes never pass as right.',
+    primary:
+      'Try: pull big; the first transfer ends short, because its digest is wrong; the next one comes from the fallback. Switched off, the primary serves that blob again once the edge has read it anew (verifyAgain).',
     fallback: UNNOTICED,
   },
   wrongLength: {

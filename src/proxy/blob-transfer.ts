@@ -1,5 +1,5 @@
 import { type Check, checkPart, checkWhole, type Finding } from '../digest/check.ts';
-import type { Route } from '../failover/rewrite.ts';
+import { type Route, toUpstream } from '../failover/rewrite.ts';
 import type { ContentRange } from '../oci/range.ts';
 import { extentOf } from '../splice/extent.ts';
 import { Transfer } from '../splice/transfer.ts';
@@ -46,7 +46,7 @@ export function blobTransfer(
 function checkOf(
   exchange: Exchange,
   edge: Edge,
-  { request }: BlobPull,
+  { request, route }: BlobPull,
   upstream: string,
   { first, last, total }: ContentRange,
 ): Check | undefined {
@@ -54,7 +54,11 @@ function checkOf(
   const { hasher, copies } = edge;
   const onFinding = (finding: Finding) => {
     exchange.notes.verified = finding.verdict;
-    for (const name of finding.blame.rotten) edge.upstreams.get(name)?.copyRotten(finding.digest);
+    for (const candidate of route.pull.filter((one) => finding.blame.rotten.includes(one.upstream))) {
+      const repository = toUpstream(route, candidate, request.repository);
+      edge.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);
+      edge.recheck.note({ upstream: candidate.upstream, repository, digest: finding.digest }, edge.config.verifyAgain);
+    }
   };
   const whole = first === 0 && last === total - 1;
   return whole

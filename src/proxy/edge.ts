@@ -9,6 +9,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { Herd } from './herd.ts';
 import type { ManifestMemory } from './manifest-memory.ts';
 import type { ManifestRead } from './manifest-pull.ts';
+import type { Recheck } from './recheck.ts';
 import type { Observer } from './record.ts';
 import type { Sealer } from './sealer.ts';
 
@@ -25,6 +26,7 @@ export interface Edge {
   herd: Herd<ManifestRead>;
   hasher: Hasher;
   copies: Copies;
+  recheck: Recheck;
   sealer: Sealer;
   observer: Observer;
   log: Logger;
