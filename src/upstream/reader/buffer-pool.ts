@@ -15,8 +15,8 @@ export interface BufferPoolOptions {
 export const BUFFER_BYTES: Record<BufferSize, number> = { large: 524_288, medium: 262_144, small: 65_536 };
 const SIZES = ['large', 'medium', 'small'] as const;
 
-/** Bytes on loan up to which a process that does nothing else may be generous. */
-const FEW_BYTES = 2_097_152;
+/** Bodies under way up to which they get large buffers: a larger one costs less for each byte, and more memory, here and in what TLS makes of it. */
+const FEW_BODIES = 3;
 
 const KEEP_BYTES = 33_554_432;
 const MAX_BYTES = 268_435_456;
@@ -36,6 +36,7 @@ export class BufferPool {
   readonly #shelves: Record<BufferSize, Shelf> = { large: shelf(), medium: shelf(), small: shelf() };
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
+  #bodies = 0;
   #inUse = 0;
   #inUseBytes = 0;
   #keptBytes = 0;
@@ -61,9 +62,19 @@ export class BufferPool {
     return this.#keptBytes;
   }
 
-  /** The size for a body at full speed: a larger one costs less for each byte, and what is not needed at once costs memory. */
+  /** The size for a body at full speed. */
   get fast(): BufferSize {
-    return this.#inUseBytes < FEW_BYTES ? 'large' : 'medium';
+    return this.#bodies <= FEW_BODIES ? 'large' : 'medium';
+  }
+
+  /** A body begins to be read. */
+  join(): void {
+    this.#bodies += 1;
+  }
+
+  /** It is over. */
+  leave(): void {
+    this.#bodies -= 1;
   }
 
   /** Undefined: as much as may be is on loan; see `onFree`. */

@@ -68,6 +68,7 @@ export class LineBody implements BodySource {
   start(sink: BodySink): void {
     if (this.#over) return;
     this.#sink = sink;
+    this.#pool.join();
     this.#goOn();
   }
 
@@ -212,6 +213,7 @@ export class LineBody implements BodySource {
 
   #finish(): void {
     this.#over = true;
+    if (this.#sink) this.#pool.leave();
     this.#pool.forget(this.#wake);
   }
 }
