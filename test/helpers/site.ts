@@ -60,8 +60,15 @@ export class Site {
 export const SITE_TOOLS = ['docker-registry', 'skopeo'];
 export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', 'crane'];
 
-/** Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped. */
-export async function startSite(owner: Owner, config: Record<string, unknown> = {}): Promise<Site> {
+/**
+ * Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped.
+ * @param primary adds to the configuration of the upstream `harbor`
+ */
+export async function startSite(
+  owner: Owner,
+  config: Record<string, unknown> = {},
+  primary: (harbor: Registry) => Promise<Record<string, unknown>> = async () => ({}),
+): Promise<Site> {
   const [harbor, gcr] = await Promise.all([startRegistry(owner), startRegistry(owner)]);
   const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
   await new Skopeo(owner).push(canary.folder, `${harbor.address}/library/canary:latest`);
@@ -69,7 +76,7 @@ export async function startSite(owner: Owner, config: Record<string, unknown> = 
   const times = { interval: '500ms', fastInterval: '100ms', timeout: '2s', holdDown: '2s', settle: '500ms' };
   const edge = await startEdge(owner, {
     upstreams: {
-      harbor: { urls: [harbor.url], probe: { canary: 'library/canary:latest', ...times } },
+      harbor: { urls: [harbor.url], probe: { canary: 'library/canary:latest', ...times }, ...(await primary(harbor)) },
       gcr: { urls: [gcr.url], probe: times },
     },
     routes: [
