@@ -1,5 +1,5 @@
 import type { Transfer } from '../splice/transfer.ts';
-import { asUpstreamError } from '../upstream/upstream-error.ts';
+import { asUpstreamError, isOwnFault } from '../upstream/upstream-error.ts';
 import { ClientReceiver } from './client-receiver.ts';
 import { cut } from './cut.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
@@ -55,7 +55,8 @@ async function relayStream(exchange: Exchange, transfer: Transfer, upstream: str
     await transfer.run(new ClientReceiver(exchange));
     finish(exchange);
   } catch (error) {
-    if (error instanceof ClientGone) throw error;
+    // A mistake of the edge's own is for settle to tell of; it cuts what has begun.
+    if (error instanceof ClientGone || isOwnFault(error)) throw error;
     cut(exchange);
     const { reason, message } = asUpstreamError(error);
     markBroken(exchange, reason, message);
