@@ -13,8 +13,8 @@ export type Exchange =
 /** The exchanges that are under way on one listener. */
 export class Exchanges {
   readonly #open = new Set<Exchange>();
-  readonly #perSocket = new Map<Socket, Set<Exchange>>();
-  readonly #used = new WeakSet<Socket>();
+  /** Of HTTP/1.1 connections that have had requests; kept when empty, because the next request is never far. */
+  readonly #perSocket = new WeakMap<Socket, Set<Exchange>>();
   readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
 
   /** @param onEnd told of every exchange that ended, after it left; `complete`: the whole reply was written */
@@ -37,7 +37,7 @@ export class Exchanges {
 
   /** Whether an HTTP/1.1 connection has had requests and has none now. */
   isIdle(socket: Socket): boolean {
-    return this.#used.has(socket) && !this.#perSocket.has(socket);
+    return this.#perSocket.get(socket)?.size === 0;
   }
 
   /** Takes note of an exchange until its reply closes. */
@@ -49,9 +49,9 @@ export class Exchanges {
       failWhenAborted(exchange);
       return;
     }
-    this.#used.add(exchange.socket);
-    const siblings = this.#perSocket.get(exchange.socket) ?? new Set();
-    this.#perSocket.set(exchange.socket, siblings.add(exchange));
+    const siblings = this.#perSocket.get(exchange.socket);
+    if (siblings) siblings.add(exchange);
+    else this.#perSocket.set(exchange.socket, new Set([exchange]));
   }
 
   /** Ends what a closed connection leaves behind: a pipelined reply that never had its turn does not close. */
@@ -61,11 +61,7 @@ export class Exchanges {
 
   #end(exchange: Exchange): void {
     if (!this.#open.delete(exchange)) return;
-    if (exchange.version === 1) {
-      const siblings = this.#perSocket.get(exchange.socket);
-      siblings?.delete(exchange);
-      if (siblings?.size === 0) this.#perSocket.delete(exchange.socket);
-    }
+    if (exchange.version === 1) this.#perSocket.get(exchange.socket)?.delete(exchange);
     this.#onEnd(exchange, isComplete(exchange));
   }
 }
