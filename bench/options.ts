@@ -12,6 +12,8 @@ export interface Options {
   short: boolean;
   /** Write bench/RESULTS.md and what belongs to it. */
   record: boolean;
+  /** Tell what lies behind the numbers. */
+  details: boolean;
   /** Size of the blob. */
   mib: number;
   /** Measurements of each proxy; the median counts. */
@@ -20,7 +22,7 @@ export interface Options {
   warmUps: number;
 }
 
-export const USAGE = `usage: npm run bench -- [--short] [--record] [--only PART[:ITEM]]... [--proxies NAME,...] [--mib N] [--rounds N]
+export const USAGE = `usage: npm run bench -- [--short] [--record] [--details] [--only PART[:ITEM]]... [--proxies NAME,...] [--mib N] [--rounds N]
 ${PARTS.map((part) => `  ${part}: ${ITEMS[part].join(', ')}`).join('\n')}
   proxies: ${PROXIES.join(', ')}`;
 
@@ -31,13 +33,14 @@ export function parseOptions(args: readonly string[]): Options {
     options: {
       short: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
+      details: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
       proxies: { type: 'string' },
       mib: { type: 'string' },
       rounds: { type: 'string' },
     },
   });
-  const { short, record } = values;
+  const { short, record, details } = values;
   if (short && record) throw new TypeError('--short measures nothing worth recording');
   return {
     selection: new Selection(
@@ -47,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
     proxies: values.proxies === undefined ? PROXIES : proxies(values.proxies.split(',')),
     short,
     record,
+    details,
     // CPU time is counted in hundredths of a second: with much less a proxy may seem to need none.
     mib: count('mib', values.mib, short ? 64 : 512),
     rounds: count('rounds', values.rounds, short ? 1 : 3),

@@ -110,6 +110,7 @@ async function runParts(root: Scope, options: Options, problems: string[]): Prom
     const section = await root.attempt(part, problems, (scope) => BENCHES[part](scope, options));
     if (!section) continue;
     process.stdout.write(asText(section));
+    if (options.details) for (const detail of section.details ?? []) process.stdout.write(`${detail}\n`);
     sections.push(section);
   }
   return sections;

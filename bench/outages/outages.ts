@@ -55,11 +55,12 @@ export async function benchOutages(scope: Scope, options: Options): Promise<Sect
     chart: chartOf(rows),
     targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),
     data: rows.map(({ kind, ...verdict }) => ({ outage: kind.name, ...verdict })),
+    details: rows.flatMap(detailsOf),
     problems: [
       ...problems,
       ...lost.map(
-        ({ kind, failed, pulls, firstError }) =>
-          `${EDGE}, ${kind.name}: ${failed} of ${pulls} pulls failed, first: ${firstError}`,
+        ({ kind, failed, pulls, errors }) =>
+          `${EDGE}, ${kind.name}: ${failed} of ${pulls} pulls failed, first: ${errors[0]?.error}`,
       ),
     ],
   };
@@ -110,6 +111,17 @@ function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, re
     outageP99 === Number.POSITIVE_INFINITY ? 'fails' : figure(outageP99, 0),
     back === Number.POSITIVE_INFINITY ? 'never' : figure(back / 1000, 1),
     String(relapses),
+  ];
+}
+
+/** Where to look first when a number is not as it should be. */
+function detailsOf({ kind, proxy, slowestPulls, errors }: Row): string[] {
+  const title = `${kind.name}, ${proxy}:`;
+  return [
+    ...errors.map(({ at, error }) => `${title} begun ${at} ms into the outage: ${error}`),
+    ...slowestPulls.map(
+      ({ at, took, upstreams }) => `${title} begun ${at} ms into the outage, ${took} ms: ${upstreams.join(', ')}`,
+    ),
   ];
 }
 

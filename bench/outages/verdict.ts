@@ -15,8 +15,8 @@ export interface Moments {
 export interface Verdict {
   pulls: number;
   failed: number;
-  /** Why the first one failed. */
-  firstError?: string;
+  /** Of the first few that failed: when they began, after the outage did, and why. */
+  errors: { at: number; error: string }[];
   /** The longest time from the end of one good pull to that of the next, from the outage on. */
   gap: number;
   /** The same before the outage. */
@@ -25,7 +25,7 @@ export interface Verdict {
   steadyP99: number;
   /** The same for those begun in the outage, but for its first second; a failed one never ends. */
   outageP99: number;
-  slowest: number;
+  slowestPulls: { at: number; took: number; upstreams: string[] }[];
   /** From the end of the outage to the end of the first of a second of pulls that the primary served; never: Infinity. */
   back: number;
   /** How often, after that, several pulls in a row were not served by the primary. */
@@ -34,6 +34,7 @@ export interface Verdict {
 
 const FIRST_SECOND_MS = 1000;
 const SHARE = 0.99;
+const FEW = 5;
 /** Pulls in a row from the primary that say it is back: those of a second. */
 const HOME_RUN = 20;
 /** Pulls in a row not from the primary that say it is not, after all; fewer are hedges that the fallback won. */
@@ -41,18 +42,23 @@ const RELAPSE_RUN = 3;
 
 export function judge(all: readonly Ended[], { steady, began, ended }: Moments): Verdict {
   const good = all.filter(({ error }) => error === undefined);
-  const firstError = all.find(({ error }) => error !== undefined)?.error;
+  const at = (pull: Ended) => Math.round(pull.began - began);
   const before = good.filter((pull) => pull.ended >= steady && pull.ended < began);
   const within = all.filter((pull) => pull.began >= began + FIRST_SECOND_MS && pull.began < ended);
   return {
     pulls: all.length,
     failed: all.length - good.length,
-    ...(firstError === undefined ? {} : { firstError }),
+    errors: all
+      .flatMap((pull) => (pull.error === undefined ? [] : [{ at: at(pull), error: pull.error }]))
+      .slice(0, FEW),
     gap: longestGap([...before.slice(-1), ...good.filter((pull) => pull.ended >= began)]),
     steadyGap: longestGap(before),
     steadyP99: percentile(before.map(duration), SHARE),
     outageP99: percentile(within.map(duration), SHARE),
-    slowest: Math.max(...good.map(duration)),
+    slowestPulls: good
+      .toSorted((a, b) => duration(b) - duration(a))
+      .slice(0, FEW)
+      .map((pull) => ({ at: at(pull), took: Math.round(duration(pull)), upstreams: pull.upstreams })),
     ...recovery(good, ended),
   };
 }

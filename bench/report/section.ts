@@ -14,6 +14,8 @@ export interface Section {
   targets: Target[];
   /** Every single measurement, for bench/results.json. */
   data: unknown;
+  /** What `--details` shows. */
+  details?: string[];
   /** What went wrong that a good run has not. */
   problems: string[];
 }
