@@ -1,7 +1,6 @@
 import { BufferLoan } from './buffer-loan.ts';
 
-/** `large` for bodies at full speed while they are few, `medium` if they are many; `small` for short ones and for slow clients. */
-export type BufferSize = 'large' | 'medium' | 'small';
+export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 
 export interface BufferPoolOptions {
   /** Bytes that are kept for reuse at the most. */
@@ -12,11 +11,23 @@ export interface BufferPoolOptions {
   idleMs?: number;
 }
 
-export const BUFFER_BYTES: Record<BufferSize, number> = { large: 524_288, medium: 262_144, small: 65_536 };
-const SIZES = ['large', 'medium', 'small'] as const;
+export const BUFFER_BYTES: Record<BufferSize, number> = {
+  large: 524_288,
+  medium: 262_144,
+  modest: 131_072,
+  small: 65_536,
+};
+const SIZES = ['large', 'medium', 'modest', 'small'] as const;
 
-/** Bodies under way up to which they get large buffers: a larger one costs less for each byte, and more memory, here and in what TLS makes of it. */
-const FEW_BODIES = 3;
+/**
+ * Bodies at full speed up to which each gets buffers of that size. Every pause costs a round of the event loop, so that larger buffers
+ * cost less for each byte; but they cost memory, here and in Node's TLS, which keeps buffers as large as what it was given.
+ */
+const FEW: [number, BufferSize][] = [
+  [3, 'large'],
+  [16, 'medium'],
+  [64, 'modest'],
+];
 
 const KEEP_BYTES = 33_554_432;
 const MAX_BYTES = 268_435_456;
@@ -33,7 +44,12 @@ export class BufferPool {
   readonly #keep: number;
   readonly #max: number;
   readonly #idleMs: number;
-  readonly #shelves: Record<BufferSize, Shelf> = { large: shelf(), medium: shelf(), small: shelf() };
+  readonly #shelves: Record<BufferSize, Shelf> = {
+    large: shelf(),
+    medium: shelf(),
+    modest: shelf(),
+    small: shelf(),
+  };
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #bodies = 0;
@@ -45,6 +61,11 @@ export class BufferPool {
     this.#keep = keep;
     this.#max = max;
     this.#idleMs = idleMs;
+  }
+
+  /** Bodies that are read at full speed. */
+  get bodies(): number {
+    return this.#bodies;
   }
 
   /** Buffers on loan. */
@@ -64,15 +85,15 @@ export class BufferPool {
 
   /** The size for a body at full speed. */
   get fast(): BufferSize {
-    return this.#bodies <= FEW_BODIES ? 'large' : 'medium';
+    return FEW.find(([bodies]) => this.#bodies <= bodies)?.[1] ?? 'small';
   }
 
-  /** A body begins to be read. */
+  /** A body begins to be read at full speed. */
   join(): void {
     this.#bodies += 1;
   }
 
-  /** It is over. */
+  /** It is over, or slow. */
   leave(): void {
     this.#bodies -= 1;
   }

@@ -22,8 +22,10 @@ const TLS_MARGIN = 81_920;
 const FEW = 16_384;
 /** A buffer is read into again after a chunk was cut from it if this share of it is still free. */
 const AMPLE = 0.75;
-/** A sink that paused for longer is that of a slow client; milliseconds. */
-const SLOW_MS = 20;
+/** A sink that paused for longer is that of a slow client; milliseconds. All clients pause for some while the edge is busy. */
+const SLOW_MS = 100;
+/** Bytes for which it then counts as one: the kernel takes some MB at once before it makes such a client's sink pause again. */
+const SLOW_BYTES = 4_194_304;
 
 /** The body of one answer: takes in what the connection reads and hands it to the sink, no faster than the sink wants it. */
 export class LineBody implements BodySource {
@@ -38,7 +40,8 @@ export class LineBody implements BodySource {
   #reading = false;
   #paused = false;
   #pausedAt = 0;
-  #slow = false;
+  /** Bytes to go as a slow client's. */
+  #slow = 0;
   #flushing = false;
 
   /**
@@ -75,7 +78,7 @@ export class LineBody implements BodySource {
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
-    this.#slow = performance.now() - this.#pausedAt > SLOW_MS;
+    if (performance.now() - this.#pausedAt > SLOW_MS) this.#slowFor(SLOW_BYTES);
     this.#goOn();
   }
 
@@ -119,7 +122,7 @@ export class LineBody implements BodySource {
   }
 
   get #size(): BufferSize {
-    return this.#slow || this.#left <= BUFFER_BYTES.small ? 'small' : this.#pool.fast;
+    return this.#slow > 0 || this.#left <= BUFFER_BYTES.small ? 'small' : this.#pool.fast;
   }
 
   /** TLS brings 16 KiB at a time: they are gathered until the buffer is full or there is no more for now. */
@@ -178,6 +181,7 @@ export class LineBody implements BodySource {
     while (!this.#paused && !this.#over) {
       const chunk = this.#ready.shift();
       if (chunk === undefined) break;
+      if (this.#slow > 0) this.#slowFor(Math.max(0, this.#slow - chunk.bytes.length));
       if (!sink.data(chunk) && !this.#over) this.#pause();
     }
     if (this.#over || this.#ready.length > 0) return;
@@ -188,6 +192,12 @@ export class LineBody implements BodySource {
       this.#finish();
       sink.failed(this.#failure);
     }
+  }
+
+  #slowFor(bytes: number): void {
+    if (this.#slow === 0 && bytes > 0) this.#pool.leave();
+    if (this.#slow > 0 && bytes === 0) this.#pool.join();
+    this.#slow = bytes;
   }
 
   #pause(): void {
@@ -213,7 +223,7 @@ export class LineBody implements BodySource {
 
   #finish(): void {
     this.#over = true;
-    if (this.#sink) this.#pool.leave();
+    if (this.#sink && this.#slow === 0) this.#pool.leave();
     this.#pool.forget(this.#wake);
   }
 }

@@ -87,15 +87,17 @@ t.test('one buffer is always given', async (t) => {
   t.notOk(pool.take('small'));
 });
 
-t.test('large while few bodies are under way', async (t) => {
+t.test('the more bodies, the smaller their buffers', async (t) => {
   const pool = new BufferPool();
-  const sizes = Array.from({ length: 5 }, () => {
+  const sizes = Array.from({ length: 100 }, () => {
     pool.join();
     return pool.fast;
   });
-  t.strictSame(sizes, ['large', 'large', 'large', 'medium', 'medium']);
-  pool.leave();
-  pool.leave();
+  const counts = (['large', 'medium', 'modest', 'small'] as const).map(
+    (size) => sizes.filter((one) => one === size).length,
+  );
+  t.strictSame(counts, [3, 13, 48, 36]);
+  for (let left = 100; left > 1; left -= 1) pool.leave();
   t.equal(pool.fast, 'large');
 });
 
