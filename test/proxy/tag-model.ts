@@ -17,6 +17,8 @@ export class TagModel {
   /** What it was shown ever. */
   readonly #seen = new Set<string>();
   reads = 0;
+  /** Reads for which the fallback had what is known as older. */
+  tempted = 0;
 
   constructor(site: LedgerSite, clients: readonly Client[], policy: Policy, name: string) {
     this.#site = site;
@@ -32,10 +34,16 @@ export class TagModel {
     if ('image' in step) return this.#move(step.do, step.image + 1);
     if (step.do === 'outage') await harbor.faults.on('errors');
     else if (step.do === 'slow') await harbor.faults.on('delay', { ms: 120, kind: 'manifest', path: this.#name });
-    else if (step.do === 'recover') await harbor.faults.off();
+    else if (step.do === 'recover') await this.recover();
     else if (step.do === 'delete-past') this.#tags(harbor, 'inner/').delete('1');
     else if ((await this.#ask('DELETE', 0)).status === 202) this.#last = null;
     return undefined;
+  }
+
+  /** Ends all faults, and waits until the primary is asked first and pushed to. */
+  async recover(): Promise<void> {
+    await this.#site.recovered(this.#image);
+    await this.#site.lab.edge.pushes('harbor', true);
   }
 
   async #move(kind: string, size: number): Promise<undefined> {
@@ -99,6 +107,8 @@ export class TagModel {
   #fromFallback(reply: Reply, says: string): string | undefined {
     const digest = digestOf(reply);
     const warning = tagWarning(reply);
+    const shows = this.#tags(this.#site.gcr, 'cloud/').get('1') ?? '';
+    if (shows !== this.#last && this.#seen.has(shows)) this.tempted += 1;
     if (digest === this.#last) return warning && `${says}: it is current, yet ${warning}`;
     if (this.#last === undefined || this.#policy === 'serve') return undefined;
     const stale = this.#last === null || this.#seen.has(digest);
