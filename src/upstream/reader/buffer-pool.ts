@@ -1,12 +1,13 @@
 import { BufferLoan } from './buffer-loan.ts';
+import { BufferShelf } from './buffer-shelf.ts';
 
 export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 
 export interface BufferPoolOptions {
-  /** Bytes that are kept for reuse at the most. */
-  keep?: number;
   /** Bytes on loan from which on nobody is given more, so that sockets pause. */
   max?: number;
+  /** Bytes that are kept for reuse at the least, of large and of small buffers each. */
+  keep?: number;
   /** Milliseconds after which buffers that were not needed all the time are freed. */
   idleMs?: number;
 }
@@ -17,7 +18,6 @@ export const BUFFER_BYTES: Record<BufferSize, number> = {
   modest: 131_072,
   small: 65_536,
 };
-const SIZES = ['large', 'medium', 'modest', 'small'] as const;
 
 /**
  * Bodies at full speed up to which each gets buffers of that size. Every pause costs a round of the event loop, so that larger buffers
@@ -29,37 +29,27 @@ const FEW: [number, BufferSize][] = [
   [64, 'modest'],
 ];
 
-const KEEP_BYTES = 33_554_432;
 const MAX_BYTES = 268_435_456;
+const KEEP_BYTES = 4_194_304;
 const IDLE_MS = 10_000;
-
-interface Shelf {
-  free: Buffer[];
-  /** Fewest that lay there since the last look: so many are too many. */
-  spare: number;
-}
 
 /** Memory that bodies are read into, shared by all readers of the process. */
 export class BufferPool {
-  readonly #keep: number;
   readonly #max: number;
+  readonly #keep: number;
   readonly #idleMs: number;
-  readonly #shelves: Record<BufferSize, Shelf> = {
-    large: shelf(),
-    medium: shelf(),
-    modest: shelf(),
-    small: shelf(),
-  };
   readonly #waiting = new Set<() => void>();
+  /** Also for medium and modest ones, of which only a part is used: pages that are not touched cost nothing. */
+  readonly #large = new BufferShelf(BUFFER_BYTES.large);
+  readonly #small = new BufferShelf(BUFFER_BYTES.small);
   #timer: NodeJS.Timeout | undefined;
   #bodies = 0;
   #inUse = 0;
   #inUseBytes = 0;
-  #keptBytes = 0;
 
-  constructor({ keep = KEEP_BYTES, max = MAX_BYTES, idleMs = IDLE_MS }: BufferPoolOptions = {}) {
-    this.#keep = keep;
+  constructor({ max = MAX_BYTES, keep = KEEP_BYTES, idleMs = IDLE_MS }: BufferPoolOptions = {}) {
     this.#max = max;
+    this.#keep = keep;
     this.#idleMs = idleMs;
   }
 
@@ -80,7 +70,7 @@ export class BufferPool {
 
   /** Bytes that lie ready. */
   get keptBytes(): number {
-    return this.#keptBytes;
+    return this.#large.kept + this.#small.kept;
   }
 
   /** The size for a body at full speed. */
@@ -105,15 +95,15 @@ export class BufferPool {
 
   /** For bytes that came already and must be put somewhere. */
   takeAnyway(size: BufferSize): BufferLoan {
-    const shelf = this.#shelves[size];
     const bytes = BUFFER_BYTES[size];
-    const kept = shelf.free.pop();
-    if (kept) this.#keptBytes -= bytes;
-    shelf.spare = Math.min(shelf.spare, shelf.free.length);
+    const shelf = size === 'small' ? this.#small : this.#large;
+    const buffer = shelf.take();
     this.#inUse += 1;
     this.#inUseBytes += bytes;
-    const memory = kept ?? Buffer.from(new SharedArrayBuffer(bytes));
-    return new BufferLoan(memory, () => this.#giveBack(size, memory));
+    return new BufferLoan(buffer.subarray(0, bytes), () => {
+      shelf.giveBack(buffer);
+      this.#givenBack(bytes);
+    });
   }
 
   /** Calls once, when there may be memory again; the same function waits only once. */
@@ -125,16 +115,10 @@ export class BufferPool {
     this.#waiting.delete(waiter);
   }
 
-  #giveBack(size: BufferSize, memory: Buffer): void {
-    const bytes = BUFFER_BYTES[size];
+  #givenBack(bytes: number): void {
     this.#inUse -= 1;
     this.#inUseBytes -= bytes;
-    if (this.#keptBytes + bytes <= this.#keep) {
-      // The last one used is the first one used again: its bytes are still in the processor's cache.
-      this.#shelves[size].free.push(memory);
-      this.#keptBytes += bytes;
-      this.#trimLater();
-    }
+    if (this.#timer === undefined) this.#trimLater();
     if (this.#waiting.size > 0) this.#wake();
   }
 
@@ -151,22 +135,13 @@ export class BufferPool {
     return this.#inUse === 0 || this.#inUseBytes + bytes <= this.#max;
   }
 
-  #trim(): void {
-    this.#timer = undefined;
-    for (const size of SIZES) {
-      const shelf = this.#shelves[size];
-      shelf.free.splice(0, shelf.spare);
-      this.#keptBytes -= shelf.spare * BUFFER_BYTES[size];
-      shelf.spare = shelf.free.length;
-    }
-    if (this.#keptBytes > 0) this.#trimLater();
-  }
-
   #trimLater(): void {
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#trim(), this.#idleMs).unref();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#large.trim(this.#keep);
+      this.#small.trim(this.#keep);
+      // With no more than is kept anyway there is nothing to do until something comes back.
+      if (Math.max(this.#large.kept, this.#small.kept) > this.#keep) this.#trimLater();
+    }, this.#idleMs).unref();
   }
-}
-
-function shelf(): Shelf {
-  return { free: [], spare: 0 };
 }
