@@ -1,6 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { freemem, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { loadavg, tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findTool } from '../test/helpers/tool.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
@@ -15,6 +14,7 @@ import { record } from './report/results.ts';
 import { asText, hasGaps, type Section } from './report/section.ts';
 import { Scope } from './scope.ts';
 import type { Part } from './selection.ts';
+import { makeWorkspace } from './workspace.ts';
 
 const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>> = {
   blobs: benchBlobs,
@@ -25,14 +25,13 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   middle: benchMiddle,
 };
 const STATUS_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-const SHARED_MEMORY = '/dev/shm';
 /** How long interrupted work may take to notice that everything under it is gone, in milliseconds. */
 const LINGER_MS = 2000;
 
 async function main(): Promise<void> {
   const options = withoutAbsent(readOptions());
   const began = { at: new Date(), load: loadOfMinute() };
-  makeTemporaryFolder(options.mib);
+  makeWorkspace(options.mib);
   const root = new Scope();
   const problems: string[] = [];
   const work = runParts(root, options, problems);
@@ -52,6 +51,8 @@ async function main(): Promise<void> {
         ended: new Date(),
         loads: { began: began.load, ended: loadOfMinute() },
         machine: await describeMachine(),
+        failures: problems,
+        folders: [tmpdir(), dirname(import.meta.dirname)],
       });
     }
     if (tell(sections, problems) > 0) process.exitCode = 1;
@@ -84,23 +85,6 @@ function withoutAbsent(options: Options): Options {
 
 function loadOfMinute(): number {
   return loadavg()[0] ?? Number.NaN;
-}
-
-/**
- * Everything goes below one folder, so that nothing stays even where work was cut short between two steps. It is in memory
- * where there is room, so that no disk is measured.
- */
-function makeTemporaryFolder(mib: number): void {
-  const folder = mkdtempSync(join(hasRoom(SHARED_MEMORY, mib) ? SHARED_MEMORY : tmpdir(), 'bw-bench-'));
-  process.env.TMPDIR = folder;
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-}
-
-/** For two registries with the blob, a download of it, and some more. */
-function hasRoom(folder: string, mib: number): boolean {
-  if (!existsSync(folder)) return false;
-  const { bavail, bsize } = statfsSync(folder);
-  return Math.min(bavail * bsize, freemem()) > 6 * mib * 1_048_576 + 1e9;
 }
 
 /** @param problems gets what failed as a whole */

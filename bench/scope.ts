@@ -39,7 +39,9 @@ export class Scope implements Owner {
       return await this.within(work);
     } catch (error) {
       if (this.closed) throw error;
-      problems.push(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      process.stderr.write(`bench: ${what}: ${stack}\n`);
+      problems.push(`${what} could not be measured: ${message.split('\n')[0]}`);
       return undefined;
     }
   }

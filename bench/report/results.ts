@@ -18,23 +18,31 @@ export interface Run {
   loads: { began: number; ended: number };
   /** What it ran on, one line each. */
   machine: readonly string[];
+  /** Parts that could not be measured at all, and why. */
+  failures: readonly string[];
+  /** Folders of this machine, whose names are nobody's business. */
+  folders: readonly string[];
 }
 
 /** Writes RESULTS.md, its drawings, and every single number as results.json. @param folder where to */
 export async function record(folder: string, sections: readonly Section[], run: Run): Promise<void> {
   for (const { chart } of sections) if (chart) await writeFile(join(folder, `${chart.name}.svg`), drawBars(chart));
+  const { folders, ...told } = run;
+  const withoutFolders = (text: string) => folders.reduce((rest, one) => rest.replaceAll(one, '…'), text);
   const raw = sections.map(({ title, data, targets, problems }) => ({ title, data, targets, problems }));
-  await writeFile(join(folder, 'results.json'), `${JSON.stringify({ ...run, sections: raw }, asNumbers, 1)}\n`);
+  const json = JSON.stringify({ ...told, sections: raw }, asNumbers, 1);
+  await writeFile(join(folder, 'results.json'), withoutFolders(`${json}\n`));
   const parts = [
     '# Results of the benchmark\n',
     `Recorded on ${run.began.toISOString().slice(0, 10)} by \`${['npm run bench --', ...run.args].join(' ')}\`:\n`,
     `${run.machine.map((line) => `- ${line}`).join('\n')}\n`,
     conditions(run),
+    ...(run.failures.length > 0 ? [`${run.failures.map((failure) => `- **${failure}**`).join('\n')}\n`] : []),
     ...targetTable(sections.flatMap(({ targets }) => targets)),
     ...sections.map(asMarkdown),
     `${READING}${await reading(folder)}`,
   ];
-  await writeFile(join(folder, FILE), parts.join('\n'));
+  await writeFile(join(folder, FILE), withoutFolders(parts.join('\n')));
 }
 
 function conditions({ loads, began, ended }: Run): string {

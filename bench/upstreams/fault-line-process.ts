@@ -54,6 +54,8 @@ async function relay(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   const [host, port] = to.split(':');
   const { method, url: path, headers } = incoming;
   const call = request({ host, port, method, path, headers, agent });
+  // Also once its answer has begun; before that, it rejects what waits for the answer as well.
+  call.on('error', () => outgoing.destroy());
   outgoing.on('close', () => call.destroy());
   incoming.pipe(call);
   const [answer]: IncomingMessage[] = await once(call, 'response');
