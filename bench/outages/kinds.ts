@@ -71,7 +71,7 @@ export const OUTAGE_KINDS: readonly OutageKind[] = [
     gap: HANG_GAP,
   },
   { item: '500', name: '500 on content, /v2/ fine', forgetful: true, begin: failing, gap: REFUSE_GAP },
-  { item: '500-cut', name: '500 on manifests, blobs 200 and cut at once', begin: failing, gap: REFUSE_GAP },
+  { item: '500-cut', name: '500 on manifests, blobs cut at once', begin: failing, gap: REFUSE_GAP },
   {
     item: '404',
     name: '404 on content, /v2/ fine',

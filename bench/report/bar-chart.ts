@@ -1,3 +1,5 @@
+import { colourOf } from './colours.ts';
+
 /** Horizontal bars in groups, as a drawing that reads on a light and on a dark background. */
 export interface BarChart {
   /** Name of its file, without `.svg`. */
@@ -17,10 +19,8 @@ export interface Bar {
   note: string;
 }
 
-// Okabe and Ito's colours: told apart by everybody, and neither too light for white nor too dark for black.
-const COLOURS = ['#0072b2', '#56b4e9', '#8a7fd6', '#e69f00', '#009e73', '#cc79a7'];
 const WIDTH = 860;
-const LEFT = 250;
+const LEFT = 275;
 const RIGHT = 130;
 const BAR = 13;
 const GROUP_GAP = 12;
@@ -41,8 +41,9 @@ export function drawBars({ title, unit, groups }: BarChart): string {
     parts.push(text(LEFT - 10, middle, label, 'end'));
     for (const bar of bars) {
       const length = Number.isFinite(bar.value) ? Math.max(1, across(bar.value)) : 0;
-      const colour = COLOURS[series.indexOf(bar.series) % COLOURS.length];
-      parts.push(`<rect x="${LEFT}" y="${y + 1}" width="${length.toFixed(1)}" height="${BAR - 2}" fill="${colour}"/>`);
+      parts.push(
+        `<rect x="${LEFT}" y="${y + 1}" width="${length.toFixed(1)}" height="${BAR - 2}" fill="${colourOf(bar.series)}"/>`,
+      );
       parts.push(text(LEFT + length + 5, y + BAR - 3, bar.note, 'start', 'note'));
       y += BAR;
     }
@@ -61,21 +62,21 @@ export function drawBars({ title, unit, groups }: BarChart): string {
   ].join('\n');
 }
 
+// One grey for both: whether the page is dark is not always what the system prefers.
 const STYLE = `<style>
-text { font: 12px system-ui, sans-serif; fill: #57606a }
+text { font: 12px system-ui, sans-serif; fill: #727c86 }
 .title { font-size: 15px; font-weight: 600 }
 .note { font-size: 10.5px }
 .grid { stroke: #8b949e; stroke-opacity: .35 }
-@media (prefers-color-scheme: dark) { text { fill: #c9d1d9 } }
 </style>`;
 
 function legend(series: readonly string[]): string[] {
   let x = 10;
-  return series.flatMap((name, index) => {
+  return series.flatMap((name) => {
     const at = x;
     x += 32 + name.length * 6.6;
     return [
-      `<rect x="${at.toFixed(1)}" y="38" width="11" height="11" fill="${COLOURS[index % COLOURS.length]}"/>`,
+      `<rect x="${at.toFixed(1)}" y="38" width="11" height="11" fill="${colourOf(name)}"/>`,
       text(at + 16, 48, name, 'start'),
     ];
   });

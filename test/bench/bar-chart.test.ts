@@ -18,7 +18,7 @@ const CHART: BarChart = {
 };
 
 t.test('bars are as long as their values, and a series has one colour', async (t) => {
-  const bars = [...drawBars(CHART).matchAll(/<rect x="250" y="\d+" width="([\d.]+)" height="11" fill="(#\w+)"/g)];
+  const bars = [...drawBars(CHART).matchAll(/<rect x="\d+" y="\d+" width="([\d.]+)" height="11" fill="(#\w+)"/g)];
   const [edge, nginx, missing] = bars.map((match) => ({ width: Number(match[1]), colour: match[2] }));
   t.equal(bars.length, 3);
   t.equal(edge?.width, 2 * (nginx?.width ?? 0));
@@ -31,7 +31,6 @@ t.test('it is well-formed, whatever the words', async (t) => {
   const svg = drawBars(CHART);
   t.match(svg, 'Speed &#38; &#60;ratio&#62;');
   t.notMatch(svg, /NaN|Infinity|undefined/);
-  t.match(svg, 'prefers-color-scheme: dark');
   for (const name of ['text', 'title', 'style', 'svg']) {
     const opened = svg.match(new RegExp(`<${name}[ >]`, 'g'))?.length;
     t.equal(opened, svg.match(new RegExp(`</${name}>`, 'g'))?.length, name);
