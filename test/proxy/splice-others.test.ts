@@ -82,8 +82,9 @@ const UNFIT: [says: string, answer: Answer][] = [
   ],
   [
     'a whole blob with another byte where it was sent already',
-    ({ res }) => {
-      res.writeHead(200, { 'content-length': TOTAL }).end(flipped(BREAK - 1));
+    ({ first, res }) => {
+      // The first byte of the overlap: a reset may have taken back some of the last ones before it.
+      res.writeHead(200, { 'content-length': TOTAL }).end(flipped(first));
     },
   ],
   [
