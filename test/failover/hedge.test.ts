@@ -45,9 +45,8 @@ t.test('a burst, and then a share of the requests', async (t) => {
 t.test('what is not spent does not pile up', async (t) => {
   const budget = new HedgeBudget(1);
   for (let request = 0; request < 1000; request += 1) budget.earn();
-  let paid = 0;
-  while (budget.spend()) paid += 1;
-  t.equal(paid, BURST);
+  const paid = Array.from({ length: 100 }, () => budget.spend()).filter(Boolean);
+  t.equal(paid.length, BURST);
 });
 
 t.test('no share, no hedge', async (t) => {

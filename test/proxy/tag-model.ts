@@ -109,6 +109,8 @@ export class TagModel {
     const warning = tagWarning(reply);
     const shows = this.#tags(this.#site.gcr, 'cloud/').get('1') ?? '';
     if (shows !== this.#last && this.#seen.has(shows)) this.tempted += 1;
+    // Nothing but what is current may overtake a primary that is merely slow.
+    if (this.#site.harbor.faults.isOn('delay') && digest !== this.#last) return `${says}: harbor was to be waited for`;
     if (digest === this.#last) return warning && `${says}: it is current, yet ${warning}`;
     if (this.#last === undefined || this.#policy === 'serve') return undefined;
     const stale = this.#last === null || this.#seen.has(digest);
