@@ -16,7 +16,7 @@ import type { ProbeReport } from './probe.ts';
 import { Turnstile } from './turnstile.ts';
 
 /** Late answers in a row after which others are asked first. */
-const LATES = 2;
+const LATES = 3;
 
 /** One URL of an upstream: its health, its breakers, and what is under way there. No I/O. */
 export class Replica {
@@ -102,7 +102,7 @@ export class Replica {
     else if (verdict === 'late') this.#late();
   }
 
-  /** One late answer is no reason to ask elsewhere first; the second one in a row is, until a probe shows how it is. */
+  /** A late answer is no reason to ask elsewhere first; several in a row are, until a probe shows how it is. */
   #late(): void {
     this.#lates += 1;
     if (this.#lates < LATES) {
