@@ -3,7 +3,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { fetchBlobHead, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, type PullRequest, readingFor } from './reading.ts';
-import { soundFirst } from './sound-copies.ts';
+import { ROTTEN, soundFirst } from './sound-copies.ts';
 
 /** Stage 4 of a pull of anything but a manifest. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -14,19 +14,22 @@ export async function fetchContent(
 ): Promise<Relayable> {
   const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
+  const isRotten = (upstream: string) => request.kind === 'blob' && edge.copies.isRotten(upstream, request.digest);
   const planned = () => {
     const attempts = planAttempts(edge, route, request.repository, trafficClass, blobHead);
-    if (request.kind !== 'blob' || blobHead) return attempts;
-    const whole = exchange.headers.range === undefined;
-    return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), whole);
+    return blobHead ? attempts : soundFirst(attempts, isRotten, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {
     route,
     attempts: planned(),
     reading: (attempt) => readingFor(exchange, edge, request, attempt),
+    // Its bytes may be mended by now, but a client that was given them in place of good ones would have to ask again.
+    isSpare: ({ upstream }) => isRotten(upstream),
     absent: absentCode(request),
   };
-  exchange.passedOver = plan.attempts.find((attempt) => attempt.upstream === exchange.notes.preferred)?.why;
+  const { preferred = '' } = exchange.notes;
+  const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
+  exchange.passedOver = asked?.why ?? (isRotten(preferred) ? ROTTEN : undefined);
   const result = blobHead ? await fetchBlobHead(exchange, edge, plan, planned) : await fetchPull(exchange, edge, plan);
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;

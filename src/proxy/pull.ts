@@ -15,6 +15,8 @@ export interface PullPlan {
   reading(attempt: Attempt): Reading;
   /** Nobody is waited for against the word of its canary, because another plan follows this one. */
   hasty?: boolean;
+  /** Whether an attempt is made only when those before it have failed, and not while they are merely slow. */
+  isSpare?: (attempt: Attempt) => boolean;
   /** Code of the 404 when it is nowhere. */
   absent: ErrorCode;
   /** Milliseconds that it may take all together; default: what is left of the time in which a client has an answer. */

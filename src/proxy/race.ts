@@ -124,7 +124,7 @@ export class Race {
   }
 
   #late(upstream: Upstream, runner: Runner): void {
-    if (this.#over || this.#queue.length === 0 || upstream.config.hedge.share === 0) return;
+    if (this.#over || !this.#mayGoOn() || upstream.config.hedge.share === 0) return;
     const { hedges } = this.#scope;
     // The trial of a half-open breaker always has the next upstream on standby: there is one at a time.
     if (runner.attempt.trial || upstream.hedges.spend()) {
@@ -136,9 +136,15 @@ export class Race {
     if (!runner.attempt.lastResort) this.#watch(upstream, runner);
   }
 
+  /** Whether there is somebody to be asked beside one that may yet answer. */
+  #mayGoOn(): boolean {
+    const [next] = this.#queue;
+    return next !== undefined && this.#plan.isSpare?.(next) !== true;
+  }
+
   /** What others find out meanwhile counts for who waits already: once it is known to be bad, going on is no hedge any more. */
   #watch(upstream: Upstream, runner: Runner): void {
-    if (this.#over || this.#queue.length === 0) return;
+    if (this.#over || !this.#mayGoOn()) return;
     if (isKnownBad(upstream, runner.attempt)) this.#startNext(false);
     else runner.timer = setTimeout(() => this.#watch(upstream, runner), WATCH_MS);
   }

@@ -1,5 +1,8 @@
 import type { Attempt } from '../failover/plan.ts';
 
+/** Why an upstream is passed over. */
+export const ROTTEN = 'its copy of the blob is rotten';
+
 /**
  * Attempts at a blob by what is known of its copies. A rotten one is asked last for the whole, which is hashed before its end is sent and
  * may clear it; never for a part, which nobody could check.
@@ -12,5 +15,5 @@ export function soundFirst(
   const sound = attempts.filter(({ upstream }) => !isRotten(upstream));
   if (!whole) return sound;
   const rotten = attempts.filter(({ upstream }) => isRotten(upstream));
-  return [...sound, ...rotten.map((attempt) => ({ ...attempt, why: 'last resort: its copy of the blob is rotten' }))];
+  return [...sound, ...rotten.map((attempt) => ({ ...attempt, why: `last resort: ${ROTTEN}` }))];
 }
