@@ -26,8 +26,10 @@ export const BUFFER_BYTES: Record<BufferSize, number> = {
 const FEW: [number, BufferSize][] = [
   [3, 'large'],
   [16, 'medium'],
-  [64, 'modest'],
+  [32, 'modest'],
 ];
+/** Bodies at full speed up to which each may hold a buffer in advance. */
+const PLENTY = 16;
 
 const MAX_BYTES = 268_435_456;
 const KEEP_BYTES = 4_194_304;
@@ -76,6 +78,11 @@ export class BufferPool {
   /** The size for a body at full speed. */
   get fast(): BufferSize {
     return FEW.find(([bodies]) => this.#bodies <= bodies)?.[1] ?? 'small';
+  }
+
+  /** Whether a body may hold a buffer that it does not need yet. */
+  get plenty(): boolean {
+    return this.#bodies <= PLENTY && this.#inUseBytes < this.#max / 2;
   }
 
   /** A body begins to be read at full speed. */

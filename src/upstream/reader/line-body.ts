@@ -141,8 +141,10 @@ export class LineBody implements BodySource {
     }
     this.#cut();
     this.#pump();
-    if (!this.#wanted || this.#intake.room < AMPLE * this.#intake.size) this.#intake.drop();
-    return this.#wanted && this.#prepare();
+    // Most pauses end within the round. Where memory is plenty, the next buffer is there then, and not only after a further read.
+    const soon = this.#wanted || (this.#paused && this.#slow === 0 && this.#pool.plenty);
+    if (!soon || this.#intake.room < AMPLE * this.#intake.size) this.#intake.drop();
+    return soon && this.#prepare() && this.#wanted;
   }
 
   #flushSoon(): void {
