@@ -11,8 +11,8 @@ export function notePush(edge: Edge, { request }: PushPlan, { status, headers, a
   const { reference } = request;
   const at = edge.ledger.now();
   if (request.method === 'PUT') {
-    const digest = headers.get('docker-content-digest');
-    if (!reference.includes(':') && digest !== undefined && isDigest(digest))
+    const digest = digestOf(headers);
+    if (!reference.includes(':') && digest !== undefined)
       edge.ledger.seen({ upstream, repository, tag: reference }, digest, at);
   } else if (request.method === 'DELETE') {
     if (reference.includes(':')) {
@@ -22,4 +22,10 @@ export function notePush(edge: Edge, { request }: PushPlan, { status, headers, a
       edge.ledger.deleted({ upstream, repository, tag: reference }, at);
     }
   }
+}
+
+/** Digest of a manifest that was taken; only its Location is sure to be there (distribution-spec "Pushing manifests"). */
+function digestOf(headers: PushAnswer['headers']): string | undefined {
+  const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
+  return told !== undefined && isDigest(told) ? told : undefined;
 }

@@ -95,13 +95,15 @@ function decision(
   currentAsked: boolean,
 ): Decided {
   const digest = digestOf(result);
-  // Without a digest nothing can be held against the ledger; while the authority is merely slow, it is waited for.
-  if (digest === undefined)
-    return { action: authorityIs === 'slow' ? 'wait-for-primary' : 'serve', verdict: 'unrecorded' };
-  const judgement = edge.ledger.judge(place, digest);
+  if (digest === undefined) {
+    if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
+    if (!edge.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+  }
+  // No digest is that of nothing: whatever the ledger knows of the tag, this may be newer or older.
+  const judgement = edge.ledger.judge(place, digest ?? '');
   const decided = decideTag({
     tag: reference,
-    digest,
+    digest: digest ?? 'a manifest whose digest it does not tell',
     shownBy: result.attempt.upstream,
     authority: place.upstream,
     authorityIs,
@@ -122,9 +124,9 @@ function concluded(decided: Decided, result: Relayable): TagAnswer {
   return { result, tag: { verdict, action: 'served' } };
 }
 
-/** Whether it shows a manifest at all. */
+/** Whether it shows a manifest at all, or where one is. */
 function isShown({ outcome, answer }: Relayable): boolean {
-  return outcome === 'served' && (answer.status === 200 || answer.status === 304);
+  return outcome === 'redirect' || (outcome === 'served' && (answer.status === 200 || answer.status === 304));
 }
 
 /** Digest of what an upstream shows for a tag; undefined where it does not tell. */
