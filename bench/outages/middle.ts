@@ -59,9 +59,9 @@ async function measureAll(scope: Scope, site: OutageSite, blob: LargeBlob, optio
   if (!line) throw new Error('a blob cannot break off without a line');
   const folder = temporaryFolder(scope);
   const ways = options.selection.itemsOf('middle') as How[];
-  const measured = await interleave(site.contenders, options, async (contender) => {
+  const measured = await interleave(site.contenders, options, async (contender, warmUp) => {
     const found = new Map<Condition, KeptDownload>();
-    for (const condition of ['steady', ...ways] as const)
+    for (const condition of ['steady', ...(warmUp ? [] : ways)] as const)
       found.set(condition, await downloadUnder(condition, { line, folder, contender, site, blob }));
     return found;
   });
