@@ -27,6 +27,8 @@ export class PacedUpstream {
   asked = 0;
   /** Requests whose client went before they were answered. */
   left = 0;
+  /** Most requests that were under way at once. */
+  most = 0;
   /** Replies under way. */
   readonly open = new Set<ServerResponse>();
   readonly #server: Server;
@@ -51,6 +53,7 @@ export class PacedUpstream {
     if (req.url?.startsWith('/v2/canary/')) return void serveRight(req, res);
     this.asked += 1;
     this.open.add(res);
+    this.most = Math.max(this.most, this.open.size);
     const closed = once(res, 'close');
     void closed.then(() => {
       this.open.delete(res);
@@ -170,10 +173,13 @@ export async function lineFor(edge: EdgeInProcess, { headers }: Pick<Reply, 'hea
   return (await edge.line((line) => (line as HedgedLine).id === headers['x-request-id'])) as HedgedLine;
 }
 
-/** Waits until no request is under way, as the edge sees it. */
+/** Waits until no request is under way, as the edge sees it, and every buffer was given back. */
 export async function allQuiet(edge: EdgeInProcess): Promise<void> {
   const inFlight = () => edge.app.status().upstreams.flatMap(({ urls }) => urls.map((url) => url.inFlight));
   await until(() => inFlight().every(({ data, control }) => data + control === 0), {
     what: () => `nothing to be under way: ${JSON.stringify(inFlight())}`,
   });
+  const buffers = async () =>
+    /^breakwater_buffers_bytes\{state="in_use"\} (\d+)$/m.exec((await edge.admin('/metrics')).body);
+  await until(async () => (await buffers())?.[1] === '0', { what: () => 'every buffer to be given back' });
 }
