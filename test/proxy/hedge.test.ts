@@ -62,7 +62,7 @@ t.test('the answer of who is not late', async (t) => {
 });
 
 t.test('nobody is asked beside one that is in time', async (t) => {
-  const site = await startPacedSite(t);
+  const site = await startPacedSite(t, { harbor: { hedge: { floor: '2s' } } });
   for (const client of BOTH(site)) for (let count = 0; count < 15; count += 1) await client.ask(BLOB);
   t.equal(site.gcr.asked + site.quay.asked, 0);
   t.equal(site.harbor.asked, 30);
@@ -104,17 +104,19 @@ t.test('three of them, two of which are silent', async (t) => {
 });
 
 t.test('what must not outrun one that is slow and would serve', async (t) => {
-  const answers = [status(400), status(404), status(500), status(429), status(401, { 'www-authenticate': 'Basic' })];
+  // One that asks to be left alone comes last: it is.
+  const answers = [status(400), status(404), status(500), status(401, { 'www-authenticate': 'Basic' }), status(429)];
+  const site = await startPacedSite(t, { all: { credentials: 'forward', probe: PROBE } });
+  site.harbor.pace = 300;
   for (const answer of answers) {
-    const site = await startPacedSite(t, { all: { credentials: 'forward', probe: PROBE } });
-    site.harbor.pace = 400;
     site.gcr.answer = site.quay.answer = answer;
-    for (const path of [BLOB, BY_DIGEST]) {
-      const reply = await site.edge.http1().ask(path);
-      t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
-    }
-    await allQuiet(site.edge);
+    await asksFirst(site);
+    site.gcr.asked = 0;
+    const replies = await Promise.all([BLOB, BY_DIGEST].map((path) => site.edge.http1().ask(path)));
+    for (const reply of replies) t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
+    t.equal(site.gcr.asked, 2, 'though it was asked');
   }
+  await allQuiet(site.edge);
 });
 
 t.test('a refusal by a fallback is the answer when nobody serves', async (t) => {
