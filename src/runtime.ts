@@ -67,13 +67,6 @@ export class Runtime {
         kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
-    // Under a name whose upstream changed, another registry may be now.
-    for (const name of previous?.names ?? []) {
-      if (kept(name)) continue;
-      ledger.forget(name);
-      memory.forget(name);
-      copies.forget(name);
-    }
     let turn = 0;
     this.edge = {
       config,
@@ -119,6 +112,17 @@ export class Runtime {
 
   owns(upstream: Upstream): boolean {
     return [...this.#upstreams.values()].includes(upstream);
+  }
+
+  /** Forgets what is known of upstreams that changed: under their names other registries may be now. To be called once this one serves. */
+  forgetChanged(previous: Runtime): void {
+    const { ledger, memory, copies } = this.edge;
+    for (const name of previous.names) {
+      if (previous.edge.upstreams.get(name) === this.edge.upstreams.get(name)) continue;
+      ledger.forget(name);
+      memory.forget(name);
+      copies.forget(name);
+    }
   }
 
   /** Takes part in a request; the result is to be called when that is over. */

@@ -76,13 +76,13 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
 }
 
 /**
- * What a 404 means once the canary was read again: nothing, if the upstream cannot read that either, or if it is known to have had it.
+ * What a 404 means once the canary was read again: nothing, if the upstream cannot read that either. If it is known to have had it, the
+ * next one is asked, but nobody is to blame: it may have been deleted past this node.
  * @param known the ledger has a tag that is at this very digest there
  */
 export function confirmAbsence(canary: CanaryState, known = false): Outcome {
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
-  if (known) return { outcome: 'failed', reason: 'storage' };
-  return { outcome: 'absent', confirmed: canary === 'good' };
+  return { outcome: 'absent', confirmed: canary === 'good' && !known };
 }
 
 /** Milliseconds to leave an upstream alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */

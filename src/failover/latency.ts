@@ -12,7 +12,10 @@ export class Latency {
   #since = 0;
   #p95: number | undefined;
 
-  /** @param ms from the start of an attempt to its first byte; for one that was outrun by another, until then */
+  /**
+   * @param ms from the start of an attempt to its first byte. Not of one that was outrun by another: that it had not answered by then
+   * would push the hedge out, each time further.
+   */
   add(ms: number): void {
     this.#recent[this.#next] = ms;
     this.#next = (this.#next + 1) % KEPT;

@@ -97,7 +97,6 @@ export async function attemptRead(
       throw error;
     }
     const failure = asUpstreamError(signal.aborted ? signal.reason : error);
-    if (failure.reason === 'late') took();
     return { ...failed(upstream, lease, failure), early: watch.early() };
   } finally {
     watch.stop();

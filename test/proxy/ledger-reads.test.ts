@@ -78,7 +78,7 @@ t.test('a manifest that a tag is at must be there', async (t) => {
   await site.harbor.faults.on('errors', { kind: 'manifest', path: 'warn/app', status: 404 });
   const reply = await client.ask(path);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, 'who says it is not, is wrong');
-  t.match(await lineFor(site.lab.edge, reply), { attempts: [{ upstream: 'harbor', reason: 'storage' }, {}] });
+  t.match(await lineFor(site.lab.edge, reply), { attempts: [{ upstream: 'harbor', outcome: 'absent' }, {}] });
   await site.recovered();
   const unknown = site.put('gcr', 'warn/app:2', 2).digest;
   t.match(await client.ask(pathOf(`warn/app@${unknown}`)), { status: 404 }, 'of others it is believed');
