@@ -60,7 +60,19 @@ export class RegistryStorage {
   /** Every access fails with neither "not there" nor a wait (ENOTDIR, in place of ESTALE or EIO): the registry says 500. */
   async fail(): Promise<void> {
     await this.moveAway();
-    await writeFile(this.root, '');
+    while (!(await this.#block())) await rm(this.root, { recursive: true, force: true });
+  }
+
+  /** A file in place of the folder; false: the registry was faster, and made the folder anew for an upload. */
+  async #block(): Promise<boolean> {
+    try {
+      await writeFile(this.root, '', { flag: 'wx' });
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && (error.code === 'EISDIR' || error.code === 'EEXIST'))
+        return false;
+      throw error;
+    }
   }
 
   /** Ends `fail`. */
