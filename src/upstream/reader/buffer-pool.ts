@@ -24,7 +24,7 @@ export const BUFFER_BYTES: Record<BufferSize, number> = {
  * cost less for each byte; but they cost memory, here and in Node's TLS, which keeps buffers as large as what it was given.
  */
 const FEW: [number, BufferSize][] = [
-  [3, 'large'],
+  [8, 'large'],
   [16, 'medium'],
   [32, 'modest'],
 ];

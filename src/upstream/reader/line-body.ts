@@ -18,6 +18,8 @@ export interface BodyLine {
 
 /** What may still come by a TLS connection after it was told to stop: one read from the kernel and the record begun before it. */
 const TLS_MARGIN = 81_920;
+/** A buffer with less room than this is handed over: the next read would not be a large one. */
+const TCP_MARGIN = 131_072;
 /** Bytes that are rather copied into a new buffer than handed over by themselves. */
 const FEW = 16_384;
 /** A buffer is read into again after a chunk was cut from it if this share of it is still free. */
@@ -133,9 +135,12 @@ export class LineBody implements BodySource {
     return this.#intake.roll(this.#size);
   }
 
-  /** TCP fills a buffer at once. @param first it was the small buffer that was filled, so that more will follow at once */
+  /**
+   * TCP brings what its window holds, which may be less than a buffer: it is gathered as well.
+   * @param first it was the small buffer that was filled, so that more will follow at once
+   */
   #deliver(first: boolean): boolean {
-    if (first) {
+    if (first || this.#intake.room >= TCP_MARGIN) {
       this.#flushSoon();
       return true;
     }
@@ -147,10 +152,13 @@ export class LineBody implements BodySource {
     return soon && this.#prepare() && this.#wanted;
   }
 
+  /** Hands over what there is when the next round of the event loop is over and has not filled the buffer: the rest may be long in coming. */
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(this.#flush);
+    // The first ends the round that is under way, whose reads are over.
+    if (this.#line.secure) setImmediate(this.#flush);
+    else setImmediate(() => setImmediate(this.#flush));
   }
 
   readonly #flush = (): void => {
