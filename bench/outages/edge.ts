@@ -1,5 +1,6 @@
 import { startEdge } from '../../test/helpers/edge.ts';
 import { type Contender, EDGE } from '../proxies/contender.ts';
+import { edgeLauncher } from '../proxies/edge-package.ts';
 import { CANARY, FALLBACK, type FailoverPlace, PRIMARY } from './place.ts';
 
 /** For `--short`: a registry that is back is trusted sooner than by default. */
@@ -14,20 +15,24 @@ export async function failoverByEdge({
   quick,
 }: FailoverPlace): Promise<Contender> {
   const probe = quick ? QUICK : {};
-  const edge = await startEdge(owner, {
-    tls: { certFile, keyFile },
-    upstreams: {
-      [PRIMARY]: { urls: [`http://${primary}`], probe: { canary: `${CANARY}:latest`, ...probe } },
-      [FALLBACK]: { urls: [`http://${fallback}`], probe },
-    },
-    routes: [
-      {
-        prefix: 'library/',
-        push: PRIMARY,
-        pull: [{ upstream: PRIMARY }, { upstream: FALLBACK, prefix: 'example-project/' }],
+  const edge = await startEdge(
+    owner,
+    {
+      tls: { certFile, keyFile },
+      upstreams: {
+        [PRIMARY]: { urls: [`http://${primary}`], probe: { canary: `${CANARY}:latest`, ...probe } },
+        [FALLBACK]: { urls: [`http://${fallback}`], probe },
       },
-    ],
-  });
+      routes: [
+        {
+          prefix: 'library/',
+          push: PRIMARY,
+          pull: [{ upstream: PRIMARY }, { upstream: FALLBACK, prefix: 'example-project/' }],
+        },
+      ],
+    },
+    await edgeLauncher(),
+  );
   await edge.waitFor(({ upstreams }) => upstreams.every(({ state }) => state === 'up'));
   return { name: EDGE, url: edge.url, pid: edge.pid };
 }

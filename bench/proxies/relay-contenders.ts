@@ -4,6 +4,7 @@ import type { Owner } from '../../test/helpers/temporary-folder.ts';
 import type { ProxyName } from '../options.ts';
 import { startCaddy } from './caddy.ts';
 import { type Contender, EDGE } from './contender.ts';
+import { edgeLauncher } from './edge-package.ts';
 import { startHaproxy } from './haproxy.ts';
 import { startNginx } from './nginx.ts';
 import { freePorts } from './ports.ts';
@@ -49,11 +50,15 @@ export async function startRelayContenders(
 }
 
 async function relayByEdge(owner: Owner, { url, caFile }: Relayed, { name, config }: EdgeVariant): Promise<Contender> {
-  const edge = await startEdge(owner, {
-    upstreams: { upstream: { urls: [url], ...(caFile === undefined ? {} : { caFile }) } },
-    routes: [{ prefix: '', pull: [{ upstream: 'upstream' }] }],
-    ...config,
-  });
+  const edge = await startEdge(
+    owner,
+    {
+      upstreams: { upstream: { urls: [url], ...(caFile === undefined ? {} : { caFile }) } },
+      routes: [{ prefix: '', pull: [{ upstream: 'upstream' }] }],
+      ...config,
+    },
+    await edgeLauncher(),
+  );
   return { name, url: edge.url, pid: edge.pid };
 }
 

@@ -6,7 +6,7 @@ import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
 
-const launcher = join(import.meta.dirname, '../../bin/breakwater');
+const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 
 /** What `/api/status` says, as far as tests look at it. */
 export interface EdgeStatus {
@@ -30,7 +30,7 @@ export class Edge {
   #https = '';
   #admin = '';
 
-  constructor(owner: Owner, folder: string, certificate: CertificateFiles) {
+  constructor(owner: Owner, folder: string, certificate: CertificateFiles, launcher = LAUNCHER) {
     this.certificate = certificate;
     this.#configFile = join(folder, 'breakwater.yaml');
     this.#program = new Program(owner, {
@@ -116,10 +116,13 @@ export class Edge {
   }
 }
 
-/** Starts an edge on free ports of 127.0.0.1, with a made certificate. `config` adds to, or replaces, the top level. */
-export async function startEdge(owner: Owner, config: Record<string, unknown>): Promise<Edge> {
+/**
+ * Starts an edge on free ports of 127.0.0.1, with a made certificate. `config` adds to, or replaces, the top level.
+ * @param launcher default: that of this checkout, which runs the sources
+ */
+export async function startEdge(owner: Owner, config: Record<string, unknown>, launcher?: string): Promise<Edge> {
   const certificate = await writeCertificate(owner);
-  const edge = new Edge(owner, temporaryFolder(owner), certificate);
+  const edge = new Edge(owner, temporaryFolder(owner), certificate, launcher);
   await edge.configure({
     hostname: 'localhost',
     aliases: ['127.0.0.1'],
