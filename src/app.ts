@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
+import { FailureLimit } from './auth/failure-limit.ts';
 import type { Loaded } from './config/load.ts';
 import { Copies } from './digest/copies.ts';
 import { Hasher } from './digest/hasher.ts';
@@ -79,6 +81,8 @@ class EdgeApp implements App {
       hasher: new Hasher({ onDeath }),
       copies: new Copies(loaded.config.verify),
       recheck: new Recheck(),
+      secret: randomBytes(32),
+      failures: new FailureLimit(),
       network: { resolver: new Resolver(), pool: new BufferPool() },
       observer,
       log,

@@ -1,4 +1,7 @@
 import type { Logger } from 'pino';
+import { accessOf } from './access.ts';
+import type { FailureLimit } from './auth/failure-limit.ts';
+import { Networks } from './auth/networks.ts';
 import type { Loaded } from './config/load.ts';
 import type { Copies } from './digest/copies.ts';
 import type { Hasher } from './digest/hasher.ts';
@@ -25,6 +28,10 @@ export interface RuntimeParts {
   copies: Copies;
   recheck: Recheck;
   network: Network;
+  /** Stands for `keyFile` where there is none; tokens outlast a reload. */
+  secret: Buffer;
+  /** Wrong passwords; a reload forgives none. */
+  failures: FailureLimit;
   observer: Observer;
   log: Logger;
 }
@@ -50,7 +57,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, hasher, copies, recheck, network, observer, log }: RuntimeParts,
+    { ledger, memory, hasher, copies, recheck, network, secret, failures, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -67,10 +74,11 @@ export class Runtime {
         kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
+    const routes = config.routes.map(resolveRoute);
     let turn = 0;
     this.edge = {
       config,
-      routes: config.routes.map(resolveRoute),
+      routes,
       upstreams: this.#upstreams,
       views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
       ledger,
@@ -80,6 +88,8 @@ export class Runtime {
       recheck,
       herd: new Herd(config.manifests.tagFreshness),
       sealer,
+      access: accessOf(loaded, routes, failures, loaded.material.key ?? secret),
+      trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       observer,
       log,
       requests: log.child({}, { redact: [] }),

@@ -25,8 +25,8 @@ const RULES: Record<string, Rule> = {
   status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger'] },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
-  // `check` asks the upstreams itself, `serve` watches certificate files. All else goes through the app or its HTTP.
-  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status'], types: ['failover', 'proxy'] },
+  // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords. All else goes through the app or its HTTP.
+  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth'], types: ['failover', 'proxy'] },
   // src/app.ts and what it is made of: all the wiring, and no command.
   '': {
     loads: [

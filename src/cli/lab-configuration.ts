@@ -38,6 +38,12 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
     drain: { announce: '0ms', timeout: '2s' },
   });
   const { cert, key } = certificate;
-  const material = { tls: [{ ...files, cert, key }], key: randomBytes(32), adminToken: undefined, upstreams: {} };
+  const material = {
+    tls: [{ ...files, cert, key }],
+    key: randomBytes(32),
+    adminToken: undefined,
+    passwords: undefined,
+    upstreams: {},
+  };
   return { path: 'breakwater lab', config, material, warnings };
 }

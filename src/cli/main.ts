@@ -8,6 +8,7 @@ import { registerExplain } from './explain.ts';
 import { registerLab } from './lab.ts';
 import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
+import { registerUser } from './user.ts';
 
 /** All commands; `docs` and tests read their help from it. */
 export function createProgram(): Command {
@@ -21,13 +22,18 @@ export function createProgram(): Command {
   registerCheck(program);
   registerStatus(program);
   registerExplain(program);
+  registerUser(program);
   return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((one) => [one, ...allCommands(one)]);
 }
 
 async function main(argv: string[]): Promise<number> {
   try {
     const program = createProgram();
-    for (const command of program.commands) command.exitOverride();
+    for (const command of allCommands(program)) command.exitOverride();
     await program.parseAsync(argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {

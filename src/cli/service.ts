@@ -49,7 +49,7 @@ class Reloader {
     this.#app = app;
     this.#path = path;
     this.#log = log;
-    this.#files = certificateFiles(loaded);
+    this.#files = watchedFiles(loaded);
     this.#watch = this.#watcher();
   }
 
@@ -65,7 +65,7 @@ class Reloader {
     try {
       const loaded = await loadConfig(this.#path);
       await this.#app.reload(loaded);
-      const files = certificateFiles(loaded);
+      const files = watchedFiles(loaded);
       if (files.join('\n') !== this.#files.join('\n')) await this.#watchOthers(files);
       this.#log.info({ why }, 'reloaded');
     } catch (error) {
@@ -88,6 +88,8 @@ class Reloader {
   }
 }
 
-function certificateFiles({ material }: Loaded): string[] {
-  return material.tls.flatMap((pair) => [pair.certFile, pair.keyFile]);
+/** Those that change while the edge serves: certificates and users. */
+function watchedFiles({ material }: Loaded): string[] {
+  const certificates = material.tls.flatMap((pair) => [pair.certFile, pair.keyFile]);
+  return material.passwords === undefined ? certificates : [...certificates, material.passwords.file];
 }

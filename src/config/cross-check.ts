@@ -1,3 +1,4 @@
+import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
 import type { KeyFinding } from './key-path.ts';
 import type { Config, RouteConfig } from './schema.ts';
@@ -19,8 +20,10 @@ export function crossCheck(config: Config): CrossCheck {
       ...config.routes.flatMap((route, index) => routeErrors(config, route, index)),
       ...upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
       ...findCollisions(config.routes),
+      ...authErrors(config),
     ],
     warnings: [
+      ...authWarnings(config),
       ...upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),
       ...config.routes.flatMap((route, index) => [
         ...pushWarnings(route, index),
@@ -69,6 +72,7 @@ function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {
 
 /** Rule 3 of the design, as far as a mode without authentication can keep it: the operator must know where it does not hold. */
 function openWarnings(config: Config, route: RouteConfig, index: number): KeyFinding[] {
+  if (config.auth.mode !== 'open') return [];
   const credentialsOf = (name: string) => config.upstreams[name]?.credentials;
   const asking = [route.push ?? [], ...route.pull.map((entry) => entry.upstream)]
     .flat()

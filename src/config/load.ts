@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { readBounded, unreadable } from './bounded-file.ts';
 import { ConfigError, type Finding } from './config-error.ts';
-import { inspectConfig } from './inspection.ts';
+import { type Inspection, inspectConfig } from './inspection.ts';
+import type { KeyFinding } from './key-path.ts';
 import { type Material, readMaterial } from './material.ts';
 import type { Config } from './schema.ts';
 import { YamlSource } from './yaml-source.ts';
@@ -24,14 +25,21 @@ const MAX_BYTES = 4_194_304;
  */
 export async function loadConfig(path: string): Promise<Loaded> {
   const file = resolve(path);
-  const source = new YamlSource(await readText(path, file), path);
-  const locate = source.locate.bind(source);
-  const { config, errors, warnings } = inspectConfig(source.value());
+  const { config, errors, warnings, locate } = await inspectFile(path);
   if (config === undefined) throw new ConfigError(errors.map(locate));
   const read = await readMaterial(config, file);
   const all = [...errors, ...read.errors];
   if (all.length > 0) throw new ConfigError(all.map(locate));
   return { path: file, config, material: read.material, warnings: warnings.map(locate) };
+}
+
+/**
+ * Reads a configuration alone, and as much of it as can be used; nothing that it names.
+ * @throws ConfigError for one that cannot be read, or is no YAML
+ */
+export async function inspectFile(path: string): Promise<Inspection & { locate: (finding: KeyFinding) => Finding }> {
+  const source = new YamlSource(await readText(path, resolve(path)), path);
+  return { ...inspectConfig(source.value()), locate: source.locate.bind(source) };
 }
 
 async function readText(path: string, file: string): Promise<string> {

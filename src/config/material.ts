@@ -1,4 +1,5 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding } from './key-path.ts';
 import { type CertificatePair, MaterialReader } from './material-reader.ts';
 import type { Config } from './schema.ts';
@@ -9,6 +10,8 @@ export interface Material {
   /** `keyFile`, at least 32 bytes. */
   key: Buffer | undefined;
   adminToken: string | undefined;
+  /** `auth.htpasswdFile`: its absolute name, and who stands in it. */
+  passwords: { file: string; users: PasswordHashes } | undefined;
   upstreams: Record<string, { ca?: string; password?: string; probePassword?: string }>;
 }
 
@@ -34,6 +37,7 @@ export async function readMaterial(
   }
   const adminToken =
     config.adminTokenFile === undefined ? undefined : await reader.secret(config.adminTokenFile, ['adminTokenFile']);
+  const passwords = await passwordsOf(config, configFile, reader);
   const upstreams: Material['upstreams'] = {};
   for (const [name, upstream] of Object.entries(config.upstreams)) {
     const path = ['upstreams', name];
@@ -54,7 +58,19 @@ export async function readMaterial(
     };
   }
   return {
-    material: { tls: tls.filter((pair) => pair !== undefined), key, adminToken, upstreams },
+    material: { tls: tls.filter((pair) => pair !== undefined), key, adminToken, passwords, upstreams },
     errors: reader.errors,
   };
+}
+
+async function passwordsOf(config: Config, configFile: string, reader: MaterialReader): Promise<Material['passwords']> {
+  const { mode, htpasswdFile } = config.auth;
+  if (mode !== 'htpasswd' || htpasswdFile === undefined) return undefined;
+  const path = ['auth', 'htpasswdFile'];
+  const content = await reader.secretBytes(htpasswdFile, path);
+  if (content === undefined) return undefined;
+  const { users, errors } = parseHtpasswd(content.toString('utf8'));
+  for (const message of errors)
+    reader.errors.push({ path, message, remedy: 'breakwater user add writes lines that can be used' });
+  return { file: resolve(dirname(configFile), htpasswdFile), users };
 }

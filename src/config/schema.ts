@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { authSchema } from './auth-schema.ts';
 import { duration } from './duration.ts';
-import { address, file, hostName, prefix, upstreamName } from './text.ts';
+import { address, file, hostName, network, prefix, upstreamName } from './text.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.
@@ -37,6 +38,7 @@ const route = z.strictObject({
     )
     .min(1)
     .describe('Upstreams in order of preference.'),
+  anonymous: z.boolean().default(false).describe('Networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: z
     .enum(['stop', 'next'])
     .default('stop')
@@ -79,14 +81,15 @@ export const configSchema = z.strictObject({
   keyFile: file
     .optional()
     .describe(
-      'Secret shared by a pair: signs Locations. At least 32 bytes. Made anew at each start, loudly, if omitted.',
+      'Secret shared by a pair: seals Locations and tokens. At least 32 bytes. Made anew at each start, loudly, if omitted.',
     ),
-  auth: z
-    .strictObject({
-      mode: z.enum(['open']).default('open').describe('`open`: the edge itself asks nobody who they are.'),
-    })
-    .prefault({})
-    .describe('Who may do what.'),
+  auth: authSchema.describe('Who may do what.'),
+  trustedProxies: z
+    .array(network)
+    .default([])
+    .describe(
+      'Load balancers before the edge: the client is who their `X-Forwarded-For` names. From anybody else that header counts for nothing.',
+    ),
   upstreams: z.record(upstreamName, upstreamSchema).describe('The registries behind the edge, by a name of your own.'),
   routes: z.array(route).min(1).describe('Which repositories are where.'),
   splice: splice.describe('Blobs whose upstream fails in the middle go on from the next one.'),

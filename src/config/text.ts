@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { repositoryPrefix } from '../oci/reference.ts';
+import { parseAccessRule } from './access-rule.ts';
+import { isUserName } from './htpasswd.ts';
 import { isImage } from './image.ts';
+import { parseNetwork } from './network.ts';
 
 // The kinds of text that values of the configuration are. The title is what the reference calls them.
 
@@ -32,6 +35,28 @@ export const file = z
   .string()
   .regex(/^[^\0\r\n]{1,4096}$/, 'the name of a file, not its content')
   .meta({ title: 'file name' });
+export const network = z
+  .string()
+  .refine((text) => parseNetwork(text) !== undefined, 'a network such as 10.0.0.0/8 or fd00::/8, or an address')
+  .meta({ title: 'network' });
+export const userName = z
+  .string()
+  .refine(isUserName, 'a user name: letters, digits and . _ @ $ + -')
+  .meta({ title: 'user name' });
+export const ruleHolder = z
+  .string()
+  .refine(
+    (text) => text === '*' || isUserName(text.replace(/^@/, '')),
+    'a user, a group such as @ci, or * for all users',
+  )
+  .meta({ title: 'user, @group or *' });
+export const accessRule = z
+  .string()
+  .refine(
+    (text) => parseAccessRule(text) !== undefined,
+    'a pattern of repositories and what may be done there, such as "library/** pull,push" (pull, push, delete)',
+  )
+  .meta({ title: 'access rule' });
 export const image = z
   .string()
   .refine(isImage, 'an image as the upstream names it, such as library/canary:latest')

@@ -16,6 +16,8 @@ export interface Route {
   pull: Candidate[];
   onAbsent: 'stop' | 'next';
   staleTags: 'refuse' | 'warn' | 'serve';
+  /** Networks of `auth.anonymous` may pull here. */
+  anonymous: boolean;
 }
 
 /** A route of the configuration with the prefixes that it left out. */
@@ -26,8 +28,8 @@ export function resolveRoute(config: RouteConfig): Route {
     replicate: entry.replicate,
   }));
   const push = config.push === undefined ? undefined : candidateFor(config.push, pull, config.prefix);
-  const { prefix, registry, onAbsent, staleTags } = config;
-  return { prefix, registry, push, pull, onAbsent, staleTags };
+  const { prefix, registry, onAbsent, staleTags, anonymous } = config;
+  return { prefix, registry, push, pull, onAbsent, staleTags, anonymous };
 }
 
 function candidateFor(upstream: string, pull: Candidate[], prefix: string): Candidate {

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import NodeCache from 'node-cache';
 import { conclude, type Ending } from '../failover/conclude.ts';
 import type { Attempt } from '../failover/plan.ts';
-import { type Route, toClient } from '../failover/rewrite.ts';
+import { findRoute, type Route, toClient } from '../failover/rewrite.ts';
 import { nextPageQuery } from '../oci/link.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { attemptRead } from './attempt.ts';
+import { placeOf } from './authorize.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { namespaceOf } from './namespace.ts';
@@ -52,13 +53,13 @@ export class Catalog {
   ): Promise<Reply> {
     // What one client may see is not what another may: the key holds its credentials.
     const key = createHash('sha256')
-      .update(`${asked.registry ?? ''}\n${exchange.headers.authorization ?? ''}`)
+      .update(`${asked.registry ?? ''}\n${exchange.clientAuthorization ?? ''}`)
       .digest('hex');
     const gathered = this.#cache.get<Names>(key) ?? (await this.#gather(exchange, edge, asked));
     if ('status' in gathered) return gathered;
     if (this.#cache.keys().length >= MAX_KEYS) this.#cache.flushAll();
     this.#cache.set(key, gathered);
-    return page(gathered, asked.request.query);
+    return page({ ...gathered, names: visibleTo(exchange, edge, asked.registry, gathered.names) }, asked.request.query);
   }
 
   close(): void {
@@ -95,6 +96,16 @@ export class Catalog {
     }
     return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
   }
+}
+
+/** Where the edge asks who clients are, each sees what it may pull. */
+function visibleTo({ user }: Exchange, edge: Edge, registry: string | undefined, names: string[]): string[] {
+  const { access, routes } = edge;
+  if (!access) return names;
+  return names.filter(
+    (name) =>
+      user !== undefined && access.may(user, placeOf(registry, name, findRoute(routes, registry, name)), 'pull'),
+  );
 }
 
 function onceFor(
@@ -152,7 +163,7 @@ async function readPage(
     path: `/v2/_catalog?${query}`,
     headers: { accept: 'application/json' },
     scopes: ['registry:catalog:*'],
-    clientAuthorization: exchange.headers.authorization,
+    clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: MAX_BODY,
     digest: undefined,
   };

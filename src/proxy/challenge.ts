@@ -50,7 +50,7 @@ async function translateBearer(
 }
 
 /** Host and port by which the client reached the edge. */
-function authorityOf({ headers }: Exchange): string {
+export function authorityOf({ headers }: Exchange): string {
   const authority = headers[':authority'] ?? headers.host ?? '';
   return Array.isArray(authority) ? (authority[0] ?? '') : authority;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Networks } from '../auth/networks.ts';
 import type { Config } from '../config/schema.ts';
 import type { Copies } from '../digest/copies.ts';
 import type { Hasher } from '../digest/hasher.ts';
@@ -6,6 +7,7 @@ import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Access } from './access.ts';
 import type { Herd } from './herd.ts';
 import type { ManifestMemory } from './manifest-memory.ts';
 import type { ManifestRead } from './manifest-pull.ts';
@@ -28,6 +30,10 @@ export interface Edge {
   copies: Copies;
   recheck: Recheck;
   sealer: Sealer;
+  /** Undefined: `auth.mode: open`. */
+  access: Access | undefined;
+  /** Load balancers that say who the client is. */
+  trustedProxies: Networks | undefined;
   observer: Observer;
   log: Logger;
   /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */

@@ -18,7 +18,11 @@ export class Exchange {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   /** Address of the client; kept, because a closed socket has none. */
-  readonly client: string;
+  client: string;
+  /** What upstreams with `credentials: forward` get. Where the edge itself asks who clients are, that is nothing of theirs. */
+  clientAuthorization: string | undefined;
+  /** Who it is, where the edge asks; undefined: nobody in particular. */
+  user: string | undefined;
   readonly startedAt = Date.now();
   readonly attempts: AttemptRecord[] = [];
   /** What the stages found out; `settle` makes the record of it. */
@@ -38,6 +42,7 @@ export class Exchange {
       | 'memory'
       | 'tag'
       | 'verified'
+      | 'user'
     >
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */
@@ -66,6 +71,7 @@ export class Exchange {
     this.url = request.url ?? '';
     this.headers = request.headers;
     this.client = request.socket?.remoteAddress ?? UNKNOWN_CLIENT;
+    this.clientAuthorization = request.headers.authorization;
     // Not asked of the response: HTTP/2's compatibility object knows neither `writableFinished` nor `closed`.
     response.once('finish', () => {
       this.#finished = !wasReset(response);

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { clientAddress } from '../auth/client-address.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
+import { authorize } from './authorize.ts';
 import { blobTransfer } from './blob-transfer.ts';
 import type { Carrier } from './carrier.ts';
 import type { Catalog } from './catalog.ts';
@@ -9,6 +11,7 @@ import { fetchDownload } from './download.ts';
 import type { Edge } from './edge.ts';
 import { Exchange } from './exchange.ts';
 import { fetchManifest, rememberedManifest } from './manifest-pull.ts';
+import { fetchOwnToken } from './own-token.ts';
 import { type Asked, parse } from './parse.ts';
 import { fetchPassthrough } from './passthrough.ts';
 import { fetchPing } from './ping.ts';
@@ -43,7 +46,10 @@ export class Handler {
     const exchange = new Exchange(request, response, expectsContinue);
     try {
       const asked = parse(exchange, this.#edge);
-      // Authorize: in `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
+      const { access, trustedProxies } = this.#edge;
+      if (trustedProxies) exchange.client = clientAddress(exchange.client, forwardedFor(exchange), trustedProxies);
+      if (access && asked.kind === 'registry')
+        await authorize(exchange, this.#edge, access, asked.request, asked.registry);
       const reply = await this.#fetch(exchange, asked);
       await relay(exchange, reply);
       settle(exchange, this.#edge, undefined);
@@ -53,6 +59,7 @@ export class Handler {
   }
 
   async #fetch(exchange: Exchange, asked: Asked): Promise<Reply> {
+    if (asked.kind === 'own-token') return this.#ownToken(exchange, asked.query);
     if (asked.kind === 'token') {
       exchange.notes.kind = 'token';
       return fetchToken(exchange, this.#edge, asked.sealed, asked.query);
@@ -67,6 +74,13 @@ export class Handler {
       return fetchPassthrough(exchange, this.#edge, this.#carrier, upstream);
     }
     return this.#fetchRegistry(exchange, asked);
+  }
+
+  #ownToken(exchange: Exchange, query: URLSearchParams): Promise<Reply> {
+    exchange.notes.kind = 'token';
+    const { access } = this.#edge;
+    if (!access) throw new OciError('NAME_UNKNOWN', 'this edge gives no tokens of its own (auth.mode: open)');
+    return fetchOwnToken(exchange, access, query);
   }
 
   async #fetchRegistry(exchange: Exchange, asked: Registry): Promise<Reply> {
@@ -103,4 +117,9 @@ export class Handler {
     if (tag) exchange.notes.tag = tag;
     return result;
   }
+}
+
+function forwardedFor({ headers }: Exchange): string | undefined {
+  const value = headers['x-forwarded-for'];
+  return Array.isArray(value) ? value.join(',') : value;
 }

@@ -132,12 +132,12 @@ function keep(
 function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: string, digest: string): ManifestPlace {
   const personal = edge.upstreams.get(upstream)?.config.credentials === 'forward';
   // Who comes without any is somebody too: what everybody may read there now may be closed in a minute.
-  return { upstream, repository, digest, authorization: personal ? (exchange.headers.authorization ?? '') : undefined };
+  return { upstream, repository, digest, authorization: personal ? (exchange.clientAuthorization ?? '') : undefined };
 }
 
 /** All that the answer depends on. */
 function keyOf(
-  { headers }: Exchange,
+  { headers, clientAuthorization }: Exchange,
   edge: Edge,
   route: Route,
   { method, repository, reference }: ManifestRequest,
@@ -148,7 +148,7 @@ function keyOf(
     route.registry,
     repository,
     reference,
-    personal ? headers.authorization : undefined,
+    personal ? clientAuthorization : undefined,
     ...DECISIVE.map((name) => headers[name]),
   ]);
 }

@@ -10,9 +10,13 @@ import type { Exchange } from './exchange.ts';
 export type Asked =
   | { kind: 'registry'; request: RegistryRequest; registry: string | undefined }
   | { kind: 'token'; sealed: string; query: URLSearchParams }
+  | { kind: 'own-token'; query: URLSearchParams }
   | { kind: 'download'; sealed: string }
   | { kind: 'passthrough'; upstream: string };
 
+/** The edge's own token service. */
+export const OWN_TOKEN_PATH = '/auth/token';
+/** Those of upstreams, whose sealed addresses follow. */
 export const TOKEN_PATH = '/auth/token/';
 export const DOWNLOAD_PATH = '/_breakwater/download/';
 const MAX_URL = 16_384;
@@ -36,6 +40,7 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
   const [path = '', search = ''] = splitAt(url, '?');
   if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, edge, host, path, search);
   registryOfHost(edge, host);
+  if (path === OWN_TOKEN_PATH) return { kind: 'own-token', query: new URLSearchParams(search) };
   if (path.startsWith(TOKEN_PATH))
     return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };

@@ -12,6 +12,7 @@ const API_VERSION: [string, string] = ['docker-distribution-api-version', 'regis
  * its challenge is relayed. When that upstream does not answer, the edge does: pulls go on from the others without credentials.
  */
 export async function fetchPing(exchange: Exchange, edge: Edge, registry: string | undefined): Promise<Reply> {
+  if (edge.access) return jsonReply(200, {}, [API_VERSION]);
   const attempt = challenger(edge, registry);
   const upstream = attempt && edge.upstreams.get(attempt.upstream);
   if (!attempt || !upstream || upstream.view().state === 'down') return jsonReply(200, {}, [API_VERSION]);
@@ -20,7 +21,7 @@ export async function fetchPing(exchange: Exchange, edge: Edge, registry: string
     path: '/v2/',
     headers: {},
     scopes: [],
-    clientAuthorization: exchange.headers.authorization,
+    clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: 65_536,
     digest: undefined,
   };

@@ -139,7 +139,7 @@ async function authorizationFor(
   const deadline = AbortSignal.timeout(ms);
   const signal = AbortSignal.any([exchange.gone, deadline]);
   try {
-    return await upstream.connection(url)?.authorizationAhead(scopes, exchange.headers.authorization, signal);
+    return await upstream.connection(url)?.authorizationAhead(scopes, exchange.clientAuthorization, signal);
   } catch (error) {
     if (deadline.aborted && !exchange.gone.aborted)
       throw new UpstreamError('first-byte', `it did not say within ${Math.round(ms)} ms how it wants to be asked`);

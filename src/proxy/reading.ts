@@ -38,7 +38,7 @@ export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest,
     path: pathOf(request, attempt.repository),
     headers,
     scopes: [`repository:${attempt.repository}:pull`],
-    clientAuthorization: exchange.headers.authorization,
+    clientAuthorization: exchange.clientAuthorization,
     wholeUpTo:
       request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
     digest,

@@ -59,6 +59,8 @@ export interface RequestRecord {
     | 'invalid';
   repository?: string;
   reference?: string;
+  /** Who asked, where the edge itself asks who clients are. */
+  user?: string;
   /** Prefix of the route that was taken. */
   route?: string;
   /** Upstream whose answer was relayed. */

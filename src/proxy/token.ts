@@ -6,13 +6,13 @@ import { asUpstreamError } from '../upstream/upstream-error.ts';
 import { translateChallenges } from './challenge.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
+import { readFormBody } from './form.ts';
 import { nameForClient, nameOnUpstream } from './names.ts';
 import type { Reply } from './reply.ts';
 import type { Sealed } from './sealer.ts';
 
 type Realm = Extract<Sealed, { kind: 'realm' }>;
 
-const MAX_FORM = 65_536;
 const MAX_TOKEN = 262_144;
 
 /**
@@ -39,8 +39,7 @@ export async function fetchToken(
   for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (exchange.headers.authorization !== undefined) headers.authorization = exchange.headers.authorization;
-  const form =
-    exchange.method === 'POST' ? renamed(new URLSearchParams(await formOf(exchange)), rename).toString() : undefined;
+  const form = exchange.method === 'POST' ? renamed(await readFormBody(exchange), rename).toString() : undefined;
   if (form !== undefined) headers['content-type'] = 'application/x-www-form-urlencoded';
   const deadline = AbortSignal.timeout(upstream.config.deadlines.manifest);
   const signal = AbortSignal.any([exchange.gone, deadline]);
@@ -111,20 +110,4 @@ function renamed(parameters: URLSearchParams, rename: (scopes: string) => string
     if (name !== 'scope' || renamedValue !== '') result.append(name, renamedValue);
   }
   return result;
-}
-
-async function formOf(exchange: Exchange): Promise<string> {
-  const chunks: Buffer[] = [];
-  exchange.sayContinue();
-  try {
-    // Not destroyed when it is too long: the client is still to read why.
-    for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {
-      exchange.bytesIn += chunk.length;
-      if (exchange.bytesIn > MAX_FORM) throw new OciError('SIZE_INVALID', `a token request may have ${MAX_FORM} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    throw exchange.gone.aborted ? new ClientGone() : error;
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

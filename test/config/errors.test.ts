@@ -217,7 +217,7 @@ const TABLE: [name: string, from: string, to: string, line: number, column: numb
   [
     'auth mode that is not there',
     'hostname:',
-    'auth: { mode: htpasswd }\nhostname:',
+    'auth: { mode: nobody }\nhostname:',
     1,
     15,
     'auth.mode',

@@ -62,6 +62,7 @@ export function libraryRoute(given: Partial<Route> = {}): Route {
     pull: [harbor, gcr],
     onAbsent: 'stop',
     staleTags: 'warn',
+    anonymous: false,
     ...given,
   };
 }

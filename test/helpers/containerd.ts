@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, type Finished, tryCommand } from './command.ts';
-import type { ContainerClient } from './container-client.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
 import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { tool } from './tool.ts';
@@ -12,6 +12,7 @@ export class Containerd implements ContainerClient {
   readonly #folder: string;
   readonly #authority: string;
   readonly #daemon: Program;
+  #user: ClientUser | undefined;
 
   /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
   constructor(owner: Owner, certificates: string) {
@@ -32,6 +33,10 @@ export class Containerd implements ContainerClient {
     return this;
   }
 
+  as(_host: string, user: ClientUser | undefined): void {
+    this.#user = user;
+  }
+
   async push(layout: string, image: string): Promise<void> {
     const pushed = await this.tryPush(layout, image);
     if (pushed.status !== 0) throw new Error(`ctr push ${image}: ${pushed.status}\n${pushed.output}`);
@@ -45,16 +50,37 @@ export class Containerd implements ContainerClient {
     await this.#run('images', 'import', '--no-unpack', '--all-platforms', '--base-name', base, archive);
     if (tag !== 'latest') await this.#run('images', 'tag', '--force', `${base}:latest`, image);
     rmSync(archive);
-    return tryCommand(tool('ctr'), this.#args('images', 'push', '--hosts-dir', this.#hosts(image), image));
+    return tryCommand(
+      tool('ctr'),
+      this.#args('images', 'push', ...this.#credentials(), '--hosts-dir', this.#hosts(image), image),
+    );
   }
 
   async pull(image: string): Promise<string> {
+    await this.#removeAll();
+    await this.#run(...this.#pullArguments(image));
+    const listed = await this.#run('images', 'list', `name==${image}`);
+    return /sha256:[0-9a-f]{64}/.exec(listed.stdout)?.[0] ?? 'nothing';
+  }
+
+  async tryPull(image: string): Promise<Finished> {
+    await this.#removeAll();
+    return tryCommand(tool('ctr'), this.#args(...this.#pullArguments(image)));
+  }
+
+  #pullArguments(image: string): string[] {
+    const hosts = ['--hosts-dir', this.#hosts(image)];
+    return ['images', 'pull', ...this.#credentials(), '--snapshotter', 'native', ...hosts, image];
+  }
+
+  #credentials(): string[] {
+    return this.#user ? ['--user', `${this.#user.name}:${this.#user.password}`] : [];
+  }
+
+  async #removeAll(): Promise<void> {
     const here = (await this.#run('images', 'list', '--quiet')).stdout.split('\n').filter(Boolean);
     // With --sync the content is collected too, so that everything is fetched anew.
     if (here.length > 0) await this.#run('images', 'remove', '--sync', ...here);
-    await this.#run('images', 'pull', '--snapshotter', 'native', '--hosts-dir', this.#hosts(image), image);
-    const listed = await this.#run('images', 'list', `name==${image}`);
-    return /sha256:[0-9a-f]{64}/.exec(listed.stdout)?.[0] ?? 'nothing';
   }
 
   /** For an address of loopback, ctr heeds neither --tlscacert nor https unless a hosts.toml says so. */

@@ -1,6 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, type Finished, tryCommand } from './command.ts';
-import type { ContainerClient } from './container-client.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { tool } from './tool.ts';
 
@@ -17,6 +18,15 @@ export class Crane implements ContainerClient {
     this.#env = { PATH: process.env.PATH, HOME: this.#folder, SSL_CERT_FILE: join(certificates, 'ca.crt') };
   }
 
+  as(host: string, user: ClientUser | undefined): void {
+    const auth = user && Buffer.from(`${user.name}:${user.password}`).toString('base64');
+    mkdirSync(join(this.#folder, '.docker'), { recursive: true });
+    writeFileSync(
+      join(this.#folder, '.docker', 'config.json'),
+      JSON.stringify({ auths: auth === undefined ? {} : { [host]: { auth } } }),
+    );
+  }
+
   async push(layout: string, image: string): Promise<void> {
     await command(tool('crane'), ['push', layout, image], { env: this.#env });
   }
@@ -30,6 +40,12 @@ export class Crane implements ContainerClient {
     const layout = join(this.#folder, `pull-${this.#pulls}`);
     await command(tool('crane'), ['pull', '--format=oci', image, layout], { env: this.#env });
     return this.digest(image);
+  }
+
+  tryPull(image: string): Promise<Finished> {
+    this.#pulls += 1;
+    const layout = join(this.#folder, `pull-${this.#pulls}`);
+    return tryCommand(tool('crane'), ['pull', '--format=oci', image, layout], { env: this.#env });
   }
 
   async digest(image: string): Promise<string> {

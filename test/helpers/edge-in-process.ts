@@ -19,6 +19,8 @@ export interface EdgeSettings {
   /** By upstream: what their files would hold. */
   secrets?: Material['upstreams'];
   certificate?: MadeCertificate;
+  /** What `auth.htpasswdFile` would hold: user -> bcrypt hash. */
+  users?: Record<string, string>;
 }
 
 /** One line of the log per request, as far as tests look at it. */
@@ -154,6 +156,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
       tls: [{ certFile: 'tls.crt', keyFile: 'tls.key', cert, key }],
       key: settings.key,
       adminToken: undefined,
+      passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },
       upstreams: settings.secrets ?? {},
     },
   };

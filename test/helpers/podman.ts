@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, type Finished, tryCommand } from './command.ts';
-import type { ContainerClient } from './container-client.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { tool } from './tool.ts';
 
@@ -11,6 +11,7 @@ export class Podman implements ContainerClient {
   readonly #folder: string;
   readonly #policy: string;
   readonly #certificates: string;
+  #user: ClientUser | undefined;
 
   /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
   constructor(owner: Owner, certificates: string) {
@@ -18,6 +19,10 @@ export class Podman implements ContainerClient {
     this.#certificates = certificates;
     this.#policy = join(this.#folder, 'policy.json');
     writeFileSync(this.#policy, '{"default":[{"type":"insecureAcceptAnything"}]}');
+  }
+
+  as(_host: string, user: ClientUser | undefined): void {
+    this.#user = user;
   }
 
   async push(layout: string, image: string): Promise<void> {
@@ -34,6 +39,7 @@ export class Podman implements ContainerClient {
       `--cert-dir=${this.#certificates}`,
       `--signature-policy=${this.#policy}`,
       '--format=oci',
+      ...this.#credentials(),
       id,
       `docker://${image}`,
     ]);
@@ -41,15 +47,26 @@ export class Podman implements ContainerClient {
 
   async pull(image: string): Promise<string> {
     await this.#run('rmi', '--all', '--force');
-    const pulled = await this.#run(
-      'pull',
-      '--quiet',
-      `--cert-dir=${this.#certificates}`,
-      `--signature-policy=${this.#policy}`,
-      `docker://${image}`,
-    );
+    const pulled = await this.#run(...this.#pullArguments(image));
     const inspected = await this.#run('image', 'inspect', '--format', '{{.Digest}}', pulled.stdout.trim());
     return inspected.stdout.trim();
+  }
+
+  async tryPull(image: string): Promise<Finished> {
+    await this.#run('rmi', '--all', '--force');
+    return tryCommand(tool('podman'), [...this.#global(), ...this.#pullArguments(image)]);
+  }
+
+  #pullArguments(image: string): string[] {
+    return [
+      ...['pull', '--quiet', `--cert-dir=${this.#certificates}`, `--signature-policy=${this.#policy}`],
+      ...this.#credentials(),
+      `docker://${image}`,
+    ];
+  }
+
+  #credentials(): string[] {
+    return this.#user ? [`--creds=${this.#user.name}:${this.#user.password}`] : [];
   }
 
   #run(...args: string[]): Promise<Finished> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command, type Finished, tryCommand } from './command.ts';
-import type { ContainerClient } from './container-client.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { tool } from './tool.ts';
 
@@ -11,11 +11,16 @@ export class Skopeo implements ContainerClient {
   readonly #folder: string;
   readonly #certificates: string | undefined;
   #pulls = 0;
+  #user: ClientUser | undefined;
 
   /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
   constructor(owner: Owner, certificates?: string) {
     this.#folder = temporaryFolder(owner);
     this.#certificates = certificates;
+  }
+
+  as(_host: string, user: ClientUser | undefined): void {
+    this.#user = user;
   }
 
   async push(layout: string, image: string): Promise<string> {
@@ -35,6 +40,12 @@ export class Skopeo implements ContainerClient {
     return index.manifests[0]?.digest ?? 'nothing';
   }
 
+  tryPull(image: string): Promise<Finished> {
+    this.#pulls += 1;
+    const layout = join(this.#folder, `pull-${this.#pulls}`);
+    return tryCommand(tool('skopeo'), this.#copyArguments(`docker://${image}`, `oci:${layout}:latest`));
+  }
+
   async copy(from: string, to: string): Promise<void> {
     await command(tool('skopeo'), this.#copyArguments(from, to));
   }
@@ -42,6 +53,8 @@ export class Skopeo implements ContainerClient {
   #copyArguments(from: string, to: string): string[] {
     const tls = (side: 'src' | 'dest') =>
       this.#certificates ? [`--${side}-cert-dir=${this.#certificates}`] : [`--${side}-tls-verify=false`];
-    return ['--insecure-policy', 'copy', '--all', '--quiet', ...tls('src'), ...tls('dest'), from, to];
+    const side = from.startsWith('docker:') ? 'src' : 'dest';
+    const user = this.#user ? [`--${side}-creds=${this.#user.name}:${this.#user.password}`] : [];
+    return ['--insecure-policy', 'copy', '--all', '--quiet', ...tls('src'), ...tls('dest'), ...user, from, to];
   }
 }

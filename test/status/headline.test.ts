@@ -35,6 +35,7 @@ t.test('says that pulls fail, and which, before anything else', async (t) => {
     registry: 'docker.io',
     onAbsent: 'stop',
     staleTags: 'warn',
+    anonymous: false,
     pull: [{ upstream: 'hub', replicate: false }],
   });
   t.match(headline({ upstreams: [harbor, gcr, down('hub')], routes: [...ROUTES, hub] }), {
@@ -98,7 +99,13 @@ t.test('says when the edge itself does not serve', async (t) => {
 
 t.test('keeps to a few names', async (t) => {
   const routes = ['a/', 'b/', 'c/', 'd/', 'e/', 'f/'].map((prefix) =>
-    resolveRoute({ prefix, onAbsent: 'stop', staleTags: 'warn', pull: [{ upstream: 'gcr', replicate: false }] }),
+    resolveRoute({
+      prefix,
+      onAbsent: 'stop',
+      staleTags: 'warn',
+      anonymous: false,
+      pull: [{ upstream: 'gcr', replicate: false }],
+    }),
   );
   t.match(headline({ routes: [...ROUTES, ...routes] }).text, /pulls of a\/, b\/, c\/, d\/ and 2 more: served by gcr/i);
 });

@@ -65,6 +65,7 @@ export const ROUTES = [
     push: 'harbor',
     onAbsent: 'stop',
     staleTags: 'warn',
+    anonymous: false,
     pull: [
       { upstream: 'harbor', replicate: false },
       { upstream: 'gcr', prefix: 'example-project/', replicate: true },

@@ -1,0 +1,52 @@
+import { LRUCache } from 'lru-cache';
+
+const MAX_KEYS = 10_000;
+const MAX_FAILURES = 10;
+const FORGIVE_MS = 6000;
+
+interface Bucket {
+  failures: number;
+  since: number;
+}
+
+/**
+ * Slows down who tries passwords: after so many failures of one address, or for one user, everything of theirs is refused until enough
+ * of them are old. Bounded: beyond so many addresses and users those that were seen least recently are forgotten.
+ */
+export class FailureLimit {
+  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_KEYS });
+  readonly #max: number;
+  readonly #perMs: number;
+  readonly #now: () => number;
+
+  /**
+   * @param max failures at once
+   * @param perMs milliseconds in which one failure is forgiven
+   */
+  constructor(max = MAX_FAILURES, perMs = FORGIVE_MS, now: () => number = Date.now) {
+    this.#max = max;
+    this.#perMs = perMs;
+    this.#now = now;
+  }
+
+  /** Milliseconds until it may be tried again; 0: now. */
+  wait(keys: readonly string[]): number {
+    const waits = keys.map((key) => (this.#level(key) - this.#max + 1) * this.#perMs);
+    return Math.max(0, ...waits);
+  }
+
+  failed(keys: readonly string[]): void {
+    for (const key of keys) this.#buckets.set(key, { failures: this.#level(key) + 1, since: this.#now() });
+  }
+
+  /** What was counted as a failure before its outcome was known was none. */
+  forgive(keys: readonly string[]): void {
+    for (const key of keys) this.#buckets.set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });
+  }
+
+  /** Failures that are not forgiven yet. */
+  #level(key: string): number {
+    const bucket = this.#buckets.get(key);
+    return bucket ? Math.max(0, bucket.failures - (this.#now() - bucket.since) / this.#perMs) : 0;
+  }
+}

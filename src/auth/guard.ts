@@ -1,0 +1,77 @@
+import type { Action } from '../config/access-rule.ts';
+import type { Scope } from '../oci/scope.ts';
+import type { Authority, Place } from './authority.ts';
+import type { Caller } from './caller.ts';
+import type { Claims, Opened, TokenBox } from './token-box.ts';
+
+/** What a request does to one repository. */
+export interface Deed {
+  place: Place;
+  /** The repository as the client names it, and as its token's scopes do. */
+  repository: string;
+  actions: readonly Action[];
+}
+
+/** `named`: only who has a name. */
+export type Need = { deeds: readonly Deed[] } | 'named';
+
+export type Permit = { user: string | undefined } | { refused: 'no-token' | 'invalid_token' | 'insufficient_scope' };
+
+/** Says of each request whether its token opens what it is for. What the user may do now counts, whatever the token says. */
+export class Guard {
+  readonly #authority: Authority;
+  readonly #box: TokenBox;
+  readonly #service: string;
+
+  /** @param service whose tokens are taken */
+  constructor(authority: Authority, box: TokenBox, service: string) {
+    this.#authority = authority;
+    this.#box = box;
+    this.#service = service;
+  }
+
+  /** @param authorization the header; resolves without waiting where the token was seen before */
+  check(authorization: string | undefined, need: Need, caller: Caller): Permit | Promise<Permit> {
+    if (authorization === undefined) return anonymously(need, caller) ? { user: undefined } : { refused: 'no-token' };
+    const token = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
+    if (token === undefined) return { refused: 'invalid_token' };
+    const known = this.#box.known(token);
+    if (known) return this.#judge(known, need, caller);
+    return this.#box.open(token).then((opened) => this.#judge(opened, need, caller));
+  }
+
+  #judge(opened: Opened, need: Need, caller: Caller): Permit {
+    if ('refused' in opened || !this.#stands(opened.claims)) return { refused: 'invalid_token' };
+    const { user, access } = opened.claims;
+    if (user === undefined) {
+      return caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed))
+        ? { user }
+        : { refused: 'insufficient_scope' };
+    }
+    const enough =
+      need === 'named' ||
+      need.deeds.every(
+        (deed) => covers(access, deed) && deed.actions.every((action) => this.#authority.may(user, deed.place, action)),
+      );
+    return enough ? { user } : { refused: 'insufficient_scope' };
+  }
+
+  #stands({ use, service, user, basis }: Claims): boolean {
+    if (use !== 'access' || service !== this.#service) return false;
+    return user === undefined || (basis !== undefined && this.#authority.basis(user) === basis);
+  }
+}
+
+function anonymously(need: Need, caller: Caller): boolean {
+  return caller.anonymous && need !== 'named' && need.deeds.length > 0 && need.deeds.every(isOpen);
+}
+
+function isOpen({ place, actions }: Deed): boolean {
+  return place.anonymous && actions.every((action) => action === 'pull');
+}
+
+function covers(access: readonly Scope[], { repository, actions }: Deed): boolean {
+  return actions.every((action) =>
+    access.some((scope) => scope.type === 'repository' && scope.name === repository && scope.actions.includes(action)),
+  );
+}

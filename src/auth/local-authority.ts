@@ -1,0 +1,31 @@
+import type { Action } from '../config/access-rule.ts';
+import type { AccessRules } from './access-rules.ts';
+import type { Authority, Place } from './authority.ts';
+import type { Passwords } from './passwords.ts';
+
+/** `auth.mode: htpasswd`: the configuration itself says who there is and what they may do. */
+export class LocalAuthority implements Authority {
+  readonly #passwords: Passwords;
+  readonly #rules: AccessRules;
+
+  constructor(passwords: Passwords, rules: AccessRules) {
+    this.#passwords = passwords;
+    this.#rules = rules;
+  }
+
+  remembers(user: string, password: string): boolean {
+    return this.#passwords.remembers(user, password);
+  }
+
+  authenticate(user: string, password: string): Promise<boolean> {
+    return this.#passwords.check(user, password);
+  }
+
+  basis(user: string): string | undefined {
+    return this.#passwords.basis(user);
+  }
+
+  may(user: string, place: Place, action: Action): boolean {
+    return this.#rules.allows(user, place.name, action);
+  }
+}

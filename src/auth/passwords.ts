@@ -1,0 +1,69 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import bcrypt from 'bcrypt';
+import { LRUCache } from 'lru-cache';
+import type { PasswordHashes } from '../config/htpasswd.ts';
+
+/** bcrypt reads no further: what follows would be no part of the password. */
+const MAX_PASSWORD_BYTES = 72;
+const REMEMBERED = 1024;
+const REMEMBER_MS = 300_000;
+const DEFAULT_COST = 10;
+
+/**
+ * Checks passwords against bcrypt hashes, outside of the main thread. A right one is remembered for five minutes, as a keyed hash whose
+ * key is never anywhere else, since clients send theirs with each token request.
+ */
+export class Passwords {
+  readonly #users: PasswordHashes;
+  readonly #secret = randomBytes(32);
+  readonly #right: LRUCache<string, Buffer>;
+  readonly #bases: ReadonlyMap<string, string>;
+  /** What users that do not exist are checked against, so that they take as long as the others. */
+  readonly #nobody: Promise<string>;
+
+  constructor(users: PasswordHashes, now?: () => number) {
+    this.#users = users;
+    this.#right = new LRUCache({ max: REMEMBERED, ttl: REMEMBER_MS, ...(now ? { perf: { now } } : {}) });
+    this.#bases = new Map([...users].map(([user, hash]) => [user, basisOf(hash)]));
+    this.#nobody = bcrypt.hash(randomBytes(16).toString('hex'), highestCost(users));
+  }
+
+  /** Changes with the user's password; undefined for who does not exist. It tells nothing of the password. */
+  basis(user: string): string | undefined {
+    return this.#bases.get(user);
+  }
+
+  /** Whether it was found to be right a short while ago. */
+  remembers(user: string, password: string): boolean {
+    const own = this.#users.get(user);
+    const right = this.#right.get(user);
+    return own !== undefined && right !== undefined && timingSafeEqual(right, this.#mark(own, password));
+  }
+
+  async check(user: string, password: string): Promise<boolean> {
+    if (this.remembers(user, password)) return true;
+    const own = this.#users.get(user);
+    const right = await bcrypt.compare(password, readable(own ?? (await this.#nobody)));
+    if (!right || own === undefined || Buffer.byteLength(password) > MAX_PASSWORD_BYTES) return false;
+    this.#right.set(user, this.#mark(own, password));
+    return true;
+  }
+
+  #mark(hash: string, password: string): Buffer {
+    return createHmac('sha256', this.#secret).update(`${hash}\0${password}`).digest();
+  }
+}
+
+/** `$2y$` and `$2a$` are what other programs call today's bcrypt. */
+function readable(hash: string): string {
+  return hash.replace(/^\$2[ay]\$/, '$2b$');
+}
+
+function basisOf(hash: string): string {
+  return createHmac('sha256', 'breakwater basis').update(hash).digest('base64url').slice(0, 16);
+}
+
+function highestCost(users: PasswordHashes): number {
+  const costs = [...users.values()].map((hash) => Number(hash.slice(4, 6)));
+  return costs.length > 0 ? Math.max(...costs) : DEFAULT_COST;
+}

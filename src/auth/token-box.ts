@@ -1,0 +1,131 @@
+import { createHash, hash, hkdfSync } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { formatScope, parseScope, type Scope } from '../oci/scope.ts';
+
+/** What a token of the edge says. */
+export interface Claims {
+  /** `access` opens repositories, `refresh` only brings new tokens. */
+  use: 'access' | 'refresh';
+  /** The user; undefined: nobody in particular. */
+  user: string | undefined;
+  /** The registry that it is for; no other takes it. */
+  service: string;
+  access: Scope[];
+  /** Epoch milliseconds. */
+  issued: number;
+  expires: number;
+  /** What of the user's account the token stands on: with another password it is worth nothing. */
+  basis?: string | undefined;
+}
+
+/** `unreadable`: forged, damaged, of another key, or no token at all. */
+export type Opened = { claims: Claims } | { refused: 'unreadable' | 'expired' };
+
+const HEADER = { alg: 'dir', enc: 'A256GCM', typ: 'breakwater+jwt' };
+const INFO = 'breakwater tokens 1';
+/** Before it is looked at at all. Twenty scopes with long names stay below. */
+const MAX_TOKEN = 16_384;
+const MAX_OPENED = 4096;
+/** The clocks of a pair may differ by so much, in milliseconds. */
+const SKEW_MS = 60_000;
+
+interface Key {
+  id: string;
+  secret: Uint8Array;
+}
+
+/**
+ * Makes and reads the edge's tokens: JWE (RFC 7516), `dir` with A256GCM, so that any edge with the same key reads them and nobody else
+ * can make or read one. Nothing in them is compressed.
+ */
+export class TokenBox {
+  readonly #keys: readonly Key[];
+  readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
+  readonly #now: () => number;
+
+  /** @param secrets at least one: the first makes tokens, all open them */
+  constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
+    this.#keys = secrets.map(keyOf);
+    this.#now = now;
+  }
+
+  async seal(claims: Claims): Promise<string> {
+    const [key] = this.#keys;
+    if (!key) throw new Error('a token needs a key');
+    const { use, user, service, access, issued, expires, basis } = claims;
+    const content = {
+      use,
+      aud: service,
+      iat: Math.floor(issued / 1000),
+      exp: Math.floor(expires / 1000),
+      access: access.map(formatScope),
+      ...(user === undefined ? {} : { sub: user }),
+      ...(basis === undefined ? {} : { basis }),
+    };
+    return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
+      .setProtectedHeader({ ...HEADER, kid: key.id })
+      .encrypt(key.secret);
+  }
+
+  /** What `open` would find, if that is known without computing anything. */
+  known(token: string): Opened | undefined {
+    const claims = token.length <= MAX_TOKEN ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
+    return claims && this.#inTime(claims);
+  }
+
+  async open(token: string): Promise<Opened> {
+    const known = this.known(token);
+    if (known) return known;
+    const claims = token.length <= MAX_TOKEN ? await this.#decrypt(token) : undefined;
+    if (!claims) return { refused: 'unreadable' };
+    this.#opened.set(hash('sha256', token, 'base64'), claims);
+    return this.#inTime(claims);
+  }
+
+  #inTime(claims: Claims): Opened {
+    const now = this.#now();
+    if (claims.expires + SKEW_MS < now) return { refused: 'expired' };
+    return claims.issued - SKEW_MS > now ? { refused: 'unreadable' } : { claims };
+  }
+
+  async #decrypt(token: string): Promise<Claims | undefined> {
+    try {
+      const { kid, typ, zip } = decodeProtectedHeader(token);
+      const key = this.#keys.find(({ id }) => id === kid);
+      if (!key || typ !== HEADER.typ || zip !== undefined) return undefined;
+      const { plaintext } = await compactDecrypt(token, key.secret, {
+        keyManagementAlgorithms: [HEADER.alg],
+        contentEncryptionAlgorithms: [HEADER.enc],
+      });
+      return claimsOf(JSON.parse(new TextDecoder().decode(plaintext)));
+    } catch {
+      // Whatever is wrong with it, its bearer is told no more than that it is of no use.
+      return undefined;
+    }
+  }
+}
+
+function keyOf(secret: Buffer): Key {
+  const derived = new Uint8Array(hkdfSync('sha256', secret, '', INFO, 32));
+  return { id: createHash('sha256').update(derived).digest('base64url').slice(0, 8), secret: derived };
+}
+
+/** Only the edge itself can have made it; this is for what another version of it made. */
+function claimsOf(content: Record<string, unknown>): Claims | undefined {
+  const { use, aud, iat, exp, access, sub, basis } = content;
+  const isUse = use === 'access' || use === 'refresh';
+  if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
+  if (!Array.isArray(access)) return undefined;
+  const scopes = access.map((text) => (typeof text === 'string' ? parseScope(text) : undefined));
+  if (!scopes.every((scope) => scope !== undefined)) return undefined;
+  return {
+    use,
+    user: typeof sub === 'string' ? sub : undefined,
+    service: aud,
+    access: scopes,
+    issued: iat * 1000,
+    expires: exp * 1000,
+    basis: typeof basis === 'string' ? basis : undefined,
+  };
+}

@@ -1,0 +1,74 @@
+import { parseScope, type Scope } from '../oci/scope.ts';
+
+export type Credentials =
+  | { kind: 'none' }
+  | { kind: 'password'; user: string; password: string }
+  | { kind: 'refresh'; token: string };
+
+/** What a client asks the token service for. */
+export interface TokenRequest {
+  credentials: Credentials;
+  scopes: Scope[];
+  service: string | undefined;
+  /** A refresh token is wanted too. */
+  offline: boolean;
+}
+
+/** Why a request cannot be read; `credentials`: they make no sense, which is as good as wrong ones. */
+export type Unreadable = { malformed: string } | { malformed: 'credentials' };
+
+const MAX_SCOPES = 100;
+const MAX_SCOPE = 512;
+
+/** The GET form of the token protocol. @param authorization the header */
+export function readQuery(query: URLSearchParams, authorization: string | undefined): TokenRequest | Unreadable {
+  const credentials = authorization === undefined ? ({ kind: 'none' } as const) : basicOf(authorization);
+  if (!credentials) return { malformed: 'credentials' };
+  // docker asks with several parameters, others with one that has spaces in it.
+  const scopes = readScopes(query.getAll('scope').join(' '));
+  if (!scopes) return { malformed: 'scope' };
+  const offline = query.get('offline_token') === 'true' && credentials.kind === 'password';
+  return { credentials, scopes, service: query.get('service') ?? undefined, offline };
+}
+
+/** The POST form (OAuth 2, RFC 6749 sections 4.3 and 6). */
+export function readForm(form: URLSearchParams): TokenRequest | Unreadable {
+  const credentials = formCredentials(form);
+  if (!credentials) return { malformed: 'grant_type' };
+  const scopes = readScopes(form.getAll('scope').join(' '));
+  if (!scopes) return { malformed: 'scope' };
+  const offline = form.get('access_type') === 'offline';
+  return { credentials, scopes, service: form.get('service') ?? undefined, offline };
+}
+
+function formCredentials(form: URLSearchParams): Credentials | undefined {
+  const [user, password, token] = ['username', 'password', 'refresh_token'].map((name) => form.get(name));
+  const type = form.get('grant_type');
+  if (type === 'password' && user && password) return { kind: 'password', user, password };
+  if (type === 'refresh_token' && token) return { kind: 'refresh', token };
+  return undefined;
+}
+
+/** Reads RFC 7617; undefined if that is not what it is. */
+export function basicOf(authorization: string): Extract<Credentials, { kind: 'password' }> | undefined {
+  const encoded = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization)?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon <= 0 || /[\x00-\x1f\x7f]/.test(text)) return undefined;
+  return { kind: 'password', user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** Each once, all actions of one name together. */
+function readScopes(text: string): Scope[] | undefined {
+  const texts = text.split(' ').filter((one) => one !== '');
+  if (texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE)) return undefined;
+  const byName = new Map<string, Scope>();
+  for (const scope of texts.map(parseScope)) {
+    if (!scope) return undefined;
+    const key = `${scope.type}:${scope.name}`;
+    const actions = new Set([...(byName.get(key)?.actions ?? []), ...scope.actions]);
+    byName.set(key, { ...scope, actions: [...actions] });
+  }
+  return [...byName.values()];
+}

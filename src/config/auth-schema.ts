@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { accessRule, file, network, ruleHolder, userName } from './text.ts';
+
+export const authSchema = z
+  .strictObject({
+    mode: z
+      .enum(['open', 'htpasswd'])
+      .default('open')
+      .describe(
+        '`open`: the edge itself asks nobody who they are. `htpasswd`: users, passwords and rules of its own, whichever upstream serves.',
+      ),
+    htpasswdFile: file
+      .optional()
+      .describe(
+        'For `htpasswd`: users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write them. Read again when it changes.',
+      ),
+    groups: z
+      .record(userName, z.array(userName))
+      .default({})
+      .describe('For `htpasswd`: users that share rules, by the name of the group.'),
+    access: z
+      .record(ruleHolder, z.array(accessRule))
+      .default({})
+      .describe(
+        'For `htpasswd`: what a user, a group (`@name`) or every user (`*`) may do, such as `library/** pull,push`. `**` stands for any number of parts of a name, `*` for text within one. Repositories of a route with a `registry` begin with its name. Nothing is allowed that no rule allows.',
+      ),
+    anonymous: z
+      .array(network)
+      .default([])
+      .describe('Networks that may pull without credentials on routes with `anonymous: true`.'),
+    tokenLifetime: duration('1h', 60_000).describe(
+      'How long a token opens what it was made for. Some clients do not ask for another one during a long pull.',
+    ),
+    refreshLifetime: duration('24d', 60_000).describe(
+      'How long `docker login` lasts: the time for which the token that it keeps in place of the password brings new ones.',
+    ),
+  })
+  .prefault({});

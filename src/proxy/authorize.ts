@@ -1,0 +1,92 @@
+import type { Place } from '../auth/authority.ts';
+import type { Caller } from '../auth/caller.ts';
+import type { Deed, Need, Permit } from '../auth/guard.ts';
+import type { Action } from '../config/access-rule.ts';
+import { findRoute, type Route } from '../failover/rewrite.ts';
+import { formatChallenge } from '../oci/challenge.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import { formatScope } from '../oci/scope.ts';
+import type { Access } from './access.ts';
+import { authorityOf } from './challenge.ts';
+import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { OWN_TOKEN_PATH } from './parse.ts';
+
+/**
+ * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
+ * Otherwise the token of the edge's own service decides, and nothing of the client's goes to any upstream.
+ * @throws OciError UNAUTHORIZED or DENIED with a challenge
+ */
+export async function authorize(
+  exchange: Exchange,
+  edge: Edge,
+  access: Access,
+  request: RegistryRequest,
+  registry: string | undefined,
+): Promise<void> {
+  exchange.clientAuthorization = undefined;
+  const need = needOf(edge, request, registry);
+  const checked = access.guard.check(exchange.headers.authorization, need, callerOf(exchange, access));
+  const permit = checked instanceof Promise ? await checked : checked;
+  if ('refused' in permit) throw refusal(exchange, access, need, permit.refused);
+  exchange.user = permit.user;
+  if (permit.user !== undefined) exchange.notes.user = permit.user;
+}
+
+export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
+  return { address: client, anonymous: anonymous.has(client) };
+}
+
+/** A repository as its route knows it. @param route none: no route leads there, and no rule can open it */
+export function placeOf(registry: string | undefined, repository: string, route: Route | undefined): Place {
+  return {
+    name: registry === undefined ? repository : `${registry}/${repository}`,
+    anonymous: route?.anonymous ?? false,
+  };
+}
+
+function needOf(edge: Edge, request: RegistryRequest, registry: string | undefined): Need {
+  // Clients without a token must be told where to get one, even where they could pull without.
+  if (request.kind === 'ping' || request.kind === 'catalog') return request.kind === 'ping' ? { deeds: [] } : 'named';
+  const deed = (repository: string, actions: readonly Action[]): Deed => ({
+    place: placeOf(registry, repository, findRoute(edge.routes, registry, repository)),
+    repository,
+    actions,
+  });
+  const deeds = [deed(request.repository, actionsOf(request))];
+  const from = request.kind === 'upload-start' ? request.query.get('from') : null;
+  if (from !== null && request.kind === 'upload-start' && from !== request.repository) deeds.push(deed(from, ['pull']));
+  return { deeds };
+}
+
+function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
+  if (kind === 'upload' || kind === 'upload-start' || method === 'PUT') return ['pull', 'push'];
+  return method === 'DELETE' ? ['delete'] : ['pull'];
+}
+
+function refusal(
+  exchange: Exchange,
+  { service }: Access,
+  need: Need,
+  why: Extract<Permit, { refused: unknown }>['refused'],
+): OciError {
+  const scope = need === 'named' ? 'registry:catalog:*' : need.deeds.map(scopeOf).join(' ');
+  const challenge = formatChallenge({
+    scheme: 'bearer',
+    parameters: {
+      realm: `https://${authorityOf(exchange)}${OWN_TOKEN_PATH}`,
+      service,
+      ...(scope === '' ? {} : { scope }),
+      ...(why === 'no-token' ? {} : { error: why }),
+    },
+  });
+  const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
+  if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
+  // 401, not 403: clients whose token is too narrow ask for another one.
+  return new OciError('DENIED', undefined, { status: 401, headers });
+}
+
+function scopeOf({ repository, actions }: Deed): string {
+  return formatScope({ type: 'repository', name: repository, actions: [...actions] });
+}
