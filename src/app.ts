@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
-import { FailureLimit } from './auth/failure-limit.ts';
+import { AccessMemory } from './auth/access-memory.ts';
 import type { Loaded } from './config/load.ts';
 import { Copies } from './digest/copies.ts';
 import { Hasher } from './digest/hasher.ts';
@@ -49,6 +48,7 @@ class EdgeApp implements App {
   readonly #sinceStart = new SinceStart();
   readonly #metrics: Metrics;
   readonly #ledger: Ledger;
+  readonly #access: AccessMemory;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: AdminListener;
@@ -75,14 +75,14 @@ class EdgeApp implements App {
     this.#ledger = new Ledger(loaded.config.ledger);
     const onDeath = (error: Error) =>
       log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
+    this.#access = new AccessMemory(loaded.material.key, loaded.config.auth.remember);
     this.#parts = {
       ledger: this.#ledger,
       memory: new ManifestMemory(loaded.config.manifests),
       hasher: new Hasher({ onDeath }),
       copies: new Copies(loaded.config.verify),
       recheck: new Recheck(),
-      secret: randomBytes(32),
-      failures: new FailureLimit(),
+      access: this.#access,
       network: { resolver: new Resolver(), pool: new BufferPool() },
       observer,
       log,
@@ -145,6 +145,7 @@ class EdgeApp implements App {
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
     await this.#runtime.retire();
     this.#ledger.close();
+    this.#access.close();
     await this.#parts.hasher.close();
     await this.#admin.close();
   }

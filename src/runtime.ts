@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { accessOf } from './access.ts';
-import type { FailureLimit } from './auth/failure-limit.ts';
+import type { AccessMemory } from './auth/access-memory.ts';
 import { Networks } from './auth/networks.ts';
 import type { Loaded } from './config/load.ts';
 import type { Copies } from './digest/copies.ts';
@@ -28,10 +28,8 @@ export interface RuntimeParts {
   copies: Copies;
   recheck: Recheck;
   network: Network;
-  /** Stands for `keyFile` where there is none; tokens outlast a reload. */
-  secret: Buffer;
-  /** Wrong passwords; a reload forgives none. */
-  failures: FailureLimit;
+  /** Who logged in, and who tried. */
+  access: AccessMemory;
   observer: Observer;
   log: Logger;
 }
@@ -57,7 +55,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, hasher, copies, recheck, network, secret, failures, observer, log }: RuntimeParts,
+    { ledger, memory, hasher, copies, recheck, network, access, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -88,7 +86,7 @@ export class Runtime {
       recheck,
       herd: new Herd(config.manifests.tagFreshness),
       sealer,
-      access: accessOf(loaded, routes, failures, loaded.material.key ?? secret),
+      access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       observer,
       log,

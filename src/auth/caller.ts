@@ -1,3 +1,5 @@
+import { isIPv6, SocketAddress } from 'node:net';
+
 /** Who makes a request, as far as the network tells. */
 export interface Caller {
   address: string;
@@ -7,11 +9,14 @@ export interface Caller {
 
 /** What failures of one client are counted by: IPv6 hands out 2^64 addresses at once. */
 export function addressKey(address: string): string {
-  if (!address.includes(':') || /^::ffff:\d+\./i.test(address)) return `a ${address.replace(/^::ffff:/i, '')}`;
-  const [head = '', tail = ''] = address.toLowerCase().replace(/%.*$/, '').split('::');
+  if (!isIPv6(address)) return `a ${address}`;
+  // One address has one text here, however a proxy wrote it.
+  const text = new SocketAddress({ address, family: 'ipv6' }).address;
+  if (/^::ffff:\d+\./.test(text)) return `a ${text.slice('::ffff:'.length)}`;
+  const [head = '', tail = ''] = text.split('::');
   const before = head === '' ? [] : head.split(':');
   const after = tail === '' ? [] : tail.split(':');
-  const gap = address.includes('::') ? Array(Math.max(0, 8 - before.length - after.length)).fill('0') : [];
+  const gap = text.includes('::') ? Array(Math.max(0, 8 - before.length - after.length)).fill('0') : [];
   return `a ${[...before, ...gap, ...after].slice(0, 4).join(':')}::/64`;
 }
 

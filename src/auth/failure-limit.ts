@@ -23,7 +23,7 @@ export class FailureLimit {
    * @param max failures at once
    * @param perMs milliseconds in which one failure is forgiven
    */
-  constructor(max = MAX_FAILURES, perMs = FORGIVE_MS, now: () => number = Date.now) {
+  constructor(max = MAX_FAILURES, perMs = FORGIVE_MS, now: () => number = () => performance.now()) {
     this.#max = max;
     this.#perMs = perMs;
     this.#now = now;
@@ -36,7 +36,11 @@ export class FailureLimit {
   }
 
   failed(keys: readonly string[]): void {
-    for (const key of keys) this.#buckets.set(key, { failures: this.#level(key) + 1, since: this.#now() });
+    for (const key of keys) {
+      // Bounded, so that nobody can make it wait for longer than that by going on.
+      const failures = Math.min(this.#level(key) + 1, 2 * this.#max);
+      this.#buckets.set(key, { failures, since: this.#now() });
+    }
   }
 
   /** What was counted as a failure before its outcome was known was none. */
@@ -47,6 +51,6 @@ export class FailureLimit {
   /** Failures that are not forgiven yet. */
   #level(key: string): number {
     const bucket = this.#buckets.get(key);
-    return bucket ? Math.max(0, bucket.failures - (this.#now() - bucket.since) / this.#perMs) : 0;
+    return bucket ? Math.max(0, bucket.failures - Math.max(0, this.#now() - bucket.since) / this.#perMs) : 0;
   }
 }

@@ -15,16 +15,19 @@ export interface Deed {
 /** `named`: only who has a name. */
 export type Need = { deeds: readonly Deed[] } | 'named';
 
-export type Permit = { user: string | undefined } | { refused: 'no-token' | 'invalid_token' | 'insufficient_scope' };
+/** `upstream`: the user's own Authorization for the authority. */
+export type Permit =
+  | { user: string | undefined; upstream?: string | undefined }
+  | { refused: 'no-token' | 'invalid_token' | 'insufficient_scope' };
 
 /** Says of each request whether its token opens what it is for. What the user may do now counts, whatever the token says. */
 export class Guard {
-  readonly #authority: Authority;
+  readonly #authority: Pick<Authority, 'basis' | 'may'>;
   readonly #box: TokenBox;
   readonly #service: string;
 
   /** @param service whose tokens are taken */
-  constructor(authority: Authority, box: TokenBox, service: string) {
+  constructor(authority: Pick<Authority, 'basis' | 'may'>, box: TokenBox, service: string) {
     this.#authority = authority;
     this.#box = box;
     this.#service = service;
@@ -53,7 +56,9 @@ export class Guard {
       need.deeds.every(
         (deed) => covers(access, deed) && deed.actions.every((action) => this.#authority.may(user, deed.place, action)),
       );
-    return enough ? { user } : { refused: 'insufficient_scope' };
+    if (!enough) return { refused: 'insufficient_scope' };
+    const { upstream } = opened.claims;
+    return upstream === undefined ? { user } : { user, upstream };
   }
 
   #stands({ use, service, user, basis }: Claims): boolean {
@@ -70,8 +75,8 @@ function isOpen({ place, actions }: Deed): boolean {
   return place.anonymous && actions.every((action) => action === 'pull');
 }
 
-function covers(access: readonly Scope[], { repository, actions }: Deed): boolean {
+function covers(access: readonly Scope[], { place, actions }: Deed): boolean {
   return actions.every((action) =>
-    access.some((scope) => scope.type === 'repository' && scope.name === repository && scope.actions.includes(action)),
+    access.some((scope) => scope.type === 'repository' && scope.name === place.name && scope.actions.includes(action)),
   );
 }

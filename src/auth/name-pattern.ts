@@ -2,10 +2,11 @@ const ANY_PARTS = '**';
 
 /** A pattern for repository names: `**` stands for any number of parts, none included; `*` for any text within one part. */
 export class NamePattern {
-  readonly #parts: readonly (typeof ANY_PARTS | RegExp)[];
+  /** Of each part the texts between its stars. */
+  readonly #parts: readonly (typeof ANY_PARTS | readonly string[])[];
 
   constructor(pattern: string) {
-    this.#parts = pattern.split('/').map((part) => (part === ANY_PARTS ? part : partPattern(part)));
+    this.#parts = pattern.split('/').map((part) => (part === ANY_PARTS ? part : part.split(/\*+/)));
   }
 
   matches(name: string): boolean {
@@ -20,7 +21,7 @@ export class NamePattern {
       if (wanted === ANY_PARTS) {
         retry = { part, name: at };
         part += 1;
-      } else if (wanted?.test(names[at] ?? '')) {
+      } else if (wanted && fits(names[at] ?? '', wanted)) {
         part += 1;
         at += 1;
       } else if (retry) {
@@ -35,7 +36,18 @@ export class NamePattern {
   }
 }
 
-function partPattern(part: string): RegExp {
-  const literal = part.split(/\*+/).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${literal.join('[^/]*')}$`);
+/** No regular expression: with several stars it could try for seconds. The first place where a text stands is as good as any other. */
+function fits(name: string, texts: readonly string[]): boolean {
+  const [first = '', ...middle] = texts;
+  const last = middle.pop();
+  if (last === undefined) return name === first;
+  if (!name.startsWith(first) || !name.endsWith(last)) return false;
+  const end = name.length - last.length;
+  let at = first.length;
+  for (const text of middle) {
+    const found = name.indexOf(text, at);
+    if (found < 0) return false;
+    at = found + text.length;
+  }
+  return at <= end;
 }

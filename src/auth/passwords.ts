@@ -18,14 +18,19 @@ export class Passwords {
   readonly #secret = randomBytes(32);
   readonly #right: LRUCache<string, Buffer>;
   readonly #bases: ReadonlyMap<string, string>;
-  /** What users that do not exist are checked against, so that they take as long as the others. */
-  readonly #nobody: Promise<string>;
+  /** Of every user one: who does not exist takes as long as one of them, always the same. */
+  readonly #costs: readonly string[];
 
   constructor(users: PasswordHashes, now?: () => number) {
     this.#users = users;
-    this.#right = new LRUCache({ max: REMEMBERED, ttl: REMEMBER_MS, ...(now ? { perf: { now } } : {}) });
+    this.#right = new LRUCache({
+      max: REMEMBERED,
+      ttl: REMEMBER_MS,
+      ttlResolution: 0,
+      ...(now ? { perf: { now } } : {}),
+    });
     this.#bases = new Map([...users].map(([user, hash]) => [user, basisOf(hash)]));
-    this.#nobody = bcrypt.hash(randomBytes(16).toString('hex'), highestCost(users));
+    this.#costs = [...users.values()].map((hash) => hash.slice(4, 6));
   }
 
   /** Changes with the user's password; undefined for who does not exist. It tells nothing of the password. */
@@ -43,10 +48,16 @@ export class Passwords {
   async check(user: string, password: string): Promise<boolean> {
     if (this.remembers(user, password)) return true;
     const own = this.#users.get(user);
-    const right = await bcrypt.compare(password, readable(own ?? (await this.#nobody)));
+    const right = await bcrypt.compare(password, readable(own ?? this.#nobody(user)));
     if (!right || own === undefined || Buffer.byteLength(password) > MAX_PASSWORD_BYTES) return false;
     this.#right.set(user, this.#mark(own, password));
     return true;
+  }
+
+  /** A hash that no password has. */
+  #nobody(user: string): string {
+    const which = createHmac('sha256', this.#secret).update(user).digest().readUInt32BE() % (this.#costs.length || 1);
+    return `$2b$${this.#costs[which] ?? DEFAULT_COST}$${'.'.repeat(53)}`;
   }
 
   #mark(hash: string, password: string): Buffer {
@@ -61,9 +72,4 @@ function readable(hash: string): string {
 
 function basisOf(hash: string): string {
   return createHmac('sha256', 'breakwater basis').update(hash).digest('base64url').slice(0, 16);
-}
-
-function highestCost(users: PasswordHashes): number {
-  const costs = [...users.values()].map((hash) => Number(hash.slice(4, 6)));
-  return costs.length > 0 ? Math.max(...costs) : DEFAULT_COST;
 }

@@ -17,6 +17,10 @@ export interface Claims {
   expires: number;
   /** What of the user's account the token stands on: with another password it is worth nothing. */
   basis?: string | undefined;
+  /** The user's own Authorization for the authority. */
+  upstream?: string | undefined;
+  /** Of a refresh token: what the authority is asked with. */
+  secret?: string | undefined;
 }
 
 /** `unreadable`: forged, damaged, of another key, or no token at all. */
@@ -53,7 +57,7 @@ export class TokenBox {
   async seal(claims: Claims): Promise<string> {
     const [key] = this.#keys;
     if (!key) throw new Error('a token needs a key');
-    const { use, user, service, access, issued, expires, basis } = claims;
+    const { use, user, service, access, issued, expires, basis, upstream, secret } = claims;
     const content = {
       use,
       aud: service,
@@ -62,6 +66,8 @@ export class TokenBox {
       access: access.map(formatScope),
       ...(user === undefined ? {} : { sub: user }),
       ...(basis === undefined ? {} : { basis }),
+      ...(upstream === undefined ? {} : { upstream }),
+      ...(secret === undefined ? {} : { secret }),
     };
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
       .setProtectedHeader({ ...HEADER, kid: key.id })
@@ -113,7 +119,7 @@ function keyOf(secret: Buffer): Key {
 
 /** Only the edge itself can have made it; this is for what another version of it made. */
 function claimsOf(content: Record<string, unknown>): Claims | undefined {
-  const { use, aud, iat, exp, access, sub, basis } = content;
+  const { use, aud, iat, exp, access, sub, basis, upstream, secret } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;
@@ -127,5 +133,7 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     issued: iat * 1000,
     expires: exp * 1000,
     basis: typeof basis === 'string' ? basis : undefined,
+    ...(typeof upstream === 'string' ? { upstream } : {}),
+    ...(typeof secret === 'string' ? { secret } : {}),
   };
 }

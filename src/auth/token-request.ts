@@ -19,6 +19,9 @@ export type Unreadable = { malformed: string } | { malformed: 'credentials' };
 
 const MAX_SCOPES = 100;
 const MAX_SCOPE = 512;
+/** All of them together: a token that says as much can still be read. */
+const MAX_SCOPES_TEXT = 8192;
+const MAX_USER = 255;
 
 /** The GET form of the token protocol. @param authorization the header */
 export function readQuery(query: URLSearchParams, authorization: string | undefined): TokenRequest | Unreadable {
@@ -44,7 +47,7 @@ export function readForm(form: URLSearchParams): TokenRequest | Unreadable {
 function formCredentials(form: URLSearchParams): Credentials | undefined {
   const [user, password, token] = ['username', 'password', 'refresh_token'].map((name) => form.get(name));
   const type = form.get('grant_type');
-  if (type === 'password' && user && password) return { kind: 'password', user, password };
+  if (type === 'password' && user && password && isLogin(user, password)) return { kind: 'password', user, password };
   if (type === 'refresh_token' && token) return { kind: 'refresh', token };
   return undefined;
 }
@@ -55,14 +58,19 @@ export function basicOf(authorization: string): Extract<Credentials, { kind: 'pa
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  if (colon <= 0 || /[\x00-\x1f\x7f]/.test(text)) return undefined;
-  return { kind: 'password', user: text.slice(0, colon), password: text.slice(colon + 1) };
+  const [user, password] = [text.slice(0, Math.max(0, colon)), text.slice(colon + 1)];
+  return isLogin(user, password) ? { kind: 'password', user, password } : undefined;
+}
+
+function isLogin(user: string, password: string): boolean {
+  return user !== '' && user.length <= MAX_USER && !/[\x00-\x1f\x7f]/.test(user + password);
 }
 
 /** Each once, all actions of one name together. */
 function readScopes(text: string): Scope[] | undefined {
   const texts = text.split(' ').filter((one) => one !== '');
-  if (texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE)) return undefined;
+  if (text.length > MAX_SCOPES_TEXT || texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE))
+    return undefined;
   const byName = new Map<string, Scope>();
   for (const scope of texts.map(parseScope)) {
     if (!scope) return undefined;

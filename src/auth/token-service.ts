@@ -1,26 +1,13 @@
 import { hash } from 'node:crypto';
 import { ACTIONS, type Action } from '../config/access-rule.ts';
+import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { Authority, Place } from './authority.ts';
 import { addressKey, type Caller, userKey } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
-
-export interface TokenGrant {
-  user: string | undefined;
-  token: string;
-  refreshToken: string | undefined;
-  /** Seconds. */
-  expiresIn: number;
-  /** Epoch milliseconds. */
-  issued: number;
-  /** What was granted, space-separated; what was asked beyond it is left out. */
-  scope: string;
-}
-
-/** `credentials`: they are wrong, or some are needed; `wait`: too many were wrong. */
-export type TokenRefusal = { refused: 'credentials' } | { refused: 'wait'; waitMs: number };
+import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
 
 export interface TokenServiceOptions {
   authority: Authority;
@@ -36,8 +23,12 @@ export interface TokenServiceOptions {
   now?: () => number;
 }
 
+/** Passwords that are checked at once, each in tens of milliseconds of a thread of the pool. */
+const MAX_CHECKS = 64;
+const BUSY_MS = 1000;
+
 /** The edge's own token service (Docker registry token protocol): grants what is both asked for and allowed. */
-export class TokenService {
+export class TokenService implements Tokens {
   readonly #options: TokenServiceOptions;
   readonly #now: () => number;
   /** Passwords that are being checked. */
@@ -55,32 +46,42 @@ export class TokenService {
     }
     if (credentials.kind === 'refresh') return this.#refreshed(credentials.token, request);
     const { user, password } = credentials;
+    // What is remembered could be guessed at like anything else, so that an address that waits does so in any case.
+    const waitMs = this.#options.failures.wait([addressKey(caller.address)]);
+    if (waitMs > 0) return { refused: 'wait', waitMs };
     // Whoever was right a moment ago is not locked out by others who try the same name.
     if (!this.#options.authority.remembers(user, password)) {
-      const refusal = await this.#checked(user, password, [addressKey(caller.address), userKey(user)]);
+      const refusal = await this.#checked(user, password, caller);
       if (refusal) return refusal;
     }
     return this.#grant(user, request);
   }
 
   /** A herd that comes with one password asks once, and counts once. */
-  #checked(user: string, password: string, keys: readonly string[]): Promise<TokenRefusal | undefined> {
+  #checked(user: string, password: string, caller: Caller): Promise<TokenRefusal | undefined> {
     const mark = hash('sha256', JSON.stringify([user, password]), 'base64');
     const pending = this.#checks.get(mark);
     if (pending) return pending;
-    const check = this.#check(user, password, keys).finally(() => this.#checks.delete(mark));
+    if (this.#checks.size >= MAX_CHECKS) return Promise.resolve({ refused: 'wait', waitMs: BUSY_MS });
+    const check = this.#check(user, password, caller).finally(() => this.#checks.delete(mark));
     this.#checks.set(mark, check);
     return check;
   }
 
-  async #check(user: string, password: string, keys: readonly string[]): Promise<TokenRefusal | undefined> {
+  async #check(user: string, password: string, caller: Caller): Promise<TokenRefusal | undefined> {
     const { authority, failures } = this.#options;
-    const waitMs = failures.wait(keys);
+    const address = addressKey(caller.address);
+    const waitMs = failures.wait([userKey(user)]);
+    // It was held against what is remembered all the same: whoever guesses on is soon not listened to.
+    if (waitMs > 0) failures.failed([address]);
     if (waitMs > 0) return { refused: 'wait', waitMs };
     // In advance: else as many as come at once could be tried.
-    failures.failed(keys);
-    if (!(await authority.authenticate(user, password))) return { refused: 'credentials' };
-    failures.forgive(keys);
+    failures.failed([userKey(user)]);
+    if (!(await authority.authenticate(user, password))) {
+      failures.failed([address]);
+      return { refused: 'credentials' };
+    }
+    failures.forgive([userKey(user)]);
     return undefined;
   }
 
@@ -100,7 +101,8 @@ export class TokenService {
   async #grant(user: string | undefined, { scopes, offline }: TokenRequest): Promise<TokenGrant> {
     const { box, authority, service, lifetime, refreshLifetime } = this.#options;
     const issued = this.#now();
-    const access = scopes.flatMap((scope) => this.#granted(user, scope));
+    const granted = scopes.map((scope) => ({ scope, access: this.#granted(user, scope) }));
+    const access = granted.flatMap((one) => one.access);
     const basis = user === undefined ? undefined : authority.basis(user);
     const claims = { user, service, issued, basis };
     const token = await box.seal({ ...claims, use: 'access', access, expires: issued + lifetime });
@@ -108,23 +110,33 @@ export class TokenService {
       offline && user !== undefined
         ? await box.seal({ ...claims, use: 'refresh', access: [], expires: issued + refreshLifetime })
         : undefined;
-    const scope = access.map(formatScope).join(' ');
+    const scope = granted.flatMap((one) => asAsked(one.scope, one.access)).join(' ');
     return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope };
   }
 
+  /** Place by place: a name may be one in several registries. */
   #granted(user: string | undefined, scope: Scope): Scope[] {
     // Who has a name may list the catalog, which shows each what it may pull.
     if (scope.type === 'registry')
-      return scope.name === 'catalog' && user !== undefined ? [{ ...scope, actions: ['*'] }] : [];
-    if (scope.type !== 'repository') return [];
-    const places = this.#options.places(scope.name);
+      return scope.name === 'catalog' && user !== undefined && scope.actions.includes('*')
+        ? [{ ...scope, actions: ['*'] }]
+        : [];
+    if (scope.type !== 'repository' || !isRepository(scope.name)) return [];
     const asked = scope.actions.includes('*') ? ACTIONS : ACTIONS.filter((action) => scope.actions.includes(action));
-    const actions = asked.filter((action) => places.some((place) => this.#may(user, place, action)));
-    return actions.length > 0 ? [{ ...scope, actions: [...actions] }] : [];
+    return this.#options.places(scope.name).flatMap((place) => {
+      const actions = asked.filter((action) => this.#may(user, place, action));
+      return actions.length > 0 ? [{ ...scope, name: place.name, actions }] : [];
+    });
   }
 
   #may(user: string | undefined, place: Place, action: Action): boolean {
     if (user === undefined) return place.anonymous && action === 'pull';
     return this.#options.authority.may(user, place, action);
   }
+}
+
+/** What was granted, in the name that it was asked for by. */
+function asAsked({ type, name }: Scope, access: readonly Scope[]): string[] {
+  const actions = [...new Set(access.flatMap((one) => one.actions))];
+  return actions.length > 0 ? [formatScope({ type, name, actions })] : [];
 }

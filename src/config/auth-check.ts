@@ -3,6 +3,7 @@ import type { Config } from './schema.ts';
 
 export function authErrors(config: Config): KeyFinding[] {
   const { mode, htpasswdFile } = config.auth;
+  if (mode === 'delegate') return delegateErrors(config);
   if (mode !== 'htpasswd') return [];
   const missing: KeyFinding[] =
     htpasswdFile === undefined
@@ -25,7 +26,20 @@ export function authErrors(config: Config): KeyFinding[] {
   return [...missing, ...forwarding];
 }
 
-export function authWarnings({ auth, keyFile, routes }: Config): KeyFinding[] {
+/** One authority: a user's token for one upstream must never be shown to another. */
+function delegateErrors({ upstreams }: Config): KeyFinding[] {
+  const forwarding = Object.keys(upstreams).filter((name) => upstreams[name]?.credentials === 'forward');
+  if (forwarding.length === 1) return [];
+  return [
+    {
+      path: ['auth', 'mode'],
+      message: `auth.mode delegate needs exactly one upstream with credentials: forward, whose users the clients are; there are ${forwarding.length}`,
+      remedy: "set it on the registry that decides, and give the others the edge's own { username, passwordFile }",
+    },
+  ];
+}
+
+export function authWarnings({ auth, keyFile, routes, upstreams }: Config): KeyFinding[] {
   const open = routes.some(({ anonymous }) => anonymous);
   const findings: KeyFinding[] = [];
   if (auth.mode === 'open') return findings;
@@ -47,6 +61,16 @@ export function authWarnings({ auth, keyFile, routes }: Config): KeyFinding[] {
       message: 'no route says anonymous: true, so that these networks may pull nothing without credentials',
       remedy: 'say it on the routes that they may pull from',
     });
+  for (const [index, route] of auth.mode === 'delegate' ? routes.entries() : []) {
+    const names = [route.push ?? [], ...route.pull.map(({ upstream }) => upstream)].flat();
+    if (route.anonymous || names.some((name) => upstreams[name]?.credentials === 'forward')) continue;
+    findings.push({
+      path: ['routes', index],
+      message: 'the upstream that decides is not in this route, so that nobody may do anything here',
+      remedy:
+        'add the upstream with credentials: forward to its pull, or open it to auth.anonymous with anonymous: true',
+    });
+  }
   if (auth.mode === 'htpasswd' && Object.keys(auth.access).length === 0)
     findings.push({
       path: ['auth', 'access'],

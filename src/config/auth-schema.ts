@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
-import { accessRule, file, network, ruleHolder, userName } from './text.ts';
+import { accessRule, file, hostName, network, ruleHolder, userName } from './text.ts';
 
 export const authSchema = z
   .strictObject({
     mode: z
-      .enum(['open', 'htpasswd'])
+      .enum(['open', 'htpasswd', 'delegate'])
       .default('open')
       .describe(
-        '`open`: the edge itself asks nobody who they are. `htpasswd`: users, passwords and rules of its own, whichever upstream serves.',
+        '`open`: the edge itself asks nobody who they are. `htpasswd`: users, passwords and rules of its own, whichever upstream serves. `delegate`: the upstream with `credentials: forward` decides; what it let users pull is remembered for the time when it cannot be asked.',
       ),
     htpasswdFile: file
       .optional()
@@ -24,6 +24,15 @@ export const authSchema = z
       .default({})
       .describe(
         'For `htpasswd`: what a user, a group (`@name`) or every user (`*`) may do, such as `library/** pull,push`. `**` stands for any number of parts of a name, `*` for text within one. Repositories of a route with a `registry` begin with its name. Nothing is allowed that no rule allows.',
+      ),
+    remember: duration('24h', 0).describe(
+      'For `delegate`: how long a user may go on to pull what the authority last let them pull, while it cannot be asked. 0s: not at all.',
+    ),
+    realmHosts: z
+      .array(hostName)
+      .default([])
+      .describe(
+        "For `delegate`: further hosts whose token service may be given users' passwords, where the authority's is not on its own host.",
       ),
     anonymous: z
       .array(network)

@@ -1,17 +1,15 @@
 import type { Place } from '../auth/authority.ts';
 import type { Caller } from '../auth/caller.ts';
-import type { Deed, Need, Permit } from '../auth/guard.ts';
+import type { Deed, Need } from '../auth/guard.ts';
 import type { Action } from '../config/access-rule.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
-import { formatChallenge } from '../oci/challenge.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { formatScope } from '../oci/scope.ts';
 import type { Access } from './access.ts';
-import { authorityOf } from './challenge.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
-import { OWN_TOKEN_PATH } from './parse.ts';
+import { ownChallenge, type Refused } from './own-challenge.ts';
 
 /**
  * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
@@ -31,6 +29,7 @@ export async function authorize(
   const permit = checked instanceof Promise ? await checked : checked;
   if ('refused' in permit) throw refusal(exchange, access, need, permit.refused);
   exchange.user = permit.user;
+  exchange.clientAuthorization = permit.upstream;
   if (permit.user !== undefined) exchange.notes.user = permit.user;
 }
 
@@ -65,22 +64,9 @@ function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
   return method === 'DELETE' ? ['delete'] : ['pull'];
 }
 
-function refusal(
-  exchange: Exchange,
-  { service }: Access,
-  need: Need,
-  why: Extract<Permit, { refused: unknown }>['refused'],
-): OciError {
+function refusal(exchange: Exchange, access: Access, need: Need, why: Refused): OciError {
   const scope = need === 'named' ? 'registry:catalog:*' : need.deeds.map(scopeOf).join(' ');
-  const challenge = formatChallenge({
-    scheme: 'bearer',
-    parameters: {
-      realm: `https://${authorityOf(exchange)}${OWN_TOKEN_PATH}`,
-      service,
-      ...(scope === '' ? {} : { scope }),
-      ...(why === 'no-token' ? {} : { error: why }),
-    },
-  });
+  const challenge = ownChallenge(exchange, access, scope, why);
   const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
   if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
   // 401, not 403: clients whose token is too narrow ask for another one.

@@ -78,7 +78,11 @@ export class Catalog {
     for (const route of edge.routes.filter((one) => one.registry === asked.registry)) {
       const endings: Ending[] = [];
       let listed = false;
-      for (const attempt of planAttempts(edge, route, `${route.prefix}any`, 'control', false)) {
+      const authority = edge.access?.authority;
+      const attempts = planAttempts(exchange, edge, route, `${route.prefix}any`, 'control', false).filter(
+        ({ upstream }) => authority === undefined || upstream === authority,
+      );
+      for (const attempt of attempts) {
         const listing = await onceFor(listings, attempt, () => list(exchange, edge, asked, attempt));
         if ('refused' in listing) return listing.refused;
         if ('failed' in listing) {

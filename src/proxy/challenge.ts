@@ -3,6 +3,7 @@ import { renameScopes } from '../oci/scope.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { nameForClient } from './names.ts';
+import { authorityOf, ownChallenge } from './own-challenge.ts';
 import { TOKEN_PATH } from './parse.ts';
 
 /**
@@ -16,6 +17,8 @@ export async function translateChallenges(
   upstream: { name: string; url: string },
   header: string | undefined,
 ): Promise<[string, string][]> {
+  // Clients have no way to the upstream's own token service then; what it does not take any more is a token of the edge's.
+  if (edge.access) return [['www-authenticate', ownChallenge(exchange, edge.access, '', 'invalid_token')]];
   const fields: [string, string][] = [];
   for (const challenge of parseChallenges(header)) {
     const translated =
@@ -47,10 +50,4 @@ async function translateBearer(
   const renamed = renameScopes(scope ?? '', (name) => nameForClient(edge, registry, upstream.name, name));
   if (renamed !== '') parameters.scope = renamed;
   return { scheme: challenge.scheme, parameters };
-}
-
-/** Host and port by which the client reached the edge. */
-export function authorityOf({ headers }: Exchange): string {
-  const authority = headers[':authority'] ?? headers.host ?? '';
-  return Array.isArray(authority) ? (authority[0] ?? '') : authority;
 }

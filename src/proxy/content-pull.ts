@@ -16,7 +16,7 @@ export async function fetchContent(
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
   const isRotten = (upstream: string) => request.kind === 'blob' && edge.copies.isRotten(upstream, request.digest);
   const planned = () => {
-    const attempts = planAttempts(edge, route, request.repository, trafficClass, blobHead);
+    const attempts = planAttempts(exchange, edge, route, request.repository, trafficClass, blobHead);
     return blobHead ? attempts : soundFirst(attempts, isRotten, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {

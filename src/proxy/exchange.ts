@@ -43,6 +43,7 @@ export class Exchange {
       | 'tag'
       | 'verified'
       | 'user'
+      | 'grant'
     >
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */

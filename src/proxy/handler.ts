@@ -25,6 +25,7 @@ import { isPull, type ManifestRequest, type PullRequest } from './reading.ts';
 import { relay } from './relay.ts';
 import type { Reply } from './reply.ts';
 import { settle } from './settle.ts';
+import { reconsidered } from './strangers.ts';
 import { fetchToken } from './token.ts';
 
 type Registry = Extract<Asked, { kind: 'registry' }>;
@@ -90,7 +91,11 @@ export class Handler {
     const route = findRoute(this.#edge.routes, registry, request.repository);
     if (!route) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');
     exchange.notes.route = route.prefix;
-    if (isPull(request)) return this.#pull(exchange, asked, request, route);
+    if (isPull(request)) {
+      return this.#pull(exchange, asked, request, route).catch((error: unknown) => {
+        throw reconsidered(exchange, this.#edge, error);
+      });
+    }
     const plan = await planWrite(this.#edge, route, registry, request);
     const answer = await fetchPush(exchange, this.#edge, this.#carrier, plan);
     notePush(this.#edge, plan, answer);

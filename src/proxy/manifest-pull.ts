@@ -40,7 +40,7 @@ export async function fetchManifest(
   const place = placeOfTag(route, request);
   const plan = (asked: ManifestRequest): PullPlan => ({
     route,
-    attempts: planAttempts(edge, route, asked.repository, 'control', false),
+    attempts: planAttempts(exchange, edge, route, asked.repository, 'control', false),
     reading: (attempt) => readingFor(exchange, edge, asked, attempt),
     absent: absentCode(asked),
   });

@@ -1,5 +1,5 @@
 import { readForm, readQuery } from '../auth/token-request.ts';
-import type { TokenGrant } from '../auth/token-service.ts';
+import type { TokenGrant } from '../auth/tokens.ts';
 import { OciError } from '../oci/error.ts';
 import type { Access } from './access.ts';
 import { callerOf } from './authorize.ts';
@@ -28,8 +28,11 @@ export async function fetchOwnToken(exchange: Exchange, access: Access, query: U
   if ('refused' in grant) {
     if (grant.refused === 'wait')
       throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords', { retryAfter: Math.ceil(grant.waitMs / 1000) });
+    if (grant.refused === 'unavailable')
+      throw new OciError('UNAVAILABLE', `who may do what cannot be asked now: ${grant.detail}`, { retryAfter: 5 });
     throw wrong(exchange, access);
   }
+  if (grant.remembered) exchange.notes.grant = 'remembered';
   if (grant.user !== undefined) exchange.notes.user = grant.user;
   return jsonReply(200, contentOf(exchange, grant), [['cache-control', 'no-store']]);
 }

@@ -4,9 +4,11 @@ import type { ErrorCode } from '../oci/error.ts';
 import { OciError } from '../oci/error.ts';
 import type { AttemptResult, Reading } from './attempt.ts';
 import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
 
 import { Race } from './race.ts';
 import type { PullScope } from './scope.ts';
+import { closedTo } from './strangers.ts';
 
 export interface PullPlan {
   route: Route;
@@ -35,13 +37,16 @@ export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }>
 
 /** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
+  exchange: Exchange,
   edge: Edge,
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
   blobHead: boolean,
 ): Attempt[] {
-  return planPull({ route, repository, class: trafficClass, blobHead }, edge.views(), edge.turn(), Date.now());
+  const asked = { route, repository, class: trafficClass, blobHead };
+  const closed = closedTo(exchange, edge);
+  return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) => upstream !== closed);
 }
 
 /**

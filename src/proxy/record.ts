@@ -61,6 +61,8 @@ export interface RequestRecord {
   reference?: string;
   /** Who asked, where the edge itself asks who clients are. */
   user?: string;
+  /** A token was given on the word of an authority that could not be asked. */
+  grant?: 'remembered';
   /** Prefix of the route that was taken. */
   route?: string;
   /** Upstream whose answer was relayed. */

@@ -39,7 +39,7 @@ export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, exten
     if (alive) slow.add(broken.url);
     else count(broken);
     const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
-    const attempts = brokenLast(planned(edge, pull), broken.url).filter(({ url }) => usable(url));
+    const attempts = brokenLast(planned(exchange, edge, pull), broken.url).filter(({ url }) => usable(url));
     const leg = await findLeg(exchange, edge, { pull, extent, from }, attempts);
     const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
     if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
@@ -53,8 +53,8 @@ export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, exten
   };
 }
 
-function planned(edge: Edge, { route, request }: BlobPull): Attempt[] {
-  const attempts = planAttempts(edge, route, request.repository, 'data', false);
+function planned(exchange: Exchange, edge: Edge, { route, request }: BlobPull): Attempt[] {
+  const attempts = planAttempts(exchange, edge, route, request.repository, 'data', false);
   if (request.kind !== 'blob') return attempts;
   return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), false);
 }

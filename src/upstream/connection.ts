@@ -1,5 +1,6 @@
 import tls from 'node:tls';
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
+import type { Scope } from '../oci/scope.ts';
 import { Authorizer, type StaticUser } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
 import type { Network } from './network.ts';
@@ -7,6 +8,7 @@ import { redirectTarget } from './redirect.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
 import { fetchToken } from './token-service.ts';
 import { UpstreamError } from './upstream-error.ts';
+import { type UserAnswer, UserTokens } from './user-tokens.ts';
 
 /** A request to an upstream URL in the upstream's own names. */
 export interface UpstreamCall {
@@ -60,6 +62,7 @@ export class Connection {
   readonly #config: UpstreamConfig;
   readonly #own: Authorizer | undefined;
   readonly #probes: Authorizer;
+  #users: UserTokens | undefined;
   /** Until when it is taken for open; epoch milliseconds. */
   #openUntil = 0;
 
@@ -135,6 +138,26 @@ export class Connection {
     this.#openUntil = 0;
     this.#own?.forget(scopes);
     this.#own?.learn(wwwAuthenticate, undefined, scopes);
+  }
+
+  /**
+   * Asks about a user of the upstream's own. The signal bounds all of it.
+   * @param realmHosts further hosts whose token service may be given the password
+   */
+  askForUser(
+    basic: string,
+    scopes: readonly Scope[],
+    realmHosts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<UserAnswer> {
+    this.#users ??= new UserTokens({
+      upstream: this.url,
+      realmHosts,
+      send: (path, headers, cut) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal: cut }),
+      sendElsewhere: (url, headers, cut) =>
+        this.#client.sendElsewhere(url, { method: 'GET', path: '', headers, signal: cut }),
+    });
+    return unlessAborted(signal, this.#users.ask(basic, scopes, signal));
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */

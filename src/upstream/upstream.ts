@@ -2,6 +2,7 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
+import type { Scope } from '../oci/scope.ts';
 import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
 import type { UpstreamEvents } from './events.ts';
@@ -9,6 +10,8 @@ import type { Network } from './network.ts';
 import type { ProbeReport } from './probe.ts';
 import { Prober } from './prober.ts';
 import { Replica } from './replica.ts';
+import { asUpstreamError, UpstreamError } from './upstream-error.ts';
+import type { UserAnswer } from './user-tokens.ts';
 
 interface Member {
   replica: Replica;
@@ -74,6 +77,28 @@ export class Upstream {
   /** Tells loudly that it has a blob whose bytes are wrong. */
   copyRotten(digest: string): void {
     this.#events.rotten(this.name, digest);
+  }
+
+  /**
+   * Asks the upstream about a user of its own, at the first URL that is well.
+   * @throws UpstreamError if it is down, or cannot say within its deadline for manifests
+   */
+  async askForUser(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
+    const { state, reason, replicas, unhealthy } = this.view();
+    if (state === 'down') throw new UpstreamError('connect', `${this.name} is down: ${reason}`);
+    if (unhealthy.includes('database'))
+      throw new UpstreamError('authority-dead', `the database of ${this.name} is down`);
+    const replica = replicas.find((one) => one.state === 'up') ?? replicas[0];
+    const connection = replica && this.connection(replica.url);
+    if (!connection) throw new UpstreamError('connect', `${this.name} has no URL that could be asked`);
+    const signal = AbortSignal.timeout(this.config.deadlines.manifest);
+    try {
+      return await connection.askForUser(basic, scopes, realmHosts, signal);
+    } catch (error) {
+      throw signal.aborted
+        ? new UpstreamError('first-byte', `${this.name} does not answer in time`)
+        : asUpstreamError(error);
+    }
   }
 
   view(): UpstreamView {

@@ -1,0 +1,250 @@
+import { hash } from 'node:crypto';
+import { ACTIONS } from '../config/access-rule.ts';
+import { formatScope, type Scope } from '../oci/scope.ts';
+import type { UserAnswer } from '../upstream/user-tokens.ts';
+import type { Place } from './authority.ts';
+import { addressKey, type Caller, userKey } from './caller.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import type { Grants } from './grants.ts';
+import type { TokenBox } from './token-box.ts';
+import type { TokenRequest } from './token-request.ts';
+import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
+
+/** A repository of which the authority decides. */
+export interface DelegatedPlace extends Place {
+  /** Its name there; undefined: the authority knows nothing of this route. */
+  onAuthority: string | undefined;
+}
+
+export interface DelegatedTokensOptions {
+  /** @throws what says in its `summary` why the authority cannot be asked */
+  ask: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
+  grants: Grants;
+  box: TokenBox;
+  failures: FailureLimit;
+  /** Name of the service that tokens are for. */
+  service: string;
+  /** Every registry's repository of that name that a route leads to. */
+  places: (repository: string) => readonly DelegatedPlace[];
+  /** Milliseconds. */
+  lifetime: number;
+  refreshLifetime: number;
+  now?: () => number;
+}
+
+/** What is asked for, place by place. */
+interface Wanted {
+  place: DelegatedPlace;
+  /** As the client asked. */
+  scope: Scope;
+  onAuthority: Scope;
+}
+
+interface Login {
+  user: string;
+  password: string;
+}
+
+/** Tokens made in an outage are short: their bearer is to come back when the authority can be asked again. */
+const OUTAGE_MS = 300_000;
+/** Users of whom the authority is asked for the first time at once. */
+const MAX_FIRST = 256;
+const BUSY_MS = 1000;
+export const DELEGATED = 'delegated';
+
+/**
+ * `auth.mode: delegate`: the push upstream decides. Its own token for the user travels inside the edge's, so that no state is needed and
+ * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
+ */
+export class DelegatedTokens implements Tokens {
+  readonly #options: DelegatedTokensOptions;
+  readonly #now: () => number;
+  /** Users whose password is asked about for the first time. */
+  readonly #first = new Map<string, Promise<unknown>>();
+
+  constructor(options: DelegatedTokensOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async answer(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+    const { credentials } = request;
+    if (credentials.kind === 'none') return caller.anonymous ? this.#anonymous(request) : { refused: 'credentials' };
+    if (credentials.kind === 'password') return this.#limited(credentials, request, caller);
+    const login = await this.#loginIn(credentials.token);
+    return login ? this.#limited(login, request, caller) : { refused: 'credentials' };
+  }
+
+  async #limited(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+    const { failures, grants } = this.#options;
+    const mark = hash('sha256', JSON.stringify(login), 'base64');
+    // A herd that comes with one password for the first time is let in after the first of it.
+    for (let first = this.#first.get(mark); first; first = this.#first.get(mark)) await first;
+    const address = addressKey(caller.address);
+    const held = failures.wait([address]);
+    if (held > 0) return { refused: 'wait', waitMs: held };
+    // Whoever was right before is not locked out by others who try the same name.
+    if (grants.knows(login.user, login.password) > 0) return this.#decide(login, request);
+    const waitMs = failures.wait([userKey(login.user)]);
+    if (waitMs > 0) failures.failed([address]);
+    if (waitMs > 0) return { refused: 'wait', waitMs };
+    if (this.#first.size >= MAX_FIRST) return { refused: 'wait', waitMs: BUSY_MS };
+    failures.failed([userKey(login.user)]);
+    const decision = this.#decide(login, request);
+    this.#first.set(mark, decision);
+    const decided = await decision.finally(() => this.#first.delete(mark));
+    // In an outage too: what nobody can say may be a guess.
+    if (!('refused' in decided)) failures.forgive([userKey(login.user)]);
+    else failures.failed([address]);
+    return decided;
+  }
+
+  async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+    const { ask, grants } = this.#options;
+    const wanted = this.#wanted(request.scopes);
+    const { user, password } = login;
+    let answer: UserAnswer;
+    try {
+      answer = await ask(basicOf(login), unique(wanted.map(({ onAuthority }) => onAuthority)));
+    } catch (error) {
+      return this.#recalled(login, request, wanted, summaryOf(error));
+    }
+    if (answer.outcome === 'refused') {
+      grants.forget(user, password);
+      return { refused: 'credentials' };
+    }
+    const { granted, authorization, expiresIn } = answer;
+    const access = wanted.flatMap((one) => {
+      const same = granted.find((scope) => scope.type === one.onAuthority.type && scope.name === one.onAuthority.name);
+      const actions = one.onAuthority.actions.filter((action) => same?.actions.includes(action));
+      return actions.length > 0 ? [{ ...one, actions }] : [];
+    });
+    const pulls = new Set(
+      access
+        .filter(({ scope, actions }) => scope.type === 'repository' && actions.includes('pull'))
+        .map(({ place }) => place.name),
+    );
+    grants.forget(
+      user,
+      password,
+      wanted
+        .filter((one) => one.onAuthority.actions.includes('pull') && !pulls.has(one.place.name))
+        .map(({ place }) => place.name),
+    );
+    grants.remember(user, password, [...pulls]);
+    const lifetime = Math.min(this.#options.lifetime, (expiresIn ?? Number.POSITIVE_INFINITY) * 1000);
+    return this.#grant(login, request, access, { authorization, lifetime });
+  }
+
+  /** The authority cannot be asked: exactly what it let this very user pull within the time that it is remembered. */
+  #recalled(
+    login: Login,
+    request: TokenRequest,
+    wanted: readonly Wanted[],
+    detail: string,
+  ): Promise<TokenGrant> | TokenRefusal {
+    const { grants } = this.#options;
+    const { user, password } = login;
+    let left = grants.knows(user, password);
+    if (left === 0) return { refused: 'unavailable', detail };
+    const access = wanted.flatMap((one) => {
+      const mine = one.scope.type === 'repository' ? grants.recalls(user, password, one.place.name) : 0;
+      if (mine === 0 || !one.onAuthority.actions.includes('pull')) return [];
+      left = Math.min(left, mine);
+      return [{ ...one, actions: ['pull'] }];
+    });
+    if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
+    const lifetime = Math.min(this.#options.lifetime, OUTAGE_MS, left);
+    return this.#grant(login, request, access, { authorization: undefined, lifetime });
+  }
+
+  async #grant(
+    login: Login,
+    { offline }: TokenRequest,
+    access: readonly (Wanted & { actions: string[] })[],
+    { authorization, lifetime }: { authorization: string | undefined; lifetime: number },
+  ): Promise<TokenGrant> {
+    const { box, service, refreshLifetime } = this.#options;
+    const { user } = login;
+    const issued = this.#now();
+    const claims = { user, service, issued, basis: DELEGATED };
+    const token = await box.seal({
+      ...claims,
+      use: 'access',
+      access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.name, actions })),
+      expires: issued + lifetime,
+      upstream: authorization,
+    });
+    const refreshToken = offline
+      ? await box.seal({
+          ...claims,
+          use: 'refresh',
+          access: [],
+          expires: issued + refreshLifetime,
+          secret: login.password,
+        })
+      : undefined;
+    const scope = unique(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
+      .map(formatScope)
+      .join(' ');
+    const remembered = authorization === undefined;
+    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, remembered };
+  }
+
+  async #anonymous({ scopes }: TokenRequest): Promise<TokenGrant> {
+    const { box, service, lifetime, places } = this.#options;
+    const issued = this.#now();
+    const open = scopes.filter(({ type, actions }) => type === 'repository' && actions.includes('pull'));
+    const access = open.flatMap((scope) =>
+      places(scope.name)
+        .filter(({ anonymous }) => anonymous)
+        .map(({ name }) => ({ ...scope, name, actions: ['pull'] })),
+    );
+    const token = await box.seal({
+      use: 'access',
+      user: undefined,
+      service,
+      issued,
+      access,
+      expires: issued + lifetime,
+    });
+    const scope = access.map(formatScope).join(' ');
+    return { user: undefined, token, refreshToken: undefined, expiresIn: Math.floor(lifetime / 1000), issued, scope };
+  }
+
+  #wanted(scopes: readonly Scope[]): Wanted[] {
+    return scopes.flatMap((scope) => {
+      if (scope.type === 'registry')
+        return [{ place: { name: scope.name, anonymous: false, onAuthority: scope.name }, scope, onAuthority: scope }];
+      if (scope.type !== 'repository') return [];
+      const asked = scope.actions.includes('*') ? [...ACTIONS] : scope.actions;
+      return this.#options.places(scope.name).flatMap((place) => {
+        const name = place.onAuthority;
+        return name === undefined ? [] : [{ place, scope, onAuthority: { type: scope.type, name, actions: asked } }];
+      });
+    });
+  }
+
+  async #loginIn(token: string): Promise<Login | undefined> {
+    const opened = await this.#options.box.open(token);
+    if (!('claims' in opened)) return undefined;
+    const { use, service, user, secret } = opened.claims;
+    const fits = use === 'refresh' && service === this.#options.service;
+    return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
+  }
+}
+
+function basicOf({ user, password }: Login): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+/** Each name once: several of a client's may lead to one place, and one name to several. */
+function unique(scopes: readonly Scope[]): Scope[] {
+  return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
+    first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
+  );
+}
+
+function summaryOf(error: unknown): string {
+  return error instanceof Error && 'summary' in error ? String(error.summary) : 'it does not answer';
+}

@@ -1,0 +1,49 @@
+import t from 'tap';
+import { FailureLimit } from '../../src/auth/failure-limit.ts';
+
+t.test('so many at once, then one in a while', async (t) => {
+  let now = 1_000_000;
+  const limit = new FailureLimit(3, 1000, () => now);
+  const wait = () => limit.wait(['a']);
+  t.equal(wait(), 0);
+  for (let failure = 0; failure < 3; failure += 1) {
+    t.equal(wait(), 0, `failure ${failure}`);
+    limit.failed(['a']);
+  }
+  t.equal(wait(), 1000);
+  now += 400;
+  t.equal(Math.round(wait()), 600);
+  now += 600;
+  t.equal(wait(), 0);
+  limit.failed(['a']);
+  t.equal(wait(), 1000);
+  now += 3000;
+  limit.failed(['a']);
+  t.equal(wait(), 0, 'the others are forgotten');
+});
+
+t.test('any key that is full counts, and no other', async (t) => {
+  const limit = new FailureLimit(2, 1000, () => 0);
+  limit.failed(['a', 'u']);
+  limit.failed(['b', 'u']);
+  t.equal(limit.wait(['u']), 1000);
+  t.equal(limit.wait(['c', 'u']), 1000);
+  t.equal(limit.wait(['a']), 0);
+  t.equal(limit.wait(['c']), 0);
+  t.equal(limit.wait([]), 0);
+});
+
+t.test('a clock that goes back locks nobody out for longer', async (t) => {
+  let now = 10_000_000;
+  const limit = new FailureLimit(3, 1000, () => now);
+  limit.failed(['a']);
+  now -= 3_600_000;
+  t.equal(limit.wait(['a']), 0);
+});
+
+t.test('it stays bounded', async (t) => {
+  const limit = new FailureLimit(1, 1000, () => 0);
+  for (let key = 0; key <= 10_000; key += 1) limit.failed([`k${key}`]);
+  t.equal(limit.wait(['k0']), 0, 'the oldest is forgotten');
+  t.equal(limit.wait(['k10000']), 1000);
+});

@@ -1,0 +1,172 @@
+import t from 'tap';
+import type { Permit } from '../../src/auth/guard.ts';
+import {
+  asked,
+  Clock,
+  deedOf,
+  granted,
+  hashOf,
+  inside,
+  LIFETIME,
+  login,
+  type MadeOptions,
+  made,
+  nobody,
+  outside,
+} from './made-service.ts';
+
+const hashes = { ann: await hashOf('secret') };
+const access = { ann: ['team/** pull,push', 'team/app delete', 'from/** pull'] };
+const ann = login('ann', 'secret');
+const permitted = { user: 'ann' };
+const noToken = { refused: 'no-token' };
+const invalid = { refused: 'invalid_token' };
+const narrow = { refused: 'insufficient_scope' };
+
+async function tokenFor(scopes: string, options: MadeOptions = {}, credentials = ann): Promise<string> {
+  const { tokens } = made({ hashes, access, ...options });
+  return `Bearer ${granted(await tokens.answer(asked(credentials, scopes, true), outside)).token}`;
+}
+
+async function anonymousToken(scopes: string): Promise<string> {
+  return `Bearer ${granted(await made({ hashes, access }).tokens.answer(asked(nobody, scopes), inside)).token}`;
+}
+
+t.test('what a token opens', async (t) => {
+  const { guard } = made({ hashes, access });
+  const pull = await tokenFor('repository:team/app:pull');
+  const push = await tokenFor('repository:team/app:pull,push repository:from/a:pull');
+  const rows: [string, string, Parameters<typeof guard.check>[1], Permit][] = [
+    ['a pull', pull, { deeds: [deedOf('team/app', 'pull')] }, permitted],
+    ['a push with a token to pull', pull, { deeds: [deedOf('team/app', 'pull', 'push')] }, narrow as Permit],
+    ['another repository', pull, { deeds: [deedOf('team/other', 'pull')] }, narrow as Permit],
+    ['one that begins like it', pull, { deeds: [deedOf('team/app2', 'pull')] }, narrow as Permit],
+    ['one below it', pull, { deeds: [deedOf('team/app/x', 'pull')] }, narrow as Permit],
+    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, permitted],
+    ['a deletion that was not asked for', push, { deeds: [deedOf('team/app', 'delete')] }, narrow as Permit],
+    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, permitted],
+    [
+      'a mount from what the token does not open',
+      push,
+      { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/b', 'pull')] },
+      narrow as Permit,
+    ],
+    ['the ping', pull, { deeds: [] }, permitted],
+    ['the catalog', pull, 'named', permitted],
+  ];
+  for (const [name, token, need, expected] of rows)
+    t.strictSame(await guard.check(token, need, outside), expected, name);
+});
+
+t.test('a mount from a repository that the user may not pull', async (t) => {
+  const options = { hashes, access: { ann: ['team/** pull,push'] } };
+  const token = await tokenFor('repository:team/app:pull,push repository:secret/a:pull', options);
+  const deeds = [deedOf('team/app', 'pull', 'push'), deedOf('secret/a', 'pull')];
+  t.strictSame(await made(options).guard.check(token, { deeds }, outside), narrow);
+});
+
+t.test('headers that are no token', async (t) => {
+  const { guard } = made({ hashes, access });
+  const need = { deeds: [deedOf('team/app', 'pull')] };
+  const token = await tokenFor('repository:team/app:pull');
+  t.strictSame(await guard.check(undefined, need, outside), noToken);
+  const basic = `Basic ${Buffer.from('ann:secret').toString('base64')}`;
+  const headers = [
+    '',
+    'Bearer',
+    'Bearer ',
+    'Bearer x',
+    basic,
+    token.slice(7),
+    `${token}, ${token}`,
+    `${token} x`,
+    `x ${token}`,
+  ];
+  for (const header of headers) t.strictSame(await guard.check(header, need, outside), invalid, header.slice(0, 20));
+  t.strictSame(await guard.check(token.replace('Bearer', 'bearer '), need, outside), permitted);
+  t.strictSame(guard.check(token, need, outside), permitted, 'the second time nothing is waited for');
+});
+
+t.test('tokens that stand on nothing any more', async (t) => {
+  const token = await tokenFor('repository:team/app:pull');
+  const clock = new Clock();
+  clock.now += LIFETIME + 60_001;
+  const rows: [string, MadeOptions, unknown][] = [
+    ['nothing changed', {}, permitted],
+    ['another service', { service: 'other.example.io' }, invalid],
+    ['another key', { secrets: [Buffer.alloc(32)] }, invalid],
+    ['the user is gone', { hashes: {} }, invalid],
+    ['another password', { hashes: { ann: await hashOf('secret') } }, invalid],
+    ['expired', { clock }, invalid],
+    ['other rules', { access: { ann: ['other/** pull'] } }, narrow],
+    ['no rules', { access: {} }, narrow],
+    ['fewer actions', { access: { ann: ['team/** push'] } }, narrow],
+  ];
+  for (const [name, options, expected] of rows) {
+    const { guard } = made({ hashes, access, ...options });
+    const need = { deeds: [deedOf('team/app', 'pull')] };
+    t.strictSame(await guard.check(token, need, outside), expected, name);
+    t.strictSame(await guard.check(token, need, outside), expected, `${name}, from memory`);
+  }
+});
+
+t.test('rules that were widened since open no more than was asked for', async (t) => {
+  const token = await tokenFor('repository:team/app:pull,delete repository:other/a:pull');
+  const { guard } = made({ hashes, access: { ann: ['** pull,push,delete'] } });
+  t.strictSame(await guard.check(token, { deeds: [deedOf('team/app', 'delete')] }, outside), permitted);
+  t.strictSame(await guard.check(token, { deeds: [deedOf('team/app', 'push')] }, outside), narrow);
+  t.strictSame(await guard.check(token, { deeds: [deedOf('other/a', 'pull')] }, outside), narrow);
+});
+
+t.test('a refresh token opens nothing', async (t) => {
+  const { tokens, guard } = made({ hashes, access });
+  const { refreshToken } = granted(await tokens.answer(asked(ann, 'repository:team/app:pull', true), outside));
+  for (const need of ['named', { deeds: [] }, { deeds: [deedOf('team/app', 'pull')] }] as const)
+    t.strictSame(await guard.check(`Bearer ${refreshToken}`, need, outside), invalid);
+});
+
+t.test('networks that may pull without credentials', async (t) => {
+  const { guard } = made({ hashes, access });
+  const open = { deeds: [deedOf('open-a', 'pull')] };
+  const rows: [string, Parameters<typeof guard.check>[1], unknown][] = [
+    ['an open repository', open, { user: undefined }],
+    ['a push', { deeds: [deedOf('open-a', 'pull', 'push')] }, noToken],
+    ['a deletion', { deeds: [deedOf('open-a', 'delete')] }, noToken],
+    ['another repository', { deeds: [deedOf('team/app', 'pull')] }, noToken],
+    ['an open one and another', { deeds: [deedOf('open-a', 'pull'), deedOf('team/app', 'pull')] }, noToken],
+    ['the ping, which says where tokens are', { deeds: [] }, noToken],
+    ['the catalog', 'named', noToken],
+  ];
+  for (const [name, need, expected] of rows) {
+    t.strictSame(await guard.check(undefined, need, inside), expected, name);
+    t.strictSame(await guard.check(undefined, need, outside), noToken, `${name}, from outside`);
+  }
+  t.strictSame(await guard.check('Bearer x', open, inside), invalid, 'a bad token is told to be bad');
+});
+
+t.test('a token of nobody in particular', async (t) => {
+  const { guard } = made({ hashes, access });
+  const token = await anonymousToken('repository:open-a:pull');
+  const open = { deeds: [deedOf('open-a', 'pull')] };
+  t.strictSame(await guard.check(token, open, inside), { user: undefined });
+  t.strictSame(await guard.check(token, { deeds: [] }, inside), { user: undefined }, 'the ping');
+  t.strictSame(await guard.check(token, open, outside), narrow, 'carried out of the networks');
+  t.strictSame(await guard.check(token, { deeds: [] }, outside), narrow, 'the ping from there');
+  t.strictSame(await guard.check(token, { deeds: [deedOf('open-b', 'pull')] }, inside), narrow, 'not asked for');
+  t.strictSame(await guard.check(token, { deeds: [deedOf('open-a', 'pull', 'push')] }, inside), narrow);
+  t.strictSame(await guard.check(token, 'named', inside), narrow, 'the catalog');
+  const closed = { deeds: [{ ...deedOf('open-a', 'pull'), place: { name: 'open-a', anonymous: false } }] };
+  t.strictSame(await guard.check(token, closed, inside), narrow, 'the route says so no more');
+});
+
+t.test('one name in two registries: each is judged by its own rules', async (t) => {
+  const places = (name: string) => [name, `docker.io/${name}`].map((one) => ({ name: one, anonymous: false }));
+  const options = { hashes, access: { ann: ['docker.io/** pull'] }, places };
+  const token = await tokenFor('repository:library/a:pull', options);
+  const { guard } = made(options);
+  const deedAt = (name: string) => ({
+    deeds: [{ repository: 'library/a', place: { name, anonymous: false }, actions: ['pull'] as const }],
+  });
+  t.strictSame(await guard.check(token, deedAt('docker.io/library/a'), outside), permitted);
+  t.strictSame(await guard.check(token, deedAt('library/a'), outside), narrow);
+});
