@@ -10,6 +10,8 @@ import { tool } from './tool.ts';
 export interface RegistryOptions {
   /** Keep facts about blobs in memory, as most installations do. Default: true. */
   cache?: boolean;
+  /** Its configuration's `auth`. Default: open. */
+  auth?: object;
 }
 
 /** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
@@ -19,13 +21,15 @@ export class Registry {
   readonly #configFile: string;
   readonly #logFile: string;
   readonly #cache: boolean;
+  readonly #auth: object | undefined;
   #port = 0;
 
-  constructor(owner: Owner, { cache = true }: RegistryOptions = {}) {
+  constructor(owner: Owner, { cache = true, auth }: RegistryOptions = {}) {
     const folder = temporaryFolder(owner);
     this.#configFile = join(folder, 'config.yml');
     this.#logFile = join(folder, 'registry.log');
     this.#cache = cache;
+    this.#auth = auth;
     this.storage = new RegistryStorage(join(folder, 'storage'));
     this.#program = new Program(owner, {
       command: tool('docker-registry'),
@@ -89,6 +93,7 @@ export class Registry {
         ...(this.#cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
       },
       http: { addr: `127.0.0.1:${this.#port}` },
+      ...(this.#auth === undefined ? {} : { auth: this.#auth }),
     };
   }
 }

@@ -1,11 +1,11 @@
-import type { ContainerClient } from './container-client.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
 import { Containerd } from './containerd.ts';
 import { Crane } from './crane.ts';
 import { type Edge, startEdge } from './edge.ts';
 import { HttpsClient } from './https-client.ts';
 import { type Image, type ImageOptions, writeImage } from './image.ts';
 import { Podman } from './podman.ts';
-import { type Registry, startRegistry } from './registry.ts';
+import { type Registry, type RegistryOptions, startRegistry } from './registry.ts';
 import { Skopeo } from './skopeo.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 
@@ -15,19 +15,23 @@ export class Site {
   readonly harbor: Registry;
   readonly gcr: Registry;
   readonly edge: Edge;
+  readonly #pusher: ClientUser | undefined;
 
-  constructor(owner: Owner, parts: { harbor: Registry; gcr: Registry; edge: Edge }) {
+  constructor(owner: Owner, parts: { harbor: Registry; gcr: Registry; edge: Edge; pusher?: ClientUser | undefined }) {
     this.owner = owner;
     this.harbor = parts.harbor;
     this.gcr = parts.gcr;
     this.edge = parts.edge;
+    this.#pusher = parts.pusher;
   }
 
   /** Puts a new image on both registries, past the edge: `library/NAME` on the primary, `example-project/NAME` on the fallback. */
   async seed(name: string, options?: ImageOptions): Promise<Image> {
     const image = await writeImage(temporaryFolder(this.owner), options);
     const skopeo = new Skopeo(this.owner);
+    skopeo.as(this.harbor.address, this.#pusher);
     await skopeo.push(image.folder, `${this.harbor.address}/library/${name}`);
+    skopeo.as(this.gcr.address, undefined);
     await skopeo.push(image.folder, `${this.gcr.address}/example-project/${name}`);
     return image;
   }
@@ -63,20 +67,29 @@ export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', 'cran
 /**
  * Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped.
  * @param primary adds to the configuration of the upstream `harbor`
+ * @param options of the registry behind it, and who pushes there
  */
 export async function startSite(
   owner: Owner,
   config: Record<string, unknown> = {},
   primary: (harbor: Registry) => Promise<Record<string, unknown>> = async () => ({}),
+  { registry, pusher }: { registry?: RegistryOptions; pusher?: ClientUser } = {},
 ): Promise<Site> {
-  const [harbor, gcr] = await Promise.all([startRegistry(owner), startRegistry(owner)]);
+  const [harbor, gcr] = await Promise.all([startRegistry(owner, registry), startRegistry(owner)]);
   const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
-  await new Skopeo(owner).push(canary.folder, `${harbor.address}/library/canary:latest`);
+  const skopeo = new Skopeo(owner);
+  skopeo.as(harbor.address, pusher);
+  await skopeo.push(canary.folder, `${harbor.address}/library/canary:latest`);
   // The shipped timeout, twice: two cores run registries, clients and tests at once, and a late probe is no outage.
   const times = { interval: '500ms', fastInterval: '100ms', timeout: '2s', holdDown: '2s', settle: '500ms' };
+  const own = await primary(harbor);
   const edge = await startEdge(owner, {
     upstreams: {
-      harbor: { urls: [harbor.url], probe: { canary: 'library/canary:latest', ...times }, ...(await primary(harbor)) },
+      harbor: {
+        urls: [harbor.url],
+        ...own,
+        probe: { canary: 'library/canary:latest', ...times, ...(own.probe as object | undefined) },
+      },
       gcr: { urls: [gcr.url], probe: times },
     },
     routes: [
@@ -89,7 +102,7 @@ export async function startSite(
     ...config,
   });
   await edge.waitFor((status) => isUp(status, 'harbor') && isUp(status, 'gcr'));
-  return new Site(owner, { harbor, gcr, edge });
+  return new Site(owner, { harbor, gcr, edge, pusher });
 }
 
 function isUp(status: Awaited<ReturnType<Edge['status']>>, name: string): boolean {
