@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../proxy/record.ts';
+import { AccessMetrics } from './access-metrics.ts';
 import { PullMetrics } from './pull-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -25,6 +26,7 @@ export class Metrics implements Observer {
   readonly #registry = new Registry();
   readonly #requests = new RequestMetrics(this.#registry);
   readonly #pulls = new PullMetrics(this.#registry);
+  readonly #access = new AccessMetrics(this.#registry);
   readonly #gauges = new StateGauges();
 
   constructor(sources: MetricsSources) {
@@ -40,6 +42,7 @@ export class Metrics implements Observer {
   record(request: RequestRecord): void {
     this.#requests.record(request);
     this.#pulls.record(request);
+    this.#access.record(request);
   }
 
   /** All metrics in the exposition format, the state of upstreams taken now. */

@@ -97,6 +97,10 @@ for (const [name, auth] of Object.entries({ bearer: {}, basic: { scheme: 'basic'
     t.equal((await pull(client, await ask(client, ANN))).status, 200);
     t.notMatch(site.edge.log, /Tr0ub4dor|hunter2|eyJ/, 'no secret is in the log');
     t.match(site.edge.log, /"grant":"remembered"/, 'what was given on memory is');
+    const metrics = (await site.edge.admin('/metrics')).body;
+    t.match(metrics, /^breakwater_tokens_total\{result="remembered"\} [1-9]/m);
+    t.match(metrics, /^breakwater_tokens_total\{result="refused"\} 2$/m);
+    t.match(metrics, /^breakwater_tokens_total\{result="unavailable"\} 3$/m);
   });
 }
 
