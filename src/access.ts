@@ -28,11 +28,10 @@ export function accessOf(loaded: Loaded, parts: AccessParts): Access | undefined
 
 function localAccess({ config, material }: Loaded, { routes, memory }: AccessParts): Access {
   const { failures } = memory;
-  const secret = material.key ?? memory.secret;
   const { auth, hostname: service } = config;
   const rules = new AccessRules(auth.access, auth.groups);
   const authority = new LocalAuthority(new Passwords(material.passwords?.users ?? new Map()), rules);
-  const box = new TokenBox([secret]);
+  const box = new TokenBox(memory.secretsWith(material.keys));
   const places = (repository: string) => placesOf(routes, undefined, repository);
   const lifetimes = { lifetime: auth.tokenLifetime, refreshLifetime: auth.refreshLifetime };
   return {
@@ -47,12 +46,11 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
 
 function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memory }: AccessParts): Access {
   const { failures, grants } = memory;
-  const secret = material.key ?? memory.secret;
   const { auth, hostname: service } = config;
   const name = Object.keys(config.upstreams).find((one) => config.upstreams[one]?.credentials === 'forward');
   const authority = upstreams.get(name ?? '');
   if (name === undefined || !authority) throw new Error('auth.mode delegate without an upstream that decides');
-  const box = new TokenBox([secret]);
+  const box = new TokenBox(memory.secretsWith(material.keys));
   // What a token opens was the authority's to say when it was made; it says so again at each request that reaches it.
   const standing = { basis: () => DELEGATED, may: () => true };
   return {

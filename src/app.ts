@@ -64,7 +64,8 @@ class EdgeApp implements App {
   constructor(loaded: Loaded, log: Logger) {
     this.#log = log;
     this.#loaded = loaded;
-    this.#sealer = new Sealer(loaded.material.key);
+    this.#access = new AccessMemory(loaded.material.keys[0], loaded.config.auth.remember);
+    this.#sealer = new Sealer(this.#access.secretsWith(loaded.material.keys));
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
@@ -75,7 +76,6 @@ class EdgeApp implements App {
     this.#ledger = new Ledger(loaded.config.ledger);
     const onDeath = (error: Error) =>
       log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
-    this.#access = new AccessMemory(loaded.material.key, loaded.config.auth.remember);
     this.#parts = {
       ledger: this.#ledger,
       memory: new ManifestMemory(loaded.config.manifests),
@@ -113,7 +113,7 @@ class EdgeApp implements App {
   }
 
   async start(): Promise<void> {
-    if (this.#loaded.material.key === undefined) {
+    if (this.#loaded.material.keys.length === 0) {
       this.#log.warn(
         'no keyFile: a key was made for this start; uploads do not survive a restart, and a pair of edges needs a shared one',
       );
@@ -198,9 +198,7 @@ class EdgeApp implements App {
       );
     this.#https.certificates.replace(loaded.material.tls);
     this.#https.update(loaded.config.limits);
-    const sameKey =
-      loaded.material.key === undefined || this.#loaded.material.key?.equals(loaded.material.key) === true;
-    if (!sameKey) this.#sealer = new Sealer(loaded.material.key);
+    this.#sealer = new Sealer(this.#access.secretsWith(loaded.material.keys));
     const previous = this.#runtime;
     const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
     await next.start(previous);

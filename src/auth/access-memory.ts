@@ -4,18 +4,22 @@ import { Grants } from './grants.ts';
 
 /** What outlives a reload of the configuration: nobody is logged out by one, and no failure is forgiven. */
 export class AccessMemory {
-  /** Seals tokens. */
-  readonly secret: Buffer;
+  /** Good for this process only. */
+  readonly #secret = randomBytes(32);
   readonly failures = new FailureLimit();
   readonly grants: Grants;
 
   /**
-   * @param key contents of `keyFile`; without it tokens are worth something to this process only
+   * @param key in use, of `keyFile`
    * @param remember milliseconds for which grants are remembered
    */
   constructor(key: Buffer | undefined, remember: number) {
-    this.secret = key ?? randomBytes(32);
-    this.grants = new Grants(this.secret, remember);
+    this.grants = new Grants(key ?? this.#secret, remember);
+  }
+
+  /** What seals and opens: the keys of `keyFile`, if there is one, and what stands for it while there is none. */
+  secretsWith(keys: readonly Buffer[]): readonly Buffer[] {
+    return [...keys, this.#secret];
   }
 
   close(): void {

@@ -1,7 +1,8 @@
-import { createHash, hash, hkdfSync } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { formatScope, parseScope, type Scope } from '../oci/scope.ts';
+import { KeyRing } from './key-ring.ts';
 
 /** What a token of the edge says. */
 export interface Claims {
@@ -34,29 +35,23 @@ const MAX_OPENED = 4096;
 /** The clocks of a pair may differ by so much, in milliseconds. */
 const SKEW_MS = 60_000;
 
-interface Key {
-  id: string;
-  secret: Uint8Array;
-}
-
 /**
  * Makes and reads the edge's tokens: JWE (RFC 7516), `dir` with A256GCM, so that any edge with the same key reads them and nobody else
  * can make or read one. Nothing in them is compressed.
  */
 export class TokenBox {
-  readonly #keys: readonly Key[];
+  readonly #keys: KeyRing;
   readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
   readonly #now: () => number;
 
   /** @param secrets at least one: the first makes tokens, all open them */
   constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
-    this.#keys = secrets.map(keyOf);
+    this.#keys = new KeyRing(secrets, INFO);
     this.#now = now;
   }
 
   async seal(claims: Claims): Promise<string> {
-    const [key] = this.#keys;
-    if (!key) throw new Error('a token needs a key');
+    const key = this.#keys.current;
     const { use, user, service, access, issued, expires, basis, upstream, secret } = claims;
     const content = {
       use,
@@ -98,7 +93,7 @@ export class TokenBox {
   async #decrypt(token: string): Promise<Claims | undefined> {
     try {
       const { kid, typ, zip } = decodeProtectedHeader(token);
-      const key = this.#keys.find(({ id }) => id === kid);
+      const key = this.#keys.find(kid);
       if (!key || typ !== HEADER.typ || zip !== undefined) return undefined;
       const { plaintext } = await compactDecrypt(token, key.secret, {
         keyManagementAlgorithms: [HEADER.alg],
@@ -110,11 +105,6 @@ export class TokenBox {
       return undefined;
     }
   }
-}
-
-function keyOf(secret: Buffer): Key {
-  const derived = new Uint8Array(hkdfSync('sha256', secret, '', INFO, 32));
-  return { id: createHash('sha256').update(derived).digest('base64url').slice(0, 8), secret: derived };
 }
 
 /** Only the edge itself can have made it; this is for what another version of it made. */

@@ -40,7 +40,7 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
   const { cert, key } = certificate;
   const material = {
     tls: [{ ...files, cert, key }],
-    key: randomBytes(32),
+    keys: [randomBytes(32)],
     adminToken: undefined,
     passwords: undefined,
     upstreams: {},

@@ -3,12 +3,13 @@ import { type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding } from './key-path.ts';
 import { type CertificatePair, MaterialReader } from './material-reader.ts';
 import type { Config } from './schema.ts';
+import { secretsIn } from './secrets.ts';
 
 /** Contents of all files that a configuration names. File names are absolute. */
 export interface Material {
   tls: CertificatePair[];
-  /** `keyFile`, at least 32 bytes. */
-  key: Buffer | undefined;
+  /** Secrets of `keyFile`, the one in use first; none without it. */
+  keys: readonly Buffer[];
   adminToken: string | undefined;
   /** `auth.htpasswdFile`: its absolute name, and who stands in it. */
   passwords: { file: string; users: PasswordHashes } | undefined;
@@ -58,7 +59,13 @@ export async function readMaterial(
     };
   }
   return {
-    material: { tls: tls.filter((pair) => pair !== undefined), key, adminToken, passwords, upstreams },
+    material: {
+      tls: tls.filter((pair) => pair !== undefined),
+      keys: key === undefined ? [] : secretsIn(key),
+      adminToken,
+      passwords,
+      upstreams,
+    },
     errors: reader.errors,
   };
 }

@@ -81,7 +81,7 @@ export const configSchema = z.strictObject({
   keyFile: file
     .optional()
     .describe(
-      'Secret shared by a pair: seals Locations and tokens. At least 32 bytes. Made anew at each start, loudly, if omitted.',
+      'Secret shared by a pair: seals Locations and tokens. At least 32 bytes; several, one a line, while it is replaced: the first is used, all are accepted. Made anew at each start, loudly, if omitted.',
     ),
   auth: authSchema.describe('Who may do what.'),
   trustedProxies: z

@@ -1,5 +1,5 @@
-import { hkdfSync, randomBytes } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt } from 'jose';
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { KeyRing } from '../auth/key-ring.ts';
 
 /** What a sealed part of a URL stands for. */
 export type Sealed =
@@ -15,16 +15,17 @@ export type Sealed =
  * else can make one, and nothing of the upstream shows.
  */
 export class Sealer {
-  readonly #key: Uint8Array;
+  readonly #keys: KeyRing;
 
-  /** @param secret contents of `keyFile`; without it only this process can open what it sealed */
-  constructor(secret: Buffer | undefined) {
-    this.#key = new Uint8Array(hkdfSync('sha256', secret ?? randomBytes(32), '', 'breakwater sealed locations 1', 32));
+  /** @param secrets at least one: the first seals, all open */
+  constructor(secrets: readonly Buffer[]) {
+    this.#keys = new KeyRing(secrets, 'breakwater sealed locations 1');
   }
 
   async seal(content: Sealed): Promise<string> {
     const text = new TextEncoder().encode(JSON.stringify(content));
-    return new CompactEncrypt(text).setProtectedHeader({ alg: 'dir', enc: 'A256GCM' }).encrypt(this.#key);
+    const { id: kid, secret } = this.#keys.current;
+    return new CompactEncrypt(text).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid }).encrypt(secret);
   }
 
   /** The content, if it was sealed with this key and is of that kind. */
@@ -37,7 +38,9 @@ export class Sealer {
 
   async #decrypt(token: string): Promise<Sealed | undefined> {
     try {
-      const { plaintext } = await compactDecrypt(token, this.#key, {
+      const key = this.#keys.find(decodeProtectedHeader(token).kid);
+      if (!key) return undefined;
+      const { plaintext } = await compactDecrypt(token, key.secret, {
         keyManagementAlgorithms: ['dir'],
         contentEncryptionAlgorithms: ['A256GCM'],
       });

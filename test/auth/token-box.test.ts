@@ -197,7 +197,7 @@ t.test('keys: the first makes tokens, all open them, no other does', async (t) =
   const fresh = await both.seal(claimsAt(clock));
   t.match(await boxAt(clock, SECRET).open(fresh), { claims: {} });
   t.strictSame(await boxAt(clock, OTHER).open(fresh), unreadable);
-  await t.rejects(new TokenBox([]).seal(claimsAt(clock)), /key/);
+  t.throws(() => new TokenBox([]), /secret/);
 });
 
 t.test('times, with a minute between the clocks of a pair', async (t) => {
@@ -232,7 +232,7 @@ t.test('what is too long is not looked at, even if it is right', async (t) => {
 
 t.test('with the same secret, sealed locations are no tokens, and tokens no locations', async (t) => {
   const clock = new Clock();
-  const sealer = new Sealer(SECRET);
+  const sealer = new Sealer([SECRET]);
   const box = boxAt(clock);
   const location = { kind: 'upload', upstream: 'a', url: 'https://a', repository: 'a', path: '/' } as const;
   const sealed = await sealer.seal(location);

@@ -36,7 +36,7 @@ for (const example of readdirSync(join(root, 'config')).filter((name) => name.en
     const loaded = await loadConfig(join(folder, example));
     t.ok(loaded.config.routes.length > 0);
     t.ok(loaded.material.tls[0]?.cert);
-    t.ok((loaded.material.key?.length ?? 0) >= 32);
+    t.ok((loaded.material.keys[0]?.length ?? 0) >= 32);
     // That of the contract example is looked at below.
     const known = example === 'breakwater.yaml' ? 1 : 0;
     t.equal(loaded.warnings.length, known, loaded.warnings.map(({ message }) => message).join('\n'));

@@ -44,11 +44,11 @@ t.test('the key is taken as it is, the admin token without its line end', async 
     folder,
     'keyFile: raw.key\nadminTokenFile: token\nupstreams: { a: { urls: [https://a.lan], caFile: harbor-ca.crt } }',
   );
-  t.same(material.key, readFileSync(join(folder, 'raw.key')));
+  t.same(material.keys, [readFileSync(join(folder, 'raw.key'))]);
   t.equal(material.adminToken, 'admin');
   t.match(material.upstreams.a?.ca, /BEGIN CERTIFICATE/);
   const without = await load(folder, 'upstreams: { a: { urls: [https://a.lan] } }');
-  t.match(without.material, { key: undefined, adminToken: undefined, upstreams: { a: {} } });
+  t.match(without.material, { keys: [], adminToken: undefined, upstreams: { a: {} } });
 });
 
 t.test('several certificates, in their order, with absolute names', async (t) => {

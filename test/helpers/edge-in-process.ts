@@ -154,7 +154,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
     warnings,
     material: {
       tls: [{ certFile: 'tls.crt', keyFile: 'tls.key', cert, key }],
-      key: settings.key,
+      keys: settings.key ? [settings.key] : [],
       adminToken: undefined,
       passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },
       upstreams: settings.secrets ?? {},
