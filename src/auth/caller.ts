@@ -20,6 +20,11 @@ export function addressKey(address: string): string {
   return `a ${[...before, ...gap, ...after].slice(0, 4).join(':')}::/64`;
 }
 
+/** One user's name as tried from one address. */
+export function pairKey(address: string, user: string): string {
+  return `p ${addressKey(address)} ${user}`;
+}
+
 export function userKey(user: string): string {
   return `u ${user}`;
 }

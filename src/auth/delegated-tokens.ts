@@ -3,7 +3,7 @@ import { ACTIONS } from '../config/access-rule.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import type { Place } from './authority.ts';
-import { addressKey, type Caller, userKey } from './caller.ts';
+import { addressKey, type Caller, pairKey, userKey } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants } from './grants.ts';
 import type { TokenBox } from './token-box.ts';
@@ -81,21 +81,22 @@ export class DelegatedTokens implements Tokens {
     // A herd that comes with one password for the first time is let in after the first of it.
     for (let first = this.#first.get(mark); first; first = this.#first.get(mark)) await first;
     const address = addressKey(caller.address);
-    const held = failures.wait([address]);
+    const pair = pairKey(caller.address, login.user);
+    const held = failures.wait([pair]);
     if (held > 0) return { refused: 'wait', waitMs: held };
     // Whoever was right before is not locked out by others who try the same name.
     if (grants.knows(login.user, login.password) > 0) return this.#decide(login, request);
-    const waitMs = failures.wait([userKey(login.user)]);
-    if (waitMs > 0) failures.failed([address]);
+    const waitMs = failures.wait([address, userKey(login.user)]);
+    if (waitMs > 0) failures.failed([pair]);
     if (waitMs > 0) return { refused: 'wait', waitMs };
     if (this.#first.size >= MAX_FIRST) return { refused: 'wait', waitMs: BUSY_MS };
     failures.failed([userKey(login.user)]);
     const decision = this.#decide(login, request);
     this.#first.set(mark, decision);
     const decided = await decision.finally(() => this.#first.delete(mark));
-    // In an outage too: what nobody can say may be a guess.
     if (!('refused' in decided)) failures.forgive([userKey(login.user)]);
-    else failures.failed([address]);
+    // What nobody can say may be a guess, but an outage must not shut out all who share the address.
+    else failures.failed(decided.refused === 'credentials' ? [address, pair] : [pair]);
     return decided;
   }
 

@@ -3,7 +3,7 @@ import { ACTIONS, type Action } from '../config/access-rule.ts';
 import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { Authority, Place } from './authority.ts';
-import { addressKey, type Caller, userKey } from './caller.ts';
+import { addressKey, type Caller, pairKey, userKey } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
@@ -46,8 +46,8 @@ export class TokenService implements Tokens {
     }
     if (credentials.kind === 'refresh') return this.#refreshed(credentials.token, request);
     const { user, password } = credentials;
-    // What is remembered could be guessed at like anything else, so that an address that waits does so in any case.
-    const waitMs = this.#options.failures.wait([addressKey(caller.address)]);
+    // What is remembered could be guessed at like anything else: who tried this name too often from there waits in any case.
+    const waitMs = this.#options.failures.wait([pairKey(caller.address, user)]);
     if (waitMs > 0) return { refused: 'wait', waitMs };
     // Whoever was right a moment ago is not locked out by others who try the same name.
     if (!this.#options.authority.remembers(user, password)) {
@@ -71,14 +71,15 @@ export class TokenService implements Tokens {
   async #check(user: string, password: string, caller: Caller): Promise<TokenRefusal | undefined> {
     const { authority, failures } = this.#options;
     const address = addressKey(caller.address);
-    const waitMs = failures.wait([userKey(user)]);
+    const pair = pairKey(caller.address, user);
+    const waitMs = failures.wait([address, userKey(user)]);
     // It was held against what is remembered all the same: whoever guesses on is soon not listened to.
-    if (waitMs > 0) failures.failed([address]);
+    if (waitMs > 0) failures.failed([pair]);
     if (waitMs > 0) return { refused: 'wait', waitMs };
     // In advance: else as many as come at once could be tried.
     failures.failed([userKey(user)]);
     if (!(await authority.authenticate(user, password))) {
-      failures.failed([address]);
+      failures.failed([address, pair]);
       return { refused: 'credentials' };
     }
     failures.forgive([userKey(user)]);

@@ -100,7 +100,7 @@ t.test('the more bodies, the smaller their buffers', async (t) => {
   const counts = (['large', 'medium', 'modest', 'small'] as const).map(
     (size) => sizes.filter((one) => one === size).length,
   );
-  t.strictSame(counts, [3, 13, 16, 68]);
+  t.strictSame(counts, [8, 8, 16, 68]);
   for (let left = 100; left > 1; left -= 1) pool.leave();
   t.equal(pool.fast, 'large');
 });
