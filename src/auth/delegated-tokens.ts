@@ -1,11 +1,11 @@
-import { hash } from 'node:crypto';
 import { ACTIONS } from '../config/access-rule.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import type { Place } from './authority.ts';
-import { addressKey, type Caller, pairKey, userKey } from './caller.ts';
+import type { Caller } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants } from './grants.ts';
+import { type Login, LoginGate } from './login-gate.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
 import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
@@ -40,16 +40,8 @@ interface Wanted {
   onAuthority: Scope;
 }
 
-interface Login {
-  user: string;
-  password: string;
-}
-
 /** Tokens made in an outage are short: their bearer is to come back when the authority can be asked again. */
 const OUTAGE_MS = 300_000;
-/** Users of whom the authority is asked for the first time at once. */
-const MAX_FIRST = 256;
-const BUSY_MS = 1000;
 export const DELEGATED = 'delegated';
 
 /**
@@ -59,12 +51,12 @@ export const DELEGATED = 'delegated';
 export class DelegatedTokens implements Tokens {
   readonly #options: DelegatedTokensOptions;
   readonly #now: () => number;
-  /** Users whose password is asked about for the first time. */
-  readonly #first = new Map<string, Promise<unknown>>();
+  readonly #gate: LoginGate;
 
   constructor(options: DelegatedTokensOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#gate = new LoginGate(options.failures);
   }
 
   async answer(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
@@ -75,29 +67,10 @@ export class DelegatedTokens implements Tokens {
     return login ? this.#limited(login, request, caller) : { refused: 'credentials' };
   }
 
-  async #limited(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
-    const { failures, grants } = this.#options;
-    const mark = hash('sha256', JSON.stringify(login), 'base64');
-    // A herd that comes with one password for the first time is let in after the first of it.
-    for (let first = this.#first.get(mark); first; first = this.#first.get(mark)) await first;
-    const address = addressKey(caller.address);
-    const pair = pairKey(caller.address, login.user);
-    const held = failures.wait([pair]);
-    if (held > 0) return { refused: 'wait', waitMs: held };
+  #limited(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     // Whoever was right before is not locked out by others who try the same name.
-    if (grants.knows(login.user, login.password) > 0) return this.#decide(login, request);
-    const waitMs = failures.wait([address, userKey(login.user)]);
-    if (waitMs > 0) failures.failed([pair]);
-    if (waitMs > 0) return { refused: 'wait', waitMs };
-    if (this.#first.size >= MAX_FIRST) return { refused: 'wait', waitMs: BUSY_MS };
-    failures.failed([userKey(login.user)]);
-    const decision = this.#decide(login, request);
-    this.#first.set(mark, decision);
-    const decided = await decision.finally(() => this.#first.delete(mark));
-    if (!('refused' in decided)) failures.forgive([userKey(login.user)]);
-    // What nobody can say may be a guess, but an outage must not shut out all who share the address.
-    else failures.failed(decided.refused === 'credentials' ? [address, pair] : [pair]);
-    return decided;
+    const known = () => this.#options.grants.knows(login.user, login.password) > 0;
+    return this.#gate.pass(login, caller, known, () => this.#decide(login, request));
   }
 
   async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
