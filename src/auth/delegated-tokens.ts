@@ -1,4 +1,5 @@
 import { ACTIONS } from '../config/access-rule.ts';
+import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import type { Place } from './authority.ts';
@@ -45,7 +46,7 @@ const OUTAGE_MS = 300_000;
 export const DELEGATED = 'delegated';
 
 /**
- * `auth.mode: delegate`: the push upstream decides. Its own token for the user travels inside the edge's, so that no state is needed and
+ * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
  * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
  */
 export class DelegatedTokens implements Tokens {
@@ -187,11 +188,12 @@ export class DelegatedTokens implements Tokens {
   }
 
   #wanted(scopes: readonly Scope[]): Wanted[] {
-    return scopes.flatMap((scope) => {
-      if (scope.type === 'registry')
+    return scopes.flatMap((scope): Wanted[] => {
+      if (scope.type === 'registry' && scope.name === 'catalog')
         return [{ place: { name: scope.name, anonymous: false, onAuthority: scope.name }, scope, onAuthority: scope }];
-      if (scope.type !== 'repository') return [];
-      const asked = scope.actions.includes('*') ? [...ACTIONS] : scope.actions;
+      // The name becomes part of a path there.
+      if (scope.type !== 'repository' || !isRepository(scope.name)) return [];
+      const asked = ACTIONS.filter((action) => scope.actions.includes(action) || scope.actions.includes('*'));
       return this.#options.places(scope.name).flatMap((place) => {
         const name = place.onAuthority;
         return name === undefined ? [] : [{ place, scope, onAuthority: { type: scope.type, name, actions: asked } }];

@@ -152,12 +152,11 @@ export class Connection {
   ): Promise<UserAnswer> {
     this.#users ??= new UserTokens({
       upstream: this.url,
-      realmHosts,
       send: (path, headers, cut) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal: cut }),
       sendElsewhere: (url, headers, cut) =>
         this.#client.sendElsewhere(url, { method: 'GET', path: '', headers, signal: cut }),
     });
-    return unlessAborted(signal, this.#users.ask(basic, scopes, signal));
+    return unlessAborted(signal, this.#users.ask(basic, scopes, realmHosts, signal));
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */

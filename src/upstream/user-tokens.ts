@@ -20,8 +20,6 @@ export type UserAnswer =
 
 export interface UserTokensOptions {
   upstream: URL;
-  /** Further hosts whose token service may be given users' passwords. */
-  realmHosts: readonly string[];
   /** To the upstream itself, below its base path. */
   send: (path: string, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
   sendElsewhere: (url: URL, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
@@ -43,14 +41,20 @@ export class UserTokens {
 
   /**
    * @param basic the user's own Authorization
+   * @param realmHosts further hosts whose token service may be given it
    * @throws UpstreamError where the upstream cannot say; the signal's reason
    */
-  async ask(basic: string, scopes: readonly Scope[], signal: AbortSignal): Promise<UserAnswer> {
+  async ask(
+    basic: string,
+    scopes: readonly Scope[],
+    realmHosts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<UserAnswer> {
     const fresh = this.#learnt && Date.now() - this.#learnt.at < FRESH_MS ? this.#learnt.challenge : undefined;
     const challenge = fresh ?? (await this.#learn(signal));
     return challenge.scheme === 'basic'
       ? this.#askByBasic(basic, scopes, signal)
-      : this.#askForToken(challenge, basic, scopes, signal);
+      : this.#askForToken({ challenge, basic, realmHosts }, scopes, signal);
   }
 
   /** @throws UpstreamError `authority-dead` where it asks for nothing that a user could give (Harbor with its database down) */
@@ -71,12 +75,11 @@ export class UserTokens {
   }
 
   async #askForToken(
-    challenge: Challenge,
-    basic: string,
+    { challenge, basic, realmHosts }: { challenge: Challenge; basic: string; realmHosts: readonly string[] },
     scopes: readonly Scope[],
     signal: AbortSignal,
   ): Promise<UserAnswer> {
-    const realm = this.#realm(challenge.parameters.realm ?? '');
+    const realm = this.#realm(challenge.parameters.realm ?? '', realmHosts);
     const { service } = challenge.parameters;
     if (service !== undefined) realm.searchParams.set('service', service);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
@@ -144,8 +147,8 @@ export class UserTokens {
   }
 
   /** Passwords go to the upstream's own host, or to one that is named for it, and in the clear only to an upstream that is plain itself. */
-  #realm(text: string): URL {
-    const { upstream, realmHosts } = this.#options;
+  #realm(text: string, realmHosts: readonly string[]): URL {
+    const { upstream } = this.#options;
     const realm = URL.canParse(text) ? new URL(text) : undefined;
     if (!realm || !/^https?:$/.test(realm.protocol))
       throw new UpstreamError('malformed', 'the challenge names no usable token service');

@@ -142,6 +142,33 @@ t.test('docker login: the refresh token works in an outage too', async (t) => {
   t.equal((await client.ask(MANIFEST, { headers: { authorization: `Bearer ${refresh}` } })).status, 401);
 });
 
+t.test('only names of repositories, and what may be done to them, go to the primary', async (t) => {
+  const site = await start(t);
+  const client = site.edge.http1();
+  site.primary.forget();
+  for (const scope of [
+    'repository:../../api/v2.0/users:pull',
+    'repository:library/app/../../secret:pull',
+    'repository:library/app?x:pull',
+    'registry:everything:*',
+    'repository:library/app:hack',
+  ])
+    t.match(await ask(client, ANN, scope), { status: 200 }, `${scope}: the password is right, and opens nothing`);
+  const urls = clientRequests(site.primary).map(({ url }) => url);
+  t.notOk(
+    urls.some((url) => /secret|users|everything|hack|\.\./.test(decodeURIComponent(url))),
+    urls.join(' '),
+  );
+});
+
+t.test('a reload takes effect for the hosts that passwords may go to', async (t) => {
+  const site = await start(t, { realm: 'http://localhost:1/token' });
+  const client = site.edge.http1();
+  t.match((await ask(client, ANN)).body.toString(), /malformed/, 'not to a host that is not named');
+  await site.edge.reload({ ...site.config, auth: { mode: 'delegate', realmHosts: ['localhost'] } });
+  t.match((await ask(client, ANN)).body.toString(), /connect/, 'to one that is, if somebody were there');
+});
+
 t.test('remember: 0s remembers nothing', async (t) => {
   const site = await start(t, {}, { remember: '0s' });
   const client = site.edge.http1();

@@ -38,11 +38,10 @@ function users(
   };
   const tokens = new UserTokens({
     upstream: new URL(upstream),
-    realmHosts,
     send: (path, headers) => reply(path, headers),
     sendElsewhere: (url, headers) => reply(url.href, headers),
   });
-  return { ask: (scopes: Scope[] = [PULL]) => tokens.ask(ANN, scopes, new AbortController().signal), seen };
+  return { ask: (scopes: Scope[] = [PULL]) => tokens.ask(ANN, scopes, realmHosts, new AbortController().signal), seen };
 }
 
 const jwt = (access: unknown) =>
