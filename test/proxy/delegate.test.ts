@@ -162,7 +162,12 @@ t.test('only names of repositories, and what may be done to them, go to the prim
 });
 
 t.test('a reload takes effect for the hosts that passwords may go to', async (t) => {
-  const site = await start(t, { realm: 'http://localhost:1/token' });
+  const site = await startLabSite(t, {
+    primary: { auth: { scheme: 'bearer', users: USERS, realm: 'http://localhost:1/token' } },
+    harbor: { credentials: 'forward' },
+    canary: false,
+    config: { auth: { mode: 'delegate' } },
+  });
   const client = site.edge.http1();
   t.match((await ask(client, ANN)).body.toString(), /malformed/, 'not to a host that is not named');
   await site.edge.reload({ ...site.config, auth: { mode: 'delegate', realmHosts: ['localhost'] } });
