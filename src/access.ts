@@ -3,10 +3,10 @@ import { AccessRules } from './auth/access-rules.ts';
 import { DELEGATED, type DelegatedPlace, DelegatedTokens } from './auth/delegated-tokens.ts';
 import { Guard } from './auth/guard.ts';
 import { LocalAuthority } from './auth/local-authority.ts';
+import { LocalTokens } from './auth/local-tokens.ts';
 import { Networks } from './auth/networks.ts';
 import { Passwords } from './auth/passwords.ts';
 import { TokenBox } from './auth/token-box.ts';
-import { TokenService } from './auth/token-service.ts';
 import type { Loaded } from './config/load.ts';
 import { findRoute, type Route, toUpstream } from './failover/rewrite.ts';
 import type { Access } from './proxy/access.ts';
@@ -36,7 +36,7 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
   const lifetimes = { lifetime: auth.tokenLifetime, refreshLifetime: auth.refreshLifetime };
   return {
     guard: new Guard(authority, box, service),
-    tokens: new TokenService({ authority, box, failures, service, places, ...lifetimes }),
+    tokens: new LocalTokens({ authority, box, failures, service, places, ...lifetimes }),
     anonymous: new Networks(auth.anonymous),
     service,
     authority: undefined,

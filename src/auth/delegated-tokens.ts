@@ -2,11 +2,12 @@ import { ACTIONS } from '../config/access-rule.ts';
 import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
-import type { Place } from './authority.ts';
+import { anonymousToken } from './anonymous-token.ts';
 import type { Caller } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
+import type { Place } from './place.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
 import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
@@ -62,7 +63,8 @@ export class DelegatedTokens implements Tokens {
 
   async answer(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
-    if (credentials.kind === 'none') return caller.anonymous ? this.#anonymous(request) : { refused: 'credentials' };
+    if (credentials.kind === 'none')
+      return caller.anonymous ? anonymousToken(this.#options, request.scopes, this.#now()) : { refused: 'credentials' };
     if (credentials.kind === 'password') return this.#limited(credentials, request, caller);
     const login = await this.#loginIn(credentials.token);
     return login ? this.#limited(login, request, caller) : { refused: 'credentials' };
@@ -164,27 +166,6 @@ export class DelegatedTokens implements Tokens {
       .join(' ');
     const remembered = authorization === undefined;
     return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, remembered };
-  }
-
-  async #anonymous({ scopes }: TokenRequest): Promise<TokenGrant> {
-    const { box, service, lifetime, places } = this.#options;
-    const issued = this.#now();
-    const open = scopes.filter(({ type, actions }) => type === 'repository' && actions.includes('pull'));
-    const access = open.flatMap((scope) =>
-      places(scope.name)
-        .filter(({ anonymous }) => anonymous)
-        .map(({ name }) => ({ ...scope, name, actions: ['pull'] })),
-    );
-    const token = await box.seal({
-      use: 'access',
-      user: undefined,
-      service,
-      issued,
-      access,
-      expires: issued + lifetime,
-    });
-    const scope = access.map(formatScope).join(' ');
-    return { user: undefined, token, refreshToken: undefined, expiresIn: Math.floor(lifetime / 1000), issued, scope };
   }
 
   #wanted(scopes: readonly Scope[]): Wanted[] {

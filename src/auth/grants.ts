@@ -29,6 +29,8 @@ export class Grants {
 
   /** Takes down that the password is right, and what it opened. */
   remember(user: string, password: string, repositories: readonly string[]): void {
+    // To node-cache a time to live of 0 is for ever.
+    if (this.#keepMs === 0) return;
     const key = this.#key(user, password);
     const known = this.#users.get<Remembered>(key) ?? new Map();
     const until = this.#now() + this.#keepMs;
@@ -61,10 +63,6 @@ export class Grants {
   /** The same for one repository. */
   recalls(user: string, password: string, repository: string): number {
     return this.#left(this.#users.get<Remembered>(this.#key(user, password)), repository);
-  }
-
-  get size(): number {
-    return this.#users.keys().length;
   }
 
   close(): void {

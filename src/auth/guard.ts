@@ -1,13 +1,13 @@
 import type { Action } from '../config/access-rule.ts';
 import type { Scope } from '../oci/scope.ts';
-import type { Authority, Place } from './authority.ts';
 import type { Caller } from './caller.ts';
+import type { Place } from './place.ts';
 import type { Claims, Opened, TokenBox } from './token-box.ts';
 
 /** What a request does to one repository. */
 export interface Deed {
   place: Place;
-  /** The repository as the client names it, and as its token's scopes do. */
+  /** The repository as the client names it, for the challenge. */
   repository: string;
   actions: readonly Action[];
 }
@@ -20,15 +20,22 @@ export type Permit =
   | { user: string | undefined; upstream?: string | undefined }
   | { refused: 'no-token' | 'invalid_token' | 'insufficient_scope' };
 
+/** What is asked at each request, whatever the token says. */
+export interface Standing {
+  /** What tokens of the user stand on; undefined: no such user. */
+  basis(user: string): string | undefined;
+  may(user: string, place: Place, action: Action): boolean;
+}
+
 /** Says of each request whether its token opens what it is for. What the user may do now counts, whatever the token says. */
 export class Guard {
-  readonly #authority: Pick<Authority, 'basis' | 'may'>;
+  readonly #standing: Standing;
   readonly #box: TokenBox;
   readonly #service: string;
 
   /** @param service whose tokens are taken */
-  constructor(authority: Pick<Authority, 'basis' | 'may'>, box: TokenBox, service: string) {
-    this.#authority = authority;
+  constructor(standing: Standing, box: TokenBox, service: string) {
+    this.#standing = standing;
     this.#box = box;
     this.#service = service;
   }
@@ -46,25 +53,22 @@ export class Guard {
 
   #judge(opened: Opened, need: Need, caller: Caller): Permit {
     if ('refused' in opened || !this.#stands(opened.claims)) return { refused: 'invalid_token' };
-    const { user, access } = opened.claims;
+    const { user, access, upstream } = opened.claims;
     if (user === undefined) {
-      return caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed))
-        ? { user }
-        : { refused: 'insufficient_scope' };
+      const open =
+        caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed));
+      return open ? { user } : { refused: 'insufficient_scope' };
     }
-    const enough =
-      need === 'named' ||
-      need.deeds.every(
-        (deed) => covers(access, deed) && deed.actions.every((action) => this.#authority.may(user, deed.place, action)),
-      );
-    if (!enough) return { refused: 'insufficient_scope' };
-    const { upstream } = opened.claims;
-    return upstream === undefined ? { user } : { user, upstream };
+    const allowed = (deed: Deed) =>
+      covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
+    if (need === 'named' || need.deeds.every(allowed)) return upstream === undefined ? { user } : { user, upstream };
+    // Who logs in may do no less than who does not; the token for the authority opens nothing there.
+    return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope' };
   }
 
   #stands({ use, service, user, basis }: Claims): boolean {
     if (use !== 'access' || service !== this.#service) return false;
-    return user === undefined || (basis !== undefined && this.#authority.basis(user) === basis);
+    return user === undefined || (basis !== undefined && this.#standing.basis(user) === basis);
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Action } from '../config/access-rule.ts';
 import type { AccessRules } from './access-rules.ts';
-import type { Authority, Place } from './authority.ts';
+import type { Standing } from './guard.ts';
 import type { Passwords } from './passwords.ts';
+import type { Place } from './place.ts';
 
 /** `auth.mode: htpasswd`: the configuration itself says who there is and what they may do. */
-export class LocalAuthority implements Authority {
+export class LocalAuthority implements Standing {
   readonly #passwords: Passwords;
   readonly #rules: AccessRules;
 
@@ -13,6 +14,7 @@ export class LocalAuthority implements Authority {
     this.#rules = rules;
   }
 
+  /** Whether this is known to be right without computing anything. */
   remembers(user: string, password: string): boolean {
     return this.#passwords.remembers(user, password);
   }

@@ -8,21 +8,21 @@ export interface Login {
   password: string;
 }
 
-/** Users who are asked about for the first time at once. */
-const MAX_FIRST = 256;
+/** Passwords that are found out about for the first time at once. */
+const MAX_FIRST = 64;
 const BUSY_MS = 1000;
 
-/** Lets logins be asked about elsewhere: herds one after the other, and who guesses ever more slowly. */
+/** Lets logins be decided: a herd with one password as one, and who guesses ever more slowly. */
 export class LoginGate {
   readonly #failures: FailureLimit;
-  /** Users whose password is asked about for the first time. */
-  readonly #first = new Map<string, Promise<unknown>>();
+  /** Logins that are decided for the first time, each with its refusal if it comes to one. */
+  readonly #first = new Map<string, Promise<TokenRefusal | undefined>>();
 
   constructor(failures: FailureLimit) {
     this.#failures = failures;
   }
 
-  /** @param known whether this password was right before. @param decide asks about it */
+  /** @param known whether this password was right before. @param decide what such a login gets */
   async pass(
     login: Login,
     { address: from }: Caller,
@@ -30,25 +30,31 @@ export class LoginGate {
     decide: () => Promise<TokenGrant | TokenRefusal>,
   ): Promise<TokenGrant | TokenRefusal> {
     const failures = this.#failures;
-    const mark = hash('sha256', JSON.stringify(login), 'base64');
-    // A herd that comes with one password for the first time is let in after the first of it.
-    for (let first = this.#first.get(mark); first; first = this.#first.get(mark)) await first.catch(() => undefined);
     const [address, user, pair] = [addressKey(from), userKey(login.user), pairKey(from, login.user)];
+    // What is known could be guessed at like anything else: who tried this name too often from there waits in any case.
     const held = failures.wait([pair]);
     if (held > 0) return { refused: 'wait', waitMs: held };
     if (known()) return decide();
+    const mark = hash('sha256', JSON.stringify([login.user, login.password]), 'base64');
+    const pending = this.#first.get(mark);
+    // A herd with one password asks once, and counts once; each is then given what it asked for.
+    if (pending) return (await pending) ?? decide();
     const waitMs = failures.wait([address, user]);
-    if (waitMs > 0) failures.failed([pair]);
-    if (waitMs > 0) return { refused: 'wait', waitMs };
+    if (waitMs > 0) {
+      // It was held against what is known all the same: whoever guesses on is soon not listened to.
+      failures.failed([pair]);
+      return { refused: 'wait', waitMs };
+    }
     if (this.#first.size >= MAX_FIRST) return { refused: 'wait', waitMs: BUSY_MS };
     // In advance: else as many as come at once could be tried.
     failures.failed([user]);
     const decision = decide();
-    this.#first.set(mark, decision);
-    const decided = await decision.finally(() => this.#first.delete(mark));
-    if (!('refused' in decided)) failures.forgive([user]);
+    const refusal = decision.then((decided) => ('refused' in decided ? decided : undefined));
+    this.#first.set(mark, refusal);
+    const refused = await refusal.finally(() => this.#first.delete(mark));
+    if (!refused) failures.forgive([user]);
     // What nobody can say may be a guess, but an outage must not shut out all who share the address.
-    else failures.failed(decided.refused === 'credentials' ? [address, pair] : [pair]);
-    return decided;
+    else failures.failed(refused.refused === 'credentials' ? [address, pair] : [pair]);
+    return decision;
   }
 }

@@ -1,6 +1,6 @@
-import type { Place } from '../auth/authority.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Networks } from '../auth/networks.ts';
+import type { Place } from '../auth/place.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { Action } from '../config/access-rule.ts';
 

@@ -1,6 +1,6 @@
-import type { Place } from '../auth/authority.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Deed, Need } from '../auth/guard.ts';
+import type { Place } from '../auth/place.ts';
 import type { Action } from '../config/access-rule.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';

@@ -13,7 +13,7 @@ import {
   made,
   nobody,
   outside,
-} from './made-service.ts';
+} from './made-tokens.ts';
 
 const hashes = { ann: await hashOf('secret') };
 const access = { ann: ['team/** pull,push', 'team/app delete', 'from/** pull'] };
@@ -142,6 +142,17 @@ t.test('networks that may pull without credentials', async (t) => {
     t.strictSame(await guard.check(undefined, need, outside), noToken, `${name}, from outside`);
   }
   t.strictSame(await guard.check('Bearer x', open, inside), invalid, 'a bad token is told to be bad');
+});
+
+t.test('who logs in may do no less there than who does not', async (t) => {
+  const token = await tokenFor('', { hashes, access });
+  const { guard } = made({ hashes, access });
+  const open = (...actions: ('pull' | 'push')[]) => ({
+    deeds: [{ repository: 'mirror/a', place: { name: 'mirror/a', anonymous: true }, actions }],
+  });
+  t.strictSame(await guard.check(token, open('pull'), inside), permitted);
+  t.strictSame(await guard.check(token, open('pull'), outside), narrow);
+  t.strictSame(await guard.check(token, open('pull', 'push'), inside), narrow);
 });
 
 t.test('a token of nobody in particular', async (t) => {

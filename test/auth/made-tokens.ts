@@ -1,14 +1,14 @@
 import bcrypt from 'bcrypt';
 import { AccessRules } from '../../src/auth/access-rules.ts';
-import type { Place } from '../../src/auth/authority.ts';
 import type { Caller } from '../../src/auth/caller.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { LocalAuthority } from '../../src/auth/local-authority.ts';
+import { LocalTokens } from '../../src/auth/local-tokens.ts';
 import { Passwords } from '../../src/auth/passwords.ts';
+import type { Place } from '../../src/auth/place.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import type { Credentials, TokenRequest } from '../../src/auth/token-request.ts';
-import { TokenService } from '../../src/auth/token-service.ts';
 import type { TokenGrant, TokenRefusal } from '../../src/auth/tokens.ts';
 import type { Action } from '../../src/config/access-rule.ts';
 import { parseScope } from '../../src/oci/scope.ts';
@@ -30,7 +30,7 @@ export class Clock {
 }
 
 export interface Made {
-  tokens: TokenService;
+  tokens: LocalTokens;
   guard: Guard;
   box: TokenBox;
   failures: FailureLimit;
@@ -58,7 +58,7 @@ export function made(options: MadeOptions = {}): Made {
   const failures = options.failures ?? new FailureLimit(MAX_FAILURES, FORGIVE_MS, now);
   const places = options.places ?? ((repository: string) => [placeOf(repository)]);
   const lifetimes = { lifetime: LIFETIME, refreshLifetime: REFRESH_LIFETIME };
-  const tokens = new TokenService({ authority, box, failures, service, places, now, ...lifetimes });
+  const tokens = new LocalTokens({ authority, box, failures, service, places, now, ...lifetimes });
   return { tokens, guard: new Guard(authority, box, service), box, failures, passwords };
 }
 

@@ -15,7 +15,7 @@ import {
   placeOf,
   REFRESH_LIFETIME,
   SERVICE,
-} from './made-service.ts';
+} from './made-tokens.ts';
 
 const hashes = { ann: await hashOf('secret'), bob: await hashOf('hunter2') };
 const access = { ann: ['team/** pull,push', 'team/app delete'], '*': ['library/** pull'] };
