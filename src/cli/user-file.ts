@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { parseHtpasswd } from '../config/htpasswd.ts';
 import { UsageError } from './config-path.ts';
 
@@ -56,12 +56,16 @@ export class UserFile {
   async #write(lines: readonly string[]): Promise<void> {
     // A link stays one; what it points to is replaced.
     const path = await realpath(this.#path).catch(() => this.#path);
-    const mode = await stat(path)
-      .then(({ mode: present }) => present & 0o777)
-      .catch(() => OWNER_ONLY);
+    const present = await stat(path).catch(() => undefined);
     const temporary = `${path}.${randomUUID()}`;
     try {
-      await writeFile(temporary, lines.map((line) => `${line}\n`).join(''), { mode, flag: 'wx' });
+      await writeFile(temporary, lines.map((line) => `${line}\n`).join(''), { mode: OWNER_ONLY, flag: 'wx' });
+      if (present) {
+        // The edge that reads it may be another user than who calls this.
+        if (present.uid !== process.geteuid?.() || present.gid !== process.getegid?.())
+          await chown(temporary, present.uid, present.gid);
+        await chmod(temporary, present.mode & 0o777);
+      }
       await rename(temporary, path);
     } catch (error) {
       await unlink(temporary).catch(() => undefined);

@@ -57,7 +57,10 @@ function withPlace(command: Command): Command {
 async function fileOf({ config, file }: Where): Promise<UserFile> {
   if (file !== undefined) return new UserFile(file);
   const path = configPath(config);
-  const named = (await inspectFile(path)).config?.auth.htpasswdFile;
+  const inspected = await inspectFile(path);
+  if (!inspected.config)
+    throw new UsageError(`${path} cannot be used as it is; see breakwater check, or name the file with --file`);
+  const named = inspected.config.auth.htpasswdFile;
   if (named === undefined)
     throw new UsageError(`${path} names no auth.htpasswdFile; set one there, or name the file with --file`);
   return new UserFile(resolve(dirname(resolve(path)), named));
