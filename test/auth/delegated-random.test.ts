@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { DelegatedTokens } from '../../src/auth/delegated-tokens.ts';
+import { FailureLimit } from '../../src/auth/failure-limit.ts';
+import { Grants } from '../../src/auth/grants.ts';
+import { TokenBox } from '../../src/auth/token-box.ts';
+import { parseScope, type Scope } from '../../src/oci/scope.ts';
+import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+
+const SECRET = Buffer.from('a secret of a pair that is long enough');
+const REMEMBER = 10_000;
+const NAMES = ['a', 'b', 'team/a'];
+
+const user = fc.constantFrom('ann', 'bob');
+const scope = fc
+  .tuple(
+    fc.constantFrom(...NAMES, 'a/../b', '../b'),
+    fc.subarray(['pull', 'push', 'delete', '*', 'x'], { minLength: 1 }),
+  )
+  .map(([name, actions]) => `repository:${name}:${actions.join(',')}`);
+const step = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('login' as const),
+      user,
+      password: fc.constantFrom('0', '0', '0', '1'),
+      scopes: fc.array(scope, { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('allow' as const),
+      user,
+      names: fc.subarray(NAMES),
+      actions: fc.subarray(['pull', 'push']),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('state' as const), up: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('password' as const), user, password: fc.constantFrom('0', '1', 'gone') }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: REMEMBER }) }) },
+);
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+type Login = Extract<Step, { do: 'login' }>;
+
+/** A primary with its users, and what it last said of each password and repository. */
+class World {
+  now = 1_000_000;
+  up = true;
+  readonly passwords: Record<string, string> = { ann: '0', bob: '0' };
+  readonly may: Record<string, Record<string, string[]>> = { ann: { a: ['pull'] }, bob: {} };
+  /** `user password repository` -> when it last granted a pull; gone with its next word to the contrary. */
+  readonly granted = new Map<string, number>();
+  readonly box = new TokenBox([SECRET], () => this.now);
+  readonly tokens = new DelegatedTokens({
+    ask: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
+    grants: new Grants(SECRET, REMEMBER, () => this.now),
+    box: this.box,
+    failures: new FailureLimit(1000, 1, () => this.now),
+    service: 'edge',
+    places: (name) => [{ name, anonymous: false, onAuthority: `inner/${name}` }],
+    lifetime: 3_600_000,
+    refreshLifetime: 3_600_000,
+    now: () => this.now,
+  });
+
+  #answer(basic: string, scopes: readonly Scope[]): UserAnswer {
+    if (!this.up) throw new Error('down');
+    const [name = '', password = ''] = Buffer.from(basic.slice(6), 'base64').toString().split(':');
+    if (this.passwords[name] !== password) return { outcome: 'refused' };
+    const granted = scopes.flatMap((one) => {
+      assert.match(one.name, /^inner\/(a|b|team\/a)$/, 'nothing else is asked of it');
+      const allowed = this.may[name]?.[one.name.slice('inner/'.length)] ?? [];
+      const actions = one.actions.filter((action) => allowed.includes(action));
+      return actions.length > 0 ? [{ ...one, actions }] : [];
+    });
+    return { outcome: 'granted', authorization: 'Bearer x', granted, expiresIn: 3600 };
+  }
+}
+
+t.test('property: no grant that the primary had not given, in whatever state', async (t) => {
+  const seen = { up: 0, remembered: 0, unavailable: 0, refused: 0 };
+  const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+    const world = new World();
+    for (const one of steps) {
+      if (one.do === 'state') world.up = one.up;
+      else if (one.do === 'wait') world.now += one.ms;
+      else if (one.do === 'password') world.passwords[one.user] = one.password;
+      else if (one.do === 'allow')
+        world.may[one.user] = Object.fromEntries(one.names.map((name) => [name, one.actions]));
+      else seen[await checkLogin(world, one)] += 1;
+    }
+  });
+  await fc.assert(property, { numRuns: 300 });
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 20, `${what}: ${count}`);
+});
+
+async function checkLogin(world: World, { user: name, password, scopes }: Login) {
+  const asked = scopes.flatMap((text) => parseScope(text) ?? []);
+  const answer = await world.tokens.answer(
+    { credentials: { kind: 'password', user: name, password }, scopes: asked, service: 'edge', offline: false },
+    { address: '192.0.2.1', anonymous: false },
+  );
+  const right = world.passwords[name] === password;
+  const keyOf = (repository: string) => `${name} ${password} ${repository}`;
+  if ('refused' in answer) {
+    assert.equal(answer.refused, world.up ? 'credentials' : 'unavailable', 'no password is called wrong in an outage');
+    if (!world.up) return 'unavailable';
+    assert.ok(!right);
+    for (const one of NAMES) world.granted.delete(keyOf(one));
+    return 'refused';
+  }
+  const opened = await world.box.open(answer.token);
+  assert.ok('claims' in opened);
+  for (const { name: repository, actions } of opened.claims.access) {
+    const wanted = asked.filter((one) => one.name === repository).flatMap((one) => one.actions);
+    for (const action of actions) {
+      assert.ok(wanted.includes(action) || wanted.includes('*'), `${action} ${repository} was asked for`);
+      if (world.up) assert.ok(right && world.may[name]?.[repository]?.includes(action), `${action} ${repository}`);
+      else {
+        assert.equal(action, 'pull');
+        const at = world.granted.get(keyOf(repository));
+        assert.ok(at !== undefined && at + REMEMBER > world.now, `${repository} was granted, and not too long ago`);
+        assert.ok(opened.claims.expires <= at + REMEMBER, 'nor does the token outlast it');
+      }
+    }
+  }
+  assert.equal(opened.claims.upstream, world.up ? 'Bearer x' : undefined);
+  if (!world.up) return 'remembered';
+  for (const one of asked.filter(({ actions }) => actions.includes('pull') || actions.includes('*'))) {
+    if (world.may[name]?.[one.name]?.includes('pull')) world.granted.set(keyOf(one.name), world.now);
+    else world.granted.delete(keyOf(one.name));
+  }
+  return 'up';
+}
