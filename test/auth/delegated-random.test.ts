@@ -10,13 +10,14 @@ import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const REMEMBER = 10_000;
-const NAMES = ['a', 'b', 'team/a'];
+const NAMES = ['a', 'b'];
 
-const user = fc.constantFrom('ann', 'bob');
+// Few of everything, so that what was granted, taken back and asked for again meets.
+const user = fc.constantFrom('ann', 'ann', 'ann', 'bob');
 const scope = fc
   .tuple(
-    fc.constantFrom(...NAMES, 'a/../b', '../b'),
-    fc.subarray(['pull', 'push', 'delete', '*', 'x'], { minLength: 1 }),
+    fc.constantFrom(...NAMES, ...NAMES, ...NAMES, 'a/../b'),
+    fc.constantFrom(['pull'], ['pull'], ['*'], ['push'], ['pull', 'push', 'x']),
   )
   .map(([name, actions]) => `repository:${name}:${actions.join(',')}`);
 const step = fc.oneof(
@@ -25,7 +26,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('login' as const),
       user,
-      password: fc.constantFrom('0', '0', '0', '1'),
+      password: fc.constantFrom('0', '0', '0', '0', '0', '1'),
       scopes: fc.array(scope, { minLength: 1, maxLength: 3 }),
     }),
   },
@@ -41,9 +42,16 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('state' as const), up: fc.boolean() }) },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant('password' as const), user, password: fc.constantFrom('0', '1', 'gone') }),
+    arbitrary: fc.record({
+      do: fc.constant('password' as const),
+      user,
+      password: fc.constantFrom('0', '0', '1', 'gone'),
+    }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: REMEMBER }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1000, max: REMEMBER / 2 }) }),
+  },
 );
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -75,7 +83,7 @@ class World {
     const [name = '', password = ''] = Buffer.from(basic.slice(6), 'base64').toString().split(':');
     if (this.passwords[name] !== password) return { outcome: 'refused' };
     const granted = scopes.flatMap((one) => {
-      assert.match(one.name, /^inner\/(a|b|team\/a)$/, 'nothing else is asked of it');
+      assert.match(one.name, /^inner\/(a|b)$/, 'nothing else is asked of it');
       const allowed = this.may[name]?.[one.name.slice('inner/'.length)] ?? [];
       const actions = one.actions.filter((action) => allowed.includes(action));
       return actions.length > 0 ? [{ ...one, actions }] : [];
@@ -86,7 +94,7 @@ class World {
 
 t.test('property: no grant that the primary had not given, in whatever state', async (t) => {
   const seen = { up: 0, remembered: 0, unavailable: 0, refused: 0 };
-  const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+  const property = fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
     const world = new World();
     for (const one of steps) {
       if (one.do === 'state') world.up = one.up;
