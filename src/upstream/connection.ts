@@ -1,14 +1,14 @@
 import tls from 'node:tls';
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
-import type { Scope } from '../oci/scope.ts';
 import { Authorizer, type StaticUser } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
 import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
 import { fetchToken } from './token-service.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { UpstreamError } from './upstream-error.ts';
-import { type UserAnswer, UserTokens } from './user-tokens.ts';
+import { UserTokens } from './user-tokens.ts';
 
 /** A request to an upstream URL in the upstream's own names. */
 export interface UpstreamCall {
@@ -140,23 +140,15 @@ export class Connection {
     this.#own?.learn(wwwAuthenticate, undefined, scopes);
   }
 
-  /**
-   * Asks about a user of the upstream's own. The signal bounds all of it.
-   * @param realmHosts further hosts whose token service may be given the password
-   */
-  askForUser(
-    basic: string,
-    scopes: readonly Scope[],
-    realmHosts: readonly string[],
-    signal: AbortSignal,
-  ): Promise<UserAnswer> {
+  /** Asks about users of the upstream's own. */
+  get users(): UserTokens {
     this.#users ??= new UserTokens({
       upstream: this.url,
       send: (path, headers, cut) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal: cut }),
       sendElsewhere: (url, headers, cut) =>
         this.#client.sendElsewhere(url, { method: 'GET', path: '', headers, signal: cut }),
     });
-    return unlessAborted(signal, this.#users.ask(basic, scopes, realmHosts, signal));
+    return this.#users;
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */
@@ -217,19 +209,6 @@ export class Connection {
       answer = await asker.sendElsewhere(url, { ...call, path: '' });
     }
     return { ...answer, redirected: hops > 0, url };
-  }
-}
-
-/** What is fetched for all that need it goes on; each of them waits only as long as its own signal lets it. */
-async function unlessAborted<T>(signal: AbortSignal, shared: Promise<T>): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([shared, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -83,6 +83,12 @@ export class Replica {
     return (await turnstile.wait(signal)) ? this.#lease(trafficClass, turnstile) : undefined;
   }
 
+  /** A place among the small reads for what is no attempt, in turn; undefined as for `wait`. @returns gives it back */
+  async place(signal: AbortSignal): Promise<(() => void) | undefined> {
+    const { control } = this.#turnstiles;
+    return (await control.wait(signal)) ? () => control.leave() : undefined;
+  }
+
   #turnstile(trafficClass: TrafficClass): Turnstile | undefined {
     return trafficClass === 'data' || trafficClass === 'control' ? this.#turnstiles[trafficClass] : undefined;
   }

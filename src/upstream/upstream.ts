@@ -10,7 +10,7 @@ import type { Network } from './network.ts';
 import type { ProbeReport } from './probe.ts';
 import { Prober } from './prober.ts';
 import { Replica } from './replica.ts';
-import { asUpstreamError, UpstreamError } from './upstream-error.ts';
+import { UserAuthority } from './user-authority.ts';
 import type { UserAnswer } from './user-tokens.ts';
 
 interface Member {
@@ -27,6 +27,8 @@ export class Upstream {
   readonly ca: string | undefined;
   /** Pays for attempts beside one here that is late. */
   readonly hedges: HedgeBudget;
+  /** What it says of its own users. */
+  readonly users: UserAuthority;
   readonly #members: Map<string, Member>;
   readonly #events: UpstreamEvents;
   #gate: Gate | undefined;
@@ -41,6 +43,13 @@ export class Upstream {
     this.hedges = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
     this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, network)]));
+    this.users = new UserAuthority({
+      name,
+      deadline: config.deadlines.manifest,
+      view: () => this.view(),
+      tokens: (url) => this.connection(url)?.users,
+      place: async (url, signal) => this.replica(url)?.place(signal),
+    });
   }
 
   /** Begins to probe; resolves after the first round. */
@@ -79,26 +88,9 @@ export class Upstream {
     this.#events.rotten(this.name, digest);
   }
 
-  /**
-   * Asks the upstream about a user of its own, at the first URL that is well.
-   * @throws UpstreamError if it is down, or cannot say within its deadline for manifests
-   */
-  async askForUser(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
-    const { state, reason, replicas, unhealthy } = this.view();
-    if (state === 'down') throw new UpstreamError('connect', `${this.name} is down: ${reason}`);
-    if (unhealthy.includes('database'))
-      throw new UpstreamError('authority-dead', `the database of ${this.name} is down`);
-    const replica = replicas.find((one) => one.state === 'up') ?? replicas[0];
-    const connection = replica && this.connection(replica.url);
-    if (!connection) throw new UpstreamError('connect', `${this.name} has no URL that could be asked`);
-    const signal = AbortSignal.timeout(this.config.deadlines.manifest);
-    try {
-      return await connection.askForUser(basic, scopes, realmHosts, signal);
-    } catch (error) {
-      throw signal.aborted
-        ? new UpstreamError('first-byte', `${this.name} does not answer in time`)
-        : asUpstreamError(error);
-    }
+  /** See `UserAuthority.ask`. */
+  askForUser(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
+    return this.users.ask(basic, scopes, realmHosts);
   }
 
   view(): UpstreamView {

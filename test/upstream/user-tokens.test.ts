@@ -41,7 +41,10 @@ function users(
     send: (path, headers) => reply(path, headers),
     sendElsewhere: (url, headers) => reply(url.href, headers),
   });
-  return { ask: (scopes: Scope[] = [PULL]) => tokens.ask(ANN, scopes, realmHosts, new AbortController().signal), seen };
+  const { signal } = new AbortController();
+  const turn = () => Promise.resolve(() => undefined);
+  const ask = (scopes: Scope[] = [PULL]) => tokens.ask({ basic: ANN, scopes, realmHosts, signal, turn });
+  return { ask, reach: () => tokens.reach(realmHosts, signal), seen };
 }
 
 const jwt = (access: unknown) =>
@@ -142,4 +145,74 @@ t.test('who cannot say', async (t) => {
   }
   const elsewhere = registry({ status: 200, body: { token: jwt([]) } }, 'Bearer realm="https://gitlab.test/jwt/auth"');
   t.match(await users(elsewhere, HARBOR, ['gitlab.test']).ask(), { outcome: 'granted' }, 'a host that is named');
+});
+
+t.test('whether users could be asked about, without showing anything of anybody’s', async (t) => {
+  for (const status of [200, 400, 401, 403]) {
+    const { reach, seen } = users(registry({ status }));
+    t.strictSame(await reach(), { by: 'token', host: 'harbor.lan' }, `${status}`);
+    t.strictSame(seen, ['/v2/ -', `${HARBOR}/service/token?service=harbor-registry -`]);
+  }
+  const basicOnly = () => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } });
+  t.strictSame(await users(basicOnly).reach(), { by: 'basic' });
+  const rows: [string, (path: string) => Said, Failure][] = [
+    ['no challenge', () => ({ status: 401 }), 'authority-dead'],
+    ['an open registry', () => ({ status: 200 }), 'authority-dead'],
+    ['a token service with 5xx', registry({ status: 503 }), 'status-5xx'],
+    ['none there', registry({ status: 404 }), 'status-5xx'],
+    ['one with too much to do', registry({ status: 429 }), 'rate-limited'],
+    ['a realm elsewhere', registry({ status: 200 }, 'Bearer realm="https://evil.test/token"'), 'malformed'],
+  ];
+  for (const [name, says, reason] of rows)
+    t.match(
+      await users(says)
+        .reach()
+        .catch((error: unknown) => error),
+      { reason },
+      name,
+    );
+});
+
+t.test('a hundred tag lists are read a few at a time, and no more once one fails', async (t) => {
+  const scopes = Array.from({ length: 100 }, (_, index) => ({ ...PULL, name: `library/n${index}` }));
+  for (const bad of [undefined, 20]) {
+    let [now, most, asked] = [0, 0, 0];
+    const { promise: go, resolve } = Promise.withResolvers<void>();
+    const tokens = new UserTokens({
+      upstream: new URL(HARBOR),
+      send: async (path, { authorization }) => {
+        const list = /n(\d+)\/tags/.exec(path)?.[1];
+        now += 1;
+        most = Math.max(most, now);
+        asked += 1;
+        if (list !== undefined) await go;
+        now -= 1;
+        const status = authorization === undefined ? 401 : Number(list) === bad ? 500 : 200;
+        const headers = new HeaderList([['www-authenticate', 'Basic realm="x"']]);
+        return { status, headers, body: { dump: () => Promise.resolve() } } as unknown as Answer;
+      },
+      sendElsewhere: () => Promise.reject(new Error('nothing is elsewhere')),
+    });
+    let turns = 0;
+    const turn = () => {
+      turns += 1;
+      return Promise.resolve(() => {
+        turns -= 1;
+      });
+    };
+    const { signal } = new AbortController();
+    const answer = tokens.ask({ basic: ANN, scopes, realmHosts: [], signal, turn }).catch((error: unknown) => error);
+    await new Promise((soon) => setImmediate(soon));
+    t.equal(now, 8);
+    resolve();
+    const said = await answer;
+    t.equal(most, 8);
+    await new Promise((soon) => setImmediate(soon));
+    t.equal(turns, 0, 'every place is given back');
+    if (bad === undefined) t.strictSame((said as { granted: Scope[] }).granted, scopes, 'in the order asked for');
+    else {
+      t.match(said, { reason: 'status-5xx' });
+      t.ok(asked < 50, `${asked} requests`);
+    }
+  }
 });
