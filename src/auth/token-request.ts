@@ -62,8 +62,10 @@ export function basicOf(authorization: string): Extract<Credentials, { kind: 'pa
   return isLogin(user, password) ? { kind: 'password', user, password } : undefined;
 }
 
+/** Google's registries take a key file for a password (`docker login -u _json_key --password-stdin < key.json`): it has line ends. */
 function isLogin(user: string, password: string): boolean {
-  return user !== '' && user.length <= MAX_USER && !/[\x00-\x1f\x7f]/.test(user + password);
+  const readable = !/[\x00-\x1f\x7f]/.test(user) && !/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(password);
+  return user !== '' && user.length <= MAX_USER && readable;
 }
 
 /** Each once, all actions of one name together. */

@@ -15,7 +15,10 @@ t.test('Basic credentials', async (t) => {
     [`${basic('ann:secret')} `, ['ann', 'secret']],
     [basic(`${'a'.repeat(255)}:x`), ['a'.repeat(255), 'x']],
     [basic(`_json_key:${'x'.repeat(4000)}`), ['_json_key', 'x'.repeat(4000)]],
+    [basic('_json_key:{\r\n\t"type": "service_account"\n}\n'), ['_json_key', '{\r\n\t"type": "service_account"\n}\n']],
     [basic(`${'a'.repeat(256)}:x`), undefined],
+    [basic('ann\t:secret'), undefined],
+    [basic('ann:sec\x1bret'), undefined],
     [basic(':secret'), undefined],
     [basic('ann'), undefined],
     [basic('ann:sec\0ret'), undefined],
@@ -89,6 +92,10 @@ t.test('POST', async (t) => {
   const rows: [string, unknown][] = [
     ['grant_type=password&username=ann&password=secret', { kind: 'password', user: 'ann', password: 'secret' }],
     ['grant_type=password&username=ann&password=a%26b%3Dc', { kind: 'password', user: 'ann', password: 'a&b=c' }],
+    [
+      'grant_type=password&username=_json_key&password=%7B%0A%7D%0A',
+      { kind: 'password', user: '_json_key', password: '{\n}\n' },
+    ],
     ['grant_type=refresh_token&refresh_token=x', { kind: 'refresh', token: 'x' }],
     ['grant_type=refresh_token&username=ann&password=secret', undefined],
     ['grant_type=password&refresh_token=x', undefined],
