@@ -1,12 +1,15 @@
 import type { AccessMemory } from './auth/access-memory.ts';
 import { AccessRules } from './auth/access-rules.ts';
-import { DELEGATED, type DelegatedPlace, DelegatedTokens } from './auth/delegated-tokens.ts';
+import { BreakGlassTokens } from './auth/break-glass-tokens.ts';
+import { DelegatedStanding } from './auth/delegated-standing.ts';
+import { type DelegatedPlace, DelegatedTokens } from './auth/delegated-tokens.ts';
 import { Guard } from './auth/guard.ts';
 import { LocalAuthority } from './auth/local-authority.ts';
 import { LocalTokens } from './auth/local-tokens.ts';
 import { Networks } from './auth/networks.ts';
 import { Passwords } from './auth/passwords.ts';
 import { TokenBox } from './auth/token-box.ts';
+import type { PasswordHashes } from './config/htpasswd.ts';
 import type { Loaded } from './config/load.ts';
 import { findRoute, type Route, toUpstream } from './failover/rewrite.ts';
 import type { Access } from './proxy/access.ts';
@@ -29,8 +32,7 @@ export function accessOf(loaded: Loaded, parts: AccessParts): Access | undefined
 function localAccess({ config, material }: Loaded, { routes, memory }: AccessParts): Access {
   const { failures } = memory;
   const { auth, hostname: service } = config;
-  const rules = new AccessRules(auth.access, auth.groups);
-  const authority = new LocalAuthority(new Passwords(material.passwords?.users ?? new Map()), rules);
+  const authority = localAuthority(auth, material.passwords?.users ?? new Map());
   const box = new TokenBox(memory.secretsWith(material.keys));
   const places = (repository: string) => placesOf(routes, undefined, repository);
   const lifetimes = { lifetime: auth.tokenLifetime, refreshLifetime: auth.refreshLifetime };
@@ -51,25 +53,29 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   const authority = upstreams.get(name ?? '');
   if (name === undefined || !authority) throw new Error('auth.mode delegate without an upstream that decides');
   const box = new TokenBox(memory.secretsWith(material.keys));
-  // What a token opens was the authority's to say when it was made; it says so again at each request that reaches it.
-  const standing = { basis: () => DELEGATED, may: () => true };
+  const users = material.passwords && localAuthority(auth, material.passwords.users);
+  const standing = new DelegatedStanding({ breakGlass: users, silent: () => authority.users.silent });
+  const places = (repository: string) => placesOf(routes, name, repository);
+  const shared = { box, failures, service, places, lifetime: auth.tokenLifetime };
+  const tokens = new DelegatedTokens({
+    ask: (basic, scopes) => authority.users.ask(basic, scopes, auth.realmHosts),
+    grants,
+    refreshLifetime: auth.refreshLifetime,
+    ...shared,
+  });
+  const reach = () => authority.users.reach(auth.realmHosts);
   return {
     guard: new Guard(standing, box, service),
-    tokens: new DelegatedTokens({
-      ask: (basic, scopes) => authority.askForUser(basic, scopes, auth.realmHosts),
-      grants,
-      box,
-      failures,
-      service,
-      places: (repository) => placesOf(routes, name, repository),
-      lifetime: auth.tokenLifetime,
-      refreshLifetime: auth.refreshLifetime,
-    }),
+    tokens: users ? new BreakGlassTokens({ others: tokens, users, reach, authority: name, ...shared }) : tokens,
     anonymous: new Networks(auth.anonymous),
     service,
     authority: name,
-    may: standing.may,
+    may: (user, place, action) => standing.may(user, place, action),
   };
+}
+
+function localAuthority({ access, groups }: Loaded['config']['auth'], users: PasswordHashes): LocalAuthority {
+  return new LocalAuthority(new Passwords(users), new AccessRules(access, groups));
 }
 
 /** A scope names no registry: every repository of that name that a route leads to. @param authority upstream that decides */

@@ -4,13 +4,16 @@ import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import { anonymousToken } from './anonymous-token.ts';
 import type { Caller } from './caller.ts';
+import { DELEGATED } from './delegated-standing.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
+import { OUTAGE_MS } from './outage.ts';
 import type { Place } from './place.ts';
+import { summaryOf } from './summary.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
-import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
+import type { OutageGrant, TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
 
 /** A repository of which the authority decides. */
 export interface DelegatedPlace extends Place {
@@ -41,10 +44,6 @@ interface Wanted {
   scope: Scope;
   onAuthority: Scope;
 }
-
-/** Tokens made in an outage are short: their bearer is to come back when the authority can be asked again. */
-const OUTAGE_MS = 300_000;
-export const DELEGATED = 'delegated';
 
 /**
  * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
@@ -132,14 +131,15 @@ export class DelegatedTokens implements Tokens {
     });
     if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
     const lifetime = Math.min(this.#options.lifetime, OUTAGE_MS, left);
-    return this.#grant(login, request, access, { authorization: undefined, lifetime });
+    const outage = { grant: 'remembered', detail } as const;
+    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage });
   }
 
   async #grant(
     login: Login,
     { offline }: TokenRequest,
     access: readonly (Wanted & { actions: string[] })[],
-    { authorization, lifetime }: { authorization: string | undefined; lifetime: number },
+    { authorization, lifetime, outage }: { authorization: string | undefined; lifetime: number; outage?: OutageGrant },
   ): Promise<TokenGrant> {
     const { box, service, refreshLifetime } = this.#options;
     const { user } = login;
@@ -164,8 +164,7 @@ export class DelegatedTokens implements Tokens {
     const scope = unique(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
       .map(formatScope)
       .join(' ');
-    const remembered = authorization === undefined;
-    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, remembered };
+    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
   }
 
   #wanted(scopes: readonly Scope[]): Wanted[] {
@@ -200,8 +199,4 @@ function unique(scopes: readonly Scope[]): Scope[] {
   return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
     first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
   );
-}
-
-function summaryOf(error: unknown): string {
-  return error instanceof Error && 'summary' in error ? String(error.summary) : 'it does not answer';
 }

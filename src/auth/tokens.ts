@@ -11,18 +11,24 @@ export interface TokenGrant {
   issued: number;
   /** What was granted, space-separated; what was asked beyond it is left out. */
   scope: string;
-  /** It stands on what the authority said before it could not be asked any more. */
-  remembered?: boolean;
+  /** Made while the authority could not be asked. */
+  outage?: OutageGrant | undefined;
+}
+
+/** On whose word: what the authority said before, or the edge's own break-glass users. `detail`: why it could not be asked. */
+export interface OutageGrant {
+  grant: 'remembered' | 'break-glass';
+  detail: string;
 }
 
 /**
  * `credentials`: they are wrong, or some are needed; `wait`: too many were wrong; `unavailable`: nobody can say, which is no reason to
- * call a password wrong.
+ * call a password wrong; `idle`: they are right, but not for now.
  */
 export type TokenRefusal =
   | { refused: 'credentials' }
   | { refused: 'wait'; waitMs: number }
-  | { refused: 'unavailable'; detail: string };
+  | { refused: 'unavailable' | 'idle'; detail: string };
 
 /** The edge's own token service, whoever decides behind it. */
 export interface Tokens {

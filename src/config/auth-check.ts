@@ -1,3 +1,4 @@
+import { breakGlassWarnings } from './break-glass-check.ts';
 import type { KeyFinding } from './key-path.ts';
 import type { Config } from './schema.ts';
 
@@ -39,43 +40,87 @@ function delegateErrors({ upstreams }: Config): KeyFinding[] {
   ];
 }
 
-export function authWarnings({ auth, keyFile, routes, upstreams }: Config): KeyFinding[] {
+export function authWarnings(config: Config): KeyFinding[] {
+  const { mode, breakGlassFile } = config.auth;
+  if (mode === 'open') return idleWarnings(config);
+  return [
+    ...(config.keyFile === undefined ? [NO_KEY] : []),
+    ...networkWarnings(config),
+    ...(mode === 'delegate' ? unledRouteWarnings(config) : []),
+    ...ruleWarnings(config),
+    ...idleWarnings(config),
+    ...(mode === 'delegate' && breakGlassFile !== undefined ? breakGlassWarnings(config) : []),
+  ];
+}
+
+const NO_KEY: KeyFinding = {
+  path: ['keyFile'],
+  message: 'without it tokens are worth nothing after a restart, and to the other edge of a pair',
+  remedy: 'head -c 48 /dev/urandom | base64 > edge.key, the same on both, and name it here',
+};
+
+function networkWarnings({ auth, routes }: Config): KeyFinding[] {
   const open = routes.some(({ anonymous }) => anonymous);
-  const findings: KeyFinding[] = [];
-  if (auth.mode === 'open') return findings;
-  if (keyFile === undefined)
-    findings.push({
-      path: ['keyFile'],
-      message: 'without it tokens are worth nothing after a restart, and to the other edge of a pair',
-      remedy: 'head -c 48 /dev/urandom | base64 > edge.key, the same on both, and name it here',
-    });
-  if (open && auth.anonymous.length === 0)
-    findings.push({
+  if (open === auth.anonymous.length > 0) return [];
+  return [
+    {
       path: ['auth', 'anonymous'],
-      message: 'routes say anonymous: true, but no network may pull without credentials',
-      remedy: 'name the networks, or take it from the routes',
-    });
-  if (!open && auth.anonymous.length > 0)
-    findings.push({
-      path: ['auth', 'anonymous'],
-      message: 'no route says anonymous: true, so that these networks may pull nothing without credentials',
-      remedy: 'say it on the routes that they may pull from',
-    });
-  for (const [index, route] of auth.mode === 'delegate' ? routes.entries() : []) {
+      ...(open
+        ? {
+            message: 'routes say anonymous: true, but no network may pull without credentials',
+            remedy: 'name the networks, or take it from the routes',
+          }
+        : {
+            message: 'no route says anonymous: true, so that these networks may pull nothing without credentials',
+            remedy: 'say it on the routes that they may pull from',
+          }),
+    },
+  ];
+}
+
+function unledRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
+  return [...routes.entries()].flatMap(([index, route]) => {
     const names = [route.push ?? [], ...route.pull.map(({ upstream }) => upstream)].flat();
-    if (route.anonymous || names.some((name) => upstreams[name]?.credentials === 'forward')) continue;
-    findings.push({
-      path: ['routes', index],
-      message: 'the upstream that decides is not in this route, so that nobody may do anything here',
-      remedy:
-        'add the upstream with credentials: forward to its pull, or open it to auth.anonymous with anonymous: true',
-    });
-  }
-  if (auth.mode === 'htpasswd' && Object.keys(auth.access).length === 0)
-    findings.push({
+    if (route.anonymous || names.some((name) => upstreams[name]?.credentials === 'forward')) return [];
+    return [
+      {
+        path: ['routes', index],
+        message: 'the upstream that decides is not in this route, so that nobody may do anything here',
+        remedy:
+          'add the upstream with credentials: forward to its pull, or open it to auth.anonymous with anonymous: true',
+      },
+    ];
+  });
+}
+
+function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFinding[] {
+  const needed = mode === 'htpasswd' || breakGlassFile !== undefined;
+  if (!needed || Object.keys(access).length > 0) return [];
+  return [
+    {
       path: ['auth', 'access'],
-      message: 'no rule allows anything, so that no user may do anything',
+      message: `no rule allows anything, so that no ${mode === 'htpasswd' ? '' : 'break-glass '}user may do anything`,
       remedy: 'access: { "*": ["** pull"] }, for a start',
-    });
-  return findings;
+    },
+  ];
+}
+
+/** What was written down and does nothing in this mode. */
+function idleWarnings({ auth }: Config): KeyFinding[] {
+  const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts } = auth;
+  const ruled = mode === 'htpasswd' || (mode === 'delegate' && breakGlassFile !== undefined);
+  const idle: [string, boolean, string][] = [
+    ['htpasswdFile', htpasswdFile !== undefined && mode !== 'htpasswd', 'auth.mode htpasswd'],
+    ['breakGlassFile', breakGlassFile !== undefined && mode !== 'delegate', 'auth.mode delegate'],
+    ['realmHosts', realmHosts.length > 0 && mode !== 'delegate', 'auth.mode delegate'],
+    ['access', Object.keys(access).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],
+    ['groups', Object.keys(groups).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],
+  ];
+  return idle
+    .filter(([, isIdle]) => isIdle)
+    .map(([key, , where]) => ({
+      path: ['auth', key],
+      message: `is of no effect in auth.mode ${mode}`,
+      remedy: `it is for ${where}; set that, or take this out`,
+    }));
 }

@@ -15,15 +15,20 @@ export const authSchema = z
       .describe(
         'For `htpasswd`: users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write them. Read again when it changes.',
       ),
+    breakGlassFile: file
+      .optional()
+      .describe(
+        'For `delegate`: users and bcrypt hashes, as in `htpasswdFile`, who may log in only while the authority cannot be asked, and pull what `access` allows them. Their names end in `@break-glass`. Read again when it changes.',
+      ),
     groups: z
       .record(userName, z.array(userName))
       .default({})
-      .describe('For `htpasswd`: users that share rules, by the name of the group.'),
+      .describe('For `htpasswd` and `breakGlassFile`: users that share rules, by the name of the group.'),
     access: z
       .record(ruleHolder, z.array(accessRule))
       .default({})
       .describe(
-        'For `htpasswd`: what a user, a group (`@name`) or every user (`*`) may do, such as `library/** pull,push`. `**` stands for any number of parts of a name, `*` for text within one. Repositories of a route with a `registry` begin with its name. Nothing is allowed that no rule allows.',
+        'For `htpasswd` and `breakGlassFile`: what a user, a group (`@name`) or every user (`*`) may do, such as `library/** pull,push`. `**` stands for any number of parts of a name, `*` for text within one. Repositories of a route with a `registry` begin with its name. Nothing is allowed that no rule allows.',
       ),
     remember: duration('24h', 0).describe(
       'For `delegate`: how long a user may go on to pull what the authority last let them pull, while it cannot be asked. 0s: not at all.',

@@ -1,9 +1,11 @@
 import { dirname, resolve } from 'node:path';
+import { BREAK_GLASS, isBreakGlassName } from './break-glass.ts';
 import { type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding } from './key-path.ts';
 import { type CertificatePair, MaterialReader } from './material-reader.ts';
 import type { Config } from './schema.ts';
 import { secretsIn } from './secrets.ts';
+import { usersKey } from './users-key.ts';
 
 /** Contents of all files that a configuration names. File names are absolute. */
 export interface Material {
@@ -11,7 +13,7 @@ export interface Material {
   /** Secrets of `keyFile`, the one in use first; none without it. */
   keys: readonly Buffer[];
   adminToken: string | undefined;
-  /** `auth.htpasswdFile`: its absolute name, and who stands in it. */
+  /** `auth.htpasswdFile`, in `auth.mode: delegate` `auth.breakGlassFile`: its absolute name, and who stands in it. */
   passwords: { file: string; users: PasswordHashes } | undefined;
   upstreams: Record<string, { ca?: string; password?: string; probePassword?: string }>;
 }
@@ -71,13 +73,21 @@ export async function readMaterial(
 }
 
 async function passwordsOf(config: Config, configFile: string, reader: MaterialReader): Promise<Material['passwords']> {
-  const { mode, htpasswdFile } = config.auth;
-  if (mode !== 'htpasswd' || htpasswdFile === undefined) return undefined;
-  const path = ['auth', 'htpasswdFile'];
-  const content = await reader.secretBytes(htpasswdFile, path);
+  const key = usersKey(config);
+  const name = key && config.auth[key];
+  if (key === undefined || name === undefined) return undefined;
+  const path = ['auth', key];
+  const content = await reader.secretBytes(name, path);
   if (content === undefined) return undefined;
   const { users, errors } = parseHtpasswd(content.toString('utf8'));
   for (const message of errors)
     reader.errors.push({ path, message, remedy: 'breakwater user add writes lines that can be used' });
-  return { file: resolve(dirname(configFile), htpasswdFile), users };
+  const foreign = key === 'breakGlassFile' ? [...users.keys()].filter((user) => !isBreakGlassName(user)) : [];
+  for (const user of foreign)
+    reader.errors.push({
+      path,
+      message: `${user} could be a user of the authority's; names of break-glass users end in ${BREAK_GLASS}`,
+      remedy: `breakwater user add ${user}${BREAK_GLASS}, and remove ${user}`,
+    });
+  return { file: resolve(dirname(configFile), name), users };
 }

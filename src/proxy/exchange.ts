@@ -44,6 +44,7 @@ export class Exchange {
       | 'verified'
       | 'user'
       | 'grant'
+      | 'granted'
     >
   > = {};
   /** Why the upstream that would be asked first is not, as the plan had it. */

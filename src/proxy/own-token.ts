@@ -30,9 +30,9 @@ export async function fetchOwnToken(exchange: Exchange, access: Access, query: U
       throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords', { retryAfter: Math.ceil(grant.waitMs / 1000) });
     if (grant.refused === 'unavailable')
       throw new OciError('UNAVAILABLE', `who may do what cannot be asked now: ${grant.detail}`, { retryAfter: 5 });
-    throw wrong(exchange, access);
+    throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
   }
-  if (grant.remembered) exchange.notes.grant = 'remembered';
+  noteOutage(exchange, grant);
   if (grant.user !== undefined) exchange.notes.user = grant.user;
   return jsonReply(200, contentOf(exchange, grant), [['cache-control', 'no-store']]);
 }
@@ -48,9 +48,18 @@ function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issue
   };
 }
 
-function wrong(exchange: Exchange, { service }: Access): OciError {
+/** What nobody but the edge answers for is told in full. */
+function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
+  if (!outage) return;
+  notes.grant = outage.grant;
+  notes.granted = scope;
+  notes.detail = outage.detail;
+}
+
+/** @param why they are of no use, if they are not simply wrong */
+function wrong(exchange: Exchange, { service }: Access, why = 'wrong user name or password'): OciError {
   const given = exchange.headers.authorization !== undefined || exchange.method === 'POST';
-  return new OciError('UNAUTHORIZED', given ? 'wrong user name or password' : undefined, {
+  return new OciError('UNAUTHORIZED', given ? why : undefined, {
     headers: { 'www-authenticate': `Basic realm="${service}"` },
   });
 }

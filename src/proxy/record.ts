@@ -61,8 +61,10 @@ export interface RequestRecord {
   reference?: string;
   /** Who asked, where the edge itself asks who clients are. */
   user?: string;
-  /** A token was given on the word of an authority that could not be asked. */
-  grant?: 'remembered';
+  /** A token was given while the authority could not be asked: on its word of before, or to a break-glass user. */
+  grant?: 'remembered' | 'break-glass';
+  /** What that token opens, as scopes. */
+  granted?: string;
   /** Prefix of the route that was taken. */
   route?: string;
   /** Upstream whose answer was relayed. */

@@ -55,7 +55,8 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
 function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
   const record = recordOf(exchange, error);
   edge.observer.record(record);
-  const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned';
+  const decided = record.grant !== undefined;
+  const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
   if (edge.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
   edge.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
 }

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../proxy/record.ts';
 import { cellCounter } from './cell-counter.ts';
 
-type Result = 'granted' | 'remembered' | 'refused' | 'limited' | 'unavailable' | 'invalid';
+type Result = 'granted' | 'remembered' | 'break-glass' | 'refused' | 'limited' | 'unavailable' | 'invalid';
 
 const BY_STATUS: Record<number, Result> = { 200: 'granted', 401: 'refused', 429: 'limited', 503: 'unavailable' };
 
@@ -12,6 +12,7 @@ export class AccessMetrics implements Observer {
   readonly #tokens: Record<Result, number> = {
     granted: 0,
     remembered: 0,
+    'break-glass': 0,
     refused: 0,
     limited: 0,
     unavailable: 0,
@@ -22,7 +23,7 @@ export class AccessMetrics implements Observer {
     cellCounter(
       registry,
       'tokens_total',
-      'Requests for tokens: granted; on what was remembered of an authority that could not be asked; refused to wrong passwords; held back after too many of them; unavailable, because nobody could say; invalid.',
+      'Requests for tokens: granted; on what was remembered of an authority that could not be asked; to break-glass users meanwhile; refused to wrong passwords; held back after too many of them; unavailable, because nobody could say; invalid.',
       ['result'],
       () => Object.entries(this.#tokens).map(([result, count]): [string[], number] => [[result], count]),
     );

@@ -9,7 +9,7 @@ export interface UserAuthorityOptions {
   name: string;
   /** Milliseconds for each URL that is asked. */
   deadline: number;
-  view: () => Pick<UpstreamView, 'state' | 'reason' | 'replicas' | 'unhealthy'>;
+  view: () => Pick<UpstreamView, 'state' | 'since' | 'reason' | 'replicas' | 'unhealthy'>;
   tokens: (url: string) => UserTokens | undefined;
   /** Waits for a place among the requests under way at a URL; undefined: there is none to be had. @returns gives it back */
   place: (url: string, signal: AbortSignal) => Promise<(() => void) | undefined>;
@@ -21,8 +21,8 @@ const MAX_URLS = 2;
 /** An upstream as the one who says what its own users may do, at the first of its URLs that can. */
 export class UserAuthority {
   readonly #options: UserAuthorityOptions;
-  /** Whether it could not say anything when it was last asked. */
-  #silent = false;
+  /** When it could not say anything, if it could not when it was last asked; epoch milliseconds. */
+  #silentAt: number | undefined;
 
   constructor(options: UserAuthorityOptions) {
     this.#options = options;
@@ -30,7 +30,9 @@ export class UserAuthority {
 
   /** Whether it cannot say anything now, as far as is known without asking. */
   get silent(): boolean {
-    return this.#silent || this.#trouble() !== undefined;
+    if (this.#trouble()) return true;
+    // Once it has come up since, what it could not say before is of no account.
+    return this.#silentAt !== undefined && this.#silentAt >= this.#options.view().since;
   }
 
   /**
@@ -60,7 +62,7 @@ export class UserAuthority {
       const signal = AbortSignal.timeout(deadline);
       try {
         const answer = await unlessAborted(signal, question(asked, url, signal));
-        this.#silent = false;
+        this.#silentAt = undefined;
         return answer;
       } catch (error) {
         failure = signal.aborted
@@ -70,7 +72,7 @@ export class UserAuthority {
         if (failure.reason === 'rate-limited') break;
       }
     }
-    this.#silent = true;
+    this.#silentAt = Date.now();
     throw failure;
   }
 

@@ -58,6 +58,27 @@ t.test('the file that the configuration names, which need not be there yet', asy
   t.match(user(['list', '--config', config]), { status: 2, stderr: /breakwater check/ });
 });
 
+t.test('break-glass users, whose names say that they are', async (t) => {
+  const folder = temporaryFolder(t);
+  const config = join(folder, 'breakwater.yaml');
+  const lines = [
+    'hostname: edge.test',
+    'tls: { certFile: a.crt, keyFile: a.key }',
+    'upstreams: { a: { urls: [http://a.lan], credentials: forward } }',
+    'routes: [{ prefix: "", pull: [{ upstream: a }] }]',
+    'auth: { mode: delegate, htpasswdFile: others.users, breakGlassFile: glass.users }',
+    '',
+  ];
+  writeFileSync(config, lines.join('\n'));
+  const refused = user(['add', 'hal', '--password-stdin', '--config', config], 'secret');
+  t.match(refused, { status: 2, stderr: /names of break-glass users end in @break-glass: hal@break-glass/ });
+  t.match(user(['add', 'hal@break-glass', '--password-stdin', '--config', config], 'secret'), { status: 0 });
+  t.match(user(['list', '--config', config]), { status: 0, stdout: 'hal@break-glass\n' });
+  t.ok(existsSync(join(folder, 'glass.users')));
+  writeFileSync(config, lines.map((line) => line.replace(', breakGlassFile: glass.users', '')).join('\n'));
+  t.match(user(['list', '--config', config]), { status: 2, stderr: /names no auth.breakGlassFile/ });
+});
+
 t.test('a running edge takes users in and lets them go without a restart', async (t) => {
   const file = join(temporaryFolder(t), 'users');
   const at = ['--file', file];

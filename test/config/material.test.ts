@@ -95,3 +95,23 @@ t.test('a key that needs a passphrase', async (t) => {
     { message: /tls\.keyFile: names a file without a private key .* without a passphrase/ },
   );
 });
+
+t.test('users: of which file, and who may be one', async (t) => {
+  const folder = await writeMaterial(t);
+  const hash = `$2y$10$${'a'.repeat(53)}`;
+  writeFileSync(join(folder, 'glass'), `hal@break-glass:${hash}\n`);
+  writeFileSync(join(folder, 'users'), `ann:${hash}\n`);
+  const files = 'htpasswdFile: users, breakGlassFile: glass';
+  const upstreams = (credentials: string) => `upstreams: { a: { urls: [https://a.lan], credentials: ${credentials} } }`;
+  const delegate = await load(folder, `${upstreams('forward')}\nauth: { mode: delegate, ${files} }`);
+  t.match(delegate.material.passwords, { file: join(folder, 'glass'), users: new Map([['hal@break-glass', hash]]) });
+  const htpasswd = await load(folder, `${upstreams('none')}\nauth: { mode: htpasswd, ${files} }`);
+  t.match(htpasswd.material.passwords, { file: join(folder, 'users'), users: new Map([['ann', hash]]) });
+  t.equal((await load(folder, `${upstreams('none')}\nauth: { ${files} }`)).material.passwords, undefined);
+  const foreign = load(folder, `${upstreams('forward')}\nauth: { mode: delegate, breakGlassFile: users }`);
+  t.match(await foreign.catch((error: unknown) => error), {
+    findings: [
+      { key: 'auth.breakGlassFile', message: /^ann could be a user of the authority/, remedy: /ann@break-glass/ },
+    ],
+  });
+});

@@ -17,6 +17,7 @@ interface Given {
   states?: Record<string, HealthState>;
   suspected?: string[];
   state?: HealthState;
+  since?: number;
   unhealthy?: string[];
   places?: number;
 }
@@ -46,6 +47,7 @@ function authority(given: Given) {
     view: () => ({
       state: live.state ?? 'up',
       reason: 'canary',
+      since: live.since ?? 0,
       unhealthy: live.unhealthy ?? [],
       replicas: Object.keys(does).map(
         (url) => ({ url, state: states[url] ?? 'up', suspected: suspected.includes(url) }) as ReplicaView,
@@ -104,6 +106,9 @@ t.test('silent: it could not say when it was last asked, or could not now', asyn
   live.does[A] = 500;
   await ask();
   t.equal(users.silent, true);
+  live.since = Date.now() + 1;
+  t.equal(users.silent, false, 'it has been down since, and come up');
+  live.since = 0;
   live.does[A] = 401;
   await users.reach([]);
   t.equal(users.silent, false, 'a refusal is an answer');

@@ -1,0 +1,32 @@
+import { parseAccessRule } from './access-rule.ts';
+import { BREAK_GLASS, isBreakGlassName } from './break-glass.ts';
+import type { KeyFinding } from './key-path.ts';
+import type { Config } from './schema.ts';
+
+/** What of the rules of `auth.mode: delegate` cannot mean what it says: they are for break-glass users, who only pull. */
+export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFinding[] {
+  const findings: KeyFinding[] = [];
+  const stranger = (path: KeyFinding['path'], user: string) => {
+    if (isBreakGlassName(user)) return;
+    findings.push({
+      path,
+      message: `${user} is no break-glass user, and only those have rules in auth.mode delegate`,
+      remedy: `name users as they stand in auth.breakGlassFile, such as ${user}${BREAK_GLASS}`,
+    });
+  };
+  for (const [group, users] of Object.entries(groups))
+    for (const [index, user] of users.entries()) stranger(['auth', 'groups', group, index], user);
+  for (const [holder, rules] of Object.entries(access)) {
+    if (holder !== '*' && !holder.startsWith('@')) stranger(['auth', 'access', holder], holder);
+    for (const [index, rule] of rules.entries()) {
+      const surplus = (parseAccessRule(rule)?.actions ?? []).filter((action) => action !== 'pull');
+      if (surplus.length === 0) continue;
+      findings.push({
+        path: ['auth', 'access', holder, index],
+        message: `break-glass users only pull: ${surplus.join(' and ')} is of no effect`,
+        remedy: 'leave pull alone; pushes are refused while the primary is down, whoever asks',
+      });
+    }
+  }
+  return findings;
+}
