@@ -14,6 +14,7 @@ import type { Loaded } from './config/load.ts';
 import { findRoute, type Route, toUpstream } from './failover/rewrite.ts';
 import type { Access } from './proxy/access.ts';
 import { placeOf } from './proxy/authorize.ts';
+import { registryIdentity } from './upstream/registry-identity.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface AccessParts {
@@ -59,6 +60,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   const shared = { box, failures, service, places, lifetime: auth.tokenLifetime };
   const tokens = new DelegatedTokens({
     ask: (basic, scopes) => authority.users.ask(basic, scopes, auth.realmHosts),
+    authority: registryIdentity(config.upstreams[name]?.urls ?? []),
     grants,
     refreshLifetime: auth.refreshLifetime,
     ...shared,

@@ -1,15 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
-import { AccessMemory } from './auth/access-memory.ts';
 import type { Loaded } from './config/load.ts';
-import { Copies } from './digest/copies.ts';
-import { Hasher } from './digest/hasher.ts';
-import { Ledger } from './ledger/ledger.ts';
+import { Lasting } from './lasting.ts';
+import { answerPeer, isPeerQuestion } from './peer/peer-endpoint.ts';
 import { explain } from './proxy/explain.ts';
-import { ManifestMemory } from './proxy/manifest-memory.ts';
-import { Recheck } from './proxy/recheck.ts';
 import type { RequestRecord } from './proxy/record.ts';
-import { Sealer } from './proxy/sealer.ts';
+import type { Sealer } from './proxy/sealer.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 import { AdminListener } from './server/admin-listener.ts';
 import { HttpsListener } from './server/https-listener.ts';
@@ -19,10 +15,7 @@ import { FailoverRing } from './status/failover-ring.ts';
 import { Metrics } from './status/metrics.ts';
 import { SinceStart } from './status/since-start.ts';
 import { type Snapshot, takeSnapshot } from './status/snapshot.ts';
-import type { Stores } from './status/stores.ts';
 import { TagWarnings } from './status/tag-warnings.ts';
-import { BufferPool } from './upstream/reader/buffer-pool.ts';
-import { Resolver } from './upstream/resolver.ts';
 
 export interface App {
   /** Resolves when clients are served. */
@@ -47,8 +40,7 @@ class EdgeApp implements App {
   readonly #tagWarnings = new TagWarnings();
   readonly #sinceStart = new SinceStart();
   readonly #metrics: Metrics;
-  readonly #ledger: Ledger;
-  readonly #access: AccessMemory;
+  readonly #lasting: Lasting;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: AdminListener;
@@ -64,29 +56,17 @@ class EdgeApp implements App {
   constructor(loaded: Loaded, log: Logger) {
     this.#log = log;
     this.#loaded = loaded;
-    this.#access = new AccessMemory(loaded.material.keys[0], loaded.config.auth.remember);
-    this.#sealer = new Sealer(this.#access.secretsWith(loaded.material.keys));
+    this.#lasting = new Lasting(loaded, log);
+    this.#sealer = this.#lasting.sealerOf(loaded);
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
-      stores: () => this.#stores(),
+      stores: () => this.#lasting.stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    this.#ledger = new Ledger(loaded.config.ledger);
-    const onDeath = (error: Error) =>
-      log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
-    this.#parts = {
-      ledger: this.#ledger,
-      memory: new ManifestMemory(loaded.config.manifests),
-      hasher: new Hasher({ onDeath }),
-      copies: new Copies(loaded.config.verify),
-      recheck: new Recheck(),
-      access: this.#access,
-      network: { resolver: new Resolver(), pool: new BufferPool() },
-      observer,
-      log,
-    };
+    const { ledger, memory, hasher, copies, recheck, access, network } = this.#lasting;
+    this.#parts = { ledger, memory, hasher, copies, recheck, access, network, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');
@@ -120,7 +100,7 @@ class EdgeApp implements App {
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
     const admin = await this.#admin.listen();
-    await this.#runtime.start();
+    await Promise.all([this.#runtime.start(), this.#lasting.peers.start()]);
     const https = await this.#https.listen();
     const http = await this.#redirect?.listen();
     this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };
@@ -144,9 +124,7 @@ class EdgeApp implements App {
     await this.#redirect?.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
     await this.#runtime.retire();
-    this.#ledger.close();
-    this.#access.close();
-    await this.#parts.hasher.close();
+    await this.#lasting.close();
     await this.#admin.close();
   }
 
@@ -174,19 +152,9 @@ class EdgeApp implements App {
       sinceStart: this.#sinceStart,
       // What was found before is of no account while nothing is verified.
       rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
-      stores: this.#stores(),
+      stores: this.#lasting.stores(),
+      peers: this.#lasting.peers.views(),
     });
-  }
-
-  #stores(): Stores {
-    const { hasher, ledger, memory, network } = this.#parts;
-    const { manifests: kept, bytes } = memory.size;
-    return {
-      ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
-      manifests: { kept, bytes },
-      buffers: { inUse: network.pool.inUseBytes, kept: network.pool.keptBytes },
-      hashing: hasher.jobs,
-    };
   }
 
   async #reload(loaded: Loaded): Promise<void> {
@@ -198,7 +166,8 @@ class EdgeApp implements App {
       );
     this.#https.certificates.replace(loaded.material.tls);
     this.#https.update(loaded.config.limits);
-    this.#sealer = new Sealer(this.#access.secretsWith(loaded.material.keys));
+    this.#lasting.reload(loaded);
+    this.#sealer = this.#lasting.sealerOf(loaded);
     const previous = this.#runtime;
     const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
     await next.start(previous);
@@ -217,6 +186,10 @@ class EdgeApp implements App {
     response: Parameters<Runtime['handler']['handle']>[1],
     expectsContinue: boolean,
   ): void {
+    if (isPeerQuestion(request)) {
+      void answerPeer((text) => this.#lasting.peers.answer(text), request, response);
+      return;
+    }
     const runtime = this.#runtime;
     const over = runtime.use();
     response.once('close', over);

@@ -19,10 +19,15 @@ const RULES: Record<string, Rule> = {
   digest: { loads: ['oci', 'upstream'] },
   splice: { loads: ['oci', 'upstream', 'digest'] },
   auth: { loads: ['oci', 'config', 'upstream'] },
+  // Tells other nodes what the ledger and the grants have learnt.
+  peer: { loads: ['oci', 'failover', 'upstream', 'ledger', 'auth'] },
   proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'] },
   replication: { loads: ['oci', 'config', 'failover', 'upstream', 'ledger'] },
   // Read-only: it sees the shapes of the others, and loads none of them.
-  status: { loads: ['oci'], types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger'] },
+  status: {
+    loads: ['oci'],
+    types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger', 'peer'],
+  },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords. All else goes through the app or its HTTP.
@@ -38,6 +43,7 @@ const RULES: Record<string, Rule> = {
       'splice',
       'digest',
       'auth',
+      'peer',
       'proxy',
       'replication',
       'status',

@@ -76,6 +76,7 @@ t.test('metrics named in prose exist', async (t) => {
     upstreams: [],
     routes: [],
     failovers: [],
+    peers: [],
   };
   const metrics = new Metrics({ snapshot: () => loaded as never, certificates: () => [] });
   const names = new Set(

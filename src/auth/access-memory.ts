@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FailureLimit } from './failure-limit.ts';
-import { Grants } from './grants.ts';
+import { type GrantClock, Grants } from './grants.ts';
 
 /** What outlives a reload of the configuration: nobody is logged out by one, and no failure is forgiven. */
 export class AccessMemory {
@@ -10,11 +10,15 @@ export class AccessMemory {
   readonly grants: Grants;
 
   /**
-   * @param key in use, of `keyFile`
+   * @param keys of `keyFile`, the one in use first
    * @param remember milliseconds for which grants are remembered
    */
-  constructor(key: Buffer | undefined, remember: number) {
-    this.grants = new Grants(key ?? this.#secret, remember);
+  constructor(keys: readonly Buffer[], remember: number, clock: GrantClock) {
+    this.grants = new Grants(this.secretsWith(keys), remember, clock);
+  }
+
+  reload(keys: readonly Buffer[], remember: number): void {
+    this.grants.reload(this.secretsWith(keys), remember);
   }
 
   /** What seals and opens: the keys of `keyFile`, if there is one, and what stands for it while there is none. */

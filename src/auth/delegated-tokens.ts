@@ -6,7 +6,7 @@ import { anonymousToken } from './anonymous-token.ts';
 import type { Caller } from './caller.ts';
 import { DELEGATED } from './delegated-standing.ts';
 import type { FailureLimit } from './failure-limit.ts';
-import type { Grants } from './grants.ts';
+import type { Grants, Holder } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
 import { OUTAGE_MS } from './outage.ts';
 import type { Place } from './place.ts';
@@ -24,6 +24,8 @@ export interface DelegatedPlace extends Place {
 export interface DelegatedTokensOptions {
   /** @throws what says in its `summary` why the authority cannot be asked */
   ask: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
+  /** What tells the authority from every other one. */
+  authority: string;
   grants: Grants;
   box: TokenBox;
   failures: FailureLimit;
@@ -71,14 +73,15 @@ export class DelegatedTokens implements Tokens {
 
   #limited(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     // Whoever was right before is not locked out by others who try the same name.
-    const known = () => this.#options.grants.knows(login.user, login.password) > 0;
+    const known = () => this.#options.grants.knows(this.#holder(login)) > 0;
     return this.#gate.pass(login, caller, known, () => this.#decide(login, request));
   }
 
   async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const { ask, grants } = this.#options;
     const wanted = this.#wanted(request.scopes);
-    const { user, password } = login;
+    const holder = this.#holder(login);
+    const at = grants.now();
     let answer: UserAnswer;
     try {
       answer = await ask(basicOf(login), unique(wanted.map(({ onAuthority }) => onAuthority)));
@@ -86,7 +89,7 @@ export class DelegatedTokens implements Tokens {
       return this.#recalled(login, request, wanted, summaryOf(error));
     }
     if (answer.outcome === 'refused') {
-      grants.forget(user, password);
+      grants.forget(holder, undefined, at);
       return { refused: 'credentials' };
     }
     const { granted, authorization, expiresIn } = answer;
@@ -98,16 +101,14 @@ export class DelegatedTokens implements Tokens {
     const pulls = new Set(
       access
         .filter(({ scope, actions }) => scope.type === 'repository' && actions.includes('pull'))
-        .map(({ place }) => place.name),
+        .map(({ onAuthority }) => onAuthority.name),
     );
-    grants.forget(
-      user,
-      password,
-      wanted
-        .filter((one) => one.onAuthority.actions.includes('pull') && !pulls.has(one.place.name))
-        .map(({ place }) => place.name),
-    );
-    grants.remember(user, password, [...pulls]);
+    const withheld = wanted
+      .filter(({ scope, onAuthority }) => scope.type === 'repository' && onAuthority.actions.includes('pull'))
+      .map(({ onAuthority }) => onAuthority.name)
+      .filter((name) => !pulls.has(name));
+    grants.remember(holder, [...pulls], at);
+    grants.forget(holder, withheld, at);
     const lifetime = Math.min(this.#options.lifetime, (expiresIn ?? Number.POSITIVE_INFINITY) * 1000);
     return this.#grant(login, request, access, { authorization, lifetime });
   }
@@ -120,11 +121,11 @@ export class DelegatedTokens implements Tokens {
     detail: string,
   ): Promise<TokenGrant> | TokenRefusal {
     const { grants } = this.#options;
-    const { user, password } = login;
-    let left = grants.knows(user, password);
+    const holder = this.#holder(login);
+    let left = grants.knows(holder);
     if (left === 0) return { refused: 'unavailable', detail };
     const access = wanted.flatMap((one) => {
-      const mine = one.scope.type === 'repository' ? grants.recalls(user, password, one.place.name) : 0;
+      const mine = one.scope.type === 'repository' ? grants.recalls(holder, one.onAuthority.name) : 0;
       if (mine === 0 || !one.onAuthority.actions.includes('pull')) return [];
       left = Math.min(left, mine);
       return [{ ...one, actions: ['pull'] }];
@@ -165,6 +166,10 @@ export class DelegatedTokens implements Tokens {
       .map(formatScope)
       .join(' ');
     return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
+  }
+
+  #holder({ user, password }: Login): Holder {
+    return { authority: this.#options.authority, user, password };
   }
 
   #wanted(scopes: readonly Scope[]): Wanted[] {

@@ -1,81 +1,159 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import NodeCache from 'node-cache';
+import { type GrantEntry, GrantRecord } from './grant-record.ts';
 
 const MAX_USERS = 10_000;
 const MAX_REPOSITORIES = 2000;
 
-/** Repository -> until when it is remembered, epoch milliseconds. */
-type Remembered = Map<string, number>;
+/** Who asked whom. */
+export interface Holder {
+  /** What tells the authority from every other one. */
+  authority: string;
+  user: string;
+  password: string;
+}
+
+/** One word of an authority as nodes tell it each other: `holder` is a keyed hash. */
+export interface Grant extends GrantEntry {
+  holder: string;
+  repository: string;
+}
+
+/** Epoch milliseconds of a clock that never goes back; `learn` says whether a time of another node is to be believed. */
+export interface GrantClock {
+  now(): number;
+  learn(at: number): boolean;
+}
 
 /**
- * What the authority let users pull, for the time when it cannot be asked. Kept by a keyed hash of user and password, so that neither
- * is here; bounded in users and in repositories of each.
+ * What the authority let users pull, for the time when it cannot be asked. Kept by a keyed hash of authority, user and password, so
+ * that none of them is here; bounded in users and in repositories of each.
  */
 export class Grants {
-  readonly #secret: Uint8Array;
-  readonly #keepMs: number;
-  readonly #now: () => number;
-  readonly #users = new NodeCache({ useClones: false, maxKeys: MAX_USERS, checkperiod: 600 });
+  readonly #clock: GrantClock;
+  readonly #holders = new NodeCache({ useClones: false, checkperiod: 600 });
+  /** Those first that were heard of least recently: node-cache knows no such order, and would throw when it is full. */
+  readonly #order = new Set<string>();
+  #keys: readonly Uint8Array[] = [];
+  #keepMs = 0;
+  /** Told of what is other than before, with the word before. */
+  onChange: ((grant: Grant, before: GrantEntry | undefined) => void) | undefined;
 
   /**
-   * @param secret of the edge, from which the key of the hashes is derived
+   * @param secrets of the edge, from which the keys of the hashes are derived
    * @param keepMs milliseconds
    */
-  constructor(secret: Buffer, keepMs: number, now: () => number = Date.now) {
-    this.#secret = new Uint8Array(hkdfSync('sha256', secret, '', 'breakwater grants 1', 32));
-    this.#keepMs = keepMs;
-    this.#now = now;
+  constructor(secrets: readonly Buffer[], keepMs: number, clock: GrantClock) {
+    this.#clock = clock;
+    this.reload(secrets, keepMs);
+    this.#holders.on('del', (holder: string) => this.#order.delete(holder));
   }
 
-  /** Takes down that the password is right, and what it opened. */
-  remember(user: string, password: string, repositories: readonly string[]): void {
-    // To node-cache a time to live of 0 is for ever.
-    if (this.#keepMs === 0) return;
-    const key = this.#key(user, password);
-    const known = this.#users.get<Remembered>(key) ?? new Map();
-    const until = this.#now() + this.#keepMs;
-    known.set('', until);
-    for (const repository of repositories) {
-      known.delete(repository);
-      known.set(repository, until);
-    }
-    for (const oldest of known.keys()) {
-      if (known.size <= MAX_REPOSITORIES) break;
-      if (oldest !== '') known.delete(oldest);
-    }
-    // node-cache throws when it is full instead of making room.
-    if (!this.#users.has(key) && this.#users.keys().length >= MAX_USERS) this.#users.del(this.#users.keys()[0] ?? '');
-    this.#users.set(key, known, this.#keepMs / 1000);
+  /** The first secret hashes from now on; what was hashed with the others is still found. */
+  reload(secrets: readonly Buffer[], keepMs: number): void {
+    this.#keepMs = keepMs;
+    this.#keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'breakwater grants 1', 32)));
+  }
+
+  /** Milliseconds for which a word counts. */
+  get keepMs(): number {
+    return this.#keepMs;
+  }
+
+  /** The time to give to what the authority is about to say. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Takes down that the password is right, and what it opened. @param at `now()` when the authority was asked */
+  remember(holder: Holder, repositories: readonly string[], at: number): void {
+    const [hash] = this.#hashes(holder);
+    if (hash !== undefined) this.#note(hash, GrantRecord.accepted(repositories, at));
   }
 
   /** What the authority no longer grants. @param repositories undefined: the password is wrong now */
-  forget(user: string, password: string, repositories?: readonly string[]): void {
-    const key = this.#key(user, password);
-    if (repositories === undefined) this.#users.del(key);
-    for (const repository of repositories ?? []) this.#users.get<Remembered>(key)?.delete(repository);
+  forget(holder: Holder, repositories: readonly string[] | undefined, at: number): void {
+    for (const hash of this.#hashes(holder)) {
+      const record = this.#holders.get<GrantRecord>(hash);
+      // Only of what is known: else whoever guesses would fill the memory.
+      const known = repositories?.filter((name) => record?.find(name) !== undefined);
+      if (record) this.#note(hash, GrantRecord.refused(known, at));
+    }
   }
 
   /** Milliseconds for which it is still remembered that the password was right; 0: not. */
-  knows(user: string, password: string): number {
-    return this.#left(this.#users.get<Remembered>(this.#key(user, password)), '');
+  knows(holder: Holder): number {
+    return this.#left(holder, undefined);
   }
 
   /** The same for one repository. */
-  recalls(user: string, password: string, repository: string): number {
-    return this.#left(this.#users.get<Remembered>(this.#key(user, password)), repository);
+  recalls(holder: Holder, repository: string): number {
+    return this.#left(holder, repository);
+  }
+
+  find(holder: string, repository: string): GrantEntry | undefined {
+    return this.#holders.get<GrantRecord>(holder)?.find(repository);
+  }
+
+  /** All that is known. */
+  *entries(): Generator<Grant> {
+    for (const holder of this.#order)
+      for (const [repository, entry] of this.#holders.get<GrantRecord>(holder) ?? [])
+        yield { holder, repository, ...entry };
+  }
+
+  /** Takes in what another node knows, in any order and as often as one likes. @returns how many told something new */
+  merge(grants: readonly Grant[]): number {
+    let news = 0;
+    for (const [holder, told] of Map.groupBy(grants, (grant) => grant.holder)) {
+      const believed = told.filter(({ at }) => this.#clock.learn(at));
+      news += this.#note(
+        holder,
+        believed.map(({ repository, at, granted }) => [repository, { at, granted }] as const),
+      );
+    }
+    return news;
   }
 
   close(): void {
-    this.#users.close();
+    this.#holders.close();
   }
 
-  #left(known: Remembered | undefined, repository: string): number {
-    return Math.max(0, (known?.get(repository) ?? 0) - this.#now());
+  #note(holder: string, told: readonly (readonly [string, GrantEntry])[]): number {
+    const newest = Math.max(...told.map(([, { at }]) => at));
+    // To node-cache a time to live of 0 is for ever.
+    if (!(newest + this.#keepMs > this.#clock.now()) || this.#keepMs === 0) return 0;
+    const known = this.#holders.get<GrantRecord>(holder);
+    const record = known ?? new GrantRecord(MAX_REPOSITORIES);
+    const before = new Map(told.map(([repository]) => [repository, record.find(repository)]));
+    const changed = record.note(told);
+    if (changed.length === 0) return 0;
+    this.#holders.set(holder, record, this.#keepMs / 1000);
+    this.#order.delete(holder);
+    this.#order.add(holder);
+    for (const oldest of this.#order) {
+      if (this.#order.size <= MAX_USERS) break;
+      this.#holders.del(oldest);
+    }
+    for (const repository of changed) {
+      const entry = record.find(repository);
+      if (entry) this.onChange?.({ holder, repository, ...entry }, before.get(repository));
+    }
+    return changed.length;
   }
 
-  #key(user: string, password: string): string {
-    return createHmac('sha256', this.#secret)
-      .update(JSON.stringify([user, password]))
-      .digest('base64');
+  #left(holder: Holder, repository: string | undefined): number {
+    const now = this.#clock.now();
+    const left = this.#hashes(holder).map((hash) => {
+      const at = this.#holders.get<GrantRecord>(hash)?.grantedAt(repository);
+      return at === undefined ? 0 : at + this.#keepMs - now;
+    });
+    return Math.max(0, ...left);
+  }
+
+  /** With each key, the one in use first. */
+  #hashes({ authority, user, password }: Holder): string[] {
+    const text = JSON.stringify([authority, user, password]);
+    return this.#keys.map((key) => createHmac('sha256', key).update(text).digest('base64'));
   }
 }

@@ -22,6 +22,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...upstreams.flatMap(rottenLine),
     `since the start: ${figuresText(snapshot.sinceStart)}`,
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
+    ...peerLines(snapshot, since),
     ...tagLines(snapshot, since),
     ...failoverLines(snapshot, since),
     '',
@@ -92,6 +93,19 @@ function detailText(counts: Record<string, number>): string {
   return told.length === 0
     ? ''
     : ` (${told.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
+}
+
+function peerLines({ peers }: Snapshot, since: Since): string[] {
+  if (peers.length === 0) return [];
+  const rows = peers.map(({ url, address, state, since: from, reason }) => [
+    '',
+    url,
+    address ?? '-',
+    state,
+    `for ${since(from)}`,
+    reason,
+  ]);
+  return [`other edges:\n${table(rows)}`];
 }
 
 function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {

@@ -21,6 +21,7 @@ export function crossCheck(config: Config): CrossCheck {
       ...upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
       ...findCollisions(config.routes),
       ...authErrors(config),
+      ...peerErrors(config),
     ],
     warnings: [
       ...authWarnings(config),
@@ -56,6 +57,18 @@ function routeErrors(config: Config, route: RouteConfig, index: number): KeyFind
     });
   }
   return findings;
+}
+
+/** Nodes know each other by the key alone. */
+function peerErrors({ peers, keyFile }: Config): KeyFinding[] {
+  if (peers.length === 0 || keyFile !== undefined) return [];
+  return [
+    {
+      path: ['peers'],
+      message: 'without a keyFile that they share, the edges of a site cannot tell each other from anybody else',
+      remedy: 'head -c 48 /dev/urandom | base64 > edge.key, the same on all of them, and name it as keyFile',
+    },
+  ];
 }
 
 function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {

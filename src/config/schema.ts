@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { authSchema } from './auth-schema.ts';
 import { duration } from './duration.ts';
-import { address, file, hostName, network, prefix, upstreamName } from './text.ts';
+import { address, file, hostName, network, peerUrl, prefix, upstreamName } from './text.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.
@@ -82,6 +82,13 @@ export const configSchema = z.strictObject({
     .optional()
     .describe(
       'Secret shared by a pair: seals Locations and tokens. At least 32 bytes; several, one a line, while it is replaced: the first is used, all are accepted. Made anew at each start, loudly, if omitted.',
+    ),
+  peers: z
+    .array(peerUrl)
+    .max(64)
+    .default([])
+    .describe(
+      'The other edges of this site, each by an address of its own, not by the VIP: what one learns of users and tags the others know a second later. All of them may have the same list; a name with several addresses stands for as many. Needs `keyFile`.',
     ),
   auth: authSchema.describe('Who may do what.'),
   trustedProxies: z

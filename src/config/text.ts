@@ -68,3 +68,14 @@ export const prefix = z
     'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
   )
   .meta({ title: 'prefix' });
+export const peerUrl = z
+  .string()
+  .refine(isPeerUrl, 'a URL such as https://edge-b.lan or https://10.0.0.12:8443, without a path')
+  .meta({ title: 'URL' });
+
+function isPeerUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url?.protocol === 'https:' && url.pathname === '/' && url.search + url.hash + url.username + url.password === ''
+  );
+}

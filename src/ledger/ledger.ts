@@ -48,6 +48,8 @@ export class Ledger {
   readonly #store: TagStore;
   readonly #clock: LedgerClock;
   readonly #counts = { seen: 0, deleted: 0, merged: 0, refused: 0 };
+  /** Told of each entry that was noted, with its history before. */
+  onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
   readonly #judged: Record<Verdict, number> = { current: 0, stale: 0, unknown: 0, unrecorded: 0 };
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
@@ -72,16 +74,14 @@ export class Ledger {
   seen(place: TagPlace, digest: string, at: number): void {
     if (!this.#believes({ digest, since: at, confirmedAt: at })) return;
     this.#counts.seen += 1;
-    const key = keyOf(place);
-    this.#store.set(key, noteSeen(this.#store.get(key), digest, at));
+    this.#note(place, (history) => noteSeen(history, digest, at));
   }
 
   /** The upstream acknowledged that the tag was deleted. */
   deleted(place: TagPlace, at: number): void {
     if (!this.#believes({ digest: null, since: at, confirmedAt: at })) return;
     this.#counts.deleted += 1;
-    const key = keyOf(place);
-    this.#store.set(key, noteDeleted(this.#store.get(key), at));
+    this.#note(place, (history) => noteDeleted(history, at));
   }
 
   /** The upstream said, and is believed, that it has no such tag. Makes no entry: anybody may ask for tags that never were. */
@@ -122,12 +122,10 @@ export class Ledger {
   merge(entries: Iterable<LedgerEntry>): void {
     for (const { history, ...place } of entries) {
       if (!history.every((entry) => this.#believes(entry))) continue;
-      const key = keyOf(place);
-      const known = this.#store.get(key) ?? [];
-      const both = merge(known, history);
+      const known = this.find(place) ?? [];
       // What tells nothing new does not count as noted: else it would push out what this node needs itself.
-      if (isSame(known, both)) continue;
-      if (this.#store.set(key, both)) this.#counts.merged += 1;
+      if (isSame(known, merge(known, history))) continue;
+      if (this.#note(place, (mine) => merge(mine, history))) this.#counts.merged += 1;
     }
   }
 
@@ -138,6 +136,15 @@ export class Ledger {
 
   close(): void {
     this.#store.close();
+  }
+
+  #note(place: TagPlace, change: (history: TagHistory | undefined) => TagHistory): boolean {
+    const key = keyOf(place);
+    const before = this.#store.get(key);
+    const history = change(before);
+    const kept = this.#store.set(key, history);
+    if (kept) this.onChange?.({ ...place, history }, before);
+    return kept;
   }
 
   #believes({ digest, since, confirmedAt }: TagEntry): boolean {

@@ -1,3 +1,4 @@
+import { isApart, type PeerSnapshot } from './peer-snapshot.ts';
 import type { RouteSnapshot, UpstreamSnapshot } from './snapshot-parts.ts';
 import type { TagWarning } from './tag-warnings.ts';
 
@@ -16,6 +17,7 @@ export interface HeadlineInput {
   routes: readonly RouteSnapshot[];
   /** Newest first. */
   tagWarnings: readonly TagWarning[];
+  peers: readonly PeerSnapshot[];
 }
 
 /** Which upstream a route's pulls are served by now; undefined if none of them is well. */
@@ -30,7 +32,7 @@ const NAMES = 4;
 const TAG_NEWS_MS = 600_000;
 
 /** Says who serves pulls, what becomes of pushes, and what is amiss. @param now epoch milliseconds */
-export function headlineOf({ ready, upstreams, routes, tagWarnings }: HeadlineInput, now: number): Headline {
+export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: HeadlineInput, now: number): Headline {
   const troubles = new Map(
     upstreams.flatMap((upstream): [string, string][] => {
       const trouble = troubleWith(upstream, now);
@@ -49,10 +51,16 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings }: HeadlineIn
     ...pushLines(gated, troubles, now),
     ...rottenLines(upstreams),
     ...tagLines(tagWarnings, now),
+    ...peerLines(peers, now),
   ];
   const failing = served.some(({ by }) => by === undefined);
   const rotten = upstreams.some((upstream) => upstream.rotten.count > 0);
-  const degraded = !ready || troubles.size > 0 || rotten || gated.some(({ pushes }) => pushes?.admitted === false);
+  const degraded =
+    !ready ||
+    peers.some(isApart) ||
+    troubles.size > 0 ||
+    rotten ||
+    gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
 
@@ -110,6 +118,15 @@ function tagLines(warnings: readonly TagWarning[], now: number): string[] {
   if (recent.length === 0) return [];
   const tags = names(recent.map(({ repository, tag }) => `${repository}:${tag}`));
   return [`Tags that may be old were served in the last 10 minutes: ${tags}.`];
+}
+
+/** They serve on their own; but were the VIP to move now, what one learnt since would not be known there. */
+function peerLines(peers: readonly PeerSnapshot[], now: number): string[] {
+  return peers.filter(isApart).map(({ url, address, state, since, reason }) => {
+    const who = address === null || url.endsWith(address) ? url : `${url} (${address})`;
+    const trouble = state === 'stranger' ? 'does not know this one' : 'cannot be reached';
+    return `The edge at ${who} ${trouble} since ${clock(since, now)}: ${reason}.`;
+  });
 }
 
 /** What keeps an upstream from being asked; undefined if nothing does. */

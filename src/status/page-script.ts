@@ -127,6 +127,14 @@ export const PAGE_SCRIPT = `
     return el('div', 'scroll', el('table', '', heads('Last', 'Tag', 'What clients were told', '#Times'), body));
   };
 
+  const peerLevel = { 'in-step': 'well', behind: 'degraded', unreachable: 'degraded', stranger: 'failing' };
+  const peers = (list, now) => {
+    const body = el('tbody');
+    for (const one of list) body.append(row(cell('', el('code', '', one.url)), cell('tight', one.address || '\\u2013'), cell('tight', pill(one.state.replace('-', ' '), peerLevel[one.state]), ' ', el('span', 'faint', time(one.since, ago(one.since, now)))),
+      cell('', words(one.reason)), cell('tight', one.heardAt ? ago(one.heardAt, now) + ' ago' : '\\u2013'), cell('number', one.entries.toLocaleString('en'))));
+    return el('div', 'scroll', el('table', '', heads('Edge', 'Address', 'State', 'Why', 'Heard', '#Told'), body));
+  };
+
   const fact = (number, name, rest, kind) => {
     const told = Object.entries(rest).filter(([, value]) => value > 0).map(([what, value]) => value.toLocaleString('en') + ' ' + what);
     return el('div', 'fact', el('span', 'amount ' + (kind || ''), number.toLocaleString('en')), el('span', '', name), el('span', 'faint', told.join(', ')));
@@ -158,6 +166,8 @@ export const PAGE_SCRIPT = `
     byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
     byId('tags').hidden = snapshot.tagWarnings.length === 0;
     byId('tag-list').replaceChildren(tagWarnings(snapshot.tagWarnings, now));
+    byId('peers').hidden = snapshot.peers.length === 0;
+    byId('peer-list').replaceChildren(peers(snapshot.peers, now));
     byId('failovers').replaceChildren(failovers(snapshot.failovers, now));
     byId('figures').replaceChildren(...sinceStart(snapshot.sinceStart));
     byId('stores').textContent = stores(snapshot.stores);

@@ -47,6 +47,7 @@ ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')
 <section><h2>Upstreams</h2><div id="upstreams"></div></section>
 <section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls are served by, in this order</th><th>Pushes go to</th><th>If absent</th></tr></thead><tbody id="routes"></tbody></table></div></section>
 <section id="tags" hidden><h2>Tags served with a warning</h2><div id="tag-list"></div></section>
+<section id="peers" hidden><h2>Other edges of this site</h2><div id="peer-list"></div></section>
 <section><h2>Last failovers</h2><div id="failovers"></div></section>
 <section><h2>Since the start</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
 <noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>

@@ -1,7 +1,9 @@
 import type { Route } from '../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../failover/view.ts';
+import type { PeerView } from '../peer/peer-view.ts';
 import type { FailoverEntry } from './failover-ring.ts';
 import { type Headline, headlineOf } from './headline.ts';
+import { type PeerSnapshot, peerSnapshot } from './peer-snapshot.ts';
 import type { SinceStart, SinceStartFigures } from './since-start.ts';
 import type { RottenSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 import type { Stores } from './stores.ts';
@@ -26,6 +28,8 @@ export interface Snapshot {
   tagWarnings: TagWarning[];
   sinceStart: SinceStartFigures;
   stores: Stores;
+  /** The other edges of the site. */
+  peers: PeerSnapshot[];
 }
 
 /** A copy of a blob whose bytes are wrong; `since` in epoch milliseconds. */
@@ -48,6 +52,7 @@ export interface SnapshotInput {
   /** Those found first come first. */
   rotten: readonly RottenCopy[];
   stores: Stores;
+  peers: readonly PeerView[];
 }
 
 /** Of each upstream; so many digests are enough to see what is wrong with a storage. */
@@ -67,19 +72,21 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   );
   const routes = input.routes.map(routeSnapshot);
   const tagWarnings = [...input.tagWarnings];
+  const peers = input.peers.map(peerSnapshot);
   return {
     version,
     hostname: input.hostname,
     startedAt: iso(input.startedAt),
     at: iso(now),
     ready: input.ready,
-    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings }, now),
+    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings, peers }, now),
     upstreams,
     routes,
     failovers: [...input.failovers],
     tagWarnings,
     sinceStart: input.sinceStart.figures,
     stores: input.stores,
+    peers,
   };
 }
 

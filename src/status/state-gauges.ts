@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { PeerSnapshot } from './peer-snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 import { StoreGauges } from './store-gauges.ts';
@@ -62,6 +63,12 @@ export class StateGauges {
     'Blobs whose bytes at the upstream are wrong, as far as the edge has seen.',
     ['upstream'],
   );
+  readonly #peers = this.#gauge('peers', 'Other edges of the site, by what is known of them.', ['peer', 'state']);
+  readonly #peerEntries = this.#gauge(
+    'peer_entries',
+    'Grants and tags that another edge told and this one did not know.',
+    ['peer'],
+  );
   readonly #stores = new StoreGauges(this.#registry);
   readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
   readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
@@ -71,12 +78,19 @@ export class StateGauges {
     // What a reload took out of the configuration must not linger.
     for (const gauge of this.#all) gauge.reset();
     for (const upstream of snapshot.upstreams) this.#updateUpstream(upstream);
+    for (const peer of snapshot.peers) this.#updatePeer(peer);
     for (const { file, expiresAt } of certificates) this.#expiry.set({ file }, expiresAt / 1000);
     this.#ready.set({}, snapshot.ready ? 1 : 0);
     this.#build.set({ version: snapshot.version }, 1);
     if (clients !== undefined) this.#updateClients(clients);
     if (stores !== undefined) this.#stores.update(stores);
     return this.#registry.metrics();
+  }
+
+  /** A name may stand for several edges. */
+  #updatePeer({ url, state, entries }: PeerSnapshot): void {
+    this.#peers.inc({ peer: url, state }, 1);
+    this.#peerEntries.inc({ peer: url }, entries);
   }
 
   #updateClients({ load, counts }: ClientSide): void {

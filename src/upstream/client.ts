@@ -28,6 +28,8 @@ export interface ClientOptions {
   /** Connections at once; callers bound their requests to fewer, so that nothing ever queues. */
   connections: number;
   resolver: Resolver;
+  /** The name to ask for in TLS; the certificate is not looked at, because what is said proves itself. */
+  unverifiedAs?: string;
 }
 
 const MAX_HEADER_BYTES = 65_536;
@@ -37,8 +39,12 @@ export class Client {
   readonly #pool: Pool;
   readonly #foreign: Agent;
 
-  constructor(url: URL, { ca, connectMs, connections, resolver }: ClientOptions) {
-    const connect = { timeout: connectMs, lookup: resolver.lookup };
+  constructor(url: URL, { ca, connectMs, connections, resolver, unverifiedAs }: ClientOptions) {
+    const connect = {
+      timeout: connectMs,
+      lookup: resolver.lookup,
+      ...(unverifiedAs === undefined ? {} : { servername: unverifiedAs, rejectUnauthorized: false }),
+    };
     const shared = {
       pipelining: 1,
       allowH2: false,

@@ -68,7 +68,8 @@ class World {
   readonly box = new TokenBox([SECRET], () => this.now);
   readonly tokens = new DelegatedTokens({
     ask: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
-    grants: new Grants(SECRET, REMEMBER, () => this.now),
+    authority: 'primary',
+    grants: new Grants([SECRET], REMEMBER, { now: () => this.now, learn: () => true }),
     box: this.box,
     failures: new FailureLimit(1000, 1, () => this.now),
     service: 'edge',

@@ -40,6 +40,15 @@ function said({ upstreams, routes, ...others }: Change): string[] {
 const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   ['nothing wrong', {}, []],
   [
+    'peers with a key',
+    { peers: ['https://edge-b.lan', 'https://10.0.0.12:8443', 'https://[fd00::1]'], keyFile: 'edge.key' },
+    [],
+  ],
+  ['peers without a key', { peers: ['https://edge-b.lan'] }, [/^error peers: without a keyFile that they share/]],
+  ['peers in the clear', { peers: ['http://edge-b.lan'], keyFile: 'k' }, [/^error peers\[0\]: .*a URL such as https/]],
+  ['a peer with a path', { peers: ['https://edge-b.lan/x'], keyFile: 'k' }, [/^error peers\[0\]: .*without a path/]],
+  ['a peer with a password', { peers: ['https://a:b@edge-b.lan'], keyFile: 'k' }, [/^error peers\[0\]/]],
+  [
     'passthrough to nowhere',
     { passthrough: 'ui' },
     [/^error passthrough: no upstream is called "ui"; there are harbor/],

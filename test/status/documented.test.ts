@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Metrics } from '../../src/status/metrics.ts';
-import { pullRecord, replica, STORES, snapshotOf, upstream } from './views.ts';
+import { peer, pullRecord, replica, STORES, snapshotOf, upstream } from './views.ts';
 
 const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 const table = operations.slice(operations.indexOf('## Every metric'), operations.indexOf('## Three in the morning'));
@@ -10,7 +10,8 @@ const table = operations.slice(operations.indexOf('## Every metric'), operations
 async function exposition(): Promise<string> {
   const tripped = replica({ url: 'https://gcr.lan' });
   const metrics = new Metrics({
-    snapshot: () => snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [tripped] })] }),
+    snapshot: () =>
+      snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [tripped] })], peers: [peer()] }),
     certificates: () => [{ file: 'tls.crt', expiresAt: 1 }],
     clients: () => ({ load: { connections: 1, exchanges: 1 }, counts: { shed: 1 } }),
     stores: () => STORES,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { resolveRoute } from '../../src/failover/rewrite.ts';
-import { down, NOW, ROUTES, replica, snapshotOf, upstream } from './views.ts';
+import { down, NOW, peer, ROUTES, replica, snapshotOf, upstream } from './views.ts';
 
 const HOUR = 3_600_000;
 const harbor = upstream('harbor');
@@ -142,4 +142,14 @@ t.test('tells of tags that may be old, while that is news', async (t) => {
     ],
   });
   t.equal(headline({ tagWarnings: [warning('v0', 600_000)] }).lines.length, 2);
+});
+
+t.test('says which other edge does not hear of what this one learns', async (t) => {
+  t.match(headline({ peers: [peer(), peer({ state: 'itself' }), peer({ state: 'behind' })] }), { level: 'well' });
+  t.match(headline({ peers: [peer({ state: 'unreachable', reason: 'connect ECONNREFUSED' })] }), {
+    level: 'degraded',
+    text: /The edge at https:\/\/edge-b\.lan \(10\.0\.0\.12:443\) cannot be reached since .* UTC: connect ECONNREFUSED\.$/,
+  });
+  const lost = peer({ url: 'https://edge-b.lan', address: undefined, state: 'stranger', reason: 'another keyFile' });
+  t.match(headline({ peers: [lost] }).text, /The edge at https:\/\/edge-b\.lan does not know this one since/);
 });

@@ -1,5 +1,6 @@
 import { resolveRoute } from '../../src/failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../../src/failover/view.ts';
+import type { PeerView } from '../../src/peer/peer-view.ts';
 import type { RequestRecord } from '../../src/proxy/record.ts';
 import { SinceStart } from '../../src/status/since-start.ts';
 import { type Snapshot, type SnapshotInput, takeSnapshot } from '../../src/status/snapshot.ts';
@@ -80,6 +81,20 @@ export const STORES: Stores = {
   hashing: 2,
 };
 
+/** Another edge of the site, in step since an hour. */
+export function peer(over: Partial<PeerView> = {}): PeerView {
+  return {
+    url: 'https://edge-b.lan',
+    address: '10.0.0.12:443',
+    state: 'in-step',
+    since: NOW - 60 * MINUTE,
+    reason: 'it told all that it knows',
+    heardAt: NOW - 500,
+    entries: 12,
+    ...over,
+  };
+}
+
 export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
   return takeSnapshot(
     {
@@ -93,6 +108,7 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       sinceStart: new SinceStart(),
       rotten: [],
       stores: STORES,
+      peers: [],
       ...over,
     },
     NOW,

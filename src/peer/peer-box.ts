@@ -1,0 +1,50 @@
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { KeyRing } from '../auth/key-ring.ts';
+import { type PeerAnswer, type PeerQuestion, peerAnswer, peerQuestion } from './peer-message.ts';
+
+const PURPOSE = 'breakwater peers 1';
+
+/**
+ * Seals what nodes say to each other (JWE, `dir`, A256GCM; RFC 7516): whoever has the key of the site is a node of it, and nobody else
+ * can say, read or change anything, whatever certificate the connection has.
+ */
+export class PeerBox {
+  readonly #keys: KeyRing;
+
+  /** @param secrets of `keyFile`: the first seals, all open */
+  constructor(secrets: readonly Buffer[]) {
+    this.#keys = new KeyRing(secrets, PURPOSE);
+  }
+
+  async seal(message: PeerQuestion | PeerAnswer): Promise<string> {
+    const { id: kid, secret } = this.#keys.current;
+    return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(message)))
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid })
+      .encrypt(secret);
+  }
+
+  /** Undefined: forged, damaged, of another key, or not understood. */
+  async openQuestion(text: string): Promise<PeerQuestion | undefined> {
+    return peerQuestion.safeParse(await this.#open(text)).data;
+  }
+
+  async openAnswer(text: string): Promise<PeerAnswer | undefined> {
+    return peerAnswer.safeParse(await this.#open(text)).data;
+  }
+
+  async #open(text: string): Promise<unknown> {
+    try {
+      const { kid, zip } = decodeProtectedHeader(text);
+      const key = this.#keys.find(kid);
+      if (!key || zip !== undefined) return undefined;
+      const { plaintext } = await compactDecrypt(text, key.secret, {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      });
+      return JSON.parse(new TextDecoder().decode(plaintext));
+    } catch {
+      // Whatever is wrong with it, its sender is not one of this site.
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { OciError } from '../oci/error.ts';
+import { PEER_PATH } from './peer-line.ts';
+
+/** A question names at most a few stores. */
+const MAX_QUESTION = 8192;
+
+/** Whether another node asks. */
+export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
+  return method === 'POST' && url === PEER_PATH;
+}
+
+/**
+ * Takes the question of another node. Never rejects.
+ * @param answer undefined: it was not asked by a node of this site
+ */
+export async function answerPeer(
+  answer: (text: string) => Promise<string | undefined>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const text = await textOf(request);
+    const answered = text === undefined ? undefined : await answer(text);
+    if (answered === undefined) refuse(response);
+    else
+      response
+        .writeHead(200, { 'content-type': 'application/jose', 'content-length': String(answered.length) })
+        .end(answered);
+  } catch {
+    // Who asked is gone, or this is a fault that it has no use for; it asks again.
+    response.destroy();
+  }
+}
+
+async function textOf(request: IncomingMessage): Promise<string | undefined> {
+  let text = '';
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    text += chunk.toString('latin1');
+    if (text.length > MAX_QUESTION) return undefined;
+  }
+  return text;
+}
+
+function refuse(response: ServerResponse): void {
+  const error = new OciError('DENIED', 'only the other edges of this site may ask here');
+  const body = error.body();
+  // What is left of an overlong question is not read.
+  response.shouldKeepAlive = false;
+  response
+    .writeHead(error.status, {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+    })
+    .end(body);
+}

@@ -1,0 +1,63 @@
+import { readBody } from '../upstream/body.ts';
+import { Client } from '../upstream/client.ts';
+import type { Resolver } from '../upstream/resolver.ts';
+import { UpstreamError } from '../upstream/upstream-error.ts';
+
+/** Where nodes are asked, on the listener of clients. */
+export const PEER_PATH = '/_breakwater/peer';
+
+/** Milliseconds. */
+const CONNECT_MS = 1000;
+const ANSWER_MS = 3000;
+const MAX_ANSWER = 16_777_216;
+
+export interface PeerLineOptions {
+  /** `https://10.0.0.2:443`. */
+  address: string;
+  /** The name of the edge, which every node of the site answers to. */
+  hostname: string;
+  resolver: Resolver;
+}
+
+/** Carries sealed messages to one node and back. */
+export class PeerLine {
+  readonly #client: Client;
+  readonly #hostname: string;
+
+  constructor({ address, hostname, resolver }: PeerLineOptions) {
+    this.#hostname = hostname;
+    this.#client = new Client(new URL(address), {
+      ca: undefined,
+      connectMs: CONNECT_MS,
+      connections: 1,
+      resolver,
+      // A certificate would prove no more than the key does, and the exchange must go on when one has run out.
+      unverifiedAs: hostname,
+    });
+  }
+
+  /** @returns undefined: what answers does not take it for a node's. @throws UpstreamError */
+  async ask(text: string): Promise<string | undefined> {
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const headers = { host: this.#hostname, 'content-type': 'application/jose' };
+    try {
+      const { status, body } = await this.#client.send({
+        method: 'POST',
+        path: PEER_PATH,
+        headers,
+        body: text,
+        signal,
+      });
+      if (status === 200) return (await readBody(body, MAX_ANSWER)).toString('latin1');
+      await body.dump({ limit: 65_536 });
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) throw new UpstreamError('first-byte', 'it did not answer in time');
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#client.destroy();
+  }
+}

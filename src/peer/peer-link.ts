@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { PeerBox } from './peer-box.ts';
+import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
+import type { PeerState, PeerView } from './peer-view.ts';
+import type { SharedStore } from './shared-store.ts';
+
+export interface PeerLinkOptions {
+  /** As the configuration has it. */
+  url: string;
+  address: string;
+  /** @returns undefined: what answers is no node of this site. @throws Error when nothing answers */
+  ask: (text: string) => Promise<string | undefined>;
+  box: () => PeerBox;
+  stores: readonly SharedStore[];
+  /** Of this process. */
+  node: string;
+  /** Told of each change of its state. */
+  onState: (view: PeerView) => void;
+  now?: () => number;
+}
+
+/** Between two questions, in milliseconds: by it what one node learns reaches the other. */
+const STEP_MS = 1000;
+const LONGEST_MS = 5000;
+const ITSELF_MS = 30_000;
+const STRANGE = 'what answers there has another keyFile, or a clock that is minutes off, or is no Breakwater';
+
+/** Asks one node, again and again, for what it has not told yet. */
+export class PeerLink {
+  readonly #options: PeerLinkOptions;
+  readonly #now: () => number;
+  readonly #stopped = new AbortController();
+  /** The process that was heard, and up to which versions. */
+  #heard: { of: string; known: Record<string, number> } | undefined;
+  #view: PeerView;
+  #failures = 0;
+
+  constructor(options: PeerLinkOptions) {
+    const { url, address } = options;
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    const since = this.#now();
+    this.#view = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: undefined, entries: 0 };
+  }
+
+  get view(): PeerView {
+    return { ...this.#view };
+  }
+
+  /** Resolves once it has told all, or is known not to; goes on asking until `stop`. */
+  async start(): Promise<void> {
+    do await this.round();
+    while (this.#view.state === 'behind');
+    void this.#goOn();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  /** One question, and what comes of it. Never rejects. */
+  async round(): Promise<void> {
+    const { ask, box, node } = this.#options;
+    const question: PeerQuestion = {
+      v: PEER_VERSION,
+      kind: 'question',
+      nonce: randomBytes(16).toString('base64url'),
+      at: this.#now(),
+      ...(this.#heard ? { of: this.#heard.of } : {}),
+      known: this.#heard?.known ?? {},
+    };
+    try {
+      const text = await ask(await box().seal(question));
+      const answer = text === undefined ? undefined : await box().openAnswer(text);
+      if (!answer || answer.nonce !== question.nonce) this.#become('stranger', STRANGE);
+      else if (answer.node === node) this.#become('itself', 'the name leads to this node');
+      else this.#take(answer);
+    } catch (error) {
+      this.#become('unreachable', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #goOn(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      // Rejects when it is stopped, and only then.
+      await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
+      if (!signal.aborted) await this.round();
+    }
+  }
+
+  #pause(): number {
+    if (this.#view.state === 'behind') return 0;
+    if (this.#view.state === 'itself') return ITSELF_MS;
+    return Math.min(STEP_MS * 2 ** Math.min(this.#failures, 8), LONGEST_MS);
+  }
+
+  #take({ node, stores }: PeerAnswer): void {
+    const known: Record<string, number> = {};
+    let more = false;
+    for (const store of this.#options.stores) {
+      const told = stores[store.name];
+      if (!told) continue;
+      const news = store.merge(told.entries);
+      if (news === undefined) {
+        this.#become('stranger', `it tells of its ${store.name} what is not understood`);
+        return;
+      }
+      known[store.name] = told.next;
+      this.#view.entries += news;
+      more ||= told.more;
+    }
+    this.#heard = { of: node, known };
+    this.#view.heardAt = this.#now();
+    this.#become(more ? 'behind' : 'in-step', more ? 'it is telling what it knows' : 'it told all that it knows');
+  }
+
+  #become(state: PeerState, reason: string): void {
+    const well = state === 'in-step' || state === 'behind' || state === 'itself';
+    this.#failures = well ? 0 : this.#failures + 1;
+    const changed = state !== this.#view.state;
+    this.#view = { ...this.#view, state, reason, since: changed ? this.#now() : this.#view.since };
+    if (changed && !this.#stopped.signal.aborted) this.#options.onState(this.view);
+  }
+}

@@ -1,0 +1,65 @@
+import { LRUCache } from 'lru-cache';
+import type { PeerBox } from './peer-box.ts';
+import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
+import type { SharedStore } from './shared-store.ts';
+
+/** Entries of each store in one answer: some 300 kB of tags. */
+const MAX_ENTRIES = 1000;
+/** The clocks of a pair may differ by so much, in milliseconds. */
+const SKEW_MS = 300_000;
+/** Questions that are remembered so that none is answered twice; a pair asks 600 of them in `SKEW_MS`. */
+const MAX_NONCES = 50_000;
+/** Answers that are being made at once. */
+const MAX_AT_ONCE = 8;
+
+export interface PeerServiceOptions {
+  box: () => PeerBox;
+  stores: readonly SharedStore[];
+  /** Of this process. */
+  node: string;
+  now?: () => number;
+}
+
+/** Tells other nodes what they have not heard yet. */
+export class PeerService {
+  readonly #options: PeerServiceOptions;
+  readonly #now: () => number;
+  /** Said before: repeated by somebody who listened in, each would cost an answer. */
+  readonly #nonces = new LRUCache<string, true>({ max: MAX_NONCES });
+  #busy = 0;
+
+  constructor(options: PeerServiceOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** @returns the sealed answer; undefined: this was not asked by a node of this site, or too much was */
+  async answer(text: string): Promise<string | undefined> {
+    if (this.#busy >= MAX_AT_ONCE) return undefined;
+    this.#busy += 1;
+    try {
+      const box = this.#options.box();
+      const question = await box.openQuestion(text);
+      if (!question || !this.#isNew(question)) return undefined;
+      return await box.seal(this.#answerTo(question));
+    } finally {
+      this.#busy -= 1;
+    }
+  }
+
+  #isNew({ nonce, at }: PeerQuestion): boolean {
+    if (Math.abs(at - this.#now()) > SKEW_MS || this.#nonces.has(nonce)) return false;
+    this.#nonces.set(nonce, true);
+    return true;
+  }
+
+  #answerTo({ nonce, of, known }: PeerQuestion): PeerAnswer {
+    const { node, stores } = this.#options;
+    const told = stores.map((store) => {
+      const heard = of === node ? (known[store.name] ?? 0) : 0;
+      const { entries, next } = store.since(heard, MAX_ENTRIES);
+      return [store.name, { entries, next, more: next < store.head }] as const;
+    });
+    return { v: PEER_VERSION, kind: 'answer', nonce, node, stores: Object.fromEntries(told) };
+  }
+}

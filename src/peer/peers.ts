@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Resolver } from '../upstream/resolver.ts';
+import { PeerBox } from './peer-box.ts';
+import { PeerLine } from './peer-line.ts';
+import { PeerLink } from './peer-link.ts';
+import { PeerService } from './peer-service.ts';
+import type { PeerView } from './peer-view.ts';
+import type { SharedStore } from './shared-store.ts';
+
+export interface PeersConfig {
+  /** Of the other nodes; this one may be among them. A name may have several addresses, each a node. */
+  urls: readonly string[];
+  /** The name of the edge. */
+  hostname: string;
+  /** Secrets of `keyFile`, the one in use first; at least one where there are URLs. */
+  secrets: readonly Buffer[];
+}
+
+export interface PeersOptions {
+  stores: readonly SharedStore[];
+  resolver: Resolver;
+  /** Told of each change of a peer's state. */
+  onState: (view: PeerView) => void;
+}
+
+interface Connected {
+  link: PeerLink;
+  line: PeerLine;
+}
+
+/** How long a start waits for what other nodes know, in milliseconds. */
+const START_MS = 3000;
+/** Between two looks at what names lead to. */
+const RESOLVE_MS = 10_000;
+const MAX_LINKS = 64;
+
+/** The other nodes of the site: asks each for what it learnt, and tells those that ask what this one did. */
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #node = randomBytes(16).toString('base64url');
+  /** By URL and address. */
+  readonly #links = new Map<string, Connected>();
+  /** Names that lead nowhere, by URL. */
+  readonly #lost = new Map<string, PeerView>();
+  readonly #service: PeerService;
+  #config: PeersConfig;
+  #box: PeerBox | undefined;
+  #resolving: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(config: PeersConfig, options: PeersOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#box = boxOf(config);
+    const box = () => this.#sealing();
+    this.#service = new PeerService({ box, stores: options.stores, node: this.#node });
+  }
+
+  /** Resolves when what can be asked has told all it knows, after three seconds at the latest; goes on until `stop`. */
+  async start(): Promise<void> {
+    if (this.#config.urls.length > 0) await this.#connect();
+    this.#resolving = setInterval(() => void this.#connect(), RESOLVE_MS).unref();
+  }
+
+  /** Goes over to another configuration; nodes that stay are not asked anew for what they told. */
+  update(config: PeersConfig): void {
+    const renamed = config.hostname !== this.#config.hostname;
+    this.#config = config;
+    this.#box = boxOf(config);
+    if (renamed) for (const key of [...this.#links.keys()]) this.#drop(key);
+    void this.#connect();
+  }
+
+  /** What another node is told. @param text sealed @returns undefined: it was not asked by a node of this site */
+  async answer(text: string): Promise<string | undefined> {
+    return this.#box ? this.#service.answer(text) : undefined;
+  }
+
+  views(): PeerView[] {
+    return [...[...this.#links.values()].map(({ link }) => link.view), ...this.#lost.values()];
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#resolving);
+    for (const key of [...this.#links.keys()]) this.#drop(key);
+  }
+
+  #sealing(): PeerBox {
+    if (!this.#box) throw new Error('peers without a key');
+    return this.#box;
+  }
+
+  /** Follows the names to their addresses. Never rejects. */
+  async #connect(): Promise<void> {
+    const found = await Promise.all(this.#config.urls.map((url) => this.#addressesOf(url)));
+    if (this.#stopped) return;
+    const wanted = new Map(
+      found
+        .flat()
+        .slice(0, MAX_LINKS)
+        .map((one) => [`${one.url} ${one.address}`, one]),
+    );
+    for (const key of [...this.#links.keys()]) if (!wanted.has(key)) this.#drop(key);
+    for (const url of [...this.#lost.keys()]) if (!this.#config.urls.includes(url)) this.#lost.delete(url);
+    const fresh = [...wanted].filter(([key]) => !this.#links.has(key));
+    const told = Promise.all(fresh.map(([key, { url, address }]) => this.#add(key, url, address)));
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, START_MS);
+    await Promise.race([told, late]).finally(() => clearTimeout(timer));
+  }
+
+  #add(key: string, url: string, address: string): Promise<void> {
+    const { resolver, stores, onState } = this.#options;
+    const line = new PeerLine({ address, hostname: this.#config.hostname, resolver });
+    const link = new PeerLink({
+      url,
+      address: new URL(address).host,
+      ask: (text) => line.ask(text),
+      box: () => this.#sealing(),
+      stores,
+      node: this.#node,
+      onState,
+    });
+    this.#links.set(key, { link, line });
+    return link.start();
+  }
+
+  #drop(key: string): void {
+    const connected = this.#links.get(key);
+    this.#links.delete(key);
+    connected?.link.stop();
+    // Whatever is under way there is not waited for.
+    void connected?.line.close().catch(() => undefined);
+  }
+
+  async #addressesOf(text: string): Promise<{ url: string; address: string }[]> {
+    const url = new URL(text);
+    const name = url.hostname.replace(/^\[|\]$/g, '');
+    try {
+      const found = isIP(name) ? [{ address: name }] : await this.#options.resolver.addresses(name);
+      this.#lost.delete(text);
+      return found.map(({ address }) => {
+        const one = new URL(text);
+        one.hostname = address.includes(':') ? `[${address}]` : address;
+        return { url: text, address: one.origin };
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const known = this.#lost.get(text);
+      const view: PeerView = {
+        url: text,
+        address: undefined,
+        state: 'unreachable',
+        since: Date.now(),
+        reason,
+        heardAt: undefined,
+        entries: 0,
+      };
+      if (!known) this.#options.onState(view);
+      this.#lost.set(text, { ...view, since: known?.since ?? view.since });
+      return [];
+    }
+  }
+}
+
+/** Without a shared key nobody can be told from a node of this site. With one, others may ask that this node need not. */
+function boxOf({ secrets }: PeersConfig): PeerBox | undefined {
+  return secrets.length > 0 ? new PeerBox(secrets) : undefined;
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import type { Grant, Grants } from '../auth/grants.ts';
+import { ChangeLog } from './change-log.ts';
+import type { SharedStore } from './shared-store.ts';
+
+const MAX_NAME = 512;
+/** Holder, repository, when it was said, what. */
+const entrySchema = z.tuple([
+  z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
+  z
+    .string()
+    .max(MAX_NAME)
+    .regex(/^[^\n]*$/),
+  z.number().min(0),
+  z.boolean(),
+]);
+const entriesSchema = z.array(entrySchema);
+
+/** How much of the time that a grant is remembered may pass before it is told again that it was renewed. */
+const RENEWAL_SHARE = 20;
+const MAX_RENEWAL_MS = 60_000;
+
+/** The grants of the authority, as nodes tell them each other. */
+export class SharedGrants implements SharedStore {
+  readonly name = 'grants';
+  readonly #grants: Grants;
+  readonly #log: ChangeLog;
+
+  constructor(grants: Grants) {
+    this.#grants = grants;
+    this.#log = new ChangeLog((key) => this.#find(key) !== undefined);
+    grants.onChange = (grant, before) => {
+      const step = Math.min(grants.keepMs / RENEWAL_SHARE, MAX_RENEWAL_MS);
+      // Users log in again and again; that they did is news only now and then.
+      const same = before?.granted === grant.granted && Math.floor(before.at / step) === Math.floor(grant.at / step);
+      if (!same) this.#log.note(`${grant.holder}\n${grant.repository}`);
+    };
+  }
+
+  get head(): number {
+    return this.#log.head;
+  }
+
+  since(version: number, max: number): { entries: unknown[]; next: number } {
+    const { keys, next } = this.#log.since(version, max);
+    return { entries: keys.flatMap((key) => this.#find(key) ?? []).map(wired), next };
+  }
+
+  merge(entries: readonly unknown[]): number | undefined {
+    const read = entriesSchema.safeParse(entries);
+    if (!read.success) return undefined;
+    return this.#grants.merge(
+      read.data.map(([holder, repository, at, granted]) => ({ holder, repository, at, granted })),
+    );
+  }
+
+  #find(key: string): Grant | undefined {
+    const [holder = '', repository = ''] = key.split('\n');
+    const entry = this.#grants.find(holder, repository);
+    return entry && { holder, repository, ...entry };
+  }
+}
+
+function wired({ holder, repository, at, granted }: Grant): z.input<typeof entrySchema> {
+  return [holder, repository, at, granted];
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { type Grant, Grants, type Holder } from '../../src/auth/grants.ts';
+
+const SECRET = Buffer.from('a secret of a pair that is long enough');
+const OTHER = Buffer.from('the next secret of that pair, as long as');
+const HOUR = 3_600_000;
+
+const holder = (user: string, password = 'x', authority = 'harbor'): Holder => ({ authority, user, password });
+const ann = holder('ann');
+
+/** @param now set by tests; each look at it is a little later */
+function made(t: Test, { secrets = [SECRET], keep = HOUR, clock = { now: 1_000_000 } } = {}): Grants {
+  const grants = new Grants(secrets, keep, {
+    now: () => {
+      clock.now += 0.01;
+      return clock.now;
+    },
+    learn: (at) => at < clock.now + HOUR,
+  });
+  t.teardown(() => grants.close());
+  return grants;
+}
+
+t.test('remembers of each user, password and authority what was granted', async (t) => {
+  const clock = { now: 1_000_000 };
+  const grants = made(t, { clock });
+  grants.remember(ann, ['library/a'], grants.now());
+  t.ok(grants.recalls(ann, 'library/a') > 0);
+  t.ok(grants.knows(ann) > 0);
+  for (const other of [holder('bob'), holder('ann', 'y'), holder('ann', 'x', 'another harbor')]) {
+    t.equal(grants.knows(other), 0);
+    t.equal(grants.recalls(other, 'library/a'), 0);
+  }
+  t.equal(grants.recalls(ann, 'library/b'), 0);
+  for (const name of ['', '!']) t.equal(grants.recalls(ann, `${name}x`), 0);
+  clock.now += HOUR - 1;
+  t.ok(grants.knows(ann) > 0);
+  clock.now += 1;
+  t.equal(grants.recalls(ann, 'library/a'), 0, 'and no longer');
+  t.equal(grants.knows(ann), 0);
+});
+
+t.test('a refusal takes back all from before, whenever it is heard', async (t) => {
+  const grants = made(t);
+  const [early, late] = [grants.now(), grants.now()];
+  grants.remember(ann, ['library/a'], early);
+  grants.forget(ann, undefined, late);
+  grants.remember(ann, ['library/b'], early);
+  t.equal(grants.recalls(ann, 'library/a'), 0);
+  t.equal(grants.recalls(ann, 'library/b'), 0, 'an answer that was asked for before and came after');
+  grants.remember(ann, ['library/b'], grants.now());
+  t.ok(grants.recalls(ann, 'library/b') > 0);
+  t.equal(grants.recalls(ann, 'library/a'), 0, 'what is not said again stays taken back');
+  grants.forget(ann, ['library/b'], grants.now());
+  t.equal(grants.recalls(ann, 'library/b'), 0);
+  t.ok(grants.knows(ann) > 0, 'the password is still right');
+});
+
+t.test('whoever guesses leaves no trace', async (t) => {
+  const grants = made(t);
+  for (let guess = 0; guess < 100; guess += 1) grants.forget(holder('ann', String(guess)), undefined, grants.now());
+  grants.forget(holder('bob'), ['library/a'], grants.now());
+  grants.remember(ann, [], grants.now());
+  grants.forget(ann, ['never/granted'], grants.now());
+  t.equal([...grants.entries()].length, 1);
+});
+
+t.test('none is kept for no time, and users and repositories are bounded', async (t) => {
+  const none = made(t, { keep: 0 });
+  none.remember(ann, ['library/a'], none.now());
+  t.equal(none.knows(ann), 0);
+
+  const grants = made(t);
+  const many = Array.from({ length: 2500 }, (_, index) => `library/a${index}`);
+  grants.remember(ann, many, grants.now());
+  t.equal([...grants.entries()].length, 2001);
+  t.ok(grants.recalls(ann, 'library/a2499') > 0);
+  t.equal(grants.recalls(ann, 'library/a0'), 0, 'those that were said first go');
+  t.ok(grants.knows(ann) > 0, 'and never the password itself');
+  for (let user = 0; user < 10_000; user += 1) grants.remember(holder(`user${user}`), [], grants.now());
+  t.equal(grants.knows(ann), 0, 'who was here least recently goes');
+  t.ok(grants.knows(holder('user9999')) > 0);
+});
+
+t.test('another secret in use: what is known stays known', async (t) => {
+  const grants = made(t);
+  grants.remember(ann, ['library/a'], grants.now());
+  grants.reload([OTHER, SECRET], HOUR);
+  t.ok(grants.recalls(ann, 'library/a') > 0);
+  grants.remember(ann, ['library/b'], grants.now());
+  t.ok(grants.recalls(ann, 'library/a') > 0);
+  grants.forget(ann, undefined, grants.now());
+  t.equal(grants.recalls(ann, 'library/a'), 0, 'under whichever it was');
+  grants.remember(ann, ['library/b'], grants.now());
+  grants.reload([OTHER], HOUR);
+  t.ok(grants.recalls(ann, 'library/b') > 0);
+  grants.reload([OTHER], HOUR / 1000);
+  t.ok(grants.recalls(ann, 'library/b') <= HOUR / 1000, 'another time to remember counts at once');
+});
+
+t.test('nothing of a user can be read from it', async (t) => {
+  const grants = made(t);
+  const secret = holder('ann@example.com', 'correct horse', 'https://harbor.lan');
+  grants.remember(secret, ['library/a'], grants.now());
+  const told: Grant[] = [...grants.entries()];
+  t.equal(told.length, 2);
+  t.notMatch(JSON.stringify(told), /ann|horse|harbor/);
+  for (const one of told) t.match(one.holder, /^[A-Za-z0-9+/]{43}=$/);
+});
+
+t.test('times of others that are too far ahead are not believed', async (t) => {
+  const [grants, other] = [made(t), made(t, { clock: { now: 1_000_000 + 2 * HOUR } })];
+  other.remember(ann, ['library/a'], other.now());
+  t.equal(grants.merge([...other.entries()]), 0);
+  t.equal(grants.knows(ann), 0);
+});
+
+const NAMES = ['a', 'b', 'c'];
+const word = fc.record({
+  node: fc.nat(2),
+  user: fc.constantFrom('ann', 'bob'),
+  what: fc.oneof(
+    fc.record({ granted: fc.constant(true as const), names: fc.subarray(NAMES) }),
+    fc.record({ granted: fc.constant(false as const), names: fc.option(fc.subarray(NAMES), { nil: undefined }) }),
+  ),
+});
+type Word = typeof word extends fc.Arbitrary<infer T> ? T : never;
+
+function say(grants: Grants | undefined, { user, what }: Word, at: number): void {
+  if (what.granted) grants?.remember(holder(user), what.names, at);
+  else grants?.forget(holder(user), what.names, at);
+}
+
+t.test('property: the last word counts', async (t) => {
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 30 }), (words) => {
+      const grants = made(t);
+      const last = new Map<string, boolean>();
+      for (const one of words) {
+        say(grants, one, grants.now());
+        for (const name of one.what.names ?? NAMES) last.set(`${one.user} ${name}`, one.what.granted);
+      }
+      for (const user of ['ann', 'bob'])
+        for (const name of NAMES)
+          assert.equal(grants.recalls(holder(user), name) > 0, last.get(`${user} ${name}`) ?? false, `${user} ${name}`);
+    }),
+  );
+});
+
+t.test('property: nodes that tell each other everything agree, in whatever order they heard it', async (t) => {
+  const at = fc.integer({ min: 1_000_001, max: 1_000_030 });
+  const told = fc.tuple(fc.nat(2), fc.nat(2));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(word, at, told), { maxLength: 30 }), (steps) => {
+      const nodes = [0, 1, 2].map(() => made(t, { clock: { now: 1_000_100 } }));
+      const tell = (from: number, to: number) => nodes[to]?.merge([...(nodes[from]?.entries() ?? [])]);
+      for (const [one, time, [from, to]] of steps) {
+        say(nodes[one.node], one, time);
+        tell(from, to);
+      }
+      for (const round of [0, 1])
+        for (const from of [0, 1, 2]) for (const to of [0, 1, 2]) tell(from, (to + round) % 3);
+      const known = nodes.map((node) =>
+        ['ann', 'bob'].flatMap((user) =>
+          [undefined, ...NAMES].map((name) => `${user} ${name} ${left(node, user, name)}`),
+        ),
+      );
+      assert.deepEqual(known[1], known[0]);
+      assert.deepEqual(known[2], known[0]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** In whole milliseconds: each look is at a later time. */
+function left(grants: Grants, user: string, name: string | undefined): number {
+  const ms = name === undefined ? grants.knows(holder(user)) : grants.recalls(holder(user), name);
+  return Math.round(ms);
+}

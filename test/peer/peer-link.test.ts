@@ -1,0 +1,133 @@
+import t, { type Test } from 'tap';
+import { PeerBox } from '../../src/peer/peer-box.ts';
+import { PeerLink, type PeerLinkOptions } from '../../src/peer/peer-link.ts';
+import { PeerService } from '../../src/peer/peer-service.ts';
+import type { PeerView } from '../../src/peer/peer-view.ts';
+import type { SharedStore } from '../../src/peer/shared-store.ts';
+
+const SECRET = Buffer.from('a secret of a pair that is long enough');
+const box = () => new PeerBox([SECRET]);
+
+/** A store of words, in the order in which they came. */
+class Words implements SharedStore {
+  readonly name = 'words';
+  readonly words: unknown[] = [];
+  understood = true;
+
+  get head(): number {
+    return this.words.length;
+  }
+
+  since(version: number, max: number) {
+    const next = Math.min(this.head, version + max);
+    return { entries: this.words.slice(version, next), next };
+  }
+
+  merge(entries: readonly unknown[]): number | undefined {
+    if (!this.understood) return undefined;
+    const news = entries.filter((entry) => !this.words.includes(entry));
+    this.words.push(...news);
+    return news.length;
+  }
+}
+
+function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
+  const [mine, theirs] = [new Words(), new Words()];
+  let service = new PeerService({ box, stores: [theirs], node: 'their-node-their-node' });
+  const states: PeerView['state'][] = [];
+  const asked: string[] = [];
+  const link = new PeerLink({
+    url: 'https://edge-b.lan',
+    address: '10.0.0.2:443',
+    ask: (text) => {
+      asked.push(text);
+      return service.answer(text);
+    },
+    box,
+    stores: [mine],
+    node: 'this-node-this-node-this',
+    onState: ({ state }) => states.push(state),
+    ...over,
+  });
+  t.teardown(() => link.stop());
+  const restart = () => {
+    service = new PeerService({ box, stores: [theirs], node: 'their-next-node-their' });
+  };
+  return { link, mine, theirs, states, asked, restart };
+}
+
+t.test('hears all at first, and then what is new', async (t) => {
+  const { link, mine, theirs, states, restart } = made(t);
+  t.match(link.view, { state: 'asking', heardAt: undefined });
+  theirs.words.push(...Array.from({ length: 2300 }, (_, index) => index));
+  await link.start();
+  t.equal(mine.words.length, 2300);
+  t.strictSame(states, ['behind', 'in-step']);
+  t.match(link.view, { state: 'in-step', entries: 2300, heardAt: Number });
+  theirs.words.push('new');
+  await link.round();
+  t.equal(mine.words.at(-1), 'new');
+  restart();
+  theirs.words.push('newer');
+  for (let round = 0; round < 4; round += 1) await link.round();
+  t.equal(mine.words.at(-1), 'newer', 'also after it has started anew, and counts from the beginning');
+  t.equal(link.view.entries, 2302);
+});
+
+t.test('what is down is told once, and asked again', async (t) => {
+  let down = true;
+  const { link, theirs, mine, states } = made(t);
+  const service = new PeerService({ box, stores: [theirs], node: 'their-node-their-node' });
+  const failing = made(t, {
+    stores: [mine],
+    ask: async (text) => {
+      if (down) throw new Error('connect ECONNREFUSED');
+      return service.answer(text);
+    },
+  });
+  await failing.link.round();
+  await failing.link.round();
+  t.strictSame(failing.states, ['unreachable']);
+  t.match(failing.link.view, { state: 'unreachable', reason: /ECONNREFUSED/ });
+  down = false;
+  await failing.link.round();
+  t.strictSame(failing.states, ['unreachable', 'in-step']);
+  await link.round();
+  t.strictSame(states, ['in-step']);
+});
+
+t.test('what is not of this site teaches nothing', async (t) => {
+  const told = { words: { entries: ['forged'], next: 1, more: false } };
+  const answer = { v: 1, kind: 'answer', node: 'their-node-their-node', stores: told } as const;
+  const other = new PeerBox([Buffer.from('the secret of quite another site, as long')]);
+  const cases: Record<string, PeerLinkOptions['ask']> = {
+    'a refusal': async () => undefined,
+    'no answer at all': async () => '<html>',
+    'another key': async () => other.seal({ ...answer, nonce: 'nonce-nonce-nonce' }),
+    'the answer to another question': async () => box().seal({ ...answer, nonce: 'nonce-nonce-nonce' }),
+    'the question itself': async (text) => text,
+  };
+  for (const [name, ask] of Object.entries(cases)) {
+    const { link, mine } = made(t, { ask });
+    await link.round();
+    t.match(link.view, { state: 'stranger', reason: /keyFile/ }, name);
+    t.strictSame(mine.words, [], name);
+  }
+});
+
+t.test('what is not understood is said, and asked for again', async (t) => {
+  const { link, mine, theirs } = made(t);
+  mine.understood = false;
+  theirs.words.push('a');
+  await link.round();
+  t.match(link.view, { state: 'stranger', reason: /its words what is not understood/ });
+  mine.understood = true;
+  await link.round();
+  t.match(link.view, { state: 'in-step', entries: 1 });
+});
+
+t.test('knows itself', async (t) => {
+  const { link } = made(t, { node: 'their-node-their-node' });
+  await link.round();
+  t.equal(link.view.state, 'itself');
+});

@@ -1,0 +1,93 @@
+import { CompactEncrypt } from 'jose';
+import t from 'tap';
+import { KeyRing } from '../../src/auth/key-ring.ts';
+import { PeerBox } from '../../src/peer/peer-box.ts';
+import type { PeerQuestion } from '../../src/peer/peer-message.ts';
+import { PeerService } from '../../src/peer/peer-service.ts';
+import type { SharedStore } from '../../src/peer/shared-store.ts';
+
+const SECRET = Buffer.from('a secret of a pair that is long enough');
+const OLD = Buffer.from('what the pair had in its file until now');
+const NODE = 'node-node-node-node';
+const NOW = 1_700_000_000_000;
+
+/** Numbers from 1 to `head`. */
+function numbers(head: number): SharedStore {
+  return {
+    name: 'numbers',
+    head,
+    since: (version, max) => {
+      const next = Math.min(head, version + max);
+      return { entries: Array.from({ length: next - version }, (_, index) => version + index + 1), next };
+    },
+    merge: () => 0,
+  };
+}
+
+let count = 0;
+function question(over: Partial<PeerQuestion> = {}): PeerQuestion {
+  count += 1;
+  return { v: 1, kind: 'question', nonce: `nonce-nonce-nonce-${count}`, at: NOW, known: {}, ...over };
+}
+
+const box = new PeerBox([SECRET]);
+const service = (head = 3, secrets = [SECRET]) =>
+  new PeerService({ box: () => new PeerBox(secrets), stores: [numbers(head)], node: NODE, now: () => NOW });
+
+t.test('tells all at first, and then what is new, in pages', async (t) => {
+  const asked = service(2500);
+  const ask = async (over: Partial<PeerQuestion> = {}) => {
+    const sent = question(over);
+    const text = await asked.answer(await box.seal(sent));
+    const answer = await box.openAnswer(text ?? '');
+    t.equal(answer?.nonce, sent.nonce);
+    return { ...answer?.stores.numbers, count: answer?.stores.numbers?.entries.length };
+  };
+  t.match(await ask(), { count: 1000, next: 1000, more: true });
+  t.match(await ask({ of: NODE, known: { numbers: 1000 } }), { count: 1000, next: 2000, more: true });
+  t.match(await ask({ of: NODE, known: { numbers: 2000, others: 7 } }), { count: 500, next: 2500, more: false });
+  t.match(await ask({ of: NODE, known: { numbers: 2500 } }), { count: 0, next: 2500, more: false });
+  t.match(await ask({ of: 'another-process-of-before', known: { numbers: 2500 } }), { count: 1000 }, 'after a restart');
+});
+
+t.test('answers nobody else', async (t) => {
+  const sealed = await box.seal(question());
+  const elsewhere = { alg: 'dir', enc: 'A256GCM', kid: new KeyRing([SECRET], 'x').current.id };
+  const refused: Record<string, string> = {
+    'another key': await new PeerBox([OLD]).seal(question()),
+    'a key for another purpose': await new CompactEncrypt(Buffer.from(JSON.stringify(question())))
+      .setProtectedHeader(elsewhere)
+      .encrypt(new KeyRing([SECRET], 'x').current.secret),
+    'changed on the way': `${sealed.slice(0, -4)}AAAA`,
+    'an answer': await box.seal({ v: 1, kind: 'answer', nonce: 'nonce-nonce-nonce', node: NODE, stores: {} }),
+    'from long ago': await box.seal(question({ at: NOW - 300_001 })),
+    'from far ahead': await box.seal(question({ at: NOW + 300_001 })),
+    nothing: '',
+    'of no token': 'x.y.z',
+  };
+  for (const [name, text] of Object.entries(refused)) t.equal(await service().answer(text), undefined, name);
+  t.ok(await service().answer(sealed), 'while that is good');
+});
+
+t.test('a question that was heard before is not answered again', async (t) => {
+  const one = service();
+  const text = await box.seal(question());
+  t.ok(await one.answer(text));
+  t.equal(await one.answer(text), undefined);
+});
+
+t.test('while the key is replaced, either is understood', async (t) => {
+  const [before, between] = [new PeerBox([OLD]), service(3, [SECRET, OLD])];
+  const text = await between.answer(await before.seal(question()));
+  t.ok(text);
+  t.equal(await before.openAnswer(text ?? ''), undefined, 'who does not have the new one yet cannot read it');
+  t.ok(await new PeerBox([OLD, SECRET]).openAnswer(text ?? ''));
+});
+
+t.test('answers are bounded', async (t) => {
+  const one = service();
+  const texts = await Promise.all(Array.from({ length: 20 }, () => box.seal(question())));
+  const answers = await Promise.all(texts.map((text) => one.answer(text)));
+  t.equal(answers.filter((answer) => answer !== undefined).length, 8);
+  t.ok(await one.answer(await box.seal(question())), 'and go on');
+});

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { Grants, type Holder } from '../../src/auth/grants.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
+import { SharedGrants } from '../../src/peer/shared-grants.ts';
+import { SharedLedger } from '../../src/peer/shared-ledger.ts';
+import type { SharedStore } from '../../src/peer/shared-store.ts';
+
+const SECRET = Buffer.from('a secret of a pair that is long enough');
+const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+const DAY = 86_400_000;
+const ann: Holder = { authority: 'harbor', user: 'ann', password: 'x' };
+
+/** A node, whose clock stands still but for what it tells. */
+function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, start = Date.now()) {
+  const wall = { now: start };
+  const clock = new LedgerClock(() => wall.now);
+  const ledger = new Ledger({ tags: 1000, keep: 7 * DAY, clock });
+  const grants = new Grants([SECRET], DAY, clock);
+  t.teardown(() => ledger.close());
+  t.teardown(() => grants.close());
+  const shared = {
+    ledger: new SharedLedger(ledger, () => new Map(Object.entries(registries))),
+    grants: new SharedGrants(grants),
+  };
+  return { wall, ledger, grants, shared };
+}
+
+/** Tells one what the other has, as JSON, in small pages. */
+function tell(from: SharedStore, to: SharedStore, since = 0): number {
+  let version = since;
+  do {
+    const { entries, next } = from.since(version, 3);
+    to.merge(JSON.parse(JSON.stringify(entries)));
+    version = next;
+  } while (version < from.head);
+  return version;
+}
+
+const place = (tag: string, upstream = 'harbor', repository = 'library/app') => ({ upstream, repository, tag });
+
+t.test('tags reach another node under what it calls the registry', async (t) => {
+  const [one, other] = [node(t), node(t, { primary: 'H', twin: 'H', cloud: 'C' })];
+  one.ledger.seen(place('1'), A, one.ledger.now());
+  one.ledger.seen(place('1'), B, one.ledger.now());
+  one.ledger.deleted(place('2'), one.ledger.now());
+  tell(one.shared.ledger, other.shared.ledger);
+  for (const upstream of ['primary', 'twin']) {
+    t.equal(other.ledger.judge(place('1', upstream), A).verdict, 'stale');
+    t.equal(other.ledger.judge(place('1', upstream), B).verdict, 'current');
+  }
+  t.equal(other.ledger.judge(place('1', 'cloud'), A).verdict, 'unrecorded');
+  t.equal(other.ledger.judge(place('1', 'harbor'), A).verdict, 'unrecorded');
+});
+
+t.test('what an upstream was is not told of what it is now', async (t) => {
+  const registries: Record<string, string> = { harbor: 'H' };
+  const [one, other] = [node(t, registries), node(t)];
+  one.ledger.seen(place('1'), A, one.ledger.now());
+  registries.harbor = 'another registry';
+  tell(one.shared.ledger, other.shared.ledger);
+  t.equal(other.ledger.size, 0);
+});
+
+t.test('that all is as it was is no news, for a minute', async (t) => {
+  const one = node(t, undefined, Math.ceil(Date.now() / 60_000) * 60_000);
+  const both = () => {
+    one.ledger.seen(place('1'), A, one.ledger.now());
+    one.grants.remember(ann, ['library/a'], one.grants.now());
+  };
+  const heads = () => [one.shared.ledger.head, one.shared.grants.head];
+  both();
+  t.strictSame(heads(), [1, 2]);
+  for (let again = 0; again < 50; again += 1) both();
+  t.strictSame(heads(), [1, 2]);
+  one.wall.now += 60_000;
+  both();
+  t.strictSame(heads(), [2, 4]);
+  one.ledger.seen(place('1'), B, one.ledger.now());
+  one.grants.forget(ann, ['library/a'], one.grants.now());
+  t.strictSame(heads(), [3, 5], 'but what is other than before is, at once');
+});
+
+t.test('what was heard goes on to a third node, and comes back to nobody', async (t) => {
+  const [one, two, three] = [node(t), node(t), node(t)];
+  one.ledger.seen(place('1'), A, one.ledger.now());
+  one.grants.remember(ann, ['library/a'], one.grants.now());
+  for (const store of ['ledger', 'grants'] as const) {
+    tell(one.shared[store], two.shared[store]);
+    tell(two.shared[store], three.shared[store]);
+    const { head } = one.shared[store];
+    tell(three.shared[store], one.shared[store]);
+    t.equal(one.shared[store].head, head, `${store}: it knew that`);
+  }
+  t.ok(three.grants.recalls(ann, 'library/a') > 0);
+  t.equal(three.ledger.judge(place('1'), A).verdict, 'current');
+});
+
+t.test('what cannot be understood is refused as a whole', async (t) => {
+  const { shared, ledger, grants } = node(t);
+  const hash = `${'a'.repeat(43)}=`;
+  const good = { grants: [hash, 'library/a', 1, true], ledger: ['H', 'library/app', '1', [[A, 1, 1]]] };
+  const bad: Record<'grants' | 'ledger', unknown[]> = {
+    grants: [
+      null,
+      'x',
+      [hash],
+      [hash, 'a\nb', 1, true],
+      ['short', 'a', 1, true],
+      [hash, 'a', -1, true],
+      [hash, 'a', Infinity, true],
+      [hash, 'a', '1', true],
+    ],
+    ledger: [
+      {},
+      ['H', 'UPPER', '1', []],
+      ['H', 'a', 'bad tag', []],
+      ['H', 'a', '1', [[A, -1, 1]]],
+      ['H', 'a', '1', Array(17).fill([A, 1, 1])],
+      ['H', 'a', '1', [[7, 1, 1]]],
+    ],
+  };
+  for (const name of ['grants', 'ledger'] as const)
+    for (const one of bad[name]) t.equal(shared[name].merge([good[name], one]), undefined, JSON.stringify(one));
+  t.equal(ledger.size + [...grants.entries()].length, 0);
+  t.equal(shared.ledger.merge([['H', 'a', '1', [['sha256:short', 1, 1]]]]), 0, 'no digest: not believed');
+  t.equal(shared.ledger.merge([['H', 'a', '1', [[A, 1, Date.now() + DAY]]]]), 0, 'nor the day after');
+});
+
+t.test('property: two nodes that tell each other what changed end up with the same', async (t) => {
+  const step = fc.record({
+    node: fc.nat(1),
+    what: fc.constantFrom('seen', 'deleted', 'remember', 'forget', 'refuse', 'tell'),
+    name: fc.constantFrom('a', 'b', 'c'),
+    digest: fc.constantFrom(A, B),
+    wait: fc.constantFrom(0, 1, 30_000, 61_000),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const nodes = [node(t), node(t)] as const;
+      const told = { ledger: [0, 0], grants: [0, 0] };
+      const tellFrom = (from: 0 | 1) => {
+        for (const store of ['ledger', 'grants'] as const)
+          told[store][from] = tell(
+            nodes[from].shared[store],
+            nodes[from === 0 ? 1 : 0].shared[store],
+            told[store][from],
+          );
+      };
+      for (const { node: index, what, name, digest, wait } of steps) {
+        for (const { wall } of nodes) wall.now += wait;
+        const { ledger, grants } = nodes[index === 0 ? 0 : 1];
+        if (what === 'seen') ledger.seen(place(name), digest, ledger.now());
+        else if (what === 'deleted') ledger.deleted(place(name), ledger.now());
+        else if (what === 'remember') grants.remember(ann, [name], grants.now());
+        else if (what === 'forget') grants.forget(ann, [name], grants.now());
+        else if (what === 'refuse') grants.forget(ann, undefined, grants.now());
+        else tellFrom(index === 0 ? 0 : 1);
+      }
+      for (const round of [0, 1]) for (const from of [0, 1] as const) tellFrom(((from + round) % 2) as 0 | 1);
+      const [one, other] = nodes.map(({ ledger, grants }) =>
+        ['a', 'b', 'c'].map((name) => ({
+          name,
+          states: (ledger.find(place(name)) ?? []).map(({ digest }) => digest),
+          granted: grants.recalls(ann, name) > 0,
+        })),
+      );
+      assert.deepEqual(one, other);
+    }),
+    { numRuns: 300 },
+  );
+});
