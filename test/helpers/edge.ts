@@ -19,6 +19,8 @@ export interface EdgeStatus {
     pushes?: { admitted: boolean; since: string; reason: string };
     urls: { url: string; state: string; canary: string; breakers: Record<string, string> }[];
   }[];
+  /** The other edges of the site. `heardAt`: ISO 8601. */
+  peers: { state: string; heardAt: string | null }[];
   failovers: { repository: string; from: string; to: string; reason: string }[];
 }
 

@@ -1,43 +1,27 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { importPKCS8, SignJWT } from 'jose';
-import { makeCertificate } from '../../src/lab/certificate.ts';
-import { parseScope } from '../../src/oci/scope.ts';
-import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { type AuthorityUsers, allowed, userOf } from './authority-users.ts';
+import { makeSignedTokens, type SignedTokens } from './signed-tokens.ts';
+import type { Owner } from './temporary-folder.ts';
 
-export interface AuthorityUser {
-  password: string;
-  /** Beginnings of repository names -> actions. */
-  may: Record<string, readonly string[]>;
-}
-
-const ISSUER = 'harbor-token-issuer';
-const SERVICE = 'harbor-registry';
-const LIFETIME = 1800;
+const HARBOR = { issuer: 'harbor-token-issuer', service: 'harbor-registry', lifetime: 1800 };
 
 /**
  * A token service as Harbor's: GET only (POST is 405), a signed JWT with `access`, 30 minutes, the intersection of what is asked and
- * allowed, 401 for wrong passwords. A real docker-registry verifies its tokens by `certificateFile`.
+ * allowed, 401 for wrong passwords. A real docker-registry verifies its tokens.
  */
 export class TokenAuthority {
-  readonly users: Record<string, AuthorityUser>;
-  readonly certificateFile: string;
+  readonly users: AuthorityUsers;
   /** Requests that it has answered. */
   asked = 0;
+  readonly #tokens: SignedTokens;
   readonly #server: Server;
-  readonly #certificate: string;
-  readonly #key: string;
 
-  constructor(owner: Owner, users: Record<string, AuthorityUser>, { cert, key }: { cert: string; key: string }) {
+  constructor(owner: Owner, users: AuthorityUsers, tokens: SignedTokens) {
     this.users = users;
-    this.#certificate = cert;
-    this.#key = key;
-    this.certificateFile = join(temporaryFolder(owner), 'token.crt');
-    writeFileSync(this.certificateFile, cert);
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#tokens = tokens;
+    this.#server = createServer((request, response) => void this.answer(request, response));
     owner.teardown(() => this.close());
   }
 
@@ -50,8 +34,12 @@ export class TokenAuthority {
   /** What stands under `auth` in the configuration of docker-registry. */
   get registryAuth(): object {
     const { port } = this.#server.address() as AddressInfo;
-    const realm = `http://127.0.0.1:${port}/service/token`;
-    return { token: { realm, service: SERVICE, issuer: ISSUER, rootcertbundle: this.certificateFile } };
+    return this.authAt(`127.0.0.1:${port}`);
+  }
+
+  /** The same, where the token service is reached by another address. */
+  authAt(address: string): object {
+    return this.#tokens.registryAuth(`http://${address}/service/token`);
   }
 
   close(): void {
@@ -59,39 +47,27 @@ export class TokenAuthority {
     this.#server.closeAllConnections();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.asked += 1;
     const end = (status: number, content: unknown) => {
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(content));
     };
     if (request.method !== 'GET') return end(405, { errors: [{ code: 'METHOD_NOT_ALLOWED' }] });
-    const [, encoded = ''] = (request.headers.authorization ?? '').split(' ');
-    const [name = '', password] = Buffer.from(encoded, 'base64').toString().split(':');
-    const user = this.users[name];
-    if (!user || user.password !== password) return end(401, { errors: [{ code: 'UNAUTHORIZED' }] });
+    const user = userOf(this.users, request.headers.authorization);
+    if (user === undefined) return end(401, { errors: [{ code: 'UNAUTHORIZED' }] });
     const query = new URL(request.url ?? '', 'http://token').searchParams;
-    const access = query.getAll('scope').flatMap((text) => {
-      const scope = parseScope(text);
-      const allowed = Object.entries(user.may).find(([prefix]) => scope?.name.startsWith(prefix))?.[1] ?? [];
-      const actions = scope?.actions.filter((action) => allowed.includes(action)) ?? [];
-      return scope && actions.length > 0 ? [{ ...scope, actions }] : [];
-    });
-    const der = this.#certificate.replace(/-----[A-Z ]+-----|\s/g, '');
-    const token = await new SignJWT({ access })
-      .setProtectedHeader({ alg: 'ES256', typ: 'JWT', x5c: [der] })
-      .setIssuer(ISSUER)
-      .setAudience(SERVICE)
-      .setSubject(name)
-      .setIssuedAt()
-      .setNotBefore('-10s')
-      .setExpirationTime(`${LIFETIME}s`)
-      .setJti(String(this.asked))
-      .sign(await importPKCS8(this.#key, 'ES256'));
-    end(200, { token, access_token: token, expires_in: LIFETIME, issued_at: new Date().toISOString() });
+    const token = await this.#tokens.make(user, allowed(this.users, user, query.getAll('scope')));
+    const { lifetime } = this.#tokens.options;
+    end(200, { token, access_token: token, expires_in: lifetime, issued_at: new Date().toISOString() });
   }
 }
 
-export async function startTokenAuthority(owner: Owner, users: Record<string, AuthorityUser>): Promise<TokenAuthority> {
-  return new TokenAuthority(owner, users, await makeCertificate()).listen();
+/** Not yet listening: for use behind an address of another. */
+export async function makeTokenAuthority(owner: Owner, users: AuthorityUsers): Promise<TokenAuthority> {
+  return new TokenAuthority(owner, users, await makeSignedTokens(owner, HARBOR));
+}
+
+export async function startTokenAuthority(owner: Owner, users: AuthorityUsers): Promise<TokenAuthority> {
+  return (await makeTokenAuthority(owner, users)).listen();
 }

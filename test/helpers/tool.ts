@@ -9,7 +9,7 @@ const folders = [
   ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
   join(cache, 'crane-v0.20.7'),
 ];
-const needRoot = new Set(['podman', 'containerd']);
+const needRoot = new Set(['podman', 'containerd', 'dockerd']);
 
 /** Full path of a real program, or undefined where it is missing. */
 export function findTool(name: string): string | undefined {

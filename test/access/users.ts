@@ -1,0 +1,37 @@
+import type { AuthorityUsers } from '../helpers/authority-users.ts';
+import type { ClientUser } from '../helpers/container-client.ts';
+
+const BOTH = ['pull', 'push'];
+const MAY: Record<string, Record<string, readonly string[]>> = {
+  alice: { 'library/': BOTH },
+  bob: { 'library/open': ['pull'] },
+  robot$probe: { 'library/': BOTH },
+};
+
+/** Who there is, by name: alice may do everything in library/, bob may pull library/open, robot$probe is the edge's. */
+export const PASSWORDS: Record<string, string> = {
+  alice: 'correct horse:battery',
+  bob: 'staple "&%',
+  robot$probe: 'probing',
+};
+
+export const PROBE = 'robot$probe';
+
+export function usersWith(passwords: Record<string, string>): AuthorityUsers {
+  return Object.fromEntries(
+    Object.entries(passwords).map(([name, password]) => [name, { password, may: MAY[name] ?? {} }]),
+  );
+}
+
+/** What Google's services take for a password: a file of several lines, without the last line end. */
+export function keyFileOf(name: string): string {
+  return JSON.stringify(
+    { type: 'service_account', client_id: name, private_key: `-----BEGIN-----\n${name}\n` },
+    undefined,
+    2,
+  );
+}
+
+export function userNamed(name: string): ClientUser {
+  return { name, password: PASSWORDS[name] ?? '' };
+}

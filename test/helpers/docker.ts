@@ -1,0 +1,111 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, type Finished, tryCommand } from './command.ts';
+import type { ClientUser, ContainerClient } from './container-client.ts';
+import { Program } from './program.ts';
+import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { tool } from './tool.ts';
+
+/** A real dockerd of its own, driven by `docker`. Who logged in once stays so, by the token that docker keeps in place of the password. */
+export class Docker implements ContainerClient {
+  readonly name = 'docker';
+  readonly #folder: string;
+  readonly #daemon: Program;
+  readonly #loggedIn = new Map<string, string>();
+  #host = '';
+  #user: ClientUser | undefined;
+
+  constructor(owner: Owner) {
+    this.#folder = temporaryFolder(owner);
+    this.#daemon = new Program(owner, {
+      // In a mount namespace of its own: what it mounts is gone with it, however it ends.
+      command: tool('unshare'),
+      args: [
+        ...['--mount', tool('dockerd')],
+        ...['--host', this.#socket, '--pidfile', join(this.#folder, 'pid')],
+        ...['--data-root', join(this.#folder, 'root'), '--exec-root', join(this.#folder, 'exec')],
+        ...['--storage-driver=vfs', '--bridge=none', '--iptables=false', '--ip6tables=false'],
+        ...['--ip-forward=false', '--ip-masq=false'],
+      ],
+      logFile: join(this.#folder, 'dockerd.log'),
+    });
+  }
+
+  async start(): Promise<this> {
+    this.#daemon.start();
+    await this.#daemon.waitForLog(/API listen on/);
+    return this;
+  }
+
+  as(host: string, user: ClientUser | undefined): void {
+    this.#host = host;
+    this.#user = user;
+  }
+
+  /** `docker login`, anew even for one who is logged in. */
+  async login(): Promise<Finished> {
+    const user = this.#user;
+    if (!user) throw new Error('nobody cannot log in');
+    const key = keyOf(this.#host, user);
+    const folder = join(this.#folder, `config-${this.#loggedIn.size}`);
+    mkdirSync(folder, { recursive: true });
+    const password = join(folder, 'password');
+    writeFileSync(password, user.password);
+    const line = 'exec "$0" --config "$1" --host "$2" login --username "$3" --password-stdin "$4" <"$5"';
+    const args = [tool('docker'), folder, this.#socket, user.name, this.#host, password];
+    const done = await tryCommand('sh', ['-c', line, ...args]);
+    if (done.status === 0) this.#loggedIn.set(key, folder);
+    return done;
+  }
+
+  async push(layout: string, image: string): Promise<void> {
+    const pushed = await this.tryPush(layout, image);
+    if (pushed.status !== 0) throw new Error(`docker push ${image}: ${pushed.status}\n${pushed.output}`);
+  }
+
+  async tryPush(layout: string, image: string): Promise<Finished> {
+    const archive = join(this.#folder, 'image.tar');
+    await command('rm', ['-f', archive]);
+    await command(tool('skopeo'), [
+      ...['--insecure-policy', 'copy', '--quiet', `oci:${layout}:latest`, `docker-archive:${archive}:${image}`],
+    ]);
+    await this.#run('load', '--quiet', '--input', archive);
+    return this.#asUser('push', '--quiet', image);
+  }
+
+  async pull(image: string): Promise<string> {
+    const pulled = await this.tryPull(image);
+    if (pulled.status !== 0) throw new Error(`docker pull ${image}: ${pulled.status}\n${pulled.output}`);
+    return /^Digest: (sha256:[0-9a-f]{64})/m.exec(pulled.output)?.[1] ?? 'nothing';
+  }
+
+  async tryPull(image: string): Promise<Finished> {
+    const here = (await this.#run('images', '--all', '--quiet')).stdout.split('\n').filter(Boolean);
+    if (here.length > 0) await this.#run('rmi', '--force', ...new Set(here));
+    return this.#asUser('pull', image);
+  }
+
+  async #asUser(...args: string[]): Promise<Finished> {
+    const user = this.#user;
+    const nobody = join(this.#folder, 'nobody');
+    let folder = user ? this.#loggedIn.get(keyOf(this.#host, user)) : nobody;
+    if (folder === undefined) {
+      const done = await this.login();
+      if (done.status !== 0) return done;
+      folder = this.#loggedIn.get(keyOf(this.#host, user));
+    }
+    return tryCommand(tool('docker'), ['--config', folder ?? nobody, '--host', this.#socket, ...args]);
+  }
+
+  #run(...args: string[]): Promise<Finished> {
+    return command(tool('docker'), ['--host', this.#socket, ...args]);
+  }
+
+  get #socket(): string {
+    return `unix://${join(this.#folder, 'd.sock')}`;
+  }
+}
+
+function keyOf(host: string, user: ClientUser | undefined): string {
+  return JSON.stringify([host, user?.name, user?.password]);
+}
