@@ -15,10 +15,14 @@ export interface Deed {
 /** `named`: only who has a name. */
 export type Need = { deeds: readonly Deed[] } | 'named';
 
-/** `upstream`: the user's own Authorization for the authority. */
+/**
+ * `upstream`: the user's own Authorization for the authority. `pushing`: its token is good for a push to the same repository, so that what
+ * is read with it may decide what is pushed.
+ */
 export type Permit =
-  | { user: string | undefined; upstream?: string | undefined }
-  | { refused: 'no-token' | 'invalid_token' | 'insufficient_scope' };
+  | { user: string | undefined; upstream?: string; pushing?: true }
+  | { refused: 'no-token' | 'invalid_token' }
+  | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
 
 /** What is asked at each request, whatever the token says. */
 export interface Standing {
@@ -57,13 +61,16 @@ export class Guard {
     if (user === undefined) {
       const open =
         caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed));
-      return open ? { user } : { refused: 'insufficient_scope' };
+      return open ? { user } : { refused: 'insufficient_scope', user };
     }
+    const who = upstream === undefined ? { user } : { user, upstream };
     const allowed = (deed: Deed) =>
       covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
-    if (need === 'named' || need.deeds.every(allowed)) return upstream === undefined ? { user } : { user, upstream };
+    if (need === 'named') return who;
+    if (need.deeds.every(allowed))
+      return need.deeds.some((deed) => covers(access, pushOf(deed))) ? { ...who, pushing: true } : who;
     // Who logs in may do no less than who does not; the token for the authority opens nothing there.
-    return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope' };
+    return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope', ...who };
   }
 
   #stands({ use, service, user, basis }: Claims): boolean {
@@ -78,6 +85,10 @@ function anonymously(need: Need, caller: Caller): boolean {
 
 function isOpen({ place, actions }: Deed): boolean {
   return place.anonymous && actions.every((action) => action === 'pull');
+}
+
+function pushOf(deed: Deed): Deed {
+  return { ...deed, actions: ['push'] };
 }
 
 function covers(access: readonly Scope[], { place, actions }: Deed): boolean {

@@ -27,6 +27,8 @@ export interface PullInput {
   class: 'control' | 'data';
   /** HEAD of a blob: what a pushing client asks before it decides to skip an upload. */
   blobHead: boolean;
+  /** The client may push there: it skips what it is told is there already, manifests too. */
+  pushing: boolean;
 }
 
 /** More than this is never tried for one pull, even when every breaker is open. */
@@ -79,14 +81,15 @@ function bounded(attempts: readonly Attempt[]): Attempt[] {
 }
 
 /**
- * Upstreams that may answer. While the push upstream takes writes (or has just come back), only it may say that a blob exists:
- * a client that believed a fallback would skip an upload that the primary needs.
+ * Upstreams that may answer. While the push upstream takes writes (or has just come back), only it may say that a blob exists, and to a
+ * client that may push, that anything does: who believed a fallback would skip an upload that the primary needs.
  */
-function readable({ route, blobHead }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
+function readable({ route, blobHead, pushing }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
   const push = route.push;
-  if (!blobHead || push === undefined) return route.pull;
+  if (push === undefined || !(blobHead || pushing)) return route.pull;
   const mode = upstreams.get(push.upstream)?.gate.mode;
   if (mode !== 'refusing') return [push];
+  if (!blobHead) return route.pull;
   // The push that this asks for will be refused with the reason: it must not wait here for an upstream that is down.
   const well = upstreams.get(push.upstream)?.replicas.some((one) => one.state === 'up' && !one.suspected) === true;
   return route.pull.filter((candidate) => candidate.upstream !== push.upstream || well);

@@ -10,6 +10,7 @@ import type { Access } from './access.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { ownChallenge, type Refused } from './own-challenge.ts';
+import { unaskedPush } from './unasked-push.ts';
 
 /**
  * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
@@ -27,9 +28,11 @@ export async function authorize(
   const need = needOf(edge, request, registry);
   const checked = access.guard.check(exchange.headers.authorization, need, callerOf(exchange, access));
   const permit = checked instanceof Promise ? await checked : checked;
-  if ('refused' in permit) throw refusal(exchange, access, need, permit.refused);
+  if ('refused' in permit)
+    throw (await unaskedPush(edge, access, need, permit)) ?? refusal(exchange, access, need, permit.refused);
   exchange.user = permit.user;
   exchange.clientAuthorization = permit.upstream;
+  exchange.pushing = permit.pushing === true;
   if (permit.user !== undefined) exchange.notes.user = permit.user;
 }
 

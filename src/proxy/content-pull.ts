@@ -1,7 +1,7 @@
 import type { Route } from '../failover/rewrite.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
-import { fetchBlobHead, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
+import { fetchForPush, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, type PullRequest, readingFor } from './reading.ts';
 import { ROTTEN, soundFirst } from './sound-copies.ts';
 
@@ -30,7 +30,8 @@ export async function fetchContent(
   const { preferred = '' } = exchange.notes;
   const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
   exchange.passedOver = asked?.why ?? (isRotten(preferred) ? ROTTEN : undefined);
-  const result = blobHead ? await fetchBlobHead(exchange, edge, plan, planned) : await fetchPull(exchange, edge, plan);
+  const read = (asked: PullPlan) => fetchPull(exchange, edge, asked);
+  const result = blobHead || exchange.pushing ? await fetchForPush(edge, plan, planned, read) : await read(plan);
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;

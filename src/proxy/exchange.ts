@@ -21,6 +21,8 @@ export class Exchange {
   client: string;
   /** What upstreams with `credentials: forward` get. Where the edge itself asks who clients are, that is nothing of theirs. */
   clientAuthorization: string | undefined;
+  /** Its token is good for a push to the repository that it reads: what it reads must be what the push upstream has. */
+  pushing = false;
   /** Who it is, where the edge asks; undefined: nobody in particular. */
   user: string | undefined;
   readonly startedAt = Date.now();

@@ -47,7 +47,7 @@ export function explain(edge: Edge, image: string): Explanation {
     );
   const views = edge.views();
   const now = Date.now();
-  const attempts = planPull({ route, repository, class: 'control', blobHead: false }, views, 0, now);
+  const attempts = planPull({ route, repository, class: 'control', blobHead: false, pushing: false }, views, 0, now);
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   return {
     repository,

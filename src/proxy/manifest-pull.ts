@@ -4,7 +4,7 @@ import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { repliedHeaders } from './header-rules.ts';
 import type { ManifestPlace } from './manifest-memory.ts';
-import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
+import { fetchForPush, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
 import { absentCode, type ManifestRequest, readingFor } from './reading.ts';
 import type { Reply } from './reply.ts';
 import type { PullScope } from './scope.ts';
@@ -44,8 +44,7 @@ export async function fetchManifest(
     reading: (attempt) => readingFor(exchange, edge, asked, attempt),
     absent: absentCode(asked),
   });
-  const read = async (scope: PullScope): Promise<ManifestRead> => {
-    const planned = plan(request);
+  const readBy = async (scope: PullScope, planned: PullPlan): Promise<ManifestRead> => {
     const found = place
       ? await fetchTag(scope, edge, planned, request, place, (digest) => ({
           ...plan({ ...request, reference: digest }),
@@ -54,7 +53,17 @@ export async function fetchManifest(
       : { result: await fetchPull(scope, edge, planned) };
     return { ...found, passedOver: passedOver(route, planned, scope) };
   };
-  const shared = { read, keep: ({ result }: ManifestRead) => keep(exchange, edge, result, request) };
+  const read = (scope: PullScope): Promise<ManifestRead> => {
+    const planned = plan(request);
+    const replan = () => plan(request).attempts;
+    if (!exchange.pushing) return readBy(scope, planned);
+    return fetchForPush(edge, planned, replan, (asked) => readBy(scope, asked));
+  };
+  // Who has just pushed asks what is there now, not what was a moment ago.
+  const shared = {
+    read,
+    keep: ({ result }: ManifestRead) => keep(exchange, edge, result, request) && !exchange.pushing,
+  };
   try {
     const answer = await edge.herd.join(keyOf(exchange, edge, route, request), exchange, shared);
     exchange.passedOver = answer.passedOver;
@@ -82,7 +91,8 @@ export function rememberedManifest(
   request: ManifestRequest,
 ): Reply | undefined {
   const candidate = route.pull[0];
-  if (!candidate || !request.reference.includes(':')) return undefined;
+  // A push skips what it is told is there: only the push upstream itself knows that.
+  if (!candidate || exchange.pushing || !request.reference.includes(':')) return undefined;
   const { upstream } = candidate;
   const repository = toUpstream(route, candidate, request.repository);
   const kept = edge.memory.get(placeAt(exchange, edge, upstream, repository, request.reference));
@@ -137,7 +147,7 @@ function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: s
 
 /** All that the answer depends on. */
 function keyOf(
-  { headers, clientAuthorization }: Exchange,
+  { headers, clientAuthorization, pushing }: Exchange,
   edge: Edge,
   route: Route,
   { method, repository, reference }: ManifestRequest,
@@ -149,6 +159,7 @@ function keyOf(
     repository,
     reference,
     personal ? clientAuthorization : undefined,
+    pushing,
     ...DECISIVE.map((name) => headers[name]),
   ]);
 }

@@ -44,7 +44,7 @@ export function planAttempts(
   trafficClass: 'control' | 'data',
   blobHead: boolean,
 ): Attempt[] {
-  const asked = { route, repository, class: trafficClass, blobHead };
+  const asked = { route, repository, class: trafficClass, blobHead, pushing: exchange.pushing };
   const closed = closedTo(exchange, edge);
   return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) => upstream !== closed);
 }
@@ -59,24 +59,25 @@ export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): P
 }
 
 /**
- * The same for a HEAD of a blob, which a push asks for. Where the push upstream alone may answer it and fails, its canary decides
- * whether it still takes writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
+ * The same for what a push asks for. Where the push upstream alone may answer it and fails, its canary decides whether it still takes
+ * writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
+ * @param read one plan
  */
-export async function fetchBlobHead(
-  scope: PullScope,
+export async function fetchForPush<T>(
   edge: Edge,
   plan: PullPlan,
   replan: () => Attempt[],
-): Promise<Relayable> {
+  read: (plan: PullPlan) => Promise<T>,
+): Promise<T> {
   const asked = plan.attempts[0];
   const only = plan.attempts.every((attempt) => attempt.upstream === plan.route.push?.upstream);
   try {
-    return await fetchPull(scope, edge, { ...plan, hasty: only });
+    return await read({ ...plan, hasty: only });
   } catch (error) {
     if (!(error instanceof OciError) || error.status !== 503 || !asked || !only) throw error;
     await edge.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
-    const attempts = replan();
-    if (attempts.length === 0 || attempts.some((attempt) => attempt.upstream === asked.upstream)) throw error;
-    return fetchPull(scope, edge, { ...plan, attempts });
+    const attempts = replan().filter(({ upstream }) => upstream !== asked.upstream);
+    if (edge.upstreams.get(asked.upstream)?.view().gate.mode !== 'refusing' || attempts.length === 0) throw error;
+    return read({ ...plan, attempts });
   }
 }

@@ -21,7 +21,8 @@ const ann = login('ann', 'secret');
 const permitted = { user: 'ann' };
 const noToken = { refused: 'no-token' };
 const invalid = { refused: 'invalid_token' };
-const narrow = { refused: 'insufficient_scope' };
+const narrow = { refused: 'insufficient_scope', user: 'ann' } as const;
+const pushing = { user: 'ann', pushing: true } as const;
 
 async function tokenFor(scopes: string, options: MadeOptions = {}, credentials = ann): Promise<string> {
   const { tokens } = made({ hashes, access, ...options });
@@ -38,18 +39,20 @@ t.test('what a token opens', async (t) => {
   const push = await tokenFor('repository:team/app:pull,push repository:from/a:pull');
   const rows: [string, string, Parameters<typeof guard.check>[1], Permit][] = [
     ['a pull', pull, { deeds: [deedOf('team/app', 'pull')] }, permitted],
-    ['a push with a token to pull', pull, { deeds: [deedOf('team/app', 'pull', 'push')] }, narrow as Permit],
-    ['another repository', pull, { deeds: [deedOf('team/other', 'pull')] }, narrow as Permit],
-    ['one that begins like it', pull, { deeds: [deedOf('team/app2', 'pull')] }, narrow as Permit],
-    ['one below it', pull, { deeds: [deedOf('team/app/x', 'pull')] }, narrow as Permit],
-    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, permitted],
-    ['a deletion that was not asked for', push, { deeds: [deedOf('team/app', 'delete')] }, narrow as Permit],
-    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, permitted],
+    ['a push with a token to pull', pull, { deeds: [deedOf('team/app', 'pull', 'push')] }, narrow],
+    ['another repository', pull, { deeds: [deedOf('team/other', 'pull')] }, narrow],
+    ['one that begins like it', pull, { deeds: [deedOf('team/app2', 'pull')] }, narrow],
+    ['one below it', pull, { deeds: [deedOf('team/app/x', 'pull')] }, narrow],
+    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, pushing],
+    ['a read with a token for a push', push, { deeds: [deedOf('team/app', 'pull')] }, pushing],
+    ['a read of what that is not for', push, { deeds: [deedOf('from/a', 'pull')] }, permitted],
+    ['a deletion that was not asked for', push, { deeds: [deedOf('team/app', 'delete')] }, narrow],
+    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, pushing],
     [
       'a mount from what the token does not open',
       push,
       { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/b', 'pull')] },
-      narrow as Permit,
+      narrow,
     ],
     ['the ping', pull, { deeds: [] }, permitted],
     ['the catalog', pull, 'named', permitted],
@@ -161,13 +164,20 @@ t.test('a token of nobody in particular', async (t) => {
   const open = { deeds: [deedOf('open-a', 'pull')] };
   t.strictSame(await guard.check(token, open, inside), { user: undefined });
   t.strictSame(await guard.check(token, { deeds: [] }, inside), { user: undefined }, 'the ping');
-  t.strictSame(await guard.check(token, open, outside), narrow, 'carried out of the networks');
-  t.strictSame(await guard.check(token, { deeds: [] }, outside), narrow, 'the ping from there');
-  t.strictSame(await guard.check(token, { deeds: [deedOf('open-b', 'pull')] }, inside), narrow, 'not asked for');
-  t.strictSame(await guard.check(token, { deeds: [deedOf('open-a', 'pull', 'push')] }, inside), narrow);
-  t.strictSame(await guard.check(token, 'named', inside), narrow, 'the catalog');
+  t.strictSame(await guard.check(token, open, outside), { ...narrow, user: undefined }, 'carried out of the networks');
+  t.strictSame(await guard.check(token, { deeds: [] }, outside), { ...narrow, user: undefined }, 'the ping from there');
+  t.strictSame(
+    await guard.check(token, { deeds: [deedOf('open-b', 'pull')] }, inside),
+    { ...narrow, user: undefined },
+    'not asked for',
+  );
+  t.strictSame(await guard.check(token, { deeds: [deedOf('open-a', 'pull', 'push')] }, inside), {
+    ...narrow,
+    user: undefined,
+  });
+  t.strictSame(await guard.check(token, 'named', inside), { ...narrow, user: undefined }, 'the catalog');
   const closed = { deeds: [{ ...deedOf('open-a', 'pull'), place: { name: 'open-a', anonymous: false } }] };
-  t.strictSame(await guard.check(token, closed, inside), narrow, 'the route says so no more');
+  t.strictSame(await guard.check(token, closed, inside), { ...narrow, user: undefined }, 'the route says so no more');
 });
 
 t.test('one name in two registries: each is judged by its own rules', async (t) => {

@@ -65,7 +65,7 @@ function plans(input: GateInput, gate: Gate, now: number): { pushTo: string | un
   const harbor = upstream('harbor', { state: input.state, reason: input.reason, readOnly: input.readOnly, gate });
   const all = views(harbor, upstream('gcr'));
   const route = libraryRoute();
-  const pull = { route, repository: 'library/app', class: 'control' as const, blobHead: true };
+  const pull = { route, repository: 'library/app', class: 'control' as const, blobHead: true, pushing: false };
   const headsFrom = planPull(pull, all, 0, now).map((attempt) => attempt.upstream);
   try {
     return { pushTo: planPush(route, 'library/app', all, 0, now).upstream, headsFrom };

@@ -4,7 +4,13 @@ import { MAX_ATTEMPTS, type PullInput, planPull, planPush, refusal } from '../..
 import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
 import { libraryRoute, NOW, perClass, replica, upstream, views } from './made-view.ts';
 
-const PULL: PullInput = { route: libraryRoute(), repository: 'library/app', class: 'control', blobHead: false };
+const PULL: PullInput = {
+  route: libraryRoute(),
+  repository: 'library/app',
+  class: 'control',
+  blobHead: false,
+  pushing: false,
+};
 const refusing: Gate = { mode: 'refusing', since: NOW - 61_500, reason: 'no answer' };
 const settling: Gate = { mode: 'settling', since: NOW - 1000, reason: 'back, and settling' };
 
@@ -119,6 +125,16 @@ t.test('HEAD of a blob: who may say that it exists', async (t) => {
   );
   const readOnly = libraryRoute({ push: undefined });
   t.strictSame(order(state(accepting), { ...head, route: readOnly }), ['harbor', 'gcr'], 'nothing is pushed there');
+});
+
+t.test('who may push is told what is there by the push upstream alone, while that takes writes', async (t) => {
+  const state = (gate: Gate) => views(upstream('harbor', { gate }), upstream('gcr'));
+  const pushing = { pushing: true };
+  t.strictSame(order(state({ mode: 'accepting', since: 0, reason: '' }), pushing), ['harbor']);
+  t.strictSame(order(state(settling), pushing), ['harbor']);
+  t.strictSame(order(state(refusing), pushing), ['harbor', 'gcr'], 'no push can come of it');
+  const readOnly = libraryRoute({ push: undefined });
+  t.strictSame(order(state(refusing), { ...pushing, route: readOnly }), ['harbor', 'gcr']);
 });
 
 const replicaState: fc.Arbitrary<Partial<ReplicaView>> = fc.record({

@@ -75,7 +75,8 @@ for (const [name, auth] of Object.entries({ bearer: {}, basic: { scheme: 'basic'
       method: 'POST',
       headers: { authorization: bearer(again) },
     });
-    t.equal(post.status, 401, 'that does not open what only the primary could allow');
+    t.match({ status: post.status, code: codeOf(post) }, { status: 403, code: 'DENIED' }, 'that opens no push');
+    t.match(post.body.toString(), /pushes are refused since .*harbor cannot take them/, 'and its client shows why');
     const unknown = await ask(client, ANN, 'repository:library/other:pull');
     t.match({ status: unknown.status, code: codeOf(unknown) }, { status: 503, code: 'UNAVAILABLE' });
     t.match(unknown.headers['retry-after'], /^\d+$/);
@@ -114,6 +115,10 @@ t.test('an authority that hangs, or whose database is dead', async (t) => {
     t.equal(token.status, 200, `${fault}: what was granted is honoured`);
     t.match(await pull(client, token), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, fault);
     t.equal((await ask(client, basic('ann', 'wrong'))).status, 503, `${fault}: nothing else is known`);
+    const headers = { authorization: bearer(token) };
+    const post = await client.ask('/v2/library/app/blobs/uploads/', { method: 'POST', headers });
+    t.match({ status: post.status, code: codeOf(post) }, { status: 403, code: 'DENIED' }, `${fault}: no push`);
+    t.match(post.body.toString(), /pushes are refused/);
     await site.primary.faults.off(fault);
   }
 });
