@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
+import { balancersOf } from './balancers.ts';
 import type { Loaded } from './config/load.ts';
 import { Lasting } from './lasting.ts';
 import { answerPeer, isPeerQuestion } from './peer/peer-endpoint.ts';
@@ -9,7 +10,7 @@ import type { Sealer } from './proxy/sealer.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 import { AdminListener } from './server/admin-listener.ts';
 import { HttpsListener } from './server/https-listener.ts';
-import { RedirectListener } from './server/redirect-listener.ts';
+import { RedirectListener, type RedirectListenerOptions } from './server/redirect-listener.ts';
 import { adminHandler } from './status/admin.ts';
 import { FailoverRing } from './status/failover-ring.ts';
 import { Metrics } from './status/metrics.ts';
@@ -27,6 +28,9 @@ export interface App {
   addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo };
   status(): Snapshot;
 }
+
+/** What of `listen` is fixed by the start. */
+const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
 
 /** Wires everything. Nothing is listened to or probed before `start`. */
 export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
@@ -70,10 +74,12 @@ class EdgeApp implements App {
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');
+    const proxies = balancersOf(config, () => this.#runtime.edge.trustedProxies, log);
     this.#https = new HttpsListener({
       address: config.listen.https,
       certificates: material.tls,
       limits: config.limits,
+      proxies,
       onError,
       // HTTP/2's compatibility objects serve as Node's own; the one cast between the two is here.
       handler: (request, response, expectsContinue) =>
@@ -89,7 +95,7 @@ class EdgeApp implements App {
         explain: (image) => explain(this.#runtime.edge, image),
       }),
     });
-    this.#redirect = this.#makeRedirect(config.listen.http, onError);
+    this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
   }
 
   async start(): Promise<void> {
@@ -159,7 +165,7 @@ class EdgeApp implements App {
 
   async #reload(loaded: Loaded): Promise<void> {
     const { listen } = this.#loaded.config;
-    const moved = (['https', 'http', 'admin'] as const).filter((name) => loaded.config.listen[name] !== listen[name]);
+    const moved = LISTEN_KEYS.filter((name) => loaded.config.listen[name] !== listen[name]);
     if (moved.length > 0)
       throw new Error(
         `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration goes on`,
@@ -203,13 +209,16 @@ class EdgeApp implements App {
     this.#sinceStart.record(request);
   }
 
-  #makeRedirect(address: string | undefined, onError: (error: unknown) => void): RedirectListener | undefined {
+  #makeRedirect(
+    address: string | undefined,
+    options: Pick<RedirectListenerOptions, 'onError' | 'proxies'>,
+  ): RedirectListener | undefined {
     if (address === undefined) return undefined;
     return new RedirectListener({
       address,
       hostnames: () => namesOf(this.#loaded),
       httpsPort: () => this.#https.address().port,
-      onError,
+      ...options,
     });
   }
 }

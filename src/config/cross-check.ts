@@ -1,6 +1,7 @@
 import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
 import type { KeyFinding } from './key-path.ts';
+import { proxyErrors, proxyWarnings } from './proxy-check.ts';
 import type { Config, RouteConfig } from './schema.ts';
 import { upstreamErrors, upstreamWarnings } from './upstream-check.ts';
 import { unknownUpstreams } from './upstream-name.ts';
@@ -21,10 +22,12 @@ export function crossCheck(config: Config): CrossCheck {
       ...upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
       ...findCollisions(config.routes),
       ...authErrors(config),
+      ...proxyErrors(config),
       ...peerErrors(config),
     ],
     warnings: [
       ...authWarnings(config),
+      ...proxyWarnings(config),
       ...upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),
       ...config.routes.flatMap((route, index) => [
         ...pushWarnings(route, index),

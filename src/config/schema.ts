@@ -71,6 +71,12 @@ export const configSchema = z.strictObject({
       http: address
         .optional()
         .describe('Plain HTTP that answers every request with a redirect to https. Off if omitted.'),
+      proxyProtocol: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Every connection of `trustedProxies` to `https` begins with a PROXY header (version 1 or 2), and comes from whom that names; one without is refused, and so is a header of anybody else. `http` takes such a header too, and needs none.',
+        ),
       admin: address.default('127.0.0.1:9443').describe('Status, metrics, health. Plain HTTP.'),
     })
     .prefault({})
@@ -95,7 +101,7 @@ export const configSchema = z.strictObject({
     .array(network)
     .default([])
     .describe(
-      'Load balancers before the edge: the client is who their `X-Forwarded-For` names. From anybody else that header counts for nothing.',
+      'Load balancers before the edge: the client is who their `X-Forwarded-For` names, or their PROXY header (`listen.proxyProtocol`). From anybody else neither counts. No clients may be among these addresses.',
     ),
   upstreams: z.record(upstreamName, upstreamSchema).describe('The registries behind the edge, by a name of your own.'),
   routes: z.array(route).min(1).describe('Which repositories are where.'),

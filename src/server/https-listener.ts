@@ -14,6 +14,7 @@ import {
   type ListenerTimings,
 } from './https-server.ts';
 import { listenAddress } from './listen-address.ts';
+import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, takeRequests } from './request-intake.ts';
 import { StallWatch } from './stall.ts';
 
@@ -25,11 +26,13 @@ export interface HttpsListenerOptions {
   handler: Handler;
   /** Told of what a handler throws, and of errors that have no other place. */
   onError: (error: unknown) => void;
+  /** Connections of load balancers begin with a PROXY header. Omitted: none does. */
+  proxies?: ProxyTrust | undefined;
   timings?: Partial<ListenerTimings>;
 }
 
-/** What the listener has seen since it started. */
-export interface ListenerCounts {
+/** What the listener has seen since it started. Of `ProxyRefusal`: connections refused before their handshake. */
+export interface ListenerCounts extends Record<ProxyRefusal, number> {
   /** Handshakes that failed. */
   tlsErrors: number;
   /** Requests that never reached the handler, and HTTP/2 sessions that broke the protocol. */
@@ -44,7 +47,17 @@ export interface ListenerCounts {
 
 /** The port that clients use: TLS, HTTP/1.1 and HTTP/2. */
 export class HttpsListener {
-  readonly counts: ListenerCounts = { tlsErrors: 0, malformed: 0, shed: 0, stalled: 0, floods: 0 };
+  readonly counts: ListenerCounts = {
+    tlsErrors: 0,
+    malformed: 0,
+    shed: 0,
+    stalled: 0,
+    floods: 0,
+    proxyMissing: 0,
+    proxyMalformed: 0,
+    proxyLate: 0,
+    proxyUntrusted: 0,
+  };
   readonly certificates: Certificates;
   readonly #options: HttpsListenerOptions;
   readonly #timings: ListenerTimings;
@@ -64,6 +77,7 @@ export class HttpsListener {
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.certificates = new Certificates(options.certificates);
     this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
+    if (options.proxies) this.#expectProxies(options.proxies);
     this.#wireConnections();
     takeRequests(this.#server, {
       exchanges: this.#exchanges,
@@ -113,6 +127,19 @@ export class HttpsListener {
       grace: this.#timings.grace,
     });
     return this.#drain.done;
+  }
+
+  /** Before anything else listens: what gets a connection now gets it without its header. */
+  #expectProxies({ isProxy, onRefused }: ProxyTrust): void {
+    new ProxyGate(this.#server, {
+      isProxy,
+      onRefused: (refusal, address) => {
+        this.#add(refusal);
+        onRefused(refusal, address);
+      },
+      required: true,
+      timeout: this.#timings.handshake,
+    });
   }
 
   #wireConnections(): void {

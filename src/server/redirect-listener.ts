@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { closeNow, listenOn } from './bound-address.ts';
 import { writeAnswer } from './edge-answer.ts';
 import { listenAddress } from './listen-address.ts';
+import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 
 export interface RedirectListenerOptions {
   /** `0.0.0.0:80`. */
@@ -12,19 +13,25 @@ export interface RedirectListenerOptions {
   /** Where the https listener is reached, for the Location; 443 is left out of it. */
   httpsPort: () => number;
   onError: (error: unknown) => void;
+  /** Connections of load balancers may begin with a PROXY header; it says nothing that is needed here. Omitted: none does. */
+  proxies?: ProxyTrust | undefined;
 }
+
+/** Milliseconds for the head of a request, and for what may come before it. */
+const HEADERS_MS = 10_000;
 
 /** Plain HTTP that sends everyone to https and reads no body. */
 export class RedirectListener {
   readonly #options: RedirectListenerOptions;
   readonly #server: http.Server;
+  readonly #gate: ProxyGate | undefined;
 
   constructor(options: RedirectListenerOptions) {
     this.#options = options;
     this.#server = http.createServer(
       {
-        headersTimeout: 10_000,
-        requestTimeout: 10_000,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: HEADERS_MS,
         connectionsCheckingInterval: 2_500,
         keepAliveTimeout: 5_000,
         maxHeaderSize: 8_192,
@@ -34,6 +41,8 @@ export class RedirectListener {
       (req, res) => this.#redirect(req, res),
     );
     this.#server.maxConnections = 1_000;
+    const { proxies } = options;
+    this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, required: false, timeout: HEADERS_MS });
   }
 
   /** Resolves with the address once connections are taken. */
@@ -43,7 +52,9 @@ export class RedirectListener {
 
   /** Closes at once: a redirect is never worth waiting for. */
   async close(): Promise<void> {
-    await closeNow(this.#server);
+    const closed = closeNow(this.#server);
+    this.#gate?.close();
+    await closed;
   }
 
   #redirect(req: IncomingMessage, res: ServerResponse): void {

@@ -49,7 +49,7 @@ export class StateGauges {
   readonly #exchanges = this.#gauge('client_requests', 'Client requests under way.', []);
   readonly #events = new Counter({
     name: 'breakwater_listener_events_total',
-    help: 'What the listener dealt with by itself: failed handshakes, malformed requests, shed connections, stalled clients, floods.',
+    help: 'What the listener dealt with by itself: failed handshakes, malformed requests, shed connections, stalled clients, floods, PROXY headers.',
     labelNames: ['event'],
     registers: [this.#registry],
   });

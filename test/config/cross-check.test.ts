@@ -190,6 +190,36 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     ],
   ],
   [
+    'PROXY headers, and nobody who may send them',
+    { listen: { proxyProtocol: true } },
+    [/^error listen\.proxyProtocol: no load balancer is known/],
+  ],
+  ['PROXY headers of load balancers', { listen: { proxyProtocol: true }, trustedProxies: ['10.0.0.5'] }, []],
+  [
+    'everybody trusted',
+    { listen: { proxyProtocol: true }, trustedProxies: ['10.0.0.5', '::/0'] },
+    [/^warning trustedProxies\[1\]: everybody may say/],
+  ],
+  [
+    'clients among the load balancers that send headers',
+    {
+      listen: { proxyProtocol: true },
+      trustedProxies: ['fd00::1', '10.0.0.0/8'],
+      auth: { anonymous: ['10.20.0.0/16'] },
+    },
+    [/^warning trustedProxies\[1\]: .* refused without a PROXY header/],
+  ],
+  [
+    'clients among the load balancers',
+    { trustedProxies: ['10.0.0.0/8'], auth: { anonymous: ['10.0.0.0/8'] } },
+    [/^warning trustedProxies\[0\]: .* may say that they are somebody else/],
+  ],
+  [
+    'load balancers among the clients, or beside them',
+    { trustedProxies: ['10.0.0.5', '10.0.1.0/24'], auth: { anonymous: ['10.0.0.0/8', 'fd00::/8', '10.1.1.1'] } },
+    [],
+  ],
+  [
     'routes that meet on an upstream',
     {
       routes: [

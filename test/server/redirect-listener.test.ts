@@ -1,18 +1,26 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import type { ProxyTrust } from '../../src/server/proxy-gate.ts';
 import { RedirectListener } from '../../src/server/redirect-listener.ts';
+import { connectProxied } from './proxied-connection.ts';
 
-async function start(t: Test, httpsPort = 443) {
+async function start(t: Test, httpsPort = 443, proxies?: ProxyTrust) {
+  const { port } = await listen(t, httpsPort, proxies);
+  return port;
+}
+
+async function listen(t: Test, httpsPort: number, proxies?: ProxyTrust) {
   const listener = new RedirectListener({
     address: '127.0.0.1:0',
     hostnames: () => ['cr.Example.io', '::1'],
     httpsPort: () => httpsPort,
     onError: (error) => t.fail(String(error)),
+    proxies,
   });
   const { port } = await listener.listen();
   t.teardown(() => listener.close());
-  return port;
+  return { listener, port };
 }
 
 async function say(port: number, text: string): Promise<string> {
@@ -66,4 +74,29 @@ t.test('reads no body', async (t) => {
 t.test('bounds headers', async (t) => {
   const port = await start(t);
   t.match(await say(port, get(`/${'x'.repeat(9_000)}`, 'cr.example.io')), /^HTTP\/1\.1 431 /);
+});
+
+t.test('takes the PROXY headers of load balancers, and needs none', async (t) => {
+  const refused: string[] = [];
+  let balancer = true;
+  const proxies = { isProxy: () => balancer, onRefused: (refusal: string) => refused.push(refusal) };
+  const { listener, port } = await listen(t, 443, proxies);
+  const header = 'PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n';
+  const request = get('/v2/', 'cr.example.io');
+  t.equal(locationOf(await say(port, header + request)), 'https://cr.Example.io/v2/');
+  t.equal(locationOf(await say(port, request)), 'https://cr.Example.io/v2/', 'without one');
+  const slow = await connectProxied(t, port, header, true);
+  slow.write(request);
+  t.match((await slow.toArray()).join(''), /^HTTP\/1\.1 308 /, 'in single bytes');
+  t.equal(await say(port, 'PROXY TCP4 nonsense\r\n'), '');
+  balancer = false;
+  t.equal(await say(port, header + request), '', 'of somebody else');
+  t.equal(locationOf(await say(port, request)), 'https://cr.Example.io/v2/');
+  t.strictSame(refused, ['proxyMalformed', 'proxyUntrusted']);
+  const silent = net.connect(port, '127.0.0.1');
+  await once(silent, 'connect');
+  const closing = performance.now();
+  await listener.close();
+  t.ok(performance.now() - closing < 5000, 'a close waits for no header');
+  if (!silent.closed) await once(silent.resume(), 'close');
 });

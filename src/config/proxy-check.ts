@@ -1,0 +1,48 @@
+import { BlockList } from 'node:net';
+import type { KeyFinding } from './key-path.ts';
+import { parseNetwork } from './network.ts';
+import type { Config } from './schema.ts';
+
+export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding[] {
+  if (!listen.proxyProtocol || trustedProxies.length > 0) return [];
+  return [
+    {
+      path: ['listen', 'proxyProtocol'],
+      message: 'no load balancer is known that could send a PROXY header, so that it would be refused from everybody',
+      remedy: 'name the addresses of the load balancers under trustedProxies',
+    },
+  ];
+}
+
+/** Whoever is in `trustedProxies` may say who the client is, so that no client may be in there. */
+export function proxyWarnings({ listen, trustedProxies, auth }: Config): KeyFinding[] {
+  const everybody = trustedProxies.findIndex((text) => parseNetwork(text)?.bits === 0);
+  if (everybody >= 0)
+    return [
+      {
+        path: ['trustedProxies', everybody],
+        message: 'everybody may say who the client is, and so pass for any of auth.anonymous and evade the limits',
+        remedy: 'name the addresses of the load balancers only',
+      },
+    ];
+  const within = trustedProxies.findIndex((text) => auth.anonymous.some((other) => contains(text, other)));
+  if (within < 0) return [];
+  return [
+    {
+      path: ['trustedProxies', within],
+      message: listen.proxyProtocol
+        ? 'holds all of a network of auth.anonymous: clients there are taken for load balancers, and refused without a PROXY header'
+        : 'holds all of a network of auth.anonymous: clients there may say that they are somebody else',
+      remedy: 'name the addresses of the load balancers only',
+    },
+  ];
+}
+
+/** Whether one network is a part of another. */
+function contains(outer: string, inner: string): boolean {
+  const [whole, part] = [parseNetwork(outer), parseNetwork(inner)];
+  if (!whole || !part || whole.family !== part.family || part.bits < whole.bits) return false;
+  const list = new BlockList();
+  list.addSubnet(whole.address, whole.bits, whole.family);
+  return list.check(part.address, part.family);
+}
