@@ -47,6 +47,17 @@ interface Wanted {
   onAuthority: Scope;
 }
 
+/** What a token opens the authority with. */
+interface Opening {
+  /** Undefined: it opens nothing there. */
+  authorization: string | undefined;
+  /** By the authority's name of a repository, where another one is needed. */
+  others?: Record<string, string> | undefined;
+  /** Milliseconds. */
+  lifetime: number;
+  outage?: OutageGrant;
+}
+
 /**
  * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
  * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
@@ -92,25 +103,28 @@ export class DelegatedTokens implements Tokens {
       grants.forget(holder, undefined, at);
       return { refused: 'credentials' };
     }
-    const { granted, authorization, expiresIn } = answer;
+    const { granted, undecided, authorization, others, expiresIn } = answer;
+    const asked = wanted
+      .filter(({ scope, onAuthority }) => scope.type === 'repository' && onAuthority.actions.includes('pull'))
+      .map(({ onAuthority }) => onAuthority.name);
+    const pulls = new Set(granted.filter(({ actions }) => actions.includes('pull')).map(({ name }) => name));
+    const withheld = asked.filter((name) => !pulls.has(name) && !undecided.includes(name));
+    grants.remember(
+      holder,
+      asked.filter((name) => pulls.has(name)),
+      at,
+    );
+    grants.forget(holder, withheld, at);
     const access = wanted.flatMap((one) => {
-      const same = granted.find((scope) => scope.type === one.onAuthority.type && scope.name === one.onAuthority.name);
-      const actions = one.onAuthority.actions.filter((action) => same?.actions.includes(action));
+      const { type, name } = one.onAuthority;
+      const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
+      // What is not there may be hidden from this user: it is for who pushes it, and for who was let pull it before.
+      const newly = undecided.includes(name) && (may.includes('push') || grants.recalls(holder, name) > 0);
+      const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (newly && action === 'pull'));
       return actions.length > 0 ? [{ ...one, actions }] : [];
     });
-    const pulls = new Set(
-      access
-        .filter(({ scope, actions }) => scope.type === 'repository' && actions.includes('pull'))
-        .map(({ onAuthority }) => onAuthority.name),
-    );
-    const withheld = wanted
-      .filter(({ scope, onAuthority }) => scope.type === 'repository' && onAuthority.actions.includes('pull'))
-      .map(({ onAuthority }) => onAuthority.name)
-      .filter((name) => !pulls.has(name));
-    grants.remember(holder, [...pulls], at);
-    grants.forget(holder, withheld, at);
     const lifetime = Math.min(this.#options.lifetime, (expiresIn ?? Number.POSITIVE_INFINITY) * 1000);
-    return this.#grant(login, request, access, { authorization, lifetime });
+    return this.#grant(login, request, access, { authorization, others, lifetime });
   }
 
   /** The authority cannot be asked: exactly what it let this very user pull within the time that it is remembered. */
@@ -140,7 +154,7 @@ export class DelegatedTokens implements Tokens {
     login: Login,
     { offline }: TokenRequest,
     access: readonly (Wanted & { actions: string[] })[],
-    { authorization, lifetime, outage }: { authorization: string | undefined; lifetime: number; outage?: OutageGrant },
+    { authorization, others = {}, lifetime, outage }: Opening,
   ): Promise<TokenGrant> {
     const { box, service, refreshLifetime } = this.#options;
     const { user } = login;
@@ -152,6 +166,10 @@ export class DelegatedTokens implements Tokens {
       access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.name, actions })),
       expires: issued + lifetime,
       upstream: authorization,
+      upstreams: access.flatMap(({ place, onAuthority }) => {
+        const own = others[onAuthority.name];
+        return own === undefined ? [] : [[place.name, own] as const];
+      }),
     });
     const refreshToken = offline
       ? await box.seal({

@@ -57,12 +57,13 @@ export class Guard {
 
   #judge(opened: Opened, need: Need, caller: Caller): Permit {
     if ('refused' in opened || !this.#stands(opened.claims)) return { refused: 'invalid_token' };
-    const { user, access, upstream } = opened.claims;
+    const { user, access } = opened.claims;
     if (user === undefined) {
       const open =
         caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed));
       return open ? { user } : { refused: 'insufficient_scope', user };
     }
+    const upstream = upstreamFor(opened.claims, need);
     const who = upstream === undefined ? { user } : { user, upstream };
     const allowed = (deed: Deed) =>
       covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
@@ -77,6 +78,12 @@ export class Guard {
     if (use !== 'access' || service !== this.#service) return false;
     return user === undefined || (basis !== undefined && this.#standing.basis(user) === basis);
   }
+}
+
+/** Of a mount, what opens the repository that is written to. */
+function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string | undefined {
+  const name = need === 'named' ? undefined : need.deeds[0]?.place.name;
+  return upstreams.find(([place]) => place === name)?.[1] ?? upstream;
 }
 
 function anonymously(need: Need, caller: Caller): boolean {

@@ -20,6 +20,8 @@ export interface Claims {
   basis?: string | undefined;
   /** The user's own Authorization for the authority. */
   upstream?: string | undefined;
+  /** Names of places and what stands there in place of it. */
+  upstreams?: readonly (readonly [string, string])[];
   /** Of a refresh token: what the authority is asked with. */
   secret?: string | undefined;
 }
@@ -52,7 +54,7 @@ export class TokenBox {
 
   async seal(claims: Claims): Promise<string> {
     const key = this.#keys.current;
-    const { use, user, service, access, issued, expires, basis, upstream, secret } = claims;
+    const { use, user, service, access, issued, expires, basis, upstream, upstreams = [], secret } = claims;
     const content = {
       use,
       aud: service,
@@ -62,6 +64,7 @@ export class TokenBox {
       ...(user === undefined ? {} : { sub: user }),
       ...(basis === undefined ? {} : { basis }),
       ...(upstream === undefined ? {} : { upstream }),
+      ...(upstreams.length === 0 ? {} : { upstreams }),
       ...(secret === undefined ? {} : { secret }),
     };
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
@@ -109,7 +112,7 @@ export class TokenBox {
 
 /** Only the edge itself can have made it; this is for what another version of it made. */
 function claimsOf(content: Record<string, unknown>): Claims | undefined {
-  const { use, aud, iat, exp, access, sub, basis, upstream, secret } = content;
+  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, secret } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;
@@ -124,6 +127,7 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     expires: exp * 1000,
     basis: typeof basis === 'string' ? basis : undefined,
     ...(typeof upstream === 'string' ? { upstream } : {}),
+    ...(Array.isArray(upstreams) ? { upstreams } : {}),
     ...(typeof secret === 'string' ? { secret } : {}),
   };
 }

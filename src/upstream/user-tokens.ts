@@ -1,22 +1,28 @@
 import { type Challenge, parseChallenges } from '../oci/challenge.ts';
-import { formatScope, parseScope, type Scope } from '../oci/scope.ts';
+import { formatScope, type Scope } from '../oci/scope.ts';
 import { readJson } from './body.ts';
 import type { Answer } from './client.ts';
 import { sameHost } from './host.ts';
+import { type Found, tryTagLists } from './tag-list-trial.ts';
 import { UpstreamError } from './upstream-error.ts';
+import { readUserToken, type UserToken } from './user-token.ts';
+
+interface Granted {
+  outcome: 'granted';
+  /** What opens it to that user. */
+  authorization: string;
+  /** Repositories that something else opens, where tokens are for one of them. */
+  others?: Record<string, string>;
+  /** What the user may do of what was asked, in the upstream's names. */
+  granted: Scope[];
+  /** Repositories whose pull is neither granted nor withheld: none is there, or they were too many to ask for. */
+  undecided: string[];
+  /** Seconds; undefined: as long as the password is right. */
+  expiresIn: number | undefined;
+}
 
 /** What an upstream says of one of its users. */
-export type UserAnswer =
-  | {
-      outcome: 'granted';
-      /** What opens it to that user. */
-      authorization: string;
-      /** What the user may do of what was asked, in the upstream's names. */
-      granted: Scope[];
-      /** Seconds; undefined: as long as the password is right. */
-      expiresIn: number | undefined;
-    }
-  | { outcome: 'refused' };
+export type UserAnswer = Granted | { outcome: 'refused' };
 
 /** How users log in there: at a token service on that host, or with Basic. */
 export type LoginWay = { by: 'token'; host: string } | { by: 'basic' };
@@ -42,16 +48,17 @@ export interface UserTokensOptions {
 }
 
 const MAX_BODY = 262_144;
-const MIN_SECONDS = 60;
 /** How long a challenge is taken for what the upstream still says. */
 const FRESH_MS = 300_000;
-/** Tag lists that are read for one login at a time. */
-const LISTS_AT_ONCE = 8;
+/** Tokens for one login, where each is for one scope: with more of them the edge's own would be too long. */
+const MAX_ALONE = 4;
 
 /** Asks an upstream about its own users: by its token service (Docker token protocol, GET), or by Basic. */
 export class UserTokens {
   readonly #options: UserTokensOptions;
   #learnt: { challenge: Challenge; at: number } | undefined;
+  /** The token service answered 400 to several scopes at once. */
+  #oneByOne = false;
 
   constructor(options: UserTokensOptions) {
     this.#options = options;
@@ -97,31 +104,69 @@ export class UserTokens {
   }
 
   async #askForToken(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
-    const { basic, scopes, realmHosts, signal } = question;
+    const { scopes } = question;
+    if (this.#oneByOne && scopes.length > 1) return this.#askAlone(challenge, question);
+    const reply = await this.#token(challenge, question);
+    if (reply === 'refused') return { outcome: 'refused' };
+    if (reply === 'not so')
+      return scopes.length > 1 ? this.#askAlone(challenge, question) : this.#login(challenge, question);
+    const { withheld, ...found } = await this.#found(reply, question);
+    const answer = grantedBy(reply, found);
+    // Some services heed only one scope of several.
+    if (reply.told || scopes.length < 2 || withheld.length === 0) return answer;
+    return joined(answer, await this.#askAlone(challenge, { ...question, scopes: withheld }));
+  }
+
+  /** Scope by scope, as Artifact Registry wants it. */
+  async #askAlone(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
+    const answers = await Promise.all(
+      question.scopes.slice(0, MAX_ALONE).map(async (scope): Promise<UserAnswer[]> => {
+        const one = { ...question, scopes: [scope] };
+        const reply = await this.#token(challenge, one);
+        if (reply === 'not so') return [];
+        return reply === 'refused' ? [{ outcome: reply }] : [grantedBy(reply, await this.#found(reply, one))];
+      }),
+    );
+    const [first = await this.#login(challenge, question), ...others] = answers.flat();
+    const all = others.reduce(joined, first);
+    if (all.outcome === 'refused') return all;
+    return { ...all, undecided: [...all.undecided, ...question.scopes.slice(MAX_ALONE).map(({ name }) => name)] };
+  }
+
+  /** Asks for nothing but whether the password is right. */
+  async #login(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
+    const reply = await this.#token(challenge, { ...question, scopes: [] });
+    return typeof reply === 'string' ? { outcome: 'refused' } : grantedBy(reply, { granted: [], undecided: [] });
+  }
+
+  /** `not so`: the user may not do that, or it is not to be asked for at once. */
+  async #token(
+    challenge: Challenge,
+    { basic, scopes, realmHosts, signal }: UserQuestion,
+  ): Promise<UserToken | 'refused' | 'not so'> {
     const realm = this.#realm(challenge, realmHosts);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
-    if (answer.status === 200) return this.#granted(await readJson(answer.body, MAX_BODY), question);
+    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_BODY));
     await answer.body.dump({ limit: 65_536 });
+    if (answer.status === 400 && scopes.length > 1) {
+      this.#oneByOne = true;
+      return 'not so';
+    }
+    // Artifact Registry says so of a repository that the user may not pull.
+    if (answer.status === 403 && scopes.length > 0) return 'not so';
     // It may have moved.
     if (answer.status !== 429) this.#learnt = undefined;
     if (answer.status !== 401 && answer.status !== 403) throw unwell(answer.status);
     // A dead database makes every password wrong: what it says counts only if it still knows how to ask.
     await this.#learn(signal);
-    return { outcome: 'refused' };
+    return 'refused';
   }
 
-  async #granted(reply: unknown, question: UserQuestion): Promise<UserAnswer> {
-    const fields: Record<string, unknown> = typeof reply === 'object' && reply !== null ? { ...reply } : {};
-    const token = fields.token ?? fields.access_token;
-    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
-      throw new UpstreamError('malformed', 'the token service sent no token');
-    const authorization = `Bearer ${token}`;
-    const expiresIn = typeof fields.expires_in === 'number' ? Math.max(fields.expires_in, MIN_SECONDS) : MIN_SECONDS;
-    const told = accessIn(token);
-    const granted = told ? intersection(question.scopes, told) : await this.#tried(authorization, question);
-    return { outcome: 'granted', authorization, granted, expiresIn };
+  async #found({ told, authorization }: UserToken, question: UserQuestion): Promise<Found> {
+    if (!told) return this.#tried(authorization, question);
+    return { granted: intersection(question.scopes, told), undecided: [], withheld: [] };
   }
 
   async #askByBasic(question: UserQuestion): Promise<UserAnswer> {
@@ -133,46 +178,11 @@ export class UserTokens {
       return { outcome: 'refused' };
     }
     if (answer.status !== 200) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
-    const granted = await this.#tried(basic, question);
-    return { outcome: 'granted', authorization: basic, granted, expiresIn: undefined };
+    return grantedBy({ authorization: basic, expiresIn: undefined }, await this.#tried(basic, question));
   }
 
-  /**
-   * What a token that says nothing opens is found out by reading. Whether it may write is the upstream's to say when it does: nobody
-   * else is written to.
-   */
-  async #tried(authorization: string, { scopes, signal, turn }: UserQuestion): Promise<Scope[]> {
-    const repositories = scopes.filter(({ type }) => type === 'repository');
-    const granted = new Map<Scope, Scope>();
-    const left = repositories.values();
-    let failed = false;
-    const reader = async () => {
-      for (const scope of left) {
-        if (failed) return;
-        const over = await turn();
-        const readable = await this.#readable(scope, authorization, signal).finally(over);
-        const actions = scope.actions.filter((action) => action !== 'pull' || readable);
-        if (actions.length > 0) granted.set(scope, { ...scope, actions });
-      }
-    };
-    const readers = Array.from({ length: LISTS_AT_ONCE }, () =>
-      reader().catch((error: unknown) => {
-        failed = true;
-        throw error;
-      }),
-    );
-    await Promise.all(readers);
-    return repositories.flatMap((scope) => granted.get(scope) ?? []);
-  }
-
-  async #readable({ name }: Scope, authorization: string, signal: AbortSignal): Promise<boolean> {
-    const answer = await this.#options.send(`/v2/${name}/tags/list?n=1`, { authorization }, signal);
-    await answer.body.dump({ limit: 65_536 });
-    if (answer.status >= 500 || answer.status === 429)
-      throw new UpstreamError('status-5xx', `a tag list answers ${answer.status}`);
-    if (answer.status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length === 0)
-      throw new UpstreamError('authority-dead', 'a tag list answers 401 without a way to log in');
-    return answer.status === 200 || answer.status === 404;
+  #tried(authorization: string, { scopes, signal, turn }: UserQuestion): Promise<Found> {
+    return tryTagLists(scopes, { read: (path) => this.#options.send(path, { authorization }, signal), turn });
   }
 
   /** Passwords go to the upstream's own host, or to one that is named for it, and in the clear only to an upstream that is plain itself. */
@@ -199,22 +209,26 @@ function unwell(status: number): UpstreamError {
   return new UpstreamError('status-5xx', `the token service answers ${status}`);
 }
 
-/** What a JWT says that it opens; undefined for other tokens. It came from its issuer, so that its signature needs no proof here. */
-function accessIn(token: string): Scope[] | undefined {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return undefined;
-  try {
-    const { access }: { access?: unknown } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    if (access === null || access === undefined) return [];
-    if (!Array.isArray(access)) return undefined;
-    return access.flatMap(({ type, name, actions }) =>
-      typeof type === 'string' && typeof name === 'string' && Array.isArray(actions)
-        ? (parseScope(`${type}:${name}:${actions.join(',')}`) ?? [])
-        : [],
-    );
-  } catch {
-    return undefined;
-  }
+function grantedBy(
+  { authorization, expiresIn }: Pick<Granted, 'authorization' | 'expiresIn'>,
+  { granted, undecided }: Pick<Found, 'granted' | 'undecided'>,
+): Granted {
+  return { outcome: 'granted', authorization, granted, undecided, expiresIn };
+}
+
+/** What is said of a repository the second time counts. */
+function joined(first: UserAnswer, second: UserAnswer): UserAnswer {
+  if (first.outcome === 'refused' || second.outcome === 'refused') return { outcome: 'refused' };
+  const again = [...second.granted.map(({ name }) => name), ...second.undecided];
+  const own = Object.fromEntries(again.map((name) => [name, second.authorization]));
+  const lives = [first, second].flatMap(({ expiresIn }) => expiresIn ?? []);
+  return {
+    ...first,
+    others: { ...first.others, ...own, ...second.others },
+    granted: [...first.granted.filter(({ name }) => !again.includes(name)), ...second.granted],
+    undecided: [...first.undecided.filter((name) => !again.includes(name)), ...second.undecided],
+    expiresIn: lives.length > 0 ? Math.min(...lives) : undefined,
+  };
 }
 
 function intersection(asked: readonly Scope[], told: readonly Scope[]): Scope[] {

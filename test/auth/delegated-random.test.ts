@@ -89,7 +89,7 @@ class World {
       const actions = one.actions.filter((action) => allowed.includes(action));
       return actions.length > 0 ? [{ ...one, actions }] : [];
     });
-    return { outcome: 'granted', authorization: 'Bearer x', granted, expiresIn: 3600 };
+    return { outcome: 'granted', authorization: 'Bearer x', granted, undecided: [], expiresIn: 3600 };
   }
 }
 

@@ -1,0 +1,84 @@
+import t from 'tap';
+import { DelegatedTokens } from '../../src/auth/delegated-tokens.ts';
+import { FailureLimit } from '../../src/auth/failure-limit.ts';
+import { Grants } from '../../src/auth/grants.ts';
+import { Guard } from '../../src/auth/guard.ts';
+import { TokenBox } from '../../src/auth/token-box.ts';
+import { parseScope } from '../../src/oci/scope.ts';
+import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import { asked, deedOf, login, outside, SECRET, SERVICE } from './made-tokens.ts';
+
+const ANN = login('ann', 'secret');
+type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
+
+/** What the authority says next: nothing, in an outage. */
+function made() {
+  const state: { says: UserAnswer | undefined } = { says: undefined };
+  const box = new TokenBox([SECRET]);
+  const tokens = new DelegatedTokens({
+    ask: async () => {
+      if (!state.says) throw new Error('down');
+      return state.says;
+    },
+    authority: 'primary',
+    grants: new Grants([SECRET], 86_400_000, { now: () => Date.now(), learn: () => true }),
+    box,
+    failures: new FailureLimit(),
+    service: SERVICE,
+    places: (name) => [{ name, anonymous: false, onAuthority: `inner/${name}` }],
+    lifetime: 3_600_000,
+    refreshLifetime: 3_600_000,
+  });
+  const guard = new Guard({ basis: () => 'delegated', may: () => true }, box, SERVICE);
+  /** What of these scopes is granted, or why nothing is. */
+  const ask = async (scopes: string): Promise<{ token: string; scope: string } | { refused: string }> =>
+    tokens.answer(asked(ANN, scopes), outside);
+  return { state, guard, ask };
+}
+
+const says = (granted: string[], more: Partial<Granted> = {}): UserAnswer => ({
+  outcome: 'granted',
+  authorization: 'Bearer one',
+  granted: granted.flatMap((text) => parseScope(text) ?? []),
+  undecided: [],
+  expiresIn: 3600,
+  ...more,
+});
+
+t.test('each repository is shown what opens it', async (t) => {
+  const { state, guard, ask } = made();
+  state.says = says(['repository:inner/a:pull,push', 'repository:inner/b:pull'], {
+    others: { 'inner/b': 'Bearer two' },
+  });
+  const answer = await ask('repository:a:pull,push repository:b:pull');
+  const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
+  const shown = async (...deeds: ReturnType<typeof deedOf>[]) => guard.check(authorization, { deeds }, outside);
+  t.match(await shown(deedOf('a', 'pull')), { upstream: 'Bearer one' });
+  t.match(await shown(deedOf('b', 'pull')), { upstream: 'Bearer two' });
+  t.match(await shown(deedOf('a', 'push'), deedOf('b', 'pull')), { upstream: 'Bearer one' }, 'a mount');
+  t.match(await guard.check(authorization, 'named', outside), { upstream: 'Bearer one' });
+});
+
+t.test('what is not there may be hidden, and is not for the fallback to show', async (t) => {
+  const { state, ask } = made();
+  state.says = says([], { undecided: ['inner/a'] });
+  t.match(await ask('repository:a:pull'), { scope: '' });
+  state.says = says(['repository:inner/a:push'], { undecided: ['inner/a'] });
+  t.match(await ask('repository:a:pull,push'), { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
+  state.says = undefined;
+  t.match(await ask('repository:a:pull'), { refused: 'unavailable' }, 'nothing of that is remembered');
+});
+
+t.test('what was granted is not forgotten because it cannot be found now', async (t) => {
+  const { state, ask } = made();
+  state.says = says(['repository:inner/a:pull', 'repository:inner/b:pull']);
+  await ask('repository:a:pull repository:b:pull');
+  // Storage that is gone: every repository is absent, and the canary has not told yet.
+  state.says = says([], { undecided: ['inner/a'] });
+  t.match(await ask('repository:a:pull'), { scope: 'repository:a:pull' });
+  state.says = says([]);
+  t.match(await ask('repository:b:pull'), { scope: '' });
+  state.says = undefined;
+  t.match(await ask('repository:a:pull'), { scope: 'repository:a:pull' });
+  t.match(await ask('repository:b:pull'), { refused: 'unavailable' }, 'what was withheld is forgotten');
+});
