@@ -9,6 +9,7 @@ import { benchBlobs } from './parts/blobs.ts';
 import { benchHerd } from './parts/herd.ts';
 import { benchManifests } from './parts/manifests.ts';
 import { benchMemory } from './parts/memory.ts';
+import { benchTokens } from './parts/tokens.ts';
 import { describeMachine } from './report/machine.ts';
 import { record } from './report/results.ts';
 import { asText, hasGaps, type Section } from './report/section.ts';
@@ -21,6 +22,7 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   memory: benchMemory,
   manifests: benchManifests,
   herd: benchHerd,
+  tokens: benchTokens,
   outages: benchOutages,
   middle: benchMiddle,
 };

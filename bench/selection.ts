@@ -1,4 +1,4 @@
-export const PARTS = ['blobs', 'memory', 'manifests', 'herd', 'outages', 'middle'] as const;
+export const PARTS = ['blobs', 'memory', 'manifests', 'herd', 'tokens', 'outages', 'middle'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What can be run by itself. */
@@ -7,6 +7,7 @@ export const ITEMS: Record<Part, readonly string[]> = {
   memory: ['downloads', 'clients'],
   manifests: ['tag', 'digest'],
   herd: ['tag', 'digest'],
+  tokens: ['check', 'service'],
   outages: [
     'killed',
     'frozen',

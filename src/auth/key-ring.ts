@@ -1,9 +1,10 @@
-import { createHash, hkdfSync } from 'node:crypto';
+import { createHash, createSecretKey, hkdfSync, type webcrypto } from 'node:crypto';
 
 export interface RingKey {
   /** Tells keys apart, and nothing of the secret. */
   id: string;
-  secret: Uint8Array;
+  /** For A256GCM; imported once, since that takes as long as to decrypt. */
+  secret: webcrypto.CryptoKey;
 }
 
 /** Keys for one purpose: the first one makes, all of them open, so that a pair can go over to another secret one edge at a time. */
@@ -29,5 +30,8 @@ export class KeyRing {
 
 function derive(secret: Buffer, purpose: string): RingKey {
   const derived = new Uint8Array(hkdfSync('sha256', secret, '', purpose, 32));
-  return { id: createHash('sha256').update(derived).digest('base64url').slice(0, 8), secret: derived };
+  return {
+    id: createHash('sha256').update(derived).digest('base64url').slice(0, 8),
+    secret: createSecretKey(derived).toCryptoKey('AES-GCM', false, ['encrypt', 'decrypt']),
+  };
 }

@@ -31,6 +31,17 @@ export class TokenAuthority {
     return this;
   }
 
+  /** Of the service that its tokens are for. */
+  get service(): string {
+    return HARBOR.service;
+  }
+
+  /** Where tokens are asked for. */
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${port}/service/token`;
+  }
+
   /** What stands under `auth` in the configuration of docker-registry. */
   get registryAuth(): object {
     const { port } = this.#server.address() as AddressInfo;
