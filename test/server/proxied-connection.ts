@@ -58,9 +58,10 @@ export async function connectProxied(
   return new ProxiedConnection(socket, bytesOf(header), inBytes);
 }
 
-/** A TCP connection that has said nothing. */
-export async function connectPlain(t: Test, port: number): Promise<Socket> {
-  const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+/** A TCP connection that has said nothing. @param from address of this end */
+export async function connectPlain(t: Test, port: number, from?: string): Promise<Socket> {
+  const own = from === undefined ? {} : { localAddress: from };
+  const socket = net.connect({ port, host: '127.0.0.1', noDelay: true, ...own });
   t.teardown(() => socket.destroy());
   socket.on('error', () => {});
   await once(socket, 'connect');
