@@ -184,6 +184,10 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',
       ),
     credentials: (upstream, detail) => {
+      if (detail === undefined) {
+        log.info({ upstream }, "the edge's own credentials work again");
+        return;
+      }
       // Every request meets it; one line a second says it as well.
       if (Date.now() - lastCredentials < 1000) return;
       lastCredentials = Date.now();

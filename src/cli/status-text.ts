@@ -19,6 +19,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
     table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since)))),
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
+    ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
     ...upstreams.flatMap(rottenLine),
     `since the start: ${figuresText(snapshot.sinceStart)}`,
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
@@ -67,6 +68,11 @@ function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
   if (pushes === undefined) return [];
   const state = pushes.admitted ? 'admitted' : `refused for ${since(pushes.since)} (${pushes.reason})`;
   return [`pushes to ${name}: ${state}`];
+}
+
+function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since): string[] {
+  if (credentials?.state !== 'refused') return [];
+  return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
 }
 
 function rottenLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {

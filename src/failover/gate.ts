@@ -9,6 +9,8 @@ export interface GateInput {
   pushBreakerOpen: boolean;
   /** A request to each of its URLs has just failed, and so has the canary: too soon for `down`, too much for a write. */
   doubtful: boolean;
+  /** The edge's own credentials open nothing there. */
+  refused: boolean;
 }
 
 /**
@@ -40,6 +42,7 @@ const NOT_PROBED = 'not probed yet';
 function obstacleOf(input: GateInput): string | undefined {
   if (input.state === 'unknown') return NOT_PROBED;
   if (input.state === 'down') return input.reason;
+  if (input.refused) return 'it does not accept the credentials that the edge has for it';
   if (input.readOnly) return 'it is read-only';
   if (input.pushBreakerOpen) return 'it fails the writes it is given';
   if (input.doubtful) return 'a request to it has just failed, and its canary cannot be read';

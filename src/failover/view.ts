@@ -1,3 +1,5 @@
+import type { CredentialsRefusal } from './credentials.ts';
+
 /** What is known of a URL's health. `unknown` lasts from the start to the first probe. */
 export type HealthState = 'up' | 'down' | 'unknown';
 /** `none`: no canary is configured and nothing stands in for it, so that the probe is shallow. */
@@ -44,6 +46,13 @@ export interface Gate {
   reason: string;
 }
 
+/** The edge's own credentials at an upstream. */
+export interface CredentialsView {
+  /** It has some; otherwise it shows nothing, or what clients bring. */
+  own: boolean;
+  refusal: CredentialsRefusal | undefined;
+}
+
 export interface UpstreamView {
   name: string;
   kind: 'registry' | 'harbor';
@@ -53,6 +62,7 @@ export interface UpstreamView {
   readOnly: boolean;
   /** The components that Harbor reports as unhealthy. */
   unhealthy: string[];
+  credentials: CredentialsView;
   gate: Gate;
   replicas: ReplicaView[];
 }

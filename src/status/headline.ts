@@ -49,6 +49,7 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: Hea
     pullsLine(served, troubles),
     ...spareLines(served, troubles),
     ...pushLines(gated, troubles, now),
+    ...credentialLines(upstreams, now),
     ...rottenLines(upstreams),
     ...tagLines(tagWarnings, now),
     ...peerLines(peers, now),
@@ -60,6 +61,7 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: Hea
     peers.some(isApart) ||
     troubles.size > 0 ||
     rotten ||
+    upstreams.some(({ credentials }) => credentials?.state === 'refused') ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
@@ -102,6 +104,17 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<str
     const why = troubles.get(name)?.includes(gate.reason) ? '' : ` (${gate.reason})`;
     return [`${to}: refused since ${clock(gate.since, now)}${why}.`];
   });
+}
+
+/** Nobody but the operator can mend it, and clients are told nothing of it. */
+function credentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
+  return upstreams.flatMap(({ name, credentials }) =>
+    credentials?.state === 'refused'
+      ? [
+          `${name} refuses the credentials that this edge has for it since ${clock(credentials.since, now)} (${credentials.reason}).`,
+        ]
+      : [],
+  );
 }
 
 /** Rot on a storage harms nobody as long as another upstream has the blob; but somebody has to mend it. */

@@ -73,6 +73,11 @@ export const PAGE_SCRIPT = `
     }
     if (one.readOnly) head.append(pill('read-only', 'degraded'));
     for (const component of one.unhealthy) head.append(pill(component + ' unhealthy', 'degraded'));
+    if (one.credentials && one.credentials.state === 'refused') {
+      const refused = pill('credentials refused for ' + ago(one.credentials.since, now), 'failing');
+      refused.title = one.credentials.reason;
+      head.append(refused);
+    }
     if (one.rotten.count > 0) head.append(pill(count(one.rotten.count, 'rotten copy', 'rotten copies'), 'degraded'));
     head.append(pill(one.kind));
     if (one.outrun > 0) {

@@ -25,6 +25,9 @@ export interface UrlSnapshot {
   firstByteP95Ms: { data: number | null; control: number | null };
 }
 
+/** Whether the upstream takes what the edge itself shows it. */
+export type CredentialsSnapshot = { state: 'good' } | { state: 'refused'; since: string; reason: string };
+
 /** Copies of blobs whose bytes are wrong. */
 export interface RottenSnapshot {
   count: number;
@@ -43,6 +46,8 @@ export interface UpstreamSnapshot {
   unhealthy: string[];
   /** Only where a route pushes to this upstream. */
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
+  /** The edge's own, here; not there where it shows nothing of its own and nothing was refused. */
+  credentials?: CredentialsSnapshot;
   rotten: RottenSnapshot;
   /** Attempts since the start that were given up because an upstream that was asked later answered first. */
   outrun: number;

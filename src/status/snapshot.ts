@@ -101,8 +101,14 @@ function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapsho
     kind,
     readOnly,
     unhealthy: [...unhealthy],
+    ...credentialsOf(view),
     ...(takesPushes ? { pushes } : {}),
   };
+}
+
+function credentialsOf({ credentials: { own, refusal } }: UpstreamView): Pick<UpstreamSnapshot, 'credentials'> {
+  if (refusal) return { credentials: { state: 'refused', since: iso(refusal.since), reason: refusal.reason } };
+  return own ? { credentials: { state: 'good' } } : {};
 }
 
 function rottenSnapshot(copies: readonly RottenCopy[]): RottenSnapshot {

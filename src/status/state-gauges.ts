@@ -58,6 +58,11 @@ export class StateGauges {
     'Within it came 19 of 20 of the last first bytes; later than that is late, and hedged. Missing until 8 came.',
     ['upstream', 'url', 'class'],
   );
+  readonly #credentials = this.#gauge(
+    'credentials_good',
+    "1 if the upstream takes the edge's own credentials, 0 if it refuses them.",
+    ['upstream'],
+  );
   readonly #rotten = this.#gauge(
     'rotten_copies',
     'Blobs whose bytes at the upstream are wrong, as far as the edge has seen.',
@@ -100,8 +105,9 @@ export class StateGauges {
     for (const [event, count] of Object.entries(counts)) this.#events.inc({ event }, count);
   }
 
-  #updateUpstream({ name, urls, pushes, rotten }: UpstreamSnapshot): void {
+  #updateUpstream({ name, urls, pushes, credentials, rotten }: UpstreamSnapshot): void {
     this.#rotten.set({ upstream: name }, rotten.count);
+    if (credentials !== undefined) this.#credentials.set({ upstream: name }, credentials.state === 'good' ? 1 : 0);
     if (pushes !== undefined) this.#pushes.set({ upstream: name }, pushes.admitted ? 1 : 0);
     for (const url of urls) this.#updateUrl(name, url);
   }

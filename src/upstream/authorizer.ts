@@ -73,10 +73,7 @@ export class Authorizer {
    * @param sent the Authorization that was refused
    */
   learn(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
-    const challenges = parseChallenges(wwwAuthenticate);
-    const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
-    const basic = challenges.find((one) => one.scheme === 'basic');
-    const chosen = bearer ?? (this.#user ? basic : undefined);
+    const chosen = this.#choose(wwwAuthenticate);
     if (!chosen) return false;
     this.#challenge = chosen;
     if (sent === undefined) return true;
@@ -86,6 +83,17 @@ export class Authorizer {
     const key = keyOf(chosen, scopes);
     if (sent === `Bearer ${this.#tokens.get<Cached>(key)?.value}`) this.#tokens.del(key);
     return true;
+  }
+
+  /**
+   * What a 401 asks for, made anew and kept by nobody: a token of before would not tell whether its user is still taken.
+   * @throws UpstreamError as `authorization`
+   */
+  async fresh(wwwAuthenticate: string | undefined): Promise<string | undefined> {
+    const chosen = this.#choose(wwwAuthenticate);
+    if (chosen?.scheme !== 'bearer') return chosen && this.basic();
+    const { scope = '' } = chosen.parameters;
+    return `Bearer ${(await this.#request(chosen, scope === '' ? [] : [scope])).value}`;
   }
 
   /** Throws the token for these scopes away. */
@@ -101,6 +109,12 @@ export class Authorizer {
   basic(): string | undefined {
     if (!this.#user) return undefined;
     return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
+  }
+
+  #choose(wwwAuthenticate: string | undefined): Challenge | undefined {
+    const challenges = parseChallenges(wwwAuthenticate);
+    const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
+    return bearer ?? (this.#user ? challenges.find((one) => one.scheme === 'basic') : undefined);
   }
 
   async #token(challenge: Challenge, scopes: readonly string[]): Promise<string> {

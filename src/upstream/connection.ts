@@ -2,6 +2,7 @@ import tls from 'node:tls';
 import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
 import { Authorizer, type StaticUser } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
+import { checkCredentials } from './credential-check.ts';
 import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
@@ -138,6 +139,16 @@ export class Connection {
     this.#openUntil = 0;
     this.#own?.forget(scopes);
     this.#own?.learn(wwwAuthenticate, undefined, scopes);
+  }
+
+  /** Whether its own credentials are taken (see `checkCredentials`); undefined: it has none here. */
+  get check(): ((signal: AbortSignal) => Promise<void>) | undefined {
+    const own = this.#own;
+    if (!own || own.anonymous) return undefined;
+    return (signal) => {
+      const call = { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' } as const;
+      return checkCredentials(own, (authorization) => this.#follow(this.#client, call, authorization), signal);
+    };
   }
 
   /** Asks about users of the upstream's own. */

@@ -30,6 +30,8 @@ export async function fetchToken(
     throw new UpstreamError(
       refusalReason(answer.status),
       `the token service at ${realm.host} answers ${answer.status}`,
+      undefined,
+      answer.status,
     );
   } catch (error) {
     if (signal.aborted)

@@ -4,10 +4,13 @@ import type { Failure } from '../failover/classify.ts';
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly reason: Failure;
+  /** Of the answer that refused it, where it was one. */
+  readonly status: number | undefined;
 
-  constructor(reason: Failure, message: string, cause?: unknown) {
+  constructor(reason: Failure, message: string, cause?: unknown, status?: number) {
     super(message, cause === undefined ? undefined : { cause });
     this.reason = reason;
+    this.status = status;
   }
 
   /** For clients too: without the addresses and host names that the system's messages hold. */

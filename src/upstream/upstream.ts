@@ -5,6 +5,7 @@ import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '
 import type { Scope } from '../oci/scope.ts';
 import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import type { UpstreamEvents } from './events.ts';
 import type { Network } from './network.ts';
 import type { ProbeReport } from './probe.ts';
@@ -31,6 +32,7 @@ export class Upstream {
   readonly users: UserAuthority;
   readonly #members: Map<string, Member>;
   readonly #events: UpstreamEvents;
+  readonly #credentials: CredentialWatch;
   #gate: Gate | undefined;
   #state: { state: HealthState; since: number } = { state: 'unknown', since: Date.now() };
   #readOnly = false;
@@ -43,6 +45,14 @@ export class Upstream {
     this.hedges = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
     this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, network)]));
+    this.#credentials = new CredentialWatch({
+      check: this.#ownCheck(),
+      pace: config.probe,
+      onNews: (detail) => {
+        events.credentials(name, detail);
+        this.view();
+      },
+    });
     this.users = new UserAuthority({
       name,
       deadline: config.deadlines.manifest,
@@ -54,10 +64,12 @@ export class Upstream {
 
   /** Begins to probe; resolves after the first round. */
   async start(): Promise<void> {
-    await Promise.all([...this.#members.values()].map((member) => member.prober.start()));
+    const probed = [...this.#members.values()].map((member) => member.prober.start());
+    await Promise.all([...probed, this.#credentials.start()]);
   }
 
   async stop(): Promise<void> {
+    this.#credentials.stop();
     for (const { prober, replica } of this.#members.values()) {
       prober.stop();
       replica.dispose();
@@ -80,7 +92,8 @@ export class Upstream {
 
   /** Tells loudly that the edge's own credentials were refused. */
   credentialsFailed(detail: string): void {
-    this.#events.credentials(this.name, detail);
+    // Without its database Harbor knows nobody.
+    if (!this.#unhealthy.includes('database')) this.#credentials.denied(detail);
   }
 
   /** Tells loudly that it has a blob whose bytes are wrong. */
@@ -104,6 +117,7 @@ export class Upstream {
       reason,
       readOnly: this.#readOnly,
       unhealthy: this.#unhealthy,
+      credentials: { own: typeof this.config.credentials === 'object', refusal: this.#credentials.refusal },
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
@@ -120,6 +134,16 @@ export class Upstream {
     const connection = new Connection(url, this.config, secrets, network);
     const prober = new Prober(replica, connection, this.config.probe, (report) => this.#reported(report));
     return { replica, connection, prober };
+  }
+
+  /** At the first URL that is well: all are of one registry. */
+  #ownCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
+    if (typeof this.config.credentials === 'string') return undefined;
+    return async (signal) => {
+      const members = [...this.#members.values()];
+      const member = members.find(({ replica }) => replica.health.state === 'up') ?? members[0];
+      await member?.connection.check?.(signal);
+    };
   }
 
   #reported(report: ProbeReport): void {
@@ -140,9 +164,10 @@ export class Upstream {
     // Only those in the upstream's own state could be pushed to: one that is down has no say because nothing was tried there.
     const able = replicas.filter((one) => one.state === state);
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
+    const refused = this.#credentials.refusal?.whole === true;
     const gate = nextGate(
       this.#gate,
-      { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful },
+      { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful, refused },
       this.config.probe.settle,
       now,
     );

@@ -29,6 +29,15 @@ t.test('what is wrong with a URL', async (t) => {
   t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, its answers are late, 3 requests waiting\]$/m);
 });
 
+t.test('credentials that are refused', async (t) => {
+  const refusal = { since: NOW - 120_000, reason: 'it answers 403', whole: false };
+  const text = statusText(
+    snapshotOf({ upstreams: [upstream('harbor', { credentials: { own: true, refusal } }), upstream('gcr')] }),
+    NOW,
+  );
+  t.match(text, /^credentials for harbor: refused for 2 min \(it answers 403\)$/m);
+});
+
 t.test('a bad one', async (t) => {
   const sinceStart = new SinceStart();
   const splice = { from: 'harbor', reason: 'stall', at: 1, ms: 2 } as const;

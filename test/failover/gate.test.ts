@@ -6,7 +6,14 @@ import type { Gate } from '../../src/failover/view.ts';
 import { OciError } from '../../src/oci/error.ts';
 import { libraryRoute, upstream, views } from './made-view.ts';
 
-const WELL: GateInput = { state: 'up', reason: 'well', readOnly: false, pushBreakerOpen: false, doubtful: false };
+const WELL: GateInput = {
+  state: 'up',
+  reason: 'well',
+  readOnly: false,
+  pushBreakerOpen: false,
+  doubtful: false,
+  refused: false,
+};
 const SETTLE = 5000;
 const at = (mode: Gate['mode'], since: number, reason = 'x'): Gate => ({ mode, since, reason });
 
@@ -56,6 +63,7 @@ const event: fc.Arbitrary<Event> = fc.record({
     fc.boolean().map((readOnly) => ({ readOnly })),
     fc.boolean().map((pushBreakerOpen) => ({ pushBreakerOpen })),
     fc.boolean().map((doubtful) => ({ doubtful })),
+    fc.boolean().map((refused) => ({ refused })),
     fc.constant({}),
   ),
 });
@@ -90,7 +98,8 @@ t.test('property: pushes admitted and blob HEADs from a fallback are never both,
           input = { ...input, ...change };
           gate = nextGate(gate, input, settle, now);
           const { pushTo, headsFrom } = plans(input, gate, now);
-          const able = input.state === 'up' && !input.readOnly && !input.pushBreakerOpen && !input.doubtful;
+          const { state, readOnly, pushBreakerOpen, doubtful, refused } = input;
+          const able = state === 'up' && !readOnly && !pushBreakerOpen && !doubtful && !refused;
           if (pushTo !== undefined && (pushTo !== 'harbor' || !able)) return false;
           if (pushTo !== undefined && headsFrom.some((name) => name !== 'harbor')) return false;
           if (headsFrom.includes('gcr')) fallbackAnswered = now;

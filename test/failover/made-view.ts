@@ -41,6 +41,7 @@ export function upstream(name: string, given: Partial<UpstreamView> = {}): Upstr
     reason: 'canary blob was read',
     readOnly: false,
     unhealthy: [],
+    credentials: { own: false, refusal: undefined },
     gate: { mode: 'accepting', since: NOW - 60_000, reason: 'canary blob was read' },
     replicas: [replica(`https://${name}`)],
     ...given,

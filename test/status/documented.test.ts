@@ -11,7 +11,13 @@ async function exposition(): Promise<string> {
   const tripped = replica({ url: 'https://gcr.lan' });
   const metrics = new Metrics({
     snapshot: () =>
-      snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [tripped] })], peers: [peer()] }),
+      snapshotOf({
+        upstreams: [
+          upstream('harbor'),
+          upstream('gcr', { replicas: [tripped], credentials: { own: true, refusal: undefined } }),
+        ],
+        peers: [peer()],
+      }),
     certificates: () => [{ file: 'tls.crt', expiresAt: 1 }],
     clients: () => ({ load: { connections: 1, exchanges: 1 }, counts: { shed: 1 } }),
     stores: () => STORES,

@@ -22,6 +22,19 @@ t.test('says who serves when the first upstream is down', async (t) => {
   });
 });
 
+t.test('says which upstream refuses the edge’s own credentials, which nobody else is told', async (t) => {
+  const refusal = { since: NOW - 18 * 60_000, reason: 'the token service at gcr.lan answers 401', whole: true };
+  const refusing = upstream('gcr', { credentials: { own: true, refusal } });
+  t.match(headline({ upstreams: [harbor, refusing] }), {
+    level: 'degraded',
+    lines: [
+      'Pulls: served by harbor.',
+      'Pushes: go to harbor.',
+      'gcr refuses the credentials that this edge has for it since 03:12 UTC (the token service at gcr.lan answers 401).',
+    ],
+  });
+});
+
 t.test('says that pulls fail, and which, before anything else', async (t) => {
   t.match(headline({ upstreams: [down('harbor'), down('gcr')] }), {
     level: 'failing',

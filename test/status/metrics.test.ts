@@ -217,6 +217,21 @@ t.test('tells what is kept in memory', async (t) => {
   t.same(await samples(metrics, 'hash_jobs'), [' 2']);
 });
 
+t.test('tells whether the edge’s own credentials are taken, where it shows any', async (t) => {
+  const refusal = { since: 0, reason: 'it answers 403', whole: false };
+  const upstreams = [
+    upstream('harbor'),
+    upstream('gcr', { credentials: { own: true, refusal: undefined } }),
+    upstream('hub', { credentials: { own: true, refusal } }),
+    upstream('quay', { credentials: { own: false, refusal } }),
+  ];
+  t.same(await samples(make(snapshotOf({ upstreams })), 'credentials_good'), [
+    '{upstream="gcr"} 1',
+    '{upstream="hub"} 0',
+    '{upstream="quay"} 0',
+  ]);
+});
+
 t.test('tells of rotten copies, and of what first bytes usually take', async (t) => {
   const fresh = replica({ url: 'https://gcr.lan', firstByteP95: { control: undefined, data: 40 } });
   const rotten = ['a', 'b'].map((digest) => ({ upstream: 'harbor', digest, since: 0 }));

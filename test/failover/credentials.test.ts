@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import t from 'tap';
+import {
+  type CredentialsNews,
+  type CredentialsState,
+  nextCredentials,
+  refusalAt,
+} from '../../src/failover/credentials.ts';
+
+const accepted: CredentialsNews = { kind: 'accepted' };
+const refused: CredentialsNews = { kind: 'refused', detail: 'the token service answers 401' };
+const denied: CredentialsNews = { kind: 'denied', detail: 'it answers 403' };
+
+function after(...news: [at: number, news: CredentialsNews][]): CredentialsState | undefined {
+  return news.reduce<CredentialsState | undefined>((state, [at, one]) => nextCredentials(state, one, at), undefined);
+}
+
+t.test('what stands', async (t) => {
+  const rows: [string, [number, CredentialsNews][], at: number, object | undefined][] = [
+    ['nothing', [], 0, undefined],
+    ['a good check', [[0, accepted]], 0, undefined],
+    ['a bad one, for good', [[0, refused]], 1e9, { since: 0, whole: true, reason: 'the token service answers 401' }],
+    [
+      'until one is good',
+      [
+        [0, refused],
+        [5, accepted],
+      ],
+      5,
+      undefined,
+    ],
+    [
+      'since the first',
+      [
+        [3, refused],
+        [5, refused],
+      ],
+      5,
+      { since: 3 },
+    ],
+    ['a denial', [[0, denied]], 59_999, { since: 0, whole: false, reason: 'it answers 403' }],
+    ['for a minute', [[0, denied]], 60_000, undefined],
+    [
+      'after the last',
+      [
+        [0, denied],
+        [50_000, denied],
+      ],
+      100_000,
+      { since: 0 },
+    ],
+    [
+      'of which a check knows nothing',
+      [
+        [0, denied],
+        [1, accepted],
+      ],
+      2,
+      { since: 0, whole: false },
+    ],
+    [
+      'but it may know better',
+      [
+        [0, denied],
+        [1, refused],
+        [2, denied],
+        [3, accepted],
+      ],
+      3,
+      undefined,
+    ],
+    [
+      'a denial is no word against a check',
+      [
+        [0, refused],
+        [1, denied],
+      ],
+      1,
+      { whole: true, reason: 'the token service answers 401' },
+    ],
+    [
+      'what is over begins anew',
+      [
+        [0, denied],
+        [70_000, denied],
+      ],
+      70_000,
+      { since: 70_000 },
+    ],
+  ];
+  for (const [name, news, at, expected] of rows) {
+    const refusal = refusalAt(after(...news), at);
+    if (expected === undefined) t.equal(refusal, undefined, name);
+    else t.match(refusal, expected, name);
+  }
+});
+
+t.test('property: a good check ends all that checks found; whole is only what a check found last', async (t) => {
+  const news = fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.constantFrom(accepted, refused, denied));
+  fc.assert(
+    fc.property(fc.array(news, { maxLength: 12 }), (list) => {
+      const sorted = list.toSorted(([one], [other]) => one - other);
+      const state = after(...sorted);
+      const at = sorted.at(-1)?.[0] ?? 0;
+      const checks = sorted.filter(([, { kind }]) => kind !== 'denied');
+      const whole = checks.at(-1)?.[1].kind === 'refused';
+      t.equal(refusalAt(state, at)?.whole === true, whole);
+      t.equal(refusalAt(nextCredentials(state, accepted, at), at)?.whole === true, false);
+    }),
+  );
+});
