@@ -5,6 +5,7 @@ import { type Loaded, loadConfig } from '../config/load.ts';
 import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
 import { Upstream } from '../upstream/upstream.ts';
+import { checkAuthority } from './authority-check.ts';
 import { configPath } from './config-path.ts';
 import { type CheckFinding, checkUpstream } from './reachability.ts';
 
@@ -47,7 +48,8 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
   const findings: CheckFinding[] = [{ level: 'ok', subject: path, message: 'the configuration is valid' }];
   for (const { key, message, remedy } of warnings)
     findings.push({ level: 'warning', subject: key, message, ...(remedy === undefined ? {} : { remedy }) });
-  if (config.keyFile === undefined) {
+  // Where there are tokens its lack has been told already, with what becomes of them.
+  if (config.keyFile === undefined && !warnings.some(({ key }) => key === 'keyFile')) {
     findings.push({
       level: 'warning',
       subject: 'keyFile',
@@ -102,6 +104,7 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
 }
 
 async function upstreamFindings({ config, material }: Loaded): Promise<CheckFinding[]> {
+  const { auth } = config;
   const network = { resolver: new Resolver(), pool: new BufferPool() };
   const silent = {
     health: () => undefined,
@@ -115,7 +118,9 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
       const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);
       try {
         await upstream.start();
-        return await checkUpstream(upstream);
+        const findings = await checkUpstream(upstream);
+        const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
+        return decides ? [...findings, ...(await checkAuthority(upstream, auth.realmHosts))] : findings;
       } finally {
         await upstream.stop();
       }

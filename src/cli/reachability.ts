@@ -104,7 +104,8 @@ const REMEDIES: [RegExp, string][] = [
   [/\/v2\/ answers/, 'is there a registry at this URL? A base path belongs into urls'],
 ];
 
-function remedyFor(reason: string, config: UpstreamConfig): string {
+/** @param reason in words, or a `Failure` */
+export function remedyFor(reason: string, config: UpstreamConfig): string {
   const known = REMEDIES.find(([pattern]) => pattern.test(reason));
   return known?.[1] ?? `look at what answers at ${config.urls.join(', ')}`;
 }

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { CheckFinding } from '../../src/cli/reachability.ts';
+import { startLabRegistry } from '../../src/lab/registry.ts';
+import { writeMaterial } from '../config/write-material.ts';
+import { commandLine } from '../helpers/command-line.ts';
+import type { Owner } from '../helpers/temporary-folder.ts';
+
+const launcher = join(import.meta.dirname, '../../bin/breakwater');
+
+/** What `check` finds, and its exit status. */
+async function check(owner: Owner, settings: object, ...args: string[]) {
+  const config = join(await writeMaterial(owner), 'breakwater.yaml');
+  const tls = { certFile: 'tls.crt', keyFile: 'tls.key' };
+  writeFileSync(config, JSON.stringify({ hostname: 'cr.example.io', tls, ...settings }));
+  const [file, rest] = commandLine(launcher, ['check', '--json', '--config', config, ...args]);
+  return new Promise<{ status: number; findings: CheckFinding[] }>((resolve) => {
+    execFile(file, rest, (error, stdout) =>
+      resolve({ status: Number(error?.code ?? 0), findings: JSON.parse(stdout || '[]') }),
+    );
+  });
+}
+
+const routes = [{ prefix: '', push: 'harbor', pull: [{ upstream: 'harbor' }] }];
+const harbor = (url: string) => ({ harbor: { urls: [url], credentials: 'forward' } });
+const delegate = { auth: { mode: 'delegate' } };
+
+t.test('a key that is missing is told once, with what it means in that mode', async (t) => {
+  const upstreams = harbor('http://127.0.0.1:1');
+  for (const [settings, expected] of [
+    [{}, /at each start/],
+    [delegate, /tokens are worth nothing/],
+    [{ keyFile: 'edge.key', ...delegate }, undefined],
+  ] as const) {
+    const { status, findings } = await check(t, { routes, upstreams, ...settings }, '--offline');
+    const told = findings.filter(({ subject }) => subject === 'keyFile');
+    t.equal(told.length, expected ? 1 : 0);
+    if (expected) t.match(told, [{ level: 'warning', message: expected }]);
+    t.equal(status, 0);
+  }
+});
+
+t.test('delegate: the authority is asked how its users log in; nobody else is', async (t) => {
+  const users = [{ username: 'ann', password: 'x' }];
+  const bearer = await startLabRegistry({ auth: { scheme: 'bearer', users } });
+  const elsewhere = await startLabRegistry({
+    auth: { scheme: 'bearer', users, realm: `http://localhost:${bearer.port}/token` },
+  });
+  t.teardown(() => Promise.all([bearer.close(), elsewhere.close()]));
+  const logins = async (url: string, settings: object) => {
+    const { status, findings } = await check(t, { routes, upstreams: harbor(url), keyFile: 'edge.key', ...settings });
+    return { status, found: findings.filter(({ message }) => message.startsWith('its users')) };
+  };
+  t.match(await logins(bearer.url, delegate), { status: 0, found: [{ level: 'ok' }] });
+  t.match(await logins(elsewhere.url, delegate), {
+    status: 1,
+    found: [{ level: 'error', message: /localhost, which auth.realmHosts does not name/, remedy: /auth\.realmHosts/ }],
+  });
+  const named = { auth: { mode: 'delegate', realmHosts: ['localhost'] } };
+  t.match(await logins(elsewhere.url, named), { status: 0, found: [{ level: 'ok' }] });
+  t.same((await logins(elsewhere.url, {})).found, [], 'open asks nobody who they are');
+});
