@@ -43,6 +43,7 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
     keys: [randomBytes(32)],
     adminToken: undefined,
     passwords: undefined,
+    hookSecret: undefined,
     upstreams: {},
   };
   return { path: 'breakwater lab', config, material, warnings };

@@ -2,6 +2,7 @@ import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
 import type { KeyFinding } from './key-path.ts';
 import { proxyErrors, proxyWarnings } from './proxy-check.ts';
+import { replicationErrors, replicationWarnings } from './replication-check.ts';
 import type { Config, RouteConfig } from './schema.ts';
 import { upstreamErrors, upstreamWarnings } from './upstream-check.ts';
 import { unknownUpstreams } from './upstream-name.ts';
@@ -24,10 +25,12 @@ export function crossCheck(config: Config): CrossCheck {
       ...authErrors(config),
       ...proxyErrors(config),
       ...peerErrors(config),
+      ...replicationErrors(config),
     ],
     warnings: [
       ...authWarnings(config),
       ...proxyWarnings(config),
+      ...replicationWarnings(config),
       ...upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),
       ...config.routes.flatMap((route, index) => [
         ...pushWarnings(route, index),

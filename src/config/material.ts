@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { BREAK_GLASS, isBreakGlassName } from './break-glass.ts';
 import { type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
-import type { KeyFinding } from './key-path.ts';
+import type { KeyFinding, KeyPath } from './key-path.ts';
 import { type CertificatePair, MaterialReader } from './material-reader.ts';
-import type { Config } from './schema.ts';
+import type { Config, UpstreamConfig } from './schema.ts';
 import { secretsIn } from './secrets.ts';
 import { usersKey } from './users-key.ts';
 
@@ -15,10 +15,21 @@ export interface Material {
   adminToken: string | undefined;
   /** `auth.htpasswdFile`, in `auth.mode: delegate` `auth.breakGlassFile`: its absolute name, and who stands in it. */
   passwords: { file: string; users: PasswordHashes } | undefined;
-  upstreams: Record<string, { ca?: string; password?: string; probePassword?: string }>;
+  /** Of `replication.hookSecretFile`. */
+  hookSecret: string | undefined;
+  upstreams: Record<string, UpstreamMaterial>;
+}
+
+interface UpstreamMaterial {
+  ca?: string;
+  password?: string;
+  probePassword?: string;
+  replicationPassword?: string;
 }
 
 const MIN_KEY_BYTES = 32;
+const MIN_HOOK_SECRET = 16;
+const HOOK_SECRET = new RegExp(`^(?=.{${MIN_HOOK_SECRET}})[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$`);
 
 /** Reads them, relative to the configuration file. What is missing or unusable is told all at once. */
 export async function readMaterial(
@@ -41,35 +52,57 @@ export async function readMaterial(
   const adminToken =
     config.adminTokenFile === undefined ? undefined : await reader.secret(config.adminTokenFile, ['adminTokenFile']);
   const passwords = await passwordsOf(config, configFile, reader);
+  const hookSecret = await hookSecretOf(config, reader);
   const upstreams: Material['upstreams'] = {};
-  for (const [name, upstream] of Object.entries(config.upstreams)) {
-    const path = ['upstreams', name];
-    const { caFile, credentials, probe } = upstream;
-    const ca = caFile === undefined ? undefined : await reader.certificates(caFile, [...path, 'caFile']);
-    const password =
-      typeof credentials === 'object'
-        ? await reader.secret(credentials.passwordFile, [...path, 'credentials', 'passwordFile'])
-        : undefined;
-    const probePassword =
-      typeof probe.credentials === 'object'
-        ? await reader.secret(probe.credentials.passwordFile, [...path, 'probe', 'credentials', 'passwordFile'])
-        : undefined;
-    upstreams[name] = {
-      ...(ca === undefined ? {} : { ca }),
-      ...(password === undefined ? {} : { password }),
-      ...(probePassword === undefined ? {} : { probePassword }),
-    };
-  }
+  for (const [name, upstream] of Object.entries(config.upstreams))
+    upstreams[name] = await upstreamMaterial(upstream, ['upstreams', name], reader);
   return {
     material: {
       tls: tls.filter((pair) => pair !== undefined),
       keys: key === undefined ? [] : secretsIn(key),
       adminToken,
       passwords,
+      hookSecret,
       upstreams,
     },
     errors: reader.errors,
   };
+}
+
+async function upstreamMaterial(
+  { caFile, credentials, probe, replication }: UpstreamConfig,
+  path: KeyPath,
+  reader: MaterialReader,
+): Promise<UpstreamMaterial> {
+  const ca = caFile === undefined ? undefined : await reader.certificates(caFile, [...path, 'caFile']);
+  const secret = async (given: string | { passwordFile: string } | undefined, ...at: KeyPath) =>
+    typeof given === 'object'
+      ? await reader.secret(given.passwordFile, [...path, ...at, 'credentials', 'passwordFile'])
+      : undefined;
+  const password = await secret(credentials);
+  const probePassword = await secret(probe.credentials, 'probe');
+  const replicationPassword = await secret(replication.credentials, 'replication');
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(password === undefined ? {} : { password }),
+    ...(probePassword === undefined ? {} : { probePassword }),
+    ...(replicationPassword === undefined ? {} : { replicationPassword }),
+  };
+}
+
+/** It has to fit into a header, and is all that keeps strangers from making the edge copy. */
+async function hookSecretOf({ replication }: Config, reader: MaterialReader): Promise<string | undefined> {
+  const { hookSecretFile } = replication;
+  if (hookSecretFile === undefined) return undefined;
+  const path = ['replication', 'hookSecretFile'];
+  const secret = await reader.secret(hookSecretFile, path);
+  if (secret !== undefined && secret !== '' && !HOOK_SECRET.test(secret))
+    reader.errors.push({
+      path,
+      message: `names a file whose secret cannot be used; expected one line of at least ${MIN_HOOK_SECRET} characters of ASCII`,
+      remedy: `head -c 24 /dev/urandom | base64 > hook.secret`,
+    });
+  return secret;
 }
 
 async function passwordsOf(config: Config, configFile: string, reader: MaterialReader): Promise<Material['passwords']> {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { authSchema } from './auth-schema.ts';
 import { duration } from './duration.ts';
+import { replicationSchema } from './replication-schema.ts';
 import { address, file, hostName, network, peerUrl, prefix, upstreamName } from './text.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
@@ -38,6 +39,12 @@ const route = z.strictObject({
     )
     .min(1)
     .describe('Upstreams in order of preference.'),
+  deletions: z
+    .enum(['keep', 'follow'])
+    .default('keep')
+    .describe(
+      'What becomes of the copies of what is deleted on the push upstream, where an upstream of this route has `replicate: true`. `keep`: they stay. `follow`: they are deleted too.',
+    ),
   anonymous: z.boolean().default(false).describe('Networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: z
     .enum(['stop', 'next'])
@@ -105,6 +112,9 @@ export const configSchema = z.strictObject({
     ),
   upstreams: z.record(upstreamName, upstreamSchema).describe('The registries behind the edge, by a name of your own.'),
   routes: z.array(route).min(1).describe('Which repositories are where.'),
+  replication: replicationSchema.describe(
+    'How upstreams with `replicate: true` are kept in step with the push upstream.',
+  ),
   splice: splice.describe('Blobs whose upstream fails in the middle go on from the next one.'),
   passthrough: upstreamName
     .optional()

@@ -2,7 +2,7 @@ import type { KeyPath } from './key-path.ts';
 
 const LONGEST = 60;
 /** Keys where a secret itself is sometimes written in place of the name of its file, or of a kind of credentials. */
-const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile)$/;
+const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|hookSecretFile)$/;
 
 /** What was found, for a message: never a secret, never a control character, never long. */
 export function shownValue(value: unknown, path: KeyPath): string {

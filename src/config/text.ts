@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { repositoryPrefix } from '../oci/reference.ts';
 import { parseAccessRule } from './access-rule.ts';
@@ -39,6 +40,10 @@ export const network = z
   .string()
   .refine((text) => parseNetwork(text) !== undefined, 'a network such as 10.0.0.0/8 or fd00::/8, or an address')
   .meta({ title: 'network' });
+export const hostAddress = z
+  .string()
+  .refine((text) => isIP(text) !== 0, 'an address such as 10.0.0.10 or fd00::10')
+  .meta({ title: 'address' });
 export const userName = z
   .string()
   .refine(isUserName, 'a user name: letters, digits and . _ @ $ + -')

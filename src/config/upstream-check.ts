@@ -58,6 +58,8 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
   if (upstream.credentials !== 'none') findings.push({ path: ['upstreams', name, 'credentials'], message, remedy });
   if (typeof upstream.probe.credentials === 'object')
     findings.push({ path: ['upstreams', name, 'probe', 'credentials'], message, remedy });
+  if (typeof upstream.replication.credentials === 'object')
+    findings.push({ path: ['upstreams', name, 'replication', 'credentials'], message, remedy });
   return findings;
 }
 

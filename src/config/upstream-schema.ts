@@ -102,6 +102,17 @@ export const upstreamSchema = z.strictObject({
   caFile: file.optional().describe("PEM file of the authority that signed its certificate. Default: the system's."),
   credentials,
   probe: probe.describe('How its health is looked at.'),
+  replication: z
+    .strictObject({
+      credentials: z
+        .union([z.literal('none'), staticCredentials])
+        .optional()
+        .describe(
+          "The edge's own credentials to copy from here and to here with. Default: the upstream's own, else the probe's; `forward` has none.",
+        ),
+    })
+    .prefault({})
+    .describe('How images are copied from here and to here.'),
   redirects: z
     .strictObject({
       mode: z

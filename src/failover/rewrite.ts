@@ -16,6 +16,8 @@ export interface Route {
   pull: Candidate[];
   onAbsent: 'stop' | 'next';
   staleTags: 'refuse' | 'warn' | 'serve';
+  /** Whether what is deleted on the push upstream is deleted from the upstreams that are kept in step with it. */
+  deletions: 'keep' | 'follow';
   /** Networks of `auth.anonymous` may pull here. */
   anonymous: boolean;
 }
@@ -28,8 +30,8 @@ export function resolveRoute(config: RouteConfig): Route {
     replicate: entry.replicate,
   }));
   const push = config.push === undefined ? undefined : candidateFor(config.push, pull, config.prefix);
-  const { prefix, registry, onAbsent, staleTags, anonymous } = config;
-  return { prefix, registry, push, pull, onAbsent, staleTags, anonymous };
+  const { prefix, registry, onAbsent, staleTags, deletions, anonymous } = config;
+  return { prefix, registry, push, pull, onAbsent, staleTags, deletions, anonymous };
 }
 
 function candidateFor(upstream: string, pull: Candidate[], prefix: string): Candidate {

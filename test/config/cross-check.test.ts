@@ -37,6 +37,13 @@ function said({ upstreams, routes, ...others }: Change): string[] {
   }
 }
 
+/** A route whose second upstream is kept in step. */
+function replicated(change: Record<string, unknown> = {}): unknown[] {
+  return [
+    { prefix: '', push: 'harbor', pull: [{ upstream: 'harbor' }, { upstream: 'gcr', replicate: true }], ...change },
+  ];
+}
+
 const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   ['nothing wrong', {}, []],
   [
@@ -218,6 +225,78 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     'load balancers among the clients, or beside them',
     { trustedProxies: ['10.0.0.5', '10.0.1.0/24'], auth: { anonymous: ['10.0.0.0/8', 'fd00::/8', '10.1.1.1'] } },
     [],
+  ],
+  [
+    'replication by the VIP, whose address nobody knows',
+    { replication: { when: 'vip' } },
+    [/^error replication\.when: vip says/],
+  ],
+  ['replication by the VIP', { replication: { when: 'vip', vip: 'fd00::10' } }, []],
+  [
+    'a VIP that is a network',
+    { replication: { when: 'vip', vip: '10.0.0.0/8' } },
+    [/^error replication\.vip: is "10\.0\.0\.0\/8"; expected an address/],
+  ],
+  [
+    'a VIP for nothing',
+    { replication: { vip: '10.0.0.10' } },
+    [/^warning replication\.vip: is of no effect with replication\.when: always/],
+  ],
+  [
+    'hooks for nothing',
+    { replication: { hookSecretFile: 'hook.secret' } },
+    [/^warning replication\.hookSecretFile: hooks are taken, but no route/],
+  ],
+  ['hooks', { replication: { hookSecretFile: 'hook.secret' }, routes: replicated() }, []],
+  ['deletions of copies', { routes: replicated({ deletions: 'follow' }) }, []],
+  [
+    'deletions of nothing',
+    {
+      routes: [
+        { prefix: '', push: 'harbor', deletions: 'follow', pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }] },
+      ],
+    },
+    [/^warning routes\[0\]\.deletions: no upstream of this route/],
+  ],
+  [
+    'copies of nothing',
+    { routes: replicated({ push: undefined }) },
+    [/^error routes\[0\]\.pull\[1\]\.replicate: .* this route has none/],
+  ],
+  [
+    'copies to itself',
+    { routes: replicated({ push: 'gcr' }) },
+    [/^error routes\[0\]\.pull\[1\]\.replicate: gcr is the push upstream/],
+  ],
+  [
+    "copies with clients' credentials",
+    {
+      upstreams: {
+        harbor: { urls: ['https://harbor.lan'], credentials: 'forward', probe: { credentials: 'none' } },
+        gcr: { urls: ['https://gcr.example'], credentials: 'forward' },
+      },
+      routes: replicated(),
+    },
+    [
+      /^error routes\[0\]\.pull\[1\]\.replicate: the edge has no credentials of its own for harbor/,
+      /^error routes\[0\]\.pull\[1\]\.replicate: the edge has no credentials of its own for gcr/,
+    ],
+  ],
+  [
+    "copies with the probe's, and with none by choice",
+    {
+      upstreams: {
+        harbor: { urls: ['https://harbor.lan'], credentials: 'forward', probe: { credentials: SECRET } },
+        gcr: { urls: ['https://gcr.example'], credentials: 'forward', replication: { credentials: 'none' } },
+      },
+      routes: replicated(),
+    },
+    [],
+  ],
+  [
+    'credentials of copies in the clear',
+    { upstreams: { gcr: { urls: ['http://gcr.example'], replication: { credentials: SECRET } } } },
+    [/^warning upstreams\.gcr\.replication\.credentials: credentials go to gcr\.example in the clear/],
   ],
   [
     'routes that meet on an upstream',

@@ -51,6 +51,9 @@ t.test('the contract example: defaults, secrets and warnings', async (t) => {
   t.equal(config.upstreams.harbor?.probe.holdDown, 10_000);
   t.equal(config.upstreams.gcr?.deadlines.blob, 5000);
   t.equal(material.upstreams.harbor?.probePassword, 'probe-password', 'without its line end');
+  t.equal(material.upstreams.harbor?.replicationPassword, 'replication-password');
+  t.equal(material.hookSecret, 'the secret of the hooks');
+  t.match(config.replication, { every: 3_600_000, when: 'vip', vip: '192.0.2.10', images: 4, blobs: 8 });
   t.match(material.upstreams.gcr?.password, /service_account/);
   t.match(
     warnings.map(({ key, message }) => `${key}: ${message}`),

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t from 'tap';
 import { type Loaded, loadConfig } from '../../src/config/load.ts';
+import { replicationUser } from '../../src/config/replication-user.ts';
 import { makeCertificate } from '../../src/lab/certificate.ts';
 import { writeMaterial } from './write-material.ts';
 
@@ -48,7 +49,7 @@ t.test('the key is taken as it is, the admin token without its line end', async 
   t.equal(material.adminToken, 'admin');
   t.match(material.upstreams.a?.ca, /BEGIN CERTIFICATE/);
   const without = await load(folder, 'upstreams: { a: { urls: [https://a.lan] } }');
-  t.match(without.material, { keys: [], adminToken: undefined, upstreams: { a: {} } });
+  t.match(without.material, { keys: [], adminToken: undefined, hookSecret: undefined, upstreams: { a: {} } });
 });
 
 t.test('several certificates, in their order, with absolute names', async (t) => {
@@ -114,4 +115,52 @@ t.test('users: of which file, and who may be one', async (t) => {
       { key: 'auth.breakGlassFile', message: /^ann could be a user of the authority/, remedy: /ann@break-glass/ },
     ],
   });
+});
+
+t.test('the secret of hooks fits into a header, and is not guessed', async (t) => {
+  const folder = await writeMaterial(t);
+  const keys = 'replication: { hookSecretFile: hook }\nupstreams: { a: { urls: [https://a.lan] } }';
+  for (const good of ['0123456789abcdef', '0123456789abcdef\n', 'Bearer 01 2345 6789'] as const) {
+    writeFileSync(join(folder, 'hook'), good);
+    t.equal((await load(folder, keys)).material.hookSecret, good.trimEnd());
+  }
+  for (const bad of [
+    '0123456789abcde\n',
+    ' 0123456789abcdef',
+    '0123456789abcdef ',
+    '0123456789\n0123456789',
+    '0123456789abcdéf',
+    '0123456789abcdef\t',
+  ]) {
+    writeFileSync(join(folder, 'hook'), bad);
+    await t.rejects(load(folder, keys), (error: Error) => {
+      t.match(error.message, /replication\.hookSecretFile: names a file whose secret cannot be used/);
+      t.notMatch(error.message, '0123456789', 'which is not shown');
+    });
+  }
+});
+
+t.test('what copies show an upstream', async (t) => {
+  const folder = await writeMaterial(t);
+  for (const name of ['own', 'probe', 'copy']) writeFileSync(join(folder, name), `${name}-password\n`);
+  const user = (name: string) => `{ username: ${name}, passwordFile: ${name}, realmHosts: [auth.lan] }`;
+  const cases: [settings: string, user: string | undefined][] = [
+    ['', undefined],
+    ['credentials: forward', undefined],
+    [`credentials: ${user('own')}`, 'own'],
+    [`credentials: ${user('own')}, probe: { credentials: ${user('probe')} }`, 'own'],
+    [`credentials: forward, probe: { credentials: ${user('probe')} }`, 'probe'],
+    [`credentials: none, probe: { credentials: ${user('probe')} }`, 'probe'],
+    ['credentials: forward, probe: { credentials: none }', undefined],
+    [`credentials: ${user('own')}, replication: { credentials: ${user('copy')} }`, 'copy'],
+    [`credentials: forward, probe: { credentials: ${user('probe')} }, replication: { credentials: none }`, undefined],
+    [`credentials: ${user('own')}, replication: { credentials: none }`, undefined],
+  ];
+  for (const [settings, name] of cases) {
+    const { config, material } = await load(folder, `upstreams: { a: { urls: [https://a.lan], ${settings} } }`);
+    const upstream = config.upstreams.a;
+    if (!upstream) throw new Error('no upstream');
+    const expected = name && { username: name, password: `${name}-password`, realmHosts: ['auth.lan'] };
+    t.strictSame(replicationUser(upstream, material.upstreams.a ?? {}), expected, settings);
+  }
 });

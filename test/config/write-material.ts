@@ -18,6 +18,8 @@ export async function writeMaterial(owner: Owner, names: string[] = ['cr.example
     'edge.key': 'k'.repeat(48),
     'harbor-ca.crt': one.cert,
     'probe.secret': 'probe-password\n',
+    'replication.secret': 'replication-password\n',
+    'hook.secret': 'the secret of the hooks\n',
     'gcr-key.json': '{\n  "type": "service_account"\n}\n',
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);

@@ -63,6 +63,7 @@ export function libraryRoute(given: Partial<Route> = {}): Route {
     pull: [harbor, gcr],
     onAbsent: 'stop',
     staleTags: 'warn',
+    deletions: 'keep',
     anonymous: false,
     ...given,
   };

@@ -15,7 +15,7 @@ type RouteConfig = Parameters<typeof resolveRoute>[0];
 
 function config(given: Partial<RouteConfig>): RouteConfig {
   const pull = [{ upstream: 'harbor', replicate: false }];
-  return { prefix: '', pull, onAbsent: 'stop', staleTags: 'warn', anonymous: false, ...given };
+  return { prefix: '', pull, onAbsent: 'stop', staleTags: 'warn', deletions: 'keep', anonymous: false, ...given };
 }
 
 const prefixOf = (route: Route | undefined) => route && `${route.registry ?? ''}|${route.prefix}`;

@@ -21,6 +21,8 @@ export interface EdgeSettings {
   certificate?: MadeCertificate;
   /** What `auth.htpasswdFile` would hold: user -> bcrypt hash. */
   users?: Record<string, string>;
+  /** What `replication.hookSecretFile` would hold. */
+  hookSecret?: string;
 }
 
 /** One line of the log per request, as far as tests look at it. */
@@ -157,6 +159,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
       keys: settings.key ? [settings.key] : [],
       adminToken: undefined,
       passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },
+      hookSecret: settings.hookSecret,
       upstreams: settings.secrets ?? {},
     },
   };

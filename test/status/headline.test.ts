@@ -48,6 +48,7 @@ t.test('says that pulls fail, and which, before anything else', async (t) => {
     registry: 'docker.io',
     onAbsent: 'stop',
     staleTags: 'warn',
+    deletions: 'keep',
     anonymous: false,
     pull: [{ upstream: 'hub', replicate: false }],
   });
@@ -116,6 +117,7 @@ t.test('keeps to a few names', async (t) => {
       prefix,
       onAbsent: 'stop',
       staleTags: 'warn',
+      deletions: 'keep',
       anonymous: false,
       pull: [{ upstream: 'gcr', replicate: false }],
     }),

@@ -72,6 +72,7 @@ t.test('says null for what is not known, survives JSON, and hides credentials in
       registry: 'docker.io',
       onAbsent: 'next',
       staleTags: 'warn',
+      deletions: 'keep',
       anonymous: false,
       pull: [{ upstream: 'harbor', replicate: false }],
     }),

@@ -67,6 +67,7 @@ export const ROUTES = [
     push: 'harbor',
     onAbsent: 'stop',
     staleTags: 'warn',
+    deletions: 'keep',
     anonymous: false,
     pull: [
       { upstream: 'harbor', replicate: false },
