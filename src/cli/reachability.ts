@@ -1,5 +1,7 @@
 import type { UpstreamConfig } from '../config/schema.ts';
 import type { ReplicaView } from '../failover/view.ts';
+import { parseChallenges } from '../oci/challenge.ts';
+import type { UpstreamAnswer } from '../upstream/connection.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { asUpstreamError } from '../upstream/upstream-error.ts';
 
@@ -55,13 +57,15 @@ function stateFindings(subject: string, replica: ReplicaView, config: UpstreamCo
 
 /** Whether the edge's own credentials are accepted at all, canary or not. */
 async function credentialFindings(subject: string, upstream: Upstream, url: string): Promise<CheckFinding[]> {
-  if (typeof upstream.config.credentials === 'string') return [];
+  const { credentials } = upstream.config;
+  if (credentials === 'forward') return [];
   const signal = AbortSignal.timeout(upstream.config.deadlines.manifest);
   try {
     const answer = await upstream
       .connection(url)
       ?.send({ method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' });
     await answer?.body.dump({ limit: 16_384 });
+    if (credentials === 'none') return answer ? strangerFindings(subject, answer) : [];
     if (answer?.status === 200) return [{ level: 'ok', subject, message: 'the credentials are accepted' }];
     return [
       {
@@ -82,6 +86,20 @@ async function credentialFindings(subject: string, upstream: Upstream, url: stri
       },
     ];
   }
+}
+
+/** Of one that is shown nothing: it may give tokens to nobody in particular; Basic is for users only. */
+function strangerFindings(subject: string, { status, headers }: UpstreamAnswer): CheckFinding[] {
+  const schemes = parseChallenges(headers.joined('www-authenticate')).map(({ scheme }) => scheme);
+  if (status !== 401 || schemes.includes('bearer')) return [];
+  return [
+    {
+      level: 'warning',
+      subject,
+      message: 'it wants credentials, and its credentials are none: nothing can be pulled from it, or pushed',
+      remedy: 'give it { username, passwordFile }, or forward',
+    },
+  ];
 }
 
 const REMEDIES: [RegExp, string][] = [

@@ -42,6 +42,26 @@ t.test('a key that is missing is told once, with what it means in that mode', as
   }
 });
 
+t.test('one that wants credentials, and is to get none', async (t) => {
+  const users = [{ username: 'ann', password: 'x' }];
+  for (const [auth, count] of [
+    [{ scheme: 'basic', users }, 1],
+    [{ scheme: 'bearer', users }, 0],
+    [undefined, 0],
+  ] as const) {
+    const registry = await startLabRegistry(auth ? { auth: { ...auth, users: [...auth.users] } } : {});
+    t.teardown(() => registry.close());
+    const upstreams = { harbor: { urls: [registry.url], credentials: 'none' } };
+    const { findings } = await check(t, { routes, upstreams, keyFile: 'edge.key' });
+    const told = findings.filter(({ message }) => message.startsWith('it wants credentials'));
+    t.equal(told.length, count, auth?.scheme ?? 'open');
+    t.notOk(
+      findings.some(({ message }) => message === 'the credentials are accepted'),
+      'there are none',
+    );
+  }
+});
+
 t.test('delegate: the authority is asked how its users log in; nobody else is', async (t) => {
   const users = [{ username: 'ann', password: 'x' }];
   const bearer = await startLabRegistry({ auth: { scheme: 'bearer', users } });
