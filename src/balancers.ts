@@ -16,26 +16,28 @@ const QUIET_MS = 10_000;
 /**
  * What listeners are to know of the load balancers before them; undefined where those send no PROXY header.
  * @param networks those of `trustedProxies`, as they are when they are asked for
+ * @param now in milliseconds
  */
 export function balancersOf(
   { listen }: Config,
   networks: () => Networks | undefined,
   log: Logger,
+  now: () => number = () => performance.now(),
 ): ProxyTrust | undefined {
   if (!listen.proxyProtocol) return undefined;
   const kinds = new Map<ProxyRefusal, { quietUntil: number; unsaid: number }>();
   return {
     isProxy: (address) => networks()?.has(address) ?? false,
     onRefused: (refusal, address) => {
-      const now = performance.now();
-      const kind = kinds.get(refusal) ?? { quietUntil: 0, unsaid: 0 };
+      const at = now();
+      const kind = kinds.get(refusal) ?? { quietUntil: at, unsaid: 0 };
       kinds.set(refusal, kind);
-      if (now < kind.quietUntil) {
+      if (at < kind.quietUntil) {
         kind.unsaid += 1;
         return;
       }
       log.warn({ address, more: kind.unsaid }, `refused: ${SAID[refusal]}`);
-      Object.assign(kind, { quietUntil: now + QUIET_MS, unsaid: 0 });
+      Object.assign(kind, { quietUntil: at + QUIET_MS, unsaid: 0 });
     },
   };
 }

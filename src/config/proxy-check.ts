@@ -15,7 +15,8 @@ export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding[] {
 }
 
 /** Whoever is in `trustedProxies` may say who the client is, so that no client may be in there. */
-export function proxyWarnings({ listen, trustedProxies, auth }: Config): KeyFinding[] {
+export function proxyWarnings(config: Config): KeyFinding[] {
+  const { listen, trustedProxies, auth } = config;
   const everybody = trustedProxies.findIndex((text) => parseNetwork(text)?.bits === 0);
   if (everybody >= 0)
     return [
@@ -26,13 +27,31 @@ export function proxyWarnings({ listen, trustedProxies, auth }: Config): KeyFind
       },
     ];
   const within = trustedProxies.findIndex((text) => auth.anonymous.some((other) => contains(text, other)));
-  if (within < 0) return [];
+  if (within < 0) return peerWarnings(config);
   return [
+    ...peerWarnings(config),
     {
       path: ['trustedProxies', within],
       message: listen.proxyProtocol
         ? 'holds all of a network of auth.anonymous: clients there are taken for load balancers, and refused without a PROXY header'
         : 'holds all of a network of auth.anonymous: clients there may say that they are somebody else',
+      remedy: 'name the addresses of the load balancers only',
+    },
+  ];
+}
+
+/** Edges ask each other directly. Those given by name are not looked up here. */
+function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding[] {
+  if (!listen.proxyProtocol) return [];
+  const refused = peers.findIndex((peer) => {
+    const host = new URL(peer).hostname.replace(/^\[(.*)\]$/, '$1');
+    return trustedProxies.some((text) => contains(text, host));
+  });
+  if (refused < 0) return [];
+  return [
+    {
+      path: ['peers', refused],
+      message: 'is in trustedProxies: its questions come without a PROXY header and are refused',
       remedy: 'name the addresses of the load balancers only',
     },
   ];

@@ -49,6 +49,11 @@ export class ProxyGate {
     );
   }
 
+  /** Connections that it remembers the client of: those that were handed over and are open. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
   /** Cuts the connections that have not begun. */
   close(): void {
     for (const socket of this.#waiting) socket.destroy();

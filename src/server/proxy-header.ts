@@ -38,7 +38,7 @@ const V2_ADDRESS_BYTES = new Map([
 
 /** @param bytes all that has come so far: what more of them can change is only `incomplete` */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader {
-  if (beginsAs(bytes, V1_PREFIX)) return bytes.length < V1_PREFIX.length ? { kind: 'incomplete' } : parseText(bytes);
+  if (beginsAs(bytes, V1_PREFIX)) return parseText(bytes);
   if (beginsAs(bytes, V2_SIGNATURE)) return bytes.length < V2_FIXED ? { kind: 'incomplete' } : parseBinary(bytes);
   return { kind: 'absent' };
 }

@@ -222,6 +222,16 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     [/^warning trustedProxies\[0\]: .* may say that they are somebody else/],
   ],
   [
+    'peers among the load balancers that send headers',
+    {
+      listen: { proxyProtocol: true },
+      trustedProxies: ['fd00::/64'],
+      keyFile: 'edge.key',
+      peers: ['https://10.0.0.1', 'https://edge2.lan', 'https://[fd00::2]:8443'],
+    },
+    [/^warning peers\[2\]: is in trustedProxies/],
+  ],
+  [
     'load balancers among the clients, or beside them',
     { trustedProxies: ['10.0.0.5', '10.0.1.0/24'], auth: { anonymous: ['10.0.0.0/8', 'fd00::/8', '10.1.1.1'] } },
     [],

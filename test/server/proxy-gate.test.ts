@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import t from 'tap';
 import { ProxyGate } from '../../src/server/proxy-gate.ts';
+import { until } from '../helpers/until.ts';
 import { ask1, HEADERS, odd, over, session2, start, V1, V6 } from './balanced-listener.ts';
 import { connect2, request1, request2 } from './listener-harness.ts';
 import { makeCertificate } from './make-certificate.ts';
@@ -79,7 +80,12 @@ t.test('trust is asked for at each connection', async (t) => {
 t.test('only what came with the header passes through JavaScript on its way to TLS', async (t) => {
   const { key, cert } = await makeCertificate(['edge.test']);
   const server = createTlsServer({ key, cert });
-  new ProxyGate(server, { isProxy: () => true, onRefused: () => t.fail(), required: true, timeout: 10_000 });
+  const gate = new ProxyGate(server, {
+    isProxy: () => true,
+    onRefused: () => t.fail(),
+    required: true,
+    timeout: 10_000,
+  });
   let read = 0;
   let written = 0;
   server.on('connection', (socket: Socket) => {
@@ -104,4 +110,5 @@ t.test('only what came with the header passes through JavaScript on its way to T
   t.equal((await secure.toArray()).join('').length, 1_000_000);
   t.ok(read >= V1.length && read < 3000, `${read} bytes: header and ClientHello`);
   t.equal(written, 0);
+  await until(() => gate.size === 0, { what: () => 'nothing to be remembered of a closed connection' });
 });

@@ -84,6 +84,8 @@ const BAD: [name: string, header: Buffer | string][] = [
   ['the other end none', 'PROXY TCP4 203.0.113.9 10.0.0 4711 443\r\n'],
   ['IPv6 as IPv4', 'PROXY TCP4 2001:db8::7 fd00::1 4711 443\r\n'],
   ['IPv4 as IPv6', 'PROXY TCP6 203.0.113.9 10.0.0.1 4711 443\r\n'],
+  ['IPv4 to IPv6', 'PROXY TCP6 203.0.113.9 fd00::1 4711 443\r\n'],
+  ['IPv6 to IPv4', 'PROXY TCP4 2001:db8::7 10.0.0.1 4711 443\r\n'],
   ['families mixed', 'PROXY TCP6 2001:db8::7 10.0.0.1 4711 443\r\n'],
   ['a zone', 'PROXY TCP6 fe80::1%eth0 fd00::1 4711 443\r\n'],
   ['brackets', 'PROXY TCP6 [2001:db8::7] fd00::1 4711 443\r\n'],

@@ -95,7 +95,7 @@ t.test('a load balancer may try whether the port is open', async (t) => {
 });
 
 t.test('a header has its time, however it drips', async (t) => {
-  const { port, listener, counted } = await start(t, { timings: { handshake: 200 } });
+  const { port, listener, trust, counted } = await start(t, { timings: { handshake: 200 } });
   const silent = await connectPlain(t, port);
   t.equal(await answerOn(silent), '');
   await counted('proxyLate');
@@ -111,6 +111,9 @@ t.test('a header has its time, however it drips', async (t) => {
   await answerOn(stopped);
   await counted('tlsErrors');
   t.strictSame(odd(listener.counts), { proxyLate: 2, tlsErrors: 1 }, 'and the handshake has its own');
+  trust.balancer = false;
+  t.equal(await answerOn(await connectPlain(t, port)), '');
+  await counted('proxyLate', 3);
   await connections(listener, 0);
 });
 

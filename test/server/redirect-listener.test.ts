@@ -89,10 +89,15 @@ t.test('takes the PROXY headers of load balancers, and needs none', async (t) =>
   slow.write(request);
   t.match((await slow.toArray()).join(''), /^HTTP\/1\.1 308 /, 'in single bytes');
   t.equal(await say(port, 'PROXY TCP4 nonsense\r\n'), '');
+  const half = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  half.end('PROXY TCP4 203');
+  const ending = performance.now();
+  await half.toArray();
+  t.ok(performance.now() - ending < 5000, 'one that ends in the middle is over');
   balancer = false;
   t.equal(await say(port, header + request), '', 'of somebody else');
   t.equal(locationOf(await say(port, request)), 'https://cr.Example.io/v2/');
-  t.strictSame(refused, ['proxyMalformed', 'proxyUntrusted']);
+  t.strictSame(refused, ['proxyMalformed', 'proxyMalformed', 'proxyUntrusted']);
   const silent = net.connect(port, '127.0.0.1');
   await once(silent, 'connect');
   const closing = performance.now();
