@@ -56,6 +56,8 @@ interface Opening {
   /** Milliseconds. */
   lifetime: number;
   outage?: OutageGrant;
+  /** Whether a push was asked for that the authority could not be asked about. */
+  unasked?: boolean;
 }
 
 /**
@@ -147,14 +149,15 @@ export class DelegatedTokens implements Tokens {
     if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
     const lifetime = Math.min(this.#options.lifetime, OUTAGE_MS, left);
     const outage = { grant: 'remembered', detail } as const;
-    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage });
+    const unasked = wanted.some(({ onAuthority }) => onAuthority.actions.includes('push'));
+    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, unasked });
   }
 
   async #grant(
     login: Login,
     { offline }: TokenRequest,
     access: readonly (Wanted & { actions: string[] })[],
-    { authorization, others = {}, lifetime, outage }: Opening,
+    { authorization, others = {}, lifetime, outage, unasked = false }: Opening,
   ): Promise<TokenGrant> {
     const { box, service, refreshLifetime } = this.#options;
     const { user } = login;
@@ -166,6 +169,7 @@ export class DelegatedTokens implements Tokens {
       access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.name, actions })),
       expires: issued + lifetime,
       upstream: authorization,
+      ...(unasked ? { unasked } : {}),
       upstreams: access.flatMap(({ place, onAuthority }) => {
         const own = others[onAuthority.name];
         return own === undefined ? [] : [[place.name, own] as const];

@@ -17,10 +17,10 @@ export type Need = { deeds: readonly Deed[] } | 'named';
 
 /**
  * `upstream`: the user's own Authorization for the authority. `pushing`: its token is good for a push to the same repository, so that what
- * is read with it may decide what is pushed.
+ * is read with it may decide what is pushed. `unasked`: its token would be, if the authority could have been asked.
  */
 export type Permit =
-  | { user: string | undefined; upstream?: string; pushing?: true }
+  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true }
   | { refused: 'no-token' | 'invalid_token' }
   | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
 
@@ -68,8 +68,10 @@ export class Guard {
     const allowed = (deed: Deed) =>
       covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
     if (need === 'named') return who;
-    if (need.deeds.every(allowed))
-      return need.deeds.some((deed) => covers(access, pushOf(deed))) ? { ...who, pushing: true } : who;
+    if (need.deeds.every(allowed)) {
+      if (need.deeds.some((deed) => covers(access, pushOf(deed)))) return { ...who, pushing: true };
+      return opened.claims.unasked ? { ...who, unasked: true } : who;
+    }
     // Who logs in may do no less than who does not; the token for the authority opens nothing there.
     return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope', ...who };
   }

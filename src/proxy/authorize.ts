@@ -33,6 +33,7 @@ export async function authorize(
   exchange.user = permit.user;
   exchange.clientAuthorization = permit.upstream;
   exchange.pushing = permit.pushing === true;
+  exchange.unasked = permit.unasked === true;
   if (permit.user !== undefined) exchange.notes.user = permit.user;
 }
 

@@ -23,6 +23,8 @@ export class Exchange {
   clientAuthorization: string | undefined;
   /** Its token is good for a push to the repository that it reads: what it reads must be what the push upstream has. */
   pushing = false;
+  /** The client is about to push, and the upstream that decides could not be asked whether it may. */
+  unasked = false;
   /** Who it is, where the edge asks; undefined: nobody in particular. */
   user: string | undefined;
   readonly startedAt = Date.now();
