@@ -10,7 +10,7 @@ export interface Call {
   /** Path and query as sent. */
   path: string;
   headers: Record<string, string>;
-  body?: string | undefined;
+  body?: string | Buffer | Readable | undefined;
   signal: AbortSignal;
 }
 

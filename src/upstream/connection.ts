@@ -1,14 +1,17 @@
+import { Readable } from 'node:stream';
 import tls from 'node:tls';
-import type { CredentialsConfig, UpstreamConfig } from '../config/schema.ts';
-import { Authorizer, type StaticUser } from './authorizer.ts';
+import type { UpstreamConfig } from '../config/schema.ts';
+import { Authorizer } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
 import { checkCredentials } from './credential-check.ts';
 import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
+import { staticUser } from './static-user.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
 import { fetchToken } from './token-service.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { UpstreamError } from './upstream-error.ts';
+import type { UpstreamWrite } from './upstream-write.ts';
 import { UserTokens } from './user-tokens.ts';
 
 /** A request to an upstream URL in the upstream's own names. */
@@ -79,10 +82,10 @@ export class Connection {
     this.#streams = new Streams(this.#client, this.url, { ca, foreignCa, connectMs, connections, network });
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
-    const own = userOf(config.credentials, secrets.password);
+    const own = staticUser(config.credentials, secrets.password);
     this.#own = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
     const probeUser =
-      config.probe.credentials === undefined ? own : userOf(config.probe.credentials, secrets.probePassword);
+      config.probe.credentials === undefined ? own : staticUser(config.probe.credentials, secrets.probePassword);
     this.#probes = new Authorizer(this.url, probeUser, ask);
   }
 
@@ -94,6 +97,27 @@ export class Connection {
   /** The same for a body that is long: it is streamed. Once the head is there the signal does nothing more. */
   async stream(call: UpstreamCall): Promise<UpstreamStream> {
     return this.#asOwn(this.#streams, call);
+  }
+
+  /**
+   * With the connection's own credentials; redirects are not followed.
+   * @throws UpstreamError; or the signal's reason
+   */
+  async write({ method, at, headers, body, scopes, signal }: UpstreamWrite): Promise<Answer> {
+    const url = typeof at === 'string' ? new URL(this.#base + at, this.url) : at;
+    if (url.origin !== this.url.origin)
+      throw new UpstreamError('redirect-host', `an upload was to go on at ${url.host}, which is another host`);
+    const send = async () => {
+      const authorization = await this.authorizationAhead(scopes, undefined, signal);
+      const shown = authorization === undefined ? headers : { ...headers, authorization };
+      const answer = await this.#client.send({ method, path: url.pathname + url.search, headers: shown, body, signal });
+      if (answer.status === 401) this.refusedAhead(answer.headers.joined('www-authenticate'), scopes);
+      return answer;
+    };
+    const answer = await send();
+    if (answer.status !== 401 || body instanceof Readable) return answer;
+    await answer.body.dump({ limit: 65_536, signal });
+    return send();
   }
 
   /** The same with the credentials of the probe; redirects as clients get them. */
@@ -221,9 +245,4 @@ export class Connection {
     }
     return { ...answer, redirected: hops > 0, url };
   }
-}
-
-function userOf(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {
-  if (typeof credentials === 'string') return undefined;
-  return { username: credentials.username, password: password ?? '', realmHosts: credentials.realmHosts };
 }

@@ -1,0 +1,94 @@
+import { isDigest } from './reference.ts';
+
+/** What a manifest says of another piece of content (image-spec "OCI Content Descriptors"). */
+export interface Descriptor {
+  mediaType: string;
+  digest: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** What has to be there before a manifest may be. */
+export interface ManifestContent {
+  mediaType: string;
+  /** Manifests that an index lists. */
+  children: Descriptor[];
+  /** Configuration, layers and blobs of artifacts, each once. */
+  blobs: Descriptor[];
+  /** What the manifest is about, where it says so; it need not be there. */
+  subject: Descriptor | undefined;
+}
+
+/** `problem`: why it is none that can be copied, for the operator. */
+export type ManifestReading = ManifestContent | { problem: string };
+
+const INDEXES = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
+const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
+/** Layers that are fetched from elsewhere by their `urls`, and that no registry has to have. */
+const FOREIGN = /\.foreign\.|\.nondistributable\./;
+const MAX_DESCRIPTORS = 10_000;
+
+/** Everything that a manifest may be, for the Accept header of who wants it as it is. */
+export const MANIFEST_TYPES = [
+  'application/vnd.oci.image.manifest.v1+json',
+  ...INDEXES,
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.oci.artifact.manifest.v1+json',
+];
+
+/** Reads a manifest or an index. @param contentType as it was sent; the content's own `mediaType` goes first */
+export function readManifestContent(bytes: Uint8Array, contentType: string | undefined): ManifestReading {
+  const manifest = parse(bytes);
+  if (!manifest) return { problem: 'it is no JSON object' };
+  const sent = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
+  const mediaType = typeof manifest.mediaType === 'string' ? manifest.mediaType : sent;
+  if (manifest.schemaVersion === 1 || SCHEMA_1.test(mediaType))
+    return { problem: 'it is a schema 1 manifest, which registries take no more; push the image anew' };
+  try {
+    const children = list(manifest.manifests).map(descriptor);
+    const config = manifest.config === undefined ? [] : [descriptor(manifest.config)];
+    const blobs = [...config, ...[...list(manifest.layers), ...list(manifest.blobs)].map(descriptor)];
+    const subject = manifest.subject === undefined ? undefined : descriptor(manifest.subject);
+    const known = mediaType === '' ? (children.length > 0 ? INDEXES[0] : MANIFEST_TYPES[0]) : mediaType;
+    return { mediaType: known ?? '', children: each(children), blobs: each(blobs).filter(isKept), subject };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function isKept({ mediaType }: Descriptor): boolean {
+  return !FOREIGN.test(mediaType);
+}
+
+function each(descriptors: readonly Descriptor[]): Descriptor[] {
+  return [...new Map(descriptors.map((one) => [one.digest, one])).values()];
+}
+
+/** @throws Error whose message says what it is not */
+function descriptor(value: unknown): Descriptor {
+  const { digest, size, mediaType } =
+    typeof value === 'object' && value !== null ? ({ ...value } as Record<string, unknown>) : {};
+  if (typeof digest !== 'string' || !isDigest(digest)) throw new Error('a part of it is named by no digest');
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw new Error(`the size of ${digest.slice(0, 19)} is no number of bytes`);
+  return { digest, size, mediaType: typeof mediaType === 'string' ? mediaType : '' };
+}
+
+function list(value: unknown): unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new Error('a list in it is none');
+  if (value.length > MAX_DESCRIPTORS) throw new Error(`it has more than ${MAX_DESCRIPTORS} parts`);
+  return value;
+}
+
+function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const content: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof content === 'object' && content !== null && !Array.isArray(content) ? { ...content } : undefined;
+  } catch {
+    return undefined;
+  }
+}

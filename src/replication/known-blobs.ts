@@ -1,0 +1,50 @@
+import { LRUCache } from 'lru-cache';
+
+const MAX_BLOBS = 200_000;
+/** Of each blob; one would do for a mount, but may have been deleted since. */
+const MAX_REPOSITORIES = 8;
+
+/** Which blobs a registry is known to have, and which are on their way to it. */
+export class KnownBlobs {
+  /** Digest -> repositories, the one that was noted last is the last. */
+  readonly #places = new LRUCache<string, Set<string>>({ max: MAX_BLOBS });
+  readonly #coming = new Map<string, Promise<unknown>>();
+
+  has(repository: string, digest: string): boolean {
+    return this.#places.get(digest)?.has(repository) ?? false;
+  }
+
+  /** A repository that it could be mounted from. */
+  placeOf(digest: string): string | undefined {
+    return [...(this.#places.get(digest) ?? [])].at(-1);
+  }
+
+  note(repository: string, digest: string): void {
+    const places = this.#places.get(digest) ?? new Set();
+    places.delete(repository);
+    places.add(repository);
+    for (const oldest of places) {
+      if (places.size <= MAX_REPOSITORIES) break;
+      places.delete(oldest);
+    }
+    this.#places.set(digest, places);
+  }
+
+  /** What was known of a blob turned out to be wrong. */
+  forget(digest: string): void {
+    this.#places.delete(digest);
+  }
+
+  /** Does something about a blob while nobody else does anything about the same. */
+  async alone<T>(digest: string, work: () => Promise<T>): Promise<T> {
+    for (let other = this.#coming.get(digest); other; other = this.#coming.get(digest))
+      await other.catch(() => undefined);
+    const done = work();
+    this.#coming.set(digest, done);
+    try {
+      return await done;
+    } finally {
+      this.#coming.delete(digest);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { upstreamSchema } from '../../src/config/upstream-schema.ts';
+import { Patience } from '../../src/replication/patience.ts';
+import { RemoteRegistry } from '../../src/replication/remote-registry.ts';
+import { Connection } from '../../src/upstream/connection.ts';
+import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
+import { Resolver } from '../../src/upstream/resolver.ts';
+import type { Owner } from './temporary-folder.ts';
+
+export interface RemoteOptions {
+  credentials?: { username: string; password: string };
+  /** Milliseconds of the first pause after a failure. Default 1. */
+  pause?: number;
+  /** Milliseconds in which something is tried again. Default 5000. */
+  limit?: number;
+}
+
+/** A registry as copying sees it. */
+export function remoteRegistry(owner: Owner, name: string, url: string, options: RemoteOptions = {}): RemoteRegistry {
+  const { credentials, pause = 1, limit = 5000 } = options;
+  const config = upstreamSchema.parse({
+    urls: [url],
+    ...(credentials ? { credentials: { username: credentials.username, passwordFile: 'x' } } : {}),
+  });
+  const secrets = credentials ? { password: credentials.password } : {};
+  const connection = new Connection(url, config, secrets, { resolver: new Resolver(), pool: new BufferPool() });
+  owner.teardown(() => connection.close());
+  return new RemoteRegistry(name, connection, new Patience({ pause, longestPause: 50, limit }));
+}
