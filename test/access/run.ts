@@ -11,6 +11,7 @@ const USAGE = `Runs real clients through every mode of \`auth\` and every outage
   npm run access-table                                        all of it, in about 15 minutes
   npm run access-table -- --record                            and writes docs/authentication.md and test/access/recorded.json
   npm run access-table -- --mode GitLab --client skopeo       a part: modes by a word of their name, clients by name
+  npm run access-table -- --verbose                           and what each client said
 `;
 
 /** Cleans up as a test does: last said, first done. */
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
       record: { type: 'boolean', default: false },
       mode: { type: 'string', default: '' },
       client: { type: 'string', multiple: true, default: Object.keys(CLIENTS) },
+      verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -51,7 +53,7 @@ async function main(): Promise<void> {
     const cleanup = new Cleanup();
     const onRow = (row: Row) => {
       rows.push(row);
-      if (!tell(row, JSON.stringify(expectedCell(mode, row.state)))) wrong += 1;
+      if (!tell(row, JSON.stringify(expectedCell(mode, row.state)), values.verbose)) wrong += 1;
     };
     await runMode(cleanup, mode, { clients: values.client, onRow }).finally(() => cleanup.run());
   }
@@ -61,13 +63,15 @@ async function main(): Promise<void> {
 }
 
 /** @returns whether the cell is what it should be */
-function tell({ mode, client, state, cell, said }: Row, expected: string): boolean {
+function tell({ mode, client, state, cell, said }: Row, expected: string, verbose: boolean): boolean {
   const is = JSON.stringify(cell);
-  process.stdout.write(`${is === expected ? 'ok    ' : 'NOT OK'} ${mode}, ${client}, ${state}: ${is}\n`);
-  if (is === expected) return true;
-  process.stdout.write(`       expected ${expected}\n`);
-  for (const [what, words] of Object.entries(said)) process.stdout.write(`       ${what}: ${words.slice(0, 500)}\n`);
-  return false;
+  const right = is === expected;
+  process.stdout.write(`${right ? 'ok    ' : 'NOT OK'} ${mode}, ${client}, ${state}: ${is}\n`);
+  if (!right) process.stdout.write(`       expected ${expected}\n`);
+  if (right && !verbose) return true;
+  for (const [what, words] of Object.entries(said))
+    process.stdout.write(`       ${what}: ${words.slice(0, 1000).replaceAll('\n', '\n         ')}\n`);
+  return right;
 }
 
 await main();

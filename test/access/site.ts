@@ -55,6 +55,8 @@ export async function startAccessSite(owner: Owner, start: (owner: Owner) => Pro
   const fallback = await startRegistry(owner);
   cloud.front.before(fallback.address);
   const images = { open: await seed('open'), closed: await seed('closed') };
+  // A repository that is pushed to.
+  await seed('made');
   await seed('canary', 'latest');
   const certificate = await writeCertificate(owner);
   const folder = temporaryFolder(owner);

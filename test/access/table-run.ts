@@ -87,7 +87,7 @@ async function cellOf(
   const deeds = {
     pull: [bob, () => client.tryPull(image('open:v1'))],
     other: [bob, () => client.tryPull(image('closed:v1'))],
-    push: [alice, () => client.tryPush(made.folder, image(`made-${client.name}:${state}`))],
+    push: [alice, () => client.tryPush(made.folder, image(`made:${client.name}-${state}`))],
     wrong: [mallory, () => client.tryPull(image('open:v1'))],
   } as const;
   const cell: Partial<Cell> = {};
