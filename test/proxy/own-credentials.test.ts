@@ -9,7 +9,6 @@ import type { Owner } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
 const MANIFEST = '/v2/library/app/manifests/1';
-const SCOPE = 'repository:library/app:pull,push,delete';
 
 /** An edge with users of its own, before registries that want some of theirs; `robot` is the edge's at harbor. */
 async function start(owner: Owner, scheme: LabAuth['scheme'], more: { probe?: object; credentials?: unknown } = {}) {
@@ -28,11 +27,17 @@ async function start(owner: Owner, scheme: LabAuth['scheme'], more: { probe?: ob
     config: { auth: { mode: 'htpasswd', htpasswdFile: 'x', access: { '*': ['** pull,push,delete'] } } },
   });
   const client = site.edge.http1();
-  const given = await client.ask(`/auth/token?service=edge.test&scope=${SCOPE}`, {
-    headers: { authorization: basic('ann', 'a') },
-  });
-  const headers = { authorization: bearer(given) };
-  return { site, robot, ask: (path: string, method = 'GET') => client.ask(path, { method, headers }) };
+  const tokenFor = async (actions: string) => {
+    const query = `service=edge.test&scope=repository:library/app:${actions}`;
+    return bearer(await client.ask(`/auth/token?${query}`, { headers: { authorization: basic('ann', 'a') } }));
+  };
+  // What is read with a token for a push is read from the push upstream alone.
+  const [reading, writing] = [await tokenFor('pull'), await tokenFor('pull,push,delete')];
+  const ask = (path: string, method = 'GET') => {
+    const authorization = method === 'GET' || method === 'HEAD' ? reading : writing;
+    return client.ask(path, { method, headers: { authorization } });
+  };
+  return { site, robot, ask };
 }
 
 type Ask = (path: string, method?: string) => ReturnType<Client['ask']>;
