@@ -12,6 +12,8 @@ export interface RegistryOptions {
   cache?: boolean;
   /** Its configuration's `auth`. Default: open. */
   auth?: object;
+  /** Endpoint that it tells of what happens (distribution's `notifications`). Default: none. */
+  notify?: { url: string; authorization: string };
 }
 
 /** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
@@ -22,14 +24,16 @@ export class Registry {
   readonly #logFile: string;
   readonly #cache: boolean;
   readonly #auth: object | undefined;
+  readonly #notify: RegistryOptions['notify'];
   #port = 0;
 
-  constructor(owner: Owner, { cache = true, auth }: RegistryOptions = {}) {
+  constructor(owner: Owner, { cache = true, auth, notify }: RegistryOptions = {}) {
     const folder = temporaryFolder(owner);
     this.#configFile = join(folder, 'config.yml');
     this.#logFile = join(folder, 'registry.log');
     this.#cache = cache;
     this.#auth = auth;
+    this.#notify = notify;
     this.storage = new RegistryStorage(join(folder, 'storage'));
     this.#program = new Program(owner, {
       command: tool('docker-registry'),
@@ -94,8 +98,20 @@ export class Registry {
       },
       http: { addr: `127.0.0.1:${this.#port}` },
       ...(this.#auth === undefined ? {} : { auth: this.#auth }),
+      ...(this.#notify === undefined ? {} : { notifications: { endpoints: [endpointOf(this.#notify)] } }),
     };
   }
+}
+
+function endpointOf({ url, authorization }: NonNullable<RegistryOptions['notify']>): object {
+  return {
+    name: 'edge',
+    url,
+    headers: { Authorization: [authorization] },
+    timeout: '1s',
+    threshold: 3,
+    backoff: '100ms',
+  };
 }
 
 export async function startRegistry(owner: Owner, options?: RegistryOptions): Promise<Registry> {

@@ -1,0 +1,14 @@
+/**
+ * Word that something may have changed on a push upstream. It may come twice, late, out of order or not at all: who acts on it looks at
+ * the source first.
+ */
+export interface Hint {
+  /** In the push upstream's own names. */
+  repository: string;
+  /** Tag or digest. With `delete` the digest may be that of a blob: distribution says which only of what is pushed. */
+  reference: string;
+  kind: 'push' | 'delete';
+  from: 'edge' | 'harbor' | 'distribution';
+  /** The push upstream, where it is known; hooks do not say which one they are from. */
+  upstream?: string;
+}

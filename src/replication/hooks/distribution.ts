@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
+import type { Hint } from '../hint.ts';
+import { fitting, jsonOf } from './payload.ts';
+
+/** Docker-registry sends them one by one; others gather some. */
+const MAX_EVENTS = 1000;
+/** Blobs have events too. */
+const MANIFEST = /^application\/vnd\.(docker\.distribution\.manifest\.|oci\.(image|artifact)\.(manifest|index)\.)/;
+
+const envelope = z.object({
+  events: z
+    .array(z.object({ action: z.string(), target: z.object({ mediaType: z.string().optional() }).loose() }))
+    .max(MAX_EVENTS),
+});
+
+const target = z.object({
+  repository: z.string().refine(isRepository),
+  digest: z.string().refine(isDigest).optional(),
+  tag: z.string().refine(isTag).optional(),
+});
+
+/**
+ * Reads notifications of distribution (docker-registry), `events.v1+json` and `events.v2+json`. What is neither a push nor a deletion, or
+ * of a blob, is fine, and no hint. @throws OciError
+ */
+export function readDistributionHook(text: string): Hint[] {
+  const { events } = fitting(jsonOf(text), envelope, '');
+  const hints = new Map<string, Hint>();
+  for (const [index, event] of events.entries()) {
+    const { action, target: what } = event;
+    if (action !== 'push' && action !== 'delete') continue;
+    // A deletion has no media type, whatever was deleted.
+    const unspecified = action === 'delete' && what.mediaType === undefined;
+    if (!unspecified && !MANIFEST.test(what.mediaType ?? '')) continue;
+    const { repository, tag, digest } = fitting(what, target, `events.${index}.target`);
+    const reference = tag ?? digest;
+    // A whole repository was deleted: what that means for copies is for the next comparison of both sides.
+    if (reference === undefined) continue;
+    hints.set(`${action} ${repository} ${reference}`, { repository, reference, kind: action, from: 'distribution' });
+  }
+  return [...hints.values()];
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
+import type { Hint } from '../hint.ts';
+import { fitting, jsonOf } from './payload.ts';
+
+const MAX_RESOURCES = 1000;
+
+const KINDS: ReadonlyMap<string, Hint['kind']> = new Map([
+  ['PUSH_ARTIFACT', 'push'],
+  ['harbor.artifact.pushed', 'push'],
+  ['DELETE_ARTIFACT', 'delete'],
+  ['harbor.artifact.deleted', 'delete'],
+]);
+
+const envelope = z.object({ type: z.string(), specversion: z.string().optional() }).loose();
+
+const artifacts = z.object({
+  repository: z.object({ repo_full_name: z.string().refine(isRepository) }),
+  resources: z
+    .array(
+      z
+        .object({ digest: z.string().refine(isDigest), tag: z.string().default('') })
+        // What has no tag has its digest in place of one.
+        .refine(({ digest, tag }) => tag === '' || tag === digest || isTag(tag)),
+    )
+    .min(1)
+    .max(MAX_RESOURCES),
+});
+
+/**
+ * Reads a webhook of Harbor, in its default format or as a CloudEvent (structured mode). What is neither a push nor a deletion is fine, and
+ * no hint. @throws OciError
+ */
+export function readHarborHook(text: string): Hint[] {
+  const event = fitting(jsonOf(text), envelope, '');
+  const kind = KINDS.get(event.type);
+  if (kind === undefined) return [];
+  const place = event.specversion === undefined ? 'event_data' : 'data';
+  const { repository, resources } = fitting(event[place], artifacts, place);
+  const references = resources.flatMap(({ digest, tag }) => {
+    const tags = tag === '' || tag === digest ? [] : [tag];
+    // An artifact that is deleted takes its tags with it, of which Harbor names one.
+    if (kind === 'delete') return [digest, ...tags];
+    return tags.length > 0 ? tags : [digest];
+  });
+  return [...new Set(references)].map((reference) => ({
+    repository: repository.repo_full_name,
+    reference,
+    kind,
+    from: 'harbor',
+  }));
+}
