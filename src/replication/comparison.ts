@@ -1,0 +1,113 @@
+import PQueue from 'p-queue';
+import type { RemoteRegistry, RemoteTag } from './remote-registry.ts';
+
+/** One repository on two registries, in the names of each. */
+export interface RepositoryPair {
+  source: string;
+  target: string;
+}
+
+/** A tag of the source, or of the target alone. */
+export interface ComparedTag {
+  tag: string;
+  /**
+   * same: both are at one digest. differs: they are not. missing: the target has no such tag. surplus: only the target has it. Digests are
+   * told where they had to be looked at.
+   */
+  state: 'same' | 'differs' | 'missing' | 'surplus';
+  sourceDigest: string | undefined;
+  targetDigest: string | undefined;
+}
+
+export interface ComparedRepository {
+  repository: RepositoryPair;
+  tags: ComparedTag[];
+}
+
+export interface ComparisonOptions {
+  source: RemoteRegistry;
+  target: RemoteRegistry;
+  /** Requests under way at once, of both registries together. Default 16. */
+  atOnce?: number;
+  /** Which tags count. Default: all. */
+  isWanted?: (tag: string) => boolean;
+}
+
+const AT_ONCE = 16;
+/** Repositories that are looked at ahead of the one that is told. */
+const AHEAD = 4;
+
+/**
+ * Holds two registries against each other by digest, one repository after the other, so that memory does not grow with them. One list a
+ * repository and side where the registry tells digests with it; else a HEAD for each tag that both have.
+ */
+export class Comparison {
+  readonly #source: RemoteRegistry;
+  readonly #target: RemoteRegistry;
+  readonly #isWanted: (tag: string) => boolean;
+  readonly #queue: PQueue;
+
+  constructor({ source, target, atOnce = AT_ONCE, isWanted = () => true }: ComparisonOptions) {
+    this.#source = source;
+    this.#target = target;
+    this.#isWanted = isWanted;
+    this.#queue = new PQueue({ concurrency: atOnce });
+  }
+
+  /** In the order of `repositories`. @throws CopyError, UpstreamError; the signal's reason */
+  async *over(
+    repositories: AsyncIterable<RepositoryPair> | Iterable<RepositoryPair>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ComparedRepository> {
+    const ahead: Promise<ComparedRepository>[] = [];
+    for await (const repository of repositories) {
+      const compared = this.compare(repository, signal);
+      // Whoever stops before its turn is not to be told.
+      compared.catch(() => undefined);
+      ahead.push(compared);
+      const first = ahead.length > AHEAD ? ahead.shift() : undefined;
+      if (first) yield await first;
+    }
+    for (const compared of ahead) yield await compared;
+  }
+
+  /** @throws CopyError, UpstreamError; the signal's reason */
+  async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
+    const listed = (registry: RemoteRegistry, name: string) =>
+      this.#queue.add(() => registry.tags(name, signal), { signal });
+    const [here, there] = await Promise.all([
+      listed(this.#source, repository.source),
+      listed(this.#target, repository.target),
+    ]);
+    const targets = new Map(there.map((one) => [one.tag, one]));
+    const compared = here
+      .filter(({ tag }) => this.#isWanted(tag))
+      .map((one) => this.#tag(repository, one, targets.get(one.tag), signal));
+    const known = new Set(here.map(({ tag }) => tag));
+    const surplus = there
+      .filter(({ tag }) => this.#isWanted(tag) && !known.has(tag))
+      .map(
+        ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
+      );
+    return { repository, tags: [...(await Promise.all(compared)), ...surplus] };
+  }
+
+  async #tag(
+    repository: RepositoryPair,
+    { tag, digest }: RemoteTag,
+    there: RemoteTag | undefined,
+    signal: AbortSignal,
+  ): Promise<ComparedTag> {
+    if (!there) return { tag, state: 'missing', sourceDigest: digest, targetDigest: undefined };
+    const look = (registry: RemoteRegistry, name: string, known: string | undefined) =>
+      known ?? this.#queue.add(() => registry.digestOf(name, tag, signal), { signal });
+    const [sourceDigest, targetDigest] = await Promise.all([
+      look(this.#source, repository.source, digest),
+      look(this.#target, repository.target, there.digest),
+    ]);
+    // It was deleted between the list and the look.
+    if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest, targetDigest };
+    if (sourceDigest === undefined) return { tag, state: 'surplus', sourceDigest, targetDigest };
+    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
+  }
+}
