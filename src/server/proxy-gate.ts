@@ -49,9 +49,9 @@ export class ProxyGate {
     );
   }
 
-  /** Connections that it remembers the client of: those that were handed over and are open. */
+  /** Connections that it keeps something of: those whose header has not come, and those that are open. */
   get size(): number {
-    return this.#clients.size;
+    return this.#waiting.size + this.#clients.size;
   }
 
   /** Cuts the connections that have not begun. */
