@@ -40,6 +40,7 @@ export class Authorizer {
   readonly #tokens = new NodeCache({ useClones: false, maxKeys: MAX_TOKENS, checkperiod: 120 });
   readonly #pending = new Map<string, Promise<string>>();
   #challenge: Challenge | undefined;
+  #grantedAt = Number.NEGATIVE_INFINITY;
 
   constructor(upstream: URL, user: StaticUser | undefined, fetch: FetchToken) {
     this.#upstream = upstream;
@@ -50,6 +51,11 @@ export class Authorizer {
   /** Whether there is no user to ask for. */
   get anonymous(): boolean {
     return this.#user === undefined;
+  }
+
+  /** When a token was given for a request; epoch milliseconds. */
+  get grantedAt(): number {
+    return this.#grantedAt;
   }
 
   /** Whether it is known how the upstream wants to be asked. */
@@ -132,6 +138,7 @@ export class Authorizer {
     const renewed = this.#request(challenge, scopes)
       .then(
         (token) => {
+          this.#grantedAt = Date.now();
           this.#remember(key, token);
           return token.value;
         },

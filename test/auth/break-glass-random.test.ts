@@ -15,7 +15,10 @@ import { asked, Clock, deedOf, hashOf, LIFETIME, login, outside, SECRET, SERVICE
 const LASTS = 300_000;
 const SKEW = 60_000;
 const HASHES = { 'hal@break-glass': await hashOf('axe'), 'eve@break-glass': await hashOf('saw') };
-const RULES: Record<string, string[]> = { 'hal@break-glass': ['a pull,push,delete', 'b push', 'd pull'], '*': ['c pull'] };
+const RULES: Record<string, string[]> = {
+  'hal@break-glass': ['a pull,push,delete', 'b push', 'd pull'],
+  '*': ['c pull'],
+};
 /** Of them `d` leads nowhere that the authority has a say in. */
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 
