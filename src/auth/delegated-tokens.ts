@@ -60,6 +60,9 @@ interface Opening {
   unasked?: boolean;
 }
 
+/** The least that clients take a token to last. */
+const MIN_LIFETIME_MS = 60_000;
+
 /**
  * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
  * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
@@ -125,7 +128,9 @@ export class DelegatedTokens implements Tokens {
       const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (newly && action === 'pull'));
       return actions.length > 0 ? [{ ...one, actions }] : [];
     });
-    const lifetime = Math.min(this.#options.lifetime, (expiresIn ?? Number.POSITIVE_INFINITY) * 1000);
+    const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
+    // In an outage the token itself is what is remembered.
+    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(grants.keepMs, MIN_LIFETIME_MS));
     return this.#grant(login, request, access, { authorization, others, lifetime });
   }
 

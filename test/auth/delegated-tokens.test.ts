@@ -12,7 +12,7 @@ const ANN = login('ann', 'secret');
 type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
 
 /** What the authority says next: nothing, in an outage. */
-function made() {
+function made(remember = 86_400_000) {
   const state: { says: UserAnswer | undefined } = { says: undefined };
   const box = new TokenBox([SECRET]);
   const tokens = new DelegatedTokens({
@@ -21,7 +21,7 @@ function made() {
       return state.says;
     },
     authority: 'primary',
-    grants: new Grants([SECRET], 86_400_000, { now: () => Date.now(), learn: () => true }),
+    grants: new Grants([SECRET], remember, { now: () => Date.now(), learn: () => true }),
     box,
     failures: new FailureLimit(),
     service: SERVICE,
@@ -31,7 +31,9 @@ function made() {
   });
   const guard = new Guard({ basis: () => 'delegated', may: () => true }, box, SERVICE);
   /** What of these scopes is granted, or why nothing is. */
-  const ask = async (scopes: string): Promise<{ token: string; scope: string } | { refused: string }> =>
+  const ask = async (
+    scopes: string,
+  ): Promise<{ token: string; scope: string; expiresIn: number } | { refused: string }> =>
     tokens.answer(asked(ANN, scopes), outside);
   return { state, guard, ask };
 }
@@ -81,4 +83,20 @@ t.test('what was granted is not forgotten because it cannot be found now', async
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { scope: 'repository:a:pull' });
   t.match(await ask('repository:b:pull'), { refused: 'unavailable' }, 'what was withheld is forgotten');
+});
+
+t.test('no token outlives what is remembered, by more than a minute', async (t) => {
+  const rows: [remember: number, upstream: number | undefined, seconds: number][] = [
+    [86_400_000, 1800, 1800],
+    [86_400_000, undefined, 3600],
+    [600_000, undefined, 600],
+    [600_000, 300, 300],
+    [1000, 1800, 60],
+    [0, undefined, 60],
+  ];
+  for (const [remember, expiresIn, seconds] of rows) {
+    const { state, ask } = made(remember);
+    state.says = says(['repository:inner/a:pull'], { expiresIn });
+    t.match(await ask('repository:a:pull'), { expiresIn: seconds }, `${remember} ms, ${expiresIn} s`);
+  }
 });
