@@ -1,0 +1,58 @@
+import type { CoverageSum, RepositoryCoverage } from './coverage.ts';
+
+/** What the last whole comparison of a way came to. Times are epoch milliseconds. */
+export interface ReconcileView {
+  at: number;
+  tookMs: number;
+  repositories: number;
+  tags: number;
+  /** Tags that were not as on the push upstream, and were queued. */
+  gaps: number;
+  /** Why it did not come to its end; undefined: it did. */
+  failed: string | undefined;
+}
+
+/** Something that could not be copied yet. */
+export interface FailureView {
+  /** As clients name it. */
+  repository: string;
+  reference: string;
+  since: number;
+  at: number;
+  tries: number;
+  reason: string;
+  /** Whether it is tried again by itself before the next reconcile. */
+  passing: boolean;
+}
+
+/** One way of copying: a route, from its push upstream to one of the others. */
+export interface CopyRouteView {
+  name: string;
+  prefix: string;
+  registry: string | undefined;
+  source: string;
+  target: string;
+  /** Milliseconds for which the oldest known gap has been one; 0: none is known. */
+  lagMs: number;
+  /** Tasks that wait or are being done. */
+  queued: number;
+  failures: FailureView[];
+  /** Undefined: none ended yet. */
+  reconcile: ReconcileView | undefined;
+  /** A comparison is under way. */
+  reconciling: boolean;
+  coverage: CoverageSum;
+  gaps: RepositoryCoverage[];
+}
+
+export interface ReplicationView {
+  /** Whether this edge copies now. */
+  active: boolean;
+  /** Why, or why not. */
+  reason: string;
+  copied: number;
+  failed: number;
+  /** Hints that there was no room for; reconcile makes them good. */
+  dropped: number;
+  routes: CopyRouteView[];
+}

@@ -1,0 +1,181 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '../config/schema.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { CanaryState, UpstreamView } from '../failover/view.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { UpstreamError } from '../upstream/upstream-error.ts';
+import { Bandwidth } from './bandwidth.ts';
+import { CopyError } from './copy-error.ts';
+import { type CopyRoute, copyRoutes } from './copy-route.ts';
+import type { CopyTask } from './copy-task.ts';
+import type { Hint } from './hint.ts';
+import { ImageCopy } from './image-copy.ts';
+import { hasAddress } from './own-address.ts';
+import type { RemoteRegistry } from './remote-registry.ts';
+import type { ReplicationView } from './replication-view.ts';
+import { RouteReplication } from './route-replication.ts';
+import { type FailedTask, TaskQueue } from './task-queue.ts';
+
+export interface ReplicatorOptions {
+  routes: readonly Route[];
+  config: Config['replication'];
+  /** An upstream as copying sees it, at one of its URLs that is well. */
+  registry: (upstream: string) => RemoteRegistry;
+  view: (upstream: string) => UpstreamView;
+  /** Whether the upstream sees its storage now. */
+  confirmCanary: (upstream: string) => Promise<CanaryState>;
+  ledger: Ledger;
+  onFailure: (failed: FailedTask) => void;
+  /** Told of each comparison that ended, and of why one did not. */
+  onReconcile: (route: string, outcome: string, failed: boolean) => void;
+  random?: () => number;
+}
+
+/** How often it is looked whether there is something to do by now, in milliseconds. */
+const TICK_MS = 1000;
+/** Transfers of clients of those that an upstream may have, above which copies wait. */
+const BUSY_SHARE = 0.5;
+
+/** Keeps fallbacks in step: hints say what may have changed, a comparison now and then finds what no hint said. */
+export class Replicator {
+  readonly #options: ReplicatorOptions;
+  readonly #routes: readonly RouteReplication[];
+  readonly #images: ImageCopy;
+  readonly #tasks: TaskQueue;
+  readonly #stopped = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ReplicatorOptions) {
+    const { config, routes, onFailure } = options;
+    this.#options = options;
+    this.#images = new ImageCopy({ blobs: config.blobs, bandwidth: new Bandwidth(config.maxBandwidth) });
+    this.#tasks = new TaskQueue({
+      atOnce: config.images,
+      work: (task, signal) => this.#do(task, signal),
+      isPassing,
+      onFailure,
+    });
+    this.#routes = copyRoutes(routes).map((on) => new RouteReplication(on, { ...options, tasks: this.#tasks }));
+  }
+
+  start(): void {
+    this.#running = this.#goOn();
+  }
+
+  /** Those that mean nothing here, or come while another edge copies, are dropped. */
+  take(hints: readonly Hint[]): void {
+    if (!this.#activity().active) return;
+    for (const hint of hints) for (const route of this.#routes) route.take(hint);
+  }
+
+  /** Compares everything now, beside what is done anyway. */
+  async reconcile(): Promise<void> {
+    for (const route of this.#routes) await route.reconcile(this.#stopped.signal);
+  }
+
+  /** Resolves when nothing is left to do for the moment. */
+  async idle(): Promise<void> {
+    await this.#tasks.idle();
+  }
+
+  view(): ReplicationView {
+    const due = [...this.#tasks.due()];
+    const { failed } = this.#tasks;
+    return { ...this.#activity(), ...this.#tasks.counts, routes: this.#routes.map((route) => route.view(due, failed)) };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('replication was stopped'));
+    await Promise.all([this.#tasks.stop(), this.#running]);
+  }
+
+  /** Never rejects. */
+  async #goOn(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      const { active } = this.#activity();
+      if (active) this.#tasks.retry();
+      // One that takes over compares at once: what the other one was told is not known here.
+      for (const route of this.#routes) if (!active) route.dueAt = 0;
+      for (const route of this.#routes) if (active && route.dueAt <= Date.now()) await route.reconcile(signal);
+      // Rejects when it is stopped, and only then.
+      await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  #activity(): { active: boolean; reason: string } {
+    const { when, vip } = this.#options.config;
+    if (when === 'never') return { active: false, reason: 'replication.when is never' };
+    if (when === 'always' || vip === undefined) return { active: true, reason: 'replication.when is always' };
+    return hasAddress(vip)
+      ? { active: true, reason: `this edge has ${vip}` }
+      : { active: false, reason: `another edge has ${vip}` };
+  }
+
+  /** @throws what a copy throws */
+  async #do(task: CopyTask, signal: AbortSignal): Promise<void> {
+    const route = this.#routes.find(({ on }) => on === task.on);
+    await this.#calm(task.on, signal);
+    const { source, target, ends } = this.#ends(task);
+    if (task.kind === 'delete') {
+      await this.#delete(task, source, target, signal);
+      return;
+    }
+    const { ledger } = this.#options;
+    const at = ledger.now();
+    const { digest } = await this.#images.copy({ ...ends, reference: task.reference }, signal);
+    if (digest === undefined || task.reference.includes(':')) return;
+    ledger.seen(
+      { upstream: task.on.source.upstream, repository: task.repository.source, tag: task.reference },
+      digest,
+      at,
+    );
+    route?.copied(task);
+  }
+
+  #ends({ on, repository }: CopyTask) {
+    const source = this.#options.registry(on.source.upstream);
+    const target = this.#options.registry(on.target.upstream);
+    const ends = {
+      source: { registry: source, repository: repository.source },
+      target: { registry: target, repository: repository.target },
+    };
+    return { source, target, ends };
+  }
+
+  /** A storage that is not mounted has no tags either: nothing is deleted unless the source is known to see what it has. */
+  async #delete(
+    { on, repository, reference }: CopyTask,
+    source: RemoteRegistry,
+    target: RemoteRegistry,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if ((await source.digestOf(repository.source, reference, signal)) !== undefined) return;
+    const { upstream } = on.source;
+    if ((await this.#options.confirmCanary(upstream)) !== 'good')
+      throw new CopyError(`${upstream} has no canary that could be read, so that a deletion there may be none`, {
+        passing: true,
+      });
+    await target.deleteManifest(repository.target, reference, signal);
+  }
+
+  /** Resolves when both ends are well, and clients leave room. @throws the signal's reason */
+  async #calm({ source, target }: CopyRoute, signal: AbortSignal): Promise<void> {
+    const { view } = this.#options;
+    while (!isCalm(view(source.upstream)) || !isCalm(view(target.upstream)))
+      await wait(TICK_MS, undefined, { signal, ref: false });
+  }
+}
+
+function isCalm({ state, replicas }: UpstreamView): boolean {
+  if (state !== 'up') return false;
+  return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < MANY);
+}
+
+/** Transfers of clients beside which copies go on. */
+const MANY = 256 * BUSY_SHARE;
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof CopyError) return error.passing;
+  return error instanceof UpstreamError || (error instanceof DOMException && error.name === 'TimeoutError');
+}

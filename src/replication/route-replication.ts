@@ -1,0 +1,170 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '../config/schema.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { UpstreamView } from '../failover/view.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { ComparedRepository } from './comparison.ts';
+import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
+import type { CopyTask } from './copy-task.ts';
+import { Coverage } from './coverage.ts';
+import type { Hint } from './hint.ts';
+import { reconcile } from './reconcile.ts';
+import type { RemoteRegistry } from './remote-registry.ts';
+import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
+import { type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
+
+export interface RouteReplicationOptions {
+  routes: readonly Route[];
+  config: Config['replication'];
+  registry: (upstream: string) => RemoteRegistry;
+  view: (upstream: string) => UpstreamView;
+  ledger: Ledger;
+  tasks: TaskQueue;
+  onReconcile: (route: string, outcome: string, failed: boolean) => void;
+  random?: () => number;
+}
+
+/** Tasks of a comparison that may wait: what it finds beyond them it finds a little later. */
+const MAX_AHEAD = 200;
+/** A comparison that failed is tried again after so long, in milliseconds, if `every` is not shorter. */
+const AGAIN_MS = 60_000;
+const TICK_MS = 500;
+const MAX_SHOWN = 100;
+
+/** One way of copying: what is known of it, and the comparisons that find out. */
+export class RouteReplication {
+  readonly on: CopyRoute;
+  readonly #options: RouteReplicationOptions;
+  readonly #coverage = new Coverage();
+  #last: ReconcileView | undefined;
+  #reconciling = false;
+  /** When the next comparison is due; epoch milliseconds. */
+  dueAt = 0;
+
+  constructor(on: CopyRoute, options: RouteReplicationOptions) {
+    this.on = on;
+    this.#options = options;
+  }
+
+  /** @returns whether it is about something that is copied here */
+  take({ repository, reference, kind, upstream }: Hint): boolean {
+    const { routes, tasks } = this.#options;
+    if (upstream !== undefined && upstream !== this.on.source.upstream) return false;
+    const pair = pairOn(routes, this.on, repository);
+    if (!pair || (kind === 'delete' && this.on.route.deletions !== 'follow')) return false;
+    if (kind === 'push' && !reference.includes(':')) this.#coverage.changed(this.#named(repository), reference);
+    return tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
+  }
+
+  copied({ repository, reference }: CopyTask): void {
+    this.#coverage.copied(this.#named(repository.source), reference);
+  }
+
+  /** Compares both sides, and has copied what differs. Never rejects. */
+  async reconcile(signal: AbortSignal): Promise<void> {
+    if (this.#reconciling) return;
+    this.#reconciling = true;
+    const { every } = this.#options.config;
+    const at = Date.now();
+    const ended = (result: { repositories: number; tags: number; gaps: number }, failed: string | undefined) => {
+      this.#last = { at, tookMs: Date.now() - at, ...result, failed };
+      const again = failed === undefined ? every : Math.min(every, AGAIN_MS);
+      this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
+      const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
+      this.#options.onReconcile(this.on.name, outcome, failed !== undefined);
+    };
+    try {
+      await this.#ready(signal);
+      ended(await this.#compare(signal), undefined);
+    } catch (error) {
+      if (!signal.aborted)
+        ended({ repositories: 0, tags: 0, gaps: 0 }, error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#reconciling = false;
+    }
+  }
+
+  /** @param due all tasks that are to be done. @param failed those of them that failed */
+  view(due: readonly { task: CopyTask; since: number }[], failed: readonly FailedTask[]): CopyRouteView {
+    const { on } = this;
+    const mine = due.filter(({ task }) => task.on === on);
+    const failures = failed.filter(({ task }) => task.on === on);
+    const oldest = Math.min(...mine.map(({ since }) => since));
+    return {
+      name: on.name,
+      prefix: on.route.prefix,
+      registry: on.route.registry,
+      source: on.source.upstream,
+      target: on.target.upstream,
+      lagMs: mine.length === 0 ? 0 : Date.now() - oldest,
+      queued: mine.length - failures.length,
+      failures: failures.slice(0, MAX_SHOWN).map((one) => this.#failure(one)),
+      reconcile: this.#last,
+      reconciling: this.#reconciling,
+      coverage: this.#coverage.sum(),
+      gaps: this.#coverage.gaps(),
+    };
+  }
+
+  async #compare(signal: AbortSignal): Promise<{ repositories: number; tags: number; gaps: number }> {
+    const { registry, routes } = this.#options;
+    const [source, target] = [registry(this.on.source.upstream), registry(this.on.target.upstream)];
+    const seen = new Set<string>();
+    const result = await reconcile(
+      {
+        source,
+        target,
+        pairOf: (repository) => pairOn(routes, this.on, repository),
+        onRepository: async (compared) => {
+          seen.add(this.#named(compared.repository.source));
+          await this.#found(compared);
+        },
+      },
+      signal,
+    );
+    this.#coverage.keepOnly(seen);
+    return result;
+  }
+
+  async #found({ repository, tags }: ComparedRepository): Promise<void> {
+    const { ledger, tasks } = this.#options;
+    const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
+    const [missing, stale, surplus] = [named('missing'), named('differs'), named('surplus')];
+    this.#coverage.found({
+      repository: this.#named(repository.source),
+      tags: tags.length - surplus.length,
+      missing,
+      stale,
+    });
+    const { upstream } = this.on.source;
+    for (const { tag, sourceDigest, state } of tags) {
+      if (sourceDigest !== undefined)
+        ledger.seen({ upstream, repository: repository.source, tag }, sourceDigest, ledger.now());
+      if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'));
+    }
+    for (const tag of [...missing, ...stale]) tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile);
+    if (this.on.route.deletions === 'follow')
+      for (const tag of surplus) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
+    await tasks.hasRoom(MAX_AHEAD);
+  }
+
+  /** Resolves when both ends are well: an upstream without its storage lists nothing. @throws the signal's reason */
+  async #ready(signal: AbortSignal): Promise<void> {
+    const isWell = (upstream: string) => this.#options.view(upstream).state === 'up';
+    while (!isWell(this.on.source.upstream) || !isWell(this.on.target.upstream))
+      await wait(TICK_MS, undefined, { signal, ref: false });
+  }
+
+  #task(repository: CopyTask['repository'], reference: string, kind: CopyTask['kind']): CopyTask {
+    return { on: this.on, repository, reference, kind };
+  }
+
+  #named(repository: string): string {
+    return clientNameOf(this.#options.routes, this.on, repository);
+  }
+
+  #failure({ task, since, at, tries, reason, passing }: FailedTask): FailureView {
+    const repository = this.#named(task.repository.source);
+    return { repository, reference: task.reference, since, at, tries, reason, passing };
+  }
+}

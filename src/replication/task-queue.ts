@@ -1,0 +1,161 @@
+import PQueue from 'p-queue';
+import { type CopyTask, keyOfTask } from './copy-task.ts';
+
+/** Something that could not be copied yet. Times are epoch milliseconds. */
+export interface FailedTask {
+  task: CopyTask;
+  /** When it first was to be copied. */
+  since: number;
+  at: number;
+  tries: number;
+  reason: string;
+  /** Whether it is tried again before the next reconcile. */
+  passing: boolean;
+  /** When, at the soonest. */
+  nextAt: number;
+}
+
+export interface TaskQueueOptions {
+  /** Tasks at once. */
+  atOnce: number;
+  /** @throws Error whose message says why */
+  work: (task: CopyTask, signal: AbortSignal) => Promise<void>;
+  /** Whether a failure may go by itself. */
+  isPassing: (error: unknown) => boolean;
+  /** Told of each that failed. */
+  onFailure: (failed: FailedTask) => void;
+  now?: () => number;
+}
+
+/** Tasks that wait; what is beyond them is left to the next reconcile. */
+const MAX_WAITING = 20_000;
+const MAX_FAILED = 10_000;
+/** Before something is tried again, in milliseconds; doubled with each try. */
+const RETRY_MS = 15_000;
+const LONGEST_RETRY_MS = 900_000;
+export const PRIORITY = { hint: 1, reconcile: 0 } as const;
+
+interface Entry {
+  task: CopyTask;
+  since: number;
+  running: boolean;
+  /** It was asked for again while it ran: what it copies may be old. */
+  again: boolean;
+}
+
+/** What is to be copied: each thing once, hints first, what failed again later. In memory: what is lost, reconcile finds. */
+export class TaskQueue {
+  readonly #options: TaskQueueOptions;
+  readonly #now: () => number;
+  readonly #queue: PQueue;
+  readonly #entries = new Map<string, Entry>();
+  readonly #failed = new Map<string, FailedTask>();
+  readonly #stopped = new AbortController();
+  readonly counts = { copied: 0, failed: 0, dropped: 0 };
+
+  constructor(options: TaskQueueOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#queue = new PQueue({ concurrency: options.atOnce });
+  }
+
+  /** Tasks that wait, and that are being done. */
+  get size(): { waiting: number; running: number } {
+    return { waiting: this.#queue.size, running: this.#queue.pending };
+  }
+
+  /** Those that failed first come first. */
+  get failed(): FailedTask[] {
+    return [...this.#failed.values()];
+  }
+
+  /** Tasks that are to be done, with the time since when. */
+  *due(): Generator<{ task: CopyTask; since: number }> {
+    yield* this.#entries.values();
+    yield* this.#failed.values();
+  }
+
+  /** @returns whether it was taken */
+  add(task: CopyTask, priority: number): boolean {
+    const key = keyOfTask(task);
+    const known = this.#entries.get(key);
+    if (known) {
+      known.again = known.running;
+      return true;
+    }
+    if (this.#entries.size >= MAX_WAITING || this.#stopped.signal.aborted) {
+      this.counts.dropped += 1;
+      return false;
+    }
+    const entry = { task, since: this.#failed.get(key)?.since ?? this.#now(), running: false, again: false };
+    this.#entries.set(key, entry);
+    void this.#queue.add(() => this.#run(key, entry), { priority });
+    return true;
+  }
+
+  /** Takes up again what failed and may go by now. */
+  retry(): void {
+    const now = this.#now();
+    for (const { task, passing, nextAt } of this.#failed.values())
+      if (passing && nextAt <= now) this.add(task, PRIORITY.reconcile);
+  }
+
+  /** It was found that nothing has to be done. */
+  settled(task: CopyTask): void {
+    this.#failed.delete(keyOfTask(task));
+  }
+
+  /** Resolves when fewer than so many wait. */
+  async hasRoom(below: number): Promise<void> {
+    await this.#queue.onSizeLessThan(below);
+  }
+
+  async idle(): Promise<void> {
+    await this.#queue.onIdle();
+  }
+
+  /** Ends what is under way, and begins nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('replication was stopped'));
+    this.#queue.clear();
+    this.#entries.clear();
+    await this.#queue.onIdle();
+  }
+
+  /** Never rejects. */
+  async #run(key: string, entry: Entry): Promise<void> {
+    const { work, isPassing, onFailure } = this.#options;
+    const { signal } = this.#stopped;
+    entry.running = true;
+    do {
+      entry.again = false;
+      if (signal.aborted) return;
+      try {
+        await work(entry.task, signal);
+        this.counts.copied += 1;
+        this.#failed.delete(key);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.counts.failed += 1;
+        const failed = this.#failure(key, entry, error, isPassing(error));
+        onFailure(failed);
+      }
+    } while (entry.again);
+    this.#entries.delete(key);
+  }
+
+  #failure(key: string, { task, since }: Entry, error: unknown, passing: boolean): FailedTask {
+    const at = this.#now();
+    const tries = (this.#failed.get(key)?.tries ?? 0) + 1;
+    const reason = error instanceof Error ? error.message : String(error);
+    const nextAt = at + Math.min(RETRY_MS * 2 ** Math.min(tries - 1, 10), LONGEST_RETRY_MS);
+    const failed = { task, since, at, tries, reason, passing, nextAt };
+    this.#failed.delete(key);
+    this.#failed.set(key, failed);
+    for (const oldest of this.#failed.keys()) {
+      if (this.#failed.size <= MAX_FAILED) break;
+      this.#failed.delete(oldest);
+    }
+    return failed;
+  }
+}

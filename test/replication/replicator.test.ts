@@ -1,0 +1,210 @@
+import t, { type Test } from 'tap';
+import { replicationSchema } from '../../src/config/replication-schema.ts';
+import { resolveRoute } from '../../src/failover/rewrite.ts';
+import type { UpstreamView } from '../../src/failover/view.ts';
+import { type LabRegistry, startLabRegistry } from '../../src/lab/registry.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import type { Hint } from '../../src/replication/hint.ts';
+import { Replicator } from '../../src/replication/replicator.ts';
+import { remoteRegistry } from '../helpers/remote-registry.ts';
+import { until } from '../helpers/until.ts';
+import { upstream as viewOf } from '../status/views.ts';
+
+interface Site {
+  primary: LabRegistry;
+  fallback: LabRegistry;
+  replicator: Replicator;
+  ledger: Ledger;
+  states: Map<string, UpstreamView['state']>;
+  canary: { state: 'good' | 'failing' | 'none' };
+  hint: (repository: string, reference: string, kind?: Hint['kind']) => void;
+  /** Digest of a tag of the fallback. */
+  there: (repository: string, tag: string) => string | undefined;
+  reasons: string[];
+}
+
+async function start(t: Test, config: object = {}, route: object = {}): Promise<Site> {
+  const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
+  t.teardown(() => Promise.all([primary.close(), fallback.close()]));
+  const registries = new Map([
+    ['harbor', remoteRegistry(t, 'harbor', primary.url, { limit: 200 })],
+    ['gcr', remoteRegistry(t, 'gcr', fallback.url, { limit: 200 })],
+  ]);
+  const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
+  t.teardown(() => ledger.close());
+  const states = new Map<string, UpstreamView['state']>();
+  const canary: Site['canary'] = { state: 'good' };
+  const reasons: string[] = [];
+  const routes = [
+    {
+      prefix: 'library/',
+      push: 'harbor',
+      pull: [
+        { upstream: 'harbor', replicate: false },
+        { upstream: 'gcr', prefix: 'project/', replicate: true },
+      ],
+      ...route,
+    },
+    { prefix: 'library/private/', push: 'harbor', pull: [{ upstream: 'harbor', replicate: false }] },
+  ].map((one) => resolveRoute({ onAbsent: 'stop', staleTags: 'warn', anonymous: false, deletions: 'keep', ...one }));
+  const replicator = new Replicator({
+    routes,
+    config: replicationSchema.parse({ every: '1h', ...config }),
+    registry: (name) => {
+      const registry = registries.get(name);
+      if (!registry) throw new Error(name);
+      return registry;
+    },
+    view: (name) => viewOf(name, { state: states.get(name) ?? 'up' }),
+    confirmCanary: async () => canary.state,
+    ledger,
+    onFailure: ({ reason }) => reasons.push(reason),
+    onReconcile: (_, outcome) => reasons.push(outcome),
+  });
+  t.teardown(() => replicator.stop());
+  const hint = (repository: string, reference: string, kind: Hint['kind'] = 'push') =>
+    replicator.take([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
+  const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
+  return { primary, fallback, replicator, ledger, states, canary, hint, there, reasons };
+}
+
+t.test('a hint is enough', async (t) => {
+  const { primary, replicator, hint, there, ledger } = await start(t);
+  const { digest } = primary.seed('library/app', '1', { blobs: [1000, 2000] });
+  hint('library/app', '1');
+  await replicator.idle();
+  t.equal(there('project/app', '1'), digest);
+  const place = { upstream: 'harbor', repository: 'library/app', tag: '1' };
+  t.equal(ledger.judge(place, digest).verdict, 'current', 'and the ledger knows');
+  hint('elsewhere/app', '1');
+  hint('library/private/app', '1');
+  replicator.take([{ repository: 'library/app', reference: '2', kind: 'push', from: 'edge', upstream: 'other' }]);
+  await replicator.idle();
+  t.match(replicator.view(), { copied: 1, failed: 0, active: true }, 'of what no route copies nothing comes');
+});
+
+t.test('many hints of one thing are few copies, and the last digest counts', async (t) => {
+  const { primary, fallback, replicator, hint, there } = await start(t);
+  let digest = '';
+  for (let number = 0; number < 100; number += 1) {
+    ({ digest } = primary.seed('library/app', '1', { blobs: [1000], annotations: { number: String(number) } }));
+    hint('library/app', '1');
+    if (number % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await replicator.idle();
+  t.equal(there('project/app', '1'), digest);
+  t.ok(fallback.writes < 100, `${fallback.writes} writes`);
+});
+
+t.test('a comparison finds what no hint said', async (t) => {
+  const { primary, fallback, replicator, there, ledger } = await start(t);
+  const images = ['library/app', 'library/deep/app', 'other/app', 'library/private/app'].map((name) => ({
+    name,
+    ...primary.seed(name, '1', { blobs: [100] }),
+  }));
+  fallback.seed('project/app', '1', { blobs: [999] });
+  replicator.start();
+  await until(() => replicator.view().routes[0]?.reconcile !== undefined);
+  await replicator.idle();
+  t.equal(there('project/app', '1'), images[0]?.digest, 'what differed');
+  t.equal(there('project/deep/app', '1'), images[1]?.digest, 'what was missing');
+  t.equal(fallback.store.repository('project/private/app').tags.size, 0, 'not what another route has');
+  t.strictSame(
+    [...fallback.store.repositories.keys()].filter((name) => name.includes('other')),
+    [],
+  );
+  t.match(replicator.view().routes, [
+    {
+      name: 'library/ on harbor -> gcr',
+      reconcile: { repositories: 2, tags: 2, gaps: 2, failed: undefined },
+      coverage: { ratio: 1, tags: 2 },
+    },
+  ]);
+  await replicator.reconcile();
+  t.match(replicator.view().routes[0]?.reconcile, { gaps: 0, tags: 2 });
+  t.equal(ledger.size, 2);
+});
+
+t.test('what cannot be copied is listed, with the reason and since when', async (t) => {
+  const { primary, replicator, reasons } = await start(t);
+  primary.seed('library/app', 'good', { blobs: [100] });
+  const { blobDigests } = primary.seed('library/app', 'broken', { blobs: [5000] });
+  primary.store.removeBlob('library/app', blobDigests[0] ?? '');
+  await replicator.reconcile();
+  await replicator.idle();
+  const [route] = replicator.view().routes;
+  t.match(route?.failures, [
+    { repository: 'library/app', reference: 'broken', tries: 1, passing: false, reason: /404/ },
+  ]);
+  t.ok((route?.lagMs ?? 0) >= 0 && (route?.lagMs ?? -1) < 10_000);
+  t.match(route?.coverage, { tags: 2, missing: 1, ratio: 0.5 });
+  t.match(route?.gaps, [{ repository: 'library/app', missing: ['broken'] }]);
+  t.ok(reasons.some((reason) => /404/.test(reason)));
+  await replicator.reconcile();
+  await replicator.idle();
+  t.match(replicator.view().routes[0]?.failures, [{ tries: 2 }], 'tried again by the next comparison');
+});
+
+t.test('nothing is copied from or to what is not well', async (t) => {
+  const { primary, replicator, states, hint, there } = await start(t);
+  states.set('harbor', 'down');
+  const { digest } = primary.seed('library/app', '1', { blobs: [100] });
+  hint('library/app', '1');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.equal(there('project/app', '1'), undefined);
+  t.match(replicator.view().routes[0], { queued: 1 });
+  states.delete('harbor');
+  await replicator.idle();
+  t.equal(there('project/app', '1'), digest);
+});
+
+t.test('deletions stay, unless the route says that they follow', async (t) => {
+  for (const deletions of ['keep', 'follow'] as const) {
+    const { fallback, primary, replicator, hint, there, canary } = await start(t, {}, { deletions });
+    primary.seed('library/app', 'stays', { blobs: [1] });
+    fallback.seed('project/app', 'gone', { blobs: [100] });
+    fallback.seed('project/app', 'lost', { blobs: [200] });
+    canary.state = 'failing';
+    hint('library/app', 'gone', 'delete');
+    await replicator.idle();
+    t.ok(there('project/app', 'gone'), 'an unmounted storage has no tags either');
+    canary.state = 'good';
+    hint('library/app', 'gone', 'delete');
+    hint('library/app', 'stays', 'delete');
+    await replicator.reconcile();
+    await replicator.idle();
+    t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
+    t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
+    t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
+  }
+});
+
+t.test('only the edge with the VIP copies, if so wanted', async (t) => {
+  for (const [config, active] of [
+    [{ when: 'never' }, false],
+    [{ when: 'vip', vip: '127.0.0.1' }, true],
+    [{ when: 'vip', vip: '192.0.2.77' }, false],
+    [{ when: 'vip', vip: '::1' }, true],
+  ] as const) {
+    const { primary, replicator, hint, there } = await start(t, config);
+    primary.seed('library/app', '1', { blobs: [100] });
+    hint('library/app', '1');
+    await replicator.idle();
+    t.equal(there('project/app', '1') !== undefined, active, JSON.stringify(config));
+    t.equal(replicator.view().active, active);
+  }
+});
+
+t.test('a fallback that is busy, or down, is caught up with', async (t) => {
+  const { primary, fallback, replicator, hint, there } = await start(t);
+  const { digest } = primary.seed('library/app', '1', { blobs: [100_000] });
+  await fallback.faults.on('errors', { status: 500 });
+  hint('library/app', '1');
+  await replicator.idle();
+  t.match(replicator.view().routes[0]?.failures, [{ passing: true }]);
+  await fallback.faults.off('errors');
+  hint('library/app', '1');
+  await replicator.idle();
+  t.equal(there('project/app', '1'), digest);
+  t.match(replicator.view().routes[0], { failures: [], lagMs: 0 });
+});
