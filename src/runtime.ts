@@ -12,11 +12,14 @@ import { Catalog } from './proxy/catalog.ts';
 import type { Edge } from './proxy/edge.ts';
 import { Handler } from './proxy/handler.ts';
 import { Herd } from './proxy/herd.ts';
+import { HookGate } from './proxy/hook-gate.ts';
 import type { ManifestMemory } from './proxy/manifest-memory.ts';
 import { ownNames } from './proxy/parse.ts';
 import type { Recheck } from './proxy/recheck.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
+import { readDistributionHook } from './replication/hooks/distribution.ts';
+import { readHarborHook } from './replication/hooks/harbor.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
 import type { Network } from './upstream/network.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -88,6 +91,8 @@ export class Runtime {
       sealer,
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
+      hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
+      hints: undefined,
       observer,
       log,
       requests: log.child({}, { redact: [] }),
@@ -163,6 +168,13 @@ export class Runtime {
       [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
     );
   }
+}
+
+function hooksOf(secret: string, { failures }: AccessMemory): Edge['hooks'] {
+  return {
+    gate: new HookGate(secret, failures),
+    readers: { harbor: readHarborHook, distribution: readDistributionHook },
+  };
 }
 
 function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {

@@ -21,7 +21,11 @@ const RULES: Record<string, Rule> = {
   auth: { loads: ['oci', 'config', 'upstream'] },
   // Tells other nodes what the ledger and the grants have learnt.
   peer: { loads: ['oci', 'failover', 'upstream', 'ledger', 'auth'] },
-  proxy: { loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'] },
+  // Hands on what it hears of changes; what is done about it is not its business.
+  proxy: {
+    loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'],
+    types: ['replication'],
+  },
   replication: { loads: ['oci', 'config', 'failover', 'upstream', 'ledger'] },
   // Read-only: it sees the shapes of the others, and loads none of them.
   status: {

@@ -6,14 +6,21 @@ import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Hint } from '../replication/hint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Access } from './access.ts';
 import type { Herd } from './herd.ts';
+import type { Hooks } from './hook.ts';
 import type { ManifestMemory } from './manifest-memory.ts';
 import type { ManifestRead } from './manifest-pull.ts';
 import type { Recheck } from './recheck.ts';
 import type { Observer } from './record.ts';
 import type { Sealer } from './sealer.ts';
+
+/** Who acts on hints; at once or later, and never by keeping the caller waiting. */
+export interface HintTaker {
+  take(hints: readonly Hint[]): void;
+}
 
 /** What the stages of a request need: one configuration at work. A reload makes a new one. */
 export interface Edge {
@@ -34,6 +41,10 @@ export interface Edge {
   access: Access | undefined;
   /** Load balancers that say who the client is. */
   trustedProxies: Networks | undefined;
+  /** Undefined: hooks are not taken. */
+  hooks: Hooks | undefined;
+  /** Undefined: nothing is copied. */
+  hints: HintTaker | undefined;
   observer: Observer;
   log: Logger;
   /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */

@@ -45,6 +45,7 @@ export class Exchange {
       | 'coalesced'
       | 'memory'
       | 'tag'
+      | 'hints'
       | 'verified'
       | 'user'
       | 'grant'

@@ -10,6 +10,7 @@ import { fetchContent } from './content-pull.ts';
 import { fetchDownload } from './download.ts';
 import type { Edge } from './edge.ts';
 import { Exchange } from './exchange.ts';
+import { fetchHook } from './hook.ts';
 import { fetchManifest, rememberedManifest } from './manifest-pull.ts';
 import { fetchOwnToken } from './own-token.ts';
 import { type Asked, parse } from './parse.ts';
@@ -69,6 +70,10 @@ export class Handler {
       exchange.notes.kind = 'download';
       return fetchDownload(exchange, this.#edge, asked.sealed);
     }
+    if (asked.kind === 'hook') {
+      exchange.notes.kind = 'hook';
+      return fetchHook(exchange, this.#edge, asked.sender);
+    }
     if (asked.kind === 'passthrough') {
       const upstream = this.#edge.upstreams.get(asked.upstream);
       if (!upstream) throw new OciError('UNKNOWN', `no upstream ${asked.upstream}`);
@@ -98,7 +103,7 @@ export class Handler {
     }
     const plan = await planWrite(this.#edge, route, registry, request);
     const answer = await fetchPush(exchange, this.#edge, this.#carrier, plan);
-    notePush(this.#edge, plan, answer);
+    notePush(exchange, this.#edge, plan, answer);
     return pushReply(exchange, this.#edge, registry, plan, answer);
   }
 

@@ -5,6 +5,7 @@ import { isDigest, isRepository } from '../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
+import { HOOK_SENDERS, type HookSender } from './hook.ts';
 
 /** What a request is for. `registry`: the name of the registry it means, undefined for the edge's own. */
 export type Asked =
@@ -12,6 +13,7 @@ export type Asked =
   | { kind: 'token'; sealed: string; query: URLSearchParams }
   | { kind: 'own-token'; query: URLSearchParams }
   | { kind: 'download'; sealed: string }
+  | { kind: 'hook'; sender: HookSender }
   | { kind: 'passthrough'; upstream: string };
 
 /** The edge's own token service. */
@@ -19,6 +21,8 @@ export const OWN_TOKEN_PATH = '/auth/token';
 /** Those of upstreams, whose sealed addresses follow. */
 export const TOKEN_PATH = '/auth/token/';
 export const DOWNLOAD_PATH = '/_breakwater/download/';
+/** What registries tell; who tells it follows. */
+const HOOKS_PATH = '/hooks/';
 const MAX_URL = 16_384;
 /** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
 const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -44,6 +48,10 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
   if (path.startsWith(TOKEN_PATH))
     return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
+  const sender = path.startsWith(HOOKS_PATH)
+    ? HOOK_SENDERS.find((name) => name === path.slice(HOOKS_PATH.length))
+    : undefined;
+  if (sender) return { kind: 'hook', sender };
   exchange.notes.kind = 'passthrough';
   if (edge.config.passthrough === undefined)
     throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');

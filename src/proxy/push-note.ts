@@ -1,10 +1,18 @@
 import { isDigest } from '../oci/reference.ts';
 import type { Edge } from './edge.ts';
+import type { Exchange } from './exchange.ts';
+import { noteHints } from './note-hints.ts';
+import { isCopied } from './placed-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 
 /** Takes note of a write that was acknowledged, before its client hears of it: what it made current, or took away. */
-export function notePush(edge: Edge, { request }: PushPlan, { status, headers, attempt }: PushAnswer): void {
+export function notePush(
+  exchange: Exchange,
+  edge: Edge,
+  { request, route }: PushPlan,
+  { status, headers, attempt }: PushAnswer,
+): void {
   if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
   edge.herd.forget();
   const { upstream, repository } = attempt;
@@ -22,6 +30,9 @@ export function notePush(edge: Edge, { request }: PushPlan, { status, headers, a
       edge.ledger.deleted({ upstream, repository, tag: reference }, at);
     }
   }
+  if (!isCopied(route)) return;
+  const kind = request.method === 'DELETE' ? 'delete' : 'push';
+  noteHints(exchange, edge, [{ upstream, repository, reference, kind, from: 'edge' }]);
 }
 
 /** Digest of a manifest that was taken; only its Location is sure to be there (distribution-spec "Pushing manifests"). */

@@ -1,6 +1,7 @@
 import type { Verdict } from '../digest/check.ts';
 import type { Failure } from '../failover/classify.ts';
 import type { TrafficClass } from '../failover/view.ts';
+import type { Hint } from '../replication/hint.ts';
 import type { TagNote } from './tag-read.ts';
 
 /** One request to one upstream URL. */
@@ -55,6 +56,7 @@ export interface RequestRecord {
     | 'catalog'
     | 'token'
     | 'download'
+    | 'hook'
     | 'passthrough'
     | 'invalid';
   repository?: string;
@@ -78,6 +80,8 @@ export interface RequestRecord {
   memory?: boolean;
   /** What the ledger had to say of the tag. */
   tag?: TagNote;
+  /** What it told of changes that copies are to follow; how many. A hook's `repository` and `reference` are those of the first, in the push upstream's names. */
+  hints?: { from: Hint['from']; push: number; delete: number };
   /** What the digest of a blob said that was computed beside its transfer. */
   verified?: Verdict;
   hedges: HedgeCounts;

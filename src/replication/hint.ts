@@ -5,10 +5,10 @@
 export interface Hint {
   /** In the push upstream's own names. */
   repository: string;
-  /** Tag or digest. With `delete` the digest may be that of a blob: distribution says which only of what is pushed. */
+  /** Tag or digest. With `delete` the digest may be that of a blob: distribution does not say of what it was. */
   reference: string;
   kind: 'push' | 'delete';
   from: 'edge' | 'harbor' | 'distribution';
-  /** The push upstream, where it is known; hooks do not say which one they are from. */
+  /** The push upstream. Hooks do not say which one they are from; whoever takes one finds out. */
   upstream?: string;
 }

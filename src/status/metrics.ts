@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../proxy/record.ts';
 import { AccessMetrics } from './access-metrics.ts';
+import { HintMetrics } from './hint-metrics.ts';
 import { PullMetrics } from './pull-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -27,6 +28,7 @@ export class Metrics implements Observer {
   readonly #requests = new RequestMetrics(this.#registry);
   readonly #pulls = new PullMetrics(this.#registry);
   readonly #access = new AccessMetrics(this.#registry);
+  readonly #hints = new HintMetrics(this.#registry);
   readonly #gauges = new StateGauges();
 
   constructor(sources: MetricsSources) {
@@ -43,6 +45,7 @@ export class Metrics implements Observer {
     this.#requests.record(request);
     this.#pulls.record(request);
     this.#access.record(request);
+    this.#hints.record(request);
   }
 
   /** All metrics in the exposition format, the state of upstreams taken now. */

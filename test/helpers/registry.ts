@@ -12,8 +12,8 @@ export interface RegistryOptions {
   cache?: boolean;
   /** Its configuration's `auth`. Default: open. */
   auth?: object;
-  /** Endpoint that it tells of what happens (distribution's `notifications`). Default: none. */
-  notify?: { url: string; authorization: string };
+  /** Endpoint that it tells of what happens (distribution's `notifications`), and the file of its authority. Default: none. */
+  notify?: { url: string; authorization: string; caFile: string };
 }
 
 /** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
@@ -39,7 +39,7 @@ export class Registry {
       command: tool('docker-registry'),
       args: ['serve', this.#configFile],
       logFile: this.#logFile,
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, ...(notify && { SSL_CERT_FILE: notify.caFile }) },
     });
   }
 

@@ -1,0 +1,26 @@
+import { OciError } from '../oci/error.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+
+/**
+ * A body that is small enough to be read whole.
+ * @param most bytes
+ * @param what it is, for the message
+ * @throws OciError SIZE_INVALID; ClientGone
+ */
+export async function readBody(exchange: Exchange, most: number, what: string): Promise<string> {
+  const tooLong = () => new OciError('SIZE_INVALID', `${what} may have ${most} bytes`);
+  if (Number(exchange.headers['content-length'] ?? 0) > most) throw tooLong();
+  const chunks: Buffer[] = [];
+  exchange.sayContinue();
+  try {
+    // Not destroyed when it is too long: the client is still to read why.
+    for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {
+      exchange.bytesIn += chunk.length;
+      if (exchange.bytesIn > most) throw tooLong();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw exchange.gone.aborted ? new ClientGone() : error;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
