@@ -2,7 +2,6 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
-import type { Scope } from '../oci/scope.ts';
 import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
 import { CredentialWatch } from './credential-watch.ts';
@@ -12,7 +11,6 @@ import type { ProbeReport } from './probe.ts';
 import { Prober } from './prober.ts';
 import { Replica } from './replica.ts';
 import { UserAuthority } from './user-authority.ts';
-import type { UserAnswer } from './user-tokens.ts';
 
 interface Member {
   replica: Replica;
@@ -99,11 +97,6 @@ export class Upstream {
   /** Tells loudly that it has a blob whose bytes are wrong. */
   copyRotten(digest: string): void {
     this.#events.rotten(this.name, digest);
-  }
-
-  /** See `UserAuthority.ask`. */
-  askForUser(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
-    return this.users.ask(basic, scopes, realmHosts);
   }
 
   view(): UpstreamView {
