@@ -31,7 +31,9 @@ export async function fetchContent(
   const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
   exchange.passedOver = asked?.why ?? (isRotten(preferred) ? ROTTEN : undefined);
   const read = (asked: PullPlan) => fetchPull(exchange, edge, asked);
-  const result = blobHead || exchange.pushing ? await fetchForPush(edge, plan, planned, read) : await read(plan);
+  const forPush = blobHead || exchange.pushing;
+  const isLook = exchange.pushing && request.method === 'HEAD';
+  const result = await (forPush ? fetchForPush(edge, plan, isLook, planned, read) : read(plan));
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;

@@ -57,7 +57,7 @@ export async function fetchManifest(
     const planned = plan(request);
     const replan = () => plan(request).attempts;
     if (!exchange.pushing) return readBy(scope, planned);
-    return fetchForPush(edge, planned, replan, (asked) => readBy(scope, asked));
+    return fetchForPush(edge, planned, request.method === 'HEAD', replan, (asked) => readBy(scope, asked));
   };
   // Who has just pushed asks what is there now, not what was a moment ago.
   const shared = {

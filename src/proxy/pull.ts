@@ -61,9 +61,27 @@ export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): P
 /**
  * The same for what a push asks for. Where the push upstream alone may answer it and fails, its canary decides whether it still takes
  * writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
- * @param read one plan
+ * @param isLook a HEAD with a token for a push. @param read one plan
  */
 export async function fetchForPush<T>(
+  edge: Edge,
+  plan: PullPlan,
+  isLook: boolean,
+  replan: () => Attempt[],
+  read: (plan: PullPlan) => Promise<T>,
+): Promise<T> {
+  try {
+    return await fetchFromPushUpstream(edge, plan, replan, read);
+  } catch (error) {
+    const gate = edge.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
+    // A look that fails ends the push without a word; after a 404 the push itself is refused.
+    if (isLook && gate?.mode === 'refusing' && error instanceof OciError && error.status === 503)
+      throw new OciError(plan.absent);
+    throw error;
+  }
+}
+
+async function fetchFromPushUpstream<T>(
   edge: Edge,
   plan: PullPlan,
   replan: () => Attempt[],

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import bcrypt from 'bcrypt';
 import { startArtifactRegistry } from '../helpers/artifact-registry.ts';
+import type { AuthorityUsers } from '../helpers/authority-users.ts';
 import { startGitlabTokenService } from '../helpers/gitlab-token-service.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
 import { RegistryFront } from '../helpers/registry-front.ts';
@@ -41,6 +42,12 @@ function together(registry: Registry, front: RegistryFront): Pick<Primary, 'whol
   };
 }
 
+function removerOf({ users }: { users: AuthorityUsers }): Primary['remove'] {
+  return async (name) => {
+    delete users[name];
+  };
+}
+
 async function probeOf(
   owner: Owner,
   username: string,
@@ -64,27 +71,33 @@ async function startHarbor(owner: Owner, auth: Record<string, unknown>): Promise
   const probe = await probeOf(owner, PROBE, PASSWORDS[PROBE] ?? '');
   return {
     ...{ url: `http://${front.address}`, address: front.address, users: NAMED, pusher: NAMED.alice, auth },
-    ...{ upstream: { credentials: 'forward', probe }, ...together(registry, front) },
+    ...{ upstream: { credentials: 'forward', probe }, ...together(registry, front), remove: removerOf(authority) },
   };
 }
 
-/** A real registry that knows its users from a file. Bcrypt is asked at each request: its least cost is enough here. */
-async function startBasicRegistry(owner: Owner): Promise<{ registry: Registry; front: RegistryFront }> {
+/** Users in a file, by the least cost of bcrypt: a registry asks it at each request. */
+async function writeUsers(path: string, removed?: string): Promise<void> {
+  const users = Object.entries(PASSWORDS).filter(([name]) => name !== removed);
+  await writeFile(path, users.map(([name, password]) => `${name}:${bcrypt.hashSync(password, 4)}\n`).join(''));
+}
+
+/** A real registry that knows its users from a file, which it reads again when it changes. */
+async function startBasicRegistry(owner: Owner): Promise<{ registry: Registry; front: RegistryFront; path: string }> {
   const path = join(temporaryFolder(owner), 'htpasswd');
-  const lines = Object.entries(PASSWORDS).map(([name, password]) => `${name}:${bcrypt.hashSync(password, 4)}\n`);
-  await writeFile(path, lines.join(''));
+  await writeUsers(path);
   const registry = await startRegistry(owner, { auth: { htpasswd: { realm: 'registry', path } } });
   const front = await new RegistryFront(owner, async () => 'pass').listen();
   front.before(registry.address);
-  return { registry, front };
+  return { registry, front, path };
 }
 
 async function startBasic(owner: Owner): Promise<Primary> {
-  const { registry, front } = await startBasicRegistry(owner);
+  const { registry, front, path } = await startBasicRegistry(owner);
   const probe = await probeOf(owner, PROBE, PASSWORDS[PROBE] ?? '');
   return {
     ...{ url: `http://${front.address}`, address: front.address, users: NAMED, pusher: NAMED.alice },
     ...{ auth: { mode: 'delegate' }, upstream: { credentials: 'forward', probe }, ...together(registry, front) },
+    remove: (name) => writeUsers(path, name),
   };
 }
 
@@ -92,27 +105,26 @@ async function startBasic(owner: Owner): Promise<Primary> {
 async function startOwnUsers(owner: Owner): Promise<Primary> {
   const { registry, front } = await startBasicRegistry(owner);
   const htpasswdFile = join(temporaryFolder(owner), 'users');
-  const names = ['alice', 'bob'];
-  await writeFile(
-    htpasswdFile,
-    names.map((name) => `${name}:${bcrypt.hashSync(PASSWORDS[name] ?? '', 10)}\n`).join(''),
-  );
+  await writeUsers(htpasswdFile);
   const access = { alice: ['library/** pull,push'], bob: ['library/open pull'] };
   return {
     ...{ url: `http://${front.address}`, address: front.address, users: NAMED, pusher: NAMED.alice },
     auth: { mode: 'htpasswd', htpasswdFile, access },
     ...{ upstream: await probeOf(owner, PROBE, PASSWORDS[PROBE] ?? ''), ...together(registry, front) },
+    remove: (name) => writeUsers(htpasswdFile, name),
   };
 }
 
 /** Only the token service fails, which is on another host; the registry goes on. */
 async function startGitlab(owner: Owner): Promise<Primary> {
-  const { registryAuth, front } = await startGitlabTokenService(owner, usersWith(PASSWORDS));
-  const registry = await startRegistry(owner, { auth: registryAuth });
+  const service = await startGitlabTokenService(owner, usersWith(PASSWORDS));
+  const { front } = service;
+  const registry = await startRegistry(owner, { auth: service.registryAuth });
   const probe = await probeOf(owner, PROBE, PASSWORDS[PROBE] ?? '', ['localhost']);
   return {
     ...{ url: registry.url, address: registry.address, users: NAMED, pusher: NAMED.alice, whole: false },
     ...{ auth: { mode: 'delegate', realmHosts: ['localhost'] }, upstream: { credentials: 'forward', probe } },
+    remove: removerOf(service),
     fail: (outage) => front.set(outage),
     mend: () => front.set('well'),
   };
@@ -120,14 +132,15 @@ async function startGitlab(owner: Owner): Promise<Primary> {
 
 async function startArtifacts(owner: Owner): Promise<Primary> {
   const keys = Object.fromEntries(Object.keys(PASSWORDS).map((name) => [name, keyFileOf(name)]));
-  const { front } = await startArtifactRegistry(owner, usersWith(keys));
+  const service = await startArtifactRegistry(owner, usersWith(keys));
+  const { front } = service;
   const registry = await startRegistry(owner);
   front.before(registry.address);
   const user = (name: string) => ({ name: '_json_key', password: keyFileOf(name) });
   const probe = await probeOf(owner, '_json_key', keyFileOf(PROBE));
   return {
     ...{ url: `http://${front.address}`, address: registry.address, pusher: undefined },
-    users: { alice: user('alice'), bob: user('bob') },
+    ...{ users: { alice: user('alice'), bob: user('bob') }, remove: removerOf(service) },
     ...{ auth: { mode: 'delegate' }, upstream: { credentials: 'forward', probe }, ...together(registry, front) },
   };
 }

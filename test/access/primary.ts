@@ -19,6 +19,8 @@ export interface Primary {
   auth: Record<string, unknown>;
   /** Whether the registry itself, and not only its token service, is gone in an outage. */
   whole: boolean;
+  /** The user is no user of it any more. */
+  remove(name: string): Promise<void>;
   fail(outage: Outage): Promise<void>;
   mend(): Promise<void>;
 }

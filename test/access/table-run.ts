@@ -8,6 +8,7 @@ import { type Outcome, outcomeOf } from './outcome.ts';
 import type { Mode, Outage } from './primary.ts';
 import { type AccessSite, startAccessSite } from './site.ts';
 import { Traffic } from './traffic.ts';
+import { guessedOf } from './users.ts';
 
 export const STATES = ['healthy', 'down', 'hung', 'no-database', 'moved'] as const;
 export type State = (typeof STATES)[number];
@@ -82,13 +83,13 @@ async function cellOf(
 ): Promise<{ cell: Cell; said: Record<string, string> }> {
   const image = (name: string) => `${address.address}/library/${name}`;
   const { alice, bob } = primary.users;
-  const mallory = { name: `mallory-${client.name}`, password: 'guessed' };
+  const carol = { name: guessedOf(client.name), password: 'guessed' };
   const made = await writeImage(temporaryFolder(owner), { layers: [2000] });
   const deeds = {
     pull: [bob, () => client.tryPull(image('open:v1'))],
     other: [bob, () => client.tryPull(image('closed:v1'))],
     push: [alice, () => client.tryPush(made.folder, image(`made:${client.name}-${state}`))],
-    wrong: [mallory, () => client.tryPull(image('open:v1'))],
+    wrong: [carol, () => client.tryPull(image('open:v1'))],
   } as const;
   const cell: Partial<Cell> = {};
   const said: Record<string, string> = {};

@@ -13,6 +13,7 @@ const WORDS: Record<Outcome, string> = {
   fallback: 'fallback',
   pushed: 'pushed',
   refused: 'refused',
+  told: 'told why not',
   later: '503',
   unclear: '?',
 };

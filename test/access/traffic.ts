@@ -11,6 +11,8 @@ export interface Seen {
   status: number;
   client: string;
   upstream?: string;
+  /** What went wrong, in words. */
+  detail?: string;
 }
 
 /** What one client caused at an edge, by the edge's own log. */

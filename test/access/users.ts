@@ -1,5 +1,6 @@
 import type { AuthorityUsers } from '../helpers/authority-users.ts';
 import type { ClientUser } from '../helpers/container-client.ts';
+import { CLIENTS } from './client.ts';
 
 const BOTH = ['pull', 'push'];
 const MAY: Record<string, Record<string, readonly string[]>> = {
@@ -8,12 +9,18 @@ const MAY: Record<string, Record<string, readonly string[]>> = {
   robot$probe: { 'library/': BOTH },
 };
 
-/** Who there is, by name: alice may do everything in library/, bob may pull library/open, robot$probe is the edge's. */
+/** Who there is, by name: alice may do everything in library/, bob may pull library/open, robot$probe is the edge's, carol is guessed at. */
 export const PASSWORDS: Record<string, string> = {
+  ...Object.fromEntries(Object.keys(CLIENTS).map((client) => [guessedOf(client), 'never told'])),
   alice: 'correct horse:battery',
   bob: 'staple "&%',
   robot$probe: 'probing',
 };
+
+/** The name at which a client guesses: one each, since there is a limit to how often one may. */
+export function guessedOf(client: string): string {
+  return `carol-${client}`;
+}
 
 export const PROBE = 'robot$probe';
 

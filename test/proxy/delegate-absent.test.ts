@@ -87,3 +87,14 @@ t.test('once it can be asked again, a token of the outage is sent for another on
   t.match(reply.headers['www-authenticate'], /error="invalid_token"/);
   t.equal((await client.ask(NEW, { headers: { authorization: bearer(again) } })).status, 200);
 });
+
+t.test('who holds a token for a push gets as far as its refusal', async (t) => {
+  const { site, client } = await start(t);
+  const headers = { authorization: bearer(await login(client, 'pull,push')) };
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  t.equal((await client.ask(NEW, { headers })).status, 503);
+  t.equal((await client.ask(NEW, { method: 'HEAD', headers })).status, 404);
+  const post = await client.ask('/v2/library/new/blobs/uploads/', { method: 'POST', headers });
+  t.match({ status: post.status, code: codeOf(post) }, { status: 403, code: 'DENIED' });
+});

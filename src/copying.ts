@@ -1,0 +1,91 @@
+import type { Logger } from 'pino';
+import type { Loaded } from './config/load.ts';
+import { replicationCredentials, replicationUser } from './config/replication-user.ts';
+import type { Route } from './failover/rewrite.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import { copyRoutes } from './replication/copy-route.ts';
+import { RemoteRegistry } from './replication/remote-registry.ts';
+import { Replicator } from './replication/replicator.ts';
+import { Connection } from './upstream/connection.ts';
+import type { Network } from './upstream/network.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+export interface CopyingParts {
+  routes: readonly Route[];
+  upstreams: ReadonlyMap<string, Upstream>;
+  ledger: Ledger;
+  network: Network;
+  log: Logger;
+}
+
+/** What the routes say is to be copied, at work; a reload that changes nothing of it takes it over. */
+export class Copying {
+  readonly replicator: Replicator;
+  /** What it is made from. */
+  readonly identity: string;
+  readonly #connections: Connection[] = [];
+
+  constructor(
+    { config, material }: Loaded,
+    identity: string,
+    { routes, upstreams, ledger, network, log }: CopyingParts,
+  ) {
+    this.identity = identity;
+    const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));
+    const registries = new Map(
+      [...names].map((name) => {
+        const upstream = config.upstreams[name];
+        if (!upstream) throw new Error(`no upstream ${name}`);
+        const secrets = material.upstreams[name] ?? {};
+        const password = replicationUser(upstream, secrets)?.password;
+        const own = { ...upstream, credentials: replicationCredentials(upstream) };
+        const shown = {
+          ...(secrets.ca === undefined ? {} : { ca: secrets.ca }),
+          ...(password === undefined ? {} : { password }),
+        };
+        return [
+          name,
+          new Map(upstream.urls.map((url) => [url, this.#registry(name, new Connection(url, own, shown, network))])),
+        ] as const;
+      }),
+    );
+    const known = (name: string) => {
+      const upstream = upstreams.get(name);
+      if (!upstream) throw new Error(`no upstream ${name}`);
+      return upstream;
+    };
+    /** A URL that is well, if there is one: they share one storage. */
+    const urlOf = (name: string) => {
+      const { replicas } = known(name).view();
+      return (replicas.find(({ state, suspected }) => state === 'up' && !suspected) ?? replicas[0])?.url ?? '';
+    };
+    this.replicator = new Replicator({
+      routes,
+      config: config.replication,
+      registry: (name) => {
+        const registry = registries.get(name)?.get(urlOf(name));
+        if (!registry) throw new Error(`no URL of ${name}`);
+        return registry;
+      },
+      view: (name) => known(name).view(),
+      confirmCanary: (name) => known(name).confirmCanary(urlOf(name)),
+      ledger,
+      onFailure: ({ task, reason, tries, passing }) =>
+        log[passing ? 'info' : 'warn'](
+          { way: task.on.name, repository: task.repository.source, reference: task.reference, tries, reason },
+          passing ? 'a copy failed, and is tried again' : 'cannot be copied',
+        ),
+      onReconcile: (way, outcome, failed) => log[failed ? 'warn' : 'info']({ way, outcome }, 'compared both sides'),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.replicator.stop();
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+  }
+
+  #registry(name: string, connection: Connection): RemoteRegistry {
+    this.#connections.push(connection);
+    return new RemoteRegistry(name, connection);
+  }
+}
