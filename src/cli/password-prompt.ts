@@ -32,6 +32,10 @@ async function ask(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
   try {
     return await lines.question('');
+  } catch (error) {
+    // Ctrl-C and Ctrl-D.
+    if (error instanceof Error && error.name === 'AbortError') throw new UsageError('no password was given');
+    throw error;
   } finally {
     lines.close();
     process.stderr.write('\n');
