@@ -3,6 +3,7 @@ import { accessOf } from './access.ts';
 import type { AccessMemory } from './auth/access-memory.ts';
 import { Networks } from './auth/networks.ts';
 import type { Loaded } from './config/load.ts';
+import { Copying, type CopyingParts } from './copying.ts';
 import type { Copies } from './digest/copies.ts';
 import type { Hasher } from './digest/hasher.ts';
 import { resolveRoute } from './failover/rewrite.ts';
@@ -18,8 +19,10 @@ import { ownNames } from './proxy/parse.ts';
 import type { Recheck } from './proxy/recheck.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
+import { copyRoutes } from './replication/copy-route.ts';
 import { readDistributionHook } from './replication/hooks/distribution.ts';
 import { readHarborHook } from './replication/hooks/harbor.ts';
+import type { ReplicationView } from './replication/replication-view.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
 import type { Network } from './upstream/network.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -50,6 +53,8 @@ export class Runtime {
   readonly #upstreams: Map<string, Upstream>;
   /** Configuration and secrets of each upstream, to be compared at the next reload. */
   readonly #identities: Map<string, string>;
+  /** Undefined: nothing is to be copied. */
+  readonly #copying: Copying | undefined;
   #rechecks: NodeJS.Timeout | undefined;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
@@ -76,6 +81,12 @@ export class Runtime {
       ]),
     );
     const routes = config.routes.map(resolveRoute);
+    this.#copying = copyingOf(
+      loaded,
+      { routes, upstreams: this.#upstreams, ledger, network, log },
+      JSON.stringify([config.replication, routes, [...this.#identities]]),
+      previous,
+    );
     let turn = 0;
     this.edge = {
       config,
@@ -92,7 +103,7 @@ export class Runtime {
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
-      hints: undefined,
+      hints: this.#copying?.replicator,
       observer,
       log,
       requests: log.child({}, { redact: [] }),
@@ -109,6 +120,7 @@ export class Runtime {
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
+    if (this.#copying !== previous?.copying) this.#copying?.replicator.start();
     const { verifyAgain } = this.edge.config;
     const tick = () => void this.edge.recheck.run(this.edge);
     this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
@@ -117,6 +129,15 @@ export class Runtime {
   /** The upstream of that name, if its configuration and secrets are just these. */
   unchanged(name: string, identity: string): Upstream | undefined {
     return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
+  }
+
+  get copying(): Copying | undefined {
+    return this.#copying;
+  }
+
+  /** How fallbacks are kept in step; undefined: none is to be. */
+  replication(): ReplicationView | undefined {
+    return this.#copying?.replicator.view();
   }
 
   get names(): string[] {
@@ -162,12 +183,25 @@ export class Runtime {
     }
     clearInterval(this.#rechecks);
     this.#catalog.close();
+    if (this.#copying !== next?.copying) await this.#copying?.stop();
     // A request that was taken before the last reload but one may still use an upstream that came from there.
     await this.#predecessor;
     await Promise.all(
       [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
     );
   }
+}
+
+/** The same that is at work if nothing of it changed: it is not to compare everything anew because of a reload. */
+function copyingOf(
+  loaded: Loaded,
+  parts: CopyingParts,
+  identity: string,
+  previous: Runtime | undefined,
+): Copying | undefined {
+  if (copyRoutes(parts.routes).length === 0) return undefined;
+  const kept = previous?.copying;
+  return kept?.identity === identity ? kept : new Copying(loaded, identity, parts);
 }
 
 function hooksOf(secret: string, { failures }: AccessMemory): Edge['hooks'] {

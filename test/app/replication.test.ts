@@ -1,0 +1,78 @@
+import t from 'tap';
+import type { Client } from '../helpers/http1-client.ts';
+import {
+  CLOUD,
+  INNER,
+  type LabSite,
+  MANIFEST_TYPE,
+  manifestOf,
+  pushBlob,
+  sha256,
+  startLabSite,
+} from '../helpers/lab-site.ts';
+import type { Owner } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
+
+function start(owner: Owner, config: object = {}): Promise<LabSite> {
+  return startLabSite(owner, {
+    route: {
+      pull: [
+        { upstream: 'harbor', prefix: INNER },
+        { upstream: 'gcr', prefix: CLOUD, replicate: true },
+      ],
+    },
+    config,
+  });
+}
+
+/** Pushes an image of one blob through the edge. @returns its digest */
+async function push(client: Client, repository: string, tag: string, content: string): Promise<string> {
+  const [blob, config] = [Buffer.from(content), Buffer.from('{}')];
+  for (const one of [blob, config]) await pushBlob(client, repository, one);
+  const manifest = manifestOf(config, blob);
+  const headers = { 'content-type': MANIFEST_TYPE };
+  const put = await client.ask(`/v2/${repository}/manifests/${tag}`, { method: 'PUT', body: manifest, headers });
+  if (put.status !== 201) throw new Error(`the push got ${put.status}`);
+  return sha256(manifest);
+}
+
+t.test('what is pushed through the edge is on the fallback a moment later', async (t) => {
+  const site = await start(t);
+  const client = site.edge.http1();
+  const there = (tag: string) => site.fallback.store.repository(`${CLOUD}team/app`).tags.get(tag);
+  const digest = await push(client, 'team/app', 'v1', 'one');
+  const began = performance.now();
+  await until(() => there('v1') === digest, { every: 5 });
+  t.ok(performance.now() - began < 2000);
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  t.match(await client.ask('/v2/team/app/manifests/v1'), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } });
+});
+
+t.test('what was there before is compared at the start, and hints that are lost are made good', async (t) => {
+  const site = await start(t, { replication: { every: '1s' } });
+  const tags = () => site.fallback.store.repository(`${CLOUD}library/later`).tags;
+  const { digest } = site.primary.seed(`${INNER}library/later`, '1', { blobs: [5000] });
+  await until(() => tags().get('1') === digest);
+  const moved = site.primary.seed(`${INNER}library/later`, '1', { blobs: [6000] });
+  await until(() => tags().get('1') === moved.digest);
+  t.match(site.edge.log, /compared both sides/);
+});
+
+t.test('a reload goes on with what is copied, unless that changed', async (t) => {
+  const site = await start(t);
+  await until(() => /compared both sides/.test(site.edge.log));
+  const times = () => site.edge.log.split('compared both sides').length - 1;
+  t.equal(times(), 1);
+  await site.edge.reload({ ...site.config, limits: { clientIdle: '30s' } });
+  const client = site.edge.http1();
+  const digest = await push(client, 'team/app', 'v2', 'two');
+  await until(() => site.fallback.store.repository(`${CLOUD}team/app`).tags.get('v2') === digest);
+  t.equal(times(), 1, 'nothing was compared anew');
+  await site.edge.reload({ ...site.config, replication: { images: 2 } });
+  await until(() => times() === 2);
+  await site.edge.reload({ ...site.config, replication: { when: 'never' } });
+  await push(client, 'team/app', 'v3', 'three');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.equal(site.fallback.store.repository(`${CLOUD}team/app`).tags.get('v3'), undefined);
+});
