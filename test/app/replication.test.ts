@@ -13,7 +13,7 @@ import {
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
-function start(owner: Owner, config: object = {}): Promise<LabSite> {
+function start(owner: Owner, config: Record<string, unknown> = {}): Promise<LabSite> {
   return startLabSite(owner, {
     route: {
       pull: [
