@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, type Finished, tryCommand } from './command.ts';
 import type { ClientUser, ContainerClient } from './container-client.ts';
@@ -12,6 +12,7 @@ export class Docker implements ContainerClient {
   readonly #folder: string;
   readonly #daemon: Program;
   readonly #loggedIn = new Map<string, string>();
+  #logins = 0;
   #host = '';
   #user: ClientUser | undefined;
 
@@ -47,7 +48,8 @@ export class Docker implements ContainerClient {
     const user = this.#user;
     if (!user) throw new Error('nobody cannot log in');
     const key = keyOf(this.#host, user);
-    const folder = join(this.#folder, `config-${this.#loggedIn.size}`);
+    this.#logins += 1;
+    const folder = join(this.#folder, `config-${this.#logins}`);
     mkdirSync(folder, { recursive: true });
     const password = join(folder, 'password');
     writeFileSync(password, user.password);
@@ -56,6 +58,14 @@ export class Docker implements ContainerClient {
     const done = await tryCommand('sh', ['-c', line, ...args]);
     if (done.status === 0) this.#loggedIn.set(key, folder);
     return done;
+  }
+
+  /** What docker keeps of the login, as its configuration file has it. */
+  kept(): { auth?: string; identitytoken?: string } {
+    const folder = this.#loggedIn.get(keyOf(this.#host, this.#user));
+    if (folder === undefined) throw new Error(`${this.#user?.name} is not logged in`);
+    const { auths }: { auths: Record<string, object> } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+    return auths[this.#host] ?? {};
   }
 
   async push(layout: string, image: string): Promise<void> {
