@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:https';
 import t from 'tap';
+import { HOSTNAME } from '../helpers/edge-in-process.ts';
 import type { Client, Reply } from '../helpers/http1-client.ts';
 import { received2 } from '../helpers/http2-client.ts';
 import {
@@ -54,6 +55,30 @@ function tell(client: Client, hook: Hook = {}): Promise<Reply> {
   const { to = '/hooks/harbor', type = 'application/json', authorization = SECRET, method = 'POST' } = hook;
   const headers = { authorization, ...(type === '' ? {} : { 'content-type': type }) };
   return client.ask(to, { method, headers, body: hook.body ?? push() });
+}
+
+/** The status of a hook whose sender asks first whether to send the body; it must not be told to. */
+async function unasked({ edge }: LabSite, headers: Record<string, string>): Promise<number> {
+  const call = request({
+    host: '127.0.0.1',
+    port: edge.port,
+    ca: edge.certificate.ca,
+    servername: HOSTNAME,
+    path: '/hooks/harbor',
+    method: 'POST',
+    headers: {
+      host: HOSTNAME,
+      'content-type': 'application/json',
+      expect: '100-continue',
+      'content-length': '1000',
+      ...headers,
+    },
+  });
+  call.flushHeaders();
+  call.on('continue', () => t.fail('the body was asked for'));
+  const [{ statusCode }] = await once(call, 'response');
+  call.destroy();
+  return statusCode;
 }
 
 async function counted(site: LabSite): Promise<Record<string, number>> {
@@ -154,7 +179,8 @@ t.test('a body that is too long is not read to its end', async (t) => {
   const reply = received2(stream);
   stream.write(long);
   t.equal((await reply).status, 413, 'of a length that nobody said');
-  t.ok((await site.edge.line(({ status }) => status === 413)).status);
+  const announced = await unasked(site, { authorization: SECRET, 'content-length': '1048577' });
+  t.equal(announced, 413, 'said before it is sent');
 });
 
 t.test('without the secret nothing is said, and nothing read', async (t) => {
@@ -165,25 +191,27 @@ t.test('without the secret nothing is said, and nothing read', async (t) => {
     t.match(reply, { status: 401, headers: { 'www-authenticate': 'Bearer' } }, authorization);
     t.notMatch(reply.body.toString(), /secret/);
   }
-  const { port, certificate } = site.edge;
-  const waiting = request({
-    host: '127.0.0.1',
-    port,
-    ca: certificate.ca,
-    servername: 'edge.test',
-    path: '/hooks/harbor',
-    method: 'POST',
-    headers: { host: 'edge.test', authorization: 'wrong', 'content-length': 1000, expect: '100-continue' },
-  });
-  waiting.flushHeaders();
-  waiting.on('continue', () => t.fail('the body was asked for'));
-  const [refused] = await once(waiting, 'response');
-  t.equal(refused.statusCode, 401);
-  waiting.destroy();
+  t.equal(await unasked(site, { authorization: 'wrong' }), 401);
   for (let guess = 4; guess < 10; guess += 1)
     t.equal((await tell(client, { authorization: `guess ${guess}` })).status, 401);
   t.match(await tell(client), { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'whoever guessed has to wait');
   t.same((await counted(site))['harbor push'], 0);
+});
+
+t.test('another secret, taken by a reload', async (t) => {
+  const site = await startSite(t);
+  await site.edge.reload(site.config, { hookSecret: 'another secret of hooks' });
+  const client = site.edge.http1();
+  t.equal((await tell(client)).status, 401);
+  t.equal((await tell(client, { authorization: 'another secret of hooks' })).status, 202);
+});
+
+t.test('clients need no token of the edge to tell, and a token tells nothing', async (t) => {
+  const auth = { mode: 'htpasswd', htpasswdFile: 'users', access: { '*': ['** pull'] } };
+  const site = await startSite(t, { config: { auth }, settings: { users: {} } });
+  const client = site.edge.http2();
+  t.equal((await tell(client)).status, 202);
+  t.equal((await tell(client, { authorization: 'Bearer eyJhbGciOiJkaXIifQ..x.y.z' })).status, 401);
 });
 
 t.test('hooks are off without a secret, also where other paths are passed on', async (t) => {

@@ -29,6 +29,15 @@ const { config } = parseConfig({
       ],
     },
     { prefix: 'kept/', push: 'harbor', pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }] },
+    {
+      prefix: 'mirror/',
+      registry: 'quay.io',
+      push: 'harbor',
+      pull: [
+        { upstream: 'harbor', prefix: 'inner/two/' },
+        { upstream: 'gcr', replicate: true },
+      ],
+    },
     { prefix: 'hub/', registry: 'docker.io', push: 'harbor', pull: [{ upstream: 'gcr', replicate: true }] },
   ],
 });
@@ -40,6 +49,8 @@ t.test('a hint is of each push upstream whose repositories of that name are copi
     ['inner/app', ['harbor', 'quay']],
     // On harbor another route takes that name.
     ['inner/own/app', ['quay']],
+    // Two routes of harbor's show it.
+    ['inner/two/app', ['harbor', 'quay']],
     ['library/app', []],
     ['kept/app', []],
     ['hub/app', ['harbor']],
