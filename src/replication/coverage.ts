@@ -1,12 +1,30 @@
-/** What of a repository is not on the fallback as it is on the push upstream. */
-export interface RepositoryCoverage {
+/** What a comparison found of a repository. */
+export interface FoundRepository {
   /** As clients name it. */
   repository: string;
   tags: number;
   /** The fallback has no such tag. */
-  missing: string[];
+  missing: readonly string[];
   /** The fallback has another digest. */
-  stale: string[];
+  stale: readonly string[];
+}
+
+/** A tag that the fallback could not serve as the push upstream has it. */
+export interface TagGap {
+  tag: string;
+  state: 'missing' | 'stale';
+  /** When it was first known to be one; epoch milliseconds. */
+  since: number;
+}
+
+/** Of one repository with gaps. */
+export interface RepositoryCoverage {
+  repository: string;
+  tags: number;
+  missing: number;
+  stale: number;
+  /** Those known for the longest time first; where there are very many, not all. */
+  gaps: TagGap[];
 }
 
 /** Of all repositories of one way of copying. */
@@ -19,62 +37,153 @@ export interface CoverageSum {
   ratio: number | undefined;
 }
 
-/** Names that are kept of one repository: enough to see what is wrong. */
-const MAX_NAMES = 1000;
+/** `unknown`: not compared yet, or one of too many gaps to be named. */
+export type TagCoverage = 'covered' | 'missing' | 'stale' | 'unknown';
+
+interface Known {
+  tags: number;
+  gaps: Map<string, { state: TagGap['state']; since: number }>;
+  /** Gaps beyond those that there is room to name. */
+  unnamed: { missing: number; stale: number };
+}
+
+/** Gaps that are kept by name, of all repositories together. */
+const MAX_NAMES = 100_000;
 
 /** What reconcile found, and what was copied since. Memory grows with repositories and gaps, not with tags. */
 export class Coverage {
-  readonly #repositories = new Map<string, { tags: number; missing: Set<string>; stale: Set<string> }>();
+  readonly #repositories = new Map<string, Known>();
+  readonly #now: () => number;
+  readonly #maxNames: number;
+  #names = 0;
+
+  constructor(now: () => number = Date.now, maxNames = MAX_NAMES) {
+    this.#now = now;
+    this.#maxNames = maxNames;
+  }
 
   /** What was found of a repository. */
-  found({ repository, tags, missing, stale }: RepositoryCoverage): void {
-    if (tags === 0) this.#repositories.delete(repository);
-    else
-      this.#repositories.set(repository, {
-        tags,
-        missing: new Set(missing.slice(0, MAX_NAMES)),
-        stale: new Set(stale.slice(0, MAX_NAMES)),
-      });
+  found({ repository, tags, missing, stale }: FoundRepository): void {
+    const before = this.#repositories.get(repository);
+    this.#drop(repository);
+    if (tags === 0) return;
+    const known: Known = { tags, gaps: new Map(), unnamed: { missing: 0, stale: 0 } };
+    this.#repositories.set(repository, known);
+    for (const [state, names] of [
+      ['missing', missing],
+      ['stale', stale],
+    ] as const)
+      for (const tag of names) this.#gap(known, tag, state, before?.gaps.get(tag)?.since);
   }
 
   /** A tag is on the fallback as it is on the push upstream. */
   copied(repository: string, tag: string): void {
-    const known = this.#repositories.get(repository) ?? { tags: 0, missing: new Set(), stale: new Set() };
-    const before = known.missing.delete(tag) || known.stale.delete(tag);
+    const known = this.#known(repository);
+    this.#close(known, tag);
     // One that was not heard of when the repository was last looked at.
-    if (!before && known.tags === 0) known.tags = 1;
-    this.#repositories.set(repository, known);
+    if (known.tags === 0) known.tags = 1;
   }
 
   /** The push upstream shows a tag at another digest, or anew. */
   changed(repository: string, tag: string): void {
-    const known = this.#repositories.get(repository) ?? { tags: 0, missing: new Set(), stale: new Set() };
-    if (!known.missing.has(tag) && known.stale.size < MAX_NAMES) known.stale.add(tag);
-    known.tags = Math.max(known.tags, known.stale.size + known.missing.size);
-    this.#repositories.set(repository, known);
+    const known = this.#known(repository);
+    if (!known.gaps.has(tag)) this.#gap(known, tag, 'stale', undefined);
+    const { missing, stale } = sumOf(known);
+    known.tags = Math.max(known.tags, missing + stale);
+  }
+
+  /** The push upstream has no such tag any more. */
+  gone(repository: string, tag: string): void {
+    const known = this.#repositories.get(repository);
+    if (!known?.gaps.has(tag)) return;
+    this.#close(known, tag);
+    known.tags -= 1;
+    if (known.tags <= 0) this.#drop(repository);
   }
 
   /** Repositories that are no more. */
   keepOnly(repositories: ReadonlySet<string>): void {
-    for (const name of this.#repositories.keys()) if (!repositories.has(name)) this.#repositories.delete(name);
+    for (const name of this.#repositories.keys()) if (!repositories.has(name)) this.#drop(name);
+  }
+
+  stateOf(repository: string, tag: string): TagCoverage {
+    const known = this.#repositories.get(repository);
+    if (!known) return 'unknown';
+    const gap = known.gaps.get(tag);
+    if (gap) return gap.state;
+    return known.unnamed.missing + known.unnamed.stale > 0 ? 'unknown' : 'covered';
+  }
+
+  /** Since when the oldest gap is one; undefined: there is none. */
+  get oldest(): number | undefined {
+    let oldest: number | undefined;
+    for (const { gaps } of this.#repositories.values())
+      for (const { since } of gaps.values()) if (oldest === undefined || since < oldest) oldest = since;
+    return oldest;
   }
 
   sum(): CoverageSum {
     const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0 };
-    for (const { tags, missing, stale } of this.#repositories.values()) {
-      sum.tags += tags;
-      sum.missing += missing.size;
-      sum.stale += stale.size;
+    for (const known of this.#repositories.values()) {
+      const { missing, stale } = sumOf(known);
+      sum.tags += known.tags;
+      sum.missing += missing;
+      sum.stale += stale;
     }
     const { tags, missing, stale } = sum;
     return { ...sum, ratio: tags === 0 ? undefined : Math.max(0, tags - missing - stale) / tags };
   }
 
   /** Repositories with gaps, the worst first. */
-  gaps(): RepositoryCoverage[] {
+  gaps(max: number): RepositoryCoverage[] {
     return [...this.#repositories]
-      .filter(([, { missing, stale }]) => missing.size + stale.size > 0)
-      .map(([repository, { tags, missing, stale }]) => ({ repository, tags, missing: [...missing], stale: [...stale] }))
-      .sort((a, b) => b.missing.length + b.stale.length - (a.missing.length + a.stale.length));
+      .map(([repository, known]) => ({ repository, known, ...sumOf(known) }))
+      .filter(({ missing, stale }) => missing + stale > 0)
+      .sort((a, b) => b.missing + b.stale - (a.missing + a.stale) || (a.repository < b.repository ? -1 : 1))
+      .slice(0, max)
+      .map(({ repository, known: { tags, gaps }, missing, stale }) => ({
+        repository,
+        tags,
+        missing,
+        stale,
+        gaps: [...gaps].map(([tag, gap]) => ({ tag, ...gap })).sort((a, b) => a.since - b.since),
+      }));
   }
+
+  #known(repository: string): Known {
+    const known = this.#repositories.get(repository) ?? {
+      tags: 0,
+      gaps: new Map(),
+      unnamed: { missing: 0, stale: 0 },
+    };
+    this.#repositories.set(repository, known);
+    return known;
+  }
+
+  #gap(known: Known, tag: string, state: TagGap['state'], since: number | undefined): void {
+    if (this.#names >= this.#maxNames) {
+      known.unnamed[state] += 1;
+      return;
+    }
+    this.#names += 1;
+    known.gaps.set(tag, { state, since: since ?? this.#now() });
+  }
+
+  #close(known: Known, tag: string): void {
+    if (known.gaps.delete(tag)) this.#names -= 1;
+    // It may be one of those; the next comparison counts anew.
+    else if (known.unnamed.missing > 0) known.unnamed.missing -= 1;
+    else if (known.unnamed.stale > 0) known.unnamed.stale -= 1;
+  }
+
+  #drop(repository: string): void {
+    this.#names -= this.#repositories.get(repository)?.gaps.size ?? 0;
+    this.#repositories.delete(repository);
+  }
+}
+
+function sumOf({ gaps, unnamed }: Known): { missing: number; stale: number } {
+  const sum = { ...unnamed };
+  for (const { state } of gaps.values()) sum[state] += 1;
+  return sum;
 }

@@ -1,4 +1,4 @@
-import type { CoverageSum, RepositoryCoverage } from './coverage.ts';
+import type { CoverageSum, RepositoryCoverage, TagCoverage } from './coverage.ts';
 
 /** What the last whole comparison of a way came to. Times are epoch milliseconds. */
 export interface ReconcileView {
@@ -42,7 +42,21 @@ export interface CopyRouteView {
   /** A comparison is under way. */
   reconciling: boolean;
   coverage: CoverageSum;
-  gaps: RepositoryCoverage[];
+  /** Repositories with gaps, the worst first. */
+  gaps: (max: number) => RepositoryCoverage[];
+  /** Of a tag, or of a digest that was pulled by itself; the repository as clients name it. */
+  stateOf: (repository: string, reference: string) => TagCoverage;
+}
+
+/** What came of copies, since the start or since the configuration of copying changed. */
+export interface CopyCounts {
+  copied: number;
+  /** It was there already. */
+  same: number;
+  /** The push upstream had no such thing any more. */
+  absent: number;
+  deleted: number;
+  failed: number;
 }
 
 export interface ReplicationView {
@@ -50,6 +64,11 @@ export interface ReplicationView {
   active: boolean;
   /** Why, or why not. */
   reason: string;
+  copies: CopyCounts;
+  /** Bytes of blobs that were copied. */
+  bytes: number;
+  /** Tasks: `failed` are those that are tried again later. */
+  queue: { waiting: number; running: number; failed: number };
   copied: number;
   failed: number;
   /** Hints that there was no room for; reconcile makes them good. */

@@ -43,7 +43,10 @@ export class Replicator {
   readonly #images: ImageCopy;
   readonly #tasks: TaskQueue;
   readonly #stopped = new AbortController();
+  readonly #copies = { copied: 0, same: 0, absent: 0, deleted: 0 };
+  #bytes = 0;
   #running: Promise<void> = Promise.resolve();
+  readonly #comparing = new Map<RouteReplication, Promise<void>>();
 
   constructor(options: ReplicatorOptions) {
     const { config, routes, onFailure } = options;
@@ -81,12 +84,20 @@ export class Replicator {
   view(): ReplicationView {
     const due = [...this.#tasks.due()];
     const { failed } = this.#tasks;
-    return { ...this.#activity(), ...this.#tasks.counts, routes: this.#routes.map((route) => route.view(due, failed)) };
+    const { counts, size } = this.#tasks;
+    return {
+      ...this.#activity(),
+      ...counts,
+      copies: { ...this.#copies, failed: counts.failed },
+      bytes: this.#bytes,
+      queue: { ...size, failed: failed.length },
+      routes: this.#routes.map((route) => route.view(due, failed)),
+    };
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
-    await Promise.all([this.#tasks.stop(), this.#running]);
+    await Promise.all([this.#tasks.stop(), this.#running, ...this.#comparing.values()]);
   }
 
   /** Never rejects. */
@@ -97,7 +108,9 @@ export class Replicator {
       if (active) this.#tasks.retry();
       // One that takes over compares at once: what the other one was told is not known here.
       for (const route of this.#routes) if (!active) route.dueAt = 0;
-      for (const route of this.#routes) if (active && route.dueAt <= Date.now()) await route.reconcile(signal);
+      // Each for itself: one that waits for its fallback holds up no other.
+      for (const route of this.#routes)
+        if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));
       // Rejects when it is stopped, and only then.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
@@ -123,14 +136,17 @@ export class Replicator {
     }
     const { ledger } = this.#options;
     const at = ledger.now();
-    const { digest } = await this.#images.copy({ ...ends, reference: task.reference }, signal);
+    const { digest, outcome, bytes } = await this.#images.copy({ ...ends, reference: task.reference }, signal);
+    this.#copies[outcome] += 1;
+    this.#bytes += bytes;
+    if (digest === undefined) route?.gone(task);
+    else route?.copied(task);
     if (digest === undefined || task.reference.includes(':')) return;
     ledger.seen(
       { upstream: task.on.source.upstream, repository: task.repository.source, tag: task.reference },
       digest,
       at,
     );
-    route?.copied(task);
   }
 
   #ends({ on, repository }: CopyTask) {
@@ -157,6 +173,7 @@ export class Replicator {
         passing: true,
       });
     await target.deleteManifest(repository.target, reference, signal);
+    this.#copies.deleted += 1;
   }
 
   /** Resolves when both ends are well, and clients leave room. @throws the signal's reason */

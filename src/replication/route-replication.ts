@@ -57,13 +57,19 @@ export class RouteReplication {
   }
 
   copied({ repository, reference }: CopyTask): void {
-    this.#coverage.copied(this.#named(repository.source), reference);
+    if (!reference.includes(':')) this.#coverage.copied(this.#named(repository.source), reference);
+  }
+
+  /** The push upstream has no such thing any more. */
+  gone({ repository, reference }: CopyTask): void {
+    this.#coverage.gone(this.#named(repository.source), reference);
   }
 
   /** Compares both sides, and has copied what differs. Never rejects. */
   async reconcile(signal: AbortSignal): Promise<void> {
     if (this.#reconciling) return;
     this.#reconciling = true;
+    this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
     const at = Date.now();
     const ended = (result: { repositories: number; tags: number; gaps: number }, failed: string | undefined) => {
@@ -89,25 +95,27 @@ export class RouteReplication {
     const { on } = this;
     const mine = due.filter(({ task }) => task.on === on);
     const failures = failed.filter(({ task }) => task.on === on);
-    const oldest = Math.min(...mine.map(({ since }) => since));
+    let oldest = this.#coverage.oldest ?? Number.POSITIVE_INFINITY;
+    for (const { since } of mine) oldest = Math.min(oldest, since);
     return {
       name: on.name,
       prefix: on.route.prefix,
       registry: on.route.registry,
       source: on.source.upstream,
       target: on.target.upstream,
-      lagMs: mine.length === 0 ? 0 : Date.now() - oldest,
+      lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failures: failures.slice(0, MAX_SHOWN).map((one) => this.#failure(one)),
       reconcile: this.#last,
       reconciling: this.#reconciling,
       coverage: this.#coverage.sum(),
-      gaps: this.#coverage.gaps(),
+      gaps: (max) => this.#coverage.gaps(max),
+      stateOf: (repository, reference) => this.#coverage.stateOf(repository, reference),
     };
   }
 
   async #compare(signal: AbortSignal): Promise<{ repositories: number; tags: number; gaps: number }> {
-    const { registry, routes } = this.#options;
+    const { ledger, registry, routes } = this.#options;
     const [source, target] = [registry(this.on.source.upstream), registry(this.on.target.upstream)];
     const seen = new Set<string>();
     const result = await reconcile(
@@ -115,6 +123,7 @@ export class RouteReplication {
         source,
         target,
         pairOf: (repository) => pairOn(routes, this.on, repository),
+        now: () => ledger.now(),
         onRepository: async (compared) => {
           seen.add(this.#named(compared.repository.source));
           await this.#found(compared);
@@ -126,7 +135,7 @@ export class RouteReplication {
     return result;
   }
 
-  async #found({ repository, tags }: ComparedRepository): Promise<void> {
+  async #found({ repository, tags, at }: ComparedRepository): Promise<void> {
     const { ledger, tasks } = this.#options;
     const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
     const [missing, stale, surplus] = [named('missing'), named('differs'), named('surplus')];
@@ -138,8 +147,7 @@ export class RouteReplication {
     });
     const { upstream } = this.on.source;
     for (const { tag, sourceDigest, state } of tags) {
-      if (sourceDigest !== undefined)
-        ledger.seen({ upstream, repository: repository.source, tag }, sourceDigest, ledger.now());
+      if (sourceDigest !== undefined) ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, at);
       if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'));
     }
     for (const tag of [...missing, ...stale]) tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile);

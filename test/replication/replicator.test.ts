@@ -125,6 +125,28 @@ t.test('a comparison finds what no hint said', async (t) => {
   t.equal(ledger.size, 2);
 });
 
+t.test('a fallback that is down holds up no other', async (t) => {
+  const { primary, replicator, there, states } = await start(
+    t,
+    {},
+    {
+      pull: [
+        { upstream: 'harbor', replicate: false },
+        { upstream: 'lost', replicate: true },
+        { upstream: 'gcr', prefix: 'project/', replicate: true },
+      ],
+    },
+  );
+  states.set('lost', 'down');
+  const { digest } = primary.seed('library/app', '1', { blobs: [100] });
+  replicator.start();
+  await until(() => there('project/app', '1') === digest);
+  t.match(replicator.view().routes, [
+    { target: 'lost', reconciling: true, reconcile: undefined },
+    { target: 'gcr', reconcile: { tags: 1 } },
+  ]);
+});
+
 t.test('what cannot be copied is listed, with the reason and since when', async (t) => {
   const { primary, replicator, reasons } = await start(t);
   primary.seed('library/app', 'good', { blobs: [100] });
@@ -138,7 +160,7 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   ]);
   t.ok((route?.lagMs ?? 0) >= 0 && (route?.lagMs ?? -1) < 10_000);
   t.match(route?.coverage, { tags: 2, missing: 1, ratio: 0.5 });
-  t.match(route?.gaps, [{ repository: 'library/app', missing: ['broken'] }]);
+  t.match(route?.gaps(1), [{ repository: 'library/app', missing: 1, gaps: [{ tag: 'broken', state: 'missing' }] }]);
   t.ok(reasons.some((reason) => /404/.test(reason)));
   await replicator.reconcile();
   await replicator.idle();
