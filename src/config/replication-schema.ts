@@ -22,7 +22,12 @@ export const replicationSchema = z
         'Secret that `/hooks/harbor` and `/hooks/distribution` ask for in the Authorization header. At least 16 characters of ASCII. Without it both are 404.',
       ),
     maxBandwidth: z.int().min(0).default(0).describe('Bytes of blobs a second, over all copies. 0: no bound.'),
-    images: z.int().min(1).max(64).default(4).describe('Images that are copied at once.'),
+    images: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .describe('Images that are copied at once, from each upstream to each other.'),
     blobs: z.int().min(1).max(256).default(8).describe('Blobs that are copied at once, over all images.'),
   })
   .prefault({});

@@ -77,6 +77,11 @@ export class Ledger {
     this.#note(place, (history) => noteSeen(history, digest, at));
   }
 
+  /** The same of a tag that nobody has asked for, of which there may be more than are remembered: one that is new only while there is room. */
+  found(place: TagPlace, digest: string, at: number): void {
+    if (this.#store.hasRoom || this.find(place)) this.seen(place, digest, at);
+  }
+
   /** The upstream acknowledged that the tag was deleted. */
   deleted(place: TagPlace, at: number): void {
     if (!this.#believes({ digest: null, since: at, confirmedAt: at })) return;

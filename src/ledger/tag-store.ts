@@ -40,6 +40,11 @@ export class TagStore {
     return this.#order.size;
   }
 
+  /** Whether one more pushes out no other. */
+  get hasRoom(): boolean {
+    return this.#order.size < this.#tags;
+  }
+
   get(key: string): TagHistory | undefined {
     return this.#cache.get<TagHistory>(key);
   }

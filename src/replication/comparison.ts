@@ -22,6 +22,8 @@ export interface ComparedTag {
 export interface ComparedRepository {
   repository: RepositoryPair;
   tags: ComparedTag[];
+  /** When the first look at it was about to be taken, by the clock of the options. */
+  at: number;
 }
 
 export interface ComparisonOptions {
@@ -31,6 +33,7 @@ export interface ComparisonOptions {
   atOnce?: number;
   /** Which tags count. Default: all. */
   isWanted?: (tag: string) => boolean;
+  now?: () => number;
 }
 
 const AT_ONCE = 16;
@@ -46,11 +49,13 @@ export class Comparison {
   readonly #target: RemoteRegistry;
   readonly #isWanted: (tag: string) => boolean;
   readonly #queue: PQueue;
+  readonly #now: () => number;
 
-  constructor({ source, target, atOnce = AT_ONCE, isWanted = () => true }: ComparisonOptions) {
+  constructor({ source, target, atOnce = AT_ONCE, isWanted = () => true, now = Date.now }: ComparisonOptions) {
     this.#source = source;
     this.#target = target;
     this.#isWanted = isWanted;
+    this.#now = now;
     this.#queue = new PQueue({ concurrency: atOnce });
   }
 
@@ -73,6 +78,7 @@ export class Comparison {
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
+    const at = this.#now();
     const listed = (registry: RemoteRegistry, name: string) =>
       this.#queue.add(() => registry.tags(name, signal), { signal });
     const [here, there] = await Promise.all([
@@ -89,7 +95,7 @@ export class Comparison {
       .map(
         ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
       );
-    return { repository, tags: [...(await Promise.all(compared)), ...surplus] };
+    return { repository, at, tags: [...(await Promise.all(compared)), ...surplus] };
   }
 
   async #tag(

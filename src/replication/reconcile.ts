@@ -6,6 +6,8 @@ export interface ReconcileOptions {
   target: RemoteRegistry;
   /** Where a repository of the source goes; undefined: it is not copied. */
   pairOf: (repository: string) => RepositoryPair | undefined;
+  /** For `ComparedRepository.at`. */
+  now: () => number;
   /** Told of each repository, and waited for. */
   onRepository: (compared: ComparedRepository) => Promise<void>;
 }
@@ -21,7 +23,7 @@ export interface ReconcileResult {
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
-  { source, target, pairOf, onRepository }: ReconcileOptions,
+  { source, target, pairOf, now, onRepository }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0 };
@@ -31,7 +33,7 @@ export async function reconcile(
       if (pair) yield pair;
     }
   }
-  for await (const compared of new Comparison({ source, target }).over(pairs(), signal)) {
+  for await (const compared of new Comparison({ source, target, now }).over(pairs(), signal)) {
     const wanted = compared.tags.filter(({ state }) => state !== 'surplus');
     result.repositories += 1;
     result.tags += wanted.length;

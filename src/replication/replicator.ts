@@ -41,7 +41,8 @@ export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #routes: readonly RouteReplication[];
   readonly #images: ImageCopy;
-  readonly #tasks: TaskQueue;
+  /** By the upstreams at both ends: one that is down must not hold up what goes elsewhere. */
+  readonly #queues = new Map<string, TaskQueue>();
   readonly #stopped = new AbortController();
   readonly #copies = { copied: 0, same: 0, absent: 0, deleted: 0 };
   #bytes = 0;
@@ -52,13 +53,14 @@ export class Replicator {
     const { config, routes, onFailure } = options;
     this.#options = options;
     this.#images = new ImageCopy({ blobs: config.blobs, bandwidth: new Bandwidth(config.maxBandwidth) });
-    this.#tasks = new TaskQueue({
-      atOnce: config.images,
-      work: (task, signal) => this.#do(task, signal),
-      isPassing,
-      onFailure,
-    });
-    this.#routes = copyRoutes(routes).map((on) => new RouteReplication(on, { ...options, tasks: this.#tasks }));
+    const queueOf = ({ source, target }: CopyRoute) => {
+      const ends = `${source.upstream} ${target.upstream}`;
+      const work = (task: CopyTask, signal: AbortSignal) => this.#do(task, signal);
+      const queue = this.#queues.get(ends) ?? new TaskQueue({ atOnce: config.images, work, isPassing, onFailure });
+      this.#queues.set(ends, queue);
+      return queue;
+    };
+    this.#routes = copyRoutes(routes).map((on) => new RouteReplication(on, { ...options, tasks: queueOf(on) }));
   }
 
   start(): void {
@@ -78,26 +80,36 @@ export class Replicator {
 
   /** Resolves when nothing is left to do for the moment. */
   async idle(): Promise<void> {
-    await this.#tasks.idle();
+    await Promise.all(this.#tasks.map((tasks) => tasks.idle()));
   }
 
   view(): ReplicationView {
-    const due = [...this.#tasks.due()];
-    const { failed } = this.#tasks;
-    const { counts, size } = this.#tasks;
+    const due = this.#tasks.flatMap((tasks) => [...tasks.due()]);
+    const failed = this.#tasks.flatMap((tasks) => tasks.failed);
+    const sum = (of: (tasks: TaskQueue) => number) => this.#tasks.reduce((all, tasks) => all + of(tasks), 0);
+    const counts = {
+      copied: sum((tasks) => tasks.counts.copied),
+      failed: sum((tasks) => tasks.counts.failed),
+      dropped: sum((tasks) => tasks.counts.dropped),
+    };
     return {
       ...this.#activity(),
       ...counts,
       copies: { ...this.#copies, failed: counts.failed },
       bytes: this.#bytes,
-      queue: { ...size, failed: failed.length },
+      queue: {
+        waiting: sum((tasks) => tasks.size.waiting),
+        running: sum((tasks) => tasks.size.running),
+        failed: failed.length,
+      },
       routes: this.#routes.map((route) => route.view(due, failed)),
     };
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
-    await Promise.all([this.#tasks.stop(), this.#running, ...this.#comparing.values()]);
+    const stopping = this.#tasks.map((tasks) => tasks.stop());
+    await Promise.all([...stopping, this.#running, ...this.#comparing.values()]);
   }
 
   /** Never rejects. */
@@ -105,7 +117,7 @@ export class Replicator {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const { active } = this.#activity();
-      if (active) this.#tasks.retry();
+      for (const tasks of this.#tasks) if (active) tasks.retry();
       // One that takes over compares at once: what the other one was told is not known here.
       for (const route of this.#routes) if (!active) route.dueAt = 0;
       // Each for itself: one that waits for its fallback holds up no other.
@@ -114,6 +126,10 @@ export class Replicator {
       // Rejects when it is stopped, and only then.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
+  }
+
+  get #tasks(): TaskQueue[] {
+    return [...this.#queues.values()];
   }
 
   #activity(): { active: boolean; reason: string } {

@@ -52,6 +52,18 @@ t.test('names that objects have of themselves are names like others', async (t) 
   }
 });
 
+t.test('what was found without being asked for pushes nothing out', async (t) => {
+  const ledger = made(t, { tags: 2 });
+  ledger.seen(v1, A, ledger.now());
+  for (const tag of ['v2', 'v3', 'v4']) ledger.found(place(tag), A, ledger.now());
+  t.equal(ledger.size, 2);
+  t.equal(ledger.judge(v1, A).verdict, 'current');
+  ledger.found(v1, B, ledger.now());
+  t.equal(ledger.judge(v1, A).verdict, 'stale', 'of what is known it is news');
+  ledger.found(v1, A, 1);
+  t.equal(ledger.judge(v1, B).verdict, 'current', 'unless it is older');
+});
+
 t.test('deletions', async (t) => {
   const ledger = made(t);
   ledger.seen(v1, A, ledger.now());

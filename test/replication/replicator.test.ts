@@ -138,12 +138,18 @@ t.test('a fallback that is down holds up no other', async (t) => {
     },
   );
   states.set('lost', 'down');
+  for (let number = 0; number < 20; number += 1) {
+    primary.seed('library/app', `n${number}`, { blobs: [100] });
+    replicator.take([
+      { repository: 'library/app', reference: `n${number}`, kind: 'push', from: 'edge', upstream: 'harbor' },
+    ]);
+  }
   const { digest } = primary.seed('library/app', '1', { blobs: [100] });
   replicator.start();
   await until(() => there('project/app', '1') === digest);
   t.match(replicator.view().routes, [
     { target: 'lost', reconciling: true, reconcile: undefined },
-    { target: 'gcr', reconcile: { tags: 1 } },
+    { target: 'gcr', reconcile: { tags: 21 } },
   ]);
 });
 

@@ -1,0 +1,132 @@
+import t from 'tap';
+import { resolveRoute } from '../../src/failover/rewrite.ts';
+import { copyRoutes } from '../../src/replication/copy-route.ts';
+import type { CopyTask } from '../../src/replication/copy-task.ts';
+import { type FailedTask, PRIORITY, TaskQueue, type TaskQueueOptions } from '../../src/replication/task-queue.ts';
+
+const route = resolveRoute({
+  prefix: '',
+  push: 'harbor',
+  pull: [
+    { upstream: 'harbor', replicate: false },
+    { upstream: 'gcr', replicate: true },
+  ],
+  onAbsent: 'stop',
+  staleTags: 'warn',
+  anonymous: false,
+  deletions: 'keep',
+});
+const [on] = copyRoutes([route]);
+
+function task(reference: string): CopyTask {
+  if (!on) throw new Error('no way');
+  return { on, repository: { source: 'app', target: 'app' }, reference, kind: 'copy' };
+}
+
+/** A queue whose work is held up until it is let go. */
+function made(over: Partial<TaskQueueOptions> = {}) {
+  const clock = { now: 1_000_000 };
+  const begun: string[] = [];
+  const failures: FailedTask[] = [];
+  const failing = new Set<string>();
+  const held: (() => void)[] = [];
+  const state = { hold: false };
+  const queue = new TaskQueue({
+    atOnce: 1,
+    work: async ({ reference }) => {
+      begun.push(reference);
+      if (state.hold) await new Promise<void>((resolve) => held.push(resolve));
+      if (failing.has(reference)) throw new Error(`no ${reference}`);
+    },
+    isPassing: () => true,
+    onFailure: (failed) => failures.push(failed),
+    now: () => clock.now,
+    ...over,
+  });
+  const letGo = () => {
+    for (const go of held.splice(0)) go();
+  };
+  return { queue, clock, begun, failures, failing, state, letGo };
+}
+
+t.test('hints go first, each thing once', async (t) => {
+  const { queue, begun, state, letGo } = made();
+  state.hold = true;
+  queue.add(task('first'), PRIORITY.reconcile);
+  for (const name of ['r1', 'r2', 'r1']) queue.add(task(name), PRIORITY.reconcile);
+  queue.add(task('hint'), PRIORITY.hint);
+  t.match(queue.size, { running: 1, waiting: 3 });
+  state.hold = false;
+  letGo();
+  await queue.idle();
+  t.strictSame(begun, ['first', 'hint', 'r1', 'r2']);
+  t.match(queue.counts, { copied: 4, failed: 0, dropped: 0 });
+});
+
+t.test('what is asked for while it runs is done again, once', async (t) => {
+  const { queue, begun, state, letGo } = made();
+  state.hold = true;
+  queue.add(task('a'), PRIORITY.hint);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (let hints = 0; hints < 5; hints += 1) queue.add(task('a'), PRIORITY.hint);
+  state.hold = false;
+  letGo();
+  await queue.idle();
+  t.strictSame(begun, ['a', 'a']);
+});
+
+t.test('what fails is kept with its reason, and tried again ever later', async (t) => {
+  const { queue, clock, begun, failing, failures } = made();
+  failing.add('a');
+  queue.add(task('a'), PRIORITY.hint);
+  await queue.idle();
+  t.match(queue.failed, [{ tries: 1, reason: 'no a', since: 1_000_000, passing: true }]);
+  const waits: number[] = [];
+  for (let tries = 0; tries < 9; tries += 1) {
+    const { nextAt = 0, at = 0 } = queue.failed[0] ?? {};
+    waits.push(nextAt - at);
+    clock.now = nextAt - 1;
+    queue.retry();
+    await queue.idle();
+    clock.now = nextAt;
+    queue.retry();
+    await queue.idle();
+  }
+  t.equal(begun.length, 10, 'never too soon');
+  t.strictSame(
+    waits,
+    [15, 30, 60, 120, 240, 480, 900, 900, 900].map((seconds) => seconds * 1000),
+  );
+  t.equal(failures.at(-1)?.since, 1_000_000, 'since when it was to be done');
+  failing.clear();
+  queue.add(task('a'), PRIORITY.hint);
+  await queue.idle();
+  t.strictSame(queue.failed, []);
+});
+
+t.test('what fails for good waits for who asks for it again, or finds it settled', async (t) => {
+  const { queue, clock, begun, failing } = made({ isPassing: () => false });
+  failing.add('a').add('b');
+  for (const name of ['a', 'b']) queue.add(task(name), PRIORITY.hint);
+  await queue.idle();
+  clock.now += 10_000_000;
+  queue.retry();
+  await queue.idle();
+  t.equal(begun.length, 2);
+  queue.settled(task('b'));
+  t.match(queue.failed, [{ task: { reference: 'a' }, passing: false }]);
+});
+
+t.test('it is bounded, and stops', async (t) => {
+  const { queue, begun, state, letGo } = made();
+  state.hold = true;
+  let taken = 0;
+  for (let number = 0; number < 20_010; number += 1) if (queue.add(task(String(number)), PRIORITY.hint)) taken += 1;
+  t.equal(taken, 20_000);
+  t.equal(queue.counts.dropped, 10);
+  const stopped = queue.stop();
+  letGo();
+  await stopped;
+  t.equal(begun.length, 1);
+  t.equal(queue.add(task('late'), PRIORITY.hint), false);
+});
