@@ -69,8 +69,8 @@ class EdgeApp implements App {
       stores: () => this.#lasting.stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    const { ledger, memory, hasher, copies, recheck, access, network } = this.#lasting;
-    this.#parts = { ledger, memory, hasher, copies, recheck, access, network, observer, log };
+    const { ledger, memory, hasher, copies, recheck, access, pulls, network } = this.#lasting;
+    this.#parts = { ledger, memory, hasher, copies, recheck, access, pulls, network, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');

@@ -9,9 +9,11 @@ import type { PeerView } from './peer/peer-view.ts';
 import { Peers, type PeersConfig } from './peer/peers.ts';
 import { SharedGrants } from './peer/shared-grants.ts';
 import { SharedLedger } from './peer/shared-ledger.ts';
+import { SharedPulls } from './peer/shared-pulls.ts';
 import { ManifestMemory } from './proxy/manifest-memory.ts';
 import { Recheck } from './proxy/recheck.ts';
 import { Sealer } from './proxy/sealer.ts';
+import { PulledLog } from './replication/pulled-log.ts';
 import type { Stores } from './status/stores.ts';
 import { BufferPool } from './upstream/reader/buffer-pool.ts';
 import { registryIdentity } from './upstream/registry-identity.ts';
@@ -26,6 +28,7 @@ export class Lasting {
   readonly hasher: Hasher;
   readonly copies: Copies;
   readonly recheck = new Recheck();
+  readonly pulls = new PulledLog();
   readonly network = { resolver: new Resolver(), pool: new BufferPool() };
   /** Who logged in, and who tried. */
   readonly access: AccessMemory;
@@ -42,7 +45,11 @@ export class Lasting {
     this.access = new AccessMemory(material.keys, config.auth.remember, this.#clock);
     this.#registries = registriesOf(config);
     this.peers = new Peers(peersConfig({ config, material }), {
-      stores: [new SharedGrants(this.access.grants), new SharedLedger(this.ledger, () => this.#registries)],
+      stores: [
+        new SharedGrants(this.access.grants),
+        new SharedLedger(this.ledger, () => this.#registries),
+        new SharedPulls(this.pulls),
+      ],
       resolver: this.network.resolver,
       onState: (view) => tell(log, view),
     });

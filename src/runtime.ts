@@ -22,6 +22,7 @@ import type { Sealer } from './proxy/sealer.ts';
 import { copyRoutes } from './replication/copy-route.ts';
 import { readDistributionHook } from './replication/hooks/distribution.ts';
 import { readHarborHook } from './replication/hooks/harbor.ts';
+import type { PulledLog } from './replication/pulled-log.ts';
 import type { ReplicationView } from './replication/replication-view.ts';
 import type { UpstreamEvents } from './upstream/events.ts';
 import type { Network } from './upstream/network.ts';
@@ -36,6 +37,8 @@ export interface RuntimeParts {
   network: Network;
   /** Who logged in, and who tried. */
   access: AccessMemory;
+  /** What clients pulled. */
+  pulls: PulledLog;
   observer: Observer;
   log: Logger;
 }
@@ -63,7 +66,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, hasher, copies, recheck, network, access, observer, log }: RuntimeParts,
+    { ledger, memory, hasher, copies, recheck, network, access, pulls, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -104,6 +107,7 @@ export class Runtime {
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
       hints: this.#copying?.replicator,
+      pulls,
       observer,
       log,
       requests: log.child({}, { redact: [] }),

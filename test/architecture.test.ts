@@ -19,8 +19,8 @@ const RULES: Record<string, Rule> = {
   digest: { loads: ['oci', 'upstream'] },
   splice: { loads: ['oci', 'upstream', 'digest'] },
   auth: { loads: ['oci', 'config', 'upstream'] },
-  // Tells other nodes what the ledger and the grants have learnt.
-  peer: { loads: ['oci', 'failover', 'upstream', 'ledger', 'auth'] },
+  // Tells other nodes what the ledger, the grants and the log of pulls have learnt.
+  peer: { loads: ['oci', 'failover', 'upstream', 'ledger', 'auth'], types: ['replication'] },
   // Hands on what it hears of changes; what is done about it is not its business.
   proxy: {
     loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'],
@@ -34,8 +34,11 @@ const RULES: Record<string, Rule> = {
   },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
-  // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords. All else goes through the app or its HTTP.
-  cli: { loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth'], types: ['failover', 'proxy'] },
+  // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
+  cli: {
+    loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication'],
+    types: ['failover', 'proxy'],
+  },
   // src/app.ts and what it is made of: all the wiring, and no command.
   '': {
     loads: [

@@ -7,6 +7,7 @@ import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Hint } from '../replication/hint.ts';
+import type { Pulled } from '../replication/pulled-log.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Access } from './access.ts';
 import type { Herd } from './herd.ts';
@@ -20,6 +21,11 @@ import type { Sealer } from './sealer.ts';
 /** Who acts on hints; at once or later, and never by keeping the caller waiting. */
 export interface HintTaker {
   take(hints: readonly Hint[]): void;
+}
+
+/** Who remembers what clients pulled. */
+export interface PullNoter {
+  note(pulled: Omit<Pulled, 'at'>): void;
 }
 
 /** What the stages of a request need: one configuration at work. A reload makes a new one. */
@@ -45,6 +51,7 @@ export interface Edge {
   hooks: Hooks | undefined;
   /** Undefined: nothing is copied. */
   hints: HintTaker | undefined;
+  pulls: PullNoter | undefined;
   observer: Observer;
   log: Logger;
   /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */

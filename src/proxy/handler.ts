@@ -17,6 +17,7 @@ import { type Asked, parse } from './parse.ts';
 import { fetchPassthrough } from './passthrough.ts';
 import { fetchPing } from './ping.ts';
 import type { Relayable } from './pull.ts';
+import { notePull } from './pull-note.ts';
 import { pullReply } from './pull-reply.ts';
 import { fetchPush } from './push.ts';
 import { notePush } from './push-note.ts';
@@ -27,6 +28,7 @@ import { relay } from './relay.ts';
 import type { Reply } from './reply.ts';
 import { settle } from './settle.ts';
 import { reconsidered } from './strangers.ts';
+import { digestOf, isShown } from './tag-read.ts';
 import { fetchToken } from './token.ts';
 
 type Registry = Extract<Asked, { kind: 'registry' }>;
@@ -112,6 +114,7 @@ export class Handler {
     const preferred = route.pull[0]?.upstream;
     if (preferred !== undefined) exchange.notes.preferred = preferred;
     const remembered = request.kind === 'manifest' ? rememberedManifest(exchange, edge, route, request) : undefined;
+    if (remembered && request.kind === 'manifest') notePull(exchange, edge, route, request, request.reference);
     if (remembered) return remembered;
     const result =
       request.kind === 'manifest'
@@ -125,6 +128,8 @@ export class Handler {
   async #manifest(exchange: Exchange, request: ManifestRequest, route: Route): Promise<Relayable> {
     const { result, tag } = await fetchManifest(exchange, this.#edge, route, request);
     if (tag) exchange.notes.tag = tag;
+    const byDigest = request.reference.includes(':') ? request.reference : undefined;
+    notePull(exchange, this.#edge, route, request, isShown(result) ? (byDigest ?? digestOf(result)) : undefined);
     return result;
   }
 }

@@ -125,12 +125,12 @@ function concluded(decided: Decided, result: Relayable): TagAnswer {
 }
 
 /** Whether it shows a manifest at all, or where one is. */
-function isShown({ outcome, answer }: Relayable): boolean {
+export function isShown({ outcome, answer }: Relayable): boolean {
   return outcome === 'redirect' || (outcome === 'served' && (answer.status === 200 || answer.status === 304));
 }
 
 /** Digest of what an upstream shows for a tag; undefined where it does not tell. */
-function digestOf({ answer, body }: Relayable): string | undefined {
+export function digestOf({ answer, body }: Relayable): string | undefined {
   const told = answer.headers.get('docker-content-digest');
   if (told !== undefined && isDigest(told)) return told;
   if (answer.status !== 200 || !Buffer.isBuffer(body)) return undefined;

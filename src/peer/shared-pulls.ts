@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { isDigest, isRepository, isTag } from '../oci/reference.ts';
+import type { Pulled, PulledLog } from '../replication/pulled-log.ts';
+import { ChangeLog } from './change-log.ts';
+import type { SharedStore } from './shared-store.ts';
+
+/** Registry, repository and reference as clients name them, digest, when it was last pulled. */
+const entrySchema = z.tuple([
+  z
+    .string()
+    .max(256)
+    .regex(/^[^\n]*$/)
+    .nullable(),
+  z.string().refine(isRepository),
+  z.string().refine((reference) => isTag(reference) || isDigest(reference)),
+  z.string().refine(isDigest),
+  z.number().min(0),
+]);
+const entriesSchema = z.array(entrySchema);
+
+/** What clients pulled, as nodes tell it each other: the one that copies then knows also what others served. */
+export class SharedPulls implements SharedStore {
+  readonly name = 'pulls';
+  readonly #pulls: PulledLog;
+  readonly #log: ChangeLog;
+
+  constructor(pulls: PulledLog) {
+    this.#pulls = pulls;
+    this.#log = new ChangeLog((key) => pulls.find(key) !== undefined);
+    pulls.onChange = (key) => this.#log.note(key);
+  }
+
+  get head(): number {
+    return this.#log.head;
+  }
+
+  since(version: number, max: number): { entries: unknown[]; next: number } {
+    const { keys, next } = this.#log.since(version, max);
+    return { entries: keys.flatMap((key) => this.#pulls.find(key) ?? []).map(wired), next };
+  }
+
+  merge(entries: readonly unknown[]): number | undefined {
+    const read = entriesSchema.safeParse(entries);
+    if (!read.success) return undefined;
+    return this.#pulls.merge(
+      read.data.map(([registry, repository, reference, digest, at]) => ({
+        registry: registry ?? undefined,
+        repository,
+        reference,
+        digest,
+        at,
+      })),
+    );
+  }
+}
+
+function wired({ registry, repository, reference, digest, at }: Pulled): z.input<typeof entrySchema> {
+  return [registry ?? null, repository, reference, digest, at];
+}
