@@ -154,6 +154,16 @@ export class Authorizer {
   }
 
   async #request(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+    try {
+      return await this.#ask(challenge, scopes);
+    } catch (error) {
+      // Artifact Registry takes one scope at a time. The first is what is read or written; without the others a mount becomes an upload.
+      if (scopes.length < 2 || !(error instanceof UpstreamError) || error.status !== 400) throw error;
+      return this.#ask(challenge, scopes.slice(0, 1));
+    }
+  }
+
+  async #ask(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
     const realm = this.#realm(challenge.parameters.realm ?? '');
     const service = challenge.parameters.service;
     if (service !== undefined) realm.searchParams.set('service', service);

@@ -199,3 +199,25 @@ t.test('a token that is refused ahead is forgotten', async (t) => {
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   authorizer.close();
 });
+
+t.test('a service that takes one scope at a time is asked for the first alone', async (t) => {
+  const asked: string[][] = [];
+  const authorizer = new Authorizer(REGISTRY, USER, async (realm) => {
+    const scopes = realm.searchParams.getAll('scope');
+    asked.push(scopes);
+    if (scopes.length > 1)
+      throw new UpstreamError(
+        'credentials',
+        'the token service answers 400',
+        undefined,
+        scopes.includes('dead') ? 401 : 400,
+      );
+    return { value: 'good', expiresIn: 60 };
+  });
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  t.equal(await authorizer.authorization(['repository:a:pull,push', 'repository:b:pull']), 'Bearer good');
+  t.strictSame(asked, [['repository:a:pull,push', 'repository:b:pull'], ['repository:a:pull,push']]);
+  await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), { reason: 'credentials' });
+  t.equal(asked.length, 3, 'what is refused for another reason is not asked for again');
+  authorizer.close();
+});
