@@ -217,7 +217,7 @@ t.test('a service that takes one scope at a time is asked for the first alone', 
   authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
   t.equal(await authorizer.authorization(['repository:a:pull,push', 'repository:b:pull']), 'Bearer good');
   t.strictSame(asked, [['repository:a:pull,push', 'repository:b:pull'], ['repository:a:pull,push']]);
-  await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), { reason: 'credentials' });
+  await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), /answers 400/);
   t.equal(asked.length, 3, 'what is refused for another reason is not asked for again');
   authorizer.close();
 });
