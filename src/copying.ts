@@ -4,6 +4,7 @@ import { replicationCredentials, replicationUser } from './config/replication-us
 import type { Route } from './failover/rewrite.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { copyRoutes } from './replication/copy-route.ts';
+import type { PulledLog } from './replication/pulled-log.ts';
 import { RemoteRegistry } from './replication/remote-registry.ts';
 import { Replicator } from './replication/replicator.ts';
 import { Connection } from './upstream/connection.ts';
@@ -14,6 +15,8 @@ export interface CopyingParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   ledger: Ledger;
+  /** What clients pulled. */
+  pulls: PulledLog;
   network: Network;
   log: Logger;
 }
@@ -28,7 +31,7 @@ export class Copying {
   constructor(
     { config, material }: Loaded,
     identity: string,
-    { routes, upstreams, ledger, network, log }: CopyingParts,
+    { routes, upstreams, ledger, pulls, network, log }: CopyingParts,
   ) {
     this.identity = identity;
     const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));
@@ -70,6 +73,7 @@ export class Copying {
       view: (name) => known(name).view(),
       confirmCanary: (name) => known(name).confirmCanary(urlOf(name)),
       ledger,
+      pulls,
       onFailure: ({ task, reason, tries, passing }) =>
         log[passing ? 'info' : 'warn'](
           { way: task.on.name, repository: task.repository.source, reference: task.reference, tries, reason },

@@ -86,7 +86,7 @@ export class Runtime {
     const routes = config.routes.map(resolveRoute);
     this.#copying = copyingOf(
       loaded,
-      { routes, upstreams: this.#upstreams, ledger, network, log },
+      { routes, upstreams: this.#upstreams, ledger, pulls, network, log },
       JSON.stringify([config.replication, routes, [...this.#identities]]),
       previous,
     );

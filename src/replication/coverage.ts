@@ -37,8 +37,8 @@ export interface CoverageSum {
   ratio: number | undefined;
 }
 
-/** `unknown`: not compared yet, or one of too many gaps to be named. */
-export type TagCoverage = 'covered' | 'missing' | 'stale' | 'unknown';
+/** `gone`: the push upstream has no such thing any more. `unknown`: not compared yet, or one of too many gaps to be named. */
+export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 
 interface Known {
   tags: number;
@@ -104,6 +104,10 @@ export class Coverage {
   /** Repositories that are no more. */
   keepOnly(repositories: ReadonlySet<string>): void {
     for (const name of this.#repositories.keys()) if (!repositories.has(name)) this.#drop(name);
+  }
+
+  has(repository: string): boolean {
+    return this.#repositories.has(repository);
   }
 
   stateOf(repository: string, tag: string): TagCoverage {

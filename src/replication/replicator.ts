@@ -11,6 +11,7 @@ import type { CopyTask } from './copy-task.ts';
 import type { Hint } from './hint.ts';
 import { ImageCopy } from './image-copy.ts';
 import { hasAddress } from './own-address.ts';
+import type { PulledLog } from './pulled-log.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { ReplicationView } from './replication-view.ts';
 import { RouteReplication } from './route-replication.ts';
@@ -25,6 +26,8 @@ export interface ReplicatorOptions {
   /** Whether the upstream sees its storage now. */
   confirmCanary: (upstream: string) => Promise<CanaryState>;
   ledger: Ledger;
+  /** What clients pulled. */
+  pulls: Pick<PulledLog, 'within'>;
   onFailure: (failed: FailedTask) => void;
   /** Told of each comparison that ended, and of why one did not. */
   onReconcile: (route: string, outcome: string, failed: boolean) => void;

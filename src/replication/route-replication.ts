@@ -1,13 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
-import type { Route } from '../failover/rewrite.ts';
+import { type Route, toUpstream } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './comparison.ts';
 import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
 import type { CopyTask } from './copy-task.ts';
-import { Coverage } from './coverage.ts';
+import { Coverage, type TagCoverage } from './coverage.ts';
 import type { Hint } from './hint.ts';
+import { PulledDigests } from './pulled-digests.ts';
+import type { PulledLog } from './pulled-log.ts';
 import { reconcile } from './reconcile.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
@@ -19,6 +21,8 @@ export interface RouteReplicationOptions {
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
   ledger: Ledger;
+  /** What clients pulled. */
+  pulls: Pick<PulledLog, 'within'>;
   tasks: TaskQueue;
   onReconcile: (route: string, outcome: string, failed: boolean) => void;
   random?: () => number;
@@ -36,6 +40,7 @@ export class RouteReplication {
   readonly on: CopyRoute;
   readonly #options: RouteReplicationOptions;
   readonly #coverage = new Coverage();
+  readonly #digests: PulledDigests;
   #last: ReconcileView | undefined;
   #reconciling = false;
   /** When the next comparison is due; epoch milliseconds. */
@@ -44,6 +49,7 @@ export class RouteReplication {
   constructor(on: CopyRoute, options: RouteReplicationOptions) {
     this.on = on;
     this.#options = options;
+    this.#digests = new PulledDigests({ on, routes: options.routes, pulls: options.pulls });
   }
 
   /** @returns whether it is about something that is copied here */
@@ -57,12 +63,14 @@ export class RouteReplication {
   }
 
   copied({ repository, reference }: CopyTask): void {
-    if (!reference.includes(':')) this.#coverage.copied(this.#named(repository.source), reference);
+    const known = reference.includes(':') ? this.#digests : this.#coverage;
+    known.copied(this.#named(repository.source), reference);
   }
 
   /** The push upstream has no such thing any more. */
   gone({ repository, reference }: CopyTask): void {
-    this.#coverage.gone(this.#named(repository.source), reference);
+    const known = reference.includes(':') ? this.#digests : this.#coverage;
+    known.gone(this.#named(repository.source), reference);
   }
 
   /** Compares both sides, and has copied what differs. Never rejects. */
@@ -110,7 +118,7 @@ export class RouteReplication {
       reconciling: this.#reconciling,
       coverage: this.#coverage.sum(),
       gaps: (max) => this.#coverage.gaps(max),
-      stateOf: (repository, reference) => this.#coverage.stateOf(repository, reference),
+      stateOf: (repository, reference) => this.#stateOf(repository, reference),
     };
   }
 
@@ -132,7 +140,28 @@ export class RouteReplication {
       signal,
     );
     this.#coverage.keepOnly(seen);
+    await this.#checkDigests(source, target, signal);
     return result;
+  }
+
+  /** What is pulled by digest is kept too, whether a tag is at it or not. */
+  async #checkDigests(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<void> {
+    const { lacked, failed } = await this.#digests.check(source, target, signal);
+    for (const { repository, digest } of lacked)
+      this.#options.tasks.add(this.#task(repository, digest, 'copy'), PRIORITY.reconcile);
+    if (failed !== undefined && !signal.aborted)
+      this.#options.onReconcile(this.on.name, `not all that was pulled by digest could be looked at: ${failed}`, true);
+  }
+
+  #stateOf(repository: string, reference: string): TagCoverage {
+    if (reference.includes(':')) return this.#digests.stateOf(repository, reference);
+    const { route, source } = this.on;
+    const place = { upstream: source.upstream, repository: toUpstream(route, source, repository), tag: reference };
+    if (this.#options.ledger.find(place)?.[0]?.digest === null) return 'gone';
+    const state = this.#coverage.stateOf(repository, reference);
+    // After a whole comparison every repository of the push upstream is known.
+    const compared = this.#last !== undefined && this.#last.failed === undefined && !this.#coverage.has(repository);
+    return state === 'unknown' && compared ? 'gone' : state;
   }
 
   async #found({ repository, tags, at }: ComparedRepository): Promise<void> {

@@ -5,6 +5,7 @@ import type { UpstreamView } from '../../src/failover/view.ts';
 import { type LabRegistry, startLabRegistry } from '../../src/lab/registry.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import type { Hint } from '../../src/replication/hint.ts';
+import { PulledLog } from '../../src/replication/pulled-log.ts';
 import { Replicator } from '../../src/replication/replicator.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
 import { until } from '../helpers/until.ts';
@@ -15,6 +16,7 @@ interface Site {
   fallback: LabRegistry;
   replicator: Replicator;
   ledger: Ledger;
+  pulls: PulledLog;
   states: Map<string, UpstreamView['state']>;
   canary: { state: 'good' | 'failing' | 'none' };
   hint: (repository: string, reference: string, kind?: Hint['kind']) => void;
@@ -32,6 +34,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   ]);
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
+  const pulls = new PulledLog();
   const states = new Map<string, UpstreamView['state']>();
   const canary: Site['canary'] = { state: 'good' };
   const reasons: string[] = [];
@@ -58,6 +61,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     view: (name) => viewOf(name, { state: states.get(name) ?? 'up' }),
     confirmCanary: async () => canary.state,
     ledger,
+    pulls,
     onFailure: ({ reason }) => reasons.push(reason),
     onReconcile: (_, outcome) => reasons.push(outcome),
   });
@@ -65,7 +69,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   const hint = (repository: string, reference: string, kind: Hint['kind'] = 'push') =>
     replicator.take([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
   const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
-  return { primary, fallback, replicator, ledger, states, canary, hint, there, reasons };
+  return { primary, fallback, replicator, ledger, pulls, states, canary, hint, there, reasons };
 }
 
 t.test('a hint is enough', async (t) => {
@@ -235,4 +239,46 @@ t.test('a fallback that is busy, or down, is caught up with', async (t) => {
   await replicator.idle();
   t.equal(there('project/app', '1'), digest);
   t.match(replicator.view().routes[0], { failures: [], lagMs: 0 });
+});
+
+t.test('what is pulled by digest is copied too, though no tag is at it any more', async (t) => {
+  const { primary, fallback, replicator, pulls } = await start(t);
+  const { digest: old } = primary.seed('library/app', '1', { blobs: [1000] });
+  const { digest } = primary.seed('library/app', '1', { blobs: [2000] });
+  const { digest: other } = primary.seed('library/private/app', '1', { blobs: [3000] });
+  const lost = `sha256:${'0'.repeat(64)}`;
+  const pull = (repository: string, reference: string) =>
+    pulls.note({ registry: undefined, repository, reference, digest: reference });
+  for (const reference of [old, lost]) pull('library/app', reference);
+  pull('library/private/app', other);
+  const state = (reference: string) => replicator.view().routes[0]?.stateOf('library/app', reference);
+  t.equal(state(old), 'unknown');
+  await replicator.reconcile();
+  await replicator.idle();
+  t.ok(fallback.store.manifest('project/app', old));
+  t.strictSame([old, '1', lost].map(state), ['covered', 'covered', 'gone']);
+  t.notOk(fallback.store.manifest('project/private/app', other), 'but nothing that is not copied');
+  t.equal(replicator.view().routes[0]?.stateOf('library/none', '1'), 'gone', 'all that there is was compared');
+  fallback.forget();
+  await replicator.reconcile();
+  t.notOk(
+    fallback.requests.some(({ url }) => url.includes(old)),
+    'and looked at again the day after',
+  );
+  t.ok(fallback.store.manifest('project/app', digest));
+});
+
+t.test('a fallback that fails while pulled digests are looked at is told of, and they are unknown', async (t) => {
+  const { primary, fallback, replicator, pulls, reasons } = await start(t);
+  const { digest } = primary.seed('library/app', '1', { blobs: [1000] });
+  pulls.note({ registry: undefined, repository: 'library/app', reference: digest, digest });
+  await replicator.reconcile();
+  await replicator.idle();
+  const { digest: next } = primary.seed('library/app', '1', { blobs: [2000] });
+  primary.seed('library/app', '1', { blobs: [1000] });
+  pulls.note({ registry: undefined, repository: 'library/app', reference: next, digest: next });
+  await fallback.faults.on('errors', { status: 500, path: new RegExp(next) });
+  await replicator.reconcile();
+  t.match(reasons.at(-2), /pulled by digest could be looked at: .*500/);
+  t.equal(replicator.view().routes[0]?.stateOf('library/app', next), 'unknown');
 });
