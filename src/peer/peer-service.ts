@@ -3,8 +3,8 @@ import type { PeerBox } from './peer-box.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { SharedStore } from './shared-store.ts';
 
-/** Entries of each store in one answer: some 300 kB of tags. */
-const MAX_ENTRIES = 1000;
+/** Entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
+const MAX_ENTRIES = 250;
 /** The clocks of a pair may differ by so much, in milliseconds. */
 const SKEW_MS = 300_000;
 /** Questions that are remembered so that none is answered twice; a pair asks 600 of them in `SKEW_MS`. */

@@ -35,7 +35,7 @@ const service = (head = 3, secrets = [SECRET]) =>
   new PeerService({ box: () => new PeerBox(secrets), stores: [numbers(head)], node: NODE, now: () => NOW });
 
 t.test('tells all at first, and then what is new, in pages', async (t) => {
-  const asked = service(2500);
+  const asked = service(600);
   const ask = async (over: Partial<PeerQuestion> = {}) => {
     const sent = question(over);
     const text = await asked.answer(await box.seal(sent));
@@ -43,11 +43,11 @@ t.test('tells all at first, and then what is new, in pages', async (t) => {
     t.equal(answer?.nonce, sent.nonce);
     return { ...answer?.stores.numbers, count: answer?.stores.numbers?.entries.length };
   };
-  t.match(await ask(), { count: 1000, next: 1000, more: true });
-  t.match(await ask({ of: NODE, known: { numbers: 1000 } }), { count: 1000, next: 2000, more: true });
-  t.match(await ask({ of: NODE, known: { numbers: 2000, others: 7 } }), { count: 500, next: 2500, more: false });
-  t.match(await ask({ of: NODE, known: { numbers: 2500 } }), { count: 0, next: 2500, more: false });
-  t.match(await ask({ of: 'another-process-of-before', known: { numbers: 2500 } }), { count: 1000 }, 'after a restart');
+  t.match(await ask(), { count: 250, next: 250, more: true });
+  t.match(await ask({ of: NODE, known: { numbers: 250 } }), { count: 250, next: 500, more: true });
+  t.match(await ask({ of: NODE, known: { numbers: 500, others: 7 } }), { count: 100, next: 600, more: false });
+  t.match(await ask({ of: NODE, known: { numbers: 600 } }), { count: 0, next: 600, more: false });
+  t.match(await ask({ of: 'another-process-of-before', known: { numbers: 600 } }), { count: 250 }, 'after a restart');
 });
 
 t.test('answers nobody else', async (t) => {
