@@ -43,6 +43,8 @@ export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 interface Known {
   tags: number;
   gaps: Map<string, { state: TagGap['state']; since: number }>;
+  /** When something was last said of it; epoch milliseconds. */
+  at: number;
   /** Gaps beyond those that there is room to name. */
   unnamed: { missing: number; stale: number };
 }
@@ -67,7 +69,7 @@ export class Coverage {
     const before = this.#repositories.get(repository);
     this.#drop(repository);
     if (tags === 0) return;
-    const known: Known = { tags, gaps: new Map(), unnamed: { missing: 0, stale: 0 } };
+    const known: Known = { tags, gaps: new Map(), at: this.#now(), unnamed: { missing: 0, stale: 0 } };
     this.#repositories.set(repository, known);
     for (const [state, names] of [
       ['missing', missing],
@@ -101,9 +103,9 @@ export class Coverage {
     if (known.tags <= 0) this.#drop(repository);
   }
 
-  /** Repositories that are no more. */
-  keepOnly(repositories: ReadonlySet<string>): void {
-    for (const name of this.#repositories.keys()) if (!repositories.has(name)) this.#drop(name);
+  /** Those that were listed are all that there are. @param since when that list was begun; epoch milliseconds */
+  keepOnly(repositories: ReadonlySet<string>, since: number): void {
+    for (const [name, { at }] of this.#repositories) if (!repositories.has(name) && at < since) this.#drop(name);
   }
 
   has(repository: string): boolean {
@@ -155,11 +157,9 @@ export class Coverage {
   }
 
   #known(repository: string): Known {
-    const known = this.#repositories.get(repository) ?? {
-      tags: 0,
-      gaps: new Map(),
-      unnamed: { missing: 0, stale: 0 },
-    };
+    const fresh = (): Known => ({ tags: 0, gaps: new Map(), at: 0, unnamed: { missing: 0, stale: 0 } });
+    const known = this.#repositories.get(repository) ?? fresh();
+    known.at = this.#now();
     this.#repositories.set(repository, known);
     return known;
   }

@@ -36,8 +36,13 @@ export interface CopyRouteView {
   lagMs: number;
   /** Tasks that wait or are being done. */
   queued: number;
+  /** Tasks that failed, and are tried again later. */
+  failing: number;
+  /** The first of them. */
   failures: FailureView[];
-  /** Undefined: none ended yet. */
+  /** When the last comparison began that came to its end; undefined: none did, so that not all is known. */
+  comparedAt: number | undefined;
+  /** The last one, however it ended. Undefined: none ended yet. */
   reconcile: ReconcileView | undefined;
   /** A comparison is under way. */
   reconciling: boolean;

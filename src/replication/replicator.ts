@@ -122,7 +122,7 @@ export class Replicator {
       const { active } = this.#activity();
       for (const tasks of this.#tasks) if (active) tasks.retry();
       // One that takes over compares at once: what the other one was told is not known here.
-      for (const route of this.#routes) if (!active) route.dueAt = 0;
+      for (const route of this.#routes) if (!active) route.rest();
       // Each for itself: one that waits for its fallback holds up no other.
       for (const route of this.#routes)
         if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));

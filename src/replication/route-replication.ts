@@ -39,7 +39,9 @@ const MAX_SHOWN = 100;
 export class RouteReplication {
   readonly on: CopyRoute;
   readonly #options: RouteReplicationOptions;
-  readonly #coverage = new Coverage();
+  #coverage = new Coverage();
+  /** When the last comparison began that came to its end; undefined: none did, or what it found may be wrong by now. */
+  #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
   #last: ReconcileView | undefined;
   #reconciling = false;
@@ -73,6 +75,14 @@ export class RouteReplication {
     known.gone(this.#named(repository.source), reference);
   }
 
+  /** Another edge copies: what becomes of it is not heard of here. */
+  rest(): void {
+    this.dueAt = 0;
+    if (this.#comparedAt === undefined && this.#coverage.sum().repositories === 0) return;
+    this.#comparedAt = undefined;
+    this.#coverage = new Coverage();
+  }
+
   /** Compares both sides, and has copied what differs. Never rejects. */
   async reconcile(signal: AbortSignal): Promise<void> {
     if (this.#reconciling) return;
@@ -89,7 +99,9 @@ export class RouteReplication {
     };
     try {
       await this.#ready(signal);
-      ended(await this.#compare(signal), undefined);
+      const result = await this.#compare(signal);
+      this.#comparedAt = at;
+      ended(result, undefined);
     } catch (error) {
       if (!signal.aborted)
         ended({ repositories: 0, tags: 0, gaps: 0 }, error instanceof Error ? error.message : String(error));
@@ -113,7 +125,9 @@ export class RouteReplication {
       target: on.target.upstream,
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
+      failing: failures.length,
       failures: failures.slice(0, MAX_SHOWN).map((one) => this.#failure(one)),
+      comparedAt: this.#comparedAt,
       reconcile: this.#last,
       reconciling: this.#reconciling,
       coverage: this.#coverage.sum(),
@@ -125,6 +139,7 @@ export class RouteReplication {
   async #compare(signal: AbortSignal): Promise<{ repositories: number; tags: number; gaps: number }> {
     const { ledger, registry, routes } = this.#options;
     const [source, target] = [registry(this.on.source.upstream), registry(this.on.target.upstream)];
+    const began = Date.now();
     const seen = new Set<string>();
     const result = await reconcile(
       {
@@ -139,7 +154,7 @@ export class RouteReplication {
       },
       signal,
     );
-    this.#coverage.keepOnly(seen);
+    this.#coverage.keepOnly(seen, began);
     await this.#checkDigests(source, target, signal);
     return result;
   }
@@ -160,8 +175,8 @@ export class RouteReplication {
     if (this.#options.ledger.find(place)?.[0]?.digest === null) return 'gone';
     const state = this.#coverage.stateOf(repository, reference);
     // After a whole comparison every repository of the push upstream is known.
-    const compared = this.#last !== undefined && this.#last.failed === undefined && !this.#coverage.has(repository);
-    return state === 'unknown' && compared ? 'gone' : state;
+    const listed = this.#comparedAt === undefined || this.#coverage.has(repository);
+    return state === 'unknown' && !listed ? 'gone' : state;
   }
 
   async #found({ repository, tags, at }: ComparedRepository): Promise<void> {

@@ -49,6 +49,18 @@ t.test('a push is a gap until it was copied', async (t) => {
   t.match(coverage.sum(), { tags: 1, stale: 0, ratio: 1 });
 });
 
+t.test('a repository that is pushed to first while others are listed stays', async (t) => {
+  const clock = { now: 1000 };
+  const coverage = new Coverage(() => clock.now);
+  coverage.found({ repository: 'old', tags: 1, missing: [], stale: [] });
+  clock.now = 3000;
+  coverage.changed('new', '1');
+  coverage.copied('new', '1');
+  coverage.keepOnly(new Set(['listed']), 2000);
+  t.equal(coverage.has('old'), false);
+  t.equal(coverage.stateOf('new', '1'), 'covered');
+});
+
 t.test('what there is no room to name is counted, and not taken for covered', async (t) => {
   const coverage = new Coverage(Date.now, 2);
   coverage.found({ repository: 'a', tags: 3, missing: ['1', '2', '3'], stale: [] });
@@ -74,7 +86,7 @@ t.test('the worst repositories come first, and those that are no more go', async
     ['b', 'a'],
   );
   t.equal(coverage.gaps(1).length, 1);
-  coverage.keepOnly(new Set(['a', 'c']));
+  coverage.keepOnly(new Set(['a', 'c']), Date.now() + 1);
   t.match(coverage.sum(), { repositories: 2, tags: 10, missing: 1 });
   coverage.found({ repository: 'a', tags: 0, missing: [], stale: [] });
   t.match(coverage.sum(), { repositories: 1, missing: 0 });
@@ -96,7 +108,7 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
       for (const { what, repository, tag, missing } of steps) {
         const stale = TAGS.filter((name) => !missing.includes(name)).slice(0, 1);
         if (what === 'found') coverage.found({ repository, tags: TAGS.length, missing, stale });
-        else if (what === 'keepOnly') coverage.keepOnly(new Set([repository]));
+        else if (what === 'keepOnly') coverage.keepOnly(new Set([repository]), Number.POSITIVE_INFINITY);
         else coverage[what as 'copied' | 'changed' | 'gone'](repository, tag);
       }
       const states = NAMES.flatMap((name) => TAGS.map((tag) => coverage.stateOf(name, tag)));
