@@ -47,6 +47,13 @@ interface Wanted {
   onAuthority: Scope;
 }
 
+/** What is granted of it. */
+interface Given extends Wanted {
+  actions: string[];
+  /** The authority does not show it, and did not say either that the user may pull it. */
+  unseen?: boolean;
+}
+
 /** What a token opens the authority with. */
 interface Opening {
   /** Undefined: it opens nothing there. */
@@ -120,13 +127,15 @@ export class DelegatedTokens implements Tokens {
       at,
     );
     grants.forget(holder, withheld, at);
-    const access = wanted.flatMap((one) => {
+    const access = wanted.flatMap((one): Given[] => {
       const { type, name } = one.onAuthority;
       const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
-      // What is not there may be hidden from this user: it is for who pushes it, and for who was let pull it before.
-      const newly = undecided.includes(name) && (may.includes('push') || grants.recalls(holder, name) > 0);
-      const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (newly && action === 'pull'));
-      return actions.length > 0 ? [{ ...one, actions }] : [];
+      const recalled = undecided.includes(name) && grants.recalls(holder, name) > 0;
+      // What is not there may be hidden from this user: who pushes it reads it there, and nowhere else.
+      const unseen = undecided.includes(name) && !recalled && may.includes('push');
+      const pulls = recalled || unseen;
+      const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (pulls && action === 'pull'));
+      return actions.length > 0 ? [{ ...one, actions, unseen }] : [];
     });
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     // In an outage the token itself is what is remembered.
@@ -161,7 +170,7 @@ export class DelegatedTokens implements Tokens {
   async #grant(
     login: Login,
     { offline }: TokenRequest,
-    access: readonly (Wanted & { actions: string[] })[],
+    access: readonly Given[],
     { authorization, others = {}, lifetime, outage, unasked = false }: Opening,
   ): Promise<TokenGrant> {
     const { box, service, refreshLifetime } = this.#options;
@@ -175,6 +184,7 @@ export class DelegatedTokens implements Tokens {
       expires: issued + lifetime,
       upstream: authorization,
       ...(unasked ? { unasked } : {}),
+      unseen: access.flatMap(({ place, unseen }) => (unseen ? [place.name] : [])),
       upstreams: access.flatMap(({ place, onAuthority }) => {
         const own = others[onAuthority.name];
         return own === undefined ? [] : [[place.name, own] as const];

@@ -17,12 +17,15 @@ export type Need = { deeds: readonly Deed[] } | 'named';
 
 /**
  * `upstream`: the user's own Authorization for the authority. `pushing`: its token is good for a push to the same repository, so that what
- * is read with it may decide what is pushed. `unasked`: its token would be, if the authority could have been asked.
+ * is read with it may decide what is pushed. `unasked`: its token would be, if the authority could have been asked. `confined`: what it
+ * reads may come from the authority only, which may be hiding it from this user.
  */
 export type Permit =
-  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true }
+  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true; confined?: true }
   | { refused: 'no-token' | 'invalid_token' }
   | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
+
+type Marks = Pick<Exclude<Permit, { refused: unknown }>, 'pushing' | 'unasked' | 'confined'>;
 
 /** What is asked at each request, whatever the token says. */
 export interface Standing {
@@ -68,10 +71,7 @@ export class Guard {
     const allowed = (deed: Deed) =>
       covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
     if (need === 'named') return who;
-    if (need.deeds.every(allowed)) {
-      if (need.deeds.some((deed) => covers(access, pushOf(deed)))) return { ...who, pushing: true };
-      return opened.claims.unasked ? { ...who, unasked: true } : who;
-    }
+    if (need.deeds.every(allowed)) return { ...who, ...marksOf(opened.claims, need.deeds, anonymously(need, caller)) };
     // Who logs in may do no less than who does not; the token for the authority opens nothing there.
     return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope', ...who };
   }
@@ -86,6 +86,16 @@ export class Guard {
 function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string | undefined {
   const name = need === 'named' ? undefined : need.deeds[0]?.place.name;
   return upstreams.find(([place]) => place === name)?.[1] ?? upstream;
+}
+
+/** @param open to who has no token, too */
+function marksOf({ access, unasked, unseen = [] }: Claims, deeds: readonly Deed[], open: boolean): Marks {
+  const confined = !open && deeds.some(({ place }) => unseen.includes(place.name));
+  const pushing = deeds.some((deed) => covers(access, pushOf(deed)));
+  return {
+    ...(pushing ? { pushing } : unasked ? { unasked } : {}),
+    ...(confined ? { confined } : {}),
+  };
 }
 
 function anonymously(need: Need, caller: Caller): boolean {

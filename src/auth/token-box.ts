@@ -22,6 +22,8 @@ export interface Claims {
   upstream?: string | undefined;
   /** Names of places and what stands there in place of it. */
   upstreams?: readonly (readonly [string, string])[];
+  /** Names of places that the authority does not show, and that may be read only there: the user is about to push to them. */
+  unseen?: readonly string[];
   /** A push was asked for too, and the authority could not be asked about it. */
   unasked?: true;
   /** Of a refresh token: what the authority is asked with. */
@@ -57,6 +59,7 @@ export class TokenBox {
   async seal(claims: Claims): Promise<string> {
     const key = this.#keys.current;
     const { use, user, service, access, issued, expires, basis, upstream, upstreams = [], unasked, secret } = claims;
+    const { unseen = [] } = claims;
     const content = {
       use,
       aud: service,
@@ -67,6 +70,7 @@ export class TokenBox {
       ...(basis === undefined ? {} : { basis }),
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreams.length === 0 ? {} : { upstreams }),
+      ...(unseen.length === 0 ? {} : { unseen }),
       ...(unasked ? { unasked } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
@@ -115,7 +119,7 @@ export class TokenBox {
 
 /** Only the edge itself can have made it; this is for what another version of it made. */
 function claimsOf(content: Record<string, unknown>): Claims | undefined {
-  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unasked, secret } = content;
+  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unseen, unasked, secret } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;
@@ -131,6 +135,7 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     basis: typeof basis === 'string' ? basis : undefined,
     ...(typeof upstream === 'string' ? { upstream } : {}),
     ...(Array.isArray(upstreams) ? { upstreams } : {}),
+    ...(Array.isArray(unseen) ? { unseen } : {}),
     ...(unasked === true ? { unasked } : {}),
     ...(typeof secret === 'string' ? { secret } : {}),
   };

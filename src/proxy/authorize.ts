@@ -34,6 +34,7 @@ export async function authorize(
   exchange.clientAuthorization = permit.upstream;
   exchange.pushing = permit.pushing === true;
   exchange.unasked = permit.unasked === true;
+  exchange.confined = permit.confined === true;
   if (permit.user !== undefined) exchange.notes.user = permit.user;
 }
 

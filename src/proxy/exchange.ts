@@ -25,6 +25,8 @@ export class Exchange {
   pushing = false;
   /** The client is about to push, and the upstream that decides could not be asked whether it may. */
   unasked = false;
+  /** What it reads may come only from the upstream that decides, which may be hiding it. */
+  confined = false;
   /** Who it is, where the edge asks; undefined: nobody in particular. */
   user: string | undefined;
   readonly startedAt = Date.now();

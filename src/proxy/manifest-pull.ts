@@ -147,7 +147,7 @@ function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: s
 
 /** All that the answer depends on. */
 function keyOf(
-  { headers, clientAuthorization, pushing }: Exchange,
+  { headers, clientAuthorization, pushing, confined }: Exchange,
   edge: Edge,
   route: Route,
   { method, repository, reference }: ManifestRequest,
@@ -160,6 +160,7 @@ function keyOf(
     reference,
     personal ? clientAuthorization : undefined,
     pushing,
+    confined,
     ...DECISIVE.map((name) => headers[name]),
   ]);
 }

@@ -5,10 +5,9 @@ import { OciError } from '../oci/error.ts';
 import type { AttemptResult, Reading } from './attempt.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
-
 import { Race } from './race.ts';
 import type { PullScope } from './scope.ts';
-import { closedTo } from './strangers.ts';
+import { isOpenTo } from './strangers.ts';
 
 export interface PullPlan {
   route: Route;
@@ -45,8 +44,9 @@ export function planAttempts(
   blobHead: boolean,
 ): Attempt[] {
   const asked = { route, repository, class: trafficClass, blobHead, pushing: exchange.pushing };
-  const closed = closedTo(exchange, edge);
-  return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) => upstream !== closed);
+  return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) =>
+    isOpenTo(exchange, edge, upstream),
+  );
 }
 
 /**

@@ -9,8 +9,14 @@ const RETRY_AFTER_SECONDS = 5;
  * The upstream that decides in `auth.mode: delegate`, where the client has nothing to show there: its token was made while that upstream
  * could not be asked, or it comes from a network that needs none. Nothing there would open to it; undefined otherwise.
  */
-export function closedTo({ clientAuthorization }: Exchange, { access }: Edge): string | undefined {
+function closedTo({ clientAuthorization }: Exchange, { access }: Edge): string | undefined {
   return clientAuthorization === undefined ? access?.authority : undefined;
+}
+
+/** Whether an upstream may be asked for this client: nothing is asked for in vain where it decides, and nothing elsewhere that it may hide. */
+export function isOpenTo(exchange: Exchange, edge: Edge, upstream: string): boolean {
+  if (exchange.confined && upstream !== edge.access?.authority) return false;
+  return upstream !== closedTo(exchange, edge);
 }
 
 /**

@@ -62,11 +62,15 @@ t.test('each repository is shown what opens it', async (t) => {
 });
 
 t.test('what is not there may be hidden, and is not for the fallback to show', async (t) => {
-  const { state, ask } = made();
+  const { state, guard, ask } = made();
   state.says = says([], { undecided: ['inner/a'] });
   t.match(await ask('repository:a:pull'), { scope: '' });
   state.says = says(['repository:inner/a:push'], { undecided: ['inner/a'] });
-  t.match(await ask('repository:a:pull,push'), { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
+  const answer = await ask('repository:a:pull,push');
+  t.match(answer, { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
+  const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
+  const permit = await guard.check(authorization, { deeds: [deedOf('a', 'pull')] }, outside);
+  t.match(permit, { pushing: true, confined: true }, 'where it is pushed');
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { refused: 'unavailable' }, 'nothing of that is remembered');
 });

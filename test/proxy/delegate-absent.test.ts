@@ -1,7 +1,7 @@
 import t from 'tap';
 import { basic, bearer, KEY, probe } from '../helpers/forward-site.ts';
 import type { Client, Reply } from '../helpers/http1-client.ts';
-import { codeOf, INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
+import { CLOUD, clientRequests, codeOf, INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { VirtualAddress } from '../helpers/virtual-address.ts';
 
@@ -12,7 +12,10 @@ const USERS = [
 const NEW = '/v2/library/new/manifests/1';
 
 /** `library/new` is on the primary only; its token service is on another host, and can be gone while the registry is well. */
-async function start(owner: Owner): Promise<{ site: LabSite; client: Client; service: VirtualAddress }> {
+async function start(
+  owner: Owner,
+  route: Record<string, unknown> = {},
+): Promise<{ site: LabSite; client: Client; service: VirtualAddress }> {
   const service = await new VirtualAddress(owner, '127.0.0.1:9', '127.0.0.1').listen();
   const realm = `http://localhost:${service.address.split(':')[1]}/token`;
   const site = await startLabSite(owner, {
@@ -25,6 +28,7 @@ async function start(owner: Owner): Promise<{ site: LabSite; client: Client; ser
     gcr: { credentials: { username: '_json_key', passwordFile: 'x' } },
     settings: { secrets: { harbor: { probePassword: 'pr0be-secret' }, gcr: { password: KEY } } },
     config: { auth: { mode: 'delegate', realmHosts: ['localhost'] } },
+    route,
   });
   service.move(`127.0.0.1:${site.primary.port}`);
   site.primary.seed(`${INNER}library/new`, '1', { blobs: [100] });
@@ -32,8 +36,8 @@ async function start(owner: Owner): Promise<{ site: LabSite; client: Client; ser
   return { site, client: site.edge.http1(), service };
 }
 
-function login(client: Client, actions = 'pull'): Promise<Reply> {
-  const query = new URLSearchParams({ service: 'edge.test', scope: `repository:library/new:${actions}` });
+function login(client: Client, actions = 'pull', repository = 'library/new'): Promise<Reply> {
+  const query = new URLSearchParams({ service: 'edge.test', scope: `repository:${repository}:${actions}` });
   return client.ask(`/auth/token?${query}`, { headers: { authorization: basic('ann', 'Tr0ub4dor&3') } });
 }
 
@@ -97,4 +101,25 @@ t.test('who holds a token for a push gets as far as its refusal', async (t) => {
   t.equal((await client.ask(NEW, { method: 'HEAD', headers })).status, 404);
   const post = await client.ask('/v2/library/new/blobs/uploads/', { method: 'POST', headers });
   t.match({ status: post.status, code: codeOf(post) }, { status: 403, code: 'DENIED' });
+});
+
+t.test('what the primary does not show is not for the fallback to show, whoever says to push it', async (t) => {
+  for (const onAbsent of ['stop', 'next'])
+    await t.test(onAbsent, async (t) => {
+      const { site, client } = await start(t, { onAbsent });
+      site.fallback.seed(`${CLOUD}library/hidden`, '1', { blobs: [100] });
+      const hidden = '/v2/library/hidden/manifests/1';
+      const headers = { authorization: bearer(await login(client, 'pull,push', 'library/hidden')) };
+      for (const method of ['GET', 'HEAD']) t.equal((await client.ask(hidden, { method, headers })).status, 404);
+      t.equal((await client.ask('/v2/library/hidden/tags/list', { headers })).status, 404);
+      await site.primary.faults.on('down');
+      await site.edge.upstream('harbor', 'down');
+      t.equal((await client.ask(hidden, { headers })).status, 503);
+      t.equal((await client.ask('/v2/library/hidden/tags/list', { headers })).status, 503);
+      t.equal((await client.ask(hidden, { method: 'HEAD', headers })).status, 404, 'who looks goes on to be refused');
+      t.same(
+        clientRequests(site.fallback).filter(({ url }) => url.includes('hidden')),
+        [],
+      );
+    });
 });
