@@ -27,7 +27,7 @@ const INDEXES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
-/** Layers that are fetched from elsewhere by their `urls`, and that no registry has to have. */
+/** Layers that, where they have `urls`, are fetched from there, and that no registry has to have. */
 const FOREIGN = /\.foreign\.|\.nondistributable\./;
 const MAX_DESCRIPTORS = 10_000;
 
@@ -48,19 +48,34 @@ export function readManifestContent(bytes: Uint8Array, contentType: string | und
   if (manifest.schemaVersion === 1 || SCHEMA_1.test(mediaType))
     return { problem: 'it is a schema 1 manifest, which registries take no more; push the image anew' };
   try {
-    const children = list(manifest.manifests).map(descriptor);
-    const config = manifest.config === undefined ? [] : [descriptor(manifest.config)];
-    const blobs = [...config, ...[...list(manifest.layers), ...list(manifest.blobs)].map(descriptor)];
-    const subject = manifest.subject === undefined ? undefined : descriptor(manifest.subject);
-    const known = mediaType === '' ? (children.length > 0 ? INDEXES[0] : MANIFEST_TYPES[0]) : mediaType;
-    return { mediaType: known ?? '', children: each(children), blobs: each(blobs).filter(isKept), subject };
+    const listed = list(manifest.manifests).map(descriptor);
+    // BuildKit keeps its cache as an index of layers.
+    const children = listed.filter(isManifest);
+    const config = manifest.config === undefined || manifest.config === null ? [] : [manifest.config];
+    const named = [...config, ...list(manifest.layers), ...list(manifest.blobs)].filter((one) => !isForeign(one));
+    const blobs = [...named.map(descriptor), ...listed.filter((one) => !isManifest(one))];
+    const subject =
+      manifest.subject === undefined || manifest.subject === null ? undefined : descriptor(manifest.subject);
+    return { mediaType: typeOf(manifest, mediaType), children: each(children), blobs: each(blobs), subject };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
-function isKept({ mediaType }: Descriptor): boolean {
-  return !FOREIGN.test(mediaType);
+/** Some registries and stores call everything JSON, or bytes: then what is in it tells. */
+function typeOf(manifest: Record<string, unknown>, mediaType: string): string {
+  if (mediaType !== '' && !/^(application\/(json|octet-stream)|text\/plain)$/.test(mediaType)) return mediaType;
+  return (Array.isArray(manifest.manifests) ? INDEXES[0] : MANIFEST_TYPES[0]) ?? '';
+}
+
+function isManifest({ mediaType }: Descriptor): boolean {
+  return mediaType === '' || MANIFEST_TYPES.includes(mediaType) || /manifest|index/.test(mediaType);
+}
+
+function isForeign(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { mediaType, urls } = { ...value } as Record<string, unknown>;
+  return typeof mediaType === 'string' && FOREIGN.test(mediaType) && Array.isArray(urls) && urls.length > 0;
 }
 
 function each(descriptors: readonly Descriptor[]): Descriptor[] {

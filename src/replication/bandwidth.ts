@@ -6,8 +6,8 @@ const BURST_MS = 100;
 /** Holds transfers to a rate that they share. */
 export class Bandwidth {
   readonly #perSecond: number;
-  /** When what passed so far would have been through at that rate; epoch milliseconds. */
-  #through = 0;
+  /** When what passed so far would have been through at that rate; milliseconds of a clock that never goes back. */
+  #through = Number.NEGATIVE_INFINITY;
 
   /** @param perSecond bytes; 0: no bound */
   constructor(perSecond: number) {
@@ -17,7 +17,7 @@ export class Bandwidth {
   /** Resolves when so many bytes may have passed. @throws the signal's reason */
   async pass(bytes: number, signal: AbortSignal): Promise<void> {
     if (this.#perSecond === 0) return;
-    const now = Date.now();
+    const now = performance.now();
     this.#through = Math.max(this.#through, now - BURST_MS) + (bytes / this.#perSecond) * 1000;
     const ahead = this.#through - now;
     if (ahead > 0) await wait(ahead, undefined, { signal, ref: false });

@@ -8,6 +8,7 @@ import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import type { KnownBlobs } from './known-blobs.ts';
 import { digestOf } from './manifest-digest.ts';
 import type { RemoteManifest } from './remote-registry.ts';
+import { takeTurns } from './take-turns.ts';
 
 export interface CopyRunOptions {
   job: CopyJob;
@@ -25,44 +26,66 @@ export interface CopyRunOptions {
 
 /** How deep an index may list indexes. */
 const MAX_DEPTH = 4;
+/** Of one image; an index of indexes may name far more than it holds. */
+const MAX_MANIFESTS = 10_000;
+/** Parts of one manifest under way at once: one image with thousands of them leaves room for the others. */
+const AT_ONCE = 6;
+/** Answers to a manifest that mean that the registry lacks what it names. */
+const LACKS = [400, 404];
 
 /** The copying of one image. */
 export class CopyRun {
   readonly #options: CopyRunOptions;
+  /** Manifests below the image, or about it, by digest. */
+  readonly #children = new Map<string, Promise<void>>();
 
   constructor(options: CopyRunOptions) {
     this.#options = options;
   }
 
   /** All that a manifest needs to be there. */
-  async content(manifest: RemoteManifest, digest: string, depth: number): Promise<void> {
+  async content(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
     const { children, blobs } = this.#read(manifest, digest);
     if (depth > MAX_DEPTH) throw new CopyError(`${digest} lists indexes that list indexes, deeper than ${MAX_DEPTH}`);
-    await Promise.all([
-      ...blobs.map((blob) => this.#options.queue.add(() => this.#blob(blob), { signal: this.#options.signal })),
-      ...children.map((child) => this.#child(child, depth + 1)),
-    ]);
+    const parts = [
+      ...blobs.map((blob) => () => this.#blob(blob)),
+      ...children.map((child) => () => this.#child(child, depth + 1)),
+    ];
+    await takeTurns(parts, AT_ONCE, (part) => part());
   }
 
   /** The manifest itself, once its content is there; if the registry lacks some that it was known to have, that is brought again. */
-  async put(reference: string, manifest: RemoteManifest, digest: string): Promise<void> {
+  async put(reference: string, { bytes, mediaType: sent }: RemoteManifest, digest: string): Promise<void> {
     const { registry, repository } = this.#options.job.target;
+    const { mediaType, blobs, children } = this.#read({ bytes, mediaType: sent }, digest);
+    const put = () => registry.putManifest(repository, reference, { bytes, mediaType }, this.#options.signal);
     try {
-      await registry.putManifest(repository, reference, manifest, this.#options.signal);
+      await put();
     } catch (error) {
-      if (!(error instanceof CopyError) || error.passing) throw error;
-      for (const blob of this.#read(manifest, digest).blobs) this.#options.known.forget(blob.digest);
-      await this.content(manifest, digest, 0);
-      await registry.putManifest(repository, reference, manifest, this.#options.signal);
+      if (!(error instanceof CopyError) || !LACKS.includes(error.status ?? 0)) throw error;
+      for (const blob of blobs) this.#options.known.forget(blob.digest);
+      for (const child of children) this.#children.delete(child.digest);
+      await this.content({ bytes, mediaType }, digest);
+      await put();
     }
     this.#options.result.manifests += 1;
   }
 
-  /** Signatures and the like that say what they are about; where the source lists them (distribution-spec "Listing Referrers"). */
+  /**
+   * Signatures and the like that say what they are about, be it the image, a part of it, or one another; where the source lists them
+   * (distribution-spec "Listing Referrers").
+   */
   async referrers(digest: string): Promise<void> {
-    const { source } = this.#options.job;
-    const found = await source.registry.referrers(source.repository, digest, this.#options.signal);
-    for (const descriptor of found) await this.#child(descriptor, 1);
+    const { registry, repository } = this.#options.job.source;
+    const asked = new Set<string>();
+    for (let fresh = [digest]; fresh.length > 0; ) {
+      await takeTurns(fresh, AT_ONCE, async (subject) => {
+        asked.add(subject);
+        const found = await registry.referrers(repository, subject, this.#options.signal);
+        await takeTurns(found, 1, (referrer) => this.#child(referrer, 1));
+      });
+      fresh = [...this.#children.keys()].filter((one) => !asked.has(one));
+    }
   }
 
   #read({ bytes, mediaType }: RemoteManifest, digest: string): ManifestContent {
@@ -74,53 +97,71 @@ export class CopyRun {
     return content;
   }
 
-  async #child({ digest }: Descriptor, depth: number): Promise<void> {
+  /** Each once, whoever lists it. */
+  #child({ digest }: Descriptor, depth: number): Promise<void> {
+    const known = this.#children.get(digest);
+    if (known) return known;
+    if (this.#children.size >= MAX_MANIFESTS)
+      throw new CopyError(`${this.#options.job.reference} holds more than ${MAX_MANIFESTS} manifests`);
+    const coming = this.#bring(digest, depth);
+    this.#children.set(digest, coming);
+    coming.catch(() => this.#children.delete(digest));
+    return coming;
+  }
+
+  /** What is there already may lack what has been deleted below it: a tag that is about to name it looks at that too. */
+  async #bring(digest: string, depth: number): Promise<void> {
     const { source, target } = this.#options.job;
-    if ((await target.registry.digestOf(target.repository, digest, this.#options.signal)) !== undefined) return;
-    const manifest = await source.registry.manifest(source.repository, digest, this.#options.signal);
+    const { signal } = this.#options;
+    const isThere = (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
+    const manifest = await source.registry.manifest(source.repository, digest, signal);
+    if (!manifest && isThere) return;
     if (!manifest)
       throw new CopyError(`${source.registry.name} lacks ${source.repository}@${digest}, which an index of it lists`);
     digestOf(manifest, digest);
     await this.content(manifest, digest, depth);
-    await this.put(digest, manifest, digest);
+    if (!isThere) await this.put(digest, manifest, digest);
   }
 
-  async #blob({ digest, size }: Descriptor): Promise<void> {
+  async #blob(blob: Descriptor): Promise<void> {
+    const { known, queue, signal, job, result } = this.#options;
+    const isKnown = () => known.has(job.target.repository, blob.digest);
+    if (!isKnown()) {
+      // A blob that waits for another one like it takes no place in the queue.
+      await known.alone(blob.digest, signal, async () => {
+        if (isKnown()) result.blobs.there += 1;
+        else await queue.add(() => this.#transfer(blob));
+      });
+    } else result.blobs.there += 1;
+  }
+
+  async #transfer({ digest, size }: Descriptor): Promise<void> {
+    const { known, progress, result, signal, bandwidth, piece } = this.#options;
     const { source, target } = this.#options.job;
     const { registry, repository } = target;
-    const known = this.#options.known;
-    if (known.has(repository, digest)) {
-      this.#options.result.blobs.there += 1;
-      return;
+    signal.throwIfAborted();
+    const elsewhere = known.placeOf(digest);
+    if (elsewhere === undefined && (await registry.hasBlob(repository, digest, signal))) {
+      result.blobs.there += 1;
+    } else {
+      progress.expected?.(size);
+      let told = 0;
+      const onBytes = (bytes: number) => {
+        told += bytes;
+        progress.sent?.(bytes);
+      };
+      const from = { registry: source.registry, repository: source.repository, bandwidth, onBytes };
+      const upload = new BlobUpload({
+        registry,
+        repository,
+        source: new BlobSource({ ...from, digest, size }),
+        piece,
+      });
+      const how = await upload.run(elsewhere, signal);
+      result.blobs[how] += 1;
+      if (how === 'uploaded') result.bytes += size;
+      onBytes(size - told);
     }
-    await known.alone(digest, async () => {
-      const elsewhere = known.placeOf(digest);
-      if (
-        elsewhere === repository ||
-        (elsewhere === undefined && (await registry.hasBlob(repository, digest, this.#options.signal)))
-      ) {
-        this.#options.result.blobs.there += 1;
-      } else {
-        this.#options.progress.expected?.(size);
-        const onBytes = (bytes: number) => this.#options.progress.sent?.(bytes);
-        const from = {
-          registry: source.registry,
-          repository: source.repository,
-          bandwidth: this.#options.bandwidth,
-          onBytes,
-        };
-        const upload = new BlobUpload({
-          registry,
-          repository,
-          source: new BlobSource({ ...from, digest, size }),
-          piece: this.#options.piece,
-        });
-        const how = await upload.run(elsewhere, this.#options.signal);
-        this.#options.result.blobs[how] += 1;
-        if (how === 'uploaded') this.#options.result.bytes += size;
-        else onBytes(size);
-      }
-      known.note(repository, digest);
-    });
+    known.note(repository, digest);
   }
 }

@@ -41,24 +41,34 @@ export class ImageCopy {
       bytes: 0,
     };
     const run = new CopyRun({ job, result, progress, signal, known: this.#knownAt(target.registry), ...this.#shared });
+    // What was brought last: if that is read again, nothing has moved, whatever a HEAD says.
+    let brought: string | undefined;
     for (let moves = 0; moves < MAX_MOVES; moves += 1) {
       const manifest = await source.registry.manifest(source.repository, reference, signal);
       if (!manifest) return { ...result, digest: undefined, outcome: 'absent' };
       const digest = digestOf(manifest, reference);
       result.digest = digest;
-      if ((await target.registry.digestOf(target.repository, reference, signal)) === digest)
-        return { ...result, outcome: result.manifests > 0 ? 'copied' : 'same' };
-      await run.content(manifest, digest, 0);
-      // A tag that moved meanwhile must not be taken back by who comes later.
-      if (!reference.includes(':')) {
-        const now = await source.registry.digestOf(source.repository, reference, signal);
-        if (now !== digest) continue;
+      if ((await target.registry.digestOf(target.repository, reference, signal)) === digest) {
+        if (brought !== undefined) await run.referrers(digest);
+        return { ...result, outcome: brought === undefined ? 'same' : 'copied' };
       }
+      const isSure = brought === digest;
+      if (!isSure) await run.content(manifest, digest);
+      brought = digest;
+      // A tag that moved meanwhile must not be taken back by who comes later: another edge may have copied what it is at now. It is
+      // looked at again when it is done, so that whoever is the last to put it has put what is right.
+      if (!isSure && (await this.#hasMoved(job, digest, signal))) continue;
       await run.put(reference, manifest, digest);
+      if (await this.#hasMoved(job, digest, signal)) continue;
       await run.referrers(digest);
       return { ...result, outcome: 'copied' };
     }
     throw new CopyError(`${source.repository}:${reference} moves faster than it can be copied`, { passing: true });
+  }
+
+  async #hasMoved({ source, reference }: CopyJob, digest: string, signal: AbortSignal): Promise<boolean> {
+    if (reference.includes(':')) return false;
+    return (await source.registry.digestOf(source.repository, reference, signal)) !== digest;
   }
 
   #knownAt(registry: RemoteRegistry): KnownBlobs {

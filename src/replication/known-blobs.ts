@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../upstream/unless-aborted.ts';
 
 const MAX_BLOBS = 200_000;
 /** Of each blob; one would do for a mount, but may have been deleted since. */
@@ -8,7 +9,7 @@ const MAX_REPOSITORIES = 8;
 export class KnownBlobs {
   /** Digest -> repositories, the one that was noted last is the last. */
   readonly #places = new LRUCache<string, Set<string>>({ max: MAX_BLOBS });
-  readonly #coming = new Map<string, Promise<unknown>>();
+  readonly #coming = new Map<string, Promise<void>>();
 
   has(repository: string, digest: string): boolean {
     return this.#places.get(digest)?.has(repository) ?? false;
@@ -35,16 +36,17 @@ export class KnownBlobs {
     this.#places.delete(digest);
   }
 
-  /** Does something about a blob while nobody else does anything about the same. */
-  async alone<T>(digest: string, work: () => Promise<T>): Promise<T> {
+  /** Does something about a blob while nobody else does anything about the same. @throws the signal's reason while it waits */
+  async alone<T>(digest: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let other = this.#coming.get(digest); other; other = this.#coming.get(digest))
-      await other.catch(() => undefined);
-    const done = work();
-    this.#coming.set(digest, done);
+      await unlessAborted(signal, other);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#coming.set(digest, promise);
     try {
-      return await done;
+      return await work();
     } finally {
       this.#coming.delete(digest);
+      resolve();
     }
   }
 }
