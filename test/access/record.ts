@@ -3,22 +3,34 @@ import { join } from 'node:path';
 import type { Row } from './table-run.ts';
 import { tablesOf } from './tables.ts';
 
-export type Recorded = Omit<Row, 'said'>;
+/** Mode -> client -> state -> outcomes, in the order of `DEEDS`. */
+export type Recorded = Record<string, Record<string, Record<string, string>>>;
 
+/** What is done in each cell: see `Cell`. */
+const DEEDS = ['pull', 'other', 'push', 'wrong'] as const;
 const FILE = join(import.meta.dirname, 'recorded.json');
 const DOCS = join(import.meta.dirname, '../../docs/authentication.md');
 const BEGIN = '<!-- access table: npm run access-table -- --record -->\n';
 const END = '<!-- end of the access table -->\n';
 
-/** The last recorded run of all clients, and what docs/authentication.md shows of it. */
+export function wordsOf(cell: Row['cell']): string {
+  return DEEDS.map((deed) => cell[deed]).join(' ');
+}
+
+/** The last whole run, and what docs/authentication.md shows of it. */
 export const record = {
-  read: (): Recorded[] => JSON.parse(readFileSync(FILE, 'utf8')),
+  read: (): Recorded => JSON.parse(readFileSync(FILE, 'utf8')),
 
   write(rows: readonly Row[]): void {
-    const lines = rows.map(({ mode, client, state, cell }) => `  ${JSON.stringify({ mode, client, state, cell })}`);
-    writeFileSync(FILE, `[\n${lines.join(',\n')}\n]\n`);
+    const recorded: Recorded = {};
+    for (const { mode, client, state, cell } of rows) {
+      recorded[mode] ??= {};
+      recorded[mode][client] ??= {};
+      recorded[mode][client][state] = wordsOf(cell);
+    }
+    writeFileSync(FILE, `${JSON.stringify(recorded, undefined, 2)}\n`);
     const { before, after } = parts();
-    writeFileSync(DOCS, `${before}${tablesOf(rows)}${after}`);
+    writeFileSync(DOCS, `${before}${tablesOf(recorded)}${after}`);
   },
 
   /** What stands between the markers. */

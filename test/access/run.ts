@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     const cleanup = new Cleanup();
     const onRow = (row: Row) => {
       rows.push(row);
-      if (!tell(row, JSON.stringify(expectedCell(mode, row.state)), values.verbose)) wrong += 1;
+      if (!tell(row, JSON.stringify(expectedCell(mode, row.state, row.client)), values.verbose)) wrong += 1;
     };
     await runMode(cleanup, mode, { clients: values.client, onRow }).finally(() => cleanup.run());
   }

@@ -30,12 +30,12 @@ interface Machine {
   traffic: Traffic;
 }
 
-/** Runs real clients through every state of one mode. */
+/** Runs real clients through every state of one mode. @returns what the edges logged */
 export async function runMode(
   owner: Owner,
   mode: Mode,
   { clients, onRow }: { clients: readonly string[]; onRow: (row: Row) => void },
-): Promise<void> {
+): Promise<string> {
   const site = await startAccessSite(owner, mode.start);
   const machines: Machine[] = [];
   for (const [index, name] of clients.entries()) machines.push(await machineOf(owner, site, name, index));
@@ -58,6 +58,7 @@ export async function runMode(
   await first.kill();
   for (const { address } of machines) address.move(second.address);
   await go('moved', second);
+  return first.log() + second.log();
 }
 
 async function begin(site: AccessSite, outage: Outage): Promise<void> {

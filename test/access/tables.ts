@@ -1,5 +1,6 @@
 import type { Outcome } from './outcome.ts';
-import { type Cell, type Row, STATES, type State } from './table-run.ts';
+import type { Recorded } from './record.ts';
+import { STATES, type State } from './table-run.ts';
 
 const HEADINGS: Record<State, string> = {
   healthy: 'healthy',
@@ -17,16 +18,15 @@ const WORDS: Record<Outcome, string> = {
   later: '503',
   unclear: '?',
 };
-const ORDER: readonly (keyof Cell)[] = ['pull', 'other', 'push', 'wrong'];
 
 /** One Markdown table a mode: a line a client, a column a state. */
-export function tablesOf(rows: readonly Omit<Row, 'said'>[]): string {
-  const tables = [...Map.groupBy(rows, ({ mode }) => mode)].map(([mode, ofMode]) => {
-    const clients = [...Map.groupBy(ofMode, ({ client }) => client)].map(([client, cells]) =>
-      line([client, ...STATES.map((state) => wordsOf(cells.find((row) => row.state === state)?.cell))]),
-    );
+export function tablesOf(recorded: Recorded): string {
+  const tables = Object.entries(recorded).map(([mode, clients]) => {
     const head = [line([`\`${mode}\``, ...STATES.map((state) => HEADINGS[state])]), `|${'---|'.repeat(6)}`];
-    return `${[...head, ...clients].join('\n')}\n`;
+    const rows = Object.entries(clients).map(([client, cells]) =>
+      line([client, ...STATES.map((state) => shown(cells[state] ?? ''))]),
+    );
+    return `${[...head, ...rows].join('\n')}\n`;
   });
   return `\n${tables.join('\n')}\n`;
 }
@@ -35,6 +35,9 @@ function line(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function wordsOf(cell: Cell | undefined): string {
-  return cell ? ORDER.map((name) => WORDS[cell[name]]).join(', ') : '';
+function shown(outcomes: string): string {
+  return outcomes
+    .split(' ')
+    .map((outcome) => WORDS[outcome as Outcome] ?? outcome)
+    .join(', ');
 }

@@ -42,3 +42,10 @@ export function keyFileOf(name: string): string {
 export function userNamed(name: string): ClientUser {
   return { name, password: PASSWORDS[name] ?? '' };
 }
+
+/** What may stand in no log: passwords, as they are and as they travel, keys and tokens. */
+export const SECRETS: readonly string[] = Object.entries(PASSWORDS).flatMap(([name, password]) => {
+  const json = JSON.stringify(password).slice(1, -1);
+  const basic = Buffer.from(`${name}:${password}`).toString('base64').slice(0, 24);
+  return [password, json, basic, JSON.stringify(keyFileOf(name)).slice(1, -1), 'BEGIN', 'Bearer ', 'Basic ', 'eyJ'];
+});
