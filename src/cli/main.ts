@@ -8,6 +8,7 @@ import { registerExplain } from './explain.ts';
 import { registerLab } from './lab.ts';
 import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
+import { registerSync } from './sync.ts';
 import { registerUser } from './user.ts';
 
 /** All commands; `docs` and tests read their help from it. */
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   registerCheck(program);
   registerStatus(program);
   registerExplain(program);
+  registerSync(program);
   registerUser(program);
   return program;
 }

@@ -1,0 +1,94 @@
+import { posix } from 'node:path';
+import { nearest } from '../../config/nearest.ts';
+import type { Config } from '../../config/schema.ts';
+import { isRepository, repositoryPrefix } from '../../oci/reference.ts';
+import { RepositoryMap } from '../../replication/repository-map.ts';
+import { UsageError } from '../config-path.ts';
+import type { SyncCommandOptions } from './options.ts';
+import type { Side } from './side.ts';
+import { SyncCanary } from './sync-canary.ts';
+
+/** What is to be copied, and how. */
+export interface SyncPlan {
+  map: RepositoryMap;
+  /** Undefined: the catalog of the source. */
+  names: string[] | undefined;
+  prefix: string;
+  isWanted: ((tag: string) => boolean) | undefined;
+  existing: 'replace' | 'keep';
+  canary: SyncCanary | undefined;
+  images: number;
+  blobs: number;
+  /** Bytes a second; 0: no bound. */
+  maxBandwidth: number;
+}
+
+/**
+ * @param config there if a side is an upstream of it. @param names of repositories, as the command line and its file give them
+ * @throws UsageError
+ */
+export function planSync(
+  from: Side,
+  to: Side,
+  options: SyncCommandOptions,
+  config: Config | undefined,
+  names: string[] | undefined,
+): SyncPlan {
+  for (const side of [from, to]) if (side.kind === 'upstream') mustKnow(side.name, config);
+  const map = mapOf(from, to, options, config);
+  for (const name of names ?? []) {
+    if (!isRepository(name)) throw new UsageError(`${name} is no name of a repository`);
+    if (map.pairs(name).length === 0)
+      throw new UsageError(`${name} has no place on the other side: its prefix is another`);
+  }
+  const { tagFilter, prefix = '', keep, replace } = options;
+  const { images, blobs, maxBandwidth } = config?.replication ?? { images: 4, blobs: 8, maxBandwidth: 0 };
+  // Tags that were pushed to a primary since are newer than those of its fallback.
+  const isPrimary = to.kind === 'upstream' && config?.routes.some(({ push }) => push === to.name) === true;
+  const canary = to.kind === 'upstream' ? config?.upstreams[to.name]?.probe.canary : undefined;
+  return {
+    map,
+    names,
+    prefix,
+    isWanted: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
+    existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
+    canary: canary === undefined ? undefined : new SyncCanary(canary),
+    images: options.images ?? images,
+    blobs: options.blobs ?? blobs,
+    maxBandwidth: options.maxBandwidth ?? maxBandwidth,
+  };
+}
+
+function mustKnow(name: string, config: Config | undefined): void {
+  const names = Object.keys(config?.upstreams ?? {});
+  if (names.includes(name)) return;
+  const meant = nearest(name, names);
+  const hint = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`;
+  throw new UsageError(`the configuration has no upstream ${name}; ${hint}`);
+}
+
+function mapOf(from: Side, to: Side, options: SyncCommandOptions, config: Config | undefined): RepositoryMap {
+  const given = options.fromPrefix !== undefined || options.toPrefix !== undefined;
+  if (from.kind === 'upstream' && to.kind === 'upstream' && config && !given) {
+    if (from.name === to.name) throw new UsageError('both sides are the same upstream');
+    const map = RepositoryMap.ofRoutes(config.routes, from.name, to.name);
+    if (!map)
+      throw new UsageError(
+        `no route has both ${from.name} and ${to.name}, so that nothing says what is where; give --from-prefix and --to-prefix`,
+      );
+    return map;
+  }
+  const prefixes = [prefixOf('from', from, options.fromPrefix), prefixOf('to', to, options.toPrefix)] as const;
+  if (from.kind === 'url' && to.kind === 'url' && from.url === to.url && prefixes[0] === prefixes[1])
+    throw new UsageError('both sides are the same');
+  return RepositoryMap.ofPrefixes(...prefixes);
+}
+
+function prefixOf(which: 'from' | 'to', side: Side, given: string | undefined): string {
+  const inUrl = side.kind === 'url' ? side.prefix : '';
+  if (given === undefined) return inUrl;
+  if (inUrl !== '') throw new UsageError(`--${which}-prefix: the URL has a prefix already (${inUrl})`);
+  if (given !== '' && !repositoryPrefix(given))
+    throw new UsageError(`--${which}-prefix: ${given} is no prefix of repositories, which ends in "/"`);
+  return given;
+}

@@ -1,0 +1,91 @@
+import { bytesText, countText } from '../amount.ts';
+import { ago } from '../table.ts';
+import type { SyncTally } from './tally.ts';
+
+export interface Progress {
+  tally: SyncTally;
+  /** Bytes a second; undefined: not known yet. */
+  rate: number | undefined;
+  /** Milliseconds; undefined: not known. */
+  left: number | undefined;
+}
+
+/** Of a terminal. */
+export interface Frame {
+  columns: number;
+  rows: number;
+  /** Blocks; else ASCII. */
+  unicode: boolean;
+}
+
+const MAX_IMAGES = 8;
+const NARROW = 40;
+
+/** How far it is in one line, for a log. */
+export function progressLine({ tally, rate, left }: Progress): string {
+  return [
+    imagesText(tally),
+    `${bytesText(tally.sent)} sent`,
+    ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
+    ...(left === undefined ? [] : [`${ago(left)} left`]),
+    ...(tally.failed > 0 ? [`${tally.failed} failed`] : []),
+  ].join(', ');
+}
+
+/** The same for a terminal: a bar of images, what it comes to, and a bar for each image that is under way. No line is wider than the terminal. */
+export function progressLines(progress: Progress, { columns, rows, unicode }: Frame): string[] {
+  const { tally } = progress;
+  const width = Math.max(NARROW, columns) - 1;
+  const shown = Math.max(1, Math.min(MAX_IMAGES, rows - 5));
+  const under = [...tally.underWay].slice(0, shown);
+  const more = tally.underWay.size - under.length;
+  const nameWidth = Math.max(12, Math.floor(width / 2) - 4);
+  const lines = [
+    ...under.map(([{ repository, tag }, counts]) => {
+      const name = fitted(`${repository.source}:${tag}`, nameWidth, unicode).padEnd(nameWidth);
+      const amount = counts.expected === 0 ? 'comparing' : amountText(counts);
+      return barLine(`  ${name} `, counts.sent / (counts.expected || 1), ` ${amount.padStart(19)}`, width, unicode);
+    }),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+    barLine('', tally.done / (tally.planned || 1), `  ${imagesText(tally)}`, width, unicode),
+    totalText(progress),
+  ];
+  return lines.map((line) => fitted(line, width, unicode));
+}
+
+function totalText({ tally, rate, left }: Progress): string {
+  return [
+    `${bytesText(tally.sent)} sent`,
+    ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
+    ...(left === undefined ? [] : [`${ago(left)} left`]),
+    ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
+    tally.listed ? `${tally.same.toLocaleString('en')} were the same` : `comparing ${tally.last || '…'}`,
+  ].join('   ');
+}
+
+function imagesText({ done, planned, listed }: SyncTally): string {
+  return `${done.toLocaleString('en')} of ${listed ? '' : 'at least '}${countText(planned, 'image')}`;
+}
+
+/** Both in the unit of what is expected. */
+function amountText({ sent, expected }: { sent: number; expected: number }): string {
+  return `${bytesText(Math.min(sent, expected))} of ${bytesText(expected)}`;
+}
+
+function barLine(before: string, share: number, after: string, width: number, unicode: boolean): string {
+  const length = width - before.length - after.length;
+  return length < 4 ? before + after : before + bar(Math.min(1, share), length, unicode) + after;
+}
+
+function bar(share: number, length: number, unicode: boolean): string {
+  const full = Math.floor(share * length);
+  return (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(length - full);
+}
+
+/** Cut in the middle: both ends of an image's name tell something. */
+function fitted(text: string, width: number, unicode: boolean): string {
+  if (text.length <= width) return text;
+  const dots = unicode ? '…' : '..';
+  const head = Math.ceil((width - dots.length) / 2);
+  return text.slice(0, head) + dots + text.slice(text.length - (width - dots.length - head));
+}

@@ -1,0 +1,91 @@
+import type { SyncEnd } from '../../replication/sync.ts';
+import type { SyncEvent, SyncImage } from '../../replication/sync-event.ts';
+import { bytesText, countText, withShortDigests } from '../amount.ts';
+import { ago } from '../table.ts';
+import type { SyncTally } from './tally.ts';
+
+export interface SyncReport {
+  /** As the command line names them. */
+  from: string;
+  to: string;
+  dryRun: boolean;
+  /** `failed`: the list of repositories could not be read to its end. */
+  end: SyncEnd | 'failed';
+  /** Milliseconds it took. */
+  ms: number;
+  /** What else should be known, a sentence each. */
+  notes: string[];
+}
+
+const MAX_SHOWN = 50;
+
+/** A line about what has become of one image; undefined: it is not worth one. */
+export function eventLine(event: SyncEvent, dryRun: boolean): string | undefined {
+  if (event.kind === 'planned' && dryRun)
+    return `would copy  ${imageText(event.image)} (${event.image.state === 'differs' ? 'another digest' : 'missing'})`;
+  if (event.kind === 'copied') {
+    const { image, result, ms } = event;
+    const how = result.outcome === 'same' ? 'was there meanwhile' : `${bytesText(result.bytes)}, ${secondsText(ms)}`;
+    return `copied      ${imageText(image)} (${how})`;
+  }
+  if (event.kind === 'kept') return `kept        ${imageText(event.image)} (another digest, left as it is)`;
+  if (event.kind !== 'failed') return undefined;
+  const { repository, image, reason } = event;
+  return `failed      ${image ? imageText(image) : repository.source}: ${withShortDigests(reason)}`;
+}
+
+/** What it came to, with what could not be copied and why. */
+export function reportText(tally: SyncTally, report: SyncReport): string {
+  const { from, to, dryRun, ms } = report;
+  const { uploaded, mounted } = tally.blobs;
+  const copied = `${tally.copied.toLocaleString('en')} copied (${bytesText(tally.uploaded)} in ${secondsText(ms)}; ${countText(uploaded, 'blob')} sent, ${mounted.toLocaleString('en')} mounted)`;
+  const parts = [
+    `${tally.same.toLocaleString('en')} were the same`,
+    dryRun ? `${tally.planned.toLocaleString('en')} would be copied` : copied,
+    ...(tally.kept > 0 ? [`${tally.kept.toLocaleString('en')} kept as they are on ${to}`] : []),
+    ...(tally.surplus > 0 ? [`${tally.surplus.toLocaleString('en')} only on ${to}`] : []),
+    ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
+  ];
+  const all = `${from} -> ${to}: ${countText(tally.repositories, 'repository', 'repositories')}, images: ${parts.join(', ')}`;
+  return `${[all, ...failureLines(tally), ...verdictLines(tally, report), ...report.notes].join('\n')}\n`;
+}
+
+/** Whether all that was asked for is on the other side. */
+export function isComplete(tally: SyncTally, { dryRun, end }: SyncReport): boolean {
+  const missing = dryRun ? tally.planned : tally.left;
+  return end === 'done' && tally.failed === 0 && missing === 0 && tally.same + tally.copied + tally.kept + missing > 0;
+}
+
+function failureLines({ failures, failed }: SyncTally): string[] {
+  if (failed === 0) return [];
+  const shown = failures.slice(0, MAX_SHOWN).map(({ repository, tag, reason }) => {
+    const what = repository === undefined ? '' : `${repository}${tag === undefined ? '' : `:${tag}`}: `;
+    return `  ${what}${withShortDigests(reason)}`;
+  });
+  const more = failed - shown.length;
+  return [
+    'not copied:',
+    ...shown,
+    ...(more > 0 ? [`  and ${more.toLocaleString('en')} more (all but the first 1,000 only in the lines above)`] : []),
+  ];
+}
+
+function verdictLines(tally: SyncTally, { from, to, end }: SyncReport): string[] {
+  const again = 'run it again to go on: what is there is not copied twice';
+  if (end === 'interrupted') return [`interrupted; ${again}`];
+  if (end === 'gave-up') return [`given up, because one image after the other failed; ${again}`];
+  const { same, copied, planned, kept, failed } = tally;
+  if (end === 'done' && failed === 0 && same + copied + planned + kept === 0)
+    return [`nothing to copy was found on ${from}: is its storage there, and are prefixes and filters right?`];
+  if (kept > 0)
+    return [`tags that ${to} has at another digest were left as they are; --replace takes those of ${from}`];
+  return [];
+}
+
+function imageText({ repository: { source, target }, tag }: SyncImage): string {
+  return source === target ? `${source}:${tag}` : `${source}:${tag} -> ${target}:${tag}`;
+}
+
+function secondsText(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : ago(ms);
+}

@@ -1,0 +1,107 @@
+import { Bandwidth } from '../../replication/bandwidth.ts';
+import { CopyError } from '../../replication/copy-error.ts';
+import { ImageCopy } from '../../replication/image-copy.ts';
+import type { RemoteRegistry } from '../../replication/remote-registry.ts';
+import { repositoryPairs } from '../../replication/repository-pairs.ts';
+import { Sync } from '../../replication/sync.ts';
+import type { SyncEvent } from '../../replication/sync-event.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { UsageError } from '../config-path.ts';
+import { SyncDocument } from './document.ts';
+import type { SyncPlan } from './plan.ts';
+import { eventLine, isComplete, reportText, type SyncReport } from './report.ts';
+import { SyncScreen } from './screen.ts';
+import { SyncTally } from './tally.ts';
+
+export interface SyncRunOptions {
+  source: RemoteRegistry;
+  target: RemoteRegistry;
+  plan: SyncPlan;
+  /** As the command line names them. */
+  from: string;
+  to: string;
+  dryRun: boolean;
+  json: boolean;
+  signal: AbortSignal;
+}
+
+/** The copying, and all that is told of it. */
+export class SyncRun {
+  readonly #options: SyncRunOptions;
+  readonly #tally = new SyncTally();
+  readonly #document: SyncDocument | undefined;
+
+  constructor(options: SyncRunOptions) {
+    this.#options = options;
+    this.#document = options.json ? new SyncDocument((text) => process.stdout.write(text), options.dryRun) : undefined;
+  }
+
+  /** @returns whether all is there. @throws UsageError where the source does not say what it has */
+  async run(): Promise<boolean> {
+    const { from, to, dryRun } = this.#options;
+    const began = performance.now();
+    const screen = new SyncScreen(this.#tally);
+    const end = await this.#sync(screen).finally(() => screen.end());
+    const ms = performance.now() - began;
+    const report = { from, to, dryRun, end, ms, notes: end === 'done' && !dryRun ? await this.#notes() : [] };
+    if (this.#document) this.#document.end(this.#tally, report);
+    else process.stdout.write(reportText(this.#tally, report));
+    return isComplete(this.#tally, report);
+  }
+
+  async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
+    const { source, target, dryRun, plan, signal } = this.#options;
+    const { images, blobs, maxBandwidth, names, isWanted, existing, canary } = plan;
+    const sync = new Sync({
+      ...{ source, target, images, isWanted, existing },
+      copy: dryRun ? undefined : new ImageCopy({ blobs, bandwidth: new Bandwidth(maxBandwidth) }),
+      isLast: canary && ((image) => canary.isIn(image)),
+      named: names !== undefined,
+      tell: (event) => this.#told(event, screen),
+    });
+    try {
+      return await sync.run(this.#pairs(), signal);
+    } catch (error) {
+      this.#unlisted(error);
+      return 'failed';
+    }
+  }
+
+  async *#pairs() {
+    const { source, plan, signal } = this.#options;
+    const { offered } = this.#tally;
+    for await (const pair of repositoryPairs({ source, ...plan }, signal)) {
+      offered.count += 1;
+      yield pair;
+    }
+    offered.all = true;
+  }
+
+  #told(event: SyncEvent, screen: SyncScreen): void {
+    this.#tally.take(event);
+    this.#document?.take(event);
+    // Bars tell of what goes well by themselves.
+    const drawn = event.kind === 'copied' && screen.drawn && process.stdout.isTTY;
+    if (this.#document || drawn) return;
+    const line = eventLine(event, this.#options.dryRun);
+    if (line !== undefined) screen.line(line);
+  }
+
+  /** A registry without a catalog is nothing that goes by itself. */
+  #unlisted(error: unknown): void {
+    if (!(error instanceof CopyError || error instanceof UpstreamError)) throw error;
+    const refused = error instanceof CopyError ? !error.passing : error.reason === 'credentials';
+    const reason = `${error.message}${refused ? '; name the repositories with --repository or --repository-file' : ''}`;
+    if (refused && this.#tally.repositories === 0) throw new UsageError(reason);
+    this.#tally.fail(reason);
+  }
+
+  async #notes(): Promise<string[]> {
+    const { target, plan, signal } = this.#options;
+    try {
+      return (await plan.canary?.lack(target, signal)) ?? [];
+    } catch (error) {
+      return [`whether ${target.name} has its canary is not known: ${error instanceof Error ? error.message : error}`];
+    }
+  }
+}

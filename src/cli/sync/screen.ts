@@ -1,0 +1,80 @@
+import { createLogUpdate } from 'log-update';
+import { SyncPace } from './pace.ts';
+import { type Progress, progressLine, progressLines } from './progress-text.ts';
+import type { SyncTally } from './tally.ts';
+
+/** Milliseconds between drawings on a terminal, … */
+const DRAW_MS = 100;
+/** … and between lines about the progress off it. */
+const LINE_MS = 10_000;
+
+/**
+ * Where it is told how far it is: bars on a terminal, which is standard error, so that standard output has results alone; else a line now
+ * and then, there as well.
+ */
+export class SyncScreen {
+  readonly #tally: SyncTally;
+  readonly #pace = new SyncPace();
+  readonly #out: NodeJS.WriteStream;
+  readonly #bars: ReturnType<typeof createLogUpdate> | undefined;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(tally: SyncTally, out: NodeJS.WriteStream = process.stderr) {
+    this.#tally = tally;
+    this.#out = out;
+    const terminal = out.isTTY === true && process.env.TERM !== 'dumb';
+    this.#bars = terminal ? createLogUpdate(out) : undefined;
+    this.#timer = setInterval(() => this.#show(), terminal ? DRAW_MS : LINE_MS);
+    this.#show();
+  }
+
+  /** Whether there are bars. */
+  get drawn(): boolean {
+    return this.#bars !== undefined;
+  }
+
+  /** Writes a line of results; bars stay below it. */
+  line(text: string): void {
+    // Only one of both may be a terminal; then there is nothing to make way for.
+    if (process.stdout.isTTY) this.#bars?.clear();
+    process.stdout.write(`${text}\n`);
+    if (process.stdout.isTTY) this.#draw();
+  }
+
+  /** The bars go; what comes after them is the result. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#bars?.clear();
+    this.#bars?.done();
+  }
+
+  #show(): void {
+    this.#pace.note(performance.now(), this.#tally.sent, imagesOf(this.#tally));
+    if (this.#bars) this.#draw();
+    else if (this.#tally.sent > 0) this.#out.write(`${progressLine(this.#progress())}\n`);
+  }
+
+  #draw(): void {
+    if (!this.#bars) return;
+    const { columns = 80, rows = 24 } = this.#out;
+    this.#bars(progressLines(this.#progress(), { columns, rows, unicode: speaksUnicode() }).join('\n'));
+  }
+
+  #progress(): Progress {
+    const tally = this.#tally;
+    const left = tally.listed ? this.#pace.timeFor(tally.planned - imagesOf(tally)) : undefined;
+    return { tally, rate: this.#pace.rate, left };
+  }
+}
+
+/** Images done, and the parts of those under way. */
+function imagesOf({ done, underWay }: SyncTally): number {
+  let parts = 0;
+  for (const { sent, expected } of underWay.values()) parts += expected === 0 ? 0 : Math.min(sent / expected, 0.99);
+  return done + parts;
+}
+
+function speaksUnicode(): boolean {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env;
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
+}
