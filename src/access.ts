@@ -1,5 +1,6 @@
 import type { AccessMemory } from './auth/access-memory.ts';
 import { AccessRules } from './auth/access-rules.ts';
+import { AuthorityMark } from './auth/authority-mark.ts';
 import { BreakGlassTokens } from './auth/break-glass-tokens.ts';
 import { DelegatedStanding } from './auth/delegated-standing.ts';
 import { type DelegatedPlace, DelegatedTokens } from './auth/delegated-tokens.ts';
@@ -55,12 +56,15 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   if (name === undefined || !authority) throw new Error('auth.mode delegate without an upstream that decides');
   const box = new TokenBox(memory.secretsWith(material.keys));
   const users = material.passwords && localAuthority(auth, material.passwords.users);
-  const standing = new DelegatedStanding({ breakGlass: users, silent: () => authority.users.silent });
+  const urls = config.upstreams[name]?.urls ?? [];
+  const mark = new AuthorityMark(urls);
+  const standing = new DelegatedStanding({ authority: mark, breakGlass: users, silent: () => authority.users.silent });
   const places = (repository: string) => placesOf(routes, name, repository);
   const shared = { box, failures, service, places, lifetime: auth.tokenLifetime };
   const tokens = new DelegatedTokens({
     ask: (basic, scopes) => authority.users.ask(basic, scopes, auth.realmHosts),
-    authority: registryIdentity(config.upstreams[name]?.urls ?? []),
+    authority: registryIdentity(urls),
+    mark,
     grants,
     refreshLifetime: auth.refreshLifetime,
     ...shared,

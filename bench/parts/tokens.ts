@@ -63,7 +63,7 @@ const PULL = 'manifest with a token that is known';
 
 async function checks(count: number): Promise<Measured[]> {
   const box = new TokenBox([randomBytes(48)]);
-  const guard = new Guard({ basis: () => 'delegated', may: () => true }, box, SERVICE);
+  const guard = new Guard({ stands: (_, basis) => basis === 'delegated', may: () => true }, box, SERVICE);
   const access = Array.from({ length: SCOPES }, (_, index) => ({
     type: 'repository',
     name: `team-${index}/some/longer/name`,

@@ -1,13 +1,12 @@
 import type { Action } from '../config/access-rule.ts';
 import { isBreakGlassName } from '../config/break-glass.ts';
+import type { AuthorityMark } from './authority-mark.ts';
 import type { Standing } from './guard.ts';
 import type { LocalAuthority } from './local-authority.ts';
 import type { Place } from './place.ts';
 
-/** What tokens for users of the authority stand on. */
-export const DELEGATED = 'delegated';
-
 export interface DelegatedStandingOptions {
+  authority: AuthorityMark;
   /** Break-glass users; undefined: there are none. */
   breakGlass: LocalAuthority | undefined;
   /** Whether the authority cannot say anything now, as far as is known. */
@@ -25,10 +24,10 @@ export class DelegatedStanding implements Standing {
     this.#options = options;
   }
 
-  basis(user: string): string | undefined {
-    const { breakGlass, silent } = this.#options;
-    if (!breakGlass || !isBreakGlassName(user)) return DELEGATED;
-    return silent() ? breakGlassBasis(breakGlass, user) : undefined;
+  stands(user: string, basis: string): boolean {
+    const { authority, breakGlass, silent } = this.#options;
+    if (!breakGlass || !isBreakGlassName(user)) return authority.fits(basis);
+    return silent() && breakGlassBasis(breakGlass, user) === basis;
   }
 
   may(user: string, place: Place, action: Action): boolean {

@@ -3,8 +3,8 @@ import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import { anonymousToken } from './anonymous-token.ts';
+import type { AuthorityMark } from './authority-mark.ts';
 import type { Caller } from './caller.ts';
-import { DELEGATED } from './delegated-standing.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants, Holder } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
@@ -26,6 +26,8 @@ export interface DelegatedTokensOptions {
   ask: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
   /** What tells the authority from every other one. */
   authority: string;
+  /** What its users' tokens stand on. */
+  mark: AuthorityMark;
   grants: Grants;
   box: TokenBox;
   failures: FailureLimit;
@@ -176,7 +178,7 @@ export class DelegatedTokens implements Tokens {
     const { box, service, refreshLifetime } = this.#options;
     const { user } = login;
     const issued = this.#now();
-    const claims = { user, service, issued, basis: DELEGATED };
+    const claims = { user, service, issued, basis: this.#options.mark.text };
     const token = await box.seal({
       ...claims,
       use: 'access',
@@ -226,8 +228,8 @@ export class DelegatedTokens implements Tokens {
   async #loginIn(token: string): Promise<Login | undefined> {
     const opened = await this.#options.box.open(token);
     if (!('claims' in opened)) return undefined;
-    const { use, service, user, secret } = opened.claims;
-    const fits = use === 'refresh' && service === this.#options.service;
+    const { use, service, user, secret, basis } = opened.claims;
+    const fits = use === 'refresh' && service === this.#options.service && this.#options.mark.fits(basis ?? '');
     return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
   }
 }

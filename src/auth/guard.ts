@@ -29,8 +29,8 @@ type Marks = Pick<Exclude<Permit, { refused: unknown }>, 'pushing' | 'unasked' |
 
 /** What is asked at each request, whatever the token says. */
 export interface Standing {
-  /** What tokens of the user stand on; undefined: no such user. */
-  basis(user: string): string | undefined;
+  /** Whether a token of the user that was made on this basis is still worth something. */
+  stands(user: string, basis: string): boolean;
   may(user: string, place: Place, action: Action): boolean;
 }
 
@@ -78,7 +78,7 @@ export class Guard {
 
   #stands({ use, service, user, basis }: Claims): boolean {
     if (use !== 'access' || service !== this.#service) return false;
-    return user === undefined || (basis !== undefined && this.#standing.basis(user) === basis);
+    return user === undefined || (basis !== undefined && this.#standing.stands(user, basis));
   }
 }
 

@@ -23,8 +23,13 @@ export class LocalAuthority implements Standing {
     return this.#passwords.check(user, password);
   }
 
+  /** What tokens of the user stand on: the password; undefined: no such user. */
   basis(user: string): string | undefined {
     return this.#passwords.basis(user);
+  }
+
+  stands(user: string, basis: string): boolean {
+    return this.basis(user) === basis;
   }
 
   may(user: string, place: Place, action: Action): boolean {

@@ -10,7 +10,7 @@ import { LocalAuthority } from '../../src/auth/local-authority.ts';
 import { Passwords } from '../../src/auth/passwords.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import type { Action } from '../../src/config/access-rule.ts';
-import { asked, Clock, deedOf, hashOf, LIFETIME, login, outside, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, Clock, deedOf, hashOf, LIFETIME, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
 
 const LASTS = 300_000;
 const SKEW = 60_000;
@@ -89,7 +89,11 @@ class World {
       lifetime: LIFETIME,
       now,
     });
-    this.guard = new Guard(new DelegatedStanding({ breakGlass: users, silent: () => this.silent }), box, SERVICE);
+    this.guard = new Guard(
+      new DelegatedStanding({ authority: MARK, breakGlass: users, silent: () => this.silent }),
+      box,
+      SERVICE,
+    );
   }
 }
 

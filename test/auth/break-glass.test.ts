@@ -1,14 +1,26 @@
 import t from 'tap';
 import { AccessRules } from '../../src/auth/access-rules.ts';
 import { BreakGlassTokens } from '../../src/auth/break-glass-tokens.ts';
-import { DELEGATED, DelegatedStanding } from '../../src/auth/delegated-standing.ts';
+import { DelegatedStanding } from '../../src/auth/delegated-standing.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { LocalAuthority } from '../../src/auth/local-authority.ts';
 import { Passwords } from '../../src/auth/passwords.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import type { TokenRequest } from '../../src/auth/token-request.ts';
-import { asked, Clock, deedOf, granted, hashOf, LIFETIME, login, outside, SECRET, SERVICE } from './made-tokens.ts';
+import {
+  asked,
+  Clock,
+  deedOf,
+  granted,
+  hashOf,
+  LIFETIME,
+  login,
+  MARK,
+  outside,
+  SECRET,
+  SERVICE,
+} from './made-tokens.ts';
 
 const HASHES = { 'hal@break-glass': await hashOf('axe') };
 const hal = login('hal@break-glass', 'axe');
@@ -42,7 +54,7 @@ function made(access: Record<string, string[]> = RULES) {
     lifetime: LIFETIME,
     now,
   });
-  const standing = new DelegatedStanding({ breakGlass: users, silent: () => state.silent });
+  const standing = new DelegatedStanding({ authority: MARK, breakGlass: users, silent: () => state.silent });
   return { tokens, guard: new Guard(standing, box, SERVICE), box, state, others, clock, standing };
 }
 
@@ -104,10 +116,11 @@ t.test('the guard takes their tokens only while the authority is silent', async 
 
   const claims = { use: 'access', service: SERVICE, issued: clock.now, expires: clock.now + 1000 } as const;
   const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
-  const forged = await box.seal({ ...claims, user: 'hal@break-glass', access, basis: DELEGATED, upstream: 'Bearer x' });
+  const forged = await box.seal({ ...claims, user: 'hal@break-glass', access, basis: MARK.text, upstream: 'Bearer x' });
   const need = { deeds: [deedOf('library/a', 'pull')] };
   t.strictSame(await guard.check(`Bearer ${forged}`, need, outside), { refused: 'invalid_token' }, 'a token of before');
-  t.equal(standing.basis('ann'), DELEGATED);
+  t.equal(standing.stands('ann', MARK.text), true);
+  t.equal(standing.stands('ann', 'delegated'), false);
   t.equal(standing.may('ann', { name: 'library/a', anonymous: false }, 'push'), true);
   t.equal(standing.may('hal@break-glass', { name: 'library/a', anonymous: false }, 'push'), false);
 });

@@ -8,6 +8,7 @@ import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import { MARK } from './made-tokens.ts';
 
 // As delegated-random.test.ts, with two edges that tell each other what they learnt, now and then, and clients that move between them.
 
@@ -67,6 +68,7 @@ class EdgeModel {
     this.tokens = new DelegatedTokens({
       ask: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
       authority: 'primary',
+      mark: MARK,
       grants: this.grants,
       box: this.box,
       failures: new FailureLimit(1000, 1, () => world.now),

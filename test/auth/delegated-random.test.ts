@@ -7,6 +7,7 @@ import { Grants } from '../../src/auth/grants.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import { MARK } from './made-tokens.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const REMEMBER = 10_000;
@@ -69,6 +70,7 @@ class World {
   readonly tokens = new DelegatedTokens({
     ask: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
     authority: 'primary',
+    mark: MARK,
     grants: new Grants([SECRET], REMEMBER, { now: () => this.now, learn: () => true }),
     box: this.box,
     failures: new FailureLimit(1000, 1, () => this.now),

@@ -6,7 +6,7 @@ import { Guard } from '../../src/auth/guard.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
-import { asked, deedOf, login, outside, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, deedOf, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
 
 const ANN = login('ann', 'secret');
 type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
@@ -21,6 +21,7 @@ function made(remember = 86_400_000) {
       return state.says;
     },
     authority: 'primary',
+    mark: MARK,
     grants: new Grants([SECRET], remember, { now: () => Date.now(), learn: () => true }),
     box,
     failures: new FailureLimit(),
@@ -29,7 +30,7 @@ function made(remember = 86_400_000) {
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
   });
-  const guard = new Guard({ basis: () => 'delegated', may: () => true }, box, SERVICE);
+  const guard = new Guard({ stands: (_, basis) => MARK.fits(basis), may: () => true }, box, SERVICE);
   /** What of these scopes is granted, or why nothing is. */
   const ask = async (
     scopes: string,

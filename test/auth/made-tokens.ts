@@ -1,5 +1,6 @@
 import bcrypt from 'bcrypt';
 import { AccessRules } from '../../src/auth/access-rules.ts';
+import { AuthorityMark } from '../../src/auth/authority-mark.ts';
 import type { Caller } from '../../src/auth/caller.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
@@ -15,6 +16,8 @@ import { parseScope } from '../../src/oci/scope.ts';
 
 export const SERVICE = 'edge.example.io';
 export const SECRET = Buffer.from('a secret of a pair that is long enough');
+/** Of the primary that decides. */
+export const MARK = new AuthorityMark(['https://primary.lan']);
 export const LIFETIME = 3_600_000;
 export const REFRESH_LIFETIME = 86_400_000;
 export const MAX_FAILURES = 10;
