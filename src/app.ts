@@ -7,6 +7,8 @@ import { answerPeer, isPeerQuestion } from './peer/peer-endpoint.ts';
 import { explain } from './proxy/explain.ts';
 import type { RequestRecord } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
+import { readCoverageQuery } from './replication/coverage-query.ts';
+import { type CoverageReport, coverageReport } from './replication/coverage-report.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 import { AdminListener } from './server/admin-listener.ts';
 import { HttpsListener } from './server/https-listener.ts';
@@ -93,6 +95,7 @@ class EdgeApp implements App {
         snapshot: () => this.status(),
         metrics: this.#metrics,
         explain: (image) => explain(this.#runtime.edge, image),
+        coverage: (query) => this.#coverage(query),
       }),
     });
     this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
@@ -161,6 +164,12 @@ class EdgeApp implements App {
       stores: this.#lasting.stores(),
       peers: this.#lasting.peers.views(),
     });
+  }
+
+  #coverage(query: URLSearchParams): CoverageReport {
+    const { pulls } = this.#lasting;
+    const input = { view: this.#runtime.replication(), routes: this.#runtime.edge.routes, pulls };
+    return coverageReport(input, readCoverageQuery(query));
   }
 
   async #reload(loaded: Loaded): Promise<void> {

@@ -4,6 +4,7 @@ import { version } from '../status/version.ts';
 import { NoEdge } from './admin-client.ts';
 import { registerCheck } from './check.ts';
 import { UsageError } from './config-path.ts';
+import { registerCoverage } from './coverage.ts';
 import { registerExplain } from './explain.ts';
 import { registerLab } from './lab.ts';
 import { registerServe } from './serve.ts';
@@ -23,6 +24,7 @@ export function createProgram(): Command {
   registerCheck(program);
   registerStatus(program);
   registerExplain(program);
+  registerCoverage(program);
   registerSync(program);
   registerUser(program);
   return program;

@@ -34,12 +34,15 @@ export class PulledLog {
   /** Of whatever there is no room for, that goes which was not pulled for the longest time. */
   readonly #things: LRUCache<string, Pulled>;
   readonly #now: () => number;
+  /** When it began to remember; epoch milliseconds. What was pulled before it knows from other nodes, if at all. */
+  readonly since: number;
   /** Told of each thing that was noted. */
   onChange: ((key: string) => void) | undefined;
 
   constructor({ max = MAX_THINGS, now = Date.now }: PulledLogOptions = {}) {
     this.#things = new LRUCache({ max });
     this.#now = now;
+    this.since = now();
   }
 
   get size(): number {

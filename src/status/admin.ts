@@ -13,6 +13,8 @@ export interface AdminParts {
   metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** What would happen to a request for an image. @throws OciError */
   explain: (image: string) => unknown;
+  /** What could be pulled without the push upstream. @throws OciError */
+  coverage: (query: URLSearchParams) => unknown;
 }
 
 interface Answer {
@@ -64,6 +66,7 @@ const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answe
     if (image === null || image === '') throw new OciError('NAME_INVALID', 'say which image: ?image=library/app:1.2');
     return json(200, explain(image));
   },
+  '/api/coverage': ({ coverage }, query) => json(200, coverage(query)),
   '/': ({ snapshot }) => {
     const nonce = randomBytes(16).toString('base64url');
     return { status: 200, headers: pageHeaders(nonce), body: renderPage(snapshot(), nonce) };

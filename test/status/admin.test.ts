@@ -11,7 +11,14 @@ async function start(t: Test, over: Partial<AdminParts> = {}) {
   const snapshot = () => snapshotOf({ upstreams: [down('harbor'), down('gcr')] });
   const metrics = new Metrics({ snapshot, certificates: () => [] });
   metrics.record(pullRecord());
-  const parts: AdminParts = { phase: () => 'serving', snapshot, metrics, explain: (image) => ({ image }), ...over };
+  const parts: AdminParts = {
+    phase: () => 'serving',
+    snapshot,
+    metrics,
+    explain: (image) => ({ image }),
+    coverage: () => ({}),
+    ...over,
+  };
   const server = http.createServer(adminHandler(parts)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());

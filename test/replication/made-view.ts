@@ -1,0 +1,48 @@
+import { Coverage, type FoundRepository, type TagCoverage } from '../../src/replication/coverage.ts';
+import type { CopyRouteView, ReplicationView } from '../../src/replication/replication-view.ts';
+
+/** A way of copying as a view tells of it, from what was found of it. */
+export function copyRouteView(
+  found: readonly FoundRepository[],
+  over: Partial<CopyRouteView> = {},
+  since = Date.now(),
+): CopyRouteView {
+  const coverage = new Coverage(() => since);
+  for (const one of found) coverage.found(one);
+  return {
+    name: 'library/ on harbor -> gcr',
+    prefix: 'library/',
+    registry: undefined,
+    source: 'harbor',
+    target: 'gcr',
+    lagMs: 0,
+    queued: 0,
+    failing: 0,
+    failures: [],
+    comparedAt: since,
+    reconcile: { at: since, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: undefined },
+    reconciling: false,
+    coverage: coverage.sum(),
+    gaps: (max) => coverage.gaps(max),
+    stateOf: (repository, reference): TagCoverage => coverage.stateOf(repository, reference),
+    ...over,
+  };
+}
+
+export function replicationView(
+  routes: readonly CopyRouteView[],
+  over: Partial<ReplicationView> = {},
+): ReplicationView {
+  return {
+    active: true,
+    reason: 'replication.when is always',
+    copies: { copied: 0, same: 0, absent: 0, deleted: 0, failed: 0 },
+    bytes: 0,
+    queue: { waiting: 0, running: 0, failed: 0 },
+    copied: 0,
+    failed: 0,
+    dropped: 0,
+    routes: [...routes],
+    ...over,
+  };
+}
