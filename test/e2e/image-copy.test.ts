@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import t from 'tap';
+import { ImageCopy } from '../../src/replication/image-copy.ts';
+import { takeTurns } from '../../src/replication/take-turns.ts';
+import { command } from '../helpers/command.ts';
+import { writeImage } from '../helpers/image.ts';
+import { putImageSet } from '../helpers/image-set.ts';
+import { startRegistry } from '../helpers/registry.ts';
+import { tagsOf, walkRegistry } from '../helpers/registry-walk.ts';
+import { remoteRegistry } from '../helpers/remote-registry.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { missing, tool } from '../helpers/tool.ts';
+
+t.test(
+  'between two real registries, every byte',
+  { skip: missing('docker-registry', 'skopeo'), timeout: 120_000 },
+  async (t) => {
+    const [primary, fallback] = await Promise.all([startRegistry(t), startRegistry(t)]);
+    const images = await putImageSet(primary.url, { images: 30 });
+    const folder = temporaryFolder(t);
+    for (const [name, format, platforms] of [
+      ['oci', 'oci', ['amd64', 'arm64']],
+      ['docker', 'v2s2', ['amd64']],
+      ['list', 'v2s2', ['amd64', 'arm64', 'riscv64']],
+    ] as const) {
+      const { folder: layout } = await writeImage(join(folder, name), { layers: [300_000, 5000], platforms });
+      const to = `docker://${primary.address}/skopeo/${name}:1`;
+      const args = ['--insecure-policy', 'copy', '--all', '--quiet', '--format', format, '--dest-tls-verify=false'];
+      await command(tool('skopeo'), [...args, `oci:${layout}:latest`, to]);
+    }
+    const [source, target] = [remoteRegistry(t, 'harbor', primary.url), remoteRegistry(t, 'gcr', fallback.url)];
+    // Small parts: real layers go as large ones do.
+    const copies = new ImageCopy({ blobs: 4, piece: 100_000 });
+    const tags = await tagsOf(primary.url);
+    const all = [...tags].flatMap(([repository, names]) => names.map((tag) => ({ repository, tag })));
+    t.equal(all.length, images.length + 3, 'all of them are there to be copied');
+    const copy = ({ repository, tag }: (typeof all)[number]) =>
+      copies.copy(
+        { source: { registry: source, repository }, target: { registry: target, repository }, reference: tag },
+        new AbortController().signal,
+      );
+    const results = await Promise.all(all.map(copy));
+    t.strictSame([...new Set(results.map(({ outcome }) => outcome))], ['copied']);
+    t.ok(results.some(({ blobs }) => blobs.mounted > 0));
+    let found = 0;
+    const compare = async ({ repository, tag }: (typeof all)[number]) => {
+      const [there, here] = await Promise.all(
+        [fallback, primary].map(({ url }) => walkRegistry(url, repository, tag, { whole: true })),
+      );
+      t.strictSame(there?.missing, [], `${repository}:${tag}`);
+      t.strictSame(there, here, `${repository}:${tag} is the same`);
+      found += there?.found.size ?? 0;
+    };
+    await takeTurns(all, 8, compare);
+    t.ok(found > 200, 'there was something to compare');
+    const before = fallback.writes();
+    t.strictSame([...new Set((await Promise.all(all.map(copy))).map(({ outcome }) => outcome))], ['same']);
+    t.equal(fallback.writes(), before, 'nothing is written a second time');
+    const puts = fallback.requests().filter((line) => /^PUT .*\/blobs\/uploads\//.test(line));
+    const distinct = results.reduce((sum, { blobs }) => sum + blobs.uploaded, 0);
+    t.equal(puts.length, distinct, 'no blob was sent twice');
+    t.ok(
+      fallback.requests().some((line) => line.startsWith('PATCH ')),
+      'large ones in parts',
+    );
+  },
+);
