@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { Loaded } from './config/load.ts';
-import { replicationCredentials, replicationUser } from './config/replication-user.ts';
 import type { Route } from './failover/rewrite.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { copyRoutes } from './replication/copy-route.ts';
+import { ownRegistry } from './replication/own-registry.ts';
 import type { PulledLog } from './replication/pulled-log.ts';
-import { RemoteRegistry } from './replication/remote-registry.ts';
 import { Replicator } from './replication/replicator.ts';
-import { Connection } from './upstream/connection.ts';
+import type { Connection } from './upstream/connection.ts';
 import type { Network } from './upstream/network.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -26,7 +25,7 @@ export class Copying {
   readonly replicator: Replicator;
   /** What it is made from. */
   readonly identity: string;
-  readonly #connections: Connection[] = [];
+  readonly #connections: readonly Connection[];
 
   constructor(
     { config, material }: Loaded,
@@ -39,19 +38,11 @@ export class Copying {
       [...names].map((name) => {
         const upstream = config.upstreams[name];
         if (!upstream) throw new Error(`no upstream ${name}`);
-        const secrets = material.upstreams[name] ?? {};
-        const password = replicationUser(upstream, secrets)?.password;
-        const own = { ...upstream, credentials: replicationCredentials(upstream) };
-        const shown = {
-          ...(secrets.ca === undefined ? {} : { ca: secrets.ca }),
-          ...(password === undefined ? {} : { password }),
-        };
-        return [
-          name,
-          new Map(upstream.urls.map((url) => [url, this.#registry(name, new Connection(url, own, shown, network))])),
-        ] as const;
+        const at = (url: string) => ownRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
+        return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
       }),
     );
+    this.#connections = [...registries.values()].flatMap((urls) => [...urls.values()].map((one) => one.connection));
     const known = (name: string) => {
       const upstream = upstreams.get(name);
       if (!upstream) throw new Error(`no upstream ${name}`);
@@ -86,10 +77,5 @@ export class Copying {
   async stop(): Promise<void> {
     await this.replicator.stop();
     await Promise.all(this.#connections.map((connection) => connection.close()));
-  }
-
-  #registry(name: string, connection: Connection): RemoteRegistry {
-    this.#connections.push(connection);
-    return new RemoteRegistry(name, connection);
   }
 }

@@ -8,6 +8,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import { checkAuthority } from './authority-check.ts';
 import { configPath } from './config-path.ts';
 import { type CheckFinding, checkUpstream } from './reachability.ts';
+import { checkReplication } from './replication-check.ts';
 
 const SOON_MS = 14 * 86_400_000;
 
@@ -41,7 +42,8 @@ async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
     }));
   }
   const findings = [...configurationFindings(loaded), ...certificateFindings(loaded)];
-  return offline ? findings : [...findings, ...(await upstreamFindings(loaded))];
+  if (offline) return findings;
+  return [...findings, ...(await upstreamFindings(loaded)), ...(await checkReplication(loaded))];
 }
 
 function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {
@@ -55,14 +57,6 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
       subject: 'keyFile',
       message: 'a key is made at each start',
       remedy: 'for a pair, and for uploads that survive a restart: head -c 48 /dev/urandom | base64 > edge.key',
-    });
-  }
-  if (config.routes.some((route) => route.pull.some((entry) => entry.replicate))) {
-    findings.push({
-      level: 'warning',
-      subject: 'routes[].pull[].replicate',
-      message: 'replication is not part of this version: the fallback has what you copy to it',
-      remedy: 'copy by other means (skopeo sync) until then',
     });
   }
   return findings;

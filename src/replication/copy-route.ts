@@ -1,4 +1,5 @@
-import { type Candidate, type Route, toClient, toUpstream } from '../failover/rewrite.ts';
+import type { RouteConfig } from '../config/schema.ts';
+import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../failover/rewrite.ts';
 import type { RepositoryPair } from './comparison.ts';
 
 /** From where to where a route's repositories are copied. */
@@ -24,6 +25,12 @@ export function copyRoutes(routes: readonly Route[]): CopyRoute[] {
       target,
     }));
   });
+}
+
+/** The same of a configuration that is not at work. */
+export function configuredCopyRoutes(configured: readonly RouteConfig[]): { routes: Route[]; ways: CopyRoute[] } {
+  const routes = configured.map(resolveRoute);
+  return { routes, ways: copyRoutes(routes) };
 }
 
 /** Where a repository of the source goes; undefined: this route does not show it. */

@@ -82,3 +82,42 @@ t.test('delegate: the authority is asked how its users log in; nobody else is', 
   t.match(await logins(elsewhere.url, named), { status: 0, found: [{ level: 'ok' }] });
   t.same((await logins(elsewhere.url, {})).found, [], 'open asks nobody who they are');
 });
+
+t.test('each way of copying, with the credentials that copies have', async (t) => {
+  const users = [{ username: 'u', password: 'replication-password' }];
+  const [primary, fallback] = await Promise.all([
+    startLabRegistry({ auth: { scheme: 'bearer', users } }),
+    startLabRegistry(),
+  ]);
+  t.teardown(() => Promise.all([primary.close(), fallback.close()]));
+  const copied = [
+    {
+      prefix: 'library/',
+      push: 'harbor',
+      pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'there/', replicate: true }],
+    },
+  ];
+  const look = async (credentials: unknown) => {
+    const upstreams = {
+      harbor: { urls: [primary.url], credentials: 'forward', replication: { credentials } },
+      gcr: { urls: [fallback.url] },
+    };
+    const { findings, status } = await check(t, { routes: copied, upstreams, keyFile: 'edge.key', ...delegate });
+    return { status, found: findings.filter(({ subject }) => subject.startsWith('replication ')) };
+  };
+  const known = { username: 'u', passwordFile: 'replication.secret' };
+  primary.seed('elsewhere/app', '1', { blobs: [1] });
+  primary.seed('library/app', '1', { blobs: [1] });
+  t.match((await look(known)).found, [
+    {
+      level: 'ok',
+      subject: 'replication library/ on harbor -> gcr',
+      message: /library\/app, for there\/app on gcr, which has none/,
+    },
+  ]);
+  t.match(await look({ username: 'u', passwordFile: 'probe.secret' }), {
+    status: 1,
+    found: [{ level: 'error', message: /harbor/, remedy: /harbor/ }],
+  });
+  t.equal(fallback.writes + primary.writes, 0, 'nothing is written');
+});
