@@ -43,6 +43,10 @@ export class Edge {
     });
   }
 
+  get configFile(): string {
+    return this.#configFile;
+  }
+
   /** `127.0.0.1:PORT`, for clients. */
   get address(): string {
     return this.#https;

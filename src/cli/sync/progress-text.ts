@@ -59,7 +59,8 @@ function totalText({ tally, rate, left }: Progress): string {
     ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
     ...(left === undefined ? [] : [`${ago(left)} left`]),
     ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
-    tally.listed ? `${tally.same.toLocaleString('en')} were the same` : `comparing ${tally.last || '…'}`,
+    ...(tally.same > 0 ? [`${tally.same.toLocaleString('en')} were the same`] : []),
+    ...(tally.listed ? [] : [`comparing ${tally.last}`]),
   ].join('   ');
 }
 

@@ -1,3 +1,4 @@
+import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { SyncPace } from './pace.ts';
 import { type Progress, progressLine, progressLines } from './progress-text.ts';
@@ -57,7 +58,8 @@ export class SyncScreen {
   #draw(): void {
     if (!this.#bars) return;
     const { columns = 80, rows = 24 } = this.#out;
-    this.#bars(progressLines(this.#progress(), { columns, rows, unicode: speaksUnicode() }).join('\n'));
+    const lines = progressLines(this.#progress(), { columns, rows, unicode: speaksUnicode() });
+    this.#bars(coloured(lines.join('\n'), this.#out));
   }
 
   #progress(): Progress {
@@ -65,6 +67,15 @@ export class SyncScreen {
     const left = tally.listed ? this.#pace.timeFor(tally.planned - imagesOf(tally)) : undefined;
     return { tally, rate: this.#pace.rate, left };
   }
+}
+
+/** As far as the terminal has colours, and NO_COLOR does not forbid them. */
+function coloured(text: string, stream: NodeJS.WriteStream): string {
+  const style = (colour: 'green' | 'red' | 'gray') => (match: string) => styleText(colour, match, { stream });
+  return text
+    .replace(/█+/g, style('green'))
+    .replace(/░+/g, style('gray'))
+    .replace(/[\d,]+ failed/, style('red'));
 }
 
 /** Images done, and the parts of those under way. */
