@@ -12,9 +12,9 @@ import { Passwords } from './auth/passwords.ts';
 import { TokenBox } from './auth/token-box.ts';
 import type { PasswordHashes } from './config/htpasswd.ts';
 import type { Loaded } from './config/load.ts';
-import { findRoute, type Route, toUpstream } from './failover/rewrite.ts';
+import { findRoute, type Route } from './failover/rewrite.ts';
 import type { Access } from './proxy/access.ts';
-import { placeOf } from './proxy/authorize.ts';
+import { placeOf } from './proxy/place-of.ts';
 import { registryIdentity } from './upstream/registry-identity.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -89,9 +89,6 @@ function placesOf(routes: readonly Route[], authority: string | undefined, repos
   const registries = [...new Set(routes.map(({ registry }) => registry))];
   return registries.flatMap((registry) => {
     const route = findRoute(routes, registry, repository);
-    if (!route) return [];
-    const candidate = [route.push ?? [], ...route.pull].flat().find(({ upstream }) => upstream === authority);
-    const onAuthority = candidate && toUpstream(route, candidate, repository);
-    return [{ ...placeOf(registry, repository, route), onAuthority }];
+    return route ? [placeOf(registry, repository, route, authority)] : [];
   });
 }

@@ -69,7 +69,8 @@ async function checks(count: number): Promise<Measured[]> {
     name: `team-${index}/some/longer/name`,
     actions: ['pull', 'push'],
   }));
-  const place = { name: access[SCOPES - 1]?.name ?? '', anonymous: false };
+  const name = access[SCOPES - 1]?.name ?? '';
+  const place = { name, key: name, anonymous: false };
   const need = { deeds: [{ place, repository: place.name, actions: ['pull'] }] } as const;
   const caller = { address: '192.0.2.1', anonymous: false };
   const [cold, known]: number[][] = [[], []];

@@ -23,7 +23,9 @@ export async function anonymousToken(
     .filter(({ type, actions }) => type === 'repository' && (actions.includes('pull') || actions.includes('*')))
     .map((scope) => ({ scope, places: places(scope.name).filter(({ anonymous }) => anonymous) }))
     .filter((one) => one.places.length > 0);
-  const access = open.flatMap((one) => one.places.map(({ name }) => ({ type: 'repository', name, actions: ['pull'] })));
+  const access = open.flatMap((one) =>
+    one.places.map(({ key }) => ({ type: 'repository', name: key, actions: ['pull'] })),
+  );
   const token = await box.seal({
     use: 'access',
     user: undefined,

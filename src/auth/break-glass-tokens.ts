@@ -98,6 +98,6 @@ export class BreakGlassTokens implements Tokens {
     return this.#options
       .places(name)
       .filter((place) => place.onAuthority !== undefined && this.#options.users.may(user, place, 'pull'))
-      .map((place) => ({ type, name: place.name, actions: ['pull'] }));
+      .map((place) => ({ type, name: place.key, actions: ['pull'] }));
   }
 }

@@ -182,14 +182,14 @@ export class DelegatedTokens implements Tokens {
     const token = await box.seal({
       ...claims,
       use: 'access',
-      access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.name, actions })),
+      access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.key, actions })),
       expires: issued + lifetime,
       upstream: authorization,
       ...(unasked ? { unasked } : {}),
-      unseen: access.flatMap(({ place, unseen }) => (unseen ? [place.name] : [])),
+      unseen: access.flatMap(({ place, unseen }) => (unseen ? [place.key] : [])),
       upstreams: access.flatMap(({ place, onAuthority }) => {
         const own = others[onAuthority.name];
-        return own === undefined ? [] : [[place.name, own] as const];
+        return own === undefined ? [] : [[place.key, own] as const];
       }),
     });
     const refreshToken = offline
@@ -213,14 +213,17 @@ export class DelegatedTokens implements Tokens {
 
   #wanted(scopes: readonly Scope[]): Wanted[] {
     return scopes.flatMap((scope): Wanted[] => {
-      if (scope.type === 'registry' && scope.name === 'catalog')
-        return [{ place: { name: scope.name, anonymous: false, onAuthority: scope.name }, scope, onAuthority: scope }];
+      const { name } = scope;
+      if (scope.type === 'registry' && name === 'catalog')
+        return [{ place: { name, key: name, anonymous: false, onAuthority: name }, scope, onAuthority: scope }];
       // The name becomes part of a path there.
-      if (scope.type !== 'repository' || !isRepository(scope.name)) return [];
+      if (scope.type !== 'repository' || !isRepository(name)) return [];
       const asked = ACTIONS.filter((action) => scope.actions.includes(action) || scope.actions.includes('*'));
-      return this.#options.places(scope.name).flatMap((place) => {
-        const name = place.onAuthority;
-        return name === undefined ? [] : [{ place, scope, onAuthority: { type: scope.type, name, actions: asked } }];
+      return this.#options.places(name).flatMap((place) => {
+        const there = place.onAuthority;
+        return there === undefined
+          ? []
+          : [{ place, scope, onAuthority: { type: scope.type, name: there, actions: asked } }];
       });
     });
   }

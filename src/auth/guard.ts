@@ -84,13 +84,13 @@ export class Guard {
 
 /** Of a mount, what opens the repository that is written to. */
 function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string | undefined {
-  const name = need === 'named' ? undefined : need.deeds[0]?.place.name;
+  const name = need === 'named' ? undefined : need.deeds[0]?.place.key;
   return upstreams.find(([place]) => place === name)?.[1] ?? upstream;
 }
 
 /** @param open to who has no token, too */
 function marksOf({ access, unasked, unseen = [] }: Claims, deeds: readonly Deed[], open: boolean): Marks {
-  const confined = !open && deeds.some(({ place }) => unseen.includes(place.name));
+  const confined = !open && deeds.some(({ place }) => unseen.includes(place.key));
   const pushing = deeds.some((deed) => covers(access, pushOf(deed)));
   return {
     ...(pushing ? { pushing } : unasked ? { unasked } : {}),
@@ -112,6 +112,6 @@ function pushOf(deed: Deed): Deed {
 
 function covers(access: readonly Scope[], { place, actions }: Deed): boolean {
   return actions.every((action) =>
-    access.some((scope) => scope.type === 'repository' && scope.name === place.name && scope.actions.includes(action)),
+    access.some((scope) => scope.type === 'repository' && scope.name === place.key && scope.actions.includes(action)),
   );
 }

@@ -87,7 +87,7 @@ export class LocalTokens implements Tokens {
     const asked = scope.actions.includes('*') ? ACTIONS : ACTIONS.filter((action) => scope.actions.includes(action));
     return this.#options.places(scope.name).flatMap((place) => {
       const actions = asked.filter((action) => this.#options.authority.may(user, place, action));
-      return actions.length > 0 ? [{ ...scope, name: place.name, actions }] : [];
+      return actions.length > 0 ? [{ ...scope, name: place.key, actions }] : [];
     });
   }
 }

@@ -2,6 +2,11 @@
 export interface Place {
   /** As clients name it, below its registry's name if that is not the edge's own. */
   name: string;
+  /**
+   * As tokens name it: as the upstream that decides does, so that what it granted opens nothing else, whatever routes and names of other
+   * registries may lead there; else by registry and repository, which no repository is called like.
+   */
+  key: string;
   /** Networks of `auth.anonymous` may pull it. */
   anonymous: boolean;
 }

@@ -20,9 +20,9 @@ export interface Claims {
   basis?: string | undefined;
   /** The user's own Authorization for the authority. */
   upstream?: string | undefined;
-  /** Names of places and what stands there in place of it. */
+  /** Keys of places and what stands there in place of it. */
   upstreams?: readonly (readonly [string, string])[];
-  /** Names of places that the authority does not show, and that may be read only there: the user is about to push to them. */
+  /** Keys of places that the authority does not show, and that may be read only there: the user is about to push to them. */
   unseen?: readonly string[];
   /** A push was asked for too, and the authority could not be asked about it. */
   unasked?: true;

@@ -1,8 +1,7 @@
 import type { Caller } from '../auth/caller.ts';
 import type { Deed, Need } from '../auth/guard.ts';
-import type { Place } from '../auth/place.ts';
 import type { Action } from '../config/access-rule.ts';
-import { findRoute, type Route } from '../failover/rewrite.ts';
+import { findRoute } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { formatScope } from '../oci/scope.ts';
@@ -10,6 +9,7 @@ import type { Access } from './access.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { ownChallenge, type Refused } from './own-challenge.ts';
+import { placeOf } from './place-of.ts';
 import { unaskedPush } from './unasked-push.ts';
 
 /**
@@ -42,19 +42,11 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
   return { address: client, anonymous: anonymous.has(client) };
 }
 
-/** A repository as its route knows it. @param route none: no route leads there, and no rule can open it */
-export function placeOf(registry: string | undefined, repository: string, route: Route | undefined): Place {
-  return {
-    name: registry === undefined ? repository : `${registry}/${repository}`,
-    anonymous: route?.anonymous ?? false,
-  };
-}
-
 function needOf(edge: Edge, request: RegistryRequest, registry: string | undefined): Need {
   // Clients without a token must be told where to get one, even where they could pull without.
   if (request.kind === 'ping' || request.kind === 'catalog') return request.kind === 'ping' ? { deeds: [] } : 'named';
   const deed = (repository: string, actions: readonly Action[]): Deed => ({
-    place: placeOf(registry, repository, findRoute(edge.routes, registry, repository)),
+    place: placeOf(registry, repository, findRoute(edge.routes, registry, repository), edge.access?.authority),
     repository,
     actions,
   });

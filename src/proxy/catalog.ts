@@ -6,10 +6,10 @@ import { findRoute, type Route, toClient } from '../failover/rewrite.ts';
 import { nextPageQuery } from '../oci/link.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { attemptRead } from './attempt.ts';
-import { placeOf } from './authorize.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { namespaceOf } from './namespace.ts';
+import { placeOf } from './place-of.ts';
 import { planAttempts } from './pull.ts';
 import { pullReply } from './pull-reply.ts';
 import { jsonReply, type Reply } from './reply.ts';
@@ -108,7 +108,8 @@ function visibleTo({ user }: Exchange, edge: Edge, registry: string | undefined,
   if (!access) return names;
   return names.filter(
     (name) =>
-      user !== undefined && access.may(user, placeOf(registry, name, findRoute(routes, registry, name)), 'pull'),
+      user !== undefined &&
+      access.may(user, placeOf(registry, name, findRoute(routes, registry, name), access.authority), 'pull'),
   );
 }
 

@@ -107,7 +107,7 @@ function groupsOf({ groups }: Configuration): Record<string, string[]> {
 
 function placeAt({ routes }: Configuration, registry: string | undefined, repository: string): Place {
   const name = registry === undefined ? repository : `${registry}/${repository}`;
-  return { name, anonymous: routes.open.some((open) => name.startsWith(open)) };
+  return { name, key: name, anonymous: routes.open.some((open) => name.startsWith(open)) };
 }
 
 /** Asks for a token in the way of the step, and sees that no more was granted than asked for. */

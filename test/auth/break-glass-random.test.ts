@@ -85,7 +85,9 @@ class World {
       box,
       failures: new FailureLimit(1_000_000, 1, now),
       service: SERVICE,
-      places: (one) => [{ name: one, anonymous: false, onAuthority: one === 'd' ? undefined : `inner/${one}` }],
+      places: (one) => [
+        { name: one, key: one, anonymous: false, onAuthority: one === 'd' ? undefined : `inner/${one}` },
+      ],
       lifetime: LIFETIME,
       now,
     });

@@ -50,7 +50,9 @@ function made(access: Record<string, string[]> = RULES) {
     box,
     failures: new FailureLimit(10, 6000, now),
     service: SERVICE,
-    places: (name) => [{ name, anonymous: false, onAuthority: name === 'elsewhere' ? undefined : `inner/${name}` }],
+    places: (name) => [
+      { name, key: name, anonymous: false, onAuthority: name === 'elsewhere' ? undefined : `inner/${name}` },
+    ],
     lifetime: LIFETIME,
     now,
   });
@@ -121,6 +123,6 @@ t.test('the guard takes their tokens only while the authority is silent', async 
   t.strictSame(await guard.check(`Bearer ${forged}`, need, outside), { refused: 'invalid_token' }, 'a token of before');
   t.equal(standing.stands('ann', MARK.text), true);
   t.equal(standing.stands('ann', 'delegated'), false);
-  t.equal(standing.may('ann', { name: 'library/a', anonymous: false }, 'push'), true);
-  t.equal(standing.may('hal@break-glass', { name: 'library/a', anonymous: false }, 'push'), false);
+  t.equal(standing.may('ann', { name: 'library/a', key: 'library/a', anonymous: false }, 'push'), true);
+  t.equal(standing.may('hal@break-glass', { name: 'library/a', key: 'library/a', anonymous: false }, 'push'), false);
 });

@@ -73,7 +73,7 @@ class EdgeModel {
       box: this.box,
       failures: new FailureLimit(1000, 1, () => world.now),
       service: 'edge',
-      places: (name) => [{ name, anonymous: false, onAuthority: name }],
+      places: (name) => [{ name, key: name, anonymous: false, onAuthority: name }],
       lifetime: 3_600_000,
       refreshLifetime: 3_600_000,
       now: () => world.now,

@@ -75,7 +75,7 @@ class World {
     box: this.box,
     failures: new FailureLimit(1000, 1, () => this.now),
     service: 'edge',
-    places: (name) => [{ name, anonymous: false, onAuthority: `inner/${name}` }],
+    places: (name) => [{ name, key: name, anonymous: false, onAuthority: `inner/${name}` }],
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
     now: () => this.now,

@@ -26,7 +26,7 @@ function made(remember = 86_400_000) {
     box,
     failures: new FailureLimit(),
     service: SERVICE,
-    places: (name) => [{ name, anonymous: false, onAuthority: `inner/${name}` }],
+    places: (name) => [{ name, key: name, anonymous: false, onAuthority: `inner/${name}` }],
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
   });

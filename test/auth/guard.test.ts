@@ -151,7 +151,7 @@ t.test('who logs in may do no less there than who does not', async (t) => {
   const token = await tokenFor('', { hashes, access });
   const { guard } = made({ hashes, access });
   const open = (...actions: ('pull' | 'push')[]) => ({
-    deeds: [{ repository: 'mirror/a', place: { name: 'mirror/a', anonymous: true }, actions }],
+    deeds: [{ repository: 'mirror/a', place: { name: 'mirror/a', key: 'mirror/a', anonymous: true }, actions }],
   });
   t.strictSame(await guard.check(token, open('pull'), inside), permitted);
   t.strictSame(await guard.check(token, open('pull'), outside), narrow);
@@ -176,17 +176,20 @@ t.test('a token of nobody in particular', async (t) => {
     user: undefined,
   });
   t.strictSame(await guard.check(token, 'named', inside), { ...narrow, user: undefined }, 'the catalog');
-  const closed = { deeds: [{ ...deedOf('open-a', 'pull'), place: { name: 'open-a', anonymous: false } }] };
+  const closed = {
+    deeds: [{ ...deedOf('open-a', 'pull'), place: { name: 'open-a', key: 'open-a', anonymous: false } }],
+  };
   t.strictSame(await guard.check(token, closed, inside), { ...narrow, user: undefined }, 'the route says so no more');
 });
 
 t.test('one name in two registries: each is judged by its own rules', async (t) => {
-  const places = (name: string) => [name, `docker.io/${name}`].map((one) => ({ name: one, anonymous: false }));
+  const places = (name: string) =>
+    [name, `docker.io/${name}`].map((one) => ({ name: one, key: one, anonymous: false }));
   const options = { hashes, access: { ann: ['docker.io/** pull'] }, places };
   const token = await tokenFor('repository:library/a:pull', options);
   const { guard } = made(options);
   const deedAt = (name: string) => ({
-    deeds: [{ repository: 'library/a', place: { name, anonymous: false }, actions: ['pull'] as const }],
+    deeds: [{ repository: 'library/a', place: { name, key: name, anonymous: false }, actions: ['pull'] as const }],
   });
   t.strictSame(await guard.check(token, deedAt('docker.io/library/a'), outside), permitted);
   t.strictSame(await guard.check(token, deedAt('library/a'), outside), narrow);

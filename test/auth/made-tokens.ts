@@ -70,7 +70,7 @@ export function hashOf(password: string): Promise<string> {
 }
 
 export function placeOf(name: string): Place {
-  return { name, anonymous: name.startsWith('open-') };
+  return { name, key: name, anonymous: name.startsWith('open-') };
 }
 
 export function deedOf(repository: string, ...actions: Action[]) {

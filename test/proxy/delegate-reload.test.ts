@@ -32,7 +32,7 @@ function login(client: Client, more: Record<string, string> = {}): Promise<Reply
   return client.ask(`/auth/token?${query}`, { headers: { authorization: ANN } });
 }
 
-const pull = (client: Client, token: Reply) => client.ask(MANIFEST, { headers: { authorization: bearer(token) } });
+const pullOf = (client: Client, token: Reply) => client.ask(MANIFEST, { headers: { authorization: bearer(token) } });
 
 /** The configuration with other URLs of the primary. */
 function at(site: LabSite, ...urls: string[]): Record<string, unknown> {
@@ -47,14 +47,14 @@ for (const scheme of ['basic', 'bearer'] as const)
       const site = await start(t, scheme);
       const [client, probing] = [site.edge.http1(), { username: 'robot$probe', password: 'pr0be-secret' }];
       const token = await login(client, { offline_token: 'true' });
-      t.equal((await pull(client, token)).status, 200);
+      t.equal((await pullOf(client, token)).status, 200);
       const next = await startLabRegistry({ auth: { scheme, users: [probing] } });
       t.teardown(() => next.close());
       next.seed('canary', 'latest', { blobs: [64] });
       await site.edge.reload(at(site, next.url));
       await site.edge.upstream('harbor', 'up');
 
-      const refused = await pull(client, token);
+      const refused = await pullOf(client, token);
       t.equal(refused.status, 401);
       t.match(refused.headers['www-authenticate'], /error="invalid_token"/);
       const body = new URLSearchParams({
@@ -74,7 +74,7 @@ for (const scheme of ['basic', 'bearer'] as const)
 
       await next.faults.on('down');
       await site.edge.upstream('harbor', 'down');
-      t.equal((await pull(client, token)).status, 401);
+      t.equal((await pullOf(client, token)).status, 401);
       t.equal((await refresh()).status, 401);
       t.same(
         clientRequests(site.fallback).filter(({ url }) => url.includes('library')),
@@ -89,8 +89,25 @@ t.test('a further URL of the same primary, and one less, log nobody out', async 
   const token = await login(client);
   const other = `http://localhost:${site.primary.port}`;
   await site.edge.reload(at(site, site.primary.url, other));
-  t.equal((await pull(client, token)).status, 200);
+  t.equal((await pullOf(client, token)).status, 200);
   const second = await login(client);
   await site.edge.reload(at(site, other));
-  t.equal((await pull(client, second)).status, 200);
+  t.equal((await pullOf(client, second)).status, 200);
+});
+
+t.test('a route that leads elsewhere: what was granted by that name before opens nothing of it', async (t) => {
+  const site = await start(t, 'bearer');
+  site.primary.seed('secret/library/app', '1', { blobs: [100] });
+  site.fallback.seed('cloud-secret/library/app', '1', { blobs: [100] });
+  const client = site.edge.http1();
+  const token = await login(client);
+  const pull = [
+    { upstream: 'harbor', prefix: 'secret/' },
+    { upstream: 'gcr', prefix: 'cloud-secret/' },
+  ];
+  await site.edge.reload({ ...site.config, routes: [{ prefix: '', push: 'harbor', pull }] });
+  t.equal((await pullOf(client, token)).status, 401);
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  t.equal((await pullOf(client, token)).status, 401);
 });
