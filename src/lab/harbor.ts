@@ -1,5 +1,6 @@
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
+import { serveHarborLists } from './harbor-lists.ts';
 
 const COMPONENTS = ['core', 'database', 'jobservice', 'portal', 'redis', 'registry', 'registryctl'];
 
@@ -12,8 +13,9 @@ const PAGES: Record<string, Page> = {
   '/api/v2.0/systeminfo': serveSystemInfo,
 };
 
-/** What Harbor serves beside the registry: its health, and a page that sets what must not cross to another upstream. */
+/** What Harbor serves beside the registry: its health, its lists, and a page that sets what must not cross to another upstream. */
 export function serveHarbor(exchange: Exchange, path: string, isUser: boolean): void {
+  if (serveHarborLists(exchange, path, isUser)) return;
   const page = PAGES[path] ?? (path.startsWith('/c/') ? servePage : undefined);
   if (!page) throw new LabError(404, 'NOT_FOUND', 'no such page');
   page(exchange, isUser);

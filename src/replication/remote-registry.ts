@@ -4,6 +4,7 @@ import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../oci/man
 import { isDigest } from '../oci/reference.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { CopyError } from './copy-error.ts';
+import { HarborLists } from './harbor-lists.ts';
 import { Patience } from './patience.ts';
 import type { FailedAnswer } from './registry-failure.ts';
 import { readLists } from './registry-lists.ts';
@@ -39,6 +40,7 @@ export class RemoteRegistry {
   readonly connection: Connection;
   readonly patience: Patience;
   readonly #requests: RegistryRequests;
+  readonly #harbor: HarborLists | undefined;
   /** Until when it is not asked for referrers: distribution 2.8 and others have no such list, for no repository. */
   #noReferrersUntil = 0;
 
@@ -47,10 +49,16 @@ export class RemoteRegistry {
     this.connection = connection;
     this.patience = patience;
     this.#requests = new RegistryRequests(name, connection, patience);
+    this.#harbor = connection.kind === 'harbor' ? new HarborLists({ name, connection, patience }) : undefined;
   }
 
   /** All repositories, page by page. @throws CopyError, UpstreamError */
   async *repositories(signal: AbortSignal): AsyncGenerator<string> {
+    const listed = await this.#harbor?.repositories(signal);
+    if (listed) {
+      yield* listed;
+      return;
+    }
     let last = '';
     for await (const reply of this.#pages('/v2/_catalog', ['registry:catalog:*'], signal)) {
       if (reply.status !== 200) throw this.failure(reply, 'does not list its repositories');
@@ -74,7 +82,8 @@ export class RemoteRegistry {
       for (const tag of tags) found.set(tag, digests.get(tag));
       if (found.size === before) break;
     }
-    return [...found].map(([tag, digest]) => ({ tag, digest }));
+    const told = found.size > 1 ? await this.#harbor?.digests(repository, signal) : undefined;
+    return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
   }
 
   /** Digest of a tag; undefined: there is none. @throws CopyError, UpstreamError */

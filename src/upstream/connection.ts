@@ -60,6 +60,7 @@ const EXTRA_CONNECTIONS = 16;
 /** Speaks to one URL: base path, credentials, redirects. */
 export class Connection {
   readonly url: URL;
+  readonly kind: UpstreamConfig['probe']['kind'];
   readonly #base: string;
   readonly #client: Client;
   readonly #streams: Streams;
@@ -74,6 +75,7 @@ export class Connection {
     this.url = new URL(url);
     this.#base = this.url.pathname.replace(/\/+$/, '');
     this.#config = config;
+    this.kind = config.probe.kind;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
     const { ca } = secrets;
     const connectMs = config.deadlines.connect;
@@ -125,9 +127,9 @@ export class Connection {
     return this.#authorized(this.#client, this.#probes, { ...call, redirects: this.#config.redirects.mode });
   }
 
-  /** The same to what is no registry API (Harbor's): it takes the user itself, and no token. */
-  async sendApi(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#follow(this.#client, call, this.#probes.basic());
+  /** What is no registry API (Harbor's): it takes the user itself, and no token. */
+  async sendApi(call: UpstreamCall, as: 'probe' | 'own' = 'probe'): Promise<UpstreamAnswer> {
+    return this.#follow(this.#client, call, (as === 'probe' ? this.#probes : this.#own)?.basic());
   }
 
   /**

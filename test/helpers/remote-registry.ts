@@ -8,6 +8,8 @@ import type { Owner } from './temporary-folder.ts';
 
 export interface RemoteOptions {
   credentials?: { username: string; password: string };
+  /** Default: registry. */
+  kind?: 'registry' | 'harbor';
   /** Milliseconds of the first pause after a failure. Default 1. */
   pause?: number;
   /** Milliseconds in which something is tried again. Default 5000. */
@@ -16,9 +18,10 @@ export interface RemoteOptions {
 
 /** A registry as copying sees it. */
 export function remoteRegistry(owner: Owner, name: string, url: string, options: RemoteOptions = {}): RemoteRegistry {
-  const { credentials, pause = 1, limit = 5000 } = options;
+  const { credentials, kind = 'registry', pause = 1, limit = 5000 } = options;
   const config = upstreamSchema.parse({
     urls: [url],
+    probe: { kind },
     ...(credentials ? { credentials: { username: credentials.username, passwordFile: 'x' } } : {}),
   });
   const secrets = credentials ? { password: credentials.password } : {};

@@ -55,3 +55,33 @@ t.test('read-only mode', async (t) => {
   }
   t.equal((await ask(registry.url, 'GET', '/v2/a/manifests/v1')).status, 200);
 });
+
+t.test('lists of repositories and artifacts', async (t) => {
+  const registry = await startLabRegistry({ harbor: true });
+  t.teardown(() => registry.close());
+  const { digest } = registry.seed('library/deep/app', '1', { blobs: [1] });
+  registry.seed('library/deep/app', '2', { blobs: [1] });
+  const { digest: untagged } = registry.seed('library/deep/app', '3', { blobs: [3] });
+  registry.store.repository('library/deep/app').tags.delete('3');
+  registry.seed('library/deep/app', `${digest.replace(':', '-')}.sig`, { blobs: [2] });
+  registry.seed('outside', '1', { blobs: [1] });
+  const list = async (path: string) => {
+    const { status, headers, body } = await ask(registry.url, 'GET', `/api/v2.0${path}`);
+    return { status, total: headers['x-total-count'], content: JSON.parse(body.toString()) };
+  };
+  t.match(await list('/repositories?page=1&page_size=100'), { total: '1', content: [{ name: 'library/deep/app' }] });
+  t.match(await list('/repositories?page=2'), { total: '1', content: [] });
+  t.equal((await list('/repositories?page_size=101')).status, 422);
+  const path = '/projects/library/repositories/deep%252Fapp/artifacts';
+  const all = await list(path);
+  t.strictSame(
+    new Map(all.content.map((one: { digest: string; tags: unknown }) => [one.digest, one.tags])),
+    new Map([
+      [digest, [{ name: '1' }, { name: '2' }]],
+      [untagged, null],
+    ]),
+    'without signatures',
+  );
+  t.equal((await list(`${path}?q=tags%3D*`)).content.length, 1);
+  t.equal((await list('/projects/library/repositories/none/artifacts')).status, 404);
+});
