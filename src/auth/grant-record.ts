@@ -28,10 +28,17 @@ export class GrantRecord {
     return this.#entries.size;
   }
 
-  /** When the authority let the user pull it; undefined: it did not, or took it back. @param repository undefined: when it took the password */
-  grantedAt(repository: string = PASSWORD): number | undefined {
-    const entry = this.#entries.get(repository);
-    return entry?.granted && entry.at > (this.#entries.get(REFUSED)?.at ?? 0) ? entry.at : undefined;
+  /**
+   * When the authority let the user pull it; undefined: it did not, or took it back.
+   * @param records all of that user: several, while the key is replaced that they are kept by
+   * @param repository undefined: when it took the password
+   */
+  static grantedAt(records: readonly GrantRecord[], repository: string = PASSWORD): number | undefined {
+    const said = (name: string) => records.flatMap((record) => record.find(name) ?? []);
+    const words = said(repository);
+    const last = Math.max(0, ...words.map(({ at }) => at));
+    const takenBack = [...said(REFUSED), ...words.filter(({ granted }) => !granted)];
+    return words.length > 0 && takenBack.every(({ at }) => at < last) ? last : undefined;
   }
 
   find(repository: string): GrantEntry | undefined {

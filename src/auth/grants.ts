@@ -52,6 +52,8 @@ export class Grants {
   /** The first secret hashes from now on; what was hashed with the others is still found. */
   reload(secrets: readonly Buffer[], keepMs: number): void {
     this.#keepMs = keepMs;
+    // What is taken back while nothing is kept would be forgotten, and with it that it was.
+    if (keepMs === 0) this.#holders.del([...this.#order]);
     this.#keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'breakwater grants 1', 32)));
   }
 
@@ -143,12 +145,9 @@ export class Grants {
   }
 
   #left(holder: Holder, repository: string | undefined): number {
-    const now = this.#clock.now();
-    const left = this.#hashes(holder).map((hash) => {
-      const at = this.#holders.get<GrantRecord>(hash)?.grantedAt(repository);
-      return at === undefined ? 0 : at + this.#keepMs - now;
-    });
-    return Math.max(0, ...left);
+    const records = this.#hashes(holder).flatMap((hash) => this.#holders.get<GrantRecord>(hash) ?? []);
+    const at = GrantRecord.grantedAt(records, repository);
+    return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
   }
 
   /** With each key, the one in use first. */

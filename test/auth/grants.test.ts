@@ -100,6 +100,34 @@ t.test('another secret in use: what is known stays known', async (t) => {
   t.ok(grants.recalls(ann, 'library/b') <= HOUR / 1000, 'another time to remember counts at once');
 });
 
+t.test('while the secret is replaced, the last word counts whoever said it under which', async (t) => {
+  const [behind, ahead] = [made(t), made(t, { secrets: [OTHER, SECRET] })];
+  for (const taken of [undefined, ['library/a']]) {
+    behind.remember(ann, ['library/a'], behind.now());
+    const [told, early] = [[...behind.entries()], ahead.now()];
+    ahead.remember(ann, ['library/a'], early);
+    ahead.forget(ann, taken, ahead.now() + 1);
+    t.equal(ahead.recalls(ann, 'library/a'), 0);
+    ahead.merge(told.map((grant) => ({ ...grant, at: early })));
+    t.equal(ahead.recalls(ann, 'library/a'), 0, 'what the other edge heard before is told late');
+    t.equal(ahead.knows(ann) > 0, taken !== undefined);
+    behind.reload([SECRET], 0);
+    ahead.reload([OTHER, SECRET], 0);
+    behind.reload([SECRET], HOUR);
+    ahead.reload([OTHER, SECRET], HOUR);
+  }
+});
+
+t.test('what is not to be remembered any more does not come back', async (t) => {
+  const grants = made(t);
+  grants.remember(ann, ['library/a'], grants.now());
+  grants.reload([SECRET], 0);
+  grants.forget(ann, undefined, grants.now());
+  grants.reload([SECRET], HOUR);
+  t.equal(grants.knows(ann), 0);
+  t.same([...grants.entries()], []);
+});
+
 t.test('nothing of a user can be read from it', async (t) => {
   const grants = made(t);
   const secret = holder('ann@example.com', 'correct horse', 'https://harbor.lan');
