@@ -35,6 +35,8 @@ export class PeerLink {
   #heard: { of: string; known: Record<string, number> } | undefined;
   #view: PeerView;
   #failures = 0;
+  /** Grows when all is to be heard anew. */
+  #beginning = 0;
 
   constructor(options: PeerLinkOptions) {
     const { url, address } = options;
@@ -51,7 +53,7 @@ export class PeerLink {
   /** Resolves once it has told all, or is known not to; goes on asking until `stop`. */
   async start(): Promise<void> {
     do await this.round();
-    while (this.#view.state === 'behind');
+    while (this.#view.state === 'behind' && !this.#stopped.signal.aborted);
     void this.#goOn();
   }
 
@@ -59,9 +61,16 @@ export class PeerLink {
     this.#stopped.abort();
   }
 
+  /** Asks for everything the next time: what was heard before is not all known any more. */
+  hearAnew(): void {
+    this.#beginning += 1;
+    this.#heard = undefined;
+  }
+
   /** One question, and what comes of it. Never rejects. */
   async round(): Promise<void> {
     const { ask, box, node } = this.#options;
+    const beginning = this.#beginning;
     const question: PeerQuestion = {
       v: PEER_VERSION,
       kind: 'question',
@@ -75,7 +84,7 @@ export class PeerLink {
       const answer = text === undefined ? undefined : await box().openAnswer(text);
       if (!answer || answer.nonce !== question.nonce) this.#become('stranger', STRANGE);
       else if (answer.node === node) this.#become('itself', 'the name leads to this node');
-      else this.#take(answer);
+      else this.#take(answer, beginning);
     } catch (error) {
       this.#become('unreachable', error instanceof Error ? error.message : String(error));
     }
@@ -96,7 +105,8 @@ export class PeerLink {
     return Math.min(STEP_MS * 2 ** Math.min(this.#failures, 8), LONGEST_MS);
   }
 
-  #take({ node, stores }: PeerAnswer): void {
+  #take({ node, stores }: PeerAnswer, beginning: number): void {
+    const before = this.#heard?.of === node ? this.#heard.known : {};
     const known: Record<string, number> = {};
     let more = false;
     for (const store of this.#options.stores) {
@@ -109,9 +119,10 @@ export class PeerLink {
       }
       known[store.name] = told.next;
       this.#view.entries += news;
-      more ||= told.more;
+      // One that never gets on would else be asked without a pause.
+      more ||= told.more && told.next > (before[store.name] ?? 0);
     }
-    this.#heard = { of: node, known };
+    if (beginning === this.#beginning) this.#heard = { of: node, known };
     this.#view.heardAt = this.#now();
     this.#become(more ? 'behind' : 'in-step', more ? 'it is telling what it knows' : 'it told all that it knows');
   }

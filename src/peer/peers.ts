@@ -31,6 +31,8 @@ interface Connected {
 
 /** How long a start waits for what other nodes know, in milliseconds. */
 const START_MS = 3000;
+/** How long a name is waited for that was never known. */
+const RESOLVING_MS = 2000;
 /** Between two looks at what names lead to. */
 const RESOLVE_MS = 10_000;
 const MAX_LINKS = 64;
@@ -59,7 +61,7 @@ export class Peers {
 
   /** Resolves when what can be asked has told all it knows, after three seconds at the latest; goes on until `stop`. */
   async start(): Promise<void> {
-    if (this.#config.urls.length > 0) await this.#connect();
+    if (this.#config.urls.length > 0) await within(START_MS, this.#connect(), () => undefined);
     this.#resolving = setInterval(() => void this.#connect(), RESOLVE_MS).unref();
   }
 
@@ -70,6 +72,11 @@ export class Peers {
     this.#box = boxOf(config);
     if (renamed) for (const key of [...this.#links.keys()]) this.#drop(key);
     void this.#connect();
+  }
+
+  /** Lets all be told again: something of it was forgotten here, or means something else now. */
+  hearAnew(): void {
+    for (const { link } of this.#links.values()) link.hearAnew();
   }
 
   /** What another node is told. @param text sealed @returns undefined: it was not asked by a node of this site */
@@ -94,8 +101,10 @@ export class Peers {
 
   /** Follows the names to their addresses. Never rejects. */
   async #connect(): Promise<void> {
-    const found = await Promise.all(this.#config.urls.map((url) => this.#addressesOf(url)));
-    if (this.#stopped) return;
+    const config = this.#config;
+    const found = await Promise.all(config.urls.map((url) => this.#addressesOf(url)));
+    // Meanwhile others may be wanted.
+    if (this.#stopped || config !== this.#config) return;
     const wanted = new Map(
       found
         .flat()
@@ -103,12 +112,9 @@ export class Peers {
         .map((one) => [`${one.url} ${one.address}`, one]),
     );
     for (const key of [...this.#links.keys()]) if (!wanted.has(key)) this.#drop(key);
-    for (const url of [...this.#lost.keys()]) if (!this.#config.urls.includes(url)) this.#lost.delete(url);
+    for (const url of [...this.#lost.keys()]) if (!config.urls.includes(url)) this.#lost.delete(url);
     const fresh = [...wanted].filter(([key]) => !this.#links.has(key));
-    const told = Promise.all(fresh.map(([key, { url, address }]) => this.#add(key, url, address)));
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, START_MS);
-    await Promise.race([told, late]).finally(() => clearTimeout(timer));
+    await Promise.all(fresh.map(([key, { url, address }]) => this.#add(key, url, address)));
   }
 
   #add(key: string, url: string, address: string): Promise<void> {
@@ -135,11 +141,18 @@ export class Peers {
     void connected?.line.close().catch(() => undefined);
   }
 
+  /** @throws Error where a name that was never known is not found in time: the others are not to wait for it */
+  #resolved(name: string): Promise<{ address: string }[]> {
+    return within(RESOLVING_MS, this.#options.resolver.addresses(name), () => {
+      throw new Error(`no name server says in time where ${name} is`);
+    });
+  }
+
   async #addressesOf(text: string): Promise<{ url: string; address: string }[]> {
     const url = new URL(text);
     const name = url.hostname.replace(/^\[|\]$/g, '');
     try {
-      const found = isIP(name) ? [{ address: name }] : await this.#options.resolver.addresses(name);
+      const found = isIP(name) ? [{ address: name }] : await this.#resolved(name);
       this.#lost.delete(text);
       return found.map(({ address }) => {
         const one = new URL(text);
@@ -163,6 +176,13 @@ export class Peers {
       return [];
     }
   }
+}
+
+/** What it comes to, or what is said when that takes longer. */
+function within<T>(ms: number, result: Promise<T>, late: () => T): Promise<T> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  return Promise.race([result, over.then(late)]).finally(() => clearTimeout(timer));
 }
 
 /** Without a shared key nobody can be told from a node of this site. With one, others may ask that this node need not. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
@@ -43,7 +44,7 @@ export class Client {
     const connect = {
       timeout: connectMs,
       lookup: resolver.lookup,
-      ...(unverifiedAs === undefined ? {} : { servername: unverifiedAs, rejectUnauthorized: false }),
+      ...(unverifiedAs === undefined ? {} : unverified(unverifiedAs)),
     };
     const shared = {
       pipelining: 1,
@@ -77,6 +78,12 @@ export class Client {
   async destroy(): Promise<void> {
     await Promise.all([this.#pool.destroy(), this.#foreign.destroy()]);
   }
+}
+
+/** RFC 6066 section 3: addresses are not asked for by name. */
+function unverified(name: string): { servername?: string; rejectUnauthorized: false } {
+  const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+  return { ...(isAddress ? {} : { servername: name }), rejectUnauthorized: false };
 }
 
 function optionsOf(call: Call): Dispatcher.RequestOptions {

@@ -131,3 +131,36 @@ t.test('knows itself', async (t) => {
   await link.round();
   t.equal(link.view.state, 'itself');
 });
+
+t.test('one that says there is more and never gets on is not asked without a pause', async (t) => {
+  let asked = 0;
+  const { link } = made(t, {
+    ask: async (text) => {
+      asked += 1;
+      const nonce = (await box().openQuestion(text))?.nonce ?? '';
+      const stores = { words: { entries: [], next: 7, more: true } };
+      return box().seal({ v: 1, kind: 'answer', nonce, node: 'their-node-their-node', stores });
+    },
+  });
+  await link.start();
+  t.equal(asked, 2);
+  t.equal(link.view.state, 'in-step');
+});
+
+t.test('hears all anew, also when it is said in the middle of an answer', async (t) => {
+  const { link, mine, theirs } = made(t);
+  theirs.words.push('a', 'b');
+  await link.start();
+  mine.words.length = 0;
+  await link.round();
+  t.same(mine.words, [], 'what was told is not told again');
+  link.hearAnew();
+  await link.round();
+  t.same(mine.words, ['a', 'b']);
+  const round = link.round();
+  link.hearAnew();
+  await round;
+  mine.words.length = 0;
+  await link.round();
+  t.same(mine.words, ['a', 'b']);
+});
