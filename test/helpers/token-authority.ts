@@ -8,7 +8,7 @@ import type { Owner } from './temporary-folder.ts';
 const HARBOR = { issuer: 'harbor-token-issuer', service: 'harbor-registry', lifetime: 1800 };
 
 /**
- * A token service as Harbor's: GET only (POST is 405), a signed JWT with `access`, 30 minutes, the intersection of what is asked and
+ * A token service as Harbor's: GET only (POST is 405), a JWT (RS256) with `access`, 30 minutes, the intersection of what is asked and
  * allowed, 401 for wrong passwords. A real docker-registry verifies its tokens.
  */
 export class TokenAuthority {
