@@ -188,7 +188,7 @@ class EdgeApp implements App {
     await next.start(previous);
     this.#parts.copies.policy = loaded.config.verify;
     this.#runtime = next;
-    next.forgetChanged(previous);
+    this.#lasting.follow(loaded, next.forgetChanged(previous));
     this.#loaded = loaded;
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
     void previous

@@ -63,8 +63,20 @@ export class Lasting {
   /** Goes over to another configuration; before what is made of it. */
   reload({ config, material }: Loaded): void {
     this.access.reload(material.keys, config.auth.remember);
-    this.#registries = registriesOf(config);
+  }
+
+  /**
+   * Tells other nodes of the registries of another configuration; in one go with forgetting what was known of others by the same names.
+   * @param forgot whether anything was
+   */
+  follow({ config, material }: Loaded, forgot: boolean): void {
+    const registries = registriesOf(config);
+    const same =
+      registries.size === this.#registries.size &&
+      [...registries].every(([name, id]) => this.#registries.get(name) === id);
+    this.#registries = registries;
     this.peers.update(peersConfig({ config, material }));
+    if (forgot || !same) this.peers.hearAnew();
   }
 
   stores(): Stores {

@@ -152,15 +152,12 @@ export class Runtime {
     return [...this.#upstreams.values()].includes(upstream);
   }
 
-  /** Forgets what is known of upstreams that changed: under their names other registries may be now. To be called once this one serves. */
-  forgetChanged(previous: Runtime): void {
-    const { ledger, memory, copies } = this.edge;
-    for (const name of previous.names) {
-      if (previous.edge.upstreams.get(name) === this.edge.upstreams.get(name)) continue;
-      ledger.forget(name);
-      memory.forget(name);
-      copies.forget(name);
-    }
+  /** Forgets what is known of upstreams that changed: other registries may be under their names now. For when it serves. Whether any did. */
+  forgetChanged(previous: Runtime): boolean {
+    const { upstreams, ...known } = this.edge;
+    const changed = previous.names.filter((name) => previous.edge.upstreams.get(name) !== upstreams.get(name));
+    for (const name of changed) for (const store of [known.ledger, known.memory, known.copies]) store.forget(name);
+    return changed.length > 0;
   }
 
   /** Takes part in a request; the result is to be called when that is over. */
