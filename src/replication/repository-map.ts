@@ -4,9 +4,12 @@ import type { RepositoryPair } from './comparison.ts';
 
 /** Where repositories of one registry are on another: nowhere, in one place, or, by several routes, in more. */
 export class RepositoryMap {
+  /** With one of which all repositories of the source begin that have a place. */
+  readonly prefixes: readonly string[];
   readonly #placesOf: (repository: string) => string[];
 
-  private constructor(placesOf: (repository: string) => string[]) {
+  private constructor(prefixes: readonly string[], placesOf: (repository: string) => string[]) {
+    this.prefixes = [...new Set(prefixes)];
     this.#placesOf = placesOf;
   }
 
@@ -18,7 +21,8 @@ export class RepositoryMap {
       return source && target ? [{ route, source, target }] : [];
     });
     if (ways.length === 0) return undefined;
-    return new RepositoryMap((repository) =>
+    const prefixes = ways.map(({ source }) => source.prefix);
+    return new RepositoryMap(prefixes, (repository) =>
       ways.flatMap(({ route, source, target }) => {
         const name = toClient(routes, route, source, repository);
         return name === undefined ? [] : [toUpstream(route, target, name)];
@@ -28,7 +32,7 @@ export class RepositoryMap {
 
   /** One prefix in place of another. */
   static ofPrefixes(from: string, to: string): RepositoryMap {
-    return new RepositoryMap((repository) =>
+    return new RepositoryMap([from], (repository) =>
       repository.startsWith(from) && repository.length > from.length ? [to + repository.slice(from.length)] : [],
     );
   }

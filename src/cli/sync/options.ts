@@ -1,4 +1,4 @@
-import type { SideOptions } from './open-registry.ts';
+import type { UrlOptions } from './url-settings.ts';
 
 /** Options of `breakwater sync` as commander gives them. */
 export interface SyncCommandOptions {
@@ -29,7 +29,7 @@ export interface SyncCommandOptions {
 }
 
 /** What they say of one side. */
-export function sideOptions(which: 'from' | 'to', options: SyncCommandOptions): SideOptions {
+export function sideOptions(which: 'from' | 'to', options: SyncCommandOptions): UrlOptions {
   if (which === 'to') {
     const { toUser: user, toPasswordFile: passwordFile, toCa: ca, toRealmHost: realmHost } = options;
     return { user, passwordFile, ca, realmHost };

@@ -1,4 +1,5 @@
 import { loadConfig } from '../../config/load.ts';
+import type { Connection } from '../../upstream/connection.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -23,14 +24,12 @@ export async function syncSession(fromText: string, toText: string, options: Syn
   const plan = planSync(from, to, options, loaded?.config, names);
   const interruption = new Interruption();
   const network = { resolver: new Resolver(), pool: new BufferPool() };
-  const closes: (() => Promise<void>)[] = [];
+  const opened: Connection[] = [];
   try {
-    const open = async (which: 'from' | 'to', side: Side) => {
-      const opened = await openRegistry(which, side, sideOptions(which, options), loaded, network, interruption.signal);
-      closes.push(opened.close);
-      return opened.registry;
-    };
-    const [source, target] = [await open('from', from), await open('to', to)];
+    const open = (which: 'from' | 'to', side: Side) =>
+      openRegistry({ which, side, options: sideOptions(which, options), loaded, network, opened });
+    const [openSource, openTarget] = [await open('from', from), await open('to', to)];
+    const [source, target] = [await openSource(interruption.signal), await openTarget(interruption.signal)];
     return await new SyncRun({
       ...{ source, target, plan, from: fromText, to: toText },
       ...{ dryRun: options.dryRun === true, json: options.json === true, signal: interruption.signal },
@@ -40,7 +39,7 @@ export async function syncSession(fromText: string, toText: string, options: Syn
     process.stderr.write(`breakwater: ${error instanceof Error ? error.message : String(error)}\n`);
     return false;
   } finally {
-    await Promise.all(closes.map((close) => close()));
+    await Promise.all(opened.map((connection) => connection.close()));
     interruption.end();
   }
 }

@@ -1,0 +1,47 @@
+import { MaterialReader } from '../../config/material-reader.ts';
+import type { UpstreamConfig } from '../../config/schema.ts';
+import { upstreamSchema } from '../../config/upstream-schema.ts';
+import type { Secrets } from '../../upstream/connection.ts';
+import { UsageError } from '../config-path.ts';
+
+/** What the command line says of a registry that it names by its URL. */
+export interface UrlOptions {
+  user?: string | undefined;
+  passwordFile?: string | undefined;
+  ca?: string | undefined;
+  realmHost?: string[] | undefined;
+  redirectHost?: string[] | undefined;
+}
+
+/** The same as the configuration would have it, with the contents of its files. */
+export interface UrlSettings {
+  config: UpstreamConfig;
+  secrets: Secrets;
+}
+
+/** @throws UsageError */
+export async function urlSettings(
+  which: 'from' | 'to',
+  url: string,
+  { user, passwordFile, ca, realmHost = [], redirectHost = [] }: UrlOptions,
+): Promise<UrlSettings> {
+  if ((user === undefined) !== (passwordFile === undefined))
+    throw new UsageError(`--${which}-user and --${which}-password-file go together`);
+  const reader = new MaterialReader(process.cwd());
+  const password = passwordFile && (await reader.secret(passwordFile, [`--${which}-password-file`]));
+  const authority = ca && (await reader.certificates(ca, [`--${which}-ca`]));
+  const [unusable] = reader.errors;
+  if (unusable) throw new UsageError(`${unusable.path.join('')} ${unusable.message}`);
+  const credentials = user === undefined ? 'none' : { username: user, passwordFile, realmHosts: realmHost };
+  const parsed = upstreamSchema.safeParse({ urls: [url], credentials, redirects: { hosts: redirectHost } });
+  const [wrong] = parsed.error?.issues ?? [];
+  if (!parsed.success) throw new UsageError(`--${which}-${nameOf(wrong?.path)}: ${wrong?.message ?? 'cannot be used'}`);
+  const secrets = { ...(authority ? { ca: authority } : {}), ...(password ? { password } : {}) };
+  return { config: parsed.data, secrets };
+}
+
+/** The option that a key of the configuration stands for. */
+function nameOf(path: readonly PropertyKey[] = []): string {
+  if (path.includes('hosts')) return 'redirect-host';
+  return path.includes('realmHosts') ? 'realm-host' : 'user';
+}
