@@ -11,10 +11,12 @@ interface Bucket {
 
 /**
  * Slows down who tries passwords: after so many failures of one address, or for one user, everything of theirs is refused until enough
- * of them are old. Bounded: beyond so many addresses and users those that were seen least recently are forgotten.
+ * of them are old. Bounded: beyond so many of one kind (addresses, users, pairs of them) those that were seen least recently are forgotten,
+ * of each kind apart, since whoever is refused can still make up names.
  */
 export class FailureLimit {
-  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_KEYS });
+  /** By what keys begin with, which is what they are of. */
+  readonly #kinds = new Map<string, LRUCache<string, Bucket>>();
   readonly #max: number;
   readonly #perMs: number;
   readonly #now: () => number;
@@ -39,18 +41,28 @@ export class FailureLimit {
     for (const key of keys) {
       // Bounded, so that nobody can make it wait for longer than that by going on.
       const failures = Math.min(this.#level(key) + 1, 2 * this.#max);
-      this.#buckets.set(key, { failures, since: this.#now() });
+      this.#alike(key).set(key, { failures, since: this.#now() });
     }
   }
 
   /** What was counted as a failure before its outcome was known was none. */
   forgive(keys: readonly string[]): void {
-    for (const key of keys) this.#buckets.set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });
+    for (const key of keys)
+      this.#alike(key).set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });
+  }
+
+  #alike(key: string): LRUCache<string, Bucket> {
+    const kind = key.slice(0, 1);
+    const known = this.#kinds.get(kind);
+    if (known) return known;
+    const fresh = new LRUCache<string, Bucket>({ max: MAX_KEYS });
+    this.#kinds.set(kind, fresh);
+    return fresh;
   }
 
   /** Failures that are not forgiven yet. */
   #level(key: string): number {
-    const bucket = this.#buckets.get(key);
+    const bucket = this.#alike(key).get(key);
     return bucket ? Math.max(0, bucket.failures - Math.max(0, this.#now() - bucket.since) / this.#perMs) : 0;
   }
 }

@@ -47,3 +47,10 @@ t.test('it stays bounded', async (t) => {
   t.equal(limit.wait(['k0']), 0, 'the oldest is forgotten');
   t.equal(limit.wait(['k10000']), 1000);
 });
+
+t.test('names that somebody makes up push out no address, no user and nobody else', async (t) => {
+  const limit = new FailureLimit(1, 1000, () => 0);
+  limit.failed(['a 192.0.2.1', 'u ann', 'h 192.0.2.1']);
+  for (let name = 0; name <= 10_000; name += 1) limit.failed([`p 192.0.2.9 ${name}`]);
+  for (const key of ['a 192.0.2.1', 'u ann', 'h 192.0.2.1']) t.equal(limit.wait([key]), 1000, key);
+});
