@@ -163,6 +163,7 @@ class EdgeApp implements App {
       rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
       stores: this.#lasting.stores(),
       peers: this.#lasting.peers.views(),
+      replication: this.#runtime.replication(),
     });
   }
 
@@ -202,7 +203,7 @@ class EdgeApp implements App {
     expectsContinue: boolean,
   ): void {
     if (isPeerQuestion(request)) {
-      void answerPeer((text) => this.#lasting.peers.answer(text), request, response);
+      void answerPeer((text) => this.#lasting.peers.answer(text), request, response, expectsContinue);
       return;
     }
     const runtime = this.#runtime;

@@ -2,6 +2,7 @@ import type { SinceStartFigures } from '../status/since-start.ts';
 import type { Snapshot } from '../status/snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from '../status/snapshot-parts.ts';
 import { bytesText, countText, withShortDigests } from './amount.ts';
+import { replicationLines } from './replication-text.ts';
 import { ago, table } from './table.ts';
 
 /** Lines of each list; all of it is in `--json`. */
@@ -21,6 +22,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
     ...upstreams.flatMap(rottenLine),
+    ...replicationLines(snapshot.replication, now),
     `since the start: ${figuresText(snapshot.sinceStart)}`,
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
     ...peerLines(snapshot, since),

@@ -44,6 +44,8 @@ export interface CopyRouteView {
   comparedAt: number | undefined;
   /** The last one, however it ended. Undefined: none ended yet. */
   reconcile: ReconcileView | undefined;
+  /** Since when none comes to its end; undefined: the last one did. */
+  failingSince: number | undefined;
   /** A comparison is under way. */
   reconciling: boolean;
   coverage: CoverageSum;

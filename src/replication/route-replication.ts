@@ -44,6 +44,8 @@ export class RouteReplication {
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
   #last: ReconcileView | undefined;
+  /** Since when no comparison comes to its end; undefined: the last one did. */
+  #failingSince: number | undefined;
   #reconciling = false;
   /** When the next comparison is due; epoch milliseconds. */
   dueAt = 0;
@@ -92,6 +94,7 @@ export class RouteReplication {
     const at = Date.now();
     const ended = (result: { repositories: number; tags: number; gaps: number }, failed: string | undefined) => {
       this.#last = { at, tookMs: Date.now() - at, ...result, failed };
+      this.#failingSince = failed === undefined ? undefined : (this.#failingSince ?? at);
       const again = failed === undefined ? every : Math.min(every, AGAIN_MS);
       this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
@@ -129,6 +132,7 @@ export class RouteReplication {
       failures: failures.slice(0, MAX_SHOWN).map((one) => this.#failure(one)),
       comparedAt: this.#comparedAt,
       reconcile: this.#last,
+      failingSince: this.#failingSince,
       reconciling: this.#reconciling,
       coverage: this.#coverage.sum(),
       gaps: (max) => this.#coverage.gaps(max),

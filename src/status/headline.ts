@@ -1,4 +1,6 @@
 import { isApart, type PeerSnapshot } from './peer-snapshot.ts';
+import { replicationNews } from './replication-lines.ts';
+import type { ReplicationSnapshot } from './replication-snapshot.ts';
 import type { RouteSnapshot, UpstreamSnapshot } from './snapshot-parts.ts';
 import type { TagWarning } from './tag-warnings.ts';
 
@@ -18,6 +20,7 @@ export interface HeadlineInput {
   /** Newest first. */
   tagWarnings: readonly TagWarning[];
   peers: readonly PeerSnapshot[];
+  replication: ReplicationSnapshot | null;
 }
 
 /** Which upstream a route's pulls are served by now; undefined if none of them is well. */
@@ -32,7 +35,8 @@ const NAMES = 4;
 const TAG_NEWS_MS = 600_000;
 
 /** Says who serves pulls, what becomes of pushes, and what is amiss. @param now epoch milliseconds */
-export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: HeadlineInput, now: number): Headline {
+export function headlineOf(input: HeadlineInput, now: number): Headline {
+  const { ready, upstreams, routes, tagWarnings, peers } = input;
   const troubles = new Map(
     upstreams.flatMap((upstream): [string, string][] => {
       const trouble = troubleWith(upstream, now);
@@ -44,6 +48,7 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: Hea
     by: route.pull.map((one) => one.upstream).find((name) => !troubles.has(name)),
   }));
   const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
+  const copies = replicationNews(input.replication, (name) => troubles.has(name), now);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
@@ -52,6 +57,7 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: Hea
     ...credentialLines(upstreams, now),
     ...rottenLines(upstreams),
     ...tagLines(tagWarnings, now),
+    ...copies.lines,
     ...peerLines(peers, now),
   ];
   const failing = served.some(({ by }) => by === undefined);
@@ -59,6 +65,7 @@ export function headlineOf({ ready, upstreams, routes, tagWarnings, peers }: Hea
   const degraded =
     !ready ||
     peers.some(isApart) ||
+    copies.degraded ||
     troubles.size > 0 ||
     rotten ||
     upstreams.some(({ credentials }) => credentials?.state === 'refused') ||

@@ -140,6 +140,45 @@ export const PAGE_SCRIPT = `
     return el('div', 'scroll', el('table', '', heads('Edge', 'Address', 'State', 'Why', 'Heard', '#Told'), body));
   };
 
+  const percent = (ratio) => (ratio === null ? '\\u2013' : Math.floor(ratio * 1000) / 10 + ' %');
+  const lag = (seconds, now) => (seconds === 0 ? '\\u2013' : ago(new Date(now - seconds * 1000).toISOString(), now));
+  const compared = ({ coverage, reconcile, reconciling }, now) => {
+    const node = cell('', coverage.comparedAt ? ago(coverage.comparedAt, now) + ' ago' : reconciling ? 'under way' : 'not yet');
+    if (reconcile && reconcile.failed) node.append(el('div', 'degraded', 'fails: '), words(reconcile.failed));
+    return node;
+  };
+  const copyRoute = (one, now) => {
+    const { ratio, tags, missing, stale } = one.coverage;
+    const kind = ratio === null ? 'quiet' : ratio === 1 ? 'well' : 'degraded';
+    const name = (one.registry ? one.registry + '/' : '') + one.prefix;
+    const where = cell('', name ? el('code', '', name) : 'everything else', el('div', 'faint', one.source + ' \\u2192 ' + one.target));
+    return row(where, cell('tight', pill(percent(ratio), kind)), cell('number', tags.toLocaleString('en')), cell('number', (missing + stale).toLocaleString('en')),
+      cell('number', lag(one.lagSeconds, now)), cell('number', one.queued.toLocaleString('en')), cell('number', one.failing.toLocaleString('en')), compared(one, now));
+  };
+  const gapText = ({ repository, missing, stale, tags }) => {
+    const rest = missing + stale - tags.length;
+    return repository + ': ' + tags.join(', ') + (rest > 0 ? ' and ' + rest.toLocaleString('en') + ' more' : '');
+  };
+  const copyNote = (one, now) => {
+    const list = el('ul', 'rotten');
+    for (const gap of one.gaps.slice(0, 5)) list.append(el('li', '', el('code', '', gapText(gap)), ' ', gap.since ? el('span', 'faint', 'for ', time(gap.since, ago(gap.since, now))) : ''));
+    for (const failure of one.failures.slice(0, 5)) {
+      const digest = failure.reference.includes(':');
+      list.append(el('li', '', el('code', '', failure.repository + (digest ? '@' + failure.reference.slice(0, 19) : ':' + failure.reference)), ' ', el('span', 'faint', 'tried ' + count(failure.tries, 'time') + ' in ' + ago(failure.since, now)), words(failure.reason)));
+    }
+    if (list.childElementCount === 0) return [];
+    return [el('div', 'note', el('p', '', 'Not on ' + one.target + ' as it is on ' + one.source + '; breakwater coverage tells all.'), list)];
+  };
+  const copyRoutes = ({ active, reason, routes }, now) => {
+    if (!active) return el('div', 'panel', el('p', 'empty', 'This edge does not copy: ' + reason + '.'));
+    const body = el('tbody');
+    for (const one of routes) body.append(copyRoute(one, now));
+    const table = el('table', '', heads('Repositories', 'Could be pulled', '#Tags', '#Could not', '#Lag', '#Queued', '#Failing', 'Compared'), body);
+    return el('div', 'panel', el('div', 'wide', table), ...routes.flatMap((one) => copyNote(one, now)));
+  };
+  const copying = ({ queue, copies, bytes: size, dropped }) =>
+    'Copied since the start: ' + copies.copied.toLocaleString('en') + ' (' + bytes(size) + '), ' + copies.same.toLocaleString('en') + ' were there already; ' + queue.running + ' under way, ' + queue.waiting.toLocaleString('en') + ' waiting' + (dropped > 0 ? ', ' + dropped.toLocaleString('en') + ' left to the next comparison' : '') + '.';
+
   const fact = (number, name, rest, kind) => {
     const told = Object.entries(rest).filter(([, value]) => value > 0).map(([what, value]) => value.toLocaleString('en') + ' ' + what);
     return el('div', 'fact', el('span', 'amount ' + (kind || ''), number.toLocaleString('en')), el('span', '', name), el('span', 'faint', told.join(', ')));
@@ -169,6 +208,11 @@ export const PAGE_SCRIPT = `
     byId('icon').href = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='" + icons[snapshot.headline.level] + "'/></svg>";
     byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstream(one, now)));
     byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
+    byId('replication').hidden = snapshot.replication === null;
+    if (snapshot.replication) {
+      byId('copy-routes').replaceChildren(copyRoutes(snapshot.replication, now));
+      byId('copying').textContent = snapshot.replication.active ? copying(snapshot.replication) : '';
+    }
     byId('tags').hidden = snapshot.tagWarnings.length === 0;
     byId('tag-list').replaceChildren(tagWarnings(snapshot.tagWarnings, now));
     byId('peers').hidden = snapshot.peers.length === 0;

@@ -57,7 +57,8 @@ ol.order li + li::before { content: "\\2192"; color: var(--faint); margin-right:
 #figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
 .fact { display: flex; flex-direction: column; padding: 12px 18px; background: var(--panel); font-size: 14px; }
 .fact .amount { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; }
-#stores { margin: 8px 2px 0; }
+#stores, #copying { margin: 8px 2px 0; }
+#copy-routes thead th { border-top: 0; }
 .note { padding: 10px 18px 14px; border-top: 1px solid var(--line); font-size: 14px; }
 ul.rotten { list-style: none; padding: 0; margin: 4px 0 0; }
 .empty { padding: 16px 18px; color: var(--faint); }

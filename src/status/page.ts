@@ -46,6 +46,7 @@ ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')
 </section>
 <section><h2>Upstreams</h2><div id="upstreams"></div></section>
 <section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls are served by, in this order</th><th>Pushes go to</th><th>If absent</th></tr></thead><tbody id="routes"></tbody></table></div></section>
+<section id="replication" hidden><h2>Replication: if the primary died now</h2><div id="copy-routes"></div><p id="copying" class="reason"></p></section>
 <section id="tags" hidden><h2>Tags served with a warning</h2><div id="tag-list"></div></section>
 <section id="peers" hidden><h2>Other edges of this site</h2><div id="peer-list"></div></section>
 <section><h2>Last failovers</h2><div id="failovers"></div></section>

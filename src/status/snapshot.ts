@@ -1,9 +1,11 @@
 import type { Route } from '../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../failover/view.ts';
 import type { PeerView } from '../peer/peer-view.ts';
+import type { ReplicationView } from '../replication/replication-view.ts';
 import type { FailoverEntry } from './failover-ring.ts';
 import { type Headline, headlineOf } from './headline.ts';
 import { type PeerSnapshot, peerSnapshot } from './peer-snapshot.ts';
+import { type ReplicationSnapshot, replicationSnapshot } from './replication-snapshot.ts';
 import type { SinceStart, SinceStartFigures } from './since-start.ts';
 import type { RottenSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 import type { Stores } from './stores.ts';
@@ -30,6 +32,8 @@ export interface Snapshot {
   stores: Stores;
   /** The other edges of the site. */
   peers: PeerSnapshot[];
+  /** How fallbacks are kept in step; null: nothing is to be copied. */
+  replication: ReplicationSnapshot | null;
 }
 
 /** A copy of a blob whose bytes are wrong; `since` in epoch milliseconds. */
@@ -53,6 +57,7 @@ export interface SnapshotInput {
   rotten: readonly RottenCopy[];
   stores: Stores;
   peers: readonly PeerView[];
+  replication?: ReplicationView | undefined;
 }
 
 /** Of each upstream; so many digests are enough to see what is wrong with a storage. */
@@ -73,13 +78,14 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   const routes = input.routes.map(routeSnapshot);
   const tagWarnings = [...input.tagWarnings];
   const peers = input.peers.map(peerSnapshot);
+  const replication = input.replication ? replicationSnapshot(input.replication) : null;
   return {
     version,
     hostname: input.hostname,
     startedAt: iso(input.startedAt),
     at: iso(now),
     ready: input.ready,
-    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings, peers }, now),
+    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings, peers, replication }, now),
     upstreams,
     routes,
     failovers: [...input.failovers],
@@ -87,6 +93,7 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
     sinceStart: input.sinceStart.figures,
     stores: input.stores,
     peers,
+    replication,
   };
 }
 

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { PeerSnapshot } from './peer-snapshot.ts';
+import { ReplicationGauges } from './replication-gauges.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from './snapshot-parts.ts';
 import { StoreGauges } from './store-gauges.ts';
@@ -75,6 +76,7 @@ export class StateGauges {
     ['peer'],
   );
   readonly #stores = new StoreGauges(this.#registry);
+  readonly #replication = new ReplicationGauges();
   readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
   readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
 
@@ -89,7 +91,7 @@ export class StateGauges {
     this.#build.set({ version: snapshot.version }, 1);
     if (clients !== undefined) this.#updateClients(clients);
     if (stores !== undefined) this.#stores.update(stores);
-    return this.#registry.metrics();
+    return [await this.#registry.metrics(), await this.#replication.text(snapshot.replication)].join('\n');
   }
 
   /** A name may stand for several edges. */

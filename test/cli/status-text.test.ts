@@ -1,6 +1,7 @@
 import t from 'tap';
 import { statusText } from '../../src/cli/status-text.ts';
 import { SinceStart } from '../../src/status/since-start.ts';
+import { copyRouteView, replicationView } from '../replication/made-view.ts';
 import { down, NOW, pullRecord, replica, snapshotOf, upstream } from '../status/views.ts';
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -80,4 +81,38 @@ t.test('a bad one', async (t) => {
     text,
     /^tags served with a warning:\n {2}60 s ago {2}library\/app:v1 {2}tag v1 at gcr is sha256:aaaaaaaaaaaa…, older$/m,
   );
+});
+
+t.test('how fallbacks are kept in step', async (t) => {
+  const found = [{ repository: 'library/app', tags: 120, missing: ['1.1'], stale: ['latest'] }];
+  const failure = {
+    repository: 'library/app',
+    reference: '1.1',
+    since: NOW - 600_000,
+    at: NOW,
+    tries: 2,
+    reason: 'harbor lacks a blob',
+    passing: false,
+  };
+  const one = copyRouteView(found, { lagMs: 600_000, failing: 7, failures: [failure] }, NOW - 300_000);
+  const other = copyRouteView([], { prefix: '', comparedAt: undefined });
+  const view = replicationView([one, other], {
+    bytes: 5_000_000,
+    copies: { copied: 1234, same: 0, absent: 0, deleted: 0, failed: 0 },
+    queue: { waiting: 3, running: 1, failed: 7 },
+  });
+  const text = statusText(snapshotOf({ replication: view }), NOW);
+  t.match(text, /^replication: 1,234 images copied \(5\.0 MB\), 1 under way, 3 waiting$/m);
+  t.match(
+    text,
+    /^ {2}library\/ +harbor -> gcr +98\.3% of 120 tags +2 could not be pulled for 10 min +compared 5 min ago$/m,
+  );
+  t.match(text, /^ {2}everything else +harbor -> gcr +- +not compared yet$/m);
+  t.match(text, /^ {2}cannot be copied to gcr:\n +for 10 min +library\/app:1\.1 +harbor lacks a blob\n +and 6 more$/m);
+  const resting = { ...view, active: false, reason: 'another edge has 10.0.0.10' };
+  t.match(
+    statusText(snapshotOf({ replication: resting }), NOW),
+    /^replication: not by this edge \(another edge has 10\.0\.0\.10\)$/m,
+  );
+  t.notMatch(statusText(snapshotOf(), NOW), /replication/);
 });

@@ -21,6 +21,7 @@ export function copyRouteView(
     failures: [],
     comparedAt: since,
     reconcile: { at: since, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: undefined },
+    failingSince: undefined,
     reconciling: false,
     coverage: coverage.sum(),
     gaps: (max) => coverage.gaps(max),

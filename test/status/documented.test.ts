@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Metrics } from '../../src/status/metrics.ts';
+import { copyRouteView, replicationView } from '../replication/made-view.ts';
 import { peer, pullRecord, replica, STORES, snapshotOf, upstream } from './views.ts';
 
 const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
@@ -17,6 +18,9 @@ async function exposition(): Promise<string> {
           upstream('gcr', { replicas: [tripped], credentials: { own: true, refusal: undefined } }),
         ],
         peers: [peer()],
+        replication: replicationView([
+          copyRouteView([{ repository: 'library/app', tags: 2, missing: ['1'], stale: [] }]),
+        ]),
       }),
     certificates: () => [{ file: 'tls.crt', expiresAt: 1 }],
     clients: () => ({ load: { connections: 1, exchanges: 1 }, counts: { shed: 1 } }),

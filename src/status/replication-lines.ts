@@ -1,0 +1,81 @@
+import type { CopyRouteSnapshot, ReplicationSnapshot } from './replication-snapshot.ts';
+
+/** What of replication somebody should know who looks at the headline. */
+export interface ReplicationNews {
+  lines: string[];
+  /** Whether it has lasted for so long that somebody should look after it. */
+  degraded: boolean;
+}
+
+/** A copy takes a while: what has lasted for less, in seconds, is no news; … */
+const NEWS_SECONDS = 60;
+/** … and what has lasted for longer is amiss. */
+const AMISS_SECONDS = 300;
+const NAMES = 4;
+
+/**
+ * What could not be pulled without the push upstream.
+ * @param isDown whether an upstream serves nothing now
+ * @param now epoch milliseconds
+ */
+export function replicationNews(
+  replication: ReplicationSnapshot | null,
+  isDown: (upstream: string) => boolean,
+  now: number,
+): ReplicationNews {
+  if (!replication?.active) return { lines: [], degraded: false };
+  const { routes } = replication;
+  const bySource = Map.groupBy(routes.filter(isNews), ({ source }) => source);
+  const failed = routes.filter(({ reconcile }) => reconcile?.failed != null);
+  const failedFor = ({ reconcile }: CopyRouteSnapshot) =>
+    (now - Date.parse(reconcile?.failingSince ?? reconcile?.at ?? '')) / 1000;
+  return {
+    lines: [
+      ...[...bySource].flatMap(([source, some]) => gapLines(source, some, isDown(source))),
+      ...failed.filter((route) => failedFor(route) >= NEWS_SECONDS).map(comparisonLine),
+    ],
+    degraded:
+      [...bySource.values()].flat().some(({ lagSeconds }) => lagSeconds >= AMISS_SECONDS) ||
+      failed.some((route) => failedFor(route) >= AMISS_SECONDS),
+  };
+}
+
+function isNews({ coverage, failing, lagSeconds }: CopyRouteSnapshot): boolean {
+  return lagSeconds >= NEWS_SECONDS && coverage.missing + coverage.stale + failing > 0;
+}
+
+function gapLines(source: string, routes: readonly CopyRouteSnapshot[], isDown: boolean): string[] {
+  const sum = (of: (route: CopyRouteSnapshot) => number) => routes.reduce((all, route) => all + of(route), 0);
+  const open = sum(({ coverage }) => coverage.missing + coverage.stale);
+  const tags = sum(({ coverage }) => coverage.tags);
+  const named = routes.flatMap(({ gaps }) =>
+    gaps.flatMap(({ repository, tags: some }) => some.map((tag) => `${repository}:${tag}`)),
+  );
+  const digests = routes.flatMap(({ failures }) => failures).filter(({ reference }) => reference.includes(':'));
+  const why = whyOf(routes);
+  const [when, cannot] = isDown ? [`While ${source} is down`, 'cannot'] : [`If ${source} died now`, 'could not'];
+  if (open > 0) {
+    const of = `${open.toLocaleString('en')} of ${tags.toLocaleString('en')} tags`;
+    return [`${when}, ${of} ${cannot} be pulled: ${names(named, open)}${why}.`];
+  }
+  if (digests.length === 0) return [];
+  const shown = digests.map(({ repository, reference }) => `${repository}@${reference.slice(0, 19)}`);
+  return [`${when}, what is pulled by digest ${cannot} all be pulled: ${names(shown, shown.length)}${why}.`];
+}
+
+/** Why copies fail; of several reasons that which was met first. */
+function whyOf(routes: readonly CopyRouteSnapshot[]): string {
+  const failures = routes.flatMap((route) => route.failures);
+  const first = failures.find(({ passing }) => !passing) ?? failures[0];
+  return first === undefined ? '' : ` (${first.reason.slice(0, 200)})`;
+}
+
+function comparisonLine({ source, target, reconcile }: CopyRouteSnapshot): string {
+  return `What ${target} lacks of ${source} is not known: comparing them fails (${reconcile?.failed?.slice(0, 200)}).`;
+}
+
+function names(all: readonly string[], count: number): string {
+  const shown = all.slice(0, NAMES);
+  const more = count - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`;
+}
