@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-line.ts';
 
@@ -13,13 +14,16 @@ export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
 /**
  * Takes the question of another node. Never rejects.
  * @param answer undefined: it was not asked by a node of this site
+ * @param expectsContinue who asks sent `Expect: 100-continue` and waits
  */
 export async function answerPeer(
   answer: (text: string) => Promise<string | undefined>,
   request: IncomingMessage,
   response: ServerResponse,
+  expectsContinue: boolean,
 ): Promise<void> {
   try {
+    if (expectsContinue) response.writeContinue();
     const text = await textOf(request);
     const answered = text === undefined ? undefined : await answer(text);
     if (answered === undefined) refuse(response);
@@ -53,4 +57,10 @@ function refuse(response: ServerResponse): void {
       'content-length': String(Buffer.byteLength(body)),
     })
     .end(body);
+  // Over HTTP/2 the stream would stay open for it; a reset at once would overtake the reply (RFC 9113 section 8.1).
+  if (isStreamed(response)) setImmediate(() => response.stream.close(constants.NGHTTP2_NO_ERROR));
+}
+
+function isStreamed(response: object): response is Http2ServerResponse {
+  return 'stream' in response;
 }

@@ -1,9 +1,11 @@
+import { once } from 'node:events';
+import { connect, constants } from 'node:http2';
 import t from 'tap';
 import { type EdgeInProcess, startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { basic, bearer, KEY, probe } from '../helpers/forward-site.ts';
 import type { Client, Reply } from '../helpers/http1-client.ts';
 import { INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
-
+import { RawConnection } from '../helpers/raw-connection.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -134,6 +136,23 @@ t.test('only the nodes of a site are told anything', async (t) => {
     }
     t.equal((await client.ask('/_breakwater/peer')).status, 404, 'and it can only be asked');
   }
+});
+
+t.test('who asks and is none of them is let go, and who waits for leave to ask is given it', async (t) => {
+  const { first } = await start(t);
+  const { port, certificate } = first;
+  const session = connect(`https://127.0.0.1:${port}`, { ca: certificate.ca, servername: 'edge.test' });
+  t.teardown(() => session.destroy());
+  const stream = session.request({ ':method': 'POST', ':path': '/_breakwater/peer', ':authority': 'edge.test' });
+  stream.resume().write('y'.repeat(100_000));
+  await once(stream, 'close');
+  t.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
+
+  const raw = await RawConnection.connect(t, { port, ca: certificate.ca, host: 'edge.test' });
+  raw.say('POST /_breakwater/peer HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n');
+  await raw.heard(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
+  raw.say('x');
+  await raw.heard(/HTTP\/1.1 403 /);
 });
 
 t.test('what the primary takes back at one edge, the other does not give', async (t) => {
