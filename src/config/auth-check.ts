@@ -46,7 +46,7 @@ export function authWarnings(config: Config): KeyFinding[] {
   return [
     ...(config.keyFile === undefined ? [NO_KEY] : []),
     ...networkWarnings(config),
-    ...(mode === 'delegate' ? unledRouteWarnings(config) : []),
+    ...(mode === 'delegate' ? [...unledRouteWarnings(config), ...emptyRouteWarnings(config)] : []),
     ...ruleWarnings(config),
     ...idleWarnings(config),
     ...(mode === 'delegate' && breakGlassFile !== undefined ? breakGlassWarnings(config) : []),
@@ -88,6 +88,21 @@ function unledRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
         message: 'the upstream that decides is not in this route, so that nobody may do anything here',
         remedy:
           'add the upstream with credentials: forward to its pull, or open it to auth.anonymous with anonymous: true',
+      },
+    ];
+  });
+}
+
+/** Who shows nothing of his own is shown nothing by the upstream that decides. */
+function emptyRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
+  return [...routes.entries()].flatMap(([index, { anonymous, pull }]) => {
+    if (!anonymous || pull.some(({ upstream }) => upstreams[upstream]?.credentials !== 'forward')) return [];
+    return [
+      {
+        path: ['routes', index, 'anonymous'],
+        message:
+          'only the upstream that decides is in this route, and it is asked with the credentials of clients alone',
+        remedy: 'add an upstream to its pull that the edge has credentials of its own for, or that needs none',
       },
     ];
   });

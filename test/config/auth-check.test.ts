@@ -110,6 +110,12 @@ const WARNINGS: [name: string, auth: object, change: Change, said: RegExp[]][] =
     { routes: [ROUTE, { ...ELSEWHERE, anonymous: true }] },
     [],
   ],
+  [
+    'one that is open, and has nothing but the upstream that decides',
+    { mode: 'delegate', anonymous: NETWORK },
+    { routes: [{ prefix: '', anonymous: true, pull: [{ upstream: 'harbor' }] }] },
+    [/^routes\[0\]\.anonymous: only the upstream that decides/],
+  ],
   ['such a route in htpasswd', HTPASSWD, { routes: [ROUTE, ELSEWHERE] }, []],
   ['no rule', { ...HTPASSWD, access: {} }, {}, [/^auth\.access: no rule.*no user may/]],
   ['no rule in an outage', { ...GLASS, access: {} }, {}, [/^auth\.access: no rule.*no break-glass user may/]],
