@@ -34,6 +34,8 @@ function answerText(
   const lost = sum((one) => one.missing + one.stale);
   if (verdict === 'incomplete')
     return `If ${primaries} died now, ${lost.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} could not be pulled.${known}`;
+  if (routes.some(({ failed }) => failed !== null))
+    return `Not all is known: the last comparison of both sides failed.${known}`;
   const waiting = routes.some(({ comparedAt }) => comparedAt === null);
   if (waiting) return `Not all is known yet: a comparison of both sides has not come to its end.${known}`;
   const unknown = sum((one) => one.unknown);

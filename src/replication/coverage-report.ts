@@ -121,7 +121,7 @@ function isAsked(prefix: string, { route }: CoverageQuery): boolean {
 function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
   if (reports.some(({ missing, stale }) => missing + stale > 0)) return 'incomplete';
   const nothing = reports.every(({ references }) => references === 0);
-  const known = reports.every(({ comparedAt, unknown }) => comparedAt !== null && unknown === 0);
+  const known = reports.every((one) => one.comparedAt !== null && one.failed === null && one.unknown === 0);
   return known && !nothing ? 'covered' : 'unknown';
 }
 

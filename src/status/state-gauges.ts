@@ -72,7 +72,7 @@ export class StateGauges {
   readonly #peers = this.#gauge('peers', 'Other edges of the site, by what is known of them.', ['peer', 'state']);
   readonly #peerEntries = this.#gauge(
     'peer_entries',
-    'Grants and tags that another edge told and this one did not know.',
+    'Grants, tags and pulls that another edge told and this one did not know.',
     ['peer'],
   );
   readonly #stores = new StoreGauges(this.#registry);

@@ -63,6 +63,8 @@ t.test('all is covered only where all was compared', async (t) => {
   const verdict = (view: CoverageInput['view']) => report(input({ view })).verdict;
   t.equal(verdict(replicationView([well])), 'covered');
   t.equal(verdict(replicationView([well, { ...well, comparedAt: undefined }])), 'unknown');
+  const reconcile = { at: NOW, tookMs: 1, repositories: 0, tags: 0, gaps: 0, failed: 'gcr answers 503' };
+  t.equal(verdict(replicationView([{ ...well, reconcile }])), 'unknown', 'what the last comparison did not see');
   t.equal(verdict(replicationView([well], { active: false })), 'unknown');
   t.equal(verdict(replicationView([copyRouteView([])])), 'unknown', 'a source that lists nothing may have no storage');
   t.equal(verdict(undefined), 'unknown');

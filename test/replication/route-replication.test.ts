@@ -1,0 +1,83 @@
+import t from 'tap';
+import { replicationSchema } from '../../src/config/replication-schema.ts';
+import { resolveRoute } from '../../src/failover/rewrite.ts';
+import { startLabRegistry } from '../../src/lab/registry.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { copyRoutes } from '../../src/replication/copy-route.ts';
+import { PulledLog } from '../../src/replication/pulled-log.ts';
+import { RouteReplication } from '../../src/replication/route-replication.ts';
+import { TaskQueue } from '../../src/replication/task-queue.ts';
+import { remoteRegistry } from '../helpers/remote-registry.ts';
+import { upstream } from '../status/views.ts';
+
+const never = new AbortController().signal;
+const routes = [
+  resolveRoute({
+    prefix: 'library/',
+    push: 'harbor',
+    pull: [
+      { upstream: 'harbor', replicate: false },
+      { upstream: 'gcr', replicate: true },
+    ],
+    onAbsent: 'stop',
+    staleTags: 'warn',
+    deletions: 'keep',
+    anonymous: false,
+  }),
+];
+
+t.test('what is known, and from when: not before a whole comparison, and not once another edge copies', async (t) => {
+  const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
+  t.teardown(() => Promise.all([primary.close(), fallback.close()]));
+  const harbor = remoteRegistry(t, 'harbor', primary.url, { limit: 20 });
+  const gcr = remoteRegistry(t, 'gcr', fallback.url, { limit: 20 });
+  const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
+  t.teardown(() => ledger.close());
+  const tasks = new TaskQueue({ atOnce: 1, work: async () => {}, isPassing: () => true, onFailure: () => {} });
+  const [on] = copyRoutes(routes);
+  if (!on) throw new Error('nothing is copied');
+  const route = new RouteReplication(on, {
+    routes,
+    config: replicationSchema.parse({}),
+    registry: (name) => (name === 'harbor' ? harbor : gcr),
+    view: (name) => upstream(name),
+    ledger,
+    pulls: new PulledLog(),
+    tasks,
+    onReconcile: () => {},
+  });
+  const view = () => route.view([], []);
+  primary.seed('library/app', '1', { blobs: [1] });
+  primary.seed('library/other', '1', { blobs: [1] });
+  fallback.seed('library/other', '1', { blobs: [1] });
+
+  await fallback.faults.on('errors', { status: 500 });
+  await route.reconcile(never);
+  const first = view();
+  t.match(first, { comparedAt: undefined, coverage: { ratio: undefined } });
+  t.ok(first.reconcile?.failed && first.failingSince !== undefined);
+  await route.reconcile(never);
+  t.equal(view().failingSince, first.failingSince, 'since the first one that failed');
+  t.equal(view().stateOf('library/app', '1'), 'unknown');
+
+  await fallback.faults.off('errors');
+  await route.reconcile(never);
+  t.match(view(), { failingSince: undefined, coverage: { ratio: 0.5, missing: 1 }, reconcile: { failed: undefined } });
+  t.type(view().comparedAt, 'number');
+  const { comparedAt } = view();
+  t.same(
+    [view().stateOf('library/app', '1'), view().stateOf('library/other', '1'), view().stateOf('library/none', '1')],
+    ['missing', 'covered', 'gone'],
+  );
+  await fallback.faults.on('errors', { status: 500 });
+  await route.reconcile(never);
+  t.equal(view().comparedAt, comparedAt, 'what was found before still stands');
+  t.match(view().coverage, { ratio: 0.5 });
+  ledger.deleted({ upstream: 'harbor', repository: 'library/other', tag: '1' }, ledger.now());
+  t.equal(view().stateOf('library/other', '1'), 'gone', 'the primary has it no more');
+
+  route.rest();
+  t.match(view(), { comparedAt: undefined, coverage: { ratio: undefined, tags: 0 }, lagMs: 0 });
+  t.equal(view().stateOf('library/app', '1'), 'unknown');
+  t.equal(route.dueAt, 0, 'and compares at once when it is its turn again');
+});
