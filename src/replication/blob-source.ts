@@ -106,12 +106,15 @@ export class BlobSource {
     const { answer, early, link } = await patience.with(signal, () => this.#open(from, to, new AbortLink(signal)));
     let [skip, left] = [early, to - from];
     try {
+      // One that is read to its end leaves its connection for the next; of one that goes on no more is read.
+      const goesOn = (answer.headers.contentLength() ?? 0) > early + to - from;
       for await (const piece of this.#pieces(answer, link)) {
+        if (left === 0) return;
         const wanted = piece.subarray(skip, skip + left);
         skip -= Math.min(skip, piece.length);
         left -= wanted.length;
         if (wanted.length > 0) yield wanted;
-        if (left === 0) return;
+        if (left === 0 && goesOn) return;
       }
     } finally {
       link.end();

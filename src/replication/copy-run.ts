@@ -30,6 +30,8 @@ const MAX_DEPTH = 4;
 const MAX_MANIFESTS = 10_000;
 /** Parts of one manifest under way at once: one image with thousands of them leaves room for the others. */
 const AT_ONCE = 6;
+/** Bytes of a blob that may as well be sent to a new repository as asked for. */
+const SMALL = 1_048_576;
 /** Answers to a manifest that mean that the registry lacks what it names. */
 const LACKS = [400, 404];
 
@@ -113,7 +115,9 @@ export class CopyRun {
   async #bring(digest: string, depth: number): Promise<void> {
     const { source, target } = this.#options.job;
     const { signal } = this.#options;
-    const isThere = (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
+    // To put it where it is costs no more than to ask.
+    const isThere =
+      !(await this.#isNew()) && (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
     const manifest = await source.registry.manifest(source.repository, digest, signal);
     if (!manifest && isThere) return;
     if (!manifest)
@@ -121,6 +125,18 @@ export class CopyRun {
     digestOf(manifest, digest);
     await this.content(manifest, digest, depth);
     if (!isThere) await this.put(digest, manifest, digest);
+  }
+
+  async #isNew(): Promise<boolean> {
+    const { known, job, signal } = this.#options;
+    const { registry, repository } = job.target;
+    try {
+      return await known.isEmpty(repository, () => registry.isEmpty(repository, signal));
+    } catch {
+      // It may have been another image's copy that was stopped, or its tags may not be listed: then each thing is asked for.
+      signal.throwIfAborted();
+      return false;
+    }
   }
 
   async #blob(blob: Descriptor): Promise<void> {
@@ -141,7 +157,8 @@ export class CopyRun {
     const { registry, repository } = target;
     signal.throwIfAborted();
     const elsewhere = known.placeOf(digest);
-    if (elsewhere === undefined && (await registry.hasBlob(repository, digest, signal))) {
+    const isWorthAsking = elsewhere === undefined && (size > SMALL || !(await this.#isNew()));
+    if (isWorthAsking && (await registry.hasBlob(repository, digest, signal))) {
       result.blobs.there += 1;
     } else {
       progress.expected?.(size);

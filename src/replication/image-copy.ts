@@ -18,6 +18,9 @@ export interface ImageCopyOptions {
 /** Times that a tag may move while its image is copied, before it is left for the next time. */
 const MAX_MOVES = 20;
 
+/** Milliseconds after which it may be worth asking whether a tag has moved. */
+const RECENT_MS = 250;
+
 /**
  * Copies images from registry to registry: blobs, then manifests of an index, then the index, then the tag, each byte for byte, so that at
  * no moment a tag of the target names what is not complete there.
@@ -44,6 +47,7 @@ export class ImageCopy {
     // What was brought last: if that is read again, nothing has moved, whatever a HEAD says.
     let brought: string | undefined;
     for (let moves = 0; moves < MAX_MOVES; moves += 1) {
+      const at = performance.now();
       const manifest = await source.registry.manifest(source.repository, reference, signal);
       if (!manifest) return { ...result, digest: undefined, outcome: 'absent' };
       const digest = digestOf(manifest, reference);
@@ -52,9 +56,10 @@ export class ImageCopy {
         if (brought !== undefined) await run.referrers(digest);
         return { ...result, outcome: brought === undefined ? 'same' : 'copied' };
       }
-      const isSure = brought === digest;
+      let isSure = brought === digest;
       if (!isSure) await run.content(manifest, digest);
       brought = digest;
+      isSure ||= performance.now() - at < RECENT_MS;
       // A tag that moved meanwhile must not be taken back by who comes later: another edge may have copied what it is at now. It is
       // looked at again when it is done, so that whoever is the last to put it has put what is right.
       if (!isSure && (await this.#hasMoved(job, digest, signal))) continue;

@@ -5,10 +5,16 @@ const MAX_BLOBS = 200_000;
 /** Of each blob; one would do for a mount, but may have been deleted since. */
 const MAX_REPOSITORIES = 8;
 
+const MAX_FOUND = 10_000;
+/** For how long a repository that was empty is taken for empty but for what was noted, in milliseconds. */
+const EMPTY_MS = 600_000;
+
 /** Which blobs a registry is known to have, and which are on their way to it. */
 export class KnownBlobs {
   /** Digest -> repositories, the one that was noted last is the last. */
   readonly #places = new LRUCache<string, Set<string>>({ max: MAX_BLOBS });
+  /** Repository -> whether it had no tag when it was looked at. */
+  readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_FOUND, ttl: EMPTY_MS });
   readonly #coming = new Map<string, Promise<void>>();
 
   has(repository: string, digest: string): boolean {
@@ -29,6 +35,19 @@ export class KnownBlobs {
       places.delete(oldest);
     }
     this.#places.set(digest, places);
+  }
+
+  /**
+   * Whether a repository is so new that it is not worth asking for each small thing whether it is there.
+   * @param look finds out, once for all that ask
+   */
+  isEmpty(repository: string, look: () => Promise<boolean>): Promise<boolean> {
+    const known = this.#empty.get(repository);
+    if (known) return known;
+    const looking = look();
+    this.#empty.set(repository, looking);
+    looking.catch(() => this.#empty.delete(repository));
+    return looking;
   }
 
   /** What was known of a blob turned out to be wrong. */

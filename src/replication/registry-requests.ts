@@ -54,8 +54,10 @@ export class RegistryRequests {
     const { method = 'GET', scopes, accept = 'application/json', max = MAX_ERROR } = request;
     // Compressed on the way it would be neither what its digest says nor as long as it says.
     const headers = { accept, 'accept-encoding': 'identity' };
+    // A comparison is thousands of HEADs: a connection for each would cost more than the answer.
+    const call = { method, path, headers, scopes, redirects: 'follow', keep: true } as const;
     return this.#patiently(signal, async (soon) => {
-      const answer = await this.#connection.send({ method, path, headers, scopes, signal: soon, redirects: 'follow' });
+      const answer = await this.#connection.send({ ...call, signal: soon });
       const { status } = answer;
       const body = await readBody(answer.body, status === 200 ? max : MAX_ERROR);
       const failure = this.failure(answer, `fails ${path.split('?')[0]}`);

@@ -86,6 +86,15 @@ export class RemoteRegistry {
     return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
   }
 
+  /** Whether a repository has no tag, or is none. @throws CopyError, UpstreamError */
+  async isEmpty(repository: string, signal: AbortSignal): Promise<boolean> {
+    const request = { scopes: [pullOf(repository)], max: MAX_LIST };
+    const reply = await this.#requests.read(`/v2/${repository}/tags/list?n=1`, request, signal);
+    if (reply.status === 404) return true;
+    if (reply.status !== 200) throw this.failure(reply, `does not list the tags of ${repository}`);
+    return readLists(reply.body).tags.length === 0;
+  }
+
   /** Digest of a tag; undefined: there is none. @throws CopyError, UpstreamError */
   async digestOf(repository: string, reference: string, signal: AbortSignal): Promise<string | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;

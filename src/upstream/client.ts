@@ -13,6 +13,11 @@ export interface Call {
   headers: Record<string, string>;
   body?: string | Buffer | Readable | undefined;
   signal: AbortSignal;
+  /**
+   * The connection stays after a HEAD too. undici closes it else, for the sake of servers that send a body with the answer, which would
+   * then be taken for that to the next request.
+   */
+  keep?: boolean | undefined;
 }
 
 export interface Answer {
@@ -87,8 +92,9 @@ function unverified(name: string): { servername?: string; rejectUnauthorized: fa
 }
 
 function optionsOf(call: Call): Dispatcher.RequestOptions {
-  const { method, path, headers, body, signal } = call;
-  return { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null, signal, responseHeaders: 'raw' };
+  const { method, path, headers, body, signal, keep = false } = call;
+  const options = { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null, signal };
+  return { ...options, responseHeaders: 'raw', ...(keep ? { reset: false } : {}) };
 }
 
 async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Answer> {

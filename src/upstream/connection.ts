@@ -26,6 +26,8 @@ export interface UpstreamCall {
   clientAuthorization?: string | undefined;
   signal: AbortSignal;
   redirects: 'follow' | 'pass';
+  /** See `Call`. */
+  keep?: boolean;
 }
 
 /** Where an answer came from. */
@@ -235,6 +237,7 @@ export class Connection {
       path: url.pathname + url.search,
       headers,
       signal: call.signal,
+      keep: call.keep,
     });
     let hops = 0;
     while (call.redirects === 'follow' && [301, 302, 303, 307, 308].includes(answer.status)) {

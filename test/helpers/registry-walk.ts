@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
-const ACCEPT = [
+/** Every manifest that the tests make. */
+export const ACCEPT = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
