@@ -1,6 +1,4 @@
-import { ACTIONS } from '../config/access-rule.ts';
-import { isRepository } from '../oci/reference.ts';
-import { formatScope, type Scope } from '../oci/scope.ts';
+import { formatScope, mergeScopes, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/user-tokens.ts';
 import { anonymousToken } from './anonymous-token.ts';
 import type { AuthorityMark } from './authority-mark.ts';
@@ -9,17 +7,12 @@ import type { FailureLimit } from './failure-limit.ts';
 import type { Grants, Holder } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
 import { OUTAGE_MS } from './outage.ts';
-import type { Place } from './place.ts';
+import type { DelegatedPlace } from './place.ts';
 import { summaryOf } from './summary.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
 import type { OutageGrant, TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
-
-/** A repository of which the authority decides. */
-export interface DelegatedPlace extends Place {
-  /** Its name there; undefined: the authority knows nothing of this route. */
-  onAuthority: string | undefined;
-}
+import { type Wanted, wantedOf } from './wanted.ts';
 
 export interface DelegatedTokensOptions {
   /** @throws what says in its `summary` why the authority cannot be asked */
@@ -39,14 +32,6 @@ export interface DelegatedTokensOptions {
   lifetime: number;
   refreshLifetime: number;
   now?: () => number;
-}
-
-/** What is asked for, place by place. */
-interface Wanted {
-  place: DelegatedPlace;
-  /** As the client asked. */
-  scope: Scope;
-  onAuthority: Scope;
 }
 
 /** What is granted of it. */
@@ -104,12 +89,12 @@ export class DelegatedTokens implements Tokens {
 
   async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const { ask, grants } = this.#options;
-    const wanted = this.#wanted(request.scopes);
+    const wanted = wantedOf(request.scopes, this.#options.places);
     const holder = this.#holder(login);
     const at = grants.now();
     let answer: UserAnswer;
     try {
-      answer = await ask(basicOf(login), unique(wanted.map(({ onAuthority }) => onAuthority)));
+      answer = await ask(basicOf(login), mergeScopes(wanted.map(({ onAuthority }) => onAuthority)));
     } catch (error) {
       return this.#recalled(login, request, wanted, summaryOf(error));
     }
@@ -129,19 +114,21 @@ export class DelegatedTokens implements Tokens {
       at,
     );
     grants.forget(holder, withheld, at);
+    // In an outage the token itself is what is remembered.
+    let keepMs = grants.keepMs;
     const access = wanted.flatMap((one): Given[] => {
       const { type, name } = one.onAuthority;
       const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
-      const recalled = undecided.includes(name) && grants.recalls(holder, name) > 0;
+      const recalled = undecided.includes(name) ? grants.recalls(holder, name) : 0;
+      if (recalled > 0) keepMs = Math.min(keepMs, recalled);
       // What is not there may be hidden from this user: who pushes it reads it there, and nowhere else.
-      const unseen = undecided.includes(name) && !recalled && may.includes('push');
-      const pulls = recalled || unseen;
+      const unseen = undecided.includes(name) && recalled === 0 && may.includes('push');
+      const pulls = recalled > 0 || unseen;
       const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (pulls && action === 'pull'));
       return actions.length > 0 ? [{ ...one, actions, unseen }] : [];
     });
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
-    // In an outage the token itself is what is remembered.
-    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(grants.keepMs, MIN_LIFETIME_MS));
+    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
     return this.#grant(login, request, access, { authorization, others, lifetime });
   }
 
@@ -201,7 +188,7 @@ export class DelegatedTokens implements Tokens {
           secret: login.password,
         })
       : undefined;
-    const scope = unique(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
+    const scope = mergeScopes(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
       .map(formatScope)
       .join(' ');
     return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
@@ -209,23 +196,6 @@ export class DelegatedTokens implements Tokens {
 
   #holder({ user, password }: Login): Holder {
     return { authority: this.#options.authority, user, password };
-  }
-
-  #wanted(scopes: readonly Scope[]): Wanted[] {
-    return scopes.flatMap((scope): Wanted[] => {
-      const { name } = scope;
-      if (scope.type === 'registry' && name === 'catalog')
-        return [{ place: { name, key: name, anonymous: false, onAuthority: name }, scope, onAuthority: scope }];
-      // The name becomes part of a path there.
-      if (scope.type !== 'repository' || !isRepository(name)) return [];
-      const asked = ACTIONS.filter((action) => scope.actions.includes(action) || scope.actions.includes('*'));
-      return this.#options.places(name).flatMap((place) => {
-        const there = place.onAuthority;
-        return there === undefined
-          ? []
-          : [{ place, scope, onAuthority: { type: scope.type, name: there, actions: asked } }];
-      });
-    });
   }
 
   async #loginIn(token: string): Promise<Login | undefined> {
@@ -239,11 +209,4 @@ export class DelegatedTokens implements Tokens {
 
 function basicOf({ user, password }: Login): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-}
-
-/** Each name once: several of a client's may lead to one place, and one name to several. */
-function unique(scopes: readonly Scope[]): Scope[] {
-  return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
-    first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
-  );
 }

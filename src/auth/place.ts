@@ -10,3 +10,9 @@ export interface Place {
   /** Networks of `auth.anonymous` may pull it. */
   anonymous: boolean;
 }
+
+/** One of `auth.mode: delegate`. */
+export interface DelegatedPlace extends Place {
+  /** Its name there; undefined: the authority knows nothing of this route. */
+  onAuthority: string | undefined;
+}

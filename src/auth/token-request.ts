@@ -1,4 +1,4 @@
-import { parseScope, type Scope } from '../oci/scope.ts';
+import { mergeScopes, parseScope, type Scope } from '../oci/scope.ts';
 
 export type Credentials =
   | { kind: 'none' }
@@ -73,12 +73,6 @@ function readScopes(text: string): Scope[] | undefined {
   const texts = text.split(' ').filter((one) => one !== '');
   if (text.length > MAX_SCOPES_TEXT || texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE))
     return undefined;
-  const byName = new Map<string, Scope>();
-  for (const scope of texts.map(parseScope)) {
-    if (!scope) return undefined;
-    const key = `${scope.type}:${scope.name}`;
-    const actions = new Set([...(byName.get(key)?.actions ?? []), ...scope.actions]);
-    byName.set(key, { ...scope, actions: [...actions] });
-  }
-  return [...byName.values()];
+  const scopes = texts.map(parseScope);
+  return scopes.every((scope) => scope !== undefined) ? mergeScopes(scopes) : undefined;
 }

@@ -24,6 +24,13 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
+/** Each name once, with all that is asked of it. */
+export function mergeScopes(scopes: readonly Scope[]): Scope[] {
+  return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
+    first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
+  );
+}
+
 /** Renames the repositories in a space-separated scope list; scopes whose name has no counterpart are left out. */
 export function renameScopes(scopes: string, rename: (repository: string) => string | undefined): string {
   const renamed = scopes.split(' ').map((text) => {

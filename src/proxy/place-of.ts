@@ -1,4 +1,4 @@
-import type { DelegatedPlace } from '../auth/delegated-tokens.ts';
+import type { DelegatedPlace } from '../auth/place.ts';
 import { type Route, toUpstream } from '../failover/rewrite.ts';
 
 /**

@@ -41,6 +41,7 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('state' as const), up: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('hide' as const), hides: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -62,6 +63,8 @@ type Login = Extract<Step, { do: 'login' }>;
 class World {
   now = 1_000_000;
   up = true;
+  /** Its tokens say nothing, and what a user may not pull is not there as far as that user can see. */
+  hides = false;
   readonly passwords: Record<string, string> = { ann: '0', bob: '0' };
   readonly may: Record<string, Record<string, string[]>> = { ann: { a: ['pull'] }, bob: {} };
   /** `user password repository` -> when it last granted a pull; gone with its next word to the contrary. */
@@ -88,19 +91,23 @@ class World {
     const granted = scopes.flatMap((one) => {
       assert.match(one.name, /^inner\/(a|b)$/, 'nothing else is asked of it');
       const allowed = this.may[name]?.[one.name.slice('inner/'.length)] ?? [];
-      const actions = one.actions.filter((action) => allowed.includes(action));
+      const actions = one.actions.filter((action) => allowed.includes(action) || (this.hides && action !== 'pull'));
       return actions.length > 0 ? [{ ...one, actions }] : [];
     });
-    return { outcome: 'granted', authorization: 'Bearer x', granted, undecided: [], expiresIn: 3600 };
+    const pulls = (one: Scope) => one.actions.includes('pull');
+    const shown = new Set(granted.filter(pulls).map((one) => one.name));
+    const undecided = scopes.filter((one) => this.hides && pulls(one) && !shown.has(one.name)).map((one) => one.name);
+    return { outcome: 'granted', authorization: 'Bearer x', granted, undecided, expiresIn: 3600 };
   }
 }
 
 t.test('property: no grant that the primary had not given, in whatever state', async (t) => {
-  const seen = { up: 0, remembered: 0, unavailable: 0, refused: 0 };
+  const seen = { up: 0, hidden: 0, remembered: 0, unavailable: 0, refused: 0 };
   const property = fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
     const world = new World();
     for (const one of steps) {
       if (one.do === 'state') world.up = one.up;
+      else if (one.do === 'hide') world.hides = one.hides;
       else if (one.do === 'wait') world.now += one.ms;
       else if (one.do === 'password') world.passwords[one.user] = one.password;
       else if (one.do === 'allow')
@@ -133,10 +140,15 @@ async function checkLogin(world: World, { user: name, password, scopes }: Login)
     const wanted = asked.filter((one) => one.name === repository).flatMap((one) => one.actions);
     for (const action of actions) {
       assert.ok(wanted.includes(action) || wanted.includes('*'), `${action} ${repository} was asked for`);
-      if (world.up) assert.ok(right && world.may[name]?.[repository]?.includes(action), `${action} ${repository}`);
+      const at = world.granted.get(keyOf(repository));
+      const may = world.may[name]?.[repository]?.includes(action);
+      if (world.up && world.hides && !may) {
+        // It opens nothing but the primary, which has the last word; or what it was last seen to open.
+        const confined: boolean = opened.claims.unseen?.includes(repository) === true;
+        assert.ok(right && (action !== 'pull' || confined || (at ?? 0) + REMEMBER > world.now), `hidden ${repository}`);
+      } else if (world.up) assert.ok(right && may, `${action} ${repository}`);
       else {
         assert.equal(action, 'pull');
-        const at = world.granted.get(keyOf(repository));
         assert.ok(at !== undefined && at + REMEMBER > world.now, `${repository} was granted, and not too long ago`);
         assert.ok(opened.claims.expires <= at + REMEMBER, 'nor does the token outlast it');
       }
@@ -146,7 +158,7 @@ async function checkLogin(world: World, { user: name, password, scopes }: Login)
   if (!world.up) return 'remembered';
   for (const one of asked.filter(({ actions }) => actions.includes('pull') || actions.includes('*'))) {
     if (world.may[name]?.[one.name]?.includes('pull')) world.granted.set(keyOf(one.name), world.now);
-    else world.granted.delete(keyOf(one.name));
+    else if (!world.hides) world.granted.delete(keyOf(one.name));
   }
-  return 'up';
+  return opened.claims.unseen === undefined ? 'up' : 'hidden';
 }

@@ -90,6 +90,16 @@ t.test('what was granted is not forgotten because it cannot be found now', async
   t.match(await ask('repository:b:pull'), { refused: 'unavailable' }, 'what was withheld is forgotten');
 });
 
+t.test('nor does one that opens what cannot be found now', async (t) => {
+  const { state, ask } = made(120_000);
+  state.says = says(['repository:inner/a:pull']);
+  await ask('repository:a:pull');
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  state.says = says([], { undecided: ['inner/a'] });
+  const answer = await ask('repository:a:pull');
+  t.ok('token' in answer && answer.expiresIn <= 118, JSON.stringify(answer));
+});
+
 t.test('no token outlives what is remembered, by more than a minute', async (t) => {
   const rows: [remember: number, upstream: number | undefined, seconds: number][] = [
     [86_400_000, 1800, 1800],
