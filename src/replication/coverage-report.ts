@@ -83,6 +83,9 @@ export interface CoverageInput {
   pulls: Pick<PulledLog, 'within' | 'since'>;
 }
 
+/** Of gaps, in one report; some 200 bytes each. */
+const MAX_NAMES = 10_000;
+
 /** @param now epoch milliseconds @throws OciError for a route that there is not */
 export function coverageReport(
   { view, routes, pulls }: CoverageInput,
@@ -96,7 +99,7 @@ export function coverageReport(
   if (query.route !== undefined && asked.length + askedUncopied.length === 0)
     throw new OciError('NAME_UNKNOWN', `no route with the prefix ${query.route} takes pushes`);
   const pulled = query.pulledMs === undefined ? undefined : [...pulls.within(query.pulledMs)];
-  const reports = asked.map((one) => routeReport(one, routes, pulled, query.limit));
+  const reports = bounded(asked.map((one) => routeReport(one, routes, pulled, query.limit)));
   const active = view?.active ?? false;
   return {
     at: iso(now),
@@ -112,6 +115,19 @@ export function coverageReport(
       push: push?.upstream ?? '',
     })),
   };
+}
+
+/** With so many names that they can be read and sent. */
+function bounded(reports: readonly RouteReport[]): RouteReport[] {
+  let room = MAX_NAMES;
+  return reports.map((report) => {
+    const worst = report.worst.map((one) => {
+      const gaps = one.gaps.slice(0, room);
+      room -= gaps.length;
+      return { ...one, gaps };
+    });
+    return { ...report, worst };
+  });
 }
 
 function isAsked(prefix: string, { route }: CoverageQuery): boolean {
@@ -156,9 +172,8 @@ type Figures = Pick<
 >;
 
 function everything({ coverage, gaps }: CopyRouteView, limit: number): Figures {
-  const { tags: references, missing, stale, repositories } = coverage;
-  const all = gaps(Number.POSITIVE_INFINITY);
-  const worst = all.slice(0, limit).map((one) => ({
+  const { tags: references, missing, stale, repositories, incomplete: withGaps } = coverage;
+  const worst = gaps(limit).map((one) => ({
     repository: one.repository,
     references: one.tags,
     missing: one.missing,
@@ -172,7 +187,7 @@ function everything({ coverage, gaps }: CopyRouteView, limit: number): Figures {
       failure: null,
     })),
   }));
-  return { references, missing, stale, unknown: 0, gone: 0, repositories, worst, withGaps: all.length };
+  return { references, missing, stale, unknown: 0, gone: 0, repositories, worst, withGaps };
 }
 
 function withFailures(report: RepositoryReport, { failures }: CopyRouteView): RepositoryReport {

@@ -33,6 +33,8 @@ export interface CoverageSum {
   tags: number;
   missing: number;
   stale: number;
+  /** Repositories with gaps. */
+  incomplete: number;
   /** Share of tags that could be pulled with the right digest, 0 to 1; undefined: nothing is known yet. */
   ratio: number | undefined;
 }
@@ -120,6 +122,11 @@ export class Coverage {
     return known.unnamed.missing + known.unnamed.stale > 0 ? 'unknown' : 'covered';
   }
 
+  /** Since when a tag is a gap; undefined: it is none, or one without a name. */
+  sinceOf(repository: string, tag: string): number | undefined {
+    return this.#repositories.get(repository)?.gaps.get(tag)?.since;
+  }
+
   /** Since when the oldest gap is one; undefined: there is none. */
   get oldest(): number | undefined {
     let oldest: number | undefined;
@@ -129,12 +136,13 @@ export class Coverage {
   }
 
   sum(): CoverageSum {
-    const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0 };
+    const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0, incomplete: 0 };
     for (const known of this.#repositories.values()) {
       const { missing, stale } = sumOf(known);
       sum.tags += known.tags;
       sum.missing += missing;
       sum.stale += stale;
+      if (missing + stale > 0) sum.incomplete += 1;
     }
     const { tags, missing, stale } = sum;
     return { ...sum, ratio: tags === 0 ? undefined : Math.max(0, tags - missing - stale) / tags };

@@ -1,5 +1,4 @@
 import { findRoute, type Route } from '../failover/rewrite.ts';
-import type { TagGap } from './coverage.ts';
 import type { RepositoryReport, RouteReport } from './coverage-report.ts';
 import type { Pulled } from './pulled-log.ts';
 import type { CopyRouteView } from './replication-view.ts';
@@ -42,10 +41,6 @@ export function pulledTally(
   const all = [...counted.values()];
   const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);
   const bad = all.filter(({ open }) => open.length > 0).sort(byHarm);
-  // A digest that nobody has a tag for has no time since when it is missing.
-  const since = new Map(
-    (bad.length > 0 ? view.gaps(Number.POSITIVE_INFINITY) : []).map(({ repository, gaps }) => [repository, gaps]),
-  );
   return {
     references: sum('references'),
     missing: sum('missing'),
@@ -53,7 +48,7 @@ export function pulledTally(
     unknown: sum('unknown'),
     gone,
     repositories: all.length,
-    worst: bad.slice(0, limit).map((one) => reported(one, limit, since.get(one.repository) ?? [])),
+    worst: bad.slice(0, limit).map((one) => reported(one, limit, view)),
     withGaps: bad.length,
   };
 }
@@ -68,14 +63,14 @@ function byHarm(a: Counted, b: Counted): number {
 }
 
 /** What was pulled last comes first. */
-function reported({ open, ...report }: Counted, limit: number, named: readonly TagGap[]): RepositoryReport {
-  const since = new Map(named.map((gap) => [gap.tag, gap.since]));
+function reported({ open, ...report }: Counted, limit: number, { sinceOf }: CopyRouteView): RepositoryReport {
   const iso = (ms: number) => new Date(ms).toISOString();
   const gaps = open
     .sort((a, b) => b.pulled.at - a.pulled.at)
     .slice(0, limit)
     .map(({ pulled: { reference, at }, state }) => {
-      const known = since.get(reference);
+      // A digest has no time since when it is missing.
+      const known = sinceOf(report.repository, reference);
       const from = known === undefined ? null : iso(known);
       return { reference, state, since: from, pulledAt: iso(at), failure: null };
     });

@@ -53,6 +53,8 @@ export interface CopyRouteView {
   gaps: (max: number) => RepositoryCoverage[];
   /** Of a tag, or of a digest that was pulled by itself; the repository as clients name it. */
   stateOf: (repository: string, reference: string) => TagCoverage;
+  /** Since when a tag is a gap; undefined: it is none, or that is not known. */
+  sinceOf: (repository: string, tag: string) => number | undefined;
 }
 
 /** What came of copies, since the start or since the configuration of copying changed. */

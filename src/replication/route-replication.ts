@@ -137,6 +137,7 @@ export class RouteReplication {
       coverage: this.#coverage.sum(),
       gaps: (max) => this.#coverage.gaps(max),
       stateOf: (repository, reference) => this.#stateOf(repository, reference),
+      sinceOf: (repository, tag) => this.#coverage.sinceOf(repository, tag),
     };
   }
 

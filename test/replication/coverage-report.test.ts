@@ -142,3 +142,16 @@ t.test('what cannot be understood is said to be so', async (t) => {
     t.throws(() => readCoverageQuery(new URLSearchParams(query)), OciError, query);
   t.match(readCoverageQuery(new URLSearchParams('pulled=90m&limit=7')), { pulledMs: 5_400_000, limit: 7 });
 });
+
+t.test('names have an end, whatever the limit', async (t) => {
+  const names = Array.from({ length: 900 }, (_, number) => String(number));
+  const many = Array.from({ length: 20 }, (_, number) => ({
+    repository: `library/${number}`,
+    tags: 900,
+    missing: names,
+    stale: [],
+  }));
+  const [route] = report(input({ view: replicationView([copyRouteView(many)]) }), 'limit=1000').routes;
+  t.match(route, { missing: 18_000, withGaps: 20 });
+  t.equal(route?.worst.flatMap(({ gaps }) => gaps).length, 10_000);
+});

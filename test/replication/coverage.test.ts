@@ -4,7 +4,7 @@ import { Coverage } from '../../src/replication/coverage.ts';
 
 t.test('nothing is known at the start, and that is not the same as nothing missing', async (t) => {
   const coverage = new Coverage();
-  t.strictSame(coverage.sum(), { repositories: 0, tags: 0, missing: 0, stale: 0, ratio: undefined });
+  t.strictSame(coverage.sum(), { repositories: 0, tags: 0, missing: 0, stale: 0, incomplete: 0, ratio: undefined });
   t.equal(coverage.stateOf('app', '1'), 'unknown');
   t.equal(coverage.oldest, undefined);
 });
@@ -36,7 +36,7 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
   coverage.copied('app', '1');
   t.equal(coverage.oldest, 5000);
   coverage.gone('app', '3');
-  t.strictSame(coverage.sum(), { repositories: 1, tags: 3, missing: 0, stale: 0, ratio: 1 });
+  t.strictSame(coverage.sum(), { repositories: 1, tags: 3, missing: 0, stale: 0, incomplete: 0, ratio: 1 });
   t.strictSame(coverage.gaps(9), []);
 });
 
@@ -86,6 +86,7 @@ t.test('the worst repositories come first, and those that are no more go', async
     ['b', 'a'],
   );
   t.equal(coverage.gaps(1).length, 1);
+  t.match(coverage.sum(), { incomplete: 2 });
   coverage.keepOnly(new Set(['a', 'c']), Date.now() + 1);
   t.match(coverage.sum(), { repositories: 2, tags: 10, missing: 1 });
   coverage.found({ repository: 'a', tags: 0, missing: [], stale: [] });

@@ -26,6 +26,7 @@ export function copyRouteView(
     coverage: coverage.sum(),
     gaps: (max) => coverage.gaps(max),
     stateOf: (repository, reference): TagCoverage => coverage.stateOf(repository, reference),
+    sinceOf: (repository, tag) => coverage.sinceOf(repository, tag),
     ...over,
   };
 }
