@@ -232,13 +232,7 @@ export class Connection {
   ): Promise<A & Provenance> {
     const headers = authorization === undefined ? call.headers : { ...call.headers, authorization };
     let url = new URL(this.#base + call.path, this.url);
-    let answer = await asker.send({
-      method: call.method,
-      path: url.pathname + url.search,
-      headers,
-      signal: call.signal,
-      keep: call.keep,
-    });
+    let answer = await asker.send({ ...call, path: url.pathname + url.search, headers });
     let hops = 0;
     while (call.redirects === 'follow' && [301, 302, 303, 307, 308].includes(answer.status)) {
       hops += 1;
