@@ -7,6 +7,7 @@ import type { CopyResult } from './copy-job.ts';
 import type { ImageCopy } from './image-copy.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';
+import { WorkList } from './work-list.ts';
 
 export interface SyncOptions {
   source: RemoteRegistry;
@@ -41,8 +42,10 @@ export class Sync {
   readonly #options: SyncOptions;
   readonly #comparison: Comparison;
   readonly #comparing = new PQueue({ concurrency: COMPARED_AT_ONCE });
-  readonly #copying: PQueue;
+  readonly #copying: WorkList<SyncImage>;
   readonly #givenUp = new AbortController();
+  /** Of what is under way. */
+  #end = this.#givenUp.signal;
   #failedInARow = 0;
   #failed = 0;
   readonly #last: SyncImage[] = [];
@@ -55,7 +58,7 @@ export class Sync {
       target,
       ...(isWanted ? { isWanted: (tag: string) => isWanted(tag) || companionOf(tag) !== undefined } : {}),
     });
-    this.#copying = new PQueue({ concurrency: options.images });
+    this.#copying = new WorkList(options.images, (image) => this.#image(image, this.#end));
   }
 
   /**
@@ -64,13 +67,14 @@ export class Sync {
    */
   async run(pairs: AsyncIterable<RepositoryPair>, signal: AbortSignal): Promise<SyncEnd> {
     const end = AbortSignal.any([signal, this.#givenUp.signal]);
+    this.#end = end;
     const open = new Set<Promise<void>>();
     try {
       for await (const pair of pairs) {
         const repository = this.#repository(pair, end).finally(() => open.delete(repository));
         open.add(repository);
         await this.#comparing.onSizeLessThan(1);
-        await this.#copying.onSizeLessThan(MAX_WAITING);
+        await this.#copying.room(MAX_WAITING);
         if (end.aborted) break;
       }
     } catch (error) {
@@ -78,7 +82,7 @@ export class Sync {
     } finally {
       await Promise.all(open);
     }
-    if (!end.aborted) await this.#images(this.#last, end);
+    if (!end.aborted) await this.#copying.all(this.#last);
     if (signal.aborted) return 'interrupted';
     return this.#givenUp.signal.aborted ? 'gave-up' : 'done';
   }
@@ -97,15 +101,15 @@ export class Sync {
         throw new CopyError(`${source.name} has no such repository, or no tag in it that is wanted`);
       const surplus = compared.tags.filter(({ state, tag }) => state === 'surplus' && isWanted(tag)).length;
       tell({ kind: 'compared', repository, same: main.filter(({ state }) => state === 'same').length, surplus });
-      await this.#tags(repository, main, signal);
+      await this.#tags(repository, main);
       const others = known.filter(({ tag }) => !isWanted(tag));
-      await this.#tags(repository, await this.#companions(repository, main, others, signal), signal);
+      await this.#tags(repository, await this.#companions(repository, main, others, signal));
     } catch (error) {
       if (!signal.aborted) this.#fail(repository, undefined, reasonOf(error));
     }
   }
 
-  async #tags(repository: RepositoryPair, tags: readonly ComparedTag[], signal: AbortSignal): Promise<void> {
+  async #tags(repository: RepositoryPair, tags: readonly ComparedTag[]): Promise<void> {
     const { tell, copy, existing, isLast = () => false } = this.#options;
     const images = tags.flatMap(({ tag, state }): SyncImage[] =>
       state === 'missing' || state === 'differs' ? [{ repository, tag, state }] : [],
@@ -115,14 +119,7 @@ export class Sync {
     if (copy === undefined) return;
     const wanted = images.filter((image) => !stays(image));
     this.#last.push(...wanted.filter(isLast));
-    await this.#images(
-      wanted.filter((image) => !isLast(image)),
-      signal,
-    );
-  }
-
-  async #images(images: readonly SyncImage[], signal: AbortSignal): Promise<void> {
-    await Promise.all(images.map((image) => this.#copying.add(() => this.#image(image, signal))));
+    await this.#copying.all(wanted.filter((image) => !isLast(image)));
   }
 
   /** Of tags that nobody asked for: those about what is on the target by now, or would be. */

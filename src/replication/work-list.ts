@@ -1,0 +1,60 @@
+interface Batch<T> {
+  items: readonly T[];
+  /** Of the item that is next. */
+  at: number;
+  /** Items that are not done. */
+  left: number;
+  resolve: () => void;
+}
+
+/** Work that waits for its turn, by the thousands: what waits is the items alone, where a queue of functions takes some kilobytes for each. */
+export class WorkList<T> {
+  readonly #atOnce: number;
+  readonly #work: (item: T) => Promise<void>;
+  readonly #batches: Batch<T>[] = [];
+  #running = 0;
+  #waiting = 0;
+  #room: (() => void)[] = [];
+
+  /** @param work never rejects */
+  constructor(atOnce: number, work: (item: T) => Promise<void>) {
+    this.#atOnce = atOnce;
+    this.#work = work;
+  }
+
+  /** In turn. Resolves when all of them are done. */
+  async all(items: readonly T[]): Promise<void> {
+    if (items.length === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#batches.push({ items, at: 0, left: items.length, resolve });
+    this.#waiting += items.length;
+    this.#go();
+    await promise;
+  }
+
+  /** Resolves once fewer than so many wait. */
+  async room(most: number): Promise<void> {
+    while (this.#waiting >= most) await new Promise<void>((resolve) => this.#room.push(resolve));
+  }
+
+  #go(): void {
+    while (this.#running < this.#atOnce) {
+      const batch = this.#batches[0];
+      if (!batch) return;
+      const item = batch.items[batch.at] as T;
+      batch.at += 1;
+      if (batch.at === batch.items.length) this.#batches.shift();
+      this.#waiting -= 1;
+      this.#running += 1;
+      void this.#work(item).then(() => this.#done(batch));
+    }
+  }
+
+  #done(batch: Batch<T>): void {
+    this.#running -= 1;
+    batch.left -= 1;
+    if (batch.left === 0) batch.resolve();
+    for (const look of this.#room.splice(0)) look();
+    this.#go();
+  }
+}
