@@ -102,8 +102,7 @@ export class PulledDigests {
     return [...pulls.within(WINDOW_MS)].filter(({ registry, repository, reference }) => {
       if (!reference.includes(':') || findRoute(routes, registry, repository) !== on.route) return false;
       const known = this.#known.peek(`${repository}\n${reference}`);
-      const settled = known?.state === 'covered' || known?.state === 'gone';
-      return !settled || this.#now() - known.at > AGAIN_MS;
+      return known?.state !== 'covered' || this.#now() - known.at > AGAIN_MS;
     });
   }
 

@@ -1,9 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
 import { type Route, toUpstream } from '../failover/rewrite.ts';
-import type { UpstreamView } from '../failover/view.ts';
+import type { CanaryState, UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './comparison.ts';
+import { CopyError } from './copy-error.ts';
 import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
 import type { CopyTask } from './copy-task.ts';
 import { Coverage, type TagCoverage } from './coverage.ts';
@@ -20,6 +21,8 @@ export interface RouteReplicationOptions {
   config: Config['replication'];
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
+  /** Whether the upstream sees its storage now. */
+  confirmCanary: (upstream: string) => Promise<CanaryState>;
   ledger: Ledger;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
@@ -159,6 +162,9 @@ export class RouteReplication {
       },
       signal,
     );
+    // A storage that was lost on the way lists less and less, and nothing fails.
+    if ((await this.#options.confirmCanary(this.on.source.upstream)) === 'failing')
+      throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
     this.#coverage.keepOnly(seen, began);
     await this.#checkDigests(source, target, signal);
     return result;

@@ -33,6 +33,7 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   const gcr = remoteRegistry(t, 'gcr', fallback.url, { limit: 20 });
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
+  const canary: { state: 'good' | 'failing' } = { state: 'good' };
   const tasks = new TaskQueue({ atOnce: 1, work: async () => {}, isPassing: () => true, onFailure: () => {} });
   const [on] = copyRoutes(routes);
   if (!on) throw new Error('nothing is copied');
@@ -41,6 +42,7 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
     config: replicationSchema.parse({}),
     registry: (name) => (name === 'harbor' ? harbor : gcr),
     view: (name) => upstream(name),
+    confirmCanary: async () => canary.state,
     ledger,
     pulls: new PulledLog(),
     tasks,
@@ -75,6 +77,18 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   t.match(view().coverage, { ratio: 0.5 });
   ledger.deleted({ upstream: 'harbor', repository: 'library/other', tag: '1' }, ledger.now());
   t.equal(view().stateOf('library/other', '1'), 'gone', 'the primary has it no more');
+
+  await fallback.faults.off('errors');
+  canary.state = 'failing';
+  await primary.faults.on('storageGone');
+  await route.reconcile(never);
+  t.match(
+    view().reconcile?.failed,
+    /harbor cannot read its canary/,
+    'an unmounted storage lists nothing, and fails nothing',
+  );
+  t.equal(view().comparedAt, comparedAt);
+  await primary.faults.off('storageGone');
 
   route.rest();
   t.match(view(), { comparedAt: undefined, coverage: { ratio: undefined, tags: 0 }, lagMs: 0 });
