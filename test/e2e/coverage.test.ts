@@ -69,7 +69,7 @@ t.test(
 
     await site.edge.configure({ ...parse(readFileSync(site.edge.configFile, 'utf8')), ...replication('always') });
     site.edge.signal('SIGHUP');
-    await until(async () => (await coverage()).status === 0, { timeout: 20_000, every: 300 });
+    await until(async () => (await coverage()).status === 0, { timeout: 60_000, every: 300 });
     await site.harbor.kill();
     for (const client of clients)
       t.equal(
