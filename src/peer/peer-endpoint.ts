@@ -6,6 +6,8 @@ import { PEER_PATH } from './peer-line.ts';
 /** A question names at most a few stores. */
 const MAX_QUESTION = 8192;
 
+const STRANGER = new OciError('DENIED', 'only the other edges of this site may ask here');
+
 /** Whether another node asks. */
 export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
   return method === 'POST' && url === PEER_PATH;
@@ -26,14 +28,15 @@ export async function answerPeer(
     if (expectsContinue) response.writeContinue();
     const text = await textOf(request);
     const answered = text === undefined ? undefined : await answer(text);
-    if (answered === undefined) refuse(response);
+    if (answered === undefined) refuse(response, STRANGER);
     else
       response
         .writeHead(200, { 'content-type': 'application/jose', 'content-length': String(answered.length) })
         .end(answered);
-  } catch {
+  } catch (error) {
+    if (error instanceof OciError) refuse(response, error);
     // Who asked is gone, or this is a fault that it has no use for; it asks again.
-    response.destroy();
+    else response.destroy();
   }
 }
 
@@ -46,8 +49,7 @@ async function textOf(request: IncomingMessage): Promise<string | undefined> {
   return text;
 }
 
-function refuse(response: ServerResponse): void {
-  const error = new OciError('DENIED', 'only the other edges of this site may ask here');
+function refuse(response: ServerResponse, error: OciError): void {
   const body = error.body();
   // What is left of an overlong question is not read.
   response.shouldKeepAlive = false;
@@ -55,6 +57,7 @@ function refuse(response: ServerResponse): void {
     .writeHead(error.status, {
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
+      ...error.headers,
     })
     .end(body);
   // Over HTTP/2 the stream would stay open for it; a reset at once would overtake the reply (RFC 9113 section 8.1).

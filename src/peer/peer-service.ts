@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { OciError } from '../oci/error.ts';
 import type { PeerBox } from './peer-box.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { SharedStore } from './shared-store.ts';
@@ -33,9 +34,13 @@ export class PeerService {
     this.#now = options.now ?? Date.now;
   }
 
-  /** @returns the sealed answer; undefined: this was not asked by a node of this site, or too much was */
+  /**
+   * @returns the sealed answer; undefined: this was not asked by a node of this site
+   * @throws OciError UNAVAILABLE: too much is asked at once
+   */
   async answer(text: string): Promise<string | undefined> {
-    if (this.#busy >= MAX_AT_ONCE) return undefined;
+    if (this.#busy >= MAX_AT_ONCE)
+      throw new OciError('UNAVAILABLE', 'too many edges ask at once; ask again', { retryAfter: 1 });
     this.#busy += 1;
     try {
       const box = this.#options.box();

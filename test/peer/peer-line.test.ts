@@ -12,7 +12,8 @@ async function node(t: Test): Promise<{ address: string; names: unknown[] }> {
   const server = https.createServer(await makeCertificate({ names: ['quite.another'], authority: true }));
   server.on('request', (request, response) => {
     names.push([Reflect.get(request.socket, 'servername'), request.headers.host]);
-    request.pipe(response);
+    if (request.url === '/_breakwater/peer' && request.headers.host === 'busy.test') response.writeHead(503).end();
+    else request.pipe(response);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => server.close());
@@ -28,4 +29,11 @@ t.test('asks by the name of the edge, also where that is an address', async (t) 
   }
   t.same(names[0], ['cr.example.io', 'cr.example.io']);
   t.same(names[1], [false, '192.0.2.1']);
+});
+
+t.test('one that has too much to do is no stranger', async (t) => {
+  const { address } = await node(t);
+  const line = new PeerLine({ address, hostname: 'busy.test', resolver: new Resolver() });
+  t.teardown(() => line.close());
+  await t.rejects(line.ask('x'), { reason: 'saturated', message: 'it has too much to do' });
 });
