@@ -9,6 +9,8 @@ import { benchBlobs } from './parts/blobs.ts';
 import { benchHerd } from './parts/herd.ts';
 import { benchManifests } from './parts/manifests.ts';
 import { benchMemory } from './parts/memory.ts';
+import { benchPushLag } from './parts/push-lag.ts';
+import { benchReplication } from './parts/replication.ts';
 import { benchTokens } from './parts/tokens.ts';
 import { describeMachine } from './report/machine.ts';
 import { record } from './report/results.ts';
@@ -23,6 +25,8 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   manifests: benchManifests,
   herd: benchHerd,
   tokens: benchTokens,
+  replication: benchReplication,
+  'push-lag': benchPushLag,
   outages: benchOutages,
   middle: benchMiddle,
 };

@@ -1,4 +1,14 @@
-export const PARTS = ['blobs', 'memory', 'manifests', 'herd', 'tokens', 'outages', 'middle'] as const;
+export const PARTS = [
+  'blobs',
+  'memory',
+  'manifests',
+  'herd',
+  'tokens',
+  'replication',
+  'push-lag',
+  'outages',
+  'middle',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What can be run by itself. */
@@ -8,6 +18,8 @@ export const ITEMS: Record<Part, readonly string[]> = {
   manifests: ['tag', 'digest'],
   herd: ['tag', 'digest'],
   tokens: ['check', 'service'],
+  replication: ['copy', 'compare'],
+  'push-lag': ['image'],
   outages: [
     'killed',
     'frozen',

@@ -60,8 +60,8 @@ export class RegistryRequests {
       const answer = await this.#connection.send({ ...call, signal: soon });
       const { status } = answer;
       const body = await readBody(answer.body, status === 200 ? max : MAX_ERROR);
-      const failure = this.failure(answer, `fails ${path.split('?')[0]}`);
-      if (failure.passing) throw failure;
+      const failure = status >= 400 ? this.failure(answer, `fails ${path.split('?')[0]}`) : undefined;
+      if (failure?.passing) throw failure;
       return { status, headers: answer.headers, body };
     });
   }

@@ -18,6 +18,7 @@ export class UploadWatch {
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
   #handed = 0;
+  #reading = false;
 
   constructor(signal: AbortSignal, { answerMs, idleMs = IDLE_MS }: UploadWatchOptions) {
     this.#link = new AbortLink(signal);
@@ -39,12 +40,14 @@ export class UploadWatch {
   /** The same pieces, with an eye on how long each is waited for to be taken. */
   async *over(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     clearTimeout(this.#timer);
+    this.#reading = true;
     for await (const piece of body) {
       this.#start(this.#idleMs);
       this.#handed += piece.length;
       yield piece;
       clearTimeout(this.#timer);
     }
+    this.#reading = false;
     this.#start(this.#answerMs);
   }
 
@@ -53,7 +56,7 @@ export class UploadWatch {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#link.end();
-    this.#link.abort(new UpstreamError('reset', 'the upload is over'));
+    if (this.#reading) this.#link.abort(new UpstreamError('reset', 'the upload is over'));
   }
 
   #start(ms: number): void {

@@ -41,6 +41,8 @@ export interface ImageSetOptions {
   images: number;
   /** Bytes of each layer. Default 40,000. */
   layerBytes?: number;
+  /** With a cache of BuildKit's, which skopeo cannot copy. Default: true. */
+  buildCache?: boolean;
   /** Repositories that the images are spread over. Default 8. */
   repositories?: number;
 }
@@ -53,28 +55,31 @@ export interface SetImage {
 }
 
 /**
- * Images as a company has them, put into a registry by hand: most share three of their five layers with others, every fifth is an index
- * of three platforms, every fourth in Docker's formats, every sixth has a layer in zstd; every tenth has a signature as cosign puts it;
- * and there is a helm chart, and a cache of BuildKit's. The same options make the same images.
+ * Images as a company has them, put into a registry by hand: those of a repository are versions of one program, which share three layers
+ * of it and three of one of five bases, and have two of their own. Every fifth is an index of three platforms, every fourth in Docker's
+ * formats, every sixth has a layer in zstd; every tenth has a signature as cosign puts it; and there is a helm chart, and a cache of
+ * BuildKit's. The same options make the same images.
  */
 export async function putImageSet(
   url: string,
-  { images, layerBytes = 40_000, repositories = 8 }: ImageSetOptions,
+  { images, layerBytes = 40_000, repositories = 8, buildCache = true }: ImageSetOptions,
 ): Promise<SetImage[]> {
   const one = async (number: number): Promise<SetImage[]> => {
-    const repository = `team${number % 3}/app${number % repositories}`;
+    const app = number % repositories;
+    const repository = `team${app % 3}/app${app}`;
     const hand = new Hand(url, repository);
-    const image = { repository, tag: `v${number}`, digest: await hand.image(number, layerBytes, `v${number}`) };
+    const image = { repository, tag: `v${number}`, digest: await hand.image(number, app, layerBytes) };
     if (number % 10 !== 0) return [image];
     const tag = `${image.digest.replace(':', '-')}.sig`;
     return [image, { repository, tag, digest: await hand.signature(image.digest, tag) }];
   };
   const queue = new PQueue({ concurrency: AT_ONCE });
   const put = (await Promise.all(Array.from({ length: images }, (_, number) => queue.add(() => one(number))))).flat();
-  const charts = new Hand(url, 'charts/app');
-  put.push({ repository: 'charts/app', tag: '1.0.0', digest: await charts.chart() });
-  const cache = new Hand(url, 'cache/app');
-  put.push({ repository: 'cache/app', tag: 'buildcache', digest: await cache.buildCache(layerBytes) });
+  const charts = new Hand(url, 'charts/chart');
+  put.push({ repository: 'charts/chart', tag: '1.0.0', digest: await charts.chart() });
+  if (!buildCache) return put;
+  const cache = new Hand(url, 'cache/cache');
+  put.push({ repository: 'cache/cache', tag: 'buildcache', digest: await cache.buildCache(layerBytes) });
   return put;
 }
 
@@ -88,20 +93,32 @@ class Hand {
     this.#repository = repository;
   }
 
-  async image(number: number, layerBytes: number, tag: string): Promise<string> {
+  /** @param app number of the program that it is a version of */
+  async image(number: number, app: number, layerBytes: number): Promise<string> {
     const words = WORDS[number % 4 === 3 ? 'docker' : 'oci'];
-    if (number % 5 !== 4) return (await this.#platform(words, number, 'amd64', layerBytes, tag)).digest;
+    const version = { number, app, layerBytes };
+    if (number % 5 !== 4) return (await this.#platform(words, 'amd64', version, `v${number}`)).digest;
     const manifests: Descriptor[] = [];
     for (const architecture of ['amd64', 'arm64', 's390x']) {
-      const one = await this.#platform(words, number, architecture, layerBytes);
+      const one = await this.#platform(words, architecture, version);
       manifests.push({ ...one, platform: { os: 'linux', architecture } });
     }
-    return (await this.#manifest(words.index, { manifests }, tag)).digest;
+    return (await this.#manifest(words.index, { manifests }, `v${number}`)).digest;
   }
 
-  async #platform(words: Words, number: number, architecture: string, layerBytes: number, tag?: string) {
-    const base = `base ${number % 5} ${architecture}`;
-    const names = [`${base} 1`, `${base} 2`, `${base} 3`, `own ${number} ${architecture}`, `and ${number}`];
+  async #platform(
+    words: Words,
+    architecture: string,
+    { number, app, layerBytes }: { number: number; app: number; layerBytes: number },
+    tag?: string,
+  ): Promise<Descriptor> {
+    const three = (name: string) => [1, 2, 3].map((layer) => `${name} ${architecture} ${layer}`);
+    const names = [
+      ...three(`base ${app % 5}`),
+      ...three(`app ${app}`),
+      `own ${number} ${architecture}`,
+      `own ${number}`,
+    ];
     const layers: Descriptor[] = [];
     for (const name of names)
       layers.push(await this.#blob(words.layer, gzipSync(noise(name, layerBytes), { level: 1 })));
@@ -109,12 +126,7 @@ class Hand {
       layers.push(await this.#blob(`${OCI}.layer.v1.tar+zstd`, zstdCompressSync(noise(`zstd ${number}`, layerBytes))));
     // An empty layer, as Docker once made them.
     if (number % 7 === 0) layers.push(await this.#blob(words.layer, Buffer.alloc(0)));
-    const about = {
-      architecture,
-      os: 'linux',
-      rootfs: { type: 'layers', diff_ids: [] },
-      history: [{ created_by: base }],
-    };
+    const about = { architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, history: [] };
     const config = await this.#blob(words.config, Buffer.from(JSON.stringify({ ...about, number })));
     // Indented, as some tools write them: whoever encodes it anew changes its digest.
     return this.#manifest(words.manifest, { config, layers }, tag, number % 2 === 0 ? 3 : undefined);
