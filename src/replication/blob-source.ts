@@ -6,6 +6,7 @@ import { AbortLink } from './abort-link.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { CopyError } from './copy-error.ts';
 import { algorithmOf } from './digest-algorithm.ts';
+import { Patience } from './patience.ts';
 import { saidBy } from './registry-answer.ts';
 import { pullOf, type RemoteRegistry } from './remote-registry.ts';
 
@@ -102,8 +103,11 @@ export class BlobSource {
 
   /** What one answer brings of it: no more than is wanted, perhaps less. */
   async *#read(from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const { patience } = this.#options.registry;
-    const { answer, early, link } = await patience.with(signal, () => this.#open(from, to, new AbortLink(signal)));
+    const opened = this.#options.registry.patience.with(signal, () => this.#open(from, to, new AbortLink(signal)));
+    // It has been tried for long enough, or another try would meet the same: no break to go on from.
+    const { answer, early, link } = await opened.catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : this.#notGiven(error);
+    });
     let [skip, left] = [early, to - from];
     try {
       // One that is read to its end leaves its connection for the next; of one that goes on no more is read.
@@ -119,6 +123,12 @@ export class BlobSource {
     } finally {
       link.end();
     }
+  }
+
+  #notGiven(cause: unknown): unknown {
+    if (!(cause instanceof UpstreamError)) return cause;
+    const what = `${this.#options.registry.name} does not give ${this.#name()}: ${cause.message}`;
+    return new CopyError(what, { passing: Patience.mayPass(cause), cause });
   }
 
   /** Hashes what was not hashed before. */

@@ -18,6 +18,9 @@ const LIMIT_MS = 180_000;
 const PAUSE_MS = 250;
 const LONGEST_MS = 15_000;
 
+/** What another try would meet again. */
+const FINAL = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);
+
 /** Tries what one registry fails for the moment again, and leaves the registry alone for as long as it asks (RFC 9110 Retry-After). */
 export class Patience {
   readonly #limit: number;
@@ -39,6 +42,12 @@ export class Patience {
     // Not the time of day: set back by an hour it would let the registry rest for one more.
     this.#now = options.now ?? (() => performance.now());
     this.#wait = options.wait ?? ((ms, signal) => wait(ms, undefined, { signal, ref: false }));
+  }
+
+  /** Whether another try may go better. */
+  static mayPass(error: unknown): boolean {
+    if (error instanceof CopyError) return error.passing;
+    return error instanceof UpstreamError && !FINAL.has(error.reason);
   }
 
   /** Milliseconds for which the registry is still left alone. */
@@ -75,7 +84,7 @@ export class Patience {
         return done;
       } catch (error) {
         signal.throwIfAborted();
-        if (!isPassing(error)) {
+        if (!Patience.mayPass(error)) {
           // A refusal is an answer.
           if (error instanceof CopyError) this.#failing = undefined;
           throw error;
@@ -109,11 +118,3 @@ export class Patience {
     while (this.resting > 0) await this.#wait(this.resting + this.#pause * this.#random(), signal);
   }
 }
-
-function isPassing(error: unknown): boolean {
-  if (error instanceof CopyError) return error.passing;
-  return error instanceof UpstreamError && !FINAL.has(error.reason);
-}
-
-/** What another try would meet again. */
-const FINAL = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);

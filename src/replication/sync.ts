@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
-import { UpstreamError } from '../upstream/upstream-error.ts';
 import { companionOf } from './companion.ts';
 import { type ComparedTag, Comparison, type RepositoryPair } from './comparison.ts';
 import { CopyError } from './copy-error.ts';
 import type { CopyResult } from './copy-job.ts';
 import type { ImageCopy } from './image-copy.ts';
+import { Patience } from './patience.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';
 import { WorkList } from './work-list.ts';
@@ -164,7 +164,7 @@ export class Sync {
     } catch (error) {
       if (signal.aborted) return;
       this.#fail(repository, image, reasonOf(error));
-      this.#failedInARow = mayPass(error) ? this.#failedInARow + 1 : 0;
+      this.#failedInARow = Patience.mayPass(error) ? this.#failedInARow + 1 : 0;
       if (this.#failedInARow >= MAX_IN_A_ROW) this.#givenUp.abort();
     }
   }
@@ -209,10 +209,6 @@ function sumOf(one: CopyResult, other: CopyResult): CopyResult {
     there: one.blobs.there,
   };
   return { ...other, blobs, manifests: one.manifests + other.manifests, bytes: one.bytes + other.bytes };
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof CopyError ? error.passing : error instanceof UpstreamError;
 }
 
 function reasonOf(error: unknown): string {

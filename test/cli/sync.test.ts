@@ -81,7 +81,7 @@ t.test('from URL to URL: dry, real, and nothing left', async (t) => {
   t.equal(to.writes, 0);
   const real = await sync(from.url, to.url);
   t.match(real, { status: 0, stdout: /^copied {6}b\/c:2 \(/m });
-  t.match(real.stdout, /images: 0 were the same, 6 copied \(.*; 2 blobs sent, 4 mounted\)\n$/);
+  t.match(real.stdout, /images: 0 were the same, 6 copied\n.* in .*; 2 blobs sent, 4 mounted\n$/);
   t.strictSame(names(to), names(from));
   t.match(await sync(from.url, to.url, '--dry-run'), { status: 0, stdout: /6 were the same, 0 would be copied\n$/ });
 });
@@ -120,7 +120,7 @@ t.test('what fails is listed at the end, with why', async (t) => {
   t.equal(status, 1);
   t.match(
     stdout,
-    /1 copied .*, 1 failed\nnot copied:\n {2}b:1: 127\.0\.0\.1:\d+ has wrong bytes in the blob sha256:.*\n$/,
+    /1 copied, 1 failed\n.*\nnot copied:\n {2}b:1: 127\.0\.0\.1:\d+ has wrong bytes in the blob sha256:.*\n$/,
   );
 });
 
@@ -138,7 +138,7 @@ t.test('between upstreams by their routes, with the canary as the last', async (
 
   const newer = harbor.seed('library/app', '1', { blobs: [2000] });
   const kept = await sync('gcr', 'harbor', '--config', config);
-  t.match(kept, { status: 0, stdout: /1 kept as they are on harbor\n.*--replace/ });
+  t.match(kept, { status: 0, stdout: /1 kept as they are on harbor\ntags .*--replace/ });
   t.equal(harbor.store.repository('library/app').tags.get('1'), newer.digest, 'a push is not taken back');
   t.match(await sync('harbor', 'gcr', '--config', config), {
     status: 0,
@@ -188,6 +188,26 @@ t.test('a Harbor by its URL, whose catalog is for administrators', async (t) => 
   const login = ['--from-user', user.username, '--from-password-file', passwordFile];
   t.match(await sync(harbor.url, to.url, ...login), { status: 0, stdout: /2 copied/ });
   t.match(await sync(harbor.url, to.url), { status: 2, stderr: /does not list its repositories/ });
+});
+
+t.test('hosts that neither the registry nor the command line names', async (t) => {
+  const user = { username: 'ann', password: 'x' };
+  const storage = await startLabRegistry();
+  t.teardown(() => storage.close());
+  const elsewhere = `http://localhost:${storage.port}`;
+  const [from, to] = await registries(t, { downloads: 'redirect', redirectTo: elsewhere });
+  const { blobDigests, configDigest } = from.seed('a', '1', { blobs: [10] });
+  t.equal(blobDigests.length, 1, configDigest);
+  t.match(await sync(from.url, to.url), { status: 1, stdout: /localhost.*--from-redirect-host/s });
+  const auth = { scheme: 'bearer', users: [user], realm: `${elsewhere}/token` } as const;
+  const [closed] = await registries(t, { auth: { ...auth, users: [user] } });
+  const passwordFile = join(temporaryFolder(t), 'password');
+  writeFileSync(passwordFile, 'x');
+  const login = ['--to-user', 'ann', '--to-password-file', passwordFile];
+  t.match(await sync(from.url, closed.url, ...login), {
+    status: 1,
+    stderr: /localhost, which --to-realm-host does not name/,
+  });
 });
 
 t.test('prefixes, names and filters', async (t) => {

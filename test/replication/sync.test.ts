@@ -168,6 +168,17 @@ t.test('a tag that is listed and cannot be had is missing', async (t) => {
   t.strictSame(kinds(synced, 'copied'), ['2']);
 });
 
+t.test('storage that may not be read is no break-off that is tried again', async (t) => {
+  const { primary, sync } = await start(t, { downloads: 'redirect', redirectTo: 'http://localhost:1' });
+  made(primary, 'app', '1');
+  const synced = await sync(['app']);
+  t.match(
+    synced.events.filter(({ kind }) => kind === 'failed'),
+    [{ reason: /harbor does not give the blob sha256:.*: redirects\.hosts does not name localhost/ }],
+  );
+  t.ok(primary.requests.filter(({ kind }) => kind === 'blob').length <= 3, 'each blob was asked for once');
+});
+
 t.test('what tells that all is there comes when all is there', async (t) => {
   const { primary, fallback, sync } = await start(t);
   for (const name of ['a', 'b', 'c']) for (const tag of ['1', '2']) made(primary, name, tag);

@@ -3,6 +3,7 @@ import { ownRegistry } from '../../replication/own-registry.ts';
 import { RemoteRegistry } from '../../replication/remote-registry.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/network.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { UsageError } from '../config-path.ts';
 import { firstContact } from './first-contact.ts';
 import { isHarbor } from './is-harbor.ts';
@@ -63,7 +64,7 @@ function ofUpstream({ which, options, loaded, network, opened }: OpenOptions, na
 }
 
 async function openUrl(
-  { side, options, network, opened }: OpenOptions,
+  { which, side, options, network, opened }: OpenOptions,
   { config, secrets }: UrlSettings,
   url: string,
   signal: AbortSignal,
@@ -74,7 +75,11 @@ async function openUrl(
     return connection;
   };
   const connection = connect(config);
-  await firstContact(sideName(side), connection, signal);
+  await firstContact(sideName(side), connection, signal).catch((error: unknown) => {
+    // There is no configuration whose key it could be.
+    if (!(error instanceof UpstreamError) || !error.message.includes('realmHosts')) throw error;
+    throw new UpstreamError(error.reason, error.message.replace('realmHosts', `--${which}-realm-host`));
+  });
   // To nobody in particular Harbor lists what is public, as if it were all.
   const more = options.user !== undefined && (await isHarbor(connection, signal));
   const probe = { ...config.probe, kind: 'harbor' as const };

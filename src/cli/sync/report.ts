@@ -36,18 +36,24 @@ export function eventLine(event: SyncEvent, dryRun: boolean): string | undefined
 
 /** What it came to, with what could not be copied and why. */
 export function reportText(tally: SyncTally, report: SyncReport): string {
-  const { from, to, dryRun, ms } = report;
-  const { uploaded, mounted } = tally.blobs;
-  const copied = `${tally.copied.toLocaleString('en')} copied (${bytesText(tally.uploaded)} in ${secondsText(ms)}; ${countText(uploaded, 'blob')} sent, ${mounted.toLocaleString('en')} mounted)`;
+  const { from, to, dryRun } = report;
+  const some = (count: number, what: string) => (count > 0 ? [`${count.toLocaleString('en')} ${what}`] : []);
   const parts = [
     `${tally.same.toLocaleString('en')} were the same`,
-    dryRun ? `${tally.planned.toLocaleString('en')} would be copied` : copied,
-    ...(tally.kept > 0 ? [`${tally.kept.toLocaleString('en')} kept as they are on ${to}`] : []),
-    ...(tally.surplus > 0 ? [`${tally.surplus.toLocaleString('en')} only on ${to}`] : []),
-    ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
+    dryRun ? `${tally.planned.toLocaleString('en')} would be copied` : `${tally.copied.toLocaleString('en')} copied`,
+    ...some(tally.kept, `kept as they are on ${to}`),
+    ...some(tally.surplus, `only on ${to}`),
+    ...some(tally.failed, 'failed'),
   ];
   const all = `${from} -> ${to}: ${countText(tally.repositories, 'repository', 'repositories')}, images: ${parts.join(', ')}`;
-  return `${[all, ...failureLines(tally), ...verdictLines(tally, report), ...report.notes].join('\n')}\n`;
+  const lines = [all, ...amountLines(tally, report), ...failureLines(tally), ...verdictLines(tally, report)];
+  return `${[...lines, ...report.notes].join('\n')}\n`;
+}
+
+function amountLines({ copied, uploaded, blobs }: SyncTally, { ms }: SyncReport): string[] {
+  if (copied === 0) return [];
+  const rate = `${bytesText(uploaded)} in ${secondsText(ms)}, ${bytesText((uploaded / ms) * 1000)}/s`;
+  return [`${rate}; ${countText(blobs.uploaded, 'blob')} sent, ${blobs.mounted.toLocaleString('en')} mounted`];
 }
 
 /** Whether all that was asked for is on the other side. */
@@ -66,7 +72,7 @@ function failureLines({ failures, failed }: SyncTally): string[] {
   return [
     'not copied:',
     ...shown,
-    ...(more > 0 ? [`  and ${more.toLocaleString('en')} more (all but the first 1,000 only in the lines above)`] : []),
+    ...(more > 0 ? [`  and ${more.toLocaleString('en')} more, in the lines above`] : []),
   ];
 }
 

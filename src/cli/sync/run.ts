@@ -43,7 +43,7 @@ export class SyncRun {
     const screen = new SyncScreen(this.#tally);
     const end = await this.#sync(screen).finally(() => screen.end());
     const ms = performance.now() - began;
-    const report = { from, to, dryRun, end, ms, notes: end === 'done' && !dryRun ? await this.#notes() : [] };
+    const report = { from, to, dryRun, end, ms, notes: await this.#notes(end) };
     if (this.#document) this.#document.end(this.#tally, report);
     else process.stdout.write(reportText(this.#tally, report));
     return isComplete(this.#tally, report);
@@ -96,7 +96,18 @@ export class SyncRun {
     this.#tally.fail(reason);
   }
 
-  async #notes(): Promise<string[]> {
+  async #notes(end: SyncReport['end']): Promise<string[]> {
+    const { from, dryRun } = this.#options;
+    const redirected = this.#tally.failures.some(({ reason }) => reason.includes('redirects.hosts'));
+    return [
+      ...(redirected && /^https?:/i.test(from)
+        ? ['storage that FROM redirects to is named by --from-redirect-host']
+        : []),
+      ...(end === 'done' && !dryRun ? await this.#canaryNotes() : []),
+    ];
+  }
+
+  async #canaryNotes(): Promise<string[]> {
     const { target, plan, signal } = this.#options;
     try {
       return (await plan.canary?.lack(target, signal)) ?? [];
