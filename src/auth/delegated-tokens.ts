@@ -39,6 +39,8 @@ interface Given extends Wanted {
   actions: string[];
   /** The authority does not show it, and did not say either that the user may pull it. */
   unseen?: boolean;
+  /** The authority let the user pull it before, and does not show it now. */
+  faded?: boolean;
 }
 
 /** What a token opens the authority with. */
@@ -125,7 +127,7 @@ export class DelegatedTokens implements Tokens {
       const unseen = undecided.includes(name) && recalled === 0 && may.includes('push');
       const pulls = recalled > 0 || unseen;
       const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (pulls && action === 'pull'));
-      return actions.length > 0 ? [{ ...one, actions, unseen }] : [];
+      return actions.length > 0 ? [{ ...one, actions, unseen, faded: recalled > 0 }] : [];
     });
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
@@ -174,6 +176,7 @@ export class DelegatedTokens implements Tokens {
       upstream: authorization,
       ...(unasked ? { unasked } : {}),
       unseen: access.flatMap(({ place, unseen }) => (unseen ? [place.key] : [])),
+      faded: access.flatMap(({ place, faded }) => (faded ? [place.key] : [])),
       upstreams: access.flatMap(({ place, onAuthority }) => {
         const own = others[onAuthority.name];
         return own === undefined ? [] : [[place.key, own] as const];

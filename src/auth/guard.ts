@@ -18,14 +18,15 @@ export type Need = { deeds: readonly Deed[] } | 'named';
 /**
  * `upstream`: the user's own Authorization for the authority. `pushing`: its token is good for a push to the same repository, so that what
  * is read with it may decide what is pushed. `unasked`: its token would be, if the authority could have been asked. `confined`: what it
- * reads may come from the authority only, which may be hiding it from this user.
+ * reads may come from the authority only, which may be hiding it from this user. `faded`: it was shown before, so that the authority
+ * has the last word as long as it is well.
  */
 export type Permit =
-  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true; confined?: true }
+  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true; confined?: true; faded?: true }
   | { refused: 'no-token' | 'invalid_token' }
   | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
 
-type Marks = Pick<Exclude<Permit, { refused: unknown }>, 'pushing' | 'unasked' | 'confined'>;
+type Marks = Pick<Exclude<Permit, { refused: unknown }>, 'pushing' | 'unasked' | 'confined' | 'faded'>;
 
 /** What is asked at each request, whatever the token says. */
 export interface Standing {
@@ -89,12 +90,13 @@ function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string |
 }
 
 /** @param open to who has no token, too */
-function marksOf({ access, unasked, unseen = [] }: Claims, deeds: readonly Deed[], open: boolean): Marks {
+function marksOf({ access, unasked, unseen = [], faded = [] }: Claims, deeds: readonly Deed[], open: boolean): Marks {
   const confined = !open && deeds.some(({ place }) => unseen.includes(place.key));
   const pushing = deeds.some((deed) => covers(access, pushOf(deed)));
   return {
     ...(pushing ? { pushing } : unasked ? { unasked } : {}),
     ...(confined ? { confined } : {}),
+    ...(!open && deeds.some(({ place }) => faded.includes(place.key)) ? { faded: true } : {}),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Claims {
   upstreams?: readonly (readonly [string, string])[];
   /** Keys of places that the authority does not show, and that may be read only there: the user is about to push to them. */
   unseen?: readonly string[];
+  /** Keys of places that the authority let the user pull before and does not show now. */
+  faded?: readonly string[];
   /** A push was asked for too, and the authority could not be asked about it. */
   unasked?: true;
   /** Of a refresh token: what the authority is asked with. */
@@ -59,7 +61,7 @@ export class TokenBox {
   async seal(claims: Claims): Promise<string> {
     const key = this.#keys.current;
     const { use, user, service, access, issued, expires, basis, upstream, upstreams = [], unasked, secret } = claims;
-    const { unseen = [] } = claims;
+    const { unseen = [], faded = [] } = claims;
     const content = {
       use,
       aud: service,
@@ -71,6 +73,7 @@ export class TokenBox {
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreams.length === 0 ? {} : { upstreams }),
       ...(unseen.length === 0 ? {} : { unseen }),
+      ...(faded.length === 0 ? {} : { faded }),
       ...(unasked ? { unasked } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
@@ -119,7 +122,7 @@ export class TokenBox {
 
 /** Only the edge itself can have made it; this is for what another version of it made. */
 function claimsOf(content: Record<string, unknown>): Claims | undefined {
-  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unseen, unasked, secret } = content;
+  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unseen, faded, unasked, secret } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;
@@ -136,6 +139,7 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     ...(typeof upstream === 'string' ? { upstream } : {}),
     ...(Array.isArray(upstreams) ? { upstreams } : {}),
     ...(Array.isArray(unseen) ? { unseen } : {}),
+    ...(Array.isArray(faded) ? { faded } : {}),
     ...(unasked === true ? { unasked } : {}),
     ...(typeof secret === 'string' ? { secret } : {}),
   };

@@ -35,6 +35,7 @@ export async function authorize(
   exchange.pushing = permit.pushing === true;
   exchange.unasked = permit.unasked === true;
   exchange.confined = permit.confined === true;
+  exchange.faded = permit.faded === true;
   if (permit.user !== undefined) exchange.notes.user = permit.user;
 }
 

@@ -27,6 +27,8 @@ export class Exchange {
   unasked = false;
   /** What it reads may come only from the upstream that decides, which may be hiding it. */
   confined = false;
+  /** The upstream that decides has let it read this before, and may be hiding it now. */
+  faded = false;
   /** Who it is, where the edge asks; undefined: nobody in particular. */
   user: string | undefined;
   readonly startedAt = Date.now();

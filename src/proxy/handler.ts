@@ -95,8 +95,10 @@ export class Handler {
     const { request, registry } = asked;
     if (request.kind === 'ping') return fetchPing(exchange, this.#edge, registry);
     if (request.kind === 'catalog') return this.#catalog.fetch(exchange, this.#edge, asked);
-    const route = findRoute(this.#edge.routes, registry, request.repository);
-    if (!route) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');
+    const found = findRoute(this.#edge.routes, registry, request.repository);
+    if (!found) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');
+    // What is hidden from a user by one who is well is not to be had from the next.
+    const route: Route = exchange.faded ? { ...found, onAbsent: 'stop' } : found;
     exchange.notes.route = route.prefix;
     if (isPull(request)) {
       return this.#pull(exchange, asked, request, route).catch((error: unknown) => {

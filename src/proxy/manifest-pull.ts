@@ -161,6 +161,7 @@ function keyOf(
     personal ? clientAuthorization : undefined,
     pushing,
     confined,
+    route.onAbsent,
     ...DECISIVE.map((name) => headers[name]),
   ]);
 }

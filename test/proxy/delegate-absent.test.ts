@@ -123,3 +123,20 @@ t.test('what the primary does not show is not for the fallback to show, whoever 
       );
     });
 });
+
+t.test('a primary that is well and hides what it let a user pull before has the last word', async (t) => {
+  const { site, client } = await start(t, { onAbsent: 'next' });
+  const hidden = site.fallback.seed(`${CLOUD}library/new`, '1', { blobs: [120] });
+  const blob = `/v2/library/new/blobs/${hidden.blobDigests[0]}`;
+  t.equal((await client.ask(NEW, { headers: { authorization: bearer(await login(client)) } })).status, 200);
+  const there = `${INNER}library/new`;
+  for (const digest of site.primary.store.repository(there).manifests.keys())
+    site.primary.store.removeManifest(there, digest);
+  const headers = { authorization: bearer(await login(client)) };
+  for (const path of [NEW, blob, '/v2/library/new/tags/list'])
+    t.equal((await client.ask(path, { headers })).status, 404);
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  for (const path of [NEW, blob])
+    t.equal((await client.ask(path, { headers })).status, 200, 'it may have meant its storage');
+});
