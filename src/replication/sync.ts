@@ -49,6 +49,8 @@ export class Sync {
   #failedInARow = 0;
   #failed = 0;
   readonly #last: SyncImage[] = [];
+  /** A tag that the source had at the beginning. */
+  #witness: { repository: RepositoryPair; tag: string } | undefined;
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -82,6 +84,7 @@ export class Sync {
     } finally {
       await Promise.all(open);
     }
+    if (!end.aborted) await this.#look(end);
     if (!end.aborted) await this.#copying.all(this.#last);
     if (signal.aborted) return 'interrupted';
     return this.#givenUp.signal.aborted ? 'gave-up' : 'done';
@@ -99,11 +102,27 @@ export class Sync {
       const main = known.filter(({ tag }) => isWanted(tag));
       if (named && main.length === 0)
         throw new CopyError(`${source.name} has no such repository, or no tag in it that is wanted`);
+      const [first] = main;
+      if (first) this.#witness ??= { repository, tag: first.tag };
       const surplus = compared.tags.filter(({ state, tag }) => state === 'surplus' && isWanted(tag)).length;
       tell({ kind: 'compared', repository, same: main.filter(({ state }) => state === 'same').length, surplus });
       await this.#tags(repository, main);
       const others = known.filter(({ tag }) => !isWanted(tag));
       await this.#tags(repository, await this.#companions(repository, main, others, signal));
+    } catch (error) {
+      if (!signal.aborted) this.#fail(repository, undefined, reasonOf(error));
+    }
+  }
+
+  /** A source whose storage was unmounted meanwhile has repositories without tags, as if it were empty. Never rejects. */
+  async #look(signal: AbortSignal): Promise<void> {
+    if (!this.#witness) return;
+    const { source } = this.#options;
+    const { repository, tag } = this.#witness;
+    try {
+      if ((await source.digestOf(repository.source, tag, signal)) !== undefined) return;
+      const reason = `${source.name} has lost the tag ${tag} meanwhile: if its storage is gone, it has listed less than it had`;
+      this.#fail(repository, undefined, reason);
     } catch (error) {
       if (!signal.aborted) this.#fail(repository, undefined, reasonOf(error));
     }

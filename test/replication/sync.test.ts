@@ -168,6 +168,23 @@ t.test('a tag that is listed and cannot be had is missing', async (t) => {
   t.strictSame(kinds(synced, 'copied'), ['2']);
 });
 
+t.test('a source whose storage goes away meanwhile is not taken for one that has no more', async (t) => {
+  const { primary, fallback, sync } = await start(t);
+  const names = Array.from({ length: 30 }, (_, index) => `app${index}`);
+  for (const name of names) made(primary, name, '1');
+  const isLast: SyncOptions['isLast'] = ({ repository: { source } }) => source === 'app1';
+  const lose = ({ kind }: SyncEvent) => {
+    if (kind === 'copied') void primary.faults.on('storageGone');
+  };
+  const synced = await sync(names, { tell: lose, isLast });
+  t.match(
+    synced.events.filter((event) => event.kind === 'failed' && /it has listed less than it had/.test(event.reason)),
+    [{ repository: { source: /^app/ } }],
+  );
+  t.ok(kinds(synced, 'copied').length < 30);
+  t.notOk(fallback.store.repositories.get('there/app1')?.tags.has('1'), 'nothing tells that all is there');
+});
+
 t.test('storage that may not be read is no break-off that is tried again', async (t) => {
   const { primary, sync } = await start(t, { downloads: 'redirect', redirectTo: 'http://localhost:1' });
   made(primary, 'app', '1');
