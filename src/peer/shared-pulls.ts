@@ -18,6 +18,9 @@ const entrySchema = z.tuple([
 ]);
 const entriesSchema = z.array(entrySchema);
 
+/** That something was pulled again is told so rarely, in milliseconds: what matters is the day. */
+const RENEWAL_MS = 600_000;
+
 /** What clients pulled, as nodes tell it each other: the one that copies then knows also what others served. */
 export class SharedPulls implements SharedStore {
   readonly name = 'pulls';
@@ -27,7 +30,9 @@ export class SharedPulls implements SharedStore {
   constructor(pulls: PulledLog) {
     this.#pulls = pulls;
     this.#log = new ChangeLog((key) => pulls.find(key) !== undefined);
-    pulls.onChange = (key) => this.#log.note(key);
+    pulls.onChange = (key, pulled, before) => {
+      if (isNews(pulled, before)) this.#log.note(key);
+    };
   }
 
   get head(): number {
@@ -52,6 +57,11 @@ export class SharedPulls implements SharedStore {
       })),
     );
   }
+}
+
+function isNews(pulled: Pulled, before: Pulled | undefined): boolean {
+  const round = ({ at }: Pulled) => Math.floor(at / RENEWAL_MS);
+  return before?.digest !== pulled.digest || round(before) !== round(pulled);
 }
 
 function wired({ registry, repository, reference, digest, at }: Pulled): z.input<typeof entrySchema> {

@@ -36,8 +36,8 @@ export class PulledLog {
   readonly #now: () => number;
   /** When it began to remember; epoch milliseconds. What was pulled before it knows from other nodes, if at all. */
   readonly since: number;
-  /** Told of each thing that was noted. */
-  onChange: ((key: string) => void) | undefined;
+  /** Told of each thing that was noted, with what was known of it before. */
+  onChange: ((key: string, pulled: Pulled, before: Pulled | undefined) => void) | undefined;
 
   constructor({ max = MAX_THINGS, now = Date.now }: PulledLogOptions = {}) {
     this.#things = new LRUCache({ max });
@@ -55,8 +55,9 @@ export class PulledLog {
     const known = this.#things.peek(key);
     const at = this.#now();
     if (known && known.digest === pulled.digest && Math.abs(at - known.at) < RENEWAL_MS) return;
-    this.#things.set(key, { ...pulled, at });
-    this.onChange?.(key);
+    const noted = { ...pulled, at };
+    this.#things.set(key, noted);
+    this.onChange?.(key, noted, known);
   }
 
   find(key: string): Pulled | undefined {
@@ -72,11 +73,15 @@ export class PulledLog {
       const key = keyOfPulled(pulled);
       const known = this.#things.peek(key);
       if (pulled.at > now + SKEW_MS || now - pulled.at > KEEP_MS || !isDigest(pulled.digest)) continue;
-      if (known && known.at >= pulled.at) continue;
+      if (known && !isLater(pulled, known)) {
+        // Whoever told it has not heard of what came after.
+        if (known.digest !== pulled.digest) this.onChange?.(key, known, pulled);
+        continue;
+      }
       // Nothing that was pulled later is pushed out by it.
       if (!known && this.#things.size >= this.#things.max && this.#isOlderThanAll(pulled)) continue;
       this.#things.set(key, pulled);
-      this.onChange?.(key);
+      this.onChange?.(key, pulled, known);
       news += 1;
     }
     return news;
@@ -92,6 +97,11 @@ export class PulledLog {
     const [oldest] = this.#things.rvalues();
     return oldest !== undefined && at < oldest.at;
   }
+}
+
+/** Of two at the same moment one wins, whoever compares them. */
+function isLater(one: Pulled, other: Pulled): boolean {
+  return one.at > other.at || (one.at === other.at && one.digest > other.digest);
 }
 
 /** No registry, repository or reference has a line end in it. */

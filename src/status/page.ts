@@ -53,7 +53,7 @@ ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')
 <section><h2>Since the start</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
 <noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>
 </main>
-<footer><a href="/api/status">/api/status</a> <a href="/metrics">/metrics</a> <span id="fresh"></span></footer>
+<footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span></footer>
 <script type="application/json" id="snapshot" nonce="${nonce}">${escapeJson(snapshot)}</script>
 <script nonce="${nonce}">${PAGE_SCRIPT}</script>
 </body>

@@ -1,23 +1,28 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import t from 'tap';
 import { SharedPulls } from '../../src/peer/shared-pulls.ts';
 import { PulledLog } from '../../src/replication/pulled-log.ts';
 
-const A = `sha256:${'a'.repeat(64)}`;
+const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+
+const ROUND = 600_000;
 
 function node() {
-  const wall = { now: Date.now() };
-  const log = new PulledLog({ now: () => wall.now });
+  const wall = { now: Math.ceil(Date.now() / ROUND) * ROUND };
+  const log = new PulledLog({ max: 100, now: () => wall.now });
   return { wall, log, shared: new SharedPulls(log) };
 }
 
-/** Tells one what the other has, as JSON, in small pages. */
-function tell(from: SharedPulls, to: SharedPulls): void {
-  let version = 0;
+/** Tells one what it has not heard of the other, as JSON, in small pages. @returns up to where */
+function tell(from: SharedPulls, to: SharedPulls, heard = 0): number {
+  let version = heard;
   do {
     const { entries, next } = from.since(version, 2);
     to.merge(JSON.parse(JSON.stringify(entries)));
     version = next;
   } while (version < from.head);
+  return version;
 }
 
 t.test('what one node served the others know, and it comes back to nobody', async (t) => {
@@ -33,10 +38,19 @@ t.test('what one node served the others know, and it comes back to nobody', asyn
   const { head } = one.shared;
   tell(three.shared, one.shared);
   t.equal(one.shared.head, head);
+  const again = (digest: string) => {
+    three.log.note({ registry: undefined, repository: 'library/app', reference: '1', digest });
+    return three.shared.head;
+  };
+  const before = three.shared.head;
   three.wall.now += 61_000;
-  three.log.note({ registry: undefined, repository: 'library/app', reference: '1', digest: A });
+  t.equal(again(A), before, 'that it was pulled again is no news, for ten minutes');
+  t.equal(again(B), before + 1, 'but another digest is');
+  three.wall.now += ROUND;
+  t.equal(again(B), before + 2);
+  one.wall.now = three.wall.now;
   tell(three.shared, one.shared);
-  t.equal(one.shared.head, head + 1, 'but that it was pulled again does');
+  t.equal(one.log.find('\nlibrary/app\n1')?.digest, B);
 });
 
 t.test('what cannot be understood is refused as a whole', async (t) => {
@@ -59,4 +73,36 @@ t.test('what cannot be understood is refused as a whole', async (t) => {
     t.equal(shared.merge([good, bad]), undefined, JSON.stringify(bad));
   t.equal(log.size, 0);
   t.equal(shared.merge([good]), 1);
+});
+
+t.test('property: two nodes that tell each other what changed end up with the same', async () => {
+  const step = fc.record({
+    node: fc.nat(1),
+    tell: fc.boolean(),
+    reference: fc.constantFrom('1', A),
+    digest: fc.constantFrom(A, B),
+    wait: fc.constantFrom(1, 30_000, 61_000, ROUND),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const nodes = [node(), node()] as const;
+      const heard = new Map<PulledLog, number>();
+      const ask = (from: (typeof nodes)[number], to: (typeof nodes)[number]) =>
+        heard.set(from.log, tell(from.shared, to.shared, heard.get(from.log)));
+      for (const { node: index, tell: tells, reference, digest, wait } of steps) {
+        for (const { wall } of nodes) wall.now += wait;
+        const [mine, other] = index === 0 ? nodes : [nodes[1], nodes[0]];
+        if (tells) ask(mine, other);
+        else mine.log.note({ registry: undefined, repository: 'library/app', reference, digest });
+      }
+      for (let round = 0; round < 2; round += 1) {
+        ask(nodes[0], nodes[1]);
+        ask(nodes[1], nodes[0]);
+      }
+      const known = ({ log }: (typeof nodes)[number]) =>
+        [...log.within(1e9)].map(({ reference, digest }) => `${reference} ${digest}`).sort();
+      assert.deepEqual(known(nodes[0]), known(nodes[1]));
+    }),
+    { numRuns: 500 },
+  );
 });
