@@ -15,14 +15,26 @@ import { until } from '../helpers/until.ts';
 const launcher = join(import.meta.dirname, '../../bin/breakwater');
 /** Bytes a second: so slow that pulls go on for some seconds while the primary is half there. */
 const BANDWIDTH = '3MB';
-const ENOUGH = 40;
+const ENOUGH = 20;
+/** The fallback is kept in step, deletions included: what the primary has lost must not be taken for deleted. */
+const CONFIG = {
+  replication: { every: '1s' },
+  routes: [
+    {
+      prefix: 'library/',
+      push: 'harbor',
+      deletions: 'follow',
+      pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
+    },
+  ],
+};
 
 t.test(
   'the primary lost its storage for good, and is rebuilt from the fallback while clients pull',
   { skip: missing(...SITE_TOOLS) },
   async (t) => {
     // Two cores run registries, clients and tests at once: an answer after 150 ms says nothing here.
-    const site = await startSite(t, {}, async () => ({ hedge: { floor: '500ms' } }));
+    const site = await startSite(t, CONFIG, async () => ({ hedge: { floor: '500ms' } }));
     try {
       await restore(t, site);
     } finally {
