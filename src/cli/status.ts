@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import { replicationNews } from '../status/replication-lines.ts';
 import type { Snapshot } from '../status/snapshot.ts';
 import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
 import { configPath } from './config-path.ts';
@@ -26,9 +27,11 @@ export function registerStatus(program: Command): void {
     });
 }
 
-function isWell({ ready, upstreams }: Snapshot): boolean {
+function isWell({ ready, upstreams, replication, at }: Snapshot): boolean {
+  const { degraded } = replicationNews(replication, () => false, Date.parse(at));
   return (
     ready &&
+    !degraded &&
     upstreams.every(({ state, pushes, rotten }) => state === 'up' && pushes?.admitted !== false && rotten.count === 0)
   );
 }

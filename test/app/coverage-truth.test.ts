@@ -16,7 +16,7 @@ t.test(
         ],
       },
       // Else what was pulled by digest a moment ago would come out of memory.
-    config: { replication: { every: '1s' }, manifests: { memory: 0 } },
+      config: { replication: { every: '1s' }, manifests: { memory: 0 } },
     });
     const client = site.edge.http1();
     const digests = new Map<string, string>();
