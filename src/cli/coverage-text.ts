@@ -29,6 +29,9 @@ function answerText(
   const primaries = [...new Set(routes.map(({ source }) => source))].join(' or ');
   const known = pulled === null ? '' : `\nPulls are known since ${since(pullsKnownSince)} ago, and from other edges.`;
   if (!active) return `This edge does not know: it does not copy (${reason}).`;
+  const down = [...new Set(routes.flatMap(({ target, targetState }) => (targetState === 'down' ? target : [])))];
+  if (down.length > 0)
+    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}: down itself.${known}`;
   if (verdict === 'covered')
     return `If ${primaries} died now, all of ${references.toLocaleString('en')} ${what} could be pulled.${known}`;
   const lost = sum((one) => one.missing + one.stale);

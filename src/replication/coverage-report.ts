@@ -1,4 +1,5 @@
 import type { Route } from '../failover/rewrite.ts';
+import type { HealthState } from '../failover/view.ts';
 import { OciError } from '../oci/error.ts';
 import type { CoverageQuery } from './coverage-query.ts';
 import type { Pulled, PulledLog } from './pulled-log.ts';
@@ -37,6 +38,8 @@ export interface RouteReport {
   registry: string | null;
   source: string;
   target: string;
+  /** Whether it could serve at all. */
+  targetState: HealthState;
   /** When the last comparison began that came to its end; null: none did. */
   comparedAt: string | null;
   /** Why the last one did not; null: it did, or none ended yet. */
@@ -135,9 +138,12 @@ function isAsked(prefix: string, { route }: CoverageQuery): boolean {
 }
 
 function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
-  if (reports.some(({ missing, stale }) => missing + stale > 0)) return 'incomplete';
+  if (reports.some(({ missing, stale, targetState }) => missing + stale > 0 || targetState === 'down'))
+    return 'incomplete';
   const nothing = reports.every(({ references }) => references === 0);
-  const known = reports.every((one) => one.comparedAt !== null && one.failed === null && one.unknown === 0);
+  const known = reports.every(
+    (one) => one.comparedAt !== null && one.failed === null && one.unknown === 0 && one.targetState === 'up',
+  );
   return known && !nothing ? 'covered' : 'unknown';
 }
 
@@ -156,6 +162,7 @@ function routeReport(
     registry: view.registry ?? null,
     source: view.source,
     target: view.target,
+    targetState: view.targetState,
     comparedAt: view.comparedAt === undefined ? null : iso(view.comparedAt),
     failed: view.reconcile?.failed ?? null,
     covered,

@@ -1,3 +1,4 @@
+import type { HealthState } from '../failover/view.ts';
 import type { CoverageSum, RepositoryCoverage, TagCoverage } from './coverage.ts';
 
 /** What the last whole comparison of a way came to. Times are epoch milliseconds. */
@@ -32,6 +33,7 @@ export interface CopyRouteView {
   registry: string | undefined;
   source: string;
   target: string;
+  targetState: HealthState;
   /** Milliseconds for which the oldest known gap has been one; 0: none is known. */
   lagMs: number;
   /** Tasks that wait or are being done. */

@@ -129,6 +129,7 @@ export class RouteReplication {
       registry: on.route.registry,
       source: on.source.upstream,
       target: on.target.upstream,
+      targetState: this.#options.view(on.target.upstream).state,
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failing: failures.length,

@@ -12,6 +12,7 @@ function route(over: Partial<RouteReport> = {}): RouteReport {
     registry: null,
     source: 'harbor',
     target: 'gcr',
+    targetState: 'up',
     comparedAt: ago(300_000),
     failed: null,
     references: 1200,
@@ -88,6 +89,11 @@ t.test('what is missing, by name, since when and why', async (t) => {
   t.match(told, /^ {5}1\.2 +missing for 10 min +pulled 60 s ago +harbor lacks a blob$/m);
   t.match(told, /^ {5}sha256:aaaaaaaaaaaa… +missing/m);
   t.match(told, /^ {4}and 1 more\n {2}and 3 repositories more$/m);
+});
+
+t.test('a fallback that is down serves nothing, whatever it has', async (t) => {
+  const told = text({ verdict: 'incomplete', routes: [route({ targetState: 'down' })] });
+  t.match(told, /^If harbor died now, nothing could be pulled from gcr: down itself\.\n/);
 });
 
 t.test('what is not known is said', async (t) => {

@@ -65,6 +65,8 @@ t.test('all is covered only where all was compared', async (t) => {
   t.equal(verdict(replicationView([well, { ...well, comparedAt: undefined }])), 'unknown');
   const reconcile = { at: NOW, tookMs: 1, repositories: 0, tags: 0, gaps: 0, failed: 'gcr answers 503' };
   t.equal(verdict(replicationView([{ ...well, reconcile }])), 'unknown', 'what the last comparison did not see');
+  t.equal(verdict(replicationView([{ ...well, targetState: 'down' }])), 'incomplete', 'it could serve nothing');
+  t.equal(verdict(replicationView([{ ...well, targetState: 'unknown' }])), 'unknown');
   t.equal(verdict(replicationView([well], { active: false })), 'unknown');
   t.equal(verdict(replicationView([copyRouteView([])])), 'unknown', 'a source that lists nothing may have no storage');
   t.equal(verdict(undefined), 'unknown');

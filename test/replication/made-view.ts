@@ -15,6 +15,7 @@ export function copyRouteView(
     registry: undefined,
     source: 'harbor',
     target: 'gcr',
+    targetState: 'up',
     lagMs: 0,
     queued: 0,
     failing: 0,
