@@ -64,7 +64,7 @@ export async function benchReplication(scope: Scope, options: Options): Promise<
   }
   return {
     title: 'Replication',
-    about: `Copies of ${images} images between two docker-registry processes, each to an empty one: versions of 20 programs, with three layers of a base and three of the program that others share and two of their own, of ${LAYER_BYTES} bytes each; every fifth is an index of three platforms. The median of ${options.rounds} rounds, in turns; all that was copied is compared at the end, byte by byte. The comparison is of two registries that do not differ, as in every reconcile. Requests are those that both registries answered, by image or tag; memory is in MB of 10^6 bytes.`,
+    about: `Copies of ${images} images between two docker-registry processes, each to an empty one: versions of 20 programs, with three layers of a base and three of the program that others share and two of their own, of ${LAYER_BYTES} bytes each; every fifth is an index of three platforms. The median of ${options.rounds} rounds, in turns; all that was copied is compared at the end, byte by byte. The comparison is of two registries that do not differ, as in every reconcile. Requests are those that both registries answered, by image or tag; memory is in MB of 10^6 bytes, beyond what a process has that has compared one repository.`,
     columns: ['what', 'seconds', 'requests', 'RSS growth MB'],
     rows,
     targets: [...copyTargets(copied), ...compareTargets(compared, tags)],
@@ -155,7 +155,13 @@ async function comparison(scope: Scope, tags: number): Promise<Compared> {
   const { source, target } = await startManyTags(scope, tags);
   const before = await answered(source, target);
   const logFile = join(temporaryFolder(scope), 'compare.log');
-  const args = [join(import.meta.dirname, '../load/compare-registries.ts'), source.url, target.url];
+  // As the edge is started.
+  const args = [
+    '--max-semi-space-size=4',
+    join(import.meta.dirname, '../load/compare-registries.ts'),
+    source.url,
+    target.url,
+  ];
   const program = new Program(scope, { command: process.execPath, args, logFile });
   program.start();
   const status = await program.ended();
@@ -177,7 +183,7 @@ function compareTargets(compared: Compared | undefined, tags: number): Target[] 
   return [
     atMost({ what: `comparison of ${tags} tags`, value: ms / 1000, bound: 60, unit: ' s', digits: 1 }),
     atMost({ what: 'growth of its RSS', value: (rssPeak - rssBefore) / 1e6, bound: 50, unit: ' MB', digits: 0 }),
-    // Two of each tag, a list of each repository and side, and the catalog.
-    atMost({ what: 'its requests, by tag and side', value: requests / tags / 2, bound: 1.02, unit: '', digits: 3 }),
+    // One HEAD, and its share of the list of its repository and of the catalog.
+    atMost({ what: 'its requests, by tag and side', value: requests / tags / 2, bound: 1.05, unit: '', digits: 3 }),
   ];
 }

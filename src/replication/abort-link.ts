@@ -6,13 +6,12 @@ import { UpstreamError } from '../upstream/upstream-error.ts';
  */
 export class AbortLink {
   readonly #controller = new AbortController();
-  readonly #parent: AbortSignal;
-  readonly #follow = () => this.#controller.abort(this.#parent.reason);
+  readonly #family: Set<AbortLink>;
 
   constructor(parent: AbortSignal) {
-    this.#parent = parent;
-    if (parent.aborted) this.#follow();
-    else parent.addEventListener('abort', this.#follow, { once: true });
+    this.#family = familyOf(parent);
+    this.#family.add(this);
+    if (parent.aborted) this.abort(parent.reason);
   }
 
   get signal(): AbortSignal {
@@ -25,7 +24,7 @@ export class AbortLink {
 
   /** The parent lets go of it. */
   end(): void {
-    this.#parent.removeEventListener('abort', this.#follow);
+    this.#family.delete(this);
   }
 
   /**
@@ -47,4 +46,22 @@ export class AbortLink {
       link.end();
     }
   }
+}
+
+/**
+ * The links of each signal, of which it has one listener: Node keeps listeners in a chain, whose removed members hold the later ones until
+ * all of them are old, so that what thousands of requests leave behind is cleared much later than it could be.
+ */
+const families = new WeakMap<AbortSignal, Set<AbortLink>>();
+
+function familyOf(parent: AbortSignal): Set<AbortLink> {
+  const known = families.get(parent);
+  if (known) return known;
+  const family = new Set<AbortLink>();
+  families.set(parent, family);
+  const abort = () => {
+    for (const link of family) link.abort(parent.reason);
+  };
+  parent.addEventListener('abort', abort, { once: true });
+  return family;
 }

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import type { RemoteRegistry, RemoteTag } from './remote-registry.ts';
+import { takeTurns } from './take-turns.ts';
 
 /** One repository on two registries, in the names of each. */
 export interface RepositoryPair {
@@ -86,16 +87,19 @@ export class Comparison {
       listed(this.#target, repository.target),
     ]);
     const targets = new Map(there.map((one) => [one.tag, one]));
-    const compared = here
-      .filter(({ tag }) => this.#isWanted(tag))
-      .map((one) => this.#tag(repository, one, targets.get(one.tag), signal));
+    const wanted = here.filter(({ tag }) => this.#isWanted(tag));
+    const compared: ComparedTag[] = [];
+    // Not all of them at once: what waits for its turn takes memory, of a repository of many tags more than all else.
+    await takeTurns([...wanted.entries()], this.#queue.concurrency, async ([index, one]) => {
+      compared[index] = await this.#tag(repository, one, targets.get(one.tag), signal);
+    });
     const known = new Set(here.map(({ tag }) => tag));
     const surplus = there
       .filter(({ tag }) => this.#isWanted(tag) && !known.has(tag))
       .map(
         ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
       );
-    return { repository, at, tags: [...(await Promise.all(compared)), ...surplus] };
+    return { repository, at, tags: [...compared, ...surplus] };
   }
 
   async #tag(

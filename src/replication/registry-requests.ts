@@ -1,4 +1,5 @@
 import { readBody } from '../upstream/body.ts';
+import type { Answer } from '../upstream/client.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
 import { AbortLink } from './abort-link.ts';
@@ -36,6 +37,7 @@ export interface RegistryChange {
 /** Milliseconds for a whole answer: lists and manifests are small. */
 const ANSWER_MS = 30_000;
 const MAX_ERROR = 16_384;
+const NOTHING = Buffer.alloc(0);
 
 /** Requests to one registry that are answered shortly, tried again while it fails for the moment. */
 export class RegistryRequests {
@@ -59,7 +61,8 @@ export class RegistryRequests {
     return this.#patiently(signal, async (soon) => {
       const answer = await this.#connection.send({ ...call, signal: soon });
       const { status } = answer;
-      const body = await readBody(answer.body, status === 200 ? max : MAX_ERROR);
+      const body =
+        method === 'HEAD' ? nothingOf(answer) : await readBody(answer.body, status === 200 ? max : MAX_ERROR);
       const failure = status >= 400 ? this.failure(answer, `fails ${path.split('?')[0]}`) : undefined;
       if (failure?.passing) throw failure;
       return { status, headers: answer.headers, body };
@@ -76,7 +79,7 @@ export class RegistryRequests {
       const said = await saidBy(answer);
       const { status } = answer;
       if ((status < 200 || status > 299) && !fine.includes(status)) throw this.failure(answer, what, said);
-      return { status, headers: answer.headers, body: Buffer.alloc(0) };
+      return { status, headers: answer.headers, body: NOTHING };
     });
   }
 
@@ -87,4 +90,10 @@ export class RegistryRequests {
   #patiently<T>(signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
     return this.#patience.with(signal, () => AbortLink.within(signal, ANSWER_MS, work));
   }
+}
+
+/** The body of an answer to HEAD: to wait for the end of nothing takes more memory than all else about it. */
+function nothingOf({ body }: Answer): Buffer {
+  body.on('error', () => undefined).resume();
+  return NOTHING;
 }
