@@ -206,7 +206,9 @@ export class RouteReplication {
       if (sourceDigest !== undefined) ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, at);
       if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'));
     }
-    for (const tag of [...missing, ...stale]) tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile);
+    const name = this.#named(repository.source);
+    for (const tag of [...missing, ...stale])
+      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.sinceOf(name, tag));
     if (this.on.route.deletions === 'follow')
       for (const tag of surplus) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
     await tasks.hasRoom(MAX_AHEAD);

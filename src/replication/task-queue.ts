@@ -75,22 +75,37 @@ export class TaskQueue {
     yield* this.#failed.values();
   }
 
-  /** @returns whether it was taken */
-  add(task: CopyTask, priority: number): boolean {
+  /**
+   * Of those of one priority what has waited longest goes first.
+   * @param since when it first was to be copied, where that is known; epoch milliseconds
+   * @returns whether it was taken
+   */
+  add(task: CopyTask, priority: number, since = this.#now()): boolean {
     const key = keyOfTask(task);
     const known = this.#entries.get(key);
     if (known) {
       known.again = known.running;
+      // A hint that finds it waiting behind what a comparison found.
+      if (!known.running && priority === PRIORITY.hint) this.#raise(key, known.since);
       return true;
     }
     if (this.#entries.size >= MAX_WAITING || this.#stopped.signal.aborted) {
       this.counts.dropped += 1;
       return false;
     }
-    const entry = { task, since: this.#failed.get(key)?.since ?? this.#now(), running: false, again: false };
+    const entry = { task, since: Math.min(since, this.#failed.get(key)?.since ?? since), running: false, again: false };
     this.#entries.set(key, entry);
-    void this.#queue.add(() => this.#run(key, entry), { priority });
+    void this.#queue.add(() => this.#run(key, entry), { priority: ranked(priority, entry.since), id: key });
     return true;
+  }
+
+  #raise(key: string, since: number): void {
+    try {
+      this.#queue.setPriority(key, ranked(PRIORITY.hint, since));
+    } catch (error) {
+      // It begins this very moment.
+      if (!(error instanceof ReferenceError)) throw error;
+    }
   }
 
   /** Takes up again what failed and may go by now. */
@@ -158,4 +173,9 @@ export class TaskQueue {
     }
     return failed;
   }
+}
+
+/** Priorities are whole numbers; the share of one by which the older of two goes first. */
+function ranked(priority: number, since: number): number {
+  return priority - since / Number.MAX_SAFE_INTEGER;
 }

@@ -63,6 +63,21 @@ t.test('hints go first, each thing once', async (t) => {
   t.match(queue.counts, { copied: 4, failed: 0, dropped: 0 });
 });
 
+t.test('what has waited longest goes first, and a hint raises what waits', async (t) => {
+  const { queue, begun, state, letGo, clock } = made();
+  state.hold = true;
+  queue.add(task('first'), PRIORITY.reconcile);
+  queue.add(task('new'), PRIORITY.reconcile);
+  queue.add(task('old'), PRIORITY.reconcile, clock.now - 60_000);
+  queue.add(task('oldest'), PRIORITY.reconcile, clock.now - 3_600_000);
+  queue.add(task('hinted'), PRIORITY.reconcile);
+  queue.add(task('hinted'), PRIORITY.hint);
+  state.hold = false;
+  letGo();
+  await queue.idle();
+  t.strictSame(begun, ['first', 'hinted', 'oldest', 'old', 'new']);
+});
+
 t.test('what is asked for while it runs is done again, once', async (t) => {
   const { queue, begun, state, letGo } = made();
   state.hold = true;
