@@ -74,6 +74,12 @@ export class Copying {
     });
   }
 
+  /** The one at work if nothing of it changed: it is not to compare everything anew because of a reload. Undefined: nothing is copied. */
+  static of(loaded: Loaded, parts: CopyingParts, identity: string, atWork: Copying | undefined): Copying | undefined {
+    if (copyRoutes(parts.routes).length === 0) return undefined;
+    return atWork?.identity === identity ? atWork : new Copying(loaded, identity, parts);
+  }
+
   async stop(): Promise<void> {
     await this.replicator.stop();
     await Promise.all(this.#connections.map((connection) => connection.close()));

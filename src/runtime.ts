@@ -3,7 +3,7 @@ import { accessOf } from './access.ts';
 import type { AccessMemory } from './auth/access-memory.ts';
 import { Networks } from './auth/networks.ts';
 import type { Loaded } from './config/load.ts';
-import { Copying, type CopyingParts } from './copying.ts';
+import { Copying } from './copying.ts';
 import type { Copies } from './digest/copies.ts';
 import type { Hasher } from './digest/hasher.ts';
 import { resolveRoute } from './failover/rewrite.ts';
@@ -19,7 +19,7 @@ import { ownNames } from './proxy/parse.ts';
 import type { Recheck } from './proxy/recheck.ts';
 import type { Observer } from './proxy/record.ts';
 import type { Sealer } from './proxy/sealer.ts';
-import { copyRoutes } from './replication/copy-route.ts';
+import type { Hint } from './replication/hint.ts';
 import { readDistributionHook } from './replication/hooks/distribution.ts';
 import { readHarborHook } from './replication/hooks/harbor.ts';
 import type { PulledLog } from './replication/pulled-log.ts';
@@ -58,6 +58,8 @@ export class Runtime {
   readonly #identities: Map<string, string>;
   /** Undefined: nothing is to be copied. */
   readonly #copying: Copying | undefined;
+  /** What copies since this one was retired. */
+  #successor: Runtime | undefined;
   #rechecks: NodeJS.Timeout | undefined;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
@@ -84,11 +86,11 @@ export class Runtime {
       ]),
     );
     const routes = config.routes.map(resolveRoute);
-    this.#copying = copyingOf(
+    this.#copying = Copying.of(
       loaded,
       { routes, upstreams: this.#upstreams, ledger, pulls, network, log },
       JSON.stringify([config.replication, routes, [...this.#identities]]),
-      previous,
+      previous?.copying,
     );
     let turn = 0;
     this.edge = {
@@ -106,7 +108,7 @@ export class Runtime {
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
-      hints: this.#copying?.replicator,
+      hints: this.#copying && { take: (hints) => this.takeHints(hints) },
       pulls,
       observer,
       log,
@@ -137,6 +139,12 @@ export class Runtime {
 
   get copying(): Copying | undefined {
     return this.#copying;
+  }
+
+  /** A push that was begun before a reload may end long after it. */
+  takeHints(hints: readonly Hint[]): void {
+    if (this.#successor) this.#successor.takeHints(hints);
+    else this.#copying?.replicator.take(hints);
   }
 
   /** How fallbacks are kept in step; undefined: none is to be. */
@@ -177,6 +185,10 @@ export class Runtime {
   }
 
   async #retire(next: Runtime | undefined): Promise<void> {
+    this.#successor = next;
+    // At once, whatever transfers go on: another primary's tags must not be copied over, or have deleted, what the next one copies.
+    const copied = this.#copying === next?.copying ? undefined : this.#copying?.stop();
+    copied?.catch(() => undefined);
     if (this.#inUse > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
@@ -184,25 +196,13 @@ export class Runtime {
     }
     clearInterval(this.#rechecks);
     this.#catalog.close();
-    if (this.#copying !== next?.copying) await this.#copying?.stop();
+    await copied;
     // A request that was taken before the last reload but one may still use an upstream that came from there.
     await this.#predecessor;
     await Promise.all(
       [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
     );
   }
-}
-
-/** The same that is at work if nothing of it changed: it is not to compare everything anew because of a reload. */
-function copyingOf(
-  loaded: Loaded,
-  parts: CopyingParts,
-  identity: string,
-  previous: Runtime | undefined,
-): Copying | undefined {
-  if (copyRoutes(parts.routes).length === 0) return undefined;
-  const kept = previous?.copying;
-  return kept?.identity === identity ? kept : new Copying(loaded, identity, parts);
 }
 
 function hooksOf(secret: string, { failures }: AccessMemory): Edge['hooks'] {

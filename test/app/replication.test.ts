@@ -1,4 +1,5 @@
 import t from 'tap';
+import { startLabRegistry } from '../../src/lab/registry.ts';
 import type { Client } from '../helpers/http1-client.ts';
 import {
   CLOUD,
@@ -75,4 +76,43 @@ t.test('a reload goes on with what is copied, unless that changed', async (t) =>
   await push(client, 'team/app', 'v3', 'three');
   await new Promise((resolve) => setTimeout(resolve, 200));
   t.equal(site.fallback.store.repository(`${CLOUD}team/app`).tags.get('v3'), undefined);
+});
+
+t.test('a primary that a reload replaced is not copied any more, though a transfer of its time goes on', async (t) => {
+  const site = await start(t, { replication: { every: '1s' } });
+  const tags = () => site.fallback.store.repository(`${CLOUD}library/app`).tags;
+  await until(() => /compared both sides/.test(site.edge.log));
+  const other = await startLabRegistry();
+  t.teardown(() => other.close());
+  other.seed('canary', 'latest', { blobs: [64] });
+  const { digest } = other.seed(`${INNER}library/app`, '1', { blobs: [7000] });
+  await site.primary.faults.on('slow', { bytesPerSecond: 100_000 });
+  const slow = site.edge.http1().ask(`/v2/library/app/blobs/${site.blob()}`);
+  await until(() => site.primary.requests.some(({ url }) => url.endsWith(site.blob())));
+  await site.primary.faults.off();
+  const upstreams = site.config.upstreams as { harbor: object; gcr: object };
+  await site.edge.reload({
+    ...site.config,
+    upstreams: { ...upstreams, harbor: { ...upstreams.harbor, urls: [other.url] } },
+  });
+  site.primary.seed(`${INNER}library/app`, '2', { blobs: [100] });
+  await until(() => tags().get('1') === digest);
+  t.ok((await slow).complete);
+  t.equal(tags().get('2'), undefined, 'nothing of the old one');
+  t.equal(tags().get('1'), digest);
+});
+
+t.test('a push that was begun before a reload is copied after it', async (t) => {
+  const site = await start(t);
+  const times = () => site.edge.log.split('compared both sides').length - 1;
+  await until(() => times() === 1);
+  await site.primary.faults.on('delay', { ms: 1500, kind: ['manifest'], path: /team/ });
+  const pushed = push(site.edge.http1(), 'team/app', 'v1', 'one');
+  await until(() => site.primary.requests.some(({ url }) => url.endsWith('/team/app/manifests/v1')));
+  await site.edge.reload({ ...site.config, replication: { images: 2 } });
+  await until(() => times() === 2);
+  const digest = await pushed;
+  const there = () => site.fallback.store.repository(`${CLOUD}team/app`).tags.get('v1');
+  await until(() => there() !== undefined);
+  t.equal(there(), digest);
 });
