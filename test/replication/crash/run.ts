@@ -7,7 +7,7 @@ const scope = new Scope();
 try {
   const done = await crashRounds(scope, {
     rounds,
-    images: 24,
+    images: 10,
     onRound: ({ number, killedAfter, tags, of, problems }) => {
       const what = problems.length === 0 ? 'complete' : problems.join('; ');
       process.stdout.write(`${number}: killed after ${killedAfter.toFixed(0)} ms, at ${tags} of ${of} tags: ${what}\n`);
