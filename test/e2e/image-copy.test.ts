@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { Bandwidth } from '../../src/replication/bandwidth.ts';
 import { ImageCopy } from '../../src/replication/image-copy.ts';
 import { takeTurns } from '../../src/replication/take-turns.ts';
 import { command } from '../helpers/command.ts';
@@ -65,3 +66,34 @@ t.test(
     );
   },
 );
+
+t.test('either registry is killed in the middle of a large blob', { skip: missing('docker-registry') }, async (t) => {
+  const [primary, fallback] = await Promise.all([startRegistry(t), startRegistry(t)]);
+  await putImageSet(primary.url, { images: 1, layerBytes: 6_000_000, buildCache: false });
+  const patient = { pause: 50, limit: 60_000 };
+  const [source, target] = [
+    remoteRegistry(t, 'harbor', primary.url, patient),
+    remoteRegistry(t, 'gcr', fallback.url, patient),
+  ];
+  const kills = [fallback, primary, fallback];
+  let [sent, killing] = [0, Promise.resolve()];
+  const onSent = (bytes: number) => {
+    sent += bytes;
+    const registry = sent > 5_000_000 * (4 - kills.length) ? kills.shift() : undefined;
+    if (registry) killing = killing.then(() => registry.kill()).then(() => registry.start());
+  };
+  // Slow enough that there is a middle.
+  const copies = new ImageCopy({ blobs: 2, piece: 1_000_000, bandwidth: new Bandwidth(10_000_000) });
+  const ends = {
+    source: { registry: source, repository: 'team0/app0' },
+    target: { registry: target, repository: 'team0/app0' },
+  };
+  const copying = copies.copy({ ...ends, reference: 'v0' }, new AbortController().signal, { sent: onSent });
+  t.match(await copying, { outcome: 'copied' });
+  await killing;
+  t.equal(kills.length, 0, 'all of them were killed');
+  const whole = { whole: true };
+  const there = await walkRegistry(fallback.url, 'team0/app0', 'v0', whole);
+  t.strictSame(there, await walkRegistry(primary.url, 'team0/app0', 'v0', whole));
+  t.strictSame(there.missing, []);
+});
