@@ -42,6 +42,7 @@ export class Copying {
         return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
       }),
     );
+    const urls = new Map([...registries.values()].flatMap((at) => [...at].map(([url, one]) => [one, url] as const)));
     this.#connections = [...registries.values()].flatMap((urls) => [...urls.values()].map((one) => one.connection));
     const known = (name: string) => {
       const upstream = upstreams.get(name);
@@ -62,7 +63,7 @@ export class Copying {
         return registry;
       },
       view: (name) => known(name).view(),
-      confirmCanary: (name) => known(name).confirmCanary(urlOf(name)),
+      confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
       ledger,
       pulls,
       onFailure: ({ task, reason, tries, passing }) =>

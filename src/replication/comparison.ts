@@ -18,6 +18,8 @@ export interface ComparedTag {
   state: 'same' | 'differs' | 'missing' | 'surplus';
   sourceDigest: string | undefined;
   targetDigest: string | undefined;
+  /** With `surplus`: the source lists the tag, and has no manifest for it. It is being deleted, or its storage lost something. */
+  isListed?: boolean;
 }
 
 export interface ComparedRepository {
@@ -115,9 +117,9 @@ export class Comparison {
       look(this.#source, repository.source, digest),
       look(this.#target, repository.target, there.digest),
     ]);
-    // It was deleted between the list and the look.
+    // It may have been deleted between the list and the look.
     if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest, targetDigest };
-    if (sourceDigest === undefined) return { tag, state: 'surplus', sourceDigest, targetDigest };
+    if (sourceDigest === undefined) return { tag, state: 'surplus', sourceDigest, targetDigest, isListed: true };
     return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
   }
 }

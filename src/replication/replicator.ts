@@ -23,8 +23,8 @@ export interface ReplicatorOptions {
   /** An upstream as copying sees it, at one of its URLs that is well. */
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
-  /** Whether the upstream sees its storage now. */
-  confirmCanary: (upstream: string) => Promise<CanaryState>;
+  /** Whether the upstream sees its storage now, at that URL of it. */
+  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
   ledger: Ledger;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
@@ -150,7 +150,7 @@ export class Replicator {
     await this.#calm(task.on, signal);
     const { source, target, ends } = this.#ends(task);
     if (task.kind === 'delete') {
-      await this.#delete(task, source, target, signal);
+      if (await this.#delete(task, source, target, signal)) route?.back(task);
       return;
     }
     const { ledger } = this.#options;
@@ -178,21 +178,26 @@ export class Replicator {
     return { source, target, ends };
   }
 
-  /** A storage that is not mounted has no tags either: nothing is deleted unless the source is known to see what it has. */
+  /**
+   * A storage that is not mounted has no tags either: nothing is deleted unless the source is known to see what it has.
+   * @returns whether the source has it, before or after
+   */
   async #delete(
-    { on, repository, reference }: CopyTask,
+    { repository, reference }: CopyTask,
     source: RemoteRegistry,
     target: RemoteRegistry,
     signal: AbortSignal,
-  ): Promise<void> {
-    if ((await source.digestOf(repository.source, reference, signal)) !== undefined) return;
-    const { upstream } = on.source;
-    if ((await this.#options.confirmCanary(upstream)) !== 'good')
-      throw new CopyError(`${upstream} has no canary that could be read, so that a deletion there may be none`, {
+  ): Promise<boolean> {
+    const isThere = async () => (await source.digestOf(repository.source, reference, signal)) !== undefined;
+    if (await isThere()) return true;
+    // Where the look was taken: another URL may see its storage while that one does not.
+    if ((await this.#options.confirmCanary(source)) !== 'good')
+      throw new CopyError(`${source.name} has no canary that could be read, so that a deletion there may be none`, {
         passing: true,
       });
     await target.deleteManifest(repository.target, reference, signal);
     this.#copies.deleted += 1;
+    return isThere();
   }
 
   /** Resolves when both ends are well, and clients leave room. @throws the signal's reason */

@@ -21,8 +21,8 @@ export interface RouteReplicationOptions {
   config: Config['replication'];
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
-  /** Whether the upstream sees its storage now. */
-  confirmCanary: (upstream: string) => Promise<CanaryState>;
+  /** Whether the upstream sees its storage now, at that URL of it. */
+  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
   ledger: Ledger;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
@@ -72,6 +72,11 @@ export class RouteReplication {
   copied({ repository, reference }: CopyTask): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
     known.copied(this.#named(repository.source), reference);
+  }
+
+  /** What was to be deleted is there, maybe anew: what a copy brought meanwhile may have been deleted with what was before. */
+  back({ repository, reference }: CopyTask): void {
+    this.#options.tasks.add(this.#task(repository, reference, 'copy'), PRIORITY.hint);
   }
 
   /** The push upstream has no such thing any more. */
@@ -164,7 +169,7 @@ export class RouteReplication {
       signal,
     );
     // A storage that was lost on the way lists less and less, and nothing fails.
-    if ((await this.#options.confirmCanary(this.on.source.upstream)) === 'failing')
+    if ((await this.#options.confirmCanary(source)) === 'failing')
       throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
     this.#coverage.keepOnly(seen, began);
     await this.#checkDigests(source, target, signal);
@@ -194,7 +199,8 @@ export class RouteReplication {
   async #found({ repository, tags, at }: ComparedRepository): Promise<void> {
     const { ledger, tasks } = this.#options;
     const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
-    const [missing, stale, surplus] = [named('missing'), named('differs'), named('surplus')];
+    const [missing, stale] = [named('missing'), named('differs')];
+    const surplus = tags.filter(({ state }) => state === 'surplus');
     this.#coverage.found({
       repository: this.#named(repository.source),
       tags: tags.length - surplus.length,
@@ -210,7 +216,9 @@ export class RouteReplication {
     for (const tag of [...missing, ...stale])
       tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.sinceOf(name, tag));
     if (this.on.route.deletions === 'follow')
-      for (const tag of surplus) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
+      // What is still listed and cannot be read may be a storage that lost it: the copy is then the last one there is.
+      for (const { tag, isListed } of surplus)
+        if (!isListed) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
     await tasks.hasRoom(MAX_AHEAD);
   }
 

@@ -6,6 +6,7 @@ import { type LabRegistry, startLabRegistry } from '../../src/lab/registry.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import type { Hint } from '../../src/replication/hint.ts';
 import { PulledLog } from '../../src/replication/pulled-log.ts';
+import type { RemoteRegistry } from '../../src/replication/remote-registry.ts';
 import { Replicator } from '../../src/replication/replicator.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
 import { until } from '../helpers/until.ts';
@@ -19,6 +20,8 @@ interface Site {
   pulls: PulledLog;
   states: Map<string, UpstreamView['state']>;
   canary: { state: 'good' | 'failing' | 'none' };
+  /** Each as it is named next, over those that are named always. */
+  next: Map<string, RemoteRegistry>;
   hint: (repository: string, reference: string, kind?: Hint['kind']) => void;
   /** Digest of a tag of the fallback. */
   there: (repository: string, tag: string) => string | undefined;
@@ -38,6 +41,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   const states = new Map<string, UpstreamView['state']>();
   const canary: Site['canary'] = { state: 'good' };
   const reasons: string[] = [];
+  const next: Site['next'] = new Map();
   const routes = [
     {
       prefix: 'library/',
@@ -54,12 +58,13 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     routes,
     config: replicationSchema.parse({ every: '1h', ...config }),
     registry: (name) => {
-      const registry = registries.get(name);
+      const registry = next.get(name) ?? registries.get(name);
+      next.delete(name);
       if (!registry) throw new Error(name);
       return registry;
     },
     view: (name) => viewOf(name, { state: states.get(name) ?? 'up' }),
-    confirmCanary: async () => canary.state,
+    confirmCanary: async (registry) => ([...registries.values()].includes(registry) ? canary.state : 'failing'),
     ledger,
     pulls,
     onFailure: ({ reason }) => reasons.push(reason),
@@ -69,7 +74,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   const hint = (repository: string, reference: string, kind: Hint['kind'] = 'push') =>
     replicator.take([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
   const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
-  return { primary, fallback, replicator, ledger, pulls, states, canary, hint, there, reasons };
+  return { primary, fallback, replicator, ledger, pulls, states, canary, next, hint, there, reasons };
 }
 
 t.test('a hint is enough', async (t) => {
@@ -209,6 +214,47 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
   }
+});
+
+t.test('a URL that lost its storage deletes nothing, though another one of that registry sees it', async (t) => {
+  const { fallback, primary, replicator, hint, there, next, reasons } = await start(t, {}, { deletions: 'follow' });
+  primary.seed('library/app', '1', { blobs: [1] });
+  fallback.seed('project/app', '1', { blobs: [1] });
+  const unmounted = await startLabRegistry();
+  t.teardown(() => unmounted.close());
+  next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
+  hint('library/app', '1', 'delete');
+  await replicator.idle();
+  t.ok(there('project/app', '1'));
+  next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
+  await replicator.reconcile();
+  t.match(reasons.at(-1), /harbor cannot read its canary/, 'and what it lists is not all there is');
+  t.equal(replicator.view().routes[0]?.comparedAt, undefined);
+});
+
+t.test('what is pushed while it is deleted is there at the end', async (t) => {
+  const { fallback, primary, replicator, hint, there } = await start(t, {}, { deletions: 'follow' });
+  fallback.seed('project/app', '1', { blobs: [1] });
+  await fallback.faults.on('delay', { ms: 300, kind: ['manifest'], path: /project\/app\/manifests\/1$/ });
+  hint('library/app', '1', 'delete');
+  await until(() => fallback.requests.some(({ method }) => method === 'DELETE'));
+  await fallback.faults.off();
+  const { digest } = primary.seed('library/app', '1', { blobs: [2] });
+  fallback.seed('project/app', '1', { blobs: [2] });
+  await replicator.idle();
+  t.ok(fallback.requests.some(({ method }) => method === 'DELETE'));
+  t.equal(there('project/app', '1'), digest);
+});
+
+t.test('a tag that the primary lists and cannot read is not deleted', async (t) => {
+  const { fallback, primary, replicator, there, canary } = await start(t, {}, { deletions: 'follow' });
+  const { digest } = primary.seed('library/app', '1', { blobs: [1] });
+  fallback.seed('project/app', '1', { blobs: [1] });
+  await primary.faults.on('errors', { status: 404, kind: ['manifest'] });
+  t.equal(canary.state, 'good');
+  await replicator.reconcile();
+  await replicator.idle();
+  t.equal(there('project/app', '1'), digest, 'it may be the last copy');
 });
 
 t.test('only the edge with the VIP copies, if so wanted', async (t) => {
