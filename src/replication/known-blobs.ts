@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../upstream/unless-aborted.ts';
 
-const MAX_BLOBS = 200_000;
+/** Less than 40 MB of memory. */
+const MAX_BLOBS = 100_000;
 /** Of each blob; one would do for a mount, but may have been deleted since. */
 const MAX_REPOSITORIES = 8;
 
@@ -12,29 +13,23 @@ const EMPTY_MS = 600_000;
 /** Which blobs a registry is known to have, and which are on their way to it. */
 export class KnownBlobs {
   /** Digest -> repositories, the one that was noted last is the last. */
-  readonly #places = new LRUCache<string, Set<string>>({ max: MAX_BLOBS });
+  readonly #places = new LRUCache<string, string[]>({ max: MAX_BLOBS });
   /** Repository -> whether it had no tag when it was looked at. */
   readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_FOUND, ttl: EMPTY_MS });
   readonly #coming = new Map<string, Promise<void>>();
 
   has(repository: string, digest: string): boolean {
-    return this.#places.get(digest)?.has(repository) ?? false;
+    return this.#places.get(digest)?.includes(repository) ?? false;
   }
 
   /** A repository that it could be mounted from. */
   placeOf(digest: string): string | undefined {
-    return [...(this.#places.get(digest) ?? [])].at(-1);
+    return this.#places.get(digest)?.at(-1);
   }
 
   note(repository: string, digest: string): void {
-    const places = this.#places.get(digest) ?? new Set();
-    places.delete(repository);
-    places.add(repository);
-    for (const oldest of places) {
-      if (places.size <= MAX_REPOSITORIES) break;
-      places.delete(oldest);
-    }
-    this.#places.set(digest, places);
+    const others = this.#places.get(digest)?.filter((one) => one !== repository) ?? [];
+    this.#places.set(digest, [...others.slice(1 - MAX_REPOSITORIES), repository]);
   }
 
   /**
