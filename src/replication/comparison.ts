@@ -27,6 +27,8 @@ export interface ComparedRepository {
   tags: ComparedTag[];
   /** When the first look at it was about to be taken, by the clock of the options. */
   at: number;
+  /** The same by the host's clock; epoch milliseconds. It may be told much later. */
+  lookedAt: number;
 }
 
 export interface ComparisonOptions {
@@ -81,7 +83,7 @@ export class Comparison {
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
-    const at = this.#now();
+    const [at, lookedAt] = [this.#now(), Date.now()];
     const listed = (registry: RemoteRegistry, name: string) =>
       this.#queue.add(() => registry.tags(name, signal), { signal });
     const [here, there] = await Promise.all([
@@ -101,7 +103,7 @@ export class Comparison {
       .map(
         ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
       );
-    return { repository, at, tags: [...compared, ...surplus] };
+    return { repository, at, lookedAt, tags: [...compared, ...surplus] };
   }
 
   async #tag(

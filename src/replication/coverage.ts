@@ -7,6 +7,8 @@ export interface FoundRepository {
   missing: readonly string[];
   /** The fallback has another digest. */
   stale: readonly string[];
+  /** When it was looked at; epoch milliseconds. What is known to have changed since stays a gap. Default: just now. */
+  lookedAt?: number;
 }
 
 /** A tag that the fallback could not serve as the push upstream has it. */
@@ -67,10 +69,11 @@ export class Coverage {
   }
 
   /** What was found of a repository. */
-  found({ repository, tags, missing, stale }: FoundRepository): void {
+  found({ repository, tags, missing, stale, lookedAt = Number.POSITIVE_INFINITY }: FoundRepository): void {
     const before = this.#repositories.get(repository);
+    const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= lookedAt);
     this.#drop(repository);
-    if (tags === 0) return;
+    if (tags + changed.length === 0) return;
     const known: Known = { tags, gaps: new Map(), at: this.#now(), unnamed: { missing: 0, stale: 0 } };
     this.#repositories.set(repository, known);
     for (const [state, names] of [
@@ -78,6 +81,8 @@ export class Coverage {
       ['stale', stale],
     ] as const)
       for (const tag of names) this.#gap(known, tag, state, before?.gaps.get(tag)?.since);
+    for (const [tag, { state, since }] of changed) if (!known.gaps.has(tag)) this.#gap(known, tag, state, since);
+    known.tags = Math.max(tags, known.gaps.size);
   }
 
   /** A tag is on the fallback as it is on the push upstream. */

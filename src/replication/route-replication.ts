@@ -1,8 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Config } from '../config/schema.ts';
-import { type Route, toUpstream } from '../failover/rewrite.ts';
-import type { CanaryState, UpstreamView } from '../failover/view.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { toUpstream } from '../failover/rewrite.ts';
 import type { ComparedRepository } from './comparison.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
@@ -10,26 +7,11 @@ import type { CopyTask } from './copy-task.ts';
 import { Coverage, type TagCoverage } from './coverage.ts';
 import type { Hint } from './hint.ts';
 import { PulledDigests } from './pulled-digests.ts';
-import type { PulledLog } from './pulled-log.ts';
 import { reconcile } from './reconcile.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
-import { type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
-
-export interface RouteReplicationOptions {
-  routes: readonly Route[];
-  config: Config['replication'];
-  registry: (upstream: string) => RemoteRegistry;
-  view: (upstream: string) => UpstreamView;
-  /** Whether the upstream sees its storage now, at that URL of it. */
-  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
-  ledger: Ledger;
-  /** What clients pulled. */
-  pulls: Pick<PulledLog, 'within'>;
-  tasks: TaskQueue;
-  onReconcile: (route: string, outcome: string, failed: boolean) => void;
-  random?: () => number;
-}
+import type { RouteReplicationOptions } from './route-replication-options.ts';
+import { type FailedTask, PRIORITY } from './task-queue.ts';
 
 /** Tasks of a comparison that may wait: what it finds beyond them it finds a little later. */
 const MAX_AHEAD = 200;
@@ -49,7 +31,9 @@ export class RouteReplication {
   #last: ReconcileView | undefined;
   /** Since when no comparison comes to its end; undefined: the last one did. */
   #failingSince: number | undefined;
-  #reconciling = false;
+  #reconciling: Promise<void> | undefined;
+  /** Times that another edge was seen to copy. */
+  #rests = 0;
   /** When the next comparison is due; epoch milliseconds. */
   dueAt = 0;
 
@@ -88,18 +72,24 @@ export class RouteReplication {
   /** Another edge copies: what becomes of it is not heard of here. */
   rest(): void {
     this.dueAt = 0;
+    this.#rests += 1;
     if (this.#comparedAt === undefined && this.#coverage.sum().repositories === 0) return;
     this.#comparedAt = undefined;
     this.#coverage = new Coverage();
   }
 
   /** Compares both sides, and has copied what differs. Never rejects. */
-  async reconcile(signal: AbortSignal): Promise<void> {
-    if (this.#reconciling) return;
-    this.#reconciling = true;
+  reconcile(signal: AbortSignal): Promise<void> {
+    this.#reconciling ??= this.#reconcile(signal).finally(() => {
+      this.#reconciling = undefined;
+    });
+    return this.#reconciling;
+  }
+
+  async #reconcile(signal: AbortSignal): Promise<void> {
     this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
-    const at = Date.now();
+    const [at, rests] = [Date.now(), this.#rests];
     const ended = (result: { repositories: number; tags: number; gaps: number }, failed: string | undefined) => {
       this.#last = { at, tookMs: Date.now() - at, ...result, failed };
       this.#failingSince = failed === undefined ? undefined : (this.#failingSince ?? at);
@@ -111,13 +101,16 @@ export class RouteReplication {
     try {
       await this.#ready(signal);
       const result = await this.#compare(signal);
+      // What the other edge was told meanwhile is not known here, nor what had been found before.
+      if (rests !== this.#rests) {
+        this.dueAt = 0;
+        return;
+      }
       this.#comparedAt = at;
       ended(result, undefined);
     } catch (error) {
       if (!signal.aborted)
         ended({ repositories: 0, tags: 0, gaps: 0 }, error instanceof Error ? error.message : String(error));
-    } finally {
-      this.#reconciling = false;
     }
   }
 
@@ -142,7 +135,7 @@ export class RouteReplication {
       comparedAt: this.#comparedAt,
       reconcile: this.#last,
       failingSince: this.#failingSince,
-      reconciling: this.#reconciling,
+      reconciling: this.#reconciling !== undefined,
       coverage: this.#coverage.sum(),
       gaps: (max) => this.#coverage.gaps(max),
       stateOf: (repository, reference) => this.#stateOf(repository, reference),
@@ -172,6 +165,8 @@ export class RouteReplication {
     if ((await this.#options.confirmCanary(source)) === 'failing')
       throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
     this.#coverage.keepOnly(seen, began);
+    // What no list names, or none names any more, is not found anew.
+    this.#options.tasks.retryAll(this.on, began);
     await this.#checkDigests(source, target, signal);
     return result;
   }
@@ -196,7 +191,7 @@ export class RouteReplication {
     return state === 'unknown' && !listed ? 'gone' : state;
   }
 
-  async #found({ repository, tags, at }: ComparedRepository): Promise<void> {
+  async #found({ repository, tags, at, lookedAt }: ComparedRepository): Promise<void> {
     const { ledger, tasks } = this.#options;
     const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
     const [missing, stale] = [named('missing'), named('differs')];
@@ -206,11 +201,12 @@ export class RouteReplication {
       tags: tags.length - surplus.length,
       missing,
       stale,
+      lookedAt,
     });
     const { upstream } = this.on.source;
     for (const { tag, sourceDigest, state } of tags) {
       if (sourceDigest !== undefined) ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, at);
-      if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'));
+      if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'), lookedAt);
     }
     const name = this.#named(repository.source);
     for (const tag of [...missing, ...stale])

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import type { CopyRoute } from './copy-route.ts';
 import { type CopyTask, keyOfTask } from './copy-task.ts';
 
 /** Something that could not be copied yet. Times are epoch milliseconds. */
@@ -115,9 +116,16 @@ export class TaskQueue {
       if (passing && nextAt <= now) this.add(task, PRIORITY.reconcile);
   }
 
-  /** It was found that nothing has to be done. */
-  settled(task: CopyTask): void {
-    this.#failed.delete(keyOfTask(task));
+  /** Takes up again whatever failed on a way, for good or not. @param before when it failed at the latest; epoch milliseconds */
+  retryAll(on: CopyRoute, before: number): void {
+    for (const { task, at } of this.failed)
+      if (task.on === on && at < before && !this.#entries.has(keyOfTask(task))) this.add(task, PRIORITY.reconcile);
+  }
+
+  /** It was found that nothing has to be done. @param at when that was looked at; epoch milliseconds */
+  settled(task: CopyTask, at: number): void {
+    const key = keyOfTask(task);
+    if ((this.#failed.get(key)?.at ?? at) < at) this.#failed.delete(key);
   }
 
   /** Resolves when fewer than so many wait. */

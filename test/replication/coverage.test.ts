@@ -126,3 +126,21 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
     }),
   );
 });
+
+t.test('what changed after it was looked at stays a gap, though that is told later', (t) => {
+  const clock = { now: 1000 };
+  const coverage = new Coverage(() => clock.now);
+  coverage.found({ repository: 'app', tags: 2, missing: ['old'], stale: [] });
+  clock.now = 2000;
+  coverage.changed('app', 'new');
+  clock.now = 3000;
+  coverage.found({ repository: 'app', tags: 2, missing: [], stale: [], lookedAt: 1500 });
+  t.match(coverage.sum(), { tags: 2, stale: 1, missing: 0 });
+  t.equal(coverage.stateOf('app', 'new'), 'stale');
+  t.equal(coverage.sinceOf('app', 'new'), 2000);
+  coverage.found({ repository: 'app', tags: 0, missing: [], stale: [], lookedAt: 1500 });
+  t.match(coverage.sum(), { tags: 1, stale: 1 }, 'its first tag came meanwhile');
+  coverage.found({ repository: 'app', tags: 1, missing: [], stale: [], lookedAt: 2500 });
+  t.match(coverage.sum(), { tags: 1, stale: 0 });
+  t.end();
+});

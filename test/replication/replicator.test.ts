@@ -180,6 +180,27 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   await replicator.reconcile();
   await replicator.idle();
   t.match(replicator.view().routes[0]?.failures, [{ tries: 2 }], 'tried again by the next comparison');
+  primary.store.repository('library/app').tags.delete('broken');
+  await replicator.reconcile();
+  await replicator.idle();
+  t.match(replicator.view().routes[0], { failures: [], lagMs: 0 }, 'what is gone is no failure for ever');
+});
+
+t.test('what is known by its digest only, and failed for good, is tried again by the next comparison', async (t) => {
+  const { primary, fallback, replicator, hint } = await start(t);
+  primary.seed('library/app', '1', { blobs: [100] });
+  const { digest } = primary.seed('library/app', 'moves', { blobs: [200] });
+  primary.store.repository('library/app').tags.delete('moves');
+  await fallback.faults.on('readOnly');
+  hint('library/app', digest);
+  await replicator.idle();
+  t.match(replicator.view().routes[0]?.failures, [{ reference: digest, passing: false }]);
+  await fallback.faults.off();
+  await until(() => Date.now() > (replicator.view().routes[0]?.failures[0]?.at ?? 0));
+  await replicator.reconcile();
+  await replicator.idle();
+  t.ok(fallback.store.manifest('project/app', digest));
+  t.strictSame(replicator.view().routes[0]?.failures, []);
 });
 
 t.test('nothing is copied from or to what is not well', async (t) => {

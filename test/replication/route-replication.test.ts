@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { replicationSchema } from '../../src/config/replication-schema.ts';
 import { resolveRoute } from '../../src/failover/rewrite.ts';
 import { startLabRegistry } from '../../src/lab/registry.ts';
@@ -26,7 +26,8 @@ const routes = [
   }),
 ];
 
-t.test('what is known, and from when: not before a whole comparison, and not once another edge copies', async (t) => {
+/** One way between two registries; nothing is copied by it. */
+async function made(t: Test) {
   const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const harbor = remoteRegistry(t, 'harbor', primary.url, { limit: 20 });
@@ -42,13 +43,22 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
     config: replicationSchema.parse({}),
     registry: (name) => (name === 'harbor' ? harbor : gcr),
     view: (name) => upstream(name),
-    confirmCanary: async () => canary.state,
+    confirmCanary: async () => {
+      looked.resolve();
+      return canary.state;
+    },
     ledger,
     pulls: new PulledLog(),
     tasks,
     onReconcile: () => {},
   });
+  const looked = Promise.withResolvers<void>();
   const view = () => route.view([], []);
+  return { primary, fallback, ledger, canary, route, view, began: looked.promise };
+}
+
+t.test('what is known, and from when: not before a whole comparison, and not once another edge copies', async (t) => {
+  const { primary, fallback, ledger, canary, route, view } = await made(t);
   primary.seed('library/app', '1', { blobs: [1] });
   primary.seed('library/other', '1', { blobs: [1] });
   fallback.seed('library/other', '1', { blobs: [1] });
@@ -94,4 +104,18 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   t.match(view(), { comparedAt: undefined, coverage: { ratio: undefined, tags: 0 }, lagMs: 0 });
   t.equal(view().stateOf('library/app', '1'), 'unknown');
   t.equal(route.dueAt, 0, 'and compares at once when it is its turn again');
+});
+
+t.test('a comparison during which another edge copied does not count', async (t) => {
+  const { primary, route, view, began } = await made(t);
+  primary.seed('library/app', '1', { blobs: [1] });
+  const compared = route.reconcile(never);
+  t.equal(route.reconcile(never), compared, 'not two at once');
+  await began;
+  route.rest();
+  await compared;
+  t.match(view(), { comparedAt: undefined, reconciling: false });
+  t.equal(route.dueAt, 0);
+  await route.reconcile(never);
+  t.type(view().comparedAt, 'number');
 });

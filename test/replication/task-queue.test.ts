@@ -128,8 +128,19 @@ t.test('what fails for good waits for who asks for it again, or finds it settled
   queue.retry();
   await queue.idle();
   t.equal(begun.length, 2);
-  queue.settled(task('b'));
+  const { at = 0 } = queue.failed[1] ?? {};
+  queue.settled(task('b'), at);
+  t.equal(queue.failed.length, 2, 'what was looked at before it failed says nothing');
+  queue.settled(task('b'), at + 1);
   t.match(queue.failed, [{ task: { reference: 'a' }, passing: false }]);
+  if (!on) throw new Error('no way');
+  queue.retryAll(on, at);
+  queue.retryAll({ ...on }, at + 1);
+  await queue.idle();
+  t.equal(begun.length, 2, 'nothing of another way, nor what failed since');
+  queue.retryAll(on, at + 1);
+  await queue.idle();
+  t.equal(begun.length, 3);
 });
 
 t.test('it is bounded, and stops', async (t) => {
