@@ -64,21 +64,36 @@ export class Comparison {
     this.#queue = new PQueue({ concurrency: atOnce });
   }
 
-  /** In the order of `repositories`. @throws CopyError, UpstreamError; the signal's reason */
+  /**
+   * In the order of `repositories`.
+   * @param skip whether to go on without one that failed; default: no
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
   async *over(
     repositories: AsyncIterable<RepositoryPair> | Iterable<RepositoryPair>,
     signal: AbortSignal,
+    skip: (repository: RepositoryPair, error: unknown) => boolean = () => false,
   ): AsyncGenerator<ComparedRepository> {
-    const ahead: Promise<ComparedRepository>[] = [];
+    const ahead: { repository: RepositoryPair; compared: Promise<ComparedRepository> }[] = [];
+    const first = async (longest: number) => {
+      const one = ahead.length > longest ? ahead.shift() : undefined;
+      return one?.compared.catch((error: unknown) => {
+        if (skip(one.repository, error)) return undefined;
+        throw error;
+      });
+    };
     for await (const repository of repositories) {
       const compared = this.compare(repository, signal);
       // Whoever stops before its turn is not to be told.
       compared.catch(() => undefined);
-      ahead.push(compared);
-      const first = ahead.length > AHEAD ? ahead.shift() : undefined;
-      if (first) yield await first;
+      ahead.push({ repository, compared });
+      const next = await first(AHEAD);
+      if (next) yield next;
     }
-    for (const compared of ahead) yield await compared;
+    while (ahead.length > 0) {
+      const next = await first(0);
+      if (next) yield next;
+    }
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */

@@ -7,7 +7,7 @@ import type { CopyTask } from './copy-task.ts';
 import { Coverage, type TagCoverage } from './coverage.ts';
 import type { Hint } from './hint.ts';
 import { PulledDigests } from './pulled-digests.ts';
-import { reconcile } from './reconcile.ts';
+import { type ReconcileResult, reconcile } from './reconcile.ts';
 import type { RemoteRegistry } from './remote-registry.ts';
 import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
 import type { RouteReplicationOptions } from './route-replication-options.ts';
@@ -17,6 +17,8 @@ import { type FailedTask, PRIORITY } from './task-queue.ts';
 const MAX_AHEAD = 200;
 /** A comparison that failed is tried again after so long, in milliseconds, if `every` is not shorter. */
 const AGAIN_MS = 60_000;
+/** The same of one that failed for some repositories only. */
+const PARTLY_MS = 600_000;
 const TICK_MS = 500;
 const MAX_SHOWN = 100;
 
@@ -90,10 +92,11 @@ export class RouteReplication {
     this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
     const [at, rests] = [Date.now(), this.#rests];
-    const ended = (result: { repositories: number; tags: number; gaps: number }, failed: string | undefined) => {
-      this.#last = { at, tookMs: Date.now() - at, ...result, failed };
+    const ended = (result: ReconcileResult) => {
+      const { failed, repositories } = result;
+      this.#last = { at, tookMs: Date.now() - at, ...result };
       this.#failingSince = failed === undefined ? undefined : (this.#failingSince ?? at);
-      const again = failed === undefined ? every : Math.min(every, AGAIN_MS);
+      const again = failed === undefined ? every : Math.min(every, repositories > 0 ? PARTLY_MS : AGAIN_MS);
       this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
       this.#options.onReconcile(this.on.name, outcome, failed !== undefined);
@@ -106,11 +109,11 @@ export class RouteReplication {
         this.dueAt = 0;
         return;
       }
-      this.#comparedAt = at;
-      ended(result, undefined);
+      if (result.failed === undefined) this.#comparedAt = at;
+      ended(result);
     } catch (error) {
-      if (!signal.aborted)
-        ended({ repositories: 0, tags: 0, gaps: 0 }, error instanceof Error ? error.message : String(error));
+      const failed = error instanceof Error ? error.message : String(error);
+      if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, failed });
     }
   }
 
@@ -143,7 +146,7 @@ export class RouteReplication {
     };
   }
 
-  async #compare(signal: AbortSignal): Promise<{ repositories: number; tags: number; gaps: number }> {
+  async #compare(signal: AbortSignal): Promise<ReconcileResult> {
     const { ledger, registry, routes } = this.#options;
     const [source, target] = [registry(this.on.source.upstream), registry(this.on.target.upstream)];
     const began = Date.now();
@@ -158,6 +161,7 @@ export class RouteReplication {
           seen.add(this.#named(compared.repository.source));
           await this.#found(compared);
         },
+        onFailure: (pair) => seen.add(this.#named(pair.source)),
       },
       signal,
     );

@@ -119,3 +119,31 @@ t.test('a comparison during which another edge copied does not count', async (t)
   await route.reconcile(never);
   t.type(view().comparedAt, 'number');
 });
+
+t.test('a repository that cannot be read keeps no other from being compared', async (t) => {
+  const { primary, fallback, route, view } = await made(t);
+  for (const name of ['a', 'b', 'z']) {
+    primary.seed(`library/${name}`, '1', { blobs: [1] });
+    fallback.seed(`library/${name}`, '1', { blobs: [1] });
+  }
+  for (const status of [403, 500]) {
+    await primary.faults.on('errors', { status, path: /library\/b\// });
+    await route.reconcile(never);
+    t.match(view().reconcile, {
+      repositories: 2,
+      tags: 2,
+      failed: /^1 of the repositories could not be compared: .*library\/b/,
+    });
+    t.equal(view().comparedAt, undefined, 'not all is known');
+    t.equal(view().stateOf('library/z', '1'), 'covered');
+    t.equal(view().stateOf('library/b', '1'), 'unknown');
+  }
+  await primary.faults.off('errors');
+  await route.reconcile(never);
+  t.equal(view().stateOf('library/b', '1'), 'covered');
+  await primary.faults.on('errors', { status: 403, path: /library\/b\// });
+  const { comparedAt } = view();
+  await route.reconcile(never);
+  t.equal(view().stateOf('library/b', '1'), 'covered', 'what was known of it still is');
+  t.equal(view().comparedAt, comparedAt);
+});
