@@ -8,7 +8,50 @@ export function replicationErrors(config: Config): KeyFinding[] {
   return [
     ...(when === 'vip' && vip === undefined ? [NO_VIP] : []),
     ...config.routes.flatMap((route, index) => routeErrors(config, route, index)),
+    ...placeErrors(config.routes),
   ];
+}
+
+interface Place {
+  route: number;
+  registry: string | undefined;
+  upstream: string;
+  prefix: string;
+}
+
+/**
+ * Routes of different registries may show one place under two names; what is written there must come from one place all the same, or
+ * the copies of the one overwrite, and with `deletions: follow` delete, what the other one has there.
+ */
+function placeErrors(routes: readonly RouteConfig[]): KeyFinding[] {
+  const written: { place: Place; source: Place }[] = [];
+  const findings: KeyFinding[] = [];
+  for (const [index, route] of routes.entries()) {
+    if (route.push === undefined) continue;
+    const source = placeOf(route, index, route.push);
+    const copies = route.pull.filter(({ upstream, replicate }) => replicate && upstream !== route.push);
+    for (const place of [source, ...copies.map(({ upstream }) => placeOf(route, index, upstream))]) {
+      const other = written.find(
+        (one) => isSame(one.place, place) && !isSame(one.source, source) && one.place.registry !== route.registry,
+      );
+      if (other)
+        findings.push({
+          path: ['routes', index],
+          message: `"${place.prefix}" on ${place.upstream} is written from "${source.prefix}" on ${source.upstream}, and by routes[${other.place.route}] from "${other.source.prefix}" on ${other.source.upstream}`,
+          remedy: 'give one of them another prefix there',
+        });
+      written.push({ place, source });
+    }
+  }
+  return findings;
+}
+
+function placeOf({ prefix, registry, pull }: RouteConfig, route: number, upstream: string): Place {
+  return { route, registry, upstream, prefix: pull.find((entry) => entry.upstream === upstream)?.prefix ?? prefix };
+}
+
+function isSame(one: Place, other: Place): boolean {
+  return one.upstream === other.upstream && one.prefix === other.prefix;
 }
 
 const NO_VIP: KeyFinding = {

@@ -44,6 +44,12 @@ function replicated(change: Record<string, unknown> = {}): unknown[] {
   ];
 }
 
+/** The same places for another registry. */
+function further(push: string, replicate: boolean): unknown[] {
+  const pull = [{ upstream: push }, ...(replicate ? [{ upstream: 'gcr', replicate }] : [])];
+  return [{ prefix: '', registry: 'docker.io', push, pull }];
+}
+
 const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   ['nothing wrong', {}, []],
   [
@@ -268,6 +274,17 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     },
     [/^warning routes\[0\]\.deletions: no upstream of this route/],
   ],
+  [
+    'copies of two places to one',
+    { upstreams: { hub: { urls: ['https://hub.lan'] } }, routes: [...replicated(), ...further('hub', true)] },
+    [/^error routes\[1\]: "" on gcr is written from "" on hub, and by routes\[0\] from "" on harbor/],
+  ],
+  [
+    'copies to where another route pushes',
+    { routes: [...replicated(), ...further('gcr', false)] },
+    [/^error routes\[1\]: "" on gcr is written from "" on gcr, and by routes\[0\] from "" on harbor/],
+  ],
+  ['copies of one place under two names', { routes: [...replicated(), ...further('harbor', true)] }, []],
   [
     'copies of nothing',
     { routes: replicated({ push: undefined }) },
