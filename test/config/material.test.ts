@@ -133,10 +133,12 @@ t.test('the secret of hooks fits into a header, and is not guessed', async (t) =
     '0123456789abcdef\t',
   ]) {
     writeFileSync(join(folder, 'hook'), bad);
-    await t.rejects(load(folder, keys), (error: Error) => {
-      t.match(error.message, /replication\.hookSecretFile: names a file whose secret cannot be used/);
-      t.notMatch(error.message, '0123456789', 'which is not shown');
-    });
+    const told = await load(folder, keys).then(
+      () => 'nothing',
+      (error: Error) => error.message,
+    );
+    t.match(told, /replication\.hookSecretFile: names a file whose secret cannot be used/);
+    t.notMatch(told, '0123456789', 'which is not shown');
   }
 });
 
