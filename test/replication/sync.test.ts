@@ -236,7 +236,9 @@ t.test('an interruption leaves no tag without its image, and comes to an end at 
     );
   await primary.faults.off();
   const again = await sync(names);
-  t.equal(kinds(again, 'copied').length, 10 - there.length, 'the next one goes on');
+  // What was being put when it was interrupted may have come in since.
+  t.ok(kinds(again, 'copied').length <= 10 - there.length, 'the next one goes on');
+  for (const name of names) t.ok(fallback.store.repository(`there/${name}`).tags.has('1'), name);
 });
 
 t.test('when nothing goes any more it is given up', async (t) => {
