@@ -13,7 +13,7 @@ import { SharedPulls } from './peer/shared-pulls.ts';
 import { ManifestMemory } from './proxy/manifest-memory.ts';
 import { Recheck } from './proxy/recheck.ts';
 import { Sealer } from './proxy/sealer.ts';
-import { PulledLog } from './replication/pulled-log.ts';
+import { PulledLog } from './replication/coverage/pulled-log.ts';
 import type { Stores } from './status/stores.ts';
 import { BufferPool } from './upstream/reader/buffer-pool.ts';
 import { registryIdentity } from './upstream/registry-identity.ts';

@@ -1,5 +1,5 @@
 // Compares two registries as a reconcile does, and says what it took. Arguments: URLs of both.
-import { Comparison } from '../../src/replication/comparison.ts';
+import { Comparison } from '../../src/replication/compare/comparison.ts';
 import { remoteRegistry } from '../../test/helpers/remote-registry.ts';
 
 const [from = '', to = ''] = process.argv.slice(2);

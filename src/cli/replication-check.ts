@@ -1,8 +1,8 @@
 import type { Loaded } from '../config/load.ts';
 import { type CopyRoute, configuredCopyRoutes, pairOn } from '../replication/copy-route.ts';
-import { ownRegistry } from '../replication/own-registry.ts';
-import { Patience } from '../replication/patience.ts';
-import { RemoteRegistry } from '../replication/remote-registry.ts';
+import { ownRegistry } from '../replication/registry/own-registry.ts';
+import { Patience } from '../replication/registry/patience.ts';
+import { RemoteRegistry } from '../replication/registry/remote-registry.ts';
 import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';

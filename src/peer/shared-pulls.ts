@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../oci/reference.ts';
-import type { Pulled, PulledLog } from '../replication/pulled-log.ts';
+import type { Pulled, PulledLog } from '../replication/coverage/pulled-log.ts';
 import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
 

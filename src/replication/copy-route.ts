@@ -1,6 +1,6 @@
 import type { RouteConfig } from '../config/schema.ts';
 import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../failover/rewrite.ts';
-import type { RepositoryPair } from './comparison.ts';
+import type { RepositoryPair } from './compare/comparison.ts';
 
 /** From where to where a route's repositories are copied. */
 export interface CopyRoute {

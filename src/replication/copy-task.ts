@@ -1,4 +1,4 @@
-import type { RepositoryPair } from './comparison.ts';
+import type { RepositoryPair } from './compare/comparison.ts';
 import type { CopyRoute } from './copy-route.ts';
 
 /** What is to be brought in step: a tag or a digest of one repository, on one way. */

@@ -1,5 +1,5 @@
 import type { HealthState } from '../failover/view.ts';
-import type { CoverageSum, RepositoryCoverage, TagCoverage } from './coverage.ts';
+import type { CoverageSum, RepositoryCoverage, TagCoverage } from './coverage/coverage.ts';
 
 /** What the last whole comparison of a way came to. Times are epoch milliseconds. */
 export interface ReconcileView {

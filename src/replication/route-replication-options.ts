@@ -2,8 +2,8 @@ import type { Config } from '../config/schema.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { CanaryState, UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { PulledLog } from './pulled-log.ts';
-import type { RemoteRegistry } from './remote-registry.ts';
+import type { PulledLog } from './coverage/pulled-log.ts';
+import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { TaskQueue } from './task-queue.ts';
 
 export interface RouteReplicationOptions {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { SharedPulls } from '../../src/peer/shared-pulls.ts';
-import { PulledLog } from '../../src/replication/pulled-log.ts';
+import { PulledLog } from '../../src/replication/coverage/pulled-log.ts';
 
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
 

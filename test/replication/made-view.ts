@@ -1,4 +1,4 @@
-import { Coverage, type FoundRepository, type TagCoverage } from '../../src/replication/coverage.ts';
+import { Coverage, type FoundRepository, type TagCoverage } from '../../src/replication/coverage/coverage.ts';
 import type { CopyRouteView, ReplicationView } from '../../src/replication/replication-view.ts';
 
 /** A way of copying as a view tells of it, from what was found of it. */

@@ -4,7 +4,7 @@ import { resolveRoute } from '../../src/failover/rewrite.ts';
 import { startLabRegistry } from '../../src/lab/registry.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { copyRoutes } from '../../src/replication/copy-route.ts';
-import { PulledLog } from '../../src/replication/pulled-log.ts';
+import { PulledLog } from '../../src/replication/coverage/pulled-log.ts';
 import { RouteReplication } from '../../src/replication/route-replication.ts';
 import { TaskQueue } from '../../src/replication/task-queue.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';

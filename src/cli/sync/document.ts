@@ -1,4 +1,4 @@
-import type { SyncEvent } from '../../replication/sync-event.ts';
+import type { SyncEvent } from '../../replication/sync/sync-event.ts';
 import { isComplete, type SyncReport } from './report.ts';
 import type { SyncTally } from './tally.ts';
 

@@ -1,6 +1,6 @@
 import type { Loaded } from '../../config/load.ts';
-import { ownRegistry } from '../../replication/own-registry.ts';
-import { RemoteRegistry } from '../../replication/remote-registry.ts';
+import { ownRegistry } from '../../replication/registry/own-registry.ts';
+import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/network.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { nearest } from '../../config/nearest.ts';
 import type { Config } from '../../config/schema.ts';
 import { isRepository, repositoryPrefix } from '../../oci/reference.ts';
-import { RepositoryMap } from '../../replication/repository-map.ts';
+import { RepositoryMap } from '../../replication/sync/repository-map.ts';
 import { UsageError } from '../config-path.ts';
 import type { SyncCommandOptions } from './options.ts';
 import type { Side } from './side.ts';

@@ -1,5 +1,5 @@
-import type { SyncEnd } from '../../replication/sync.ts';
-import type { SyncEvent, SyncImage } from '../../replication/sync-event.ts';
+import type { SyncEnd } from '../../replication/sync/sync.ts';
+import type { SyncEvent, SyncImage } from '../../replication/sync/sync-event.ts';
 import { bytesText, countText, withShortDigests } from '../amount.ts';
 import { ago } from '../table.ts';
 import type { SyncTally } from './tally.ts';

@@ -1,10 +1,10 @@
-import { Bandwidth } from '../../replication/bandwidth.ts';
-import { CopyError } from '../../replication/copy-error.ts';
-import { ImageCopy } from '../../replication/image-copy.ts';
-import type { RemoteRegistry } from '../../replication/remote-registry.ts';
-import { repositoryPairs } from '../../replication/repository-pairs.ts';
-import { Sync } from '../../replication/sync.ts';
-import type { SyncEvent } from '../../replication/sync-event.ts';
+import { Bandwidth } from '../../replication/copy/bandwidth.ts';
+import { CopyError } from '../../replication/copy/copy-error.ts';
+import { ImageCopy } from '../../replication/copy/image-copy.ts';
+import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
+import { repositoryPairs } from '../../replication/sync/repository-pairs.ts';
+import { Sync } from '../../replication/sync/sync.ts';
+import type { SyncEvent } from '../../replication/sync/sync-event.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { UsageError } from '../config-path.ts';
 import { SyncDocument } from './document.ts';

@@ -1,5 +1,5 @@
-import type { RemoteRegistry } from '../../replication/remote-registry.ts';
-import type { SyncImage } from '../../replication/sync-event.ts';
+import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
+import type { SyncImage } from '../../replication/sync/sync-event.ts';
 
 /**
  * The image by which edges tell that the other side has its storage. Once it is there they take what is missing for absent, so that it has

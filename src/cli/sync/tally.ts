@@ -1,5 +1,5 @@
-import type { CopyResult } from '../../replication/copy-job.ts';
-import type { SyncEvent, SyncImage } from '../../replication/sync-event.ts';
+import type { CopyResult } from '../../replication/copy/copy-job.ts';
+import type { SyncEvent, SyncImage } from '../../replication/sync/sync-event.ts';
 
 /** What could not be copied, and why. `tag` undefined: the whole repository; `repository` undefined: the list of them. */
 export interface SyncFailure {

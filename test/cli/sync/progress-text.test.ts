@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { progressLine, progressLines } from '../../../src/cli/sync/progress-text.ts';
 import { SyncTally } from '../../../src/cli/sync/tally.ts';
-import type { SyncImage } from '../../../src/replication/sync-event.ts';
+import type { SyncImage } from '../../../src/replication/sync/sync-event.ts';
 
 const imageOf = (source: string, tag: string): SyncImage => ({
   repository: { source, target: `there/${source}` },

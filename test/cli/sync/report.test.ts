@@ -1,7 +1,7 @@
 import t from 'tap';
 import { eventLine, isComplete, reportText, type SyncReport } from '../../../src/cli/sync/report.ts';
 import { SyncTally } from '../../../src/cli/sync/tally.ts';
-import type { SyncImage } from '../../../src/replication/sync-event.ts';
+import type { SyncImage } from '../../../src/replication/sync/sync-event.ts';
 
 const report: SyncReport = { from: 'harbor', to: 'gcr', dryRun: false, end: 'done', ms: 1500, notes: [] };
 const repository = { source: 'library/app', target: 'project/app' };

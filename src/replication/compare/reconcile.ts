@@ -1,0 +1,65 @@
+import { CopyError } from '../copy/copy-error.ts';
+import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { type ComparedRepository, Comparison, type RepositoryPair } from './comparison.ts';
+
+export interface ReconcileOptions {
+  source: RemoteRegistry;
+  target: RemoteRegistry;
+  /** Where a repository of the source goes; undefined: it is not copied. */
+  pairOf: (repository: string) => RepositoryPair | undefined;
+  /** For `ComparedRepository.at`. */
+  now: () => number;
+  /** Told of each repository, and waited for. */
+  onRepository: (compared: ComparedRepository) => Promise<void>;
+  /** Told of each that could not be compared while others could. */
+  onFailure: (repository: RepositoryPair) => void;
+}
+
+export interface ReconcileResult {
+  repositories: number;
+  tags: number;
+  gaps: number;
+  /** Of how many repositories nothing could be learnt, and why of the first; undefined: there is none. */
+  failed: string | undefined;
+}
+
+/** Failures in a row that may pass by themselves, after which it is a registry that fails. */
+const MAX_IN_A_ROW = 4;
+
+/**
+ * Compares all that is to be copied, repository by repository.
+ * @throws CopyError, UpstreamError; the signal's reason
+ */
+export async function reconcile(
+  { source, target, pairOf, now, onRepository, onFailure }: ReconcileOptions,
+  signal: AbortSignal,
+): Promise<ReconcileResult> {
+  const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: undefined };
+  const failures = { all: 0, inARow: 0, first: '' };
+  async function* pairs(): AsyncGenerator<RepositoryPair> {
+    for await (const repository of source.repositories(signal)) {
+      const pair = pairOf(repository);
+      if (pair) yield pair;
+    }
+  }
+  // One that cannot be read must not keep all that are listed after it from being compared.
+  const skip = (pair: RepositoryPair, error: unknown) => {
+    if (signal.aborted || !(error instanceof CopyError)) return false;
+    failures.inARow += error.passing ? 1 : 0;
+    if (failures.inARow >= MAX_IN_A_ROW) return false;
+    failures.all += 1;
+    failures.first ||= error.message;
+    onFailure(pair);
+    return true;
+  };
+  for await (const compared of new Comparison({ source, target, now }).over(pairs(), signal, skip)) {
+    failures.inARow = 0;
+    const wanted = compared.tags.filter(({ state }) => state !== 'surplus');
+    result.repositories += 1;
+    result.tags += wanted.length;
+    result.gaps += wanted.filter(({ state }) => state !== 'same').length;
+    await onRepository(compared);
+  }
+  if (failures.all > 0) result.failed = `${failures.all} of the repositories could not be compared: ${failures.first}`;
+  return result;
+}

@@ -1,0 +1,184 @@
+import type PQueue from 'p-queue';
+import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
+import { takeTurns } from '../compare/take-turns.ts';
+import type { RemoteManifest } from '../registry/remote-registry.ts';
+import type { Bandwidth } from './bandwidth.ts';
+import { BlobSource } from './blob-source.ts';
+import { BlobUpload } from './blob-upload.ts';
+import { CopyError } from './copy-error.ts';
+import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
+import type { KnownBlobs } from './known-blobs.ts';
+import { digestOf } from './manifest-digest.ts';
+
+export interface CopyRunOptions {
+  job: CopyJob;
+  /** What is counted in. */
+  result: CopyResult;
+  progress: CopyProgress;
+  signal: AbortSignal;
+  /** Of all blobs that are under way. */
+  queue: PQueue;
+  bandwidth: Bandwidth;
+  /** At the target. */
+  known: KnownBlobs;
+  piece: number | undefined;
+}
+
+/** How deep an index may list indexes. */
+const MAX_DEPTH = 4;
+/** Of one image; an index of indexes may name far more than it holds. */
+const MAX_MANIFESTS = 10_000;
+/** Parts of one manifest under way at once: one image with thousands of them leaves room for the others. */
+const AT_ONCE = 6;
+/** Bytes of a blob that may as well be sent to a new repository as asked for. */
+const SMALL = 1_048_576;
+/** Answers to a manifest that mean that the registry lacks what it names. */
+const LACKS = [400, 404];
+
+/** The copying of one image. */
+export class CopyRun {
+  readonly #options: CopyRunOptions;
+  /** Manifests below the image, or about it, by digest. */
+  readonly #children = new Map<string, Promise<void>>();
+
+  constructor(options: CopyRunOptions) {
+    this.#options = options;
+  }
+
+  /** All that a manifest needs to be there. */
+  async content(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
+    const { children, blobs } = this.#read(manifest, digest);
+    if (depth > MAX_DEPTH) throw new CopyError(`${digest} lists indexes that list indexes, deeper than ${MAX_DEPTH}`);
+    const parts = [
+      ...blobs.map((blob) => () => this.#blob(blob)),
+      ...children.map((child) => () => this.#child(child, depth + 1)),
+    ];
+    await takeTurns(parts, AT_ONCE, (part) => part());
+  }
+
+  /** The manifest itself, once its content is there; if the registry lacks some that it was known to have, that is brought again. */
+  async put(reference: string, { bytes, mediaType: sent }: RemoteManifest, digest: string): Promise<void> {
+    const { registry, repository } = this.#options.job.target;
+    const { mediaType, blobs, children } = this.#read({ bytes, mediaType: sent }, digest);
+    const put = () => registry.putManifest(repository, reference, { bytes, mediaType }, this.#options.signal);
+    try {
+      await put();
+    } catch (error) {
+      if (!(error instanceof CopyError) || !LACKS.includes(error.status ?? 0)) throw error;
+      for (const blob of blobs) this.#options.known.forget(blob.digest);
+      for (const child of children) this.#children.delete(child.digest);
+      await this.content({ bytes, mediaType }, digest);
+      await put();
+    }
+    this.#options.result.manifests += 1;
+  }
+
+  /**
+   * Signatures and the like that say what they are about, be it the image, a part of it, or one another; where the source lists them
+   * (distribution-spec "Listing Referrers").
+   */
+  async referrers(digest: string): Promise<void> {
+    const { registry, repository } = this.#options.job.source;
+    const asked = new Set<string>();
+    for (let fresh = [digest]; fresh.length > 0; ) {
+      await takeTurns(fresh, AT_ONCE, async (subject) => {
+        asked.add(subject);
+        const found = await registry.referrers(repository, subject, this.#options.signal);
+        await takeTurns(found, 1, (referrer) => this.#child(referrer, 1));
+      });
+      fresh = [...this.#children.keys()].filter((one) => !asked.has(one));
+    }
+  }
+
+  #read({ bytes, mediaType }: RemoteManifest, digest: string): ManifestContent {
+    const content = readManifestContent(bytes, mediaType);
+    if ('problem' in content)
+      throw new CopyError(
+        `${this.#options.job.source.repository}@${digest.slice(0, 19)} cannot be copied: ${content.problem}`,
+      );
+    return content;
+  }
+
+  /** Each once, whoever lists it. */
+  #child({ digest }: Descriptor, depth: number): Promise<void> {
+    const known = this.#children.get(digest);
+    if (known) return known;
+    if (this.#children.size >= MAX_MANIFESTS)
+      throw new CopyError(`${this.#options.job.reference} holds more than ${MAX_MANIFESTS} manifests`);
+    const coming = this.#bring(digest, depth);
+    this.#children.set(digest, coming);
+    coming.catch(() => this.#children.delete(digest));
+    return coming;
+  }
+
+  /** What is there already may lack what has been deleted below it: a tag that is about to name it looks at that too. */
+  async #bring(digest: string, depth: number): Promise<void> {
+    const { source, target } = this.#options.job;
+    const { signal } = this.#options;
+    // To put it where it is costs no more than to ask.
+    const isThere =
+      !(await this.#isNew()) && (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
+    const manifest = await source.registry.manifest(source.repository, digest, signal);
+    if (!manifest && isThere) return;
+    if (!manifest)
+      throw new CopyError(`${source.registry.name} lacks ${source.repository}@${digest}, which an index of it lists`);
+    digestOf(manifest, digest);
+    await this.content(manifest, digest, depth);
+    if (!isThere) await this.put(digest, manifest, digest);
+  }
+
+  async #isNew(): Promise<boolean> {
+    const { known, job, signal } = this.#options;
+    const { registry, repository } = job.target;
+    try {
+      return await known.isEmpty(repository, () => registry.isEmpty(repository, signal));
+    } catch {
+      // It may have been another image's copy that was stopped, or its tags may not be listed: then each thing is asked for.
+      signal.throwIfAborted();
+      return false;
+    }
+  }
+
+  async #blob(blob: Descriptor): Promise<void> {
+    const { known, queue, signal, job, result } = this.#options;
+    const isKnown = () => known.has(job.target.repository, blob.digest);
+    if (!isKnown()) {
+      // A blob that waits for another one like it takes no place in the queue.
+      await known.alone(blob.digest, signal, async () => {
+        if (isKnown()) result.blobs.there += 1;
+        else await queue.add(() => this.#transfer(blob));
+      });
+    } else result.blobs.there += 1;
+  }
+
+  async #transfer({ digest, size }: Descriptor): Promise<void> {
+    const { known, progress, result, signal, bandwidth, piece } = this.#options;
+    const { source, target } = this.#options.job;
+    const { registry, repository } = target;
+    signal.throwIfAborted();
+    const elsewhere = known.placeOf(digest);
+    const isWorthAsking = elsewhere === undefined && (size > SMALL || !(await this.#isNew()));
+    if (isWorthAsking && (await registry.hasBlob(repository, digest, signal))) {
+      result.blobs.there += 1;
+    } else {
+      progress.expected?.(size);
+      let told = 0;
+      const onBytes = (bytes: number) => {
+        told += bytes;
+        progress.sent?.(bytes);
+      };
+      const from = { registry: source.registry, repository: source.repository, bandwidth, onBytes };
+      const upload = new BlobUpload({
+        registry,
+        repository,
+        source: new BlobSource({ ...from, digest, size }),
+        piece,
+      });
+      const how = await upload.run(elsewhere, signal);
+      result.blobs[how] += 1;
+      if (how === 'uploaded') result.bytes += size;
+      onBytes(size - told);
+    }
+    known.note(repository, digest);
+  }
+}

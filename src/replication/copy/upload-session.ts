@@ -1,0 +1,137 @@
+import { pushOf, type RemoteRegistry } from '../registry/remote-registry.ts';
+import type { BlobSource } from './blob-source.ts';
+import { CopyError } from './copy-error.ts';
+import { sendUpload, type UploadReply, type UploadRequest } from './upload-request.ts';
+
+export interface UploadSessionOptions {
+  registry: RemoteRegistry;
+  repository: string;
+  /** See `UploadWatchOptions`. */
+  idleMs?: number | undefined;
+}
+
+const TYPE = 'application/octet-stream';
+/** Answers to the first part that mean that a registry takes no parts. */
+const NO_PARTS = [400, 404, 405, 415, 501];
+/** Answers to a part after which it is asked how much is there: out of order, still busy with the one before, a token that has expired. */
+const AMISS = [401, 409, 416];
+
+/** One upload under way at a registry (distribution-spec v1.1.1 "Pushing blobs"). */
+export class UploadSession {
+  readonly #options: UploadSessionOptions;
+  readonly #registry: RemoteRegistry;
+  /** Where it goes on. */
+  #location: URL;
+
+  constructor(options: UploadSessionOptions, location: URL) {
+    this.#options = options;
+    this.#registry = options.registry;
+    this.#location = location;
+  }
+
+  /** @throws CopyError, UpstreamError; the signal's reason */
+  static async begin(options: UploadSessionOptions, signal: AbortSignal): Promise<UploadSession> {
+    const { registry, repository } = options;
+    const at = `/v2/${repository}/blobs/uploads/`;
+    return registry.patience.with(signal, async () => {
+      const scopes = [pushOf(repository)];
+      const reply = await sendUpload(registry, { method: 'POST', at, headers: {}, scopes }, signal);
+      return UploadSession.begun(options, reply);
+    });
+  }
+
+  /** What the answer to a POST has begun. @throws CopyError */
+  static begun(options: UploadSessionOptions, reply: UploadReply): UploadSession {
+    const { registry, repository } = options;
+    if (reply.status !== 202) throw registry.failure(reply, `does not begin an upload to ${repository}`, reply.said);
+    const { url } = registry.connection;
+    const at = new URL(`${url.pathname.replace(/\/+$/, '')}/v2/${repository}/blobs/uploads/`, url);
+    const session = new UploadSession(options, at);
+    if (!session.#follow(reply)) throw new CopyError(`${registry.name} does not say where an upload goes on`);
+    return session;
+  }
+
+  /**
+   * Sends a part; if that breaks off, finds out how much of it is there.
+   * @returns where the next one begins; `refused`: the status with which the registry refuses the first one, so that it may take no parts
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
+  async part(source: BlobSource, from: number, to: number, signal: AbortSignal): Promise<number | { refused: number }> {
+    const headers = { 'content-type': TYPE, 'content-range': `${from}-${to - 1}` };
+    const body = { bytes: to - from, read: (cut: AbortSignal) => source.bytes(from, to, cut) };
+    let cause: unknown;
+    try {
+      const reply = await this.#send({ method: 'PATCH', headers, body }, signal);
+      if (from === 0 && NO_PARTS.includes(reply.status)) return { refused: reply.status };
+      if (reply.status >= 200 && reply.status < 300) return this.#reachedBy(reply, reply.hadAll ? to : from, source);
+      const failure = this.#failure(reply, 'does not take a part of an upload');
+      if (!failure.passing && !AMISS.includes(reply.status)) throw failure;
+      cause = failure;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (source.failed !== undefined || error instanceof CopyError) throw error;
+      cause = error;
+    }
+    return this.#registry.patience.after(cause, signal, async () => {
+      const reply = await this.#send({ method: 'GET', headers: {} }, signal);
+      if (reply.status !== 204 && reply.status !== 200) throw this.#failure(reply, 'has lost an upload');
+      return this.#reachedBy(reply, 0, source);
+    });
+  }
+
+  /** Sends what is left, and says what it all is. @throws CopyError, UpstreamError; the signal's reason */
+  async finish(source: BlobSource, from: number, signal: AbortSignal): Promise<void> {
+    const { digest, size } = source;
+    const at = new URL(this.#location);
+    // Added to what is there, which may be signed as it is written.
+    at.search += `${at.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`;
+    const body = { bytes: size - from, read: (cut: AbortSignal) => source.bytes(from, size, cut) };
+    const headers = { 'content-type': TYPE };
+    const reply = await this.#send({ method: 'PUT', at, headers, ...(body.bytes > 0 ? { body } : {}) }, signal);
+    if (reply.status !== 201 && reply.status !== 204) throw this.#failure(reply, 'does not take a blob');
+    if (!reply.hadAll) throw new CopyError(`${this.#registry.name} has not read what it took`, { passing: true });
+  }
+
+  async #send(request: Omit<UploadRequest, 'scopes' | 'at'> & { at?: URL }, signal: AbortSignal): Promise<UploadReply> {
+    const { repository, idleMs } = this.#options;
+    const whole = { at: this.#location, scopes: [pushOf(repository)], idleMs, ...request };
+    const reply = await sendUpload(this.#registry, whole, signal);
+    if (reply.status < 300) this.#follow(reply);
+    return reply;
+  }
+
+  /** Upload ranges are `0-2`, inclusive, and `0-0` for nothing (facts of distribution). @throws CopyError */
+  #reachedBy({ headers }: UploadReply, otherwise: number, source: BlobSource): number {
+    const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(headers.get('range') ?? '')?.[1];
+    const at = last === undefined ? otherwise : last === '0' ? 0 : Number(last) + 1;
+    if (at <= source.reached) return at;
+    throw new CopyError(
+      `${this.#registry.name} counts ${at} bytes of an upload of which it was sent ${source.reached}`,
+      {
+        status: 416,
+      },
+    );
+  }
+
+  /**
+   * A path of the registry API counts as such whatever its host, as registries behind proxies of their own name hosts and schemes that
+   * only make sense there; any other has to be on the registry's own host. Either way it is asked as before, so that nothing goes out in
+   * the clear, or elsewhere, because a registry says so.
+   * @returns whether there is a Location. @throws CopyError
+   */
+  #follow({ headers }: UploadReply): boolean {
+    const { url } = this.#registry.connection;
+    const text = headers.get('location') ?? '';
+    if (text === '' || !URL.canParse(text, this.#location)) return false;
+    const to = new URL(text, this.#location);
+    const ours = to.hostname === url.hostname || to.pathname.startsWith(`${url.pathname.replace(/\/+$/, '')}/v2/`);
+    if (!ours)
+      throw new CopyError(`${this.#registry.name} wants an upload to go on at ${to.host}, which is another host`);
+    this.#location = new URL(to.pathname + to.search, url.origin);
+    return true;
+  }
+
+  #failure(reply: UploadReply, what: string): CopyError {
+    return this.#registry.failure(reply, `${what} to ${this.#options.repository}`, reply.said);
+  }
+}

@@ -1,0 +1,47 @@
+import { OciError } from '../../oci/error.ts';
+
+/** What of the coverage is asked for. */
+export interface CoverageQuery {
+  /** Only what was pulled within so many milliseconds; undefined: everything. */
+  pulledMs: number | undefined;
+  /** That, as it was asked for. */
+  pulled: string | undefined;
+  /** Only routes of this prefix; `*` is that of everything else. */
+  route: string | undefined;
+  /** Repositories with gaps that are told of each route, and references of each of those. */
+  limit: number;
+}
+
+const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Pulls are not remembered for longer. */
+const MAX_DAYS = 31;
+const LIMIT = 20;
+const MAX_LIMIT = 1000;
+
+/** @throws OciError for what cannot be understood */
+export function readCoverageQuery(query: URLSearchParams): CoverageQuery {
+  const pulled = query.get('pulled') ?? undefined;
+  return {
+    pulledMs: pulled === undefined ? undefined : windowMs(pulled),
+    pulled,
+    route: query.get('route') ?? undefined,
+    limit: limitOf(query.get('limit')),
+  };
+}
+
+function windowMs(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const ms = Number(digits) * (UNIT_MS[unit] ?? 0);
+  if (ms > 0 && ms <= MAX_DAYS * 86_400_000) return ms;
+  throw new OciError(
+    'NAME_INVALID',
+    `what was pulled within which time? One such as 12h or 7d, of at most ${MAX_DAYS}d`,
+  );
+}
+
+function limitOf(text: string | null): number {
+  if (text === null) return LIMIT;
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new OciError('NAME_INVALID', `a limit is a number from 1 to ${MAX_LIMIT}`);
+}

@@ -1,0 +1,212 @@
+import type { Route } from '../../failover/rewrite.ts';
+import type { HealthState } from '../../failover/view.ts';
+import { OciError } from '../../oci/error.ts';
+import type { CoverageQuery } from './coverage-query.ts';
+import type { Pulled, PulledLog } from './pulled-log.ts';
+import { pulledTally } from './pulled-tally.ts';
+import type { CopyRouteView, ReplicationView } from '../replication-view.ts';
+
+/** Something that could not be pulled with the right digest. Times are ISO 8601. */
+export interface GapReport {
+  /** Tag or digest. */
+  reference: string;
+  state: 'missing' | 'stale' | 'unknown';
+  /** When it was first known to be so; null: not known. */
+  since: string | null;
+  /** When a client last pulled it; null: that was not asked for. */
+  pulledAt: string | null;
+  /** Why it could not be copied; null: that was not tried, or has not failed. */
+  failure: string | null;
+}
+
+export interface RepositoryReport {
+  /** As clients name it. */
+  repository: string;
+  /** Tags, or what was pulled. */
+  references: number;
+  missing: number;
+  stale: number;
+  unknown: number;
+  /** The worst first; not more than the limit. */
+  gaps: GapReport[];
+}
+
+/** One way of copying: a route, from its push upstream to one of the others. */
+export interface RouteReport {
+  name: string;
+  prefix: string;
+  registry: string | null;
+  source: string;
+  target: string;
+  /** Whether it could serve at all. */
+  targetState: HealthState;
+  /** When the last comparison began that came to its end; null: none did. */
+  comparedAt: string | null;
+  /** Why the last one did not; null: it did, or none ended yet. */
+  failed: string | null;
+  references: number;
+  covered: number;
+  missing: number;
+  stale: number;
+  /** Not compared yet. */
+  unknown: number;
+  /** Was pulled, and is not on the push upstream any more; not among the references. */
+  gone: number;
+  /** Share of references that could be pulled with the right digest, 0 to 1; null: there is none. */
+  ratio: number | null;
+  lagSeconds: number;
+  repositories: number;
+  /** Repositories with gaps, the worst first; not more than the limit. */
+  worst: RepositoryReport[];
+  /** How many have gaps. */
+  withGaps: number;
+}
+
+/** What could be pulled if the push upstream died now. */
+export interface CoverageReport {
+  at: string;
+  /** `unknown`: nothing is known to be missing, and not all is known. */
+  verdict: 'covered' | 'incomplete' | 'unknown';
+  /** Whether this edge copies, so that it knows. */
+  active: boolean;
+  reason: string;
+  /** What was asked for: only what was pulled within that time; null: everything. */
+  pulled: string | null;
+  /** Since when this edge has heard of pulls. */
+  pullsKnownSince: string;
+  routes: RouteReport[];
+  /** Routes that take pushes and have no copies made. */
+  uncopied: { prefix: string; registry: string | null; push: string }[];
+}
+
+export interface CoverageInput {
+  /** Undefined: no route has copies made. */
+  view: ReplicationView | undefined;
+  routes: readonly Route[];
+  pulls: Pick<PulledLog, 'within' | 'since'>;
+}
+
+/** Of gaps, in one report; some 200 bytes each. */
+const MAX_NAMES = 10_000;
+
+/** @param now epoch milliseconds @throws OciError for a route that there is not */
+export function coverageReport(
+  { view, routes, pulls }: CoverageInput,
+  query: CoverageQuery,
+  now: number = Date.now(),
+): CoverageReport {
+  const all = view?.routes ?? [];
+  const asked = all.filter(({ prefix }) => isAsked(prefix, query));
+  const uncopied = routes.filter((one) => one.push && !one.pull.some(({ replicate }) => replicate));
+  const askedUncopied = uncopied.filter(({ prefix }) => isAsked(prefix, query));
+  if (query.route !== undefined && asked.length + askedUncopied.length === 0)
+    throw new OciError('NAME_UNKNOWN', `no route with the prefix ${query.route} takes pushes`);
+  const pulled = query.pulledMs === undefined ? undefined : [...pulls.within(query.pulledMs)];
+  const reports = bounded(asked.map((one) => routeReport(one, routes, pulled, query.limit)));
+  const active = view?.active ?? false;
+  return {
+    at: iso(now),
+    verdict: active ? verdictOf(reports) : 'unknown',
+    active,
+    reason: view?.reason ?? 'no route has replicate: true',
+    pulled: query.pulled ?? null,
+    pullsKnownSince: iso(pulls.since),
+    routes: reports,
+    uncopied: askedUncopied.map(({ prefix, registry, push }) => ({
+      prefix,
+      registry: registry ?? null,
+      push: push?.upstream ?? '',
+    })),
+  };
+}
+
+/** With so many names that they can be read and sent. */
+function bounded(reports: readonly RouteReport[]): RouteReport[] {
+  let room = MAX_NAMES;
+  return reports.map((report) => {
+    const worst = report.worst.map((one) => {
+      const gaps = one.gaps.slice(0, room);
+      room -= gaps.length;
+      return { ...one, gaps };
+    });
+    return { ...report, worst };
+  });
+}
+
+function isAsked(prefix: string, { route }: CoverageQuery): boolean {
+  return route === undefined || prefix === (route === '*' ? '' : route);
+}
+
+function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
+  if (reports.some(({ missing, stale, targetState }) => missing + stale > 0 || targetState === 'down'))
+    return 'incomplete';
+  const nothing = reports.every(({ references }) => references === 0);
+  const known = reports.every(
+    (one) => one.comparedAt !== null && one.failed === null && one.unknown === 0 && one.targetState === 'up',
+  );
+  return known && !nothing ? 'covered' : 'unknown';
+}
+
+function routeReport(
+  view: CopyRouteView,
+  routes: readonly Route[],
+  pulled: readonly Pulled[] | undefined,
+  limit: number,
+): RouteReport {
+  const figures = pulled ? pulledTally(view, routes, pulled, limit) : everything(view, limit);
+  const { references, missing, stale, unknown } = figures;
+  const covered = Math.max(0, references - missing - stale - unknown);
+  return {
+    name: view.name,
+    prefix: view.prefix,
+    registry: view.registry ?? null,
+    source: view.source,
+    target: view.target,
+    targetState: view.targetState,
+    comparedAt: view.comparedAt === undefined ? null : iso(view.comparedAt),
+    failed: view.reconcile?.failed ?? null,
+    covered,
+    ratio: references === 0 ? null : covered / references,
+    lagSeconds: Math.round(view.lagMs / 1000),
+    ...figures,
+    worst: figures.worst.map((one) => withFailures(one, view)),
+  };
+}
+
+type Figures = Pick<
+  RouteReport,
+  'references' | 'missing' | 'stale' | 'unknown' | 'gone' | 'repositories' | 'worst' | 'withGaps'
+>;
+
+function everything({ coverage, gaps }: CopyRouteView, limit: number): Figures {
+  const { tags: references, missing, stale, repositories, incomplete: withGaps } = coverage;
+  const worst = gaps(limit).map((one) => ({
+    repository: one.repository,
+    references: one.tags,
+    missing: one.missing,
+    stale: one.stale,
+    unknown: 0,
+    gaps: one.gaps.slice(0, limit).map(({ tag, state, since }) => ({
+      reference: tag,
+      state,
+      since: iso(since),
+      pulledAt: null,
+      failure: null,
+    })),
+  }));
+  return { references, missing, stale, unknown: 0, gone: 0, repositories, worst, withGaps };
+}
+
+function withFailures(report: RepositoryReport, { failures }: CopyRouteView): RepositoryReport {
+  const mine = new Map(
+    failures.filter(({ repository }) => repository === report.repository).map((one) => [one.reference, one.reason]),
+  );
+  return {
+    ...report,
+    gaps: report.gaps.map((gap) => ({ ...gap, failure: mine.get(gap.reference) ?? null })),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

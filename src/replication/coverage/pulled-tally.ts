@@ -1,0 +1,78 @@
+import { findRoute, type Route } from '../../failover/rewrite.ts';
+import type { RepositoryReport, RouteReport } from './coverage-report.ts';
+import type { Pulled } from './pulled-log.ts';
+import type { CopyRouteView } from '../replication-view.ts';
+
+type Tally = Pick<
+  RouteReport,
+  'references' | 'missing' | 'stale' | 'unknown' | 'gone' | 'repositories' | 'worst' | 'withGaps'
+>;
+
+interface Counted extends RepositoryReport {
+  /** With the time of each pull. */
+  open: { pulled: Pulled; state: 'missing' | 'stale' | 'unknown' }[];
+}
+
+/** What of a route was pulled, held against what is known of its fallback. @param limit of repositories, and of references of each */
+export function pulledTally(
+  view: CopyRouteView,
+  routes: readonly Route[],
+  pulls: readonly Pulled[],
+  limit: number,
+): Tally {
+  const counted = new Map<string, Counted>();
+  let gone = 0;
+  for (const pulled of pulls) {
+    const { registry, repository, reference } = pulled;
+    const route = findRoute(routes, registry, repository);
+    if (!route || route.prefix !== view.prefix || route.registry !== view.registry) continue;
+    const state = view.stateOf(repository, reference);
+    if (state === 'gone') {
+      gone += 1;
+      continue;
+    }
+    const count = counted.get(repository) ?? empty(repository);
+    counted.set(repository, count);
+    count.references += 1;
+    if (state === 'covered') continue;
+    count[state] += 1;
+    count.open.push({ pulled, state });
+  }
+  const all = [...counted.values()];
+  const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);
+  const bad = all.filter(({ open }) => open.length > 0).sort(byHarm);
+  return {
+    references: sum('references'),
+    missing: sum('missing'),
+    stale: sum('stale'),
+    unknown: sum('unknown'),
+    gone,
+    repositories: all.length,
+    worst: bad.slice(0, limit).map((one) => reported(one, limit, view)),
+    withGaps: bad.length,
+  };
+}
+
+function empty(repository: string): Counted {
+  return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [], open: [] };
+}
+
+/** What is missing weighs more than what is not known. */
+function byHarm(a: Counted, b: Counted): number {
+  return b.missing + b.stale - (a.missing + a.stale) || b.unknown - a.unknown || (a.repository < b.repository ? -1 : 1);
+}
+
+/** What was pulled last comes first. */
+function reported({ open, ...report }: Counted, limit: number, { sinceOf }: CopyRouteView): RepositoryReport {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  const gaps = open
+    .sort((a, b) => b.pulled.at - a.pulled.at)
+    .slice(0, limit)
+    .map(({ pulled: { reference, at }, state }) => {
+      // A digest has no time since when it is missing.
+      const known = sinceOf(report.repository, reference);
+      const from = known === undefined ? null : iso(known);
+      return { reference, state, since: from, pulledAt: iso(at), failure: null };
+    });
+  return { ...report, gaps };
+}

@@ -1,0 +1,121 @@
+import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
+import { readBody } from '../../upstream/body.ts';
+import type { Connection } from '../../upstream/connection.ts';
+import { AbortLink } from '../copy/abort-link.ts';
+import { CopyError } from '../copy/copy-error.ts';
+import type { Patience } from './patience.ts';
+import { registryFailure } from './registry-failure.ts';
+
+export interface HarborListsOptions {
+  /** As messages call it. */
+  name: string;
+  connection: Pick<Connection, 'sendApi'>;
+  patience: Patience;
+}
+
+/** Harbor gives no more at once. */
+const PAGE = 100;
+/** Of one list; pages that never end are not read for ever. */
+const MAX_PAGES = 100_000;
+/** An artifact comes with its whole configuration. */
+const MAX_BYTES = 33_554_432;
+const ANSWER_MS = 30_000;
+const API = '/api/v2.0';
+
+/**
+ * What Harbor lists in its own API (api/v2.0/swagger.yaml): repositories, which its `_catalog` tells administrators only, and digests with
+ * the tags. Its artifacts leave out what it takes for an accessory of another one, cosign's signatures with their tags among them: which
+ * tags there are is for the registry to say.
+ */
+export class HarborLists {
+  readonly #options: HarborListsOptions;
+
+  constructor(options: HarborListsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * All that these credentials may see. With wrong ones Harbor answers as if there were none at all, with 200, which is no answer.
+   * @returns undefined: it tells nothing
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
+  async repositories(signal: AbortSignal): Promise<AsyncIterable<string> | undefined> {
+    const path = `${API}/repositories?sort=name`;
+    const first = await this.#page(path, 1, signal);
+    return first && first.length > 0 ? this.#names(path, first, signal) : undefined;
+  }
+
+  /**
+   * Of the tags of a repository, but not of all of them.
+   * @returns undefined: it tells nothing
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
+  async digests(repository: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+    const [project = '', ...rest] = repository.split('/');
+    // Once for the path, once for what Harbor makes of it.
+    const name = encodeURIComponent(encodeURIComponent(rest.join('/')));
+    const path = `${API}/projects/${project}/repositories/${name}/artifacts?with_tag=true&q=tags%3D*&sort=digest`;
+    const first = rest.length > 0 ? await this.#page(path, 1, signal) : undefined;
+    if (!first) return undefined;
+    const digests = new Map<string, string>();
+    for await (const artifact of this.#entries(path, first, signal)) {
+      const { digest, tags } = fieldsOf(artifact);
+      if (typeof digest !== 'string' || !isDigest(digest) || !Array.isArray(tags)) continue;
+      for (const tag of tags) {
+        const { name } = fieldsOf(tag);
+        if (typeof name === 'string' && isTag(name)) digests.set(name, digest);
+      }
+    }
+    return digests;
+  }
+
+  async *#names(path: string, first: unknown[], signal: AbortSignal): AsyncGenerator<string> {
+    for await (const entry of this.#entries(path, first, signal)) {
+      const { name } = fieldsOf(entry);
+      if (typeof name === 'string' && isRepository(name)) yield name;
+    }
+  }
+
+  async *#entries(path: string, first: unknown[], signal: AbortSignal): AsyncGenerator<unknown> {
+    let entries = first;
+    for (let page = 2; ; page += 1) {
+      yield* entries;
+      if (entries.length < PAGE || page > MAX_PAGES) return;
+      const next = await this.#page(path, page, signal);
+      if (!next) throw new CopyError(`${this.#options.name} stopped listing at page ${page} of ${path.split('?')[0]}`);
+      entries = next;
+    }
+  }
+
+  /** @returns undefined: it is not told to these credentials, or not here */
+  #page(path: string, page: number, signal: AbortSignal): Promise<unknown[] | undefined> {
+    const { name, connection, patience } = this.#options;
+    const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
+    const at = `${path}&page=${page}&page_size=${PAGE}`;
+    const ask = async (soon: AbortSignal) => {
+      const call = { method: 'GET', path: at, headers, scopes: [], signal: soon, redirects: 'pass' } as const;
+      const answer = await connection.sendApi(call, 'own');
+      const body = await readBody(answer.body, answer.status === 200 ? MAX_BYTES : 16_384);
+      if (answer.status === 200) return listIn(body);
+      const failure = registryFailure(answer, `${name} fails ${path.split('?')[0]}`);
+      // Its 401 never comes with a challenge.
+      if (failure.passing && answer.status !== 401) throw failure;
+      return undefined;
+    };
+    return patience.with(signal, () => AbortLink.within(signal, ANSWER_MS, ask));
+  }
+}
+
+/** Harbor's empty list may be null. */
+function listIn(body: Buffer): unknown[] | undefined {
+  try {
+    const content: unknown = JSON.parse(body.toString('utf8'));
+    return content === null ? [] : Array.isArray(content) ? content : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,23 @@
+import type { Material } from '../../config/material.ts';
+import { replicationCredentials, replicationUser } from '../../config/replication-user.ts';
+import type { UpstreamConfig } from '../../config/schema.ts';
+import { Connection } from '../../upstream/connection.ts';
+import type { Network } from '../../upstream/network.ts';
+import { RemoteRegistry } from './remote-registry.ts';
+
+/** A configured upstream at one of its URLs, with the credentials that copies have there. Its connection is to be closed. */
+export function ownRegistry(
+  name: string,
+  url: string,
+  upstream: UpstreamConfig,
+  material: Material['upstreams'][string],
+  network: Network,
+): RemoteRegistry {
+  const password = replicationUser(upstream, material)?.password;
+  const secrets = {
+    ...(material.ca === undefined ? {} : { ca: material.ca }),
+    ...(password === undefined ? {} : { password }),
+  };
+  const config = { ...upstream, credentials: replicationCredentials(upstream) };
+  return new RemoteRegistry(name, new Connection(url, config, secrets, network));
+}

@@ -1,0 +1,36 @@
+import { restMs } from '../../failover/classify.ts';
+import { parseChallenges } from '../../oci/challenge.ts';
+import type { HeaderList } from '../../upstream/header-list.ts';
+import { CopyError } from '../copy/copy-error.ts';
+
+/** What of an answer tells why it is not as it should be. */
+export interface FailedAnswer {
+  status: number;
+  headers: HeaderList;
+  /** Whether it came from where a redirect led, and not from the registry itself. */
+  redirected?: boolean;
+}
+
+/**
+ * What an answer means that is not as it should be.
+ * @param what that who does not do, for the operator
+ * @param said what the registry told, if it did
+ */
+export function registryFailure(answer: FailedAnswer, what: string, said = ''): CopyError {
+  const { status, headers } = answer;
+  const retryAfter = headers.get('retry-after');
+  const asksForRest = status === 429 || (status === 503 && retryAfter !== undefined);
+  return new CopyError(`${what} (${status}${said === '' ? '' : `: ${said}`})`, {
+    status,
+    passing: isPassing(answer),
+    ...(asksForRest ? { restMs: restMs(retryAfter, Date.now()) } : {}),
+  });
+}
+
+function isPassing({ status, headers, redirected = false }: FailedAnswer): boolean {
+  if (status === 408 || status === 425 || status === 429) return true;
+  if (status >= 500) return status !== 501 && status !== 505;
+  // Harbor without its database challenges with nothing; storage denies a signature that has expired, and the next one is good.
+  if (status === 401) return parseChallenges(headers.joined('www-authenticate')).length === 0;
+  return redirected && status === 403;
+}

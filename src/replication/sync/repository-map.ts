@@ -1,0 +1,47 @@
+import type { RouteConfig } from '../../config/schema.ts';
+import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../../failover/rewrite.ts';
+import type { RepositoryPair } from '../compare/comparison.ts';
+
+/** Where repositories of one registry are on another: nowhere, in one place, or, by several routes, in more. */
+export class RepositoryMap {
+  /** With one of which all repositories of the source begin that have a place. */
+  readonly prefixes: readonly string[];
+  readonly #placesOf: (repository: string) => string[];
+
+  private constructor(prefixes: readonly string[], placesOf: (repository: string) => string[]) {
+    this.prefixes = [...new Set(prefixes)];
+    this.#placesOf = placesOf;
+  }
+
+  /** As the routes say that both upstreams are in; undefined: there is none. */
+  static ofRoutes(configured: readonly RouteConfig[], from: string, to: string): RepositoryMap | undefined {
+    const routes = configured.map(resolveRoute);
+    const ways = routes.flatMap((route) => {
+      const [source, target] = [placeOn(route, from), placeOn(route, to)];
+      return source && target ? [{ route, source, target }] : [];
+    });
+    if (ways.length === 0) return undefined;
+    const prefixes = ways.map(({ source }) => source.prefix);
+    return new RepositoryMap(prefixes, (repository) =>
+      ways.flatMap(({ route, source, target }) => {
+        const name = toClient(routes, route, source, repository);
+        return name === undefined ? [] : [toUpstream(route, target, name)];
+      }),
+    );
+  }
+
+  /** One prefix in place of another. */
+  static ofPrefixes(from: string, to: string): RepositoryMap {
+    return new RepositoryMap([from], (repository) =>
+      repository.startsWith(from) && repository.length > from.length ? [to + repository.slice(from.length)] : [],
+    );
+  }
+
+  pairs(repository: string): RepositoryPair[] {
+    return [...new Set(this.#placesOf(repository))].map((target) => ({ source: repository, target }));
+  }
+}
+
+function placeOn({ pull, push }: Route, upstream: string): Candidate | undefined {
+  return pull.find((one) => one.upstream === upstream) ?? (push?.upstream === upstream ? push : undefined);
+}

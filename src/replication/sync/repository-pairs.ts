@@ -1,0 +1,53 @@
+import { UpstreamError } from '../../upstream/upstream-error.ts';
+import type { RepositoryPair } from '../compare/comparison.ts';
+import { CopyError } from '../copy/copy-error.ts';
+import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import type { RepositoryMap } from './repository-map.ts';
+import { RepositoryWalk } from './repository-walk.ts';
+
+export interface RepositoryPairsOptions {
+  source: RemoteRegistry;
+  map: RepositoryMap;
+  /** Repositories of the source; undefined: those of its catalog. */
+  names: readonly string[] | undefined;
+  /** With which their names begin. */
+  prefix: string;
+}
+
+/** What is to be copied, page by page as the catalog has it. @throws CopyError, UpstreamError; the signal's reason */
+export async function* repositoryPairs(
+  options: RepositoryPairsOptions,
+  signal: AbortSignal,
+): AsyncGenerator<RepositoryPair> {
+  const { names, prefix, map } = options;
+  for await (const name of names ?? listed(options, signal)) if (name.startsWith(prefix)) yield* map.pairs(name);
+}
+
+/** A registry that keeps its catalog to itself may tell of its repositories level by level. */
+async function* listed({ source, map, prefix }: RepositoryPairsOptions, signal: AbortSignal): AsyncGenerator<string> {
+  let begun = false;
+  try {
+    for await (const name of source.repositories(signal)) {
+      begun = true;
+      yield name;
+    }
+  } catch (error) {
+    if (begun || !isRefusal(error)) throw error;
+    const walk = new RepositoryWalk(source);
+    const isNear = (name: string) => name.startsWith(prefix) || prefix.startsWith(`${name}/`);
+    // One prefix may be the beginning of another; what is below both is told once.
+    const roots = map.prefixes.filter((one) => !map.prefixes.some((other) => other !== one && one.startsWith(other)));
+    for (const root of roots) {
+      const found = await walk.below(root, isNear, signal).catch((reason: unknown) => {
+        if (isRefusal(reason)) return undefined;
+        throw reason;
+      });
+      if (!found) throw error;
+      yield* found;
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof CopyError ? !error.passing : error instanceof UpstreamError && error.reason === 'credentials';
+}

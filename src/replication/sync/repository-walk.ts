@@ -1,0 +1,81 @@
+import { isRepository } from '../../oci/reference.ts';
+import { RegistryRequests } from '../registry/registry-requests.ts';
+import { pullOf, type RemoteRegistry } from '../registry/remote-registry.ts';
+
+const MAX_BYTES = 67_108_864;
+/** A repository name has at most 255 characters, and so at most 128 parts; nobody has more than a few. */
+const MAX_DEPTH = 32;
+
+/** What Artifact Registry tells in a tag list beside the tags: `child`, the names one level below (facts: `gcrane ls` walks by it). */
+interface Level {
+  children: string[];
+  hasTags: boolean;
+}
+
+/** Finds repositories below a prefix where there is no catalog, level by level. */
+export class RepositoryWalk {
+  readonly #requests: RegistryRequests;
+
+  constructor({ name, connection, patience }: RemoteRegistry) {
+    this.#requests = new RegistryRequests(name, connection, patience);
+  }
+
+  /**
+   * @param prefix `example-project/`
+   * @param isNear whether a name, or what is below it, is wanted
+   * @returns undefined: this registry does not tell
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
+  async below(
+    prefix: string,
+    isNear: (name: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<string> | undefined> {
+    const root = prefix.replace(/\/$/, '');
+    const level = root === '' ? undefined : await this.#level(root, signal);
+    return level && this.#walk(root, level, isNear, signal, 0);
+  }
+
+  async *#walk(
+    name: string,
+    level: Level | undefined,
+    isNear: (name: string) => boolean,
+    signal: AbortSignal,
+    depth: number,
+  ): AsyncGenerator<string> {
+    if (level?.hasTags) yield name;
+    if (depth > MAX_DEPTH) return;
+    for (const child of level?.children ?? []) {
+      const below = `${name}/${child}`;
+      if (isRepository(below) && isNear(below))
+        yield* this.#walk(below, await this.#level(below, signal), isNear, signal, depth + 1);
+    }
+  }
+
+  async #level(name: string, signal: AbortSignal): Promise<Level | undefined> {
+    const scopes = [pullOf(name)];
+    const reply = await this.#requests.read(`/v2/${name}/tags/list`, { scopes, max: MAX_BYTES }, signal);
+    if (reply.status === 404) return undefined;
+    if (reply.status !== 200) throw this.#requests.failure(reply, `does not list what is below ${name}`);
+    return levelIn(reply.body);
+  }
+}
+
+/** Undefined: it is the list of a registry that does not tell of levels. */
+function levelIn(body: Buffer): Level | undefined {
+  const { child, tags } = fieldsIn(body);
+  if (!Array.isArray(child)) return undefined;
+  return {
+    children: child.filter((one) => typeof one === 'string'),
+    hasTags: Array.isArray(tags) && tags.length > 0,
+  };
+}
+
+function fieldsIn(body: Buffer): { child?: unknown; tags?: unknown } {
+  try {
+    const content: unknown = JSON.parse(body.toString('utf8'));
+    return typeof content === 'object' && content !== null ? { ...content } : {};
+  } catch {
+    return {};
+  }
+}

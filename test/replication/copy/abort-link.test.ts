@@ -1,0 +1,37 @@
+import { getEventListeners } from 'node:events';
+import t from 'tap';
+import { AbortLink } from '../../../src/replication/copy/abort-link.ts';
+
+const alive = setInterval(() => undefined, 1000);
+t.teardown(() => clearInterval(alive));
+
+t.test('it follows, and leads nowhere', async (t) => {
+  const parent = new AbortController();
+  const [one, two, ended] = [parent, parent, parent].map(({ signal }) => new AbortLink(signal));
+  one?.abort(new Error('alone'));
+  t.equal(parent.signal.aborted, false);
+  ended?.end();
+  parent.abort(new Error('all'));
+  t.match(one?.signal.reason, { message: 'alone' });
+  t.match(two?.signal.reason, { message: 'all' });
+  t.equal(ended?.signal.aborted, false);
+  t.match(new AbortLink(parent.signal).signal.reason, { message: 'all' }, 'also later');
+});
+
+t.test('ten thousand leave nothing behind', async (t) => {
+  const { signal } = new AbortController();
+  for (let number = 0; number < 10_000; number += 1) await AbortLink.within(signal, 1000, async () => number);
+  t.equal(getEventListeners(signal, 'abort').length, 1);
+});
+
+t.test('a time for all of it', async (t) => {
+  const { signal } = new AbortController();
+  const slow = (inner: AbortSignal) =>
+    new Promise((_, reject) => inner.addEventListener('abort', () => reject(new Error('aborted'))));
+  await t.rejects(AbortLink.within(signal, 20, slow), { name: 'UpstreamError', reason: 'first-byte' });
+  t.equal(await AbortLink.within(signal, 20, async () => 'done'), 'done');
+  await t.rejects(
+    AbortLink.within(signal, 20, async () => Promise.reject(new Error('its own'))),
+    { message: 'its own' },
+  );
+});

@@ -1,0 +1,83 @@
+import t from 'tap';
+import { KnownBlobs } from '../../../src/replication/copy/known-blobs.ts';
+
+const never = new AbortController().signal;
+
+t.test('where a blob is', async (t) => {
+  const known = new KnownBlobs();
+  t.equal(known.placeOf('sha256:a'), undefined);
+  known.note('one', 'sha256:a');
+  known.note('two', 'sha256:a');
+  t.equal(known.has('one', 'sha256:a'), true);
+  t.equal(known.has('three', 'sha256:a'), false);
+  t.equal(known.placeOf('sha256:a'), 'two', 'the one that was noted last');
+  known.note('one', 'sha256:a');
+  t.equal(known.placeOf('sha256:a'), 'one');
+  known.forget('sha256:a');
+  t.equal(known.has('one', 'sha256:a'), false);
+});
+
+t.test('of one that is everywhere only some places are kept', async (t) => {
+  const known = new KnownBlobs();
+  for (let number = 0; number < 100; number += 1) known.note(`app${number}`, 'sha256:a');
+  t.equal(known.placeOf('sha256:a'), 'app99');
+  t.equal(known.has('app0', 'sha256:a'), false);
+  t.equal(known.has('app95', 'sha256:a'), true);
+});
+
+t.test('one at a time for each blob, and others beside', async (t) => {
+  const known = new KnownBlobs();
+  const running = new Map<string, number>();
+  let most = 0;
+  const work = (digest: string) => () => {
+    const count = (running.get(digest) ?? 0) + 1;
+    running.set(digest, count);
+    most = Math.max(
+      most,
+      [...running.values()].reduce((sum, one) => sum + one),
+    );
+    t.equal(count, 1, 'alone');
+    return new Promise<void>((resolve) =>
+      setImmediate(() => {
+        running.set(digest, 0);
+        resolve();
+      }),
+    );
+  };
+  const digests = ['a', 'b', 'a', 'a', 'b', 'c'];
+  await Promise.all(digests.map((digest) => known.alone(digest, never, work(digest))));
+  t.equal(most, 3);
+});
+
+t.test('one that fails fails itself alone', async (t) => {
+  const known = new KnownBlobs();
+  const first = known.alone('a', never, async () => Promise.reject(new Error('no')));
+  const second = known.alone('a', never, async () => 'yes');
+  await t.rejects(first, { message: 'no' });
+  t.equal(await second, 'yes');
+});
+
+t.test('who stops does not wait for others', async (t) => {
+  const known = new KnownBlobs();
+  const abort = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const first = known.alone('a', never, () => promise);
+  const second = known.alone('a', abort.signal, async () => t.fail('it was its turn'));
+  abort.abort(new Error('enough'));
+  await t.rejects(second, { message: 'enough' });
+  resolve();
+  await first;
+});
+
+t.test('whether a repository is empty is looked for once', async (t) => {
+  const known = new KnownBlobs();
+  let looks = 0;
+  const look = async () => {
+    looks += 1;
+    if (looks === 1) throw new Error('down');
+    return true;
+  };
+  await t.rejects(known.isEmpty('app', look), { message: 'down' });
+  t.strictSame(await Promise.all([known.isEmpty('app', look), known.isEmpty('app', look)]), [true, true]);
+  t.equal(looks, 2, 'a failure is not kept');
+});

@@ -1,0 +1,159 @@
+import t from 'tap';
+import { resolveRoute } from '../../../src/failover/rewrite.ts';
+import { OciError } from '../../../src/oci/error.ts';
+import { readCoverageQuery } from '../../../src/replication/coverage/coverage-query.ts';
+import { type CoverageInput, coverageReport } from '../../../src/replication/coverage/coverage-report.ts';
+import { PulledLog } from '../../../src/replication/coverage/pulled-log.ts';
+import { copyRouteView, replicationView } from '../made-view.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 3, 30);
+const HOUR = 3_600_000;
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const GCR = { upstream: 'gcr', replicate: true };
+const routes = [
+  { prefix: 'library/', push: 'harbor', pull: [{ upstream: 'harbor', replicate: false }, GCR] },
+  { prefix: 'library/own/', push: 'harbor', pull: [{ upstream: 'harbor', replicate: false }] },
+  { prefix: 'cache/', pull: [{ upstream: 'hub', replicate: false }] },
+].map((one) => resolveRoute({ onAbsent: 'stop', staleTags: 'warn', anonymous: false, deletions: 'keep', ...one }));
+
+const FOUND = [
+  { repository: 'library/a', tags: 10, missing: ['1'], stale: [] },
+  { repository: 'library/b', tags: 5, missing: ['1', '2'], stale: ['3'] },
+  { repository: 'library/c', tags: 5, missing: [], stale: [] },
+];
+const ALL_WELL = FOUND.map((one) => ({ ...one, missing: [], stale: [] }));
+
+function input(over: Partial<CoverageInput> = {}): CoverageInput & { pulls: PulledLog } {
+  const pulls = new PulledLog({ now: () => NOW });
+  const view = replicationView([copyRouteView(FOUND, {}, NOW - HOUR)]);
+  return { view, routes, pulls, ...over } as CoverageInput & { pulls: PulledLog };
+}
+
+const report = (of: CoverageInput, query = '') =>
+  coverageReport(of, readCoverageQuery(new URLSearchParams(query)), NOW);
+const pull = (pulls: PulledLog, repository: string, reference: string) =>
+  pulls.note({ registry: undefined, repository, reference, digest: DIGEST });
+
+t.test('over everything: the worst and the missing by name', async (t) => {
+  const failures = [
+    { repository: 'library/b', reference: '2', since: 1, at: 2, tries: 3, reason: 'lacks a blob', passing: false },
+  ];
+  const view = replicationView([copyRouteView(FOUND, { failures, lagMs: 5400 }, NOW - HOUR)]);
+  const told = report(input({ view }));
+  t.match(told, { verdict: 'incomplete', active: true, pulled: null });
+  t.match(told.routes, [
+    { references: 20, covered: 16, missing: 3, stale: 1, unknown: 0, ratio: 0.8, repositories: 3, withGaps: 2 },
+  ]);
+  t.match(told.routes[0], { lagSeconds: 5, comparedAt: '2026-11-21T02:30:00.000Z' });
+  t.strictSame(
+    told.routes[0]?.worst.map(({ repository, gaps }) => [
+      repository,
+      gaps.map(({ reference, state, failure }) => `${reference} ${state} ${failure}`),
+    ]),
+    [
+      ['library/b', ['1 missing null', '2 missing lacks a blob', '3 stale null']],
+      ['library/a', ['1 missing null']],
+    ],
+  );
+  t.strictSame(told.uncopied, [{ prefix: 'library/own/', registry: null, push: 'harbor' }]);
+});
+
+t.test('all is covered only where all was compared', async (t) => {
+  const well = copyRouteView(ALL_WELL);
+  const verdict = (view: CoverageInput['view']) => report(input({ view })).verdict;
+  t.equal(verdict(replicationView([well])), 'covered');
+  t.equal(verdict(replicationView([well, { ...well, comparedAt: undefined }])), 'unknown');
+  const reconcile = { at: NOW, tookMs: 1, repositories: 0, tags: 0, gaps: 0, failed: 'gcr answers 503' };
+  t.equal(verdict(replicationView([{ ...well, reconcile }])), 'unknown', 'what the last comparison did not see');
+  t.equal(verdict(replicationView([{ ...well, targetState: 'down' }])), 'incomplete', 'it could serve nothing');
+  t.equal(verdict(replicationView([{ ...well, targetState: 'unknown' }])), 'unknown');
+  t.equal(verdict(replicationView([well], { active: false })), 'unknown');
+  t.equal(verdict(replicationView([copyRouteView([])])), 'unknown', 'a source that lists nothing may have no storage');
+  t.equal(verdict(undefined), 'unknown');
+  t.equal(report(input({ view: undefined })).reason, 'no route has replicate: true');
+  t.equal(verdict(replicationView([copyRouteView(FOUND, { comparedAt: undefined })])), 'incomplete');
+});
+
+t.test('over what was pulled', async (t) => {
+  const of = input();
+  for (const [repository, reference] of [
+    ['library/a', '1'],
+    ['library/a', '2'],
+    ['library/b', '1'],
+    ['library/b', '3'],
+    ['library/b', '4'],
+    ['library/new', '1'],
+    ['library/own/x', '1'],
+    ['elsewhere', '1'],
+  ] as const)
+    pull(of.pulls, repository, reference);
+  const told = report(of, 'pulled=7d');
+  t.match(told, { verdict: 'incomplete', pulled: '7d', pullsKnownSince: '2026-11-21T03:30:00.000Z' });
+  t.match(told.routes, [
+    { references: 6, covered: 2, missing: 2, stale: 1, unknown: 1, gone: 0, repositories: 3, withGaps: 3 },
+  ]);
+  t.match(told.routes[0]?.worst, [
+    { repository: 'library/b', references: 3, missing: 1, stale: 1, unknown: 0 },
+    { repository: 'library/a', references: 2, missing: 1 },
+    { repository: 'library/new', references: 1, unknown: 1, gaps: [{ since: null, state: 'unknown' }] },
+  ]);
+  const pulledAt = new Date(NOW).toISOString();
+  t.match(told.routes[0]?.worst[1]?.gaps, [
+    { reference: '1', state: 'missing', pulledAt, since: '2026-11-21T02:30:00.000Z' },
+  ]);
+});
+
+t.test('what was pulled is covered, unknown, or not on the push upstream any more', async (t) => {
+  const states: Record<string, 'covered' | 'gone' | 'unknown'> = { '1': 'covered', '2': 'gone' };
+  const of = input({
+    view: replicationView([copyRouteView(ALL_WELL, { stateOf: (_, tag) => states[tag] ?? 'unknown' })]),
+  });
+  t.equal(report(of, 'pulled=1h').verdict, 'unknown', 'nothing was pulled');
+  pull(of.pulls, 'library/a', '1');
+  pull(of.pulls, 'library/a', '2');
+  t.match(report(of, 'pulled=1h'), { verdict: 'covered', routes: [{ references: 1, gone: 1, ratio: 1 }] });
+  pull(of.pulls, 'library/a', DIGEST);
+  t.match(report(of, 'pulled=1h'), { verdict: 'unknown', routes: [{ references: 2, unknown: 1, ratio: 0.5 }] });
+});
+
+t.test('one route, and no more than the limit', async (t) => {
+  const other = copyRouteView(ALL_WELL, { prefix: '', name: 'everything else' });
+  const of = input({ view: replicationView([copyRouteView(FOUND), other]) });
+  t.match(report(of, 'route=*'), { verdict: 'covered', routes: [{ prefix: '' }], uncopied: [] });
+  t.equal(report(of, 'route=library/').routes.length, 1);
+  t.match(report(of, 'route=library/own/'), { routes: [], uncopied: [{}], verdict: 'unknown' });
+  t.throws(() => report(of, 'route=cache/'), OciError);
+  const [few] = report(of, 'limit=1').routes;
+  t.equal(few?.worst.length, 1);
+  t.equal(few?.worst[0]?.gaps.length, 1);
+  t.match(few, { withGaps: 2, missing: 3 });
+});
+
+t.test('what cannot be understood is said to be so', async (t) => {
+  for (const query of [
+    'pulled=',
+    'pulled=7',
+    'pulled=0d',
+    'pulled=32d',
+    'pulled=7w',
+    'pulled=-1d',
+    'limit=0',
+    'limit=x',
+    'limit=1001',
+  ])
+    t.throws(() => readCoverageQuery(new URLSearchParams(query)), OciError, query);
+  t.match(readCoverageQuery(new URLSearchParams('pulled=90m&limit=7')), { pulledMs: 5_400_000, limit: 7 });
+});
+
+t.test('names have an end, whatever the limit', async (t) => {
+  const names = Array.from({ length: 900 }, (_, number) => String(number));
+  const many = Array.from({ length: 20 }, (_, number) => ({
+    repository: `library/${number}`,
+    tags: 900,
+    missing: names,
+    stale: [],
+  }));
+  const [route] = report(input({ view: replicationView([copyRouteView(many)]) }), 'limit=1000').routes;
+  t.match(route, { missing: 18_000, withGaps: 20 });
+  t.equal(route?.worst.flatMap(({ gaps }) => gaps).length, 10_000);
+});

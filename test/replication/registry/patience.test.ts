@@ -1,0 +1,221 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { CopyError } from '../../../src/replication/copy/copy-error.ts';
+import { Patience, type PatienceOptions } from '../../../src/replication/registry/patience.ts';
+import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+
+const never = new AbortController().signal;
+
+/** A clock that goes on by what is waited for, and says what that was. */
+function clocked(options: PatienceOptions = {}) {
+  const clock = { now: 1000, waits: [] as number[] };
+  const wait = async (ms: number, signal: AbortSignal) => {
+    signal.throwIfAborted();
+    clock.waits.push(ms);
+    clock.now += ms;
+  };
+  const patience = new Patience({ pause: 100, longestPause: 400, limit: 2000, random: () => 0, ...options });
+  const timed = new Patience({
+    ...{ pause: 100, longestPause: 400, limit: 2000, random: () => 0 },
+    ...options,
+    now: () => clock.now,
+    wait,
+  });
+  return { patience: timed, clock, untimed: patience };
+}
+
+const passing = (restMs?: number) => new CopyError('for now', { passing: true, ...(restMs ? { restMs } : {}) });
+
+function failing(times: number, error: () => unknown = passing) {
+  let tries = 0;
+  const work = async () => {
+    tries += 1;
+    if (tries <= times) throw error();
+    return tries;
+  };
+  return work;
+}
+
+t.test('again and again, with pauses that double and end growing', async (t) => {
+  const { patience, clock } = clocked();
+  t.equal(await patience.with(never, failing(5)), 6);
+  t.strictSame(clock.waits, [100, 200, 400, 400, 400]);
+});
+
+t.test('pauses are shortened by chance, by half at the most', async (t) => {
+  const { patience, clock } = clocked({ random: () => 0.999 });
+  await patience.with(never, failing(2));
+  t.ok(clock.waits.every((ms, index) => ms >= 50 * 2 ** index && ms < 51 * 2 ** index));
+});
+
+t.test('no longer than the limit', async (t) => {
+  const { patience, clock } = clocked();
+  await t.rejects(patience.with(never, failing(99)), { message: 'for now' });
+  t.ok(clock.now - 1000 <= 2000, `${clock.now - 1000} ms`);
+});
+
+t.test('what does not pass is not tried again', async (t) => {
+  const { patience, clock } = clocked();
+  for (const error of [
+    new CopyError('for good'),
+    new UpstreamError('malformed', 'nonsense'),
+    new UpstreamError('redirect-host', 'elsewhere'),
+    new UpstreamError('credentials', 'refused'),
+    new TypeError('our own mistake'),
+  ])
+    await t.rejects(
+      patience.with(
+        never,
+        failing(1, () => error),
+      ),
+      error,
+    );
+  t.strictSame(clock.waits, []);
+  t.equal(
+    await patience.with(
+      never,
+      failing(1, () => new UpstreamError('reset', 'cut')),
+    ),
+    2,
+    'a reset does',
+  );
+});
+
+t.test('a registry that asks for rest has it, from everybody', async (t) => {
+  const { patience, clock } = clocked();
+  const first = patience.with(
+    never,
+    failing(1, () => passing(1500)),
+  );
+  await first;
+  t.equal(clock.now - 1000, 1500, 'the pause counts as rest');
+  const { patience: other, clock: time } = clocked();
+  await t.rejects(
+    other.with(
+      never,
+      failing(1, () => passing(60_000)),
+    ),
+    { restMs: 60_000, name: 'CopyError' },
+  );
+  t.equal(other.resting, 60_000, 'but it is left alone');
+  const asked: number[] = [];
+  await other.with(never, async () => asked.push(time.now));
+  t.strictSame(asked, [61_000]);
+});
+
+t.test('rest that others ask for meanwhile is kept too', async (t) => {
+  const { patience, clock } = clocked();
+  let tries = 0;
+  await patience.with(never, async () => {
+    tries += 1;
+    if (tries > 1) return;
+    // Another request is told to stay away for longer, while this one waits.
+    patience
+      .with(
+        never,
+        failing(1, () => passing(1000)),
+      )
+      .catch(() => undefined);
+    await Promise.resolve();
+    throw passing(200);
+  });
+  t.ok(clock.now >= 2000, `asked again at ${clock.now}`);
+});
+
+t.test('after the rest not all come at once', async (t) => {
+  let number = 0;
+  const { patience, clock } = clocked({
+    random: () => {
+      number += 0.1;
+      return number % 1;
+    },
+  });
+  await t.rejects(
+    patience.with(
+      never,
+      failing(1, () => passing(5000)),
+    ),
+  );
+  await patience.with(never, async () => undefined);
+  t.ok(clock.now > 6000 && clock.now < 6100, `${clock.now}`);
+});
+
+t.test('one that fails in everything is given a single try by each, until something goes well', async (t) => {
+  const { patience, clock } = clocked();
+  await t.rejects(patience.with(never, failing(99)));
+  clock.now += 1000;
+  let tries = 0;
+  const count = async () => {
+    tries += 1;
+    throw passing();
+  };
+  await t.rejects(patience.with(never, count));
+  t.equal(tries, 1);
+  await patience.with(never, async () => undefined);
+  await t.rejects(patience.with(never, count));
+  t.ok(tries > 4, 'all is forgiven');
+  clock.now += 3_600_000;
+  tries = 0;
+  await t.rejects(patience.with(never, count));
+  t.ok(tries > 4, 'what was an hour ago says nothing');
+});
+
+t.test('a refusal is an answer', async (t) => {
+  const { patience } = clocked();
+  await t.rejects(patience.with(never, failing(99)));
+  await t.rejects(
+    patience.with(
+      never,
+      failing(1, () => new CopyError('no')),
+    ),
+  );
+  let tries = 0;
+  await t.rejects(
+    patience.with(never, async () => {
+      tries += 1;
+      throw passing();
+    }),
+  );
+  t.ok(tries > 1);
+});
+
+t.test('who stops does not wait', async (t) => {
+  const abort = new AbortController();
+  const { untimed } = clocked({ pause: 60_000, longestPause: 60_000, limit: 1e9 });
+  const waiting = untimed.with(abort.signal, failing(9));
+  setImmediate(() => abort.abort(new Error('enough')));
+  await t.rejects(waiting);
+  await t.rejects(
+    clocked().patience.with(abort.signal, async () => 1),
+    { message: 'enough' },
+  );
+});
+
+t.test('a beginning anew is preceded by a pause', async (t) => {
+  const { patience, clock } = clocked();
+  t.equal(await patience.after(passing(700), never, async () => clock.now), 1700);
+  t.strictSame(clock.waits, [100, 600]);
+});
+
+t.test('however it fails: never beyond the limit by more than a pause, never without an end', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined }), { maxLength: 40 }),
+      fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })),
+      async (failures, chances) => {
+        const { patience, clock } = clocked({ random: () => chances.next().value ?? 0 });
+        let tries = 0;
+        const result = await patience
+          .with(never, async () => {
+            const failure = failures[tries];
+            tries += 1;
+            if (tries <= failures.length) throw passing(failure);
+            return 'done';
+          })
+          .catch((error) => error);
+        if (result === 'done') return tries === failures.length + 1 && clock.now - 1000 <= 2000 + 100 * tries;
+        return result instanceof CopyError && tries <= failures.length && clock.now - 1000 <= 2000 + 100 * tries;
+      },
+    ),
+  );
+});

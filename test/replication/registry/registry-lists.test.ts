@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { readLists } from '../../../src/replication/registry/registry-lists.ts';
+
+const empty = { repositories: [], tags: [], digests: new Map() };
+const digest = `sha256:${'a'.repeat(64)}`;
+
+t.test('lists as registries write them', async (t) => {
+  const read = (content: unknown) => readLists(Buffer.from(JSON.stringify(content)));
+  t.strictSame(read({ repositories: ['a', 'b/c'] }), { ...empty, repositories: ['a', 'b/c'] });
+  t.strictSame(read({ name: 'a', tags: ['1', 'latest'] }), { ...empty, tags: ['1', 'latest'] });
+  t.strictSame(read({ name: 'a', tags: null }), empty, 'distribution, of a repository without tags');
+  const manifest = { [digest]: { tag: ['1', '2'], timeCreatedMs: '1' }, [`${digest}x`]: { tag: ['3'] } };
+  t.strictSame(read({ child: [], tags: ['1', '2', '3'], manifest }), {
+    ...empty,
+    tags: ['1', '2', '3'],
+    digests: new Map([
+      ['1', digest],
+      ['2', digest],
+    ]),
+  });
+});
+
+t.test('what is none', async (t) => {
+  const names = ['../x', 'A', '', 'a//b', 'a b', '\u0000', 5, null, {}, 'a'.repeat(300)];
+  const tags = ['', '.x', 'a/b', 'a b', 'x'.repeat(129), 1, [], '\r\n'];
+  t.strictSame(readLists(Buffer.from(JSON.stringify({ repositories: names, tags }))), empty);
+  for (const text of [
+    '',
+    '[]',
+    'null',
+    '"x"',
+    '<html>',
+    '{"tags":"a"}',
+    '{"manifest":[1]}',
+    '{"repositories":{"a":1}}',
+  ])
+    t.strictSame(readLists(Buffer.from(text)), empty, text);
+  t.strictSame(readLists(Buffer.from('{"__proto__":{"tags":["1"]}}')), empty);
+});
+
+t.test('anything at all', async () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
+      const { repositories, tags, digests } = readLists(Buffer.from(text));
+      return [...repositories, ...tags, ...digests.keys()].every((one) => typeof one === 'string');
+    }),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom('repositories', 'tags', 'manifest'), fc.jsonValue()), (content) => {
+      readLists(Buffer.from(JSON.stringify(content)));
+    }),
+  );
+});
