@@ -1,43 +1,28 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Config } from '../config/schema.ts';
-import type { Route } from '../failover/rewrite.ts';
-import type { CanaryState, UpstreamView } from '../failover/view.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { UpstreamView } from '../failover/view.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { Bandwidth } from './copy/bandwidth.ts';
 import { CopyError } from './copy/copy-error.ts';
 import { ImageCopy } from './copy/image-copy.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { CopyTask } from './copy-task.ts';
-import type { PulledLog } from './coverage/pulled-log.ts';
 import type { Hint } from './hint.ts';
 import { hasAddress } from './own-address.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { ReplicationView } from './replication-view.ts';
 import { RouteReplication } from './route-replication.ts';
+import type { RouteReplicationOptions } from './route-replication-options.ts';
 import { type FailedTask, TaskQueue } from './task-queue.ts';
 
-export interface ReplicatorOptions {
-  routes: readonly Route[];
-  config: Config['replication'];
-  /** An upstream as copying sees it, at one of its URLs that is well. */
-  registry: (upstream: string) => RemoteRegistry;
-  view: (upstream: string) => UpstreamView;
-  /** Whether the upstream sees its storage now, at that URL of it. */
-  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
-  ledger: Ledger;
-  /** What clients pulled. */
-  pulls: Pick<PulledLog, 'within'>;
+/** What each way of copying needs, and what is told of tasks. */
+export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'> {
   onFailure: (failed: FailedTask) => void;
-  /** Told of each comparison that ended, and of why one did not. */
-  onReconcile: (route: string, outcome: string, failed: boolean) => void;
-  random?: () => number;
 }
 
 /** How often it is looked whether there is something to do by now, in milliseconds. */
 const TICK_MS = 1000;
-/** Transfers of clients of those that an upstream may have, above which copies wait. */
-const BUSY_SHARE = 0.5;
+/** Blob transfers of clients at a URL of an upstream from which on copies wait. */
+const MANY_TRANSFERS = 128;
 
 /** Keeps fallbacks in step: hints say what may have changed, a comparison now and then finds what no hint said. */
 export class Replicator {
@@ -210,11 +195,8 @@ export class Replicator {
 
 function isCalm({ state, replicas }: UpstreamView): boolean {
   if (state !== 'up') return false;
-  return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < MANY);
+  return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < MANY_TRANSFERS);
 }
-
-/** Transfers of clients beside which copies go on. */
-const MANY = 256 * BUSY_SHARE;
 
 function isPassing(error: unknown): boolean {
   if (error instanceof CopyError) return error.passing;
