@@ -10,7 +10,7 @@ import type { RemoteRegistry } from '../../src/replication/registry/remote-regis
 import { Replicator } from '../../src/replication/replicator.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
 import { until } from '../helpers/until.ts';
-import { upstream as viewOf } from '../status/views.ts';
+import { replica, upstream as viewOf } from '../status/views.ts';
 
 interface Site {
   primary: LabRegistry;
@@ -19,6 +19,10 @@ interface Site {
   ledger: Ledger;
   pulls: PulledLog;
   states: Map<string, UpstreamView['state']>;
+  /** What else is so of an upstream. */
+  views: Map<string, Partial<UpstreamView>>;
+  /** Times that the state of an upstream was looked at. */
+  looks: () => number;
   canary: { state: 'good' | 'failing' | 'none' };
   /** Each as it is named next, over those that are named always. */
   next: Map<string, RemoteRegistry>;
@@ -39,6 +43,8 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   t.teardown(() => ledger.close());
   const pulls = new PulledLog();
   const states = new Map<string, UpstreamView['state']>();
+  const views = new Map<string, Partial<UpstreamView>>();
+  let looked = 0;
   const canary: Site['canary'] = { state: 'good' };
   const reasons: string[] = [];
   const next: Site['next'] = new Map();
@@ -63,7 +69,10 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
       if (!registry) throw new Error(name);
       return registry;
     },
-    view: (name) => viewOf(name, { state: states.get(name) ?? 'up' }),
+    view: (name) => {
+      looked += 1;
+      return viewOf(name, { state: states.get(name) ?? 'up', ...views.get(name) });
+    },
     confirmCanary: async (registry) => ([...registries.values()].includes(registry) ? canary.state : 'failing'),
     ledger,
     pulls,
@@ -74,7 +83,8 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   const hint = (repository: string, reference: string, kind: Hint['kind'] = 'push') =>
     replicator.take([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
   const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
-  return { primary, fallback, replicator, ledger, pulls, states, canary, next, hint, there, reasons };
+  const looks = () => looked;
+  return { primary, fallback, replicator, ledger, pulls, states, views, looks, canary, next, hint, there, reasons };
 }
 
 t.test('a hint is enough', async (t) => {
@@ -203,17 +213,28 @@ t.test('what is known by its digest only, and failed for good, is tried again by
   t.strictSame(replicator.view().routes[0]?.failures, []);
 });
 
-t.test('nothing is copied from or to what is not well', async (t) => {
-  const { primary, replicator, states, hint, there } = await start(t);
-  states.set('harbor', 'down');
-  const { digest } = primary.seed('library/app', '1', { blobs: [100] });
-  hint('library/app', '1');
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  t.equal(there('project/app', '1'), undefined);
-  t.match(replicator.view().routes[0], { queued: 1 });
-  states.delete('harbor');
-  await replicator.idle();
-  t.equal(there('project/app', '1'), digest);
+t.test('nothing is copied from or to what is not well, or while clients need the room', async (t) => {
+  const many = replica({ inFlight: { control: 0, data: 128 } });
+  const full = replica({ saturated: { control: false, data: true } });
+  const cases: [string, string, Partial<UpstreamView>][] = [
+    ['the source is down', 'harbor', { state: 'down' }],
+    ['the fallback is down', 'gcr', { state: 'down' }],
+    ['the fallback was not probed yet', 'gcr', { state: 'unknown' }],
+    ['many transfers at the source', 'harbor', { replicas: [many] }],
+    ['no place left at the fallback', 'gcr', { replicas: [full] }],
+  ];
+  for (const [name, upstream, view] of cases) {
+    const { primary, replicator, views, hint, there, looks } = await start(t);
+    views.set(upstream, view);
+    const { digest } = primary.seed('library/app', '1', { blobs: [100] });
+    hint('library/app', '1');
+    await until(() => looks() > 0, { what: () => `a look before a copy: ${name}` });
+    t.equal(there('project/app', '1'), undefined, name);
+    t.match(replicator.view().routes[0], { queued: 1 });
+    views.delete(upstream);
+    await replicator.idle();
+    t.equal(there('project/app', '1'), digest, `${name} no more`);
+  }
 });
 
 t.test('deletions stay, unless the route says that they follow', async (t) => {
