@@ -223,18 +223,20 @@ t.test('nothing is copied from or to what is not well, or while clients need the
     ['many transfers at the source', 'harbor', { replicas: [many] }],
     ['no place left at the fallback', 'gcr', { replicas: [full] }],
   ];
-  for (const [name, upstream, view] of cases) {
+  const wait = async ([name, upstream, view]: (typeof cases)[number]) => {
     const { primary, replicator, views, hint, there, looks } = await start(t);
     views.set(upstream, view);
     const { digest } = primary.seed('library/app', '1', { blobs: [100] });
     hint('library/app', '1');
-    await until(() => looks() > 0, { what: () => `a look before a copy: ${name}` });
+    // A copy that does not wait looks at both ends, once.
+    await until(() => looks() > 2, { what: () => `another look before a copy: ${name}` });
     t.equal(there('project/app', '1'), undefined, name);
     t.match(replicator.view().routes[0], { queued: 1 });
     views.delete(upstream);
     await replicator.idle();
     t.equal(there('project/app', '1'), digest, `${name} no more`);
-  }
+  };
+  await Promise.all(cases.map(wait));
 });
 
 t.test('deletions stay, unless the route says that they follow', async (t) => {
