@@ -158,6 +158,7 @@ async function comparison(scope: Scope, tags: number): Promise<Compared> {
   // As the edge is started.
   const args = [
     '--max-semi-space-size=4',
+    '--heap-growing-percent=40',
     join(import.meta.dirname, '../load/compare-registries.ts'),
     source.url,
     target.url,
