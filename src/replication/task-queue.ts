@@ -113,7 +113,8 @@ export class TaskQueue {
   retry(): void {
     const now = this.#now();
     for (const { task, passing, nextAt } of this.#failed.values())
-      if (passing && nextAt <= now) this.add(task, PRIORITY.reconcile);
+      // One that is being tried at this moment would be asked for anew, and then be tried twice without a pause.
+      if (passing && nextAt <= now && !this.#entries.has(keyOfTask(task))) this.add(task, PRIORITY.reconcile);
   }
 
   /** Takes up again whatever failed on a way, for good or not. @param before when it failed at the latest; epoch milliseconds */

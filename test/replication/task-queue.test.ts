@@ -119,6 +119,24 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
   t.strictSame(queue.failed, []);
 });
 
+t.test('what is being tried again is not asked for once more by that', async (t) => {
+  const { queue, clock, begun, failing, state, letGo } = made();
+  failing.add('a');
+  queue.add(task('a'), PRIORITY.hint);
+  await queue.idle();
+  state.hold = true;
+  clock.now = queue.failed[0]?.nextAt ?? 0;
+  queue.retry();
+  await new Promise((resolve) => setImmediate(resolve));
+  // A copy may take minutes, and it is looked every second.
+  for (let ticks = 0; ticks < 5; ticks += 1) queue.retry();
+  state.hold = false;
+  letGo();
+  await queue.idle();
+  t.strictSame(begun, ['a', 'a'], 'the pause after the second failure is kept');
+  t.match(queue.failed, [{ tries: 2 }]);
+});
+
 t.test('what fails for good waits for who asks for it again, or finds it settled', async (t) => {
   const { queue, clock, begun, failing } = made({ isPassing: () => false });
   failing.add('a').add('b');
