@@ -57,7 +57,7 @@ export class RouteReplication {
 
   copied({ repository, reference }: CopyTask): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
-    known.copied(this.#named(repository.source), reference);
+    known.copied(this.#named(repository.source), reference, this.#options.ledger.now());
   }
 
   /** What was to be deleted is there, maybe anew: what a copy brought meanwhile may have been deleted with what was before. */
@@ -188,11 +188,11 @@ export class RouteReplication {
     if (reference.includes(':')) return this.#digests.stateOf(repository, reference);
     const { route, source } = this.on;
     const place = { upstream: source.upstream, repository: toUpstream(route, source, repository), tag: reference };
-    if (this.#options.ledger.find(place)?.[0]?.digest === null) return 'gone';
-    const state = this.#coverage.stateOf(repository, reference);
-    // After a whole comparison every repository of the push upstream is known.
-    const listed = this.#comparedAt === undefined || this.#coverage.has(repository);
-    return state === 'unknown' && !listed ? 'gone' : state;
+    const shown = this.#options.ledger.find(place)?.[0];
+    if (shown?.digest === null) return 'gone';
+    if (this.#coverage.has(repository)) return this.#coverage.stateOf(repository, reference, shown?.since);
+    // After a whole comparison every repository of the push upstream is known, but those that came since.
+    return this.#comparedAt === undefined || (shown && shown.since > this.#comparedAt) ? 'unknown' : 'gone';
   }
 
   async #found({ repository, tags, at, lookedAt }: ComparedRepository): Promise<void> {
@@ -206,6 +206,7 @@ export class RouteReplication {
       missing,
       stale,
       lookedAt,
+      at,
     });
     const { upstream } = this.on.source;
     for (const { tag, sourceDigest, state } of tags) {

@@ -147,3 +147,31 @@ t.test('a repository that cannot be read keeps no other from being compared', as
   t.equal(view().stateOf('library/b', '1'), 'covered', 'what was known of it still is');
   t.equal(view().comparedAt, comparedAt);
 });
+
+t.test('what was pushed since the last comparison, and nobody told of, is not taken for covered or gone', async (t) => {
+  const { primary, fallback, ledger, route, view } = await made(t);
+  for (const registry of [primary, fallback]) registry.seed('library/app', '1', { blobs: [1] });
+  await route.reconcile(never);
+  const pulled = (repository: string, tag: string) => {
+    const at = ledger.now();
+    const { digest } = primary.seed(repository, tag, { blobs: [2] });
+    ledger.seen({ upstream: 'harbor', repository, tag }, digest, at);
+    return view().stateOf(repository, tag);
+  };
+  t.equal(view().stateOf('library/app', '1'), 'covered');
+  t.equal(pulled('library/app', '2'), 'unknown', 'a new tag');
+  t.equal(pulled('library/app', '1'), 'unknown', 'a tag that moved');
+  t.equal(pulled('library/new', '1'), 'unknown', 'a new repository');
+  route.copied({
+    on: route.on,
+    repository: { source: 'library/app', target: 'library/app' },
+    reference: '2',
+    kind: 'copy',
+  });
+  t.equal(view().stateOf('library/app', '2'), 'covered');
+  await route.reconcile(never);
+  t.same(
+    [view().stateOf('library/app', '1'), view().stateOf('library/app', '2'), view().stateOf('library/new', '1')],
+    ['stale', 'missing', 'missing'],
+  );
+});

@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache';
+
 /** What a comparison found of a repository. */
 export interface FoundRepository {
   /** As clients name it. */
@@ -9,6 +11,8 @@ export interface FoundRepository {
   stale: readonly string[];
   /** When it was looked at; epoch milliseconds. What is known to have changed since stays a gap. Default: just now. */
   lookedAt?: number;
+  /** The same in the ledger's time. Default: later than anything that happened. */
+  at?: number;
 }
 
 /** A tag that the fallback could not serve as the push upstream has it. */
@@ -49,18 +53,24 @@ interface Known {
   gaps: Map<string, { state: TagGap['state']; since: number }>;
   /** When something was last said of it; epoch milliseconds. */
   at: number;
+  /** In the ledger's time, when a comparison last looked at it; undefined: none has. */
+  comparedAt: number | undefined;
   /** Gaps beyond those that there is room to name. */
   unnamed: { missing: number; stale: number };
 }
 
 /** Gaps that are kept by name, of all repositories together. */
 const MAX_NAMES = 100_000;
+/** Copies that are remembered: more than that many things pulled are not asked about. */
+const MAX_COPIES = 50_000;
 
-/** What reconcile found, and what was copied since. Memory grows with repositories and gaps, not with tags. */
+/** What reconcile found, and what was copied since. Memory grows with repositories and gaps, not with tags, of which it knows no others. */
 export class Coverage {
   readonly #repositories = new Map<string, Known>();
   readonly #now: () => number;
   readonly #maxNames: number;
+  /** By repository and tag, when it was copied last; in the ledger's time. */
+  readonly #copies = new LRUCache<string, number>({ max: MAX_COPIES });
   #names = 0;
 
   constructor(now: () => number = Date.now, maxNames = MAX_NAMES) {
@@ -69,12 +79,14 @@ export class Coverage {
   }
 
   /** What was found of a repository. */
-  found({ repository, tags, missing, stale, lookedAt = Number.POSITIVE_INFINITY }: FoundRepository): void {
+  found(found: FoundRepository): void {
+    const { repository, tags, missing, stale, lookedAt = Number.POSITIVE_INFINITY, at: comparedAt = lookedAt } = found;
     const before = this.#repositories.get(repository);
     const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= lookedAt);
     this.#drop(repository);
     if (tags + changed.length === 0) return;
-    const known: Known = { tags, gaps: new Map(), at: this.#now(), unnamed: { missing: 0, stale: 0 } };
+    const unnamed = { missing: 0, stale: 0 };
+    const known: Known = { tags, gaps: new Map(), at: this.#now(), comparedAt, unnamed };
     this.#repositories.set(repository, known);
     for (const [state, names] of [
       ['missing', missing],
@@ -85,10 +97,11 @@ export class Coverage {
     known.tags = Math.max(tags, known.gaps.size);
   }
 
-  /** A tag is on the fallback as it is on the push upstream. */
-  copied(repository: string, tag: string): void {
+  /** A tag is on the fallback as it is on the push upstream. @param at in the ledger's time */
+  copied(repository: string, tag: string, at: number): void {
     const known = this.#known(repository);
     this.#close(known, tag);
+    this.#copies.set(`${repository}\n${tag}`, at);
     // One that was not heard of when the repository was last looked at.
     if (known.tags === 0) known.tags = 1;
   }
@@ -119,12 +132,16 @@ export class Coverage {
     return this.#repositories.has(repository);
   }
 
-  stateOf(repository: string, tag: string): TagCoverage {
+  /** @param changedAt since when the push upstream is known to have the tag as it is now, in the ledger's time; undefined: it is not */
+  stateOf(repository: string, tag: string, changedAt = Number.NEGATIVE_INFINITY): TagCoverage {
     const known = this.#repositories.get(repository);
     if (!known) return 'unknown';
     const gap = known.gaps.get(tag);
     if (gap) return gap.state;
-    return known.unnamed.missing + known.unnamed.stale > 0 ? 'unknown' : 'covered';
+    const copiedAt = this.#copies.peek(`${repository}\n${tag}`);
+    const isLookedAt = (at: number | undefined) => at !== undefined && at >= changedAt;
+    if (known.unnamed.missing + known.unnamed.stale > 0) return 'unknown';
+    return isLookedAt(copiedAt) || isLookedAt(known.comparedAt) ? 'covered' : 'unknown';
   }
 
   /** Since when a tag is a gap; undefined: it is none, or one without a name. */
@@ -170,8 +187,14 @@ export class Coverage {
   }
 
   #known(repository: string): Known {
-    const fresh = (): Known => ({ tags: 0, gaps: new Map(), at: 0, unnamed: { missing: 0, stale: 0 } });
-    const known = this.#repositories.get(repository) ?? fresh();
+    const unnamed = { missing: 0, stale: 0 };
+    const known = this.#repositories.get(repository) ?? {
+      tags: 0,
+      gaps: new Map(),
+      at: 0,
+      comparedAt: undefined,
+      unnamed,
+    };
     known.at = this.#now();
     this.#repositories.set(repository, known);
     return known;

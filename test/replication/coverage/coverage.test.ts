@@ -33,7 +33,7 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
     ['1', '2', '3', '4'].map((tag) => coverage.stateOf('app', tag)),
     ['missing', 'covered', 'missing', 'covered'],
   );
-  coverage.copied('app', '1');
+  coverage.copied('app', '1', 1);
   t.equal(coverage.oldest, 5000);
   coverage.gone('app', '3');
   t.strictSame(coverage.sum(), { repositories: 1, tags: 3, missing: 0, stale: 0, incomplete: 0, ratio: 1 });
@@ -45,7 +45,7 @@ t.test('a push is a gap until it was copied', async (t) => {
   coverage.changed('app', '1');
   t.equal(coverage.stateOf('app', '1'), 'stale');
   t.match(coverage.sum(), { tags: 1, stale: 1, ratio: 0 });
-  coverage.copied('app', '1');
+  coverage.copied('app', '1', 1);
   t.match(coverage.sum(), { tags: 1, stale: 0, ratio: 1 });
 });
 
@@ -55,7 +55,7 @@ t.test('a repository that is pushed to first while others are listed stays', asy
   coverage.found({ repository: 'old', tags: 1, missing: [], stale: [] });
   clock.now = 3000;
   coverage.changed('new', '1');
-  coverage.copied('new', '1');
+  coverage.copied('new', '1', 1);
   coverage.keepOnly(new Set(['listed']), 2000);
   t.equal(coverage.has('old'), false);
   t.equal(coverage.stateOf('new', '1'), 'covered');
@@ -70,7 +70,7 @@ t.test('what there is no room to name is counted, and not taken for covered', as
   t.equal(coverage.stateOf('a', '3'), 'unknown');
   t.equal(coverage.stateOf('b', '1'), 'unknown');
   t.equal(coverage.stateOf('c', '1'), 'covered');
-  for (const tag of ['1', '2', '3']) coverage.copied('a', tag);
+  for (const tag of ['1', '2', '3']) coverage.copied('a', tag, 1);
   t.match(coverage.sum(), { missing: 0 });
   coverage.found({ repository: 'b', tags: 2, missing: [], stale: ['1'] });
   t.equal(coverage.stateOf('b', '1'), 'stale', 'there is room again');
@@ -110,7 +110,7 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
         const stale = TAGS.filter((name) => !missing.includes(name)).slice(0, 1);
         if (what === 'found') coverage.found({ repository, tags: TAGS.length, missing, stale });
         else if (what === 'keepOnly') coverage.keepOnly(new Set([repository]), Number.POSITIVE_INFINITY);
-        else coverage[what as 'copied' | 'changed' | 'gone'](repository, tag);
+        else coverage[what as 'copied' | 'changed' | 'gone'](repository, tag, 1);
       }
       const states = NAMES.flatMap((name) => TAGS.map((tag) => coverage.stateOf(name, tag)));
       const { missing, stale, tags, ratio } = coverage.sum();
@@ -142,5 +142,23 @@ t.test('what changed after it was looked at stays a gap, though that is told lat
   t.match(coverage.sum(), { tags: 1, stale: 1 }, 'its first tag came meanwhile');
   coverage.found({ repository: 'app', tags: 1, missing: [], stale: [], lookedAt: 2500 });
   t.match(coverage.sum(), { tags: 1, stale: 0 });
+  t.end();
+});
+
+t.test('what nobody has looked at is unknown, however well the rest of its repository is', (t) => {
+  const coverage = new Coverage();
+  coverage.changed('pushed', 'new');
+  coverage.copied('pushed', 'new', 10);
+  t.equal(coverage.stateOf('pushed', 'new', 5), 'covered');
+  t.equal(coverage.stateOf('pushed', 'old'), 'unknown', 'no comparison yet');
+  t.equal(coverage.stateOf('pushed', 'new', 11), 'unknown', 'moved since it was copied');
+  coverage.found({ repository: 'app', tags: 2, missing: ['2'], stale: [], at: 20 });
+  t.equal(coverage.stateOf('app', '1', 20), 'covered');
+  t.equal(coverage.stateOf('app', '3', 21), 'unknown', 'pushed since, and nobody told');
+  t.equal(coverage.stateOf('app', '2', 21), 'missing');
+  coverage.copied('app', '2', 30);
+  t.equal(coverage.stateOf('app', '2', 21), 'covered');
+  coverage.found({ repository: 'app', tags: 3, missing: [], stale: [], at: 40 });
+  t.equal(coverage.stateOf('app', '3', 21), 'covered');
   t.end();
 });
