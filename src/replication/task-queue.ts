@@ -112,8 +112,8 @@ export class TaskQueue {
   /** Takes up again what failed and may go by now. */
   retry(): void {
     const now = this.#now();
+    // One that is being tried at this moment would be asked for anew, and then be tried twice without a pause.
     for (const { task, passing, nextAt } of this.#failed.values())
-      // One that is being tried at this moment would be asked for anew, and then be tried twice without a pause.
       if (passing && nextAt <= now && !this.#entries.has(keyOfTask(task))) this.add(task, PRIORITY.reconcile);
   }
 

@@ -1,10 +1,10 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { HealthState } from '../../failover/view.ts';
 import { OciError } from '../../oci/error.ts';
+import type { CopyRouteView, ReplicationView } from '../replication-view.ts';
 import type { CoverageQuery } from './coverage-query.ts';
 import type { Pulled, PulledLog } from './pulled-log.ts';
 import { pulledTally } from './pulled-tally.ts';
-import type { CopyRouteView, ReplicationView } from '../replication-view.ts';
 
 /** Something that could not be pulled with the right digest. Times are ISO 8601. */
 export interface GapReport {

@@ -4,9 +4,9 @@ import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { RepositoryPair } from '../compare/comparison.ts';
 import { CopyError } from '../copy/copy-error.ts';
 import type { CopyRoute } from '../copy-route.ts';
+import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { TagCoverage } from './coverage.ts';
 import type { Pulled, PulledLog } from './pulled-log.ts';
-import type { RemoteRegistry } from '../registry/remote-registry.ts';
 
 export interface PulledDigestsOptions {
   on: CopyRoute;

@@ -1,7 +1,7 @@
 import { findRoute, type Route } from '../../failover/rewrite.ts';
+import type { CopyRouteView } from '../replication-view.ts';
 import type { RepositoryReport, RouteReport } from './coverage-report.ts';
 import type { Pulled } from './pulled-log.ts';
-import type { CopyRouteView } from '../replication-view.ts';
 
 type Tally = Pick<
   RouteReport,
