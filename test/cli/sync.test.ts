@@ -274,6 +274,17 @@ const MISTAKES: [what: string, args: string[], RegExp][] = [
     ['http://ann:secret@a.lan', 'http://b.lan'],
     /credentials do not belong into the URL of a\.lan/,
   ],
+  ['credentials without a scheme', ['ann:secret@a.lan', 'http://b.lan'], /^\*\*\*@a\.lan is neither /],
+  [
+    'credentials in another scheme',
+    ['docker://ann:secret@a.lan', 'http://b.lan'],
+    /^docker:\/\/\*\*\*@a\.lan is neither /,
+  ],
+  [
+    'credentials in no URL',
+    ['http://ann:se@secret@a.lan:99999', 'http://b.lan'],
+    /^http:\/\/\*\*\*@a\.lan:99999 is no URL/,
+  ],
   ['the API', ['http://a.lan/v2/', 'http://b.lan'], /leave v2\/ out/],
   ['an image', ['http://a.lan/app', 'http://b.lan'], /a prefix of repositories, which ends in "\/"/],
   ['a query', ['http://a.lan/?n=1', 'http://b.lan'], /more than a host/],

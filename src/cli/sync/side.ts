@@ -11,10 +11,11 @@ export type Side =
 export function readSide(text: string): Side {
   if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return { kind: 'upstream', name: text };
   if (!/^https?:\/\//i.test(text))
-    throw new UsageError(`${text} is neither the name of an upstream nor a URL; a URL begins with https:// or http://`);
+    throw new UsageError(
+      `${withoutUser(text)} is neither the name of an upstream nor a URL; a URL begins with https:// or http://`,
+    );
   const url = URL.parse(text);
-  if (!url) throw new UsageError(`${text} is no URL that can be read`);
-  // It would be in the list of processes, for all to see, and so it is in no message.
+  if (!url) throw new UsageError(`${withoutUser(text)} is no URL that can be read`);
   if (url.username + url.password !== '')
     throw new UsageError(`credentials do not belong into the URL of ${url.host}; give --from-user or --to-user`);
   if (url.search + url.hash !== '') throw new UsageError(`${text} has more than a host and a prefix of repositories`);
@@ -25,6 +26,11 @@ export function readSide(text: string): Side {
     );
   if (/^v[12]\//.test(prefix)) throw new UsageError(`${text}: leave ${prefix.slice(0, 3)} out of the URL`);
   return { kind: 'url', url: url.origin, prefix };
+}
+
+/** It is in the list of processes, for all to see; in a message it would be in logs too. */
+function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/+)?.*@/i, '$1***@');
 }
 
 /** As messages call it. */
