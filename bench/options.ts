@@ -42,6 +42,8 @@ export function parseOptions(args: readonly string[]): Options {
   });
   const { short, record, details } = values;
   if (short && record) throw new TypeError('--short measures nothing worth recording');
+  if (record && values.only?.some((text) => text.includes(':')))
+    throw new TypeError('--record takes whole parts: what is recorded of a part is one table');
   return {
     selection: new Selection(
       (values.only ?? []).flatMap((text) => text.split(',')),

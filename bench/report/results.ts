@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawBars } from './bar-chart.ts';
+import { type KeptRun, type KeptSection, type Records, withRun } from './records.ts';
 import { asMarkdown, markdownTable, type Section } from './section.ts';
 import type { Target } from './target.ts';
 
@@ -8,47 +9,56 @@ const FILE = 'RESULTS.md';
 /** What people make of the numbers stands below this line, and stays when new ones are recorded. */
 const READING = '## What they show\n';
 
+const RAW = 'results.json';
+
 /** How the numbers came about. */
-export interface Run {
-  /** Arguments of the command. */
-  args: readonly string[];
+export interface Run extends Omit<KeptRun, 'began' | 'ended'> {
   began: Date;
   ended: Date;
-  /** Of the last minute, before and after. */
-  loads: { began: number; ended: number };
-  /** What it ran on, one line each. */
-  machine: readonly string[];
-  /** Parts that could not be measured at all, and why. */
-  failures: readonly string[];
   /** Folders of this machine, whose names are nobody's business. */
   folders: readonly string[];
 }
 
-/** Writes RESULTS.md, its drawings, and every single number as results.json. @param folder where to */
+/**
+ * Writes RESULTS.md, its drawings, and every single number as results.json. Sections that this run has not measured stay as they were.
+ * @param folder where to
+ */
 export async function record(folder: string, sections: readonly Section[], run: Run): Promise<void> {
   for (const { chart } of sections) if (chart) await writeFile(join(folder, `${chart.name}.svg`), drawBars(chart));
-  const { folders, ...told } = run;
+  const { folders, began, ended, ...told } = run;
   const withoutFolders = (text: string) => folders.reduce((rest, one) => rest.replaceAll(one, '…'), text);
-  const raw = sections.map(({ title, data, targets, problems }) => ({ title, data, targets, problems }));
-  const json = JSON.stringify({ ...told, sections: raw }, asNumbers, 1);
-  await writeFile(join(folder, 'results.json'), withoutFolders(`${json}\n`));
+  const kept = { ...told, began: began.toISOString(), ended: ended.toISOString() };
+  const records = withRun(await recorded(folder), sections, kept);
+  await writeFile(join(folder, RAW), withoutFolders(`${JSON.stringify(records, asNumbers, 1)}\n`));
   const parts = [
     '# Results of the benchmark\n',
-    `Recorded on ${run.began.toISOString().slice(0, 10)} by \`${['npm run bench --', ...run.args].join(' ')}\`:\n`,
-    `${run.machine.map((line) => `- ${line}`).join('\n')}\n`,
-    conditions(run),
-    ...(run.failures.length > 0 ? [`${run.failures.map((failure) => `- **${failure}**`).join('\n')}\n`] : []),
-    ...targetTable(sections.flatMap(({ targets }) => targets)),
-    ...sections.map(asMarkdown),
+    ...records.runs.map((one, index) =>
+      aboutRun(
+        one,
+        records.sections.filter((section) => section.run === index),
+      ),
+    ),
+    CONDITIONS,
+    ...targetTable(records.sections.flatMap(({ targets }) => targets)),
+    ...records.sections.map(asMarkdown),
     `${READING}${await reading(folder)}`,
   ];
   await writeFile(join(folder, FILE), withoutFolders(parts.join('\n')));
 }
 
-function conditions({ loads, began, ended }: Run): string {
-  const minutes = Math.round((ended.getTime() - began.getTime()) / 60_000);
-  return `Everything runs on loopback of one machine, within ${minutes} minutes: load generator, proxy and upstream share its cores. Its load average was ${loads.began.toFixed(1)} before and ${loads.ended.toFixed(1)} at the end of what the benchmark itself loads it with. Rounds are interleaved, every proxy in each, and medians are shown; CPU seconds and the ratios to nginx within this run say more than MB/s. All stand on the same certificate with TLS 1.3. nginx is one process with 16 x 64 KiB buffers, no temporary file, kept upstream connections and no access log; HAProxy has one thread and buffers of 64 KiB; Caddy has as many threads as it likes; the edge is what is published, compiled, with its defaults, which include a line of log for each request where nothing else is said. The rows without a proxy are the upstream alone over plain HTTP. Every number is in [results.json](results.json).\n`;
+function aboutRun({ args, began, ended, loads, machine, failures }: KeptRun, sections: readonly KeptSection[]): string {
+  const command = ['npm run bench --', ...args].join(' ');
+  const minutes = Math.round((Date.parse(ended) - Date.parse(began)) / 60_000);
+  const lines = [
+    ...machine,
+    `load average ${loads.began.toFixed(1)} before and ${loads.ended.toFixed(1)} at the end of what the benchmark itself loads it with`,
+    ...failures.map((failure) => `**${failure}**`),
+  ];
+  const titles = sections.map(({ title }) => title).join(', ') || 'nothing';
+  return `Recorded on ${began.slice(0, 10)} by \`${command}\` within ${minutes} minutes: ${titles}.\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`;
 }
+
+const CONDITIONS = `Everything runs on loopback of one machine: load generator, proxy and upstream share its cores. Rounds are interleaved, every proxy in each, and medians are shown; CPU seconds and the ratios to nginx within a run say more than MB/s. All stand on the same certificate with TLS 1.3. nginx is one process with 16 x 64 KiB buffers, no temporary file, kept upstream connections and no access log; HAProxy has one thread and buffers of 64 KiB; Caddy has as many threads as it likes; the edge is what is published, compiled, with its defaults, which include a line of log for each request where nothing else is said. The rows without a proxy are the upstream alone over plain HTTP. Every number is in [results.json](results.json).\n`;
 
 function targetTable(targets: readonly Target[]): string[] {
   const columns = ['what', 'must reach', 'reached', 'nginx', 'met'];
@@ -68,11 +78,19 @@ function asNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
+async function recorded(folder: string): Promise<Records> {
+  const text = await textOf(folder, RAW);
+  return text === undefined ? { runs: [], sections: [] } : (JSON.parse(text) as Records);
+}
+
 async function reading(folder: string): Promise<string> {
-  const text = await readFile(join(folder, FILE), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
+  const [, kept] = (await textOf(folder, FILE))?.split(READING) ?? [];
+  return kept ?? '\nNothing has been written about these numbers yet.\n';
+}
+
+async function textOf(folder: string, file: string): Promise<string | undefined> {
+  return readFile(join(folder, file), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  const [, kept] = text.split(READING);
-  return kept ?? '\nNothing has been written about these numbers yet.\n';
 }

@@ -41,7 +41,7 @@ export function asText({ title, columns, rows, targets }: Section): string {
   return `\n${title}\n${table([columns, ...rows])}\n${table(reached)}\n`;
 }
 
-export function asMarkdown({ title, about, columns, rows, problems, chart }: Section): string {
+export function asMarkdown({ title, about, columns, rows, problems, chart }: Omit<Section, 'details'>): string {
   const found = problems.map((problem) => `- ${problem}`);
   const drawing = chart ? `![${chart.title}](${chart.name}.svg)\n\n` : '';
   return `## ${title}\n\n${about}\n\n${drawing}${[...markdownTable(columns, rows), ...(found.length > 0 ? ['', ...found] : [])].join('\n')}\n`;

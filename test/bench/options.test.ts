@@ -38,6 +38,7 @@ t.test('what there is not is refused', async (t) => {
     ['--rounds', '0'],
     ['--mib', 'many'],
     ['--short', '--record'],
+    ['--record', '--only', 'herd:tag'],
     ['--fast'],
   ])
     t.throws(() => parseOptions(args), TypeError, args.join(' '));

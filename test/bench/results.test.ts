@@ -56,6 +56,41 @@ t.test('what people wrote about the numbers stays', async (t) => {
   t.notMatch(text, '# Old');
 });
 
+t.test('what a run has not measured stays as it was, with its run', async (t) => {
+  const folder = temporaryFolder(t);
+  await record(folder, [SECTION, { ...SECTION, title: 'Herds' }], RUN);
+  const later = {
+    ...RUN,
+    args: ['--record', '--only', 'blobs'],
+    began: new Date('2026-02-02T03:04:05Z'),
+    failures: [],
+  };
+  const faster = { ...SECTION, rows: [['edge', '2000']], targets: [] };
+  await record(folder, [faster, { ...SECTION, title: 'Tokens', targets: [] }], later);
+  const text = await readFile(join(folder, 'RESULTS.md'), 'utf8');
+  t.match(text, /Recorded on 2026-01-02 by `npm run bench -- --record` within 30 minutes: Herds\./);
+  t.match(
+    text,
+    /Recorded on 2026-02-02 by `npm run bench -- --record --only blobs` within .* minutes: Blobs, Tokens\./,
+  );
+  t.match(text, '1 of 2 are met.', 'targets of both');
+  const kept = () => readFile(join(folder, 'results.json'), 'utf8').then((json) => JSON.parse(json));
+  t.match(await kept(), {
+    runs: [{ args: RUN.args }, { args: later.args }],
+    sections: [
+      { title: 'Blobs', run: 1, rows: [['edge', '2000']] },
+      { title: 'Herds', run: 0, rows: [['edge', '1000']] },
+      { title: 'Tokens', run: 1 },
+    ],
+  });
+  await record(folder, [{ ...SECTION, title: 'Herds' }], later);
+  t.match(await kept(), {
+    runs: [{ args: later.args }, { args: later.args }],
+    sections: [{ run: 0 }, { run: 1 }, { run: 0 }],
+  });
+  t.equal((await kept()).runs.length, 2, 'a run of which nothing is left is forgotten');
+});
+
 t.test('what could not be measured is not met', async (t) => {
   t.equal(atLeast({ what: 'speed', value: Number.NaN, bound: 1, unit: '' }).met, false);
   t.equal(atMost({ what: 'gap', value: Number.NaN, bound: 1, unit: '' }).met, false);
