@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { UsageError } from './config-path.ts';
+import { withoutUser } from './without-user.ts';
 
 /** Base URL of the running edge's admin listener. A wildcard address is reached on loopback. */
 export function adminUrl({ listen }: Config): string {
@@ -10,8 +11,12 @@ export function adminUrl({ listen }: Config): string {
 
 /** Checks a URL given by hand. */
 export function givenAdminUrl(text: string): string {
-  if (!URL.canParse(text) || !/^https?:/.test(text))
-    throw new UsageError(`${text} is no URL such as http://127.0.0.1:9443`);
+  const url = URL.parse(text);
+  if (!url || !/^https?:/.test(text))
+    throw new UsageError(`${withoutUser(text)} is no URL such as http://127.0.0.1:9443`);
+  // It is asked without any, and takes none.
+  if (url.username + url.password !== '')
+    throw new UsageError(`credentials do not belong into the URL of ${url.host}; --admin takes none`);
   return text.replace(/\/+$/, '');
 }
 

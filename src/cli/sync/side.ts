@@ -1,5 +1,6 @@
 import { repositoryPrefix } from '../../oci/reference.ts';
 import { UsageError } from '../config-path.ts';
+import { withoutUser } from '../without-user.ts';
 
 /** One of the two registries, as the command line names it. */
 export type Side =
@@ -26,11 +27,6 @@ export function readSide(text: string): Side {
     );
   if (/^v[12]\//.test(prefix)) throw new UsageError(`${text}: leave ${prefix.slice(0, 3)} out of the URL`);
   return { kind: 'url', url: url.origin, prefix };
-}
-
-/** It is in the list of processes, for all to see; in a message it would be in logs too. */
-function withoutUser(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/+)?.*@/i, '$1***@');
 }
 
 /** As messages call it. */
