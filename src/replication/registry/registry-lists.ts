@@ -8,16 +8,25 @@ export interface RegistryLists {
   digests: Map<string, string>;
 }
 
-/** The lists of a catalog or of tags; what is not as it should be is as if it were not there. */
-export function readLists(body: Buffer): RegistryLists {
+/**
+ * The lists of a catalog or of tags; single names that are none are left out.
+ * @returns undefined: it is none of both, such as a page for people, which must not pass for a registry without images
+ */
+export function readLists(body: Buffer): RegistryLists | undefined {
   const content = parsed(body);
-  const { repositories, tags, manifest } =
-    typeof content === 'object' && content !== null ? ({ ...content } as Record<string, unknown>) : {};
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return undefined;
+  const { repositories, tags, manifest, errors }: Record<string, unknown> = { ...content };
+  if (errors !== undefined || !isList(repositories) || !isList(tags)) return undefined;
   return {
     repositories: texts(repositories).filter(isRepository),
     tags: texts(tags).filter(isTag),
     digests: digestsIn(manifest),
   };
+}
+
+/** distribution writes null for a list without entries. */
+function isList(value: unknown): boolean {
+  return value === undefined || value === null || Array.isArray(value);
 }
 
 function texts(value: unknown): string[] {

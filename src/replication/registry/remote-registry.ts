@@ -7,7 +7,7 @@ import { CopyError } from '../copy/copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
 import { Patience } from './patience.ts';
 import type { FailedAnswer } from './registry-failure.ts';
-import { readLists } from './registry-lists.ts';
+import { type RegistryLists, readLists } from './registry-lists.ts';
 import { type RegistryReply, RegistryRequests } from './registry-requests.ts';
 
 /** A manifest, byte for byte. */
@@ -43,6 +43,8 @@ export class RemoteRegistry {
   readonly #harbor: HarborLists | undefined;
   /** Until when it is not asked for referrers: distribution 2.8 and others have no such list, for no repository. */
   #noReferrersUntil = 0;
+  /** Until when it is known to have them. */
+  #referrersUntil = 0;
 
   constructor(name: string, connection: Connection, patience = new Patience()) {
     this.name = name;
@@ -61,13 +63,11 @@ export class RemoteRegistry {
     }
     let last = '';
     for await (const reply of this.#pages('/v2/_catalog', ['registry:catalog:*'], signal)) {
-      if (reply.status !== 200) throw this.failure(reply, 'does not list its repositories');
-      const names = readLists(reply.body).repositories;
-      yield* names;
+      const { repositories } = this.#lists(reply, 'does not list its repositories');
+      yield* repositories;
       // One that repeats itself would be read for ever.
-      const at = names.at(-1) ?? last;
-      if (at === last) return;
-      last = at;
+      if (repositories.at(-1) === last) return;
+      last = repositories.at(-1) ?? last;
     }
   }
 
@@ -75,12 +75,11 @@ export class RemoteRegistry {
   async tags(repository: string, signal: AbortSignal): Promise<RemoteTag[]> {
     const found = new Map<string, string | undefined>();
     for await (const reply of this.#pages(`/v2/${repository}/tags/list`, [pullOf(repository)], signal)) {
-      if (reply.status === 404) break;
-      if (reply.status !== 200) throw this.failure(reply, `does not list the tags of ${repository}`);
-      const { tags, digests } = readLists(reply.body);
+      if (reply.status === 404 && found.size === 0) break;
+      const { tags, digests } = this.#lists(reply, `does not list the tags of ${repository}`);
       const before = found.size;
       for (const tag of tags) found.set(tag, digests.get(tag));
-      if (found.size === before) break;
+      if (tags.length > 0 && found.size === before) break;
     }
     const told = found.size > 1 ? await this.#harbor?.digests(repository, signal) : undefined;
     return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
@@ -91,8 +90,7 @@ export class RemoteRegistry {
     const request = { scopes: [pullOf(repository)], max: MAX_LIST };
     const reply = await this.#requests.read(`/v2/${repository}/tags/list?n=1`, request, signal);
     if (reply.status === 404) return true;
-    if (reply.status !== 200) throw this.failure(reply, `does not list the tags of ${repository}`);
-    return readLists(reply.body).tags.length === 0;
+    return this.#lists(reply, `does not list the tags of ${repository}`).tags.length === 0;
   }
 
   /** Digest of a tag; undefined: there is none. @throws CopyError, UpstreamError */
@@ -143,11 +141,19 @@ export class RemoteRegistry {
       // Some answer any path with a page for people.
       const content =
         reply.status === 200 ? readManifestContent(reply.body, reply.headers.get('content-type')) : undefined;
+      if (content && 'children' in content) this.#referrersUntil = Date.now() + NO_LIST_MS;
       const more = content && 'children' in content ? content.children : [];
       if (more.length === 0) break;
       found.push(...more);
     }
     return found;
+  }
+
+  /** Whether it tells what refers to a manifest. @throws CopyError, UpstreamError */
+  async listsReferrers(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
+    if (Date.now() >= Math.max(this.#noReferrersUntil, this.#referrersUntil))
+      await this.referrers(repository, digest, signal);
+    return Date.now() < this.#referrersUntil;
   }
 
   /** Puts a manifest under a tag or its digest. @throws CopyError, UpstreamError */
@@ -180,6 +186,12 @@ export class RemoteRegistry {
     return this.#requests.failure(answer, what, said);
   }
 
+  #lists(reply: RegistryReply, what: string): RegistryLists {
+    const lists = reply.status === 200 ? readLists(reply.body) : undefined;
+    if (lists) return lists;
+    throw this.failure(reply, what, reply.status === 200 ? 'what it answers is no list' : '');
+  }
+
   /** A list that goes on as its Link headers say. */
   async *#pages(
     path: string,
@@ -193,7 +205,8 @@ export class RemoteRegistry {
       const asked = query.size > 0 ? `${path}?${query}` : path;
       const reply: RegistryReply = await this.#requests.read(asked, { scopes, max: MAX_LIST }, signal);
       yield reply;
-      query = nextPageQuery(reply.headers.joined('link'));
+      const next = nextPageQuery(reply.headers.joined('link'));
+      query = String(next) === String(query) ? undefined : next;
     }
   }
 }

@@ -58,6 +58,47 @@ t.test('lists page by page', async (t) => {
   t.strictSame(asked, ['GET /v2/_catalog?n=1000', 'GET /v2/_catalog?n=2&last=b']);
 });
 
+t.test('a page without a name is not the last one, if it says so', async (t) => {
+  // Such as that of a registry that leaves out what one may not see.
+  const pages = (field: string) =>
+    registry(t, (_, url) => {
+      const at = url.searchParams.get('last') ?? '0';
+      const link = { link: `<${url.pathname}?last=${Number(at) + 1}>; rel="next"` };
+      return { body: { [field]: at === '2' ? ['a'] : [] }, headers: at === '2' ? {} : link };
+    });
+  t.strictSame(await all((await pages('repositories')).remote.repositories(signal)), ['a']);
+  t.strictSame(await (await pages('tags')).remote.tags('app', signal), [{ tag: 'a', digest: undefined }]);
+  const endless = await registry(t, () => ({ body: { tags: [] }, headers: { link: '</v2/x?last=1>; rel="next"' } }));
+  t.strictSame(await endless.remote.tags('app', signal), []);
+  t.equal(endless.asked.length, 2);
+});
+
+t.test('what is no list is not an empty one', async (t) => {
+  for (const body of ['<html>', '', '{"tags":["1"', [], { tags: 'x' }, { errors: [{ code: 'UNKNOWN' }] }]) {
+    const { remote } = await registry(t, () => ({ body }));
+    const said = JSON.stringify(body);
+    await t.rejects(remote.tags('app', signal), { message: /does not list the tags of app \(200: .*no list/ }, said);
+  }
+  const page = await registry(t, () => ({ body: '<html>' }));
+  await t.rejects(all(page.remote.repositories(signal)), {
+    message: /does not list its repositories \(200: .*no list/,
+  });
+  await t.rejects(page.remote.isEmpty('app', signal), { message: /no list/ });
+  for (const body of [{ name: 'app' }, { name: 'app', tags: null }]) {
+    const { remote } = await registry(t, () => ({ body }));
+    t.strictSame(await remote.tags('app', signal), []);
+  }
+});
+
+t.test('a repository that goes while it is read was not read', async (t) => {
+  const { remote } = await registry(t, (_, url) =>
+    url.searchParams.has('last')
+      ? { status: 404 }
+      : { body: { tags: ['1'] }, headers: { link: '</v2/app/tags/list?last=1>; rel="next"' } },
+  );
+  await t.rejects(remote.tags('app', signal), { message: /does not list the tags of app \(404\)/ });
+});
+
 t.test('digests', async (t) => {
   const told = await registry(t, () => ({ headers: { 'docker-content-digest': DIGEST } }));
   t.equal(await told.remote.digestOf('app', '1', signal), DIGEST);
