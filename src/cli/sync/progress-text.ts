@@ -22,14 +22,8 @@ const MAX_IMAGES = 8;
 const NARROW = 40;
 
 /** How far it is in one line, for a log. */
-export function progressLine({ tally, rate, left }: Progress): string {
-  return [
-    imagesText(tally),
-    `${bytesText(tally.sent)} sent`,
-    ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
-    ...(left === undefined ? [] : [`${ago(left)} left`]),
-    ...(tally.failed > 0 ? [`${tally.failed} failed`] : []),
-  ].join(', ');
+export function progressLine(progress: Progress): string {
+  return [imagesText(progress.tally), ...totals(progress)].join(', ');
 }
 
 /** The same for a terminal: a bar of images, what it comes to, and a bar for each image that is under way. No line is wider than the terminal. */
@@ -48,20 +42,20 @@ export function progressLines(progress: Progress, { columns, rows, unicode }: Fr
     }),
     ...(more > 0 ? [`  and ${more} more`] : []),
     barLine('', tally.done / (tally.planned || 1), `  ${imagesText(tally)}`, width, unicode),
-    totalText(progress),
+    totals(progress).join('   '),
   ];
   return lines.map((line) => fitted(line, width, unicode));
 }
 
-function totalText({ tally, rate, left }: Progress): string {
+function totals({ tally, rate, left }: Progress): string[] {
   return [
     `${bytesText(tally.sent)} sent`,
     ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
     ...(left === undefined ? [] : [`${ago(left)} left`]),
     ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
     ...(tally.same > 0 ? [`${tally.same.toLocaleString('en')} were the same`] : []),
-    ...(tally.listed ? [] : [`comparing ${tally.last}`]),
-  ].join('   ');
+    ...(tally.listed ? [] : [`comparing ${tally.last}`.trimEnd()]),
+  ];
 }
 
 function imagesText({ done, planned, listed }: SyncTally): string {

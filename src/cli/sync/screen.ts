@@ -26,7 +26,8 @@ export class SyncScreen {
     const terminal = out.isTTY === true && process.env.TERM !== 'dumb';
     this.#bars = terminal ? createLogUpdate(out) : undefined;
     this.#timer = setInterval(() => this.#show(), terminal ? DRAW_MS : LINE_MS);
-    this.#show();
+    this.#note();
+    this.#draw();
   }
 
   /** Whether there are bars. */
@@ -50,9 +51,13 @@ export class SyncScreen {
   }
 
   #show(): void {
-    this.#pace.note(performance.now(), this.#tally.sent, imagesOf(this.#tally));
+    this.#note();
     if (this.#bars) this.#draw();
-    else if (this.#tally.sent > 0) this.#out.write(`${progressLine(this.#progress())}\n`);
+    else this.#out.write(`${progressLine(this.#progress())}\n`);
+  }
+
+  #note(): void {
+    this.#pace.note(performance.now(), this.#tally.sent, imagesOf(this.#tally));
   }
 
   #draw(): void {

@@ -1,0 +1,23 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import { SyncScreen } from '../../../src/cli/sync/screen.ts';
+import { SyncTally } from '../../../src/cli/sync/tally.ts';
+
+t.test('off a terminal it is told every 10 seconds, also while nothing has to be sent', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const lines: string[] = [];
+  const out = { isTTY: false, write: (line: string) => lines.push(line) > 0 } as unknown as NodeJS.WriteStream;
+  const tally = new SyncTally();
+  const screen = new SyncScreen(tally, out);
+  t.strictSame(lines, [], 'nothing at the beginning');
+  tally.take({ kind: 'compared', repository: { source: 'app', target: 'app' }, same: 7, surplus: 0 });
+  mock.timers.tick(10_000);
+  tally.take({ kind: 'planned', image: { repository: { source: 'b', target: 'b' }, tag: '1', state: 'missing' } });
+  mock.timers.tick(10_000);
+  screen.end();
+  mock.timers.tick(60_000);
+  t.equal(lines.length, 2, 'and no more at the end');
+  t.match(lines[0], /^0 of at least 0 images, 0 B sent.*, 7 were the same, comparing app\n$/);
+  t.match(lines[1], /^0 of at least 1 image, /);
+});
