@@ -40,7 +40,7 @@ export interface CopyRouteView {
   queued: number;
   /** Tasks that failed, and are tried again later. */
   failing: number;
-  /** The first of them. */
+  /** All of them. */
   failures: FailureView[];
   /** When the last comparison began that came to its end; undefined: none did, so that not all is known. */
   comparedAt: number | undefined;

@@ -20,7 +20,6 @@ const AGAIN_MS = 60_000;
 /** The same of one that failed for some repositories only. */
 const PARTLY_MS = 600_000;
 const TICK_MS = 500;
-const MAX_SHOWN = 100;
 
 /** One way of copying: what is known of it, and the comparisons that find out. */
 export class RouteReplication {
@@ -134,7 +133,7 @@ export class RouteReplication {
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failing: failures.length,
-      failures: failures.slice(0, MAX_SHOWN).map((one) => this.#failure(one)),
+      failures: failures.map((one) => this.#failure(one)),
       comparedAt: this.#comparedAt,
       reconcile: this.#last,
       failingSince: this.#failingSince,

@@ -175,3 +175,15 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
     ['stale', 'missing', 'missing'],
   );
 });
+
+t.test('of everything that failed it is told why', async (t) => {
+  const { route } = await made(t);
+  const repository = { source: 'library/app', target: 'library/app' };
+  const failed = Array.from({ length: 1000 }, (_, number) => {
+    const task = { on: route.on, repository, reference: `v${number}`, kind: 'copy' as const };
+    return { task, since: 1, at: 2, tries: 1, reason: `no ${number}`, passing: false, nextAt: 3 };
+  });
+  const { failing, failures } = route.view(failed, failed);
+  t.equal(failing, 1000);
+  t.match(failures.at(-1), { repository: 'library/app', reference: 'v999', reason: 'no 999' });
+});
