@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { UpstreamView } from '../failover/view.ts';
+import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { Bandwidth } from './copy/bandwidth.ts';
 import { CopyError } from './copy/copy-error.ts';
@@ -175,6 +176,9 @@ export class Replicator {
   ): Promise<boolean> {
     const isThere = async () => (await source.digestOf(repository.source, reference, signal)) !== undefined;
     if (await isThere()) return true;
+    // Made for who pulls from the target, where the source tells by itself what refers to an image.
+    const subject = subjectOfTag(reference);
+    if (subject !== undefined && (await source.listsReferrers(repository.source, subject, signal))) return false;
     // Where the look was taken: another URL may see its storage while that one does not.
     if ((await this.#options.confirmCanary(source)) !== 'good')
       throw new CopyError(`${source.name} has no canary that could be read, so that a deletion there may be none`, {

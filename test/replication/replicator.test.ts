@@ -248,6 +248,8 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     primary.seed('library/app', 'stays', { blobs: [1] });
     fallback.seed('project/app', 'gone', { blobs: [100] });
     fallback.seed('project/app', 'lost', { blobs: [200] });
+    const list = `sha256-${'a'.repeat(64)}`;
+    fallback.seed('project/app', list, { blobs: [300] });
     canary.state = 'failing';
     hint('library/app', 'gone', 'delete');
     await replicator.idle();
@@ -260,6 +262,7 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
+    t.ok(there('project/app', list), 'a list of what refers to an image is for who pulls from the fallback');
   }
 });
 

@@ -1,5 +1,6 @@
 import type PQueue from 'p-queue';
 import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
+import { referrerOf } from '../../oci/referrers-list.ts';
 import { takeTurns } from '../compare/take-turns.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
 import type { Bandwidth } from './bandwidth.ts';
@@ -9,6 +10,7 @@ import { CopyError } from './copy-error.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import type { KnownBlobs } from './known-blobs.ts';
 import { digestOf } from './manifest-digest.ts';
+import { keepReferrersTag } from './referrers-tag.ts';
 
 export interface CopyRunOptions {
   job: CopyJob;
@@ -125,6 +127,14 @@ export class CopyRun {
     digestOf(manifest, digest);
     await this.content(manifest, digest, depth);
     if (!isThere) await this.put(digest, manifest, digest);
+    await this.note(manifest, digest);
+  }
+
+  /** What is about another manifest, and is there by now, is to be found by who has that one. */
+  async note({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
+    const { job, known, signal } = this.#options;
+    const referrer = referrerOf(bytes, mediaType, digest);
+    if (referrer) await keepReferrersTag(job, referrer.subject, referrer.entry, known, signal);
   }
 
   async #isNew(): Promise<boolean> {

@@ -65,6 +65,7 @@ export class ImageCopy {
       if (!isSure && (await this.#hasMoved(job, digest, signal))) continue;
       await run.put(reference, manifest, digest);
       if (await this.#hasMoved(job, digest, signal)) continue;
+      await run.note(manifest, digest);
       await run.referrers(digest);
       return { ...result, outcome: 'copied' };
     }

@@ -1,0 +1,45 @@
+import { REFERRERS_TYPE, type Referrer, referrersTag, withReferrer } from '../../oci/referrers-list.ts';
+import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { CopyError } from './copy-error.ts';
+import type { CopyJob } from './copy-job.ts';
+import type { KnownBlobs } from './known-blobs.ts';
+
+/**
+ * Where the source lists what refers to a manifest, and the target cannot, clients find it there under a tag, which whoever pushes has to
+ * keep (distribution-spec v1.1.1 "Referrers Tag Schema"). A source that cannot has such tags itself, and they are copied as any other.
+ * @param known of the target: two that add to one list would lose an entry. @throws CopyError, UpstreamError; the signal's reason
+ */
+export async function keepReferrersTag(
+  { source, target }: CopyJob,
+  subject: string,
+  referrer: Referrer,
+  known: KnownBlobs,
+  signal: AbortSignal,
+): Promise<void> {
+  const { registry, repository } = target;
+  if (await registry.listsReferrers(repository, subject, signal)) return;
+  if (!(await source.registry.listsReferrers(source.repository, subject, signal))) return;
+  const tag = referrersTag(subject);
+  await known.alone(`${repository}:${tag}`, signal, () => add(registry, repository, tag, referrer, signal));
+}
+
+async function add(
+  registry: RemoteRegistry,
+  repository: string,
+  tag: string,
+  referrer: Referrer,
+  signal: AbortSignal,
+): Promise<void> {
+  const there = await registry.manifest(repository, tag, signal);
+  const list = listWith(registry, `${repository}:${tag}`, there?.bytes, referrer);
+  if (list) await registry.putManifest(repository, tag, { bytes: list, mediaType: REFERRERS_TYPE }, signal);
+}
+
+function listWith({ name }: RemoteRegistry, tag: string, there: Buffer | undefined, referrer: Referrer) {
+  try {
+    return withReferrer(there, referrer);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CopyError(`${name} has a tag ${tag} that is no list of what refers to an image: ${why}`, { cause });
+  }
+}
