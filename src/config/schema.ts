@@ -14,7 +14,9 @@ const splice = z
       .int()
       .min(0)
       .default(16_384)
-      .describe('Bytes a second below which an upstream counts as stalled while another one is there. 0: never.'),
+      .describe(
+        'Bytes a second below which an upstream counts as stalled while another one is there; below a sixteenth of it already after `deadlines.stall`. 0: never.',
+      ),
     window: duration('30s', 100).describe('Time over which that rate is measured; only time the client waited counts.'),
   })
   .prefault({});

@@ -83,7 +83,7 @@ const breaker = z
 const hedge = z
   .strictObject({
     floor: duration('150ms', 1).describe(
-      'An answer is late when its first byte takes longer than 19 of 20 of this upstream recently did, but never sooner than this.',
+      'An answer is late when it takes longer to begin (with a blob to its first 16 KiB, with all else to its end) than 19 of 20 of this upstream recently did, but never sooner than this.',
     ),
     share: z
       .number()

@@ -4,12 +4,12 @@ import type { Attempt } from '../failover/plan.ts';
 import { readBody } from '../upstream/body.ts';
 import type { Connection, UpstreamAnswer, UpstreamCall, UpstreamStream } from '../upstream/connection.ts';
 import type { Lease } from '../upstream/lease.ts';
-import { PrimedBody } from '../upstream/primed-body.ts';
+import { type Beginning, PrimedBody } from '../upstream/primed-body.ts';
 import type { Replica } from '../upstream/replica.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../upstream/upstream-error.ts';
+import { AttemptWatch } from './attempt-watch.ts';
 import { ClientGone } from './exchange.ts';
-import { worryAbout } from './worry.ts';
 
 /** What is to be read, in words that do not depend on the upstream. */
 export interface Reading {
@@ -46,14 +46,18 @@ export type AttemptResult =
   /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
   | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
 
-/** How long an attempt may take to its first byte, in milliseconds; a `patient` one waits for all of it, whatever the canary says. */
+/** What an attempt is given until its answer is there. */
 export interface AttemptLimit {
+  /** Milliseconds. */
   ms: number;
+  /** It may take all of them, whatever the canary says. */
   patient: boolean;
+  /** Bytes of a body that is streamed which make an answer, or all of it if it is shorter; at the end of the time one will do. Default: 1. */
+  beginning?: number;
 }
 
 /**
- * Makes one attempt up to the first byte of its answer. Never rejects for what the upstream does.
+ * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.
  * @param control ends it: with ClientGone when nobody wants the answer, with an UpstreamError `late` when another one answered. It does
  * nothing any more to a body that is streamed.
  * @throws ClientGone
@@ -67,7 +71,7 @@ export async function attemptRead(
 ): Promise<AttemptResult> {
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
-  const watch = watchOver(upstream, url, limit, control);
+  const watch = new AttemptWatch(upstream, url, limit, control);
   const lease = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
   if (!replica || !connection || !lease) {
     watch.stop();
@@ -75,15 +79,17 @@ export async function attemptRead(
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   }
   const { signal } = control;
+  const beginning: Beginning = { bytes: limit.beginning ?? 1, hurry: watch.hurry };
   const started = performance.now();
   const took = () => {
-    if (trafficClass === 'control' || trafficClass === 'data')
+    // One that has only its first bytes by then is not what is usual there.
+    if ((trafficClass === 'control' || trafficClass === 'data') && !watch.hurry.aborted)
       replica.latency[trafficClass].add(performance.now() - started);
   };
   try {
     const call: UpstreamCall = { ...reading, signal, redirects: reading.redirects ?? upstream.config.redirects.mode };
     const result = isStreamed(reading)
-      ? await stream(upstream, replica, connection, call, reading, lease)
+      ? await stream(upstream, replica, connection, call, reading, lease, beginning)
       : await readWhole(upstream, replica, connection, call, reading, lease);
     took();
     return result;
@@ -97,33 +103,10 @@ export async function attemptRead(
       throw error;
     }
     const failure = asUpstreamError(signal.aborted ? signal.reason : error);
-    return { ...failed(upstream, lease, failure), early: watch.early() };
+    return { ...failed(upstream, lease, failure), early: watch.early };
   } finally {
     watch.stop();
   }
-}
-
-/** The clocks of an attempt. */
-function watchOver(
-  upstream: Upstream,
-  url: string,
-  { ms, patient }: AttemptLimit,
-  control: AbortController,
-): { early: () => boolean; stop: () => void } {
-  let early = false;
-  const giveUp = (reason: Failure, message: string) => control.abort(new UpstreamError(reason, message));
-  const timer = setTimeout(() => giveUp('first-byte', `no first byte within ${ms} ms`), ms);
-  const worry = patient
-    ? undefined
-    : worryAbout(upstream, url, () => {
-        early = true;
-        giveUp('canary', 'no first byte yet, and its canary cannot be read either');
-      });
-  const stop = () => {
-    clearTimeout(timer);
-    worry?.stop();
-  };
-  return { early: () => early, stop };
 }
 
 function isStreamed({ method, wholeUpTo }: Reading): boolean {
@@ -159,6 +142,7 @@ async function stream(
   call: UpstreamCall,
   reading: Reading,
   lease: Lease,
+  beginning: Beginning,
 ): Promise<AttemptResult> {
   const answer: UpstreamStream = await connection.stream(call);
   try {
@@ -175,7 +159,7 @@ async function stream(
       lease.ended('good');
       return { outcome: 'refused', answer, body, lease };
     }
-    const body = await PrimedBody.prime(answer.body, call.signal);
+    const body = await PrimedBody.prime(answer.body, call.signal, beginning);
     lease.answered('good');
     return { outcome: 'served', answer, body, lease };
   } catch (error) {

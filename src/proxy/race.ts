@@ -7,6 +7,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { type AttemptResult, attemptRead } from './attempt.ts';
 import { attemptRecord } from './attempt-record.ts';
+import { discardAnswer } from './discard-answer.ts';
 import type { Edge } from './edge.ts';
 import { ClientGone } from './exchange.ts';
 import type { PullPlan, Relayable } from './pull.ts';
@@ -26,6 +27,11 @@ interface Runner {
 const TOTAL_MS = 9500;
 /** What is left to each later attempt when an earlier one takes all it may. */
 const RESERVE_MS = 1000;
+/**
+ * Bytes of a body, or all of a shorter one, that are waited for where somebody else may be asked: heads come in time from storage that
+ * only trickles. No more than a connection brings at once, however far away (RFC 6928: ten segments), and a little.
+ */
+const BEGINNING = 16_384;
 /** How often an attempt that is late, and may not be hedged, is looked at again. */
 const WATCH_MS = 100;
 
@@ -100,7 +106,8 @@ export class Race {
     // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
     const patient = this.#plan.hasty !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#expect(runner, upstream, ms);
-    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, patient }, runner.control).then(
+    const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
+    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, patient, beginning }, runner.control).then(
       (result) => this.#settled(runner, result),
       (error: unknown) => {
         if (!this.#over) this.#end(() => this.#outcome.reject(error));
@@ -115,7 +122,7 @@ export class Race {
     return Math.round(Math.min(own, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
   }
 
-  /** When the first byte is late, the next attempt starts beside this one. */
+  /** When the answer is late, the next attempt starts beside this one. */
   #expect(runner: Runner, upstream: Upstream, deadline: number): void {
     const { attempt } = runner;
     const latency = upstream.replica(attempt.url)?.latency[attempt.class === 'data' ? 'data' : 'control'];
@@ -153,7 +160,7 @@ export class Race {
     const wasRunning = this.#running.delete(runner);
     clearTimeout(runner.timer);
     if (this.#over || !wasRunning) {
-      discard(result);
+      discardAnswer(result);
       return;
     }
     this.#note(runner, result);
@@ -228,7 +235,7 @@ export class Race {
       runner.control.abort(new ClientGone());
     }
     this.#running.clear();
-    if (!won && this.#reserve) discard(this.#reserve.result);
+    if (!won && this.#reserve) discardAnswer(this.#reserve.result);
     settle();
   }
 
@@ -240,11 +247,4 @@ export class Race {
 function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): boolean {
   const view = upstream.replica(url)?.view();
   return view !== undefined && obstacleTo(view, trafficClass, Date.now()) !== undefined;
-}
-
-/** An answer that came too late. */
-function discard(result: AttemptResult): void {
-  if (!('lease' in result)) return;
-  if (result.body !== undefined && !Buffer.isBuffer(result.body)) result.body.destroy();
-  result.lease.ended('neutral');
 }

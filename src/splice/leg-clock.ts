@@ -29,22 +29,19 @@ export class LegClock {
     this.#timer = timer;
   }
 
-  /** @returns whether it brings too little */
-  took(bytes: number): boolean {
+  /** @returns why somebody else is to be looked for, if it brings too little */
+  took(bytes: number): UpstreamError | undefined {
     this.#silent = false;
     this.#timer?.refresh();
-    return this.#pace.took(bytes, performance.now());
+    const missed = this.#pace.took(bytes, performance.now());
+    if (!missed) return undefined;
+    const { rate, ms } = missed;
+    return new UpstreamError('stall', `less than ${Math.round(rate)} bytes a second for ${ms / 1000} s`);
   }
 
   stop(): void {
     this.#pace.hold(performance.now());
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** Why somebody else is looked for when it brings too little. */
-  get slowness(): UpstreamError {
-    const { minRate, rateWindowMs } = this.#limits;
-    return new UpstreamError('stall', `less than ${minRate} bytes a second for ${Math.round(rateWindowMs / 1000)} s`);
   }
 }

@@ -122,7 +122,7 @@ export class Transfer {
     const fresh = bytes.subarray(known, extent && known + extent.last + 1 - this.#position);
     const more = fresh.length === 0 || this.#forward(course, chunk, fresh);
     if (fresh.length === 0) chunk.release();
-    if (slow && course === this.#course && !this.#isWhole()) this.#seek(course, course.clock.slowness);
+    if (slow && course === this.#course && !this.#isWhole()) this.#seek(course, slow);
     return more;
   }
 

@@ -56,7 +56,7 @@ export class StateGauges {
   });
   readonly #p95 = this.#gauge(
     'first_byte_p95_seconds',
-    'Within it came 19 of 20 of the last first bytes; later than that is late, and hedged. Missing until 8 came.',
+    'Within it came 19 of 20 of the last answers (blobs: their first 16 KiB); later than that is late, and hedged. Missing until 8 came.',
     ['upstream', 'url', 'class'],
   );
   readonly #credentials = this.#gauge(

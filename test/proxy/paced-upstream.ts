@@ -66,18 +66,39 @@ export class PacedUpstream {
 }
 
 export const serveRight: Answer = (req, res) => {
+  const bytes = writeHead(req, res);
+  res.end(req.method === 'HEAD' ? undefined : bytes);
+};
+
+/** The same head at once, after which the body trickles: 20 bytes every 50 ms, but for what comes first. */
+export function serveTrickle(first = 0): Answer {
+  return async (req, res) => {
+    const bytes = writeHead(req, res);
+    res.flushHeaders();
+    if (first > 0) res.write(bytes.subarray(0, first));
+    for (let sent = first; sent < bytes.length && !res.destroyed; sent += 20) {
+      await sleep(50);
+      res.write(bytes.subarray(sent, sent + 20));
+    }
+    res.end();
+  };
+}
+
+/** @returns what is to be sent after it */
+function writeHead(req: IncomingMessage, res: ServerResponse): Buffer {
   const manifest = req.url?.includes('/manifests/') ?? false;
   const bytes = manifest ? MANIFEST : CONTENT;
-  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '') ?? [];
-  const part = !manifest && first !== undefined ? bytes.subarray(Number(first), Number(last) + 1) : bytes;
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range ?? '') ?? [];
+  const end = last ? Number(last) + 1 : bytes.length;
+  const part = !manifest && first !== undefined ? bytes.subarray(Number(first), end) : bytes;
   res.writeHead(part === bytes ? 200 : 206, {
     'content-type': manifest ? MANIFEST_TYPE : 'application/octet-stream',
     'docker-content-digest': manifest ? DIGEST : BLOB_DIGEST,
     'content-length': part.length,
-    ...(part === bytes ? {} : { 'content-range': `bytes ${first}-${last}/${bytes.length}` }),
+    ...(part === bytes ? {} : { 'content-range': `bytes ${first}-${end - 1}/${bytes.length}` }),
   });
-  res.end(req.method === 'HEAD' ? undefined : part);
-};
+  return part;
+}
 
 /** Answers with a status and nothing else. */
 export function status(code: number, headers: Record<string, string> = {}): Answer {

@@ -41,6 +41,23 @@ t.test('a trickle is left for somebody else', async (t) => {
   }
 });
 
+t.test('next to nothing is as good as a stall, long before the window is over', async (t) => {
+  for (const version of ['http1', 'http2'] as const) {
+    const site = await startSpliceSite(t, { config: { splice: { minRate: 16_000_000, window: '1h' } } });
+    const { edge, primary } = site;
+    await primary.faults.on('slow', { bytesPerSecond: 200_000 });
+    const reply = await edge[version]().ask(BLOB);
+    t.match(reply, { status: 200, complete: true });
+    t.equal(sha256(reply.body), DIGEST, version);
+    const detail = 'less than 1000000 bytes a second for 0.4 s';
+    t.match(await lineOf(edge, reply), {
+      attempts: [{ upstream: 'harbor', outcome: 'failed', reason: 'stall', detail }, { upstream: 'gcr' }],
+      splices: [{ from: 'harbor', to: 'gcr', reason: 'stall' }],
+    });
+    await nothingLeft(edge);
+  }
+});
+
 t.test('nobody is left for one who was too slow before', async (t) => {
   const site = await startSpliceSite(t, { config: SPLICE });
   const { edge, primary, fallback } = site;

@@ -1,10 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { Pace } from '../../src/splice/pace.ts';
+import { type Floor, Pace } from '../../src/splice/pace.ts';
 
 const limits = { stallMs: 5000, minRate: 1000, rateWindowMs: 10_000 };
 
-type Step = [what: 'wait' | 'hold', at: number] | [what: 'took', at: number, bytes: number, slow: boolean];
+/** `slow`: less than the rate over the window; `trickle`: next to nothing over the time of a stall. */
+type Verdict = 'slow' | 'trickle' | false;
+type Step = [what: 'wait' | 'hold', at: number] | [what: 'took', at: number, bytes: number, verdict: Verdict];
+
+const verdictOf = (missed: Floor | undefined): Verdict =>
+  missed !== undefined && (missed.ms === limits.rateWindowMs ? 'slow' : 'trickle');
 
 const TABLE: [says: string, steps: Step[]][] = [
   [
@@ -13,7 +18,7 @@ const TABLE: [says: string, steps: Step[]][] = [
       ['wait', 0],
       ['took', 5000, 4000, false],
       ['took', 9999, 4000, false],
-      ['took', 10_000, 1999, true],
+      ['took', 10_000, 1999, 'slow'],
     ],
   ],
   [
@@ -28,7 +33,7 @@ const TABLE: [says: string, steps: Step[]][] = [
     'all at once at the end of the window',
     [
       ['wait', 0],
-      ['took', 10_000, 1, true],
+      ['took', 10_000, 1, 'slow'],
     ],
   ],
   [
@@ -36,7 +41,7 @@ const TABLE: [says: string, steps: Step[]][] = [
     [
       ['wait', 0],
       ['took', 10_000, 1_000_000, false],
-      ['took', 20_000, 9999, true],
+      ['took', 20_000, 9999, 'slow'],
       ['took', 30_000, 10_000, false],
     ],
   ],
@@ -51,7 +56,7 @@ const TABLE: [says: string, steps: Step[]][] = [
       ['hold', 101_000],
       ['wait', 900_000],
       ['took', 907_999, 7900, false],
-      ['took', 908_000, 1, true],
+      ['took', 908_000, 1, 'slow'],
     ],
   ],
   [
@@ -59,7 +64,7 @@ const TABLE: [says: string, steps: Step[]][] = [
     [
       ['wait', 0],
       ['wait', 9000],
-      ['took', 10_000, 9999, true],
+      ['took', 10_000, 9999, 'slow'],
     ],
   ],
   [
@@ -69,8 +74,40 @@ const TABLE: [says: string, steps: Step[]][] = [
       ['hold', 5000],
       ['hold', 20_000],
       ['wait', 20_000],
-      ['took', 24_999, 1, false],
-      ['took', 25_000, 1, true],
+      ['took', 24_999, 400, 'trickle'],
+      ['took', 25_000, 9000, 'slow'],
+    ],
+  ],
+  [
+    'next to nothing, well before the window is over',
+    [
+      ['wait', 0],
+      ['took', 4999, 311, false],
+      ['took', 5000, 1, 'trickle'],
+      ['took', 9999, 9687, false],
+      ['took', 10_000, 1, false],
+    ],
+  ],
+  [
+    'a little more than that',
+    [
+      ['wait', 0],
+      ['took', 5000, 313, false],
+      ['took', 9999, 313, false],
+      ['took', 10_000, 0, 'slow'],
+    ],
+  ],
+  [
+    'next to nothing of who is asked for nothing, because the client takes it that slowly',
+    [
+      ['wait', 0],
+      ['took', 10, 1, false],
+      ['hold', 10],
+      ['wait', 60_000],
+      ['took', 60_010, 1, false],
+      ['hold', 60_010],
+      ['wait', 900_000],
+      ['took', 900_010, 1, false],
     ],
   ],
 ];
@@ -80,8 +117,8 @@ for (const [says, steps] of TABLE) {
     const pace = new Pace(limits);
     for (const step of steps) {
       if (step[0] === 'took') {
-        const [, at, bytes, slow] = step;
-        t.equal(pace.took(bytes, at), slow, `${bytes} bytes after ${at} ms`);
+        const [, at, bytes, verdict] = step;
+        t.equal(verdictOf(pace.took(bytes, at)), verdict, `${bytes} bytes after ${at} ms`);
       } else pace[step[0]](step[1]);
     }
   });
@@ -95,10 +132,10 @@ t.test('whoever is as fast as asked for is never slow, however long the client t
     return pieces.every(({ waited, held, more }) => {
       pace.wait(now);
       now += waited;
-      const slow = pace.took(waited + more, now);
+      const missed = pace.took(waited + more, now);
       pace.hold(now);
       now += held;
-      return !slow;
+      return missed === undefined;
     });
   });
   fc.assert(property, { endOnFailure: true });
@@ -108,7 +145,8 @@ t.test('a rate of 0 is never too slow', async (t) => {
   const pace = new Pace({ stallMs: 1, minRate: 0, rateWindowMs: 1 });
   pace.wait(0);
   t.notOk(pace.took(0, 1_000_000));
-  const endless = new Pace({ stallMs: 1, minRate: 1000, rateWindowMs: Number.POSITIVE_INFINITY });
+  const never = Number.POSITIVE_INFINITY;
+  const endless = new Pace({ stallMs: never, minRate: 1000, rateWindowMs: never });
   endless.wait(0);
   t.notOk(endless.took(0, 1_000_000));
 });

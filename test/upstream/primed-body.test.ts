@@ -80,6 +80,113 @@ t.test('a body whose first bytes are there', async (t) => {
   t.strictSame(source.calls, ['start', 'resume', 'resume']);
 });
 
+t.test('a beginning of several pieces', async (t) => {
+  const hurry = new AbortController();
+  const source = new HandSource();
+  let there = false;
+  const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 8, hurry: hurry.signal });
+  void promise.then(() => {
+    there = true;
+  });
+  for (const text of ['one', 'two', 't']) t.equal(source.sink?.data(chunk(text)), true, 'it is still waited for');
+  await turn();
+  t.notOk(there);
+  t.equal(source.sink?.data(chunk('hree')), false, 'enough');
+  const body = await promise;
+  hurry.abort();
+  const notes = new Notes();
+  notes.more = false;
+  body.start(notes);
+  t.strictSame(notes.all, ['one'], 'no faster than the sink wants it');
+  body.resume();
+  t.strictSame(notes.all, ['one', 'two']);
+  notes.more = true;
+  t.strictSame(source.calls, ['start']);
+  body.resume();
+  t.strictSame(notes.all, ['one', 'two', 't', 'hree']);
+  t.strictSame(source.calls, ['start', 'resume'], 'the source goes on after all of them');
+  source.sink?.data(chunk('four'));
+  source.sink?.end();
+  t.strictSame(notes.all.slice(4), ['four', 'END']);
+});
+
+t.test('what ends a beginning before it is all there', async (t) => {
+  const cases: [says: string, end: (sink: BodySink, hurry: AbortController) => void, seen: string[]][] = [
+    ['the end of the body', (sink) => sink.end(), ['a', 'b', 'END']],
+    ['a reset: who goes on is for the transfer to find', (sink) => sink.failed(broken()), ['a', 'b', 'FAILED reset']],
+    ['the time', (_, hurry) => hurry.abort(), ['a', 'b']],
+  ];
+  for (const [says, end, seen] of cases) {
+    const hurry = new AbortController();
+    const source = new HandSource();
+    const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 1000, hurry: hurry.signal });
+    source.sink?.data(chunk('a'));
+    source.sink?.data(chunk('b'));
+    if (source.sink) end(source.sink, hurry);
+    const body = await promise;
+    const notes = new Notes();
+    body.start(notes);
+    t.strictSame(notes.all, seen, says);
+    t.strictSame(source.calls, ['start']);
+  }
+});
+
+t.test('in a hurry', async (t) => {
+  const hurry = new AbortController();
+  const { signal } = new AbortController();
+  const source = new HandSource();
+  const promise = PrimedBody.prime(source, signal, { bytes: 1000, hurry: hurry.signal });
+  hurry.abort();
+  t.equal(source.sink?.data(chunk('first')), false, 'the first byte that comes will do');
+  (await promise).destroy();
+
+  const later = new HandSource();
+  const begun = PrimedBody.prime(later, signal, { bytes: 1000, hurry: hurry.signal });
+  t.equal(later.sink?.data(chunk('first')), false, 'of who begins later, too');
+  (await begun).destroy();
+
+  const flowing = new HandSource();
+  const soon = new AbortController();
+  const some = PrimedBody.prime(flowing, signal, { bytes: 1000, hurry: soon.signal });
+  t.equal(flowing.sink?.data(chunk('some')), true);
+  soon.abort();
+  const body = await some;
+  t.equal(flowing.sink?.data(chunk('more')), false, 'what was told to go on may do so before the start');
+  const notes = new Notes();
+  body.start(notes);
+  t.strictSame(notes.all, ['some', 'more']);
+  t.strictSame(flowing.calls, ['start', 'resume']);
+
+  const left = new AbortController();
+  const cancelled = new HandSource();
+  const nobody = PrimedBody.prime(cancelled, left.signal, { bytes: 1000 });
+  cancelled.sink?.data(chunk('some'));
+  left.abort(new Error('left'));
+  await t.rejects(nobody, /left/);
+  t.strictSame(cancelled.calls, ['start', 'destroy']);
+});
+
+t.test('a source that ends while the sink holds what was kept', async (t) => {
+  for (const [end, last] of [
+    [(sink: BodySink) => sink.end(), 'END'],
+    [(sink: BodySink) => sink.failed(broken()), 'FAILED reset'],
+  ] as const) {
+    const soon = new AbortController();
+    const source = new HandSource();
+    const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 1000, hurry: soon.signal });
+    for (const text of ['a', 'b']) source.sink?.data(chunk(text));
+    soon.abort();
+    const body = await promise;
+    const notes = new Notes();
+    notes.more = false;
+    body.start(notes);
+    if (source.sink) end(source.sink);
+    t.strictSame(notes.all, ['a'], 'not before the rest');
+    body.resume();
+    t.strictSame(notes.all, ['a', 'b', last]);
+  }
+});
+
 t.test('a sink that is full at once', async (t) => {
   const { source, body } = await primed((sink) => sink.data(chunk('first')));
   const notes = new Notes();

@@ -1,0 +1,8 @@
+import type { AttemptResult } from './attempt.ts';
+
+/** Lets go of an answer that came too late. */
+export function discardAnswer(result: AttemptResult): void {
+  if (!('lease' in result)) return;
+  if (result.body !== undefined && !Buffer.isBuffer(result.body)) result.body.destroy();
+  result.lease.ended('neutral');
+}
