@@ -6,6 +6,7 @@ import type { ImageCopy } from '../copy/image-copy.ts';
 import { Patience } from '../registry/patience.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { companionOf } from './companion.ts';
+import { companionRounds } from './companion-rounds.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';
 import { WorkList } from './work-list.ts';
 
@@ -92,7 +93,7 @@ export class Sync {
 
   /** Never rejects. */
   async #repository(repository: RepositoryPair, signal: AbortSignal): Promise<void> {
-    const { tell, named, isWanted = () => true, source } = this.#options;
+    const { tell, named, isWanted = () => true, source, target, copy } = this.#options;
     try {
       const compared = await this.#comparing.add(async () =>
         signal.aborted ? undefined : await this.#comparison.compare(repository, signal),
@@ -108,7 +109,8 @@ export class Sync {
       tell({ kind: 'compared', repository, same: main.filter(({ state }) => state === 'same').length, surplus });
       await this.#tags(repository, main);
       const others = known.filter(({ tag }) => !isWanted(tag));
-      await this.#tags(repository, await this.#companions(repository, main, others, signal));
+      const options = { source, target, repository, main, others, copies: copy !== undefined };
+      for await (const companions of companionRounds(options, signal)) await this.#tags(repository, companions);
     } catch (error) {
       if (!signal.aborted) this.#fail(repository, undefined, reasonOf(error));
     }
@@ -139,29 +141,6 @@ export class Sync {
     const wanted = images.filter((image) => !stays(image));
     this.#last.push(...wanted.filter(isLast));
     await this.#copying.all(wanted.filter((image) => !isLast(image)));
-  }
-
-  /** Of tags that nobody asked for: those about what is on the target by now, or would be. */
-  async #companions(
-    { source, target }: RepositoryPair,
-    main: readonly ComparedTag[],
-    others: readonly ComparedTag[],
-    signal: AbortSignal,
-  ): Promise<ComparedTag[]> {
-    const open = others.filter(({ state }) => state !== 'same');
-    if (open.length === 0) return [];
-    const { source: from, target: to, copy } = this.#options;
-    const coming = new Set<string | undefined>();
-    if (copy === undefined)
-      for (const { tag, state, sourceDigest } of main)
-        if (state !== 'same') coming.add(sourceDigest ?? (await from.digestOf(source, tag, signal)));
-    const found: ComparedTag[] = [];
-    for (const one of open) {
-      const subject = companionOf(one.tag);
-      if (subject === undefined) continue;
-      if (coming.has(subject) || (await to.digestOf(target, subject, signal)) !== undefined) found.push(one);
-    }
-    return found;
   }
 
   /** Never rejects. */

@@ -123,6 +123,29 @@ t.test('signatures come with what a filter lets through, and only with that', as
   t.strictSame(Object.keys(tagsOf(fallback, 'there/app')).sort(), expected);
 });
 
+t.test('so do signatures of signatures, and of what an index lists', async (t) => {
+  const { primary, fallback, sync } = await start(t);
+  const tagFor = (digest: string, end: string) => `${digest.replace(':', '-')}${end}`;
+  const { digest: child, manifest } = made(primary, 'app', 'child');
+  primary.store.repository('app').tags.delete('child');
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const manifests = [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: child, size: manifest.length }];
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  primary.store.keepManifest('app', digest, { mediaType, bytes, artifactType: undefined as never });
+  primary.store.repository('app').tags.set('v1', digest);
+  const signature = made(primary, 'app', tagFor(child, '.sig'));
+  const attestation = made(primary, 'app', tagFor(signature.digest, '.att'));
+  const last = made(primary, 'app', tagFor(attestation.digest, '.sig'));
+  made(primary, 'app', tagFor(`sha256:${'0'.repeat(64)}`, '.sig'));
+  const expected = ['v1', tagFor(child, '.sig'), tagFor(signature.digest, '.att'), tagFor(attestation.digest, '.sig')];
+  const isWanted = (tag: string) => tag.startsWith('v');
+  t.strictSame(kinds(await sync(['app'], { isWanted, copy: undefined }), 'planned'), expected.sort(), 'in advance');
+  t.strictSame(kinds(await sync(['app'], { isWanted }), 'copied'), expected.sort());
+  fallback.store.repository('there/app').tags.delete(tagFor(attestation.digest, '.sig'));
+  t.strictSame(kinds(await sync(['app'], { isWanted }), 'copied'), [tagFor(attestation.digest, '.sig')], last.digest);
+});
+
 t.test('one repository or image that fails does not keep the others', async (t) => {
   const { primary, fallback, sync } = await start(t);
   for (const name of ['a', 'b', 'c']) made(primary, name, '1');

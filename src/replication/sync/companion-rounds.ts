@@ -1,0 +1,57 @@
+import { readManifestContent } from '../../oci/manifest-content.ts';
+import type { ComparedTag, RepositoryPair } from '../compare/comparison.ts';
+import { digestOf } from '../copy/manifest-digest.ts';
+import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { companionOf } from './companion.ts';
+
+export interface CompanionRoundsOptions {
+  source: RemoteRegistry;
+  target: RemoteRegistry;
+  repository: RepositoryPair;
+  /** Tags that are wanted. */
+  main: readonly ComparedTag[];
+  /** Those that nobody asked for. */
+  others: readonly ComparedTag[];
+  /** Whether what is told is copied before the next is asked for. */
+  copies: boolean;
+}
+
+/**
+ * Of tags that nobody asked for: those about what is on the target by now, or would be; then those about these, since what is signed may be
+ * a signature. Each time only what the target lacks. @throws CopyError, UpstreamError; the signal's reason
+ */
+export async function* companionRounds(
+  { source, target, repository, main, others, copies }: CompanionRoundsOptions,
+  signal: AbortSignal,
+): AsyncGenerator<ComparedTag[]> {
+  let open = others.flatMap((one) => {
+    const subject = companionOf(one.tag);
+    return one.state === 'same' || subject === undefined ? [] : [{ one, subject }];
+  });
+  if (open.length === 0) return;
+  const coming = copies ? new Set<string>() : await broughtBy(main.filter(({ state }) => state !== 'same'));
+  const isThere = async (subject: string) =>
+    coming.has(subject) || (await target.digestOf(repository.target, subject, signal)) !== undefined;
+  const subjects = new Set<string>();
+  for (const { subject } of open) if (await isThere(subject)) subjects.add(subject);
+  for (let near = subjects; near.size > 0 && open.length > 0; ) {
+    const found = open.filter(({ subject }) => near.has(subject)).map(({ one }) => one);
+    open = open.filter(({ subject }) => !near.has(subject));
+    if (found.length === 0) return;
+    yield found;
+    near = open.length > 0 ? await broughtBy(found) : new Set();
+  }
+
+  /** Digests that come with tags: their own, and those of what an index lists. */
+  async function broughtBy(tags: readonly ComparedTag[]): Promise<Set<string>> {
+    const digests = new Set<string>();
+    for (const { tag } of tags) {
+      const manifest = await source.manifest(repository.source, tag, signal);
+      if (!manifest) continue;
+      digests.add(digestOf(manifest, tag));
+      const content = readManifestContent(manifest.bytes, manifest.mediaType);
+      if ('children' in content) for (const { digest } of content.children) digests.add(digest);
+    }
+    return digests;
+  }
+}
