@@ -23,7 +23,8 @@ export class SyncScreen {
   constructor(tally: SyncTally, out: NodeJS.WriteStream = process.stderr) {
     this.#tally = tally;
     this.#out = out;
-    const terminal = out.isTTY === true && process.env.TERM !== 'dumb';
+    // Bars need room, and a pseudo-terminal may be told none.
+    const terminal = out.isTTY === true && out.columns > 0 && out.rows > 0 && process.env.TERM !== 'dumb';
     this.#bars = terminal ? createLogUpdate(out) : undefined;
     this.#timer = setInterval(() => this.#show(), terminal ? DRAW_MS : LINE_MS);
     this.#note();
@@ -62,7 +63,7 @@ export class SyncScreen {
 
   #draw(): void {
     if (!this.#bars) return;
-    const { columns = 80, rows = 24 } = this.#out;
+    const { columns, rows } = this.#out;
     const lines = progressLines(this.#progress(), { columns, rows, unicode: speaksUnicode() });
     this.#bars(coloured(lines.join('\n'), this.#out));
   }

@@ -21,3 +21,16 @@ t.test('off a terminal it is told every 10 seconds, also while nothing has to be
   t.match(lines[0], /^0 of at least 0 images, 0 B sent.*, 7 were the same, comparing app\n$/);
   t.match(lines[1], /^0 of at least 1 image, /);
 });
+
+t.test('a terminal that has no size is told lines, as if it were none', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const lines: string[] = [];
+  // As where nobody told a pseudo-terminal how large it is.
+  const out = { isTTY: true, columns: 0, rows: 0, write: (line: string) => lines.push(line) > 0 };
+  const screen = new SyncScreen(new SyncTally(), out as unknown as NodeJS.WriteStream);
+  t.equal(screen.drawn, false);
+  mock.timers.tick(10_000);
+  screen.end();
+  t.match(lines, [/^0 of at least 0 images/]);
+});
