@@ -9,6 +9,7 @@ import type { SyncEntry, SyncSummary } from '../../src/cli/sync/document.ts';
 import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
 import { writeMaterial } from '../config/write-material.ts';
 import { commandLine } from '../helpers/command-line.ts';
+import { RegistryFront } from '../helpers/registry-front.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const launcher = join(import.meta.dirname, '../../bin/breakwater');
@@ -240,6 +241,20 @@ t.test('a registry that does not list what it has', async (t) => {
     stderr,
     /does not list its repositories \(405\); name the repositories with --repository or --repository-file/,
   );
+});
+
+t.test('a list that is refused halfway is one document all the same', async (t) => {
+  const [, to] = await registries(t);
+  const front = await new RegistryFront(t, async ({ url = '' }, response) => {
+    const isFirst = url === '/v2/' || (url.startsWith('/v2/_catalog') && !url.includes('last='));
+    response.writeHead(isFirst ? 200 : 403, { link: '</v2/_catalog?last=a>; rel="next"' });
+    response.end('{"repositories":["a"]}');
+    return 'answered';
+  }).listen();
+  const { status, tags, summary } = await syncJson(`http://${front.address}`, to.url);
+  t.equal(status, 1);
+  t.match(tags, [{ from: 'a', tag: null, outcome: 'failed' }]);
+  t.match(summary, { end: 'failed', complete: false, failed: 2, reasons: [/does not list its repositories \(403\)/] });
 });
 
 t.test('a source without any image is not "all there"', async (t) => {

@@ -92,7 +92,7 @@ export class SyncRun {
     if (!(error instanceof CopyError || error instanceof UpstreamError)) throw error;
     const refused = error instanceof CopyError ? !error.passing : error.reason === 'credentials';
     const reason = `${error.message}${refused ? '; name the repositories with --repository or --repository-file' : ''}`;
-    if (refused && this.#tally.repositories === 0) throw new UsageError(reason);
+    if (refused && this.#tally.offered.count === 0) throw new UsageError(reason);
     this.#tally.fail(reason);
   }
 
