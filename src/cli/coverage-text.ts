@@ -36,7 +36,7 @@ function answerText(
   if (!active) return `This edge does not know: it does not copy (${reason}).`;
   const down = [...new Set(routes.flatMap(({ target, targetState }) => (targetState === 'down' ? target : [])))];
   if (down.length > 0)
-    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}: down itself.${known}`;
+    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}. It is down, or refuses the credentials of this edge.${known}`;
   if (verdict === 'covered')
     return `If ${primaries} died now, all of ${references.toLocaleString('en')} ${what} could be pulled.${known}`;
   const lost = sum((one) => one.missing + one.stale);

@@ -33,6 +33,7 @@ export interface CopyRouteView {
   registry: string | undefined;
   source: string;
   target: string;
+  /** `down` too if it refuses all that this edge shows it: it could serve nothing. */
   targetState: HealthState;
   /** Milliseconds for which the oldest known gap has been one; 0: none is known. */
   lagMs: number;

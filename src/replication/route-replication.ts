@@ -123,13 +123,14 @@ export class RouteReplication {
     const failures = failed.filter(({ task }) => task.on === on);
     let oldest = this.#coverage.oldest ?? Number.POSITIVE_INFINITY;
     for (const { since } of mine) oldest = Math.min(oldest, since);
+    const { state, credentials } = this.#options.view(on.target.upstream);
     return {
       name: on.name,
       prefix: on.route.prefix,
       registry: on.route.registry,
       source: on.source.upstream,
       target: on.target.upstream,
-      targetState: this.#options.view(on.target.upstream).state,
+      targetState: credentials.refusal?.whole ? 'down' : state,
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failing: failures.length,

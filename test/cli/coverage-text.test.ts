@@ -93,7 +93,10 @@ t.test('what is missing, by name, since when and why', async (t) => {
 
 t.test('a fallback that is down serves nothing, whatever it has', async (t) => {
   const told = text({ verdict: 'incomplete', routes: [route({ targetState: 'down' })] });
-  t.match(told, /^If harbor died now, nothing could be pulled from gcr: down itself\.\n/);
+  t.match(
+    told,
+    /^If harbor died now, nothing could be pulled from gcr\. It is down, or refuses the credentials of this edge\.\n/,
+  );
 });
 
 t.test('what is not known is said', async (t) => {

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { replicationSchema } from '../../src/config/replication-schema.ts';
 import { resolveRoute } from '../../src/failover/rewrite.ts';
+import type { UpstreamView } from '../../src/failover/view.ts';
 import { startLabRegistry } from '../../src/lab/registry.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { copyRoutes } from '../../src/replication/copy-route.ts';
@@ -27,7 +28,7 @@ const routes = [
 ];
 
 /** One way between two registries; nothing is copied by it. */
-async function made(t: Test) {
+async function made(t: Test, more: Partial<UpstreamView> = {}) {
   const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const harbor = remoteRegistry(t, 'harbor', primary.url, { limit: 20 });
@@ -42,7 +43,7 @@ async function made(t: Test) {
     routes,
     config: replicationSchema.parse({}),
     registry: (name) => (name === 'harbor' ? harbor : gcr),
-    view: (name) => upstream(name),
+    view: (name) => upstream(name, more),
     confirmCanary: async () => {
       looked.resolve();
       return canary.state;
@@ -186,4 +187,14 @@ t.test('of everything that failed it is told why', async (t) => {
   const { failing, failures } = route.view(failed, failed);
   t.equal(failing, 1000);
   t.match(failures.at(-1), { repository: 'library/app', reference: 'v999', reason: 'no 999' });
+});
+
+t.test('a fallback that lets the edge read nothing could serve nothing', async (t) => {
+  for (const [whole, state] of [
+    [true, 'down'],
+    [false, 'up'],
+  ] as const) {
+    const { view } = await made(t, { credentials: { own: true, refusal: { since: 1, reason: '401', whole } } });
+    t.equal(view().targetState, state);
+  }
 });
