@@ -79,7 +79,7 @@ function failureLines({ failures, failed }: SyncTally): string[] {
 function verdictLines(tally: SyncTally, { from, to, end }: SyncReport): string[] {
   const again = 'run it again to go on: what is there is not copied twice';
   if (end === 'interrupted') return [`interrupted; ${again}`];
-  if (end === 'gave-up') return [`given up, because one image after the other failed; ${again}`];
+  if (end === 'gave-up') return [`given up, because one after the other failed; ${again}`];
   const { same, copied, planned, kept, failed } = tally;
   if (end === 'done' && failed === 0 && same + copied + planned + kept === 0)
     return [`nothing to copy was found on ${from}: is its storage there, and are prefixes and filters right?`];

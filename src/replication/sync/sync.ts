@@ -28,14 +28,14 @@ export interface SyncOptions {
   tell: (event: SyncEvent) => void;
 }
 
-/** `gave-up`: one image after the other failed for what may pass, so that the rest would have too. */
+/** `gave-up`: one image, or one repository, after the other failed for what may pass, so that the rest would have too. */
 export type SyncEnd = 'done' | 'interrupted' | 'gave-up';
 
 /** Repositories that are compared at once. */
 const COMPARED_AT_ONCE = 8;
 /** Images that wait for their turn; comparing waits while there are more, so that memory does not grow with a registry. */
 const MAX_WAITING = 20_000;
-/** Images that may fail one after the other for what may pass. */
+/** Images, or repositories, that may fail one after the other for what may pass. */
 const MAX_IN_A_ROW = 8;
 
 /** Brings a registry in step with another, once. What is deleted from the source stays on the target. */
@@ -47,7 +47,7 @@ export class Sync {
   readonly #givenUp = new AbortController();
   /** Of what is under way. */
   #end = this.#givenUp.signal;
-  #failedInARow = 0;
+  readonly #failedInARow = { images: 0, repositories: 0 };
   #failed = 0;
   readonly #last: SyncImage[] = [];
   /** A tag that the source had at the beginning. */
@@ -99,6 +99,7 @@ export class Sync {
         signal.aborted ? undefined : await this.#comparison.compare(repository, signal),
       );
       if (!compared) return;
+      this.#failedInARow.repositories = 0;
       const known = compared.tags.filter(({ state }) => state !== 'surplus');
       const main = known.filter(({ tag }) => isWanted(tag));
       if (named && main.length === 0)
@@ -112,7 +113,9 @@ export class Sync {
       const options = { source, target, repository, main, others, copies: copy !== undefined };
       for await (const companions of companionRounds(options, signal)) await this.#tags(repository, companions);
     } catch (error) {
-      if (!signal.aborted) this.#fail(repository, undefined, reasonOf(error));
+      if (signal.aborted) return;
+      this.#fail(repository, undefined, reasonOf(error));
+      this.#failedOne('repositories', error);
     }
   }
 
@@ -154,7 +157,7 @@ export class Sync {
       if (isLast?.(image) && this.#failed > 0)
         throw new CopyError(`left out, because it would tell that all is there, and ${this.#failed} failed`);
       const result = await this.#copy(image, signal);
-      this.#failedInARow = 0;
+      this.#failedInARow.images = 0;
       if (result === 'kept') tell({ kind: 'kept', image });
       else if (result.outcome === 'absent')
         throw new CopyError(`${source.name} listed ${repository.source}:${tag}, and does not have it`);
@@ -162,9 +165,14 @@ export class Sync {
     } catch (error) {
       if (signal.aborted) return;
       this.#fail(repository, image, reasonOf(error));
-      this.#failedInARow = Patience.mayPass(error) ? this.#failedInARow + 1 : 0;
-      if (this.#failedInARow >= MAX_IN_A_ROW) this.#givenUp.abort();
+      this.#failedOne('images', error);
     }
+  }
+
+  /** One after the other failed for what may pass: the rest would too. */
+  #failedOne(what: 'images' | 'repositories', error: unknown): void {
+    this.#failedInARow[what] = Patience.mayPass(error) ? this.#failedInARow[what] + 1 : 0;
+    if (this.#failedInARow[what] >= MAX_IN_A_ROW) this.#givenUp.abort();
   }
 
   #fail(repository: RepositoryPair, image: SyncImage | undefined, reason: string): void {

@@ -71,6 +71,6 @@ t.test('what was kept is there, and told', async (t) => {
 t.test('an end before the end, and notes', async (t) => {
   const tally = tallyOf({ kind: 'compared', repository, same: 1, surplus: 0 });
   t.match(reportText(tally, { ...report, end: 'interrupted' }), /interrupted; run it again/);
-  t.match(reportText(tally, { ...report, end: 'gave-up' }), /given up, because one image after the other failed/);
+  t.match(reportText(tally, { ...report, end: 'gave-up' }), /given up, because one after the other failed/);
   t.match(reportText(tally, { ...report, notes: ['so it is'] }), /\nso it is\n$/);
 });

@@ -274,6 +274,19 @@ t.test('when nothing goes any more it is given up', async (t) => {
   t.ok(failed >= 8 && failed <= 10, `${failed} of 40 failed`);
 });
 
+t.test('also where nothing can be compared any more', async (t) => {
+  const { primary, fallback, sync } = await start(t, {}, { limit: 20 });
+  const names = Array.from({ length: 100 }, (_, index) => `app${index}`);
+  for (const name of names) made(primary, name, '1');
+  await fallback.faults.on('errors', { status: 500 });
+  const synced = await sync(names, { copy: undefined });
+  t.equal(synced.end, 'gave-up');
+  const failed = kinds(synced, 'failed').length;
+  t.ok(failed >= 8 && failed <= 16, `${failed} of 100 failed`);
+  await fallback.faults.on('errors', { status: 403 });
+  t.equal((await sync(names, { copy: undefined })).end, 'done', 'a refusal is about one of them');
+});
+
 t.test('what the list of repositories fails with is told when all before is done', async (t) => {
   const { primary, fallback } = await start(t);
   made(primary, 'app', '1');
