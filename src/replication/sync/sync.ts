@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { type ComparedTag, Comparison, type RepositoryPair } from '../compare/comparison.ts';
+import { type ComparedRepository, type ComparedTag, Comparison, type RepositoryPair } from '../compare/comparison.ts';
 import { CopyError } from '../copy/copy-error.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { ImageCopy } from '../copy/image-copy.ts';
@@ -93,23 +93,16 @@ export class Sync {
 
   /** Never rejects. */
   async #repository(repository: RepositoryPair, signal: AbortSignal): Promise<void> {
-    const { tell, named, isWanted = () => true, source, target, copy } = this.#options;
+    const { tell, source, target, copy } = this.#options;
     try {
-      const compared = await this.#comparing.add(async () =>
-        signal.aborted ? undefined : await this.#comparison.compare(repository, signal),
+      const found = await this.#comparing.add(async () =>
+        signal.aborted ? undefined : this.#open(await this.#comparison.compare(repository, signal)),
       );
-      if (!compared) return;
+      if (!found) return;
       this.#failedInARow.repositories = 0;
-      const known = compared.tags.filter(({ state }) => state !== 'surplus');
-      const main = known.filter(({ tag }) => isWanted(tag));
-      if (named && main.length === 0)
-        throw new CopyError(`${source.name} has no such repository, or no tag in it that is wanted`);
-      const [first] = main;
-      if (first) this.#witness ??= { repository, tag: first.tag };
-      const surplus = compared.tags.filter(({ state, tag }) => state === 'surplus' && isWanted(tag)).length;
-      tell({ kind: 'compared', repository, same: main.filter(({ state }) => state === 'same').length, surplus });
+      const { same, surplus, main, others } = found;
+      tell({ kind: 'compared', repository, same, surplus });
       await this.#tags(repository, main);
-      const others = known.filter(({ tag }) => !isWanted(tag));
       const options = { source, target, repository, main, others, copies: copy !== undefined };
       for await (const companions of companionRounds(options, signal)) await this.#tags(repository, companions);
     } catch (error) {
@@ -117,6 +110,26 @@ export class Sync {
       this.#fail(repository, undefined, reasonOf(error));
       this.#failedOne('repositories', error);
     }
+  }
+
+  /**
+   * What is to be done for a repository; it may wait for hours for its turn, and so nothing is kept of tags that are the same.
+   * @throws CopyError where there is none of those that were named
+   */
+  #open({ repository, tags }: ComparedRepository) {
+    const { named, source, isWanted = () => true } = this.#options;
+    const main = tags.filter(({ state, tag }) => state !== 'surplus' && isWanted(tag));
+    if (named && main.length === 0)
+      throw new CopyError(`${source.name} has no such repository, or no tag in it that is wanted`);
+    const [first] = main;
+    if (first) this.#witness ??= { repository, tag: first.tag };
+    const open = tags.filter(({ state }) => state === 'missing' || state === 'differs');
+    return {
+      same: main.filter(({ state }) => state === 'same').length,
+      surplus: tags.filter(({ state, tag }) => state === 'surplus' && isWanted(tag)).length,
+      main: open.filter(({ tag }) => isWanted(tag)),
+      others: open.filter(({ tag }) => !isWanted(tag)),
+    };
   }
 
   /** A source whose storage was unmounted meanwhile has repositories without tags, as if it were empty. Never rejects. */
