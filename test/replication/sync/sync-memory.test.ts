@@ -6,7 +6,7 @@ import type { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
 import type { RemoteRegistry } from '../../../src/replication/registry/remote-registry.ts';
 import { Sync } from '../../../src/replication/sync/sync.ts';
 
-const REPOSITORIES = 2000;
+const REPOSITORIES = 500;
 const TAGS = 200;
 
 setFlagsFromString('--expose-gc');
