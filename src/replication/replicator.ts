@@ -145,7 +145,7 @@ export class Replicator {
     this.#copies[outcome] += 1;
     this.#bytes += bytes;
     if (digest === undefined) route?.gone(task);
-    else route?.copied(task);
+    else route?.copied(task, at);
     if (digest === undefined || task.reference.includes(':')) return;
     ledger.seen(
       { upstream: task.on.source.upstream, repository: task.repository.source, tag: task.reference },

@@ -54,9 +54,10 @@ export class RouteReplication {
     return tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
   }
 
-  copied({ repository, reference }: CopyTask): void {
+  /** @param at when it was begun, in the ledger's time: what the push upstream got since may not be there */
+  copied({ repository, reference }: CopyTask, at: number): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
-    known.copied(this.#named(repository.source), reference, this.#options.ledger.now());
+    known.copied(this.#named(repository.source), reference, at);
   }
 
   /** What was to be deleted is there, maybe anew: what a copy brought meanwhile may have been deleted with what was before. */

@@ -163,13 +163,14 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
   t.equal(pulled('library/app', '2'), 'unknown', 'a new tag');
   t.equal(pulled('library/app', '1'), 'unknown', 'a tag that moved');
   t.equal(pulled('library/new', '1'), 'unknown', 'a new repository');
-  route.copied({
-    on: route.on,
-    repository: { source: 'library/app', target: 'library/app' },
-    reference: '2',
-    kind: 'copy',
-  });
+  const repository = { source: 'library/app', target: 'library/app' };
+  const task = { on: route.on, repository, reference: '2', kind: 'copy' as const };
+  route.copied(task, ledger.now());
   t.equal(view().stateOf('library/app', '2'), 'covered');
+  const begun = ledger.now();
+  ledger.seen({ upstream: 'harbor', repository: 'library/app', tag: '2' }, `sha256:${'a'.repeat(64)}`, ledger.now());
+  route.copied(task, begun);
+  t.equal(view().stateOf('library/app', '2'), 'unknown', 'it moved while it was copied');
   await route.reconcile(never);
   t.same(
     [view().stateOf('library/app', '1'), view().stateOf('library/app', '2'), view().stateOf('library/new', '1')],
