@@ -5,14 +5,14 @@ import { parse } from 'yaml';
 import type { CoverageReport } from '../../src/replication/coverage/coverage-report.ts';
 import { tryCommand } from '../helpers/command.ts';
 import { writeImage } from '../helpers/image.ts';
-import { CLIENT_TOOLS, startSite } from '../helpers/site.ts';
+import { CLIENT_TOOLS, SITE_TOOLS, startSite } from '../helpers/site.ts';
 import { Skopeo } from '../helpers/skopeo.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { missing } from '../helpers/tool.ts';
 import { until } from '../helpers/until.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/breakwater', import.meta.url));
-const replication = (when: string) => ({
+const replication = (when: string, every = '1s') => ({
   routes: [
     {
       prefix: 'library/',
@@ -20,7 +20,7 @@ const replication = (when: string) => ({
       pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
     },
   ],
-  replication: { every: '1s', when },
+  replication: { every, when },
 });
 
 t.test(
@@ -77,5 +77,34 @@ t.test(
         images.get(client.name),
         `${client.name} still does`,
       );
+  },
+);
+
+t.test(
+  'what was pushed past the edge, and nobody told of, is not covered because it could be pulled',
+  { skip: missing(...SITE_TOOLS) },
+  async (t) => {
+    const site = await startSite(t, replication('always', '1h'));
+    const [pusher, client] = [new Skopeo(t), new Skopeo(t, site.edge.certificate.authorityFolder)];
+    const { folder } = await site.seed('app:v1');
+    const coverage = async () => {
+      const { status, stdout } = await tryCommand(BIN, [
+        ...['coverage', '--pulled', '1h', '--json', '--admin', site.edge.adminUrl],
+      ]);
+      return { status, report: JSON.parse(stdout) as CoverageReport };
+    };
+    const compared = async () => (await coverage()).report.routes.every(({ comparedAt }) => comparedAt !== null);
+    await until(compared, { timeout: 30_000, every: 300 });
+    for (const image of ['app:v2', 'new:v1']) {
+      await pusher.push(folder, `${site.harbor.address}/library/${image}`);
+      await client.pull(site.image(image));
+    }
+    const { status, report } = await coverage();
+    t.equal(status, 1);
+    t.match(report, { verdict: 'unknown', routes: [{ gone: 0, missing: 0 }] });
+    const open = report.routes[0]?.worst.flatMap(({ repository, gaps }) =>
+      gaps.map(({ reference, state }) => `${repository}:${reference} ${state}`),
+    );
+    t.strictSame(open?.sort(), ['library/app:v2 unknown', 'library/new:v1 unknown']);
   },
 );
