@@ -76,7 +76,7 @@ const breaker = z
     volume: z.int().min(1).default(20).describe('… once there were this many.'),
     window: duration('10s', 100).describe('The time looked back on.'),
     open: duration('5s', 10).describe('How long it stays open the first time; it doubles each time the trial fails.'),
-    openMax: duration('60s', 10).describe('How long at the most.'),
+    openMax: duration('60s', 10).describe('How long at the most; 10 s where a trial was merely late.'),
   })
   .prefault({});
 

@@ -10,6 +10,11 @@ export interface Ticket {
 
 /** A trial that has not settled after so long does not keep others out any more. */
 const TRIAL_MS = 30_000;
+/**
+ * One that is merely late is tried again after so long at the most: another upstream stands by, so that a trial in vain costs one pull its
+ * hedge. And nothing else may tell that it is well again, since the canary reads so little that a trickle is enough for it.
+ */
+const LATE_OPEN_MS = 10_000;
 const BUCKETS = 10;
 
 /**
@@ -17,7 +22,7 @@ const BUCKETS = 10;
  *
  *   closed --`consecutive` failures, or over `errorPercent` of `volume` in `window`--> open
  *   open --`open`, doubled at each failed trial up to `openMax`, jittered--> half-open
- *   half-open --one real success, or a canary's--> closed;  --its trial fails--> open
+ *   half-open --one real success, or a canary's--> closed;  --its trial fails--> open (not long if it was only late)
  *
  * What opossum would get wrong is kept from it: calls begun before a trip (generations), hung trials, and its own time limit.
  */
@@ -27,7 +32,9 @@ export class Breaker {
   readonly #random: () => number;
   #generation = 0;
   #streak = 0;
-  #trips = 0;
+  /** How long it was open the last time, and will be the next, without jitter; milliseconds. */
+  #lastOpen = 0;
+  #nextOpen = 0;
   #trial: Ticket | undefined;
   #trialSince: number | undefined;
 
@@ -71,14 +78,17 @@ export class Breaker {
     return ticket;
   }
 
-  /** How the attempt ended. `neutral`: it says nothing of the upstream (the client left, a hedge was won by another). */
-  settle(ticket: Ticket, result: 'good' | 'bad' | 'neutral'): void {
+  /**
+   * How the attempt ended. `late`: it failed because another one answered first. `neutral`: it says nothing of the upstream (the client
+   * left, a hedge was won by another).
+   */
+  settle(ticket: Ticket, result: 'good' | 'bad' | 'late' | 'neutral'): void {
     // A trial that was given up as hung must not end the one that took its place.
     if (ticket === this.#trial) this.#trialSince = undefined;
     const stale = ticket.generation !== this.#generation;
     if (result === 'neutral' || stale || this.#breaker.opened) return;
     this.#streak = result === 'good' ? 0 : this.#streak + 1;
-    this.#prepareOpenTime();
+    this.#prepareOpenTime(result === 'late');
     // The rejection is the outcome that was just given; opossum has counted it.
     this.#breaker.fire(result === 'good').catch((error: unknown) => rethrowUnless(error));
     if (this.#streak >= this.#config.consecutive) this.#breaker.open();
@@ -98,7 +108,7 @@ export class Breaker {
   #opened(onChange: (state: BreakerState) => void): void {
     this.#generation += 1;
     this.#streak = 0;
-    this.#trips += 1;
+    this.#lastOpen = this.#nextOpen;
     this.#trialSince = undefined;
     onChange('open');
   }
@@ -111,17 +121,19 @@ export class Breaker {
   }
 
   /** opossum reads `resetTimeout` when it opens, so that the next opening's length is set beforehand. */
-  #prepareOpenTime(): void {
-    if (this.state === 'closed' && this.#streak === 0) this.#trips = 0;
-    const length = Math.min(this.#config.open * 2 ** this.#trips, this.#config.openMax);
+  #prepareOpenTime(late: boolean): void {
+    if (this.state === 'closed' && this.#streak === 0) this.#lastOpen = 0;
+    const { open, openMax } = this.#config;
+    const most = late ? Math.min(openMax, Math.max(open, LATE_OPEN_MS)) : openMax;
+    this.#nextOpen = Math.min(Math.max(open, 2 * this.#lastOpen), most);
     const options: { resetTimeout?: number } = Reflect.get(this.#breaker, 'options');
-    options.resetTimeout = length * (0.9 + 0.2 * this.#random());
+    options.resetTimeout = this.#nextOpen * (0.9 + 0.2 * this.#random());
   }
 
   #forget(): void {
     this.#generation += 1;
     this.#streak = 0;
-    this.#trips = 0;
+    this.#lastOpen = 0;
     this.#trialSince = undefined;
   }
 }

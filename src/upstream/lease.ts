@@ -45,7 +45,7 @@ export class Lease {
   }
 
   #judge({ breaker, ticket }: Say, verdict: Verdict): void {
-    breaker.settle(ticket, verdict === 'late' ? 'bad' : verdict);
+    breaker.settle(ticket, verdict);
     this.#onVerdict(verdict);
   }
 }

@@ -11,7 +11,7 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
 
-async function feed(breaker: Breaker, ...verdicts: ('good' | 'bad' | 'neutral')[]): Promise<void> {
+async function feed(breaker: Breaker, ...verdicts: ('good' | 'bad' | 'late' | 'neutral')[]): Promise<void> {
   for (const verdict of verdicts) {
     breaker.settle(breaker.admit(), verdict);
     await settled();
@@ -80,6 +80,54 @@ t.test(
     breaker.dispose();
   },
 );
+
+t.test('one that is merely late is tried again soon, however often it was', async (t) => {
+  const trials: [verdict: 'bad' | 'late', seconds: number][] = [
+    ['late', 10],
+    ['late', 10],
+    ['bad', 20],
+    ['bad', 40],
+    ['late', 10],
+    ['bad', 20],
+  ];
+  const breaker = new Breaker(
+    rules(),
+    () => undefined,
+    () => 0.5,
+  );
+  await feed(breaker, 'late', 'late', 'late', 'late', 'late');
+  t.equal(breaker.state, 'open', 'five of them open it');
+  mock.timers.tick(5000);
+  for (const [verdict, seconds] of trials) {
+    await feed(breaker, verdict);
+    mock.timers.tick(seconds * 1000 - 1);
+    t.equal(breaker.state, 'open', `${verdict}: open for ${seconds} s`);
+    mock.timers.tick(1);
+    t.equal(breaker.state, 'half-open');
+  }
+  breaker.dispose();
+
+  const bounds: [config: Record<string, string>, seconds: number[]][] = [
+    [{ open: '1s', openMax: '3s' }, [1, 2, 3, 3]],
+    [{ open: '20s', openMax: '60s' }, [20, 20, 20]],
+  ];
+  for (const [config, all] of bounds) {
+    const bounded = new Breaker(
+      rules(config),
+      () => undefined,
+      () => 0.5,
+    );
+    await feed(bounded, 'late', 'late', 'late', 'late', 'late');
+    for (const seconds of all) {
+      mock.timers.tick(seconds * 1000 - 1);
+      t.equal(bounded.state, 'open', `${JSON.stringify(config)}: open for ${seconds} s`);
+      mock.timers.tick(1);
+      t.equal(bounded.state, 'half-open');
+      await feed(bounded, 'late');
+    }
+    bounded.dispose();
+  }
+});
 
 t.test('half-open admits one trial at a time; a hung one is not waited for for ever', async (t) => {
   const breaker = new Breaker(
