@@ -221,6 +221,8 @@ t.test('prefixes, names and filters', async (t) => {
   t.strictSame(names(to), ['team/b:latest', 'team/b:v1.0', 'team/b:v1.1']);
   t.match(await sync(`${from.url}/team/`, `${to.url}/x/y/`, '--tag-filter', '{v2.0,nothing}'), { status: 0 });
   t.strictSame(names(to).slice(3), ['x/y/a:v2.0', 'x/y/b:v2.0']);
+  const own = await sync(to.url, `${to.url}/x/again/`, '--repository', 'x/y/a');
+  t.match(own, { status: 0, stdout: /x\/y\/a:v2\.0 -> x\/again\/x\/y\/a:v2\.0/ }, 'within a registry, by name');
   await from.faults.on('errors', { status: 405, kind: 'catalog' });
   const named = await sync(from.url, to.url, '--repository', 'team/a', '--repository-file', file, '--from-prefix', '');
   t.match(named, { status: 0, stdout: /2 repositories/ });
@@ -304,6 +306,7 @@ const MISTAKES: [what: string, args: string[], RegExp][] = [
   ['an image', ['http://a.lan/app', 'http://b.lan'], /a prefix of repositories, which ends in "\/"/],
   ['a query', ['http://a.lan/?n=1', 'http://b.lan'], /more than a host/],
   ['itself', ['http://a.lan', 'http://a.lan/'], /both sides are the same/],
+  ['its own copies', ['http://a.lan/x/', 'http://a.lan/x/y/'], /x\/y\/ is among what is copied/],
   ['a prefix twice', ['http://a.lan/x/', 'http://b.lan', '--from-prefix', 'y/'], /has a prefix already/],
   ['a prefix that is none', ['http://a.lan', 'http://b.lan', '--to-prefix', 'y'], /no prefix of repositories/],
   ['a user alone', ['http://a.lan', 'http://b.lan', '--from-user', 'x'], /go together/],
@@ -350,6 +353,8 @@ t.test('upstreams that are none, or on no common route', async (t) => {
   t.match(await refusal(['harbr', 'gcr', ...at]), /no upstream harbr; did you mean harbor/);
   t.match(await refusal(['gcr', 'nowhere', ...at]), /no upstream nowhere; there are harbor, gcr, other/);
   t.match(await refusal(['gcr', 'gcr', ...at]), /the same upstream/);
+  t.match(await refusal(['gcr', 'gcr', '--from-prefix', 'x/', '--to-prefix', 'x/', ...at]), /both sides are the same/);
+  t.match(await refusal(['gcr', 'gcr', '--to-prefix', 'x/', ...at]), /x\/ is among what is copied/);
   t.match(await refusal(['gcr', 'other', ...at]), /no route has both gcr and other/);
   const user = ['--to-user', 'x', '--to-password-file', 'y'];
   t.match(await refusal(['gcr', 'harbor', ...user, ...at]), /--to-user is for a URL; upstreams\.harbor/);

@@ -35,7 +35,7 @@ export function planSync(
   names: string[] | undefined,
 ): SyncPlan {
   for (const side of [from, to]) if (side.kind === 'upstream') mustKnow(side.name, config);
-  const map = mapOf(from, to, options, config);
+  const map = mapOf(from, to, { ...options, named: names !== undefined }, config);
   for (const name of names ?? []) {
     if (!isRepository(name)) throw new UsageError(`${name} is no name of a repository`);
     if (map.pairs(name).length === 0)
@@ -67,8 +67,13 @@ function mustKnow(name: string, config: Config | undefined): void {
   throw new UsageError(`the configuration has no upstream ${name}; ${hint}`);
 }
 
-function mapOf(from: Side, to: Side, options: SyncCommandOptions, config: Config | undefined): RepositoryMap {
-  const given = options.fromPrefix !== undefined || options.toPrefix !== undefined;
+function mapOf(
+  from: Side,
+  to: Side,
+  { fromPrefix, toPrefix, named }: SyncCommandOptions & { named: boolean },
+  config: Config | undefined,
+): RepositoryMap {
+  const given = fromPrefix !== undefined || toPrefix !== undefined;
   if (from.kind === 'upstream' && to.kind === 'upstream' && config && !given) {
     if (from.name === to.name) throw new UsageError('both sides are the same upstream');
     const map = RepositoryMap.ofRoutes(config.routes, from.name, to.name);
@@ -78,10 +83,19 @@ function mapOf(from: Side, to: Side, options: SyncCommandOptions, config: Config
       );
     return map;
   }
-  const prefixes = [prefixOf('from', from, options.fromPrefix), prefixOf('to', to, options.toPrefix)] as const;
-  if (from.kind === 'url' && to.kind === 'url' && from.url === to.url && prefixes[0] === prefixes[1])
-    throw new UsageError('both sides are the same');
+  const prefixes = [prefixOf('from', from, fromPrefix), prefixOf('to', to, toPrefix)] as const;
+  if (placeOf(from) === placeOf(to)) {
+    if (prefixes[0] === prefixes[1]) throw new UsageError('both sides are the same');
+    if (prefixes[1].startsWith(prefixes[0]) && !named)
+      throw new UsageError(
+        `${prefixes[1]} is among what is copied, so that each run would copy the copies of the one before; name the repositories with --repository`,
+      );
+  }
   return RepositoryMap.ofPrefixes(...prefixes);
+}
+
+function placeOf(side: Side): string {
+  return side.kind === 'upstream' ? side.name : side.url;
 }
 
 function prefixOf(which: 'from' | 'to', side: Side, given: string | undefined): string {
