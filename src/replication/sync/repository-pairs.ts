@@ -38,7 +38,9 @@ async function* listed({ source, map, prefix }: RepositoryPairsOptions, signal: 
     // One prefix may be the beginning of another; what is below both is told once.
     const roots = map.prefixes.filter((one) => !map.prefixes.some((other) => other !== one && one.startsWith(other)));
     for (const root of roots) {
-      const found = await walk.below(root, isNear, signal).catch((reason: unknown) => {
+      // From nothing there is nothing below.
+      const begin = root === '' ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : root;
+      const found = await walk.below(begin, isNear, signal).catch((reason: unknown) => {
         if (isRefusal(reason)) return undefined;
         throw reason;
       });

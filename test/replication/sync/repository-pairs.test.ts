@@ -71,6 +71,12 @@ t.test('level by level where there is no catalog', async (t) => {
   const url = await levels(t, registry);
   t.strictSame(await pairs(t, url, project), inProject);
   t.strictSame(await pairs(t, url, project, { prefix: 'project/deep/e' }), ['library/deep/er/tool']);
+  t.strictSame(
+    await pairs(t, url, all, { prefix: 'project/d' }),
+    ['project/deep', 'project/deep/er/tool'],
+    'below the prefix that is asked for, where the map begins with nothing',
+  );
+  await t.rejects(pairs(t, url, all, { prefix: 'pro' }), /gcr does not list its repositories \(403\)/);
   await t.rejects(
     pairs(t, url, all),
     /gcr does not list its repositories \(403\)/,
