@@ -8,7 +8,8 @@ const MAX_DEPTH = 32;
 
 /** What Artifact Registry tells in a tag list beside the tags: `child`, the names one level below (facts: `gcrane ls` walks by it). */
 interface Level {
-  children: string[];
+  /** Undefined: this registry does not tell. */
+  children: string[] | undefined;
   hasTags: boolean;
 }
 
@@ -33,7 +34,7 @@ export class RepositoryWalk {
   ): Promise<AsyncGenerator<string> | undefined> {
     const root = prefix.replace(/\/$/, '');
     const level = root === '' ? undefined : await this.#level(root, signal);
-    return level && this.#walk(root, level, isNear, signal, 0);
+    return level?.children && this.#walk(root, level, isNear, signal, 0);
   }
 
   async *#walk(
@@ -56,26 +57,29 @@ export class RepositoryWalk {
     const scopes = [pullOf(name)];
     const reply = await this.#requests.read(`/v2/${name}/tags/list`, { scopes, max: MAX_BYTES }, signal);
     if (reply.status === 404) return undefined;
-    if (reply.status !== 200) throw this.#requests.failure(reply, `does not list what is below ${name}`);
-    return levelIn(reply.body);
+    const level = reply.status === 200 ? levelIn(reply.body) : undefined;
+    if (level) return level;
+    const said = reply.status === 200 ? 'what it answers is no list' : '';
+    throw this.#requests.failure(reply, `does not list what is below ${name}`, said);
   }
 }
 
-/** Undefined: it is the list of a registry that does not tell of levels. */
+/** Undefined: it is no list. */
 function levelIn(body: Buffer): Level | undefined {
-  const { child, tags } = fieldsIn(body);
-  if (!Array.isArray(child)) return undefined;
+  const fields = fieldsIn(body);
+  if (!fields) return undefined;
+  const { child, tags } = fields;
   return {
-    children: child.filter((one) => typeof one === 'string'),
+    children: Array.isArray(child) ? child.filter((one) => typeof one === 'string') : undefined,
     hasTags: Array.isArray(tags) && tags.length > 0,
   };
 }
 
-function fieldsIn(body: Buffer): { child?: unknown; tags?: unknown } {
+function fieldsIn(body: Buffer): { child?: unknown; tags?: unknown } | undefined {
   try {
     const content: unknown = JSON.parse(body.toString('utf8'));
-    return typeof content === 'object' && content !== null ? { ...content } : {};
+    return typeof content === 'object' && content !== null && !Array.isArray(content) ? content : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -16,7 +16,11 @@ async function start(t: Test, repositories = REPOSITORIES): Promise<LabRegistry>
 }
 
 /** As Artifact Registry lists: no catalog, but what is one level below a name. */
-async function levels(t: Test, registry: LabRegistry): Promise<string> {
+async function levels(
+  t: Test,
+  registry: LabRegistry,
+  tell = (_name: string, list: object): unknown => list,
+): Promise<string> {
   const answer = async ({ url = '' }: IncomingMessage, response: ServerResponse) => {
     if (url.startsWith('/v2/_catalog')) {
       response.writeHead(403).end();
@@ -29,7 +33,7 @@ async function levels(t: Test, registry: LabRegistry): Promise<string> {
     const tags = REPOSITORIES.includes(name) ? ['1'] : [];
     const known = child.length + tags.length > 0;
     response.writeHead(known ? 200 : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(known ? { name, child, tags, manifest: {} } : {}));
+    response.end(JSON.stringify(tell(name, known ? { name, child, tags, manifest: {} } : {})));
     return 'answered' as const;
   };
   const front = new RegistryFront(t, answer);
@@ -83,6 +87,14 @@ t.test('level by level where there is no catalog', async (t) => {
     'from nothing there is nothing below',
   );
   await t.rejects(pairs(t, url, RepositoryMap.ofPrefixes('nowhere/', '')), /does not list its repositories/);
+});
+
+t.test('a level that tells of none below it has its tags, and one that is none fails', async (t) => {
+  const registry = await start(t);
+  const bare = await levels(t, registry, (name, list) => (name === 'project/app' ? { name, tags: ['1'] } : list));
+  t.strictSame(await pairs(t, bare, project), inProject);
+  const broken = await levels(t, registry, (name, list) => (name === 'project/app' ? '<html>' : list));
+  await t.rejects(pairs(t, broken, project), /gcr does not list what is below project\/app \(200: .* no list/);
 });
 
 t.test('a registry that tells neither', async (t) => {
