@@ -1,0 +1,42 @@
+import t from 'tap';
+import { FaultLine } from '../../bench/upstreams/fault-line.ts';
+import { pull } from '../helpers/pull.ts';
+import { CLIENT_TOOLS, startSite } from '../helpers/site.ts';
+import { missing } from '../helpers/tool.ts';
+import { until } from '../helpers/until.ts';
+
+/** Bytes a second: an image takes a minute and a half. */
+const RATE = 200;
+const LAYER = 16_000;
+const PATIENCE_MS = 10_000;
+
+t.test('the primary sends heads in time, and bodies trickle', { skip: missing(...CLIENT_TOOLS) }, async (t) => {
+  let line: FaultLine | undefined;
+  const site = await startSite(t, {}, async (harbor) => {
+    line = await FaultLine.start(t, harbor.address, 1);
+    return { urls: [`http://${line.addresses[0]}`], hedge: { floor: '500ms' } };
+  });
+  const image = await site.seed('app:v1', { layers: [LAYER, 500] });
+  const clients = await site.clients();
+  const raw = site.client();
+  const from = async () => (await pull(raw, 'library/app', 'v1')).upstreams;
+  t.strictSame(new Set(await from()), new Set(['harbor']), 'before');
+
+  await line?.set({ trickle: RATE });
+  const first = performance.now();
+  t.strictSame(new Set(await from()), new Set(['gcr']), 'the very first pull is hedged');
+  t.ok(performance.now() - first < PATIENCE_MS);
+  for (const client of clients) {
+    const began = performance.now();
+    t.equal(await client.pull(`${site.image('app')}:v1`), image.digest, client.name);
+    const took = Math.round(performance.now() - began);
+    t.ok(took < PATIENCE_MS, `${client.name} does not wait for it: ${took} ms`);
+  }
+
+  await line?.set({});
+  const mended = performance.now();
+  await until(async () => (await from()).every((name) => name === 'harbor'), { what: () => 'the primary to serve' });
+  t.comment(`back after ${Math.round(performance.now() - mended)} ms`);
+  for (let count = 0; count < 10; count += 1) t.strictSame(new Set(await from()), new Set(['harbor']), 'and goes on');
+  t.notMatch(site.edge.log(), /"outcome":"cut"/, 'and nobody got a part');
+});
