@@ -1,4 +1,4 @@
-/** How long a first byte may be waited for before the next attempt starts beside it. */
+/** How long an answer may be waited for before the next attempt starts beside it. */
 export interface HedgeTimes {
   /** What the upstream usually takes, in milliseconds; undefined: not known yet. */
   p95: number | undefined;
@@ -11,7 +11,7 @@ export interface HedgeTimes {
 /** Before it is known what an upstream usually takes, so many times the floor is waited. */
 const UNKNOWN_FACTOR = 2;
 
-/** Milliseconds after which an attempt without a first byte is late (The Tail at Scale: what is beyond the 95th percentile). */
+/** Milliseconds after which an attempt without an answer is late (The Tail at Scale: what is beyond the 95th percentile). */
 export function hedgeAfter({ p95, floor, deadline }: HedgeTimes): number {
   return Math.min(Math.max(p95 ?? floor * UNKNOWN_FACTOR, floor), deadline);
 }

@@ -1,11 +1,11 @@
-/** How many of the last first bytes are remembered, … */
+/** How many of the last answers are remembered, … */
 const KEPT = 64;
 /** … how many must have come before their spread says anything, … */
 const ENOUGH = 8;
 /** … and after how many more it is computed anew. */
 const FRESH = 8;
 
-/** The recent times to a first byte of one URL and class. */
+/** The recent times to an answer of one URL and class: to its end, or to the beginning of a blob. */
 export class Latency {
   readonly #recent: number[] = [];
   #next = 0;
@@ -13,7 +13,7 @@ export class Latency {
   #p95: number | undefined;
 
   /**
-   * @param ms from the start of an attempt to its first byte. Not of one that was outrun by another: that it had not answered by then
+   * @param ms from the start of an attempt to its answer. Not of one that was outrun by another: that it had not answered by then
    * would push the hedge out, each time further.
    */
   add(ms: number): void {
@@ -26,7 +26,7 @@ export class Latency {
     this.#p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
   }
 
-  /** Milliseconds within which 19 of 20 first bytes came; undefined: too few came yet. */
+  /** Milliseconds within which 19 of 20 answers came; undefined: too few came yet. */
   get p95(): number | undefined {
     return this.#p95;
   }

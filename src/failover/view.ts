@@ -32,7 +32,7 @@ export interface ReplicaView {
   /** Requests that wait for a place among those. */
   waiting: { control: number; data: number };
   saturated: { control: boolean; data: boolean };
-  /** Milliseconds within which 19 of 20 of the last first bytes came; undefined: too few came yet. */
+  /** Milliseconds within which 19 of 20 of the last answers came, of blobs the first few KiB; undefined: too few came yet. */
   firstByteP95: { control: number | undefined; data: number | undefined };
 }
 

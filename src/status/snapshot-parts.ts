@@ -21,7 +21,7 @@ export interface UrlSnapshot {
   inFlight: { data: number; control: number };
   /** Requests that wait for a place among those. */
   waiting: { data: number; control: number };
-  /** Milliseconds within which 19 of 20 of the last first bytes came; null: too few came yet. */
+  /** Milliseconds within which 19 of 20 of the last answers came, of blobs the first few KiB; null: too few came yet. */
   firstByteP95Ms: { data: number | null; control: number | null };
 }
 

@@ -22,7 +22,7 @@ const LATES = 3;
 export class Replica {
   readonly url: string;
   readonly canary: Canary;
-  /** How long first bytes take, by class. */
+  /** How long answers take, by class. */
   readonly latency = { control: new Latency(), data: new Latency() };
   readonly #config: UpstreamConfig;
   readonly #breakers: Record<TrafficClass, Breaker>;
