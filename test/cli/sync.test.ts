@@ -159,6 +159,28 @@ t.test('a canary that is nowhere is told of', async (t) => {
   });
 });
 
+t.test('a part of what is missing does not bring what tells that all is there', async (t) => {
+  const [harbor, gcr] = await registries(t);
+  for (const name of ['app', 'canary'])
+    for (const tag of ['1', '2']) gcr.seed(`example-project/${name}`, tag, { blobs: [9] });
+  const at = ['--config', await configFor(t, harbor, gcr)];
+  const left = /example-project\/canary:1: left out, because it would tell .* and only a part was asked for/;
+  for (const part of [
+    ['--tag-filter', '1'],
+    ['--prefix', 'example-project/c'],
+  ])
+    t.match(await sync('gcr', 'harbor', ...part, ...at), { status: 1, stdout: left });
+  t.strictSame(names(harbor), ['library/app:1', 'library/canary:2']);
+  t.match(await sync('gcr', 'harbor', '--prefix', 'example-project/', ...at), { status: 0 }, 'that is all of it');
+  t.ok(names(harbor).includes('library/canary:1'));
+  const { digest } = gcr.seed('example-project/canary', '1', { blobs: [10] });
+  const replaced = await sync('gcr', 'harbor', '--replace', '--tag-filter', '1', ...at);
+  t.match(replaced, { status: 0 }, 'one that is there tells nothing new');
+  t.equal(harbor.store.repository('library/canary').tags.get('1'), digest);
+  harbor.store.removeManifest('library/canary', digest);
+  t.match(await sync('gcr', 'harbor', '--repository', 'example-project/canary', ...at), { status: 0 }, 'by its name');
+});
+
 t.test('credentials of replication, and those for a URL', async (t) => {
   const user = { username: 'robot$copy', password: 'c0py' };
   const auth = { scheme: 'bearer', users: [user] } as const;

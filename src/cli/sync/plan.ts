@@ -17,6 +17,8 @@ export interface SyncPlan {
   isWanted: ((tag: string) => boolean) | undefined;
   existing: 'replace' | 'keep';
   canary: SyncCanary | undefined;
+  /** A filter leaves out what edges would miss once they see the canary. Who names repositories knows what they do. */
+  isPart: boolean;
   images: number;
   blobs: number;
   /** Bytes a second; 0: no bound. */
@@ -53,6 +55,7 @@ export function planSync(
     isWanted: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
     existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
     canary: canary === undefined ? undefined : new SyncCanary(canary),
+    isPart: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),
     images: options.images ?? images,
     blobs: options.blobs ?? blobs,
     maxBandwidth: options.maxBandwidth ?? maxBandwidth,

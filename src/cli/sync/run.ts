@@ -51,9 +51,9 @@ export class SyncRun {
 
   async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
     const { source, target, dryRun, plan, signal } = this.#options;
-    const { images, blobs, maxBandwidth, names, isWanted, existing, canary } = plan;
+    const { images, blobs, maxBandwidth, names, isWanted, existing, canary, isPart } = plan;
     const sync = new Sync({
-      ...{ source, target, images, isWanted, existing },
+      ...{ source, target, images, isWanted, existing, isPart },
       copy: dryRun ? undefined : new ImageCopy({ blobs, bandwidth: new Bandwidth(maxBandwidth) }),
       isLast: canary && ((image) => canary.isIn(image)),
       named: names !== undefined,

@@ -23,6 +23,8 @@ export interface SyncOptions {
   existing?: 'replace' | 'keep';
   /** What tells others that the target is whole, such as a canary: it is copied after all else, and only if that is there. Default: nothing. */
   isLast?: ((image: SyncImage) => boolean) | undefined;
+  /** Only a part of what the target should have was asked for; then that is not copied, unless the target has it at another digest. */
+  isPart?: boolean;
   /** Repositories were named by hand: one without a tag that is wanted is a failure. */
   named?: boolean;
   tell: (event: SyncEvent) => void;
@@ -162,13 +164,12 @@ export class Sync {
   /** Never rejects. */
   async #image(image: SyncImage, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { tell, source, isLast } = this.#options;
+    const { tell, source } = this.#options;
     const { repository, tag } = image;
     tell({ kind: 'began', image });
     const began = performance.now();
     try {
-      if (isLast?.(image) && this.#failed > 0)
-        throw new CopyError(`left out, because it would tell that all is there, and ${this.#failed} failed`);
+      this.#mayTell(image);
       const result = await this.#copy(image, signal);
       this.#failedInARow.images = 0;
       if (result === 'kept') tell({ kind: 'kept', image });
@@ -180,6 +181,15 @@ export class Sync {
       this.#fail(repository, image, reasonOf(error));
       this.#failedOne('images', error);
     }
+  }
+
+  /** @throws CopyError for what would tell others that all is there, and is not */
+  #mayTell(image: SyncImage): void {
+    const { isLast, isPart } = this.#options;
+    if (!isLast?.(image)) return;
+    const left = 'left out, because it would tell that all is there, and';
+    if (this.#failed > 0) throw new CopyError(`${left} ${this.#failed} failed`);
+    if (isPart && image.state === 'missing') throw new CopyError(`${left} only a part was asked for`);
   }
 
   /** One after the other failed for what may pass: the rest would too. */
