@@ -23,6 +23,8 @@ export interface Reading {
   wholeUpTo: number | undefined;
   /** Digest that the body must have, where the request names it. */
   digest: string | undefined;
+  /** See `UpstreamCall`. */
+  keep?: boolean;
   /** The ledger knows that it is there, so that a 404 is a failure. */
   known?: boolean;
   /** Instead of the upstream's setting. */

@@ -42,6 +42,8 @@ export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest,
     wholeUpTo:
       request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
     digest,
+    // A body that came with the answer to a HEAD would be read as the next answer, which a manifest cannot be; a blob may be anything.
+    keep: request.kind === 'manifest',
     known: digest !== undefined && edge.ledger.knows(attempt.upstream, attempt.repository, digest),
   };
 }
