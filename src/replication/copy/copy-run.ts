@@ -72,6 +72,7 @@ export class CopyRun {
       await this.content({ bytes, mediaType }, digest);
       await put();
     }
+    this.#options.known.note(repository, digest);
     this.#options.result.manifests += 1;
   }
 
@@ -115,11 +116,11 @@ export class CopyRun {
 
   /** What is there already may lack what has been deleted below it: a tag that is about to name it looks at that too. */
   async #bring(digest: string, depth: number): Promise<void> {
-    const { source, target } = this.#options.job;
-    const { signal } = this.#options;
-    // To put it where it is costs no more than to ask.
-    const isThere =
-      !(await this.#isNew()) && (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
+    const { job, known, signal } = this.#options;
+    const { source, target } = job;
+    // To put it where it is costs no more than to ask, but once.
+    const isFresh = !known.has(target.repository, digest) && (await this.#isNew());
+    const isThere = !isFresh && (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
     const manifest = await source.registry.manifest(source.repository, digest, signal);
     if (!manifest && isThere) return;
     if (!manifest)

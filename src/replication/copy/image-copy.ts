@@ -46,6 +46,8 @@ export class ImageCopy {
     const run = new CopyRun({ job, result, progress, signal, known: this.#knownAt(target.registry), ...this.#shared });
     // What was brought last: if that is read again, nothing has moved, whatever a HEAD says.
     let brought: string | undefined;
+    // Why something that refers to it could not be.
+    let lost: unknown;
     for (let moves = 0; moves < MAX_MOVES; moves += 1) {
       const at = performance.now();
       const manifest = await source.registry.manifest(source.repository, reference, signal);
@@ -53,11 +55,15 @@ export class ImageCopy {
       const digest = digestOf(manifest, reference);
       result.digest = digest;
       if ((await target.registry.digestOf(target.repository, reference, signal)) === digest) {
-        if (brought !== undefined) await run.referrers(digest);
-        return { ...result, outcome: brought === undefined ? 'same' : 'copied' };
+        if (brought === undefined) await run.referrers(digest);
+        if (lost !== undefined) throw lost;
+        return { ...result, outcome: result.manifests === 0 ? 'same' : 'copied' };
       }
       let isSure = brought === digest;
-      if (!isSure) await run.content(manifest, digest);
+      if (!isSure) {
+        await run.content(manifest, digest);
+        lost = await this.#referrers(run, digest, signal);
+      }
       brought = digest;
       isSure ||= performance.now() - at < RECENT_MS;
       // A tag that moved meanwhile must not be taken back by who comes later: another edge may have copied what it is at now. It is
@@ -66,10 +72,25 @@ export class ImageCopy {
       await run.put(reference, manifest, digest);
       if (await this.#hasMoved(job, digest, signal)) continue;
       await run.note(manifest, digest);
-      await run.referrers(digest);
+      if (lost !== undefined) throw lost;
       return { ...result, outcome: 'copied' };
     }
     throw new CopyError(`${source.repository}:${reference} moves faster than it can be copied`, { passing: true });
+  }
+
+  /**
+   * Before the tag, since with that a comparison takes all of it for copied. An image is not held back because of a signature that cannot
+   * be had; that it cannot is told, and tried again.
+   * @returns why, if that is so. @throws the signal's reason
+   */
+  async #referrers(run: CopyRun, digest: string, signal: AbortSignal): Promise<unknown> {
+    try {
+      await run.referrers(digest);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error;
+    }
   }
 
   async #hasMoved({ source, reference }: CopyJob, digest: string, signal: AbortSignal): Promise<boolean> {

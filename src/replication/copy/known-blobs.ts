@@ -10,7 +10,7 @@ const MAX_FOUND = 10_000;
 /** For how long a repository that was empty is taken for empty but for what was noted, in milliseconds. */
 const EMPTY_MS = 600_000;
 
-/** Which blobs a registry is known to have, and which are on their way to it. */
+/** Which blobs, and manifests, a registry is known to have, and which are on their way to it. */
 export class KnownBlobs {
   /** Digest -> repositories, the one that was noted last is the last. */
   readonly #places = new LRUCache<string, string[]>({ max: MAX_BLOBS });

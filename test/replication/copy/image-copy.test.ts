@@ -146,6 +146,35 @@ t.test('what says that it is about an image comes with it', async (t) => {
   );
 });
 
+t.test('what is about an image comes before its tag, and does not hold it back', async (t) => {
+  const { primary, fallback, copy } = await start(t, { from: { limit: 20 } });
+  const image = primary.seed('app', '1', { blobs: [10] });
+  const blob = primary.store.addBlob('app', Buffer.from('{}'));
+  const subject = { mediaType: MANIFEST, digest: image.digest, size: image.manifest.length };
+  const body = Buffer.from(
+    JSON.stringify({
+      ...{ schemaVersion: 2, mediaType: MANIFEST, config: { digest: blob, size: 2, mediaType: 'a/b' }, layers: [] },
+      subject,
+    }),
+  );
+  const put = { method: 'PUT', body, headers: { 'content-type': MANIFEST } };
+  t.equal((await fetch(`${primary.url}/v2/app/manifests/${sha256(body)}`, put)).status, 201);
+  await primary.faults.on('errors', { status: 500, path: '/referrers/' });
+  await t.rejects(copy('1'), /referrers/);
+  t.equal(has(fallback, 'there/app').tags.get('1'), image.digest, 'the image can be pulled');
+  await t.rejects(copy('1'), /referrers/, 'it is not taken for whole');
+  await primary.faults.off();
+  t.match(await copy('1'), { outcome: 'copied', manifests: 1 });
+  t.ok(has(fallback, 'there/app').manifests.includes(sha256(body)));
+  t.match(await copy('1'), { outcome: 'same', manifests: 0 });
+
+  primary.seed('other', '1', { blobs: [10] });
+  const other = await copy('1', 'other');
+  t.match(other, { outcome: 'copied' });
+  const puts = fallback.requests.filter(({ method, url }) => method === 'PUT' && url.includes('/manifests/'));
+  t.match(puts.at(-1)?.url, /manifests\/1$/);
+});
+
 t.test('a blob that another repository has is mounted, and asked for once', async (t) => {
   const { primary, fallback, copy } = await start(t);
   for (const name of ['app', 'other', 'third']) primary.seed(name, '1', { blobs: [50_000, 60_000] });
