@@ -79,7 +79,12 @@ export class RegistryFront {
       answer.pipe(response);
     });
     call.on('error', () => response.destroy());
-    response.on('close', () => call.destroy());
+    response.on('close', () => {
+      call.destroy();
+      // What was answered before all of it came is read to its end, else the next request on that connection never is.
+      asked.unpipe();
+      asked.resume();
+    });
     asked.pipe(call);
   }
 }
