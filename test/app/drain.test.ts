@@ -24,7 +24,12 @@ t.test('and cuts what takes too long, so that it does not pass as whole', async 
   const site = await startLabSite(t, { config: { drain: { announce: '0s', timeout: '200ms' } } });
   await site.primary.faults.on('slow', { bytesPerSecond: 20_000, kind: 'blob' });
   const transfer = site.edge.http1().ask(`/v2/library/app/blobs/${site.blob()}`);
+  // It may be cut before its head is out.
+  const complete = transfer.then(
+    (reply) => reply.complete,
+    () => false,
+  );
   await until(() => site.primary.requests.some((one) => one.url.includes(site.blob())));
   await site.edge.app.stop();
-  t.notOk((await transfer).complete);
+  t.notOk(await complete);
 });

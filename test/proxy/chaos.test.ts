@@ -154,7 +154,8 @@ t.test('whatever happens', async (t) => {
 
 t.test('as many as are allowed, and no more', async (t) => {
   const site = await startLabSite(t, { canary: false, harbor: { probe: RARE_PROBE, maxInFlight: { data: 2 } } });
-  await site.primary.faults.on('stall', { bytes: 1000 });
+  // Further on than where an answer counts as begun, so that nobody else is asked.
+  await site.primary.faults.on('stall', { bytes: 50_000 });
   const blob = `/v2/library/app/blobs/${site.blob()}`;
   const held = [site.edge.http1().ask(blob), site.edge.http2().ask(blob)];
   const inFlight = () => site.edge.app.status().upstreams[0]?.urls[0]?.inFlight;
