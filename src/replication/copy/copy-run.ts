@@ -8,7 +8,7 @@ import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import { CopyError } from './copy-error.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
-import type { KnownBlobs } from './known-blobs.ts';
+import type { KnownContent } from './known-content.ts';
 import { digestOf } from './manifest-digest.ts';
 import { keepReferrersTag } from './referrers-tag.ts';
 
@@ -22,7 +22,7 @@ export interface CopyRunOptions {
   queue: PQueue;
   bandwidth: Bandwidth;
   /** At the target. */
-  known: KnownBlobs;
+  known: KnownContent;
   piece: number | undefined;
 }
 

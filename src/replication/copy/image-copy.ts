@@ -4,7 +4,7 @@ import { Bandwidth } from './bandwidth.ts';
 import { CopyError } from './copy-error.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
-import { KnownBlobs } from './known-blobs.ts';
+import { KnownContent } from './known-content.ts';
 import { digestOf } from './manifest-digest.ts';
 
 export interface ImageCopyOptions {
@@ -27,7 +27,7 @@ const RECENT_MS = 250;
  */
 export class ImageCopy {
   readonly #shared: { queue: PQueue; bandwidth: Bandwidth; piece: number | undefined };
-  readonly #known = new WeakMap<RemoteRegistry, KnownBlobs>();
+  readonly #known = new WeakMap<RemoteRegistry, KnownContent>();
 
   constructor({ blobs, bandwidth = new Bandwidth(0), piece }: ImageCopyOptions) {
     this.#shared = { queue: new PQueue({ concurrency: blobs }), bandwidth, piece };
@@ -98,8 +98,8 @@ export class ImageCopy {
     return (await source.registry.digestOf(source.repository, reference, signal)) !== digest;
   }
 
-  #knownAt(registry: RemoteRegistry): KnownBlobs {
-    const known = this.#known.get(registry) ?? new KnownBlobs();
+  #knownAt(registry: RemoteRegistry): KnownContent {
+    const known = this.#known.get(registry) ?? new KnownContent();
     this.#known.set(registry, known);
     return known;
   }

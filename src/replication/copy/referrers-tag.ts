@@ -2,7 +2,7 @@ import { REFERRERS_TYPE, type Referrer, referrersTag, withReferrer } from '../..
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { CopyError } from './copy-error.ts';
 import type { CopyJob } from './copy-job.ts';
-import type { KnownBlobs } from './known-blobs.ts';
+import type { KnownContent } from './known-content.ts';
 
 /**
  * Where the source lists what refers to a manifest, and the target cannot, clients find it there under a tag, which whoever pushes has to
@@ -13,7 +13,7 @@ export async function keepReferrersTag(
   { source, target }: CopyJob,
   subject: string,
   referrer: Referrer,
-  known: KnownBlobs,
+  known: KnownContent,
   signal: AbortSignal,
 ): Promise<void> {
   const { registry, repository } = target;

@@ -1,10 +1,10 @@
 import t from 'tap';
-import { KnownBlobs } from '../../../src/replication/copy/known-blobs.ts';
+import { KnownContent } from '../../../src/replication/copy/known-content.ts';
 
 const never = new AbortController().signal;
 
 t.test('where a blob is', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   t.equal(known.placeOf('sha256:a'), undefined);
   known.note('one', 'sha256:a');
   known.note('two', 'sha256:a');
@@ -18,7 +18,7 @@ t.test('where a blob is', async (t) => {
 });
 
 t.test('of one that is everywhere only some places are kept', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   for (let number = 0; number < 100; number += 1) known.note(`app${number}`, 'sha256:a');
   t.equal(known.placeOf('sha256:a'), 'app99');
   t.equal(known.has('app0', 'sha256:a'), false);
@@ -26,7 +26,7 @@ t.test('of one that is everywhere only some places are kept', async (t) => {
 });
 
 t.test('one at a time for each blob, and others beside', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   const running = new Map<string, number>();
   let most = 0;
   const work = (digest: string) => () => {
@@ -50,7 +50,7 @@ t.test('one at a time for each blob, and others beside', async (t) => {
 });
 
 t.test('one that fails fails itself alone', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   const first = known.alone('a', never, async () => Promise.reject(new Error('no')));
   const second = known.alone('a', never, async () => 'yes');
   await t.rejects(first, { message: 'no' });
@@ -58,7 +58,7 @@ t.test('one that fails fails itself alone', async (t) => {
 });
 
 t.test('who stops does not wait for others', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   const abort = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();
   const first = known.alone('a', never, () => promise);
@@ -70,7 +70,7 @@ t.test('who stops does not wait for others', async (t) => {
 });
 
 t.test('whether a repository is empty is looked for once', async (t) => {
-  const known = new KnownBlobs();
+  const known = new KnownContent();
   let looks = 0;
   const look = async () => {
     looks += 1;

@@ -11,7 +11,7 @@ const MAX_FOUND = 10_000;
 const EMPTY_MS = 600_000;
 
 /** Which blobs, and manifests, a registry is known to have, and which are on their way to it. */
-export class KnownBlobs {
+export class KnownContent {
   /** Digest -> repositories, the one that was noted last is the last. */
   readonly #places = new LRUCache<string, string[]>({ max: MAX_BLOBS });
   /** Repository -> whether it had no tag when it was looked at. */
