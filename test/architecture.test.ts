@@ -36,11 +36,11 @@ const RULES: Record<string, Rule> = {
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
   cli: {
-    loads: ['', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication'],
+    loads: ['app', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication'],
     types: ['failover', 'proxy'],
   },
-  // src/app.ts and what it is made of: all the wiring, and no command.
-  '': {
+  // All the wiring, and no command.
+  app: {
     loads: [
       'oci',
       'config',
@@ -62,8 +62,8 @@ const RULES: Record<string, Rule> = {
 // Libraries with traps, each behind one file.
 const SOLE_IMPORTER: Record<string, string> = {
   undici: 'src/upstream/client.ts',
-  opossum: 'src/upstream/breaker.ts',
-  'http-proxy': 'src/proxy/carrier.ts',
+  opossum: 'src/upstream/health/breaker.ts',
+  'http-proxy': 'src/proxy/push/forwarder.ts',
 };
 
 const sources = readSources('src');

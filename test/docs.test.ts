@@ -5,7 +5,7 @@ import { createProgram } from '../src/cli/main.ts';
 import { jsonSchema } from '../src/config/json-schema.ts';
 import { documentedKeys } from '../src/config/markdown.ts';
 import { ERROR_CATALOG } from '../src/oci/error.ts';
-import { Metrics } from '../src/status/metrics.ts';
+import { Metrics } from '../src/status/metrics/metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { takeTurns } from '../../src/replication/compare/take-turns.ts';
+import { takeTurns } from '../../src/replication/map-limit.ts';
 import { putImageSet } from '../../test/helpers/image-set.ts';
 import { Program } from '../../test/helpers/program.ts';
 import { type Registry, startRegistry } from '../../test/helpers/registry.ts';

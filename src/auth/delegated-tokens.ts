@@ -1,5 +1,5 @@
 import { formatScope, mergeScopes, type Scope } from '../oci/scope.ts';
-import type { UserAnswer } from '../upstream/user-tokens.ts';
+import type { UserAnswer } from '../upstream/credentials/user-tokens.ts';
 import { anonymousToken } from './anonymous-token.ts';
 import type { AuthorityMark } from './authority-mark.ts';
 import type { Caller } from './caller.ts';

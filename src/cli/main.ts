@@ -1,16 +1,16 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { version } from '../status/version.ts';
-import { NoEdge } from './admin-client.ts';
-import { registerCheck } from './check.ts';
+import { NoEdge } from './ask/admin-client.ts';
+import { registerCoverage } from './ask/coverage.ts';
+import { registerExplain } from './ask/explain.ts';
+import { registerStatus } from './ask/status.ts';
+import { registerCheck } from './check/check.ts';
 import { UsageError } from './config-path.ts';
-import { registerCoverage } from './coverage.ts';
-import { registerExplain } from './explain.ts';
-import { registerLab } from './lab.ts';
-import { registerServe } from './serve.ts';
-import { registerStatus } from './status.ts';
+import { registerLab } from './lab/lab.ts';
+import { registerServe } from './serve/serve.ts';
 import { registerSync } from './sync.ts';
-import { registerUser } from './user.ts';
+import { registerUser } from './user/user.ts';
 
 /** All commands; `docs` and tests read their help from it. */
 export function createProgram(): Command {

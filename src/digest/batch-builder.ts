@@ -1,4 +1,4 @@
-import type { Chunk } from '../upstream/chunk.ts';
+import type { Chunk } from '../upstream/body/chunk.ts';
 import type { HashAlgorithm, HashBatch } from './hash-batch.ts';
 import type { LaneJob } from './hash-job.ts';
 

@@ -1,4 +1,4 @@
-import type { Chunk } from '../upstream/chunk.ts';
+import type { Chunk } from '../upstream/body/chunk.ts';
 import type { Blame } from './blame.ts';
 import type { Claim, Copies } from './copies.ts';
 import type { HashAlgorithm } from './hash-batch.ts';

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { Chunk } from '../upstream/chunk.ts';
+import type { Chunk } from '../upstream/body/chunk.ts';
 import { BatchBuilder, type Held } from './batch-builder.ts';
 import type { HashAlgorithm, HashReply } from './hash-batch.ts';
 import { type HashLane, HashUnavailable, LaneJob } from './hash-job.ts';

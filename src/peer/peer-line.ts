@@ -1,4 +1,4 @@
-import { readBody } from '../upstream/body.ts';
+import { readBody } from '../upstream/body/read-body.ts';
 import { Client } from '../upstream/client.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';

@@ -1,6 +1,6 @@
 import type { Attempt } from '../failover/plan.ts';
-import type { AttemptResult } from './attempt.ts';
-import type { AttemptRecord } from './record.ts';
+import type { AttemptResult } from './pull/attempt.ts';
+import type { AttemptRecord } from './request-record.ts';
 
 /** What is noted of an attempt that is over. @param ms milliseconds that it took */
 export function attemptRecord(attempt: Attempt, result: AttemptResult, ms: number): AttemptRecord {

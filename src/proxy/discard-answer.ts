@@ -1,4 +1,4 @@
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './pull/attempt.ts';
 
 /** Lets go of an answer that came too late. */
 export function discardAnswer(result: AttemptResult): void {

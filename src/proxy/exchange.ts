@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
-import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './record.ts';
 import { nextRequestId } from './request-id.ts';
+import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
 /** Stands for the address of a client that had gone before it could be asked. */
 export const UNKNOWN_CLIENT = 'unknown';

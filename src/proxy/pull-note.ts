@@ -1,8 +1,8 @@
 import type { Route } from '../failover/rewrite.ts';
-import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
-import { isCopied } from './placed-hints.ts';
-import type { ManifestRequest } from './reading.ts';
+import type { Edge } from './proxy-context.ts';
+import type { ManifestRequest } from './pull/upstream-read.ts';
+import { isCopied } from './push/hint-targets.ts';
 
 /**
  * Takes note of a manifest that a client is served, of which a copy is to be had. A HEAD of a tag counts too: containerd pulls by the digest

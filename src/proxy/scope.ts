@@ -1,4 +1,4 @@
-import type { AttemptRecord, HedgeCounts } from './record.ts';
+import type { AttemptRecord, HedgeCounts } from './request-record.ts';
 
 /** For whom attempts are made, and what is noted of them: one client's exchange, or several that want the same. */
 export interface PullScope {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { toUpstream } from '../failover/rewrite.ts';
 import type { ComparedRepository } from './compare/comparison.ts';
 import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
-import { CopyError } from './copy/copy-error.ts';
+import { CopyError } from './copy-error.ts';
 import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
 import type { CopyTask } from './copy-task.ts';
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';

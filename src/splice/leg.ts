@@ -1,5 +1,5 @@
-import type { BodySource } from '../upstream/body-source.ts';
-import type { Verdict } from '../upstream/lease.ts';
+import type { BodySource } from '../upstream/body/body-source.ts';
+import type { Verdict } from '../upstream/health/attempt-permit.ts';
 
 /** What one upstream brings of a body. */
 export interface Leg {

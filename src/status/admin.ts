@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OciError } from '../oci/error.ts';
-import type { Metrics } from './metrics.ts';
-import { pageHeaders, renderPage } from './page.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { pageHeaders, renderPage } from './page/page.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
 
 export type Phase = 'starting' | 'serving' | 'draining';
 

@@ -1,4 +1,4 @@
-import type { Observer, RequestRecord } from '../proxy/record.ts';
+import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 import { type FailoverReason, failoverOf } from './failover.ts';
 
 /** Pulls of one repository that another upstream than the preferred one answered, for one reason. */

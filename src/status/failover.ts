@@ -1,5 +1,5 @@
 import type { Failure } from '../failover/classify.ts';
-import type { RequestRecord } from '../proxy/record.ts';
+import type { RequestRecord } from '../proxy/request-record.ts';
 
 /**
  * Why the preferred upstream did not answer. Beside the failures of an attempt: `absent` (and the route goes on then), `refused`,

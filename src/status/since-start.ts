@@ -1,4 +1,4 @@
-import type { AttemptRecord, HedgeCounts, Observer, RequestRecord } from '../proxy/record.ts';
+import type { AttemptRecord, HedgeCounts, Observer, RequestRecord } from '../proxy/request-record.ts';
 
 /** What the edge did about slow, broken and wrong upstreams since it started. */
 export interface SinceStartFigures {

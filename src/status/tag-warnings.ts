@@ -1,4 +1,4 @@
-import type { Observer, RequestRecord } from '../proxy/record.ts';
+import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 
 /** A tag that was served although the ledger had something against it. */
 export interface TagWarning {

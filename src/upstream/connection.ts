@@ -1,18 +1,18 @@
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import type { UpstreamConfig } from '../config/schema.ts';
-import { Authorizer } from './authorizer.ts';
 import { type Answer, type Call, Client } from './client.ts';
-import { checkCredentials } from './credential-check.ts';
+import { Authorizer } from './credentials/authorizer.ts';
+import { checkCredentials } from './credentials/credential-check.ts';
+import { staticUser } from './credentials/static-user.ts';
+import { fetchToken } from './credentials/token-service.ts';
+import { UserTokens } from './credentials/user-tokens.ts';
 import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
-import { staticUser } from './static-user.ts';
 import { type StreamAnswer, Streams } from './streams.ts';
-import { fetchToken } from './token-service.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { UpstreamError } from './upstream-error.ts';
-import type { UpstreamWrite } from './upstream-write.ts';
-import { UserTokens } from './user-tokens.ts';
+import type { UpstreamWrite } from './write-call.ts';
 
 /** A request to an upstream URL in the upstream's own names. */
 export interface UpstreamCall {

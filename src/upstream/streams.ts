@@ -1,9 +1,9 @@
+import { ReadableSource } from './body/readable-source.ts';
+import { StreamedBody } from './body/streamed-body.ts';
 import type { Answer, Call, Client } from './client.ts';
 import type { HeaderList } from './header-list.ts';
 import type { Network } from './network.ts';
-import { ReadableSource } from './readable-source.ts';
 import { Reader } from './reader/reader.ts';
-import { StreamedBody } from './streamed-body.ts';
 
 /** An answer whose body is streamed. */
 export interface StreamAnswer {

@@ -2,15 +2,15 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
-import { Canary } from './canary.ts';
 import { Connection, type Secrets } from './connection.ts';
-import { CredentialWatch } from './credential-watch.ts';
+import { CredentialWatch } from './credentials/credential-watch.ts';
+import { UserAuthority } from './credentials/user-authority.ts';
 import type { UpstreamEvents } from './events.ts';
+import { Canary } from './health/canary.ts';
+import type { ProbeReport } from './health/probe.ts';
+import { Prober } from './health/prober.ts';
+import { Replica } from './health/replica.ts';
 import type { Network } from './network.ts';
-import type { ProbeReport } from './probe.ts';
-import { Prober } from './prober.ts';
-import { Replica } from './replica.ts';
-import { UserAuthority } from './user-authority.ts';
 
 interface Member {
   replica: Replica;

@@ -7,7 +7,7 @@ import { Grants } from '../../src/auth/grants.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
-import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { MARK } from './made-tokens.ts';
 
 // As delegated-random.test.ts, with two edges that tell each other what they learnt, now and then, and clients that move between them.

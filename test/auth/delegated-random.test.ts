@@ -6,7 +6,7 @@ import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Grants } from '../../src/auth/grants.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
-import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { MARK } from './made-tokens.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');

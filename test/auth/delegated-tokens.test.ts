@@ -5,7 +5,7 @@ import { Grants } from '../../src/auth/grants.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { TokenBox } from '../../src/auth/token-box.ts';
 import { parseScope } from '../../src/oci/scope.ts';
-import type { UserAnswer } from '../../src/upstream/user-tokens.ts';
+import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { asked, deedOf, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
 
 const ANN = login('ann', 'secret');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { KeyRing } from '../../src/auth/key-ring.ts';
-import { Sealer } from '../../src/proxy/sealer.ts';
+import { Sealer } from '../../src/proxy/request/sealer.ts';
 
 const [OLD, NEW] = ['the secret of last year that is long enough', 'the secret of this year that is long enough'].map(
   (text) => Buffer.from(text),

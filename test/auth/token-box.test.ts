@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 import { CompactEncrypt, SignJWT } from 'jose';
 import t from 'tap';
 import { type Claims, TokenBox } from '../../src/auth/token-box.ts';
-import { Sealer } from '../../src/proxy/sealer.ts';
+import { Sealer } from '../../src/proxy/request/sealer.ts';
 import { Clock, SECRET } from './made-tokens.ts';
 
 const OTHER = Buffer.from('another secret that is as long as that');

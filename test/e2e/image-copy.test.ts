@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { takeTurns } from '../../src/replication/compare/take-turns.ts';
 import { Bandwidth } from '../../src/replication/copy/bandwidth.ts';
 import { ImageCopy } from '../../src/replication/copy/image-copy.ts';
+import { takeTurns } from '../../src/replication/map-limit.ts';
 import { command } from '../helpers/command.ts';
 import { writeImage } from '../helpers/image.ts';
 import { putImageSet } from '../helpers/image-set.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { pino } from 'pino';
-import { type App, createApp } from '../../src/app.ts';
+import { type App, createApp } from '../../src/app/app.ts';
 import type { Loaded } from '../../src/config/load.ts';
 import type { Material } from '../../src/config/material.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';

@@ -1,6 +1,6 @@
 import { upstreamSchema } from '../../src/config/upstream-schema.ts';
-import { Patience } from '../../src/replication/registry/patience.ts';
 import { RemoteRegistry } from '../../src/replication/registry/remote-registry.ts';
+import { Patience } from '../../src/replication/registry/retry-policy.ts';
 import { Connection } from '../../src/upstream/connection.ts';
 import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';

@@ -10,7 +10,7 @@ import type { RemoteRegistry } from '../../src/replication/registry/remote-regis
 import { Replicator } from '../../src/replication/replicator.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
 import { until } from '../helpers/until.ts';
-import { replica, upstream as viewOf } from '../status/views.ts';
+import { replica, upstream as viewOf } from '../status/snapshot/views.ts';
 
 interface Site {
   primary: LabRegistry;

@@ -9,7 +9,7 @@ import { PulledLog } from '../../src/replication/coverage/pulled-log.ts';
 import { RouteReplication } from '../../src/replication/route-replication.ts';
 import { TaskQueue } from '../../src/replication/task-queue.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
-import { upstream } from '../status/views.ts';
+import { upstream } from '../status/snapshot/views.ts';
 
 const never = new AbortController().signal;
 const routes = [

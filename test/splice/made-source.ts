@@ -1,5 +1,5 @@
-import type { BodySink, BodySource } from '../../src/upstream/body-source.ts';
-import { Chunk } from '../../src/upstream/chunk.ts';
+import type { BodySink, BodySource } from '../../src/upstream/body/body-source.ts';
+import { Chunk } from '../../src/upstream/body/chunk.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
 
 /** When the next step of something made up is taken. */

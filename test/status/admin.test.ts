@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { OciError } from '../../src/oci/error.ts';
 import { type AdminParts, adminHandler, type Phase } from '../../src/status/admin.ts';
-import { Metrics } from '../../src/status/metrics.ts';
-import { down, pullRecord, snapshotOf, upstream } from './views.ts';
+import { Metrics } from '../../src/status/metrics/metrics.ts';
+import { down, pullRecord, snapshotOf, upstream } from './snapshot/views.ts';
 
 async function start(t: Test, over: Partial<AdminParts> = {}) {
   const snapshot = () => snapshotOf({ upstreams: [down('harbor'), down('gcr')] });

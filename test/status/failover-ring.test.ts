@@ -1,6 +1,6 @@
 import t from 'tap';
 import { FailoverRing } from '../../src/status/failover-ring.ts';
-import { NOW, pullRecord } from './views.ts';
+import { NOW, pullRecord } from './snapshot/views.ts';
 
 t.test('tells from whom, to whom and why', async (t) => {
   const ring = new FailoverRing();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Snapshot } from '../../src/status/snapshot.ts';
+import type { Snapshot } from '../../src/status/snapshot/snapshot.ts';
 import { RARE_PROBE } from '../helpers/edge-in-process.ts';
 import { CLOUD, INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SinceStart } from '../../src/status/since-start.ts';
-import { pullRecord } from './views.ts';
+import { pullRecord } from './snapshot/views.ts';
 
 t.test('counts what the edge did', async (t) => {
   const since = new SinceStart();

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { TagWarnings } from '../../src/status/tag-warnings.ts';
-import { NOW, pullRecord } from './views.ts';
+import { NOW, pullRecord } from './snapshot/views.ts';
 
 const warned = (reference: string, startedAt = NOW, text = 'it is older') =>
   pullRecord({ reference, startedAt, tag: { verdict: 'stale', action: 'warned', text } });

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificate } from '../../src/lab/certificate.ts';
-import { readBody } from '../../src/upstream/body.ts';
+import { readBody } from '../../src/upstream/body/read-body.ts';
 import { Client, type ClientOptions } from '../../src/upstream/client.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { asUpstreamError, type UpstreamError } from '../../src/upstream/upstream-error.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { configSchema } from '../../src/config/schema.ts';
 import { startLabRegistry } from '../../src/lab/registry.ts';
-import { readBody } from '../../src/upstream/body.ts';
+import { readBody } from '../../src/upstream/body/read-body.ts';
 import { Connection, type Secrets } from '../../src/upstream/connection.ts';
 import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import type { ProbeGet } from '../../src/upstream/canary.ts';
 import type { Answer } from '../../src/upstream/client.ts';
 import { HeaderList } from '../../src/upstream/header-list.ts';
+import type { ProbeGet } from '../../src/upstream/health/canary.ts';
 
 export interface Scripted {
   status?: number;

@@ -1,6 +1,6 @@
 import { Bandwidth } from '../../replication/copy/bandwidth.ts';
-import { CopyError } from '../../replication/copy/copy-error.ts';
 import { ImageCopy } from '../../replication/copy/image-copy.ts';
+import { CopyError } from '../../replication/copy-error.ts';
 import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { repositoryPairs } from '../../replication/sync/repository-pairs.ts';
 import { Sync } from '../../replication/sync/sync.ts';

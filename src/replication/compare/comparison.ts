@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
+import { takeTurns } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
-import { takeTurns } from './take-turns.ts';
 
 /** One repository on two registries, in the names of each. */
 export interface RepositoryPair {

@@ -1,4 +1,4 @@
-import { CopyError } from '../copy/copy-error.ts';
+import { CopyError } from '../copy-error.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { type ComparedRepository, Comparison, type RepositoryPair } from './comparison.ts';
 

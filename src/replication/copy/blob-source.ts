@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { parseContentRange } from '../../oci/range.ts';
 import type { UpstreamAnswer } from '../../upstream/connection.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { Patience } from '../registry/patience.ts';
+import { CopyError } from '../copy-error.ts';
 import { saidBy } from '../registry/registry-answer.ts';
 import { pullOf, type RemoteRegistry } from '../registry/remote-registry.ts';
+import { Patience } from '../registry/retry-policy.ts';
 import { AbortLink } from './abort-link.ts';
 import type { Bandwidth } from './bandwidth.ts';
-import { CopyError } from './copy-error.ts';
 import { algorithmOf } from './digest-algorithm.ts';
 
 export interface BlobSourceOptions {

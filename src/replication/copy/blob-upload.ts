@@ -1,7 +1,7 @@
 import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { CopyError } from '../copy-error.ts';
 import { pullOf, pushOf, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
-import { CopyError } from './copy-error.ts';
 import { sendUpload } from './upload-request.ts';
 import { UploadSession } from './upload-session.ts';
 

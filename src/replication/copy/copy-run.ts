@@ -1,12 +1,12 @@
 import type PQueue from 'p-queue';
 import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
 import { referrerOf } from '../../oci/referrers-list.ts';
-import { takeTurns } from '../compare/take-turns.ts';
+import { CopyError } from '../copy-error.ts';
+import { takeTurns } from '../map-limit.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
-import { CopyError } from './copy-error.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
 import { digestOf } from './manifest-digest.ts';

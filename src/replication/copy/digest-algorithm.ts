@@ -1,4 +1,4 @@
-import { CopyError } from './copy-error.ts';
+import { CopyError } from '../copy-error.ts';
 
 /** Those that are registered (image-spec "Registered Algorithms"), as `node:crypto` calls them. */
 const REGISTERED = new Set(['sha256', 'sha384', 'sha512']);

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
+import { CopyError } from '../copy-error.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { Bandwidth } from './bandwidth.ts';
-import { CopyError } from './copy-error.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
 import { KnownContent } from './known-content.ts';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
+import { CopyError } from '../copy-error.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
-import { CopyError } from './copy-error.ts';
 import { algorithmOf } from './digest-algorithm.ts';
 
 /** The digest of a manifest; SHA-256 where it was asked for by a tag. @throws CopyError if it is not what it was asked for as */

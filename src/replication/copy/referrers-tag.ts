@@ -1,6 +1,6 @@
 import { REFERRERS_TYPE, type Referrer, referrersTag, withReferrer } from '../../oci/referrers-list.ts';
+import { CopyError } from '../copy-error.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
-import { CopyError } from './copy-error.ts';
 import type { CopyJob } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
 

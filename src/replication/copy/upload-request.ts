@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import type { UpstreamWrite } from '../../upstream/upstream-write.ts';
+import type { UpstreamWrite } from '../../upstream/write-call.ts';
 import { saidBy } from '../registry/registry-answer.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { UploadWatch } from './upload-watch.ts';

@@ -1,6 +1,6 @@
+import { CopyError } from '../copy-error.ts';
 import { pushOf, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
-import { CopyError } from './copy-error.ts';
 import { sendUpload, type UploadReply, type UploadRequest } from './upload-request.ts';
 
 export interface UploadSessionOptions {

@@ -1,10 +1,10 @@
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
-import { readBody } from '../../upstream/body.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import { AbortLink } from '../copy/abort-link.ts';
-import { CopyError } from '../copy/copy-error.ts';
-import type { Patience } from './patience.ts';
+import { CopyError } from '../copy-error.ts';
 import { registryFailure } from './registry-failure.ts';
+import type { Patience } from './retry-policy.ts';
 
 export interface HarborListsOptions {
   /** As messages call it. */

@@ -1,4 +1,4 @@
-import { readBody } from '../../upstream/body.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
 
 const MAX_ERROR = 16_384;

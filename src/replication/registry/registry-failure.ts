@@ -1,7 +1,7 @@
 import { restMs } from '../../failover/classify.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import { CopyError } from '../copy/copy-error.ts';
+import { CopyError } from '../copy-error.ts';
 
 /** What of an answer tells why it is not as it should be. */
 export interface FailedAnswer {

@@ -3,12 +3,12 @@ import { nextPageQuery } from '../../oci/link.ts';
 import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../../oci/manifest-content.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Connection } from '../../upstream/connection.ts';
-import { CopyError } from '../copy/copy-error.ts';
+import { CopyError } from '../copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
-import { Patience } from './patience.ts';
 import type { FailedAnswer } from './registry-failure.ts';
 import { type RegistryLists, readLists } from './registry-lists.ts';
 import { type RegistryReply, RegistryRequests } from './registry-requests.ts';
+import { Patience } from './retry-policy.ts';
 
 /** A manifest, byte for byte. */
 export interface RemoteManifest {

@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
 import { type ComparedRepository, type ComparedTag, Comparison, type RepositoryPair } from '../compare/comparison.ts';
-import { CopyError } from '../copy/copy-error.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { ImageCopy } from '../copy/image-copy.ts';
-import { Patience } from '../registry/patience.ts';
+import { CopyError } from '../copy-error.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { Patience } from '../registry/retry-policy.ts';
 import { companionOf } from './companion.ts';
 import { companionRounds } from './companion-rounds.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';

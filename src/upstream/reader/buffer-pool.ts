@@ -1,5 +1,5 @@
-import { BufferLoan } from './buffer-loan.ts';
-import { BufferShelf } from './buffer-shelf.ts';
+import { BufferShelf } from './free-list.ts';
+import { BufferLoan } from './pooled-buffer.ts';
 
 export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 

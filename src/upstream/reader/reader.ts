@@ -1,10 +1,10 @@
-import type { BodySource } from '../body-source.ts';
+import type { BodySource } from '../body/body-source.ts';
 import type { HeaderList } from '../header-list.ts';
 import type { Resolver } from '../resolver.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { Dialer } from './dialer.ts';
-import { Line, type LineAnswer } from './line.ts';
+import { Line, type LineAnswer } from './http1-connection.ts';
 import { requestHead } from './request-head.ts';
 
 export interface ReaderCall {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
-import { CopyError } from '../../../src/replication/copy/copy-error.ts';
 import type { CopyProgress } from '../../../src/replication/copy/copy-job.ts';
 import { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
+import { CopyError } from '../../../src/replication/copy-error.ts';
 import type { RemoteRegistry } from '../../../src/replication/registry/remote-registry.ts';
 import { type RemoteOptions, remoteRegistry } from '../../helpers/remote-registry.ts';
 

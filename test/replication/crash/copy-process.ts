@@ -1,7 +1,7 @@
 // Copies all tags of one registry to another, below a prefix; says when it begins, and when it is done. Made to be killed.
 
-import { takeTurns } from '../../../src/replication/compare/take-turns.ts';
 import { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
+import { takeTurns } from '../../../src/replication/map-limit.ts';
 import { tagsOf } from '../../helpers/registry-walk.ts';
 import { remoteRegistry } from '../../helpers/remote-registry.ts';
 

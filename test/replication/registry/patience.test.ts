@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { CopyError } from '../../../src/replication/copy/copy-error.ts';
-import { Patience, type PatienceOptions } from '../../../src/replication/registry/patience.ts';
+import { CopyError } from '../../../src/replication/copy-error.ts';
+import { Patience, type PatienceOptions } from '../../../src/replication/registry/retry-policy.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { mock } from 'node:test';
 import t from 'tap';
-import type { BufferLoan } from '../../../src/upstream/reader/buffer-loan.ts';
 import { BUFFER_BYTES, BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
+import type { BufferLoan } from '../../../src/upstream/reader/pooled-buffer.ts';
 
 const { large, medium, small } = BUFFER_BYTES;
 

@@ -1,0 +1,239 @@
+import type { AddressInfo } from 'node:net';
+import { type Logger, pino } from 'pino';
+import type { Loaded } from '../config/load.ts';
+import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
+import { explain } from '../proxy/endpoints/explain.ts';
+import type { Sealer } from '../proxy/request/sealer.ts';
+import type { RequestRecord } from '../proxy/request-record.ts';
+import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
+import { type CoverageReport, coverageReport } from '../replication/coverage/coverage-report.ts';
+import { AdminListener } from '../server/admin-listener.ts';
+import { HttpsListener } from '../server/https-listener.ts';
+import { RedirectListener, type RedirectListenerOptions } from '../server/redirect-listener.ts';
+import { adminHandler } from '../status/admin.ts';
+import { FailoverRing } from '../status/failover-ring.ts';
+import { Metrics } from '../status/metrics/metrics.ts';
+import { SinceStart } from '../status/since-start.ts';
+import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
+import { TagWarnings } from '../status/tag-warnings.ts';
+import { Lasting } from './process-state.ts';
+import { balancersOf } from './proxy-trust.ts';
+import { Runtime, type RuntimeParts } from './runtime.ts';
+
+export interface App {
+  /** Resolves when clients are served. */
+  start(): Promise<void>;
+  /** Fails `/readyz`, waits for `drain.announce`, lets what is under way finish, and resolves when all is closed. A second call joins. */
+  stop(): Promise<void>;
+  /** Goes over to another configuration without dropping a connection. Rejects, and keeps the old one, if that cannot be. */
+  reload(loaded: Loaded): Promise<void>;
+  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo };
+  status(): Snapshot;
+}
+
+/** What of `listen` is fixed by the start. */
+const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
+
+/** Wires everything. Nothing is listened to or probed before `start`. */
+export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
+  return new EdgeApp(loaded, options.log ?? pino({ level: 'silent' }));
+}
+
+class EdgeApp implements App {
+  readonly #log: Logger;
+  readonly #startedAt = Date.now();
+  readonly #failovers = new FailoverRing();
+  readonly #tagWarnings = new TagWarnings();
+  readonly #sinceStart = new SinceStart();
+  readonly #metrics: Metrics;
+  readonly #lasting: Lasting;
+  readonly #parts: RuntimeParts;
+  readonly #https: HttpsListener;
+  readonly #admin: AdminListener;
+  #loaded: Loaded;
+  #sealer: Sealer;
+  #runtime: Runtime;
+  #redirect: RedirectListener | undefined;
+  #addresses: { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } | undefined;
+  #phase: 'starting' | 'serving' | 'draining' = 'starting';
+  #reloading: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  constructor(loaded: Loaded, log: Logger) {
+    this.#log = log;
+    this.#loaded = loaded;
+    this.#lasting = new Lasting(loaded, log);
+    this.#sealer = this.#lasting.sealerOf(loaded);
+    this.#metrics = new Metrics({
+      snapshot: () => this.status(),
+      certificates: () => this.#https.certificates.expiries(),
+      clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
+      stores: () => this.#lasting.stores(),
+    });
+    const observer = { record: (request: RequestRecord) => this.#observe(request) };
+    const { ledger, memory, hasher, copies, recheck, access, pulls, network } = this.#lasting;
+    this.#parts = { ledger, memory, hasher, copies, recheck, access, pulls, network, observer, log };
+    this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
+    const { config, material } = loaded;
+    const onError = (error: unknown) => log.error({ err: error }, 'listener');
+    const proxies = balancersOf(config, () => this.#runtime.edge.trustedProxies, log);
+    this.#https = new HttpsListener({
+      address: config.listen.https,
+      certificates: material.tls,
+      limits: config.limits,
+      proxies,
+      onError,
+      // HTTP/2's compatibility objects serve as Node's own; the one cast between the two is here.
+      handler: (request, response, expectsContinue) =>
+        this.#handle(request as never, response as never, expectsContinue),
+    });
+    this.#admin = new AdminListener({
+      address: config.listen.admin,
+      onError,
+      handler: adminHandler({
+        phase: () => this.#phase,
+        snapshot: () => this.status(),
+        metrics: this.#metrics,
+        explain: (image) => explain(this.#runtime.edge, image),
+        coverage: (query) => this.#coverage(query),
+      }),
+    });
+    this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
+  }
+
+  async start(): Promise<void> {
+    if (this.#loaded.material.keys.length === 0) {
+      this.#log.warn(
+        'no keyFile: a key was made for this start; uploads do not survive a restart, and a pair of edges needs a shared one',
+      );
+    }
+    for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
+    const admin = await this.#admin.listen();
+    await Promise.all([this.#runtime.start(), this.#lasting.peers.start()]);
+    const https = await this.#https.listen();
+    const http = await this.#redirect?.listen();
+    this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };
+    this.#phase = 'serving';
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { drain } = this.#loaded.config;
+    const serving = this.#phase === 'serving';
+    this.#phase = 'draining';
+    if (serving) {
+      await new Promise((resolve) => setTimeout(resolve, drain.announce));
+      const counts = await this.#https.drain({ timeout: drain.timeout });
+      this.#log.info(counts, 'drained');
+    }
+    await this.#redirect?.close();
+    await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
+    await this.#runtime.retire();
+    await this.#lasting.close();
+    await this.#admin.close();
+  }
+
+  reload(loaded: Loaded): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(loaded));
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } {
+    if (!this.#addresses) throw new Error('the edge has not started');
+    return this.#addresses;
+  }
+
+  status(): Snapshot {
+    const { config, routes } = this.#runtime.edge;
+    return takeSnapshot({
+      hostname: config.hostname,
+      startedAt: this.#startedAt,
+      ready: this.#phase === 'serving',
+      upstreams: [...this.#runtime.edge.views().values()],
+      routes,
+      failovers: this.#failovers.list(),
+      tagWarnings: this.#tagWarnings.list(),
+      sinceStart: this.#sinceStart,
+      // What was found before is of no account while nothing is verified.
+      rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
+      stores: this.#lasting.stores(),
+      peers: this.#lasting.peers.views(),
+      replication: this.#runtime.replication(),
+    });
+  }
+
+  #coverage(query: URLSearchParams): CoverageReport {
+    const { pulls } = this.#lasting;
+    const input = { view: this.#runtime.replication(), routes: this.#runtime.edge.routes, pulls };
+    return coverageReport(input, readCoverageQuery(query));
+  }
+
+  async #reload(loaded: Loaded): Promise<void> {
+    const { listen } = this.#loaded.config;
+    const moved = LISTEN_KEYS.filter((name) => loaded.config.listen[name] !== listen[name]);
+    if (moved.length > 0)
+      throw new Error(
+        `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration goes on`,
+      );
+    this.#https.certificates.replace(loaded.material.tls);
+    this.#https.update(loaded.config.limits);
+    this.#lasting.reload(loaded);
+    this.#sealer = this.#lasting.sealerOf(loaded);
+    const previous = this.#runtime;
+    const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
+    await next.start(previous);
+    this.#parts.copies.policy = loaded.config.verify;
+    this.#runtime = next;
+    this.#lasting.follow(loaded, next.forgetChanged(previous));
+    this.#loaded = loaded;
+    for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
+    void previous
+      .retire(next)
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not end cleanly'));
+  }
+
+  #handle(
+    request: Parameters<Runtime['handler']['handle']>[0],
+    response: Parameters<Runtime['handler']['handle']>[1],
+    expectsContinue: boolean,
+  ): void {
+    if (isPeerQuestion(request)) {
+      void answerPeer((text) => this.#lasting.peers.answer(text), request, response, expectsContinue);
+      return;
+    }
+    const runtime = this.#runtime;
+    const over = runtime.use();
+    response.once('close', over);
+    void runtime.handler.handle(request, response, expectsContinue);
+  }
+
+  #observe(request: RequestRecord): void {
+    this.#metrics.record(request);
+    this.#failovers.record(request);
+    this.#tagWarnings.record(request);
+    this.#sinceStart.record(request);
+  }
+
+  #makeRedirect(
+    address: string | undefined,
+    options: Pick<RedirectListenerOptions, 'onError' | 'proxies'>,
+  ): RedirectListener | undefined {
+    if (address === undefined) return undefined;
+    return new RedirectListener({
+      address,
+      hostnames: () => namesOf(this.#loaded),
+      httpsPort: () => this.#https.address().port,
+      ...options,
+    });
+  }
+}
+
+/** Every name by which clients may call the edge. */
+function namesOf({ config }: Loaded): string[] {
+  return [config.hostname, ...config.aliases, ...config.routes.flatMap((route) => route.registry ?? [])];
+}

@@ -1,0 +1,112 @@
+import type { Logger } from 'pino';
+import { AccessMemory } from '../auth/access-memory.ts';
+import type { Loaded } from '../config/load.ts';
+import { Copies } from '../digest/copies.ts';
+import { Hasher } from '../digest/hasher.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { LedgerClock } from '../ledger/ledger-clock.ts';
+import type { PeerView } from '../peer/peer-view.ts';
+import { Peers, type PeersConfig } from '../peer/peers.ts';
+import { SharedGrants } from '../peer/shared-grants.ts';
+import { SharedLedger } from '../peer/shared-ledger.ts';
+import { SharedPulls } from '../peer/shared-pulls.ts';
+import { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
+import { ManifestMemory } from '../proxy/pull/manifest-cache.ts';
+import { Sealer } from '../proxy/request/sealer.ts';
+import { PulledLog } from '../replication/coverage/pulled-log.ts';
+import type { Stores } from '../status/stores.ts';
+import { BufferPool } from '../upstream/reader/buffer-pool.ts';
+import { registryIdentity } from '../upstream/registry-identity.ts';
+import { Resolver } from '../upstream/resolver.ts';
+
+/** What outlives a reload of the configuration: what is known, and the exchange of it with the other nodes of the site. */
+export class Lasting {
+  /** One clock for all that nodes tell each other. */
+  readonly #clock = new LedgerClock();
+  readonly ledger: Ledger;
+  readonly memory: ManifestMemory;
+  readonly hasher: Hasher;
+  readonly copies: Copies;
+  readonly recheck = new Recheck();
+  readonly pulls = new PulledLog();
+  readonly network = { resolver: new Resolver(), pool: new BufferPool() };
+  /** Who logged in, and who tried. */
+  readonly access: AccessMemory;
+  readonly peers: Peers;
+  #registries: ReadonlyMap<string, string>;
+
+  constructor({ config, material }: Loaded, log: Logger) {
+    this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
+    this.memory = new ManifestMemory(config.manifests);
+    const onDeath = (error: Error) =>
+      log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
+    this.hasher = new Hasher({ onDeath });
+    this.copies = new Copies(config.verify);
+    this.access = new AccessMemory(material.keys, config.auth.remember, this.#clock);
+    this.#registries = registriesOf(config);
+    this.peers = new Peers(peersConfig({ config, material }), {
+      stores: [
+        new SharedGrants(this.access.grants),
+        new SharedLedger(this.ledger, () => this.#registries),
+        new SharedPulls(this.pulls),
+      ],
+      resolver: this.network.resolver,
+      onState: (view) => tell(log, view),
+    });
+  }
+
+  /** What seals under a configuration. */
+  sealerOf({ material }: Loaded): Sealer {
+    return new Sealer(this.access.secretsWith(material.keys));
+  }
+
+  /** Goes over to another configuration; before what is made of it. */
+  reload({ config, material }: Loaded): void {
+    this.access.reload(material.keys, config.auth.remember);
+  }
+
+  /**
+   * Tells other nodes of the registries of another configuration; in one go with forgetting what was known of others by the same names.
+   * @param forgot whether anything was
+   */
+  follow({ config, material }: Loaded, forgot: boolean): void {
+    const registries = registriesOf(config);
+    const same =
+      registries.size === this.#registries.size &&
+      [...registries].every(([name, id]) => this.#registries.get(name) === id);
+    this.#registries = registries;
+    this.peers.update(peersConfig({ config, material }));
+    if (forgot || !same) this.peers.hearAnew();
+  }
+
+  stores(): Stores {
+    const { hasher, ledger, memory, network } = this;
+    const { manifests: kept, bytes } = memory.size;
+    return {
+      ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
+      manifests: { kept, bytes },
+      buffers: { inUse: network.pool.inUseBytes, kept: network.pool.keptBytes },
+      hashing: hasher.jobs,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.peers.stop();
+    this.ledger.close();
+    this.access.close();
+    await this.hasher.close();
+  }
+}
+
+function registriesOf({ upstreams }: Loaded['config']): Map<string, string> {
+  return new Map(Object.entries(upstreams).map(([name, { urls }]) => [name, registryIdentity(urls)]));
+}
+
+function peersConfig({ config, material }: Pick<Loaded, 'config' | 'material'>): PeersConfig {
+  return { urls: config.peers, hostname: config.hostname, secrets: material.keys };
+}
+
+function tell(log: Logger, { url, address, state, reason }: PeerView): void {
+  const well = state === 'in-step' || state === 'behind' || state === 'itself';
+  log[well ? 'info' : 'warn']({ peer: url, address, state, reason }, `peer is ${state}`);
+}

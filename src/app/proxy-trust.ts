@@ -1,0 +1,43 @@
+import type { Logger } from 'pino';
+import type { Networks } from '../auth/networks.ts';
+import type { Config } from '../config/schema.ts';
+import type { ProxyRefusal, ProxyTrust } from '../server/proxy-gate.ts';
+
+const SAID: Record<ProxyRefusal, string> = {
+  proxyMissing: 'a connection of trustedProxies began without a PROXY header',
+  proxyMalformed: 'a connection of trustedProxies began with a broken PROXY header',
+  proxyLate: 'a connection did not say in time how it begins',
+  proxyUntrusted: 'a PROXY header of an address that is not in trustedProxies',
+};
+
+/** Between lines of one kind: whoever can connect can cause them. */
+const QUIET_MS = 10_000;
+
+/**
+ * What listeners are to know of the load balancers before them; undefined where those send no PROXY header.
+ * @param networks those of `trustedProxies`, as they are when they are asked for
+ * @param now in milliseconds
+ */
+export function balancersOf(
+  { listen }: Config,
+  networks: () => Networks | undefined,
+  log: Logger,
+  now: () => number = () => performance.now(),
+): ProxyTrust | undefined {
+  if (!listen.proxyProtocol) return undefined;
+  const kinds = new Map<ProxyRefusal, { quietUntil: number; unsaid: number }>();
+  return {
+    isProxy: (address) => networks()?.has(address) ?? false,
+    onRefused: (refusal, address) => {
+      const at = now();
+      const kind = kinds.get(refusal) ?? { quietUntil: at, unsaid: 0 };
+      kinds.set(refusal, kind);
+      if (at < kind.quietUntil) {
+        kind.unsaid += 1;
+        return;
+      }
+      log.warn({ address, more: kind.unsaid }, `refused: ${SAID[refusal]}`);
+      Object.assign(kind, { quietUntil: at + QUIET_MS, unsaid: 0 });
+    },
+  };
+}

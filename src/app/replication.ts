@@ -1,0 +1,88 @@
+import type { Logger } from 'pino';
+import type { Loaded } from '../config/load.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { copyRoutes } from '../replication/copy-route.ts';
+import type { PulledLog } from '../replication/coverage/pulled-log.ts';
+import { ownRegistry } from '../replication/registry/own-registry.ts';
+import { Replicator } from '../replication/replicator.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { Network } from '../upstream/network.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+export interface CopyingParts {
+  routes: readonly Route[];
+  upstreams: ReadonlyMap<string, Upstream>;
+  ledger: Ledger;
+  /** What clients pulled. */
+  pulls: PulledLog;
+  network: Network;
+  log: Logger;
+}
+
+/** What the routes say is to be copied, at work; a reload that changes nothing of it takes it over. */
+export class Copying {
+  readonly replicator: Replicator;
+  /** What it is made from. */
+  readonly identity: string;
+  readonly #connections: readonly Connection[];
+
+  constructor(
+    { config, material }: Loaded,
+    identity: string,
+    { routes, upstreams, ledger, pulls, network, log }: CopyingParts,
+  ) {
+    this.identity = identity;
+    const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));
+    const registries = new Map(
+      [...names].map((name) => {
+        const upstream = config.upstreams[name];
+        if (!upstream) throw new Error(`no upstream ${name}`);
+        const at = (url: string) => ownRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
+        return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
+      }),
+    );
+    const urls = new Map([...registries.values()].flatMap((at) => [...at].map(([url, one]) => [one, url] as const)));
+    this.#connections = [...registries.values()].flatMap((urls) => [...urls.values()].map((one) => one.connection));
+    const known = (name: string) => {
+      const upstream = upstreams.get(name);
+      if (!upstream) throw new Error(`no upstream ${name}`);
+      return upstream;
+    };
+    /** A URL that is well, if there is one: they share one storage. */
+    const urlOf = (name: string) => {
+      const { replicas } = known(name).view();
+      return (replicas.find(({ state, suspected }) => state === 'up' && !suspected) ?? replicas[0])?.url ?? '';
+    };
+    this.replicator = new Replicator({
+      routes,
+      config: config.replication,
+      registry: (name) => {
+        const registry = registries.get(name)?.get(urlOf(name));
+        if (!registry) throw new Error(`no URL of ${name}`);
+        return registry;
+      },
+      view: (name) => known(name).view(),
+      confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
+      ledger,
+      pulls,
+      onFailure: ({ task, reason, tries, passing }) =>
+        log[passing ? 'info' : 'warn'](
+          { way: task.on.name, repository: task.repository.source, reference: task.reference, tries, reason },
+          passing ? 'a copy failed, and is tried again' : 'cannot be copied',
+        ),
+      onReconcile: (way, outcome, failed) => log[failed ? 'warn' : 'info']({ way, outcome }, 'compared both sides'),
+    });
+  }
+
+  /** The one at work if nothing of it changed: it is not to compare everything anew because of a reload. Undefined: nothing is copied. */
+  static of(loaded: Loaded, parts: CopyingParts, identity: string, atWork: Copying | undefined): Copying | undefined {
+    if (copyRoutes(parts.routes).length === 0) return undefined;
+    return atWork?.identity === identity ? atWork : new Copying(loaded, identity, parts);
+  }
+
+  async stop(): Promise<void> {
+    await this.replicator.stop();
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+  }
+}

@@ -1,0 +1,244 @@
+import type { Logger } from 'pino';
+import type { AccessMemory } from '../auth/access-memory.ts';
+import { Networks } from '../auth/networks.ts';
+import type { Loaded } from '../config/load.ts';
+import type { Copies } from '../digest/copies.ts';
+import type { Hasher } from '../digest/hasher.ts';
+import { resolveRoute } from '../failover/rewrite.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { Catalog } from '../proxy/endpoints/catalog.ts';
+import { HookGate } from '../proxy/endpoints/hook-gate.ts';
+import { Handler } from '../proxy/handler.ts';
+import type { Edge } from '../proxy/proxy-context.ts';
+import type { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
+import type { ManifestMemory } from '../proxy/pull/manifest-cache.ts';
+import { Herd } from '../proxy/pull/request-coalescer.ts';
+import { Carrier } from '../proxy/push/forwarder.ts';
+import { ownNames } from '../proxy/request/parse.ts';
+import type { Sealer } from '../proxy/request/sealer.ts';
+import type { Observer } from '../proxy/request-record.ts';
+import type { PulledLog } from '../replication/coverage/pulled-log.ts';
+import type { Hint } from '../replication/hint.ts';
+import { readDistributionHook } from '../replication/hooks/distribution.ts';
+import { readHarborHook } from '../replication/hooks/harbor.ts';
+import type { ReplicationView } from '../replication/replication-view.ts';
+import type { UpstreamEvents } from '../upstream/events.ts';
+import type { Network } from '../upstream/network.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import { accessOf } from './access.ts';
+import { Copying } from './replication.ts';
+
+export interface RuntimeParts {
+  ledger: Ledger;
+  memory: ManifestMemory;
+  hasher: Hasher;
+  copies: Copies;
+  recheck: Recheck;
+  network: Network;
+  /** Who logged in, and who tried. */
+  access: AccessMemory;
+  /** What clients pulled. */
+  pulls: PulledLog;
+  observer: Observer;
+  log: Logger;
+}
+
+const MAX_TICK_MS = 60_000;
+
+/**
+ * One configuration at work. A reload makes the next one beside it; the old one goes when the last request that it took is done.
+ * An upstream whose configuration did not change goes over with its health, its breakers and its connections.
+ */
+export class Runtime {
+  readonly edge: Edge;
+  readonly handler: Handler;
+  readonly #catalog = new Catalog();
+  readonly #upstreams: Map<string, Upstream>;
+  /** Configuration and secrets of each upstream, to be compared at the next reload. */
+  readonly #identities: Map<string, string>;
+  /** Undefined: nothing is to be copied. */
+  readonly #copying: Copying | undefined;
+  /** What copies since this one was retired. */
+  #successor: Runtime | undefined;
+  #rechecks: NodeJS.Timeout | undefined;
+  #inUse = 0;
+  #whenIdle: (() => void) | undefined;
+  /** The end of the configuration before; who retires that one is told if it fails. */
+  #predecessor: Promise<void> = Promise.resolve();
+
+  constructor(
+    loaded: Loaded,
+    { ledger, memory, hasher, copies, recheck, network, access, pulls, observer, log }: RuntimeParts,
+    sealer: Sealer,
+    previous?: Runtime,
+  ) {
+    const { config, material } = loaded;
+    const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
+    const names = Object.keys(config.upstreams);
+    this.#identities = new Map(names.map((name) => [name, identity(name)]));
+    const kept = (name: string) => previous?.unchanged(name, identity(name));
+    const pushed = new Set(config.routes.flatMap((route) => route.push ?? []));
+    const events = eventsTo(log, pushed);
+    this.#upstreams = new Map(
+      Object.entries(config.upstreams).map(([name, upstream]) => [
+        name,
+        kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
+      ]),
+    );
+    const routes = config.routes.map(resolveRoute);
+    this.#copying = Copying.of(
+      loaded,
+      { routes, upstreams: this.#upstreams, ledger, pulls, network, log },
+      JSON.stringify([config.replication, routes, [...this.#identities]]),
+      previous?.copying,
+    );
+    let turn = 0;
+    this.edge = {
+      config,
+      routes,
+      upstreams: this.#upstreams,
+      views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
+      ledger,
+      memory,
+      hasher,
+      copies,
+      recheck,
+      herd: new Herd(config.manifests.tagFreshness),
+      sealer,
+      access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
+      trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
+      hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
+      hints: this.#copying && { take: (hints) => this.takeHints(hints) },
+      pulls,
+      observer,
+      log,
+      requests: log.child({}, { redact: [] }),
+      names: ownNames(config),
+      turn: () => {
+        turn = (turn + 1) % 1_000_000;
+        return turn;
+      },
+    };
+    this.handler = new Handler(this.edge, new Carrier(network.resolver), this.#catalog);
+  }
+
+  /** Begins to probe what is new; resolves after the first round of probes, whatever it shows. */
+  async start(previous?: Runtime): Promise<void> {
+    const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
+    await Promise.all(fresh.map((upstream) => upstream.start()));
+    if (this.#copying !== previous?.copying) this.#copying?.replicator.start();
+    const { verifyAgain } = this.edge.config;
+    const tick = () => void this.edge.recheck.run(this.edge);
+    this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
+  }
+
+  /** The upstream of that name, if its configuration and secrets are just these. */
+  unchanged(name: string, identity: string): Upstream | undefined {
+    return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
+  }
+
+  get copying(): Copying | undefined {
+    return this.#copying;
+  }
+
+  /** A push that was begun before a reload may end long after it. */
+  takeHints(hints: readonly Hint[]): void {
+    if (this.#successor) this.#successor.takeHints(hints);
+    else this.#copying?.replicator.take(hints);
+  }
+
+  /** How fallbacks are kept in step; undefined: none is to be. */
+  replication(): ReplicationView | undefined {
+    return this.#copying?.replicator.view();
+  }
+
+  get names(): string[] {
+    return [...this.#upstreams.keys()];
+  }
+
+  owns(upstream: Upstream): boolean {
+    return [...this.#upstreams.values()].includes(upstream);
+  }
+
+  /** Forgets what is known of upstreams that changed: other registries may be under their names now. For when it serves. Whether any did. */
+  forgetChanged(previous: Runtime): boolean {
+    const { upstreams, ...known } = this.edge;
+    const changed = previous.names.filter((name) => previous.edge.upstreams.get(name) !== upstreams.get(name));
+    for (const name of changed) for (const store of [known.ledger, known.memory, known.copies]) store.forget(name);
+    return changed.length > 0;
+  }
+
+  /** Takes part in a request; the result is to be called when that is over. */
+  use(): () => void {
+    this.#inUse += 1;
+    return () => {
+      this.#inUse -= 1;
+      if (this.#inUse === 0) this.#whenIdle?.();
+    };
+  }
+
+  /** Ends it once nothing uses it any more, nor what it took over. @param next what goes on with some of its upstreams */
+  retire(next?: Runtime): Promise<void> {
+    const retired = this.#retire(next);
+    if (next) next.#predecessor = retired.catch(() => undefined);
+    return retired;
+  }
+
+  async #retire(next: Runtime | undefined): Promise<void> {
+    this.#successor = next;
+    // At once, whatever transfers go on: another primary's tags must not be copied over, or have deleted, what the next one copies.
+    const copied = this.#copying === next?.copying ? undefined : this.#copying?.stop();
+    copied?.catch(() => undefined);
+    if (this.#inUse > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    clearInterval(this.#rechecks);
+    this.#catalog.close();
+    await copied;
+    // A request that was taken before the last reload but one may still use an upstream that came from there.
+    await this.#predecessor;
+    await Promise.all(
+      [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
+    );
+  }
+}
+
+function hooksOf(secret: string, { failures }: AccessMemory): Edge['hooks'] {
+  return {
+    gate: new HookGate(secret, failures),
+    readers: { harbor: readHarborHook, distribution: readDistributionHook },
+  };
+}
+
+function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
+  let lastCredentials = 0;
+  return {
+    health: (upstream, url, from, to, reason) =>
+      log[to === 'down' ? 'warn' : 'info']({ upstream, url, from, to, reason }, `upstream is ${to}`),
+    breaker: (upstream, url, trafficClass, state) =>
+      log[state === 'open' ? 'warn' : 'info']({ upstream, url, class: trafficClass, state }, `breaker is ${state}`),
+    gate: (upstream, gate) =>
+      pushed.has(upstream) &&
+      log[gate.mode === 'refusing' ? 'warn' : 'info'](
+        { upstream, mode: gate.mode, reason: gate.reason },
+        `pushes: ${gate.mode}`,
+      ),
+    rotten: (upstream, digest) =>
+      log.error(
+        { upstream, digest },
+        'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',
+      ),
+    credentials: (upstream, detail) => {
+      if (detail === undefined) {
+        log.info({ upstream }, "the edge's own credentials work again");
+        return;
+      }
+      // Every request meets it; one line a second says it as well.
+      if (Date.now() - lastCredentials < 1000) return;
+      lastCredentials = Date.now();
+      log.error({ upstream, detail }, "the edge's own credentials do not work");
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import type {
+  CoverageReport,
+  GapReport,
+  RepositoryReport,
+  RouteReport,
+} from '../../replication/coverage/coverage-report.ts';
+import { countText, withShortDigests } from '../amount.ts';
+import { ago, table } from '../table.ts';
+
+/** Coverage as a person reads it: the answer, then the routes, then what is missing by name. @param now epoch milliseconds */
+export function coverageText(report: CoverageReport, now: number): string {
+  const { routes, pulled, uncopied } = report;
+  const since = (iso: string) => ago(now - Date.parse(iso));
+  return [
+    answerText(report, since),
+    ...(routes.length > 0 ? [table([heads(pulled), ...routes.map((route) => routeRow(route, since))])] : []),
+    ...routes.flatMap((route) => gapLines(route, pulled, since)),
+    ...uncopied.map(
+      ({ prefix, registry, push }) => `${nameOf(prefix, registry)}: nothing is copied; only ${push} has what is pushed`,
+    ),
+    '',
+  ].join('\n');
+}
+
+type Since = (iso: string) => string;
+
+function answerText(
+  { verdict, active, reason, routes, pulled, pullsKnownSince }: CoverageReport,
+  since: Since,
+): string {
+  const what = pulled === null ? 'tags' : `things pulled within ${pulled}`;
+  const sum = (of: (route: RouteReport) => number) => routes.reduce((all, route) => all + of(route), 0);
+  const references = sum((one) => one.references);
+  const primaries = [...new Set(routes.map(({ source }) => source))].join(' or ');
+  const known = pulled === null ? '' : `\nPulls are known since ${since(pullsKnownSince)} ago, and from other edges.`;
+  if (!active) return `This edge does not know: it does not copy (${reason}).`;
+  const down = [...new Set(routes.flatMap(({ target, targetState }) => (targetState === 'down' ? target : [])))];
+  if (down.length > 0)
+    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}. It is down, or refuses the credentials of this edge.${known}`;
+  if (verdict === 'covered')
+    return `If ${primaries} died now, all of ${references.toLocaleString('en')} ${what} could be pulled.${known}`;
+  const lost = sum((one) => one.missing + one.stale);
+  if (verdict === 'incomplete')
+    return `If ${primaries} died now, ${lost.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} could not be pulled.${known}`;
+  if (routes.some(({ failed }) => failed !== null))
+    return `Not all is known: the last comparison of both sides failed.${known}`;
+  const waiting = routes.some(({ comparedAt }) => comparedAt === null);
+  if (waiting) return `Not all is known yet: a comparison of both sides has not come to its end.${known}`;
+  const unknown = sum((one) => one.unknown);
+  if (references === 0 && pulled !== null) return `Nothing is known to have been pulled within ${pulled}.${known}`;
+  if (references === 0) return 'There is nothing to copy.';
+  return `Of ${unknown.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} it is not known; the next comparison finds out.${known}`;
+}
+
+function heads(pulled: string | null): string[] {
+  const things = pulled === null ? 'tags' : 'pulled';
+  return ['', 'route', 'from -> to', 'covered', things, 'missing', 'stale', 'unknown', 'lag', 'compared'];
+}
+
+function routeRow(route: RouteReport, since: Since): string[] {
+  const { prefix, registry, source, target, ratio, references, missing, stale, unknown, lagSeconds, failed } = route;
+  const compared = route.comparedAt === null ? 'not yet' : `${since(route.comparedAt)} ago`;
+  return [
+    '',
+    nameOf(prefix, registry),
+    `${source} -> ${target}`,
+    ratio === null ? '-' : percentText(ratio),
+    ...[references, missing, stale, unknown].map((count) => count.toLocaleString('en')),
+    lagSeconds === 0 ? '-' : ago(lagSeconds * 1000),
+    failed === null ? compared : `${compared}; the last one failed: ${failed}`,
+  ];
+}
+
+/** Never 100 % where something is missing. */
+export function percentText(ratio: number): string {
+  return `${Math.floor(ratio * 1000) / 10}%`;
+}
+
+function gapLines(
+  { prefix, registry, target, worst, withGaps }: RouteReport,
+  pulled: string | null,
+  since: Since,
+): string[] {
+  if (worst.length === 0) return [];
+  const more = withGaps - worst.length;
+  return [
+    `not on ${target}, of ${nameOf(prefix, registry)}:`,
+    ...worst.map((one) => repositoryText(one, pulled, since)),
+    ...(more > 0 ? [`  and ${countText(more, 'repository', 'repositories')} more`] : []),
+  ];
+}
+
+function repositoryText(
+  { repository, references, missing, stale, unknown, gaps }: RepositoryReport,
+  pulled: string | null,
+  since: Since,
+): string {
+  const open = missing + stale + unknown;
+  const things = pulled === null ? 'tag' : 'thing';
+  const rest = open - gaps.length;
+  return [
+    `  ${repository}: ${open.toLocaleString('en')} of ${countText(references, things)}`,
+    table(gaps.map((gap) => gapRow(gap, since))),
+    ...(rest > 0 ? [`    and ${rest.toLocaleString('en')} more`] : []),
+  ].join('\n');
+}
+
+function gapRow({ reference, state, since: from, pulledAt, failure }: GapReport, since: Since): string[] {
+  const how = { missing: 'missing', stale: 'another digest', unknown: 'not compared yet' }[state];
+  return [
+    '   ',
+    withShortDigests(reference),
+    from === null ? how : `${how} for ${since(from)}`,
+    pulledAt === null ? '' : `pulled ${since(pulledAt)} ago`,
+    failure ?? '',
+  ];
+}
+
+function nameOf(prefix: string, registry: string | null): string {
+  return `${registry === null ? '' : `${registry}/`}${prefix}` || 'everything else';
+}

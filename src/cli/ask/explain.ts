@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/load.ts';
+import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
+import { configPath, UsageError } from '../config-path.ts';
+import { ago, table } from '../table.ts';
+import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
+
+export function registerExplain(program: Command): void {
+  program
+    .command('explain')
+    .argument('<reference>', 'an image as clients name it: library/app:1.2')
+    .description('Ask the running edge which route an image takes, which upstreams are asked in which order, and why.')
+    .option('-c, --config <file>', 'configuration that names the admin listener')
+    .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
+    .option('--json', 'as JSON')
+    .action(async (reference: string, options: { config?: string; admin?: string; json?: boolean }) => {
+      const base =
+        options.admin === undefined
+          ? adminUrl((await loadConfig(configPath(options.config))).config)
+          : givenAdminUrl(options.admin);
+      const { status, content } = await getAdmin(base, `/api/explain?image=${encodeURIComponent(reference)}`);
+      if (status !== 200) throw new UsageError(messageOf(content));
+      const explanation = content as Explanation;
+      process.stdout.write(
+        options.json ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation, Date.now()),
+      );
+    });
+}
+
+/** The explanation as a person reads it. @param now epoch milliseconds */
+export function explanationText(explanation: Explanation, now: number): string {
+  const { repository, reference, registry, route, ledger, rotten, pull, push } = explanation;
+  const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
+  const where = registry === undefined ? '' : ` of ${registry}`;
+  const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
+  const pushed = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
+  return [
+    `${repository}${end}${where} takes the route "${route}"`,
+    ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
+    ...(rotten ?? []).map((upstream) => `the copy at ${upstream} has wrong bytes, and is asked for last`),
+    `pull, in this order:\n${table(attempts)}`,
+    `push ${pushed}`,
+    '',
+  ].join('\n');
+}
+
+function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: number): string {
+  const seen = `seen so ${ago(now - Date.parse(confirmedAt))} ago`;
+  const from = `since ${since.replace(/\.\d+Z$/, 'Z')}`;
+  if (digest === null) return `ledger: ${upstream} has had no such tag ${from}, ${seen}`;
+  return `ledger: ${upstream} has had it at ${digest} ${from}, ${seen}`;
+}
+
+function messageOf(content: unknown): string {
+  const first = (content as { errors?: { message?: string }[] })?.errors?.[0]?.message;
+  return first ?? 'the edge could not explain it';
+}

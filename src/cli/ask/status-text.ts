@@ -1,0 +1,133 @@
+import type { SinceStartFigures } from '../../status/since-start.ts';
+import type { Snapshot } from '../../status/snapshot/snapshot.ts';
+import type { UpstreamSnapshot, UrlSnapshot } from '../../status/snapshot/upstream-snapshot.ts';
+import { bytesText, countText, withShortDigests } from '../amount.ts';
+import { ago, table } from '../table.ts';
+import { replicationLines } from './replication-text.ts';
+
+/** Lines of each list; all of it is in `--json`. */
+const SHOWN = 5;
+
+/** The status as a person reads it: what matters first, and of what is rare only what there is. @param now epoch milliseconds */
+export function statusText(snapshot: Snapshot, now: number): string {
+  const since = (iso: string) => ago(now - Date.parse(iso));
+  const { upstreams, stores } = snapshot;
+  const { tags } = stores.ledger;
+  const { kept, bytes } = stores.manifests;
+  return [
+    ...snapshot.headline.lines,
+    '',
+    `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
+    table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since)))),
+    ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
+    ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
+    ...upstreams.flatMap(rottenLine),
+    ...replicationLines(snapshot.replication, now),
+    `since the start: ${figuresText(snapshot.sinceStart)}`,
+    `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
+    ...peerLines(snapshot, since),
+    ...tagLines(snapshot, since),
+    ...failoverLines(snapshot, since),
+    '',
+  ].join('\n');
+}
+
+type Since = (iso: string) => string;
+
+function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): string[] {
+  return [
+    '',
+    upstream.name,
+    url.state,
+    `for ${since(url.since)}`,
+    `canary ${url.canary}`,
+    p95Text(url.firstByteP95Ms),
+    url.url,
+    `${url.reason}${troubleText(url)}`,
+  ];
+}
+
+function troubleText({ breakers, slow, waiting }: UrlSnapshot): string {
+  const queue = waiting.data + waiting.control;
+  const troubles = [
+    ...Object.entries(breakers).flatMap(([name, state]) => (state === 'closed' ? [] : [`${name} breaker ${state}`])),
+    ...(slow ? ['its answers are late'] : []),
+    ...(queue > 0 ? [`${countText(queue, 'request')} waiting`] : []),
+  ];
+  return troubles.length > 0 ? `  [${troubles.join(', ')}]` : '';
+}
+
+/** Of blobs, and of all else. */
+function p95Text({ data, control }: UrlSnapshot['firstByteP95Ms']): string {
+  return data === null && control === null ? '' : `p95 ${msText(data)} / ${msText(control)} ms`;
+}
+
+function msText(ms: number | null): string {
+  return ms === null ? '-' : String(Math.round(ms));
+}
+
+function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
+  if (pushes === undefined) return [];
+  const state = pushes.admitted ? 'admitted' : `refused for ${since(pushes.since)} (${pushes.reason})`;
+  return [`pushes to ${name}: ${state}`];
+}
+
+function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since): string[] {
+  if (credentials?.state !== 'refused') return [];
+  return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
+}
+
+function rottenLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
+  if (count === 0) return [];
+  const shown = copies.slice(0, SHOWN).map(({ digest }) => `  ${digest}`);
+  const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];
+  return [[`wrong bytes at ${name}, mend them there:`, ...shown, ...more].join('\n')];
+}
+
+function figuresText({ hedges, splices, tags, verified }: SinceStartFigures): string {
+  const { started, won, refused } = hedges;
+  const parts = [
+    `${countText(started, 'hedge')}${detailText({ won, 'over budget': refused })}`,
+    `${countText(splices.done, 'splice')}${detailText({ 'in vain': splices.failed })}`,
+    `${countText(verified.right + verified.wrong, 'blob')} verified${detailText({ wrong: verified.wrong })}`,
+    `${countText(tags.warned, 'tag')} with a warning${detailText({ 'put right': tags.replaced, refused: tags.refused })}`,
+  ];
+  return parts.join(', ');
+}
+
+/** What is not zero, in brackets. */
+function detailText(counts: Record<string, number>): string {
+  const told = Object.entries(counts).filter(([, count]) => count > 0);
+  return told.length === 0
+    ? ''
+    : ` (${told.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
+}
+
+function peerLines({ peers }: Snapshot, since: Since): string[] {
+  if (peers.length === 0) return [];
+  const rows = peers.map(({ url, address, state, since: from, reason }) => [
+    '',
+    url,
+    address ?? '-',
+    state,
+    `for ${since(from)}`,
+    reason,
+  ]);
+  return [`other edges:\n${table(rows)}`];
+}
+
+function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {
+  if (tagWarnings.length === 0) return [];
+  const rows = tagWarnings
+    .slice(0, SHOWN)
+    .map(({ at, repository, tag, text }) => ['', `${since(at)} ago`, `${repository}:${tag}`, withShortDigests(text)]);
+  return [`tags served with a warning:\n${table(rows)}`];
+}
+
+function failoverLines({ failovers }: Snapshot, since: Since): string[] {
+  if (failovers.length === 0) return ['no failovers yet'];
+  const rows = failovers
+    .slice(0, SHOWN)
+    .map(({ at, repository, from, to, reason }) => ['', `${since(at)} ago`, repository, `${from} -> ${to}`, reason]);
+  return [`last failovers:\n${table(rows)}`];
+}

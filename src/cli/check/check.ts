@@ -1,0 +1,136 @@
+import { X509Certificate } from 'node:crypto';
+import type { Command } from 'commander';
+import { ConfigError } from '../../config/config-error.ts';
+import { type Loaded, loadConfig } from '../../config/load.ts';
+import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
+import { Resolver } from '../../upstream/resolver.ts';
+import { Upstream } from '../../upstream/upstream.ts';
+import { configPath } from '../config-path.ts';
+import { checkAuthority } from './authority-check.ts';
+import { type CheckFinding, checkUpstream } from './reachability.ts';
+import { checkReplication } from './replication-check.ts';
+
+const SOON_MS = 14 * 86_400_000;
+
+export function registerCheck(program: Command): void {
+  program
+    .command('check')
+    .description(
+      'Check the configuration and that everything in it can be reached; each finding with its remedy. Exit status 1 on errors.',
+    )
+    .option('-c, --config <file>', 'configuration (default: BREAKWATER_CONFIG, else ./breakwater.yaml)')
+    .option('--offline', 'only the configuration and its files; nothing is contacted')
+    .option('--json', 'as JSON')
+    .action(async (options: { config?: string; offline?: boolean; json?: boolean }) => {
+      const findings = await check(configPath(options.config), options.offline === true);
+      process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : text(findings));
+      if (findings.some((finding) => finding.level === 'error')) process.exitCode = 1;
+    });
+}
+
+async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
+  let loaded: Loaded;
+  try {
+    loaded = await loadConfig(path);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.findings.map((finding) => ({
+      level: 'error',
+      subject: `${finding.file}:${finding.line}:${finding.column}${finding.key === '' ? '' : ` ${finding.key}`}`,
+      message: finding.message,
+      ...(finding.remedy === undefined ? {} : { remedy: finding.remedy }),
+    }));
+  }
+  const findings = [...configurationFindings(loaded), ...certificateFindings(loaded)];
+  if (offline) return findings;
+  return [...findings, ...(await upstreamFindings(loaded)), ...(await checkReplication(loaded))];
+}
+
+function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {
+  const findings: CheckFinding[] = [{ level: 'ok', subject: path, message: 'the configuration is valid' }];
+  for (const { key, message, remedy } of warnings)
+    findings.push({ level: 'warning', subject: key, message, ...(remedy === undefined ? {} : { remedy }) });
+  // Where there are tokens its lack has been told already, with what becomes of them.
+  if (config.keyFile === undefined && !warnings.some(({ key }) => key === 'keyFile')) {
+    findings.push({
+      level: 'warning',
+      subject: 'keyFile',
+      message: 'a key is made at each start',
+      remedy: 'for a pair, and for uploads that survive a restart: head -c 48 /dev/urandom | base64 > edge.key',
+    });
+  }
+  return findings;
+}
+
+function certificateFindings({ config, material }: Loaded): CheckFinding[] {
+  const certificates = material.tls.map(({ certFile, cert }) => ({ certFile, parsed: new X509Certificate(cert) }));
+  const findings: CheckFinding[] = [];
+  for (const { certFile, parsed } of certificates) {
+    const left = parsed.validToDate.getTime() - Date.now();
+    if (left > SOON_MS)
+      findings.push({
+        level: 'ok',
+        subject: certFile,
+        message: `valid until ${parsed.validToDate.toISOString().slice(0, 10)}`,
+      });
+    else
+      findings.push({
+        level: left > 0 ? 'warning' : 'error',
+        subject: certFile,
+        message: `${left > 0 ? 'ends' : 'ended'} on ${parsed.validToDate.toISOString().slice(0, 10)}`,
+        remedy: 'renew it; a changed file is taken without a restart',
+      });
+  }
+  const names = [config.hostname, ...config.routes.flatMap((route) => route.registry ?? [])];
+  for (const name of new Set(names)) {
+    if (certificates.some(({ parsed }) => parsed.checkHost(name) !== undefined || parsed.checkIP(name) !== undefined))
+      continue;
+    // A route's registry may only ever be named by ?ns=, which needs no certificate.
+    if (name === config.hostname)
+      findings.push({
+        level: 'error',
+        subject: 'tls',
+        message: `no certificate carries ${name}`,
+        remedy: 'clients will refuse it; issue one with that name',
+      });
+  }
+  return findings;
+}
+
+async function upstreamFindings({ config, material }: Loaded): Promise<CheckFinding[]> {
+  const { auth } = config;
+  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const silent = {
+    health: () => undefined,
+    breaker: () => undefined,
+    gate: () => undefined,
+    credentials: () => undefined,
+    rotten: () => undefined,
+  };
+  const findings = await Promise.all(
+    Object.entries(config.upstreams).map(async ([name, upstreamConfig]) => {
+      const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);
+      try {
+        await upstream.start();
+        const findings = await checkUpstream(upstream);
+        const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
+        return decides ? [...findings, ...(await checkAuthority(upstream, auth.realmHosts))] : findings;
+      } finally {
+        await upstream.stop();
+      }
+    }),
+  );
+  return findings.flat();
+}
+
+const MARKS = { ok: 'ok     ', warning: 'warning', error: 'error  ' };
+
+function text(findings: CheckFinding[]): string {
+  const lines = findings.map(
+    ({ level, subject, message, remedy }) =>
+      `${MARKS[level]}  ${subject}: ${message}${remedy === undefined ? '' : `\n         -> ${remedy}`}`,
+  );
+  const errors = findings.filter((finding) => finding.level === 'error').length;
+  const warnings = findings.filter((finding) => finding.level === 'warning').length;
+  return `${lines.join('\n')}\n${errors} errors, ${warnings} warnings\n`;
+}

@@ -1,0 +1,95 @@
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { type App, createApp } from '../../app/app.ts';
+import { type Loaded, loadConfig } from '../../config/load.ts';
+import { FileWatch } from '../../server/file-watch.ts';
+import { createLogger } from './logger.ts';
+
+/** Serves clients until SIGTERM or SIGINT, and then ends the process. @param path of the configuration */
+export async function serve(path: string): Promise<void> {
+  const loaded = await loadConfig(path);
+  const log = createLogger(loaded.config.log.level);
+  const app = await createApp(loaded, { log });
+  const reloader = new Reloader(app, path, loaded, log);
+  // Before the first await on the network: a SIGHUP or SIGTERM while the first probes run must not end the process.
+  const stopping = new Promise<string>((resolve) => {
+    process.on('SIGTERM', () => resolve('SIGTERM'));
+    process.on('SIGINT', () => resolve('SIGINT'));
+  });
+  process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
+  await app.start();
+  await reloader.watch();
+  const { https, http, admin } = app.addresses();
+  log.info(
+    { https: text(https), ...(http ? { http: text(http) } : {}), admin: text(admin), pid: process.pid },
+    'listening',
+  );
+  const signal = await stopping;
+  log.info({ signal }, 'stopping; a second signal stops at once');
+  for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
+  reloader.close();
+  await app.stop();
+  log.info('stopped');
+  process.exit(0);
+}
+
+function text({ address, port, family }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Reads the configuration again when it is told to, or when a certificate changes. */
+class Reloader {
+  readonly #app: App;
+  readonly #path: string;
+  readonly #log: Logger;
+  #watch: FileWatch;
+  #files: string[];
+
+  constructor(app: App, path: string, loaded: Loaded, log: Logger) {
+    this.#app = app;
+    this.#path = path;
+    this.#log = log;
+    this.#files = watchedFiles(loaded);
+    this.#watch = this.#watcher();
+  }
+
+  async watch(): Promise<void> {
+    await this.#watch.start();
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  async reload(why: string): Promise<void> {
+    try {
+      const loaded = await loadConfig(this.#path);
+      await this.#app.reload(loaded);
+      const files = watchedFiles(loaded);
+      if (files.join('\n') !== this.#files.join('\n')) await this.#watchOthers(files);
+      this.#log.info({ why }, 'reloaded');
+    } catch (error) {
+      this.#log.error(
+        { why, reason: error instanceof Error ? error.message : String(error) },
+        'the new configuration is refused; the old one goes on',
+      );
+    }
+  }
+
+  async #watchOthers(files: string[]): Promise<void> {
+    this.#watch.close();
+    this.#files = files;
+    this.#watch = this.#watcher();
+    await this.#watch.start();
+  }
+
+  #watcher(): FileWatch {
+    return new FileWatch(this.#files, { onChange: (changed) => void this.reload(`changed: ${changed.join(', ')}`) });
+  }
+}
+
+/** Those that change while the edge serves: certificates and users. */
+function watchedFiles({ material }: Loaded): string[] {
+  const certificates = material.tls.flatMap((pair) => [pair.certFile, pair.keyFile]);
+  return material.passwords === undefined ? certificates : [...certificates, material.passwords.file];
+}

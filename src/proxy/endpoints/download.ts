@@ -1,0 +1,54 @@
+import { OciError } from '../../oci/error.ts';
+import { asUpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { plainTransfer } from '../push/plain-transfer.ts';
+import { pullHeaders, repliedHeaders } from '../reply/header-rules.ts';
+import { passRedirect } from '../reply/location.ts';
+import type { Reply } from '../reply/reply.ts';
+
+/**
+ * The second hop of a redirect that was passed on but leads to the upstream's own host (Artifact Registry's /artifacts-downloads/).
+ * What was sealed is the permission, as the path itself would be; it carries no credential.
+ */
+export async function fetchDownload(exchange: Exchange, edge: Edge, token: string): Promise<Reply> {
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD')
+    throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, HEAD' } });
+  const sealed = await edge.sealer.open(token, 'download');
+  const upstream = sealed && edge.upstreams.get(sealed.upstream);
+  const replica = upstream?.replica(sealed?.url ?? '');
+  const connection = upstream?.connection(sealed?.url ?? '');
+  if (!sealed || !upstream || !replica || !connection)
+    throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
+  const lease = replica.begin('data');
+  if (!lease) throw new OciError('UNAVAILABLE', 'as many transfers under way as are allowed', { retryAfter: 5 });
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
+  try {
+    const signal = AbortSignal.any([exchange.gone, deadline.signal]);
+    const here = new URL(sealed.path, sealed.url);
+    const answer = await connection.sendElsewhere(here, {
+      method: exchange.method,
+      headers: pullHeaders(exchange),
+      signal,
+    });
+    lease.answered(answer.status >= 500 ? 'bad' : 'good');
+    const headers = repliedHeaders(answer.headers, 'storage');
+    const onward = answer.headers.get('location');
+    if (onward !== undefined && URL.canParse(onward, here)) {
+      const origin = { upstream: upstream.name, url: sealed.url };
+      headers.push(['location', await passRedirect(edge, origin, new URL(onward, here).href)]);
+    }
+    headers.push(['x-breakwater-upstream', upstream.name]);
+    const body = plainTransfer(answer.body, upstream.name, lease, upstream.config.deadlines.stall);
+    return { status: answer.status, headers, body, upstream: upstream.name };
+  } catch (error) {
+    lease.answered(exchange.gone.aborted ? 'neutral' : 'bad');
+    lease.ended('neutral');
+    if (exchange.gone.aborted) throw new ClientGone();
+    const reason = deadline.signal.aborted ? 'first-byte' : asUpstreamError(error).reason;
+    throw new OciError('UNAVAILABLE', `${upstream.name} did not answer (${reason})`, { retryAfter: 5 });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,117 @@
+import { planPull, planPush } from '../../failover/plan.ts';
+import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
+import { tagPlace } from '../../ledger/tag-place.ts';
+import { OciError } from '../../oci/error.ts';
+import { isReference, isRepository } from '../../oci/reference.ts';
+import type { Edge } from '../proxy-context.ts';
+
+export interface Explanation {
+  repository: string;
+  reference: string;
+  registry?: string;
+  route: string;
+  /** What the ledger knows of the tag; absent where it knows nothing, or the reference is a digest. */
+  ledger?: LedgerWord;
+  /** Upstreams whose copy of the blob with this digest has wrong bytes. */
+  rotten?: string[];
+  /** Attempts of a pull of the manifest, in order. */
+  pull: { upstream: string; url: string; as: string; why: string }[];
+  /** What would happen to a push. */
+  push: { upstream?: string; as?: string; admitted: boolean; why: string };
+}
+
+/** Times are ISO 8601 in UTC. */
+export interface LedgerWord {
+  /** Whose word counts. */
+  upstream: string;
+  /** What it last showed; null: that it has no such tag. */
+  digest: string | null;
+  /** From when on it was seen so. */
+  since: string;
+  /** The last time it was seen so. */
+  confirmedAt: string;
+}
+
+/**
+ * What would happen to a request for this image now.
+ * @param image `library/app:1.2`, `library/app@sha256:…`; with the edge's own host name or a route's `registry` in front if need be
+ * @throws OciError NAME_INVALID, NAME_UNKNOWN
+ */
+export function explain(edge: Edge, image: string): Explanation {
+  const { registry, repository, reference } = splitImage(edge, image);
+  const route = findRoute(edge.routes, registry, repository);
+  if (!route)
+    throw new OciError(
+      'NAME_UNKNOWN',
+      `no route leads to ${repository}; prefixes are ${edge.routes.map((one) => `"${one.prefix}"`).join(', ')}`,
+    );
+  const views = edge.views();
+  const now = Date.now();
+  const attempts = planPull({ route, repository, class: 'control', blobHead: false, pushing: false }, views, 0, now);
+  const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
+  return {
+    repository,
+    reference,
+    ...(registry === undefined ? {} : { registry }),
+    route: route.prefix,
+    ...(reference.includes(':')
+      ? rottenCopies(edge, route, reference)
+      : ledgerWord(edge, route, repository, reference)),
+    pull: attempts.map(({ upstream, url, repository: name, why }) => ({ upstream, url, as: name + end, why })),
+    push: explainPush(
+      edge,
+      () => planPush(route, repository, views, 0, now),
+      route.push && { upstream: route.push.upstream, as: toUpstream(route, route.push, repository) + end },
+    ),
+  };
+}
+
+function ledgerWord(edge: Edge, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
+  const place = tagPlace(route, repository, tag);
+  const [newest] = (place && edge.ledger.find(place)) ?? [];
+  if (!place || !newest) return {};
+  const { digest, since, confirmedAt } = newest;
+  return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
+}
+
+function rottenCopies(edge: Edge, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => edge.copies.isRotten(name, digest));
+  return rotten.length > 0 ? { rotten } : {};
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function explainPush(
+  edge: Edge,
+  plan: () => { upstream: string },
+  where: { upstream: string; as: string } | undefined,
+): Explanation['push'] {
+  try {
+    const { upstream } = plan();
+    return { ...where, admitted: true, why: edge.views().get(upstream)?.reason ?? '' };
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    return { ...where, admitted: false, why: error.message };
+  }
+}
+
+function splitImage(
+  edge: Edge,
+  image: string,
+): { registry: string | undefined; repository: string; reference: string } {
+  const [first = '', ...rest] = image.split('/');
+  const host = first.toLowerCase().replace(/:\d{1,5}$/, '');
+  const own = [edge.config.hostname, ...edge.config.aliases].includes(host);
+  const registry = edge.routes.find((route) => route.registry === host)?.registry;
+  const name = (own || registry !== undefined) && rest.length > 0 ? rest.join('/') : image;
+  const at = name.indexOf('@');
+  const colon = name.lastIndexOf(':');
+  const split = at > 0 ? at : colon > name.lastIndexOf('/') ? colon : -1;
+  const repository = split > 0 ? name.slice(0, split).replace(/:[^/]*$/, '') : name;
+  const reference = split > 0 ? name.slice(split + 1) : 'latest';
+  if (!isRepository(repository) || !isReference(reference))
+    throw new OciError('NAME_INVALID', `"${image}" is not an image such as library/app:1.2`);
+  return { registry, repository, reference };
+}

@@ -1,0 +1,45 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { addressKey } from '../../auth/caller.ts';
+import type { FailureLimit } from '../../auth/failure-limit.ts';
+import { OciError } from '../../oci/error.ts';
+
+/** Lets in who knows the secret of the hooks, and slows down who guesses at it. */
+export class HookGate {
+  /** What is compared has one length and says nothing, however long the comparison takes. */
+  readonly #key = randomBytes(32);
+  readonly #secret: Buffer;
+  readonly #failures: FailureLimit;
+
+  constructor(secret: string, failures: FailureLimit) {
+    this.#secret = this.#mark(secret);
+    this.#failures = failures;
+  }
+
+  /** @param client its address. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
+  admit(authorization: string | undefined, client: string): void {
+    // Apart from logins: who shares an address with a registry that is set up wrongly can still log in.
+    const keys = [`h ${addressKey(client)}`];
+    const waitMs = this.#failures.wait(keys);
+    if (waitMs > 0)
+      throw new OciError('TOOMANYREQUESTS', 'too many hooks with a wrong secret', {
+        retryAfter: Math.ceil(waitMs / 1000),
+      });
+    const shown = secretsIn(authorization ?? '').map((one) => timingSafeEqual(this.#mark(one), this.#secret));
+    if (shown.includes(true)) return;
+    this.#failures.failed(keys);
+    throw new OciError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': 'Bearer' } });
+  }
+
+  #mark(secret: string): Buffer {
+    return createHmac('sha256', this.#key).update(secret).digest();
+  }
+}
+
+/** Harbor sends the header as it was typed in; others put a scheme before it, or make a password of it. */
+function secretsIn(header: string): string[] {
+  const bearer = /^Bearer +(.+)$/i.exec(header)?.[1];
+  const basic = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header)?.[1];
+  const password =
+    basic === undefined ? undefined : /:(.*)$/s.exec(Buffer.from(basic, 'base64').toString('latin1'))?.[1];
+  return [header, bearer ?? [], password ?? []].flat();
+}

@@ -1,0 +1,45 @@
+import { OciError } from '../../oci/error.ts';
+import type { Hint } from '../../replication/hint.ts';
+import { readBody } from '../body.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { placedHints } from '../push/hint-targets.ts';
+import { noteHints } from '../push/note-hints.ts';
+import { jsonReply, type Reply } from '../reply/reply.ts';
+import type { HookGate } from './hook-gate.ts';
+
+/** Whose hooks are understood, by the last part of their path. */
+export const HOOK_SENDERS = ['harbor', 'distribution'] as const;
+export type HookSender = (typeof HOOK_SENDERS)[number];
+
+/** What hooks need. */
+export interface Hooks {
+  gate: HookGate;
+  /** Each reads what its sender sends. @throws OciError */
+  readers: Record<HookSender, (text: string) => Hint[]>;
+}
+
+const MAX_BODY = 1_048_576;
+const TYPES: Record<HookSender, RegExp> = {
+  harbor: /^application\/(json|cloudevents\+json)$/i,
+  distribution: /^application\/(json|vnd\.docker\.distribution\.events\.v[12]\+json)$/i,
+};
+
+/** Takes a hook and answers before anything is done about it: Harbor gives it three seconds. @throws OciError; ClientGone */
+export async function fetchHook(
+  exchange: Exchange,
+  edge: Pick<Edge, 'hooks' | 'hints' | 'routes'>,
+  sender: HookSender,
+): Promise<Reply> {
+  const { hooks } = edge;
+  if (!hooks) throw new OciError('NAME_UNKNOWN', 'this edge takes no hooks: replication.hookSecretFile is not set');
+  if (exchange.method !== 'POST') throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'POST' } });
+  hooks.gate.admit(exchange.headers.authorization, exchange.client);
+  const type = exchange.headers['content-type']?.replace(/\s*;.*$/s, '');
+  if (type === undefined || !TYPES[sender].test(type))
+    throw new OciError('UNSUPPORTED', `not a content type that ${sender} sends`, { status: 415 });
+  const text = await readBody(exchange, MAX_BODY, 'a hook');
+  const hints = placedHints(edge.routes, hooks.readers[sender](text));
+  noteHints(exchange, edge, hints);
+  return jsonReply(202, { hints: hints.length });
+}

@@ -1,0 +1,65 @@
+import { readForm, readQuery } from '../../auth/token-request.ts';
+import type { TokenGrant } from '../../auth/tokens.ts';
+import { OciError } from '../../oci/error.ts';
+import type { Exchange } from '../exchange.ts';
+import { readFormBody } from '../form.ts';
+import { jsonReply, type Reply } from '../reply/reply.ts';
+import type { Access } from '../request/access.ts';
+import { callerOf } from '../request/authorize.ts';
+
+/** The edge's own token service, GET and POST (Docker registry token protocol). @throws OciError */
+export async function fetchOwnToken(exchange: Exchange, access: Access, query: URLSearchParams): Promise<Reply> {
+  if (exchange.method !== 'GET' && exchange.method !== 'POST')
+    throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
+  const request =
+    exchange.method === 'GET'
+      ? readQuery(query, exchange.headers.authorization)
+      : readForm(await readFormBody(exchange));
+  if ('malformed' in request) {
+    if (request.malformed === 'credentials') throw wrong(exchange, access);
+    throw new OciError('UNSUPPORTED', `the token request has no ${request.malformed} that can be read`, {
+      status: 400,
+    });
+  }
+  const { service } = request;
+  if (service !== undefined && service !== access.service)
+    throw new OciError('UNSUPPORTED', 'this is the token service of another registry', { status: 400 });
+  const grant = await access.tokens.answer(request, callerOf(exchange, access));
+  if ('refused' in grant) {
+    if (grant.refused === 'wait')
+      throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords', { retryAfter: Math.ceil(grant.waitMs / 1000) });
+    if (grant.refused === 'unavailable')
+      throw new OciError('UNAVAILABLE', `who may do what cannot be asked now: ${grant.detail}`, { retryAfter: 5 });
+    throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
+  }
+  noteOutage(exchange, grant);
+  if (grant.user !== undefined) exchange.notes.user = grant.user;
+  return jsonReply(200, contentOf(exchange, grant), [['cache-control', 'no-store']]);
+}
+
+function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issued, scope }: TokenGrant): object {
+  return {
+    token,
+    access_token: token,
+    expires_in: expiresIn,
+    issued_at: new Date(issued).toISOString(),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    ...(method === 'POST' ? { scope } : {}),
+  };
+}
+
+/** What nobody but the edge answers for is told in full. */
+function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
+  if (!outage) return;
+  notes.grant = outage.grant;
+  notes.granted = scope;
+  notes.detail = outage.detail;
+}
+
+/** @param why they are of no use, if they are not simply wrong */
+function wrong(exchange: Exchange, { service }: Access, why = 'wrong user name or password'): OciError {
+  const given = exchange.headers.authorization !== undefined || exchange.method === 'POST';
+  return new OciError('UNAUTHORIZED', given ? why : undefined, {
+    headers: { 'www-authenticate': `Basic realm="${service}"` },
+  });
+}

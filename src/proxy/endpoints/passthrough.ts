@@ -1,0 +1,92 @@
+import { OciError } from '../../oci/error.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { asUpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import type { Carrier } from '../push/forwarder.ts';
+import { plainTransfer } from '../push/plain-transfer.ts';
+import { carriedHeaders, repliedHeaders } from '../reply/header-rules.ts';
+import type { Reply } from '../reply/reply.ts';
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** What is not the registry API: carried to one upstream as it is, under the edge's own host name, which its pages are to show. */
+export async function fetchPassthrough(
+  exchange: Exchange,
+  edge: Edge,
+  carrier: Carrier,
+  upstream: Upstream,
+): Promise<Reply> {
+  const view = upstream.view();
+  const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
+  const lease = replica && upstream.replica(replica.url)?.begin('passthrough');
+  if (!replica || !lease) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`, { retryAfter: 5 });
+  const url = new URL(replica.url);
+  const { deadlines } = upstream.config;
+  const started = performance.now();
+  const note = { upstream: upstream.name, url: replica.url, class: 'passthrough' as const };
+  try {
+    const carried = await carrier.carry(exchange, {
+      url,
+      ca: upstream.ca,
+      path: url.pathname.replace(/\/+$/, '') + exchange.url,
+      headers: passthroughHeaders(exchange),
+      connectMs: deadlines.connect,
+      // What only reads is told of an outage in time; what writes may have a lot to do.
+      answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
+      idleMs: edge.config.limits.clientIdle,
+      isDown: () => upstream.view().state === 'down',
+      maxBytes: Number.POSITIVE_INFINITY,
+    });
+    lease.answered(carried.status >= 500 ? 'bad' : 'good');
+    exchange.attempts.push({
+      ...note,
+      outcome: 'served',
+      status: carried.status,
+      ms: Math.round(performance.now() - started),
+    });
+    const headers = repliedHeaders(carried.headers, 'passthrough').filter(([name]) => name !== 'location');
+    const location = carried.headers.get('location');
+    if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
+    headers.push(['x-breakwater-upstream', upstream.name]);
+    const body = plainTransfer(carried.body, upstream.name, lease, deadlines.commit);
+    return { status: carried.status, headers, body, upstream: upstream.name };
+  } catch (error) {
+    lease.answered(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');
+    lease.ended('neutral');
+    if (error instanceof ClientGone || error instanceof OciError) throw error;
+    const { reason, message } = asUpstreamError(error);
+    exchange.attempts.push({
+      ...note,
+      outcome: 'failed',
+      reason,
+      detail: message,
+      ms: Math.round(performance.now() - started),
+    });
+    throw new OciError('UNAVAILABLE', `${upstream.name} could not answer (${reason})`, { retryAfter: 5 });
+  }
+}
+
+function passthroughHeaders(exchange: Exchange): Record<string, string> {
+  const authority = exchange.headers[':authority'] ?? exchange.headers.host ?? '';
+  const host = Array.isArray(authority) ? (authority[0] ?? '') : authority;
+  const headers: Record<string, string> = {
+    ...carriedHeaders(exchange, true),
+    host,
+    'x-forwarded-host': host,
+    'x-forwarded-proto': 'https',
+  };
+  const { authorization } = exchange.headers;
+  if (authorization !== undefined) headers.authorization = authorization;
+  return headers;
+}
+
+/** A redirect to the upstream's own host leads to the edge's, so that a browser stays on the one name. */
+function ownLocation(location: string, upstream: URL): string {
+  if (!URL.canParse(location, upstream)) return location;
+  const target = new URL(location, upstream);
+  if (target.host !== upstream.host) return location;
+  const base = upstream.pathname.replace(/\/+$/, '');
+  const path = target.pathname.startsWith(`${base}/`) ? target.pathname.slice(base.length) : target.pathname;
+  return path + target.search + target.hash;
+}

@@ -1,0 +1,69 @@
+import type { Attempt } from '../../failover/plan.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { attemptRead } from '../pull/attempt.ts';
+import { translateChallenges } from '../reply/challenge.ts';
+import { jsonReply, type Reply } from '../reply/reply.ts';
+
+const API_VERSION: [string, string] = ['docker-distribution-api-version', 'registry/2.0'];
+
+/**
+ * The version check, `/v2/`. Clients learn from it whether to send credentials at all, so where an upstream takes the client's own,
+ * its challenge is relayed. When that upstream does not answer, the edge does: pulls go on from the others without credentials.
+ */
+export async function fetchPing(exchange: Exchange, edge: Edge, registry: string | undefined): Promise<Reply> {
+  if (edge.access) return jsonReply(200, {}, [API_VERSION]);
+  const attempt = challenger(edge, registry);
+  const upstream = attempt && edge.upstreams.get(attempt.upstream);
+  if (!attempt || !upstream || upstream.view().state === 'down') return jsonReply(200, {}, [API_VERSION]);
+  const reading = {
+    method: 'GET' as const,
+    path: '/v2/',
+    headers: {},
+    scopes: [],
+    clientAuthorization: exchange.clientAuthorization,
+    wholeUpTo: 65_536,
+    digest: undefined,
+  };
+  const result = await attemptRead(
+    upstream,
+    attempt,
+    reading,
+    { ms: upstream.config.deadlines.manifest, patient: false },
+    exchange.control(),
+  );
+  if (result.outcome !== 'refused' || result.answer.status !== 401) return jsonReply(200, {}, [API_VERSION]);
+  const challenges = await translateChallenges(
+    exchange,
+    edge,
+    registry,
+    { name: attempt.upstream, url: attempt.url },
+    result.answer.headers.joined('www-authenticate'),
+  );
+  const error = { errors: [{ code: 'UNAUTHORIZED', message: 'authentication required', detail: {} }] };
+  return jsonReply(401, error, [API_VERSION, ...challenges]);
+}
+
+/** The upstream whose users the clients are: the first of the registry's, by the routes' order, that gets their own credentials. */
+function challenger(edge: Edge, registry: string | undefined): Attempt | undefined {
+  for (const route of edge.routes.filter((one) => one.registry === registry)) {
+    for (const candidate of [route.push, ...route.pull]) {
+      const upstream = candidate && edge.upstreams.get(candidate.upstream);
+      if (upstream?.config.credentials !== 'forward' || !candidate) continue;
+      const replicas = upstream.view().replicas;
+      const replica = replicas.find((one) => one.state === 'up') ?? replicas[0];
+      if (replica)
+        return {
+          upstream: upstream.name,
+          url: replica.url,
+          repository: '',
+          candidate,
+          class: 'control',
+          why: 'its users are the clients',
+          trial: false,
+          lastResort: false,
+        };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,113 @@
+import { OciError } from '../../oci/error.ts';
+import { renameScopes } from '../../oci/scope.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
+import type { Answer } from '../../upstream/client.ts';
+import { asUpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import { readFormBody } from '../form.ts';
+import type { Edge } from '../proxy-context.ts';
+import { translateChallenges } from '../reply/challenge.ts';
+import type { Reply } from '../reply/reply.ts';
+import { nameForClient, nameOnUpstream } from '../request/repository-names.ts';
+import type { Sealed } from '../request/sealer.ts';
+
+type Realm = Extract<Sealed, { kind: 'realm' }>;
+
+const MAX_TOKEN = 262_144;
+
+/**
+ * The token service of an upstream under the edge's name: its challenge was relayed with a realm here. The client's credentials go to
+ * that service and nowhere else; scopes change from the client's names to the upstream's.
+ */
+export async function fetchToken(
+  exchange: Exchange,
+  edge: Edge,
+  sealedRealm: string,
+  query: URLSearchParams,
+): Promise<Reply> {
+  const sealed = await edge.sealer.open(sealedRealm, 'realm');
+  const upstream = sealed && edge.upstreams.get(sealed.upstream);
+  const connection = sealed && upstream?.connection(sealed.url);
+  if (!sealed || !upstream || !connection)
+    throw new OciError('UNAUTHORIZED', 'no such token service; ask /v2/ again', { status: 404 });
+  if (!['GET', 'POST'].includes(exchange.method))
+    throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
+  const { registry } = sealed;
+  const rename = (scopes: string) =>
+    renameScopes(scopes, (name) => nameOnUpstream(edge, registry, sealed.upstream, name));
+  const realm = realmFor(edge, sealed.realm, connection.url);
+  for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (exchange.headers.authorization !== undefined) headers.authorization = exchange.headers.authorization;
+  const form = exchange.method === 'POST' ? renamed(await readFormBody(exchange), rename).toString() : undefined;
+  if (form !== undefined) headers['content-type'] = 'application/x-www-form-urlencoded';
+  const deadline = AbortSignal.timeout(upstream.config.deadlines.manifest);
+  const signal = AbortSignal.any([exchange.gone, deadline]);
+  try {
+    const call = { method: exchange.method, headers, signal, ...(form === undefined ? {} : { body: form }) };
+    return await replyOf(exchange, edge, sealed, await connection.sendElsewhere(realm, call));
+  } catch (error) {
+    if (exchange.gone.aborted) throw new ClientGone();
+    const reason = deadline.aborted ? 'first-byte' : asUpstreamError(error).reason;
+    throw new OciError('UNAVAILABLE', `the token service of ${sealed.upstream} does not answer (${reason})`, {
+      retryAfter: 5,
+    });
+  }
+}
+
+async function replyOf(exchange: Exchange, edge: Edge, sealed: Realm, answer: Answer): Promise<Reply> {
+  const { upstream, url, registry } = sealed;
+  const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
+    renameScopes(scopes, (name) => nameForClient(edge, registry, upstream, name)),
+  );
+  const headers: [string, string][] = [
+    ['content-length', String(body.length)],
+    ['cache-control', 'no-store'],
+    ['x-breakwater-upstream', upstream],
+  ];
+  for (const name of ['content-type', 'retry-after']) {
+    const value = answer.headers.get(name);
+    if (value !== undefined) headers.push([name, value]);
+  }
+  const challenges = answer.headers.joined('www-authenticate');
+  headers.push(...(await translateChallenges(exchange, edge, registry, { name: upstream, url }, challenges)));
+  return { status: answer.status, headers, body, upstream };
+}
+
+/** A token with its scope, which the OAuth form of the protocol names, in the client's names. */
+function granted(body: Buffer, rename: (scopes: string) => string): Buffer {
+  const grant = parseJson(body);
+  if (typeof grant !== 'object' || grant === null || !('scope' in grant) || typeof grant.scope !== 'string')
+    return body;
+  return Buffer.from(JSON.stringify({ ...grant, scope: rename(grant.scope) }));
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    // Not a grant: an error page goes to the client as it is.
+    return undefined;
+  }
+}
+
+/** A registry that was told the edge's name names itself by it; its token service is still where the registry is. */
+function realmFor(edge: Edge, realm: string, upstream: URL): URL {
+  if (!URL.canParse(realm))
+    throw new OciError('UNAVAILABLE', 'the challenge names no usable token service', { retryAfter: 5 });
+  const url = new URL(realm);
+  const own = [edge.config.hostname, ...edge.config.aliases].includes(url.hostname.replace(/^\[|\]$/g, ''));
+  if (own && url.host !== upstream.host) return new URL(url.pathname + url.search, upstream);
+  if (url.protocol !== 'https:' && upstream.protocol === 'https:')
+    throw new OciError('UNAVAILABLE', 'the token service is not https', { retryAfter: 5 });
+  return url;
+}
+
+function renamed(parameters: URLSearchParams, rename: (scopes: string) => string): URLSearchParams {
+  const result = new URLSearchParams();
+  for (const [name, value] of parameters) {
+    const renamedValue = name === 'scope' ? rename(value) : value;
+    if (name !== 'scope' || renamedValue !== '') result.append(name, renamedValue);
+  }
+  return result;
+}

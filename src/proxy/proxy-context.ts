@@ -1,0 +1,63 @@
+import type { Logger } from 'pino';
+import type { Networks } from '../auth/networks.ts';
+import type { Config } from '../config/schema.ts';
+import type { Copies } from '../digest/copies.ts';
+import type { Hasher } from '../digest/hasher.ts';
+import type { Route } from '../failover/rewrite.ts';
+import type { UpstreamView } from '../failover/view.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Pulled } from '../replication/coverage/pulled-log.ts';
+import type { Hint } from '../replication/hint.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Hooks } from './endpoints/hook.ts';
+import type { Recheck } from './pull/corrupt-copy-recheck.ts';
+import type { ManifestMemory } from './pull/manifest-cache.ts';
+import type { ManifestRead } from './pull/manifest-pull.ts';
+import type { Herd } from './pull/request-coalescer.ts';
+import type { Access } from './request/access.ts';
+import type { Sealer } from './request/sealer.ts';
+import type { Observer } from './request-record.ts';
+
+/** Who acts on hints; at once or later, and never by keeping the caller waiting. */
+export interface HintTaker {
+  take(hints: readonly Hint[]): void;
+}
+
+/** Who remembers what clients pulled. */
+export interface PullNoter {
+  note(pulled: Omit<Pulled, 'at'>): void;
+}
+
+/** What the stages of a request need: one configuration at work. A reload makes a new one. */
+export interface Edge {
+  config: Config;
+  routes: readonly Route[];
+  upstreams: ReadonlyMap<string, Upstream>;
+  /** State of every upstream, taken anew at each call. */
+  views(): ReadonlyMap<string, UpstreamView>;
+  ledger: Ledger;
+  memory: ManifestMemory;
+  /** Reads of manifests that several clients wait for. */
+  herd: Herd<ManifestRead>;
+  hasher: Hasher;
+  copies: Copies;
+  recheck: Recheck;
+  sealer: Sealer;
+  /** Undefined: `auth.mode: open`. */
+  access: Access | undefined;
+  /** Load balancers that say who the client is. */
+  trustedProxies: Networks | undefined;
+  /** Undefined: hooks are not taken. */
+  hooks: Hooks | undefined;
+  /** Undefined: nothing is copied. */
+  hints: HintTaker | undefined;
+  pulls: PullNoter | undefined;
+  observer: Observer;
+  log: Logger;
+  /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */
+  requests: Logger;
+  /** Names by which clients may call the edge itself; lower case. */
+  names: ReadonlySet<string>;
+  /** A number that grows with each call, for taking turns. */
+  turn(): number;
+}

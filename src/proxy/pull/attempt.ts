@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { classify, confirmAbsence, type Failure, type Outcome } from '../../failover/classify.ts';
+import type { Attempt } from '../../failover/plan.ts';
+import { type Beginning, PrimedBody } from '../../upstream/body/primed-body.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
+import type { Connection, UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/connection.ts';
+import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { Replica } from '../../upstream/health/replica.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone } from '../exchange.ts';
+import { AttemptWatch } from './attempt-deadline.ts';
+
+/** What is to be read, in words that do not depend on the upstream. */
+export interface Reading {
+  method: 'GET' | 'HEAD';
+  /** Path and query below the upstream's URL, in its names. */
+  path: string;
+  headers: Record<string, string>;
+  scopes: string[];
+  clientAuthorization: string | undefined;
+  /** Small answers are read whole, and proven against `digest`, before a byte goes out. In bytes; undefined: streamed. */
+  wholeUpTo: number | undefined;
+  /** Digest that the body must have, where the request names it. */
+  digest: string | undefined;
+  /** See `UpstreamCall`. */
+  keep?: boolean;
+  /** The ledger knows that it is there, so that a 404 is a failure. */
+  known?: boolean;
+  /** Instead of the upstream's setting. */
+  redirects?: 'follow';
+  /** Why a good answer is not the one that is needed, if it is not. */
+  unfit?: (answer: Head) => string | undefined;
+}
+
+export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
+
+/** An answer that can be relayed. `body` is a Buffer where it was read whole. */
+export interface Served {
+  answer: Head;
+  body: Buffer | PrimedBody | undefined;
+  lease: Pick<Lease, 'ended'>;
+}
+
+export type AttemptResult =
+  | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
+  | { outcome: 'absent'; confirmed: boolean }
+  /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
+  | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
+
+/** What an attempt is given until its answer is there. */
+export interface AttemptLimit {
+  /** Milliseconds. */
+  ms: number;
+  /** It may take all of them, whatever the canary says. */
+  patient: boolean;
+  /** Bytes of a body that is streamed which make an answer, or all of it if it is shorter; at the end of the time one will do. Default: 1. */
+  beginning?: number;
+}
+
+/**
+ * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.
+ * @param control ends it: with ClientGone when nobody wants the answer, with an UpstreamError `late` when another one answered. It does
+ * nothing any more to a body that is streamed.
+ * @throws ClientGone
+ */
+export async function attemptRead(
+  upstream: Upstream,
+  { url, class: trafficClass }: Attempt,
+  reading: Reading,
+  limit: AttemptLimit,
+  control: AbortController,
+): Promise<AttemptResult> {
+  const replica = upstream.replica(url);
+  const connection = upstream.connection(url);
+  const watch = new AttemptWatch(upstream, url, limit, control);
+  const lease = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
+  if (!replica || !connection || !lease) {
+    watch.stop();
+    if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
+    return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
+  }
+  const { signal } = control;
+  const beginning: Beginning = { bytes: limit.beginning ?? 1, hurry: watch.hurry };
+  const started = performance.now();
+  const took = () => {
+    // One that has only its first bytes by then is not what is usual there.
+    if ((trafficClass === 'control' || trafficClass === 'data') && !watch.hurry.aborted)
+      replica.latency[trafficClass].add(performance.now() - started);
+  };
+  try {
+    const call: UpstreamCall = { ...reading, signal, redirects: reading.redirects ?? upstream.config.redirects.mode };
+    const result = isStreamed(reading)
+      ? await stream(upstream, replica, connection, call, reading, lease, beginning)
+      : await readWhole(upstream, replica, connection, call, reading, lease);
+    took();
+    return result;
+  } catch (error) {
+    if (signal.reason instanceof ClientGone) {
+      lease.ended('neutral');
+      throw signal.reason;
+    }
+    if (!signal.aborted && isOwnFault(error)) {
+      lease.ended('neutral');
+      throw error;
+    }
+    const failure = asUpstreamError(signal.aborted ? signal.reason : error);
+    return { ...failed(upstream, lease, failure), early: watch.early };
+  } finally {
+    watch.stop();
+  }
+}
+
+function isStreamed({ method, wholeUpTo }: Reading): boolean {
+  return method === 'GET' && wholeUpTo === undefined;
+}
+
+async function readWhole(
+  upstream: Upstream,
+  replica: Replica,
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+  lease: Lease,
+): Promise<AttemptResult> {
+  const { answer, asked } = await ask(connection, call, reading);
+  const outcome = await judge(upstream, replica, answer, reading);
+  const small = SMALL_OUTCOMES.has(outcome.outcome);
+  if (small || asked.method === 'HEAD') {
+    await answer.body.dump({ limit: 65_536 });
+    return bodiless(outcome, answer, lease);
+  }
+  const body = await readBody(answer.body, asked.wholeUpTo ?? MAX_ERROR);
+  if (outcome.outcome === 'served' && answer.status === 200) prove(body, asked.digest, answer);
+  lease.answered('good');
+  lease.ended('good');
+  return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, lease };
+}
+
+async function stream(
+  upstream: Upstream,
+  replica: Replica,
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+  lease: Lease,
+  beginning: Beginning,
+): Promise<AttemptResult> {
+  const answer: UpstreamStream = await connection.stream(call);
+  try {
+    const outcome = await judge(upstream, replica, answer, reading);
+    const unfit = outcome.outcome === 'served' ? reading.unfit?.(answer) : undefined;
+    if (unfit !== undefined) throw new UpstreamError('length', unfit);
+    if (SMALL_OUTCOMES.has(outcome.outcome)) {
+      await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
+      return bodiless(outcome, answer, lease);
+    }
+    if (outcome.outcome === 'refused') {
+      const body = await answer.body.read(MAX_ERROR, call.signal);
+      lease.answered('good');
+      lease.ended('good');
+      return { outcome: 'refused', answer, body, lease };
+    }
+    const body = await PrimedBody.prime(answer.body, call.signal, beginning);
+    lease.answered('good');
+    return { outcome: 'served', answer, body, lease };
+  } catch (error) {
+    answer.body.destroy();
+    throw error;
+  }
+}
+
+const MAX_ERROR = 65_536;
+/** Whose bodies nobody wants. */
+const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
+
+/** Sends it. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): the manifest itself then tells what they ask. */
+async function ask(
+  connection: Connection,
+  call: UpstreamCall,
+  reading: Reading,
+): Promise<{ answer: UpstreamAnswer; asked: Reading }> {
+  const answer = await connection.send(call);
+  if (reading.method !== 'HEAD' || answer.status !== 405 || reading.wholeUpTo === undefined)
+    return { answer, asked: reading };
+  await answer.body.dump({ limit: 65_536 });
+  return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...reading, method: 'GET' } };
+}
+
+async function judge(upstream: Upstream, replica: Replica, answer: Head, { known = false }: Reading): Promise<Outcome> {
+  const { credentials } = upstream.config;
+  const outcome = classify(
+    {
+      status: answer.status,
+      wwwAuthenticate: answer.headers.joined('www-authenticate'),
+      retryAfter: answer.headers.get('retry-after'),
+      redirected: answer.redirected,
+      credentials: typeof credentials === 'string' ? credentials : 'static',
+      authorityDead: upstream.view().unhealthy.includes('database'),
+    },
+    Date.now(),
+  );
+  if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
+  // Storage that was unmounted answers 404 to everything: only a canary that is read now tells the two apart.
+  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;
+}
+
+/** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
+function bodiless(outcome: Outcome, answer: Head, lease: Lease): AttemptResult {
+  if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
+  lease.answered('good');
+  lease.ended('neutral');
+  if (outcome.outcome === 'absent') return outcome;
+  return { outcome: outcome.outcome, answer, body: undefined, lease };
+}
+
+function failed(upstream: Upstream, lease: Lease, error: UpstreamError): Extract<AttemptResult, { outcome: 'failed' }> {
+  lease.answered(error.reason === 'late' ? 'late' : 'bad');
+  lease.ended('neutral');
+  if (error.reason === 'credentials') upstream.credentialsFailed(error.message);
+  return { outcome: 'failed', reason: error.reason, detail: error.message };
+}
+
+/** A whole body must be what was asked for, and what the upstream says it is. */
+function prove(body: Buffer, digest: string | undefined, answer: Head): void {
+  for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
+    const [algorithm = '', hash] = claimed?.split(':') ?? [];
+    if (!/^sha(256|384|512)$/.test(algorithm)) continue;
+    if (createHash(algorithm).update(body).digest('hex') !== hash)
+      throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
+  }
+}

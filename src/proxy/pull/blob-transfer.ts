@@ -1,0 +1,67 @@
+import { type Check, checkPart, checkWhole, type Finding } from '../../digest/check.ts';
+import { type Route, toUpstream } from '../../failover/rewrite.ts';
+import type { ContentRange } from '../../oci/range.ts';
+import { extentOf } from '../../splice/extent.ts';
+import { Transfer } from '../../splice/transfer.ts';
+import type { PrimedBody } from '../../upstream/body/primed-body.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import type { Relayable } from './pull.ts';
+import { takeOverBy } from './resume-elsewhere.ts';
+import type { PullRequest } from './upstream-read.ts';
+
+/** What is asked for, and where it may be. */
+export interface BlobPull {
+  request: PullRequest;
+  route: Route;
+}
+
+/** The body of a blob on its way to the client: it goes on from the next upstream where one fails. */
+export function blobTransfer(
+  exchange: Exchange,
+  edge: Edge,
+  pull: BlobPull,
+  { answer, attempt, lease }: Relayable,
+  source: PrimedBody,
+): Transfer {
+  const extent = extentOf(answer);
+  const { splice } = edge.config;
+  const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
+  return new Transfer({
+    leg: {
+      upstream: attempt.upstream,
+      url: attempt.url,
+      source,
+      begins: extent?.first ?? 0,
+      ends: extent && extent.last + 1,
+      lease,
+    },
+    pace: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
+    extent,
+    check: extent && checkOf(exchange, edge, pull, attempt.upstream, extent),
+    takeOver: extent && splice.enabled ? takeOverBy(exchange, edge, pull, extent) : undefined,
+  });
+}
+
+function checkOf(
+  exchange: Exchange,
+  edge: Edge,
+  { request, route }: BlobPull,
+  upstream: string,
+  { first, last, total }: ContentRange,
+): Check | undefined {
+  if (request.kind !== 'blob' || edge.config.verify === 'never') return undefined;
+  const { hasher, copies } = edge;
+  const onFinding = (finding: Finding) => {
+    exchange.notes.verified = finding.verdict;
+    for (const candidate of route.pull.filter((one) => finding.blame.rotten.includes(one.upstream))) {
+      const repository = toUpstream(route, candidate, request.repository);
+      edge.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);
+      edge.recheck.note({ upstream: candidate.upstream, repository, digest: finding.digest }, edge.config.verifyAgain);
+    }
+  };
+  const whole = first === 0 && last === total - 1;
+  return whole
+    ? checkWhole(upstream, request.digest, { hasher, copies, onFinding })
+    : checkPart(request.digest, { hasher, copies, onFinding });
+}

@@ -1,0 +1,131 @@
+import { checkWhole } from '../../digest/check.ts';
+import type { Attempt } from '../../failover/plan.ts';
+import { extentOf } from '../../splice/extent.ts';
+import type { Receiver } from '../../splice/receiver.ts';
+import { Transfer } from '../../splice/transfer.ts';
+import { PrimedBody } from '../../upstream/body/primed-body.ts';
+import type { Edge } from '../proxy-context.ts';
+import { type AttemptResult, attemptRead, type Reading } from './attempt.ts';
+
+/** Where a copy lies; the repository in the upstream's names. */
+export interface CopyPlace {
+  upstream: string;
+  repository: string;
+  digest: string;
+}
+
+/** Copies that are remembered; beyond them the oldest are left to whoever reads them next. */
+const MAX_PLACES = 1000;
+/** One reading takes no longer, in milliseconds. */
+const LIMIT_MS = 600_000;
+
+/**
+ * Reads copies that were found rotten again, one at a time: while another upstream has the blob nobody else would, and a copy that was
+ * mended would never serve again. Not where the upstream takes the clients' credentials only.
+ */
+export class Recheck {
+  /** By upstream and digest; when each is to be read next, in epoch milliseconds. */
+  readonly #places = new Map<string, CopyPlace & { due: number }>();
+  #running = false;
+
+  /** A copy was found rotten. @param everyMs milliseconds until it is read again */
+  note(place: CopyPlace, everyMs: number, now = Date.now()): void {
+    const key = `${place.upstream} ${place.digest}`;
+    if (this.#places.has(key)) return;
+    const [oldest] = this.#places.keys();
+    if (this.#places.size >= MAX_PLACES && oldest !== undefined) this.#places.delete(oldest);
+    this.#places.set(key, { ...place, due: now + everyMs });
+  }
+
+  /** Reads one copy whose time has come. Never rejects. */
+  async run(edge: Edge, now = Date.now()): Promise<void> {
+    for (const [key, { upstream, digest }] of this.#places)
+      if (!edge.copies.isRotten(upstream, digest)) this.#places.delete(key);
+    const place = [...this.#places.values()].find(({ due }) => due <= now);
+    if (this.#running || !place) return;
+    this.#running = true;
+    place.due = now + edge.config.verifyAgain;
+    try {
+      await readAgain(edge, place);
+    } catch (error) {
+      edge.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be read again');
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
+async function readAgain(edge: Edge, place: CopyPlace): Promise<void> {
+  const upstream = edge.upstreams.get(place.upstream);
+  const url = upstream?.view().replicas.find(({ state }) => state === 'up')?.url;
+  if (!upstream || url === undefined || upstream.config.credentials === 'forward') return;
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(new Error('it took too long')), LIMIT_MS).unref();
+  const limit = { ms: upstream.config.deadlines.blob, patient: true };
+  try {
+    const result = await attemptRead(upstream, attemptAt(place, url), readingOf(place), limit, control);
+    const transfer = transferOf(edge, place, url, upstream.config.deadlines.stall, result);
+    await transfer?.run(new Nowhere(control.signal));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function attemptAt({ upstream, repository }: CopyPlace, url: string): Attempt {
+  const candidate = { upstream, prefix: '', replicate: false };
+  return { upstream, url, repository, candidate, class: 'data', why: 'found rotten', trial: false, lastResort: false };
+}
+
+function readingOf({ repository, digest }: CopyPlace): Reading {
+  return {
+    method: 'GET',
+    path: `/v2/${repository}/blobs/${digest}`,
+    headers: { 'accept-encoding': 'identity' },
+    scopes: [`repository:${repository}:pull`],
+    clientAuthorization: undefined,
+    wholeUpTo: undefined,
+    digest: undefined,
+    redirects: 'follow',
+  };
+}
+
+function transferOf(
+  { hasher, copies, config, log }: Edge,
+  { upstream, digest }: CopyPlace,
+  url: string,
+  stallMs: number,
+  result: AttemptResult,
+): Transfer | undefined {
+  if (!('lease' in result)) return undefined;
+  const extent = extentOf(result.answer);
+  if (!(result.body instanceof PrimedBody) || !extent || result.answer.status !== 200) {
+    if (result.body instanceof PrimedBody) result.body.destroy();
+    result.lease.ended('neutral');
+    return undefined;
+  }
+  const leg = { upstream, url, source: result.body, begins: 0, ends: extent.total, lease: result.lease };
+  const check = checkWhole(upstream, digest, {
+    hasher,
+    copies,
+    onFinding: ({ verdict }) => {
+      if (verdict === 'right')
+        log.info({ upstream, digest }, 'the copy of a blob has the right bytes again, and serves');
+    },
+  });
+  return new Transfer({ leg, extent, check, pace: { stallMs, minRate: 0, rateWindowMs: config.splice.window } });
+}
+
+/** Takes all and keeps nothing. */
+class Nowhere implements Receiver {
+  readonly gone: AbortSignal;
+  onRoom: () => void = () => undefined;
+
+  constructor(gone: AbortSignal) {
+    this.gone = gone;
+  }
+
+  write(_bytes: Buffer, done: () => void): boolean {
+    done();
+    return true;
+  }
+}

@@ -1,0 +1,136 @@
+import { OciError } from '../../oci/error.ts';
+import { nextPageQuery } from '../../oci/link.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import type { Transfer } from '../../splice/transfer.ts';
+import type { PrimedBody } from '../../upstream/body/primed-body.ts';
+import type { HeaderList } from '../../upstream/header-list.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { translateChallenges } from '../reply/challenge.ts';
+import { errorInClientNames } from '../reply/error-body.ts';
+import { repliedHeaders } from '../reply/header-rules.ts';
+import { passRedirect } from '../reply/location.ts';
+import type { Reply } from '../reply/reply.ts';
+import { namespaceOf } from '../request/namespace.ts';
+import type { Relayable } from './pull.ts';
+
+const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
+
+/**
+ * An upstream's answer to a pull as the client gets it: in its own names, and marked where it comes from a fallback.
+ * @param stream makes the transfer of a body that is not there whole
+ */
+export async function pullReply(
+  exchange: Exchange,
+  edge: Edge,
+  { request, registry }: { request: RegistryRequest; registry: string | undefined },
+  result: Relayable,
+  stream?: (body: PrimedBody) => Transfer,
+): Promise<Reply> {
+  const { answer, attempt } = result;
+  const body = bodyOf(request, result, stream);
+  const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(
+    ([name]) => !REWRITTEN.has(name),
+  );
+  const headers = [
+    ...kept,
+    ...(await redirectHeaders(edge, result)),
+    ...linkHeaders(request, answer.headers),
+    ...lengthHeaders(request, answer, body),
+    ...(answer.status === 401
+      ? await translateChallenges(
+          exchange,
+          edge,
+          registry,
+          { name: attempt.upstream, url: attempt.url },
+          answer.headers.joined('www-authenticate'),
+        )
+      : []),
+    ...originHeaders(exchange, edge, attempt.upstream, answer.headers.joined('warning')),
+  ];
+  // Storage behind a redirect does not know the digest; the client asked for it by that very one.
+  if (request.kind === 'blob' && answer.status < 300 && !headers.some(([name]) => name === 'docker-content-digest')) {
+    headers.push(['docker-content-digest', request.digest]);
+  }
+  return { status: answer.status, headers, body, upstream: attempt.upstream };
+}
+
+/** `X-Breakwater-Upstream`, and a Warning (RFC 7234 section 5.5) on what does not come from the upstream that is asked first. */
+export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, passed?: string): [string, string][] {
+  const headers: [string, string][] = [['x-breakwater-upstream', upstream]];
+  if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
+  const { tag } = exchange.notes;
+  if (tag?.text !== undefined) headers.push(['warning', `299 - "${quotable(tag.text)}"`]);
+  const { preferred } = exchange.notes;
+  if (preferred === undefined || preferred === upstream) return headers;
+  const why =
+    exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ??
+    exchange.passedOver?.replace(/^last resort: /, '') ??
+    edge.views().get(preferred)?.reason ??
+    'not available';
+  exchange.notes.detail ??= `${preferred}: ${why}`;
+  const text = `served by ${upstream} because ${preferred} is not available (${why})`;
+  headers.push(['warning', `299 - "${quotable(text)}"`]);
+  return headers;
+}
+
+function quotable(text: string): string {
+  return text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512);
+}
+
+function bodyOf(
+  request: RegistryRequest,
+  { answer, body, attempt }: Relayable,
+  stream: ((body: PrimedBody) => Transfer) | undefined,
+): Reply['body'] {
+  if (body === undefined) return undefined;
+  if (Buffer.isBuffer(body)) {
+    if (!('repository' in request)) return body;
+    if (answer.status >= 400) return errorInClientNames(body, attempt, request.repository);
+    return request.kind === 'tags' && answer.status === 200 ? inClientNames(body, request.repository) : body;
+  }
+  if (!stream) throw new Error('only blobs are streamed');
+  return stream(body);
+}
+
+/** A tag list in the client's name. `manifest` is Artifact Registry's map by digest; its `child` would name what is no route's. */
+function inClientNames(body: Buffer, repository: string): Buffer {
+  const list: unknown = parseJson(body);
+  if (typeof list !== 'object' || list === null || !('tags' in list)) return body;
+  const manifest = 'manifest' in list ? { manifest: list.manifest } : {};
+  return Buffer.from(JSON.stringify({ name: repository, tags: list.tags ?? [], ...manifest }));
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new OciError('UNAVAILABLE', 'the upstream sent no readable list', { retryAfter: 5 });
+  }
+}
+
+async function redirectHeaders(edge: Edge, { outcome, answer, attempt }: Relayable): Promise<[string, string][]> {
+  const location = answer.headers.get('location');
+  if (outcome !== 'redirect' || location === undefined) return [];
+  return [['location', await passRedirect(edge, attempt, location)]];
+}
+
+function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, string][] {
+  const next = nextPageQuery(headers.joined('link'));
+  if (!next || !('repository' in request)) return [];
+  const path = request.kind === 'referrers' ? `referrers/${request.digest}` : 'tags/list';
+  for (const [name, value] of namespaceOf(request.query)) next.set(name, value);
+  return [['link', `</v2/${request.repository}/${path}?${next}>; rel="next"`]];
+}
+
+function lengthHeaders(
+  request: RegistryRequest,
+  { status, headers }: Relayable['answer'],
+  body: Reply['body'],
+): [string, string][] {
+  // On a 304 a length would be that of what was not sent (RFC 9110 section 8.6), which nobody counted.
+  if (Buffer.isBuffer(body) && status !== 304) return [['content-length', String(body.length)]];
+  const length = headers.contentLength();
+  // The length of a list that a HEAD asked for is that of the upstream's names.
+  return length === undefined || request.kind === 'tags' ? [] : [['content-length', String(length)]];
+}

@@ -1,0 +1,101 @@
+import { type Attempt, planPull } from '../../failover/plan.ts';
+import type { Route } from '../../failover/rewrite.ts';
+import type { ErrorCode } from '../../oci/error.ts';
+import { OciError } from '../../oci/error.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { isOpenTo } from '../request/visible-upstreams.ts';
+import type { PullScope } from '../scope.ts';
+import type { AttemptResult, Reading } from './attempt.ts';
+import { Race } from './race.ts';
+
+export interface PullPlan {
+  route: Route;
+  attempts: Attempt[];
+  /** What is read from an upstream in whose names `repository` is. */
+  reading(attempt: Attempt): Reading;
+  /** Nobody is waited for against the word of its canary, because another plan follows this one. */
+  hasty?: boolean;
+  /** Whether an attempt is made only when those before it have failed, and not while they are merely slow. */
+  isSpare?: (attempt: Attempt) => boolean;
+  /** Code of the 404 when it is nowhere. */
+  absent: ErrorCode;
+  /** Milliseconds that it may take all together; default: what is left of the time in which a client has an answer. */
+  limitMs?: number;
+  /**
+   * Whether a good answer counts only when the upstreams before it have failed, and not while they are merely slow: a tag must not
+   * go back in time because its upstream is.
+   * @param slow the upstreams that are being asked still
+   */
+  provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
+  /** Told of an upstream that said, and is believed, that it has no such thing. */
+  onAbsent?: (upstream: string) => void;
+}
+
+export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };
+
+/** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
+export function planAttempts(
+  exchange: Exchange,
+  edge: Edge,
+  route: Route,
+  repository: string,
+  trafficClass: 'control' | 'data',
+  blobHead: boolean,
+): Attempt[] {
+  const asked = { route, repository, class: trafficClass, blobHead, pushing: exchange.pushing };
+  return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) =>
+    isOpenTo(exchange, edge, upstream),
+  );
+}
+
+/**
+ * Stage 4 of a pull: asks one upstream after the other, and the next one beside one that is late, until one gives an answer that can be
+ * relayed.
+ * @throws OciError 404 or 503 as `conclude` has it; ClientGone
+ */
+export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): Promise<Relayable> {
+  return new Race(scope, edge, plan).run();
+}
+
+/**
+ * The same for what a push asks for. Where the push upstream alone may answer it and fails, its canary decides whether it still takes
+ * writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
+ * @param isLook a HEAD with a token for a push. @param read one plan
+ */
+export async function fetchForPush<T>(
+  edge: Edge,
+  plan: PullPlan,
+  isLook: boolean,
+  replan: () => Attempt[],
+  read: (plan: PullPlan) => Promise<T>,
+): Promise<T> {
+  try {
+    return await fetchFromPushUpstream(edge, plan, replan, read);
+  } catch (error) {
+    const gate = edge.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
+    // A look that fails ends the push without a word; after a 404 the push itself is refused.
+    if (isLook && gate?.mode === 'refusing' && error instanceof OciError && error.status === 503)
+      throw new OciError(plan.absent);
+    throw error;
+  }
+}
+
+async function fetchFromPushUpstream<T>(
+  edge: Edge,
+  plan: PullPlan,
+  replan: () => Attempt[],
+  read: (plan: PullPlan) => Promise<T>,
+): Promise<T> {
+  const asked = plan.attempts[0];
+  const only = plan.attempts.every((attempt) => attempt.upstream === plan.route.push?.upstream);
+  try {
+    return await read({ ...plan, hasty: only });
+  } catch (error) {
+    if (!(error instanceof OciError) || error.status !== 503 || !asked || !only) throw error;
+    await edge.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
+    const attempts = replan().filter(({ upstream }) => upstream !== asked.upstream);
+    if (edge.upstreams.get(asked.upstream)?.view().gate.mode !== 'refusing' || attempts.length === 0) throw error;
+    return read({ ...plan, attempts });
+  }
+}

@@ -1,0 +1,145 @@
+import type { Attempt } from '../../failover/plan.ts';
+import { OciError } from '../../oci/error.ts';
+import type { ContentRange } from '../../oci/range.ts';
+import { beginsAt, extentOf } from '../../splice/extent.ts';
+import type { Leg } from '../../splice/leg.ts';
+import type { TakeOver } from '../../splice/transfer.ts';
+import { PrimedBody } from '../../upstream/body/primed-body.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { soundFirst } from '../sound-copies.ts';
+import type { BlobPull } from './blob-transfer.ts';
+import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
+import { absentCode, readingFor } from './upstream-read.ts';
+
+/** How long a client may wait for somebody to go on, in milliseconds. */
+const LIMIT_MS = 9500;
+/** An upstream that broke off so often in one transfer is not asked again. */
+const MAX_BREAKS = 3;
+
+/** What is left of a blob that broke off. */
+interface Rest {
+  pull: BlobPull;
+  /** What the client was promised. */
+  extent: ContentRange;
+  /** Place in the blob of the first byte that is asked for. */
+  from: number;
+}
+
+/** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
+export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, extent: ContentRange): TakeOver {
+  const breaks = new Map<string, number>();
+  /** URLs that were left because they brought too little: no help to another one that does. */
+  const slow = new Set<string>();
+  const count = ({ url }: Leg) => breaks.set(url, (breaks.get(url) ?? 0) + 1);
+  return async (from, broken, error, alive) => {
+    const started = performance.now();
+    // Who goes on will have one of its own.
+    const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
+    if (alive) slow.add(broken.url);
+    else count(broken);
+    const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
+    const attempts = brokenLast(planned(exchange, edge, pull), broken.url).filter(({ url }) => usable(url));
+    const leg = await findLeg(exchange, edge, { pull, extent, from }, attempts);
+    const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
+    if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
+    if (!leg) return undefined;
+    const onBegin = () => {
+      exchange.splices.push({ from: broken.upstream, to: leg.upstream, ...splice });
+      if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
+      exchange.notes.upstream = leg.upstream;
+    };
+    return { ...leg, onBegin };
+  };
+}
+
+function planned(exchange: Exchange, edge: Edge, { route, request }: BlobPull): Attempt[] {
+  const attempts = planAttempts(exchange, edge, route, request.repository, 'data', false);
+  if (request.kind !== 'blob') return attempts;
+  return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), false);
+}
+
+/** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */
+function brokenLast(attempts: readonly Attempt[], url: string): Attempt[] {
+  return [...attempts.filter((one) => one.url !== url), ...attempts.filter((one) => one.url === url)];
+}
+
+/** @throws ClientGone */
+async function findLeg(exchange: Exchange, edge: Edge, rest: Rest, attempts: Attempt[]): Promise<Leg | undefined> {
+  const until = performance.now() + LIMIT_MS;
+  let left = attempts;
+  while (left.length > 0) {
+    const before = exchange.attempts.length;
+    const result = await goOn(exchange, edge, planOf(exchange, edge, rest, left, until - performance.now()));
+    const leg = result && legOf(edge, result, rest);
+    if (leg || !result) return leg;
+    // A refusal is the last word of one upstream, but not of those that were not asked.
+    const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
+    left = left.filter(({ url }) => !asked.has(url));
+  }
+  return undefined;
+}
+
+function planOf(
+  exchange: Exchange,
+  edge: Edge,
+  { pull: { route, request }, extent, from }: Rest,
+  attempts: Attempt[],
+  limitMs: number,
+): PullPlan {
+  const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
+  return {
+    // One that lacks the blob does not end it: the next one may have it.
+    route: { ...route, onAbsent: 'next' },
+    attempts,
+    absent: absentCode(request),
+    limitMs,
+    reading: (attempt) => {
+      const reading = readingFor(exchange, edge, request, attempt);
+      const { 'if-none-match': _, 'if-modified-since': __, ...headers } = reading.headers;
+      return {
+        ...reading,
+        headers: { ...headers, range },
+        // A client in the middle of a body cannot be sent elsewhere.
+        redirects: 'follow',
+        unfit: (head) => {
+          const begins = beginsAt(head, extent, from);
+          return typeof begins === 'string' ? begins : undefined;
+        },
+      };
+    },
+  };
+}
+
+/** @throws ClientGone */
+async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable | undefined> {
+  try {
+    return await fetchPull(exchange, edge, plan);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
+function legOf(
+  edge: Edge,
+  { outcome, answer, body, attempt, lease }: Relayable,
+  { extent, from }: Rest,
+): Leg | undefined {
+  const begins = beginsAt(answer, extent, from);
+  if (outcome !== 'served' || !(body instanceof PrimedBody) || typeof begins === 'string') {
+    if (body instanceof PrimedBody) body.destroy();
+    lease.ended('neutral');
+    return undefined;
+  }
+  const offered = extentOf(answer);
+  return {
+    upstream: attempt.upstream,
+    url: attempt.url,
+    source: body,
+    begins,
+    ends: offered && offered.last + 1,
+    lease,
+    stallMs: edge.upstreams.get(attempt.upstream)?.config.deadlines.stall,
+  };
+}

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import type { Route } from '../../failover/rewrite.ts';
+import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
+import type { Verdict } from '../../failover/tag-history.ts';
+import { type TagPlace, tagPlace } from '../../ledger/tag-place.ts';
+import { OciError } from '../../oci/error.ts';
+import { isDigest } from '../../oci/reference.ts';
+import type { Edge } from '../proxy-context.ts';
+import type { PullScope } from '../scope.ts';
+import { fetchPull, type PullPlan, type Relayable } from './pull.ts';
+import type { ManifestRequest } from './upstream-read.ts';
+
+/** What the ledger had to say of a tag that did not come from the upstream whose word counts. */
+export interface TagNote {
+  verdict: Verdict;
+  action: 'served' | 'warned' | 'replaced' | 'refused';
+  /** For the operator and the Warning header. */
+  text?: string;
+}
+
+/** A manifest's answer, and what the client is to be told of its tag. */
+export interface TagAnswer {
+  result: Relayable;
+  tag?: TagNote;
+}
+
+/** The tag must not be served. */
+export class TagRefused extends OciError {
+  readonly tag: TagNote;
+
+  constructor(verdict: Verdict, text: string) {
+    super('UNAVAILABLE', text, { retryAfter: 5 });
+    this.tag = { verdict, action: 'refused', text };
+  }
+}
+
+/** Where the tag is that a request asks for; undefined where it asks by digest. */
+export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): TagPlace | undefined {
+  return reference.includes(':') ? undefined : tagPlace(route, repository, reference);
+}
+
+/**
+ * Stage 4 of a read by tag: as of any pull, but no tag goes back in time in silence (rule 6). What the upstream whose word counts shows
+ * is noted in the ledger; what another one shows is held against it.
+ * @param byDigest the plan of a read of the same manifest by another reference
+ * @throws OciError, ClientGone
+ */
+export async function fetchTag(
+  scope: PullScope,
+  edge: Edge,
+  plan: PullPlan,
+  request: ManifestRequest,
+  place: TagPlace,
+  byDigest: (digest: string) => PullPlan,
+): Promise<TagAnswer> {
+  const began = edge.ledger.now();
+  const decide = (result: Relayable, authorityIs: 'slow' | 'failed', currentAsked: boolean) =>
+    decision(edge, plan.route, request, place, result, authorityIs, currentAsked);
+  const result = await fetchPull(scope, edge, {
+    ...plan,
+    provisional: (early, slow) => {
+      if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
+      return decide(early, 'slow', false)?.action !== 'serve';
+    },
+    onAbsent: (upstream) => {
+      if (upstream === place.upstream) edge.ledger.absent(place, began);
+    },
+  });
+  if (!isShown(result)) return { result };
+  if (result.attempt.upstream === place.upstream) {
+    const digest = digestOf(result);
+    if (digest !== undefined) edge.ledger.seen(place, digest, began);
+    return { result };
+  }
+  const decided = decide(result, 'failed', false);
+  if (decided?.action !== 'ask-current') return concluded(decided, result);
+  try {
+    const replaced = await fetchPull(scope, edge, byDigest(decided.digest));
+    if (isShown(replaced)) return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+  }
+  return concluded(decide(result, 'failed', true), result);
+}
+
+type Decided = (StaleTagDecision & { verdict: Verdict }) | undefined;
+
+function decision(
+  edge: Edge,
+  route: Route,
+  { reference }: ManifestRequest,
+  place: TagPlace,
+  result: Relayable,
+  authorityIs: 'slow' | 'failed',
+  currentAsked: boolean,
+): Decided {
+  const digest = digestOf(result);
+  if (digest === undefined) {
+    if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
+    if (!edge.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+  }
+  // No digest is that of nothing: whatever the ledger knows of the tag, this may be newer or older.
+  const judgement = edge.ledger.judge(place, digest ?? '');
+  const decided = decideTag({
+    tag: reference,
+    digest: digest ?? 'a manifest whose digest it does not tell',
+    shownBy: result.attempt.upstream,
+    authority: place.upstream,
+    authorityIs,
+    judgement,
+    policy: route.staleTags,
+    currentAsked,
+  });
+  return { ...decided, verdict: judgement.verdict };
+}
+
+/** @throws TagRefused */
+function concluded(decided: Decided, result: Relayable): TagAnswer {
+  if (!decided) return { result };
+  const { verdict } = decided;
+  if (decided.action === 'refuse') throw new TagRefused(verdict, decided.text);
+  if (decided.action === 'serve-with-warning')
+    return { result, tag: { verdict, action: 'warned', text: decided.text } };
+  return { result, tag: { verdict, action: 'served' } };
+}
+
+/** Whether it shows a manifest at all, or where one is. */
+export function isShown({ outcome, answer }: Relayable): boolean {
+  return outcome === 'redirect' || (outcome === 'served' && (answer.status === 200 || answer.status === 304));
+}
+
+/** Digest of what an upstream shows for a tag; undefined where it does not tell. */
+export function digestOf({ answer, body }: Relayable): string | undefined {
+  const told = answer.headers.get('docker-content-digest');
+  if (told !== undefined && isDigest(told)) return told;
+  if (answer.status !== 200 || !Buffer.isBuffer(body)) return undefined;
+  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
+}

@@ -1,0 +1,60 @@
+import type { Attempt } from '../../failover/plan.ts';
+import type { ErrorCode } from '../../oci/error.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { pullHeaders } from '../reply/header-rules.ts';
+import type { Reading } from './attempt.ts';
+
+export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
+
+export type ManifestRequest = Extract<PullRequest, { kind: 'manifest' }>;
+
+/** A tag list of Artifact Registry comes in one piece, with all its manifests. */
+const MAX_LIST = 33_554_432;
+const ABSENT: Record<PullRequest['kind'], ErrorCode> = {
+  manifest: 'MANIFEST_UNKNOWN',
+  blob: 'BLOB_UNKNOWN',
+  tags: 'NAME_UNKNOWN',
+  referrers: 'MANIFEST_UNKNOWN',
+};
+
+export function isPull(request: RegistryRequest): request is PullRequest {
+  return (request.method === 'GET' || request.method === 'HEAD') && request.kind in ABSENT;
+}
+
+export function absentCode(request: PullRequest): ErrorCode {
+  return ABSENT[request.kind];
+}
+
+/** The request that an upstream gets for a client's. */
+export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest, attempt: Attempt): Reading {
+  const headers = pullHeaders(exchange);
+  // Manifests are read whole, so that they can be proven: a part of one proves nothing.
+  if (request.kind !== 'blob') delete headers.range;
+  const digest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
+  return {
+    method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+    path: pathOf(request, attempt.repository),
+    headers,
+    scopes: [`repository:${attempt.repository}:pull`],
+    clientAuthorization: exchange.clientAuthorization,
+    wholeUpTo:
+      request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
+    digest,
+    // A body that came with the answer to a HEAD would be read as the next answer, which a manifest cannot be; a blob may be anything.
+    keep: request.kind === 'manifest',
+    known: digest !== undefined && edge.ledger.knows(attempt.upstream, attempt.repository, digest),
+  };
+}
+
+function pathOf(request: PullRequest, repository: string): string {
+  if (request.kind === 'manifest') return `/v2/${repository}/manifests/${request.reference}`;
+  if (request.kind === 'blob') return `/v2/${repository}/blobs/${request.digest}`;
+  const query = new URLSearchParams(request.query);
+  query.delete('ns');
+  const search = query.size > 0 ? `?${query}` : '';
+  return request.kind === 'tags'
+    ? `/v2/${repository}/tags/list${search}`
+    : `/v2/${repository}/referrers/${request.digest}${search}`;
+}

@@ -1,0 +1,184 @@
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { createProxyServer } from 'http-proxy';
+import { OciError } from '../../oci/error.ts';
+import { HeaderList } from '../../upstream/header-list.ts';
+import type { Resolver } from '../../upstream/resolver.ts';
+import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+
+/** A request that is carried through with its body. */
+export interface Journey {
+  /** The upstream's URL. */
+  url: URL;
+  /** PEM of the authority behind its certificate, if not the system's. */
+  ca: string | undefined;
+  /** Path and query as sent. */
+  path: string;
+  headers: Record<string, string>;
+  /** Milliseconds for TCP and TLS. */
+  connectMs: number;
+  /** Milliseconds from the last byte sent to the first of the answer. */
+  answerMs: number;
+  /** Milliseconds in which the upstream may take no byte of the body. */
+  idleMs: number;
+  /** Whether the upstream is known to be down: then nothing is waited for longer than `idleMs`. */
+  isDown: () => boolean;
+  /** Bytes of body that are taken. */
+  maxBytes: number;
+}
+
+export interface Carried {
+  status: number;
+  headers: HeaderList;
+  body: IncomingMessage;
+}
+
+const CHECK_MS = 1000;
+
+/** Streams requests with bodies to an upstream and back, with backpressure both ways; nothing is ever sent twice. */
+export class Carrier {
+  readonly #resolver: Resolver;
+
+  constructor(resolver: Resolver) {
+    this.#resolver = resolver;
+  }
+
+  /**
+   * Resolves with the head of the answer; its body is still to be relayed.
+   * @throws UpstreamError, ClientGone, or OciError SIZE_INVALID
+   */
+  async carry(exchange: Exchange, journey: Journey): Promise<Carried> {
+    const { request, gone } = exchange;
+    if (gone.aborted) throw new ClientGone();
+    request.url = journey.path;
+    // HTTP/2 requests have their headers behind a getter.
+    Object.defineProperty(request, 'headers', { value: { ...journey.headers }, configurable: true });
+    return new Promise((resolve, reject) => {
+      const proxy = createProxyServer({ selfHandleResponse: true });
+      const watch = new Watch(exchange, journey, (error) => done(() => reject(error)));
+      let outgoing: ClientRequest | undefined;
+      let answered = false;
+      const done = (settle: () => void) => {
+        watch.stop();
+        gone.removeEventListener('abort', onGone);
+        settle();
+      };
+      const fail = (error: unknown) => {
+        // An upstream that has answered may close on what it does not read any more; how the answer ends, its own stream tells.
+        if (answered) return;
+        done(() => reject(gone.aborted ? new ClientGone() : error));
+        outgoing?.destroy();
+      };
+      const onGone = () => fail(new ClientGone());
+      gone.addEventListener('abort', onGone, { once: true });
+      watch.onTimeout = fail;
+      proxy.on('proxyReq', (made) => {
+        outgoing = made;
+        watch.sending(made);
+      });
+      proxy.on('proxyRes', (answer: IncomingMessage) => {
+        answered = true;
+        done(() =>
+          resolve({ status: answer.statusCode ?? 502, headers: HeaderList.fromRaw(answer.rawHeaders), body: answer }),
+        );
+      });
+      proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
+      // It destroys the response it is given whenever the answer breaks off or is dropped: a stand-in, for the client's is still needed.
+      proxy
+        .web(request, new http.ServerResponse(request), { target: targetOf(journey.url), agent: this.#agent(journey) })
+        .catch(fail);
+    });
+  }
+
+  /** One connection a request: a pooled one may have been closed by the upstream meanwhile, and what was sent cannot be sent again. */
+  #agent({ url, ca }: Journey): http.Agent {
+    const options = { keepAlive: false, lookup: this.#resolver.lookup };
+    if (url.protocol === 'http:') return new http.Agent(options);
+    const servername = /^[\d.]+$|:/.test(hostnameOf(url)) ? '' : hostnameOf(url);
+    return new https.Agent({ ...options, servername, ...(ca === undefined ? {} : { ca }) });
+  }
+}
+
+function targetOf(url: URL): { protocol: string; host: string; port: string } {
+  return { protocol: url.protocol, host: hostnameOf(url), port: url.port };
+}
+
+function hostnameOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/** The clocks of one journey: connecting, moving the body, waiting for the answer. */
+class Watch {
+  onTimeout: (error: Error) => void;
+  readonly #exchange: Exchange;
+  readonly #journey: Journey;
+  readonly #pulse: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #movedAt = Date.now();
+
+  constructor(exchange: Exchange, journey: Journey, onTimeout: (error: Error) => void) {
+    this.#exchange = exchange;
+    this.#journey = journey;
+    this.onTimeout = onTimeout;
+    this.#pulse = setInterval(() => this.#giveUpIfDown(), CHECK_MS);
+    this.#after(journey.connectMs, () => new UpstreamError('connect', `no connection within ${journey.connectMs} ms`));
+  }
+
+  /** The request has a socket; its body begins to flow as soon as that is connected. */
+  sending(outgoing: ClientRequest): void {
+    const { socket } = outgoing;
+    const connected = () => {
+      // Only now can the primary take the body.
+      this.#exchange.sayContinue();
+      this.#watchBody(outgoing);
+    };
+    if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
+    else connected();
+    this.#exchange.request.on('data', (chunk: Buffer) => {
+      this.#exchange.bytesIn += chunk.length;
+      this.#movedAt = Date.now();
+      if (this.#exchange.bytesIn > this.#journey.maxBytes) this.onTimeout(tooLarge(this.#journey.maxBytes));
+    });
+    outgoing.once('finish', () =>
+      this.#after(
+        this.#journey.answerMs,
+        () => new UpstreamError('first-byte', `no answer within ${this.#journey.answerMs} ms`),
+      ),
+    );
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
+  }
+
+  #watchBody(outgoing: ClientRequest): void {
+    if (outgoing.writableFinished) return;
+    clearTimeout(this.#timer);
+    this.#movedAt = Date.now();
+    this.#timer = setInterval(() => {
+      const { idleMs } = this.#journey;
+      if (Date.now() - this.#movedAt < idleMs) return;
+      // A client that sends nothing is the listener's to cut.
+      if (outgoing.writableNeedDrain)
+        this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
+    }, CHECK_MS);
+  }
+
+  /** An answer may take long where storage copies a large blob, but not from an upstream that is down all the while. */
+  #giveUpIfDown(): void {
+    const { idleMs, isDown } = this.#journey;
+    if (Date.now() - this.#movedAt < idleMs || !isDown()) return;
+    this.onTimeout(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
+  }
+
+  #after(ms: number, error: () => Error): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.onTimeout(error()), ms);
+  }
+}
+
+function tooLarge(maxBytes: number): OciError {
+  return new OciError('SIZE_INVALID', `a manifest may have ${maxBytes} bytes`);
+}

@@ -1,0 +1,42 @@
+import { isDigest } from '../../oci/reference.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { isCopied } from './hint-targets.ts';
+import { noteHints } from './note-hints.ts';
+import type { PushAnswer } from './push.ts';
+import type { PushPlan } from './push-plan.ts';
+
+/** Takes note of a write that was acknowledged, before its client hears of it: what it made current, or took away. */
+export function notePush(
+  exchange: Exchange,
+  edge: Edge,
+  { request, route }: PushPlan,
+  { status, headers, attempt }: PushAnswer,
+): void {
+  if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
+  edge.herd.forget();
+  const { upstream, repository } = attempt;
+  const { reference } = request;
+  const at = edge.ledger.now();
+  if (request.method === 'PUT') {
+    const digest = digestOf(headers);
+    if (!reference.includes(':') && digest !== undefined)
+      edge.ledger.seen({ upstream, repository, tag: reference }, digest, at);
+  } else if (request.method === 'DELETE') {
+    if (reference.includes(':')) {
+      edge.ledger.deletedDigest(upstream, repository, reference, at);
+      edge.memory.forget(upstream, repository, reference);
+    } else {
+      edge.ledger.deleted({ upstream, repository, tag: reference }, at);
+    }
+  }
+  if (!isCopied(route)) return;
+  const kind = request.method === 'DELETE' ? 'delete' : 'push';
+  noteHints(exchange, edge, [{ upstream, repository, reference, kind, from: 'edge' }]);
+}
+
+/** Digest of a manifest that was taken; only its Location is sure to be there (distribution-spec "Pushing manifests"). */
+function digestOf(headers: PushAnswer['headers']): string | undefined {
+  const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
+  return told !== undefined && isDigest(told) ? told : undefined;
+}

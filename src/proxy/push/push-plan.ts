@@ -1,0 +1,97 @@
+import { type Attempt, planPush } from '../../failover/plan.ts';
+import { findRoute, type Route } from '../../failover/rewrite.ts';
+import { OciError } from '../../oci/error.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import type { Edge } from '../proxy-context.ts';
+import { nameOnUpstream } from '../request/repository-names.ts';
+
+type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
+
+export interface PushPlan {
+  route: Route;
+  request: WriteRequest;
+  attempt: Attempt;
+  upstream: Upstream;
+  /** Path and query on the upstream's host. */
+  path: string;
+  scopes: string[];
+}
+
+/**
+ * Stage 3 of a push: exactly one attempt, at the push upstream, or a refusal.
+ * @throws OciError DENIED, BLOB_UPLOAD_UNKNOWN
+ */
+export async function planWrite(
+  edge: Edge,
+  route: Route,
+  registry: string | undefined,
+  request: WriteRequest,
+): Promise<PushPlan> {
+  const planned = planPush(route, request.repository, edge.views(), edge.turn(), Date.now());
+  const upstream = edge.upstreams.get(planned.upstream);
+  if (!upstream) throw new OciError('UNKNOWN', `no upstream ${planned.upstream}`);
+  const scopes = [
+    `repository:${planned.repository}:${request.method === 'DELETE' && request.kind !== 'upload' ? 'delete' : 'pull,push'}`,
+  ];
+  if (request.kind === 'upload') {
+    const session = await openSession(edge, upstream, request);
+    return { route, request, attempt: { ...planned, url: session.url }, upstream, path: session.path, scopes };
+  }
+  const base = new URL(planned.url).pathname.replace(/\/+$/, '');
+  const query = pushQuery(edge, registry, planned.upstream, request, scopes);
+  return {
+    route,
+    request,
+    attempt: planned,
+    upstream,
+    path: `${base}/v2/${planned.repository}/${endOf(request)}${query}`,
+    scopes,
+  };
+}
+
+async function openSession(
+  edge: Edge,
+  upstream: Upstream,
+  request: Extract<WriteRequest, { kind: 'upload' }>,
+): Promise<{ url: string; path: string }> {
+  const sealed = await edge.sealer.open(request.session, 'upload');
+  const known =
+    sealed?.repository === request.repository &&
+    sealed.upstream === upstream.name &&
+    upstream.replica(sealed.url) !== undefined;
+  if (!sealed || !known) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  const query = new URLSearchParams(request.query);
+  query.delete('ns');
+  const separator = sealed.path.includes('?') ? '&' : '?';
+  return { url: sealed.url, path: query.size > 0 ? `${sealed.path}${separator}${query}` : sealed.path };
+}
+
+function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
+  if (request.kind === 'upload-start') return 'blobs/uploads/';
+  return request.kind === 'manifest' ? `manifests/${request.reference}` : `blobs/${request.digest}`;
+}
+
+/** The query in the upstream's names. A mount from a repository that is elsewhere becomes an ordinary upload. */
+function pushQuery(
+  edge: Edge,
+  registry: string | undefined,
+  upstream: string,
+  request: WriteRequest,
+  scopes: string[],
+): string {
+  const query = new URLSearchParams(request.query);
+  query.delete('ns');
+  const from = query.get('from');
+  if (from !== null) {
+    const name = findRoute(edge.routes, registry, from) && nameOnUpstream(edge, registry, upstream, from);
+    if (name === undefined) {
+      query.delete('mount');
+      query.delete('from');
+    } else {
+      query.set('from', name);
+      scopes.push(`repository:${name}:pull`);
+    }
+  }
+  return query.size > 0 ? `?${query}` : '';
+}

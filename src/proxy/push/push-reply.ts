@@ -1,0 +1,102 @@
+import { OciError } from '../../oci/error.ts';
+import type { Transfer } from '../../splice/transfer.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
+import type { HeaderList } from '../../upstream/header-list.ts';
+import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { translateChallenges } from '../reply/challenge.ts';
+import { errorInClientNames } from '../reply/error-body.ts';
+import { repliedHeaders } from '../reply/header-rules.ts';
+import { sealUpload } from '../reply/location.ts';
+import type { Reply } from '../reply/reply.ts';
+import { withNamespace } from '../request/namespace.ts';
+import { plainTransfer } from './plain-transfer.ts';
+import type { PushAnswer } from './push.ts';
+import { denialOf } from './push.ts';
+import type { PushPlan } from './push-plan.ts';
+
+const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
+const MAX_ERROR = 65_536;
+
+/** An upstream's answer to a write as the client gets it. @throws OciError where the answer must not be passed on */
+export async function pushReply(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  plan: PushPlan,
+  answer: PushAnswer,
+): Promise<Reply> {
+  if (answer.status === 401) {
+    plan.upstream.connection(answer.attempt.url)?.refusedAhead(answer.headers.joined('www-authenticate'), plan.scopes);
+  }
+  const denial = denialOf(plan.upstream, answer);
+  if (denial) {
+    answer.body.destroy();
+    answer.lease.ended('neutral');
+    throw denial;
+  }
+  const body = await bodyOf(plan, answer);
+  const origin = { name: answer.attempt.upstream, url: answer.attempt.url };
+  const headers = [
+    ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ...lengthHeaders(answer, body),
+    ...(await locationHeaders(edge, plan, answer)),
+    ...(answer.status === 401
+      ? await translateChallenges(exchange, edge, registry, origin, answer.headers.joined('www-authenticate'))
+      : []),
+    ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
+  ];
+  return { status: answer.status, headers, body, upstream: answer.attempt.upstream };
+}
+
+/** What the answer says: an error in the client's names, anything else as it comes. */
+async function bodyOf(
+  { upstream, request }: PushPlan,
+  { status, attempt, lease, body: rest }: PushAnswer,
+): Promise<Transfer | Buffer> {
+  const stallMs = upstream.config.deadlines.push;
+  if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, lease, stallMs);
+  const timer = setTimeout(() => rest.destroy(new UpstreamError('stall', `no end within ${stallMs} ms`)), stallMs);
+  try {
+    const error = await readBody(rest, MAX_ERROR);
+    lease.ended('good');
+    return errorInClientNames(error, attempt, request.repository);
+  } catch (error) {
+    lease.ended('bad');
+    const { summary } = asUpstreamError(error);
+    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary})`, { retryAfter: 5 });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [string, string][] {
+  const length = Buffer.isBuffer(body) ? body.length : headers.contentLength();
+  return length === undefined ? [] : [['content-length', String(length)]];
+}
+
+async function locationHeaders(
+  edge: Edge,
+  plan: PushPlan,
+  { status, headers, attempt, body, lease }: PushAnswer,
+): Promise<[string, string][]> {
+  const location = headers.get('location');
+  if (location === undefined) return [];
+  const { query } = plan.request;
+  if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
+  const sealed = await sealUpload(edge, attempt, plan.request.repository, location);
+  if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
+  body.destroy();
+  lease.ended('neutral');
+  throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);
+}
+
+/** Where what was just made can be read, in the client's names (distribution-spec "Pushing blobs", "Pushing manifests"). */
+function contentLocation({ request }: PushPlan, headers: HeaderList): string {
+  const given = request.query.get('digest') ?? request.query.get('mount');
+  const digest = given ?? headers.get('docker-content-digest');
+  if (request.kind === 'manifest')
+    return `/v2/${request.repository}/manifests/${headers.get('docker-content-digest') ?? request.reference}`;
+  return `/v2/${request.repository}/blobs/${digest ?? ''}`;
+}

@@ -1,0 +1,166 @@
+import { type Attempt, refusal } from '../../failover/plan.ts';
+import { parseChallenges } from '../../oci/challenge.ts';
+import { OciError } from '../../oci/error.ts';
+import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { carriedHeaders } from '../reply/header-rules.ts';
+import type { Carried, Carrier, Journey } from './forwarder.ts';
+import type { PushPlan } from './push-plan.ts';
+
+export interface PushAnswer extends Carried {
+  attempt: Attempt;
+  lease: Lease;
+}
+
+/** How long the start of an upload may wait to hear that the primary is well before it is sent there all the same. */
+const CANARY_MS = 400;
+/** Within how much of the request's time silence on both sides counts as an outage: a refusal takes less than a second. */
+const REFUSED_MS = 900;
+
+/** Stage 4 of a push. @throws OciError where the upstream could not take it; ClientGone */
+export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier, plan: PushPlan): Promise<PushAnswer> {
+  const { attempt, upstream } = plan;
+  const replica = upstream.replica(attempt.url);
+  if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  const doubtful = plan.request.kind === 'upload-start' && (await hearsNothing(exchange, upstream, attempt.url));
+  const lease = replica.begin('push');
+  if (!lease) throw new OciError('TOOMANYREQUESTS');
+  const started = performance.now();
+  const note = (outcome: 'served' | 'failed' | 'refused' | 'aborted', more: object) =>
+    exchange.attempts.push({
+      upstream: attempt.upstream,
+      url: attempt.url,
+      class: 'push',
+      outcome,
+      ms: Math.round(performance.now() - started),
+      ...more,
+    });
+  try {
+    const carried = await carrier.carry(exchange, await journeyOf(exchange, edge, plan, doubtful));
+    const bad = carried.status >= 500;
+    lease.answered(bad ? 'bad' : 'good');
+    note(bad ? 'failed' : carried.status >= 400 ? 'refused' : 'served', {
+      status: carried.status,
+      ...(bad ? { reason: 'status-5xx' } : {}),
+    });
+    return { ...carried, attempt, lease };
+  } catch (error) {
+    const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
+    lease.answered(nobodys ? 'neutral' : 'bad');
+    lease.ended('neutral');
+    if (nobodys) {
+      note('aborted', {});
+      throw error;
+    }
+    const failure = asUpstreamError(error);
+    const { reason, message } = failure;
+    note('failed', { reason, detail: message });
+    if (reason === 'credentials') upstream.credentialsFailed(message);
+    throw unreachable(exchange, plan, failure);
+  }
+}
+
+/** What the client is told in place of an answer that is not its own fault, or whose text is of the upstream's inside. */
+export function denialOf(upstream: Upstream, answer: Carried): OciError | undefined {
+  const { status, headers } = answer;
+  // Distribution puts the paths of its storage into the body of a 500.
+  if (status >= 500)
+    return new OciError('UNAVAILABLE', `${upstream.name} failed: it answers ${status}; push again`, { retryAfter: 5 });
+  const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
+  if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
+    return refusal(upstream.name, {
+      mode: 'refusing',
+      since: Date.now(),
+      reason: 'it cannot tell who may push: its database does not answer',
+    });
+  }
+  if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
+  upstream.credentialsFailed(`a push was answered ${status}`);
+  return new OciError(
+    'DENIED',
+    `pushes are refused: ${upstream.name} does not accept the credentials that the edge has for it`,
+  );
+}
+
+/**
+ * Before an upload begins, the primary's canary is read: storage that is gone would answer 202 and take the upload into nowhere.
+ * @returns whether nothing was heard in time
+ * @throws OciError DENIED when the canary cannot be read; or is silent, and a body would follow at once
+ */
+async function hearsNothing(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
+  const ms = exchange.hasBody ? REFUSED_MS : CANARY_MS;
+  const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, ms, 'silent').unref());
+  const canary = await Promise.race([upstream.confirmCanary(url), silence]);
+  const reason =
+    canary === 'failing'
+      ? 'its storage does not answer: the canary could not be read'
+      : `its canary has not been read within ${ms} ms`;
+  if (canary === 'failing' || (canary === 'silent' && exchange.hasBody))
+    throw refusal(upstream.name, { mode: 'refusing', since: Date.now(), reason });
+  return canary === 'silent';
+}
+
+async function journeyOf(
+  exchange: Exchange,
+  edge: Edge,
+  { attempt, upstream, path, scopes, request }: PushPlan,
+  doubtful: boolean,
+): Promise<Journey> {
+  const { deadlines } = upstream.config;
+  const url = new URL(attempt.url);
+  const patience = (ms: number) =>
+    doubtful ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
+  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, patience(deadlines.push));
+  const headers: Record<string, string> = { ...carriedHeaders(exchange, false), host: url.host };
+  if (authorization !== undefined) headers.authorization = authorization;
+  return {
+    url,
+    ca: upstream.ca,
+    path,
+    headers,
+    connectMs: patience(deadlines.connect),
+    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : patience(deadlines.push),
+    idleMs: edge.config.limits.clientIdle,
+    isDown: () => upstream.view().state === 'down',
+    maxBytes: request.kind === 'manifest' ? edge.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
+  };
+}
+
+async function authorizationFor(
+  exchange: Exchange,
+  upstream: Upstream,
+  url: string,
+  scopes: readonly string[],
+  ms: number,
+): Promise<string | undefined> {
+  const deadline = AbortSignal.timeout(ms);
+  const signal = AbortSignal.any([exchange.gone, deadline]);
+  try {
+    return await upstream.connection(url)?.authorizationAhead(scopes, exchange.clientAuthorization, signal);
+  } catch (error) {
+    if (deadline.aborted && !exchange.gone.aborted)
+      throw new UpstreamError('first-byte', `it did not say within ${Math.round(ms)} ms how it wants to be asked`);
+    throw error;
+  }
+}
+
+/** 403 where nothing was begun, with the reason that clients show; 503 where the upstream may or may not have taken it. */
+function unreachable(
+  exchange: Exchange,
+  { attempt, upstream, request }: PushPlan,
+  { reason, summary }: UpstreamError,
+): OciError {
+  if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason)) {
+    return refusal(upstream.name, {
+      mode: 'refusing',
+      since: exchange.startedAt,
+      reason: `it cannot be reached: ${summary}`,
+    });
+  }
+  return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`, {
+    retryAfter: 5,
+  });
+}

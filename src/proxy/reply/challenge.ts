@@ -1,0 +1,53 @@
+import { type Challenge, formatChallenge, parseChallenges } from '../../oci/challenge.ts';
+import { renameScopes } from '../../oci/scope.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import { authorityOf, ownChallenge } from '../request/own-challenge.ts';
+import { TOKEN_PATH } from '../request/parse.ts';
+import { nameForClient } from '../request/repository-names.ts';
+
+/**
+ * An upstream's challenge as the client gets it: its token service under the edge's name, its scopes in the client's names.
+ * @returns one header field a challenge
+ */
+export async function translateChallenges(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  upstream: { name: string; url: string },
+  header: string | undefined,
+): Promise<[string, string][]> {
+  // Clients have no way to the upstream's own token service then; what it does not take any more is a token of the edge's.
+  if (edge.access) return [['www-authenticate', ownChallenge(exchange, edge.access, '', 'invalid_token')]];
+  const fields: [string, string][] = [];
+  for (const challenge of parseChallenges(header)) {
+    const translated =
+      challenge.scheme === 'bearer' ? await translateBearer(exchange, edge, registry, upstream, challenge) : challenge;
+    fields.push(['www-authenticate', formatChallenge(translated)]);
+  }
+  return fields;
+}
+
+async function translateBearer(
+  exchange: Exchange,
+  edge: Edge,
+  registry: string | undefined,
+  upstream: { name: string; url: string },
+  challenge: Challenge,
+): Promise<Challenge> {
+  const { realm = '', scope, ...others } = challenge.parameters;
+  const sealed = await edge.sealer.seal({
+    kind: 'realm',
+    upstream: upstream.name,
+    url: upstream.url,
+    realm,
+    ...(registry === undefined ? {} : { registry }),
+  });
+  const parameters: Record<string, string> = {
+    realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`,
+    ...others,
+  };
+  const renamed = renameScopes(scope ?? '', (name) => nameForClient(edge, registry, upstream.name, name));
+  if (renamed !== '') parameters.scope = renamed;
+  return { scheme: challenge.scheme, parameters };
+}

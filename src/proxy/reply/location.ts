@@ -1,0 +1,62 @@
+import type { Edge } from '../proxy-context.ts';
+import { DOWNLOAD_PATH } from '../request/parse.ts';
+
+const DOWNLOAD_MS = 600_000;
+
+interface Origin {
+  upstream: string;
+  /** The upstream's URL that issued the Location. */
+  url: string;
+}
+
+/**
+ * The Location of an upload session as the client gets it: below its own repository, sealed, so that it comes back to who issued it
+ * (rule 1), also where the upstream keeps its sessions outside of /v2/ (Artifact Registry).
+ * @returns undefined for a Location that leads to another host
+ */
+export async function sealUpload(
+  edge: Edge,
+  origin: Origin,
+  repository: string,
+  location: string,
+): Promise<string | undefined> {
+  const path = pathAt(origin, location);
+  if (path === undefined) return undefined;
+  const sealed = await edge.sealer.seal({
+    kind: 'upload',
+    upstream: origin.upstream,
+    url: origin.url,
+    repository,
+    path,
+  });
+  return `/v2/${repository}/blobs/uploads/${sealed}`;
+}
+
+/** The Location of a redirect that is passed on: sealed where only the upstream's host has it, else as it is, for the client to follow. */
+export async function passRedirect(edge: Edge, origin: Origin, location: string): Promise<string> {
+  if (!URL.canParse(location, origin.url)) return location;
+  const target = new URL(location, origin.url);
+  if (target.host !== new URL(origin.url).host) return location;
+  const path = target.pathname + target.search;
+  const content = {
+    kind: 'download',
+    upstream: origin.upstream,
+    url: origin.url,
+    path,
+    expires: Date.now() + DOWNLOAD_MS,
+  } as const;
+  return DOWNLOAD_PATH + (await edge.sealer.seal(content));
+}
+
+/**
+ * Path and query of an upload's Location on the upstream's own host. A path of the registry API counts as such whatever its host:
+ * registries behind proxies of their own name hosts and schemes that only make sense there.
+ */
+function pathAt({ url }: Origin, location: string): string | undefined {
+  if (!URL.canParse(location, url)) return undefined;
+  const base = new URL(url);
+  const target = new URL(location, url);
+  const api = `${base.pathname.replace(/\/+$/, '')}/v2/`;
+  if (target.host !== base.host && !target.pathname.startsWith(api)) return undefined;
+  return target.pathname + target.search;
+}

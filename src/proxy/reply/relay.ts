@@ -1,0 +1,66 @@
+import type { Transfer } from '../../splice/transfer.ts';
+import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
+import { ClientReceiver } from '../client-receiver.ts';
+import { cut } from '../cut.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import { markBroken } from '../mark-broken.ts';
+import { closingHeaders, finish } from './end-response.ts';
+import type { Reply } from './reply.ts';
+
+/** Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5): Node throws at any attempt to write one, even of no bytes. */
+const BODILESS = new Set([204, 304]);
+
+/** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
+export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
+  if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
+  if (exchange.left) {
+    discard(reply);
+    throw new ClientGone();
+  }
+  try {
+    writeHead(exchange, reply);
+  } catch (error) {
+    discard(reply);
+    throw error;
+  }
+  if (reply.body === undefined || exchange.method === 'HEAD' || BODILESS.has(reply.status)) {
+    discard(reply);
+    finish(exchange);
+  } else if (Buffer.isBuffer(reply.body)) {
+    exchange.bytesOut += reply.body.length;
+    finish(exchange, reply.body);
+  } else {
+    await relayStream(exchange, reply.body, reply.upstream);
+  }
+}
+
+function discard({ body }: Reply): void {
+  if (body !== undefined && !Buffer.isBuffer(body)) body.discard();
+}
+
+function writeHead(exchange: Exchange, { status, headers }: Reply): void {
+  const { response } = exchange;
+  const merged: Record<string, string | string[]> = {};
+  for (const [name, value] of headers) {
+    const before = merged[name];
+    merged[name] = before === undefined ? value : [before, value].flat();
+  }
+  merged['x-request-id'] = exchange.id;
+  exchange.noteFirstByte();
+  response.writeHead(status, { ...merged, ...closingHeaders(exchange) });
+}
+
+async function relayStream(exchange: Exchange, transfer: Transfer, upstream: string | undefined): Promise<void> {
+  try {
+    await transfer.run(new ClientReceiver(exchange));
+    finish(exchange);
+  } catch (error) {
+    // A mistake of the edge's own is for settle to tell of; it cuts what has begun.
+    if (error instanceof ClientGone || isOwnFault(error)) throw error;
+    cut(exchange);
+    const { reason, message } = asUpstreamError(error);
+    markBroken(exchange, reason, message);
+    exchange.notes.outcome = 'cut';
+    exchange.notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
+  }
+}

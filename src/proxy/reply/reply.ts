@@ -1,0 +1,21 @@
+import type { Transfer } from '../../splice/transfer.ts';
+
+/** An answer on its way to the client. */
+export interface Reply {
+  status: number;
+  headers: [string, string][];
+  body: Buffer | Transfer | undefined;
+  /** Where it comes from; undefined when it is the edge's own. */
+  upstream: string | undefined;
+}
+
+/** A small answer of the edge's own. */
+export function jsonReply(status: number, content: unknown, headers: [string, string][] = []): Reply {
+  const body = Buffer.from(JSON.stringify(content));
+  return {
+    status,
+    headers: [['content-type', 'application/json'], ['content-length', String(body.length)], ...headers],
+    body,
+    upstream: undefined,
+  };
+}

@@ -1,0 +1,108 @@
+import { OciError } from '../../oci/error.ts';
+import { cut } from '../cut.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import type { RequestRecord } from '../request-record.ts';
+import { closingHeaders, finish } from './end-response.ts';
+
+/**
+ * Stage 6: the only place that writes an error, a log line or a metric.
+ * @param error what a stage threw; undefined if the reply was relayed
+ */
+export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
+  if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, edge, error);
+  exchange.whenClosed(() => conclude(exchange, edge, error));
+}
+
+function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
+  const { response } = exchange;
+  const known =
+    error instanceof OciError
+      ? error
+      : new OciError('UNKNOWN', `the edge failed; its log has more under request ${exchange.id}`);
+  if (!(error instanceof OciError))
+    edge.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
+  exchange.notes.code = known.code;
+  exchange.notes.detail ??= known.message;
+  exchange.notes.outcome ??= outcomeOf(known);
+  if (response.headersSent) {
+    cut(exchange);
+    return;
+  }
+  const body = Buffer.from(known.body());
+  exchange.noteFirstByte();
+  response.writeHead(known.status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    'x-request-id': exchange.id,
+    ...known.headers,
+    ...closingHeaders(exchange),
+  });
+  if (exchange.method === 'HEAD') {
+    finish(exchange);
+    return;
+  }
+  exchange.bytesOut += body.length;
+  finish(exchange, body);
+}
+
+function outcomeOf(error: OciError): RequestRecord['outcome'] {
+  if (error.status === 404) return 'absent';
+  if (error.status >= 500) return 'failed';
+  return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
+}
+
+function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
+  const record = recordOf(exchange, error);
+  edge.observer.record(record);
+  const decided = record.grant !== undefined;
+  const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
+  if (edge.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
+  edge.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
+}
+
+/** Whether an operator who does not want to see what is as always wants to see it. */
+function isNotable({ outcome, splices, tag, verified, hedges }: RequestRecord): boolean {
+  const usual = outcome === 'served' || outcome === 'absent' || outcome === 'aborted';
+  return !usual || splices.length > 0 || tag !== undefined || verified === 'wrong' || hedges.started > 0;
+}
+
+function recordOf(exchange: Exchange, error: unknown): RequestRecord {
+  const { notes, response } = exchange;
+  const gone = error instanceof ClientGone || (error === undefined && !exchange.finished && notes.outcome !== 'cut');
+  const fallback = notes.upstream !== undefined && notes.preferred !== undefined && notes.upstream !== notes.preferred;
+  const served =
+    response.statusCode < 400 ? (fallback ? 'fallback' : 'served') : response.statusCode >= 500 ? 'failed' : 'refused';
+  return {
+    id: exchange.id,
+    method: exchange.method,
+    protocol: exchange.multiplexed ? 'HTTP/2.0' : exchange.request.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1',
+    client: exchange.client,
+    ...notes,
+    kind: notes.kind ?? 'invalid',
+    attempts: exchange.attempts,
+    hedges: exchange.hedges,
+    splices: exchange.splices,
+    status: gone && !response.headersSent ? 499 : response.statusCode,
+    outcome: gone ? 'aborted' : (notes.outcome ?? served),
+    bytesIn: exchange.bytesIn,
+    bytesOut: exchange.bytesOut,
+    startedAt: exchange.startedAt,
+    firstByteMs: Math.round(exchange.firstByteMs ?? exchange.elapsed()),
+    totalMs: Math.round(exchange.elapsed()),
+  };
+}
+
+/** The record without what is only for machines; nothing in it is a credential. */
+function logLine(record: RequestRecord): object {
+  const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
+  const { hedges, splices, ...rest } = record;
+  return {
+    request: {
+      ...rest,
+      attempts,
+      ...(hedges.started + hedges.refused > 0 ? { hedges } : {}),
+      ...(splices.length > 0 ? { splices } : {}),
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import type { Guard } from '../../auth/guard.ts';
+import type { Networks } from '../../auth/networks.ts';
+import type { Place } from '../../auth/place.ts';
+import type { Tokens } from '../../auth/tokens.ts';
+import type { Action } from '../../config/access-rule.ts';
+
+/** What `auth.mode` other than `open` brings to the stages of a request. */
+export interface Access {
+  guard: Guard;
+  tokens: Tokens;
+  /** Those that may pull without credentials. */
+  anonymous: Networks;
+  /** Name of the service that tokens are for. */
+  service: string;
+  /** The only upstream whose catalog is shown, since it shows each user their own; undefined: any. */
+  authority: string | undefined;
+  /** Whether a user may do something now; for lists. */
+  may(user: string, place: Place, action: Action): boolean;
+}

@@ -1,0 +1,76 @@
+import type { Caller } from '../../auth/caller.ts';
+import type { Deed, Need } from '../../auth/guard.ts';
+import type { Action } from '../../config/access-rule.ts';
+import { findRoute } from '../../failover/rewrite.ts';
+import { OciError } from '../../oci/error.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import { formatScope } from '../../oci/scope.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+import type { Access } from './access.ts';
+import { ownChallenge, type Refused } from './own-challenge.ts';
+import { unaskedPush } from './push-denial.ts';
+import { placeOf } from './repository-key.ts';
+
+/**
+ * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
+ * Otherwise the token of the edge's own service decides, and nothing of the client's goes to any upstream.
+ * @throws OciError UNAUTHORIZED or DENIED with a challenge
+ */
+export async function authorize(
+  exchange: Exchange,
+  edge: Edge,
+  access: Access,
+  request: RegistryRequest,
+  registry: string | undefined,
+): Promise<void> {
+  exchange.clientAuthorization = undefined;
+  const need = needOf(edge, request, registry);
+  const checked = access.guard.check(exchange.headers.authorization, need, callerOf(exchange, access));
+  const permit = checked instanceof Promise ? await checked : checked;
+  if ('refused' in permit)
+    throw (await unaskedPush(edge, access, need, permit)) ?? refusal(exchange, access, need, permit.refused);
+  exchange.user = permit.user;
+  exchange.clientAuthorization = permit.upstream;
+  exchange.pushing = permit.pushing === true;
+  exchange.unasked = permit.unasked === true;
+  exchange.confined = permit.confined === true;
+  exchange.faded = permit.faded === true;
+  if (permit.user !== undefined) exchange.notes.user = permit.user;
+}
+
+export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
+  return { address: client, anonymous: anonymous.has(client) };
+}
+
+function needOf(edge: Edge, request: RegistryRequest, registry: string | undefined): Need {
+  // Clients without a token must be told where to get one, even where they could pull without.
+  if (request.kind === 'ping' || request.kind === 'catalog') return request.kind === 'ping' ? { deeds: [] } : 'named';
+  const deed = (repository: string, actions: readonly Action[]): Deed => ({
+    place: placeOf(registry, repository, findRoute(edge.routes, registry, repository), edge.access?.authority),
+    repository,
+    actions,
+  });
+  const deeds = [deed(request.repository, actionsOf(request))];
+  const from = request.kind === 'upload-start' ? request.query.get('from') : null;
+  if (from !== null && request.kind === 'upload-start' && from !== request.repository) deeds.push(deed(from, ['pull']));
+  return { deeds };
+}
+
+function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
+  if (kind === 'upload' || kind === 'upload-start' || method === 'PUT') return ['pull', 'push'];
+  return method === 'DELETE' ? ['delete'] : ['pull'];
+}
+
+function refusal(exchange: Exchange, access: Access, need: Need, why: Refused): OciError {
+  const scope = need === 'named' ? 'registry:catalog:*' : need.deeds.map(scopeOf).join(' ');
+  const challenge = ownChallenge(exchange, access, scope, why);
+  const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
+  if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
+  // 401, not 403: clients whose token is too narrow ask for another one.
+  return new OciError('DENIED', undefined, { status: 401, headers });
+}
+
+function scopeOf({ repository, actions }: Deed): string {
+  return formatScope({ type: 'repository', name: repository, actions: [...actions] });
+}

@@ -1,0 +1,26 @@
+import type { Permit } from '../../auth/guard.ts';
+import { formatChallenge } from '../../oci/challenge.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Access } from './access.ts';
+import { OWN_TOKEN_PATH } from './parse.ts';
+
+export type Refused = Extract<Permit, { refused: unknown }>['refused'];
+
+/** What sends a client to the edge's own token service. @param scope empty: none is named */
+export function ownChallenge(exchange: Exchange, { service }: Access, scope: string, why: Refused): string {
+  return formatChallenge({
+    scheme: 'bearer',
+    parameters: {
+      realm: `https://${authorityOf(exchange)}${OWN_TOKEN_PATH}`,
+      service,
+      ...(scope === '' ? {} : { scope }),
+      ...(why === 'no-token' ? {} : { error: why }),
+    },
+  });
+}
+
+/** Host and port by which the client reached the edge. */
+export function authorityOf({ headers }: Exchange): string {
+  const authority = headers[':authority'] ?? headers.host ?? '';
+  return Array.isArray(authority) ? (authority[0] ?? '') : authority;
+}

@@ -1,0 +1,154 @@
+import type { Config } from '../../config/schema.ts';
+import { OciError } from '../../oci/error.ts';
+import { parseRange } from '../../oci/range.ts';
+import { isDigest, isRepository } from '../../oci/reference.ts';
+import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
+import { HOOK_SENDERS, type HookSender } from '../endpoints/hook.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Edge } from '../proxy-context.ts';
+
+/** What a request is for. `registry`: the name of the registry it means, undefined for the edge's own. */
+export type Asked =
+  | { kind: 'registry'; request: RegistryRequest; registry: string | undefined }
+  | { kind: 'token'; sealed: string; query: URLSearchParams }
+  | { kind: 'own-token'; query: URLSearchParams }
+  | { kind: 'download'; sealed: string }
+  | { kind: 'hook'; sender: HookSender }
+  | { kind: 'passthrough'; upstream: string };
+
+/** The edge's own token service. */
+export const OWN_TOKEN_PATH = '/auth/token';
+/** Those of upstreams, whose sealed addresses follow. */
+export const TOKEN_PATH = '/auth/token/';
+export const DOWNLOAD_PATH = '/_breakwater/download/';
+/** What registries tell; who tells it follows. */
+const HOOKS_PATH = '/hooks/';
+const MAX_URL = 16_384;
+/** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
+const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Shared by all requests without one, and never changed. */
+const NO_QUERY = new URLSearchParams();
+const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
+
+/**
+ * Stage 1: which endpoint, which registry, which name; strictly, and before anything is decoded.
+ * @throws OciError for everything that is malformed
+ */
+export function parse(exchange: Exchange, edge: Edge): Asked {
+  const { url } = exchange;
+  if (url.length > MAX_URL) throw new OciError('NAME_INVALID', 'the request target is too long', { status: 414 });
+  if (!url.startsWith('/') || /[^\x21-\x7e]|[#\\]/.test(url))
+    throw new OciError('NAME_INVALID', 'malformed request target');
+  refuseBody(exchange);
+  const host = hostOf(exchange);
+  const [path = '', search = ''] = splitAt(url, '?');
+  if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, edge, host, path, search);
+  registryOfHost(edge, host);
+  if (path === OWN_TOKEN_PATH) return { kind: 'own-token', query: new URLSearchParams(search) };
+  if (path.startsWith(TOKEN_PATH))
+    return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
+  if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
+  const sender = path.startsWith(HOOKS_PATH)
+    ? HOOK_SENDERS.find((name) => name === path.slice(HOOKS_PATH.length))
+    : undefined;
+  if (sender) return { kind: 'hook', sender };
+  exchange.notes.kind = 'passthrough';
+  if (edge.config.passthrough === undefined)
+    throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
+  refuseDisguise(path);
+  if (!PASSED.includes(exchange.method))
+    throw new OciError('UNSUPPORTED', 'the method is not passed on', { headers: { allow: PASSED.join(', ') } });
+  return { kind: 'passthrough', upstream: edge.config.passthrough };
+}
+
+function registryRequest(exchange: Exchange, edge: Edge, host: string, path: string, search: string): Asked {
+  const query = search === '' ? NO_QUERY : new URLSearchParams(search);
+  const request = parseRequest(exchange.method, path, query);
+  exchange.notes.kind = request.kind === 'upload-start' ? 'upload' : request.kind;
+  if ('repository' in request) exchange.notes.repository = request.repository;
+  if ('reference' in request) exchange.notes.reference = request.reference;
+  if ('digest' in request) exchange.notes.reference = request.digest;
+  const registry = registryOfNamespace(edge, query.get('ns'), registryOfHost(edge, host));
+  checkParameters(exchange, request);
+  checkLength(exchange, edge, request);
+  return { kind: 'registry', request, registry };
+}
+
+function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): void {
+  if ((kind === 'blob' || kind === 'manifest') && parseRange(exchange.headers.range) === 'invalid')
+    throw new OciError('RANGE_INVALID');
+  if (kind !== 'upload' && kind !== 'upload-start') return;
+  for (const name of ['digest', 'mount']) {
+    const value = query.get(name);
+    if (value !== null && !isDigest(value)) throw new OciError('DIGEST_INVALID');
+  }
+  const from = query.get('from');
+  if (from !== null && !isRepository(from)) throw new OciError('NAME_INVALID');
+}
+
+/** What says itself that it is too long is not begun; a manifest of unknown length is counted on its way. */
+function checkLength({ headers }: Exchange, { config }: Edge, { kind, method }: RegistryRequest): void {
+  const most = config.limits.manifestBytes;
+  if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
+    throw new OciError('SIZE_INVALID', `a manifest may have ${most} bytes`);
+}
+
+/** A body where none is expected is how requests are smuggled past a proxy. */
+function refuseBody({ method, hasBody }: Exchange): void {
+  if (BODILESS.has(method) && hasBody) throw new OciError('UNSUPPORTED', `${method} takes no body`, { status: 400 });
+}
+
+function hostOf({ headers }: Exchange): string {
+  const authority = headers[':authority'] ?? headers.host ?? '';
+  const host = Array.isArray(authority) ? '' : authority;
+  const match = /^(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(host);
+  if (!match?.[1]) throw new OciError('NAME_INVALID', 'missing or malformed Host');
+  return match[1].toLowerCase();
+}
+
+function registryOfHost(edge: Edge, host: string): string | undefined {
+  if (edge.names.has(host)) return undefined;
+  if (edge.routes.some((route) => route.registry === host)) return host;
+  throw new OciError('NAME_UNKNOWN', `this edge does not answer to ${host}`, { status: 421 });
+}
+
+/** containerd names in `ns` the registry that an image belongs to; falling through to another one's names would let anybody claim them. */
+function registryOfNamespace(edge: Edge, namespace: string | null, registry: string | undefined): string | undefined {
+  if (namespace === null) return registry;
+  const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
+  if (edge.names.has(name)) return undefined;
+  if (edge.routes.some((route) => route.registry === name)) return name;
+  throw new OciError('NAME_UNKNOWN', 'this edge serves no repositories of the registry that ns= names');
+}
+
+/** Names by which clients may call the edge itself. */
+export function ownNames({ hostname, aliases }: Config): Set<string> {
+  return new Set([hostname, ...aliases].map((name) => bracketed(name.toLowerCase())));
+}
+
+function bracketed(name: string): string {
+  return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
+}
+
+/** A path that the upstream might read as one of the registry API, past all that is decided about those. */
+function refuseDisguise(path: string): void {
+  let decoded = path;
+  for (let round = 0; round < 3; round += 1) {
+    const plain = /[\x00-\x1f\x7f]|\\|\/\/|(^|\/)\.{1,2}(\/|;|$)/;
+    if (plain.test(decoded) || /^\/v2(\/|;|$)/i.test(decoded)) throw new OciError('NAME_INVALID', 'malformed path');
+    const next = decodeOnce(decoded);
+    if (next === decoded) return;
+    decoded = next;
+  }
+  // Nobody encodes so often who has nothing to hide.
+  throw new OciError('NAME_INVALID', 'malformed path');
+}
+
+function decodeOnce(path: string): string {
+  return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function splitAt(text: string, separator: string): [string, string] {
+  const index = text.indexOf(separator);
+  return index === -1 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
+}

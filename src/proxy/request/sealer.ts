@@ -1,0 +1,53 @@
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { KeyRing } from '../../auth/key-ring.ts';
+
+/** What a sealed part of a URL stands for. */
+export type Sealed =
+  /** An upload session: only its issuer understands the path. */
+  | { kind: 'upload'; upstream: string; url: string; repository: string; path: string }
+  /** A redirect of an upstream to a path outside of its registry API. */
+  | { kind: 'download'; upstream: string; url: string; path: string; expires: number }
+  /** The token service behind a challenge that was relayed, and the registry whose names its client uses. */
+  | { kind: 'realm'; upstream: string; url: string; realm: string; registry?: string };
+
+/**
+ * Encrypts what the edge hands to clients to bring back (JWE, dir, A256GCM; ADR 3): any edge with the same key can continue, nobody
+ * else can make one, and nothing of the upstream shows.
+ */
+export class Sealer {
+  readonly #keys: KeyRing;
+
+  /** @param secrets at least one: the first seals, all open */
+  constructor(secrets: readonly Buffer[]) {
+    this.#keys = new KeyRing(secrets, 'breakwater sealed locations 1');
+  }
+
+  async seal(content: Sealed): Promise<string> {
+    const text = new TextEncoder().encode(JSON.stringify(content));
+    const { id: kid, secret } = this.#keys.current;
+    return new CompactEncrypt(text).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid }).encrypt(secret);
+  }
+
+  /** The content, if it was sealed with this key and is of that kind. */
+  async open<K extends Sealed['kind']>(token: string, kind: K): Promise<Extract<Sealed, { kind: K }> | undefined> {
+    const content = await this.#decrypt(token);
+    if (content?.kind !== kind) return undefined;
+    if (content.kind === 'download' && content.expires < Date.now()) return undefined;
+    return content as Extract<Sealed, { kind: K }>;
+  }
+
+  async #decrypt(token: string): Promise<Sealed | undefined> {
+    try {
+      const key = this.#keys.find(decodeProtectedHeader(token).kid);
+      if (!key) return undefined;
+      const { plaintext } = await compactDecrypt(token, key.secret, {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      });
+      return JSON.parse(new TextDecoder().decode(plaintext));
+    } catch {
+      // Forged, damaged, or sealed with another key: all the same to whoever sent it.
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { Registry } from 'prom-client';
+import type { AttemptRecord, Observer, RequestRecord } from '../../proxy/request-record.ts';
+import { failoverOf } from '../failover.ts';
+import { cellCounter } from './cell-counter.ts';
+import { Cells } from './cells.ts';
+import { NONE, routeLabel } from './label.ts';
+import { TimeHistogram, type Times } from './time-histogram.ts';
+
+const FIRST_BYTE_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+const DURATION_MS = [
+  5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000,
+];
+
+interface Tally {
+  count: number;
+}
+
+interface Requests extends Tally {
+  bytes: { in: number; out: number };
+  duration: Times;
+  firstByte: Times;
+}
+
+const tally = (): Tally => ({ count: 0 });
+
+/** What is counted of every request: it is on the path of each of them, so that it must cost next to nothing. */
+export class RequestMetrics implements Observer {
+  readonly #duration = new TimeHistogram(
+    'request_duration_seconds',
+    'From the first byte of a request to the last of its reply.',
+    DURATION_MS,
+  );
+  readonly #firstByte = new TimeHistogram(
+    'first_byte_seconds',
+    'From the first byte of a request to the first of its reply.',
+    FIRST_BYTE_MS,
+  );
+  readonly #bytes = new Cells(() => ({ in: 0, out: 0 }));
+  readonly #requests = new Cells<Requests>(([, kind = NONE, upstream = NONE, outcome = NONE]) => ({
+    count: 0,
+    bytes: this.#bytes.at(upstream),
+    duration: this.#duration.of(kind, outcome),
+    firstByte: this.#firstByte.of(kind, outcome),
+  }));
+  readonly #attempts = new Cells(tally);
+  readonly #failovers = new Cells(tally);
+
+  constructor(registry: Registry) {
+    const counts = (cells: Cells<Tally>) => () =>
+      [...cells].map(({ labels, cell }): [readonly string[], number] => [labels, cell.count]);
+    cellCounter(
+      registry,
+      'requests_total',
+      'Client requests that ended.',
+      ['route', 'kind', 'upstream', 'outcome', 'code'],
+      counts(this.#requests),
+    );
+    cellCounter(
+      registry,
+      'attempts_total',
+      'Requests to upstreams that ended.',
+      ['upstream', 'class', 'outcome', 'reason'],
+      counts(this.#attempts),
+    );
+    cellCounter(
+      registry,
+      'failovers_total',
+      'Client requests that another upstream than the preferred one answered.',
+      ['route', 'from', 'to', 'reason'],
+      counts(this.#failovers),
+    );
+    cellCounter(
+      registry,
+      'bytes_total',
+      'Bytes of bodies, in from clients or out to them.',
+      ['direction', 'upstream'],
+      () =>
+        [...this.#bytes].flatMap(({ labels, cell }): [string[], number][] => [
+          [['in', ...labels], cell.in],
+          [['out', ...labels], cell.out],
+        ]),
+    );
+  }
+
+  record(request: RequestRecord): void {
+    const route = routeLabel(request.route);
+    const { kind, outcome, upstream = NONE } = request;
+    const cell = this.#requests.at(route, kind, upstream, outcome, String(request.status));
+    cell.count += 1;
+    cell.duration.add(request.totalMs);
+    cell.firstByte.add(request.firstByteMs);
+    cell.bytes.in += request.bytesIn;
+    cell.bytes.out += request.bytesOut;
+    // Those of a herd are counted by the one request that told of them first.
+    if (!request.coalesced) for (const attempt of request.attempts) this.#attempt(attempt);
+    const failover = failoverOf(request);
+    if (failover) this.#failovers.at(route, failover.from, failover.to, failover.reason).count += 1;
+  }
+
+  /** The histograms, which are in no registry. In the exposition format. */
+  text(): string {
+    return `${this.#duration.text()}\n${this.#firstByte.text()}`;
+  }
+
+  #attempt({ upstream, class: trafficClass, outcome, reason }: AttemptRecord): void {
+    this.#attempts.at(upstream, trafficClass, outcome, reason ?? NONE).count += 1;
+  }
+}

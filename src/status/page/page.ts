@@ -1,0 +1,75 @@
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { PAGE_SCRIPT } from './page-script.ts';
+import { PAGE_STYLE } from './page-style.ts';
+
+/** Headers of the page: nothing runs or loads but what the page itself carries. */
+export function pageHeaders(nonce: string): Record<string, string> {
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': [
+      "default-src 'none'",
+      `script-src 'nonce-${nonce}'`,
+      `style-src 'nonce-${nonce}'`,
+      "connect-src 'self'",
+      'img-src data:',
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ].join('; '),
+    'referrer-policy': 'no-referrer',
+  };
+}
+
+/**
+ * The status page. It carries the snapshot as data, draws it by script (text only, never markup) and then keeps itself up to date from
+ * `/api/status`. Without script the headline still stands there.
+ */
+export function renderPage(snapshot: Snapshot, nonce: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(snapshot.hostname)} · Breakwater</title>
+<link rel="icon" id="icon" href="data:,">
+<style nonce="${nonce}">${PAGE_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>${escapeHtml(snapshot.hostname)}</h1>
+<p id="edge"></p>
+</header>
+<main>
+<section id="headline" class="${snapshot.headline.level}" role="status" aria-live="polite">
+${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
+</section>
+<section><h2>Upstreams</h2><div id="upstreams"></div></section>
+<section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls are served by, in this order</th><th>Pushes go to</th><th>If absent</th></tr></thead><tbody id="routes"></tbody></table></div></section>
+<section id="replication" hidden><h2>Replication: if the primary died now</h2><div id="copy-routes"></div><p id="copying" class="reason"></p></section>
+<section id="tags" hidden><h2>Tags served with a warning</h2><div id="tag-list"></div></section>
+<section id="peers" hidden><h2>Other edges of this site</h2><div id="peer-list"></div></section>
+<section><h2>Last failovers</h2><div id="failovers"></div></section>
+<section><h2>Since the start</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
+<noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>
+</main>
+<footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span></footer>
+<script type="application/json" id="snapshot" nonce="${nonce}">${escapeJson(snapshot)}</script>
+<script nonce="${nonce}">${PAGE_SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (character) => names[character] ?? character);
+}
+
+/** JSON that cannot end the script element it stands in. */
+function escapeJson(content: unknown): string {
+  return JSON.stringify(content).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

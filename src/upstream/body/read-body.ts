@@ -1,0 +1,28 @@
+import type { Readable } from 'node:stream';
+import { UpstreamError } from '../upstream-error.ts';
+
+/**
+ * The whole of a small body.
+ * @param max bytes
+ * @throws UpstreamError too-large
+ */
+export async function readBody(body: Readable, max: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > max) throw new UpstreamError('too-large', `the answer is longer than ${max} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** The whole of a small JSON body; undefined if it is no JSON. */
+export async function readJson(body: Readable, max: number): Promise<unknown> {
+  const text = (await readBody(body, max)).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

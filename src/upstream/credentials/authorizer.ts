@@ -1,0 +1,202 @@
+import NodeCache from 'node-cache';
+import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import { sameHost } from '../host.ts';
+import { UpstreamError } from '../upstream-error.ts';
+
+/** What the edge itself holds for an upstream. */
+export interface StaticUser {
+  username: string;
+  password: string;
+  /** Further hosts whose token service may be given the password. */
+  realmHosts: readonly string[];
+}
+
+export interface Token {
+  value: string;
+  /** Seconds. */
+  expiresIn: number;
+}
+
+/** Asks a token service. @param authorization of the static user, if there is one */
+export type FetchToken = (realm: URL, authorization: string | undefined) => Promise<Token>;
+
+interface Cached {
+  value: string;
+  refreshAt: number;
+}
+
+const MAX_TOKENS = 5000;
+const REFRESH_AT = 0.75;
+const EARLY_SECONDS = 10;
+
+/**
+ * The edge's own way of authenticating to one upstream: Basic, or the Bearer token flow (docker token protocol) with a static user
+ * or anonymously. What the upstream wants is learnt from its challenges. Tokens are kept by scope and refreshed early.
+ */
+export class Authorizer {
+  readonly #upstream: URL;
+  readonly #user: StaticUser | undefined;
+  readonly #fetch: FetchToken;
+  readonly #tokens = new NodeCache({ useClones: false, maxKeys: MAX_TOKENS, checkperiod: 120 });
+  readonly #pending = new Map<string, Promise<string>>();
+  #challenge: Challenge | undefined;
+  #grantedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(upstream: URL, user: StaticUser | undefined, fetch: FetchToken) {
+    this.#upstream = upstream;
+    this.#user = user;
+    this.#fetch = fetch;
+  }
+
+  /** Whether there is no user to ask for. */
+  get anonymous(): boolean {
+    return this.#user === undefined;
+  }
+
+  /** When a token was given for a request; epoch milliseconds. */
+  get grantedAt(): number {
+    return this.#grantedAt;
+  }
+
+  /** Whether it is known how the upstream wants to be asked. */
+  get learnt(): boolean {
+    return this.#challenge !== undefined;
+  }
+
+  /**
+   * The Authorization for a request, as far as it is known.
+   * @param scopes in the upstream's names
+   * @throws UpstreamError credentials, or whatever the token service failed with
+   */
+  async authorization(scopes: readonly string[]): Promise<string | undefined> {
+    if (this.#challenge?.scheme === 'basic') return this.basic();
+    if (this.#challenge?.scheme !== 'bearer') return undefined;
+    return `Bearer ${await this.#token(this.#challenge, scopes)}`;
+  }
+
+  /**
+   * Learns from a 401. Whether another try can help.
+   * @param sent the Authorization that was refused
+   */
+  learn(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
+    const chosen = this.#choose(wwwAuthenticate);
+    if (!chosen) return false;
+    this.#challenge = chosen;
+    if (sent === undefined) return true;
+    if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
+    // The token was good once: it may have been revoked, or its key changed. Only the very one that was refused goes: another
+    // request may have fetched its successor meanwhile.
+    const key = keyOf(chosen, scopes);
+    if (sent === `Bearer ${this.#tokens.get<Cached>(key)?.value}`) this.#tokens.del(key);
+    return true;
+  }
+
+  /**
+   * What a 401 asks for, made anew and kept by nobody: a token of before would not tell whether its user is still taken.
+   * @throws UpstreamError as `authorization`
+   */
+  async fresh(wwwAuthenticate: string | undefined): Promise<string | undefined> {
+    const chosen = this.#choose(wwwAuthenticate);
+    if (chosen?.scheme !== 'bearer') return chosen && this.basic();
+    const { scope = '' } = chosen.parameters;
+    return `Bearer ${(await this.#request(chosen, scope === '' ? [] : [scope])).value}`;
+  }
+
+  /** Throws the token for these scopes away. */
+  forget(scopes: readonly string[]): void {
+    if (this.#challenge) this.#tokens.del(keyOf(this.#challenge, scopes));
+  }
+
+  close(): void {
+    this.#tokens.close();
+  }
+
+  /** The static user's own, for what is no registry API and takes no tokens. */
+  basic(): string | undefined {
+    if (!this.#user) return undefined;
+    return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
+  }
+
+  #choose(wwwAuthenticate: string | undefined): Challenge | undefined {
+    const challenges = parseChallenges(wwwAuthenticate);
+    const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
+    return bearer ?? (this.#user ? challenges.find((one) => one.scheme === 'basic') : undefined);
+  }
+
+  async #token(challenge: Challenge, scopes: readonly string[]): Promise<string> {
+    const key = keyOf(challenge, scopes);
+    const cached = this.#tokens.get<Cached>(key);
+    if (cached && Date.now() < cached.refreshAt) return cached.value;
+    const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
+    if (!cached) return fetching;
+    // Still valid: refreshed beside the request; if that fails, the next request tries again.
+    fetching.catch(() => cached);
+    return cached.value;
+  }
+
+  #renew(key: string, challenge: Challenge, scopes: readonly string[]): Promise<string> {
+    const renewed = this.#request(challenge, scopes)
+      .then(
+        (token) => {
+          this.#grantedAt = Date.now();
+          this.#remember(key, token);
+          return token.value;
+        },
+        (error: unknown) => {
+          // The token service may have moved: a request without a token brings the challenge that tells where to.
+          if (this.#challenge === challenge) this.#challenge = undefined;
+          throw error;
+        },
+      )
+      .finally(() => this.#pending.delete(key));
+    this.#pending.set(key, renewed);
+    return renewed;
+  }
+
+  async #request(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+    try {
+      return await this.#ask(challenge, scopes);
+    } catch (error) {
+      // Artifact Registry takes one scope at a time. The first is what is read or written; without the others a mount becomes an upload.
+      if (scopes.length < 2 || !(error instanceof UpstreamError) || error.status !== 400) throw error;
+      return this.#ask(challenge, scopes.slice(0, 1));
+    }
+  }
+
+  async #ask(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+    const realm = this.#realm(challenge.parameters.realm ?? '');
+    const service = challenge.parameters.service;
+    if (service !== undefined) realm.searchParams.set('service', service);
+    for (const scope of scopes) realm.searchParams.append('scope', scope);
+    return this.#fetch(realm, this.basic());
+  }
+
+  /** The password goes to the upstream's own host, or to one that the configuration names, and never in the clear unless the upstream is plain itself. */
+  #realm(text: string): URL {
+    const realm = URL.canParse(text) ? new URL(text) : undefined;
+    if (!realm || !/^https?:$/.test(realm.protocol))
+      throw new UpstreamError('credentials', 'the challenge names no usable token service');
+    if (realm.protocol === 'http:' && this.#upstream.protocol === 'https:') {
+      throw new UpstreamError('credentials', `the token service at ${realm.host} is not https`);
+    }
+    const known = [this.#upstream.hostname, ...(this.#user?.realmHosts ?? [])];
+    if (this.#user && !known.some((host) => sameHost(host, realm.hostname))) {
+      throw new UpstreamError(
+        'credentials',
+        `the token service is on ${realm.hostname}, which realmHosts does not name`,
+      );
+    }
+    return realm;
+  }
+
+  #remember(key: string, { value, expiresIn }: Token): void {
+    const lifetime = Math.max(expiresIn - EARLY_SECONDS, 1);
+    // node-cache throws when it is full instead of making room.
+    if (this.#tokens.keys().length >= MAX_TOKENS) this.#tokens.flushAll();
+    this.#tokens.set<Cached>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_AT }, lifetime);
+  }
+}
+
+function keyOf(challenge: Challenge, scopes: readonly string[]): string {
+  return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
+}

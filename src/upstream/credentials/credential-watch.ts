@@ -1,0 +1,100 @@
+import {
+  type CredentialsNews,
+  type CredentialsRefusal,
+  type CredentialsState,
+  nextCredentials,
+  refusalAt,
+} from '../../failover/credentials.ts';
+import { asUpstreamError } from '../upstream-error.ts';
+
+export interface CredentialWatchOptions {
+  /** Shows them to the upstream; undefined: it is shown nothing that could be checked. @throws UpstreamError */
+  check: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** Of the probe: a check takes at most `timeout`, and is made far less often than each `interval`; all in milliseconds. */
+  pace: { timeout: number; interval: number; fastInterval: number };
+  /** Told of each denial, and once a check has found that they are refused, or work again (undefined). */
+  onNews: (detail: string | undefined) => void;
+}
+
+/** In intervals of the probe: a wrong password that is shown too often locks accounts in some directories. */
+const WELL = 15;
+const REFUSED = 5;
+
+/**
+ * Whether what the edge itself shows an upstream is taken there: by looking, before a client meets it, and by what requests met.
+ * Tokens that are kept would hide a key that was revoked, so that a check makes a new one.
+ */
+export class CredentialWatch {
+  readonly #options: CredentialWatchOptions;
+  #state: CredentialsState | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = 0;
+  #checkedAt = 0;
+  #stopped = false;
+  /** Somebody was told that they are refused, and not yet that they work again. */
+  #told = false;
+
+  constructor(options: CredentialWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Begins. Resolves after the first check. */
+  async start(): Promise<void> {
+    if (this.#options.check) await this.#check(this.#options.check);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** What is wrong with them now. */
+  get refusal(): CredentialsRefusal | undefined {
+    return refusalAt(this.#state, Date.now());
+  }
+
+  /** A request met that they are refused. */
+  denied(detail: string): void {
+    this.#take({ kind: 'denied', detail });
+    this.#tell(detail);
+    const { interval, fastInterval } = this.#options.pace;
+    const due = Math.max(Date.now() + fastInterval, this.#checkedAt + REFUSED * interval);
+    if (this.#dueAt > due) this.#schedule(due - Date.now());
+  }
+
+  async #check(check: NonNullable<CredentialWatchOptions['check']>): Promise<void> {
+    const { pace } = this.#options;
+    this.#checkedAt = Date.now();
+    this.#dueAt = 0;
+    const before = this.refusal?.whole;
+    try {
+      await check(AbortSignal.timeout(pace.timeout));
+      this.#take({ kind: 'accepted' });
+    } catch (error) {
+      const { reason, message, status } = asUpstreamError(error);
+      // Any other trouble is the probe's to tell.
+      if (reason === 'credentials') this.#take({ kind: status === 401 ? 'refused' : 'denied', detail: message });
+    }
+    if (this.#stopped) return;
+    const after = this.refusal;
+    if (after ? after.whole !== before : this.#told) this.#tell(after?.reason);
+    this.#schedule((after ? REFUSED : WELL) * pace.interval * (0.9 + 0.2 * Math.random()));
+  }
+
+  #tell(detail: string | undefined): void {
+    this.#told = detail !== undefined;
+    this.#options.onNews(detail);
+  }
+
+  #take(news: CredentialsNews): void {
+    this.#state = nextCredentials(this.#state, news, Date.now());
+  }
+
+  #schedule(ms: number): void {
+    const { check } = this.#options;
+    clearTimeout(this.#timer);
+    if (this.#stopped || !check) return;
+    this.#dueAt = Date.now() + ms;
+    this.#timer = setTimeout(() => void this.#check(check), ms).unref();
+  }
+}

@@ -1,0 +1,132 @@
+import t from 'tap';
+import { coverageText, percentText } from '../../../src/cli/ask/coverage-text.ts';
+import type { CoverageReport, RouteReport } from '../../../src/replication/coverage/coverage-report.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 3, 30);
+const ago = (ms: number) => new Date(NOW - ms).toISOString();
+
+function route(over: Partial<RouteReport> = {}): RouteReport {
+  return {
+    name: 'library/ on harbor -> gcr',
+    prefix: 'library/',
+    registry: null,
+    source: 'harbor',
+    target: 'gcr',
+    targetState: 'up',
+    comparedAt: ago(300_000),
+    failed: null,
+    references: 1200,
+    covered: 1200,
+    missing: 0,
+    stale: 0,
+    unknown: 0,
+    gone: 0,
+    ratio: 1,
+    lagSeconds: 0,
+    repositories: 40,
+    worst: [],
+    withGaps: 0,
+    ...over,
+  };
+}
+
+function text(over: Partial<CoverageReport> = {}): string {
+  const routes = over.routes ?? [route()];
+  return coverageText(
+    {
+      at: ago(0),
+      verdict: 'covered',
+      active: true,
+      reason: 'replication.when is always',
+      pulled: null,
+      pullsKnownSince: ago(7_200_000),
+      uncopied: [],
+      ...over,
+      routes,
+    },
+    NOW,
+  );
+}
+
+t.test('all is covered', async (t) => {
+  t.equal(
+    text(),
+    [
+      'If harbor died now, all of 1,200 tags could be pulled.',
+      '  route     from -> to     covered  tags   missing  stale  unknown  lag  compared',
+      '  library/  harbor -> gcr  100%     1,200  0        0      0        -    5 min ago',
+      '',
+    ].join('\n'),
+  );
+});
+
+t.test('what is missing, by name, since when and why', async (t) => {
+  const gap = (reference: string, failure: string | null) => ({
+    reference,
+    state: 'missing' as const,
+    since: ago(600_000),
+    pulledAt: ago(60_000),
+    failure,
+  });
+  const worst = [
+    {
+      repository: 'library/app',
+      references: 20,
+      missing: 3,
+      stale: 0,
+      unknown: 0,
+      gaps: [gap('1.2', 'harbor lacks a blob'), gap(`sha256:${'a'.repeat(64)}`, null)],
+    },
+  ];
+  const bad = route({ missing: 3, references: 120, covered: 117, ratio: 0.975, lagSeconds: 600, worst, withGaps: 4 });
+  const told = text({ verdict: 'incomplete', pulled: '7d', routes: [bad] });
+  t.match(
+    told,
+    /^If harbor died now, 3 of 120 things pulled within 7d could not be pulled\.\nPulls are known since 2 h ago/,
+  );
+  t.match(told, / {2}97\.5% +120 +3 +0 +0 +10 min +5 min ago\n/);
+  t.match(told, /^not on gcr, of library\/:\n {2}library\/app: 3 of 20 things\n/m);
+  t.match(told, /^ {5}1\.2 +missing for 10 min +pulled 60 s ago +harbor lacks a blob$/m);
+  t.match(told, /^ {5}sha256:aaaaaaaaaaaa… +missing/m);
+  t.match(told, /^ {4}and 1 more\n {2}and 3 repositories more$/m);
+});
+
+t.test('a fallback that is down serves nothing, whatever it has', async (t) => {
+  const told = text({ verdict: 'incomplete', routes: [route({ targetState: 'down' })] });
+  t.match(
+    told,
+    /^If harbor died now, nothing could be pulled from gcr\. It is down, or refuses the credentials of this edge\.\n/,
+  );
+});
+
+t.test('what is not known is said', async (t) => {
+  t.match(
+    text({ active: false, verdict: 'unknown', reason: 'another edge has 10.0.0.10' }),
+    /^This edge does not know: .*10\.0\.0\.10/,
+  );
+  t.match(
+    text({ verdict: 'unknown', routes: [route({ comparedAt: null })] }),
+    /^Not all is known yet.*\n(.*\n)+.*not yet$/m,
+  );
+  t.match(text({ verdict: 'unknown', routes: [route({ unknown: 3 })] }), /^Of 3 of 1,200 tags it is not known/);
+  const none = route({ references: 0, covered: 0, ratio: null });
+  t.match(
+    text({ verdict: 'unknown', routes: [none], pulled: '1h' }),
+    /^Nothing is known to have been pulled within 1h/,
+  );
+  t.match(text({ verdict: 'unknown', routes: [none] }), /^There is nothing to copy/);
+  t.match(
+    text({ routes: [route({ failed: 'gcr answers 503' })] }),
+    /5 min ago; the last one failed: gcr answers 503$/m,
+  );
+  t.match(
+    text({ uncopied: [{ prefix: '', registry: null, push: 'harbor' }] }),
+    /^everything else: nothing is copied; only harbor has what is pushed$/m,
+  );
+});
+
+t.test('nothing that is missing is rounded away', async (t) => {
+  t.equal(percentText(0.99999), '99.9%');
+  t.equal(percentText(1), '100%');
+  t.equal(percentText(0), '0%');
+});

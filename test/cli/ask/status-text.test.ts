@@ -1,0 +1,118 @@
+import t from 'tap';
+import { statusText } from '../../../src/cli/ask/status-text.ts';
+import { SinceStart } from '../../../src/status/since-start.ts';
+import { copyRouteView, replicationView } from '../../replication/made-view.ts';
+import { down, NOW, pullRecord, replica, snapshotOf, upstream } from '../../status/snapshot/views.ts';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+
+t.test('a quiet night', async (t) => {
+  const lines = statusText(snapshotOf(), NOW).split('\n');
+  t.same(lines.slice(0, 3), ['Pulls: served by harbor.', 'Pushes: go to harbor.', '']);
+  t.match(
+    lines[4],
+    /^ {2}harbor {2}up {2}for 10 h {2}canary good {2}p95 31 \/ 8 ms {2}https:\/\/harbor\.lan {2}canary/,
+  );
+  t.same(lines.slice(6), [
+    'pushes to harbor: admitted',
+    'since the start: 0 hedges, 0 splices, 0 blobs verified, 0 tags with a warning',
+    'in memory: 1,234 tags in the ledger, 56 manifests (1.2 MB)',
+    'no failovers yet',
+    '',
+  ]);
+});
+
+t.test('what is wrong with a URL', async (t) => {
+  const breakers = { control: 'closed', data: 'open', push: 'closed', passthrough: 'closed' } as const;
+  const none = { control: undefined, data: undefined };
+  const url = replica({ breakers, suspected: true, slow: true, waiting: { control: 1, data: 2 }, firstByteP95: none });
+  const text = statusText(snapshotOf({ upstreams: [upstream('harbor', { replicas: [url] }), upstream('gcr')] }), NOW);
+  t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, its answers are late, 3 requests waiting\]$/m);
+});
+
+t.test('credentials that are refused', async (t) => {
+  const refusal = { since: NOW - 120_000, reason: 'it answers 403', whole: false };
+  const text = statusText(
+    snapshotOf({ upstreams: [upstream('harbor', { credentials: { own: true, refusal } }), upstream('gcr')] }),
+    NOW,
+  );
+  t.match(text, /^credentials for harbor: refused for 2 min \(it answers 403\)$/m);
+});
+
+t.test('a bad one', async (t) => {
+  const sinceStart = new SinceStart();
+  const splice = { from: 'harbor', reason: 'stall', at: 1, ms: 2 } as const;
+  sinceStart.record(
+    pullRecord({
+      hedges: { started: 3, won: 1, refused: 2 },
+      splices: [{ ...splice, to: 'gcr' }, splice],
+      verified: 'wrong',
+      tag: { verdict: 'stale', action: 'warned', text: 'older' },
+    }),
+  );
+  const rotten = 'abcdefg'
+    .split('')
+    .map((letter, index) => ({ upstream: 'harbor', digest: digest(letter), since: NOW + index }));
+  const text = statusText(
+    snapshotOf({
+      upstreams: [down('harbor'), upstream('gcr')],
+      sinceStart,
+      rotten,
+      tagWarnings: [
+        {
+          at: new Date(NOW - 60_000).toISOString(),
+          repository: 'library/app',
+          tag: 'v1',
+          upstream: 'gcr',
+          text: `tag v1 at gcr is ${digest('a')}, older`,
+          count: 3,
+        },
+      ],
+    }),
+    NOW,
+  );
+  t.match(text, /^pushes to harbor: refused for 18 min \(canary read timed out\)$/m);
+  t.match(text, /^wrong bytes at harbor, mend them there:\n {2}sha256:g{64}\n(.*\n){4} {2}and 2 more$/m);
+  t.match(
+    text,
+    /^since the start: 3 hedges \(1 won, 2 over budget\), 1 splice \(1 in vain\), 1 blob verified \(1 wrong\), 1 tag with a warning$/m,
+  );
+  t.match(
+    text,
+    /^tags served with a warning:\n {2}60 s ago {2}library\/app:v1 {2}tag v1 at gcr is sha256:aaaaaaaaaaaa…, older$/m,
+  );
+});
+
+t.test('how fallbacks are kept in step', async (t) => {
+  const found = [{ repository: 'library/app', tags: 120, missing: ['1.1'], stale: ['latest'] }];
+  const failure = {
+    repository: 'library/app',
+    reference: '1.1',
+    since: NOW - 600_000,
+    at: NOW,
+    tries: 2,
+    reason: 'harbor lacks a blob',
+    passing: false,
+  };
+  const one = copyRouteView(found, { lagMs: 600_000, failing: 7, failures: [failure] }, NOW - 300_000);
+  const other = copyRouteView([], { prefix: '', comparedAt: undefined });
+  const view = replicationView([one, other], {
+    bytes: 5_000_000,
+    copies: { copied: 1234, same: 0, absent: 0, deleted: 0, failed: 0 },
+    queue: { waiting: 3, running: 1, failed: 7 },
+  });
+  const text = statusText(snapshotOf({ replication: view }), NOW);
+  t.match(text, /^replication: 1,234 images copied \(5\.0 MB\), 1 under way, 3 waiting$/m);
+  t.match(
+    text,
+    /^ {2}library\/ +harbor -> gcr +98\.3% of 120 tags +2 could not be pulled for 10 min +compared 5 min ago$/m,
+  );
+  t.match(text, /^ {2}everything else +harbor -> gcr +- +not compared yet$/m);
+  t.match(text, /^ {2}cannot be copied to gcr:\n +for 10 min +library\/app:1\.1 +harbor lacks a blob\n +and 6 more$/m);
+  const resting = { ...view, active: false, reason: 'another edge has 10.0.0.10' };
+  t.match(
+    statusText(snapshotOf({ replication: resting }), NOW),
+    /^replication: not by this edge \(another edge has 10\.0\.0\.10\)$/m,
+  );
+  t.notMatch(statusText(snapshotOf(), NOW), /replication/);
+});

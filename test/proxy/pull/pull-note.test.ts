@@ -1,0 +1,55 @@
+import t from 'tap';
+import { type Route, resolveRoute } from '../../../src/failover/rewrite.ts';
+import type { Exchange } from '../../../src/proxy/exchange.ts';
+import type { Edge } from '../../../src/proxy/proxy-context.ts';
+import type { ManifestRequest } from '../../../src/proxy/pull/upstream-read.ts';
+import { notePull } from '../../../src/proxy/pull-note.ts';
+
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+
+function route(replicate: boolean, registry?: string): Route {
+  return resolveRoute({
+    prefix: 'library/',
+    ...(registry === undefined ? {} : { registry }),
+    push: 'harbor',
+    pull: [
+      { upstream: 'harbor', replicate: false },
+      { upstream: 'gcr', replicate },
+    ],
+    onAbsent: 'stop',
+    staleTags: 'warn',
+    deletions: 'keep',
+    anonymous: false,
+  });
+}
+
+/** What is noted of a request. */
+function noted(over: {
+  method?: string;
+  pushing?: boolean;
+  reference?: string;
+  route?: Route;
+  digest?: string | null;
+}) {
+  const pulls: unknown[] = [];
+  const edge = { pulls: { note: (pulled: unknown) => pulls.push(pulled) } } as unknown as Edge;
+  const { method = 'GET', pushing = false, reference = '1', digest = DIGEST } = over;
+  const request = { kind: 'manifest', method, repository: 'library/app', reference } as unknown as ManifestRequest;
+  notePull({ method, pushing } as Exchange, edge, over.route ?? route(true), request, digest ?? undefined);
+  return pulls;
+}
+
+t.test('pulls of what has copies made', async (t) => {
+  const app = { registry: undefined, repository: 'library/app', digest: DIGEST };
+  t.strictSame(noted({}), [{ ...app, reference: '1' }]);
+  t.strictSame(noted({ reference: DIGEST }), [{ ...app, reference: DIGEST }]);
+  t.strictSame(noted({ method: 'HEAD' }), [{ ...app, reference: '1' }], 'as containerd pulls');
+  t.strictSame(noted({ route: route(true, 'docker.io') }), [{ ...app, registry: 'docker.io', reference: '1' }]);
+});
+
+t.test('and nothing else', async (t) => {
+  t.strictSame(noted({ route: route(false) }), [], 'no copy is to be had');
+  t.strictSame(noted({ pushing: true }), [], 'a push looks at what is there');
+  t.strictSame(noted({ method: 'HEAD', reference: DIGEST }), [], 'somebody only looks');
+  t.strictSame(noted({ digest: null }), [], 'nothing was served');
+});

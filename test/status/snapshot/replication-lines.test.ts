@@ -1,0 +1,88 @@
+import t from 'tap';
+import type { CopyRouteView, FailureView } from '../../../src/replication/replication-view.ts';
+import { copyRouteView, replicationView } from '../../replication/made-view.ts';
+import { down, NOW, snapshotOf, upstream } from './views.ts';
+
+const MINUTE = 60_000;
+const FOUND = { repository: 'library/app', tags: 120, missing: ['1.1', '1.2'], stale: ['latest'] };
+
+const copied = (over: Partial<CopyRouteView>, found = [FOUND]) =>
+  replicationView([copyRouteView(found, over, NOW - 12 * MINUTE)]);
+const headline = (replication = copied({}), upstreams = [upstream('harbor'), upstream('gcr')]) =>
+  snapshotOf({ replication, upstreams }).headline;
+const failure = (over: Partial<FailureView> = {}): FailureView => ({
+  repository: 'library/app',
+  reference: '1.1',
+  since: NOW - 12 * MINUTE,
+  at: NOW,
+  tries: 3,
+  reason: 'harbor lacks a blob',
+  passing: false,
+  ...over,
+});
+
+t.test('says what could not be pulled, by name, and why', async (t) => {
+  const failures = [failure({ reason: 'gcr answers 503', passing: true }), failure()];
+  t.match(headline(copied({ lagMs: 12 * MINUTE, failing: 2, failures })), {
+    level: 'degraded',
+    lines: [
+      /Pulls/,
+      /Pushes/,
+      'If harbor died now, 3 of 120 tags could not be pulled: library/app:1.1, library/app:1.2, library/app:latest (harbor lacks a blob).',
+    ],
+  });
+});
+
+t.test('while the primary is down it is no longer a question', async (t) => {
+  const told = headline(copied({ lagMs: 12 * MINUTE }), [down('harbor'), upstream('gcr')]);
+  t.match(told.text, /While harbor is down, 3 of 120 tags cannot be pulled: library\/app:1\.1, /);
+});
+
+t.test('a copy takes a while: first it is nothing, then news, then amiss', async (t) => {
+  const level = (lagMs: number) => {
+    const { level, lines } = headline(copied({ lagMs }));
+    return [level, lines.length];
+  };
+  t.same(level(59_000), ['well', 2]);
+  t.same(level(61_000), ['well', 3]);
+  t.same(level(301_000), ['degraded', 3]);
+});
+
+t.test('keeps to a few names, of all routes from the same upstream together', async (t) => {
+  const names = Array.from({ length: 1500 }, (_, number) => String(number));
+  const one = copyRouteView([{ ...FOUND, tags: 2000, missing: names, stale: [] }], { lagMs: MINUTE }, NOW);
+  const { text } = headline(replicationView([one, { ...one, prefix: 'team/' }]));
+  t.match(text, /3,000 of 4,000 tags could not be pulled: library\/app:0, library\/app:1, [^ ]+, [^ ]+ and 2,996 more/);
+});
+
+t.test('what is pulled by digest alone counts too', async (t) => {
+  const reference = `sha256:${'a'.repeat(64)}`;
+  const all = copied({ lagMs: 6 * MINUTE, failing: 1, failures: [failure({ reference })] }, [
+    { ...FOUND, missing: [], stale: [] },
+  ]);
+  t.match(headline(all), {
+    level: 'degraded',
+    text: /what is pulled by digest could not all be pulled: library\/app@sha256:aaaaaaaaaaaa \(harbor lacks a blob\)\./,
+  });
+});
+
+t.test('a comparison that fails again and again', async (t) => {
+  const failing = (minutes: number) =>
+    copied(
+      {
+        reconcile: { at: NOW, tookMs: 1, repositories: 0, tags: 0, gaps: 0, failed: 'harbor lists nothing (403)' },
+        failingSince: NOW - minutes * MINUTE,
+      },
+      [],
+    );
+  t.match(headline(failing(0.5)), { level: 'well', lines: { length: 2 } });
+  t.match(headline(failing(2)), { level: 'well', lines: { length: 3 } });
+  t.match(headline(failing(6)), {
+    level: 'degraded',
+    text: /What gcr lacks of harbor is not known: comparing them fails \(harbor lists nothing \(403\)\)\./,
+  });
+});
+
+t.test('who does not copy knows nothing', async (t) => {
+  t.match(headline({ ...copied({ lagMs: 12 * MINUTE }), active: false }), { level: 'well', lines: { length: 2 } });
+});

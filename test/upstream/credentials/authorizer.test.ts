@@ -1,0 +1,223 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import { Authorizer, type StaticUser, type Token } from '../../../src/upstream/credentials/authorizer.ts';
+import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+
+const REGISTRY = new URL('https://registry.example.io');
+const USER: StaticUser = { username: 'robot$ci', password: 'hunter2', realmHosts: ['auth.example.io'] };
+const SCOPES = ['repository:app:pull'];
+const bearer = (realm: string) => `Bearer realm="${realm}",service="registry"`;
+
+/** A token service that counts. */
+function service(expiresIn = 300) {
+  const asked: { realm: string; authorization: string | undefined }[] = [];
+  const fetch = async (realm: URL, authorization: string | undefined): Promise<Token> => {
+    asked.push({ realm: realm.href, authorization });
+    return { value: `token-${asked.length}`, expiresIn };
+  };
+  return { asked, fetch };
+}
+
+t.test('Basic is learnt from the challenge, and sent from then on', async (t) => {
+  const authorizer = new Authorizer(REGISTRY, USER, service().fetch);
+  t.equal(await authorizer.authorization(SCOPES), undefined);
+  t.ok(authorizer.learn('Basic realm="x"', undefined, SCOPES));
+  const basic = await authorizer.authorization(SCOPES);
+  t.equal(Buffer.from(basic?.slice(6) ?? '', 'base64').toString(), 'robot$ci:hunter2');
+  t.notOk(authorizer.learn('Basic realm="x"', basic, SCOPES), 'refused: another try is of no use');
+  authorizer.close();
+});
+
+t.test('a token is asked for once a scope, with the user, and shared by those who wait', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  const [one, two] = await Promise.all([authorizer.authorization(SCOPES), authorizer.authorization(SCOPES)]);
+  t.equal(one, 'Bearer token-1');
+  t.equal(two, one);
+  t.equal(await authorizer.authorization(['repository:other:pull']), 'Bearer token-2');
+  t.match(asked[0]?.realm, /service=registry&scope=repository%3Aapp%3Apull$/);
+  t.match(asked[0]?.authorization, /^Basic /);
+  authorizer.close();
+});
+
+t.test('a refused token is thrown away', async (t) => {
+  const { fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  const challenge = bearer('https://registry.example.io/token');
+  authorizer.learn(challenge, undefined, SCOPES);
+  const first = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(challenge, first, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  authorizer.close();
+});
+
+t.test('refreshed early, beside the request that still uses the old one', async (t) => {
+  mock.timers.enable({ apis: ['Date'] });
+  t.teardown(() => mock.timers.reset());
+  const { asked, fetch } = service(100);
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  await authorizer.authorization(SCOPES);
+  mock.timers.tick(60_000);
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
+  t.equal(asked.length, 1, 'not yet');
+  mock.timers.tick(10_000);
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1', 'the old one serves on');
+  t.equal(asked.length, 2);
+  await new Promise(setImmediate);
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  authorizer.close();
+});
+
+t.test('where the password may go', async (t) => {
+  const rows: [realm: string, user: StaticUser | undefined, allowed: boolean][] = [
+    ['https://registry.example.io/token', USER, true],
+    ['https://auth.example.io/token', USER, true],
+    ['https://evil.example.com/token', USER, false],
+    ['https://registry.example.io.evil.com/token', USER, false],
+    ['http://registry.example.io/token', USER, false],
+    ['ftp://registry.example.io/token', USER, false],
+    ['nonsense', USER, false],
+    ['https://elsewhere.example.com/token', undefined, true],
+  ];
+  for (const [realm, user, allowed] of rows) {
+    const { asked, fetch } = service();
+    const authorizer = new Authorizer(REGISTRY, user, fetch);
+    authorizer.learn(bearer(realm), undefined, SCOPES);
+    const result = await authorizer.authorization(SCOPES).catch((error: unknown) => error);
+    t.equal(asked.length, allowed ? 1 : 0, realm);
+    if (!user) t.equal(asked[0]?.authorization, undefined, 'nobody’s password goes anywhere');
+    if (allowed) continue;
+    t.ok(result instanceof UpstreamError && result.reason === 'credentials', `${realm} is refused`);
+    t.notMatch(String(result), /hunter2|aHVudGVyMg/, 'without the password');
+    authorizer.close();
+  }
+});
+
+t.test('a service that fails: the next request asks the upstream anew where to', async (t) => {
+  const asked: string[] = [];
+  const authorizer = new Authorizer(REGISTRY, USER, async (realm) => {
+    asked.push(realm.host);
+    if (realm.host === 'auth.example.io') throw new UpstreamError('status-5xx', 'the token service answers 500');
+    return { value: 'good', expiresIn: 60 };
+  });
+  authorizer.learn(bearer('https://auth.example.io/token'), undefined, SCOPES);
+  await t.rejects(authorizer.authorization(SCOPES), /answers 500/);
+  t.equal(await authorizer.authorization(SCOPES), undefined, 'without a token');
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer good');
+  t.same(asked, ['auth.example.io', 'registry.example.io']);
+  authorizer.close();
+});
+
+t.test('of two that were refused with one token, both try again, and with one new token', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  const challenge = bearer('https://registry.example.io/token');
+  authorizer.learn(challenge, undefined, SCOPES);
+  const old = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(challenge, old, SCOPES));
+  const first = authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(challenge, old, SCOPES), 'while the new one is fetched');
+  t.equal(await first, 'Bearer token-2');
+  t.ok(authorizer.learn(challenge, old, SCOPES), 'after it was');
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  t.equal(asked.length, 2);
+  authorizer.close();
+});
+
+t.test('another challenge for another repository is followed', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, undefined, fetch);
+  // As Google's registries: the challenge of /v2/ names no service, that of a repository does.
+  authorizer.learn('Bearer realm="https://registry.example.io/token"', undefined, SCOPES);
+  const first = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), first, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  t.match(asked[1]?.realm, /service=registry/);
+  authorizer.close();
+});
+
+t.test('from Basic to Bearer, and back', async (t) => {
+  const authorizer = new Authorizer(REGISTRY, USER, service().fetch);
+  authorizer.learn('Basic realm="x"', undefined, SCOPES);
+  const basic = await authorizer.authorization(SCOPES);
+  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), basic, SCOPES));
+  const token = await authorizer.authorization(SCOPES);
+  t.equal(token, 'Bearer token-1');
+  t.ok(authorizer.learn('Basic realm="x"', token, SCOPES));
+  t.equal(await authorizer.authorization(SCOPES), basic);
+  authorizer.close();
+});
+
+t.test('what no try can help', async (t) => {
+  const authorizer = new Authorizer(REGISTRY, undefined, service().fetch);
+  for (const header of [undefined, '', 'Basic realm="x"', 'Bearer service="no realm"', 'Negotiate', '@@@'])
+    t.notOk(authorizer.learn(header, undefined, SCOPES), String(header));
+  t.equal(await authorizer.authorization(SCOPES), undefined);
+  t.ok(authorizer.anonymous);
+  authorizer.close();
+});
+
+t.test('hosts are the same in any case; an IPv6 address with and without brackets', async (t) => {
+  const user = { ...USER, realmHosts: ['AUTH.example.io', '::1'] };
+  for (const realm of [
+    'https://auth.EXAMPLE.io/token',
+    'https://[::1]:8443/token',
+    'https://REGISTRY.example.io/token',
+  ]) {
+    const { asked, fetch } = service();
+    const authorizer = new Authorizer(REGISTRY, user, fetch);
+    authorizer.learn(bearer(realm), undefined, SCOPES);
+    await authorizer.authorization(SCOPES);
+    t.equal(asked.length, 1, realm);
+    authorizer.close();
+  }
+});
+
+t.test('as many scopes as may come cost bounded memory, and the tokens in use go on', async (t) => {
+  const { asked, fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, undefined, fetch);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  for (let index = 0; index < 5100; index += 1) await authorizer.authorization([`repository:r${index}:pull`]);
+  t.equal(asked.length, 5100);
+  await authorizer.authorization(['repository:r5099:pull']);
+  t.equal(asked.length, 5100, 'the newest is kept');
+  await authorizer.authorization(['repository:r0:pull']);
+  t.equal(asked.length, 5101, 'the oldest is not');
+  authorizer.close();
+});
+
+t.test('a token that is refused ahead is forgotten', async (t) => {
+  const { fetch } = service();
+  const authorizer = new Authorizer(REGISTRY, USER, fetch);
+  authorizer.forget(SCOPES);
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  await authorizer.authorization(SCOPES);
+  authorizer.forget(SCOPES);
+  t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
+  authorizer.close();
+});
+
+t.test('a service that takes one scope at a time is asked for the first alone', async (t) => {
+  const asked: string[][] = [];
+  const authorizer = new Authorizer(REGISTRY, USER, async (realm) => {
+    const scopes = realm.searchParams.getAll('scope');
+    asked.push(scopes);
+    if (scopes.length > 1)
+      throw new UpstreamError(
+        'credentials',
+        'the token service answers 400',
+        undefined,
+        scopes.includes('dead') ? 401 : 400,
+      );
+    return { value: 'good', expiresIn: 60 };
+  });
+  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  t.equal(await authorizer.authorization(['repository:a:pull,push', 'repository:b:pull']), 'Bearer good');
+  t.strictSame(asked, [['repository:a:pull,push', 'repository:b:pull'], ['repository:a:pull,push']]);
+  await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), /answers 400/);
+  t.equal(asked.length, 3, 'what is refused for another reason is not asked for again');
+  authorizer.close();
+});

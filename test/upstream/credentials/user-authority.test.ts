@@ -1,0 +1,122 @@
+import t from 'tap';
+import type { HealthState, ReplicaView } from '../../../src/failover/view.ts';
+import type { Answer } from '../../../src/upstream/client.ts';
+import { UserAuthority } from '../../../src/upstream/credentials/user-authority.ts';
+import { UserTokens } from '../../../src/upstream/credentials/user-tokens.ts';
+import { HeaderList } from '../../../src/upstream/header-list.ts';
+import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+
+const ANN = 'Basic YW5uOnNlY3JldA==';
+const PULL = { type: 'repository', name: 'library/a', actions: ['pull'] };
+
+/** What a URL does: the status that it answers with credentials, an error that it fails with, or nothing. */
+type Does = number | UpstreamError | 'silent';
+
+interface Given {
+  does: Record<string, Does>;
+  states?: Record<string, HealthState>;
+  suspected?: string[];
+  state?: HealthState;
+  since?: number;
+  unhealthy?: string[];
+  places?: number;
+}
+
+function authority(given: Given) {
+  const { does, states = {}, suspected = [], places = 1 } = given;
+  const asked: string[] = [];
+  const live = { ...given, does };
+  const tokensOf = (url: string) =>
+    new UserTokens({
+      upstream: new URL(url),
+      send: (_, { authorization }) => {
+        const doing = live.does[url] ?? 'silent';
+        if (asked.at(-1) !== url) asked.push(url);
+        if (doing === 'silent') return new Promise<Answer>(() => undefined);
+        if (doing instanceof UpstreamError) return Promise.reject(doing);
+        const headers = new HeaderList(doing < 500 ? [['www-authenticate', 'Basic realm="x"']] : []);
+        const status = authorization === undefined && doing < 500 ? 401 : doing;
+        return Promise.resolve({ status, headers, body: { dump: () => Promise.resolve() } } as unknown as Answer);
+      },
+      sendElsewhere: () => Promise.reject(new Error('nothing is elsewhere')),
+    });
+  let free = places;
+  const users = new UserAuthority({
+    name: 'harbor',
+    deadline: 50,
+    view: () => ({
+      state: live.state ?? 'up',
+      reason: 'canary',
+      since: live.since ?? 0,
+      unhealthy: live.unhealthy ?? [],
+      replicas: Object.keys(does).map(
+        (url) => ({ url, state: states[url] ?? 'up', suspected: suspected.includes(url) }) as ReplicaView,
+      ),
+    }),
+    tokens: tokensOf,
+    place: async () => {
+      if (free === 0) return undefined;
+      free -= 1;
+      return () => {
+        free += 1;
+      };
+    },
+  });
+  return { users, asked, live, ask: () => users.ask(ANN, [PULL], []).catch((error: unknown) => error) };
+}
+
+const [A, B, C] = ['https://a.lan', 'https://b.lan', 'https://c.lan'] as const;
+const refused = new UpstreamError('connect', 'refused');
+
+// Timers of signals alone do not keep the process.
+const alive = setInterval(() => undefined, 1000);
+t.teardown(() => clearInterval(alive));
+
+t.test('another URL is asked when the first cannot say', async (t) => {
+  const rows: [string, Given, object, string[]][] = [
+    ['the first is well', { does: { [A]: 200, [B]: 200 } }, { outcome: 'granted', granted: [PULL] }, [A]],
+    ['not reached', { does: { [A]: refused, [B]: 200 } }, { outcome: 'granted' }, [A, B]],
+    ['it hangs', { does: { [A]: 'silent', [B]: 200 } }, { outcome: 'granted' }, [A, B]],
+    ['it fails', { does: { [A]: 500, [B]: 200 } }, { outcome: 'granted' }, [A, B]],
+    ['a wrong password is asked about once', { does: { [A]: 401, [B]: 200 } }, { outcome: 'refused' }, [A]],
+    [
+      'too much to do',
+      { does: { [A]: new UpstreamError('rate-limited', ''), [B]: 200 } },
+      { reason: 'rate-limited' },
+      [A],
+    ],
+    ['two at most', { does: { [A]: 'silent', [B]: refused, [C]: 200 } }, { reason: 'connect' }, [A, B]],
+    ['the last one hangs', { does: { [A]: refused, [B]: 'silent' } }, { reason: 'first-byte' }, [A, B]],
+    ['down comes last', { does: { [A]: 200, [B]: 200 }, states: { [A]: 'down' } }, { outcome: 'granted' }, [B]],
+    ['so does trouble', { does: { [A]: 200, [B]: 200 }, suspected: [A] }, { outcome: 'granted' }, [B]],
+    ['no place', { does: { [A]: 200 }, places: 0 }, { reason: 'saturated' }, [A]],
+    ['all is down', { does: { [A]: 200 }, state: 'down' }, { reason: 'connect' }, []],
+    ['no database', { does: { [A]: 200 }, unhealthy: ['database'] }, { reason: 'authority-dead' }, []],
+  ];
+  for (const [name, given, answer, urls] of rows) {
+    const { ask, asked } = authority(given);
+    t.match(await ask(), answer, name);
+    t.strictSame(asked, urls, name);
+  }
+});
+
+t.test('silent: it could not say when it was last asked, or could not now', async (t) => {
+  const { users, live, ask } = authority({ does: { [A]: 200 } });
+  t.equal(users.silent, false, 'nothing is known yet');
+  live.does[A] = 500;
+  await ask();
+  t.equal(users.silent, true);
+  live.since = Date.now() + 1;
+  t.equal(users.silent, false, 'it has been down since, and come up');
+  live.since = 0;
+  live.does[A] = 401;
+  await users.reach([]);
+  t.equal(users.silent, false, 'a refusal is an answer');
+  live.state = 'down';
+  t.equal(users.silent, true);
+  live.state = 'up';
+  live.unhealthy = ['database'];
+  t.equal(users.silent, true);
+  live.unhealthy = [];
+  t.equal(users.silent, false, 'nobody had to ask');
+});

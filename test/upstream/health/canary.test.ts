@@ -1,0 +1,175 @@
+import t from 'tap';
+import { Canary } from '../../../src/upstream/health/canary.ts';
+import { type Scripted, scriptedGet } from '../made-answer.ts';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const A = digest('a');
+const B = digest('b');
+const CHALLENGE = { 'www-authenticate': 'Bearer realm="https://x/token"' };
+const MANIFEST = '/v2/library/canary/manifests/latest';
+const blobPath = (letter: string, repository = 'library/canary') => `/v2/${repository}/blobs/${digest(letter)}`;
+const BYTE: Scripted = { status: 206, body: 'x' };
+
+async function read(canary: Canary, table: Record<string, Scripted | Error>) {
+  const { get, asked } = scriptedGet(table);
+  const reading = await canary.read(get);
+  return { ...reading, asked };
+}
+
+t.test('a configured canary: the manifest by tag, one random byte of its blob', async (t) => {
+  const canary = new Canary('library/canary:latest');
+  t.ok(canary.configured);
+  const table = { [MANIFEST]: { body: { layers: [{ digest: A, size: 1000 }] } }, [blobPath('a')]: BYTE };
+  const offsets = new Set<string | undefined>();
+  for (let count = 0; count < 20; count += 1) {
+    const { state, reason, asked } = await read(canary, table);
+    t.same([state, reason, asked.length], ['good', 'canary blob was read', 2]);
+    t.match(asked[0]?.headers.accept, /vnd\.oci\.image\.index/);
+    t.same(asked[1]?.scopes, ['repository:library/canary:pull']);
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(asked[1]?.headers.range ?? '') ?? [];
+    t.ok(first === last && Number(first) < 1000);
+    offsets.add(first);
+  }
+  t.ok(offsets.size > 1, 'not always the same: that one would come from a cache');
+});
+
+t.test('how an image is named', async (t) => {
+  const rows: [string, string][] = [
+    ['library/canary:1.2', '/v2/library/canary/manifests/1.2'],
+    ['library/canary', '/v2/library/canary/manifests/latest'],
+    [`library/canary@${A}`, `/v2/library/canary/manifests/${A}`],
+  ];
+  for (const [image, path] of rows) t.equal((await read(new Canary(image), {})).asked[0]?.path, path, image);
+});
+
+t.test('an index costs one request more, once', async (t) => {
+  const canary = new Canary('library/canary:latest');
+  const child = `/v2/library/canary/manifests/${B}`;
+  const index = (tag: string) => ({ headers: { 'docker-content-digest': tag }, body: { manifests: [{ digest: B }] } });
+  const table = {
+    [MANIFEST]: index(A),
+    [child]: { body: { layers: [{ digest: A, size: 5 }] } },
+    [blobPath('a')]: BYTE,
+  };
+  t.same(
+    (await read(canary, table)).asked.map((one) => one.path),
+    [MANIFEST, child, blobPath('a')],
+  );
+  t.same(
+    (await read(canary, table)).asked.map((one) => one.path),
+    [MANIFEST, blobPath('a')],
+  );
+  const moved = { ...table, [MANIFEST]: index(digest('c')), [child]: { status: 500 } };
+  t.match(await read(canary, moved), { state: 'failing', reason: "a manifest in the canary's index answers 500" });
+});
+
+t.test('what makes a configured canary fail', async (t) => {
+  const manifest = { body: { layers: [{ digest: A, size: 5 }] } };
+  const rows: [string, Record<string, Scripted>, string][] = [
+    ['no manifest', {}, 'canary manifest answers 404'],
+    ['an error', { [MANIFEST]: { status: 500 } }, 'canary manifest answers 500'],
+    ['not its to read', { [MANIFEST]: { status: 401, headers: CHALLENGE } }, 'canary manifest answers 401'],
+    ['a manifest of nothing', { [MANIFEST]: { body: {} } }, 'canary manifest names no blob'],
+    ['no JSON', { [MANIFEST]: { body: '<html>' } }, 'canary manifest names no blob'],
+    ['no blob', { [MANIFEST]: manifest }, 'canary blob answers 404'],
+    ['an empty answer', { [MANIFEST]: manifest, [blobPath('a')]: { status: 206 } }, 'canary blob has no bytes'],
+    [
+      'Harbor without its database',
+      { [MANIFEST]: manifest, [blobPath('a')]: { status: 401 } },
+      'canary blob answers 401',
+    ],
+  ];
+  for (const [name, table, reason] of rows)
+    t.match(await read(new Canary('library/canary:latest'), table), { state: 'failing', reason }, name);
+  const hung = read(new Canary('library/canary:latest'), { [MANIFEST]: new Error('no answer') });
+  await t.rejects(hung, /no answer/);
+});
+
+t.test('a blob that is redirected (and redirects are passed on), or comes whole', async (t) => {
+  const manifest = { body: { layers: [{ digest: A, size: 5 }] } };
+  const rows: [Scripted, string][] = [
+    [{ status: 307, headers: { location: 'https://s3/x' } }, 'canary blob was found'],
+    [{ status: 200, body: Buffer.alloc(100_000) }, 'canary blob was read'],
+    [{ status: 206, body: Buffer.alloc(200_000) }, 'canary blob was read'],
+  ];
+  for (const [answer, reason] of rows)
+    t.match(await read(new Canary('library/canary'), { [MANIFEST]: manifest, [blobPath('a')]: answer }), {
+      state: 'good',
+      reason,
+    });
+});
+
+function standIns(count: number, repository = (index: number) => `app${index}`, sees = true): Canary {
+  const canary = new Canary(undefined, sees);
+  for (const letter of ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, count))
+    canary.remember(repository(letter.charCodeAt(0) - 97), digest(letter), 10);
+  return canary;
+}
+
+t.test('stand-ins: none at first, then the newest that can be read', async (t) => {
+  const canary = new Canary(undefined);
+  t.notOk(canary.configured);
+  t.match(await read(canary, {}), { state: 'none', asked: [] });
+  const three = standIns(3);
+  t.match(await read(three, { [blobPath('c', 'app2')]: BYTE }), { state: 'good', asked: { length: 1 } });
+  t.match(
+    await read(three, { [blobPath('a', 'app0')]: BYTE }),
+    { state: 'good', asked: { length: 3 } },
+    'two were deleted',
+  );
+  t.match(
+    await read(three, {}),
+    { state: 'failing', reason: /^a blob served before answers 404 \(the last 3/ },
+    'all gone: storage is',
+  );
+});
+
+t.test('stand-ins: one of them says little', async (t) => {
+  t.match(await read(standIns(1), {}), { state: 'none' }, 'it may have been deleted');
+  t.match(
+    await read(standIns(1), { [blobPath('a', 'app0')]: { status: 500 } }),
+    { state: 'failing' },
+    'an error is an error',
+  );
+  await t.rejects(read(standIns(1), { [blobPath('a', 'app0')]: new Error('no answer') }), /no answer/);
+});
+
+t.test('stand-ins: four, of one image no more than two, none twice', async (t) => {
+  t.equal((await read(standIns(6), {})).asked.length, 4);
+  const one = (
+    await read(
+      standIns(6, () => 'app'),
+      {},
+    )
+  ).asked;
+  t.same(
+    one.map(({ path }) => path),
+    [blobPath('f', 'app'), blobPath('e', 'app')],
+  );
+  const canary = standIns(1);
+  canary.remember('app0', A, 10);
+  t.equal((await read(canary, {})).asked.length, 1);
+  const mixed = standIns(2);
+  for (const letter of ['c', 'd', 'e']) mixed.remember('hot', digest(letter), 1);
+  const paths = (await read(mixed, {})).asked.map(({ path }) => path);
+  t.same(paths, [blobPath('e', 'hot'), blobPath('d', 'hot'), blobPath('b', 'app1'), blobPath('a', 'app0')]);
+  const configured = new Canary('library/canary');
+  configured.remember('app', A, 1);
+  t.equal((await read(configured, {})).asked[0]?.path, MANIFEST, 'not where one is configured');
+});
+
+t.test('stand-ins: without credentials, what traffic could read may be denied', async (t) => {
+  const denied: [string, Scripted][] = [
+    ['401 with a challenge', { status: 401, headers: CHALLENGE }],
+    ['403', { status: 403 }],
+    ['404, as some hide what is private', { status: 404 }],
+  ];
+  for (const [name, answer] of denied) {
+    const table = { [blobPath('a', 'app0')]: answer, [blobPath('b', 'app1')]: answer };
+    t.match(await read(standIns(2, undefined, false), table), { state: 'none' }, name);
+  }
+  const canary = standIns(2, undefined, false);
+  const open = { [blobPath('a', 'app0')]: BYTE };
+  t.match(await read(canary, open), { state: 'good' }, 'a public one');
+  t.match(await read(canary, {}), { state: 'failing' }, 'which then is gone');
+});
