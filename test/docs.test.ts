@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createProgram } from '../src/cli/main.ts';
@@ -6,6 +6,7 @@ import { jsonSchema } from '../src/config/json-schema.ts';
 import { documentedKeys } from '../src/config/markdown.ts';
 import { ERROR_CATALOG } from '../src/oci/error.ts';
 import { Metrics } from '../src/status/metrics/metrics.ts';
+import { isRelative, markdownFiles, readPage, targetOf } from './helpers/markdown.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -15,6 +16,20 @@ const prose = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
+
+t.test('every relative link leads to a file, and to a heading of it', async (t) => {
+  let anchors = 0;
+  for (const file of markdownFiles()) {
+    for (const link of readPage(file).links.filter(isRelative)) {
+      const { path, anchor } = targetOf(file, link);
+      t.ok(existsSync(join(root, path)), `${file}: ${link}`);
+      if (anchor === undefined || !path.endsWith('.md')) continue;
+      anchors += 1;
+      t.ok(readPage(path).anchors.has(anchor), `${file}: ${link} has its heading`);
+    }
+  }
+  t.ok(anchors > 10, 'anchors were looked at');
+});
 
 t.test('docs/request-handling.md tells of every error code with its status, and of no other', async (t) => {
   const text = read('docs/request-handling.md');

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { command, tryCommand } from './helpers/command.ts';
+import { isRelative, parsePage, targetOf } from './helpers/markdown.ts';
 import { temporaryFolder } from './helpers/temporary-folder.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -17,14 +18,22 @@ function copyCheckout(t: Test): string {
     'src',
     'config',
     'docs',
+    'nginx-compat',
+    'bench/RESULTS.md',
+    'bench/results.json',
+    'bench/blobs.svg',
+    'bench/outages.svg',
     'package.json',
     'tsconfig.json',
     'tsconfig.build.json',
     'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
     'LICENSE',
   ];
-  const here = new Set(readdirSync(root));
-  for (const part of parts.filter((one) => here.has(one)))
+  for (const part of parts.filter((one) => existsSync(join(root, one))))
     cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   return copy;
@@ -52,9 +61,17 @@ t.test('what npm run build makes can be published, installed and run', async (t)
   for (const needed of ['bin/breakwater', 'dist/cli/main.js', 'package.json'])
     t.ok(names.includes(needed), `${needed} is in the package`);
   t.notOk(
-    names.some((name) => /^(src|test|bench|\.)|\.tap|(^|\/)(setup|real-parts)$/.test(name)),
+    names.some((name) => /^(src|test|bench\/.*\.ts$|\.)|\.tap|(^|\/)(setup|real-parts)$/.test(name)),
     'and nothing that only a checkout needs',
   );
+  for (const file of names.filter((name) => name.endsWith('.md')))
+    for (const link of parsePage(file, readFileSync(join(copy, file), 'utf8')).links.filter(isRelative)) {
+      const { path } = targetOf(file, link);
+      t.ok(
+        names.some((name) => name === path || name.startsWith(`${path}/`)),
+        `${file}: ${link} is in the package`,
+      );
+    }
 
   const breakwater = install(t, join(copy, filename));
   // Neither npm nor any Node on the PATH: the pinned one comes with the package.

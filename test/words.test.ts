@@ -1,0 +1,92 @@
+import t from 'tap';
+import { markdownFiles, parsePage, readPage, wordsOf } from './helpers/markdown.ts';
+import { hasWord, wordsOfName } from './words/declared-names.ts';
+import { PRIVATE_WORDS } from './words/private-words.ts';
+
+const MOST_WORDS = 30;
+
+// Pages that are still to be written anew.
+const NOT_YET: string[] = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'bench/RESULTS.md',
+  'docs/authentication.md',
+  'docs/hedging.md',
+  'docs/ledger.md',
+  'docs/operations.md',
+  'docs/replication.md',
+  'docs/request-handling.md',
+  'docs/splicing.md',
+  'docs/adr/0001-httpxy-as-http-proxy.md',
+  'docs/adr/0002-one-tls-port.md',
+  'docs/adr/0003-sealed-locations.md',
+  'docs/adr/0004-one-write-gate.md',
+  'docs/adr/0006-outcomes-into-opossum.md',
+  'docs/adr/0008-late-answers.md',
+  'docs/adr/0009-hedged-race.md',
+  'docs/adr/0012-own-tokens.md',
+  'docs/adr/0013-peers.md',
+  'docs/adr/0014-proxy-protocol.md',
+  'docs/adr/0015-hints.md',
+  'docs/adr/0016-coverage.md',
+  'nginx-compat/README.md',
+];
+
+t.test('no sentence of a page is longer than 30 words', async (t) => {
+  const files = markdownFiles().filter((file) => !NOT_YET.includes(file));
+  t.ok(files.length > 5, 'there are pages to read');
+  for (const file of files) {
+    const long = readPage(file).sentences.filter((sentence) => wordsOf(sentence).length > MOST_WORDS);
+    t.strictSame(long, [], file);
+  }
+});
+
+t.test('sentences are found where people read them', async (t) => {
+  const page = parsePage(
+    'page.md',
+    [
+      '# A title',
+      'One sentence, e.g. this one. Another',
+      'one with `a piece of code. Or two`.',
+      '',
+      '- An item. Its second sentence.',
+      '- `code` first: [a link. And more](there.md)',
+      '',
+      '| a cell. Not prose |',
+      '|---|',
+      '| [but a link](here.md#x) |',
+      '',
+      '```',
+      'Code. Not prose.',
+      '```',
+    ].join('\n'),
+  );
+  t.strictSame(page.sentences, [
+    'One sentence, e.g. this one.',
+    'Another one with Code.',
+    'An item.',
+    'Its second sentence.',
+    'Code first: a link.',
+    'And more',
+  ]);
+  t.strictSame(page.links, ['there.md', 'here.md#x']);
+  t.strictSame([...page.anchors], ['a-title']);
+  t.equal(wordsOf("X-Request-Id isn't longer than 64 KiB, 1.5 s or 10 %.").length, 10);
+});
+
+t.test('a private word is found as a whole word of a name', async (t) => {
+  t.equal(PRIVATE_WORDS.length, 25);
+  t.strictSame(wordsOfName('#ownHTTPRequest2'), ['own', 'http', 'request2']);
+  for (const name of ['Herd', 'isRotten', 'herd-size', 'takeTurnsWith', '#HERD'])
+    t.ok(
+      PRIVATE_WORDS.some((word) => hasWord(name, word)),
+      name,
+    );
+  for (const name of ['shepherd', 'essay', 'resource', 'takeFewerTurns'])
+    t.notOk(
+      PRIVATE_WORDS.some((word) => hasWord(name, word)),
+      name,
+    );
+});
