@@ -4,7 +4,7 @@ import type { Route } from '../failover/rewrite.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import type { PulledLog } from '../replication/coverage/pulled-log.ts';
-import { ownRegistry } from '../replication/registry/own-registry.ts';
+import { ownRegistry } from '../replication/registry/configured-registry.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { Network } from '../upstream/network.ts';

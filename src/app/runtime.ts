@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
-import { Networks } from '../auth/networks.ts';
 import type { Loaded } from '../config/load.ts';
+import { Networks } from '../config/network.ts';
 import type { Copies } from '../digest/copies.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import { resolveRoute } from '../failover/rewrite.ts';

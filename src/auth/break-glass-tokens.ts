@@ -1,4 +1,4 @@
-import { isBreakGlassName } from '../config/break-glass.ts';
+import { isBreakGlassName } from '../config/htpasswd.ts';
 import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { Caller } from './caller.ts';
@@ -6,12 +6,11 @@ import { breakGlassBasis } from './delegated-standing.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { LocalAuthority } from './local-authority.ts';
 import { type Login, LoginGate } from './login-gate.ts';
-import { OUTAGE_MS } from './outage.ts';
 import type { DelegatedPlace } from './place.ts';
-import { summaryOf } from './summary.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
 import type { TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
+import { OUTAGE_MS, summaryOf } from './tokens.ts';
 
 export interface BreakGlassTokensOptions {
   /** Who decides about everybody else. */

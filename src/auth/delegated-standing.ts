@@ -1,5 +1,5 @@
 import type { Action } from '../config/access-rule.ts';
-import { isBreakGlassName } from '../config/break-glass.ts';
+import { isBreakGlassName } from '../config/htpasswd.ts';
 import type { AuthorityMark } from './authority-mark.ts';
 import type { Standing } from './guard.ts';
 import type { LocalAuthority } from './local-authority.ts';

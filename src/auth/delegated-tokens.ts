@@ -6,12 +6,11 @@ import type { Caller } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import type { Grants, Holder } from './grants.ts';
 import { type Login, LoginGate } from './login-gate.ts';
-import { OUTAGE_MS } from './outage.ts';
 import type { DelegatedPlace } from './place.ts';
-import { summaryOf } from './summary.ts';
 import type { TokenBox } from './token-box.ts';
 import type { TokenRequest } from './token-request.ts';
 import type { OutageGrant, TokenGrant, TokenRefusal, Tokens } from './tokens.ts';
+import { OUTAGE_MS, summaryOf } from './tokens.ts';
 import { type Wanted, wantedOf } from './wanted.ts';
 
 export interface DelegatedTokensOptions {

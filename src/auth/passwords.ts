@@ -3,8 +3,9 @@ import bcrypt from 'bcrypt';
 import { LRUCache } from 'lru-cache';
 import type { PasswordHashes } from '../config/htpasswd.ts';
 
-/** bcrypt reads no further: what follows would be no part of the password. */
-const MAX_PASSWORD_BYTES = 72;
+/** bcrypt ignores all bytes of a password after these. */
+export const MAX_PASSWORD_BYTES = 72;
+const NEW_HASH_COST = 12;
 const REMEMBERED = 1024;
 const REMEMBER_MS = 300_000;
 const DEFAULT_COST = 10;
@@ -72,4 +73,13 @@ function readable(hash: string): string {
 
 function basisOf(hash: string): string {
   return createHmac('sha256', 'breakwater basis').update(hash).digest('base64url').slice(0, 16);
+}
+
+/** The bcrypt hash of a new password. @throws RangeError for one that is empty or longer than bcrypt reads */
+export async function hashPassword(password: string): Promise<string> {
+  const bytes = Buffer.byteLength(password);
+  if (bytes === 0) throw new RangeError('a password cannot be empty');
+  if (bytes > MAX_PASSWORD_BYTES) throw new RangeError(`a password has at most ${MAX_PASSWORD_BYTES} bytes`);
+  if (/[\x00-\x1f\x7f]/.test(password)) throw new RangeError('a password has no control characters');
+  return bcrypt.hash(password, NEW_HASH_COST);
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { duration } from './duration.ts';
-import { accessRule, file, hostName, network, ruleHolder, userName } from './text.ts';
+import { accessRule, duration, file, hostName, network, ruleHolder, userName } from './text.ts';
 
 export const authSchema = z
   .strictObject({

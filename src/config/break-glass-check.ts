@@ -1,5 +1,5 @@
 import { parseAccessRule } from './access-rule.ts';
-import { BREAK_GLASS, isBreakGlassName } from './break-glass.ts';
+import { BREAK_GLASS, isBreakGlassName } from './htpasswd.ts';
 import type { KeyFinding } from './key-path.ts';
 import type { Config } from './schema.ts';
 

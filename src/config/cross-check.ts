@@ -1,11 +1,11 @@
 import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
-import type { KeyFinding } from './key-path.ts';
+import type { KeyFinding, KeyPath } from './key-path.ts';
+import { nearest } from './nearest.ts';
 import { proxyErrors, proxyWarnings } from './proxy-check.ts';
 import { replicationErrors, replicationWarnings } from './replication-check.ts';
 import type { Config, RouteConfig } from './schema.ts';
 import { upstreamErrors, upstreamWarnings } from './upstream-check.ts';
-import { unknownUpstreams } from './upstream-name.ts';
 
 export interface CrossCheck {
   errors: KeyFinding[];
@@ -107,4 +107,28 @@ function openWarnings(config: Config, route: RouteConfig, index: number): KeyFin
       },
     ];
   });
+}
+
+/** Names of upstreams that do not exist. */
+export function unknownUpstreams(config: Config): KeyFinding[] {
+  const names = Object.keys(config.upstreams);
+  const uses: { path: KeyPath; name: string | undefined }[] = [
+    { path: ['passthrough'], name: config.passthrough },
+    ...config.routes.flatMap((route, index) => [
+      { path: ['routes', index, 'push'], name: route.push },
+      ...route.pull.map((entry, position) => ({
+        path: ['routes', index, 'pull', position, 'upstream'],
+        name: entry.upstream,
+      })),
+    ]),
+  ];
+  return uses.flatMap(({ path, name }) =>
+    name === undefined || names.includes(name) ? [] : [{ path, message: messageOf(name, names) }],
+  );
+}
+
+function messageOf(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+  return `no upstream is called "${name}"; there are ${names.join(', ') || 'none'}${hint}`;
 }

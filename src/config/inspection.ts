@@ -1,10 +1,9 @@
-import { crossCheck } from './cross-check.ts';
+import { ConfigError, type Finding } from './config-error.ts';
+import { crossCheck, unknownUpstreams } from './cross-check.ts';
 import { findingsOf } from './issue.ts';
-import { jsonSchema } from './json-schema.ts';
-import type { KeyFinding } from './key-path.ts';
-import { knownKeys, type SchemaNode } from './known-keys.ts';
+import { jsonSchema, knownKeys, type SchemaNode } from './json-schema.ts';
+import { type KeyFinding, keyText } from './key-path.ts';
 import { type Config, configSchema } from './schema.ts';
-import { unknownUpstreams } from './upstream-name.ts';
 
 /** All that can be said of a configuration without looking at the files that it names. */
 export interface Inspection {
@@ -41,4 +40,18 @@ function withoutFaults(input: unknown, errors: readonly KeyFinding[]): Config | 
     if (typeof key === 'string' && typeof map === 'object' && map !== null) Reflect.deleteProperty(map, key);
   }
   return configSchema.safeParse(copy).data;
+}
+
+/**
+ * Plain values as a configuration, or all that is wrong with them. No I/O: the files that it names are not looked at.
+ * @throws ConfigError whose findings have no place
+ */
+export function parseConfig(input: unknown): { config: Config; warnings: Finding[] } {
+  const { config, errors, warnings } = inspectConfig(input);
+  if (config === undefined || errors.length > 0) throw new ConfigError(errors.map(placeless));
+  return { config, warnings: warnings.map(placeless) };
+}
+
+function placeless({ path, message, remedy }: KeyFinding): Finding {
+  return { file: '', line: 0, column: 0, key: keyText(path), message, ...(remedy === undefined ? {} : { remedy }) };
 }

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { readBounded, unreadable } from './bounded-file.ts';
 import { ConfigError, type Finding } from './config-error.ts';
 import { type Inspection, inspectConfig } from './inspection.ts';
 import type { KeyFinding } from './key-path.ts';
 import { type Material, readMaterial } from './material.ts';
+import { readBounded, unreadable } from './material-reader.ts';
 import type { Config } from './schema.ts';
 import { YamlSource } from './yaml-source.ts';
 

@@ -1,4 +1,4 @@
-import type { SchemaNode } from './known-keys.ts';
+import type { SchemaNode } from './json-schema.ts';
 
 /** One key of the configuration, as the reference lists it. */
 export interface DocumentedKey {

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { readBounded, unreadable } from './bounded-file.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 
 const MAX_BYTES = 1_048_576;
@@ -94,4 +94,44 @@ function succeeds<T>(parse: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+const MIN_BYTES = 32;
+
+/**
+ * The secrets in a key file: one a line, the first in use and the others still accepted, so that it can be replaced. A file that is no
+ * text, or whose lines are too short for that (base64 broken into lines), is one secret as a whole. Line ends around it do not count.
+ */
+export function secretsIn(content: Buffer): Buffer[] {
+  const text = content.toString('latin1').trim();
+  if (/[^\x20-\x7e\r\n]/.test(text)) return [content];
+  const lines = text.split(/\s*\n\s*/);
+  const all = lines.every((line) => line.length >= MIN_BYTES) ? lines : [text];
+  return all.map((one) => Buffer.from(one, 'latin1'));
+}
+
+/** Reads a whole file of at most `limit` bytes; also from a pipe, and no more of an endless device. Undefined: it is longer. */
+export async function readBounded(file: string, limit: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of createReadStream(file)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > limit) return undefined;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Why a file could not be read, without its name: in place of a name there may stand a secret. */
+export function unreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const known: Record<string, string> = {
+    ENOENT: 'does not exist',
+    ENOTDIR: 'does not exist',
+    EACCES: 'may not be read',
+    EPERM: 'may not be read',
+    EISDIR: 'is a folder',
+    ENAMETOOLONG: 'has a name that is too long',
+  };
+  return known[code] ?? `cannot be read (${code})`;
 }

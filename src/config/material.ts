@@ -1,11 +1,8 @@
 import { dirname, resolve } from 'node:path';
-import { BREAK_GLASS, isBreakGlassName } from './break-glass.ts';
-import { type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
+import { BREAK_GLASS, isBreakGlassName, type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
-import { type CertificatePair, MaterialReader } from './material-reader.ts';
+import { type CertificatePair, MaterialReader, secretsIn } from './material-reader.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
-import { secretsIn } from './secrets.ts';
-import { usersKey } from './users-key.ts';
 
 /** Contents of all files that a configuration names. File names are absolute. */
 export interface Material {
@@ -123,4 +120,10 @@ async function passwordsOf(config: Config, configFile: string, reader: MaterialR
       remedy: `breakwater user add ${user}${BREAK_GLASS}, and remove ${user}`,
     });
   return { file: resolve(dirname(configFile), name), users };
+}
+
+/** The key under `auth` that names the file of the edge's own users; undefined: it has none in this mode. */
+export function usersKey({ auth: { mode } }: Config): 'htpasswdFile' | 'breakGlassFile' | undefined {
+  if (mode === 'htpasswd') return 'htpasswdFile';
+  return mode === 'delegate' ? 'breakGlassFile' : undefined;
 }

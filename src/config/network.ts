@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
 export interface Network {
   address: string;
@@ -14,4 +14,24 @@ export function parseNetwork(text: string): Network | undefined {
   const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   if (version === 0 || rest.length > 0 || !(bits <= most)) return undefined;
   return { address, bits, family: version === 4 ? 'ipv4' : 'ipv6' };
+}
+
+/** A set of networks, IPv4 and IPv6. */
+export class Networks {
+  readonly #list = new BlockList();
+
+  /** @param texts `10.0.0.0/8`, `fd00::/8`, or single addresses */
+  constructor(texts: readonly string[]) {
+    for (const text of texts) {
+      const network = parseNetwork(text);
+      if (network) this.#list.addSubnet(network.address, network.bits, network.family);
+    }
+  }
+
+  /** @param address as a socket has it; `::ffff:10.0.0.1` is 10.0.0.1 */
+  has(address: string): boolean {
+    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+    const family = isIP(plain);
+    return family !== 0 && this.#list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
+  }
 }

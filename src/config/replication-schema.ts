@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { duration } from './duration.ts';
-import { file, hostAddress } from './text.ts';
+import { duration, file, hostAddress } from './text.ts';
 
 export const replicationSchema = z
   .strictObject({

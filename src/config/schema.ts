@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { authSchema } from './auth-schema.ts';
-import { duration } from './duration.ts';
 import { replicationSchema } from './replication-schema.ts';
-import { address, file, hostName, network, peerUrl, prefix, upstreamName } from './text.ts';
+import { address, duration, file, hostName, network, peerUrl, prefix, upstreamName } from './text.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.

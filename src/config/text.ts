@@ -1,9 +1,8 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { repositoryPrefix } from '../oci/reference.ts';
+import { isDigest, isRepository, isTag, repositoryPrefix } from '../oci/reference.ts';
 import { parseAccessRule } from './access-rule.ts';
 import { isUserName } from './htpasswd.ts';
-import { isImage } from './image.ts';
 import { parseNetwork } from './network.ts';
 
 // The kinds of text that values of the configuration are. The title is what the reference calls them.
@@ -83,4 +82,35 @@ function isPeerUrl(text: string): boolean {
   return (
     url?.protocol === 'https:' && url.pathname === '/' && url.search + url.hash + url.username + url.password === ''
   );
+}
+
+/** Whether `text` is `repository`, `repository:tag` or `repository@digest`. */
+export function isImage(text: string): boolean {
+  const [, repository = '', tag, digest] = /^([^:@]+)(?::([^@]+)|@(.+))?$/.exec(text) ?? [];
+  return isRepository(repository) && (tag === undefined || isTag(tag)) && (digest === undefined || isDigest(digest));
+}
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const EXPECTED = 'a duration such as 500ms, 2s, 1m or 24h';
+/** Node's timers fire at once where they are asked to wait for longer than 2^31 - 1 ms. */
+const MAX_DAYS = 24;
+
+/**
+ * A length of time as people write it: `500ms`, `2s`, `1m`, `24h`. Parsed to milliseconds.
+ * @param preset where it is left out
+ * @param min milliseconds
+ */
+export function duration(preset: string, min = 1) {
+  return z
+    .string({ error: EXPECTED })
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, EXPECTED)
+    .meta({ title: 'duration' })
+    .default(preset)
+    .transform((text, ctx) => {
+      const [, digits = '0', , unit = 'ms'] = /^(\d+(\.\d+)?)(\D+)$/.exec(text) ?? [];
+      const ms = Math.round(Number(digits) * (UNITS[unit] ?? 1));
+      if (ms < min) ctx.addIssue({ code: 'custom', message: `at least ${min}ms` });
+      if (ms > MAX_DAYS * 86_400_000) ctx.addIssue({ code: 'custom', message: `at most ${MAX_DAYS}d` });
+      return ms;
+    });
 }

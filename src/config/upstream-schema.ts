@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { duration } from './duration.ts';
-import { file, hostName, hostPattern, image } from './text.ts';
+import { duration, file, hostName, hostPattern, image } from './text.ts';
 
 const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, sent as it is (`robot$ci`, `_json_key`).'),

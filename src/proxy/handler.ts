@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { clientAddress } from '../auth/client-address.ts';
+import { clientAddress } from '../auth/caller.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
 import type { Catalog } from './endpoints/catalog.ts';

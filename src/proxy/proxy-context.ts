@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Networks } from '../auth/networks.ts';
+import type { Networks } from '../config/network.ts';
 import type { Config } from '../config/schema.ts';
 import type { Copies } from '../digest/copies.ts';
 import type { Hasher } from '../digest/hasher.ts';

@@ -1,6 +1,11 @@
 import type { RouteConfig } from '../config/schema.ts';
 import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../failover/rewrite.ts';
-import type { RepositoryPair } from './compare/comparison.ts';
+
+/** One repository on two registries, in the names of each. */
+export interface RepositoryPair {
+  source: string;
+  target: string;
+}
 
 /** From where to where a route's repositories are copied. */
 export interface CopyRoute {

@@ -1,3 +1,5 @@
+import { BlockList, isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { UpstreamView } from '../failover/view.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
@@ -6,14 +8,12 @@ import { Bandwidth } from './copy/bandwidth.ts';
 import { ImageCopy } from './copy/image-copy.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
-import type { CopyTask } from './copy-task.ts';
 import type { Hint } from './hint.ts';
-import { hasAddress } from './own-address.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { ReplicationView } from './replication-view.ts';
+import type { RouteReplicationOptions } from './route-replication.ts';
 import { RouteReplication } from './route-replication.ts';
-import type { RouteReplicationOptions } from './route-replication-options.ts';
-import { type FailedTask, TaskQueue } from './task-queue.ts';
+import { type CopyTask, type FailedTask, TaskQueue } from './task-queue.ts';
 
 /** What each way of copying needs, and what is told of tasks. */
 export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'> {
@@ -205,4 +205,13 @@ function isCalm({ state, replicas }: UpstreamView): boolean {
 function isPassing(error: unknown): boolean {
   if (error instanceof CopyError) return error.passing;
   return error instanceof UpstreamError || (error instanceof DOMException && error.name === 'TimeoutError');
+}
+
+/** Whether this machine has an address now: of a pair, only the edge that holds the VIP. */
+export function hasAddress(address: string): boolean {
+  const wanted = new BlockList();
+  wanted.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  return Object.values(networkInterfaces())
+    .flatMap((found) => found ?? [])
+    .some((found) => wanted.check(found.address, found.family === 'IPv6' ? 'ipv6' : 'ipv4'));
 }

@@ -1,17 +1,19 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { toUpstream } from '../failover/rewrite.ts';
+import type { Config } from '../config/schema.ts';
+import { type Route, toUpstream } from '../failover/rewrite.ts';
+import type { CanaryState, UpstreamView } from '../failover/view.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './compare/comparison.ts';
 import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
-import type { CopyTask } from './copy-task.ts';
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
+import type { PulledLog } from './coverage/pulled-log.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
-import type { RouteReplicationOptions } from './route-replication-options.ts';
-import { type FailedTask, PRIORITY } from './task-queue.ts';
+import { type CopyTask, type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
 
 /** Tasks of a comparison that may wait: what it finds beyond them it finds a little later. */
 const MAX_AHEAD = 200;
@@ -243,4 +245,19 @@ export class RouteReplication {
     const repository = this.#named(task.repository.source);
     return { repository, reference: task.reference, since, at, tries, reason, passing };
   }
+}
+
+export interface RouteReplicationOptions {
+  routes: readonly Route[];
+  config: Config['replication'];
+  registry: (upstream: string) => RemoteRegistry;
+  view: (upstream: string) => UpstreamView;
+  /** Whether the upstream sees its storage now, at that URL of it. */
+  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
+  ledger: Ledger;
+  /** What clients pulled. */
+  pulls: Pick<PulledLog, 'within'>;
+  tasks: TaskQueue;
+  onReconcile: (route: string, outcome: string, failed: boolean) => void;
+  random?: () => number;
 }

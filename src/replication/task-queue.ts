@@ -1,6 +1,5 @@
 import PQueue from 'p-queue';
-import type { CopyRoute } from './copy-route.ts';
-import { type CopyTask, keyOfTask } from './copy-task.ts';
+import type { CopyRoute, RepositoryPair } from './copy-route.ts';
 
 /** Something that could not be copied yet. Times are epoch milliseconds. */
 export interface FailedTask {
@@ -187,4 +186,17 @@ export class TaskQueue {
 /** Priorities are whole numbers; the share of one by which the older of two goes first. */
 function ranked(priority: number, since: number): number {
   return priority - since / Number.MAX_SAFE_INTEGER;
+}
+
+/** What is to be brought in step: a tag or a digest of one repository, on one way. */
+export interface CopyTask {
+  on: CopyRoute;
+  repository: RepositoryPair;
+  reference: string;
+  /** `delete`: the source has deleted it, and the route has deletions follow. */
+  kind: 'copy' | 'delete';
+}
+
+export function keyOfTask({ on, repository, reference, kind }: CopyTask): string {
+  return [kind, on.name, repository.source, reference].join('\n');
 }

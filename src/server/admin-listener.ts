@@ -1,8 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { addressOf, closeNow, listenOn } from './bound-address.ts';
+import { addressOf, closeNow, listenAddress, listenOn } from './bound-address.ts';
 import { writeAnswer } from './edge-answer.ts';
-import { listenAddress } from './listen-address.ts';
 
 export interface AdminListenerOptions {
   /** `127.0.0.1:9443`. */

@@ -1,6 +1,6 @@
 import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { addressOf, listenOn } from './bound-address.ts';
+import { addressOf, listenAddress, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
 import { Exchanges } from './exchanges.ts';
@@ -13,7 +13,6 @@ import {
   type ListenerLimits,
   type ListenerTimings,
 } from './https-server.ts';
-import { listenAddress } from './listen-address.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, takeRequests } from './request-intake.ts';
 import { StallWatch } from './stall.ts';

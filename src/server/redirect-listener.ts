@@ -1,8 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { closeNow, listenOn } from './bound-address.ts';
+import { closeNow, listenAddress, listenOn } from './bound-address.ts';
 import { writeAnswer } from './edge-answer.ts';
-import { listenAddress } from './listen-address.ts';
 import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 
 export interface RedirectListenerOptions {

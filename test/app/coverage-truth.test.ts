@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { CoverageReport } from '../../src/replication/coverage/coverage-report.ts';
+import type { CoverageReport } from '../../src/replication/coverage/report.ts';
 import { CLOUD, INNER, startLabSite } from '../helpers/lab-site.ts';
 import { until } from '../helpers/until.ts';
 

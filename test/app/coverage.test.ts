@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import type { CoverageReport } from '../../src/replication/coverage/coverage-report.ts';
+import type { CoverageReport } from '../../src/replication/coverage/report.ts';
 import { tryCommand } from '../helpers/command.ts';
 import { startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { CLOUD, INNER, type LabSite, type LabSiteOptions, startLabSite } from '../helpers/lab-site.ts';

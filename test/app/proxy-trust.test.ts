@@ -6,7 +6,7 @@ import bcrypt from 'bcrypt';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { balancersOf } from '../../src/app/proxy-trust.ts';
-import { Networks } from '../../src/auth/networks.ts';
+import { Networks } from '../../src/config/network.ts';
 import { HOSTNAME } from '../helpers/edge-in-process.ts';
 import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import { connectProxied } from '../server/proxied-connection.ts';

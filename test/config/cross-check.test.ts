@@ -1,6 +1,6 @@
 import t from 'tap';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { parseConfig } from '../../src/config/parse-config.ts';
+import { parseConfig } from '../../src/config/inspection.ts';
 
 const SECRET = { username: 'robot', passwordFile: 'secret' };
 const TLS = { certFile: 'tls.crt', keyFile: 'tls.key' };

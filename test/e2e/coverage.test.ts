@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parse } from 'yaml';
-import type { CoverageReport } from '../../src/replication/coverage/coverage-report.ts';
+import type { CoverageReport } from '../../src/replication/coverage/report.ts';
 import { tryCommand } from '../helpers/command.ts';
 import { writeImage } from '../helpers/image.ts';
 import { CLIENT_TOOLS, SITE_TOOLS, startSite } from '../helpers/site.ts';

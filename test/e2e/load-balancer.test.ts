@@ -5,7 +5,7 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
-import { hashPassword } from '../../src/auth/password-hash.ts';
+import { hashPassword } from '../../src/auth/passwords.ts';
 import { startHaproxy } from '../helpers/haproxy.ts';
 import type { Image } from '../helpers/image.ts';
 import { sha256 } from '../helpers/lab-site.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { obstacleTo } from '../../src/failover/obstacle.ts';
+import { obstacleTo } from '../../src/failover/plan.ts';
 import type { BreakerState, ReplicaView } from '../../src/failover/view.ts';
 import { NOW, perClass, replica } from './made-view.ts';
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { resolveRoute } from '../../src/failover/rewrite.ts';
 import { copyRoutes } from '../../src/replication/copy-route.ts';
-import type { CopyTask } from '../../src/replication/copy-task.ts';
+import type { CopyTask } from '../../src/replication/task-queue.ts';
 import { type FailedTask, PRIORITY, TaskQueue, type TaskQueueOptions } from '../../src/replication/task-queue.ts';
 
 const route = resolveRoute({

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { hashPassword } from '../../src/auth/password-hash.ts';
+import { hashPassword } from '../../src/auth/passwords.ts';
 import { writeImage } from '../helpers/image.ts';
 import { CLIENT_TOOLS, type Site, startSite } from '../helpers/site.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';

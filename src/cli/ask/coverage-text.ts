@@ -1,9 +1,4 @@
-import type {
-  CoverageReport,
-  GapReport,
-  RepositoryReport,
-  RouteReport,
-} from '../../replication/coverage/coverage-report.ts';
+import type { CoverageReport, GapReport, RepositoryReport, RouteReport } from '../../replication/coverage/report.ts';
 import { countText, withShortDigests } from '../amount.ts';
 import { ago, table } from '../table.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
-import type { CoverageReport } from '../../replication/coverage/coverage-report.ts';
+import type { CoverageReport } from '../../replication/coverage/report.ts';
 import { configPath, UsageError } from '../config-path.ts';
 import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
 import { coverageText } from './coverage-text.ts';

@@ -1,6 +1,6 @@
 import type { Loaded } from '../../config/load.ts';
 import { type CopyRoute, configuredCopyRoutes, pairOn } from '../../replication/copy-route.ts';
-import { ownRegistry } from '../../replication/registry/own-registry.ts';
+import { ownRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { Patience } from '../../replication/registry/retry-policy.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { parseConfig } from '../../config/inspection.ts';
 import type { Loaded } from '../../config/load.ts';
-import { parseConfig } from '../../config/parse-config.ts';
 import type { MadeCertificate } from '../../lab/certificate.ts';
 
 export interface LabPlaces {

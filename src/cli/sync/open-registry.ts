@@ -1,5 +1,5 @@
 import type { Loaded } from '../../config/load.ts';
-import { ownRegistry } from '../../replication/registry/own-registry.ts';
+import { ownRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/network.ts';

@@ -1,4 +1,4 @@
-import { readBounded, unreadable } from '../../config/bounded-file.ts';
+import { readBounded, unreadable } from '../../config/material-reader.ts';
 import { UsageError } from '../config-path.ts';
 
 const MAX_BYTES = 67_108_864;

@@ -1,9 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { BREAK_GLASS, isBreakGlassName } from '../../config/break-glass.ts';
-import { isUserName } from '../../config/htpasswd.ts';
+import { BREAK_GLASS, isBreakGlassName, isUserName } from '../../config/htpasswd.ts';
 import { inspectFile } from '../../config/load.ts';
-import { usersKey } from '../../config/users-key.ts';
+import { usersKey } from '../../config/material.ts';
 import { configPath, UsageError } from '../config-path.ts';
 import { UserFile } from './user-file.ts';
 
@@ -29,7 +28,7 @@ export function registerUser(program: Command): void {
       if (breakGlass && !isBreakGlassName(name))
         throw new UsageError(`names of break-glass users end in ${BREAK_GLASS}: ${name}${BREAK_GLASS}`);
       const { askPassword, passwordFromStdin } = await import('./password-prompt.ts');
-      const { hashPassword } = await import('../../auth/password-hash.ts');
+      const { hashPassword } = await import('../../auth/passwords.ts');
       const password = options.passwordStdin ? await passwordFromStdin() : await askPassword(name);
       const hash = await hashPassword(password).catch((error: Error) => {
         throw new UsageError(error.message);

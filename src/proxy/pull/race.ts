@@ -1,7 +1,7 @@
 import { absenceEnds, conclude, type Ending } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
-import { obstacleTo } from '../../failover/obstacle.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import { obstacleTo } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';

@@ -1,8 +1,8 @@
 import type { Guard } from '../../auth/guard.ts';
-import type { Networks } from '../../auth/networks.ts';
 import type { Place } from '../../auth/place.ts';
 import type { Tokens } from '../../auth/tokens.ts';
 import type { Action } from '../../config/access-rule.ts';
+import type { Networks } from '../../config/network.ts';
 
 /** What `auth.mode` other than `open` brings to the stages of a request. */
 export interface Access {

@@ -1,12 +1,7 @@
 import PQueue from 'p-queue';
+import type { RepositoryPair } from '../copy-route.ts';
 import { takeTurns } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
-
-/** One repository on two registries, in the names of each. */
-export interface RepositoryPair {
-  source: string;
-  target: string;
-}
 
 /** A tag of the source, or of the target alone. */
 export interface ComparedTag {

@@ -1,6 +1,7 @@
 import { CopyError } from '../copy-error.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
-import { type ComparedRepository, Comparison, type RepositoryPair } from './comparison.ts';
+import { type ComparedRepository, Comparison } from './comparison.ts';
 
 export interface ReconcileOptions {
   source: RemoteRegistry;

@@ -3,12 +3,12 @@ import { parseContentRange } from '../../oci/range.ts';
 import type { UpstreamAnswer } from '../../upstream/connection.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
-import { saidBy } from '../registry/registry-answer.ts';
+import { AbortLink } from '../registry/abort-link.ts';
+import { saidBy } from '../registry/registry-failure.ts';
 import { pullOf, type RemoteRegistry } from '../registry/remote-registry.ts';
 import { Patience } from '../registry/retry-policy.ts';
-import { AbortLink } from './abort-link.ts';
 import type { Bandwidth } from './bandwidth.ts';
-import { algorithmOf } from './digest-algorithm.ts';
+import { algorithmOf } from './verified-digest.ts';
 
 export interface BlobSourceOptions {
   registry: RemoteRegistry;

@@ -9,8 +9,8 @@ import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
-import { digestOf } from './manifest-digest.ts';
 import { keepReferrersTag } from './referrers-tag.ts';
+import { digestOf } from './verified-digest.ts';
 
 export interface CopyRunOptions {
   job: CopyJob;

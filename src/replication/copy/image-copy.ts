@@ -5,7 +5,7 @@ import { Bandwidth } from './bandwidth.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
 import { KnownContent } from './known-content.ts';
-import { digestOf } from './manifest-digest.ts';
+import { digestOf } from './verified-digest.ts';
 
 export interface ImageCopyOptions {
   /** Blobs under way at once. */

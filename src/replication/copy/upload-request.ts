@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { UpstreamWrite } from '../../upstream/write-call.ts';
-import { saidBy } from '../registry/registry-answer.ts';
+import { saidBy } from '../registry/registry-failure.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { UploadWatch } from './upload-watch.ts';
 

@@ -1,5 +1,5 @@
 import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { AbortLink } from './abort-link.ts';
+import { AbortLink } from '../registry/abort-link.ts';
 
 export interface UploadWatchOptions {
   /** Milliseconds for the whole answer once all is sent. */

@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import PQueue from 'p-queue';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
-import type { RepositoryPair } from '../compare/comparison.ts';
 import { CopyError } from '../copy-error.ts';
-import type { CopyRoute } from '../copy-route.ts';
+import type { CopyRoute, RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { TagCoverage } from './coverage.ts';
 import type { Pulled, PulledLog } from './pulled-log.ts';

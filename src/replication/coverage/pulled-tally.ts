@@ -1,12 +1,7 @@
 import { findRoute, type Route } from '../../failover/rewrite.ts';
 import type { CopyRouteView } from '../replication-view.ts';
-import type { RepositoryReport, RouteReport } from './coverage-report.ts';
 import type { Pulled } from './pulled-log.ts';
-
-type Tally = Pick<
-  RouteReport,
-  'references' | 'missing' | 'stale' | 'unknown' | 'gone' | 'repositories' | 'worst' | 'withGaps'
->;
+import type { ReferenceCounts, RepositoryReport } from './report.ts';
 
 interface Counted extends RepositoryReport {
   /** With the time of each pull. */
@@ -19,7 +14,7 @@ export function pulledTally(
   routes: readonly Route[],
   pulls: readonly Pulled[],
   limit: number,
-): Tally {
+): ReferenceCounts {
   const counted = new Map<string, Counted>();
   let gone = 0;
   for (const pulled of pulls) {

@@ -1,8 +1,8 @@
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
-import { AbortLink } from '../copy/abort-link.ts';
 import { CopyError } from '../copy-error.ts';
+import { AbortLink } from './abort-link.ts';
 import { registryFailure } from './registry-failure.ts';
 import type { Patience } from './retry-policy.ts';
 

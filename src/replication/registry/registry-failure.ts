@@ -1,5 +1,7 @@
 import { restMs } from '../../failover/classify.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
+import { readBody } from '../../upstream/body/read-body.ts';
+import type { Answer } from '../../upstream/client.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { CopyError } from '../copy-error.ts';
 
@@ -33,4 +35,17 @@ function isPassing({ status, headers, redirected = false }: FailedAnswer): boole
   // Harbor without its database challenges with nothing; storage denies a signature that has expired, and the next one is good.
   if (status === 401) return parseChallenges(headers.joined('www-authenticate')).length === 0;
   return redirected && status === 403;
+}
+
+const MAX_ERROR = 16_384;
+
+/** Reads an answer to its end. @returns the first message in the body of an error (distribution-spec "Error Codes"), on one line */
+export async function saidBy(answer: Answer): Promise<string> {
+  if (answer.status < 400) {
+    await answer.body.dump({ limit: MAX_ERROR });
+    return '';
+  }
+  const text = (await readBody(answer.body, MAX_ERROR).catch(() => Buffer.alloc(0))).toString('utf8');
+  const [, message = ''] = /"message"\s*:\s*"((?:[^"\\]|\\.){0,300})/.exec(text) ?? [];
+  return message.replace(/[^\x20-\x7e]/g, ' ');
 }

@@ -2,10 +2,9 @@ import { readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import { AbortLink } from '../copy/abort-link.ts';
 import type { CopyError } from '../copy-error.ts';
-import { saidBy } from './registry-answer.ts';
-import { type FailedAnswer, registryFailure } from './registry-failure.ts';
+import { AbortLink } from './abort-link.ts';
+import { type FailedAnswer, registryFailure, saidBy } from './registry-failure.ts';
 import type { Patience } from './retry-policy.ts';
 
 /** An answer that was read to its end. */

@@ -1,6 +1,6 @@
 import type { RouteConfig } from '../../config/schema.ts';
 import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../../failover/rewrite.ts';
-import type { RepositoryPair } from '../compare/comparison.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 
 /** Where repositories of one registry are on another: nowhere, in one place, or, by several routes, in more. */
 export class RepositoryMap {

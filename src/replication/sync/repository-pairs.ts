@@ -1,6 +1,6 @@
 import { UpstreamError } from '../../upstream/upstream-error.ts';
-import type { RepositoryPair } from '../compare/comparison.ts';
 import { CopyError } from '../copy-error.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { RepositoryMap } from './repository-map.ts';
 import { RepositoryWalk } from './repository-walk.ts';

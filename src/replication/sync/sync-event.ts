@@ -1,5 +1,5 @@
-import type { RepositoryPair } from '../compare/comparison.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 
 /** A tag that the other side lacks, or has at another digest. */
 export interface SyncImage {

@@ -1,12 +1,12 @@
 import PQueue from 'p-queue';
-import { type ComparedRepository, type ComparedTag, Comparison, type RepositoryPair } from '../compare/comparison.ts';
+import { type ComparedRepository, type ComparedTag, Comparison } from '../compare/comparison.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { ImageCopy } from '../copy/image-copy.ts';
 import { CopyError } from '../copy-error.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { Patience } from '../registry/retry-policy.ts';
-import { companionOf } from './companion.ts';
-import { companionRounds } from './companion-rounds.ts';
+import { companionOf, companionRounds } from './referrer-tags.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';
 import { WorkList } from './work-list.ts';
 

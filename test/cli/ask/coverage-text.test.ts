@@ -1,6 +1,6 @@
 import t from 'tap';
 import { coverageText, percentText } from '../../../src/cli/ask/coverage-text.ts';
-import type { CoverageReport, RouteReport } from '../../../src/replication/coverage/coverage-report.ts';
+import type { CoverageReport, RouteReport } from '../../../src/replication/coverage/report.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 3, 30);
 const ago = (ms: number) => new Date(NOW - ms).toISOString();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseConfig } from '../../../src/config/parse-config.ts';
+import { parseConfig } from '../../../src/config/inspection.ts';
 import { resolveRoute } from '../../../src/failover/rewrite.ts';
 import { placedHints } from '../../../src/proxy/push/hint-targets.ts';
 import { noteHints } from '../../../src/proxy/push/note-hints.ts';

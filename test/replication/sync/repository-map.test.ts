@@ -1,6 +1,6 @@
 import t from 'tap';
-import { parseConfig } from '../../../src/config/parse-config.ts';
-import { companionOf } from '../../../src/replication/sync/companion.ts';
+import { parseConfig } from '../../../src/config/inspection.ts';
+import { companionOf } from '../../../src/replication/sync/referrer-tags.ts';
 import { RepositoryMap } from '../../../src/replication/sync/repository-map.ts';
 
 const { routes } = parseConfig({

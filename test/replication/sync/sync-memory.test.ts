@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import type { RepositoryPair } from '../../../src/replication/compare/comparison.ts';
 import type { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
+import type { RepositoryPair } from '../../../src/replication/copy-route.ts';
 import type { RemoteRegistry } from '../../../src/replication/registry/remote-registry.ts';
 import { Sync } from '../../../src/replication/sync/sync.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
-import type { RepositoryPair } from '../../../src/replication/compare/comparison.ts';
 import { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
+import type { RepositoryPair } from '../../../src/replication/copy-route.ts';
 import { Sync, type SyncEnd, type SyncOptions } from '../../../src/replication/sync/sync.ts';
 import type { SyncEvent } from '../../../src/replication/sync/sync-event.ts';
 import { type RemoteOptions, remoteRegistry } from '../../helpers/remote-registry.ts';

@@ -1,7 +1,6 @@
 import t from 'tap';
-import { addressKey } from '../../src/auth/caller.ts';
-import { clientAddress } from '../../src/auth/client-address.ts';
-import { Networks } from '../../src/auth/networks.ts';
+import { addressKey, clientAddress } from '../../src/auth/caller.ts';
+import { Networks } from '../../src/config/network.ts';
 
 const trusted = new Networks(['10.0.0.0/30', 'fd00::/64']);
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import t from 'tap';
-import { AbortLink } from '../../../src/replication/copy/abort-link.ts';
+import { AbortLink } from '../../../src/replication/registry/abort-link.ts';
 
 const alive = setInterval(() => undefined, 1000);
 t.teardown(() => clearInterval(alive));

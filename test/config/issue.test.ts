@@ -1,8 +1,8 @@
 import t from 'tap';
-import { isImage } from '../../src/config/image.ts';
+import { shownValue } from '../../src/config/issue.ts';
 import { keyText } from '../../src/config/key-path.ts';
 import { nearest } from '../../src/config/nearest.ts';
-import { shownValue } from '../../src/config/shown-value.ts';
+import { isImage } from '../../src/config/text.ts';
 
 t.test('the nearest name', async (t) => {
   const names = ['hostname', 'listen', 'tls', 'keyFile', 'passwordFile', 'urls', 'none'];

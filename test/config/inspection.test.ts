@@ -1,6 +1,6 @@
 import t from 'tap';
 import { ConfigError, findingText } from '../../src/config/config-error.ts';
-import { parseConfig } from '../../src/config/parse-config.ts';
+import { parseConfig } from '../../src/config/inspection.ts';
 
 const GOOD = {
   hostname: 'CR.example.io',

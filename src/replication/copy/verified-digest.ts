@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { CopyError } from '../copy-error.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
-import { algorithmOf } from './digest-algorithm.ts';
 
 /** The digest of a manifest; SHA-256 where it was asked for by a tag. @throws CopyError if it is not what it was asked for as */
 export function digestOf({ bytes }: RemoteManifest, reference: string): string {
@@ -10,4 +9,15 @@ export function digestOf({ bytes }: RemoteManifest, reference: string): string {
   if (reference.includes(':') && found !== reference)
     throw new CopyError(`the manifest ${reference} has wrong bytes: they are ${found}`);
   return found;
+}
+
+/** Those that are registered (image-spec "Registered Algorithms"), as `node:crypto` calls them. */
+const REGISTERED = new Set(['sha256', 'sha384', 'sha512']);
+
+/** The algorithm of a digest. @throws CopyError for one that cannot be, or is not to be, verified */
+export function algorithmOf(digest: string): string {
+  const [algorithm = ''] = digest.split(':');
+  if (!REGISTERED.has(algorithm))
+    throw new CopyError(`${digest.slice(0, 40)} cannot be verified: there is no digest algorithm ${algorithm} here`);
+  return algorithm;
 }

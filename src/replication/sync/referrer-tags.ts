@@ -1,8 +1,9 @@
 import { readManifestContent } from '../../oci/manifest-content.ts';
-import type { ComparedTag, RepositoryPair } from '../compare/comparison.ts';
-import { digestOf } from '../copy/manifest-digest.ts';
+import { subjectOfTag } from '../../oci/referrers-list.ts';
+import type { ComparedTag } from '../compare/comparison.ts';
+import { digestOf } from '../copy/verified-digest.ts';
+import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
-import { companionOf } from './companion.ts';
 
 export interface CompanionRoundsOptions {
   source: RemoteRegistry;
@@ -54,4 +55,12 @@ export async function* companionRounds(
     }
     return digests;
   }
+}
+
+/**
+ * Digest that a tag says it is about: cosign's `sha256-….sig`, `.att` and `.sbom`, and the list of referrers of a registry that has none
+ * itself. Undefined: it is a tag like any other.
+ */
+export function companionOf(tag: string): string | undefined {
+  return subjectOfTag(tag.replace(/\..+$/, ''));
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { listenAddress } from '../../src/server/listen-address.ts';
+import { listenAddress } from '../../src/server/bound-address.ts';
 
 t.test('splits address and port', async (t) => {
   t.same(listenAddress('0.0.0.0:443'), { host: '0.0.0.0', port: 443 });

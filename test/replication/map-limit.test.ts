@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import { takeTurns } from '../../../src/replication/map-limit.ts';
+import { takeTurns } from '../../src/replication/map-limit.ts';
 
 t.test('all of them, so many at once', async (t) => {
   const done: number[] = [];

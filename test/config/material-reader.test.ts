@@ -1,5 +1,5 @@
 import t from 'tap';
-import { secretsIn } from '../../src/config/secrets.ts';
+import { secretsIn } from '../../src/config/material-reader.ts';
 
 const ONE = 'a'.repeat(32);
 const TWO = 'b'.repeat(40);

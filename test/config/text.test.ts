@@ -1,5 +1,5 @@
 import t from 'tap';
-import { duration } from '../../src/config/duration.ts';
+import { duration } from '../../src/config/text.ts';
 
 const ACCEPTED: [text: string, ms: number][] = [
   ['500ms', 500],
