@@ -59,6 +59,20 @@ const RULES: Record<string, Rule> = {
   },
 };
 
+// Inside a folder: which of its rooms may import which. What stands beside the rooms is open to all of them.
+const ROOMS: Record<string, Record<string, string[]>> = {
+  proxy: {
+    request: [],
+    reply: ['request'],
+    pull: ['request', 'reply'],
+    push: ['request', 'reply'],
+    endpoints: ['request', 'reply', 'pull', 'push'],
+  },
+  upstream: { body: [], reader: ['body'], credentials: ['body'], health: ['body'] },
+  status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
+  cli: { serve: [], user: [], check: [], sync: [], ask: [], lab: ['ask', 'serve'] },
+};
+
 // Libraries with traps, each behind one file.
 const SOLE_IMPORTER: Record<string, string> = {
   undici: 'src/upstream/client.ts',
@@ -92,6 +106,36 @@ function folderOf(file: string): string | undefined {
   const [top, ...parts] = file.split('/');
   if (top !== 'src') return undefined;
   return parts.length > 1 ? parts[0] : '';
+}
+
+t.test('rooms import what the design lets them', async (t) => {
+  for (const [folder, rooms] of Object.entries(ROOMS)) {
+    const inside = sources.filter((source) => source.folder === folder);
+    t.strictSame(
+      [...new Set(inside.flatMap(({ file }) => roomOf(file) ?? []))].sort(),
+      Object.keys(rooms).sort(),
+      folder,
+    );
+    for (const { file, imports } of inside) {
+      const room = roomOf(file);
+      if (room === undefined) continue;
+      const wrong = imports.filter((one) => {
+        const other = one.file?.startsWith(`src/${folder}/`) ? roomOf(one.file) : undefined;
+        return other !== undefined && other !== room && !rooms[room]?.includes(other);
+      });
+      t.strictSame(
+        wrong.map(({ specifier }) => specifier),
+        [],
+        file,
+      );
+    }
+  }
+});
+
+/** `pull` for `src/proxy/pull/race.ts`; undefined for what stands directly in its folder. */
+function roomOf(file: string): string | undefined {
+  const [, , room, name] = file.split('/');
+  return name === undefined ? undefined : room;
 }
 
 t.test('pure folders do no I/O', async (t) => {
@@ -157,6 +201,8 @@ t.test('files have one noun and a name that says it', async (t) => {
     t.notMatch(code, /^export\s+(type\s+)?(\*|\{[^}]*\})\s*(as\s+\w+\s+)?from\b/m, `${file}: exports its own`);
     t.ok(text.split('\n').length <= 401, `${file}: at most 400 lines`);
   }
+  const lengths = sources.map(({ text }) => text.split('\n').length).sort((a, b) => a - b);
+  t.comment(`median length of a file in src/: ${lengths[Math.floor(lengths.length / 2)]} lines`);
   for (const { file, text } of readSources('test/helpers'))
     t.ok(text.split('\n').length <= 401, `${file}: at most 400 lines`);
 });

@@ -53,6 +53,7 @@ export class Runtime {
   readonly edge: Edge;
   readonly handler: Handler;
   readonly #catalog = new Catalog();
+  readonly #recheck: Recheck;
   readonly #upstreams: Map<string, Upstream>;
   /** Configuration and secrets of each upstream, to be compared at the next reload. */
   readonly #identities: Map<string, string>;
@@ -72,6 +73,7 @@ export class Runtime {
     sealer: Sealer,
     previous?: Runtime,
   ) {
+    this.#recheck = recheck;
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     const names = Object.keys(config.upstreams);
@@ -128,7 +130,7 @@ export class Runtime {
     await Promise.all(fresh.map((upstream) => upstream.start()));
     if (this.#copying !== previous?.copying) this.#copying?.replicator.start();
     const { verifyAgain } = this.edge.config;
-    const tick = () => void this.edge.recheck.run(this.edge);
+    const tick = () => void this.#recheck.run(this.edge);
     this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 

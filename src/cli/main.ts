@@ -9,7 +9,7 @@ import { registerCheck } from './check/check.ts';
 import { UsageError } from './config-path.ts';
 import { registerLab } from './lab/lab.ts';
 import { registerServe } from './serve/serve.ts';
-import { registerSync } from './sync.ts';
+import { registerSync } from './sync/sync.ts';
 import { registerUser } from './user/user.ts';
 
 /** All commands; `docs` and tests read their help from it. */

@@ -68,3 +68,8 @@ export function toClient(
   const name = route.prefix + repository.slice(candidate.prefix.length);
   return findRoute(routes, route.registry, name) === route ? name : undefined;
 }
+
+/** Whether the route has an upstream that is kept in step. */
+export function isCopied({ pull }: Pick<Route, 'pull'>): boolean {
+  return pull.some(({ replicate }) => replicate);
+}

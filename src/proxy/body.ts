@@ -1,6 +1,8 @@
 import { OciError } from '../oci/error.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 
+const MAX_FORM = 65_536;
+
 /**
  * A body that is small enough to be read whole.
  * @param most bytes
@@ -23,4 +25,9 @@ export async function readBody(exchange: Exchange, most: number, what: string): 
     throw exchange.gone.aborted ? new ClientGone() : error;
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The body of a token request. @throws OciError SIZE_INVALID; ClientGone */
+export async function readFormBody(exchange: Exchange): Promise<URLSearchParams> {
+  return new URLSearchParams(await readBody(exchange, MAX_FORM, 'a token request'));
 }

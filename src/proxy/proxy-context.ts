@@ -9,10 +9,10 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Pulled } from '../replication/coverage/pulled-log.ts';
 import type { Hint } from '../replication/hint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Hooks } from './endpoints/hook.ts';
-import type { Recheck } from './pull/corrupt-copy-recheck.ts';
+import type { Hooks } from './endpoints/hook-gate.ts';
+import type { CopyPlace } from './pull/attempt-result.ts';
 import type { ManifestMemory } from './pull/manifest-cache.ts';
-import type { ManifestRead } from './pull/manifest-pull.ts';
+import type { ManifestRead } from './pull/pull-plan.ts';
 import type { Herd } from './pull/request-coalescer.ts';
 import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
@@ -28,6 +28,12 @@ export interface PullNoter {
   note(pulled: Omit<Pulled, 'at'>): void;
 }
 
+/** Reads copies that were found rotten again. */
+export interface CopyRecheck {
+  /** @param everyMs milliseconds until it is read again */
+  note(place: CopyPlace, everyMs: number): void;
+}
+
 /** What the stages of a request need: one configuration at work. A reload makes a new one. */
 export interface Edge {
   config: Config;
@@ -41,7 +47,7 @@ export interface Edge {
   herd: Herd<ManifestRead>;
   hasher: Hasher;
   copies: Copies;
-  recheck: Recheck;
+  recheck: CopyRecheck;
   sealer: Sealer;
   /** Undefined: `auth.mode: open`. */
   access: Access | undefined;

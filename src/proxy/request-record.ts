@@ -1,8 +1,8 @@
 import type { Verdict } from '../digest/check.ts';
 import type { Failure } from '../failover/classify.ts';
+import type { Verdict as TagVerdict } from '../failover/tag-history.ts';
 import type { TrafficClass } from '../failover/view.ts';
 import type { Hint } from '../replication/hint.ts';
-import type { TagNote } from './pull/tag-pull.ts';
 
 /** One request to one upstream URL. */
 export interface AttemptRecord {
@@ -37,6 +37,14 @@ export interface SpliceRecord {
   at: number;
   /** Milliseconds from the trouble to the first byte of who goes on. */
   ms: number;
+}
+
+/** What the ledger had to say of a tag that did not come from the upstream whose word counts. */
+export interface TagNote {
+  verdict: TagVerdict;
+  action: 'served' | 'warned' | 'replaced' | 'refused';
+  /** For the operator and the Warning header. */
+  text?: string;
 }
 
 /** One client request from its first byte to its last; the source of the log line and of the metrics. */

@@ -2,6 +2,15 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { addressKey } from '../../auth/caller.ts';
 import type { FailureLimit } from '../../auth/failure-limit.ts';
 import { OciError } from '../../oci/error.ts';
+import type { Hint } from '../../replication/hint.ts';
+import type { HookSender } from '../request/paths.ts';
+
+/** What hooks need. */
+export interface Hooks {
+  gate: HookGate;
+  /** Each reads what its sender sends. @throws OciError */
+  readers: Record<HookSender, (text: string) => Hint[]>;
+}
 
 /** Lets in who knows the secret of the hooks, and slows down who guesses at it. */
 export class HookGate {

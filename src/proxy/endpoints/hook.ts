@@ -1,23 +1,11 @@
 import { OciError } from '../../oci/error.ts';
-import type { Hint } from '../../replication/hint.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import { placedHints } from '../push/hint-targets.ts';
 import { noteHints } from '../push/note-hints.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
-import type { HookGate } from './hook-gate.ts';
-
-/** Whose hooks are understood, by the last part of their path. */
-export const HOOK_SENDERS = ['harbor', 'distribution'] as const;
-export type HookSender = (typeof HOOK_SENDERS)[number];
-
-/** What hooks need. */
-export interface Hooks {
-  gate: HookGate;
-  /** Each reads what its sender sends. @throws OciError */
-  readers: Record<HookSender, (text: string) => Hint[]>;
-}
+import type { HookSender } from '../request/paths.ts';
 
 const MAX_BODY = 1_048_576;
 const TYPES: Record<HookSender, RegExp> = {

@@ -1,8 +1,8 @@
 import { readForm, readQuery } from '../../auth/token-request.ts';
 import type { TokenGrant } from '../../auth/tokens.ts';
 import { OciError } from '../../oci/error.ts';
+import { readFormBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import { readFormBody } from '../form.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { Access } from '../request/access.ts';
 import { callerOf } from '../request/authorize.ts';

@@ -1,8 +1,19 @@
 import type { Failure } from '../../failover/classify.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { worryAbout } from '../worry.ts';
-import type { AttemptLimit } from './attempt.ts';
+
+/** Milliseconds without a first byte after which the canary is read. */
+const WORRY_MS = 300;
+
+/** What an attempt is given until its answer is there. */
+export interface AttemptLimit {
+  /** Milliseconds. */
+  ms: number;
+  /** It may take all of them, whatever the canary says. */
+  patient: boolean;
+  /** Bytes of a body that is streamed which make an answer, or all of it if it is shorter; at the end of the time one will do. Default: 1. */
+  beginning?: number;
+}
 
 /** The clocks of an attempt: they give it up when its time is over, or sooner when the canary cannot be read either. */
 export class AttemptWatch {
@@ -49,4 +60,21 @@ export class AttemptWatch {
   #giveUp(reason: Failure, message: string): void {
     this.#control.abort(new UpstreamError(reason, message));
   }
+}
+
+/**
+ * An answer that is late may be slow or may never come: the canary tells, well before the deadline. A good one changes nothing.
+ * After `stop` nothing is called any more, since the signal then belongs to the body.
+ */
+function worryAbout(upstream: Upstream, url: string, onDead: () => void): { stop: () => void } {
+  let waiting = true;
+  const timer = setTimeout(async () => {
+    const canary = await upstream.confirmCanary(url);
+    if (waiting && canary === 'failing') onDead();
+  }, WORRY_MS);
+  const stop = () => {
+    waiting = false;
+    clearTimeout(timer);
+  };
+  return { stop };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { classify, confirmAbsence, type Failure, type Outcome } from '../../failover/classify.ts';
+import { classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { type Beginning, PrimedBody } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
@@ -9,54 +9,8 @@ import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
-import { AttemptWatch } from './attempt-deadline.ts';
-
-/** What is to be read, in words that do not depend on the upstream. */
-export interface Reading {
-  method: 'GET' | 'HEAD';
-  /** Path and query below the upstream's URL, in its names. */
-  path: string;
-  headers: Record<string, string>;
-  scopes: string[];
-  clientAuthorization: string | undefined;
-  /** Small answers are read whole, and proven against `digest`, before a byte goes out. In bytes; undefined: streamed. */
-  wholeUpTo: number | undefined;
-  /** Digest that the body must have, where the request names it. */
-  digest: string | undefined;
-  /** See `UpstreamCall`. */
-  keep?: boolean;
-  /** The ledger knows that it is there, so that a 404 is a failure. */
-  known?: boolean;
-  /** Instead of the upstream's setting. */
-  redirects?: 'follow';
-  /** Why a good answer is not the one that is needed, if it is not. */
-  unfit?: (answer: Head) => string | undefined;
-}
-
-export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
-
-/** An answer that can be relayed. `body` is a Buffer where it was read whole. */
-export interface Served {
-  answer: Head;
-  body: Buffer | PrimedBody | undefined;
-  lease: Pick<Lease, 'ended'>;
-}
-
-export type AttemptResult =
-  | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
-  | { outcome: 'absent'; confirmed: boolean }
-  /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
-  | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
-
-/** What an attempt is given until its answer is there. */
-export interface AttemptLimit {
-  /** Milliseconds. */
-  ms: number;
-  /** It may take all of them, whatever the canary says. */
-  patient: boolean;
-  /** Bytes of a body that is streamed which make an answer, or all of it if it is shorter; at the end of the time one will do. Default: 1. */
-  beginning?: number;
-}
+import { type AttemptLimit, AttemptWatch } from './attempt-deadline.ts';
+import type { AttemptResult, Head, Reading } from './attempt-result.ts';
 
 /**
  * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.

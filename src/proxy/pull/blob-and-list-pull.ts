@@ -1,8 +1,8 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
-import { ROTTEN, soundFirst } from '../sound-copies.ts';
-import { fetchForPush, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
+import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
+import { type PullPlan, type Relayable, ROTTEN, soundFirst } from './pull-plan.ts';
 import { absentCode, type ManifestRequest, type PullRequest, readingFor } from './upstream-read.ts';
 
 /** Stage 4 of a pull of anything but a manifest. @throws OciError, ClientGone */

@@ -1,20 +1,13 @@
 import { type Check, checkPart, checkWhole, type Finding } from '../../digest/check.ts';
-import { type Route, toUpstream } from '../../failover/rewrite.ts';
+import { toUpstream } from '../../failover/rewrite.ts';
 import type { ContentRange } from '../../oci/range.ts';
 import { extentOf } from '../../splice/extent.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
-import type { Relayable } from './pull.ts';
-import { takeOverBy } from './resume-elsewhere.ts';
-import type { PullRequest } from './upstream-read.ts';
-
-/** What is asked for, and where it may be. */
-export interface BlobPull {
-  request: PullRequest;
-  route: Route;
-}
+import type { Relayable } from './pull-plan.ts';
+import { type BlobPull, takeOverBy } from './resume-elsewhere.ts';
 
 /** The body of a blob on its way to the client: it goes on from the next upstream where one fails. */
 export function blobTransfer(

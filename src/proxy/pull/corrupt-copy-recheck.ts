@@ -5,14 +5,8 @@ import type { Receiver } from '../../splice/receiver.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Edge } from '../proxy-context.ts';
-import { type AttemptResult, attemptRead, type Reading } from './attempt.ts';
-
-/** Where a copy lies; the repository in the upstream's names. */
-export interface CopyPlace {
-  upstream: string;
-  repository: string;
-  digest: string;
-}
+import { attemptRead } from './attempt.ts';
+import type { AttemptResult, CopyPlace, Reading } from './attempt-result.ts';
 
 /** Copies that are remembered; beyond them the oldest are left to whoever reads them next. */
 const MAX_PLACES = 1000;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Head } from './attempt.ts';
+import type { Head } from './attempt-result.ts';
 
 /** A manifest as an upstream answered it, with a digest that was proven. */
 export interface KeptManifest {

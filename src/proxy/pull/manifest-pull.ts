@@ -1,20 +1,14 @@
-import { type Route, toUpstream } from '../../failover/rewrite.ts';
+import { isCopied, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import type { Reply } from '../reply/reply.ts';
-import type { PullScope } from '../scope.ts';
-import type { Head } from './attempt.ts';
+import type { Head } from './attempt-result.ts';
 import type { ManifestPlace } from './manifest-cache.ts';
-import { fetchForPush, fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
-import { fetchTag, placeOfTag, type TagAnswer, TagRefused } from './tag-pull.ts';
+import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
+import type { ManifestRead, PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
+import { fetchTag, placeOfTag, TagRefused } from './tag-pull.ts';
 import { absentCode, type ManifestRequest, readingFor } from './upstream-read.ts';
-
-/** A manifest as it was read for all who asked for it. */
-export interface ManifestRead extends TagAnswer {
-  /** Why the upstream that would be asked first was not, as the plan had it. */
-  passedOver: string | undefined;
-}
 
 const REWRITTEN = new Set([
   'location',
@@ -164,4 +158,21 @@ function keyOf(
     route.onAbsent,
     ...DECISIVE.map((name) => headers[name]),
   ]);
+}
+
+/**
+ * Takes note of a manifest that a client is served, of which a copy is to be had. A HEAD of a tag counts too: containerd pulls by the digest
+ * that it tells. What a push looks at is no pull.
+ * @param digest undefined: nothing was served, or it is not known what
+ */
+export function notePull(
+  { method, pushing }: Exchange,
+  { pulls }: Edge,
+  route: Route,
+  { repository, reference }: ManifestRequest,
+  digest: string | undefined,
+): void {
+  if (digest === undefined || pushing || !isCopied(route)) return;
+  if (method === 'HEAD' && reference.includes(':')) return;
+  pulls?.note({ registry: route.registry, repository, reference, digest });
 }

@@ -12,7 +12,7 @@ import { repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/namespace.ts';
-import type { Relayable } from './pull.ts';
+import type { Relayable } from './pull-plan.ts';
 
 const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
 

@@ -1,38 +1,11 @@
 import { type Attempt, planPull } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import type { ErrorCode } from '../../oci/error.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import { isOpenTo } from '../request/visible-upstreams.ts';
-import type { PullScope } from '../scope.ts';
-import type { AttemptResult, Reading } from './attempt.ts';
+import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
-
-export interface PullPlan {
-  route: Route;
-  attempts: Attempt[];
-  /** What is read from an upstream in whose names `repository` is. */
-  reading(attempt: Attempt): Reading;
-  /** Nobody is waited for against the word of its canary, because another plan follows this one. */
-  hasty?: boolean;
-  /** Whether an attempt is made only when those before it have failed, and not while they are merely slow. */
-  isSpare?: (attempt: Attempt) => boolean;
-  /** Code of the 404 when it is nowhere. */
-  absent: ErrorCode;
-  /** Milliseconds that it may take all together; default: what is left of the time in which a client has an answer. */
-  limitMs?: number;
-  /**
-   * Whether a good answer counts only when the upstreams before it have failed, and not while they are merely slow: a tag must not
-   * go back in time because its upstream is.
-   * @param slow the upstreams that are being asked still
-   */
-  provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
-  /** Told of an upstream that said, and is believed, that it has no such thing. */
-  onAbsent?: (upstream: string) => void;
-}
-
-export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };
 
 /** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(

@@ -5,13 +5,11 @@ import { obstacleTo } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { attemptRecord } from '../attempt-record.ts';
-import { discardAnswer } from '../discard-answer.ts';
 import { ClientGone } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
-import type { PullScope } from '../scope.ts';
-import { type AttemptResult, attemptRead } from './attempt.ts';
-import type { PullPlan, Relayable } from './pull.ts';
+import { attemptRead } from './attempt.ts';
+import { type AttemptResult, attemptRecord, discardAnswer } from './attempt-result.ts';
+import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 
 /** An attempt under way. */
 interface Runner {

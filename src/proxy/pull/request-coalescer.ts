@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { AttemptRecord, HedgeCounts } from '../request-record.ts';
-import type { PullScope } from '../scope.ts';
+import type { PullScope } from './pull-plan.ts';
 
 /** One read that several clients wait for. It goes on until the last of them has left. */
 class Flight<T> implements PullScope {

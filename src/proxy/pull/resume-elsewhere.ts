@@ -1,4 +1,5 @@
 import type { Attempt } from '../../failover/plan.ts';
+import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { ContentRange } from '../../oci/range.ts';
 import { beginsAt, extentOf } from '../../splice/extent.ts';
@@ -7,15 +8,20 @@ import type { TakeOver } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
-import { soundFirst } from '../sound-copies.ts';
-import type { BlobPull } from './blob-transfer.ts';
-import { fetchPull, type PullPlan, planAttempts, type Relayable } from './pull.ts';
-import { absentCode, readingFor } from './upstream-read.ts';
+import { fetchPull, planAttempts } from './pull.ts';
+import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
+import { absentCode, type PullRequest, readingFor } from './upstream-read.ts';
 
 /** How long a client may wait for somebody to go on, in milliseconds. */
 const LIMIT_MS = 9500;
 /** An upstream that broke off so often in one transfer is not asked again. */
 const MAX_BREAKS = 3;
+
+/** What is asked for, and where it may be. */
+export interface BlobPull {
+  request: PullRequest;
+  route: Route;
+}
 
 /** What is left of a blob that broke off. */
 interface Rest {

@@ -6,23 +6,10 @@ import { type TagPlace, tagPlace } from '../../ledger/tag-place.ts';
 import { OciError } from '../../oci/error.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Edge } from '../proxy-context.ts';
-import type { PullScope } from '../scope.ts';
-import { fetchPull, type PullPlan, type Relayable } from './pull.ts';
+import type { TagNote } from '../request-record.ts';
+import { fetchPull } from './pull.ts';
+import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import type { ManifestRequest } from './upstream-read.ts';
-
-/** What the ledger had to say of a tag that did not come from the upstream whose word counts. */
-export interface TagNote {
-  verdict: Verdict;
-  action: 'served' | 'warned' | 'replaced' | 'refused';
-  /** For the operator and the Warning header. */
-  text?: string;
-}
-
-/** A manifest's answer, and what the client is to be told of its tag. */
-export interface TagAnswer {
-  result: Relayable;
-  tag?: TagNote;
-}
 
 /** The tag must not be served. */
 export class TagRefused extends OciError {

@@ -4,7 +4,7 @@ import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import { pullHeaders } from '../reply/header-rules.ts';
-import type { Reading } from './attempt.ts';
+import type { Reading } from './attempt-result.ts';
 
 export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 

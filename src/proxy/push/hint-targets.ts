@@ -1,4 +1,4 @@
-import { type Route, toClient } from '../../failover/rewrite.ts';
+import { isCopied, type Route, toClient } from '../../failover/rewrite.ts';
 import type { Hint } from '../../replication/hint.ts';
 
 /**
@@ -14,9 +14,4 @@ export function placedHints(routes: readonly Route[], hints: readonly Hint[]): H
     });
     return [...new Set(upstreams)].map((upstream) => ({ ...hint, upstream }));
   });
-}
-
-/** Whether the route has an upstream that is kept in step. */
-export function isCopied({ pull }: Pick<Route, 'pull'>): boolean {
-  return pull.some(({ replicate }) => replicate);
 }

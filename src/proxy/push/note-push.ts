@@ -1,7 +1,7 @@
+import { isCopied } from '../../failover/rewrite.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
-import { isCopied } from './hint-targets.ts';
 import { noteHints } from './note-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';

@@ -3,7 +3,7 @@ import { renameScopes } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import { authorityOf, ownChallenge } from '../request/own-challenge.ts';
-import { TOKEN_PATH } from '../request/parse.ts';
+import { TOKEN_PATH } from '../request/paths.ts';
 import { nameForClient } from '../request/repository-names.ts';
 
 /**

@@ -3,6 +3,8 @@ import type { Exchange } from '../exchange.ts';
 
 /** How long a client may go on sending a body that nobody wants, so that it reads the reply instead of a reset. */
 const LINGER_MS = 1500;
+/** How long what is already in the socket's buffers may take to leave after a body was cut. */
+const CUT_MS = 5000;
 
 /** What the head of a reply says when it goes out before all of the request's body came: no other request can follow on the connection. */
 export function closingHeaders({ bodyTaken, multiplexed }: Exchange): Record<string, string> {
@@ -40,4 +42,20 @@ export function finish(exchange: Exchange, last?: Buffer): void {
     request.unpipe();
     request.resume();
   }
+}
+
+/**
+ * Ends a reply that has begun so that it cannot pass as whole. HTTP/1.1: what was sent arrives, then a clean FIN short of
+ * Content-Length, on which containerd resumes by itself (after a reset it would not); a chunked body stays without its last chunk.
+ * HTTP/2: RST_STREAM with an error, because a plain destroy may look like an end.
+ */
+export function cut({ response, multiplexed }: Exchange): void {
+  if (multiplexed) {
+    (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return;
+  }
+  const { socket } = response;
+  if (!socket) return;
+  socket.end();
+  setTimeout(() => socket.destroy(), CUT_MS).unref();
 }

@@ -1,5 +1,5 @@
 import type { Edge } from '../proxy-context.ts';
-import { DOWNLOAD_PATH } from '../request/parse.ts';
+import { DOWNLOAD_PATH } from '../request/paths.ts';
 
 const DOWNLOAD_MS = 600_000;
 

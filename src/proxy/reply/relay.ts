@@ -1,10 +1,9 @@
+import type { Failure } from '../../failover/classify.ts';
+import type { Receiver } from '../../splice/receiver.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
-import { ClientReceiver } from '../client-receiver.ts';
-import { cut } from '../cut.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import { markBroken } from '../mark-broken.ts';
-import { closingHeaders, finish } from './end-response.ts';
+import { closingHeaders, cut, finish } from './end-response.ts';
 import type { Reply } from './reply.ts';
 
 /** Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5): Node throws at any attempt to write one, even of no bytes. */
@@ -62,5 +61,29 @@ async function relayStream(exchange: Exchange, transfer: Transfer, upstream: str
     markBroken(exchange, reason, message);
     exchange.notes.outcome = 'cut';
     exchange.notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
+  }
+}
+
+/** The attempt that brought the body so far was good, and is not any more. */
+function markBroken(exchange: Exchange, reason: Failure, detail: string): void {
+  const attempt = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
+  if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
+}
+
+/** The client's response as a body's receiver. One that takes nothing is the listener's to cut. */
+class ClientReceiver implements Receiver {
+  readonly gone: AbortSignal;
+  onRoom: () => void = () => undefined;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.gone = exchange.gone;
+    exchange.response.on('drain', () => this.onRoom());
+  }
+
+  write(bytes: Buffer, done: () => void): boolean {
+    this.#exchange.bytesOut += bytes.length;
+    return this.#exchange.response.write(bytes, done);
   }
 }

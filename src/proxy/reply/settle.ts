@@ -1,9 +1,8 @@
 import { OciError } from '../../oci/error.ts';
-import { cut } from '../cut.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
 import type { RequestRecord } from '../request-record.ts';
-import { closingHeaders, finish } from './end-response.ts';
+import { closingHeaders, cut, finish } from './end-response.ts';
 
 /**
  * Stage 6: the only place that writes an error, a log line or a metric.

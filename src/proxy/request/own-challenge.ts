@@ -2,7 +2,7 @@ import type { Permit } from '../../auth/guard.ts';
 import { formatChallenge } from '../../oci/challenge.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Access } from './access.ts';
-import { OWN_TOKEN_PATH } from './parse.ts';
+import { OWN_TOKEN_PATH } from './paths.ts';
 
 export type Refused = Extract<Permit, { refused: unknown }>['refused'];
 

@@ -3,9 +3,9 @@ import { OciError } from '../../oci/error.ts';
 import { parseRange } from '../../oci/range.ts';
 import { isDigest, isRepository } from '../../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
-import { HOOK_SENDERS, type HookSender } from '../endpoints/hook.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Edge } from '../proxy-context.ts';
+import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
 
 /** What a request is for. `registry`: the name of the registry it means, undefined for the edge's own. */
 export type Asked =
@@ -16,13 +16,6 @@ export type Asked =
   | { kind: 'hook'; sender: HookSender }
   | { kind: 'passthrough'; upstream: string };
 
-/** The edge's own token service. */
-export const OWN_TOKEN_PATH = '/auth/token';
-/** Those of upstreams, whose sealed addresses follow. */
-export const TOKEN_PATH = '/auth/token/';
-export const DOWNLOAD_PATH = '/_breakwater/download/';
-/** What registries tell; who tells it follows. */
-const HOOKS_PATH = '/hooks/';
 const MAX_URL = 16_384;
 /** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
 const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];

@@ -2,8 +2,8 @@ import t from 'tap';
 import { type Route, resolveRoute } from '../../../src/failover/rewrite.ts';
 import type { Exchange } from '../../../src/proxy/exchange.ts';
 import type { Edge } from '../../../src/proxy/proxy-context.ts';
+import { notePull } from '../../../src/proxy/pull/manifest-pull.ts';
 import type { ManifestRequest } from '../../../src/proxy/pull/upstream-read.ts';
-import { notePull } from '../../../src/proxy/pull-note.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { readByteRate } from './sync/byte-rate.ts';
-import type { SyncCommandOptions } from './sync/options.ts';
+import { readByteRate } from './byte-rate.ts';
+import type { SyncCommandOptions } from './options.ts';
 
 /** `breakwater sync FROM TO`: a registry brought in step with another, once. */
 export function registerSync(program: Command): void {
@@ -47,7 +47,7 @@ export function registerSync(program: Command): void {
     )
     .action(async (from: string, to: string, options: SyncCommandOptions) => {
       // Only here: no other command needs what copies.
-      const { syncSession } = await import('./sync/session.ts');
+      const { syncSession } = await import('./session.ts');
       if (!(await syncSession(from, to, options))) process.exitCode = 1;
     });
 }

@@ -3,16 +3,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import t, { type Test } from 'tap';
-import { UsageError } from '../../src/cli/config-path.ts';
-import { createProgram } from '../../src/cli/main.ts';
-import type { SyncEntry, SyncSummary } from '../../src/cli/sync/document.ts';
-import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
-import { writeMaterial } from '../config/write-material.ts';
-import { commandLine } from '../helpers/command-line.ts';
-import { RegistryFront } from '../helpers/registry-front.ts';
-import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { UsageError } from '../../../src/cli/config-path.ts';
+import { createProgram } from '../../../src/cli/main.ts';
+import type { SyncEntry, SyncSummary } from '../../../src/cli/sync/document.ts';
+import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
+import { writeMaterial } from '../../config/write-material.ts';
+import { commandLine } from '../../helpers/command-line.ts';
+import { RegistryFront } from '../../helpers/registry-front.ts';
+import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 
-const launcher = join(import.meta.dirname, '../../bin/breakwater');
+const launcher = join(import.meta.dirname, '../../../bin/breakwater');
 
 interface Ran {
   status: number;
