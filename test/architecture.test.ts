@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { readSources, type Source } from './helpers/source.ts';
 
@@ -184,6 +184,16 @@ t.test('whatever src/ loads is installed with a published package', async (t) =>
   );
   const packages = new Set(loaded.map(({ specifier }) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier));
   t.strictSame([...packages].filter((name) => !(name in dependencies)).sort(), []);
+});
+
+t.test('no script is overwritten by a source of the same name when the package is built', async (t) => {
+  const files = readdirSync(new URL('../src', import.meta.url), { recursive: true, encoding: 'utf8' });
+  const scripts = files.filter((file) => file.endsWith('.js'));
+  t.ok(scripts.length > 1, 'there are scripts to look at');
+  t.strictSame(
+    scripts.filter((file) => files.includes(file.replace(/js$/, 'ts'))),
+    [],
+  );
 });
 
 t.test('only a command ends the process', async (t) => {

@@ -58,7 +58,13 @@ t.test('what npm run build makes can be published, installed and run', async (t)
   const packed = await command('npm', ['pack', '--json', '--ignore-scripts'], { cwd: copy, env });
   const [{ filename, files }]: [{ filename: string; files: { path: string }[] }] = JSON.parse(packed.stdout);
   const names = files.map((file) => file.path);
-  for (const needed of ['bin/breakwater', 'dist/cli/main.js', 'package.json'])
+  for (const needed of [
+    'bin/breakwater',
+    'dist/cli/main.js',
+    'dist/status/page/page.js',
+    'dist/status/page/page.css',
+    'package.json',
+  ])
     t.ok(names.includes(needed), `${needed} is in the package`);
   t.notOk(
     names.some((name) => /^(src|test|bench\/.*\.ts$|\.)|\.tap|(^|\/)(setup|real-parts)$/.test(name)),

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OciError } from '../oci/error.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { pageHeaders, renderPage } from './page/page.ts';
+import { PAGE_FILES } from './page/page-files.ts';
+import { PAGE_HEADERS, renderPage } from './page/status-page.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 
 export type Phase = 'starting' | 'serving' | 'draining';
@@ -19,7 +19,7 @@ export interface AdminParts {
 
 interface Answer {
   status: number;
-  headers: Record<string, string>;
+  headers: Readonly<Record<string, string>>;
   body: string;
 }
 
@@ -67,10 +67,13 @@ const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answe
     return json(200, explain(image));
   },
   '/api/coverage': ({ coverage }, query) => json(200, coverage(query)),
-  '/': ({ snapshot }) => {
-    const nonce = randomBytes(16).toString('base64url');
-    return { status: 200, headers: pageHeaders(nonce), body: renderPage(snapshot(), nonce) };
-  },
+  '/': ({ snapshot }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot()) }),
+  ...Object.fromEntries(
+    [...PAGE_FILES].map(([path, { contentType, body }]) => [
+      path,
+      () => ({ status: 200, headers: { 'content-type': contentType }, body }),
+    ]),
+  ),
 };
 
 /** Says whether this edge can serve; an upstream that is down is no reason to move the VIP (docs/operations.md). */

@@ -1,30 +1,28 @@
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { PAGE_SCRIPT } from './page-script.ts';
-import { PAGE_STYLE } from './page-style.ts';
 
-/** Headers of the page: nothing runs or loads but what the page itself carries. */
-export function pageHeaders(nonce: string): Record<string, string> {
-  return {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': [
-      "default-src 'none'",
-      `script-src 'nonce-${nonce}'`,
-      `style-src 'nonce-${nonce}'`,
-      "connect-src 'self'",
-      'img-src data:',
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join('; '),
-    'referrer-policy': 'no-referrer',
-  };
-}
+/** Headers of the page: only the files of this listener run in it, no markup is made by script, and it asks nobody else. */
+export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; '),
+  'referrer-policy': 'no-referrer',
+};
 
 /**
  * The status page. It carries the snapshot as data, draws it by script (text only, never markup) and then keeps itself up to date from
  * `/api/status`. Without script the headline still stands there.
  */
-export function renderPage(snapshot: Snapshot, nonce: string): string {
+export function renderPage(snapshot: Snapshot): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -33,7 +31,8 @@ export function renderPage(snapshot: Snapshot, nonce: string): string {
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(snapshot.hostname)} · Breakwater</title>
 <link rel="icon" id="icon" href="data:,">
-<style nonce="${nonce}">${PAGE_STYLE}</style>
+<link rel="stylesheet" href="/page.css">
+<script type="module" src="/page.js"></script>
 </head>
 <body>
 <header>
@@ -54,8 +53,7 @@ ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')
 <noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>
 </main>
 <footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span></footer>
-<script type="application/json" id="snapshot" nonce="${nonce}">${escapeJson(snapshot)}</script>
-<script nonce="${nonce}">${PAGE_SCRIPT}</script>
+<script type="application/json" id="snapshot">${escapeJson(snapshot)}</script>
 </body>
 </html>
 `;

@@ -1,0 +1,93 @@
+/**
+ * Elements that the parts of the status page are made of. They set text and never parse markup: names of repositories and reasons come
+ * from clients and upstreams.
+ * @typedef {'' | 'well' | 'degraded' | 'failing' | 'quiet'} Level
+ */
+
+/** The level of each state of a URL, a canary or a breaker. @type {Record<string, Level>} */
+export const LEVELS = {
+  up: 'well',
+  good: 'well',
+  closed: 'well',
+  unknown: 'quiet',
+  none: 'quiet',
+  'half-open': 'degraded',
+  down: 'failing',
+  failing: 'failing',
+  open: 'failing',
+};
+
+/** The element of the page with that id. @param {string} id */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no element ${id}`);
+  return element;
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} className empty: none
+ * @param {(Node | string)[]} children
+ */
+export function el(tag, className, ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+}
+
+/** @param {string} text @param {Level} [level] */
+export const pill = (text, level) => el('span', `pill ${level || 'quiet'}`, text);
+
+/** @param {string} className @param {(Node | string)[]} children */
+export const cell = (className, ...children) => el('td', className, ...children);
+
+/** @param {Node[]} cells */
+export const row = (...cells) => el('tr', '', ...cells);
+
+/** A table with a head. @param {string} className @param {string[]} names those of columns of numbers begin with # @param {Node[]} rows */
+export function table(className, names, rows) {
+  const heads = names.map((name) => {
+    const th = el('th', name.startsWith('#') ? 'number' : '', name.replace('#', ''));
+    th.scope = 'col';
+    return th;
+  });
+  return el('table', className, el('thead', '', el('tr', '', ...heads)), el('tbody', '', ...rows));
+}
+
+/** A moment, shown as text of any kind. @param {string} iso ISO 8601 @param {string} text */
+export function time(iso, text) {
+  const node = el('time', '', text);
+  node.dateTime = iso;
+  node.title = iso;
+  return node;
+}
+
+/** How long ago a moment was. @param {string} iso ISO 8601 @param {number} now epoch milliseconds */
+export function ago(iso, now) {
+  const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+/** @param {number} number */
+export const figure = (number) => number.toLocaleString('en');
+
+/** @param {number} number @param {string} name @param {string} [names] more than one; default: with an s */
+export const count = (number, name, names = `${name}s`) => `${figure(number)} ${number === 1 ? name : names}`;
+
+/** @param {number} number */
+export const bytes = (number) => (number < 1e6 ? `${(number / 1e3).toFixed(0)} kB` : `${(number / 1e6).toFixed(1)} MB`);
+
+/** A reason in which digests are cut short; whole on hover. @param {string} text */
+export function reason(text) {
+  const node = el('div', 'reason', text.replace(/(sha\d+:[0-9a-f]{12})[0-9a-f]+/g, '$1\u2026'));
+  node.title = text;
+  return node;
+}
+
+/** The name of a route; empty: everything else. @param {{ registry?: string, prefix: string }} route */
+export const routeName = ({ registry, prefix }) => (registry ? `${registry}/` : '') + prefix;

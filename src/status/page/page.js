@@ -1,0 +1,178 @@
+import {
+  ago,
+  byId,
+  bytes,
+  cell,
+  count,
+  el,
+  figure,
+  LEVELS,
+  pill,
+  reason,
+  routeName,
+  row,
+  table,
+  time,
+} from './elements.js';
+import { copyCounts, replicationPanel } from './replication-panel.js';
+import { upstreamPanel } from './upstream-panel.js';
+
+/**
+ * Draws the status page from the snapshot that came with it, and then from a new one every two seconds.
+ * @typedef {import('../snapshot/snapshot.ts').Snapshot} Snapshot
+ * @typedef {import('./elements.js').Level} Level
+ */
+
+const REFRESH_MS = 2000;
+/** Colours of the icon. @type {Record<string, string>} */
+const ICONS = { well: '%2312784a', degraded: '%23e09a1a', failing: '%23d0342c' };
+/** @type {Record<string, Level>} */
+const PEER_LEVELS = { 'in-step': 'well', behind: 'degraded', unreachable: 'degraded', stranger: 'failing' };
+
+/** @param {Snapshot['routes'][number]} one @param {Map<string, string>} states of upstreams */
+function route(one, states) {
+  const order = one.pull.map(({ upstream, prefix, replicate }) => {
+    const item = el('li', '', el('span', LEVELS[states.get(upstream) ?? ''] ?? '', upstream));
+    if (prefix !== one.prefix) item.append(' ', el('code', 'faint', prefix || '(no prefix)'));
+    if (replicate) item.append(' ', pill('replicated'));
+    return item;
+  });
+  const name = routeName(one);
+  return row(
+    cell('', name ? el('code', '', name) : el('span', '', 'everything else')),
+    cell('', el('ol', 'order', ...order)),
+    cell('tight', one.push || el('span', 'faint', 'read-only')),
+    cell('tight', one.onAbsent === 'next' ? 'ask the next' : '404'),
+  );
+}
+
+/** @param {Snapshot['failovers']} list @param {number} now */
+function failovers(list, now) {
+  if (list.length === 0) return el('div', 'panel', el('p', 'empty', 'None since this edge started.'));
+  const rows = list.map((one) => {
+    const why = cell('', one.reason === 'avoided' ? `${one.from} was not asked` : one.reason);
+    if (one.detail) why.append(el('div', 'reason', one.detail));
+    return row(
+      cell('tight', time(one.at, `${ago(one.at, now)} ago`)),
+      cell('', el('code', '', one.repository || '\u2013')),
+      cell('tight', `${one.from} \u2192 ${one.to}`),
+      why,
+      cell('number', `\u00d7${one.count}`),
+    );
+  });
+  return el('div', 'scroll', table('', ['Last', 'Repository', 'From \u2192 to', 'Why', '#Times'], rows));
+}
+
+/** @param {Snapshot['tagWarnings']} list @param {number} now */
+function tagWarnings(list, now) {
+  const rows = list.map(({ at, repository, tag, text, count: times }) =>
+    row(
+      cell('tight', time(at, `${ago(at, now)} ago`)),
+      cell('tight', el('code', '', `${repository}:${tag}`)),
+      cell('', reason(text)),
+      cell('number', `\u00d7${times}`),
+    ),
+  );
+  return el('div', 'scroll', table('', ['Last', 'Tag', 'What clients were told', '#Times'], rows));
+}
+
+/** @param {Snapshot['peers']} list @param {number} now */
+function peers(list, now) {
+  const rows = list.map(({ url, address, state, since, reason: why, heardAt, entries }) => {
+    const level = pill(state.replace('-', ' '), PEER_LEVELS[state]);
+    return row(
+      cell('', el('code', '', url)),
+      cell('tight', address || '\u2013'),
+      cell('tight', level, ' ', el('span', 'faint', time(since, ago(since, now)))),
+      cell('', reason(why)),
+      cell('tight', heardAt ? `${ago(heardAt, now)} ago` : '\u2013'),
+      cell('number', figure(entries)),
+    );
+  });
+  return el('div', 'scroll', table('', ['Edge', 'Address', 'State', 'Why', 'Heard', '#Told'], rows));
+}
+
+/** @param {number} number @param {string} name @param {Record<string, number>} parts @param {boolean} [bad] */
+function fact(number, name, parts, bad = false) {
+  const told = Object.entries(parts).filter(([, value]) => value > 0);
+  return el(
+    'div',
+    'fact',
+    el('span', bad ? 'amount degraded' : 'amount', figure(number)),
+    el('span', '', name),
+    el('span', 'faint', told.map(([what, value]) => `${figure(value)} ${what}`).join(', ')),
+  );
+}
+
+/** @param {Snapshot['sinceStart']} figures */
+function facts({ hedges, splices, verified, tags }) {
+  const replaced = { 'put right': tags.replaced, refused: tags.refused };
+  return [
+    fact(hedges.started, 'asked twice because late', { won: hedges.won, 'over budget': hedges.refused }),
+    fact(splices.done, 'bodies went on elsewhere', { 'in vain': splices.failed }, splices.failed > 0),
+    fact(verified.right + verified.wrong, 'blobs hashed', { wrong: verified.wrong }, verified.wrong > 0),
+    fact(tags.warned, 'tags served with a warning', replaced, tags.warned > 0),
+  ];
+}
+
+/** @param {Snapshot['stores']} stores */
+function memory({ ledger, manifests, buffers }) {
+  const evicted = ledger.evicted > 0 ? ` (${figure(ledger.evicted)} had to go)` : '';
+  const kept = `${count(manifests.kept, 'manifest')} (${bytes(manifests.bytes)})`;
+  return `In memory: ${count(ledger.tags, 'tag')} in the ledger${evicted}, ${kept}, ${bytes(buffers.inUse)} of buffers in use.`;
+}
+
+/** @param {string} level @param {string[]} lines */
+function headline(level, lines) {
+  const box = byId('headline');
+  box.className = level;
+  // Screen readers read it out when it changes, so it is left alone when it does not.
+  const shown = Array.from(box.children, (line) => line.textContent);
+  if (shown.join('\n') !== lines.join('\n')) box.replaceChildren(...lines.map((line) => el('p', '', line)));
+}
+
+/** @param {string} level */
+function icon(level) {
+  const circle = `<circle cx='8' cy='8' r='7' fill='${ICONS[level]}'/>`;
+  const image = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>${circle}</svg>`;
+  byId('icon').setAttribute('href', `data:image/svg+xml,${image}`);
+}
+
+/** @param {Snapshot} snapshot */
+function draw(snapshot) {
+  const now = Date.parse(snapshot.at);
+  const states = new Map(snapshot.upstreams.map((one) => [one.name, one.state]));
+  byId('edge').textContent = `Breakwater ${snapshot.version}, running for ${ago(snapshot.startedAt, now)}`;
+  headline(snapshot.headline.level, snapshot.headline.lines);
+  icon(snapshot.headline.level);
+  byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstreamPanel(one, now)));
+  byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
+  byId('replication').hidden = snapshot.replication === null;
+  if (snapshot.replication) {
+    byId('copy-routes').replaceChildren(replicationPanel(snapshot.replication, now));
+    byId('copying').textContent = snapshot.replication.active ? copyCounts(snapshot.replication) : '';
+  }
+  byId('tags').hidden = snapshot.tagWarnings.length === 0;
+  byId('tag-list').replaceChildren(tagWarnings(snapshot.tagWarnings, now));
+  byId('peers').hidden = snapshot.peers.length === 0;
+  byId('peer-list').replaceChildren(peers(snapshot.peers, now));
+  byId('failovers').replaceChildren(failovers(snapshot.failovers, now));
+  byId('figures').replaceChildren(...facts(snapshot.sinceStart));
+  byId('stores').textContent = memory(snapshot.stores);
+  byId('fresh').textContent = `as of ${snapshot.at.slice(11, 19)} UTC`;
+}
+
+async function refresh() {
+  try {
+    const response = await fetch('/api/status', { signal: AbortSignal.timeout(REFRESH_MS * 2) });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    draw(await response.json());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    headline('failing', [`This page has lost the edge (${why}).`, 'What follows is old.']);
+  }
+  setTimeout(refresh, REFRESH_MS);
+}
+
+draw(JSON.parse(byId('snapshot').textContent ?? ''));
+setTimeout(refresh, REFRESH_MS);

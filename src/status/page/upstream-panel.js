@@ -1,0 +1,88 @@
+import { ago, cell, count, el, figure, LEVELS, pill, row, table, time } from './elements.js';
+
+/**
+ * @typedef {import('../snapshot/upstream-snapshot.ts').UpstreamSnapshot} UpstreamSnapshot
+ * @typedef {import('../snapshot/upstream-snapshot.ts').UrlSnapshot} UrlSnapshot
+ */
+
+const COLUMNS = ['URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#First byte p95', '#Probe'];
+
+/** What is known of one upstream. @param {UpstreamSnapshot} one @param {number} now epoch milliseconds */
+export function upstreamPanel(one, now) {
+  const urls = one.urls.map((url) => urlRow(url, one.urls.length > 1, now));
+  return el('div', 'panel', head(one, now), el('div', 'wide', table('urls', COLUMNS, urls)), ...rotten(one, now));
+}
+
+/** @param {UpstreamSnapshot} one @param {number} now */
+function head(one, now) {
+  const node = el('div', 'head', el('span', 'name', one.name), pill(one.state, LEVELS[one.state]));
+  node.append(el('span', 'faint', 'for ', time(one.since, ago(one.since, now))));
+  if (one.pushes) node.append(pushes(one.pushes, now));
+  if (one.readOnly) node.append(pill('read-only', 'degraded'));
+  for (const component of one.unhealthy) node.append(pill(`${component} unhealthy`, 'degraded'));
+  if (one.credentials?.state === 'refused') {
+    const refused = pill(`credentials refused for ${ago(one.credentials.since, now)}`, 'failing');
+    refused.title = one.credentials.reason;
+    node.append(refused);
+  }
+  if (one.rotten.count > 0) node.append(pill(count(one.rotten.count, 'rotten copy', 'rotten copies'), 'degraded'));
+  node.append(pill(one.kind));
+  if (one.outrun > 0) {
+    const outrun = el('span', 'faint', `outrun ${count(one.outrun, 'time')}`);
+    outrun.title = 'requests given up here because an upstream that was asked later answered first';
+    node.append(outrun);
+  }
+  if (one.reason && one.urls.length === 1) node.append(el('span', 'reason', one.reason));
+  return node;
+}
+
+/** @param {NonNullable<UpstreamSnapshot['pushes']>} pushes @param {number} now */
+function pushes({ mode, admitted, since }, now) {
+  const others = mode === 'settling' ? 'pushes soon' : `pushes refused for ${ago(since, now)}`;
+  return pill(mode === 'accepting' ? 'pushes admitted' : others, admitted ? 'well' : 'degraded');
+}
+
+/** @param {UrlSnapshot} url @param {boolean} several the upstream has further URLs @param {number} now */
+function urlRow(url, several, now) {
+  const where = cell('', el('code', '', url.url));
+  if (several && url.reason) where.append(el('div', 'reason', url.reason));
+  if (url.suspected)
+    where.append(el('div', 'degraded', url.slow ? 'its answers are late' : 'a request to it has just failed'));
+  if (url.restingUntil) where.append(el('div', 'reason', `asked to be left alone until ${url.restingUntil}`));
+  const breakers = Object.entries(url.breakers).map(([name, state]) =>
+    el('span', LEVELS[state] ?? '', state === 'closed' ? name : `${name} ${state}`),
+  );
+  const since = el('span', 'faint', time(url.since, ago(url.since, now)));
+  return row(
+    where,
+    cell('tight', pill(url.state, LEVELS[url.state]), ' ', since),
+    cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, LEVELS[url.canary])),
+    cell('', el('div', 'breakers', ...breakers)),
+    cell('number', `${url.inFlight.data} / ${url.inFlight.control}`, ...waiting(url.waiting)),
+    cell('number', `${ms(url.firstByteP95Ms.data)} / ${ms(url.firstByteP95Ms.control)} ms`),
+    cell('number', url.probeMs === null ? '\u2013' : `${url.probeMs} ms`),
+  );
+}
+
+/** @param {UrlSnapshot['waiting']} waiting */
+function waiting({ data, control }) {
+  return data + control === 0 ? [] : [el('div', 'degraded', count(data + control, 'waits', 'wait'))];
+}
+
+/** @param {number | null} value */
+function ms(value) {
+  return value === null ? '\u2013' : String(Math.round(value));
+}
+
+/** @param {UpstreamSnapshot} one @param {number} now */
+function rotten({ rotten: { count: all, copies } }, now) {
+  if (all === 0) return [];
+  const list = el('ul', 'rotten');
+  for (const { digest, since } of copies.slice(0, 5)) {
+    const found = el('span', 'faint', 'found ', time(since, `${ago(since, now)} ago`));
+    list.append(el('li', '', el('code', '', digest), ' ', found));
+  }
+  if (all > 5) list.append(el('li', 'faint', `and ${figure(all - 5)} more`));
+  const text = 'Blobs with wrong bytes here. They are asked for elsewhere; docs/splicing.md says how to mend them.';
+  return [el('div', 'note', el('p', '', text), list)];
+}
