@@ -17,8 +17,8 @@ import { Metrics } from '../status/metrics/metrics.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
-import { Lasting } from './process-state.ts';
-import { balancersOf } from './proxy-trust.ts';
+import { ProcessState } from './process-state.ts';
+import { proxyTrustOf } from './proxy-trust.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 
 export interface App {
@@ -47,7 +47,7 @@ class EdgeApp implements App {
   readonly #tagWarnings = new TagWarnings();
   readonly #sinceStart = new SinceStart();
   readonly #metrics: Metrics;
-  readonly #lasting: Lasting;
+  readonly #processState: ProcessState;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: AdminListener;
@@ -63,21 +63,21 @@ class EdgeApp implements App {
   constructor(loaded: Loaded, log: Logger) {
     this.#log = log;
     this.#loaded = loaded;
-    this.#lasting = new Lasting(loaded, log);
-    this.#sealer = this.#lasting.sealerOf(loaded);
+    this.#processState = new ProcessState(loaded, log);
+    this.#sealer = this.#processState.sealerOf(loaded);
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
-      stores: () => this.#lasting.stores(),
+      stores: () => this.#processState.stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    const { ledger, memory, hasher, copies, recheck, access, pulls, network } = this.#lasting;
-    this.#parts = { ledger, memory, hasher, copies, recheck, access, pulls, network, observer, log };
+    const { ledger, manifestCache, hasher, copies, recheck, access, pulls, network } = this.#processState;
+    this.#parts = { ledger, manifestCache, hasher, copies, recheck, access, pulls, network, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');
-    const proxies = balancersOf(config, () => this.#runtime.edge.trustedProxies, log);
+    const proxies = proxyTrustOf(config, () => this.#runtime.context.trustedProxies, log);
     this.#https = new HttpsListener({
       address: config.listen.https,
       certificates: material.tls,
@@ -95,7 +95,7 @@ class EdgeApp implements App {
         phase: () => this.#phase,
         snapshot: () => this.status(),
         metrics: this.#metrics,
-        explain: (image) => explain(this.#runtime.edge, image),
+        explain: (image) => explain(this.#runtime.context, image),
         coverage: (query) => this.#coverage(query),
       }),
     });
@@ -110,7 +110,7 @@ class EdgeApp implements App {
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
     const admin = await this.#admin.listen();
-    await Promise.all([this.#runtime.start(), this.#lasting.peers.start()]);
+    await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     const https = await this.#https.listen();
     const http = await this.#redirect?.listen();
     this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };
@@ -134,7 +134,7 @@ class EdgeApp implements App {
     await this.#redirect?.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
     await this.#runtime.retire();
-    await this.#lasting.close();
+    await this.#processState.close();
     await this.#admin.close();
   }
 
@@ -150,27 +150,27 @@ class EdgeApp implements App {
   }
 
   status(): Snapshot {
-    const { config, routes } = this.#runtime.edge;
+    const { config, routes } = this.#runtime.context;
     return takeSnapshot({
       hostname: config.hostname,
       startedAt: this.#startedAt,
       ready: this.#phase === 'serving',
-      upstreams: [...this.#runtime.edge.views().values()],
+      upstreams: [...this.#runtime.context.views().values()],
       routes,
       failovers: this.#failovers.list(),
       tagWarnings: this.#tagWarnings.list(),
       sinceStart: this.#sinceStart,
       // What was found before is of no account while nothing is verified.
       rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
-      stores: this.#lasting.stores(),
-      peers: this.#lasting.peers.views(),
+      stores: this.#processState.stores(),
+      peers: this.#processState.peers.views(),
       replication: this.#runtime.replication(),
     });
   }
 
   #coverage(query: URLSearchParams): CoverageReport {
-    const { pulls } = this.#lasting;
-    const input = { view: this.#runtime.replication(), routes: this.#runtime.edge.routes, pulls };
+    const { pulls } = this.#processState;
+    const input = { view: this.#runtime.replication(), routes: this.#runtime.context.routes, pulls };
     return coverageReport(input, readCoverageQuery(query));
   }
 
@@ -183,14 +183,14 @@ class EdgeApp implements App {
       );
     this.#https.certificates.replace(loaded.material.tls);
     this.#https.update(loaded.config.limits);
-    this.#lasting.reload(loaded);
-    this.#sealer = this.#lasting.sealerOf(loaded);
+    this.#processState.reload(loaded);
+    this.#sealer = this.#processState.sealerOf(loaded);
     const previous = this.#runtime;
     const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
     await next.start(previous);
     this.#parts.copies.policy = loaded.config.verify;
     this.#runtime = next;
-    this.#lasting.follow(loaded, next.forgetChanged(previous));
+    this.#processState.follow(loaded, next.forgetChanged(previous));
     this.#loaded = loaded;
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
     void previous
@@ -204,7 +204,7 @@ class EdgeApp implements App {
     expectsContinue: boolean,
   ): void {
     if (isPeerQuestion(request)) {
-      void answerPeer((text) => this.#lasting.peers.answer(text), request, response, expectsContinue);
+      void answerPeer((text) => this.#processState.peers.answer(text), request, response, expectsContinue);
       return;
     }
     const runtime = this.#runtime;

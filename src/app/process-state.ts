@@ -11,7 +11,7 @@ import { SharedGrants } from '../peer/shared-grants.ts';
 import { SharedLedger } from '../peer/shared-ledger.ts';
 import { SharedPulls } from '../peer/shared-pulls.ts';
 import { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
-import { ManifestMemory } from '../proxy/pull/manifest-cache.ts';
+import { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Stores } from '../status/stores.ts';
@@ -20,11 +20,11 @@ import { registryIdentity } from '../upstream/registry-identity.ts';
 import { Resolver } from '../upstream/resolver.ts';
 
 /** What outlives a reload of the configuration: what is known, and the exchange of it with the other nodes of the site. */
-export class Lasting {
+export class ProcessState {
   /** One clock for all that nodes tell each other. */
   readonly #clock = new LedgerClock();
   readonly ledger: Ledger;
-  readonly memory: ManifestMemory;
+  readonly manifestCache: ManifestCache;
   readonly hasher: Hasher;
   readonly copies: Copies;
   readonly recheck = new Recheck();
@@ -37,7 +37,7 @@ export class Lasting {
 
   constructor({ config, material }: Loaded, log: Logger) {
     this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
-    this.memory = new ManifestMemory(config.manifests);
+    this.manifestCache = new ManifestCache(config.manifests);
     const onDeath = (error: Error) =>
       log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
     this.hasher = new Hasher({ onDeath });
@@ -80,8 +80,8 @@ export class Lasting {
   }
 
   stores(): Stores {
-    const { hasher, ledger, memory, network } = this;
-    const { manifests: kept, bytes } = memory.size;
+    const { hasher, ledger, manifestCache, network } = this;
+    const { manifests: kept, bytes } = manifestCache.size;
     return {
       ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
       manifests: { kept, bytes },

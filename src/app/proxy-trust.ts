@@ -18,7 +18,7 @@ const QUIET_MS = 10_000;
  * @param networks those of `trustedProxies`, as they are when they are asked for
  * @param now in milliseconds
  */
-export function balancersOf(
+export function proxyTrustOf(
   { listen }: Config,
   networks: () => Networks | undefined,
   log: Logger,

@@ -10,7 +10,7 @@ import type { Connection } from '../upstream/connection.ts';
 import type { Network } from '../upstream/network.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-export interface CopyingParts {
+export interface ReplicationParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   ledger: Ledger;
@@ -21,7 +21,7 @@ export interface CopyingParts {
 }
 
 /** What the routes say is to be copied, at work; a reload that changes nothing of it takes it over. */
-export class Copying {
+export class ReplicationAtWork {
   readonly replicator: Replicator;
   /** What it is made from. */
   readonly identity: string;
@@ -30,7 +30,7 @@ export class Copying {
   constructor(
     { config, material }: Loaded,
     identity: string,
-    { routes, upstreams, ledger, pulls, network, log }: CopyingParts,
+    { routes, upstreams, ledger, pulls, network, log }: ReplicationParts,
   ) {
     this.identity = identity;
     const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));
@@ -76,9 +76,14 @@ export class Copying {
   }
 
   /** The one at work if nothing of it changed: it is not to compare everything anew because of a reload. Undefined: nothing is copied. */
-  static of(loaded: Loaded, parts: CopyingParts, identity: string, atWork: Copying | undefined): Copying | undefined {
+  static of(
+    loaded: Loaded,
+    parts: ReplicationParts,
+    identity: string,
+    atWork: ReplicationAtWork | undefined,
+  ): ReplicationAtWork | undefined {
     if (copyRoutes(parts.routes).length === 0) return undefined;
-    return atWork?.identity === identity ? atWork : new Copying(loaded, identity, parts);
+    return atWork?.identity === identity ? atWork : new ReplicationAtWork(loaded, identity, parts);
   }
 
   async stop(): Promise<void> {

@@ -9,11 +9,11 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { Catalog } from '../proxy/endpoints/catalog.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
-import type { Edge } from '../proxy/proxy-context.ts';
+import type { ProxyContext } from '../proxy/proxy-context.ts';
 import type { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
-import type { ManifestMemory } from '../proxy/pull/manifest-cache.ts';
-import { Herd } from '../proxy/pull/request-coalescer.ts';
-import { Carrier } from '../proxy/push/forwarder.ts';
+import type { ManifestCache } from '../proxy/pull/manifest-cache.ts';
+import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
+import { Forwarder } from '../proxy/push/forwarder.ts';
 import { ownNames } from '../proxy/request/parse.ts';
 import type { Sealer } from '../proxy/request/sealer.ts';
 import type { Observer } from '../proxy/request-record.ts';
@@ -26,11 +26,11 @@ import type { UpstreamEvents } from '../upstream/events.ts';
 import type { Network } from '../upstream/network.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
-import { Copying } from './replication.ts';
+import { ReplicationAtWork } from './replication.ts';
 
 export interface RuntimeParts {
   ledger: Ledger;
-  memory: ManifestMemory;
+  manifestCache: ManifestCache;
   hasher: Hasher;
   copies: Copies;
   recheck: Recheck;
@@ -50,7 +50,7 @@ const MAX_TICK_MS = 60_000;
  * An upstream whose configuration did not change goes over with its health, its breakers and its connections.
  */
 export class Runtime {
-  readonly edge: Edge;
+  readonly context: ProxyContext;
   readonly handler: Handler;
   readonly #catalog = new Catalog();
   readonly #recheck: Recheck;
@@ -58,7 +58,7 @@ export class Runtime {
   /** Configuration and secrets of each upstream, to be compared at the next reload. */
   readonly #identities: Map<string, string>;
   /** Undefined: nothing is to be copied. */
-  readonly #copying: Copying | undefined;
+  readonly #atWork: ReplicationAtWork | undefined;
   /** What copies since this one was retired. */
   #successor: Runtime | undefined;
   #rechecks: NodeJS.Timeout | undefined;
@@ -69,7 +69,7 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, memory, hasher, copies, recheck, network, access, pulls, observer, log }: RuntimeParts,
+    { ledger, manifestCache, hasher, copies, recheck, network, access, pulls, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
@@ -88,29 +88,29 @@ export class Runtime {
       ]),
     );
     const routes = config.routes.map(resolveRoute);
-    this.#copying = Copying.of(
+    this.#atWork = ReplicationAtWork.of(
       loaded,
       { routes, upstreams: this.#upstreams, ledger, pulls, network, log },
       JSON.stringify([config.replication, routes, [...this.#identities]]),
-      previous?.copying,
+      previous?.atWork,
     );
     let turn = 0;
-    this.edge = {
+    this.context = {
       config,
       routes,
       upstreams: this.#upstreams,
       views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
       ledger,
-      memory,
+      manifestCache,
       hasher,
       copies,
       recheck,
-      herd: new Herd(config.manifests.tagFreshness),
+      coalescer: new RequestCoalescer(config.manifests.tagFreshness),
       sealer,
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
-      hints: this.#copying && { take: (hints) => this.takeHints(hints) },
+      hints: this.#atWork && { take: (hints) => this.takeHints(hints) },
       pulls,
       observer,
       log,
@@ -121,16 +121,16 @@ export class Runtime {
         return turn;
       },
     };
-    this.handler = new Handler(this.edge, new Carrier(network.resolver), this.#catalog);
+    this.handler = new Handler(this.context, new Forwarder(network.resolver), this.#catalog);
   }
 
   /** Begins to probe what is new; resolves after the first round of probes, whatever it shows. */
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
-    if (this.#copying !== previous?.copying) this.#copying?.replicator.start();
-    const { verifyAgain } = this.edge.config;
-    const tick = () => void this.#recheck.run(this.edge);
+    if (this.#atWork !== previous?.atWork) this.#atWork?.replicator.start();
+    const { verifyAgain } = this.context.config;
+    const tick = () => void this.#recheck.run(this.context);
     this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 
@@ -139,19 +139,19 @@ export class Runtime {
     return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
   }
 
-  get copying(): Copying | undefined {
-    return this.#copying;
+  get atWork(): ReplicationAtWork | undefined {
+    return this.#atWork;
   }
 
   /** A push that was begun before a reload may end long after it. */
   takeHints(hints: readonly Hint[]): void {
     if (this.#successor) this.#successor.takeHints(hints);
-    else this.#copying?.replicator.take(hints);
+    else this.#atWork?.replicator.take(hints);
   }
 
   /** How fallbacks are kept in step; undefined: none is to be. */
   replication(): ReplicationView | undefined {
-    return this.#copying?.replicator.view();
+    return this.#atWork?.replicator.view();
   }
 
   get names(): string[] {
@@ -164,9 +164,10 @@ export class Runtime {
 
   /** Forgets what is known of upstreams that changed: other registries may be under their names now. For when it serves. Whether any did. */
   forgetChanged(previous: Runtime): boolean {
-    const { upstreams, ...known } = this.edge;
-    const changed = previous.names.filter((name) => previous.edge.upstreams.get(name) !== upstreams.get(name));
-    for (const name of changed) for (const store of [known.ledger, known.memory, known.copies]) store.forget(name);
+    const { upstreams, ...known } = this.context;
+    const changed = previous.names.filter((name) => previous.context.upstreams.get(name) !== upstreams.get(name));
+    for (const name of changed)
+      for (const store of [known.ledger, known.manifestCache, known.copies]) store.forget(name);
     return changed.length > 0;
   }
 
@@ -189,7 +190,7 @@ export class Runtime {
   async #retire(next: Runtime | undefined): Promise<void> {
     this.#successor = next;
     // At once, whatever transfers go on: another primary's tags must not be copied over, or have deleted, what the next one copies.
-    const copied = this.#copying === next?.copying ? undefined : this.#copying?.stop();
+    const copied = this.#atWork === next?.atWork ? undefined : this.#atWork?.stop();
     copied?.catch(() => undefined);
     if (this.#inUse > 0) {
       await new Promise<void>((resolve) => {
@@ -207,7 +208,7 @@ export class Runtime {
   }
 }
 
-function hooksOf(secret: string, { failures }: AccessMemory): Edge['hooks'] {
+function hooksOf(secret: string, { failures }: AccessMemory): ProxyContext['hooks'] {
   return {
     gate: new HookGate(secret, failures),
     readers: { harbor: readHarborHook, distribution: readDistributionHook },

@@ -11,20 +11,20 @@ import type { Hint } from '../replication/hint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Hooks } from './endpoints/hook-gate.ts';
 import type { CopyPlace } from './pull/attempt-result.ts';
-import type { ManifestMemory } from './pull/manifest-cache.ts';
+import type { ManifestCache } from './pull/manifest-cache.ts';
 import type { ManifestRead } from './pull/pull-plan.ts';
-import type { Herd } from './pull/request-coalescer.ts';
+import type { RequestCoalescer } from './pull/request-coalescer.ts';
 import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
 import type { Observer } from './request-record.ts';
 
 /** Who acts on hints; at once or later, and never by keeping the caller waiting. */
-export interface HintTaker {
+export interface HintReceiver {
   take(hints: readonly Hint[]): void;
 }
 
 /** Who remembers what clients pulled. */
-export interface PullNoter {
+export interface PullRecorder {
   note(pulled: Omit<Pulled, 'at'>): void;
 }
 
@@ -35,16 +35,16 @@ export interface CopyRecheck {
 }
 
 /** What the stages of a request need: one configuration at work. A reload makes a new one. */
-export interface Edge {
+export interface ProxyContext {
   config: Config;
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   /** State of every upstream, taken anew at each call. */
   views(): ReadonlyMap<string, UpstreamView>;
   ledger: Ledger;
-  memory: ManifestMemory;
+  manifestCache: ManifestCache;
   /** Reads of manifests that several clients wait for. */
-  herd: Herd<ManifestRead>;
+  coalescer: RequestCoalescer<ManifestRead>;
   hasher: Hasher;
   copies: Copies;
   recheck: CopyRecheck;
@@ -56,8 +56,8 @@ export interface Edge {
   /** Undefined: hooks are not taken. */
   hooks: Hooks | undefined;
   /** Undefined: nothing is copied. */
-  hints: HintTaker | undefined;
-  pulls: PullNoter | undefined;
+  hints: HintReceiver | undefined;
+  pulls: PullRecorder | undefined;
   observer: Observer;
   log: Logger;
   /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */

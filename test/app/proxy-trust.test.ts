@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import bcrypt from 'bcrypt';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { balancersOf } from '../../src/app/proxy-trust.ts';
+import { proxyTrustOf } from '../../src/app/proxy-trust.ts';
 import { Networks } from '../../src/config/network.ts';
 import { HOSTNAME } from '../helpers/edge-in-process.ts';
 import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
@@ -94,8 +94,8 @@ t.test('what is refused is logged, but not by the thousand', async (t) => {
   let now = 5;
   const networks = new Networks(['10.0.0.0/8']);
   const listen = { ...LISTEN, http: undefined };
-  const trust = balancersOf(
-    { listen } as Parameters<typeof balancersOf>[0],
+  const trust = proxyTrustOf(
+    { listen } as Parameters<typeof proxyTrustOf>[0],
     () => networks,
     log,
     () => now,

@@ -6,7 +6,7 @@ import { findRoute, type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
@@ -48,18 +48,21 @@ export class Catalog {
 
   async fetch(
     exchange: Exchange,
-    edge: Edge,
+    context: ProxyContext,
     asked: { request: RegistryRequest; registry: string | undefined },
   ): Promise<Reply> {
     // What one client may see is not what another may: the key holds its credentials.
     const key = createHash('sha256')
       .update(`${asked.registry ?? ''}\n${exchange.clientAuthorization ?? ''}`)
       .digest('hex');
-    const gathered = this.#cache.get<Names>(key) ?? (await this.#gather(exchange, edge, asked));
+    const gathered = this.#cache.get<Names>(key) ?? (await this.#gather(exchange, context, asked));
     if ('status' in gathered) return gathered;
     if (this.#cache.keys().length >= MAX_KEYS) this.#cache.flushAll();
     this.#cache.set(key, gathered);
-    return page({ ...gathered, names: visibleTo(exchange, edge, asked.registry, gathered.names) }, asked.request.query);
+    return page(
+      { ...gathered, names: visibleTo(exchange, context, asked.registry, gathered.names) },
+      asked.request.query,
+    );
   }
 
   close(): void {
@@ -68,29 +71,29 @@ export class Catalog {
 
   async #gather(
     exchange: Exchange,
-    edge: Edge,
+    context: ProxyContext,
     asked: { request: RegistryRequest; registry: string | undefined },
   ): Promise<Names | Reply> {
     const names = new Set<string>();
     const upstreams = new Set<string>();
     const missing = new Set<string>();
     const listings = new Map<string, Promise<Listing>>();
-    for (const route of edge.routes.filter((one) => one.registry === asked.registry)) {
+    for (const route of context.routes.filter((one) => one.registry === asked.registry)) {
       const endings: Ending[] = [];
       let listed = false;
-      const authority = edge.access?.authority;
-      const attempts = planAttempts(exchange, edge, route, `${route.prefix}any`, 'control', false).filter(
+      const authority = context.access?.authority;
+      const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', false).filter(
         ({ upstream }) => authority === undefined || upstream === authority,
       );
       for (const attempt of attempts) {
-        const listing = await onceFor(listings, attempt, () => list(exchange, edge, asked, attempt));
+        const listing = await onceFor(listings, attempt, () => list(exchange, context, asked, attempt));
         if ('refused' in listing) return listing.refused;
         if ('failed' in listing) {
           endings.push(listing.failed);
           missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
           continue;
         }
-        addNames(names, edge, route, attempt, listing.names);
+        addNames(names, context, route, attempt, listing.names);
         upstreams.add(attempt.upstream);
         if (attempt.upstream !== route.pull[0]?.upstream) missing.add(`${route.pull[0]?.upstream}: not available`);
         listed = true;
@@ -103,8 +106,8 @@ export class Catalog {
 }
 
 /** Where the edge asks who clients are, each sees what it may pull. */
-function visibleTo({ user }: Exchange, edge: Edge, registry: string | undefined, names: string[]): string[] {
-  const { access, routes } = edge;
+function visibleTo({ user }: Exchange, context: ProxyContext, registry: string | undefined, names: string[]): string[] {
+  const { access, routes } = context;
   if (!access) return names;
   return names.filter(
     (name) =>
@@ -123,9 +126,15 @@ function onceFor(
   return listing;
 }
 
-function addNames(names: Set<string>, edge: Edge, route: Route, attempt: Attempt, found: readonly string[]): void {
+function addNames(
+  names: Set<string>,
+  context: ProxyContext,
+  route: Route,
+  attempt: Attempt,
+  found: readonly string[],
+): void {
   for (const name of found) {
-    const own = toClient(edge.routes, route, attempt.candidate, name);
+    const own = toClient(context.routes, route, attempt.candidate, name);
     if (own !== undefined && names.size < MAX_NAMES) names.add(own);
   }
 }
@@ -133,18 +142,19 @@ function addNames(names: Set<string>, edge: Edge, route: Route, attempt: Attempt
 /** The whole catalog of one upstream, page by page. */
 async function list(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   asked: { request: RegistryRequest; registry: string | undefined },
   attempt: Attempt,
 ): Promise<Listing> {
   const names: string[] = [];
   let query: URLSearchParams | undefined = new URLSearchParams({ n: String(UPSTREAM_PAGE) });
   for (let count = 0; query && count < MAX_PAGES && names.length < MAX_NAMES; count += 1) {
-    const result = await readPage(exchange, edge, attempt, query);
+    const result = await readPage(exchange, context, attempt, query);
     if (result.outcome === 'failed')
       return { failed: { upstream: attempt.upstream, outcome: 'failed', reason: result.reason } };
     if (result.outcome === 'absent') return { names };
-    if (result.outcome !== 'served') return { refused: await pullReply(exchange, edge, asked, { ...result, attempt }) };
+    if (result.outcome !== 'served')
+      return { refused: await pullReply(exchange, context, asked, { ...result, attempt }) };
     const found = repositoriesOf(Buffer.isBuffer(result.body) ? result.body : Buffer.alloc(0));
     if (!found) return { failed: { upstream: attempt.upstream, outcome: 'failed', reason: 'malformed' } };
     names.push(...found);
@@ -155,11 +165,11 @@ async function list(
 
 async function readPage(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   attempt: Attempt,
   query: URLSearchParams,
 ): ReturnType<typeof attemptRead> {
-  const upstream = edge.upstreams.get(attempt.upstream);
+  const upstream = context.upstreams.get(attempt.upstream);
   const limit = Math.min(upstream?.config.deadlines.manifest ?? 0, TOTAL_MS - exchange.elapsed());
   if (!upstream || limit <= 0) return { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left' };
   const started = performance.now();
@@ -172,7 +182,7 @@ async function readPage(
     wholeUpTo: MAX_BODY,
     digest: undefined,
   };
-  const result = await attemptRead(upstream, attempt, reading, { ms: limit, patient: false }, exchange.control());
+  const result = await attemptRead(upstream, attempt, reading, { ms: limit, ignoreCanary: false }, exchange.control());
   exchange.attempts.push({
     upstream: attempt.upstream,
     url: attempt.url,

@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { plainTransfer } from '../push/plain-transfer.ts';
 import { pullHeaders, repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
@@ -11,11 +11,11 @@ import type { Reply } from '../reply/reply.ts';
  * The second hop of a redirect that was passed on but leads to the upstream's own host (Artifact Registry's /artifacts-downloads/).
  * What was sealed is the permission, as the path itself would be; it carries no credential.
  */
-export async function fetchDownload(exchange: Exchange, edge: Edge, token: string): Promise<Reply> {
+export async function fetchDownload(exchange: Exchange, context: ProxyContext, token: string): Promise<Reply> {
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD')
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, HEAD' } });
-  const sealed = await edge.sealer.open(token, 'download');
-  const upstream = sealed && edge.upstreams.get(sealed.upstream);
+  const sealed = await context.sealer.open(token, 'download');
+  const upstream = sealed && context.upstreams.get(sealed.upstream);
   const replica = upstream?.replica(sealed?.url ?? '');
   const connection = upstream?.connection(sealed?.url ?? '');
   if (!sealed || !upstream || !replica || !connection)
@@ -37,7 +37,7 @@ export async function fetchDownload(exchange: Exchange, edge: Edge, token: strin
     const onward = answer.headers.get('location');
     if (onward !== undefined && URL.canParse(onward, here)) {
       const origin = { upstream: upstream.name, url: sealed.url };
-      headers.push(['location', await passRedirect(edge, origin, new URL(onward, here).href)]);
+      headers.push(['location', await passRedirect(context, origin, new URL(onward, here).href)]);
     }
     headers.push(['x-breakwater-upstream', upstream.name]);
     const body = plainTransfer(answer.body, upstream.name, lease, upstream.config.deadlines.stall);

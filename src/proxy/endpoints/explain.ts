@@ -3,7 +3,7 @@ import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import { tagPlace } from '../../ledger/tag-place.ts';
 import { OciError } from '../../oci/error.ts';
 import { isReference, isRepository } from '../../oci/reference.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 
 export interface Explanation {
   repository: string;
@@ -37,15 +37,15 @@ export interface LedgerWord {
  * @param image `library/app:1.2`, `library/app@sha256:…`; with the edge's own host name or a route's `registry` in front if need be
  * @throws OciError NAME_INVALID, NAME_UNKNOWN
  */
-export function explain(edge: Edge, image: string): Explanation {
-  const { registry, repository, reference } = splitImage(edge, image);
-  const route = findRoute(edge.routes, registry, repository);
+export function explain(context: ProxyContext, image: string): Explanation {
+  const { registry, repository, reference } = splitImage(context, image);
+  const route = findRoute(context.routes, registry, repository);
   if (!route)
     throw new OciError(
       'NAME_UNKNOWN',
-      `no route leads to ${repository}; prefixes are ${edge.routes.map((one) => `"${one.prefix}"`).join(', ')}`,
+      `no route leads to ${repository}; prefixes are ${context.routes.map((one) => `"${one.prefix}"`).join(', ')}`,
     );
-  const views = edge.views();
+  const views = context.views();
   const now = Date.now();
   const attempts = planPull({ route, repository, class: 'control', blobHead: false, pushing: false }, views, 0, now);
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
@@ -55,27 +55,27 @@ export function explain(edge: Edge, image: string): Explanation {
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
     ...(reference.includes(':')
-      ? rottenCopies(edge, route, reference)
-      : ledgerWord(edge, route, repository, reference)),
+      ? rottenCopies(context, route, reference)
+      : ledgerWord(context, route, repository, reference)),
     pull: attempts.map(({ upstream, url, repository: name, why }) => ({ upstream, url, as: name + end, why })),
     push: explainPush(
-      edge,
+      context,
       () => planPush(route, repository, views, 0, now),
       route.push && { upstream: route.push.upstream, as: toUpstream(route, route.push, repository) + end },
     ),
   };
 }
 
-function ledgerWord(edge: Edge, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
+function ledgerWord(context: ProxyContext, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
   const place = tagPlace(route, repository, tag);
-  const [newest] = (place && edge.ledger.find(place)) ?? [];
+  const [newest] = (place && context.ledger.find(place)) ?? [];
   if (!place || !newest) return {};
   const { digest, since, confirmedAt } = newest;
   return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
 }
 
-function rottenCopies(edge: Edge, route: Route, digest: string): Pick<Explanation, 'rotten'> {
-  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => edge.copies.isRotten(name, digest));
+function rottenCopies(context: ProxyContext, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isRotten(name, digest));
   return rotten.length > 0 ? { rotten } : {};
 }
 
@@ -84,13 +84,13 @@ function iso(ms: number): string {
 }
 
 function explainPush(
-  edge: Edge,
+  context: ProxyContext,
   plan: () => { upstream: string },
   where: { upstream: string; as: string } | undefined,
 ): Explanation['push'] {
   try {
     const { upstream } = plan();
-    return { ...where, admitted: true, why: edge.views().get(upstream)?.reason ?? '' };
+    return { ...where, admitted: true, why: context.views().get(upstream)?.reason ?? '' };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
     return { ...where, admitted: false, why: error.message };
@@ -98,13 +98,13 @@ function explainPush(
 }
 
 function splitImage(
-  edge: Edge,
+  context: ProxyContext,
   image: string,
 ): { registry: string | undefined; repository: string; reference: string } {
   const [first = '', ...rest] = image.split('/');
   const host = first.toLowerCase().replace(/:\d{1,5}$/, '');
-  const own = [edge.config.hostname, ...edge.config.aliases].includes(host);
-  const registry = edge.routes.find((route) => route.registry === host)?.registry;
+  const own = [context.config.hostname, ...context.config.aliases].includes(host);
+  const registry = context.routes.find((route) => route.registry === host)?.registry;
   const name = (own || registry !== undefined) && rest.length > 0 ? rest.join('/') : image;
   const at = name.indexOf('@');
   const colon = name.lastIndexOf(':');

@@ -1,8 +1,8 @@
 import { OciError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
-import { placedHints } from '../push/hint-targets.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import { hintTargets } from '../push/hint-targets.ts';
 import { noteHints } from '../push/note-hints.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { HookSender } from '../request/paths.ts';
@@ -16,10 +16,10 @@ const TYPES: Record<HookSender, RegExp> = {
 /** Takes a hook and answers before anything is done about it: Harbor gives it three seconds. @throws OciError; ClientGone */
 export async function fetchHook(
   exchange: Exchange,
-  edge: Pick<Edge, 'hooks' | 'hints' | 'routes'>,
+  context: Pick<ProxyContext, 'hooks' | 'hints' | 'routes'>,
   sender: HookSender,
 ): Promise<Reply> {
-  const { hooks } = edge;
+  const { hooks } = context;
   if (!hooks) throw new OciError('NAME_UNKNOWN', 'this edge takes no hooks: replication.hookSecretFile is not set');
   if (exchange.method !== 'POST') throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'POST' } });
   hooks.gate.admit(exchange.headers.authorization, exchange.client);
@@ -27,7 +27,7 @@ export async function fetchHook(
   if (type === undefined || !TYPES[sender].test(type))
     throw new OciError('UNSUPPORTED', `not a content type that ${sender} sends`, { status: 415 });
   const text = await readBody(exchange, MAX_BODY, 'a hook');
-  const hints = placedHints(edge.routes, hooks.readers[sender](text));
-  noteHints(exchange, edge, hints);
+  const hints = hintTargets(context.routes, hooks.readers[sender](text));
+  noteHints(exchange, context, hints);
   return jsonReply(202, { hints: hints.length });
 }

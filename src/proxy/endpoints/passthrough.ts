@@ -2,10 +2,10 @@ import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
-import type { Carrier } from '../push/forwarder.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import type { Forwarder } from '../push/forwarder.ts';
 import { plainTransfer } from '../push/plain-transfer.ts';
-import { carriedHeaders, repliedHeaders } from '../reply/header-rules.ts';
+import { forwardedHeaders, repliedHeaders } from '../reply/header-rules.ts';
 import type { Reply } from '../reply/reply.ts';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -13,8 +13,8 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** What is not the registry API: carried to one upstream as it is, under the edge's own host name, which its pages are to show. */
 export async function fetchPassthrough(
   exchange: Exchange,
-  edge: Edge,
-  carrier: Carrier,
+  context: ProxyContext,
+  forwarder: Forwarder,
   upstream: Upstream,
 ): Promise<Reply> {
   const view = upstream.view();
@@ -26,7 +26,7 @@ export async function fetchPassthrough(
   const started = performance.now();
   const note = { upstream: upstream.name, url: replica.url, class: 'passthrough' as const };
   try {
-    const carried = await carrier.carry(exchange, {
+    const forwarded = await forwarder.forward(exchange, {
       url,
       ca: upstream.ca,
       path: url.pathname.replace(/\/+$/, '') + exchange.url,
@@ -34,23 +34,23 @@ export async function fetchPassthrough(
       connectMs: deadlines.connect,
       // What only reads is told of an outage in time; what writes may have a lot to do.
       answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
-      idleMs: edge.config.limits.clientIdle,
+      idleMs: context.config.limits.clientIdle,
       isDown: () => upstream.view().state === 'down',
       maxBytes: Number.POSITIVE_INFINITY,
     });
-    lease.answered(carried.status >= 500 ? 'bad' : 'good');
+    lease.answered(forwarded.status >= 500 ? 'bad' : 'good');
     exchange.attempts.push({
       ...note,
       outcome: 'served',
-      status: carried.status,
+      status: forwarded.status,
       ms: Math.round(performance.now() - started),
     });
-    const headers = repliedHeaders(carried.headers, 'passthrough').filter(([name]) => name !== 'location');
-    const location = carried.headers.get('location');
+    const headers = repliedHeaders(forwarded.headers, 'passthrough').filter(([name]) => name !== 'location');
+    const location = forwarded.headers.get('location');
     if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
     headers.push(['x-breakwater-upstream', upstream.name]);
-    const body = plainTransfer(carried.body, upstream.name, lease, deadlines.commit);
-    return { status: carried.status, headers, body, upstream: upstream.name };
+    const body = plainTransfer(forwarded.body, upstream.name, lease, deadlines.commit);
+    return { status: forwarded.status, headers, body, upstream: upstream.name };
   } catch (error) {
     lease.answered(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');
     lease.ended('neutral');
@@ -71,7 +71,7 @@ function passthroughHeaders(exchange: Exchange): Record<string, string> {
   const authority = exchange.headers[':authority'] ?? exchange.headers.host ?? '';
   const host = Array.isArray(authority) ? (authority[0] ?? '') : authority;
   const headers: Record<string, string> = {
-    ...carriedHeaders(exchange, true),
+    ...forwardedHeaders(exchange, true),
     host,
     'x-forwarded-host': host,
     'x-forwarded-proto': 'https',

@@ -1,6 +1,6 @@
 import type { Attempt } from '../../failover/plan.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
@@ -11,10 +11,14 @@ const API_VERSION: [string, string] = ['docker-distribution-api-version', 'regis
  * The version check, `/v2/`. Clients learn from it whether to send credentials at all, so where an upstream takes the client's own,
  * its challenge is relayed. When that upstream does not answer, the edge does: pulls go on from the others without credentials.
  */
-export async function fetchPing(exchange: Exchange, edge: Edge, registry: string | undefined): Promise<Reply> {
-  if (edge.access) return jsonReply(200, {}, [API_VERSION]);
-  const attempt = challenger(edge, registry);
-  const upstream = attempt && edge.upstreams.get(attempt.upstream);
+export async function fetchPing(
+  exchange: Exchange,
+  context: ProxyContext,
+  registry: string | undefined,
+): Promise<Reply> {
+  if (context.access) return jsonReply(200, {}, [API_VERSION]);
+  const attempt = challenger(context, registry);
+  const upstream = attempt && context.upstreams.get(attempt.upstream);
   if (!attempt || !upstream || upstream.view().state === 'down') return jsonReply(200, {}, [API_VERSION]);
   const reading = {
     method: 'GET' as const,
@@ -29,13 +33,13 @@ export async function fetchPing(exchange: Exchange, edge: Edge, registry: string
     upstream,
     attempt,
     reading,
-    { ms: upstream.config.deadlines.manifest, patient: false },
+    { ms: upstream.config.deadlines.manifest, ignoreCanary: false },
     exchange.control(),
   );
   if (result.outcome !== 'refused' || result.answer.status !== 401) return jsonReply(200, {}, [API_VERSION]);
   const challenges = await translateChallenges(
     exchange,
-    edge,
+    context,
     registry,
     { name: attempt.upstream, url: attempt.url },
     result.answer.headers.joined('www-authenticate'),
@@ -45,10 +49,10 @@ export async function fetchPing(exchange: Exchange, edge: Edge, registry: string
 }
 
 /** The upstream whose users the clients are: the first of the registry's, by the routes' order, that gets their own credentials. */
-function challenger(edge: Edge, registry: string | undefined): Attempt | undefined {
-  for (const route of edge.routes.filter((one) => one.registry === registry)) {
+function challenger(context: ProxyContext, registry: string | undefined): Attempt | undefined {
+  for (const route of context.routes.filter((one) => one.registry === registry)) {
     for (const candidate of [route.push, ...route.pull]) {
-      const upstream = candidate && edge.upstreams.get(candidate.upstream);
+      const upstream = candidate && context.upstreams.get(candidate.upstream);
       if (upstream?.config.credentials !== 'forward' || !candidate) continue;
       const replicas = upstream.view().replicas;
       const replica = replicas.find((one) => one.state === 'up') ?? replicas[0];

@@ -5,7 +5,7 @@ import type { Answer } from '../../upstream/client.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { readFormBody } from '../body.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import type { Reply } from '../reply/reply.ts';
 import { nameForClient, nameOnUpstream } from '../request/repository-names.ts';
@@ -21,12 +21,12 @@ const MAX_TOKEN = 262_144;
  */
 export async function fetchToken(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   sealedRealm: string,
   query: URLSearchParams,
 ): Promise<Reply> {
-  const sealed = await edge.sealer.open(sealedRealm, 'realm');
-  const upstream = sealed && edge.upstreams.get(sealed.upstream);
+  const sealed = await context.sealer.open(sealedRealm, 'realm');
+  const upstream = sealed && context.upstreams.get(sealed.upstream);
   const connection = sealed && upstream?.connection(sealed.url);
   if (!sealed || !upstream || !connection)
     throw new OciError('UNAUTHORIZED', 'no such token service; ask /v2/ again', { status: 404 });
@@ -34,8 +34,8 @@ export async function fetchToken(
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
   const { registry } = sealed;
   const rename = (scopes: string) =>
-    renameScopes(scopes, (name) => nameOnUpstream(edge, registry, sealed.upstream, name));
-  const realm = realmFor(edge, sealed.realm, connection.url);
+    renameScopes(scopes, (name) => nameOnUpstream(context, registry, sealed.upstream, name));
+  const realm = realmFor(context, sealed.realm, connection.url);
   for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (exchange.headers.authorization !== undefined) headers.authorization = exchange.headers.authorization;
@@ -45,7 +45,7 @@ export async function fetchToken(
   const signal = AbortSignal.any([exchange.gone, deadline]);
   try {
     const call = { method: exchange.method, headers, signal, ...(form === undefined ? {} : { body: form }) };
-    return await replyOf(exchange, edge, sealed, await connection.sendElsewhere(realm, call));
+    return await replyOf(exchange, context, sealed, await connection.sendElsewhere(realm, call));
   } catch (error) {
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.aborted ? 'first-byte' : asUpstreamError(error).reason;
@@ -55,10 +55,10 @@ export async function fetchToken(
   }
 }
 
-async function replyOf(exchange: Exchange, edge: Edge, sealed: Realm, answer: Answer): Promise<Reply> {
+async function replyOf(exchange: Exchange, context: ProxyContext, sealed: Realm, answer: Answer): Promise<Reply> {
   const { upstream, url, registry } = sealed;
   const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
-    renameScopes(scopes, (name) => nameForClient(edge, registry, upstream, name)),
+    renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name)),
   );
   const headers: [string, string][] = [
     ['content-length', String(body.length)],
@@ -70,7 +70,7 @@ async function replyOf(exchange: Exchange, edge: Edge, sealed: Realm, answer: An
     if (value !== undefined) headers.push([name, value]);
   }
   const challenges = answer.headers.joined('www-authenticate');
-  headers.push(...(await translateChallenges(exchange, edge, registry, { name: upstream, url }, challenges)));
+  headers.push(...(await translateChallenges(exchange, context, registry, { name: upstream, url }, challenges)));
   return { status: answer.status, headers, body, upstream };
 }
 
@@ -92,11 +92,11 @@ function parseJson(body: Buffer): unknown {
 }
 
 /** A registry that was told the edge's name names itself by it; its token service is still where the registry is. */
-function realmFor(edge: Edge, realm: string, upstream: URL): URL {
+function realmFor(context: ProxyContext, realm: string, upstream: URL): URL {
   if (!URL.canParse(realm))
     throw new OciError('UNAVAILABLE', 'the challenge names no usable token service', { retryAfter: 5 });
   const url = new URL(realm);
-  const own = [edge.config.hostname, ...edge.config.aliases].includes(url.hostname.replace(/^\[|\]$/g, ''));
+  const own = [context.config.hostname, ...context.config.aliases].includes(url.hostname.replace(/^\[|\]$/g, ''));
   if (own && url.host !== upstream.host) return new URL(url.pathname + url.search, upstream);
   if (url.protocol !== 'https:' && upstream.protocol === 'https:')
     throw new OciError('UNAVAILABLE', 'the token service is not https', { retryAfter: 5 });

@@ -6,7 +6,7 @@ import type { Lease } from '../../upstream/health/attempt-permit.ts';
 import type { AttemptRecord } from '../request-record.ts';
 
 /** What is to be read, in words that do not depend on the upstream. */
-export interface Reading {
+export interface UpstreamRead {
   method: 'GET' | 'HEAD';
   /** Path and query below the upstream's URL, in its names. */
   path: string;
@@ -40,7 +40,7 @@ export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
   | { outcome: 'absent'; confirmed: boolean }
   /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
-  | { outcome: 'failed'; reason: Failure; detail: string; early?: boolean };
+  | { outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean };
 
 /** Where a copy lies; the repository in the upstream's names. */
 export interface CopyPlace {

@@ -9,8 +9,8 @@ import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
-import { type AttemptLimit, AttemptWatch } from './attempt-deadline.ts';
-import type { AttemptResult, Head, Reading } from './attempt-result.ts';
+import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
+import type { AttemptResult, Head, UpstreamRead } from './attempt-result.ts';
 
 /**
  * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.
@@ -21,32 +21,32 @@ import type { AttemptResult, Head, Reading } from './attempt-result.ts';
 export async function attemptRead(
   upstream: Upstream,
   { url, class: trafficClass }: Attempt,
-  reading: Reading,
+  read: UpstreamRead,
   limit: AttemptLimit,
   control: AbortController,
 ): Promise<AttemptResult> {
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
-  const watch = new AttemptWatch(upstream, url, limit, control);
+  const clock = new AttemptClock(upstream, url, limit, control);
   const lease = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
   if (!replica || !connection || !lease) {
-    watch.stop();
+    clock.stop();
     if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   }
   const { signal } = control;
-  const beginning: Beginning = { bytes: limit.beginning ?? 1, hurry: watch.hurry };
+  const beginning: Beginning = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
   const started = performance.now();
   const took = () => {
     // One that has only its first bytes by then is not what is usual there.
-    if ((trafficClass === 'control' || trafficClass === 'data') && !watch.hurry.aborted)
+    if ((trafficClass === 'control' || trafficClass === 'data') && !clock.deadlineReached.aborted)
       replica.latency[trafficClass].add(performance.now() - started);
   };
   try {
-    const call: UpstreamCall = { ...reading, signal, redirects: reading.redirects ?? upstream.config.redirects.mode };
-    const result = isStreamed(reading)
-      ? await stream(upstream, replica, connection, call, reading, lease, beginning)
-      : await readWhole(upstream, replica, connection, call, reading, lease);
+    const call: UpstreamCall = { ...read, signal, redirects: read.redirects ?? upstream.config.redirects.mode };
+    const result = isStreamed(read)
+      ? await stream(upstream, replica, connection, call, read, lease, beginning)
+      : await readWhole(upstream, replica, connection, call, read, lease);
     took();
     return result;
   } catch (error) {
@@ -59,13 +59,13 @@ export async function attemptRead(
       throw error;
     }
     const failure = asUpstreamError(signal.aborted ? signal.reason : error);
-    return { ...failed(upstream, lease, failure), early: watch.early };
+    return { ...failed(upstream, lease, failure), abandoned: clock.abandoned };
   } finally {
-    watch.stop();
+    clock.stop();
   }
 }
 
-function isStreamed({ method, wholeUpTo }: Reading): boolean {
+function isStreamed({ method, wholeUpTo }: UpstreamRead): boolean {
   return method === 'GET' && wholeUpTo === undefined;
 }
 
@@ -74,18 +74,18 @@ async function readWhole(
   replica: Replica,
   connection: Connection,
   call: UpstreamCall,
-  reading: Reading,
+  read: UpstreamRead,
   lease: Lease,
 ): Promise<AttemptResult> {
-  const { answer, asked } = await ask(connection, call, reading);
-  const outcome = await judge(upstream, replica, answer, reading);
+  const { answer, asked } = await ask(connection, call, read);
+  const outcome = await judge(upstream, replica, answer, read);
   const small = SMALL_OUTCOMES.has(outcome.outcome);
   if (small || asked.method === 'HEAD') {
     await answer.body.dump({ limit: 65_536 });
-    return bodiless(outcome, answer, lease);
+    return withoutBody(outcome, answer, lease);
   }
   const body = await readBody(answer.body, asked.wholeUpTo ?? MAX_ERROR);
-  if (outcome.outcome === 'served' && answer.status === 200) prove(body, asked.digest, answer);
+  if (outcome.outcome === 'served' && answer.status === 200) verifyDigest(body, asked.digest, answer);
   lease.answered('good');
   lease.ended('good');
   return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, lease };
@@ -96,18 +96,18 @@ async function stream(
   replica: Replica,
   connection: Connection,
   call: UpstreamCall,
-  reading: Reading,
+  read: UpstreamRead,
   lease: Lease,
   beginning: Beginning,
 ): Promise<AttemptResult> {
   const answer: UpstreamStream = await connection.stream(call);
   try {
-    const outcome = await judge(upstream, replica, answer, reading);
-    const unfit = outcome.outcome === 'served' ? reading.unfit?.(answer) : undefined;
+    const outcome = await judge(upstream, replica, answer, read);
+    const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
       await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
-      return bodiless(outcome, answer, lease);
+      return withoutBody(outcome, answer, lease);
     }
     if (outcome.outcome === 'refused') {
       const body = await answer.body.read(MAX_ERROR, call.signal);
@@ -132,16 +132,20 @@ const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirec
 async function ask(
   connection: Connection,
   call: UpstreamCall,
-  reading: Reading,
-): Promise<{ answer: UpstreamAnswer; asked: Reading }> {
+  read: UpstreamRead,
+): Promise<{ answer: UpstreamAnswer; asked: UpstreamRead }> {
   const answer = await connection.send(call);
-  if (reading.method !== 'HEAD' || answer.status !== 405 || reading.wholeUpTo === undefined)
-    return { answer, asked: reading };
+  if (read.method !== 'HEAD' || answer.status !== 405 || read.wholeUpTo === undefined) return { answer, asked: read };
   await answer.body.dump({ limit: 65_536 });
-  return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...reading, method: 'GET' } };
+  return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...read, method: 'GET' } };
 }
 
-async function judge(upstream: Upstream, replica: Replica, answer: Head, { known = false }: Reading): Promise<Outcome> {
+async function judge(
+  upstream: Upstream,
+  replica: Replica,
+  answer: Head,
+  { known = false }: UpstreamRead,
+): Promise<Outcome> {
   const { credentials } = upstream.config;
   const outcome = classify(
     {
@@ -160,7 +164,7 @@ async function judge(upstream: Upstream, replica: Replica, answer: Head, { known
 }
 
 /** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
-function bodiless(outcome: Outcome, answer: Head, lease: Lease): AttemptResult {
+function withoutBody(outcome: Outcome, answer: Head, lease: Lease): AttemptResult {
   if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
   lease.answered('good');
   lease.ended('neutral');
@@ -176,7 +180,7 @@ function failed(upstream: Upstream, lease: Lease, error: UpstreamError): Extract
 }
 
 /** A whole body must be what was asked for, and what the upstream says it is. */
-function prove(body: Buffer, digest: string | undefined, answer: Head): void {
+function verifyDigest(body: Buffer, digest: string | undefined, answer: Head): void {
   for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
     const [algorithm = '', hash] = claimed?.split(':') ?? [];
     if (!/^sha(256|384|512)$/.test(algorithm)) continue;

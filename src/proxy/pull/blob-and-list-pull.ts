@@ -1,43 +1,43 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
-import { type PullPlan, type Relayable, ROTTEN, soundFirst } from './pull-plan.ts';
-import { absentCode, type ManifestRequest, type PullRequest, readingFor } from './upstream-read.ts';
+import { CORRUPT, type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
+import { absentCode, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** Stage 4 of a pull of anything but a manifest. @throws OciError, ClientGone */
 export async function fetchContent(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   request: Exclude<PullRequest, ManifestRequest>,
 ): Promise<Relayable> {
   const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-  const isRotten = (upstream: string) => request.kind === 'blob' && edge.copies.isRotten(upstream, request.digest);
+  const isRotten = (upstream: string) => request.kind === 'blob' && context.copies.isRotten(upstream, request.digest);
   const planned = () => {
-    const attempts = planAttempts(exchange, edge, route, request.repository, trafficClass, blobHead);
+    const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, blobHead);
     return blobHead ? attempts : soundFirst(attempts, isRotten, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {
     route,
     attempts: planned(),
-    reading: (attempt) => readingFor(exchange, edge, request, attempt),
+    reading: (attempt) => upstreamReadFor(exchange, context, request, attempt),
     // Its bytes may be mended by now, but a client that was given them in place of good ones would have to ask again.
-    isSpare: ({ upstream }) => isRotten(upstream),
+    isLastResort: ({ upstream }) => isRotten(upstream),
     absent: absentCode(request),
   };
   const { preferred = '' } = exchange.notes;
   const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
-  exchange.passedOver = asked?.why ?? (isRotten(preferred) ? ROTTEN : undefined);
-  const read = (asked: PullPlan) => fetchPull(exchange, edge, asked);
+  exchange.passedOver = asked?.why ?? (isRotten(preferred) ? CORRUPT : undefined);
+  const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
   const forPush = blobHead || exchange.pushing;
   const isLook = exchange.pushing && request.method === 'HEAD';
-  const result = await (forPush ? fetchForPush(edge, plan, isLook, planned, read) : read(plan));
+  const result = await (forPush ? fetchForPush(context, plan, isLook, planned, read) : read(plan));
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;
-    edge.upstreams.get(upstream)?.replica(url)?.canary.remember(repository, request.digest, size);
+    context.upstreams.get(upstream)?.replica(url)?.canary.remember(repository, request.digest, size);
   }
   return result;
 }

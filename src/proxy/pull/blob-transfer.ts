@@ -5,21 +5,21 @@ import { extentOf } from '../../splice/extent.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { Relayable } from './pull-plan.ts';
-import { type BlobPull, takeOverBy } from './resume-elsewhere.ts';
+import { type BlobPull, resumeElsewhere } from './resume-elsewhere.ts';
 
 /** The body of a blob on its way to the client: it goes on from the next upstream where one fails. */
 export function blobTransfer(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   pull: BlobPull,
   { answer, attempt, lease }: Relayable,
   source: PrimedBody,
 ): Transfer {
   const extent = extentOf(answer);
-  const { splice } = edge.config;
-  const stallMs = edge.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
+  const { splice } = context.config;
+  const stallMs = context.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
   return new Transfer({
     leg: {
       upstream: attempt.upstream,
@@ -31,26 +31,29 @@ export function blobTransfer(
     },
     pace: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
     extent,
-    check: extent && checkOf(exchange, edge, pull, attempt.upstream, extent),
-    takeOver: extent && splice.enabled ? takeOverBy(exchange, edge, pull, extent) : undefined,
+    check: extent && checkOf(exchange, context, pull, attempt.upstream, extent),
+    takeOver: extent && splice.enabled ? resumeElsewhere(exchange, context, pull, extent) : undefined,
   });
 }
 
 function checkOf(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { request, route }: BlobPull,
   upstream: string,
   { first, last, total }: ContentRange,
 ): Check | undefined {
-  if (request.kind !== 'blob' || edge.config.verify === 'never') return undefined;
-  const { hasher, copies } = edge;
+  if (request.kind !== 'blob' || context.config.verify === 'never') return undefined;
+  const { hasher, copies } = context;
   const onFinding = (finding: Finding) => {
     exchange.notes.verified = finding.verdict;
     for (const candidate of route.pull.filter((one) => finding.blame.rotten.includes(one.upstream))) {
       const repository = toUpstream(route, candidate, request.repository);
-      edge.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);
-      edge.recheck.note({ upstream: candidate.upstream, repository, digest: finding.digest }, edge.config.verifyAgain);
+      context.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);
+      context.recheck.note(
+        { upstream: candidate.upstream, repository, digest: finding.digest },
+        context.config.verifyAgain,
+      );
     }
   };
   const whole = first === 0 && last === total - 1;

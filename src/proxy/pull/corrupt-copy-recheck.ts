@@ -4,9 +4,9 @@ import { extentOf } from '../../splice/extent.ts';
 import type { Receiver } from '../../splice/receiver.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import type { AttemptResult, CopyPlace, Reading } from './attempt-result.ts';
+import type { AttemptResult, CopyPlace, UpstreamRead } from './attempt-result.ts';
 
 /** Copies that are remembered; beyond them the oldest are left to whoever reads them next. */
 const MAX_PLACES = 1000;
@@ -32,34 +32,34 @@ export class Recheck {
   }
 
   /** Reads one copy whose time has come. Never rejects. */
-  async run(edge: Edge, now = Date.now()): Promise<void> {
+  async run(context: ProxyContext, now = Date.now()): Promise<void> {
     for (const [key, { upstream, digest }] of this.#places)
-      if (!edge.copies.isRotten(upstream, digest)) this.#places.delete(key);
+      if (!context.copies.isRotten(upstream, digest)) this.#places.delete(key);
     const place = [...this.#places.values()].find(({ due }) => due <= now);
     if (this.#running || !place) return;
     this.#running = true;
-    place.due = now + edge.config.verifyAgain;
+    place.due = now + context.config.verifyAgain;
     try {
-      await readAgain(edge, place);
+      await readAgain(context, place);
     } catch (error) {
-      edge.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be read again');
+      context.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be read again');
     } finally {
       this.#running = false;
     }
   }
 }
 
-async function readAgain(edge: Edge, place: CopyPlace): Promise<void> {
-  const upstream = edge.upstreams.get(place.upstream);
+async function readAgain(context: ProxyContext, place: CopyPlace): Promise<void> {
+  const upstream = context.upstreams.get(place.upstream);
   const url = upstream?.view().replicas.find(({ state }) => state === 'up')?.url;
   if (!upstream || url === undefined || upstream.config.credentials === 'forward') return;
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(new Error('it took too long')), LIMIT_MS).unref();
-  const limit = { ms: upstream.config.deadlines.blob, patient: true };
+  const limit = { ms: upstream.config.deadlines.blob, ignoreCanary: true };
   try {
     const result = await attemptRead(upstream, attemptAt(place, url), readingOf(place), limit, control);
-    const transfer = transferOf(edge, place, url, upstream.config.deadlines.stall, result);
-    await transfer?.run(new Nowhere(control.signal));
+    const transfer = transferOf(context, place, url, upstream.config.deadlines.stall, result);
+    await transfer?.run(new NullSink(control.signal));
   } finally {
     clearTimeout(timer);
   }
@@ -70,7 +70,7 @@ function attemptAt({ upstream, repository }: CopyPlace, url: string): Attempt {
   return { upstream, url, repository, candidate, class: 'data', why: 'found rotten', trial: false, lastResort: false };
 }
 
-function readingOf({ repository, digest }: CopyPlace): Reading {
+function readingOf({ repository, digest }: CopyPlace): UpstreamRead {
   return {
     method: 'GET',
     path: `/v2/${repository}/blobs/${digest}`,
@@ -84,7 +84,7 @@ function readingOf({ repository, digest }: CopyPlace): Reading {
 }
 
 function transferOf(
-  { hasher, copies, config, log }: Edge,
+  { hasher, copies, config, log }: ProxyContext,
   { upstream, digest }: CopyPlace,
   url: string,
   stallMs: number,
@@ -110,7 +110,7 @@ function transferOf(
 }
 
 /** Takes all and keeps nothing. */
-class Nowhere implements Receiver {
+class NullSink implements Receiver {
   readonly gone: AbortSignal;
   onRoom: () => void = () => undefined;
 

@@ -19,7 +19,7 @@ export interface ManifestPlace {
   authorization: string | undefined;
 }
 
-export interface MemoryOptions {
+export interface ManifestCacheOptions {
   /** Bytes of manifests that are kept. */
   memory: number;
   /** Milliseconds that one is kept. */
@@ -37,11 +37,11 @@ const PERSONAL_MS = 60_000;
  * Manifests by digest. The key holds upstream and repository, because who may read one repository may not read another, and the
  * credentials where the upstream decides by them.
  */
-export class ManifestMemory {
+export class ManifestCache {
   readonly #kept: LRUCache<string, KeptManifest> | undefined;
   readonly #keep: number;
 
-  constructor({ memory, keep }: MemoryOptions) {
+  constructor({ memory, keep }: ManifestCacheOptions) {
     this.#keep = keep;
     if (memory === 0 || keep === 0) return;
     // One that is longer than an eighth of all would push out too many others.

@@ -1,6 +1,6 @@
 import { isCopied, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import type { Reply } from '../reply/reply.ts';
 import type { Head } from './attempt-result.ts';
@@ -8,7 +8,7 @@ import type { ManifestPlace } from './manifest-cache.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import { fetchTag, placeOfTag, TagRefused } from './tag-pull.ts';
-import { absentCode, type ManifestRequest, readingFor } from './upstream-read.ts';
+import { absentCode, type ManifestRequest, upstreamReadFor } from './upstream-read.ts';
 
 const REWRITTEN = new Set([
   'location',
@@ -27,39 +27,39 @@ const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
  */
 export async function fetchManifest(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   request: ManifestRequest,
 ): Promise<TagAnswer> {
   const place = placeOfTag(route, request);
   const plan = (asked: ManifestRequest): PullPlan => ({
     route,
-    attempts: planAttempts(exchange, edge, route, asked.repository, 'control', false),
-    reading: (attempt) => readingFor(exchange, edge, asked, attempt),
+    attempts: planAttempts(exchange, context, route, asked.repository, 'control', false),
+    reading: (attempt) => upstreamReadFor(exchange, context, asked, attempt),
     absent: absentCode(asked),
   });
   const readBy = async (scope: PullScope, planned: PullPlan): Promise<ManifestRead> => {
     const found = place
-      ? await fetchTag(scope, edge, planned, request, place, (digest) => ({
+      ? await fetchTag(scope, context, planned, request, place, (digest) => ({
           ...plan({ ...request, reference: digest }),
           route: { ...route, onAbsent: 'next' },
         }))
-      : { result: await fetchPull(scope, edge, planned) };
+      : { result: await fetchPull(scope, context, planned) };
     return { ...found, passedOver: passedOver(route, planned, scope) };
   };
   const read = (scope: PullScope): Promise<ManifestRead> => {
     const planned = plan(request);
     const replan = () => plan(request).attempts;
     if (!exchange.pushing) return readBy(scope, planned);
-    return fetchForPush(edge, planned, request.method === 'HEAD', replan, (asked) => readBy(scope, asked));
+    return fetchForPush(context, planned, request.method === 'HEAD', replan, (asked) => readBy(scope, asked));
   };
   // Who has just pushed asks what is there now, not what was a moment ago.
   const shared = {
     read,
-    keep: ({ result }: ManifestRead) => keep(exchange, edge, result, request) && !exchange.pushing,
+    keep: ({ result }: ManifestRead) => keep(exchange, context, result, request) && !exchange.pushing,
   };
   try {
-    const answer = await edge.herd.join(keyOf(exchange, edge, route, request), exchange, shared);
+    const answer = await context.coalescer.join(keyOf(exchange, context, route, request), exchange, shared);
     exchange.passedOver = answer.passedOver;
     return answer;
   } catch (error) {
@@ -80,7 +80,7 @@ function passedOver({ pull }: Route, plan: PullPlan, { attempts }: PullScope): s
  */
 export function rememberedManifest(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   request: ManifestRequest,
 ): Reply | undefined {
@@ -89,7 +89,7 @@ export function rememberedManifest(
   if (!candidate || exchange.pushing || !request.reference.includes(':')) return undefined;
   const { upstream } = candidate;
   const repository = toUpstream(route, candidate, request.repository);
-  const kept = edge.memory.get(placeAt(exchange, edge, upstream, repository, request.reference));
+  const kept = context.manifestCache.get(placeAt(exchange, context, upstream, repository, request.reference));
   if (!kept) return undefined;
   exchange.notes.memory = true;
   kept.headers ??= [
@@ -116,7 +116,7 @@ function isKnownTo({ headers }: Exchange, { headers: kept }: Head, digest: strin
 /** What was read whole, and whose digest was proven, is kept under that digest. @returns whether it served */
 function keep(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { outcome, answer, body, attempt }: Relayable,
   request: ManifestRequest,
 ): boolean {
@@ -126,15 +126,21 @@ function keep(
   const digest = request.reference.includes(':') ? request.reference : told;
   // Of two digests that are both right only the one that it was asked for by is remembered; `prove` checks sha2 only.
   if (digest !== undefined && /^sha(256|384|512):/.test(digest))
-    edge.memory.set(placeAt(exchange, edge, attempt.upstream, attempt.repository, digest), {
+    context.manifestCache.set(placeAt(exchange, context, attempt.upstream, attempt.repository, digest), {
       head: answer,
       bytes: body,
     });
   return true;
 }
 
-function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: string, digest: string): ManifestPlace {
-  const personal = edge.upstreams.get(upstream)?.config.credentials === 'forward';
+function placeAt(
+  exchange: Exchange,
+  context: ProxyContext,
+  upstream: string,
+  repository: string,
+  digest: string,
+): ManifestPlace {
+  const personal = context.upstreams.get(upstream)?.config.credentials === 'forward';
   // Who comes without any is somebody too: what everybody may read there now may be closed in a minute.
   return { upstream, repository, digest, authorization: personal ? (exchange.clientAuthorization ?? '') : undefined };
 }
@@ -142,11 +148,11 @@ function placeAt(exchange: Exchange, edge: Edge, upstream: string, repository: s
 /** All that the answer depends on. */
 function keyOf(
   { headers, clientAuthorization, pushing, confined }: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   { method, repository, reference }: ManifestRequest,
 ): string {
-  const personal = route.pull.some(({ upstream }) => edge.upstreams.get(upstream)?.config.credentials === 'forward');
+  const personal = route.pull.some(({ upstream }) => context.upstreams.get(upstream)?.config.credentials === 'forward');
   return JSON.stringify([
     method,
     route.registry,
@@ -167,7 +173,7 @@ function keyOf(
  */
 export function notePull(
   { method, pushing }: Exchange,
-  { pulls }: Edge,
+  { pulls }: ProxyContext,
   route: Route,
   { repository, reference }: ManifestRequest,
   digest: string | undefined,

@@ -2,7 +2,7 @@ import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import type { AttemptRecord, HedgeCounts, TagNote } from '../request-record.ts';
-import type { AttemptResult, Reading } from './attempt-result.ts';
+import type { AttemptResult, UpstreamRead } from './attempt-result.ts';
 
 /** For whom attempts are made, and what is noted of them: one client's exchange, or several that want the same. */
 export interface PullScope {
@@ -18,11 +18,11 @@ export interface PullPlan {
   route: Route;
   attempts: Attempt[];
   /** What is read from an upstream in whose names `repository` is. */
-  reading(attempt: Attempt): Reading;
+  reading(attempt: Attempt): UpstreamRead;
   /** Nobody is waited for against the word of its canary, because another plan follows this one. */
-  hasty?: boolean;
+  untilCanaryFails?: boolean;
   /** Whether an attempt is made only when those before it have failed, and not while they are merely slow. */
-  isSpare?: (attempt: Attempt) => boolean;
+  isLastResort?: (attempt: Attempt) => boolean;
   /** Code of the 404 when it is nowhere. */
   absent: ErrorCode;
   /** Milliseconds that it may take all together; default: what is left of the time in which a client has an answer. */
@@ -52,7 +52,7 @@ export interface ManifestRead extends TagAnswer {
 }
 
 /** Why an upstream is passed over. */
-export const ROTTEN = 'its copy of the blob is rotten';
+export const CORRUPT = 'its copy of the blob is rotten';
 
 /**
  * Attempts at a blob by what is known of its copies. A rotten one is asked last for the whole, which is hashed before its end is sent and
@@ -66,5 +66,5 @@ export function soundFirst(
   const sound = attempts.filter(({ upstream }) => !isRotten(upstream));
   if (!whole) return sound;
   const rotten = attempts.filter(({ upstream }) => isRotten(upstream));
-  return [...sound, ...rotten.map((attempt) => ({ ...attempt, why: `last resort: ${ROTTEN}` }))];
+  return [...sound, ...rotten.map((attempt) => ({ ...attempt, why: `last resort: ${CORRUPT}` }))];
 }

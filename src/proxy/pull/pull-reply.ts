@@ -5,7 +5,7 @@ import type { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
@@ -22,7 +22,7 @@ const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'c
  */
 export async function pullReply(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { request, registry }: { request: RegistryRequest; registry: string | undefined },
   result: Relayable,
   stream?: (body: PrimedBody) => Transfer,
@@ -34,19 +34,19 @@ export async function pullReply(
   );
   const headers = [
     ...kept,
-    ...(await redirectHeaders(edge, result)),
+    ...(await redirectHeaders(context, result)),
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer, body),
     ...(answer.status === 401
       ? await translateChallenges(
           exchange,
-          edge,
+          context,
           registry,
           { name: attempt.upstream, url: attempt.url },
           answer.headers.joined('www-authenticate'),
         )
       : []),
-    ...originHeaders(exchange, edge, attempt.upstream, answer.headers.joined('warning')),
+    ...originHeaders(exchange, context, attempt.upstream, answer.headers.joined('warning')),
   ];
   // Storage behind a redirect does not know the digest; the client asked for it by that very one.
   if (request.kind === 'blob' && answer.status < 300 && !headers.some(([name]) => name === 'docker-content-digest')) {
@@ -56,7 +56,12 @@ export async function pullReply(
 }
 
 /** `X-Breakwater-Upstream`, and a Warning (RFC 7234 section 5.5) on what does not come from the upstream that is asked first. */
-export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, passed?: string): [string, string][] {
+export function originHeaders(
+  exchange: Exchange,
+  context: ProxyContext,
+  upstream: string,
+  passed?: string,
+): [string, string][] {
   const headers: [string, string][] = [['x-breakwater-upstream', upstream]];
   if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
   const { tag } = exchange.notes;
@@ -66,7 +71,7 @@ export function originHeaders(exchange: Exchange, edge: Edge, upstream: string, 
   const why =
     exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ??
     exchange.passedOver?.replace(/^last resort: /, '') ??
-    edge.views().get(preferred)?.reason ??
+    context.views().get(preferred)?.reason ??
     'not available';
   exchange.notes.detail ??= `${preferred}: ${why}`;
   const text = `served by ${upstream} because ${preferred} is not available (${why})`;
@@ -109,10 +114,13 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-async function redirectHeaders(edge: Edge, { outcome, answer, attempt }: Relayable): Promise<[string, string][]> {
+async function redirectHeaders(
+  context: ProxyContext,
+  { outcome, answer, attempt }: Relayable,
+): Promise<[string, string][]> {
   const location = answer.headers.get('location');
   if (outcome !== 'redirect' || location === undefined) return [];
-  return [['location', await passRedirect(edge, attempt, location)]];
+  return [['location', await passRedirect(context, attempt, location)]];
 }
 
 function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, string][] {

@@ -2,7 +2,7 @@ import { type Attempt, planPull } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { isOpenTo } from '../request/visible-upstreams.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
@@ -10,15 +10,15 @@ import { Race } from './race.ts';
 /** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
   blobHead: boolean,
 ): Attempt[] {
   const asked = { route, repository, class: trafficClass, blobHead, pushing: exchange.pushing };
-  return planPull(asked, edge.views(), edge.turn(), Date.now()).filter(({ upstream }) =>
-    isOpenTo(exchange, edge, upstream),
+  return planPull(asked, context.views(), context.turn(), Date.now()).filter(({ upstream }) =>
+    isOpenTo(exchange, context, upstream),
   );
 }
 
@@ -27,8 +27,8 @@ export function planAttempts(
  * relayed.
  * @throws OciError 404 or 503 as `conclude` has it; ClientGone
  */
-export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): Promise<Relayable> {
-  return new Race(scope, edge, plan).run();
+export async function fetchPull(scope: PullScope, context: ProxyContext, plan: PullPlan): Promise<Relayable> {
+  return new Race(scope, context, plan).run();
 }
 
 /**
@@ -37,16 +37,16 @@ export async function fetchPull(scope: PullScope, edge: Edge, plan: PullPlan): P
  * @param isLook a HEAD with a token for a push. @param read one plan
  */
 export async function fetchForPush<T>(
-  edge: Edge,
+  context: ProxyContext,
   plan: PullPlan,
   isLook: boolean,
   replan: () => Attempt[],
   read: (plan: PullPlan) => Promise<T>,
 ): Promise<T> {
   try {
-    return await fetchFromPushUpstream(edge, plan, replan, read);
+    return await fetchFromPushUpstream(context, plan, replan, read);
   } catch (error) {
-    const gate = edge.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
+    const gate = context.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
     // A look that fails ends the push without a word; after a 404 the push itself is refused.
     if (isLook && gate?.mode === 'refusing' && error instanceof OciError && error.status === 503)
       throw new OciError(plan.absent);
@@ -55,7 +55,7 @@ export async function fetchForPush<T>(
 }
 
 async function fetchFromPushUpstream<T>(
-  edge: Edge,
+  context: ProxyContext,
   plan: PullPlan,
   replan: () => Attempt[],
   read: (plan: PullPlan) => Promise<T>,
@@ -63,12 +63,12 @@ async function fetchFromPushUpstream<T>(
   const asked = plan.attempts[0];
   const only = plan.attempts.every((attempt) => attempt.upstream === plan.route.push?.upstream);
   try {
-    return await read({ ...plan, hasty: only });
+    return await read({ ...plan, untilCanaryFails: only });
   } catch (error) {
     if (!(error instanceof OciError) || error.status !== 503 || !asked || !only) throw error;
-    await edge.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
+    await context.upstreams.get(asked.upstream)?.confirmCanary(asked.url);
     const attempts = replan().filter(({ upstream }) => upstream !== asked.upstream);
-    if (edge.upstreams.get(asked.upstream)?.view().gate.mode !== 'refusing' || attempts.length === 0) throw error;
+    if (context.upstreams.get(asked.upstream)?.view().gate.mode !== 'refusing' || attempts.length === 0) throw error;
     return read({ ...plan, attempts });
   }
 }

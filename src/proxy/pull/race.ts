@@ -6,7 +6,7 @@ import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import { type AttemptResult, attemptRecord, discardAnswer } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
@@ -39,7 +39,7 @@ const WATCH_MS = 100;
  */
 export class Race {
   readonly #scope: PullScope;
-  readonly #edge: Edge;
+  readonly #context: ProxyContext;
   readonly #plan: PullPlan;
   /** Whose word on what is absent is final. */
   readonly #preferred: string | undefined;
@@ -55,9 +55,9 @@ export class Race {
   #reserve: { runner: Runner; result: Relayable } | undefined;
   #over = false;
 
-  constructor(scope: PullScope, edge: Edge, plan: PullPlan) {
+  constructor(scope: PullScope, context: ProxyContext, plan: PullPlan) {
     this.#scope = scope;
-    this.#edge = edge;
+    this.#context = context;
     this.#plan = plan;
     this.#preferred = plan.route.pull[0]?.upstream;
     this.#queue = [...plan.attempts];
@@ -94,7 +94,7 @@ export class Race {
     };
     this.#running.add(runner);
     this.#begun += 1;
-    const upstream = this.#edge.upstreams.get(attempt.upstream);
+    const upstream = this.#context.upstreams.get(attempt.upstream);
     const ms = this.#timeFor(upstream, attempt);
     if (!upstream || ms <= 0) {
       this.#settled(runner, { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' });
@@ -102,10 +102,10 @@ export class Race {
     }
     upstream.hedges.earn();
     // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
-    const patient = this.#plan.hasty !== true && this.#begun >= this.#plan.attempts.length;
+    const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#expect(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
-    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, patient, beginning }, runner.control).then(
+    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning }, runner.control).then(
       (result) => this.#settled(runner, result),
       (error: unknown) => {
         if (!this.#over) this.#end(() => this.#outcome.reject(error));
@@ -144,7 +144,7 @@ export class Race {
   /** Whether there is somebody to be asked beside one that may yet answer. */
   #mayGoOn(): boolean {
     const [next] = this.#queue;
-    return next !== undefined && this.#plan.isSpare?.(next) !== true;
+    return next !== undefined && this.#plan.isLastResort?.(next) !== true;
   }
 
   /** What others find out meanwhile counts for who waits already: once it is known to be bad, going on is no hedge any more. */
@@ -191,7 +191,7 @@ export class Race {
 
   /** Attempts that are to come last only because their upstream is slow. */
   #passedOver(): Attempt[] {
-    return this.#queue.filter(({ upstream, url }) => this.#edge.upstreams.get(upstream)?.replica(url)?.view().slow);
+    return this.#queue.filter(({ upstream, url }) => this.#context.upstreams.get(upstream)?.replica(url)?.view().slow);
   }
 
   /** Who may know better than what is in reserve is asked after all. */
@@ -204,7 +204,8 @@ export class Race {
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
-    if (result.outcome === 'failed' && result.early && this.#plan.hasty !== true) this.#queue.push(attempt);
+    if (result.outcome === 'failed' && result.abandoned && this.#plan.untilCanaryFails !== true)
+      this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') return;
     if (result.confirmed) this.#plan.onAbsent?.(attempt.upstream);

@@ -4,22 +4,22 @@ import type { AttemptRecord, HedgeCounts } from '../request-record.ts';
 import type { PullScope } from './pull-plan.ts';
 
 /** One read that several clients wait for. It goes on until the last of them has left. */
-class Flight<T> implements PullScope {
+class SharedRequest<T> implements PullScope {
   readonly attempts: AttemptRecord[] = [];
   readonly hedges: HedgeCounts = { started: 0, won: 0, refused: 0 };
   readonly #started = performance.now();
   readonly #gone = new AbortController();
-  readonly #landed: Promise<T>;
+  readonly #done: Promise<T>;
   #members = 0;
   #over = false;
   #told = false;
 
   constructor(read: (scope: PullScope) => Promise<T>) {
-    this.#landed = read(this).finally(() => {
+    this.#done = read(this).finally(() => {
       this.#over = true;
     });
     // Whoever waits is told; when nobody does any more, nobody needs to be.
-    this.#landed.catch(() => undefined);
+    this.#done.catch(() => undefined);
   }
 
   get gone(): AbortSignal {
@@ -38,7 +38,7 @@ class Flight<T> implements PullScope {
     exchange.gone.addEventListener('abort', onGone, { once: true });
     if (exchange.gone.aborted) onGone();
     try {
-      return await Promise.race([this.#landed, left]);
+      return await Promise.race([this.#done, left]);
     } finally {
       exchange.gone.removeEventListener('abort', onGone);
       this.#leave(exchange);
@@ -73,8 +73,8 @@ const JOIN_MS = 250;
 const MAX_FRESH = 1000;
 
 /** Reads that are made once for all who ask for the same at the same time. */
-export class Herd<T extends object> {
-  readonly #flights = new Map<string, Flight<T>>();
+export class RequestCoalescer<T extends object> {
+  readonly #underWay = new Map<string, SharedRequest<T>>();
   readonly #fresh: LRUCache<string, T> | undefined;
 
   /** @param freshMs milliseconds for which an answer is given again without asking; 0: never */
@@ -86,32 +86,32 @@ export class Herd<T extends object> {
    * @param key holds all that the answer depends on, the client's credentials where an upstream sees them
    * @param shared what to do if nobody is doing it already
    */
-  join(key: string, exchange: Exchange, shared: SharedRead<T>): Promise<T> {
+  join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
     if (fresh) {
       exchange.notes.memory = true;
       return Promise.resolve(fresh);
     }
-    const known = this.#flights.get(key);
+    const known = this.#underWay.get(key);
     if (known && !known.gone.aborted && known.elapsed() < JOIN_MS) return known.join(exchange);
-    const flight = new Flight<T>(async (scope) => {
+    const shared = new SharedRequest<T>(async (scope) => {
       // What fails before it waits must not land before it is known.
       await null;
       try {
-        const result = await shared.read(scope);
-        if (this.#flights.get(key) === flight && shared.keep(result)) this.#fresh?.set(key, result);
+        const result = await request.read(scope);
+        if (this.#underWay.get(key) === shared && request.keep(result)) this.#fresh?.set(key, result);
         return result;
       } finally {
-        if (this.#flights.get(key) === flight) this.#flights.delete(key);
+        if (this.#underWay.get(key) === shared) this.#underWay.delete(key);
       }
     });
-    this.#flights.set(key, flight);
-    return flight.join(exchange);
+    this.#underWay.set(key, shared);
+    return shared.join(exchange);
   }
 
   /** Something was written: what was read before, or is being read now, is not given to those who ask from now on. */
   forget(): void {
     this.#fresh?.clear();
-    this.#flights.clear();
+    this.#underWay.clear();
   }
 }

@@ -7,10 +7,10 @@ import type { Leg } from '../../splice/leg.ts';
 import type { TakeOver } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { fetchPull, planAttempts } from './pull.ts';
 import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
-import { absentCode, type PullRequest, readingFor } from './upstream-read.ts';
+import { absentCode, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** How long a client may wait for somebody to go on, in milliseconds. */
 const LIMIT_MS = 9500;
@@ -33,7 +33,12 @@ interface Rest {
 }
 
 /** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
-export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, extent: ContentRange): TakeOver {
+export function resumeElsewhere(
+  exchange: Exchange,
+  context: ProxyContext,
+  pull: BlobPull,
+  extent: ContentRange,
+): TakeOver {
   const breaks = new Map<string, number>();
   /** URLs that were left because they brought too little: no help to another one that does. */
   const slow = new Set<string>();
@@ -45,8 +50,8 @@ export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, exten
     if (alive) slow.add(broken.url);
     else count(broken);
     const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
-    const attempts = brokenLast(planned(exchange, edge, pull), broken.url).filter(({ url }) => usable(url));
-    const leg = await findLeg(exchange, edge, { pull, extent, from }, attempts);
+    const attempts = brokenUrlLast(planned(exchange, context, pull), broken.url).filter(({ url }) => usable(url));
+    const leg = await resume(exchange, context, { pull, extent, from }, attempts);
     const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
     if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
     if (!leg) return undefined;
@@ -59,25 +64,30 @@ export function takeOverBy(exchange: Exchange, edge: Edge, pull: BlobPull, exten
   };
 }
 
-function planned(exchange: Exchange, edge: Edge, { route, request }: BlobPull): Attempt[] {
-  const attempts = planAttempts(exchange, edge, route, request.repository, 'data', false);
+function planned(exchange: Exchange, context: ProxyContext, { route, request }: BlobPull): Attempt[] {
+  const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
   if (request.kind !== 'blob') return attempts;
-  return soundFirst(attempts, (upstream) => edge.copies.isRotten(upstream, request.digest), false);
+  return soundFirst(attempts, (upstream) => context.copies.isRotten(upstream, request.digest), false);
 }
 
 /** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */
-function brokenLast(attempts: readonly Attempt[], url: string): Attempt[] {
+function brokenUrlLast(attempts: readonly Attempt[], url: string): Attempt[] {
   return [...attempts.filter((one) => one.url !== url), ...attempts.filter((one) => one.url === url)];
 }
 
 /** @throws ClientGone */
-async function findLeg(exchange: Exchange, edge: Edge, rest: Rest, attempts: Attempt[]): Promise<Leg | undefined> {
+async function resume(
+  exchange: Exchange,
+  context: ProxyContext,
+  rest: Rest,
+  attempts: Attempt[],
+): Promise<Leg | undefined> {
   const until = performance.now() + LIMIT_MS;
   let left = attempts;
   while (left.length > 0) {
     const before = exchange.attempts.length;
-    const result = await goOn(exchange, edge, planOf(exchange, edge, rest, left, until - performance.now()));
-    const leg = result && legOf(edge, result, rest);
+    const result = await tryResume(exchange, context, planOf(exchange, context, rest, left, until - performance.now()));
+    const leg = result && legOf(context, result, rest);
     if (leg || !result) return leg;
     // A refusal is the last word of one upstream, but not of those that were not asked.
     const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
@@ -88,7 +98,7 @@ async function findLeg(exchange: Exchange, edge: Edge, rest: Rest, attempts: Att
 
 function planOf(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { pull: { route, request }, extent, from }: Rest,
   attempts: Attempt[],
   limitMs: number,
@@ -101,7 +111,7 @@ function planOf(
     absent: absentCode(request),
     limitMs,
     reading: (attempt) => {
-      const reading = readingFor(exchange, edge, request, attempt);
+      const reading = upstreamReadFor(exchange, context, request, attempt);
       const { 'if-none-match': _, 'if-modified-since': __, ...headers } = reading.headers;
       return {
         ...reading,
@@ -118,9 +128,9 @@ function planOf(
 }
 
 /** @throws ClientGone */
-async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Relayable | undefined> {
+async function tryResume(exchange: Exchange, context: ProxyContext, plan: PullPlan): Promise<Relayable | undefined> {
   try {
-    return await fetchPull(exchange, edge, plan);
+    return await fetchPull(exchange, context, plan);
   } catch (error) {
     if (error instanceof OciError) return undefined;
     throw error;
@@ -128,7 +138,7 @@ async function goOn(exchange: Exchange, edge: Edge, plan: PullPlan): Promise<Rel
 }
 
 function legOf(
-  edge: Edge,
+  context: ProxyContext,
   { outcome, answer, body, attempt, lease }: Relayable,
   { extent, from }: Rest,
 ): Leg | undefined {
@@ -146,6 +156,6 @@ function legOf(
     begins,
     ends: offered && offered.last + 1,
     lease,
-    stallMs: edge.upstreams.get(attempt.upstream)?.config.deadlines.stall,
+    stallMs: context.upstreams.get(attempt.upstream)?.config.deadlines.stall,
   };
 }

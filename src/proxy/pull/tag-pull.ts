@@ -5,7 +5,7 @@ import type { Verdict } from '../../failover/tag-history.ts';
 import { type TagPlace, tagPlace } from '../../ledger/tag-place.ts';
 import { OciError } from '../../oci/error.ts';
 import { isDigest } from '../../oci/reference.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { TagNote } from '../request-record.ts';
 import { fetchPull } from './pull.ts';
 import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
@@ -34,35 +34,35 @@ export function placeOfTag(route: Route, { repository, reference }: ManifestRequ
  */
 export async function fetchTag(
   scope: PullScope,
-  edge: Edge,
+  context: ProxyContext,
   plan: PullPlan,
   request: ManifestRequest,
   place: TagPlace,
   byDigest: (digest: string) => PullPlan,
 ): Promise<TagAnswer> {
-  const began = edge.ledger.now();
+  const began = context.ledger.now();
   const decide = (result: Relayable, authorityIs: 'slow' | 'failed', currentAsked: boolean) =>
-    decision(edge, plan.route, request, place, result, authorityIs, currentAsked);
-  const result = await fetchPull(scope, edge, {
+    decision(context, plan.route, request, place, result, authorityIs, currentAsked);
+  const result = await fetchPull(scope, context, {
     ...plan,
     provisional: (early, slow) => {
       if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
       return decide(early, 'slow', false)?.action !== 'serve';
     },
     onAbsent: (upstream) => {
-      if (upstream === place.upstream) edge.ledger.absent(place, began);
+      if (upstream === place.upstream) context.ledger.absent(place, began);
     },
   });
   if (!isShown(result)) return { result };
   if (result.attempt.upstream === place.upstream) {
     const digest = digestOf(result);
-    if (digest !== undefined) edge.ledger.seen(place, digest, began);
+    if (digest !== undefined) context.ledger.seen(place, digest, began);
     return { result };
   }
   const decided = decide(result, 'failed', false);
   if (decided?.action !== 'ask-current') return concluded(decided, result);
   try {
-    const replaced = await fetchPull(scope, edge, byDigest(decided.digest));
+    const replaced = await fetchPull(scope, context, byDigest(decided.digest));
     if (isShown(replaced)) return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
@@ -73,7 +73,7 @@ export async function fetchTag(
 type Decided = (StaleTagDecision & { verdict: Verdict }) | undefined;
 
 function decision(
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   { reference }: ManifestRequest,
   place: TagPlace,
@@ -84,10 +84,10 @@ function decision(
   const digest = digestOf(result);
   if (digest === undefined) {
     if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
-    if (!edge.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+    if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
   }
   // No digest is that of nothing: whatever the ledger knows of the tag, this may be newer or older.
-  const judgement = edge.ledger.judge(place, digest ?? '');
+  const judgement = context.ledger.judge(place, digest ?? '');
   const decided = decideTag({
     tag: reference,
     digest: digest ?? 'a manifest whose digest it does not tell',

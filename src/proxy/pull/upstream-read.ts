@@ -2,9 +2,9 @@ import type { Attempt } from '../../failover/plan.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { pullHeaders } from '../reply/header-rules.ts';
-import type { Reading } from './attempt-result.ts';
+import type { UpstreamRead } from './attempt-result.ts';
 
 export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 
@@ -28,7 +28,12 @@ export function absentCode(request: PullRequest): ErrorCode {
 }
 
 /** The request that an upstream gets for a client's. */
-export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest, attempt: Attempt): Reading {
+export function upstreamReadFor(
+  exchange: Exchange,
+  context: ProxyContext,
+  request: PullRequest,
+  attempt: Attempt,
+): UpstreamRead {
   const headers = pullHeaders(exchange);
   // Manifests are read whole, so that they can be proven: a part of one proves nothing.
   if (request.kind !== 'blob') delete headers.range;
@@ -40,11 +45,15 @@ export function readingFor(exchange: Exchange, edge: Edge, request: PullRequest,
     scopes: [`repository:${attempt.repository}:pull`],
     clientAuthorization: exchange.clientAuthorization,
     wholeUpTo:
-      request.kind === 'blob' ? undefined : request.kind === 'manifest' ? edge.config.limits.manifestBytes : MAX_LIST,
+      request.kind === 'blob'
+        ? undefined
+        : request.kind === 'manifest'
+          ? context.config.limits.manifestBytes
+          : MAX_LIST,
     digest,
     // A body that came with the answer to a HEAD would be read as the next answer, which a manifest cannot be; a blob may be anything.
     keep: request.kind === 'manifest',
-    known: digest !== undefined && edge.ledger.knows(attempt.upstream, attempt.repository, digest),
+    known: digest !== undefined && context.ledger.knows(attempt.upstream, attempt.repository, digest),
   };
 }
 

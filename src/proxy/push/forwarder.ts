@@ -8,7 +8,7 @@ import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts
 import { ClientGone, type Exchange } from '../exchange.ts';
 
 /** A request that is carried through with its body. */
-export interface Journey {
+export interface ForwardRequest {
   /** The upstream's URL. */
   url: URL;
   /** PEM of the authority behind its certificate, if not the system's. */
@@ -28,7 +28,7 @@ export interface Journey {
   maxBytes: number;
 }
 
-export interface Carried {
+export interface ForwardedResponse {
   status: number;
   headers: HeaderList;
   body: IncomingMessage;
@@ -37,7 +37,7 @@ export interface Carried {
 const CHECK_MS = 1000;
 
 /** Streams requests with bodies to an upstream and back, with backpressure both ways; nothing is ever sent twice. */
-export class Carrier {
+export class Forwarder {
   readonly #resolver: Resolver;
 
   constructor(resolver: Resolver) {
@@ -48,15 +48,15 @@ export class Carrier {
    * Resolves with the head of the answer; its body is still to be relayed.
    * @throws UpstreamError, ClientGone, or OciError SIZE_INVALID
    */
-  async carry(exchange: Exchange, journey: Journey): Promise<Carried> {
+  async forward(exchange: Exchange, outbound: ForwardRequest): Promise<ForwardedResponse> {
     const { request, gone } = exchange;
     if (gone.aborted) throw new ClientGone();
-    request.url = journey.path;
+    request.url = outbound.path;
     // HTTP/2 requests have their headers behind a getter.
-    Object.defineProperty(request, 'headers', { value: { ...journey.headers }, configurable: true });
+    Object.defineProperty(request, 'headers', { value: { ...outbound.headers }, configurable: true });
     return new Promise((resolve, reject) => {
       const proxy = createProxyServer({ selfHandleResponse: true });
-      const watch = new Watch(exchange, journey, (error) => done(() => reject(error)));
+      const watch = new Watch(exchange, outbound, (error) => done(() => reject(error)));
       let outgoing: ClientRequest | undefined;
       let answered = false;
       const done = (settle: () => void) => {
@@ -86,13 +86,16 @@ export class Carrier {
       proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
       // It destroys the response it is given whenever the answer breaks off or is dropped: a stand-in, for the client's is still needed.
       proxy
-        .web(request, new http.ServerResponse(request), { target: targetOf(journey.url), agent: this.#agent(journey) })
+        .web(request, new http.ServerResponse(request), {
+          target: targetOf(outbound.url),
+          agent: this.#agent(outbound),
+        })
         .catch(fail);
     });
   }
 
   /** One connection a request: a pooled one may have been closed by the upstream meanwhile, and what was sent cannot be sent again. */
-  #agent({ url, ca }: Journey): http.Agent {
+  #agent({ url, ca }: ForwardRequest): http.Agent {
     const options = { keepAlive: false, lookup: this.#resolver.lookup };
     if (url.protocol === 'http:') return new http.Agent(options);
     const servername = /^[\d.]+$|:/.test(hostnameOf(url)) ? '' : hostnameOf(url);
@@ -112,17 +115,20 @@ function hostnameOf(url: URL): string {
 class Watch {
   onTimeout: (error: Error) => void;
   readonly #exchange: Exchange;
-  readonly #journey: Journey;
+  readonly #outbound: ForwardRequest;
   readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #movedAt = Date.now();
 
-  constructor(exchange: Exchange, journey: Journey, onTimeout: (error: Error) => void) {
+  constructor(exchange: Exchange, outbound: ForwardRequest, onTimeout: (error: Error) => void) {
     this.#exchange = exchange;
-    this.#journey = journey;
+    this.#outbound = outbound;
     this.onTimeout = onTimeout;
     this.#pulse = setInterval(() => this.#giveUpIfDown(), CHECK_MS);
-    this.#after(journey.connectMs, () => new UpstreamError('connect', `no connection within ${journey.connectMs} ms`));
+    this.#after(
+      outbound.connectMs,
+      () => new UpstreamError('connect', `no connection within ${outbound.connectMs} ms`),
+    );
   }
 
   /** The request has a socket; its body begins to flow as soon as that is connected. */
@@ -138,12 +144,12 @@ class Watch {
     this.#exchange.request.on('data', (chunk: Buffer) => {
       this.#exchange.bytesIn += chunk.length;
       this.#movedAt = Date.now();
-      if (this.#exchange.bytesIn > this.#journey.maxBytes) this.onTimeout(tooLarge(this.#journey.maxBytes));
+      if (this.#exchange.bytesIn > this.#outbound.maxBytes) this.onTimeout(tooLarge(this.#outbound.maxBytes));
     });
     outgoing.once('finish', () =>
       this.#after(
-        this.#journey.answerMs,
-        () => new UpstreamError('first-byte', `no answer within ${this.#journey.answerMs} ms`),
+        this.#outbound.answerMs,
+        () => new UpstreamError('first-byte', `no answer within ${this.#outbound.answerMs} ms`),
       ),
     );
   }
@@ -158,7 +164,7 @@ class Watch {
     clearTimeout(this.#timer);
     this.#movedAt = Date.now();
     this.#timer = setInterval(() => {
-      const { idleMs } = this.#journey;
+      const { idleMs } = this.#outbound;
       if (Date.now() - this.#movedAt < idleMs) return;
       // A client that sends nothing is the listener's to cut.
       if (outgoing.writableNeedDrain)
@@ -168,7 +174,7 @@ class Watch {
 
   /** An answer may take long where storage copies a large blob, but not from an upstream that is down all the while. */
   #giveUpIfDown(): void {
-    const { idleMs, isDown } = this.#journey;
+    const { idleMs, isDown } = this.#outbound;
     if (Date.now() - this.#movedAt < idleMs || !isDown()) return;
     this.onTimeout(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
   }

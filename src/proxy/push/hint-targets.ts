@@ -5,7 +5,7 @@ import type { Hint } from '../../replication/hint.ts';
  * Hints of a hook, which does not say which upstream it is from: of each push upstream that has copies made of that repository. What
  * nobody makes copies of is left out.
  */
-export function placedHints(routes: readonly Route[], hints: readonly Hint[]): Hint[] {
+export function hintTargets(routes: readonly Route[], hints: readonly Hint[]): Hint[] {
   return hints.flatMap((hint) => {
     const upstreams = routes.flatMap((route) => {
       const { push } = route;

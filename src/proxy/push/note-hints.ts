@@ -1,11 +1,11 @@
 import type { Hint } from '../../replication/hint.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 
 /** Hands hints on to who acts on them, and notes them for the line and the metrics of the request that brought them. */
 export function noteHints(
   { notes }: Pick<Exchange, 'notes'>,
-  { hints: taker }: Pick<Edge, 'hints'>,
+  { hints: taker }: Pick<ProxyContext, 'hints'>,
   hints: readonly Hint[],
 ): void {
   const [first] = hints;

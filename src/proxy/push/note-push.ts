@@ -1,7 +1,7 @@
 import { isCopied } from '../../failover/rewrite.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { noteHints } from './note-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -9,30 +9,30 @@ import type { PushPlan } from './push-plan.ts';
 /** Takes note of a write that was acknowledged, before its client hears of it: what it made current, or took away. */
 export function notePush(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { request, route }: PushPlan,
   { status, headers, attempt }: PushAnswer,
 ): void {
   if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
-  edge.herd.forget();
+  context.coalescer.forget();
   const { upstream, repository } = attempt;
   const { reference } = request;
-  const at = edge.ledger.now();
+  const at = context.ledger.now();
   if (request.method === 'PUT') {
     const digest = digestOf(headers);
     if (!reference.includes(':') && digest !== undefined)
-      edge.ledger.seen({ upstream, repository, tag: reference }, digest, at);
+      context.ledger.seen({ upstream, repository, tag: reference }, digest, at);
   } else if (request.method === 'DELETE') {
     if (reference.includes(':')) {
-      edge.ledger.deletedDigest(upstream, repository, reference, at);
-      edge.memory.forget(upstream, repository, reference);
+      context.ledger.deletedDigest(upstream, repository, reference, at);
+      context.manifestCache.forget(upstream, repository, reference);
     } else {
-      edge.ledger.deleted({ upstream, repository, tag: reference }, at);
+      context.ledger.deleted({ upstream, repository, tag: reference }, at);
     }
   }
   if (!isCopied(route)) return;
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
-  noteHints(exchange, edge, [{ upstream, repository, reference, kind, from: 'edge' }]);
+  noteHints(exchange, context, [{ upstream, repository, reference, kind, from: 'edge' }]);
 }
 
 /** Digest of a manifest that was taken; only its Location is sure to be there (distribution-spec "Pushing manifests"). */

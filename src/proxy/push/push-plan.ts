@@ -3,7 +3,7 @@ import { findRoute, type Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { nameOnUpstream } from '../request/repository-names.ts';
 
 type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
@@ -23,23 +23,23 @@ export interface PushPlan {
  * @throws OciError DENIED, BLOB_UPLOAD_UNKNOWN
  */
 export async function planWrite(
-  edge: Edge,
+  context: ProxyContext,
   route: Route,
   registry: string | undefined,
   request: WriteRequest,
 ): Promise<PushPlan> {
-  const planned = planPush(route, request.repository, edge.views(), edge.turn(), Date.now());
-  const upstream = edge.upstreams.get(planned.upstream);
+  const planned = planPush(route, request.repository, context.views(), context.turn(), Date.now());
+  const upstream = context.upstreams.get(planned.upstream);
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${planned.upstream}`);
   const scopes = [
     `repository:${planned.repository}:${request.method === 'DELETE' && request.kind !== 'upload' ? 'delete' : 'pull,push'}`,
   ];
   if (request.kind === 'upload') {
-    const session = await openSession(edge, upstream, request);
+    const session = await openSession(context, upstream, request);
     return { route, request, attempt: { ...planned, url: session.url }, upstream, path: session.path, scopes };
   }
   const base = new URL(planned.url).pathname.replace(/\/+$/, '');
-  const query = pushQuery(edge, registry, planned.upstream, request, scopes);
+  const query = pushQuery(context, registry, planned.upstream, request, scopes);
   return {
     route,
     request,
@@ -51,11 +51,11 @@ export async function planWrite(
 }
 
 async function openSession(
-  edge: Edge,
+  context: ProxyContext,
   upstream: Upstream,
   request: Extract<WriteRequest, { kind: 'upload' }>,
 ): Promise<{ url: string; path: string }> {
-  const sealed = await edge.sealer.open(request.session, 'upload');
+  const sealed = await context.sealer.open(request.session, 'upload');
   const known =
     sealed?.repository === request.repository &&
     sealed.upstream === upstream.name &&
@@ -74,7 +74,7 @@ function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
 
 /** The query in the upstream's names. A mount from a repository that is elsewhere becomes an ordinary upload. */
 function pushQuery(
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   upstream: string,
   request: WriteRequest,
@@ -84,7 +84,7 @@ function pushQuery(
   query.delete('ns');
   const from = query.get('from');
   if (from !== null) {
-    const name = findRoute(edge.routes, registry, from) && nameOnUpstream(edge, registry, upstream, from);
+    const name = findRoute(context.routes, registry, from) && nameOnUpstream(context, registry, upstream, from);
     if (name === undefined) {
       query.delete('mount');
       query.delete('from');

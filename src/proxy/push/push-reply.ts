@@ -4,7 +4,7 @@ import { readBody } from '../../upstream/body/read-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
@@ -22,7 +22,7 @@ const MAX_ERROR = 65_536;
 /** An upstream's answer to a write as the client gets it. @throws OciError where the answer must not be passed on */
 export async function pushReply(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   plan: PushPlan,
   answer: PushAnswer,
@@ -41,9 +41,9 @@ export async function pushReply(
   const headers = [
     ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
     ...lengthHeaders(answer, body),
-    ...(await locationHeaders(edge, plan, answer)),
+    ...(await locationHeaders(context, plan, answer)),
     ...(answer.status === 401
-      ? await translateChallenges(exchange, edge, registry, origin, answer.headers.joined('www-authenticate'))
+      ? await translateChallenges(exchange, context, registry, origin, answer.headers.joined('www-authenticate'))
       : []),
     ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
   ];
@@ -77,7 +77,7 @@ function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [strin
 }
 
 async function locationHeaders(
-  edge: Edge,
+  context: ProxyContext,
   plan: PushPlan,
   { status, headers, attempt, body, lease }: PushAnswer,
 ): Promise<[string, string][]> {
@@ -85,7 +85,7 @@ async function locationHeaders(
   if (location === undefined) return [];
   const { query } = plan.request;
   if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
-  const sealed = await sealUpload(edge, attempt, plan.request.repository, location);
+  const sealed = await sealUpload(context, attempt, plan.request.repository, location);
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   body.destroy();
   lease.ended('neutral');

@@ -5,12 +5,12 @@ import type { Lease } from '../../upstream/health/attempt-permit.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
-import { carriedHeaders } from '../reply/header-rules.ts';
-import type { Carried, Carrier, Journey } from './forwarder.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import { forwardedHeaders } from '../reply/header-rules.ts';
+import type { ForwardedResponse, Forwarder, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
-export interface PushAnswer extends Carried {
+export interface PushAnswer extends ForwardedResponse {
   attempt: Attempt;
   lease: Lease;
 }
@@ -21,11 +21,16 @@ const CANARY_MS = 400;
 const REFUSED_MS = 900;
 
 /** Stage 4 of a push. @throws OciError where the upstream could not take it; ClientGone */
-export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier, plan: PushPlan): Promise<PushAnswer> {
+export async function fetchPush(
+  exchange: Exchange,
+  context: ProxyContext,
+  forwarder: Forwarder,
+  plan: PushPlan,
+): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
   const replica = upstream.replica(attempt.url);
   if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
-  const doubtful = plan.request.kind === 'upload-start' && (await hearsNothing(exchange, upstream, attempt.url));
+  const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
   const lease = replica.begin('push');
   if (!lease) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
@@ -39,14 +44,14 @@ export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier
       ...more,
     });
   try {
-    const carried = await carrier.carry(exchange, await journeyOf(exchange, edge, plan, doubtful));
-    const bad = carried.status >= 500;
+    const forwarded = await forwarder.forward(exchange, await forwardRequestFor(exchange, context, plan, canarySilent));
+    const bad = forwarded.status >= 500;
     lease.answered(bad ? 'bad' : 'good');
-    note(bad ? 'failed' : carried.status >= 400 ? 'refused' : 'served', {
-      status: carried.status,
+    note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
+      status: forwarded.status,
       ...(bad ? { reason: 'status-5xx' } : {}),
     });
-    return { ...carried, attempt, lease };
+    return { ...forwarded, attempt, lease };
   } catch (error) {
     const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
     lease.answered(nobodys ? 'neutral' : 'bad');
@@ -64,7 +69,7 @@ export async function fetchPush(exchange: Exchange, edge: Edge, carrier: Carrier
 }
 
 /** What the client is told in place of an answer that is not its own fault, or whose text is of the upstream's inside. */
-export function denialOf(upstream: Upstream, answer: Carried): OciError | undefined {
+export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciError | undefined {
   const { status, headers } = answer;
   // Distribution puts the paths of its storage into the body of a 500.
   if (status >= 500)
@@ -90,7 +95,7 @@ export function denialOf(upstream: Upstream, answer: Carried): OciError | undefi
  * @returns whether nothing was heard in time
  * @throws OciError DENIED when the canary cannot be read; or is silent, and a body would follow at once
  */
-async function hearsNothing(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
+async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
   const ms = exchange.hasBody ? REFUSED_MS : CANARY_MS;
   const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, ms, 'silent').unref());
   const canary = await Promise.race([upstream.confirmCanary(url), silence]);
@@ -103,29 +108,29 @@ async function hearsNothing(exchange: Exchange, upstream: Upstream, url: string)
   return canary === 'silent';
 }
 
-async function journeyOf(
+async function forwardRequestFor(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   { attempt, upstream, path, scopes, request }: PushPlan,
-  doubtful: boolean,
-): Promise<Journey> {
+  canarySilent: boolean,
+): Promise<ForwardRequest> {
   const { deadlines } = upstream.config;
   const url = new URL(attempt.url);
-  const patience = (ms: number) =>
-    doubtful ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
-  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, patience(deadlines.push));
-  const headers: Record<string, string> = { ...carriedHeaders(exchange, false), host: url.host };
+  const limited = (ms: number) =>
+    canarySilent ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
+  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, limited(deadlines.push));
+  const headers: Record<string, string> = { ...forwardedHeaders(exchange, false), host: url.host };
   if (authorization !== undefined) headers.authorization = authorization;
   return {
     url,
     ca: upstream.ca,
     path,
     headers,
-    connectMs: patience(deadlines.connect),
-    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : patience(deadlines.push),
-    idleMs: edge.config.limits.clientIdle,
+    connectMs: limited(deadlines.connect),
+    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : limited(deadlines.push),
+    idleMs: context.config.limits.clientIdle,
     isDown: () => upstream.view().state === 'down',
-    maxBytes: request.kind === 'manifest' ? edge.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
+    maxBytes: request.kind === 'manifest' ? context.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };
 }
 

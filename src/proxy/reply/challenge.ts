@@ -1,8 +1,8 @@
 import { type Challenge, formatChallenge, parseChallenges } from '../../oci/challenge.ts';
 import { renameScopes } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
-import { authorityOf, ownChallenge } from '../request/own-challenge.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import { authorityOf, edgeChallenge } from '../request/edge-challenge.ts';
 import { TOKEN_PATH } from '../request/paths.ts';
 import { nameForClient } from '../request/repository-names.ts';
 
@@ -12,17 +12,19 @@ import { nameForClient } from '../request/repository-names.ts';
  */
 export async function translateChallenges(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   upstream: { name: string; url: string },
   header: string | undefined,
 ): Promise<[string, string][]> {
   // Clients have no way to the upstream's own token service then; what it does not take any more is a token of the edge's.
-  if (edge.access) return [['www-authenticate', ownChallenge(exchange, edge.access, '', 'invalid_token')]];
+  if (context.access) return [['www-authenticate', edgeChallenge(exchange, context.access, '', 'invalid_token')]];
   const fields: [string, string][] = [];
   for (const challenge of parseChallenges(header)) {
     const translated =
-      challenge.scheme === 'bearer' ? await translateBearer(exchange, edge, registry, upstream, challenge) : challenge;
+      challenge.scheme === 'bearer'
+        ? await translateBearer(exchange, context, registry, upstream, challenge)
+        : challenge;
     fields.push(['www-authenticate', formatChallenge(translated)]);
   }
   return fields;
@@ -30,13 +32,13 @@ export async function translateChallenges(
 
 async function translateBearer(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   upstream: { name: string; url: string },
   challenge: Challenge,
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
-  const sealed = await edge.sealer.seal({
+  const sealed = await context.sealer.seal({
     kind: 'realm',
     upstream: upstream.name,
     url: upstream.url,
@@ -47,7 +49,7 @@ async function translateBearer(
     realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`,
     ...others,
   };
-  const renamed = renameScopes(scope ?? '', (name) => nameForClient(edge, registry, upstream.name, name));
+  const renamed = renameScopes(scope ?? '', (name) => nameForClient(context, registry, upstream.name, name));
   if (renamed !== '') parameters.scope = renamed;
   return { scheme: challenge.scheme, parameters };
 }

@@ -63,7 +63,7 @@ export function pullHeaders(exchange: Exchange): Record<string, string> {
  * Headers of a request that is carried through with its body.
  * @param cookies whether the client's cookies belong to this upstream
  */
-export function carriedHeaders(exchange: Exchange, cookies: boolean): Record<string, string> {
+export function forwardedHeaders(exchange: Exchange, cookies: boolean): Record<string, string> {
   const listed = new Set(
     String(exchange.headers.connection ?? '')
       .toLowerCase()

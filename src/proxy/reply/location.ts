@@ -1,4 +1,4 @@
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { DOWNLOAD_PATH } from '../request/paths.ts';
 
 const DOWNLOAD_MS = 600_000;
@@ -15,14 +15,14 @@ interface Origin {
  * @returns undefined for a Location that leads to another host
  */
 export async function sealUpload(
-  edge: Edge,
+  context: ProxyContext,
   origin: Origin,
   repository: string,
   location: string,
 ): Promise<string | undefined> {
   const path = pathAt(origin, location);
   if (path === undefined) return undefined;
-  const sealed = await edge.sealer.seal({
+  const sealed = await context.sealer.seal({
     kind: 'upload',
     upstream: origin.upstream,
     url: origin.url,
@@ -33,7 +33,7 @@ export async function sealUpload(
 }
 
 /** The Location of a redirect that is passed on: sealed where only the upstream's host has it, else as it is, for the client to follow. */
-export async function passRedirect(edge: Edge, origin: Origin, location: string): Promise<string> {
+export async function passRedirect(context: ProxyContext, origin: Origin, location: string): Promise<string> {
   if (!URL.canParse(location, origin.url)) return location;
   const target = new URL(location, origin.url);
   if (target.host !== new URL(origin.url).host) return location;
@@ -45,7 +45,7 @@ export async function passRedirect(edge: Edge, origin: Origin, location: string)
     path,
     expires: Date.now() + DOWNLOAD_MS,
   } as const;
-  return DOWNLOAD_PATH + (await edge.sealer.seal(content));
+  return DOWNLOAD_PATH + (await context.sealer.seal(content));
 }
 
 /**

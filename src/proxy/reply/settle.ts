@@ -1,6 +1,6 @@
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { RequestRecord } from '../request-record.ts';
 import { closingHeaders, cut, finish } from './end-response.ts';
 
@@ -8,19 +8,19 @@ import { closingHeaders, cut, finish } from './end-response.ts';
  * Stage 6: the only place that writes an error, a log line or a metric.
  * @param error what a stage threw; undefined if the reply was relayed
  */
-export function settle(exchange: Exchange, edge: Edge, error: unknown): void {
-  if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, edge, error);
-  exchange.whenClosed(() => conclude(exchange, edge, error));
+export function settle(exchange: Exchange, context: ProxyContext, error: unknown): void {
+  if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, context, error);
+  exchange.whenClosed(() => conclude(exchange, context, error));
 }
 
-function writeError(exchange: Exchange, edge: Edge, error: unknown): void {
+function writeError(exchange: Exchange, context: ProxyContext, error: unknown): void {
   const { response } = exchange;
   const known =
     error instanceof OciError
       ? error
       : new OciError('UNKNOWN', `the edge failed; its log has more under request ${exchange.id}`);
   if (!(error instanceof OciError))
-    edge.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
+    context.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
   exchange.notes.code = known.code;
   exchange.notes.detail ??= known.message;
   exchange.notes.outcome ??= outcomeOf(known);
@@ -51,13 +51,13 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
   return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
 }
 
-function conclude(exchange: Exchange, edge: Edge, error: unknown): void {
+function conclude(exchange: Exchange, context: ProxyContext, error: unknown): void {
   const record = recordOf(exchange, error);
-  edge.observer.record(record);
+  context.observer.record(record);
   const decided = record.grant !== undefined;
   const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
-  if (edge.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
-  edge.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
+  if (context.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
+  context.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
 }
 
 /** Whether an operator who does not want to see what is as always wants to see it. */

@@ -6,10 +6,10 @@ import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { formatScope } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { Access } from './access.ts';
-import { ownChallenge, type Refused } from './own-challenge.ts';
-import { unaskedPush } from './push-denial.ts';
+import { edgeChallenge, type Refused } from './edge-challenge.ts';
+import { unverifiedPushDenial } from './push-denial.ts';
 import { placeOf } from './repository-key.ts';
 
 /**
@@ -19,17 +19,19 @@ import { placeOf } from './repository-key.ts';
  */
 export async function authorize(
   exchange: Exchange,
-  edge: Edge,
+  context: ProxyContext,
   access: Access,
   request: RegistryRequest,
   registry: string | undefined,
 ): Promise<void> {
   exchange.clientAuthorization = undefined;
-  const need = needOf(edge, request, registry);
+  const need = needOf(context, request, registry);
   const checked = access.guard.check(exchange.headers.authorization, need, callerOf(exchange, access));
   const permit = checked instanceof Promise ? await checked : checked;
   if ('refused' in permit)
-    throw (await unaskedPush(edge, access, need, permit)) ?? refusal(exchange, access, need, permit.refused);
+    throw (
+      (await unverifiedPushDenial(context, access, need, permit)) ?? refusal(exchange, access, need, permit.refused)
+    );
   exchange.user = permit.user;
   exchange.clientAuthorization = permit.upstream;
   exchange.pushing = permit.pushing === true;
@@ -43,11 +45,11 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
   return { address: client, anonymous: anonymous.has(client) };
 }
 
-function needOf(edge: Edge, request: RegistryRequest, registry: string | undefined): Need {
+function needOf(context: ProxyContext, request: RegistryRequest, registry: string | undefined): Need {
   // Clients without a token must be told where to get one, even where they could pull without.
   if (request.kind === 'ping' || request.kind === 'catalog') return request.kind === 'ping' ? { deeds: [] } : 'named';
   const deed = (repository: string, actions: readonly Action[]): Deed => ({
-    place: placeOf(registry, repository, findRoute(edge.routes, registry, repository), edge.access?.authority),
+    place: placeOf(registry, repository, findRoute(context.routes, registry, repository), context.access?.authority),
     repository,
     actions,
   });
@@ -64,7 +66,7 @@ function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
 
 function refusal(exchange: Exchange, access: Access, need: Need, why: Refused): OciError {
   const scope = need === 'named' ? 'registry:catalog:*' : need.deeds.map(scopeOf).join(' ');
-  const challenge = ownChallenge(exchange, access, scope, why);
+  const challenge = edgeChallenge(exchange, access, scope, why);
   const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
   if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
   // 401, not 403: clients whose token is too narrow ask for another one.

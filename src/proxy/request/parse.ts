@@ -4,11 +4,11 @@ import { parseRange } from '../../oci/range.ts';
 import { isDigest, isRepository } from '../../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
 
 /** What a request is for. `registry`: the name of the registry it means, undefined for the edge's own. */
-export type Asked =
+export type ParsedRequest =
   | { kind: 'registry'; request: RegistryRequest; registry: string | undefined }
   | { kind: 'token'; sealed: string; query: URLSearchParams }
   | { kind: 'own-token'; query: URLSearchParams }
@@ -27,7 +27,7 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
  * Stage 1: which endpoint, which registry, which name; strictly, and before anything is decoded.
  * @throws OciError for everything that is malformed
  */
-export function parse(exchange: Exchange, edge: Edge): Asked {
+export function parse(exchange: Exchange, context: ProxyContext): ParsedRequest {
   const { url } = exchange;
   if (url.length > MAX_URL) throw new OciError('NAME_INVALID', 'the request target is too long', { status: 414 });
   if (!url.startsWith('/') || /[^\x21-\x7e]|[#\\]/.test(url))
@@ -35,8 +35,8 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
   refuseBody(exchange);
   const host = hostOf(exchange);
   const [path = '', search = ''] = splitAt(url, '?');
-  if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, edge, host, path, search);
-  registryOfHost(edge, host);
+  if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, context, host, path, search);
+  registryOfHost(context, host);
   if (path === OWN_TOKEN_PATH) return { kind: 'own-token', query: new URLSearchParams(search) };
   if (path.startsWith(TOKEN_PATH))
     return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
@@ -46,24 +46,30 @@ export function parse(exchange: Exchange, edge: Edge): Asked {
     : undefined;
   if (sender) return { kind: 'hook', sender };
   exchange.notes.kind = 'passthrough';
-  if (edge.config.passthrough === undefined)
+  if (context.config.passthrough === undefined)
     throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
   refuseDisguise(path);
   if (!PASSED.includes(exchange.method))
     throw new OciError('UNSUPPORTED', 'the method is not passed on', { headers: { allow: PASSED.join(', ') } });
-  return { kind: 'passthrough', upstream: edge.config.passthrough };
+  return { kind: 'passthrough', upstream: context.config.passthrough };
 }
 
-function registryRequest(exchange: Exchange, edge: Edge, host: string, path: string, search: string): Asked {
+function registryRequest(
+  exchange: Exchange,
+  context: ProxyContext,
+  host: string,
+  path: string,
+  search: string,
+): ParsedRequest {
   const query = search === '' ? NO_QUERY : new URLSearchParams(search);
   const request = parseRequest(exchange.method, path, query);
   exchange.notes.kind = request.kind === 'upload-start' ? 'upload' : request.kind;
   if ('repository' in request) exchange.notes.repository = request.repository;
   if ('reference' in request) exchange.notes.reference = request.reference;
   if ('digest' in request) exchange.notes.reference = request.digest;
-  const registry = registryOfNamespace(edge, query.get('ns'), registryOfHost(edge, host));
+  const registry = registryOfNamespace(context, query.get('ns'), registryOfHost(context, host));
   checkParameters(exchange, request);
-  checkLength(exchange, edge, request);
+  checkLength(exchange, context, request);
   return { kind: 'registry', request, registry };
 }
 
@@ -80,7 +86,7 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
 }
 
 /** What says itself that it is too long is not begun; a manifest of unknown length is counted on its way. */
-function checkLength({ headers }: Exchange, { config }: Edge, { kind, method }: RegistryRequest): void {
+function checkLength({ headers }: Exchange, { config }: ProxyContext, { kind, method }: RegistryRequest): void {
   const most = config.limits.manifestBytes;
   if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
     throw new OciError('SIZE_INVALID', `a manifest may have ${most} bytes`);
@@ -99,18 +105,22 @@ function hostOf({ headers }: Exchange): string {
   return match[1].toLowerCase();
 }
 
-function registryOfHost(edge: Edge, host: string): string | undefined {
-  if (edge.names.has(host)) return undefined;
-  if (edge.routes.some((route) => route.registry === host)) return host;
+function registryOfHost(context: ProxyContext, host: string): string | undefined {
+  if (context.names.has(host)) return undefined;
+  if (context.routes.some((route) => route.registry === host)) return host;
   throw new OciError('NAME_UNKNOWN', `this edge does not answer to ${host}`, { status: 421 });
 }
 
 /** containerd names in `ns` the registry that an image belongs to; falling through to another one's names would let anybody claim them. */
-function registryOfNamespace(edge: Edge, namespace: string | null, registry: string | undefined): string | undefined {
+function registryOfNamespace(
+  context: ProxyContext,
+  namespace: string | null,
+  registry: string | undefined,
+): string | undefined {
   if (namespace === null) return registry;
   const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
-  if (edge.names.has(name)) return undefined;
-  if (edge.routes.some((route) => route.registry === name)) return name;
+  if (context.names.has(name)) return undefined;
+  if (context.routes.some((route) => route.registry === name)) return name;
   throw new OciError('NAME_UNKNOWN', 'this edge serves no repositories of the registry that ns= names');
 }
 

@@ -2,15 +2,15 @@ import type { Need, Permit } from '../../auth/guard.ts';
 import { refusal } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 
 /**
  * The refusal of a push whose token was made while the authority could not be asked, and is too narrow for that reason alone: to a
  * challenge its client would bring the same token again, and show nobody why. Undefined where another token could help.
  */
-export async function unaskedPush(
-  { upstreams, config }: Edge,
+export async function unverifiedPushDenial(
+  { upstreams, config }: ProxyContext,
   { authority }: Access,
   need: Need,
   permit: Extract<Permit, { refused: unknown }>,

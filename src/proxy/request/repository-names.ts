@@ -1,29 +1,29 @@
 import { findRoute, type Route, toClient, toUpstream } from '../../failover/rewrite.ts';
-import type { Edge } from '../proxy-context.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 
 /** The upstream's name of a client's repository, wherever it may be read from that upstream. */
 export function nameOnUpstream(
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   upstream: string,
   repository: string,
 ): string | undefined {
-  const route = findRoute(edge.routes, registry, repository);
+  const route = findRoute(context.routes, registry, repository);
   const candidate = route && candidateOf(route, upstream);
   return route && candidate ? toUpstream(route, candidate, repository) : undefined;
 }
 
 /** The client's name of an upstream's repository. */
 export function nameForClient(
-  edge: Edge,
+  context: ProxyContext,
   registry: string | undefined,
   upstream: string,
   repository: string,
 ): string | undefined {
-  for (const route of edge.routes) {
+  for (const route of context.routes) {
     if (route.registry !== registry) continue;
     const candidate = candidateOf(route, upstream);
-    const name = candidate && toClient(edge.routes, route, candidate, repository);
+    const name = candidate && toClient(context.routes, route, candidate, repository);
     if (name !== undefined) return name;
   }
   return undefined;

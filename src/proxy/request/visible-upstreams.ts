@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Edge } from '../proxy-context.ts';
-import { ownChallenge } from './own-challenge.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import { edgeChallenge } from './edge-challenge.ts';
 
 const RETRY_AFTER_SECONDS = 5;
 
@@ -9,14 +9,14 @@ const RETRY_AFTER_SECONDS = 5;
  * The upstream that decides in `auth.mode: delegate`, where the client has nothing to show there: its token was made while that upstream
  * could not be asked, or it comes from a network that needs none. Nothing there would open to it; undefined otherwise.
  */
-function closedTo({ clientAuthorization }: Exchange, { access }: Edge): string | undefined {
+function closedTo({ clientAuthorization }: Exchange, { access }: ProxyContext): string | undefined {
   return clientAuthorization === undefined ? access?.authority : undefined;
 }
 
 /** Whether an upstream may be asked for this client: nothing is asked for in vain where it decides, and nothing elsewhere that it may hide. */
-export function isOpenTo(exchange: Exchange, edge: Edge, upstream: string): boolean {
-  if (exchange.confined && upstream !== edge.access?.authority) return false;
-  return upstream !== closedTo(exchange, edge);
+export function isOpenTo(exchange: Exchange, context: ProxyContext, upstream: string): boolean {
+  if (exchange.confined && upstream !== context.access?.authority) return false;
+  return upstream !== closedTo(exchange, context);
 }
 
 /**
@@ -25,10 +25,10 @@ export function isOpenTo(exchange: Exchange, edge: Edge, upstream: string): bool
  * push, so that the push itself is refused, with the reason.
  * @param error of a pull
  */
-export function reconsidered(exchange: Exchange, edge: Edge, error: unknown): unknown {
-  const { access } = edge;
-  const closed = closedTo(exchange, edge);
-  const authority = edge.upstreams.get(closed ?? '');
+export function reconsidered(exchange: Exchange, context: ProxyContext, error: unknown): unknown {
+  const { access } = context;
+  const closed = closedTo(exchange, context);
+  const authority = context.upstreams.get(closed ?? '');
   if (!access || !authority) return error;
   if (!(error instanceof OciError) || (error.status !== 404 && error.status !== 503)) return error;
   if (authority.users.silent) {
@@ -40,6 +40,6 @@ export function reconsidered(exchange: Exchange, edge: Edge, error: unknown): un
   }
   const why = exchange.headers.authorization === undefined ? 'no-token' : 'invalid_token';
   return new OciError('UNAUTHORIZED', undefined, {
-    headers: { 'www-authenticate': ownChallenge(exchange, access, '', why) },
+    headers: { 'www-authenticate': edgeChallenge(exchange, access, '', why) },
   });
 }

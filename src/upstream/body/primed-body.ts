@@ -7,7 +7,7 @@ export interface Beginning {
   /** So many bytes of it, or all if it is shorter. */
   bytes: number;
   /** Aborted when any first byte will do. */
-  hurry?: AbortSignal | undefined;
+  deadlineReached?: AbortSignal | undefined;
 }
 
 const FIRST_BYTE: Beginning = { bytes: 1 };
@@ -37,17 +37,17 @@ export class PrimedBody implements BodySource {
   }
 
   /** @throws UpstreamError if it breaks off before its first byte; the signal's reason */
-  static prime(source: BodySource, signal: AbortSignal, { bytes, hurry } = FIRST_BYTE): Promise<PrimedBody> {
+  static prime(source: BodySource, signal: AbortSignal, { bytes, deadlineReached } = FIRST_BYTE): Promise<PrimedBody> {
     return new Promise((resolve, reject) => {
-      const body = new PrimedBody(source, hurry?.aborted ? 1 : bytes);
+      const body = new PrimedBody(source, deadlineReached?.aborted ? 1 : bytes);
       const onAbort = () => {
-        hurry?.removeEventListener('abort', onHurry);
+        deadlineReached?.removeEventListener('abort', onHurry);
         body.destroy();
         reject(signal.reason);
       };
       const settle = (act: () => void) => {
         signal.removeEventListener('abort', onAbort);
-        hurry?.removeEventListener('abort', onHurry);
+        deadlineReached?.removeEventListener('abort', onHurry);
         act();
       };
       const primed = () => settle(() => resolve(body));
@@ -57,7 +57,7 @@ export class PrimedBody implements BodySource {
       };
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
-      hurry?.addEventListener('abort', onHurry, { once: true });
+      deadlineReached?.addEventListener('abort', onHurry, { once: true });
       source.start({
         data: (chunk) => body.#data(chunk, primed),
         end: () => body.#end(primed),

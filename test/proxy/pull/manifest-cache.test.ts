@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import { type KeptManifest, ManifestMemory, type ManifestPlace } from '../../../src/proxy/pull/manifest-cache.ts';
+import { type KeptManifest, ManifestCache, type ManifestPlace } from '../../../src/proxy/pull/manifest-cache.ts';
 import { HeaderList } from '../../../src/upstream/header-list.ts';
 
 const PLACE: ManifestPlace = { upstream: 'harbor', repository: 'app', digest: 'sha256:aa', authorization: undefined };
@@ -12,7 +12,7 @@ function kept(bytes: number, headers: [string, string][] = []): KeptManifest {
 }
 
 t.test('only the very same place opens it', async (t) => {
-  const memory = new ManifestMemory({ memory: 1_000_000, keep: 60_000 });
+  const memory = new ManifestCache({ memory: 1_000_000, keep: 60_000 });
   const manifest = kept(10);
   memory.set({ ...PLACE, authorization: 'Bearer one' }, manifest);
   t.equal(memory.get({ ...PLACE, authorization: 'Bearer one' }), manifest);
@@ -32,7 +32,7 @@ t.test('only the very same place opens it', async (t) => {
 });
 
 t.test('what was deleted is forgotten for all who had it', async (t) => {
-  const memory = new ManifestMemory({ memory: 1_000_000, keep: 60_000 });
+  const memory = new ManifestCache({ memory: 1_000_000, keep: 60_000 });
   const places = ['', 'Bearer one', undefined].map((authorization) => ({ ...PLACE, authorization }));
   const others = [{ upstream: 'harbor2' }, { repository: 'app2' }, { digest: 'sha256:aab' }];
   const rest = others.map((other) => ({ ...PLACE, ...other }));
@@ -61,7 +61,7 @@ t.test('what was deleted is forgotten for all who had it', async (t) => {
 });
 
 t.test('it is kept for so long', async (t) => {
-  const memory = new ManifestMemory({ memory: 1_000_000, keep: 30 });
+  const memory = new ManifestCache({ memory: 1_000_000, keep: 30 });
   memory.set(PLACE, kept(1));
   t.ok(memory.get(PLACE));
   await sleep(60);
@@ -73,7 +73,7 @@ t.test('nothing is kept', async (t) => {
     { memory: 0, keep: 60_000 },
     { memory: 1_000_000, keep: 0 },
   ]) {
-    const memory = new ManifestMemory(options);
+    const memory = new ManifestCache(options);
     memory.set(PLACE, kept(1));
     t.equal(memory.get(PLACE), undefined, JSON.stringify(options));
     t.same(memory.size, { manifests: 0, bytes: 0 });
@@ -82,7 +82,7 @@ t.test('nothing is kept', async (t) => {
 });
 
 t.test('headers count too', async (t) => {
-  const memory = new ManifestMemory({ memory: 1_000_000, keep: 60_000 });
+  const memory = new ManifestCache({ memory: 1_000_000, keep: 60_000 });
   const long: [string, string][] = [['x-long', 'x'.repeat(30_000)]];
   for (let index = 0; index < 1000; index += 1) memory.set({ ...PLACE, digest: `sha256:${index}` }, kept(100, long));
   t.ok(memory.size.manifests < 40, `${memory.size.manifests} with 30 KB of headers each`);
@@ -93,7 +93,7 @@ t.test('never more than its bytes, whatever is put in', async () => {
   const entry = fc.record({ digest: fc.nat(50), bytes: fc.nat(40_000), header: fc.nat(5000) });
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 100 }), (entries) => {
-      const memory = new ManifestMemory({ memory: BOUND, keep: 60_000 });
+      const memory = new ManifestCache({ memory: BOUND, keep: 60_000 });
       const held = new Map<number, number>();
       for (const { digest, bytes, header } of entries) {
         const place = { ...PLACE, digest: `sha256:${digest}` };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type Route, resolveRoute } from '../../../src/failover/rewrite.ts';
 import type { Exchange } from '../../../src/proxy/exchange.ts';
-import type { Edge } from '../../../src/proxy/proxy-context.ts';
+import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
 import { notePull } from '../../../src/proxy/pull/manifest-pull.ts';
 import type { ManifestRequest } from '../../../src/proxy/pull/upstream-read.ts';
 
@@ -32,7 +32,7 @@ function noted(over: {
   digest?: string | null;
 }) {
   const pulls: unknown[] = [];
-  const edge = { pulls: { note: (pulled: unknown) => pulls.push(pulled) } } as unknown as Edge;
+  const edge = { pulls: { note: (pulled: unknown) => pulls.push(pulled) } } as unknown as ProxyContext;
   const { method = 'GET', pushing = false, reference = '1', digest = DIGEST } = over;
   const request = { kind: 'manifest', method, repository: 'library/app', reference } as unknown as ManifestRequest;
   notePull({ method, pushing } as Exchange, edge, over.route ?? route(true), request, digest ?? undefined);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseConfig } from '../../../src/config/inspection.ts';
 import { resolveRoute } from '../../../src/failover/rewrite.ts';
-import { placedHints } from '../../../src/proxy/push/hint-targets.ts';
+import { hintTargets } from '../../../src/proxy/push/hint-targets.ts';
 import { noteHints } from '../../../src/proxy/push/note-hints.ts';
 import type { Hint } from '../../../src/replication/hint.ts';
 
@@ -59,7 +59,7 @@ t.test('a hint is of each push upstream whose repositories of that name are copi
   ];
   for (const [repository, upstreams] of cases)
     t.strictSame(
-      placedHints(routes, [hint(repository)]),
+      hintTargets(routes, [hint(repository)]),
       upstreams.map((upstream) => ({ ...hint(repository), upstream })),
       repository,
     );

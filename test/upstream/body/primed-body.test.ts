@@ -81,10 +81,13 @@ t.test('a body whose first bytes are there', async (t) => {
 });
 
 t.test('a beginning of several pieces', async (t) => {
-  const hurry = new AbortController();
+  const deadlineReached = new AbortController();
   const source = new HandSource();
   let there = false;
-  const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 8, hurry: hurry.signal });
+  const promise = PrimedBody.prime(source, new AbortController().signal, {
+    bytes: 8,
+    deadlineReached: deadlineReached.signal,
+  });
   void promise.then(() => {
     there = true;
   });
@@ -93,7 +96,7 @@ t.test('a beginning of several pieces', async (t) => {
   t.notOk(there);
   t.equal(source.sink?.data(chunk('hree')), false, 'enough');
   const body = await promise;
-  hurry.abort();
+  deadlineReached.abort();
   const notes = new Notes();
   notes.more = false;
   body.start(notes);
@@ -111,18 +114,21 @@ t.test('a beginning of several pieces', async (t) => {
 });
 
 t.test('what ends a beginning before it is all there', async (t) => {
-  const cases: [says: string, end: (sink: BodySink, hurry: AbortController) => void, seen: string[]][] = [
+  const cases: [says: string, end: (sink: BodySink, deadlineReached: AbortController) => void, seen: string[]][] = [
     ['the end of the body', (sink) => sink.end(), ['a', 'b', 'END']],
     ['a reset: who goes on is for the transfer to find', (sink) => sink.failed(broken()), ['a', 'b', 'FAILED reset']],
-    ['the time', (_, hurry) => hurry.abort(), ['a', 'b']],
+    ['the time', (_, deadlineReached) => deadlineReached.abort(), ['a', 'b']],
   ];
   for (const [says, end, seen] of cases) {
-    const hurry = new AbortController();
+    const deadlineReached = new AbortController();
     const source = new HandSource();
-    const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 1000, hurry: hurry.signal });
+    const promise = PrimedBody.prime(source, new AbortController().signal, {
+      bytes: 1000,
+      deadlineReached: deadlineReached.signal,
+    });
     source.sink?.data(chunk('a'));
     source.sink?.data(chunk('b'));
-    if (source.sink) end(source.sink, hurry);
+    if (source.sink) end(source.sink, deadlineReached);
     const body = await promise;
     const notes = new Notes();
     body.start(notes);
@@ -132,22 +138,22 @@ t.test('what ends a beginning before it is all there', async (t) => {
 });
 
 t.test('in a hurry', async (t) => {
-  const hurry = new AbortController();
+  const deadlineReached = new AbortController();
   const { signal } = new AbortController();
   const source = new HandSource();
-  const promise = PrimedBody.prime(source, signal, { bytes: 1000, hurry: hurry.signal });
-  hurry.abort();
+  const promise = PrimedBody.prime(source, signal, { bytes: 1000, deadlineReached: deadlineReached.signal });
+  deadlineReached.abort();
   t.equal(source.sink?.data(chunk('first')), false, 'the first byte that comes will do');
   (await promise).destroy();
 
   const later = new HandSource();
-  const begun = PrimedBody.prime(later, signal, { bytes: 1000, hurry: hurry.signal });
+  const begun = PrimedBody.prime(later, signal, { bytes: 1000, deadlineReached: deadlineReached.signal });
   t.equal(later.sink?.data(chunk('first')), false, 'of who begins later, too');
   (await begun).destroy();
 
   const flowing = new HandSource();
   const soon = new AbortController();
-  const some = PrimedBody.prime(flowing, signal, { bytes: 1000, hurry: soon.signal });
+  const some = PrimedBody.prime(flowing, signal, { bytes: 1000, deadlineReached: soon.signal });
   t.equal(flowing.sink?.data(chunk('some')), true);
   soon.abort();
   const body = await some;
@@ -173,7 +179,10 @@ t.test('a source that ends while the sink holds what was kept', async (t) => {
   ] as const) {
     const soon = new AbortController();
     const source = new HandSource();
-    const promise = PrimedBody.prime(source, new AbortController().signal, { bytes: 1000, hurry: soon.signal });
+    const promise = PrimedBody.prime(source, new AbortController().signal, {
+      bytes: 1000,
+      deadlineReached: soon.signal,
+    });
     for (const text of ['a', 'b']) source.sink?.data(chunk(text));
     soon.abort();
     const body = await promise;
