@@ -16,8 +16,7 @@ import { Networks } from '../config/network.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import type { Access } from '../proxy/request/access.ts';
 import { placeOf } from '../proxy/request/repository-key.ts';
-import { registryIdentity } from '../upstream/registry-identity.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import { registryIdentity, type Upstream } from '../upstream/upstream.ts';
 
 export interface AccessParts {
   routes: readonly Route[];

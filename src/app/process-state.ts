@@ -16,8 +16,8 @@ import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Stores } from '../status/stores.ts';
 import { BufferPool } from '../upstream/reader/buffer-pool.ts';
-import { registryIdentity } from '../upstream/registry-identity.ts';
 import { Resolver } from '../upstream/resolver.ts';
+import { registryIdentity } from '../upstream/upstream.ts';
 
 /** What outlives a reload of the configuration: what is known, and the exchange of it with the other nodes of the site. */
 export class ProcessState {

@@ -7,7 +7,7 @@ import type { PulledLog } from '../replication/coverage/pulled-log.ts';
 import { ownRegistry } from '../replication/registry/configured-registry.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
-import type { Network } from '../upstream/network.ts';
+import type { Network } from '../upstream/streams.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export interface ReplicationParts {

@@ -23,7 +23,7 @@ import { readDistributionHook } from '../replication/hooks/distribution.ts';
 import { readHarborHook } from '../replication/hooks/harbor.ts';
 import type { ReplicationView } from '../replication/replication-view.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
-import type { Network } from '../upstream/network.ts';
+import type { Network } from '../upstream/streams.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
 import { ReplicationAtWork } from './replication.ts';

@@ -1,6 +1,5 @@
-import type { Chunk } from '../upstream/body/chunk.ts';
-import type { Blame } from './blame.ts';
-import type { Claim, Copies } from './copies.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
+import type { Blame, Claim, Copies } from './copies.ts';
 import type { HashAlgorithm } from './hash-batch.ts';
 import { type HashJob, HashUnavailable } from './hash-job.ts';
 import type { Hasher } from './hasher.ts';

@@ -1,4 +1,4 @@
-import type { Chunk } from '../upstream/body/chunk.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
 
 /** One digest, computed beside the transfer of what it is of. It ends with `digest` or `abandon`, and one of them must be called. */
 export interface HashJob {

@@ -1,7 +1,6 @@
 import type { Worker } from 'node:worker_threads';
-import type { Chunk } from '../upstream/body/chunk.ts';
-import { BatchBuilder, type Held } from './batch-builder.ts';
-import type { HashAlgorithm, HashReply } from './hash-batch.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
+import { BatchBuilder, type HashAlgorithm, type HashReply, type Held } from './hash-batch.ts';
 import { type HashLane, HashUnavailable, LaneJob } from './hash-job.ts';
 
 /** Milliseconds for which bytes are collected before they are sent. */

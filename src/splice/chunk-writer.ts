@@ -1,5 +1,16 @@
-import type { Chunk } from '../upstream/body/chunk.ts';
-import type { Receiver } from './receiver.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
+
+/** Who takes the body: a client's response. */
+export interface Receiver {
+  /**
+   * @param done called when the bytes' memory is free again, or, once `gone` is aborted, perhaps never
+   * @returns false: it is full until `onRoom` is called
+   */
+  write(bytes: Buffer, done: () => void): boolean;
+  onRoom: () => void;
+  /** Aborted when it leaves; its reason is what the transfer then rejects with. */
+  readonly gone: AbortSignal;
+}
 
 /** A receiver that gives every chunk back: one that left gives nothing back by itself, since Node's responses drop what they hold without a word. */
 export class Outlet {

@@ -1,4 +1,4 @@
-import type { Chunk } from '../upstream/body/chunk.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
 
 /** Bytes that whoever goes on has to show again. */
 export const OVERLAP = 65_536;

@@ -1,14 +1,12 @@
 import type { Check } from '../digest/check.ts';
 import type { ContentRange } from '../oci/range.ts';
-import type { Chunk } from '../upstream/body/chunk.ts';
+import type { Chunk } from '../upstream/body/body-source.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { Brake } from './backpressure.ts';
-import { Outlet } from './chunk-writer.ts';
-import type { Leg } from './leg.ts';
+import { Outlet, type Receiver } from './chunk-writer.ts';
 import { Tail } from './overlap.ts';
 import type { PaceLimits } from './pace.ts';
-import type { Receiver } from './receiver.ts';
-import { Course } from './running-leg.ts';
+import { Course, type Leg } from './running-leg.ts';
 
 /** @param alive `broken` still brings bytes, but too slowly */
 export type TakeOver = (from: number, broken: Leg, error: UpstreamError, alive: boolean) => Promise<Leg | undefined>;

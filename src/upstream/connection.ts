@@ -2,43 +2,15 @@ import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { type Answer, type Call, Client } from './client.ts';
-import { Authorizer } from './credentials/authorizer.ts';
+import { Authorizer, staticUser } from './credentials/authorizer.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
-import { staticUser } from './credentials/static-user.ts';
 import { fetchToken } from './credentials/token-service.ts';
 import { UserTokens } from './credentials/user-tokens.ts';
-import type { Network } from './network.ts';
 import { redirectTarget } from './redirect.ts';
-import { type StreamAnswer, Streams } from './streams.ts';
+import { type Network, type StreamAnswer, Streams } from './streams.ts';
 import { unlessAborted } from './unless-aborted.ts';
+import type { Provenance, UpstreamAnswer, UpstreamCall, UpstreamStream, UpstreamWrite } from './upstream-call.ts';
 import { UpstreamError } from './upstream-error.ts';
-import type { UpstreamWrite } from './write-call.ts';
-
-/** A request to an upstream URL in the upstream's own names. */
-export interface UpstreamCall {
-  method: string;
-  /** Path and query below the URL. */
-  path: string;
-  headers: Record<string, string>;
-  /** What a token must allow. */
-  scopes: readonly string[];
-  /** The client's own Authorization, for an upstream with `credentials: forward`. */
-  clientAuthorization?: string | undefined;
-  signal: AbortSignal;
-  redirects: 'follow' | 'pass';
-  /** See `Call`. */
-  keep?: boolean;
-}
-
-/** Where an answer came from. */
-export interface Provenance {
-  /** Whether it came from where a redirect led, and not from the registry itself. */
-  redirected: boolean;
-  url: URL;
-}
-
-export type UpstreamAnswer = Answer & Provenance;
-export type UpstreamStream = StreamAnswer & Provenance;
 
 /** A way to ask: for answers that are read whole, or for ones that are streamed. */
 interface Asker<A> {

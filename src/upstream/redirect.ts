@@ -1,4 +1,3 @@
-import { sameHost } from './host.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /**
@@ -23,4 +22,13 @@ export function redirectTarget(location: string | undefined, from: URL, hosts: r
     );
   if (!allowed) throw new UpstreamError('redirect-host', `redirects.hosts does not name ${to.hostname}`);
   return to;
+}
+
+/** Whether two names of hosts mean the same: in any case, IPv6 addresses with or without brackets. */
+export function sameHost(one: string, other: string): boolean {
+  return plain(one) === plain(other);
+}
+
+function plain(host: string): string {
+  return host.toLowerCase().replace(/^\[|\]$/g, '');
 }

@@ -2,8 +2,15 @@ import { ReadableSource } from './body/readable-source.ts';
 import { StreamedBody } from './body/streamed-body.ts';
 import type { Answer, Call, Client } from './client.ts';
 import type { HeaderList } from './header-list.ts';
-import type { Network } from './network.ts';
+import type { BufferPool } from './reader/buffer-pool.ts';
 import { Reader } from './reader/reader.ts';
+import type { Resolver } from './resolver.ts';
+
+/** What all upstreams of a process share. */
+export interface Network {
+  resolver: Resolver;
+  pool: BufferPool;
+}
 
 /** An answer whose body is streamed. */
 export interface StreamAnswer {

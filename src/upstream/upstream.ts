@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
@@ -10,7 +11,7 @@ import { Canary } from './health/canary.ts';
 import type { ProbeReport } from './health/probe.ts';
 import { Prober } from './health/prober.ts';
 import { Replica } from './health/replica.ts';
-import type { Network } from './network.ts';
+import type { Network } from './streams.ts';
 
 interface Member {
   replica: Replica;
@@ -169,4 +170,13 @@ export class Upstream {
     if (changed) this.#events.gate(this.name, gate);
     return { state, reason };
   }
+}
+
+/**
+ * What tells a registry from every other one, whatever a configuration calls it: the same on every node that reaches it by the same URLs.
+ * 22 characters of base64url.
+ */
+export function registryIdentity(urls: readonly string[]): string {
+  const normal = urls.map((url) => new URL(url).href.replace(/\/+$/, '')).sort();
+  return createHash('sha256').update(JSON.stringify(normal)).digest('base64url').slice(0, 22);
 }

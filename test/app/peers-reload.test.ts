@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { PeerBox } from '../../src/peer/peer-box.ts';
 import { PEER_VERSION } from '../../src/peer/peer-message.ts';
-import { registryIdentity } from '../../src/upstream/registry-identity.ts';
+import { registryIdentity } from '../../src/upstream/upstream.ts';
 import { type EdgeInProcess, startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type Blame, blame } from '../../src/digest/blame.ts';
+import { type Blame, blame } from '../../src/digest/copies.ts';
 
 const NOTHING: Blame = { verified: [], rotten: [], doubted: [] };
 

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { type CheckOptions, checkPart, checkWhole, type Finding } from '../../src/digest/check.ts';
 import { Copies, type VerifyPolicy } from '../../src/digest/copies.ts';
 import { Hasher } from '../../src/digest/hasher.ts';
-import { Chunk } from '../../src/upstream/body/chunk.ts';
+import { Chunk } from '../../src/upstream/body/body-source.ts';
 
 const BODY = Buffer.from('what was asked for');
 const NOTHING = { verified: [], rotten: [], doubted: [] };

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import type { HashAlgorithm } from '../../src/digest/hash-batch.ts';
 import type { HashJob } from '../../src/digest/hash-job.ts';
 import { Hasher, type HasherOptions } from '../../src/digest/hasher.ts';
-import { Chunk } from '../../src/upstream/body/chunk.ts';
+import { Chunk } from '../../src/upstream/body/body-source.ts';
 
 const MIB = 1_048_576;
 const UNAVAILABLE = { name: 'HashUnavailable' };

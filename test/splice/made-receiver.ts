@@ -1,4 +1,4 @@
-import type { Receiver } from '../../src/splice/receiver.ts';
+import type { Receiver } from '../../src/splice/chunk-writer.ts';
 import { after, type Pulse } from './made-source.ts';
 
 export interface Habits {

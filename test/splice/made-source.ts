@@ -1,5 +1,4 @@
-import type { BodySink, BodySource } from '../../src/upstream/body/body-source.ts';
-import { Chunk } from '../../src/upstream/body/chunk.ts';
+import { type BodySink, type BodySource, Chunk } from '../../src/upstream/body/body-source.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
 
 /** When the next step of something made up is taken. */

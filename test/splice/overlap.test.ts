@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
 import { OVERLAP, Tail } from '../../src/splice/overlap.ts';
-import { Chunk } from '../../src/upstream/body/chunk.ts';
+import { Chunk } from '../../src/upstream/body/body-source.ts';
 
 /** Bytes of which no two places look alike. */
 const SOURCE = randomBytes(600_000);

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Answer } from '../../src/upstream/client.ts';
 import { HeaderList } from '../../src/upstream/header-list.ts';
-import type { ProbeGet } from '../../src/upstream/health/canary.ts';
+import type { ProbeGet } from '../../src/upstream/health/byte-range-probe.ts';
 
 export interface Scripted {
   status?: number;

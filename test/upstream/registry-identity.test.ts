@@ -1,5 +1,5 @@
 import t from 'tap';
-import { registryIdentity } from '../../src/upstream/registry-identity.ts';
+import { registryIdentity } from '../../src/upstream/upstream.ts';
 
 t.test('a registry is what its URLs lead to, in whatever order and spelling', async (t) => {
   const identity = registryIdentity(['https://a.lan', 'https://b.lan/base']);

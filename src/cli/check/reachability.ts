@@ -1,8 +1,8 @@
 import type { UpstreamConfig } from '../../config/schema.ts';
 import type { ReplicaView } from '../../failover/view.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
-import type { UpstreamAnswer } from '../../upstream/connection.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 
 /** Something that `check` found, with what to do about it. */

@@ -2,7 +2,7 @@ import type { Loaded } from '../../config/load.ts';
 import { ownRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { Connection } from '../../upstream/connection.ts';
-import type { Network } from '../../upstream/network.ts';
+import type { Network } from '../../upstream/streams.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { UsageError } from '../config-path.ts';
 import { firstContact } from './first-contact.ts';

@@ -1,8 +1,8 @@
 import type { Failure } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
-import type { UpstreamAnswer } from '../../upstream/connection.ts';
 import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import type { AttemptRecord } from '../request-record.ts';
 
 /** What is to be read, in words that do not depend on the upstream. */

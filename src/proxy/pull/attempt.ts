@@ -3,10 +3,11 @@ import { classify, confirmAbsence, type Outcome } from '../../failover/classify.
 import type { Attempt } from '../../failover/plan.ts';
 import { type Beginning, PrimedBody } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
-import type { Connection, UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/connection.ts';
+import type { Connection } from '../../upstream/connection.ts';
 import type { Lease } from '../../upstream/health/attempt-permit.ts';
 import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/upstream-call.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';

@@ -1,7 +1,7 @@
 import { checkWhole } from '../../digest/check.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import type { Receiver } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
-import type { Receiver } from '../../splice/receiver.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { ProxyContext } from '../proxy-context.ts';

@@ -3,7 +3,7 @@ import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { ContentRange } from '../../oci/range.ts';
 import { beginsAt, extentOf } from '../../splice/extent.ts';
-import type { Leg } from '../../splice/leg.ts';
+import type { Leg } from '../../splice/running-leg.ts';
 import type { TakeOver } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';

@@ -1,5 +1,5 @@
 import type { Failure } from '../../failover/classify.ts';
-import type { Receiver } from '../../splice/receiver.ts';
+import type { Receiver } from '../../splice/chunk-writer.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';

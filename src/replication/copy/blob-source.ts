@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseContentRange } from '../../oci/range.ts';
-import type { UpstreamAnswer } from '../../upstream/connection.ts';
+import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
 import { AbortLink } from '../registry/abort-link.ts';

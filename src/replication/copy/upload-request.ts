@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import type { UpstreamWrite } from '../../upstream/write-call.ts';
+import type { UpstreamWrite } from '../../upstream/upstream-call.ts';
 import { saidBy } from '../registry/registry-failure.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { UploadWatch } from './upload-watch.ts';

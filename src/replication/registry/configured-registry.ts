@@ -2,7 +2,7 @@ import type { Material } from '../../config/material.ts';
 import { replicationCredentials, replicationUser } from '../../config/replication-user.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { Connection } from '../../upstream/connection.ts';
-import type { Network } from '../../upstream/network.ts';
+import type { Network } from '../../upstream/streams.ts';
 import { RemoteRegistry } from './remote-registry.ts';
 
 /** A configured upstream at one of its URLs, with the credentials that copies have there. Its connection is to be closed. */

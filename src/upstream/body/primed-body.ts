@@ -1,6 +1,5 @@
 import type { UpstreamError } from '../upstream-error.ts';
-import type { BodySink, BodySource } from './body-source.ts';
-import type { Chunk } from './chunk.ts';
+import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
 /** How much of a body has to be there. */
 export interface Beginning {

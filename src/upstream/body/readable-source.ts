@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import { asUpstreamError } from '../upstream-error.ts';
-import type { BodySink, BodySource } from './body-source.ts';
-import { Chunk } from './chunk.ts';
+import { type BodySink, type BodySource, Chunk } from './body-source.ts';
 
 /** A stream of Node's as a body. */
 export class ReadableSource implements BodySource {

@@ -1,6 +1,5 @@
 import { UpstreamError } from '../upstream-error.ts';
-import type { BodySink, BodySource } from './body-source.ts';
-import type { Chunk } from './chunk.ts';
+import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
 /** A body that is to be streamed, read whole because it is small, or thrown away. Exactly one of them. */
 export class StreamedBody implements BodySource {

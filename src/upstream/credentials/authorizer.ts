@@ -1,7 +1,8 @@
 import NodeCache from 'node-cache';
+import type { CredentialsConfig } from '../../config/schema.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
-import { sameHost } from '../host.ts';
 import { UpstreamError } from '../upstream-error.ts';
+import { type Token, tokenServiceUrl } from './token-service.ts';
 
 /** What the edge itself holds for an upstream. */
 export interface StaticUser {
@@ -9,12 +10,6 @@ export interface StaticUser {
   password: string;
   /** Further hosts whose token service may be given the password. */
   realmHosts: readonly string[];
-}
-
-export interface Token {
-  value: string;
-  /** Seconds. */
-  expiresIn: number;
 }
 
 /** Asks a token service. @param authorization of the static user, if there is one */
@@ -164,29 +159,11 @@ export class Authorizer {
   }
 
   async #ask(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
-    const realm = this.#realm(challenge.parameters.realm ?? '');
-    const service = challenge.parameters.service;
-    if (service !== undefined) realm.searchParams.set('service', service);
+    const hosts = this.#user?.realmHosts;
+    const rules = { upstream: this.#upstream, hosts, key: 'realmHosts', failure: 'credentials' } as const;
+    const realm = tokenServiceUrl(challenge, rules);
     for (const scope of scopes) realm.searchParams.append('scope', scope);
     return this.#fetch(realm, this.basic());
-  }
-
-  /** The password goes to the upstream's own host, or to one that the configuration names, and never in the clear unless the upstream is plain itself. */
-  #realm(text: string): URL {
-    const realm = URL.canParse(text) ? new URL(text) : undefined;
-    if (!realm || !/^https?:$/.test(realm.protocol))
-      throw new UpstreamError('credentials', 'the challenge names no usable token service');
-    if (realm.protocol === 'http:' && this.#upstream.protocol === 'https:') {
-      throw new UpstreamError('credentials', `the token service at ${realm.host} is not https`);
-    }
-    const known = [this.#upstream.hostname, ...(this.#user?.realmHosts ?? [])];
-    if (this.#user && !known.some((host) => sameHost(host, realm.hostname))) {
-      throw new UpstreamError(
-        'credentials',
-        `the token service is on ${realm.hostname}, which realmHosts does not name`,
-      );
-    }
-    return realm;
   }
 
   #remember(key: string, { value, expiresIn }: Token): void {
@@ -199,4 +176,10 @@ export class Authorizer {
 
 function keyOf(challenge: Challenge, scopes: readonly string[]): string {
   return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
+}
+
+/** Whom credentials name; undefined: nobody in particular. @param password content of their file */
+export function staticUser(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {
+  if (typeof credentials === 'string') return undefined;
+  return { username: credentials.username, password: password ?? '', realmHosts: credentials.realmHosts };
 }

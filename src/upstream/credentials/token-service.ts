@@ -1,12 +1,48 @@
 import type { Failure } from '../../failover/classify.ts';
+import type { Challenge } from '../../oci/challenge.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Client } from '../client.ts';
+import { sameHost } from '../redirect.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
-import type { Token } from './authorizer.ts';
 
 const MAX_BODY = 262_144;
 const MIN_SECONDS = 60;
 const MAX_SECONDS = 86_400;
+
+export interface Token {
+  value: string;
+  /** Seconds. */
+  expiresIn: number;
+}
+
+/** What a challenge's realm has to keep to. */
+export interface RealmRules {
+  upstream: URL;
+  /** Hosts beside the upstream's own whose token service may be given a password; undefined: no password is sent, so that any host will do. */
+  hosts: readonly string[] | undefined;
+  /** The configuration key that holds `hosts`, for the error's message. */
+  key: string;
+  /** Why a realm that breaks the rules is no use. */
+  failure: Failure;
+}
+
+/**
+ * The URL of the token service that a challenge names. A password goes to the upstream's own host or to one of `hosts`, and in the clear
+ * only if the upstream itself is plain HTTP.
+ * @throws UpstreamError with the reason `failure`
+ */
+export function tokenServiceUrl({ parameters }: Challenge, { upstream, hosts, key, failure }: RealmRules): URL {
+  const { realm: text = '', service } = parameters;
+  const realm = URL.canParse(text) ? new URL(text) : undefined;
+  if (!realm || !/^https?:$/.test(realm.protocol))
+    throw new UpstreamError(failure, 'the challenge names no usable token service');
+  if (realm.protocol === 'http:' && upstream.protocol === 'https:')
+    throw new UpstreamError(failure, `the token service at ${realm.host} is not https`);
+  if (hosts && ![upstream.hostname, ...hosts].some((host) => sameHost(host, realm.hostname)))
+    throw new UpstreamError(failure, `the token service is on ${realm.hostname}, which ${key} does not name`);
+  if (service !== undefined) realm.searchParams.set('service', service);
+  return realm;
+}
 
 /**
  * Asks a token service for a token (docker token protocol, GET).
@@ -25,7 +61,10 @@ export async function fetchToken(
   if (authorization !== undefined) headers.authorization = authorization;
   try {
     const answer = await client.sendElsewhere(realm, { method: 'GET', path: '', headers, signal });
-    if (answer.status === 200) return tokenOf(await readJson(answer.body, MAX_BODY), realm);
+    if (answer.status === 200) {
+      const { value, expiresIn } = readToken(await readJson(answer.body, MAX_BODY), realm.host);
+      return { value, expiresIn: Math.min(expiresIn, MAX_SECONDS) };
+    }
     await answer.body.dump({ limit: 65_536 });
     throw new UpstreamError(
       refusalReason(answer.status),
@@ -45,14 +84,17 @@ function refusalReason(status: number): Failure {
   return status >= 500 ? 'status-5xx' : 'credentials';
 }
 
-function tokenOf(reply: unknown, realm: URL): Token {
+/**
+ * Reads the reply of a token service (Docker token protocol).
+ * @param host of the token service, for the error's message
+ * @throws UpstreamError malformed
+ */
+export function readToken(reply: unknown, host: string): Token {
   const fields: Record<string, unknown> = typeof reply === 'object' && reply !== null ? { ...reply } : {};
   const value = fields.token ?? fields.access_token;
-  if (typeof value !== 'string' || value === '' || /[^\x21-\x7e]/.test(value)) {
-    throw new UpstreamError('malformed', `the token service at ${realm.host} sent no token`);
-  }
+  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value))
+    throw new UpstreamError('malformed', `the token service at ${host} sent no token`);
   const expiresIn = fields.expires_in;
-  // The token protocol's default; clients must never assume less.
-  const seconds = typeof expiresIn === 'number' ? expiresIn : MIN_SECONDS;
-  return { value, expiresIn: Math.min(Math.max(seconds, MIN_SECONDS), MAX_SECONDS) };
+  // 60 s are the token protocol's default and its minimum.
+  return { value, expiresIn: typeof expiresIn === 'number' ? Math.max(expiresIn, MIN_SECONDS) : MIN_SECONDS };
 }

@@ -1,5 +1,5 @@
 import { parseScope, type Scope } from '../../oci/scope.ts';
-import { UpstreamError } from '../upstream-error.ts';
+import { readToken } from './token-service.ts';
 
 /** What a token service gave a user. */
 export interface UserToken {
@@ -10,16 +10,14 @@ export interface UserToken {
   told: Scope[] | undefined;
 }
 
-const MIN_SECONDS = 60;
-
-/** Reads the reply of a token service (Docker token protocol). @throws UpstreamError `malformed` */
-export function readUserToken(reply: unknown): UserToken {
-  const fields: Record<string, unknown> = typeof reply === 'object' && reply !== null ? { ...reply } : {};
-  const token = fields.token ?? fields.access_token;
-  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
-    throw new UpstreamError('malformed', 'the token service sent no token');
-  const expiresIn = typeof fields.expires_in === 'number' ? Math.max(fields.expires_in, MIN_SECONDS) : MIN_SECONDS;
-  return { authorization: `Bearer ${token}`, expiresIn, told: accessIn(token) };
+/**
+ * Reads the reply of a token service to a user's question.
+ * @param host of the token service, for the error's message
+ * @throws UpstreamError malformed
+ */
+export function readUserToken(reply: unknown, host: string): UserToken {
+  const { value, expiresIn } = readToken(reply, host);
+  return { authorization: `Bearer ${value}`, expiresIn, told: accessIn(value) };
 }
 
 /** What a JWT says that it opens; undefined for other tokens. It came from its issuer, so that its signature needs no proof here. */

@@ -2,9 +2,9 @@ import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
-import { sameHost } from '../host.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import { type Found, tryTagLists } from './tag-list-permission.ts';
+import { tokenServiceUrl } from './token-service.ts';
 import { readUserToken, type UserToken } from './user-token.ts';
 
 interface Granted {
@@ -148,7 +148,7 @@ export class UserTokens {
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
-    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_BODY));
+    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_BODY), realm.host);
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 400 && scopes.length > 1) {
       this.#oneByOne = true;
@@ -185,22 +185,9 @@ export class UserTokens {
     return tryTagLists(scopes, { read: (path) => this.#options.send(path, { authorization }, signal), turn });
   }
 
-  /** Passwords go to the upstream's own host, or to one that is named for it, and in the clear only to an upstream that is plain itself. */
-  #realm({ parameters }: Challenge, realmHosts: readonly string[]): URL {
+  #realm(challenge: Challenge, hosts: readonly string[]): URL {
     const { upstream } = this.#options;
-    const { realm: text = '', service } = parameters;
-    const realm = URL.canParse(text) ? new URL(text) : undefined;
-    if (!realm || !/^https?:$/.test(realm.protocol))
-      throw new UpstreamError('malformed', 'the challenge names no usable token service');
-    if (realm.protocol === 'http:' && upstream.protocol === 'https:')
-      throw new UpstreamError('malformed', `the token service at ${realm.host} is not https`);
-    if (![upstream.hostname, ...realmHosts].some((host) => sameHost(host, realm.hostname)))
-      throw new UpstreamError(
-        'malformed',
-        `the token service is on ${realm.hostname}, which auth.realmHosts does not name`,
-      );
-    if (service !== undefined) realm.searchParams.set('service', service);
-    return realm;
+    return tokenServiceUrl(challenge, { upstream, hosts, key: 'auth.realmHosts', failure: 'malformed' });
   }
 }
 

@@ -1,20 +1,13 @@
-import type { CanaryState } from '../../failover/view.ts';
 import { readBody } from '../body/read-body.ts';
-import type { Answer } from '../client.ts';
-import { failing, type ProbedBlob, pullScope, readByte } from './blob-byte.ts';
+import {
+  type CanaryReading,
+  failing,
+  type ProbedBlob,
+  type ProbeGet,
+  pullScope,
+  readByte,
+} from './byte-range-probe.ts';
 import { readManifest } from './probed-manifest.ts';
-
-export interface CanaryReading {
-  state: CanaryState;
-  reason: string;
-}
-
-/**
- * Sends a GET with the probe's credentials.
- * @param path below the upstream's URL
- * @param scopes what a token must allow; `api`: no token will do, as for Harbor's API
- */
-export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
 
 /** A blob that traffic has read. */
 interface StandIn extends ProbedBlob {

@@ -1,7 +1,8 @@
 import type { CanaryState } from '../../failover/view.ts';
 import { readJson } from '../body/read-body.ts';
 import { asUpstreamError } from '../upstream-error.ts';
-import type { Canary, ProbeGet } from './canary.ts';
+import type { ProbeGet } from './byte-range-probe.ts';
+import type { Canary } from './canary.ts';
 
 /** What one probe of one URL showed. */
 export interface ProbeReport {

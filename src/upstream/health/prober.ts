@@ -2,7 +2,7 @@ import type { ProbeConfig } from '../../config/schema.ts';
 import { probeDelay } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import type { Connection } from '../connection.ts';
-import type { ProbeGet } from './canary.ts';
+import type { ProbeGet } from './byte-range-probe.ts';
 import { type ProbeReport, probe, readCanary } from './probe.ts';
 import type { Replica } from './replica.ts';
 

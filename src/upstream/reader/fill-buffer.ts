@@ -1,4 +1,4 @@
-import type { Chunk } from '../body/chunk.ts';
+import type { Chunk } from '../body/body-source.ts';
 import type { BufferPool, BufferSize } from './buffer-pool.ts';
 import type { BufferLoan } from './pooled-buffer.ts';
 

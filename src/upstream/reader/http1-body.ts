@@ -1,5 +1,4 @@
-import type { BodySink, BodySource } from '../body/body-source.ts';
-import type { Chunk } from '../body/chunk.ts';
+import type { BodySink, BodySource, Chunk } from '../body/body-source.ts';
 import type { UpstreamError } from '../upstream-error.ts';
 import { BUFFER_BYTES, type BufferPool, type BufferSize } from './buffer-pool.ts';
 import { Intake } from './fill-buffer.ts';

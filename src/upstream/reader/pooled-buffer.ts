@@ -1,4 +1,4 @@
-import { Chunk } from '../body/chunk.ts';
+import { Chunk } from '../body/body-source.ts';
 
 /** A buffer of the pool while somebody uses it: who fills it, and every chunk that was cut from it. The last one gives it back. */
 export class BufferLoan {

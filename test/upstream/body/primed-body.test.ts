@@ -1,7 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import t from 'tap';
-import type { BodySink, BodySource } from '../../../src/upstream/body/body-source.ts';
-import { Chunk } from '../../../src/upstream/body/chunk.ts';
+import { type BodySink, type BodySource, Chunk } from '../../../src/upstream/body/body-source.ts';
 import { PrimedBody } from '../../../src/upstream/body/primed-body.ts';
 import { ReadableSource } from '../../../src/upstream/body/readable-source.ts';
 import { StreamedBody } from '../../../src/upstream/body/streamed-body.ts';

@@ -1,6 +1,7 @@
 import { mock } from 'node:test';
 import t from 'tap';
-import { Authorizer, type StaticUser, type Token } from '../../../src/upstream/credentials/authorizer.ts';
+import { Authorizer, type StaticUser } from '../../../src/upstream/credentials/authorizer.ts';
+import type { Token } from '../../../src/upstream/credentials/token-service.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 
 const REGISTRY = new URL('https://registry.example.io');

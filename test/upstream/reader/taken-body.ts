@@ -1,5 +1,4 @@
-import type { BodySink, BodySource } from '../../../src/upstream/body/body-source.ts';
-import type { Chunk } from '../../../src/upstream/body/chunk.ts';
+import type { BodySink, BodySource, Chunk } from '../../../src/upstream/body/body-source.ts';
 import type { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 
 /** A sink that copies what comes, and complains of calls after the end. */

@@ -1,7 +1,19 @@
 import { randomInt } from 'node:crypto';
+import type { CanaryState } from '../../failover/view.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Answer } from '../client.ts';
-import type { CanaryReading, ProbeGet } from './canary.ts';
+
+export interface CanaryReading {
+  state: CanaryState;
+  reason: string;
+}
+
+/**
+ * Sends a GET with the probe's credentials.
+ * @param path below the upstream's URL
+ * @param scopes what a token must allow; `api`: no token will do, as for Harbor's API
+ */
+export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
 
 /** A blob of which a byte can be read. */
 export interface ProbedBlob {
