@@ -13,7 +13,7 @@ export interface LabPlaces {
 }
 
 /** Probes are fast and the hold-down is short, so that one sees recovery without waiting for it. */
-const PROBE = { interval: '500ms', fastInterval: '200ms', timeout: '500ms', holdDown: '3s', settle: '2s' };
+const PROBE = { interval: '500ms', fastInterval: '200ms', timeout: '1s', holdDown: '3s', settle: '2s' };
 
 /** The lab's configuration, as `breakwater serve` would have read it from files. */
 export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certificate: MadeCertificate): Loaded {
@@ -31,7 +31,7 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
       {
         prefix: 'library/',
         push: 'harbor',
-        pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/' }],
+        pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
       },
     ],
     passthrough: 'harbor',

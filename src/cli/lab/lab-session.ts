@@ -1,12 +1,12 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { advice } from '../../lab/advice.ts';
 import type { FaultName } from '../../lab/fault.ts';
 import { type MenuChoice, menuText, readMenu } from '../../lab/menu.ts';
 import { statusText } from '../ask/status-text.ts';
-import { terminalLog } from '../serve/terminal-log.ts';
+import { lineOf } from '../serve/terminal-log.ts';
 import { LabConsole } from './lab-console.ts';
+import { LabLog } from './lab-log.ts';
 import { type LabSite, startLabSite } from './lab-site.ts';
 
 export interface LabOptions {
@@ -23,7 +23,9 @@ type RegistryName = (typeof REGISTRIES)[number];
 export class LabSession {
   readonly #options: LabOptions;
   readonly #console: LabConsole;
-  readonly #log: pino.Logger;
+  readonly #log: LabLog;
+  /** Lines of the start, until it is known whether anybody needs them. Undefined: lines are shown at once. */
+  #held: string[] | undefined = [];
   readonly #ended = Promise.withResolvers<void>();
   /** Menu choices in the order in which they were typed. */
   #chain: Promise<void> = Promise.resolve();
@@ -35,9 +37,9 @@ export class LabSession {
       (line) => this.#typed(line),
       () => this.#ended.resolve(),
     );
-    this.#log = options.json
-      ? pino({ base: null }, pino.destination({ dest: 1, sync: true }))
-      : terminalLog((line) => this.#console.print(line));
+    this.#log = new LabLog((line) =>
+      options.json ? process.stdout.write(`${line}\n`) : this.#show(lineOf(JSON.parse(line))),
+    );
   }
 
   async run(): Promise<void> {
@@ -52,12 +54,16 @@ export class LabSession {
         onTaken: (taken) => this.#say(`port ${taken} is taken; any free one is used instead`),
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
+      this.#held = undefined;
       this.#greet(this.#site);
       await this.#ended.promise;
       this.#console.close();
       this.#say('stopping; a second signal stops at once');
       for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();
+    } catch (error) {
+      for (const line of this.#held ?? []) this.#console.print(line);
+      throw error;
     } finally {
       this.#console.close();
     }
@@ -71,7 +77,7 @@ export class LabSession {
     if (this.#options.json) {
       const registries = { harbor: harbor.url, gcr: gcr.url };
       const addresses = { https: `127.0.0.1:${https.port}`, admin: `127.0.0.1:${admin.port}`, control };
-      this.#log.info({ ...addresses, registries, commands, pid: process.pid }, 'listening');
+      this.#log.logger.info({ ...addresses, registries, commands, pid: process.pid }, 'listening');
       return;
     }
     this.#console.print(
@@ -119,8 +125,15 @@ export class LabSession {
     this.#say(`${registry}: ${fault ?? 'everything'} is ${on ? 'ON' : 'off'}. ${advice(fault, on, side)}`);
   }
 
+  /** A line of the edge's log. */
+  #show(line: string | undefined): void {
+    if (line === undefined) return;
+    if (this.#held) this.#held.push(line);
+    else this.#console.print(line);
+  }
+
   #say(text: string): void {
-    if (this.#options.json) this.#log.info({ lab: text }, 'lab');
+    if (this.#options.json) this.#log.logger.info({ lab: text }, 'lab');
     else this.#console.print(text);
   }
 }

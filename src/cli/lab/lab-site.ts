@@ -1,5 +1,4 @@
 import { createServer } from 'node:net';
-import type { Logger } from 'pino';
 import { type App, createApp } from '../../app/app.ts';
 import { makeCertificate } from '../../lab/certificate.ts';
 import { type LabControl, startLabControl } from '../../lab/control.ts';
@@ -7,11 +6,15 @@ import type { FaultName } from '../../lab/fault.ts';
 import { type LabRegistry, startLabRegistry } from '../../lab/registry.ts';
 import { sampleImages } from '../../lab/sample.ts';
 import { labConfiguration } from './lab-configuration.ts';
+import type { LabLog } from './lab-log.ts';
+
+/** Milliseconds that both registries may take at the start to be seen as up; a busy machine needs some of them. */
+const WARM_UP_MS = 60_000;
 
 export interface LabSiteOptions {
   /** Wanted ports of the edge, its admin listener and the control; 0: any. */
   ports: { https: number; admin: number; control: number };
-  log: Logger;
+  log: LabLog;
   /** Told when a wanted port is taken and another one is used. */
   onTaken: (port: number) => void;
   onSwitch: (registry: string, fault: FaultName | undefined, on: boolean) => void;
@@ -25,7 +28,10 @@ export interface LabSite {
   stop(): Promise<void>;
 }
 
-/** Starts it all, or, where something fails, leaves nothing running. */
+/**
+ * Starts it all, or, where something fails, leaves nothing running. The lab is warm when this resolves: both registries are up and pushes
+ * are admitted. The first probes load and compile most of the code that they run, and may time out on a busy machine.
+ */
 export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOptions): Promise<LabSite> {
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -47,15 +53,30 @@ export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOpt
     const https = await pick(ports.https);
     const admin = await pick(ports.admin);
     const places = { https, admin, harbor: harbor.url, gcr: gcr.url };
-    const app = await createApp(labConfiguration(places, await makeCertificate()), { log });
+    const app = await createApp(labConfiguration(places, await makeCertificate()), { log: log.logger });
     started.push(() => app.stop());
     await app.start();
+    await untilUp(app, log, AbortSignal.timeout(WARM_UP_MS));
     const control = await startLabControl({ port: await pick(ports.control), registries, onSwitch });
     started.push(() => control.close());
     return { app, control, registries, stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** @throws Error that names what is not up when `signal` is aborted */
+async function untilUp(app: App, log: LabLog, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { upstreams } = app.status();
+    const waiting = upstreams.filter(({ state, pushes }) => state !== 'up' || pushes?.admitted === false);
+    if (waiting.length === 0) return;
+    const change = log.next(({ upstream }) => upstream !== undefined, signal);
+    await change.catch(() => {
+      const why = waiting.map(({ name, state, reason }) => `${name} is ${state} (${reason})`).join(', ');
+      throw new Error(`the lab did not come up within ${WARM_UP_MS / 1000} s: ${why}. Is this machine very busy?`);
+    });
   }
 }
 
