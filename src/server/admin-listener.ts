@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { addressOf, closeNow, listenAddress, listenOn } from './bound-address.ts';
+import { limitConnections } from './connection-limit.ts';
 import { writeAnswer } from './edge-answer.ts';
 
 export interface AdminListenerOptions {
@@ -12,6 +13,7 @@ export interface AdminListenerOptions {
 
 const HEADER_BYTES = 8_192;
 const BODY_BYTES = 65_536;
+const CONNECTIONS = 256;
 
 /** Plain HTTP for the operator: status, metrics, health. */
 export class AdminListener {
@@ -22,7 +24,7 @@ export class AdminListener {
     this.#options = options;
     this.#server = http.createServer(
       {
-        headersTimeout: 10_000,
+        headersTimeout: 5_000,
         requestTimeout: 10_000,
         connectionsCheckingInterval: 2_500,
         keepAliveTimeout: 30_000,
@@ -31,7 +33,7 @@ export class AdminListener {
       },
       (req, res) => this.#receive(req, res),
     );
-    this.#server.maxConnections = 256;
+    limitConnections(this.#server, CONNECTIONS);
   }
 
   /** Resolves with the address once connections are taken. */

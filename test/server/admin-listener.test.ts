@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { AdminListener } from '../../src/server/admin-listener.ts';
 
@@ -41,6 +42,65 @@ t.test('survives a handler that throws', async (t) => {
   await t.rejects(request(port));
   t.match(errors, [{ message: 'a bug' }]);
 });
+
+/** Opens so many connections; `head` is what each sends. Resolves when all are open. */
+async function openMany(t: Test, port: number, number: number, head: string): Promise<Socket[]> {
+  const sockets = Array.from({ length: number }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  t.teardown(() => sockets.forEach((socket) => void socket.destroy()));
+  await Promise.all(
+    sockets.map(async (socket) => {
+      await once(socket, 'connect');
+      if (head !== '') socket.write(head);
+    }),
+  );
+  return sockets;
+}
+
+t.test('connections that ask nothing, or slowly, keep nobody out', async (t) => {
+  const { port } = await start(t, (_req, res) => res.end('ready'));
+  await openMany(t, port, 200, '');
+  await openMany(t, port, 200, 'GET /readyz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
+  const asked = performance.now();
+  for (let round = 0; round < 10; round += 1) t.match(await request(port), { status: 200, body: 'ready' });
+  t.ok(performance.now() - asked < 3000, 'and each is answered at once');
+});
+
+t.test('neither do requests that are never done', async (t) => {
+  const { port } = await start(t, (req, res) => {
+    if (req.url === '/readyz') res.end('ready');
+    else res.write('data: \n\n');
+  });
+  await openMany(t, port, 400, 'GET /hangs HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  t.match(await request(port, { path: '/readyz' }), { status: 200, body: 'ready' });
+});
+
+t.test(
+  'the idle connection goes that has been idle for the longest time; one with a request under way stays',
+  async (t) => {
+    const arrived = Promise.withResolvers<http.ServerResponse>();
+    const { port } = await start(t, (req, res) => {
+      if (req.url === '/slow') arrived.resolve(res);
+      else res.end('ready');
+    });
+    const slow = request(port, { path: '/slow' });
+    const response = await arrived.promise;
+    const [first, second] = await openMany(t, port, 2, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    if (!first || !second) throw new Error('no connections');
+    await Promise.all([once(first, 'data'), once(second, 'data')]);
+    first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(first, 'data');
+    const closed: string[] = [];
+    first.on('close', () => closed.push('first'));
+    second.on('close', () => closed.push('second'));
+    const full = performance.now();
+    await openMany(t, port, 254, '');
+    await once(second, 'close');
+    t.ok(performance.now() - full < 10_000, 'at once, and not because of a timeout');
+    t.same(closed, ['second'], 'the other one has asked since');
+    response.end('done');
+    t.match(await slow, { status: 200, body: 'done' });
+  },
+);
 
 t.test('closes at once, whatever is under way', async (t) => {
   const arrived = Promise.withResolvers<void>();
