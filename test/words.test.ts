@@ -11,8 +11,6 @@ const NOT_YET: string[] = [
   'ARCHITECTURE.md',
   'CHANGELOG.md',
   'bench/RESULTS.md',
-  'docs/authentication.md',
-  'docs/replication.md',
   'docs/adr/0001-httpxy-as-http-proxy.md',
   'docs/adr/0002-one-tls-port.md',
   'docs/adr/0003-sealed-locations.md',
