@@ -21,7 +21,7 @@ const rssBefore = process.memoryUsage.rss();
 const began = performance.now();
 const found: Record<string, number> = {};
 let rssPeak = rssBefore;
-for await (const { tags } of new Comparison({ source, target }).over(pairs(), signal)) {
+for await (const { tags } of new Comparison({ source, target }).compareAll(pairs(), signal)) {
   for (const { state } of tags) found[state] = (found[state] ?? 0) + 1;
   rssPeak = Math.max(rssPeak, process.memoryUsage.rss());
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { takeTurns } from '../../src/replication/map-limit.ts';
+import { mapLimit } from '../../src/replication/map-limit.ts';
 import { putImageSet } from '../../test/helpers/image-set.ts';
 import { Program } from '../../test/helpers/program.ts';
 import { type Registry, startRegistry } from '../../test/helpers/registry.ts';
@@ -142,7 +142,7 @@ async function differences(source: Registry, target: Registry, whole: boolean): 
   const tags = [...(await tagsOf(source.url))].flatMap(([repository, names]) =>
     names.map((tag) => [repository, tag] as const),
   );
-  await takeTurns(tags, 8, async ([repository, tag]) => {
+  await mapLimit(tags, 8, async ([repository, tag]) => {
     const here = await walkRegistry(source.url, repository, tag, { whole });
     const there = await walkRegistry(target.url, repository, tag, { whole });
     const same = [...here.found].every(([digest, what]) => there.found.get(digest) === what);

@@ -4,7 +4,7 @@ import type { Route } from '../failover/rewrite.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import type { PulledLog } from '../replication/coverage/pulled-log.ts';
-import { ownRegistry } from '../replication/registry/configured-registry.ts';
+import { configuredRegistry } from '../replication/registry/configured-registry.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { Network } from '../upstream/streams.ts';
@@ -38,7 +38,7 @@ export class ReplicationAtWork {
       [...names].map((name) => {
         const upstream = config.upstreams[name];
         if (!upstream) throw new Error(`no upstream ${name}`);
-        const at = (url: string) => ownRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
+        const at = (url: string) => configuredRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
         return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
       }),
     );
@@ -66,10 +66,10 @@ export class ReplicationAtWork {
       confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
       ledger,
       pulls,
-      onFailure: ({ task, reason, tries, passing }) =>
-        log[passing ? 'info' : 'warn'](
-          { way: task.on.name, repository: task.repository.source, reference: task.reference, tries, reason },
-          passing ? 'a copy failed, and is tried again' : 'cannot be copied',
+      onFailure: ({ task, reason, tries, retryable }) =>
+        log[retryable ? 'info' : 'warn'](
+          { way: task.copyRoute.name, repository: task.repository.source, reference: task.reference, tries, reason },
+          retryable ? 'a copy failed, and is tried again' : 'cannot be copied',
         ),
       onReconcile: (way, outcome, failed) => log[failed ? 'warn' : 'info']({ way, outcome }, 'compared both sides'),
     });

@@ -110,7 +110,7 @@ export class Runtime {
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
-      hints: this.#atWork && { take: (hints) => this.takeHints(hints) },
+      hints: this.#atWork && { enqueueHints: (hints) => this.takeHints(hints) },
       pulls,
       observer,
       log,
@@ -146,7 +146,7 @@ export class Runtime {
   /** A push that was begun before a reload may end long after it. */
   takeHints(hints: readonly Hint[]): void {
     if (this.#successor) this.#successor.takeHints(hints);
-    else this.#atWork?.replicator.take(hints);
+    else this.#atWork?.replicator.enqueueHints(hints);
   }
 
   /** How fallbacks are kept in step; undefined: none is to be. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../oci/reference.ts';
-import type { Pulled, PulledLog } from '../replication/coverage/pulled-log.ts';
+import type { PulledLog, PulledManifest } from '../replication/coverage/pulled-log.ts';
 import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
 
@@ -59,11 +59,11 @@ export class SharedPulls implements SharedStore {
   }
 }
 
-function isNews(pulled: Pulled, before: Pulled | undefined): boolean {
-  const round = ({ at }: Pulled) => Math.floor(at / RENEWAL_MS);
+function isNews(pulled: PulledManifest, before: PulledManifest | undefined): boolean {
+  const round = ({ at }: PulledManifest) => Math.floor(at / RENEWAL_MS);
   return before?.digest !== pulled.digest || round(before) !== round(pulled);
 }
 
-function wired({ registry, repository, reference, digest, at }: Pulled): z.input<typeof entrySchema> {
+function wired({ registry, repository, reference, digest, at }: PulledManifest): z.input<typeof entrySchema> {
   return [registry ?? null, repository, reference, digest, at];
 }

@@ -6,7 +6,7 @@ import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Pulled } from '../replication/coverage/pulled-log.ts';
+import type { PulledManifest } from '../replication/coverage/pulled-log.ts';
 import type { Hint } from '../replication/hint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Hooks } from './endpoints/hook-gate.ts';
@@ -20,12 +20,12 @@ import type { Observer } from './request-record.ts';
 
 /** Who acts on hints; at once or later, and never by keeping the caller waiting. */
 export interface HintReceiver {
-  take(hints: readonly Hint[]): void;
+  enqueueHints(hints: readonly Hint[]): void;
 }
 
 /** Who remembers what clients pulled. */
 export interface PullRecorder {
-  note(pulled: Omit<Pulled, 'at'>): void;
+  record(pulled: Omit<PulledManifest, 'at'>): void;
 }
 
 /** Reads copies that were found rotten again. */

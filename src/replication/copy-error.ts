@@ -1,6 +1,6 @@
 export interface CopyErrorOptions {
-  passing?: boolean;
-  restMs?: number;
+  retryable?: boolean;
+  retryAfterMs?: number;
   status?: number;
   cause?: unknown;
 }
@@ -11,14 +11,14 @@ export interface CopyErrorOptions {
  */
 export class CopyError extends Error {
   override readonly name = 'CopyError';
-  readonly passing: boolean;
-  readonly restMs: number | undefined;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
 
   constructor(message: string, options: CopyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.passing = options.passing ?? false;
-    this.restMs = options.restMs;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
   }
 }

@@ -33,13 +33,13 @@ export function copyRoutes(routes: readonly Route[]): CopyRoute[] {
 }
 
 /** The same of a configuration that is not at work. */
-export function configuredCopyRoutes(configured: readonly RouteConfig[]): { routes: Route[]; ways: CopyRoute[] } {
+export function configuredCopyRoutes(configured: readonly RouteConfig[]): { routes: Route[]; copyRoutes: CopyRoute[] } {
   const routes = configured.map(resolveRoute);
-  return { routes, ways: copyRoutes(routes) };
+  return { routes, copyRoutes: copyRoutes(routes) };
 }
 
 /** Where a repository of the source goes; undefined: this route does not show it. */
-export function pairOn(
+export function repositoryPair(
   routes: readonly Route[],
   { route, source, target }: CopyRoute,
   repository: string,
@@ -49,6 +49,6 @@ export function pairOn(
 }
 
 /** Name of the repository as clients have it. */
-export function clientNameOf(routes: readonly Route[], { route, source }: CopyRoute, repository: string): string {
+export function clientRepository(routes: readonly Route[], { route, source }: CopyRoute, repository: string): string {
   return toClient(routes, route, source, repository) ?? repository;
 }

@@ -3,16 +3,16 @@
  * so that nothing goes on behind the back of who asked.
  * @throws the first failure
  */
-export async function takeTurns<T>(
+export async function mapLimit<T>(
   items: readonly T[],
-  atOnce: number,
+  concurrency: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const rest = items.values();
+  const remaining = items.values();
   let failed: { error: unknown } | undefined;
-  const go = async () => {
+  const worker = async () => {
     while (!failed) {
-      const next = rest.next();
+      const next = remaining.next();
       if (next.done) return;
       try {
         await work(next.value);
@@ -21,6 +21,6 @@ export async function takeTurns<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, go));
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
   if (failed) throw failed.error;
 }

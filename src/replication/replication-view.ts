@@ -1,5 +1,5 @@
 import type { HealthState } from '../failover/view.ts';
-import type { CoverageSum, RepositoryCoverage, TagCoverage } from './coverage/coverage.ts';
+import type { CoverageTotals, RepositoryCoverage, TagCoverage } from './coverage/coverage.ts';
 
 /** What the last whole comparison of a way came to. Times are epoch milliseconds. */
 export interface ReconcileView {
@@ -51,7 +51,7 @@ export interface CopyRouteView {
   failingSince: number | undefined;
   /** A comparison is under way. */
   reconciling: boolean;
-  coverage: CoverageSum;
+  coverage: CoverageTotals;
   /** Repositories with gaps, the worst first. */
   gaps: (max: number) => RepositoryCoverage[];
   /** Of a tag, or of a digest that was pulled by itself; the repository as clients name it. */

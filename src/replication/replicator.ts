@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { UpstreamView } from '../failover/view.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import { Bandwidth } from './copy/bandwidth.ts';
+import { BandwidthLimit } from './copy/bandwidth-limit.ts';
 import { ImageCopy } from './copy/image-copy.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
@@ -23,13 +23,13 @@ export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'
 /** How often it is looked whether there is something to do by now, in milliseconds. */
 const TICK_MS = 1000;
 /** Blob transfers of clients at a URL of an upstream from which on copies wait. */
-const MANY_TRANSFERS = 128;
+const BUSY_TRANSFERS = 128;
 
 /** Keeps fallbacks in step: hints say what may have changed, a comparison now and then finds what no hint said. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #routes: readonly RouteReplication[];
-  readonly #images: ImageCopy;
+  readonly #imageCopy: ImageCopy;
   /** By the upstreams at both ends: one that is down must not hold up what goes elsewhere. */
   readonly #queues = new Map<string, TaskQueue>();
   readonly #stopped = new AbortController();
@@ -41,11 +41,15 @@ export class Replicator {
   constructor(options: ReplicatorOptions) {
     const { config, routes, onFailure } = options;
     this.#options = options;
-    this.#images = new ImageCopy({ blobs: config.blobs, bandwidth: new Bandwidth(config.maxBandwidth) });
+    this.#imageCopy = new ImageCopy({
+      concurrentBlobs: config.blobs,
+      bandwidth: new BandwidthLimit(config.maxBandwidth),
+    });
     const queueOf = ({ source, target }: CopyRoute) => {
       const ends = `${source.upstream} ${target.upstream}`;
-      const work = (task: CopyTask, signal: AbortSignal) => this.#do(task, signal);
-      const queue = this.#queues.get(ends) ?? new TaskQueue({ atOnce: config.images, work, isPassing, onFailure });
+      const work = (task: CopyTask, signal: AbortSignal) => this.#runTask(task, signal);
+      const queue =
+        this.#queues.get(ends) ?? new TaskQueue({ concurrency: config.images, work, isRetryable, onFailure });
       this.#queues.set(ends, queue);
       return queue;
     };
@@ -53,13 +57,13 @@ export class Replicator {
   }
 
   start(): void {
-    this.#running = this.#goOn();
+    this.#running = this.#loop();
   }
 
   /** Those that mean nothing here, or come while another edge copies, are dropped. */
-  take(hints: readonly Hint[]): void {
+  enqueueHints(hints: readonly Hint[]): void {
     if (!this.#activity().active) return;
-    for (const hint of hints) for (const route of this.#routes) route.take(hint);
+    for (const hint of hints) for (const route of this.#routes) route.enqueueHint(hint);
   }
 
   /** Compares everything now, beside what is done anyway. */
@@ -68,14 +72,14 @@ export class Replicator {
   }
 
   /** Resolves when nothing is left to do for the moment. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#tasks.map((tasks) => tasks.idle()));
+  async onIdle(): Promise<void> {
+    await Promise.all(this.#allQueues.map((tasks) => tasks.onIdle()));
   }
 
   view(): ReplicationView {
-    const due = this.#tasks.flatMap((tasks) => [...tasks.due()]);
-    const failed = this.#tasks.flatMap((tasks) => tasks.failed);
-    const sum = (of: (tasks: TaskQueue) => number) => this.#tasks.reduce((all, tasks) => all + of(tasks), 0);
+    const due = this.#allQueues.flatMap((tasks) => [...tasks.pending()]);
+    const failed = this.#allQueues.flatMap((tasks) => tasks.failed);
+    const sum = (of: (tasks: TaskQueue) => number) => this.#allQueues.reduce((all, tasks) => all + of(tasks), 0);
     const counts = {
       copied: sum((tasks) => tasks.counts.copied),
       failed: sum((tasks) => tasks.counts.failed),
@@ -97,18 +101,18 @@ export class Replicator {
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
-    const stopping = this.#tasks.map((tasks) => tasks.stop());
+    const stopping = this.#allQueues.map((tasks) => tasks.stop());
     await Promise.all([...stopping, this.#running, ...this.#comparing.values()]);
   }
 
   /** Never rejects. */
-  async #goOn(): Promise<void> {
+  async #loop(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const { active } = this.#activity();
-      for (const tasks of this.#tasks) if (active) tasks.retry();
+      for (const tasks of this.#allQueues) if (active) tasks.retry();
       // One that takes over compares at once: what the other one was told is not known here.
-      for (const route of this.#routes) if (!active) route.rest();
+      for (const route of this.#routes) if (!active) route.yieldToPeer();
       // Each for itself: one that waits for its fallback holds up no other.
       for (const route of this.#routes)
         if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));
@@ -117,7 +121,7 @@ export class Replicator {
     }
   }
 
-  get #tasks(): TaskQueue[] {
+  get #allQueues(): TaskQueue[] {
     return [...this.#queues.values()];
   }
 
@@ -131,32 +135,32 @@ export class Replicator {
   }
 
   /** @throws what a copy throws */
-  async #do(task: CopyTask, signal: AbortSignal): Promise<void> {
-    const route = this.#routes.find(({ on }) => on === task.on);
-    await this.#calm(task.on, signal);
-    const { source, target, ends } = this.#ends(task);
+  async #runTask(task: CopyTask, signal: AbortSignal): Promise<void> {
+    const route = this.#routes.find(({ copyRoute }) => copyRoute === task.copyRoute);
+    await this.#waitUntilIdle(task.copyRoute, signal);
+    const { source, target, ends } = this.#endpoints(task);
     if (task.kind === 'delete') {
-      if (await this.#delete(task, source, target, signal)) route?.back(task);
+      if (await this.#deleteCopy(task, source, target, signal)) route?.requeue(task);
       return;
     }
     const { ledger } = this.#options;
     const at = ledger.now();
-    const { digest, outcome, bytes } = await this.#images.copy({ ...ends, reference: task.reference }, signal);
+    const { digest, outcome, bytes } = await this.#imageCopy.copy({ ...ends, reference: task.reference }, signal);
     this.#copies[outcome] += 1;
     this.#bytes += bytes;
-    if (digest === undefined) route?.gone(task);
-    else route?.copied(task, at);
+    if (digest === undefined) route?.markDeleted(task);
+    else route?.markCopied(task, at);
     if (digest === undefined || task.reference.includes(':')) return;
     ledger.seen(
-      { upstream: task.on.source.upstream, repository: task.repository.source, tag: task.reference },
+      { upstream: task.copyRoute.source.upstream, repository: task.repository.source, tag: task.reference },
       digest,
       at,
     );
   }
 
-  #ends({ on, repository }: CopyTask) {
-    const source = this.#options.registry(on.source.upstream);
-    const target = this.#options.registry(on.target.upstream);
+  #endpoints({ copyRoute, repository }: CopyTask) {
+    const source = this.#options.registry(copyRoute.source.upstream);
+    const target = this.#options.registry(copyRoute.target.upstream);
     const ends = {
       source: { registry: source, repository: repository.source },
       target: { registry: target, repository: repository.target },
@@ -168,21 +172,21 @@ export class Replicator {
    * A storage that is not mounted has no tags either: nothing is deleted unless the source is known to see what it has.
    * @returns whether the source has it, before or after
    */
-  async #delete(
+  async #deleteCopy(
     { repository, reference }: CopyTask,
     source: RemoteRegistry,
     target: RemoteRegistry,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const isThere = async () => (await source.digestOf(repository.source, reference, signal)) !== undefined;
+    const isThere = async () => (await source.resolveDigest(repository.source, reference, signal)) !== undefined;
     if (await isThere()) return true;
     // Made for who pulls from the target, where the source tells by itself what refers to an image.
     const subject = subjectOfTag(reference);
-    if (subject !== undefined && (await source.listsReferrers(repository.source, subject, signal))) return false;
+    if (subject !== undefined && (await source.supportsReferrers(repository.source, subject, signal))) return false;
     // Where the look was taken: another URL may see its storage while that one does not.
     if ((await this.#options.confirmCanary(source)) !== 'good')
       throw new CopyError(`${source.name} has no canary that could be read, so that a deletion there may be none`, {
-        passing: true,
+        retryable: true,
       });
     await target.deleteManifest(repository.target, reference, signal);
     this.#copies.deleted += 1;
@@ -190,20 +194,20 @@ export class Replicator {
   }
 
   /** Resolves when both ends are well, and clients leave room. @throws the signal's reason */
-  async #calm({ source, target }: CopyRoute, signal: AbortSignal): Promise<void> {
+  async #waitUntilIdle({ source, target }: CopyRoute, signal: AbortSignal): Promise<void> {
     const { view } = this.#options;
-    while (!isCalm(view(source.upstream)) || !isCalm(view(target.upstream)))
+    while (!hasIdleCapacity(view(source.upstream)) || !hasIdleCapacity(view(target.upstream)))
       await wait(TICK_MS, undefined, { signal, ref: false });
   }
 }
 
-function isCalm({ state, replicas }: UpstreamView): boolean {
+function hasIdleCapacity({ state, replicas }: UpstreamView): boolean {
   if (state !== 'up') return false;
-  return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < MANY_TRANSFERS);
+  return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < BUSY_TRANSFERS);
 }
 
-function isPassing(error: unknown): boolean {
-  if (error instanceof CopyError) return error.passing;
+function isRetryable(error: unknown): boolean {
+  if (error instanceof CopyError) return error.retryable;
   return error instanceof UpstreamError || (error instanceof DOMException && error.name === 'TimeoutError');
 }
 

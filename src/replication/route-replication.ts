@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './compare/comparison.ts';
 import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
 import { CopyError } from './copy-error.ts';
-import { type CopyRoute, clientNameOf, pairOn } from './copy-route.ts';
+import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.ts';
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
 import type { PulledLog } from './coverage/pulled-log.ts';
@@ -16,68 +16,69 @@ import type { CopyRouteView, FailureView, ReconcileView } from './replication-vi
 import { type CopyTask, type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
 
 /** Tasks of a comparison that may wait: what it finds beyond them it finds a little later. */
-const MAX_AHEAD = 200;
+const MAX_WAITING_TASKS = 200;
 /** A comparison that failed is tried again after so long, in milliseconds, if `every` is not shorter. */
-const AGAIN_MS = 60_000;
+const RETRY_MS = 60_000;
 /** The same of one that failed for some repositories only. */
-const PARTLY_MS = 600_000;
+const PARTIAL_RETRY_MS = 600_000;
 const TICK_MS = 500;
 
 /** One way of copying: what is known of it, and the comparisons that find out. */
 export class RouteReplication {
-  readonly on: CopyRoute;
+  readonly copyRoute: CopyRoute;
   readonly #options: RouteReplicationOptions;
   #coverage = new Coverage();
   /** When the last comparison began that came to its end; undefined: none did, or what it found may be wrong by now. */
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
-  #last: ReconcileView | undefined;
+  #lastReconcile: ReconcileView | undefined;
   /** Since when no comparison comes to its end; undefined: the last one did. */
   #failingSince: number | undefined;
   #reconciling: Promise<void> | undefined;
   /** Times that another edge was seen to copy. */
-  #rests = 0;
+  #yields = 0;
   /** When the next comparison is due; epoch milliseconds. */
   dueAt = 0;
 
-  constructor(on: CopyRoute, options: RouteReplicationOptions) {
-    this.on = on;
+  constructor(copyRoute: CopyRoute, options: RouteReplicationOptions) {
+    this.copyRoute = copyRoute;
     this.#options = options;
-    this.#digests = new PulledDigests({ on, routes: options.routes, pulls: options.pulls });
+    this.#digests = new PulledDigests({ copyRoute, routes: options.routes, pulls: options.pulls });
   }
 
   /** @returns whether it is about something that is copied here */
-  take({ repository, reference, kind, upstream }: Hint): boolean {
+  enqueueHint({ repository, reference, kind, upstream }: Hint): boolean {
     const { routes, tasks } = this.#options;
-    if (upstream !== undefined && upstream !== this.on.source.upstream) return false;
-    const pair = pairOn(routes, this.on, repository);
-    if (!pair || (kind === 'delete' && this.on.route.deletions !== 'follow')) return false;
-    if (kind === 'push' && !reference.includes(':')) this.#coverage.changed(this.#named(repository), reference);
+    if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return false;
+    const pair = repositoryPair(routes, this.copyRoute, repository);
+    if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return false;
+    if (kind === 'push' && !reference.includes(':'))
+      this.#coverage.markChanged(this.#clientName(repository), reference);
     return tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
   }
 
   /** @param at when it was begun, in the ledger's time: what the push upstream got since may not be there */
-  copied({ repository, reference }: CopyTask, at: number): void {
+  markCopied({ repository, reference }: CopyTask, at: number): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
-    known.copied(this.#named(repository.source), reference, at);
+    known.markCopied(this.#clientName(repository.source), reference, at);
   }
 
   /** What was to be deleted is there, maybe anew: what a copy brought meanwhile may have been deleted with what was before. */
-  back({ repository, reference }: CopyTask): void {
+  requeue({ repository, reference }: CopyTask): void {
     this.#options.tasks.add(this.#task(repository, reference, 'copy'), PRIORITY.hint);
   }
 
   /** The push upstream has no such thing any more. */
-  gone({ repository, reference }: CopyTask): void {
+  markDeleted({ repository, reference }: CopyTask): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
-    known.gone(this.#named(repository.source), reference);
+    known.markDeleted(this.#clientName(repository.source), reference);
   }
 
   /** Another edge copies: what becomes of it is not heard of here. */
-  rest(): void {
+  yieldToPeer(): void {
     this.dueAt = 0;
-    this.#rests += 1;
-    if (this.#comparedAt === undefined && this.#coverage.sum().repositories === 0) return;
+    this.#yields += 1;
+    if (this.#comparedAt === undefined && this.#coverage.totals().repositories === 0) return;
     this.#comparedAt = undefined;
     this.#coverage = new Coverage();
   }
@@ -93,21 +94,21 @@ export class RouteReplication {
   async #reconcile(signal: AbortSignal): Promise<void> {
     this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
-    const [at, rests] = [Date.now(), this.#rests];
+    const [at, rests] = [Date.now(), this.#yields];
     const ended = (result: ReconcileResult) => {
       const { failed, repositories } = result;
-      this.#last = { at, tookMs: Date.now() - at, ...result };
+      this.#lastReconcile = { at, tookMs: Date.now() - at, ...result };
       this.#failingSince = failed === undefined ? undefined : (this.#failingSince ?? at);
-      const again = failed === undefined ? every : Math.min(every, repositories > 0 ? PARTLY_MS : AGAIN_MS);
+      const again = failed === undefined ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
       this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
-      this.#options.onReconcile(this.on.name, outcome, failed !== undefined);
+      this.#options.onReconcile(this.copyRoute.name, outcome, failed !== undefined);
     };
     try {
-      await this.#ready(signal);
-      const result = await this.#compare(signal);
+      await this.#waitUntilUp(signal);
+      const result = await this.#compareAll(signal);
       // What the other edge was told meanwhile is not known here, nor what had been found before.
-      if (rests !== this.#rests) {
+      if (rests !== this.#yields) {
         this.dueAt = 0;
         return;
       }
@@ -121,129 +122,134 @@ export class RouteReplication {
 
   /** @param due all tasks that are to be done. @param failed those of them that failed */
   view(due: readonly { task: CopyTask; since: number }[], failed: readonly FailedTask[]): CopyRouteView {
-    const { on } = this;
-    const mine = due.filter(({ task }) => task.on === on);
-    const failures = failed.filter(({ task }) => task.on === on);
-    let oldest = this.#coverage.oldest ?? Number.POSITIVE_INFINITY;
+    const { copyRoute } = this;
+    const mine = due.filter(({ task }) => task.copyRoute === copyRoute);
+    const failures = failed.filter(({ task }) => task.copyRoute === copyRoute);
+    let oldest = this.#coverage.oldestGapSince ?? Number.POSITIVE_INFINITY;
     for (const { since } of mine) oldest = Math.min(oldest, since);
-    const { state, credentials } = this.#options.view(on.target.upstream);
+    const { state, credentials } = this.#options.view(copyRoute.target.upstream);
     return {
-      name: on.name,
-      prefix: on.route.prefix,
-      registry: on.route.registry,
-      source: on.source.upstream,
-      target: on.target.upstream,
+      name: copyRoute.name,
+      prefix: copyRoute.route.prefix,
+      registry: copyRoute.route.registry,
+      source: copyRoute.source.upstream,
+      target: copyRoute.target.upstream,
       targetState: credentials.refusal?.whole ? 'down' : state,
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failing: failures.length,
       failures: failures.map((one) => this.#failure(one)),
       comparedAt: this.#comparedAt,
-      reconcile: this.#last,
+      reconcile: this.#lastReconcile,
       failingSince: this.#failingSince,
       reconciling: this.#reconciling !== undefined,
-      coverage: this.#coverage.sum(),
+      coverage: this.#coverage.totals(),
       gaps: (max) => this.#coverage.gaps(max),
-      stateOf: (repository, reference) => this.#stateOf(repository, reference),
-      sinceOf: (repository, tag) => this.#coverage.sinceOf(repository, tag),
+      stateOf: (repository, reference) => this.#coverageOf(repository, reference),
+      sinceOf: (repository, tag) => this.#coverage.gapSince(repository, tag),
     };
   }
 
-  async #compare(signal: AbortSignal): Promise<ReconcileResult> {
+  async #compareAll(signal: AbortSignal): Promise<ReconcileResult> {
     const { ledger, registry, routes } = this.#options;
-    const [source, target] = [registry(this.on.source.upstream), registry(this.on.target.upstream)];
+    const [source, target] = [registry(this.copyRoute.source.upstream), registry(this.copyRoute.target.upstream)];
     const began = Date.now();
     const seen = new Set<string>();
     const result = await reconcile(
       {
         source,
         target,
-        pairOf: (repository) => pairOn(routes, this.on, repository),
+        toPair: (repository) => repositoryPair(routes, this.copyRoute, repository),
         now: () => ledger.now(),
         onRepository: async (compared) => {
-          seen.add(this.#named(compared.repository.source));
-          await this.#found(compared);
+          seen.add(this.#clientName(compared.repository.source));
+          await this.#recordComparison(compared);
         },
-        onFailure: (pair) => seen.add(this.#named(pair.source)),
+        onFailure: (pair) => seen.add(this.#clientName(pair.source)),
       },
       signal,
     );
     // A storage that was lost on the way lists less and less, and nothing fails.
     if ((await this.#options.confirmCanary(source)) === 'failing')
       throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
-    this.#coverage.keepOnly(seen, began);
+    this.#coverage.retainOnly(seen, began);
     // What no list names, or none names any more, is not found anew.
-    this.#options.tasks.retryAll(this.on, began);
-    await this.#checkDigests(source, target, signal);
+    this.#options.tasks.retryAll(this.copyRoute, began);
+    await this.#checkPulledDigests(source, target, signal);
     return result;
   }
 
   /** What is pulled by digest is kept too, whether a tag is at it or not. */
-  async #checkDigests(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<void> {
-    const { lacked, failed } = await this.#digests.check(source, target, signal);
-    for (const { repository, digest } of lacked)
+  async #checkPulledDigests(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<void> {
+    const { missing, failed } = await this.#digests.check(source, target, signal);
+    for (const { repository, digest } of missing)
       this.#options.tasks.add(this.#task(repository, digest, 'copy'), PRIORITY.reconcile);
     if (failed !== undefined && !signal.aborted)
-      this.#options.onReconcile(this.on.name, `not all that was pulled by digest could be looked at: ${failed}`, true);
+      this.#options.onReconcile(
+        this.copyRoute.name,
+        `not all that was pulled by digest could be looked at: ${failed}`,
+        true,
+      );
   }
 
-  #stateOf(repository: string, reference: string): TagCoverage {
-    if (reference.includes(':')) return this.#digests.stateOf(repository, reference);
-    const { route, source } = this.on;
+  #coverageOf(repository: string, reference: string): TagCoverage {
+    if (reference.includes(':')) return this.#digests.digestState(repository, reference);
+    const { route, source } = this.copyRoute;
     const place = { upstream: source.upstream, repository: toUpstream(route, source, repository), tag: reference };
     const shown = this.#options.ledger.find(place)?.[0];
     if (shown?.digest === null) return 'gone';
-    if (this.#coverage.has(repository)) return this.#coverage.stateOf(repository, reference, shown?.since);
+    if (this.#coverage.has(repository)) return this.#coverage.tagState(repository, reference, shown?.since);
     // After a whole comparison every repository of the push upstream is known, but those that came since.
     return this.#comparedAt === undefined || (shown && shown.since > this.#comparedAt) ? 'unknown' : 'gone';
   }
 
-  async #found({ repository, tags, at, lookedAt }: ComparedRepository): Promise<void> {
+  async #recordComparison({ repository, tags, ledgerTime, comparedAt }: ComparedRepository): Promise<void> {
     const { ledger, tasks } = this.#options;
     const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
     const [missing, stale] = [named('missing'), named('differs')];
     const surplus = tags.filter(({ state }) => state === 'surplus');
-    this.#coverage.found({
-      repository: this.#named(repository.source),
+    this.#coverage.recordComparison({
+      repository: this.#clientName(repository.source),
       tags: tags.length - surplus.length,
       missing,
       stale,
-      lookedAt,
-      at,
+      comparedAt,
+      ledgerTime,
     });
-    const { upstream } = this.on.source;
+    const { upstream } = this.copyRoute.source;
     for (const { tag, sourceDigest, state } of tags) {
-      if (sourceDigest !== undefined) ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, at);
-      if (state === 'same') tasks.settled(this.#task(repository, tag, 'copy'), lookedAt);
+      if (sourceDigest !== undefined)
+        ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, ledgerTime);
+      if (state === 'same') tasks.markInSync(this.#task(repository, tag, 'copy'), comparedAt);
     }
-    const name = this.#named(repository.source);
+    const name = this.#clientName(repository.source);
     for (const tag of [...missing, ...stale])
-      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.sinceOf(name, tag));
-    if (this.on.route.deletions === 'follow')
+      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
+    if (this.copyRoute.route.deletions === 'follow')
       // What is still listed and cannot be read may be a storage that lost it: the copy is then the last one there is.
-      for (const { tag, isListed } of surplus)
-        if (!isListed) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
-    await tasks.hasRoom(MAX_AHEAD);
+      for (const { tag, listedWithoutManifest } of surplus)
+        if (!listedWithoutManifest) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
+    await tasks.waitForRoom(MAX_WAITING_TASKS);
   }
 
   /** Resolves when both ends are well: an upstream without its storage lists nothing. @throws the signal's reason */
-  async #ready(signal: AbortSignal): Promise<void> {
+  async #waitUntilUp(signal: AbortSignal): Promise<void> {
     const isWell = (upstream: string) => this.#options.view(upstream).state === 'up';
-    while (!isWell(this.on.source.upstream) || !isWell(this.on.target.upstream))
+    while (!isWell(this.copyRoute.source.upstream) || !isWell(this.copyRoute.target.upstream))
       await wait(TICK_MS, undefined, { signal, ref: false });
   }
 
   #task(repository: CopyTask['repository'], reference: string, kind: CopyTask['kind']): CopyTask {
-    return { on: this.on, repository, reference, kind };
+    return { copyRoute: this.copyRoute, repository, reference, kind };
   }
 
-  #named(repository: string): string {
-    return clientNameOf(this.#options.routes, this.on, repository);
+  #clientName(repository: string): string {
+    return clientRepository(this.#options.routes, this.copyRoute, repository);
   }
 
-  #failure({ task, since, at, tries, reason, passing }: FailedTask): FailureView {
-    const repository = this.#named(task.repository.source);
-    return { repository, reference: task.reference, since, at, tries, reason, passing };
+  #failure({ task, since, at, tries, reason, retryable }: FailedTask): FailureView {
+    const repository = this.#clientName(task.repository.source);
+    return { repository, reference: task.reference, since, at, tries, reason, passing: retryable };
   }
 }
 

@@ -10,18 +10,18 @@ export interface FailedTask {
   tries: number;
   reason: string;
   /** Whether it is tried again before the next reconcile. */
-  passing: boolean;
+  retryable: boolean;
   /** When, at the soonest. */
   nextAt: number;
 }
 
 export interface TaskQueueOptions {
   /** Tasks at once. */
-  atOnce: number;
+  concurrency: number;
   /** @throws Error whose message says why */
   work: (task: CopyTask, signal: AbortSignal) => Promise<void>;
   /** Whether a failure may go by itself. */
-  isPassing: (error: unknown) => boolean;
+  isRetryable: (error: unknown) => boolean;
   /** Told of each that failed. */
   onFailure: (failed: FailedTask) => void;
   now?: () => number;
@@ -40,7 +40,7 @@ interface Entry {
   since: number;
   running: boolean;
   /** It was asked for again while it ran: what it copies may be old. */
-  again: boolean;
+  rerun: boolean;
 }
 
 /** What is to be copied: each thing once, hints first, what failed again later. In memory: what is lost, reconcile finds. */
@@ -56,7 +56,7 @@ export class TaskQueue {
   constructor(options: TaskQueueOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#queue = new PQueue({ concurrency: options.atOnce });
+    this.#queue = new PQueue({ concurrency: options.concurrency });
   }
 
   /** Tasks that wait, and that are being done. */
@@ -70,7 +70,7 @@ export class TaskQueue {
   }
 
   /** Tasks that are to be done, with the time since when. */
-  *due(): Generator<{ task: CopyTask; since: number }> {
+  *pending(): Generator<{ task: CopyTask; since: number }> {
     yield* this.#entries.values();
     yield* this.#failed.values();
   }
@@ -81,27 +81,27 @@ export class TaskQueue {
    * @returns whether it was taken
    */
   add(task: CopyTask, priority: number, since = this.#now()): boolean {
-    const key = keyOfTask(task);
+    const key = taskKey(task);
     const known = this.#entries.get(key);
     if (known) {
-      known.again = known.running;
+      known.rerun = known.running;
       // A hint that finds it waiting behind what a comparison found.
-      if (!known.running && priority === PRIORITY.hint) this.#raise(key, known.since);
+      if (!known.running && priority === PRIORITY.hint) this.#raisePriority(key, known.since);
       return true;
     }
     if (this.#entries.size >= MAX_WAITING || this.#stopped.signal.aborted) {
       this.counts.dropped += 1;
       return false;
     }
-    const entry = { task, since: Math.min(since, this.#failed.get(key)?.since ?? since), running: false, again: false };
+    const entry = { task, since: Math.min(since, this.#failed.get(key)?.since ?? since), running: false, rerun: false };
     this.#entries.set(key, entry);
-    void this.#queue.add(() => this.#run(key, entry), { priority: ranked(priority, entry.since), id: key });
+    void this.#queue.add(() => this.#run(key, entry), { priority: queuePriority(priority, entry.since), id: key });
     return true;
   }
 
-  #raise(key: string, since: number): void {
+  #raisePriority(key: string, since: number): void {
     try {
-      this.#queue.setPriority(key, ranked(PRIORITY.hint, since));
+      this.#queue.setPriority(key, queuePriority(PRIORITY.hint, since));
     } catch (error) {
       // It begins this very moment.
       if (!(error instanceof ReferenceError)) throw error;
@@ -112,28 +112,29 @@ export class TaskQueue {
   retry(): void {
     const now = this.#now();
     // One that is being tried at this moment would be asked for anew, and then be tried twice without a pause.
-    for (const { task, passing, nextAt } of this.#failed.values())
-      if (passing && nextAt <= now && !this.#entries.has(keyOfTask(task))) this.add(task, PRIORITY.reconcile);
+    for (const { task, retryable, nextAt } of this.#failed.values())
+      if (retryable && nextAt <= now && !this.#entries.has(taskKey(task))) this.add(task, PRIORITY.reconcile);
   }
 
   /** Takes up again whatever failed on a way, for good or not. @param before when it failed at the latest; epoch milliseconds */
-  retryAll(on: CopyRoute, before: number): void {
+  retryAll(copyRoute: CopyRoute, before: number): void {
     for (const { task, at } of this.failed)
-      if (task.on === on && at < before && !this.#entries.has(keyOfTask(task))) this.add(task, PRIORITY.reconcile);
+      if (task.copyRoute === copyRoute && at < before && !this.#entries.has(taskKey(task)))
+        this.add(task, PRIORITY.reconcile);
   }
 
   /** It was found that nothing has to be done. @param at when that was looked at; epoch milliseconds */
-  settled(task: CopyTask, at: number): void {
-    const key = keyOfTask(task);
+  markInSync(task: CopyTask, at: number): void {
+    const key = taskKey(task);
     if ((this.#failed.get(key)?.at ?? at) < at) this.#failed.delete(key);
   }
 
   /** Resolves when fewer than so many wait. */
-  async hasRoom(below: number): Promise<void> {
+  async waitForRoom(below: number): Promise<void> {
     await this.#queue.onSizeLessThan(below);
   }
 
-  async idle(): Promise<void> {
+  async onIdle(): Promise<void> {
     await this.#queue.onIdle();
   }
 
@@ -147,11 +148,11 @@ export class TaskQueue {
 
   /** Never rejects. */
   async #run(key: string, entry: Entry): Promise<void> {
-    const { work, isPassing, onFailure } = this.#options;
+    const { work, isRetryable, onFailure } = this.#options;
     const { signal } = this.#stopped;
     entry.running = true;
     do {
-      entry.again = false;
+      entry.rerun = false;
       if (signal.aborted) return;
       try {
         await work(entry.task, signal);
@@ -160,19 +161,19 @@ export class TaskQueue {
       } catch (error) {
         if (signal.aborted) return;
         this.counts.failed += 1;
-        const failed = this.#failure(key, entry, error, isPassing(error));
+        const failed = this.#failure(key, entry, error, isRetryable(error));
         onFailure(failed);
       }
-    } while (entry.again);
+    } while (entry.rerun);
     this.#entries.delete(key);
   }
 
-  #failure(key: string, { task, since }: Entry, error: unknown, passing: boolean): FailedTask {
+  #failure(key: string, { task, since }: Entry, error: unknown, retryable: boolean): FailedTask {
     const at = this.#now();
     const tries = (this.#failed.get(key)?.tries ?? 0) + 1;
     const reason = error instanceof Error ? error.message : String(error);
     const nextAt = at + Math.min(RETRY_MS * 2 ** Math.min(tries - 1, 10), LONGEST_RETRY_MS);
-    const failed = { task, since, at, tries, reason, passing, nextAt };
+    const failed = { task, since, at, tries, reason, retryable, nextAt };
     this.#failed.delete(key);
     this.#failed.set(key, failed);
     for (const oldest of this.#failed.keys()) {
@@ -184,19 +185,19 @@ export class TaskQueue {
 }
 
 /** Priorities are whole numbers; the share of one by which the older of two goes first. */
-function ranked(priority: number, since: number): number {
+function queuePriority(priority: number, since: number): number {
   return priority - since / Number.MAX_SAFE_INTEGER;
 }
 
 /** What is to be brought in step: a tag or a digest of one repository, on one way. */
 export interface CopyTask {
-  on: CopyRoute;
+  copyRoute: CopyRoute;
   repository: RepositoryPair;
   reference: string;
   /** `delete`: the source has deleted it, and the route has deletions follow. */
   kind: 'copy' | 'delete';
 }
 
-export function keyOfTask({ on, repository, reference, kind }: CopyTask): string {
-  return [kind, on.name, repository.source, reference].join('\n');
+export function taskKey({ copyRoute, repository, reference, kind }: CopyTask): string {
+  return [kind, copyRoute.name, repository.source, reference].join('\n');
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { Bandwidth } from '../../src/replication/copy/bandwidth.ts';
+import { BandwidthLimit } from '../../src/replication/copy/bandwidth-limit.ts';
 import { ImageCopy } from '../../src/replication/copy/image-copy.ts';
-import { takeTurns } from '../../src/replication/map-limit.ts';
+import { mapLimit } from '../../src/replication/map-limit.ts';
 import { command } from '../helpers/command.ts';
 import { writeImage } from '../helpers/image.ts';
 import { putImageSet } from '../helpers/image-set.ts';
@@ -31,7 +31,7 @@ t.test(
     }
     const [source, target] = [remoteRegistry(t, 'harbor', primary.url), remoteRegistry(t, 'gcr', fallback.url)];
     // Small parts: real layers go as large ones do.
-    const copies = new ImageCopy({ blobs: 4, piece: 100_000 });
+    const copies = new ImageCopy({ concurrentBlobs: 4, chunkBytes: 100_000 });
     const tags = await tagsOf(primary.url);
     const all = [...tags].flatMap(([repository, names]) => names.map((tag) => ({ repository, tag })));
     t.equal(all.length, images.length + 3, 'all of them are there to be copied');
@@ -52,7 +52,7 @@ t.test(
       t.strictSame(there, here, `${repository}:${tag} is the same`);
       found += there?.found.size ?? 0;
     };
-    await takeTurns(all, 8, compare);
+    await mapLimit(all, 8, compare);
     t.ok(found > 200, 'there was something to compare');
     const before = fallback.writes();
     t.strictSame([...new Set((await Promise.all(all.map(copy))).map(({ outcome }) => outcome))], ['same']);
@@ -83,7 +83,11 @@ t.test('either registry is killed in the middle of a large blob', { skip: missin
     if (registry) killing = killing.then(() => registry.kill()).then(() => registry.start());
   };
   // Slow enough that there is a middle.
-  const copies = new ImageCopy({ blobs: 2, piece: 1_000_000, bandwidth: new Bandwidth(10_000_000) });
+  const copies = new ImageCopy({
+    concurrentBlobs: 2,
+    chunkBytes: 1_000_000,
+    bandwidth: new BandwidthLimit(10_000_000),
+  });
   const ends = {
     source: { registry: source, repository: 'team0/app0' },
     target: { registry: target, repository: 'team0/app0' },

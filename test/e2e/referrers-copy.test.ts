@@ -22,7 +22,7 @@ async function start(t: Test) {
   const fallback = await startRegistry(t);
   const source = { registry: remoteRegistry(t, 'harbor', primary.url), repository: 'app' };
   const target = { registry: remoteRegistry(t, 'fallback', fallback.url), repository: 'there/app' };
-  const images = new ImageCopy({ blobs: 4 });
+  const images = new ImageCopy({ concurrentBlobs: 4 });
   const copy = (reference: string) => images.copy({ source, target, reference }, new AbortController().signal);
   return { primary, fallback, copy };
 }

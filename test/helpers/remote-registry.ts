@@ -1,6 +1,6 @@
 import { upstreamSchema } from '../../src/config/upstream-schema.ts';
 import { RemoteRegistry } from '../../src/replication/registry/remote-registry.ts';
-import { Patience } from '../../src/replication/registry/retry-policy.ts';
+import { RetryPolicy } from '../../src/replication/registry/retry-policy.ts';
 import { Connection } from '../../src/upstream/connection.ts';
 import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
@@ -18,7 +18,7 @@ export interface RemoteOptions {
 
 /** A registry as copying sees it. */
 export function remoteRegistry(owner: Owner, name: string, url: string, options: RemoteOptions = {}): RemoteRegistry {
-  const { credentials, kind = 'registry', pause = 1, limit = 5000 } = options;
+  const { credentials, kind = 'registry', pause: firstPauseMs = 1, limit: limitMs = 5000 } = options;
   const config = upstreamSchema.parse({
     urls: [url],
     probe: { kind },
@@ -27,5 +27,5 @@ export function remoteRegistry(owner: Owner, name: string, url: string, options:
   const secrets = credentials ? { password: credentials.password } : {};
   const connection = new Connection(url, config, secrets, { resolver: new Resolver(), pool: new BufferPool() });
   owner.teardown(() => connection.close());
-  return new RemoteRegistry(name, connection, new Patience({ pause, longestPause: 50, limit }));
+  return new RemoteRegistry(name, connection, new RetryPolicy({ firstPauseMs, longestPauseMs: 50, limitMs }));
 }

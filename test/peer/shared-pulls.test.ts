@@ -28,8 +28,8 @@ function tell(from: SharedPulls, to: SharedPulls, heard = 0): number {
 t.test('what one node served the others know, and it comes back to nobody', async (t) => {
   const [one, two, three] = [node(), node(), node()];
   for (const reference of ['1', '2', A])
-    one.log.note({ registry: undefined, repository: 'library/app', reference, digest: A });
-  one.log.note({ registry: 'docker.io', repository: 'library/app', reference: '1', digest: A });
+    one.log.record({ registry: undefined, repository: 'library/app', reference, digest: A });
+  one.log.record({ registry: 'docker.io', repository: 'library/app', reference: '1', digest: A });
   tell(one.shared, two.shared);
   tell(two.shared, three.shared);
   const sorted = (log: PulledLog) => [...log.within(1e9)].map((pulled) => JSON.stringify(pulled)).sort();
@@ -39,7 +39,7 @@ t.test('what one node served the others know, and it comes back to nobody', asyn
   tell(three.shared, one.shared);
   t.equal(one.shared.head, head);
   const again = (digest: string) => {
-    three.log.note({ registry: undefined, repository: 'library/app', reference: '1', digest });
+    three.log.record({ registry: undefined, repository: 'library/app', reference: '1', digest });
     return three.shared.head;
   };
   const before = three.shared.head;
@@ -93,7 +93,7 @@ t.test('property: two nodes that tell each other what changed end up with the sa
         for (const { wall } of nodes) wall.now += wait;
         const [mine, other] = index === 0 ? nodes : [nodes[1], nodes[0]];
         if (tells) ask(mine, other);
-        else mine.log.note({ registry: undefined, repository: 'library/app', reference, digest });
+        else mine.log.record({ registry: undefined, repository: 'library/app', reference, digest });
       }
       for (let round = 0; round < 2; round += 1) {
         ask(nodes[0], nodes[1]);

@@ -1,14 +1,14 @@
-import { Coverage, type FoundRepository, type TagCoverage } from '../../src/replication/coverage/coverage.ts';
+import { Coverage, type RepositoryComparison, type TagCoverage } from '../../src/replication/coverage/coverage.ts';
 import type { CopyRouteView, ReplicationView } from '../../src/replication/replication-view.ts';
 
 /** A way of copying as a view tells of it, from what was found of it. */
 export function copyRouteView(
-  found: readonly FoundRepository[],
+  found: readonly RepositoryComparison[],
   over: Partial<CopyRouteView> = {},
   since = Date.now(),
 ): CopyRouteView {
   const coverage = new Coverage(() => since);
-  for (const one of found) coverage.found(one);
+  for (const one of found) coverage.recordComparison(one);
   return {
     name: 'library/ on harbor -> gcr',
     prefix: 'library/',
@@ -24,10 +24,10 @@ export function copyRouteView(
     reconcile: { at: since, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: undefined },
     failingSince: undefined,
     reconciling: false,
-    coverage: coverage.sum(),
+    coverage: coverage.totals(),
     gaps: (max) => coverage.gaps(max),
-    stateOf: (repository, reference): TagCoverage => coverage.stateOf(repository, reference),
-    sinceOf: (repository, tag) => coverage.sinceOf(repository, tag),
+    stateOf: (repository, reference): TagCoverage => coverage.tagState(repository, reference),
+    sinceOf: (repository, tag) => coverage.gapSince(repository, tag),
     ...over,
   };
 }

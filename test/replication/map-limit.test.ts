@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import { takeTurns } from '../../src/replication/map-limit.ts';
+import { mapLimit } from '../../src/replication/map-limit.ts';
 
 t.test('all of them, so many at once', async (t) => {
   const done: number[] = [];
   let [running, most] = [0, 0];
-  await takeTurns([1, 2, 3, 4, 5, 6, 7], 3, async (number) => {
+  await mapLimit([1, 2, 3, 4, 5, 6, 7], 3, async (number) => {
     running += 1;
     most = Math.max(most, running);
     await turn();
@@ -14,7 +14,7 @@ t.test('all of them, so many at once', async (t) => {
   });
   t.equal(most, 3);
   t.strictSame(done.toSorted(), [1, 2, 3, 4, 5, 6, 7]);
-  await takeTurns([], 3, async () => void t.fail('nothing to do'));
+  await mapLimit([], 3, async () => void t.fail('nothing to do'));
 });
 
 t.test('after a failure none is begun, and those under way end first', async (t) => {
@@ -28,7 +28,7 @@ t.test('after a failure none is begun, and those under way end first', async (t)
     ended.push(number);
     if (number === 1) throw new Error('second');
   };
-  await t.rejects(takeTurns([1, 2, 3, 4], 2, work), { message: 'first' });
+  await t.rejects(mapLimit([1, 2, 3, 4], 2, work), { message: 'first' });
   t.strictSame(begun, [1, 2]);
   t.strictSame(ended, [1], 'nothing goes on behind the back of who asked');
 });
@@ -37,5 +37,5 @@ t.test('one that throws at once', async (t) => {
   const throws = () => {
     throw new Error('at once');
   };
-  await t.rejects(takeTurns([1, 2], 2, throws), { message: 'at once' });
+  await t.rejects(mapLimit([1, 2], 2, throws), { message: 'at once' });
 });

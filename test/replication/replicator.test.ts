@@ -81,7 +81,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   });
   t.teardown(() => replicator.stop());
   const hint = (repository: string, reference: string, kind: Hint['kind'] = 'push') =>
-    replicator.take([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
+    replicator.enqueueHints([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
   const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
   const looks = () => looked;
   return { primary, fallback, replicator, ledger, pulls, states, views, looks, canary, next, hint, there, reasons };
@@ -91,14 +91,16 @@ t.test('a hint is enough', async (t) => {
   const { primary, replicator, hint, there, ledger } = await start(t);
   const { digest } = primary.seed('library/app', '1', { blobs: [1000, 2000] });
   hint('library/app', '1');
-  await replicator.idle();
+  await replicator.onIdle();
   t.equal(there('project/app', '1'), digest);
   const place = { upstream: 'harbor', repository: 'library/app', tag: '1' };
   t.equal(ledger.judge(place, digest).verdict, 'current', 'and the ledger knows');
   hint('elsewhere/app', '1');
   hint('library/private/app', '1');
-  replicator.take([{ repository: 'library/app', reference: '2', kind: 'push', from: 'edge', upstream: 'other' }]);
-  await replicator.idle();
+  replicator.enqueueHints([
+    { repository: 'library/app', reference: '2', kind: 'push', from: 'edge', upstream: 'other' },
+  ]);
+  await replicator.onIdle();
   t.match(replicator.view(), { copied: 1, failed: 0, active: true }, 'of what no route copies nothing comes');
 });
 
@@ -110,7 +112,7 @@ t.test('many hints of one thing are few copies, and the last digest counts', asy
     hint('library/app', '1');
     if (number % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await replicator.idle();
+  await replicator.onIdle();
   t.equal(there('project/app', '1'), digest);
   t.ok(fallback.writes < 100, `${fallback.writes} writes`);
 });
@@ -124,7 +126,7 @@ t.test('a comparison finds what no hint said', async (t) => {
   fallback.seed('project/app', '1', { blobs: [999] });
   replicator.start();
   await until(() => replicator.view().routes[0]?.reconcile !== undefined);
-  await replicator.idle();
+  await replicator.onIdle();
   t.equal(there('project/app', '1'), images[0]?.digest, 'what differed');
   t.equal(there('project/deep/app', '1'), images[1]?.digest, 'what was missing');
   t.equal(fallback.store.repository('project/private/app').tags.size, 0, 'not what another route has');
@@ -159,7 +161,7 @@ t.test('a fallback that is down holds up no other', async (t) => {
   states.set('lost', 'down');
   for (let number = 0; number < 20; number += 1) {
     primary.seed('library/app', `n${number}`, { blobs: [100] });
-    replicator.take([
+    replicator.enqueueHints([
       { repository: 'library/app', reference: `n${number}`, kind: 'push', from: 'edge', upstream: 'harbor' },
     ]);
   }
@@ -178,7 +180,7 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   const { blobDigests } = primary.seed('library/app', 'broken', { blobs: [5000] });
   primary.store.removeBlob('library/app', blobDigests[0] ?? '');
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   const [route] = replicator.view().routes;
   t.match(route?.failures, [
     { repository: 'library/app', reference: 'broken', tries: 1, passing: false, reason: /404/ },
@@ -188,14 +190,14 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   t.match(route?.gaps(1), [{ repository: 'library/app', missing: 1, gaps: [{ tag: 'broken', state: 'missing' }] }]);
   t.ok(reasons.some((reason) => /404/.test(reason)));
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   t.match(replicator.view().routes[0]?.failures, [{ tries: 2 }], 'tried again by the next comparison');
   primary.store.repository('library/app').tags.delete('broken');
   const tried = Date.now();
   // In the very millisecond of the last try a comparison could not tell which came first, and keeps the failure.
   await until(() => Date.now() > tried, { every: 1 });
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   t.match(replicator.view().routes[0], { failures: [], lagMs: 0 }, 'what is gone is no failure for ever');
 });
 
@@ -206,12 +208,12 @@ t.test('what is known by its digest only, and failed for good, is tried again by
   primary.store.repository('library/app').tags.delete('moves');
   await fallback.faults.on('readOnly');
   hint('library/app', digest);
-  await replicator.idle();
+  await replicator.onIdle();
   t.match(replicator.view().routes[0]?.failures, [{ reference: digest, passing: false }]);
   await fallback.faults.off();
   await until(() => Date.now() > (replicator.view().routes[0]?.failures[0]?.at ?? 0));
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   t.ok(fallback.store.manifest('project/app', digest));
   t.strictSame(replicator.view().routes[0]?.failures, []);
 });
@@ -236,7 +238,7 @@ t.test('nothing is copied from or to what is not well, or while clients need the
     t.equal(there('project/app', '1'), undefined, name);
     t.match(replicator.view().routes[0], { queued: 1 });
     views.delete(upstream);
-    await replicator.idle();
+    await replicator.onIdle();
     t.equal(there('project/app', '1'), digest, `${name} no more`);
   };
   await Promise.all(cases.map(wait));
@@ -252,13 +254,13 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     fallback.seed('project/app', list, { blobs: [300] });
     canary.state = 'failing';
     hint('library/app', 'gone', 'delete');
-    await replicator.idle();
+    await replicator.onIdle();
     t.ok(there('project/app', 'gone'), 'an unmounted storage has no tags either');
     canary.state = 'good';
     hint('library/app', 'gone', 'delete');
     hint('library/app', 'stays', 'delete');
     await replicator.reconcile();
-    await replicator.idle();
+    await replicator.onIdle();
     t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
@@ -274,7 +276,7 @@ t.test('a URL that lost its storage deletes nothing, though another one of that 
   t.teardown(() => unmounted.close());
   next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
   hint('library/app', '1', 'delete');
-  await replicator.idle();
+  await replicator.onIdle();
   t.ok(there('project/app', '1'));
   next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
   await replicator.reconcile();
@@ -291,7 +293,7 @@ t.test('what is pushed while it is deleted is there at the end', async (t) => {
   await fallback.faults.off();
   const { digest } = primary.seed('library/app', '1', { blobs: [2] });
   fallback.seed('project/app', '1', { blobs: [2] });
-  await replicator.idle();
+  await replicator.onIdle();
   t.ok(fallback.requests.some(({ method }) => method === 'DELETE'));
   t.equal(there('project/app', '1'), digest);
 });
@@ -303,7 +305,7 @@ t.test('a tag that the primary lists and cannot read is not deleted', async (t) 
   await primary.faults.on('errors', { status: 404, kind: ['manifest'] });
   t.equal(canary.state, 'good');
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   t.equal(there('project/app', '1'), digest, 'it may be the last copy');
 });
 
@@ -317,7 +319,7 @@ t.test('only the edge with the VIP copies, if so wanted', async (t) => {
     const { primary, replicator, hint, there } = await start(t, config);
     primary.seed('library/app', '1', { blobs: [100] });
     hint('library/app', '1');
-    await replicator.idle();
+    await replicator.onIdle();
     t.equal(there('project/app', '1') !== undefined, active, JSON.stringify(config));
     t.equal(replicator.view().active, active);
   }
@@ -328,11 +330,11 @@ t.test('a fallback that is busy, or down, is caught up with', async (t) => {
   const { digest } = primary.seed('library/app', '1', { blobs: [100_000] });
   await fallback.faults.on('errors', { status: 500 });
   hint('library/app', '1');
-  await replicator.idle();
+  await replicator.onIdle();
   t.match(replicator.view().routes[0]?.failures, [{ passing: true }]);
   await fallback.faults.off('errors');
   hint('library/app', '1');
-  await replicator.idle();
+  await replicator.onIdle();
   t.equal(there('project/app', '1'), digest);
   t.match(replicator.view().routes[0], { failures: [], lagMs: 0 });
 });
@@ -344,13 +346,13 @@ t.test('what is pulled by digest is copied too, though no tag is at it any more'
   const { digest: other } = primary.seed('library/private/app', '1', { blobs: [3000] });
   const lost = `sha256:${'0'.repeat(64)}`;
   const pull = (repository: string, reference: string) =>
-    pulls.note({ registry: undefined, repository, reference, digest: reference });
+    pulls.record({ registry: undefined, repository, reference, digest: reference });
   for (const reference of [old, lost]) pull('library/app', reference);
   pull('library/private/app', other);
   const state = (reference: string) => replicator.view().routes[0]?.stateOf('library/app', reference);
   t.equal(state(old), 'unknown');
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   t.ok(fallback.store.manifest('project/app', old));
   t.strictSame([old, '1', lost].map(state), ['covered', 'covered', 'gone']);
   t.notOk(fallback.store.manifest('project/private/app', other), 'but nothing that is not copied');
@@ -367,12 +369,12 @@ t.test('what is pulled by digest is copied too, though no tag is at it any more'
 t.test('a fallback that fails while pulled digests are looked at is told of, and they are unknown', async (t) => {
   const { primary, fallback, replicator, pulls, reasons } = await start(t);
   const { digest } = primary.seed('library/app', '1', { blobs: [1000] });
-  pulls.note({ registry: undefined, repository: 'library/app', reference: digest, digest });
+  pulls.record({ registry: undefined, repository: 'library/app', reference: digest, digest });
   await replicator.reconcile();
-  await replicator.idle();
+  await replicator.onIdle();
   const { digest: next } = primary.seed('library/app', '1', { blobs: [2000] });
   primary.seed('library/app', '1', { blobs: [1000] });
-  pulls.note({ registry: undefined, repository: 'library/app', reference: next, digest: next });
+  pulls.record({ registry: undefined, repository: 'library/app', reference: next, digest: next });
   await fallback.faults.on('errors', { status: 500, path: new RegExp(next) });
   await replicator.reconcile();
   t.match(reasons.at(-2), /pulled by digest could be looked at: .*500/);

@@ -36,10 +36,10 @@ async function made(t: Test, more: Partial<UpstreamView> = {}) {
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
   const canary: { state: 'good' | 'failing' } = { state: 'good' };
-  const tasks = new TaskQueue({ atOnce: 1, work: async () => {}, isPassing: () => true, onFailure: () => {} });
-  const [on] = copyRoutes(routes);
-  if (!on) throw new Error('nothing is copied');
-  const route = new RouteReplication(on, {
+  const tasks = new TaskQueue({ concurrency: 1, work: async () => {}, isRetryable: () => true, onFailure: () => {} });
+  const [copyRoute] = copyRoutes(routes);
+  if (!copyRoute) throw new Error('nothing is copied');
+  const route = new RouteReplication(copyRoute, {
     routes,
     config: replicationSchema.parse({}),
     registry: (name) => (name === 'harbor' ? harbor : gcr),
@@ -101,7 +101,7 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   t.equal(view().comparedAt, comparedAt);
   await primary.faults.off('storageGone');
 
-  route.rest();
+  route.yieldToPeer();
   t.match(view(), { comparedAt: undefined, coverage: { ratio: undefined, tags: 0 }, lagMs: 0 });
   t.equal(view().stateOf('library/app', '1'), 'unknown');
   t.equal(route.dueAt, 0, 'and compares at once when it is its turn again');
@@ -113,7 +113,7 @@ t.test('a comparison during which another edge copied does not count', async (t)
   const compared = route.reconcile(never);
   t.equal(route.reconcile(never), compared, 'not two at once');
   await began;
-  route.rest();
+  route.yieldToPeer();
   await compared;
   t.match(view(), { comparedAt: undefined, reconciling: false });
   t.equal(route.dueAt, 0);
@@ -164,12 +164,12 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
   t.equal(pulled('library/app', '1'), 'unknown', 'a tag that moved');
   t.equal(pulled('library/new', '1'), 'unknown', 'a new repository');
   const repository = { source: 'library/app', target: 'library/app' };
-  const task = { on: route.on, repository, reference: '2', kind: 'copy' as const };
-  route.copied(task, ledger.now());
+  const task = { copyRoute: route.copyRoute, repository, reference: '2', kind: 'copy' as const };
+  route.markCopied(task, ledger.now());
   t.equal(view().stateOf('library/app', '2'), 'covered');
   const begun = ledger.now();
   ledger.seen({ upstream: 'harbor', repository: 'library/app', tag: '2' }, `sha256:${'a'.repeat(64)}`, ledger.now());
-  route.copied(task, begun);
+  route.markCopied(task, begun);
   t.equal(view().stateOf('library/app', '2'), 'unknown', 'it moved while it was copied');
   await route.reconcile(never);
   t.same(
@@ -182,8 +182,8 @@ t.test('of everything that failed it is told why', async (t) => {
   const { route } = await made(t);
   const repository = { source: 'library/app', target: 'library/app' };
   const failed = Array.from({ length: 1000 }, (_, number) => {
-    const task = { on: route.on, repository, reference: `v${number}`, kind: 'copy' as const };
-    return { task, since: 1, at: 2, tries: 1, reason: `no ${number}`, passing: false, nextAt: 3 };
+    const task = { copyRoute: route.copyRoute, repository, reference: `v${number}`, kind: 'copy' as const };
+    return { task, since: 1, at: 2, tries: 1, reason: `no ${number}`, retryable: false, nextAt: 3 };
   });
   const { failing, failures } = route.view(failed, failed);
   t.equal(failing, 1000);

@@ -16,11 +16,11 @@ const route = resolveRoute({
   anonymous: false,
   deletions: 'keep',
 });
-const [on] = copyRoutes([route]);
+const [copyRoute] = copyRoutes([route]);
 
 function task(reference: string): CopyTask {
-  if (!on) throw new Error('no way');
-  return { on, repository: { source: 'app', target: 'app' }, reference, kind: 'copy' };
+  if (!copyRoute) throw new Error('no way');
+  return { copyRoute, repository: { source: 'app', target: 'app' }, reference, kind: 'copy' };
 }
 
 /** A queue whose work is held up until it is let go. */
@@ -32,13 +32,13 @@ function made(over: Partial<TaskQueueOptions> = {}) {
   const held: (() => void)[] = [];
   const state = { hold: false };
   const queue = new TaskQueue({
-    atOnce: 1,
+    concurrency: 1,
     work: async ({ reference }) => {
       begun.push(reference);
       if (state.hold) await new Promise<void>((resolve) => held.push(resolve));
       if (failing.has(reference)) throw new Error(`no ${reference}`);
     },
-    isPassing: () => true,
+    isRetryable: () => true,
     onFailure: (failed) => failures.push(failed),
     now: () => clock.now,
     ...over,
@@ -58,7 +58,7 @@ t.test('hints go first, each thing once', async (t) => {
   t.match(queue.size, { running: 1, waiting: 3 });
   state.hold = false;
   letGo();
-  await queue.idle();
+  await queue.onIdle();
   t.strictSame(begun, ['first', 'hint', 'r1', 'r2']);
   t.match(queue.counts, { copied: 4, failed: 0, dropped: 0 });
 });
@@ -74,7 +74,7 @@ t.test('what has waited longest goes first, and a hint raises what waits', async
   queue.add(task('hinted'), PRIORITY.hint);
   state.hold = false;
   letGo();
-  await queue.idle();
+  await queue.onIdle();
   t.strictSame(begun, ['first', 'hinted', 'oldest', 'old', 'new']);
 });
 
@@ -86,7 +86,7 @@ t.test('what is asked for while it runs is done again, once', async (t) => {
   for (let hints = 0; hints < 5; hints += 1) queue.add(task('a'), PRIORITY.hint);
   state.hold = false;
   letGo();
-  await queue.idle();
+  await queue.onIdle();
   t.strictSame(begun, ['a', 'a']);
 });
 
@@ -94,7 +94,7 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
   const { queue, clock, begun, failing, failures } = made();
   failing.add('a');
   queue.add(task('a'), PRIORITY.hint);
-  await queue.idle();
+  await queue.onIdle();
   t.match(queue.failed, [{ tries: 1, reason: 'no a', since: 1_000_000, passing: true }]);
   const waits: number[] = [];
   for (let tries = 0; tries < 9; tries += 1) {
@@ -102,10 +102,10 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
     waits.push(nextAt - at);
     clock.now = nextAt - 1;
     queue.retry();
-    await queue.idle();
+    await queue.onIdle();
     clock.now = nextAt;
     queue.retry();
-    await queue.idle();
+    await queue.onIdle();
   }
   t.equal(begun.length, 10, 'never too soon');
   t.strictSame(
@@ -115,7 +115,7 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
   t.equal(failures.at(-1)?.since, 1_000_000, 'since when it was to be done');
   failing.clear();
   queue.add(task('a'), PRIORITY.hint);
-  await queue.idle();
+  await queue.onIdle();
   t.strictSame(queue.failed, []);
 });
 
@@ -123,7 +123,7 @@ t.test('what is being tried again is not asked for once more by that', async (t)
   const { queue, clock, begun, failing, state, letGo } = made();
   failing.add('a');
   queue.add(task('a'), PRIORITY.hint);
-  await queue.idle();
+  await queue.onIdle();
   state.hold = true;
   clock.now = queue.failed[0]?.nextAt ?? 0;
   queue.retry();
@@ -132,32 +132,32 @@ t.test('what is being tried again is not asked for once more by that', async (t)
   for (let ticks = 0; ticks < 5; ticks += 1) queue.retry();
   state.hold = false;
   letGo();
-  await queue.idle();
+  await queue.onIdle();
   t.strictSame(begun, ['a', 'a'], 'the pause after the second failure is kept');
   t.match(queue.failed, [{ tries: 2 }]);
 });
 
 t.test('what fails for good waits for who asks for it again, or finds it settled', async (t) => {
-  const { queue, clock, begun, failing } = made({ isPassing: () => false });
+  const { queue, clock, begun, failing } = made({ isRetryable: () => false });
   failing.add('a').add('b');
   for (const name of ['a', 'b']) queue.add(task(name), PRIORITY.hint);
-  await queue.idle();
+  await queue.onIdle();
   clock.now += 10_000_000;
   queue.retry();
-  await queue.idle();
+  await queue.onIdle();
   t.equal(begun.length, 2);
   const { at = 0 } = queue.failed[1] ?? {};
-  queue.settled(task('b'), at);
+  queue.markInSync(task('b'), at);
   t.equal(queue.failed.length, 2, 'what was looked at before it failed says nothing');
-  queue.settled(task('b'), at + 1);
+  queue.markInSync(task('b'), at + 1);
   t.match(queue.failed, [{ task: { reference: 'a' }, passing: false }]);
-  if (!on) throw new Error('no way');
-  queue.retryAll(on, at);
-  queue.retryAll({ ...on }, at + 1);
-  await queue.idle();
+  if (!copyRoute) throw new Error('no way');
+  queue.retryAll(copyRoute, at);
+  queue.retryAll({ ...copyRoute }, at + 1);
+  await queue.onIdle();
   t.equal(begun.length, 2, 'nothing of another way, nor what failed since');
-  queue.retryAll(on, at + 1);
-  await queue.idle();
+  queue.retryAll(copyRoute, at + 1);
+  await queue.onIdle();
   t.equal(begun.length, 3);
 });
 

@@ -1,8 +1,8 @@
 import type { Loaded } from '../../config/load.ts';
-import { type CopyRoute, configuredCopyRoutes, pairOn } from '../../replication/copy-route.ts';
-import { ownRegistry } from '../../replication/registry/configured-registry.ts';
+import { type CopyRoute, configuredCopyRoutes, repositoryPair } from '../../replication/copy-route.ts';
+import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
-import { Patience } from '../../replication/registry/retry-policy.ts';
+import { RetryPolicy } from '../../replication/registry/retry-policy.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -15,14 +15,14 @@ const LOOKED_THROUGH = 1000;
 
 /** Looks at each way of copying with the credentials that copies have: what the source lists, and what the target shows. Nothing is written. */
 export async function checkReplication(loaded: Loaded): Promise<CheckFinding[]> {
-  const { routes, ways } = configuredCopyRoutes(loaded.config.routes);
-  const findings = await Promise.all(ways.map((on) => checkWay(loaded, routes, on)));
+  const { routes, copyRoutes } = configuredCopyRoutes(loaded.config.routes);
+  const findings = await Promise.all(copyRoutes.map((on) => checkWay(loaded, routes, on)));
   return findings.flat();
 }
 
 async function checkWay(
   { config, material }: Loaded,
-  routes: Parameters<typeof pairOn>[0],
+  routes: Parameters<typeof repositoryPair>[0],
   on: CopyRoute,
 ): Promise<CheckFinding[]> {
   const network = { resolver: new Resolver(), pool: new BufferPool() };
@@ -30,9 +30,15 @@ async function checkWay(
   const end = (name: string) => {
     const upstream = config.upstreams[name];
     if (!upstream) throw new Error(`no upstream ${name}`);
-    const { connection } = ownRegistry(name, upstream.urls[0] ?? '', upstream, material.upstreams[name] ?? {}, network);
+    const { connection } = configuredRegistry(
+      name,
+      upstream.urls[0] ?? '',
+      upstream,
+      material.upstreams[name] ?? {},
+      network,
+    );
     // Whoever asks wants to know how it is now.
-    return new RemoteRegistry(name, connection, new Patience({ limit: 0 }));
+    return new RemoteRegistry(name, connection, new RetryPolicy({ limitMs: 0 }));
   };
   const remedy = (error: unknown, name: string, refused: string) => {
     const upstream = config.upstreams[name];
@@ -77,13 +83,13 @@ async function checkWay(
 
 async function firstPair(
   source: RemoteRegistry,
-  routes: Parameters<typeof pairOn>[0],
+  routes: Parameters<typeof repositoryPair>[0],
   on: CopyRoute,
   signal: AbortSignal,
 ) {
   let seen = 0;
   for await (const repository of source.repositories(signal)) {
-    const pair = pairOn(routes, on, repository);
+    const pair = repositoryPair(routes, on, repository);
     seen += 1;
     if (pair || seen >= LOOKED_THROUGH) return pair;
   }

@@ -1,5 +1,5 @@
 import type { Loaded } from '../../config/load.ts';
-import { ownRegistry } from '../../replication/registry/configured-registry.ts';
+import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
@@ -58,7 +58,7 @@ function ofUpstream({ which, options, loaded, network, opened }: OpenOptions, na
   const upstream = loaded?.config.upstreams[name];
   if (!loaded || !upstream) throw new Error(`no upstream ${name}`);
   const material = loaded.material.upstreams[name] ?? {};
-  const registries = upstream.urls.map((url) => ownRegistry(name, url, upstream, material, network));
+  const registries = upstream.urls.map((url) => configuredRegistry(name, url, upstream, material, network));
   opened.push(...registries.map(({ connection }) => connection));
   return registries;
 }

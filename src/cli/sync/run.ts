@@ -1,4 +1,4 @@
-import { Bandwidth } from '../../replication/copy/bandwidth.ts';
+import { BandwidthLimit } from '../../replication/copy/bandwidth-limit.ts';
 import { ImageCopy } from '../../replication/copy/image-copy.ts';
 import { CopyError } from '../../replication/copy-error.ts';
 import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
@@ -51,13 +51,22 @@ export class SyncRun {
 
   async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
     const { source, target, dryRun, plan, signal } = this.#options;
-    const { images, blobs, maxBandwidth, names, isWanted, existing, canary, isPart } = plan;
+    const {
+      images,
+      blobs: concurrentBlobs,
+      maxBandwidth,
+      names,
+      isWanted: includeTag,
+      existing,
+      canary,
+      isPart: isPartial,
+    } = plan;
     const sync = new Sync({
-      ...{ source, target, images, isWanted, existing, isPart },
-      copy: dryRun ? undefined : new ImageCopy({ blobs, bandwidth: new Bandwidth(maxBandwidth) }),
-      isLast: canary && ((image) => canary.isIn(image)),
-      named: names !== undefined,
-      tell: (event) => this.#told(event, screen),
+      ...{ source, target, images, includeTag, existing, isPartial },
+      copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, bandwidth: new BandwidthLimit(maxBandwidth) }),
+      copyLast: canary && ((image) => canary.isIn(image)),
+      namedRepositories: names !== undefined,
+      onEvent: (event) => this.#told(event, screen),
     });
     try {
       return await sync.run(this.#pairs(), signal);
@@ -90,7 +99,7 @@ export class SyncRun {
   /** A registry without a catalog is nothing that goes by itself. */
   #unlisted(error: unknown): void {
     if (!(error instanceof CopyError || error instanceof UpstreamError)) throw error;
-    const refused = error instanceof CopyError ? !error.passing : error.reason === 'credentials';
+    const refused = error instanceof CopyError ? !error.retryable : error.reason === 'credentials';
     const reason = `${error.message}${refused ? '; name the repositories with --repository or --repository-file' : ''}`;
     if (refused && this.#tally.offered.count === 0) throw new UsageError(reason);
     this.#tally.fail(reason);

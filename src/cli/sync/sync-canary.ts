@@ -24,7 +24,7 @@ export class SyncCanary {
 
   /** What is to be known if it is not there. @throws CopyError, UpstreamError */
   async lack(registry: RemoteRegistry, signal: AbortSignal): Promise<string[]> {
-    const found = await registry.digestOf(this.#repository, this.#reference, signal);
+    const found = await registry.resolveDigest(this.#repository, this.#reference, signal);
     if (found !== undefined) return [];
     const end = this.#reference.includes(':') ? '@' : ':';
     const name = `${this.#repository}${end}${this.#reference}`;

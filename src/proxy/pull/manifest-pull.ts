@@ -180,5 +180,5 @@ export function notePull(
 ): void {
   if (digest === undefined || pushing || !isCopied(route)) return;
   if (method === 'HEAD' && reference.includes(':')) return;
-  pulls?.note({ registry: route.registry, repository, reference, digest });
+  pulls?.record({ registry: route.registry, repository, reference, digest });
 }

@@ -10,7 +10,7 @@ export function noteHints(
 ): void {
   const [first] = hints;
   if (first === undefined) return;
-  taker?.take(hints);
+  taker?.enqueueHints(hints);
   const pushed = hints.filter(({ kind }) => kind === 'push').length;
   notes.hints = { from: first.from, push: pushed, delete: hints.length - pushed };
   // A hook is mostly of one thing, which is what one looks for in the log.

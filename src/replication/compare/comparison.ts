@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import type { RepositoryPair } from '../copy-route.ts';
-import { takeTurns } from '../map-limit.ts';
+import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
 
 /** A tag of the source, or of the target alone. */
@@ -14,31 +14,31 @@ export interface ComparedTag {
   sourceDigest: string | undefined;
   targetDigest: string | undefined;
   /** With `surplus`: the source lists the tag, and has no manifest for it. It is being deleted, or its storage lost something. */
-  isListed?: boolean;
+  listedWithoutManifest?: boolean;
 }
 
 export interface ComparedRepository {
   repository: RepositoryPair;
   tags: ComparedTag[];
   /** When the first look at it was about to be taken, by the clock of the options. */
-  at: number;
+  ledgerTime: number;
   /** The same by the host's clock; epoch milliseconds. It may be told much later. */
-  lookedAt: number;
+  comparedAt: number;
 }
 
 export interface ComparisonOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   /** Requests under way at once, of both registries together. Default 16. */
-  atOnce?: number;
+  concurrency?: number;
   /** Which tags count. Default: all. */
-  isWanted?: (tag: string) => boolean;
+  includeTag?: (tag: string) => boolean;
   now?: () => number;
 }
 
-const AT_ONCE = 16;
+const DEFAULT_CONCURRENCY = 16;
 /** Repositories that are looked at ahead of the one that is told. */
-const AHEAD = 4;
+const LOOKAHEAD = 4;
 
 /**
  * Holds two registries against each other by digest, one repository after the other, so that memory does not grow with them. One list a
@@ -47,33 +47,39 @@ const AHEAD = 4;
 export class Comparison {
   readonly #source: RemoteRegistry;
   readonly #target: RemoteRegistry;
-  readonly #isWanted: (tag: string) => boolean;
+  readonly #includeTag: (tag: string) => boolean;
   readonly #queue: PQueue;
   readonly #now: () => number;
 
-  constructor({ source, target, atOnce = AT_ONCE, isWanted = () => true, now = Date.now }: ComparisonOptions) {
+  constructor({
+    source,
+    target,
+    concurrency = DEFAULT_CONCURRENCY,
+    includeTag = () => true,
+    now = Date.now,
+  }: ComparisonOptions) {
     this.#source = source;
     this.#target = target;
-    this.#isWanted = isWanted;
+    this.#includeTag = includeTag;
     this.#now = now;
-    this.#queue = new PQueue({ concurrency: atOnce });
+    this.#queue = new PQueue({ concurrency });
   }
 
   /**
    * In the order of `repositories`.
-   * @param skip whether to go on without one that failed; default: no
+   * @param shouldSkip whether to go on without one that failed; default: no
    * @throws CopyError, UpstreamError; the signal's reason
    */
-  async *over(
+  async *compareAll(
     repositories: AsyncIterable<RepositoryPair> | Iterable<RepositoryPair>,
     signal: AbortSignal,
-    skip: (repository: RepositoryPair, error: unknown) => boolean = () => false,
+    shouldSkip: (repository: RepositoryPair, error: unknown) => boolean = () => false,
   ): AsyncGenerator<ComparedRepository> {
     const ahead: { repository: RepositoryPair; compared: Promise<ComparedRepository> }[] = [];
     const first = async (longest: number) => {
       const one = ahead.length > longest ? ahead.shift() : undefined;
       return one?.compared.catch((error: unknown) => {
-        if (skip(one.repository, error)) return undefined;
+        if (shouldSkip(one.repository, error)) return undefined;
         throw error;
       });
     };
@@ -82,7 +88,7 @@ export class Comparison {
       // Whoever stops before its turn is not to be told.
       compared.catch(() => undefined);
       ahead.push({ repository, compared });
-      const next = await first(AHEAD);
+      const next = await first(LOOKAHEAD);
       if (next) yield next;
     }
     while (ahead.length > 0) {
@@ -93,45 +99,46 @@ export class Comparison {
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
-    const [at, lookedAt] = [this.#now(), Date.now()];
+    const [ledgerTime, comparedAt] = [this.#now(), Date.now()];
     const listed = (registry: RemoteRegistry, name: string) =>
       this.#queue.add(() => registry.tags(name, signal), { signal });
-    const [here, there] = await Promise.all([
+    const [sourceTags, targetTags] = await Promise.all([
       listed(this.#source, repository.source),
       listed(this.#target, repository.target),
     ]);
-    const targets = new Map(there.map((one) => [one.tag, one]));
-    const wanted = here.filter(({ tag }) => this.#isWanted(tag));
+    const targetByName = new Map(targetTags.map((one) => [one.tag, one]));
+    const wanted = sourceTags.filter(({ tag }) => this.#includeTag(tag));
     const compared: ComparedTag[] = [];
     // Not all of them at once: what waits for its turn takes memory, of a repository of many tags more than all else.
-    await takeTurns([...wanted.entries()], this.#queue.concurrency, async ([index, one]) => {
-      compared[index] = await this.#tag(repository, one, targets.get(one.tag), signal);
+    await mapLimit([...wanted.entries()], this.#queue.concurrency, async ([index, one]) => {
+      compared[index] = await this.#compareTag(repository, one, targetByName.get(one.tag), signal);
     });
-    const known = new Set(here.map(({ tag }) => tag));
-    const surplus = there
-      .filter(({ tag }) => this.#isWanted(tag) && !known.has(tag))
+    const sourceNames = new Set(sourceTags.map(({ tag }) => tag));
+    const surplus = targetTags
+      .filter(({ tag }) => this.#includeTag(tag) && !sourceNames.has(tag))
       .map(
         ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
       );
-    return { repository, at, lookedAt, tags: [...compared, ...surplus] };
+    return { repository, ledgerTime, comparedAt, tags: [...compared, ...surplus] };
   }
 
-  async #tag(
+  async #compareTag(
     repository: RepositoryPair,
     { tag, digest }: RemoteTag,
-    there: RemoteTag | undefined,
+    target: RemoteTag | undefined,
     signal: AbortSignal,
   ): Promise<ComparedTag> {
-    if (!there) return { tag, state: 'missing', sourceDigest: digest, targetDigest: undefined };
-    const look = (registry: RemoteRegistry, name: string, known: string | undefined) =>
-      known ?? this.#queue.add(() => registry.digestOf(name, tag, signal), { signal });
+    if (!target) return { tag, state: 'missing', sourceDigest: digest, targetDigest: undefined };
+    const resolve = (registry: RemoteRegistry, name: string, known: string | undefined) =>
+      known ?? this.#queue.add(() => registry.resolveDigest(name, tag, signal), { signal });
     const [sourceDigest, targetDigest] = await Promise.all([
-      look(this.#source, repository.source, digest),
-      look(this.#target, repository.target, there.digest),
+      resolve(this.#source, repository.source, digest),
+      resolve(this.#target, repository.target, target.digest),
     ]);
     // It may have been deleted between the list and the look.
     if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest, targetDigest };
-    if (sourceDigest === undefined) return { tag, state: 'surplus', sourceDigest, targetDigest, isListed: true };
+    if (sourceDigest === undefined)
+      return { tag, state: 'surplus', sourceDigest, targetDigest, listedWithoutManifest: true };
     return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
   }
 }

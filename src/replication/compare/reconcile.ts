@@ -7,7 +7,7 @@ export interface ReconcileOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   /** Where a repository of the source goes; undefined: it is not copied. */
-  pairOf: (repository: string) => RepositoryPair | undefined;
+  toPair: (repository: string) => RepositoryPair | undefined;
   /** For `ComparedRepository.at`. */
   now: () => number;
   /** Told of each repository, and waited for. */
@@ -25,36 +25,36 @@ export interface ReconcileResult {
 }
 
 /** Failures in a row that may pass by themselves, after which it is a registry that fails. */
-const MAX_IN_A_ROW = 4;
+const MAX_CONSECUTIVE_FAILURES = 4;
 
 /**
  * Compares all that is to be copied, repository by repository.
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
-  { source, target, pairOf, now, onRepository, onFailure }: ReconcileOptions,
+  { source, target, toPair, now, onRepository, onFailure }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: undefined };
-  const failures = { all: 0, inARow: 0, first: '' };
+  const failures = { all: 0, consecutive: 0, first: '' };
   async function* pairs(): AsyncGenerator<RepositoryPair> {
     for await (const repository of source.repositories(signal)) {
-      const pair = pairOf(repository);
+      const pair = toPair(repository);
       if (pair) yield pair;
     }
   }
   // One that cannot be read must not keep all that are listed after it from being compared.
-  const skip = (pair: RepositoryPair, error: unknown) => {
+  const shouldSkip = (pair: RepositoryPair, error: unknown) => {
     if (signal.aborted || !(error instanceof CopyError)) return false;
-    failures.inARow += error.passing ? 1 : 0;
-    if (failures.inARow >= MAX_IN_A_ROW) return false;
+    failures.consecutive += error.retryable ? 1 : 0;
+    if (failures.consecutive >= MAX_CONSECUTIVE_FAILURES) return false;
     failures.all += 1;
     failures.first ||= error.message;
     onFailure(pair);
     return true;
   };
-  for await (const compared of new Comparison({ source, target, now }).over(pairs(), signal, skip)) {
-    failures.inARow = 0;
+  for await (const compared of new Comparison({ source, target, now }).compareAll(pairs(), signal, shouldSkip)) {
+    failures.consecutive = 0;
     const wanted = compared.tags.filter(({ state }) => state !== 'surplus');
     result.repositories += 1;
     result.tags += wanted.length;

@@ -2,15 +2,15 @@ import type PQueue from 'p-queue';
 import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
 import { referrerOf } from '../../oci/referrers-list.ts';
 import { CopyError } from '../copy-error.ts';
-import { takeTurns } from '../map-limit.ts';
+import { mapLimit } from '../map-limit.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
-import type { Bandwidth } from './bandwidth.ts';
+import type { BandwidthLimit } from './bandwidth-limit.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
-import { keepReferrersTag } from './referrers-tag.ts';
-import { digestOf } from './verified-digest.ts';
+import { updateReferrersTag } from './referrers-tag.ts';
+import { manifestDigest } from './verified-digest.ts';
 
 export interface CopyRunOptions {
   job: CopyJob;
@@ -20,10 +20,10 @@ export interface CopyRunOptions {
   signal: AbortSignal;
   /** Of all blobs that are under way. */
   queue: PQueue;
-  bandwidth: Bandwidth;
+  bandwidth: BandwidthLimit;
   /** At the target. */
-  known: KnownContent;
-  piece: number | undefined;
+  knownContent: KnownContent;
+  chunkBytes: number | undefined;
 }
 
 /** How deep an index may list indexes. */
@@ -31,11 +31,11 @@ const MAX_DEPTH = 4;
 /** Of one image; an index of indexes may name far more than it holds. */
 const MAX_MANIFESTS = 10_000;
 /** Parts of one manifest under way at once: one image with thousands of them leaves room for the others. */
-const AT_ONCE = 6;
+const CONCURRENCY = 6;
 /** Bytes of a blob that may as well be sent to a new repository as asked for. */
-const SMALL = 1_048_576;
+const SMALL_BLOB_BYTES = 1_048_576;
 /** Answers to a manifest that mean that the registry lacks what it names. */
-const LACKS = [400, 404];
+const MISSING_CONTENT = [400, 404];
 
 /** The copying of one image. */
 export class CopyRun {
@@ -48,31 +48,31 @@ export class CopyRun {
   }
 
   /** All that a manifest needs to be there. */
-  async content(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
-    const { children, blobs } = this.#read(manifest, digest);
+  async copyContent(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
+    const { children, blobs } = this.#parse(manifest, digest);
     if (depth > MAX_DEPTH) throw new CopyError(`${digest} lists indexes that list indexes, deeper than ${MAX_DEPTH}`);
     const parts = [
-      ...blobs.map((blob) => () => this.#blob(blob)),
-      ...children.map((child) => () => this.#child(child, depth + 1)),
+      ...blobs.map((blob) => () => this.#copyBlob(blob)),
+      ...children.map((child) => () => this.#copyChild(child, depth + 1)),
     ];
-    await takeTurns(parts, AT_ONCE, (part) => part());
+    await mapLimit(parts, CONCURRENCY, (part) => part());
   }
 
   /** The manifest itself, once its content is there; if the registry lacks some that it was known to have, that is brought again. */
-  async put(reference: string, { bytes, mediaType: sent }: RemoteManifest, digest: string): Promise<void> {
+  async putManifest(reference: string, { bytes, mediaType: sent }: RemoteManifest, digest: string): Promise<void> {
     const { registry, repository } = this.#options.job.target;
-    const { mediaType, blobs, children } = this.#read({ bytes, mediaType: sent }, digest);
+    const { mediaType, blobs, children } = this.#parse({ bytes, mediaType: sent }, digest);
     const put = () => registry.putManifest(repository, reference, { bytes, mediaType }, this.#options.signal);
     try {
       await put();
     } catch (error) {
-      if (!(error instanceof CopyError) || !LACKS.includes(error.status ?? 0)) throw error;
-      for (const blob of blobs) this.#options.known.forget(blob.digest);
+      if (!(error instanceof CopyError) || !MISSING_CONTENT.includes(error.status ?? 0)) throw error;
+      for (const blob of blobs) this.#options.knownContent.forget(blob.digest);
       for (const child of children) this.#children.delete(child.digest);
-      await this.content({ bytes, mediaType }, digest);
+      await this.copyContent({ bytes, mediaType }, digest);
       await put();
     }
-    this.#options.known.note(repository, digest);
+    this.#options.knownContent.add(repository, digest);
     this.#options.result.manifests += 1;
   }
 
@@ -80,20 +80,20 @@ export class CopyRun {
    * Signatures and the like that say what they are about, be it the image, a part of it, or one another; where the source lists them
    * (distribution-spec "Listing Referrers").
    */
-  async referrers(digest: string): Promise<void> {
+  async copyReferrers(digest: string): Promise<void> {
     const { registry, repository } = this.#options.job.source;
     const asked = new Set<string>();
     for (let fresh = [digest]; fresh.length > 0; ) {
-      await takeTurns(fresh, AT_ONCE, async (subject) => {
+      await mapLimit(fresh, CONCURRENCY, async (subject) => {
         asked.add(subject);
         const found = await registry.referrers(repository, subject, this.#options.signal);
-        await takeTurns(found, 1, (referrer) => this.#child(referrer, 1));
+        await mapLimit(found, 1, (referrer) => this.#copyChild(referrer, 1));
       });
       fresh = [...this.#children.keys()].filter((one) => !asked.has(one));
     }
   }
 
-  #read({ bytes, mediaType }: RemoteManifest, digest: string): ManifestContent {
+  #parse({ bytes, mediaType }: RemoteManifest, digest: string): ManifestContent {
     const content = readManifestContent(bytes, mediaType);
     if ('problem' in content)
       throw new CopyError(
@@ -103,46 +103,46 @@ export class CopyRun {
   }
 
   /** Each once, whoever lists it. */
-  #child({ digest }: Descriptor, depth: number): Promise<void> {
+  #copyChild({ digest }: Descriptor, depth: number): Promise<void> {
     const known = this.#children.get(digest);
     if (known) return known;
     if (this.#children.size >= MAX_MANIFESTS)
       throw new CopyError(`${this.#options.job.reference} holds more than ${MAX_MANIFESTS} manifests`);
-    const coming = this.#bring(digest, depth);
+    const coming = this.#copyManifest(digest, depth);
     this.#children.set(digest, coming);
     coming.catch(() => this.#children.delete(digest));
     return coming;
   }
 
   /** What is there already may lack what has been deleted below it: a tag that is about to name it looks at that too. */
-  async #bring(digest: string, depth: number): Promise<void> {
-    const { job, known, signal } = this.#options;
+  async #copyManifest(digest: string, depth: number): Promise<void> {
+    const { job, knownContent, signal } = this.#options;
     const { source, target } = job;
     // To put it where it is costs no more than to ask, but once.
-    const isFresh = !known.has(target.repository, digest) && (await this.#isNew());
-    const isThere = !isFresh && (await target.registry.digestOf(target.repository, digest, signal)) !== undefined;
+    const isFresh = !knownContent.has(target.repository, digest) && (await this.#targetIsEmpty());
+    const isThere = !isFresh && (await target.registry.resolveDigest(target.repository, digest, signal)) !== undefined;
     const manifest = await source.registry.manifest(source.repository, digest, signal);
     if (!manifest && isThere) return;
     if (!manifest)
       throw new CopyError(`${source.registry.name} lacks ${source.repository}@${digest}, which an index of it lists`);
-    digestOf(manifest, digest);
-    await this.content(manifest, digest, depth);
-    if (!isThere) await this.put(digest, manifest, digest);
-    await this.note(manifest, digest);
+    manifestDigest(manifest, digest);
+    await this.copyContent(manifest, digest, depth);
+    if (!isThere) await this.putManifest(digest, manifest, digest);
+    await this.listInReferrersTag(manifest, digest);
   }
 
   /** What is about another manifest, and is there by now, is to be found by who has that one. */
-  async note({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
-    const { job, known, signal } = this.#options;
+  async listInReferrersTag({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
+    const { job, knownContent, signal } = this.#options;
     const referrer = referrerOf(bytes, mediaType, digest);
-    if (referrer) await keepReferrersTag(job, referrer.subject, referrer.entry, known, signal);
+    if (referrer) await updateReferrersTag(job, referrer.subject, referrer.entry, knownContent, signal);
   }
 
-  async #isNew(): Promise<boolean> {
-    const { known, job, signal } = this.#options;
+  async #targetIsEmpty(): Promise<boolean> {
+    const { knownContent, job, signal } = this.#options;
     const { registry, repository } = job.target;
     try {
-      return await known.isEmpty(repository, () => registry.isEmpty(repository, signal));
+      return await knownContent.isEmpty(repository, () => registry.isEmpty(repository, signal));
     } catch {
       // It may have been another image's copy that was stopped, or its tags may not be listed: then each thing is asked for.
       signal.throwIfAborted();
@@ -150,25 +150,25 @@ export class CopyRun {
     }
   }
 
-  async #blob(blob: Descriptor): Promise<void> {
-    const { known, queue, signal, job, result } = this.#options;
-    const isKnown = () => known.has(job.target.repository, blob.digest);
+  async #copyBlob(blob: Descriptor): Promise<void> {
+    const { knownContent, queue, signal, job, result } = this.#options;
+    const isKnown = () => knownContent.has(job.target.repository, blob.digest);
     if (!isKnown()) {
       // A blob that waits for another one like it takes no place in the queue.
-      await known.alone(blob.digest, signal, async () => {
+      await knownContent.exclusively(blob.digest, signal, async () => {
         if (isKnown()) result.blobs.there += 1;
-        else await queue.add(() => this.#transfer(blob));
+        else await queue.add(() => this.#transferBlob(blob));
       });
     } else result.blobs.there += 1;
   }
 
-  async #transfer({ digest, size }: Descriptor): Promise<void> {
-    const { known, progress, result, signal, bandwidth, piece } = this.#options;
+  async #transferBlob({ digest, size }: Descriptor): Promise<void> {
+    const { knownContent, progress, result, signal, bandwidth, chunkBytes } = this.#options;
     const { source, target } = this.#options.job;
     const { registry, repository } = target;
     signal.throwIfAborted();
-    const elsewhere = known.placeOf(digest);
-    const isWorthAsking = elsewhere === undefined && (size > SMALL || !(await this.#isNew()));
+    const elsewhere = knownContent.mountSource(digest);
+    const isWorthAsking = elsewhere === undefined && (size > SMALL_BLOB_BYTES || !(await this.#targetIsEmpty()));
     if (isWorthAsking && (await registry.hasBlob(repository, digest, signal))) {
       result.blobs.there += 1;
     } else {
@@ -183,13 +183,13 @@ export class CopyRun {
         registry,
         repository,
         source: new BlobSource({ ...from, digest, size }),
-        piece,
+        chunkBytes,
       });
       const how = await upload.run(elsewhere, signal);
       result.blobs[how] += 1;
       if (how === 'uploaded') result.bytes += size;
       onBytes(size - told);
     }
-    known.note(repository, digest);
+    knownContent.add(repository, digest);
   }
 }

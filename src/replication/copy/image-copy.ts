@@ -1,18 +1,18 @@
 import PQueue from 'p-queue';
 import { CopyError } from '../copy-error.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
-import { Bandwidth } from './bandwidth.ts';
+import { BandwidthLimit } from './bandwidth-limit.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
 import { KnownContent } from './known-content.ts';
-import { digestOf } from './verified-digest.ts';
+import { manifestDigest } from './verified-digest.ts';
 
 export interface ImageCopyOptions {
   /** Blobs under way at once. */
-  blobs: number;
-  bandwidth?: Bandwidth;
+  concurrentBlobs: number;
+  bandwidth?: BandwidthLimit;
   /** See `BlobUploadOptions`. */
-  piece?: number;
+  chunkBytes?: number;
 }
 
 /** Times that a tag may move while its image is copied, before it is left for the next time. */
@@ -26,11 +26,11 @@ const RECENT_MS = 250;
  * no moment a tag of the target names what is not complete there.
  */
 export class ImageCopy {
-  readonly #shared: { queue: PQueue; bandwidth: Bandwidth; piece: number | undefined };
-  readonly #known = new WeakMap<RemoteRegistry, KnownContent>();
+  readonly #shared: { queue: PQueue; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
+  readonly #knownContents = new WeakMap<RemoteRegistry, KnownContent>();
 
-  constructor({ blobs, bandwidth = new Bandwidth(0), piece }: ImageCopyOptions) {
-    this.#shared = { queue: new PQueue({ concurrency: blobs }), bandwidth, piece };
+  constructor({ concurrentBlobs, bandwidth = new BandwidthLimit(0), chunkBytes }: ImageCopyOptions) {
+    this.#shared = { queue: new PQueue({ concurrency: concurrentBlobs }), bandwidth, chunkBytes };
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */
@@ -43,39 +43,46 @@ export class ImageCopy {
       blobs: { uploaded: 0, mounted: 0, there: 0 },
       bytes: 0,
     };
-    const run = new CopyRun({ job, result, progress, signal, known: this.#knownAt(target.registry), ...this.#shared });
+    const run = new CopyRun({
+      job,
+      result,
+      progress,
+      signal,
+      knownContent: this.#knownContentOf(target.registry),
+      ...this.#shared,
+    });
     // What was brought last: if that is read again, nothing has moved, whatever a HEAD says.
-    let brought: string | undefined;
+    let lastCopied: string | undefined;
     // Why something that refers to it could not be.
-    let lost: unknown;
+    let referrerFailure: unknown;
     for (let moves = 0; moves < MAX_MOVES; moves += 1) {
       const at = performance.now();
       const manifest = await source.registry.manifest(source.repository, reference, signal);
       if (!manifest) return { ...result, digest: undefined, outcome: 'absent' };
-      const digest = digestOf(manifest, reference);
+      const digest = manifestDigest(manifest, reference);
       result.digest = digest;
-      if ((await target.registry.digestOf(target.repository, reference, signal)) === digest) {
-        if (brought === undefined) await run.referrers(digest);
-        if (lost !== undefined) throw lost;
+      if ((await target.registry.resolveDigest(target.repository, reference, signal)) === digest) {
+        if (lastCopied === undefined) await run.copyReferrers(digest);
+        if (referrerFailure !== undefined) throw referrerFailure;
         return { ...result, outcome: result.manifests === 0 ? 'same' : 'copied' };
       }
-      let isSure = brought === digest;
-      if (!isSure) {
-        await run.content(manifest, digest);
-        lost = await this.#referrers(run, digest, signal);
+      let isConfirmed = lastCopied === digest;
+      if (!isConfirmed) {
+        await run.copyContent(manifest, digest);
+        referrerFailure = await this.#copyReferrers(run, digest, signal);
       }
-      brought = digest;
-      isSure ||= performance.now() - at < RECENT_MS;
+      lastCopied = digest;
+      isConfirmed ||= performance.now() - at < RECENT_MS;
       // A tag that moved meanwhile must not be taken back by who comes later: another edge may have copied what it is at now. It is
       // looked at again when it is done, so that whoever is the last to put it has put what is right.
-      if (!isSure && (await this.#hasMoved(job, digest, signal))) continue;
-      await run.put(reference, manifest, digest);
+      if (!isConfirmed && (await this.#hasMoved(job, digest, signal))) continue;
+      await run.putManifest(reference, manifest, digest);
       if (await this.#hasMoved(job, digest, signal)) continue;
-      await run.note(manifest, digest);
-      if (lost !== undefined) throw lost;
+      await run.listInReferrersTag(manifest, digest);
+      if (referrerFailure !== undefined) throw referrerFailure;
       return { ...result, outcome: 'copied' };
     }
-    throw new CopyError(`${source.repository}:${reference} moves faster than it can be copied`, { passing: true });
+    throw new CopyError(`${source.repository}:${reference} moves faster than it can be copied`, { retryable: true });
   }
 
   /**
@@ -83,9 +90,9 @@ export class ImageCopy {
    * be had; that it cannot is told, and tried again.
    * @returns why, if that is so. @throws the signal's reason
    */
-  async #referrers(run: CopyRun, digest: string, signal: AbortSignal): Promise<unknown> {
+  async #copyReferrers(run: CopyRun, digest: string, signal: AbortSignal): Promise<unknown> {
     try {
-      await run.referrers(digest);
+      await run.copyReferrers(digest);
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
@@ -95,12 +102,12 @@ export class ImageCopy {
 
   async #hasMoved({ source, reference }: CopyJob, digest: string, signal: AbortSignal): Promise<boolean> {
     if (reference.includes(':')) return false;
-    return (await source.registry.digestOf(source.repository, reference, signal)) !== digest;
+    return (await source.registry.resolveDigest(source.repository, reference, signal)) !== digest;
   }
 
-  #knownAt(registry: RemoteRegistry): KnownContent {
-    const known = this.#known.get(registry) ?? new KnownContent();
-    this.#known.set(registry, known);
+  #knownContentOf(registry: RemoteRegistry): KnownContent {
+    const known = this.#knownContents.get(registry) ?? new KnownContent();
+    this.#knownContents.set(registry, known);
     return known;
   }
 }

@@ -6,30 +6,30 @@ const MAX_BLOBS = 100_000;
 /** Of each blob; one would do for a mount, but may have been deleted since. */
 const MAX_REPOSITORIES = 8;
 
-const MAX_FOUND = 10_000;
+const MAX_EMPTY_CHECKS = 10_000;
 /** For how long a repository that was empty is taken for empty but for what was noted, in milliseconds. */
 const EMPTY_MS = 600_000;
 
 /** Which blobs, and manifests, a registry is known to have, and which are on their way to it. */
 export class KnownContent {
   /** Digest -> repositories, the one that was noted last is the last. */
-  readonly #places = new LRUCache<string, string[]>({ max: MAX_BLOBS });
+  readonly #repositories = new LRUCache<string, string[]>({ max: MAX_BLOBS });
   /** Repository -> whether it had no tag when it was looked at. */
-  readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_FOUND, ttl: EMPTY_MS });
-  readonly #coming = new Map<string, Promise<void>>();
+  readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_EMPTY_CHECKS, ttl: EMPTY_MS });
+  readonly #inProgress = new Map<string, Promise<void>>();
 
   has(repository: string, digest: string): boolean {
-    return this.#places.get(digest)?.includes(repository) ?? false;
+    return this.#repositories.get(digest)?.includes(repository) ?? false;
   }
 
   /** A repository that it could be mounted from. */
-  placeOf(digest: string): string | undefined {
-    return this.#places.get(digest)?.at(-1);
+  mountSource(digest: string): string | undefined {
+    return this.#repositories.get(digest)?.at(-1);
   }
 
-  note(repository: string, digest: string): void {
-    const others = this.#places.get(digest)?.filter((one) => one !== repository) ?? [];
-    this.#places.set(digest, [...others.slice(1 - MAX_REPOSITORIES), repository]);
+  add(repository: string, digest: string): void {
+    const others = this.#repositories.get(digest)?.filter((one) => one !== repository) ?? [];
+    this.#repositories.set(digest, [...others.slice(1 - MAX_REPOSITORIES), repository]);
   }
 
   /**
@@ -47,19 +47,19 @@ export class KnownContent {
 
   /** What was known of a blob turned out to be wrong. */
   forget(digest: string): void {
-    this.#places.delete(digest);
+    this.#repositories.delete(digest);
   }
 
   /** Does something about a blob while nobody else does anything about the same. @throws the signal's reason while it waits */
-  async alone<T>(digest: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let other = this.#coming.get(digest); other; other = this.#coming.get(digest))
+  async exclusively<T>(digest: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (let other = this.#inProgress.get(digest); other; other = this.#inProgress.get(digest))
       await unlessAborted(signal, other);
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#coming.set(digest, promise);
+    this.#inProgress.set(digest, promise);
     try {
       return await work();
     } finally {
-      this.#coming.delete(digest);
+      this.#inProgress.delete(digest);
       resolve();
     }
   }

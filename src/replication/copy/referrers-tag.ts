@@ -9,7 +9,7 @@ import type { KnownContent } from './known-content.ts';
  * keep (distribution-spec v1.1.1 "Referrers Tag Schema"). A source that cannot has such tags itself, and they are copied as any other.
  * @param known of the target: two that add to one list would lose an entry. @throws CopyError, UpstreamError; the signal's reason
  */
-export async function keepReferrersTag(
+export async function updateReferrersTag(
   { source, target }: CopyJob,
   subject: string,
   referrer: Referrer,
@@ -17,13 +17,15 @@ export async function keepReferrersTag(
   signal: AbortSignal,
 ): Promise<void> {
   const { registry, repository } = target;
-  if (await registry.listsReferrers(repository, subject, signal)) return;
-  if (!(await source.registry.listsReferrers(source.repository, subject, signal))) return;
+  if (await registry.supportsReferrers(repository, subject, signal)) return;
+  if (!(await source.registry.supportsReferrers(source.repository, subject, signal))) return;
   const tag = referrersTag(subject);
-  await known.alone(`${repository}:${tag}`, signal, () => add(registry, repository, tag, referrer, signal));
+  await known.exclusively(`${repository}:${tag}`, signal, () =>
+    addReferrer(registry, repository, tag, referrer, signal),
+  );
 }
 
-async function add(
+async function addReferrer(
   registry: RemoteRegistry,
   repository: string,
   tag: string,

@@ -1,5 +1,5 @@
 import { CopyError } from '../copy-error.ts';
-import { pushOf, type RemoteRegistry } from '../registry/remote-registry.ts';
+import { pushScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
 import { sendUpload, type UploadReply, type UploadRequest } from './upload-request.ts';
 
@@ -10,11 +10,11 @@ export interface UploadSessionOptions {
   idleMs?: number | undefined;
 }
 
-const TYPE = 'application/octet-stream';
+const CONTENT_TYPE = 'application/octet-stream';
 /** Answers to the first part that mean that a registry takes no parts. */
-const NO_PARTS = [400, 404, 405, 415, 501];
+const CHUNKS_REFUSED = [400, 404, 405, 415, 501];
 /** Answers to a part after which it is asked how much is there: out of order, still busy with the one before, a token that has expired. */
-const AMISS = [401, 409, 416];
+const ASK_OFFSET = [401, 409, 416];
 
 /** One upload under way at a registry (distribution-spec v1.1.1 "Pushing blobs"). */
 export class UploadSession {
@@ -33,21 +33,22 @@ export class UploadSession {
   static async begin(options: UploadSessionOptions, signal: AbortSignal): Promise<UploadSession> {
     const { registry, repository } = options;
     const at = `/v2/${repository}/blobs/uploads/`;
-    return registry.patience.with(signal, async () => {
-      const scopes = [pushOf(repository)];
+    return registry.retryPolicy.run(signal, async () => {
+      const scopes = [pushScope(repository)];
       const reply = await sendUpload(registry, { method: 'POST', at, headers: {}, scopes }, signal);
-      return UploadSession.begun(options, reply);
+      return UploadSession.fromReply(options, reply);
     });
   }
 
   /** What the answer to a POST has begun. @throws CopyError */
-  static begun(options: UploadSessionOptions, reply: UploadReply): UploadSession {
+  static fromReply(options: UploadSessionOptions, reply: UploadReply): UploadSession {
     const { registry, repository } = options;
-    if (reply.status !== 202) throw registry.failure(reply, `does not begin an upload to ${repository}`, reply.said);
+    if (reply.status !== 202)
+      throw registry.failure(reply, `does not begin an upload to ${repository}`, reply.errorMessage);
     const { url } = registry.connection;
     const at = new URL(`${url.pathname.replace(/\/+$/, '')}/v2/${repository}/blobs/uploads/`, url);
     const session = new UploadSession(options, at);
-    if (!session.#follow(reply)) throw new CopyError(`${registry.name} does not say where an upload goes on`);
+    if (!session.#followLocation(reply)) throw new CopyError(`${registry.name} does not say where an upload goes on`);
     return session;
   }
 
@@ -56,26 +57,32 @@ export class UploadSession {
    * @returns where the next one begins; `refused`: the status with which the registry refuses the first one, so that it may take no parts
    * @throws CopyError, UpstreamError; the signal's reason
    */
-  async part(source: BlobSource, from: number, to: number, signal: AbortSignal): Promise<number | { refused: number }> {
-    const headers = { 'content-type': TYPE, 'content-range': `${from}-${to - 1}` };
-    const body = { bytes: to - from, read: (cut: AbortSignal) => source.bytes(from, to, cut) };
+  async sendChunk(
+    source: BlobSource,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<number | { refused: number }> {
+    const headers = { 'content-type': CONTENT_TYPE, 'content-range': `${from}-${to - 1}` };
+    const body = { bytes: to - from, read: (cut: AbortSignal) => source.read(from, to, cut) };
     let cause: unknown;
     try {
       const reply = await this.#send({ method: 'PATCH', headers, body }, signal);
-      if (from === 0 && NO_PARTS.includes(reply.status)) return { refused: reply.status };
-      if (reply.status >= 200 && reply.status < 300) return this.#reachedBy(reply, reply.hadAll ? to : from, source);
+      if (from === 0 && CHUNKS_REFUSED.includes(reply.status)) return { refused: reply.status };
+      if (reply.status >= 200 && reply.status < 300)
+        return this.#offsetIn(reply, reply.bodyComplete ? to : from, source);
       const failure = this.#failure(reply, 'does not take a part of an upload');
-      if (!failure.passing && !AMISS.includes(reply.status)) throw failure;
+      if (!failure.retryable && !ASK_OFFSET.includes(reply.status)) throw failure;
       cause = failure;
     } catch (error) {
       signal.throwIfAborted();
-      if (source.failed !== undefined || error instanceof CopyError) throw error;
+      if (source.failure !== undefined || error instanceof CopyError) throw error;
       cause = error;
     }
-    return this.#registry.patience.after(cause, signal, async () => {
+    return this.#registry.retryPolicy.runAfterFailure(cause, signal, async () => {
       const reply = await this.#send({ method: 'GET', headers: {} }, signal);
       if (reply.status !== 204 && reply.status !== 200) throw this.#failure(reply, 'has lost an upload');
-      return this.#reachedBy(reply, 0, source);
+      return this.#offsetIn(reply, 0, source);
     });
   }
 
@@ -85,28 +92,29 @@ export class UploadSession {
     const at = new URL(this.#location);
     // Added to what is there, which may be signed as it is written.
     at.search += `${at.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`;
-    const body = { bytes: size - from, read: (cut: AbortSignal) => source.bytes(from, size, cut) };
-    const headers = { 'content-type': TYPE };
+    const body = { bytes: size - from, read: (cut: AbortSignal) => source.read(from, size, cut) };
+    const headers = { 'content-type': CONTENT_TYPE };
     const reply = await this.#send({ method: 'PUT', at, headers, ...(body.bytes > 0 ? { body } : {}) }, signal);
     if (reply.status !== 201 && reply.status !== 204) throw this.#failure(reply, 'does not take a blob');
-    if (!reply.hadAll) throw new CopyError(`${this.#registry.name} has not read what it took`, { passing: true });
+    if (!reply.bodyComplete)
+      throw new CopyError(`${this.#registry.name} has not read what it took`, { retryable: true });
   }
 
   async #send(request: Omit<UploadRequest, 'scopes' | 'at'> & { at?: URL }, signal: AbortSignal): Promise<UploadReply> {
     const { repository, idleMs } = this.#options;
-    const whole = { at: this.#location, scopes: [pushOf(repository)], idleMs, ...request };
+    const whole = { at: this.#location, scopes: [pushScope(repository)], idleMs, ...request };
     const reply = await sendUpload(this.#registry, whole, signal);
-    if (reply.status < 300) this.#follow(reply);
+    if (reply.status < 300) this.#followLocation(reply);
     return reply;
   }
 
   /** Upload ranges are `0-2`, inclusive, and `0-0` for nothing (facts of distribution). @throws CopyError */
-  #reachedBy({ headers }: UploadReply, otherwise: number, source: BlobSource): number {
+  #offsetIn({ headers }: UploadReply, otherwise: number, source: BlobSource): number {
     const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(headers.get('range') ?? '')?.[1];
     const at = last === undefined ? otherwise : last === '0' ? 0 : Number(last) + 1;
-    if (at <= source.reached) return at;
+    if (at <= source.verifiedBytes) return at;
     throw new CopyError(
-      `${this.#registry.name} counts ${at} bytes of an upload of which it was sent ${source.reached}`,
+      `${this.#registry.name} counts ${at} bytes of an upload of which it was sent ${source.verifiedBytes}`,
       {
         status: 416,
       },
@@ -119,7 +127,7 @@ export class UploadSession {
    * the clear, or elsewhere, because a registry says so.
    * @returns whether there is a Location. @throws CopyError
    */
-  #follow({ headers }: UploadReply): boolean {
+  #followLocation({ headers }: UploadReply): boolean {
     const { url } = this.#registry.connection;
     const text = headers.get('location') ?? '';
     if (text === '' || !URL.canParse(text, this.#location)) return false;
@@ -132,6 +140,6 @@ export class UploadSession {
   }
 
   #failure(reply: UploadReply, what: string): CopyError {
-    return this.#registry.failure(reply, `${what} to ${this.#options.repository}`, reply.said);
+    return this.#registry.failure(reply, `${what} to ${this.#options.repository}`, reply.errorMessage);
   }
 }

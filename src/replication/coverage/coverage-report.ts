@@ -2,7 +2,7 @@ import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { CopyRouteView, ReplicationView } from '../replication-view.ts';
 import type { CoverageQuery } from './coverage-query.ts';
-import type { Pulled, PulledLog } from './pulled-log.ts';
+import type { PulledLog, PulledManifest } from './pulled-log.ts';
 import { pulledTally } from './pulled-tally.ts';
 import type { CoverageReport, ReferenceCounts, RepositoryReport, RouteReport } from './report.ts';
 
@@ -14,7 +14,7 @@ export interface CoverageInput {
 }
 
 /** Of gaps, in one report; some 200 bytes each. */
-const MAX_NAMES = 10_000;
+const MAX_REPORTED_GAPS = 10_000;
 
 /** @param now epoch milliseconds @throws OciError for a route that there is not */
 export function coverageReport(
@@ -23,13 +23,13 @@ export function coverageReport(
   now: number = Date.now(),
 ): CoverageReport {
   const all = view?.routes ?? [];
-  const asked = all.filter(({ prefix }) => isAsked(prefix, query));
+  const selected = all.filter(({ prefix }) => isSelected(prefix, query));
   const uncopied = routes.filter((one) => one.push && !one.pull.some(({ replicate }) => replicate));
-  const askedUncopied = uncopied.filter(({ prefix }) => isAsked(prefix, query));
-  if (query.route !== undefined && asked.length + askedUncopied.length === 0)
+  const selectedUncopied = uncopied.filter(({ prefix }) => isSelected(prefix, query));
+  if (query.route !== undefined && selected.length + selectedUncopied.length === 0)
     throw new OciError('NAME_UNKNOWN', `no route with the prefix ${query.route} takes pushes`);
   const pulled = query.pulledMs === undefined ? undefined : [...pulls.within(query.pulledMs)];
-  const reports = bounded(asked.map((one) => routeReport(one, routes, pulled, query.limit)));
+  const reports = capGaps(selected.map((one) => routeReport(one, routes, pulled, query.limit)));
   const active = view?.active ?? false;
   return {
     at: iso(now),
@@ -39,7 +39,7 @@ export function coverageReport(
     pulled: query.pulled ?? null,
     pullsKnownSince: iso(pulls.since),
     routes: reports,
-    uncopied: askedUncopied.map(({ prefix, registry, push }) => ({
+    uncopied: selectedUncopied.map(({ prefix, registry, push }) => ({
       prefix,
       registry: registry ?? null,
       push: push?.upstream ?? '',
@@ -48,8 +48,8 @@ export function coverageReport(
 }
 
 /** With so many names that they can be read and sent. */
-function bounded(reports: readonly RouteReport[]): RouteReport[] {
-  let room = MAX_NAMES;
+function capGaps(reports: readonly RouteReport[]): RouteReport[] {
+  let room = MAX_REPORTED_GAPS;
   return reports.map((report) => {
     const worst = report.worst.map((one) => {
       const gaps = one.gaps.slice(0, room);
@@ -60,7 +60,7 @@ function bounded(reports: readonly RouteReport[]): RouteReport[] {
   });
 }
 
-function isAsked(prefix: string, { route }: CoverageQuery): boolean {
+function isSelected(prefix: string, { route }: CoverageQuery): boolean {
   return route === undefined || prefix === (route === '*' ? '' : route);
 }
 
@@ -77,10 +77,10 @@ function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
 function routeReport(
   view: CopyRouteView,
   routes: readonly Route[],
-  pulled: readonly Pulled[] | undefined,
+  pulled: readonly PulledManifest[] | undefined,
   limit: number,
 ): RouteReport {
-  const figures = pulled ? pulledTally(view, routes, pulled, limit) : everything(view, limit);
+  const figures = pulled ? pulledTally(view, routes, pulled, limit) : countAllTags(view, limit);
   const { references, missing, stale, unknown } = figures;
   const covered = Math.max(0, references - missing - stale - unknown);
   return {
@@ -100,7 +100,7 @@ function routeReport(
   };
 }
 
-function everything({ coverage, gaps }: CopyRouteView, limit: number): ReferenceCounts {
+function countAllTags({ coverage, gaps }: CopyRouteView, limit: number): ReferenceCounts {
   const { tags: references, missing, stale, repositories, incomplete: withGaps } = coverage;
   const worst = gaps(limit).map((one) => ({
     repository: one.repository,

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
 /** What a comparison found of a repository. */
-export interface FoundRepository {
+export interface RepositoryComparison {
   /** As clients name it. */
   repository: string;
   tags: number;
@@ -10,9 +10,9 @@ export interface FoundRepository {
   /** The fallback has another digest. */
   stale: readonly string[];
   /** When it was looked at; epoch milliseconds. What is known to have changed since stays a gap. Default: just now. */
-  lookedAt?: number;
+  comparedAt?: number;
   /** The same in the ledger's time. Default: later than anything that happened. */
-  at?: number;
+  ledgerTime?: number;
 }
 
 /** A tag that the fallback could not serve as the push upstream has it. */
@@ -34,7 +34,7 @@ export interface RepositoryCoverage {
 }
 
 /** Of all repositories of one way of copying. */
-export interface CoverageSum {
+export interface CoverageTotals {
   repositories: number;
   tags: number;
   missing: number;
@@ -48,7 +48,7 @@ export interface CoverageSum {
 /** `gone`: the push upstream has no such thing any more. `unknown`: not compared yet, or one of too many gaps to be named. */
 export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 
-interface Known {
+interface RepositoryState {
   tags: number;
   gaps: Map<string, { state: TagGap['state']; since: number }>;
   /** When something was last said of it; epoch milliseconds. */
@@ -66,7 +66,7 @@ const MAX_COPIES = 50_000;
 
 /** What reconcile found, and what was copied since. Memory grows with repositories and gaps, not with tags, of which it knows no others. */
 export class Coverage {
-  readonly #repositories = new Map<string, Known>();
+  readonly #repositories = new Map<string, RepositoryState>();
   readonly #now: () => number;
   readonly #maxNames: number;
   /** By repository and tag, when it was copied last; in the ledger's time. */
@@ -79,52 +79,59 @@ export class Coverage {
   }
 
   /** What was found of a repository. */
-  found(found: FoundRepository): void {
-    const { repository, tags, missing, stale, lookedAt = Number.POSITIVE_INFINITY, at: comparedAt = lookedAt } = found;
+  recordComparison(comparison: RepositoryComparison): void {
+    const {
+      repository,
+      tags,
+      missing,
+      stale,
+      comparedAt = Number.POSITIVE_INFINITY,
+      ledgerTime = comparedAt,
+    } = comparison;
     const before = this.#repositories.get(repository);
-    const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= lookedAt);
+    const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= comparedAt);
     this.#drop(repository);
     if (tags + changed.length === 0) return;
     const unnamed = { missing: 0, stale: 0 };
-    const known: Known = { tags, gaps: new Map(), at: this.#now(), comparedAt, unnamed };
+    const known: RepositoryState = { tags, gaps: new Map(), at: this.#now(), comparedAt: ledgerTime, unnamed };
     this.#repositories.set(repository, known);
     for (const [state, names] of [
       ['missing', missing],
       ['stale', stale],
     ] as const)
-      for (const tag of names) this.#gap(known, tag, state, before?.gaps.get(tag)?.since);
-    for (const [tag, { state, since }] of changed) if (!known.gaps.has(tag)) this.#gap(known, tag, state, since);
+      for (const tag of names) this.#openGap(known, tag, state, before?.gaps.get(tag)?.since);
+    for (const [tag, { state, since }] of changed) if (!known.gaps.has(tag)) this.#openGap(known, tag, state, since);
     known.tags = Math.max(tags, known.gaps.size);
   }
 
   /** A tag is on the fallback as it is on the push upstream. @param at in the ledger's time */
-  copied(repository: string, tag: string, at: number): void {
-    const known = this.#known(repository);
-    this.#close(known, tag);
+  markCopied(repository: string, tag: string, at: number): void {
+    const known = this.#stateFor(repository);
+    this.#closeGap(known, tag);
     this.#copies.set(`${repository}\n${tag}`, at);
     // One that was not heard of when the repository was last looked at.
     if (known.tags === 0) known.tags = 1;
   }
 
   /** The push upstream shows a tag at another digest, or anew. */
-  changed(repository: string, tag: string): void {
-    const known = this.#known(repository);
-    if (!known.gaps.has(tag)) this.#gap(known, tag, 'stale', undefined);
-    const { missing, stale } = sumOf(known);
+  markChanged(repository: string, tag: string): void {
+    const known = this.#stateFor(repository);
+    if (!known.gaps.has(tag)) this.#openGap(known, tag, 'stale', undefined);
+    const { missing, stale } = gapCounts(known);
     known.tags = Math.max(known.tags, missing + stale);
   }
 
   /** The push upstream has no such tag any more. */
-  gone(repository: string, tag: string): void {
+  markDeleted(repository: string, tag: string): void {
     const known = this.#repositories.get(repository);
     if (!known?.gaps.has(tag)) return;
-    this.#close(known, tag);
+    this.#closeGap(known, tag);
     known.tags -= 1;
     if (known.tags <= 0) this.#drop(repository);
   }
 
   /** Those that were listed are all that there are. @param since when that list was begun; epoch milliseconds */
-  keepOnly(repositories: ReadonlySet<string>, since: number): void {
+  retainOnly(repositories: ReadonlySet<string>, since: number): void {
     for (const [name, { at }] of this.#repositories) if (!repositories.has(name) && at < since) this.#drop(name);
   }
 
@@ -133,7 +140,7 @@ export class Coverage {
   }
 
   /** @param changedAt since when the push upstream is known to have the tag as it is now, in the ledger's time; undefined: it is not */
-  stateOf(repository: string, tag: string, changedAt = Number.NEGATIVE_INFINITY): TagCoverage {
+  tagState(repository: string, tag: string, changedAt = Number.NEGATIVE_INFINITY): TagCoverage {
     const known = this.#repositories.get(repository);
     if (!known) return 'unknown';
     const gap = known.gaps.get(tag);
@@ -145,22 +152,22 @@ export class Coverage {
   }
 
   /** Since when a tag is a gap; undefined: it is none, or one without a name. */
-  sinceOf(repository: string, tag: string): number | undefined {
+  gapSince(repository: string, tag: string): number | undefined {
     return this.#repositories.get(repository)?.gaps.get(tag)?.since;
   }
 
   /** Since when the oldest gap is one; undefined: there is none. */
-  get oldest(): number | undefined {
+  get oldestGapSince(): number | undefined {
     let oldest: number | undefined;
     for (const { gaps } of this.#repositories.values())
       for (const { since } of gaps.values()) if (oldest === undefined || since < oldest) oldest = since;
     return oldest;
   }
 
-  sum(): CoverageSum {
+  totals(): CoverageTotals {
     const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0, incomplete: 0 };
     for (const known of this.#repositories.values()) {
-      const { missing, stale } = sumOf(known);
+      const { missing, stale } = gapCounts(known);
       sum.tags += known.tags;
       sum.missing += missing;
       sum.stale += stale;
@@ -173,7 +180,7 @@ export class Coverage {
   /** Repositories with gaps, the worst first. */
   gaps(max: number): RepositoryCoverage[] {
     return [...this.#repositories]
-      .map(([repository, known]) => ({ repository, known, ...sumOf(known) }))
+      .map(([repository, known]) => ({ repository, known, ...gapCounts(known) }))
       .filter(({ missing, stale }) => missing + stale > 0)
       .sort((a, b) => b.missing + b.stale - (a.missing + a.stale) || (a.repository < b.repository ? -1 : 1))
       .slice(0, max)
@@ -186,7 +193,7 @@ export class Coverage {
       }));
   }
 
-  #known(repository: string): Known {
+  #stateFor(repository: string): RepositoryState {
     const unnamed = { missing: 0, stale: 0 };
     const known = this.#repositories.get(repository) ?? {
       tags: 0,
@@ -200,7 +207,7 @@ export class Coverage {
     return known;
   }
 
-  #gap(known: Known, tag: string, state: TagGap['state'], since: number | undefined): void {
+  #openGap(known: RepositoryState, tag: string, state: TagGap['state'], since: number | undefined): void {
     if (this.#names >= this.#maxNames) {
       known.unnamed[state] += 1;
       return;
@@ -209,7 +216,7 @@ export class Coverage {
     known.gaps.set(tag, { state, since: since ?? this.#now() });
   }
 
-  #close(known: Known, tag: string): void {
+  #closeGap(known: RepositoryState, tag: string): void {
     if (known.gaps.delete(tag)) this.#names -= 1;
     // It may be one of those; the next comparison counts anew.
     else if (known.unnamed.missing > 0) known.unnamed.missing -= 1;
@@ -222,7 +229,7 @@ export class Coverage {
   }
 }
 
-function sumOf({ gaps, unnamed }: Known): { missing: number; stale: number } {
+function gapCounts({ gaps, unnamed }: RepositoryState): { missing: number; stale: number } {
   const sum = { ...unnamed };
   for (const { state } of gaps.values()) sum[state] += 1;
   return sum;

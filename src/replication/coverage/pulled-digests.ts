@@ -5,39 +5,39 @@ import { CopyError } from '../copy-error.ts';
 import type { CopyRoute, RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { TagCoverage } from './coverage.ts';
-import type { Pulled, PulledLog } from './pulled-log.ts';
+import type { PulledLog, PulledManifest } from './pulled-log.ts';
 
 export interface PulledDigestsOptions {
-  on: CopyRoute;
+  copyRoute: CopyRoute;
   routes: readonly Route[];
   pulls: Pick<PulledLog, 'within'>;
   now?: () => number;
 }
 
 /** A digest that the fallback lacks and the push upstream has. */
-export interface LackedDigest {
+export interface MissingDigest {
   repository: RepositoryPair;
   digest: string;
 }
 
-export interface CheckedDigests {
-  lacked: LackedDigest[];
+export interface DigestCheck {
+  missing: MissingDigest[];
   /** Why not all were looked at; undefined: they were. */
   failed: string | undefined;
 }
 
-interface Known {
+interface KnownDigest {
   state: TagCoverage;
   at: number;
 }
 
 /** What there is room for in the log of pulls. */
-const MAX_THINGS = 50_000;
-const AT_ONCE = 8;
+const MAX_DIGESTS = 50_000;
+const CONCURRENCY = 8;
 /** Pulls that count, in milliseconds. */
 const WINDOW_MS = 31 * 86_400_000;
 /** What is there is looked at again so rarely, in milliseconds: nobody deletes it but whoever cleans up there. */
-const AGAIN_MS = 86_400_000;
+const RECHECK_MS = 86_400_000;
 
 /**
  * What clients pulled by digest, and whether the fallback has it. A comparison of tags does not tell: what is pinned by digest often has no
@@ -46,7 +46,7 @@ const AGAIN_MS = 86_400_000;
 export class PulledDigests {
   readonly #options: PulledDigestsOptions;
   readonly #now: () => number;
-  readonly #known = new LRUCache<string, Known>({ max: MAX_THINGS });
+  readonly #known = new LRUCache<string, KnownDigest>({ max: MAX_DIGESTS });
 
   constructor(options: PulledDigestsOptions) {
     this.#options = options;
@@ -54,41 +54,41 @@ export class PulledDigests {
   }
 
   /** @param repository as clients name it */
-  stateOf(repository: string, digest: string): TagCoverage {
+  digestState(repository: string, digest: string): TagCoverage {
     return this.#known.peek(`${repository}\n${digest}`)?.state ?? 'unknown';
   }
 
-  copied(repository: string, digest: string): void {
-    this.#note(repository, digest, 'covered');
+  markCopied(repository: string, digest: string): void {
+    this.#record(repository, digest, 'covered');
   }
 
   /** The push upstream has no such manifest any more. */
-  gone(repository: string, digest: string): void {
-    this.#note(repository, digest, 'gone');
+  markDeleted(repository: string, digest: string): void {
+    this.#record(repository, digest, 'gone');
   }
 
   /**
    * Looks at those that are not known to be there. One request each, and a second for each that is missing. Never rejects.
    * @returns what is to be copied, and why not all could be looked at
    */
-  async check(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<CheckedDigests> {
-    const checked: CheckedDigests = { lacked: [], failed: undefined };
-    const queue = new PQueue({ concurrency: AT_ONCE });
+  async check(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<DigestCheck> {
+    const checked: DigestCheck = { missing: [], failed: undefined };
+    const queue = new PQueue({ concurrency: CONCURRENCY });
     let over = false;
-    for (const { repository, reference: digest } of this.#open()) {
-      await queue.onSizeLessThan(AT_ONCE);
+    for (const { repository, reference: digest } of this.#unconfirmed()) {
+      await queue.onSizeLessThan(CONCURRENCY);
       if (over || signal.aborted) break;
       const look = async () => {
-        const pair = this.#pairOf(repository);
-        const there = await target.digestOf(pair.target, digest, signal);
-        const here = there ?? (await source.digestOf(pair.source, digest, signal));
-        this.#note(repository, digest, there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone');
-        if (there === undefined && here !== undefined) checked.lacked.push({ repository: pair, digest });
+        const pair = this.#pair(repository);
+        const there = await target.resolveDigest(pair.target, digest, signal);
+        const here = there ?? (await source.resolveDigest(pair.source, digest, signal));
+        this.#record(repository, digest, there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone');
+        if (there === undefined && here !== undefined) checked.missing.push({ repository: pair, digest });
       };
       void queue.add(look).catch((error: unknown) => {
         checked.failed ??= error instanceof Error ? error.message : String(error);
         // Of one repository it may be for good; what may pass would keep each of the others waiting too.
-        over ||= !(error instanceof CopyError) || error.passing;
+        over ||= !(error instanceof CopyError) || error.retryable;
       });
     }
     await queue.onIdle();
@@ -96,21 +96,21 @@ export class PulledDigests {
   }
 
   /** Those of this route that have to be looked at. */
-  #open(): Pulled[] {
-    const { on, routes, pulls } = this.#options;
+  #unconfirmed(): PulledManifest[] {
+    const { copyRoute, routes, pulls } = this.#options;
     return [...pulls.within(WINDOW_MS)].filter(({ registry, repository, reference }) => {
-      if (!reference.includes(':') || findRoute(routes, registry, repository) !== on.route) return false;
+      if (!reference.includes(':') || findRoute(routes, registry, repository) !== copyRoute.route) return false;
       const known = this.#known.peek(`${repository}\n${reference}`);
-      return known?.state !== 'covered' || this.#now() - known.at > AGAIN_MS;
+      return known?.state !== 'covered' || this.#now() - known.at > RECHECK_MS;
     });
   }
 
-  #pairOf(repository: string): RepositoryPair {
-    const { route, source, target } = this.#options.on;
+  #pair(repository: string): RepositoryPair {
+    const { route, source, target } = this.#options.copyRoute;
     return { source: toUpstream(route, source, repository), target: toUpstream(route, target, repository) };
   }
 
-  #note(repository: string, digest: string, state: TagCoverage): void {
+  #record(repository: string, digest: string, state: TagCoverage): void {
     this.#known.set(`${repository}\n${digest}`, { state, at: this.#now() });
   }
 }

@@ -1,21 +1,21 @@
 import { findRoute, type Route } from '../../failover/rewrite.ts';
 import type { CopyRouteView } from '../replication-view.ts';
-import type { Pulled } from './pulled-log.ts';
+import type { PulledManifest } from './pulled-log.ts';
 import type { ReferenceCounts, RepositoryReport } from './report.ts';
 
-interface Counted extends RepositoryReport {
+interface RepositoryTally extends RepositoryReport {
   /** With the time of each pull. */
-  open: { pulled: Pulled; state: 'missing' | 'stale' | 'unknown' }[];
+  gapPulls: { pulled: PulledManifest; state: 'missing' | 'stale' | 'unknown' }[];
 }
 
 /** What of a route was pulled, held against what is known of its fallback. @param limit of repositories, and of references of each */
 export function pulledTally(
   view: CopyRouteView,
   routes: readonly Route[],
-  pulls: readonly Pulled[],
+  pulls: readonly PulledManifest[],
   limit: number,
 ): ReferenceCounts {
-  const counted = new Map<string, Counted>();
+  const counted = new Map<string, RepositoryTally>();
   let gone = 0;
   for (const pulled of pulls) {
     const { registry, repository, reference } = pulled;
@@ -26,16 +26,16 @@ export function pulledTally(
       gone += 1;
       continue;
     }
-    const count = counted.get(repository) ?? empty(repository);
+    const count = counted.get(repository) ?? emptyTally(repository);
     counted.set(repository, count);
     count.references += 1;
     if (state === 'covered') continue;
     count[state] += 1;
-    count.open.push({ pulled, state });
+    count.gapPulls.push({ pulled, state });
   }
   const all = [...counted.values()];
   const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);
-  const bad = all.filter(({ open }) => open.length > 0).sort(byHarm);
+  const bad = all.filter(({ gapPulls }) => gapPulls.length > 0).sort(bySeverity);
   return {
     references: sum('references'),
     missing: sum('missing'),
@@ -43,24 +43,28 @@ export function pulledTally(
     unknown: sum('unknown'),
     gone,
     repositories: all.length,
-    worst: bad.slice(0, limit).map((one) => reported(one, limit, view)),
+    worst: bad.slice(0, limit).map((one) => toReport(one, limit, view)),
     withGaps: bad.length,
   };
 }
 
-function empty(repository: string): Counted {
-  return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [], open: [] };
+function emptyTally(repository: string): RepositoryTally {
+  return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [], gapPulls: [] };
 }
 
 /** What is missing weighs more than what is not known. */
-function byHarm(a: Counted, b: Counted): number {
+function bySeverity(a: RepositoryTally, b: RepositoryTally): number {
   return b.missing + b.stale - (a.missing + a.stale) || b.unknown - a.unknown || (a.repository < b.repository ? -1 : 1);
 }
 
 /** What was pulled last comes first. */
-function reported({ open, ...report }: Counted, limit: number, { sinceOf }: CopyRouteView): RepositoryReport {
+function toReport(
+  { gapPulls, ...report }: RepositoryTally,
+  limit: number,
+  { sinceOf }: CopyRouteView,
+): RepositoryReport {
   const iso = (ms: number) => new Date(ms).toISOString();
-  const gaps = open
+  const gaps = gapPulls
     .sort((a, b) => b.pulled.at - a.pulled.at)
     .slice(0, limit)
     .map(({ pulled: { reference, at }, state }) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import type { Hint } from '../hint.ts';
-import { fitting, jsonOf } from './payload.ts';
+import { parseJson, validate } from './payload.ts';
 
 /** Docker-registry sends them one by one; others gather some. */
 const MAX_EVENTS = 1000;
@@ -25,7 +25,7 @@ const target = z.object({
  * of a blob, is fine, and no hint. @throws OciError
  */
 export function readDistributionHook(text: string): Hint[] {
-  const { events } = fitting(jsonOf(text), envelope, '');
+  const { events } = validate(parseJson(text), envelope, '');
   const hints = new Map<string, Hint>();
   for (const [index, event] of events.entries()) {
     const { action, target: what } = event;
@@ -33,7 +33,7 @@ export function readDistributionHook(text: string): Hint[] {
     // A deletion has no media type, whatever was deleted.
     const unspecified = action === 'delete' && what.mediaType === undefined;
     if (!unspecified && !MANIFEST.test(what.mediaType ?? '')) continue;
-    const { repository, tag, digest } = fitting(what, target, `events.${index}.target`);
+    const { repository, tag, digest } = validate(what, target, `events.${index}.target`);
     const reference = tag ?? digest;
     // A whole repository was deleted: what that means for copies is for the next comparison of both sides.
     if (reference === undefined) continue;

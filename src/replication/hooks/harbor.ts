@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import type { Hint } from '../hint.ts';
-import { fitting, jsonOf } from './payload.ts';
+import { parseJson, validate } from './payload.ts';
 
 const MAX_RESOURCES = 1000;
 
@@ -32,11 +32,11 @@ const artifacts = z.object({
  * no hint. @throws OciError
  */
 export function readHarborHook(text: string): Hint[] {
-  const event = fitting(jsonOf(text), envelope, '');
+  const event = validate(parseJson(text), envelope, '');
   const kind = KINDS.get(event.type);
   if (kind === undefined) return [];
   const place = event.specversion === undefined ? 'event_data' : 'data';
-  const { repository, resources } = fitting(event[place], artifacts, place);
+  const { repository, resources } = validate(event[place], artifacts, place);
   const references = resources.flatMap(({ digest, tag }) => {
     const tags = tag === '' || tag === digest ? [] : [tag];
     // An artifact that is deleted takes its tags with it, of which Harbor names one.

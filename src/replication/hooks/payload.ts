@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { OciError } from '../../oci/error.ts';
 
 /** The JSON that a hook brought. @throws OciError */
-export function jsonOf(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -10,12 +10,12 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-/** @param place of the value in the payload. @throws OciError that says what does not fit, and shows nothing of what was sent */
-export function fitting<T>(value: unknown, schema: z.ZodType<T>, place: string): T {
+/** @param valuePath of the value in the payload. @throws OciError that says what does not fit, and shows nothing of what was sent */
+export function validate<T>(value: unknown, schema: z.ZodType<T>, valuePath: string): T {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
   // The path names keys of the schema and indexes; unknown keys are no issue.
-  const path = [place, ...(error.issues[0]?.path ?? [])].filter((part) => part !== '').join('.');
+  const path = [valuePath, ...(error.issues[0]?.path ?? [])].filter((part) => part !== '').join('.');
   throw malformed(`${path === '' ? 'it' : path} is not as expected`);
 }
 

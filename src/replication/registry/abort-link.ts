@@ -6,11 +6,11 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
  */
 export class AbortLink {
   readonly #controller = new AbortController();
-  readonly #family: Set<AbortLink>;
+  readonly #siblings: Set<AbortLink>;
 
   constructor(parent: AbortSignal) {
-    this.#family = familyOf(parent);
-    this.#family.add(this);
+    this.#siblings = linksOf(parent);
+    this.#siblings.add(this);
     if (parent.aborted) this.abort(parent.reason);
   }
 
@@ -23,18 +23,19 @@ export class AbortLink {
   }
 
   /** The parent lets go of it. */
-  end(): void {
-    this.#family.delete(this);
+  unlink(): void {
+    this.#siblings.delete(this);
   }
 
   /**
    * Does something that has so many milliseconds.
    * @throws UpstreamError when they are over; the parent's reason
    */
-  static async within<T>(parent: AbortSignal, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  static async withTimeout<T>(parent: AbortSignal, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const link = new AbortLink(parent);
-    const late = () => link.abort(new UpstreamError('first-byte', `there was no whole answer within ${ms / 1000} s`));
-    const timer = setTimeout(late, ms).unref();
+    const onTimeout = () =>
+      link.abort(new UpstreamError('first-byte', `there was no whole answer within ${ms / 1000} s`));
+    const timer = setTimeout(onTimeout, ms).unref();
     try {
       return await work(link.signal);
     } catch (error) {
@@ -43,7 +44,7 @@ export class AbortLink {
       throw error;
     } finally {
       clearTimeout(timer);
-      link.end();
+      link.unlink();
     }
   }
 }
@@ -52,13 +53,13 @@ export class AbortLink {
  * The links of each signal, of which it has one listener: Node keeps listeners in a chain, whose removed members hold the later ones until
  * all of them are old, so that what thousands of requests leave behind is cleared much later than it could be.
  */
-const families = new WeakMap<AbortSignal, Set<AbortLink>>();
+const linksByParent = new WeakMap<AbortSignal, Set<AbortLink>>();
 
-function familyOf(parent: AbortSignal): Set<AbortLink> {
-  const known = families.get(parent);
+function linksOf(parent: AbortSignal): Set<AbortLink> {
+  const known = linksByParent.get(parent);
   if (known) return known;
   const family = new Set<AbortLink>();
-  families.set(parent, family);
+  linksByParent.set(parent, family);
   const abort = () => {
     for (const link of family) link.abort(parent.reason);
   };

@@ -6,7 +6,7 @@ import type { Network } from '../../upstream/streams.ts';
 import { RemoteRegistry } from './remote-registry.ts';
 
 /** A configured upstream at one of its URLs, with the credentials that copies have there. Its connection is to be closed. */
-export function ownRegistry(
+export function configuredRegistry(
   name: string,
   url: string,
   upstream: UpstreamConfig,

@@ -4,17 +4,17 @@ import type { Connection } from '../../upstream/connection.ts';
 import { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
 import { registryFailure } from './registry-failure.ts';
-import type { Patience } from './retry-policy.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 export interface HarborListsOptions {
   /** As messages call it. */
   name: string;
   connection: Pick<Connection, 'sendApi'>;
-  patience: Patience;
+  retryPolicy: RetryPolicy;
 }
 
 /** Harbor gives no more at once. */
-const PAGE = 100;
+const PAGE_SIZE = 100;
 /** Of one list; pages that never end are not read for ever. */
 const MAX_PAGES = 100_000;
 /** An artifact comes with its whole configuration. */
@@ -80,7 +80,7 @@ export class HarborLists {
     let entries = first;
     for (let page = 2; ; page += 1) {
       yield* entries;
-      if (entries.length < PAGE || page > MAX_PAGES) return;
+      if (entries.length < PAGE_SIZE || page > MAX_PAGES) return;
       const next = await this.#page(path, page, signal);
       if (!next) throw new CopyError(`${this.#options.name} stopped listing at page ${page} of ${path.split('?')[0]}`);
       entries = next;
@@ -89,25 +89,25 @@ export class HarborLists {
 
   /** @returns undefined: it is not told to these credentials, or not here */
   #page(path: string, page: number, signal: AbortSignal): Promise<unknown[] | undefined> {
-    const { name, connection, patience } = this.#options;
+    const { name, connection, retryPolicy } = this.#options;
     const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
-    const at = `${path}&page=${page}&page_size=${PAGE}`;
+    const at = `${path}&page=${page}&page_size=${PAGE_SIZE}`;
     const ask = async (soon: AbortSignal) => {
       const call = { method: 'GET', path: at, headers, scopes: [], signal: soon, redirects: 'pass' } as const;
       const answer = await connection.sendApi(call, 'own');
       const body = await readBody(answer.body, answer.status === 200 ? MAX_BYTES : 16_384);
-      if (answer.status === 200) return listIn(body);
+      if (answer.status === 200) return parseList(body);
       const failure = registryFailure(answer, `${name} fails ${path.split('?')[0]}`);
       // Its 401 never comes with a challenge.
-      if (failure.passing && answer.status !== 401) throw failure;
+      if (failure.retryable && answer.status !== 401) throw failure;
       return undefined;
     };
-    return patience.with(signal, () => AbortLink.within(signal, ANSWER_MS, ask));
+    return retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, ask));
   }
 }
 
 /** Harbor's empty list may be null. */
-function listIn(body: Buffer): unknown[] | undefined {
+function parseList(body: Buffer): unknown[] | undefined {
   try {
     const content: unknown = JSON.parse(body.toString('utf8'));
     return content === null ? [] : Array.isArray(content) ? content : undefined;

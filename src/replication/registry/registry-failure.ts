@@ -16,20 +16,20 @@ export interface FailedAnswer {
 /**
  * What an answer means that is not as it should be.
  * @param what that who does not do, for the operator
- * @param said what the registry told, if it did
+ * @param errorMessage what the registry told, if it did
  */
-export function registryFailure(answer: FailedAnswer, what: string, said = ''): CopyError {
+export function registryFailure(answer: FailedAnswer, what: string, errorMessage = ''): CopyError {
   const { status, headers } = answer;
   const retryAfter = headers.get('retry-after');
-  const asksForRest = status === 429 || (status === 503 && retryAfter !== undefined);
-  return new CopyError(`${what} (${status}${said === '' ? '' : `: ${said}`})`, {
+  const hasRetryAfter = status === 429 || (status === 503 && retryAfter !== undefined);
+  return new CopyError(`${what} (${status}${errorMessage === '' ? '' : `: ${errorMessage}`})`, {
     status,
-    passing: isPassing(answer),
-    ...(asksForRest ? { restMs: restMs(retryAfter, Date.now()) } : {}),
+    retryable: isRetryable(answer),
+    ...(hasRetryAfter ? { retryAfterMs: restMs(retryAfter, Date.now()) } : {}),
   });
 }
 
-function isPassing({ status, headers, redirected = false }: FailedAnswer): boolean {
+function isRetryable({ status, headers, redirected = false }: FailedAnswer): boolean {
   if (status === 408 || status === 425 || status === 429) return true;
   if (status >= 500) return status !== 501 && status !== 505;
   // Harbor without its database challenges with nothing; storage denies a signature that has expired, and the next one is good.
@@ -37,15 +37,15 @@ function isPassing({ status, headers, redirected = false }: FailedAnswer): boole
   return redirected && status === 403;
 }
 
-const MAX_ERROR = 16_384;
+const MAX_ERROR_BYTES = 16_384;
 
 /** Reads an answer to its end. @returns the first message in the body of an error (distribution-spec "Error Codes"), on one line */
-export async function saidBy(answer: Answer): Promise<string> {
+export async function readErrorMessage(answer: Answer): Promise<string> {
   if (answer.status < 400) {
-    await answer.body.dump({ limit: MAX_ERROR });
+    await answer.body.dump({ limit: MAX_ERROR_BYTES });
     return '';
   }
-  const text = (await readBody(answer.body, MAX_ERROR).catch(() => Buffer.alloc(0))).toString('utf8');
+  const text = (await readBody(answer.body, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0))).toString('utf8');
   const [, message = ''] = /"message"\s*:\s*"((?:[^"\\]|\\.){0,300})/.exec(text) ?? [];
   return message.replace(/[^\x20-\x7e]/g, ' ');
 }

@@ -12,24 +12,24 @@ export interface RegistryLists {
  * The lists of a catalog or of tags; single names that are none are left out.
  * @returns undefined: it is none of both, such as a page for people, which must not pass for a registry without images
  */
-export function readLists(body: Buffer): RegistryLists | undefined {
-  const content = parsed(body);
+export function parseLists(body: Buffer): RegistryLists | undefined {
+  const content = parseJson(body);
   if (typeof content !== 'object' || content === null || Array.isArray(content)) return undefined;
   const { repositories, tags, manifest, errors }: Record<string, unknown> = { ...content };
-  if (errors !== undefined || !isList(repositories) || !isList(tags)) return undefined;
+  if (errors !== undefined || !isListOrAbsent(repositories) || !isListOrAbsent(tags)) return undefined;
   return {
-    repositories: texts(repositories).filter(isRepository),
-    tags: texts(tags).filter(isTag),
+    repositories: stringsIn(repositories).filter(isRepository),
+    tags: stringsIn(tags).filter(isTag),
     digests: digestsIn(manifest),
   };
 }
 
 /** distribution writes null for a list without entries. */
-function isList(value: unknown): boolean {
+function isListOrAbsent(value: unknown): boolean {
   return value === undefined || value === null || Array.isArray(value);
 }
 
-function texts(value: unknown): string[] {
+function stringsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
@@ -45,7 +45,7 @@ function digestsIn(manifest: unknown): Map<string, string> {
   return digests;
 }
 
-function parsed(body: Buffer): unknown {
+function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {

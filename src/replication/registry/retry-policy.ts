@@ -2,12 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
 
-export interface PatienceOptions {
+export interface RetryPolicyOptions {
   /** Milliseconds in which something is tried again and again; and in which the registry may fail in all it is asked. */
-  limit?: number;
+  limitMs?: number;
   /** Of the first pause; each further one is twice as long, and shortened by chance by up to a half. */
-  pause?: number;
-  longestPause?: number;
+  firstPauseMs?: number;
+  longestPauseMs?: number;
   random?: () => number;
   /** Milliseconds that never go back. */
   now?: () => number;
@@ -19,25 +19,25 @@ const PAUSE_MS = 250;
 const LONGEST_MS = 15_000;
 
 /** What another try would meet again. */
-const FINAL = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);
+const NOT_RETRYABLE = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);
 
 /** Tries what one registry fails for the moment again, and leaves the registry alone for as long as it asks (RFC 9110 Retry-After). */
-export class Patience {
-  readonly #limit: number;
+export class RetryPolicy {
+  readonly #limitMs: number;
   readonly #pause: number;
   readonly #longest: number;
   readonly #random: () => number;
   readonly #now: () => number;
-  readonly #wait: NonNullable<PatienceOptions['wait']>;
+  readonly #wait: NonNullable<RetryPolicyOptions['wait']>;
   /** Until when nobody asks. */
-  #restingUntil = Number.NEGATIVE_INFINITY;
+  #retryAfterUntil = Number.NEGATIVE_INFINITY;
   /** Since when nothing has gone well, and when that was seen last; undefined: it has. */
   #failing: { since: number; seen: number } | undefined;
 
-  constructor(options: PatienceOptions = {}) {
-    this.#limit = options.limit ?? LIMIT_MS;
-    this.#pause = options.pause ?? PAUSE_MS;
-    this.#longest = options.longestPause ?? LONGEST_MS;
+  constructor(options: RetryPolicyOptions = {}) {
+    this.#limitMs = options.limitMs ?? LIMIT_MS;
+    this.#pause = options.firstPauseMs ?? PAUSE_MS;
+    this.#longest = options.longestPauseMs ?? LONGEST_MS;
     this.#random = options.random ?? Math.random;
     // Not the time of day: set back by an hour it would let the registry rest for one more.
     this.#now = options.now ?? (() => performance.now());
@@ -45,37 +45,37 @@ export class Patience {
   }
 
   /** Whether another try may go better. */
-  static mayPass(error: unknown): boolean {
-    if (error instanceof CopyError) return error.passing;
-    return error instanceof UpstreamError && !FINAL.has(error.reason);
+  static isRetryable(error: unknown): boolean {
+    if (error instanceof CopyError) return error.retryable;
+    return error instanceof UpstreamError && !NOT_RETRYABLE.has(error.reason);
   }
 
   /** Milliseconds for which the registry is still left alone. */
-  get resting(): number {
-    return Math.max(0, this.#restingUntil - this.#now());
+  get backoffMs(): number {
+    return Math.max(0, this.#retryAfterUntil - this.#now());
   }
 
   /** @throws what the last try threw; the signal's reason */
-  async with<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.#rested(signal);
-    return this.#tries(signal, this.#now(), 0, work);
+  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await this.#waitOutBackoff(signal);
+    return this.#attempt(signal, this.#now(), 0, work);
   }
 
   /** The same for what has just failed and is begun anew in another way, after a pause. */
-  async after<T>(failure: unknown, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async runAfterFailure<T>(failure: unknown, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const began = this.#now();
-    this.#note(failure);
+    this.#noteFailure(failure);
     await this.pause(0, signal);
-    return this.#tries(signal, began, 1, work);
+    return this.#attempt(signal, began, 1, work);
   }
 
   /** A pause after so many tries, and until the registry may be asked. @throws the signal's reason */
   async pause(tries: number, signal: AbortSignal): Promise<void> {
     await this.#wait(this.#pauseAfter(tries), signal);
-    await this.#rested(signal);
+    await this.#waitOutBackoff(signal);
   }
 
-  async #tries<T>(signal: AbortSignal, began: number, before: number, work: () => Promise<T>): Promise<T> {
+  async #attempt<T>(signal: AbortSignal, began: number, before: number, work: () => Promise<T>): Promise<T> {
     for (let tries = before; ; tries += 1) {
       signal.throwIfAborted();
       try {
@@ -84,29 +84,29 @@ export class Patience {
         return done;
       } catch (error) {
         signal.throwIfAborted();
-        if (!Patience.mayPass(error)) {
+        if (!RetryPolicy.isRetryable(error)) {
           // A refusal is an answer.
           if (error instanceof CopyError) this.#failing = undefined;
           throw error;
         }
-        this.#note(error);
+        this.#noteFailure(error);
         const pause = this.#pauseAfter(tries);
         // One that has failed in everything for long enough is given a single try by each.
         const since = Math.min(began, this.#failing?.since ?? began);
-        if (this.#now() - since + Math.max(this.resting, pause) > this.#limit) throw error;
+        if (this.#now() - since + Math.max(this.backoffMs, pause) > this.#limitMs) throw error;
         await this.#wait(pause, signal);
-        await this.#rested(signal);
+        await this.#waitOutBackoff(signal);
       }
     }
   }
 
-  #note(failure: unknown): void {
+  #noteFailure(failure: unknown): void {
     const now = this.#now();
     // What was long ago says nothing of now: nobody may have asked since.
-    const since = this.#failing && now - this.#failing.seen <= this.#limit ? this.#failing.since : now;
+    const since = this.#failing && now - this.#failing.seen <= this.#limitMs ? this.#failing.since : now;
     this.#failing = { since, seen: now };
-    const restMs = failure instanceof CopyError ? (failure.restMs ?? 0) : 0;
-    this.#restingUntil = Math.max(this.#restingUntil, now + restMs);
+    const restMs = failure instanceof CopyError ? (failure.retryAfterMs ?? 0) : 0;
+    this.#retryAfterUntil = Math.max(this.#retryAfterUntil, now + restMs);
   }
 
   #pauseAfter(tries: number): number {
@@ -114,7 +114,7 @@ export class Patience {
   }
 
   /** Others may learn meanwhile that it is to rest longer; and not all of them are to come in the same moment. */
-  async #rested(signal: AbortSignal): Promise<void> {
-    while (this.resting > 0) await this.#wait(this.resting + this.#pause * this.#random(), signal);
+  async #waitOutBackoff(signal: AbortSignal): Promise<void> {
+    while (this.backoffMs > 0) await this.#wait(this.backoffMs + this.#pause * this.#random(), signal);
   }
 }

@@ -1,38 +1,40 @@
 import { readManifestContent } from '../../oci/manifest-content.ts';
 import { subjectOfTag } from '../../oci/referrers-list.ts';
 import type { ComparedTag } from '../compare/comparison.ts';
-import { digestOf } from '../copy/verified-digest.ts';
+import { manifestDigest } from '../copy/verified-digest.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 
-export interface CompanionRoundsOptions {
+export interface ReferrerTagRoundsOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   repository: RepositoryPair;
   /** Tags that are wanted. */
-  main: readonly ComparedTag[];
+  requested: readonly ComparedTag[];
   /** Those that nobody asked for. */
-  others: readonly ComparedTag[];
+  unrequested: readonly ComparedTag[];
   /** Whether what is told is copied before the next is asked for. */
-  copies: boolean;
+  copiesBetweenRounds: boolean;
 }
 
 /**
  * Of tags that nobody asked for: those about what is on the target by now, or would be; then those about these, since what is signed may be
  * a signature. Each time only what the target lacks. @throws CopyError, UpstreamError; the signal's reason
  */
-export async function* companionRounds(
-  { source, target, repository, main, others, copies }: CompanionRoundsOptions,
+export async function* referrerTagRounds(
+  { source, target, repository, requested, unrequested, copiesBetweenRounds }: ReferrerTagRoundsOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ComparedTag[]> {
-  let open = others.flatMap((one) => {
-    const subject = companionOf(one.tag);
+  let open = unrequested.flatMap((one) => {
+    const subject = referrerTagSubject(one.tag);
     return one.state === 'same' || subject === undefined ? [] : [{ one, subject }];
   });
   if (open.length === 0) return;
-  const coming = copies ? new Set<string>() : await broughtBy(main.filter(({ state }) => state !== 'same'));
+  const coming = copiesBetweenRounds
+    ? new Set<string>()
+    : await digestsOf(requested.filter(({ state }) => state !== 'same'));
   const isThere = async (subject: string) =>
-    coming.has(subject) || (await target.digestOf(repository.target, subject, signal)) !== undefined;
+    coming.has(subject) || (await target.resolveDigest(repository.target, subject, signal)) !== undefined;
   const subjects = new Set<string>();
   for (const { subject } of open) if (await isThere(subject)) subjects.add(subject);
   for (let near = subjects; near.size > 0 && open.length > 0; ) {
@@ -40,16 +42,16 @@ export async function* companionRounds(
     open = open.filter(({ subject }) => !near.has(subject));
     if (found.length === 0) return;
     yield found;
-    near = open.length > 0 ? await broughtBy(found) : new Set();
+    near = open.length > 0 ? await digestsOf(found) : new Set();
   }
 
   /** Digests that come with tags: their own, and those of what an index lists. */
-  async function broughtBy(tags: readonly ComparedTag[]): Promise<Set<string>> {
+  async function digestsOf(tags: readonly ComparedTag[]): Promise<Set<string>> {
     const digests = new Set<string>();
     for (const { tag } of tags) {
       const manifest = await source.manifest(repository.source, tag, signal);
       if (!manifest) continue;
-      digests.add(digestOf(manifest, tag));
+      digests.add(manifestDigest(manifest, tag));
       const content = readManifestContent(manifest.bytes, manifest.mediaType);
       if ('children' in content) for (const { digest } of content.children) digests.add(digest);
     }
@@ -61,6 +63,6 @@ export async function* companionRounds(
  * Digest that a tag says it is about: cosign's `sha256-….sig`, `.att` and `.sbom`, and the list of referrers of a registry that has none
  * itself. Undefined: it is a tag like any other.
  */
-export function companionOf(tag: string): string | undefined {
+export function referrerTagSubject(tag: string): string | undefined {
   return subjectOfTag(tag.replace(/\..+$/, ''));
 }

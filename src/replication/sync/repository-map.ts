@@ -6,24 +6,24 @@ import type { RepositoryPair } from '../copy-route.ts';
 export class RepositoryMap {
   /** With one of which all repositories of the source begin that have a place. */
   readonly prefixes: readonly string[];
-  readonly #placesOf: (repository: string) => string[];
+  readonly #targetsOf: (repository: string) => string[];
 
   private constructor(prefixes: readonly string[], placesOf: (repository: string) => string[]) {
     this.prefixes = [...new Set(prefixes)];
-    this.#placesOf = placesOf;
+    this.#targetsOf = placesOf;
   }
 
   /** As the routes say that both upstreams are in; undefined: there is none. */
   static ofRoutes(configured: readonly RouteConfig[], from: string, to: string): RepositoryMap | undefined {
     const routes = configured.map(resolveRoute);
-    const ways = routes.flatMap((route) => {
-      const [source, target] = [placeOn(route, from), placeOn(route, to)];
+    const mappings = routes.flatMap((route) => {
+      const [source, target] = [candidateOn(route, from), candidateOn(route, to)];
       return source && target ? [{ route, source, target }] : [];
     });
-    if (ways.length === 0) return undefined;
-    const prefixes = ways.map(({ source }) => source.prefix);
+    if (mappings.length === 0) return undefined;
+    const prefixes = mappings.map(({ source }) => source.prefix);
     return new RepositoryMap(prefixes, (repository) =>
-      ways.flatMap(({ route, source, target }) => {
+      mappings.flatMap(({ route, source, target }) => {
         const name = toClient(routes, route, source, repository);
         return name === undefined ? [] : [toUpstream(route, target, name)];
       }),
@@ -38,10 +38,10 @@ export class RepositoryMap {
   }
 
   pairs(repository: string): RepositoryPair[] {
-    return [...new Set(this.#placesOf(repository))].map((target) => ({ source: repository, target }));
+    return [...new Set(this.#targetsOf(repository))].map((target) => ({ source: repository, target }));
   }
 }
 
-function placeOn({ pull, push }: Route, upstream: string): Candidate | undefined {
+function candidateOn({ pull, push }: Route, upstream: string): Candidate | undefined {
   return pull.find((one) => one.upstream === upstream) ?? (push?.upstream === upstream ? push : undefined);
 }

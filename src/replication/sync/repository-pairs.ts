@@ -20,11 +20,15 @@ export async function* repositoryPairs(
   signal: AbortSignal,
 ): AsyncGenerator<RepositoryPair> {
   const { names, prefix, map } = options;
-  for await (const name of names ?? listed(options, signal)) if (name.startsWith(prefix)) yield* map.pairs(name);
+  for await (const name of names ?? listRepositories(options, signal))
+    if (name.startsWith(prefix)) yield* map.pairs(name);
 }
 
 /** A registry that keeps its catalog to itself may tell of its repositories level by level. */
-async function* listed({ source, map, prefix }: RepositoryPairsOptions, signal: AbortSignal): AsyncGenerator<string> {
+async function* listRepositories(
+  { source, map, prefix }: RepositoryPairsOptions,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   let begun = false;
   try {
     for await (const name of source.repositories(signal)) {
@@ -34,13 +38,13 @@ async function* listed({ source, map, prefix }: RepositoryPairsOptions, signal: 
   } catch (error) {
     if (begun || !isRefusal(error)) throw error;
     const walk = new RepositoryWalk(source);
-    const isNear = (name: string) => name.startsWith(prefix) || prefix.startsWith(`${name}/`);
+    const isRelevant = (name: string) => name.startsWith(prefix) || prefix.startsWith(`${name}/`);
     // One prefix may be the beginning of another; what is below both is told once.
     const roots = map.prefixes.filter((one) => !map.prefixes.some((other) => other !== one && one.startsWith(other)));
     for (const root of roots) {
       // From nothing there is nothing below.
       const begin = root === '' ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : root;
-      const found = await walk.below(begin, isNear, signal).catch((reason: unknown) => {
+      const found = await walk.below(begin, isRelevant, signal).catch((reason: unknown) => {
         if (isRefusal(reason)) return undefined;
         throw reason;
       });
@@ -51,5 +55,7 @@ async function* listed({ source, map, prefix }: RepositoryPairsOptions, signal: 
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof CopyError ? !error.passing : error instanceof UpstreamError && error.reason === 'credentials';
+  return error instanceof CopyError
+    ? !error.retryable
+    : error instanceof UpstreamError && error.reason === 'credentials';
 }

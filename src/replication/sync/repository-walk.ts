@@ -1,13 +1,13 @@
 import { isRepository } from '../../oci/reference.ts';
 import { RegistryRequests } from '../registry/registry-requests.ts';
-import { pullOf, type RemoteRegistry } from '../registry/remote-registry.ts';
+import { pullScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 
 const MAX_BYTES = 67_108_864;
 /** A repository name has at most 255 characters, and so at most 128 parts; nobody has more than a few. */
 const MAX_DEPTH = 32;
 
 /** What Artifact Registry tells in a tag list beside the tags: `child`, the names one level below (facts: `gcrane ls` walks by it). */
-interface Level {
+interface TagListLevel {
   /** Undefined: this registry does not tell. */
   children: string[] | undefined;
   hasTags: boolean;
@@ -17,30 +17,30 @@ interface Level {
 export class RepositoryWalk {
   readonly #requests: RegistryRequests;
 
-  constructor({ name, connection, patience }: RemoteRegistry) {
-    this.#requests = new RegistryRequests(name, connection, patience);
+  constructor({ name, connection, retryPolicy }: RemoteRegistry) {
+    this.#requests = new RegistryRequests(name, connection, retryPolicy);
   }
 
   /**
    * @param prefix `example-project/`
-   * @param isNear whether a name, or what is below it, is wanted
+   * @param isRelevant whether a name, or what is below it, is wanted
    * @returns undefined: this registry does not tell
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async below(
     prefix: string,
-    isNear: (name: string) => boolean,
+    isRelevant: (name: string) => boolean,
     signal: AbortSignal,
   ): Promise<AsyncGenerator<string> | undefined> {
     const root = prefix.replace(/\/$/, '');
     const level = root === '' ? undefined : await this.#level(root, signal);
-    return level?.children && this.#walk(root, level, isNear, signal, 0);
+    return level?.children && this.#walk(root, level, isRelevant, signal, 0);
   }
 
   async *#walk(
     name: string,
-    level: Level | undefined,
-    isNear: (name: string) => boolean,
+    level: TagListLevel | undefined,
+    isRelevant: (name: string) => boolean,
     signal: AbortSignal,
     depth: number,
   ): AsyncGenerator<string> {
@@ -48,16 +48,16 @@ export class RepositoryWalk {
     if (depth > MAX_DEPTH) return;
     for (const child of level?.children ?? []) {
       const below = `${name}/${child}`;
-      if (isRepository(below) && isNear(below))
-        yield* this.#walk(below, await this.#level(below, signal), isNear, signal, depth + 1);
+      if (isRepository(below) && isRelevant(below))
+        yield* this.#walk(below, await this.#level(below, signal), isRelevant, signal, depth + 1);
     }
   }
 
-  async #level(name: string, signal: AbortSignal): Promise<Level | undefined> {
-    const scopes = [pullOf(name)];
-    const reply = await this.#requests.read(`/v2/${name}/tags/list`, { scopes, max: MAX_BYTES }, signal);
+  async #level(name: string, signal: AbortSignal): Promise<TagListLevel | undefined> {
+    const scopes = [pullScope(name)];
+    const reply = await this.#requests.read(`/v2/${name}/tags/list`, { scopes, maxBytes: MAX_BYTES }, signal);
     if (reply.status === 404) return undefined;
-    const level = reply.status === 200 ? levelIn(reply.body) : undefined;
+    const level = reply.status === 200 ? parseLevel(reply.body) : undefined;
     if (level) return level;
     const said = reply.status === 200 ? 'what it answers is no list' : '';
     throw this.#requests.failure(reply, `does not list what is below ${name}`, said);
@@ -65,8 +65,8 @@ export class RepositoryWalk {
 }
 
 /** Undefined: it is no list. */
-function levelIn(body: Buffer): Level | undefined {
-  const fields = fieldsIn(body);
+function parseLevel(body: Buffer): TagListLevel | undefined {
+  const fields = parseObject(body);
   if (!fields) return undefined;
   const { child, tags } = fields;
   return {
@@ -75,7 +75,7 @@ function levelIn(body: Buffer): Level | undefined {
   };
 }
 
-function fieldsIn(body: Buffer): { child?: unknown; tags?: unknown } | undefined {
+function parseObject(body: Buffer): { child?: unknown; tags?: unknown } | undefined {
   try {
     const content: unknown = JSON.parse(body.toString('utf8'));
     return typeof content === 'object' && content !== null && !Array.isArray(content) ? content : undefined;

@@ -9,36 +9,36 @@ interface Batch<T> {
 
 /** Work that waits for its turn, by the thousands: what waits is the items alone, where a queue of functions takes some kilobytes for each. */
 export class WorkList<T> {
-  readonly #atOnce: number;
+  readonly #concurrency: number;
   readonly #work: (item: T) => Promise<void>;
   readonly #batches: Batch<T>[] = [];
   #running = 0;
   #waiting = 0;
-  #room: (() => void)[] = [];
+  #waitForRoom: (() => void)[] = [];
 
   /** @param work never rejects */
-  constructor(atOnce: number, work: (item: T) => Promise<void>) {
-    this.#atOnce = atOnce;
+  constructor(concurrency: number, work: (item: T) => Promise<void>) {
+    this.#concurrency = concurrency;
     this.#work = work;
   }
 
   /** In turn. Resolves when all of them are done. */
-  async all(items: readonly T[]): Promise<void> {
+  async runAll(items: readonly T[]): Promise<void> {
     if (items.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#batches.push({ items, at: 0, left: items.length, resolve });
     this.#waiting += items.length;
-    this.#go();
+    this.#startNext();
     await promise;
   }
 
   /** Resolves once fewer than so many wait. */
-  async room(most: number): Promise<void> {
-    while (this.#waiting >= most) await new Promise<void>((resolve) => this.#room.push(resolve));
+  async waitForRoom(most: number): Promise<void> {
+    while (this.#waiting >= most) await new Promise<void>((resolve) => this.#waitForRoom.push(resolve));
   }
 
-  #go(): void {
-    while (this.#running < this.#atOnce) {
+  #startNext(): void {
+    while (this.#running < this.#concurrency) {
       const batch = this.#batches[0];
       if (!batch) return;
       const item = batch.items[batch.at] as T;
@@ -54,7 +54,7 @@ export class WorkList<T> {
     this.#running -= 1;
     batch.left -= 1;
     if (batch.left === 0) batch.resolve();
-    for (const look of this.#room.splice(0)) look();
-    this.#go();
+    for (const look of this.#waitForRoom.splice(0)) look();
+    this.#startNext();
   }
 }

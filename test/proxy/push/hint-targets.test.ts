@@ -68,7 +68,7 @@ t.test('a hint is of each push upstream whose repositories of that name are copi
 t.test('hints go to who acts on them, and into the notes of the request', async (t) => {
   const taken: Hint[] = [];
   const exchange = { notes: {} };
-  const hints = { take: (some: readonly Hint[]) => void taken.push(...some) };
+  const hints = { enqueueHints: (some: readonly Hint[]) => void taken.push(...some) };
   const some: Hint[] = [
     { ...hint('inner/app'), upstream: 'harbor' },
     { ...hint('inner/other'), kind: 'delete', upstream: 'harbor' },

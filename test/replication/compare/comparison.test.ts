@@ -20,12 +20,12 @@ t.test('tags by digest, one repository after the other', async (t) => {
     primary.seed(name, 'unwanted', { blobs: [6] });
   }
   primary.seed('alone', '1', { blobs: [1] });
-  const comparison = new Comparison({ source, target, isWanted: (tag) => tag !== 'unwanted' });
+  const comparison = new Comparison({ source, target, includeTag: (tag) => tag !== 'unwanted' });
   const pairs = [...names, 'alone', 'nowhere'].map((name) => ({ source: name, target: `there/${name}` }));
   primary.forget();
   fallback.forget();
   const compared: ComparedRepository[] = [];
-  for await (const one of comparison.over(pairs, never)) compared.push(one);
+  for await (const one of comparison.compareAll(pairs, never)) compared.push(one);
   t.strictSame(
     compared.map(({ repository }) => repository),
     pairs,
@@ -56,6 +56,6 @@ t.test('a registry that fails ends it', async (t) => {
     remoteRegistry(t, 'harbor', primary.url, { limit: 100 }),
     remoteRegistry(t, 'gcr', fallback.url),
   ];
-  const all = new Comparison({ source, target }).over([{ source: 'a', target: 'a' }], never);
+  const all = new Comparison({ source, target }).compareAll([{ source: 'a', target: 'a' }], never);
   await t.rejects(all.next(), { name: 'CopyError', message: /harbor fails \/v2\/a\/tags\/list \(500/ });
 });

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Test } from 'tap';
 import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
-import { Bandwidth } from '../../../src/replication/copy/bandwidth.ts';
+import { BandwidthLimit } from '../../../src/replication/copy/bandwidth-limit.ts';
 import { BlobSource } from '../../../src/replication/copy/blob-source.ts';
 import type { RemoteRegistry } from '../../../src/replication/registry/remote-registry.ts';
 import { type FrontRule, RegistryFront } from '../../helpers/registry-front.ts';
@@ -26,7 +26,7 @@ export interface BlobSite {
   digest: string;
   /** Answers of the source that are still under way. */
   underWay: () => number;
-  blob: (more?: { stallMs?: number; size?: number; digest?: string; bandwidth?: Bandwidth }) => BlobSource;
+  blob: (more?: { stallMs?: number; size?: number; digest?: string; bandwidth?: BandwidthLimit }) => BlobSource;
   /** What came in all. */
   read: (source: BlobSource) => Promise<Buffer>;
   signal: AbortSignal;
@@ -65,12 +65,12 @@ export async function blobSite(t: Test, size: number, options: BlobSiteOptions =
     ...{ primary, fallback, source, target, bytes, digest, abort, signal: abort.signal },
     underWay: () => open,
     blob: (more = {}) => {
-      const from = { registry: source, repository: 'app', bandwidth: new Bandwidth(0), onBytes: () => undefined };
+      const from = { registry: source, repository: 'app', bandwidth: new BandwidthLimit(0), onBytes: () => undefined };
       return new BlobSource({ ...from, digest, size, ...more });
     },
     read: async (blob) => {
       const pieces: Buffer[] = [];
-      for await (const piece of blob.bytes(0, blob.size, abort.signal)) pieces.push(piece);
+      for await (const piece of blob.read(0, blob.size, abort.signal)) pieces.push(piece);
       return Buffer.concat(pieces);
     },
   };

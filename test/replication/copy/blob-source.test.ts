@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import t from 'tap';
 import { startLabRegistry } from '../../../src/lab/registry.ts';
-import { Bandwidth } from '../../../src/replication/copy/bandwidth.ts';
+import { BandwidthLimit } from '../../../src/replication/copy/bandwidth-limit.ts';
 import { BlobSource } from '../../../src/replication/copy/blob-source.ts';
 import type { FrontRule } from '../../helpers/registry-front.ts';
 import { remoteRegistry } from '../../helpers/remote-registry.ts';
@@ -27,7 +27,7 @@ t.test('all of it, told once', async (t) => {
   let told = 0;
   const blob = new BlobSource({
     ...{ registry: site.source, repository: 'app', digest: site.digest, size: 3 * MIB },
-    bandwidth: new Bandwidth(0),
+    bandwidth: new BandwidthLimit(0),
     onBytes: (bytes) => {
       told += bytes;
     },
@@ -37,7 +37,7 @@ t.test('all of it, told once', async (t) => {
   t.equal(told, 3 * MIB);
   t.ok((await site.read(blob)).equals(site.bytes), 'again, from the beginning');
   t.equal(told, 3 * MIB, 'which is no news');
-  t.equal(blob.reached, 3 * MIB);
+  t.equal(blob.verifiedBytes, 3 * MIB);
 });
 
 t.test('parts of it', async (t) => {
@@ -45,7 +45,7 @@ t.test('parts of it', async (t) => {
   const blob = site.blob();
   const part = async (from: number, to: number) => {
     const pieces: Buffer[] = [];
-    for await (const piece of blob.bytes(from, to, site.signal)) pieces.push(piece);
+    for await (const piece of blob.read(from, to, site.signal)) pieces.push(piece);
     return Buffer.concat(pieces);
   };
   t.ok((await part(0, 400)).equals(site.bytes.subarray(0, 400)));
@@ -116,7 +116,7 @@ t.test('wrong ones', async (t) => {
     const site = await blobSite(t, size, { source: first(99, answer) });
     const blob = site.blob();
     await t.rejects(site.read(blob), { name: 'CopyError', message, passing: false }, name);
-    t.match(blob.failed, { message });
+    t.match(blob.failure, { message });
   }
   const shorter = await blobSite(t, 1000);
   await t.rejects(
@@ -133,7 +133,7 @@ t.test('the last piece is not handed on if it is wrong', async (t) => {
   await site.primary.faults.on('corrupt', { bytes: 5 });
   let read = 0;
   const reading = async () => {
-    for await (const piece of site.blob().bytes(0, 3 * MIB, site.signal)) read += piece.length;
+    for await (const piece of site.blob().read(0, 3 * MIB, site.signal)) read += piece.length;
   };
   await t.rejects(reading(), { message: /wrong bytes/ });
   t.ok(read < 3 * MIB);
@@ -171,7 +171,7 @@ t.test('no answer, and no byte more', async (t) => {
 t.test('who takes its time is no stall', async (t) => {
   const site = await blobSite(t, MIB);
   let read = 0;
-  for await (const piece of site.blob({ stallMs: 100 }).bytes(0, MIB, site.signal)) {
+  for await (const piece of site.blob({ stallMs: 100 }).read(0, MIB, site.signal)) {
     read += piece.length;
     if (read === piece.length) await new Promise((resolve) => setTimeout(resolve, 300));
   }
@@ -193,7 +193,7 @@ t.test('one that breaks off without a byte is given up', async (t) => {
 
 t.test('who stops leaves nothing open', async (t) => {
   const site = await blobSite(t, 40 * MIB);
-  const reading = site.blob().bytes(0, 40 * MIB, site.signal);
+  const reading = site.blob().read(0, 40 * MIB, site.signal);
   await reading.next();
   t.equal(site.underWay(), 1);
   await reading.return(undefined);
@@ -233,13 +233,9 @@ t.test('redirects', async (t) => {
   const digest = registry.store.addBlob('app', bytes);
   storage.store.addBlob('app', bytes);
   const source = remoteRegistry(t, 'harbor', registry.url, { credentials: user });
-  const from = { registry: source, repository: 'app', bandwidth: new Bandwidth(0), onBytes: () => undefined };
+  const from = { registry: source, repository: 'app', bandwidth: new BandwidthLimit(0), onBytes: () => undefined };
   const pieces: Buffer[] = [];
-  for await (const piece of new BlobSource({ ...from, digest, size: 1000 }).bytes(
-    0,
-    1000,
-    new AbortController().signal,
-  ))
+  for await (const piece of new BlobSource({ ...from, digest, size: 1000 }).read(0, 1000, new AbortController().signal))
     pieces.push(piece);
   t.ok(Buffer.concat(pieces).equals(bytes));
   t.ok(registry.requests.some(({ headers }) => headers.authorization !== undefined));

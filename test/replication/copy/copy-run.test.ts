@@ -15,7 +15,7 @@ interface Rules {
 }
 
 /** Two registries of the lab behind fronts that can do anything. */
-async function site(t: Test, { source: from, target: to, blobs = 4 }: Rules = {}) {
+async function site(t: Test, { source: from, target: to, blobs: concurrentBlobs = 4 }: Rules = {}) {
   const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const remote = async (name: string, { host, port }: LabRegistry, rule: FrontRule = async () => 'pass') => {
@@ -24,7 +24,7 @@ async function site(t: Test, { source: from, target: to, blobs = 4 }: Rules = {}
     return remoteRegistry(t, name, `http://${front.address}`);
   };
   const [source, target] = [await remote('harbor', primary, from), await remote('gcr', fallback, to)];
-  const images = new ImageCopy({ blobs });
+  const images = new ImageCopy({ concurrentBlobs });
   const abort = new AbortController();
   t.teardown(() => abort.abort());
   const copy = (reference: string, repository = 'app', signal = abort.signal) =>

@@ -36,7 +36,7 @@ async function start(
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const source = remoteRegistry(t, 'harbor', primary.url, options.from);
   const target = remoteRegistry(t, 'gcr', fallback.url, options.to);
-  const images = new ImageCopy({ blobs: 4 });
+  const images = new ImageCopy({ concurrentBlobs: 4 });
   const abort = new AbortController();
   t.teardown(() => abort.abort());
   const copy = (reference: string, from = 'app', progress?: CopyProgress) =>

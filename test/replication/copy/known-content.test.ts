@@ -5,22 +5,22 @@ const never = new AbortController().signal;
 
 t.test('where a blob is', async (t) => {
   const known = new KnownContent();
-  t.equal(known.placeOf('sha256:a'), undefined);
-  known.note('one', 'sha256:a');
-  known.note('two', 'sha256:a');
+  t.equal(known.mountSource('sha256:a'), undefined);
+  known.add('one', 'sha256:a');
+  known.add('two', 'sha256:a');
   t.equal(known.has('one', 'sha256:a'), true);
   t.equal(known.has('three', 'sha256:a'), false);
-  t.equal(known.placeOf('sha256:a'), 'two', 'the one that was noted last');
-  known.note('one', 'sha256:a');
-  t.equal(known.placeOf('sha256:a'), 'one');
+  t.equal(known.mountSource('sha256:a'), 'two', 'the one that was noted last');
+  known.add('one', 'sha256:a');
+  t.equal(known.mountSource('sha256:a'), 'one');
   known.forget('sha256:a');
   t.equal(known.has('one', 'sha256:a'), false);
 });
 
 t.test('of one that is everywhere only some places are kept', async (t) => {
   const known = new KnownContent();
-  for (let number = 0; number < 100; number += 1) known.note(`app${number}`, 'sha256:a');
-  t.equal(known.placeOf('sha256:a'), 'app99');
+  for (let number = 0; number < 100; number += 1) known.add(`app${number}`, 'sha256:a');
+  t.equal(known.mountSource('sha256:a'), 'app99');
   t.equal(known.has('app0', 'sha256:a'), false);
   t.equal(known.has('app95', 'sha256:a'), true);
 });
@@ -45,14 +45,14 @@ t.test('one at a time for each blob, and others beside', async (t) => {
     );
   };
   const digests = ['a', 'b', 'a', 'a', 'b', 'c'];
-  await Promise.all(digests.map((digest) => known.alone(digest, never, work(digest))));
+  await Promise.all(digests.map((digest) => known.exclusively(digest, never, work(digest))));
   t.equal(most, 3);
 });
 
 t.test('one that fails fails itself alone', async (t) => {
   const known = new KnownContent();
-  const first = known.alone('a', never, async () => Promise.reject(new Error('no')));
-  const second = known.alone('a', never, async () => 'yes');
+  const first = known.exclusively('a', never, async () => Promise.reject(new Error('no')));
+  const second = known.exclusively('a', never, async () => 'yes');
   await t.rejects(first, { message: 'no' });
   t.equal(await second, 'yes');
 });
@@ -61,8 +61,8 @@ t.test('who stops does not wait for others', async (t) => {
   const known = new KnownContent();
   const abort = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const first = known.alone('a', never, () => promise);
-  const second = known.alone('a', abort.signal, async () => t.fail('it was its turn'));
+  const first = known.exclusively('a', never, () => promise);
+  const second = known.exclusively('a', abort.signal, async () => t.fail('it was its turn'));
   abort.abort(new Error('enough'));
   await t.rejects(second, { message: 'enough' });
   resolve();

@@ -32,7 +32,7 @@ function input(over: Partial<CoverageInput> = {}): CoverageInput & { pulls: Pull
 const report = (of: CoverageInput, query = '') =>
   coverageReport(of, readCoverageQuery(new URLSearchParams(query)), NOW);
 const pull = (pulls: PulledLog, repository: string, reference: string) =>
-  pulls.note({ registry: undefined, repository, reference, digest: DIGEST });
+  pulls.record({ registry: undefined, repository, reference, digest: DIGEST });
 
 t.test('over everything: the worst and the missing by name', async (t) => {
   const failures = [

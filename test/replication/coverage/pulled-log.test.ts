@@ -1,5 +1,5 @@
 import t from 'tap';
-import { keyOfPulled, type Pulled, PulledLog } from '../../../src/replication/coverage/pulled-log.ts';
+import { PulledLog, type PulledManifest, pulledKey } from '../../../src/replication/coverage/pulled-log.ts';
 
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
 const DAY = 86_400_000;
@@ -11,12 +11,12 @@ function makeLog(max = 10) {
   const told: string[] = [];
   log.onChange = (key) => told.push(key);
   const note = (reference: string, digest = A) =>
-    log.note({ registry: undefined, repository: 'app', reference, digest });
+    log.record({ registry: undefined, repository: 'app', reference, digest });
   const references = (ms = 31 * DAY) => [...log.within(ms)].map(({ reference }) => reference).sort();
   return { clock, log, told, note, references };
 }
 
-const pulled = (over: Partial<Pulled> = {}): Pulled => ({
+const pulled = (over: Partial<PulledManifest> = {}): PulledManifest => ({
   registry: undefined,
   repository: 'app',
   reference: '1',
@@ -31,13 +31,13 @@ t.test('each thing is kept once, and that it was pulled again is noted once a mi
   clock.now += 59_000;
   note('1');
   t.equal(told.length, 1);
-  t.equal(log.find(keyOfPulled(pulled()))?.at, START);
+  t.equal(log.find(pulledKey(pulled()))?.at, START);
   note('1', B);
   t.equal(told.length, 2, 'another digest is news at once');
   clock.now += 60_000;
   note('1', B);
   t.equal(told.length, 3);
-  t.strictSame(log.find(keyOfPulled(pulled())), pulled({ digest: B, at: START + 119_000 }));
+  t.strictSame(log.find(pulledKey(pulled())), pulled({ digest: B, at: START + 119_000 }));
   t.equal(log.size, 1);
 });
 
@@ -50,7 +50,7 @@ t.test('what was pulled within some time', async (t) => {
   t.strictSame(references(4 * DAY), ['new']);
   clock.now += 27 * DAY;
   t.strictSame(references(365 * DAY), ['new'], 'after a month a pull is forgotten');
-  t.equal(log.find(keyOfPulled(pulled({ reference: 'old' }))), undefined);
+  t.equal(log.find(pulledKey(pulled({ reference: 'old' }))), undefined);
 });
 
 t.test('of too many things those go that were not pulled for the longest time', async (t) => {
@@ -67,7 +67,7 @@ t.test('what another node noted is taken in where it is later', async (t) => {
   note('1');
   t.equal(log.merge([pulled({ at: START - 1000, digest: B })]), 0);
   t.equal(log.merge([pulled({ at: START + 1000, digest: B })]), 1);
-  t.equal(log.find(keyOfPulled(pulled()))?.digest, B);
+  t.equal(log.find(pulledKey(pulled()))?.digest, B);
   t.equal(log.merge([pulled({ at: START + 1000, digest: B })]), 0, 'it knew that');
   t.equal(log.merge([pulled({ at: START + DAY, reference: '2' })]), 0, 'nothing from tomorrow');
   t.equal(log.merge([pulled({ at: START - 32 * DAY, reference: '2' })]), 0, 'nothing from last month');
@@ -76,5 +76,5 @@ t.test('what another node noted is taken in where it is later', async (t) => {
   t.equal(log.merge([pulled({ at: START - DAY, reference: '3' })]), 0, 'it does not push out what is newer');
   t.strictSame(references(), ['1', '2']);
   t.equal(told.length, 4, 'what is older here and there is told again');
-  t.not(keyOfPulled(pulled()), keyOfPulled(pulled({ registry: 'docker.io' })));
+  t.not(pulledKey(pulled()), pulledKey(pulled({ registry: 'docker.io' })));
 });

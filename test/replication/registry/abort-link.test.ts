@@ -10,7 +10,7 @@ t.test('it follows, and leads nowhere', async (t) => {
   const [one, two, ended] = [parent, parent, parent].map(({ signal }) => new AbortLink(signal));
   one?.abort(new Error('alone'));
   t.equal(parent.signal.aborted, false);
-  ended?.end();
+  ended?.unlink();
   parent.abort(new Error('all'));
   t.match(one?.signal.reason, { message: 'alone' });
   t.match(two?.signal.reason, { message: 'all' });
@@ -20,7 +20,7 @@ t.test('it follows, and leads nowhere', async (t) => {
 
 t.test('ten thousand leave nothing behind', async (t) => {
   const { signal } = new AbortController();
-  for (let number = 0; number < 10_000; number += 1) await AbortLink.within(signal, 1000, async () => number);
+  for (let number = 0; number < 10_000; number += 1) await AbortLink.withTimeout(signal, 1000, async () => number);
   t.equal(getEventListeners(signal, 'abort').length, 1);
 });
 
@@ -28,10 +28,10 @@ t.test('a time for all of it', async (t) => {
   const { signal } = new AbortController();
   const slow = (inner: AbortSignal) =>
     new Promise((_, reject) => inner.addEventListener('abort', () => reject(new Error('aborted'))));
-  await t.rejects(AbortLink.within(signal, 20, slow), { name: 'UpstreamError', reason: 'first-byte' });
-  t.equal(await AbortLink.within(signal, 20, async () => 'done'), 'done');
+  await t.rejects(AbortLink.withTimeout(signal, 20, slow), { name: 'UpstreamError', reason: 'first-byte' });
+  t.equal(await AbortLink.withTimeout(signal, 20, async () => 'done'), 'done');
   await t.rejects(
-    AbortLink.within(signal, 20, async () => Promise.reject(new Error('its own'))),
+    AbortLink.withTimeout(signal, 20, async () => Promise.reject(new Error('its own'))),
     { message: 'its own' },
   );
 });

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readLists } from '../../../src/replication/registry/registry-lists.ts';
+import { parseLists } from '../../../src/replication/registry/registry-lists.ts';
 
 const empty = { repositories: [], tags: [], digests: new Map() };
 const digest = `sha256:${'a'.repeat(64)}`;
 
 t.test('lists as registries write them', async (t) => {
-  const read = (content: unknown) => readLists(Buffer.from(JSON.stringify(content)));
+  const read = (content: unknown) => parseLists(Buffer.from(JSON.stringify(content)));
   t.strictSame(read({ repositories: ['a', 'b/c'] }), { ...empty, repositories: ['a', 'b/c'] });
   t.strictSame(read({ name: 'a', tags: ['1', 'latest'] }), { ...empty, tags: ['1', 'latest'] });
   t.strictSame(read({ name: 'a', tags: null }), empty, 'distribution, of a repository without tags');
@@ -24,24 +24,24 @@ t.test('lists as registries write them', async (t) => {
 t.test('what is none', async (t) => {
   const names = ['../x', 'A', '', 'a//b', 'a b', '\u0000', 5, null, {}, 'a'.repeat(300)];
   const tags = ['', '.x', 'a/b', 'a b', 'x'.repeat(129), 1, [], '\r\n'];
-  t.strictSame(readLists(Buffer.from(JSON.stringify({ repositories: names, tags }))), empty);
+  t.strictSame(parseLists(Buffer.from(JSON.stringify({ repositories: names, tags }))), empty);
   for (const text of ['', '[]', 'null', '"x"', '<html>', '{"tags":"a"}', '{"repositories":{"a":1}}', '{"errors":[]}'])
-    t.equal(readLists(Buffer.from(text)), undefined, text);
+    t.equal(parseLists(Buffer.from(text)), undefined, text);
   for (const text of ['{}', '{"manifest":[1]}', '{"tags":null}'])
-    t.strictSame(readLists(Buffer.from(text)), empty, text);
-  t.strictSame(readLists(Buffer.from('{"__proto__":{"tags":["1"]}}')), empty);
+    t.strictSame(parseLists(Buffer.from(text)), empty, text);
+  t.strictSame(parseLists(Buffer.from('{"__proto__":{"tags":["1"]}}')), empty);
 });
 
 t.test('anything at all', async () => {
   fc.assert(
     fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
-      const { repositories, tags, digests } = readLists(Buffer.from(text)) ?? empty;
+      const { repositories, tags, digests } = parseLists(Buffer.from(text)) ?? empty;
       return [...repositories, ...tags, ...digests.keys()].every((one) => typeof one === 'string');
     }),
   );
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom('repositories', 'tags', 'manifest'), fc.jsonValue()), (content) => {
-      readLists(Buffer.from(JSON.stringify(content)));
+      parseLists(Buffer.from(JSON.stringify(content)));
     }),
   );
 });

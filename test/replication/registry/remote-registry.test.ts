@@ -101,20 +101,20 @@ t.test('a repository that goes while it is read was not read', async (t) => {
 
 t.test('digests', async (t) => {
   const told = await registry(t, () => ({ headers: { 'docker-content-digest': DIGEST } }));
-  t.equal(await told.remote.digestOf('app', '1', signal), DIGEST);
+  t.equal(await told.remote.resolveDigest('app', '1', signal), DIGEST);
   const bytes = Buffer.from('{}');
   const own = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   for (const headers of [{}, { 'docker-content-digest': 'nonsense' }]) {
     const untold = await registry(t, () => ({ headers, body: bytes }));
-    t.equal(await untold.remote.digestOf('app', '1', signal), own, 'it is read');
+    t.equal(await untold.remote.resolveDigest('app', '1', signal), own, 'it is read');
     t.strictSame(untold.asked, ['HEAD /v2/app/manifests/1', 'GET /v2/app/manifests/1']);
   }
   const refused = await registry(t, (method) => (method === 'HEAD' ? { status: 405 } : { body: bytes }));
-  t.equal(await refused.remote.digestOf('app', '1', signal), own);
+  t.equal(await refused.remote.resolveDigest('app', '1', signal), own);
   const absent = await registry(t, () => ({ status: 404 }));
-  t.equal(await absent.remote.digestOf('app', '1', signal), undefined);
+  t.equal(await absent.remote.resolveDigest('app', '1', signal), undefined);
   const denied = await registry(t, () => ({ status: 403 }));
-  await t.rejects(denied.remote.digestOf('app', '1', signal), {
+  await t.rejects(denied.remote.resolveDigest('app', '1', signal), {
     message: 'gcr does not tell of app:1 (403)',
     passing: false,
   });

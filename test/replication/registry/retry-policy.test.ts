@@ -1,22 +1,28 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { CopyError } from '../../../src/replication/copy-error.ts';
-import { Patience, type PatienceOptions } from '../../../src/replication/registry/retry-policy.ts';
+import { RetryPolicy, type RetryPolicyOptions } from '../../../src/replication/registry/retry-policy.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 
 const never = new AbortController().signal;
 
 /** A clock that goes on by what is waited for, and says what that was. */
-function clocked(options: PatienceOptions = {}) {
+function clocked(options: RetryPolicyOptions = {}) {
   const clock = { now: 1000, waits: [] as number[] };
   const wait = async (ms: number, signal: AbortSignal) => {
     signal.throwIfAborted();
     clock.waits.push(ms);
     clock.now += ms;
   };
-  const patience = new Patience({ pause: 100, longestPause: 400, limit: 2000, random: () => 0, ...options });
-  const timed = new Patience({
-    ...{ pause: 100, longestPause: 400, limit: 2000, random: () => 0 },
+  const patience = new RetryPolicy({
+    firstPauseMs: 100,
+    longestPauseMs: 400,
+    limitMs: 2000,
+    random: () => 0,
+    ...options,
+  });
+  const timed = new RetryPolicy({
+    ...{ firstPauseMs: 100, longestPauseMs: 400, limitMs: 2000, random: () => 0 },
     ...options,
     now: () => clock.now,
     wait,
@@ -24,7 +30,8 @@ function clocked(options: PatienceOptions = {}) {
   return { patience: timed, clock, untimed: patience };
 }
 
-const passing = (restMs?: number) => new CopyError('for now', { passing: true, ...(restMs ? { restMs } : {}) });
+const passing = (retryAfterMs?: number) =>
+  new CopyError('for now', { retryable: true, ...(retryAfterMs ? { retryAfterMs } : {}) });
 
 function failing(times: number, error: () => unknown = passing) {
   let tries = 0;
@@ -38,19 +45,19 @@ function failing(times: number, error: () => unknown = passing) {
 
 t.test('again and again, with pauses that double and end growing', async (t) => {
   const { patience, clock } = clocked();
-  t.equal(await patience.with(never, failing(5)), 6);
+  t.equal(await patience.run(never, failing(5)), 6);
   t.strictSame(clock.waits, [100, 200, 400, 400, 400]);
 });
 
 t.test('pauses are shortened by chance, by half at the most', async (t) => {
   const { patience, clock } = clocked({ random: () => 0.999 });
-  await patience.with(never, failing(2));
+  await patience.run(never, failing(2));
   t.ok(clock.waits.every((ms, index) => ms >= 50 * 2 ** index && ms < 51 * 2 ** index));
 });
 
 t.test('no longer than the limit', async (t) => {
   const { patience, clock } = clocked();
-  await t.rejects(patience.with(never, failing(99)), { message: 'for now' });
+  await t.rejects(patience.run(never, failing(99)), { message: 'for now' });
   t.ok(clock.now - 1000 <= 2000, `${clock.now - 1000} ms`);
 });
 
@@ -64,7 +71,7 @@ t.test('what does not pass is not tried again', async (t) => {
     new TypeError('our own mistake'),
   ])
     await t.rejects(
-      patience.with(
+      patience.run(
         never,
         failing(1, () => error),
       ),
@@ -72,7 +79,7 @@ t.test('what does not pass is not tried again', async (t) => {
     );
   t.strictSame(clock.waits, []);
   t.equal(
-    await patience.with(
+    await patience.run(
       never,
       failing(1, () => new UpstreamError('reset', 'cut')),
     ),
@@ -83,7 +90,7 @@ t.test('what does not pass is not tried again', async (t) => {
 
 t.test('a registry that asks for rest has it, from everybody', async (t) => {
   const { patience, clock } = clocked();
-  const first = patience.with(
+  const first = patience.run(
     never,
     failing(1, () => passing(1500)),
   );
@@ -91,27 +98,27 @@ t.test('a registry that asks for rest has it, from everybody', async (t) => {
   t.equal(clock.now - 1000, 1500, 'the pause counts as rest');
   const { patience: other, clock: time } = clocked();
   await t.rejects(
-    other.with(
+    other.run(
       never,
       failing(1, () => passing(60_000)),
     ),
     { restMs: 60_000, name: 'CopyError' },
   );
-  t.equal(other.resting, 60_000, 'but it is left alone');
+  t.equal(other.backoffMs, 60_000, 'but it is left alone');
   const asked: number[] = [];
-  await other.with(never, async () => asked.push(time.now));
+  await other.run(never, async () => asked.push(time.now));
   t.strictSame(asked, [61_000]);
 });
 
 t.test('rest that others ask for meanwhile is kept too', async (t) => {
   const { patience, clock } = clocked();
   let tries = 0;
-  await patience.with(never, async () => {
+  await patience.run(never, async () => {
     tries += 1;
     if (tries > 1) return;
     // Another request is told to stay away for longer, while this one waits.
     patience
-      .with(
+      .run(
         never,
         failing(1, () => passing(1000)),
       )
@@ -131,47 +138,47 @@ t.test('after the rest not all come at once', async (t) => {
     },
   });
   await t.rejects(
-    patience.with(
+    patience.run(
       never,
       failing(1, () => passing(5000)),
     ),
   );
-  await patience.with(never, async () => undefined);
+  await patience.run(never, async () => undefined);
   t.ok(clock.now > 6000 && clock.now < 6100, `${clock.now}`);
 });
 
 t.test('one that fails in everything is given a single try by each, until something goes well', async (t) => {
   const { patience, clock } = clocked();
-  await t.rejects(patience.with(never, failing(99)));
+  await t.rejects(patience.run(never, failing(99)));
   clock.now += 1000;
   let tries = 0;
   const count = async () => {
     tries += 1;
     throw passing();
   };
-  await t.rejects(patience.with(never, count));
+  await t.rejects(patience.run(never, count));
   t.equal(tries, 1);
-  await patience.with(never, async () => undefined);
-  await t.rejects(patience.with(never, count));
+  await patience.run(never, async () => undefined);
+  await t.rejects(patience.run(never, count));
   t.ok(tries > 4, 'all is forgiven');
   clock.now += 3_600_000;
   tries = 0;
-  await t.rejects(patience.with(never, count));
+  await t.rejects(patience.run(never, count));
   t.ok(tries > 4, 'what was an hour ago says nothing');
 });
 
 t.test('a refusal is an answer', async (t) => {
   const { patience } = clocked();
-  await t.rejects(patience.with(never, failing(99)));
+  await t.rejects(patience.run(never, failing(99)));
   await t.rejects(
-    patience.with(
+    patience.run(
       never,
       failing(1, () => new CopyError('no')),
     ),
   );
   let tries = 0;
   await t.rejects(
-    patience.with(never, async () => {
+    patience.run(never, async () => {
       tries += 1;
       throw passing();
     }),
@@ -181,19 +188,19 @@ t.test('a refusal is an answer', async (t) => {
 
 t.test('who stops does not wait', async (t) => {
   const abort = new AbortController();
-  const { untimed } = clocked({ pause: 60_000, longestPause: 60_000, limit: 1e9 });
-  const waiting = untimed.with(abort.signal, failing(9));
+  const { untimed } = clocked({ firstPauseMs: 60_000, longestPauseMs: 60_000, limitMs: 1e9 });
+  const waiting = untimed.run(abort.signal, failing(9));
   setImmediate(() => abort.abort(new Error('enough')));
   await t.rejects(waiting);
   await t.rejects(
-    clocked().patience.with(abort.signal, async () => 1),
+    clocked().patience.run(abort.signal, async () => 1),
     { message: 'enough' },
   );
 });
 
 t.test('a beginning anew is preceded by a pause', async (t) => {
   const { patience, clock } = clocked();
-  t.equal(await patience.after(passing(700), never, async () => clock.now), 1700);
+  t.equal(await patience.runAfterFailure(passing(700), never, async () => clock.now), 1700);
   t.strictSame(clock.waits, [100, 600]);
 });
 
@@ -206,7 +213,7 @@ t.test('however it fails: never beyond the limit by more than a pause, never wit
         const { patience, clock } = clocked({ random: () => chances.next().value ?? 0 });
         let tries = 0;
         const result = await patience
-          .with(never, async () => {
+          .run(never, async () => {
             const failure = failures[tries];
             tries += 1;
             if (tries <= failures.length) throw passing(failure);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { parseConfig } from '../../../src/config/inspection.ts';
-import { companionOf } from '../../../src/replication/sync/referrer-tags.ts';
+import { referrerTagSubject } from '../../../src/replication/sync/referrer-tags.ts';
 import { RepositoryMap } from '../../../src/replication/sync/repository-map.ts';
 
 const { routes } = parseConfig({
@@ -43,6 +43,7 @@ t.test('one prefix in place of another', async (t) => {
 
 t.test('tags about other images', async (t) => {
   const hex = 'a'.repeat(64);
-  for (const end of ['', '.sig', '.att', '.sbom']) t.equal(companionOf(`sha256-${hex}${end}`), `sha256:${hex}`);
-  for (const tag of ['latest', 'sha256-abc.sig', `x-${hex}`, `sha256-${hex}sig`]) t.equal(companionOf(tag), undefined);
+  for (const end of ['', '.sig', '.att', '.sbom']) t.equal(referrerTagSubject(`sha256-${hex}${end}`), `sha256:${hex}`);
+  for (const tag of ['latest', 'sha256-abc.sig', `x-${hex}`, `sha256-${hex}sig`])
+    t.equal(referrerTagSubject(tag), undefined);
 });

@@ -30,7 +30,7 @@ t.test('what waits to be copied keeps no tags that are the same', async (t) => {
   const copy = { copy: () => new Promise<never>(() => {}) } as unknown as ImageCopy;
   const sync = new Sync({
     ...{ source: registry(0), target: registry(1), copy, images: 4 },
-    tell: ({ kind }) => {
+    onEvent: ({ kind }) => {
       if (kind === 'compared') compared += 1;
       if (compared === REPOSITORIES) all.resolve();
     },

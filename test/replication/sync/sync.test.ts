@@ -26,12 +26,12 @@ async function start(t: Test, options: LabRegistryOptions = {}, remote: RemoteOp
   const target = remoteRegistry(t, 'gcr', fallback.url, remote);
   const sync: Pair['sync'] = async (names, more = {}, signal = new AbortController().signal) => {
     const events: SyncEvent[] = [];
-    const tell = (event: SyncEvent) => {
+    const onEvent = (event: SyncEvent) => {
       events.push(event);
-      more.tell?.(event);
+      more.onEvent?.(event);
     };
-    const copy = new ImageCopy({ blobs: 4 });
-    const run = new Sync({ source, target, copy, images: 2, ...more, tell });
+    const copy = new ImageCopy({ concurrentBlobs: 4 });
+    const run = new Sync({ source, target, copy, images: 2, ...more, onEvent });
     return { end: await run.run(pairsOf(names), signal), events };
   };
   return { primary, fallback, sync };
@@ -105,7 +105,7 @@ t.test('also one that is pushed there while its image is on the way', async (t) 
   const push = ({ kind }: SyncEvent) => {
     if (kind === 'sent' && pushed === '') pushed = made(fallback, 'there/app', '1', 'newer').digest;
   };
-  const synced = await sync(['app'], { existing: 'keep', tell: push });
+  const synced = await sync(['app'], { existing: 'keep', onEvent: push });
   t.strictSame(kinds(synced, 'kept'), ['1']);
   t.strictSame(tagsOf(fallback, 'there/app'), { 1: pushed });
 });
@@ -116,10 +116,10 @@ t.test('signatures come with what a filter lets through, and only with that', as
   const tagFor = ({ digest }: { digest: string }, end: string) => `${digest.replace(':', '-')}${end}`;
   for (const end of ['.sig', '.att', '']) made(primary, 'app', tagFor(wanted, end));
   made(primary, 'app', tagFor(other, '.sig'));
-  const isWanted = (tag: string) => tag.startsWith('v');
+  const includeTag = (tag: string) => tag.startsWith('v');
   const expected = ['v1', ...['.sig', '.att', ''].map((end) => tagFor(wanted, end))].sort();
-  t.strictSame(kinds(await sync(['app'], { isWanted, copy: undefined }), 'planned'), expected, 'in advance');
-  t.strictSame(kinds(await sync(['app'], { isWanted }), 'copied'), expected);
+  t.strictSame(kinds(await sync(['app'], { includeTag, copy: undefined }), 'planned'), expected, 'in advance');
+  t.strictSame(kinds(await sync(['app'], { includeTag }), 'copied'), expected);
   t.strictSame(Object.keys(tagsOf(fallback, 'there/app')).sort(), expected);
 });
 
@@ -139,11 +139,11 @@ t.test('so do signatures of signatures, and of what an index lists', async (t) =
   const last = made(primary, 'app', tagFor(attestation.digest, '.sig'));
   made(primary, 'app', tagFor(`sha256:${'0'.repeat(64)}`, '.sig'));
   const expected = ['v1', tagFor(child, '.sig'), tagFor(signature.digest, '.att'), tagFor(attestation.digest, '.sig')];
-  const isWanted = (tag: string) => tag.startsWith('v');
-  t.strictSame(kinds(await sync(['app'], { isWanted, copy: undefined }), 'planned'), expected.sort(), 'in advance');
-  t.strictSame(kinds(await sync(['app'], { isWanted }), 'copied'), expected.sort());
+  const includeTag = (tag: string) => tag.startsWith('v');
+  t.strictSame(kinds(await sync(['app'], { includeTag, copy: undefined }), 'planned'), expected.sort(), 'in advance');
+  t.strictSame(kinds(await sync(['app'], { includeTag }), 'copied'), expected.sort());
   fallback.store.repository('there/app').tags.delete(tagFor(attestation.digest, '.sig'));
-  t.strictSame(kinds(await sync(['app'], { isWanted }), 'copied'), [tagFor(attestation.digest, '.sig')], last.digest);
+  t.strictSame(kinds(await sync(['app'], { includeTag }), 'copied'), [tagFor(attestation.digest, '.sig')], last.digest);
 });
 
 t.test('one repository or image that fails does not keep the others', async (t) => {
@@ -171,7 +171,7 @@ t.test('what is named and not there is a failure; in a catalog it is none', asyn
   const { primary, sync } = await start(t);
   made(primary, 'app', '1');
   t.match(kinds(await sync(['app', 'ap']), 'failed'), []);
-  const synced = await sync(['app', 'ap'], { named: true });
+  const synced = await sync(['app', 'ap'], { namedRepositories: true });
   t.match(
     synced.events.filter(({ kind }) => kind === 'failed'),
     [{ repository: { source: 'ap' }, reason: /harbor has no such repository/ }],
@@ -195,11 +195,11 @@ t.test('a source whose storage goes away meanwhile is not taken for one that has
   const { primary, fallback, sync } = await start(t);
   const names = Array.from({ length: 30 }, (_, index) => `app${index}`);
   for (const name of names) made(primary, name, '1');
-  const isLast: SyncOptions['isLast'] = ({ repository: { source } }) => source === 'app1';
+  const copyLast: SyncOptions['copyLast'] = ({ repository: { source } }) => source === 'app1';
   const lose = ({ kind }: SyncEvent) => {
     if (kind === 'copied') void primary.faults.on('storageGone');
   };
-  const synced = await sync(names, { tell: lose, isLast });
+  const synced = await sync(names, { onEvent: lose, copyLast });
   t.match(
     synced.events.filter((event) => event.kind === 'failed' && /it has listed less than it had/.test(event.reason)),
     [{ repository: { source: /^app/ } }],
@@ -222,9 +222,9 @@ t.test('storage that may not be read is no break-off that is tried again', async
 t.test('what tells that all is there comes when all is there', async (t) => {
   const { primary, fallback, sync } = await start(t);
   for (const name of ['a', 'b', 'c']) for (const tag of ['1', '2']) made(primary, name, tag);
-  const isLast: SyncOptions['isLast'] = ({ repository: { target }, tag }) => `${target}:${tag}` === 'there/b:1';
+  const copyLast: SyncOptions['copyLast'] = ({ repository: { target }, tag }) => `${target}:${tag}` === 'there/b:1';
   await primary.faults.on('errors', { status: 403, path: '/v2/c/tags' });
-  const failed = await sync(['a', 'b', 'c'], { isLast });
+  const failed = await sync(['a', 'b', 'c'], { copyLast });
   t.match(
     failed.events.filter(({ kind }) => kind === 'failed'),
     [{ image: undefined }, { image: { tag: '1' }, reason: /left out, because .* and 1 failed/ }],
@@ -232,7 +232,7 @@ t.test('what tells that all is there comes when all is there', async (t) => {
   t.strictSame(Object.keys(tagsOf(fallback, 'there/b')), ['2']);
   await primary.faults.off();
   fallback.forget();
-  t.strictSame(kinds(await sync(['a', 'b', 'c'], { isLast }), 'failed'), []);
+  t.strictSame(kinds(await sync(['a', 'b', 'c'], { copyLast }), 'failed'), []);
   t.match(fallback.requests.findLast(({ method }) => method === 'PUT')?.url, /there\/b\/manifests\/1$/);
 });
 
@@ -247,7 +247,7 @@ t.test('an interruption leaves no tag without its image, and comes to an end at 
     copied += kind === 'copied' ? 1 : 0;
     if (copied === 3) abort.abort();
   };
-  const synced = await sync(names, { tell: stop }, abort.signal);
+  const synced = await sync(names, { onEvent: stop }, abort.signal);
   t.equal(synced.end, 'interrupted');
   t.strictSame(kinds(synced, 'failed'), [], 'that it was interrupted is no failure of the images');
   const there = names.filter((name) => fallback.store.repositories.get(`there/${name}`)?.tags.has('1'));
@@ -296,8 +296,8 @@ t.test('what the list of repositories fails with is told when all before is done
     throw new Error('the second page');
   }
   const events: SyncEvent[] = [];
-  const copy = new ImageCopy({ blobs: 1 });
-  const sync = new Sync({ source, target, copy, images: 1, tell: (event) => void events.push(event) });
+  const copy = new ImageCopy({ concurrentBlobs: 1 });
+  const sync = new Sync({ source, target, copy, images: 1, onEvent: (event) => void events.push(event) });
   await t.rejects(sync.run(broken(), new AbortController().signal), /the second page/);
   t.equal(events.at(-1)?.kind, 'copied');
 });

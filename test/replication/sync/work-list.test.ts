@@ -14,9 +14,9 @@ t.test('in turn, no more at once than may be, and each batch told when it is don
     await turn();
   };
   const done: string[] = [];
-  void list.all([1, 2, 3]).then(() => done.push('first'));
-  void list.all([4]).then(() => done.push('second'));
-  await list.all([]);
+  void list.runAll([1, 2, 3]).then(() => done.push('first'));
+  void list.runAll([4]).then(() => done.push('second'));
+  await list.runAll([]);
   t.strictSame(begun, [1, 2]);
   await end(2);
   t.strictSame(begun, [1, 2, 3]);
@@ -30,9 +30,9 @@ t.test('in turn, no more at once than may be, and each batch told when it is don
 t.test('who waits for room waits until there is some', async (t) => {
   const open: (() => void)[] = [];
   const list = new WorkList<number>(1, () => new Promise((resolve) => open.push(resolve)));
-  const all = list.all([1, 2, 3, 4]);
+  const all = list.runAll([1, 2, 3, 4]);
   let room = false;
-  const waiting = list.room(2).then(() => {
+  const waiting = list.waitForRoom(2).then(() => {
     room = true;
   });
   await turn();
@@ -42,7 +42,7 @@ t.test('who waits for room waits until there is some', async (t) => {
   t.equal(room, false, 'two wait');
   open.shift()?.();
   await waiting;
-  await list.room(2);
+  await list.waitForRoom(2);
   while (open.length > 0) {
     open.shift()?.();
     await turn();

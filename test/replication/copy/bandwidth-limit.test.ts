@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Bandwidth } from '../../../src/replication/copy/bandwidth.ts';
+import { BandwidthLimit } from '../../../src/replication/copy/bandwidth-limit.ts';
 
 const never = new AbortController().signal;
 // What waits here keeps no process alive, which a test wants.
@@ -8,17 +8,17 @@ t.teardown(() => clearInterval(alive));
 
 t.test('no bound', async (t) => {
   const began = performance.now();
-  const free = new Bandwidth(0);
-  for (let piece = 0; piece < 1000; piece += 1) await free.pass(1e9, never);
+  const free = new BandwidthLimit(0);
+  for (let piece = 0; piece < 1000; piece += 1) await free.acquire(1e9, never);
   t.ok(performance.now() - began < 1000);
 });
 
 t.test('all that share it keep to the rate together', async (t) => {
-  const shared = new Bandwidth(1_000_000);
+  const shared = new BandwidthLimit(1_000_000);
   const began = performance.now();
   await Promise.all(
     [1, 2, 3, 4].map(async () => {
-      for (let piece = 0; piece < 10; piece += 1) await shared.pass(10_000, never);
+      for (let piece = 0; piece < 10; piece += 1) await shared.acquire(10_000, never);
     }),
   );
   const took = performance.now() - began;
@@ -27,30 +27,30 @@ t.test('all that share it keep to the rate together', async (t) => {
 });
 
 t.test('what passes after a pause is a burst, and no more', async (t) => {
-  const shared = new Bandwidth(100_000);
-  await shared.pass(5000, never);
+  const shared = new BandwidthLimit(100_000);
+  await shared.acquire(5000, never);
   await new Promise((resolve) => setTimeout(resolve, 400));
   const began = performance.now();
-  for (let piece = 0; piece < 4; piece += 1) await shared.pass(5000, never);
+  for (let piece = 0; piece < 4; piece += 1) await shared.acquire(5000, never);
   t.ok(performance.now() - began >= 90, 'twice what a tenth of a second lets pass');
 });
 
 t.test('who stops does not wait', async (t) => {
   const abort = new AbortController();
-  const waiting = new Bandwidth(1).pass(1e6, abort.signal);
+  const waiting = new BandwidthLimit(1).acquire(1e6, abort.signal);
   abort.abort(new Error('enough'));
   await t.rejects(waiting, { name: 'AbortError' });
 });
 
 t.test('the time of day does not matter', async (t) => {
-  const shared = new Bandwidth(1_000_000);
-  await shared.pass(1000, never);
+  const shared = new BandwidthLimit(1_000_000);
+  await shared.acquire(1000, never);
   const real = Date.now;
   t.teardown(() => {
     Date.now = real;
   });
   Date.now = () => real() - 3_600_000;
   const began = performance.now();
-  await shared.pass(1000, never);
+  await shared.acquire(1000, never);
   t.ok(performance.now() - began < 1000);
 });

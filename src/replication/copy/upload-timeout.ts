@@ -1,7 +1,7 @@
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { AbortLink } from '../registry/abort-link.ts';
 
-export interface UploadWatchOptions {
+export interface UploadTimeoutOptions {
   /** Milliseconds for the whole answer once all is sent. */
   answerMs: number;
   /** Milliseconds in which a registry may take no byte of what it is sent. Default 60 s. */
@@ -11,16 +11,16 @@ export interface UploadWatchOptions {
 const IDLE_MS = 60_000;
 
 /** Gives an upload up that its registry neither takes nor answers. How long what is sent takes to come is no concern of it. */
-export class UploadWatch {
+export class UploadTimeout {
   readonly #link: AbortLink;
   readonly #answerMs: number;
   readonly #idleMs: number;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
-  #handed = 0;
+  #sentBytes = 0;
   #reading = false;
 
-  constructor(signal: AbortSignal, { answerMs, idleMs = IDLE_MS }: UploadWatchOptions) {
+  constructor(signal: AbortSignal, { answerMs, idleMs = IDLE_MS }: UploadTimeoutOptions) {
     this.#link = new AbortLink(signal);
     this.#answerMs = answerMs;
     this.#idleMs = idleMs;
@@ -33,17 +33,17 @@ export class UploadWatch {
   }
 
   /** Bytes that were taken. */
-  get handed(): number {
-    return this.#handed;
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** The same pieces, with an eye on how long each is waited for to be taken. */
-  async *over(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  async *watch(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     clearTimeout(this.#timer);
     this.#reading = true;
     for await (const piece of body) {
       this.#start(this.#idleMs);
-      this.#handed += piece.length;
+      this.#sentBytes += piece.length;
       yield piece;
       clearTimeout(this.#timer);
     }
@@ -55,7 +55,7 @@ export class UploadWatch {
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#link.end();
+    this.#link.unlink();
     if (this.#reading) this.#link.abort(new UpstreamError('reset', 'the upload is over'));
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { UploadWatch } from '../../../src/replication/copy/upload-watch.ts';
+import { UploadTimeout } from '../../../src/replication/copy/upload-timeout.ts';
 
 const never = new AbortController().signal;
 const alive = setInterval(() => undefined, 1000);
@@ -14,39 +14,39 @@ async function* pieces(count: number, pause = 0): AsyncGenerator<Buffer> {
 }
 
 t.test('what comes slowly is waited for, what is not taken is not', async (t) => {
-  const watch = new UploadWatch(never, { answerMs: 10_000, idleMs: 60 });
+  const watch = new UploadTimeout(never, { answerMs: 10_000, idleMs: 60 });
   let taken = 0;
-  for await (const piece of watch.over(pieces(4, 100))) taken += piece.length;
+  for await (const piece of watch.watch(pieces(4, 100))) taken += piece.length;
   t.equal(taken, 40);
-  t.equal(watch.handed, 40);
+  t.equal(watch.sentBytes, 40);
   t.equal(watch.signal.aborted, false, 'the source was slow, and that is all');
   watch.end();
-  const stuck = new UploadWatch(never, { answerMs: 10_000, idleMs: 60 });
-  for await (const _ of stuck.over(pieces(1))) await delay(150);
+  const stuck = new UploadTimeout(never, { answerMs: 10_000, idleMs: 60 });
+  for await (const _ of stuck.watch(pieces(1))) await delay(150);
   t.equal(stuck.signal.aborted, true);
   t.match(stuck.signal.reason, { name: 'UpstreamError', reason: 'stall', message: /0\.06 s/ });
 });
 
 t.test('the answer has its time, from the last byte on', async (t) => {
-  const watch = new UploadWatch(never, { answerMs: 80, idleMs: 60 });
-  for await (const _ of watch.over(pieces(3, 60))) t.equal(watch.signal.aborted, false);
+  const watch = new UploadTimeout(never, { answerMs: 80, idleMs: 60 });
+  for await (const _ of watch.watch(pieces(3, 60))) t.equal(watch.signal.aborted, false);
   await delay(150);
   t.match(watch.signal.reason, { reason: 'stall' });
-  const bare = new UploadWatch(never, { answerMs: 50 });
+  const bare = new UploadTimeout(never, { answerMs: 50 });
   await delay(120);
   t.equal(bare.signal.aborted, true, 'without a body from the beginning');
 });
 
 t.test('once it is over nothing happens any more', async (t) => {
-  const watch = new UploadWatch(never, { answerMs: 30 });
+  const watch = new UploadTimeout(never, { answerMs: 30 });
   watch.end();
   await delay(80);
   t.equal(watch.signal.aborted, false);
 });
 
 t.test('what is still read when it is over is stopped', async (t) => {
-  const watch = new UploadWatch(never, { answerMs: 1000 });
-  const body = watch.over(pieces(5));
+  const watch = new UploadTimeout(never, { answerMs: 1000 });
+  const body = watch.watch(pieces(5));
   await body.next();
   watch.end();
   t.equal(watch.signal.aborted, true);
@@ -55,8 +55,8 @@ t.test('what is still read when it is over is stopped', async (t) => {
 
 t.test('it ends with the whole', async (t) => {
   const abort = new AbortController();
-  const watch = new UploadWatch(abort.signal, { answerMs: 1000 });
+  const watch = new UploadTimeout(abort.signal, { answerMs: 1000 });
   abort.abort(new Error('enough'));
   t.match(watch.signal.reason, { message: 'enough' });
-  t.match(new UploadWatch(abort.signal, { answerMs: 1000 }).signal.reason, { message: 'enough' });
+  t.match(new UploadTimeout(abort.signal, { answerMs: 1000 }).signal.reason, { message: 'enough' });
 });
