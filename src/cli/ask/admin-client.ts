@@ -1,6 +1,24 @@
+import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
-import { UsageError } from '../config-path.ts';
+import { configPath, hasConfig, UsageError } from '../config-path.ts';
+import { findRunningLab } from '../running-lab.ts';
 import { withoutUser } from '../without-user.ts';
+
+/** What a command was told of the edge that it is to ask. */
+export interface AdminOptions {
+  config?: string;
+  admin?: string;
+}
+
+export const CONFIG_OPTION =
+  'configuration that names the admin listener; without any, the lab that runs here is asked';
+
+/** Base URL of the admin listener to ask: the one given, else that of the configuration, else that of the lab that runs here. */
+export async function findAdmin({ config, admin }: AdminOptions): Promise<string> {
+  if (admin !== undefined) return givenAdminUrl(admin);
+  const lab = hasConfig(config) ? undefined : findRunningLab();
+  return lab?.admin ?? adminUrl((await loadConfig(configPath(config))).config);
+}
 
 /** Base URL of the running edge's admin listener. A wildcard address is reached on loopback. */
 export function adminUrl({ listen }: Config): string {

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
 import type { CoverageReport } from '../../replication/coverage/report.ts';
-import { configPath, UsageError } from '../config-path.ts';
-import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
+import { UsageError } from '../config-path.ts';
+import { CONFIG_OPTION, findAdmin, getAdmin } from './admin-client.ts';
 import { coverageText } from './coverage-text.ts';
 
 interface Options {
@@ -26,14 +25,11 @@ export function registerCoverage(program: Command): void {
       '--limit <number>',
       'repositories with gaps that are told of each route, and references of each (default: 20)',
     )
-    .option('-c, --config <file>', 'configuration that names the admin listener')
+    .option('-c, --config <file>', CONFIG_OPTION)
     .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
     .option('--json', 'as JSON')
     .action(async (options: Options) => {
-      const base =
-        options.admin === undefined
-          ? adminUrl((await loadConfig(configPath(options.config))).config)
-          : givenAdminUrl(options.admin);
+      const base = await findAdmin(options);
       const { status, content } = await getAdmin(base, `/api/coverage?${queryOf(options)}`);
       if (status !== 200) throw new UsageError(messageOf(content));
       const report = content as CoverageReport;

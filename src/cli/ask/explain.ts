@@ -1,23 +1,19 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
-import { configPath, UsageError } from '../config-path.ts';
+import { UsageError } from '../config-path.ts';
 import { ago, table } from '../table.ts';
-import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
+import { CONFIG_OPTION, findAdmin, getAdmin } from './admin-client.ts';
 
 export function registerExplain(program: Command): void {
   program
     .command('explain')
     .argument('<reference>', 'an image as clients name it: library/app:1.2')
     .description('Ask the running edge which route an image takes, which upstreams are asked in which order, and why.')
-    .option('-c, --config <file>', 'configuration that names the admin listener')
+    .option('-c, --config <file>', CONFIG_OPTION)
     .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
     .option('--json', 'as JSON')
     .action(async (reference: string, options: { config?: string; admin?: string; json?: boolean }) => {
-      const base =
-        options.admin === undefined
-          ? adminUrl((await loadConfig(configPath(options.config))).config)
-          : givenAdminUrl(options.admin);
+      const base = await findAdmin(options);
       const { status, content } = await getAdmin(base, `/api/explain?image=${encodeURIComponent(reference)}`);
       if (status !== 200) throw new UsageError(messageOf(content));
       const explanation = content as Explanation;

@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
 import { replicationNews } from '../../status/snapshot/replication-lines.ts';
 import type { Snapshot } from '../../status/snapshot/snapshot.ts';
-import { configPath } from '../config-path.ts';
-import { adminUrl, getAdmin, givenAdminUrl } from './admin-client.ts';
+import { CONFIG_OPTION, findAdmin, getAdmin } from './admin-client.ts';
 import { statusText } from './status-text.ts';
 
 export function registerStatus(program: Command): void {
@@ -12,14 +10,11 @@ export function registerStatus(program: Command): void {
     .description(
       'Show what the running edge knows: upstreams, breakers, pushes, last failovers. Exit status 1 if not all is well.',
     )
-    .option('-c, --config <file>', 'configuration that names the admin listener')
+    .option('-c, --config <file>', CONFIG_OPTION)
     .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
     .option('--json', 'as JSON')
     .action(async (options: { config?: string; admin?: string; json?: boolean }) => {
-      const base =
-        options.admin === undefined
-          ? adminUrl((await loadConfig(configPath(options.config))).config)
-          : givenAdminUrl(options.admin);
+      const base = await findAdmin(options);
       const { content } = await getAdmin(base, '/api/status');
       const snapshot = content as Snapshot;
       process.stdout.write(options.json ? `${JSON.stringify(snapshot, null, 2)}\n` : statusText(snapshot, Date.now()));

@@ -4,6 +4,7 @@ import { advice } from '../../lab/advice.ts';
 import type { FaultName } from '../../lab/fault.ts';
 import { type MenuChoice, menuText, readMenu } from '../../lab/menu.ts';
 import { statusText } from '../ask/status-text.ts';
+import { announceLab } from '../running-lab.ts';
 import { lineOf } from '../serve/terminal-log.ts';
 import { LabConsole } from './lab-console.ts';
 import { LabLog } from './lab-log.ts';
@@ -55,6 +56,8 @@ export class LabSession {
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
       this.#held = undefined;
+      const removeFile = announceLab(`http://127.0.0.1:${this.#site.app.addresses().admin.port}`);
+      process.once('exit', () => removeFile?.());
       this.#greet(this.#site);
       await this.#ended.promise;
       this.#console.close();
