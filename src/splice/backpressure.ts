@@ -1,43 +1,41 @@
-/** Holds whoever brings a body while the receiver is full or the check is behind. */
-export class Brake {
-  readonly #onRelease: () => void;
-  #full = false;
-  #behind = false;
-  #held = false;
+/** Pauses a body's source while the sink is full or the digest check is behind. */
+export class Backpressure {
+  readonly #onResume: () => void;
+  #sinkFull = false;
+  #checkBehind = false;
+  #paused = false;
 
-  /** @param onRelease called when what was held may go on */
-  constructor(onRelease: () => void) {
-    this.#onRelease = onRelease;
+  /** @param onResume called when a paused source may send again */
+  constructor(onResume: () => void) {
+    this.#onResume = onResume;
   }
 
-  /** @returns whether to wait until the release */
-  hold(full: boolean, behind: boolean): boolean {
-    this.#full = full;
-    this.#behind = behind;
-    this.#held = full || behind;
-    return this.#held;
+  /** @returns whether the source must pause until `onResume` */
+  update(sinkFull: boolean, checkBehind: boolean): boolean {
+    this.#sinkFull = sinkFull;
+    this.#checkBehind = checkBehind;
+    this.#paused = sinkFull || checkBehind;
+    return this.#paused;
   }
 
-  /** Somebody else brings it, who was not told to wait. */
-  free(): void {
-    this.#held = false;
+  /** A new leg replaced the paused one; the new source was never told to pause. */
+  reset(): void {
+    this.#paused = false;
   }
 
-  /** The receiver is not full any more. */
-  hasRoom(): void {
-    this.#full = false;
-    this.#release();
+  sinkDrained(): void {
+    this.#sinkFull = false;
+    this.#resumeIfClear();
   }
 
-  /** The check is not behind any more. */
-  caughtUp(): void {
-    this.#behind = false;
-    this.#release();
+  checkDrained(): void {
+    this.#checkBehind = false;
+    this.#resumeIfClear();
   }
 
-  #release(): void {
-    if (!this.#held || this.#full || this.#behind) return;
-    this.#held = false;
-    this.#onRelease();
+  #resumeIfClear(): void {
+    if (!this.#paused || this.#sinkFull || this.#checkBehind) return;
+    this.#paused = false;
+    this.#onResume();
   }
 }

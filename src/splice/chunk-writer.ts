@@ -1,39 +1,41 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
 
-/** Who takes the body: a client's response. */
-export interface Receiver {
+/** The destination of a body, such as a client's response. */
+export interface Sink {
   /**
-   * @param done called when the bytes' memory is free again, or, once `gone` is aborted, perhaps never
-   * @returns false: it is full until `onRoom` is called
+   * @param done called when the sink no longer needs the bytes' memory; perhaps never once `closed` is aborted
+   * @returns false when the sink is full, until `onDrain` is called
    */
   write(bytes: Buffer, done: () => void): boolean;
-  onRoom: () => void;
-  /** Aborted when it leaves; its reason is what the transfer then rejects with. */
-  readonly gone: AbortSignal;
+  onDrain: () => void;
+  /** Aborted when the destination goes away. The transfer then rejects with its reason. */
+  readonly closed: AbortSignal;
 }
 
-/** A receiver that gives every chunk back: one that left gives nothing back by itself, since Node's responses drop what they hold without a word. */
-export class Outlet {
-  readonly #receiver: Receiver;
-  readonly #out = new Set<Chunk>();
+/**
+ * Writes chunks to a sink and releases each chunk exactly once. The writer itself releases the chunks of a closed sink:
+ * Node drops the pending writes of a closed response without calling back.
+ */
+export class ChunkWriter {
+  readonly #sink: Sink;
+  readonly #unsent = new Set<Chunk>();
 
-  constructor(receiver: Receiver) {
-    this.#receiver = receiver;
-    // Nothing of what it holds is sent any more.
-    receiver.gone.addEventListener('abort', () => this.#takeBack(), { once: true });
+  constructor(sink: Sink) {
+    this.#sink = sink;
+    sink.closed.addEventListener('abort', () => this.#releaseAll(), { once: true });
   }
 
-  /** Takes the use of a chunk over. @returns false: it is full */
-  send(chunk: Chunk, bytes: Buffer): boolean {
-    this.#out.add(chunk);
-    return this.#receiver.write(bytes, () => {
-      if (this.#out.delete(chunk)) chunk.release();
+  /** Takes over the caller's reference to the chunk. @returns false when the sink is full */
+  write(chunk: Chunk, bytes: Buffer): boolean {
+    this.#unsent.add(chunk);
+    return this.#sink.write(bytes, () => {
+      if (this.#unsent.delete(chunk)) chunk.release();
     });
   }
 
-  #takeBack(): void {
-    const chunks = [...this.#out];
-    this.#out.clear();
+  #releaseAll(): void {
+    const chunks = [...this.#unsent];
+    this.#unsent.clear();
     for (const chunk of chunks) chunk.release();
   }
 }

@@ -1,15 +1,15 @@
 import { type ContentRange, parseContentRange } from '../oci/range.ts';
 import type { HeaderList } from '../upstream/header-list.ts';
 
-/** The head of an answer that brings a blob or a part of it. */
+/** The head of an answer that carries a blob or a part of a blob. */
 export interface BlobHead {
   status: number;
   headers: HeaderList;
 }
 
 /**
- * Which bytes of the blob an answer brings; undefined where it does not say so exactly, or brings them encoded: such a body can be
- * relayed, but nobody else can go on with it.
+ * Which bytes of the blob an answer carries. Undefined when the answer does not say so exactly, or when the bytes are
+ * encoded: such a body can be relayed, but another upstream cannot resume it.
  */
 export function extentOf({ status, headers }: BlobHead): ContentRange | undefined {
   const coding = headers.get('content-encoding') ?? 'identity';
@@ -20,25 +20,25 @@ export function extentOf({ status, headers }: BlobHead): ContentRange | undefine
   }
   if (status !== 206) return undefined;
   const range = parseContentRange(headers.get('content-range'));
-  // Without a Content-Length (chunked) the range alone says how much comes; with one they must agree.
+  // Without Content-Length (chunked) only Content-Range tells the length. When both are there, they must agree.
   if (!range || (length !== undefined && length !== range.last - range.first + 1)) return undefined;
   return range;
 }
 
-/** More than this is never read in vain from an upstream that answers a range with the whole blob. */
-export const MAX_SKIP = 268_435_456;
+/** Bytes to skip at most when an upstream answers a range request with the whole blob. */
+export const MAX_SKIP_BYTES = 268_435_456;
 
 /**
- * Where the answer to a request for the bytes from `from` on begins, if it may go on with `extent`.
- * @returns its first byte's place in the blob; or why it may not
+ * The offset in the blob at which an answer to `Range: bytes=<from>-` begins, if that answer can resume `extent`.
+ * @returns the offset of the answer's first byte, or the reason why the answer cannot be used
  */
-export function beginsAt(head: BlobHead, extent: ContentRange, from: number): number | string {
+export function resumeOffset(head: BlobHead, extent: ContentRange, from: number): number | string {
   const offered = extentOf(head);
-  if (!offered) return `it answers ${head.status} without saying which bytes`;
-  if (offered.total !== extent.total) return `its blob has ${offered.total} bytes instead of ${extent.total}`;
-  if (offered.last < extent.last) return `it ends at byte ${offered.last} instead of ${extent.last}`;
-  if (offered.first > from) return `it begins at byte ${offered.first} instead of ${from}`;
-  if (from - offered.first > MAX_SKIP)
-    return `it ignores ranges, and ${from - offered.first} bytes are too many to skip`;
+  if (!offered) return `the answer (status ${head.status}) does not say which bytes it carries`;
+  if (offered.total !== extent.total) return `the blob has ${offered.total} bytes instead of ${extent.total}`;
+  if (offered.last < extent.last) return `the answer ends at byte ${offered.last} instead of ${extent.last}`;
+  if (offered.first > from) return `the answer begins at byte ${offered.first} instead of ${from}`;
+  if (from - offered.first > MAX_SKIP_BYTES)
+    return `the upstream ignores ranges, and ${from - offered.first} bytes are too many to skip`;
   return offered.first;
 }

@@ -1,23 +1,23 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
 
-/** Bytes that whoever goes on has to show again. */
-export const OVERLAP = 65_536;
+/** Bytes already sent that the next upstream must repeat before its body is used. */
+export const OVERLAP_BYTES = 65_536;
 
 /**
- * The last bytes that were sent of a body. A chunk that is long enough is kept as it is; shorter ones are copied, so that no more than
- * one chunk's memory is held.
+ * The last `OVERLAP_BYTES` bytes sent of a body. A chunk of that length or more is kept as it is. Shorter chunks are
+ * copied, so that the window never holds the memory of more than one chunk.
  */
-export class Tail {
-  /** Place in the blob just after the last byte. */
+export class OverlapWindow {
+  /** Offset in the blob just after the last byte sent. */
   #end: number;
-  #kept: Chunk | undefined;
-  /** The last bytes, in the kept chunk's memory or in `#copy`. */
+  #chunk: Chunk | undefined;
+  /** The last bytes sent, in the memory of `#chunk` or of `#copy`. */
   #bytes: Buffer = Buffer.alloc(0);
   #copy: Buffer | undefined;
-  /** Bytes of `#copy` that are filled. */
+  /** Bytes of `#copy` in use. */
   #filled = 0;
 
-  /** @param start place in the blob of the first byte that will be sent */
+  /** @param start offset in the blob of the first byte to be sent */
   constructor(start: number) {
     this.#end = start;
   }
@@ -30,48 +30,51 @@ export class Tail {
     return this.#end - this.#bytes.length;
   }
 
-  /** @param bytes of the chunk that were sent */
+  /** @param bytes the part of the chunk that was sent */
   push(chunk: Chunk, bytes: Buffer): void {
     this.#end += bytes.length;
-    if (bytes.length >= OVERLAP) {
+    if (bytes.length >= OVERLAP_BYTES) {
       chunk.retain();
-      this.#kept?.release();
-      this.#kept = chunk;
-      this.#bytes = bytes.subarray(bytes.length - OVERLAP);
+      this.#chunk?.release();
+      this.#chunk = chunk;
+      this.#bytes = bytes.subarray(bytes.length - OVERLAP_BYTES);
       return;
     }
-    this.#copyIn(bytes);
+    this.#copyBytes(bytes);
   }
 
-  /** Whether bytes that begin at this place are those that were sent there; places before the tail are not known, and pass. */
-  agrees(bytes: Buffer, place: number): boolean {
-    const from = Math.max(place, this.start);
-    const to = Math.min(place + bytes.length, this.#end);
+  /**
+   * Whether `bytes`, which begin at `offset`, equal the bytes sent there. Bytes before or after the window are not
+   * compared.
+   */
+  matches(bytes: Buffer, offset: number): boolean {
+    const from = Math.max(offset, this.start);
+    const to = Math.min(offset + bytes.length, this.#end);
     if (from >= to) return true;
     const sent = this.#bytes.subarray(from - this.start, to - this.start);
-    return sent.equals(bytes.subarray(from - place, to - place));
+    return sent.equals(bytes.subarray(from - offset, to - offset));
   }
 
   release(): void {
-    this.#kept?.release();
-    this.#kept = undefined;
+    this.#chunk?.release();
+    this.#chunk = undefined;
     this.#bytes = Buffer.alloc(0);
   }
 
-  /** Twice the overlap is room enough to move it down only once in a while. */
-  #copyIn(bytes: Buffer): void {
-    this.#copy ??= Buffer.allocUnsafe(2 * OVERLAP);
+  /** `#copy` has room for two windows, so that the bytes move to its front only once per window. */
+  #copyBytes(bytes: Buffer): void {
+    this.#copy ??= Buffer.allocUnsafe(2 * OVERLAP_BYTES);
     const copy = this.#copy;
-    if (this.#kept) {
+    if (this.#chunk) {
       this.#filled = this.#bytes.copy(copy, 0);
-      this.#kept.release();
-      this.#kept = undefined;
+      this.#chunk.release();
+      this.#chunk = undefined;
     }
     if (this.#filled + bytes.length > copy.length) {
-      copy.copyWithin(0, this.#filled - OVERLAP, this.#filled);
-      this.#filled = OVERLAP;
+      copy.copyWithin(0, this.#filled - OVERLAP_BYTES, this.#filled);
+      this.#filled = OVERLAP_BYTES;
     }
     this.#filled += bytes.copy(copy, this.#filled);
-    this.#bytes = copy.subarray(Math.max(0, this.#filled - OVERLAP), this.#filled);
+    this.#bytes = copy.subarray(Math.max(0, this.#filled - OVERLAP_BYTES), this.#filled);
   }
 }

@@ -1,63 +1,69 @@
 import { UpstreamError } from '../upstream/upstream-error.ts';
 
-/** How slow an upstream may be. */
-export interface PaceLimits {
-  /** Milliseconds without a byte after which it has stalled. */
+/** How slow an upstream may be before another one replaces it. */
+export interface ThroughputLimits {
+  /** Milliseconds without a byte after which the upstream counts as stalled. */
   stallMs: number;
-  /** Bytes a second, … */
+  /** Minimum bytes a second, on average over `rateWindowMs`. */
   minRate: number;
-  /** … on average over so many milliseconds. */
+  /** Milliseconds over which `minRate` is measured. */
   rateWindowMs: number;
 }
 
-/** So many bytes a second at least, on average over so many milliseconds. */
-export interface Floor {
+/** At least `rate` bytes a second, on average over `ms` milliseconds. */
+export interface MinimumRate {
   rate: number;
   ms: number;
 }
 
-/** A trickle is next to nothing: this share of the lowest rate is missed within the time of a stall only by who is as good as stalled. */
-const TRICKLE = 1 / 16;
+/**
+ * An upstream that sends less than this share of `minRate` for `stallMs` counts as stalled too: a trickle is no
+ * progress.
+ */
+const TRICKLE_SHARE = 1 / 16;
 
-/** What came since a floor was last looked at. */
-interface Span {
-  floor: Floor;
+/** The time waited and the bytes received since a minimum was last checked. */
+interface RateWindow {
+  minimum: MinimumRate;
   waitedMs: number;
   bytes: number;
 }
 
-/** How fast an upstream brings a body: only time that it was waited for counts, so that a client that reads slowly is nobody's fault. */
-export class Pace {
-  readonly #spans: readonly Span[];
+/**
+ * Measures how fast an upstream sends a body. Only time spent waiting for the upstream counts, so a client that reads
+ * slowly never makes an upstream look slow.
+ */
+export class ThroughputMeter {
+  readonly #windows: readonly RateWindow[];
   #waitingSince: number | undefined;
 
-  constructor({ stallMs, minRate, rateWindowMs }: PaceLimits) {
-    const floors = [
+  constructor({ stallMs, minRate, rateWindowMs }: ThroughputLimits) {
+    const minimums = [
       { rate: minRate, ms: rateWindowMs },
-      { rate: minRate * TRICKLE, ms: stallMs },
+      { rate: minRate * TRICKLE_SHARE, ms: stallMs },
     ];
-    this.#spans = floors.map((floor) => ({ floor, waitedMs: 0, bytes: 0 }));
+    this.#windows = minimums.map((minimum) => ({ minimum, waitedMs: 0, bytes: 0 }));
   }
 
-  /** @param now milliseconds of a clock that only goes forward */
-  wait(now: number): void {
+  /** @param now milliseconds of a monotonic clock */
+  startWaiting(now: number): void {
     this.#waitingSince ??= now;
   }
 
-  hold(now: number): void {
-    if (this.#waitingSince !== undefined) for (const span of this.#spans) span.waitedMs += now - this.#waitingSince;
+  stopWaiting(now: number): void {
+    if (this.#waitingSince !== undefined) for (const span of this.#windows) span.waitedMs += now - this.#waitingSince;
     this.#waitingSince = undefined;
   }
 
-  /** Bytes came. @returns the floor whose time is over and in which too few came */
-  took(bytes: number, now: number): Floor | undefined {
-    this.hold(now);
+  /** @returns the minimum rate that the upstream has missed, if any */
+  addBytes(bytes: number, now: number): MinimumRate | undefined {
+    this.stopWaiting(now);
     this.#waitingSince = now;
-    let missed: Floor | undefined;
-    for (const span of this.#spans) {
+    let missed: MinimumRate | undefined;
+    for (const span of this.#windows) {
       span.bytes += bytes;
-      if (span.waitedMs < span.floor.ms) continue;
-      if (span.bytes / (span.waitedMs / 1000) < span.floor.rate) missed ??= span.floor;
+      if (span.waitedMs < span.minimum.ms) continue;
+      if (span.bytes / (span.waitedMs / 1000) < span.minimum.rate) missed ??= span.minimum;
       span.waitedMs = 0;
       span.bytes = 0;
     }
@@ -65,46 +71,46 @@ export class Pace {
   }
 }
 
-/** The clocks of who brings a body; they run only while it is waited for. */
-export class LegClock {
-  readonly #limits: PaceLimits;
-  readonly #pace: Pace;
+/** Stall timer and throughput of one leg. Both run only while the transfer waits for the upstream. */
+export class StallDetector {
+  readonly #limits: ThroughputLimits;
+  readonly #meter: ThroughputMeter;
   #timer: NodeJS.Timeout | undefined;
   #silent = false;
 
-  constructor(limits: PaceLimits) {
+  constructor(limits: ThroughputLimits) {
     this.#limits = limits;
-    this.#pace = new Pace(limits);
+    this.#meter = new ThroughputMeter(limits);
   }
 
-  /** @param onStall called once, if no byte comes for too long */
+  /** @param onStall called once when no byte arrives for `stallMs` */
   start(onStall: (error: UpstreamError) => void): void {
     const { stallMs } = this.#limits;
-    this.#pace.wait(performance.now());
+    this.#meter.startWaiting(performance.now());
     clearTimeout(this.#timer);
     const timer = setTimeout(() => {
       this.#silent = true;
-      // A process that was held up finds its timers due before it sees what has come meanwhile.
+      // A process that was blocked finds its timers due before it reads the bytes that arrived meanwhile.
       setImmediate(() => {
         if (this.#silent && this.#timer === timer)
-          onStall(new UpstreamError('stall', `no byte for ${Math.round(stallMs)} ms`));
+          onStall(new UpstreamError('stall', `no byte arrived for ${Math.round(stallMs)} ms`));
       });
     }, stallMs);
     this.#timer = timer;
   }
 
-  /** @returns why somebody else is to be looked for, if it brings too little */
-  took(bytes: number): UpstreamError | undefined {
+  /** @returns an error when the upstream is too slow */
+  addBytes(bytes: number): UpstreamError | undefined {
     this.#silent = false;
     this.#timer?.refresh();
-    const missed = this.#pace.took(bytes, performance.now());
+    const missed = this.#meter.addBytes(bytes, performance.now());
     if (!missed) return undefined;
     const { rate, ms } = missed;
     return new UpstreamError('stall', `less than ${Math.round(rate)} bytes a second for ${ms / 1000} s`);
   }
 
-  stop(): void {
-    this.#pace.hold(performance.now());
+  destroySource(): void {
+    this.#meter.stopWaiting(performance.now());
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

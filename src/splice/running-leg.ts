@@ -1,66 +1,64 @@
 import type { BodySource } from '../upstream/body/body-source.ts';
-import type { Verdict } from '../upstream/health/attempt-permit.ts';
-import { LegClock, type PaceLimits } from './pace.ts';
+import type { AttemptVerdict } from '../upstream/health/attempt-permit.ts';
+import { StallDetector, type ThroughputLimits } from './pace.ts';
 
-/** What one upstream brings of a body. */
+/** The part of a body that one upstream sends. */
 export interface Leg {
   upstream: string;
   url: string;
   source: BodySource;
-  /** Place in the blob of its first byte. */
-  begins: number;
-  /** Place just after its last byte; undefined where the extent is not known. */
-  ends?: number | undefined;
-  lease: { ended(verdict: Verdict): void };
-  /** Milliseconds without a byte after which this upstream has stalled; default: the transfer's. */
+  /** Offset in the blob of the leg's first byte. */
+  startOffset: number;
+  /** Offset in the blob just after the leg's last byte; undefined when the extent is not known. */
+  endOffset?: number | undefined;
+  permit: { reportEnd(verdict: AttemptVerdict): void };
+  /** Milliseconds without a byte after which this upstream counts as stalled; default: the transfer's limit. */
   stallMs?: number | undefined;
-  /** Called when the transfer goes on with it: what was found may come too late to be needed. */
-  onBegin?: (() => void) | undefined;
+  /** Called when the transfer starts to use the leg. A leg found too late is never used. */
+  onStart?: (() => void) | undefined;
 }
 
-/** How long the end of a body may take after its last byte, in milliseconds. */
-const LINGER_MS = 1000;
+/** Milliseconds that an upstream may take to end a body after its last byte. */
+const END_TIMEOUT_MS = 1000;
 
-/** A leg under way. */
-export class Course {
+/** A leg while its bytes are being read. */
+export class RunningLeg {
   readonly leg: Leg;
-  readonly clock: LegClock;
-  /** Place in the blob of the next byte that comes. */
-  place: number;
-  /** Its source came to its end. */
-  #ran = false;
-  #linger: NodeJS.Timeout | undefined;
+  readonly stallDetector: StallDetector;
+  /** Offset in the blob of the next byte to arrive. */
+  offset: number;
+  #sourceEnded = false;
+  #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(leg: Leg, pace: PaceLimits) {
+  constructor(leg: Leg, limits: ThroughputLimits) {
     this.leg = leg;
-    this.place = leg.begins;
-    this.clock = new LegClock({ ...pace, stallMs: leg.stallMs ?? pace.stallMs });
+    this.offset = leg.startOffset;
+    this.stallDetector = new StallDetector({ ...limits, stallMs: leg.stallMs ?? limits.stallMs });
   }
 
-  /** Its source said so. */
-  ended(): void {
-    this.#ran = true;
-    clearTimeout(this.#linger);
+  sourceEnded(): void {
+    this.#sourceEnded = true;
+    clearTimeout(this.#endTimer);
   }
 
-  /** It is not wanted any more. */
-  drop(verdict: Verdict): void {
-    this.clock.stop();
+  /** Stops a leg that is no longer wanted. */
+  drop(verdict: AttemptVerdict): void {
+    this.stallDetector.destroySource();
     this.leg.source.destroy();
-    this.leg.lease.ended(verdict);
+    this.leg.permit.reportEnd(verdict);
   }
 
-  /** All that was wanted has come: its connection serves again if that was also all of it. */
-  close(): void {
-    this.clock.stop();
-    if (!this.#ran && this.place === this.leg.ends) this.#linger = setTimeout(() => this.stop(), LINGER_MS).unref();
-    else if (!this.#ran) this.stop();
-    this.leg.lease.ended('good');
+  /** All wanted bytes have arrived. If they were the whole answer, the connection is kept for the next request. */
+  complete(): void {
+    this.stallDetector.destroySource();
+    if (!this.#sourceEnded && this.offset === this.leg.endOffset)
+      this.#endTimer = setTimeout(() => this.destroySource(), END_TIMEOUT_MS).unref();
+    else if (!this.#sourceEnded) this.destroySource();
+    this.leg.permit.reportEnd('good');
   }
 
-  /** Ends what still comes. */
-  stop(): void {
-    clearTimeout(this.#linger);
+  destroySource(): void {
+    clearTimeout(this.#endTimer);
     this.leg.source.destroy();
   }
 }

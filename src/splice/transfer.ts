@@ -2,242 +2,249 @@ import type { Check } from '../digest/check.ts';
 import type { ContentRange } from '../oci/range.ts';
 import type { Chunk } from '../upstream/body/body-source.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import { Brake } from './backpressure.ts';
-import { Outlet, type Receiver } from './chunk-writer.ts';
-import { Tail } from './overlap.ts';
-import type { PaceLimits } from './pace.ts';
-import { Course, type Leg } from './running-leg.ts';
+import { Backpressure } from './backpressure.ts';
+import { ChunkWriter, type Sink } from './chunk-writer.ts';
+import { OverlapWindow } from './overlap.ts';
+import type { ThroughputLimits } from './pace.ts';
+import { type Leg, RunningLeg } from './running-leg.ts';
 
-/** @param alive `broken` still brings bytes, but too slowly */
-export type TakeOver = (from: number, broken: Leg, error: UpstreamError, alive: boolean) => Promise<Leg | undefined>;
+/**
+ * Finds an upstream that sends the bytes from offset `from` on in place of `broken`; undefined when there is none.
+ * @param stillSending `broken` still sends bytes, but too slowly
+ */
+export type ResumeElsewhere = (
+  from: number,
+  broken: Leg,
+  error: UpstreamError,
+  alive: boolean,
+) => Promise<Leg | undefined>;
 
 export interface TransferOptions {
   leg: Leg;
-  pace: PaceLimits;
-  /** Bytes of the blob that the client was promised; undefined: not known, so that nobody can go on where this leg breaks off. */
+  limits: ThroughputLimits;
+  /** The bytes of the blob promised to the client; undefined when they are not known. Such a body cannot be resumed. */
   extent?: ContentRange | undefined;
-  /**
-   * Finds who goes on with the bytes from `from` on in place of `broken`; undefined: nobody. Called once at a time.
-   */
-  takeOver?: TakeOver | undefined;
-  /** Says at the end whether the last bytes may be sent. */
+  /** Called for one break at a time. */
+  resumeElsewhere?: ResumeElsewhere | undefined;
+  /** Decides at the end whether the last bytes may be sent. */
   check?: Check | undefined;
 }
 
-/** Beyond this many changes of upstream something is so wrong that the client should know. */
+/** A body that has changed upstreams this often is not resumed again: the client should see the failure. */
 const MAX_LEGS = 20;
 
 /**
- * Brings one body to its receiver, no faster than that takes it, and goes on from the next upstream where one breaks off (rule 2 of the
- * design: same length, an overlap that is byte-identical, and a right digest where it is computed).
+ * Sends one body to its sink with backpressure, and resumes the body from another upstream when a leg breaks off. Rule
+ * 2 of the design applies: the total length must be the same, the overlap must be byte-identical, and a digest that is
+ * computed must be right.
  */
 export class Transfer {
   readonly #options: TransferOptions;
-  readonly #tail: Tail;
-  readonly #brake = new Brake(() => this.#resume());
+  readonly #overlap: OverlapWindow;
+  readonly #backpressure = new Backpressure(() => this.#continueReading());
   readonly #outcome = Promise.withResolvers<void>();
-  /** Upstreams that brought bytes of it. */
+  /** Upstreams whose bytes are part of the body. */
   readonly #contributors = new Set<string>();
-  #outlet: Outlet | undefined;
-  #course: Course | undefined;
-  #legs = 1;
-  /** Place in the blob of the next byte to be sent. */
-  #position: number;
-  #seeking = false;
-  /** What the last leg broke off with. */
-  #trouble: UpstreamError | undefined;
-  #over = false;
+  #writer: ChunkWriter | undefined;
+  #current: RunningLeg | undefined;
+  #legCount = 1;
+  /** Offset in the blob of the next byte to send. */
+  #offset: number;
+  #resuming = false;
+  /** The error that broke off the last leg. */
+  #lastError: UpstreamError | undefined;
+  #settled = false;
 
   constructor(options: TransferOptions) {
     this.#options = options;
-    this.#position = options.extent?.first ?? 0;
-    this.#tail = new Tail(this.#position);
+    this.#offset = options.extent?.first ?? 0;
+    this.#overlap = new OverlapWindow(this.#offset);
   }
 
   /**
-   * Resolves when every byte was handed to the receiver.
-   * @throws UpstreamError when nobody can go on or the digest is wrong: the last bytes were not sent; the reason of `gone`
+   * Resolves when every byte was handed to the sink.
+   * @throws UpstreamError when no upstream can resume the body or the digest is wrong (the last bytes are then not
+   * sent); the reason of `closed`
    */
-  async run(receiver: Receiver): Promise<void> {
-    if (receiver.gone.aborted) {
+  async run(sink: Sink): Promise<void> {
+    if (sink.closed.aborted) {
       this.discard();
-      throw receiver.gone.reason;
+      throw sink.closed.reason;
     }
-    this.#outlet = new Outlet(receiver);
-    const onGone = () => this.#fail('neutral', receiver.gone.reason);
-    receiver.onRoom = () => this.#brake.hasRoom();
-    receiver.gone.addEventListener('abort', onGone, { once: true });
-    this.#begin(this.#options.leg);
+    this.#writer = new ChunkWriter(sink);
+    const onClosed = () => this.#fail('neutral', sink.closed.reason);
+    sink.onDrain = () => this.#backpressure.sinkDrained();
+    sink.closed.addEventListener('abort', onClosed, { once: true });
+    this.#startLeg(this.#options.leg);
     try {
       await this.#outcome.promise;
     } finally {
-      receiver.gone.removeEventListener('abort', onGone);
+      sink.closed.removeEventListener('abort', onClosed);
     }
   }
 
-  /** Gives it up before it ran. */
+  /** Gives up a transfer that was never run. */
   discard(): void {
-    if (this.#over) return;
-    new Course(this.#options.leg, this.#options.pace).drop('neutral');
-    this.#end();
+    if (this.#settled) return;
+    new RunningLeg(this.#options.leg, this.#options.limits).drop('neutral');
+    this.#release();
     this.#options.check?.drop();
   }
 
-  #begin(leg: Leg): void {
-    const course = new Course(leg, this.#options.pace);
-    this.#course = course;
-    this.#brake.free();
-    course.clock.start((error) => this.#broke(course, error));
+  #startLeg(leg: Leg): void {
+    const running = new RunningLeg(leg, this.#options.limits);
+    this.#current = running;
+    this.#backpressure.reset();
+    running.stallDetector.start((error) => this.#onBroken(running, error));
     leg.source.start({
-      data: (chunk) => this.#data(course, chunk),
-      end: () => this.#ended(course),
-      failed: (error) => this.#broke(course, error),
+      data: (chunk) => this.#onData(running, chunk),
+      end: () => this.#onEnd(running),
+      failed: (error) => this.#onBroken(running, error),
     });
   }
 
-  #data(course: Course, chunk: Chunk): boolean {
-    if (this.#over || course !== this.#course) {
+  #onData(running: RunningLeg, chunk: Chunk): boolean {
+    if (this.#settled || running !== this.#current) {
       chunk.release();
-      // It brings more than it promised.
-      course.stop();
+      // The upstream sends more than it announced.
+      running.destroySource();
       return false;
     }
     const { bytes } = chunk;
-    const begins = course.place;
-    course.place += bytes.length;
-    if (this.#isWhole()) {
+    const chunkOffset = running.offset;
+    running.offset += bytes.length;
+    if (this.#isComplete()) {
       chunk.release();
       return false;
     }
     const { extent } = this.#options;
-    const known = Math.min(Math.max(0, this.#position - begins), bytes.length);
-    if (!this.#tail.agrees(bytes.subarray(0, known), begins)) {
+    const alreadySent = Math.min(Math.max(0, this.#offset - chunkOffset), bytes.length);
+    if (!this.#overlap.matches(bytes.subarray(0, alreadySent), chunkOffset)) {
       chunk.release();
-      this.#broke(course, new UpstreamError('digest', 'its bytes differ from those that were sent already'));
+      this.#onBroken(running, new UpstreamError('digest', 'the bytes differ from those already sent to the client'));
       return false;
     }
-    const slow = course.clock.took(bytes.length);
-    const fresh = bytes.subarray(known, extent && known + extent.last + 1 - this.#position);
-    const more = fresh.length === 0 || this.#forward(course, chunk, fresh);
+    const slow = running.stallDetector.addBytes(bytes.length);
+    const fresh = bytes.subarray(alreadySent, extent && alreadySent + extent.last + 1 - this.#offset);
+    const more = fresh.length === 0 || this.#forward(running, chunk, fresh);
     if (fresh.length === 0) chunk.release();
-    if (slow && course === this.#course && !this.#isWhole()) this.#seek(course, slow);
+    if (slow && running === this.#current && !this.#isComplete()) this.#findNextLeg(running, slow);
     return more;
   }
 
   /** @returns whether the upstream may send more */
-  #forward(course: Course, chunk: Chunk, bytes: Buffer): boolean {
+  #forward(running: RunningLeg, chunk: Chunk, bytes: Buffer): boolean {
     const { extent, check } = this.#options;
-    this.#contributors.add(course.leg.upstream);
-    this.#position += bytes.length;
-    if (extent) this.#tail.push(chunk, bytes);
-    const hashed = check?.update(chunk, bytes) ?? true;
-    if (this.#isWhole()) {
-      course.clock.stop();
-      void this.#finish(course, chunk, bytes);
-      // Its end may come, but nothing beyond the extent is wanted.
-      return course.place === course.leg.ends;
+    this.#contributors.add(running.leg.upstream);
+    this.#offset += bytes.length;
+    if (extent) this.#overlap.push(chunk, bytes);
+    const checkHasRoom = check?.update(chunk, bytes) ?? true;
+    if (this.#isComplete()) {
+      running.stallDetector.destroySource();
+      void this.#sendLastBytes(running, chunk, bytes);
+      // The source may still signal its end, but no byte beyond the extent is wanted.
+      return running.offset === running.leg.endOffset;
     }
-    const held = this.#brake.hold(!this.#outlet?.send(chunk, bytes), !hashed);
-    if (held) course.clock.stop();
-    if (!hashed) check?.onRoom(() => this.#brake.caughtUp());
-    return !held;
+    const paused = this.#backpressure.update(!this.#writer?.write(chunk, bytes), !checkHasRoom);
+    if (paused) running.stallDetector.destroySource();
+    if (!checkHasRoom) check?.onRoom(() => this.#backpressure.checkDrained());
+    return !paused;
   }
 
-  /** The last bytes leave only when the digest of all of them is right. */
-  async #finish(course: Course, chunk: Chunk, bytes: Buffer): Promise<void> {
+  /** The last bytes are sent only when the digest of the whole body is right. */
+  async #sendLastBytes(running: RunningLeg, chunk: Chunk, bytes: Buffer): Promise<void> {
     const { check } = this.#options;
     try {
       const verdict = check && (await check.verdict([...this.#contributors]));
-      if (verdict === 'wrong')
-        throw new UpstreamError('digest', 'what it sent does not have the digest that it was asked for by');
+      if (verdict === 'wrong') throw new UpstreamError('digest', 'the body does not match its digest');
     } catch (error) {
       this.#fail('bad', error);
     }
-    // The client may have left meanwhile.
-    if (this.#over) return chunk.release();
-    this.#outlet?.send(chunk, bytes);
-    if (!this.#over) this.#complete(course);
+    // The client may have left while the digest was computed.
+    if (this.#settled) return chunk.release();
+    this.#writer?.write(chunk, bytes);
+    if (!this.#settled) this.#complete(running);
   }
 
-  #complete(course: Course): void {
-    course.close();
-    this.#end();
+  #complete(running: RunningLeg): void {
+    running.complete();
+    this.#release();
     this.#outcome.resolve();
   }
 
-  #ended(course: Course): void {
-    course.ended();
-    if (this.#over || course !== this.#course) return;
-    if (!this.#options.extent) this.#complete(course);
-    else this.#broke(course, new UpstreamError('short', 'the body ended too early'));
+  #onEnd(running: RunningLeg): void {
+    running.sourceEnded();
+    if (this.#settled || running !== this.#current) return;
+    if (!this.#options.extent) this.#complete(running);
+    else this.#onBroken(running, new UpstreamError('short', 'the body ended early'));
   }
 
-  #broke(course: Course, error: UpstreamError): void {
-    // All that is left then is the verdict over bytes that are here already.
-    if (this.#over || course !== this.#course || this.#isWhole()) return;
-    this.#trouble = error;
-    this.#course = undefined;
-    course.drop('bad');
-    this.#seek(course, error);
+  #onBroken(running: RunningLeg, error: UpstreamError): void {
+    // All bytes have arrived; only the digest check is left.
+    if (this.#settled || running !== this.#current || this.#isComplete()) return;
+    this.#lastError = error;
+    this.#current = undefined;
+    running.drop('bad');
+    this.#findNextLeg(running, error);
   }
 
-  /** Looks for somebody who goes on. A leg that is only slow is kept until there is one. */
-  #seek(course: Course, error: UpstreamError): void {
-    if (this.#seeking) return;
-    const { takeOver, extent } = this.#options;
-    const alive = course === this.#course;
-    if (!takeOver || !extent || this.#legs >= MAX_LEGS) {
-      if (!alive) this.#fail('bad', error);
+  /** A leg that is only slow is kept until its replacement is found. */
+  #findNextLeg(running: RunningLeg, error: UpstreamError): void {
+    if (this.#resuming) return;
+    const { resumeElsewhere, extent } = this.#options;
+    const stillSending = running === this.#current;
+    if (!resumeElsewhere || !extent || this.#legCount >= MAX_LEGS) {
+      if (!stillSending) this.#fail('bad', error);
       return;
     }
-    this.#seeking = true;
-    takeOver(this.#tail.start, course.leg, error, alive).then(
-      (next) => this.#found(course, next, alive, error),
+    this.#resuming = true;
+    resumeElsewhere(this.#overlap.start, running.leg, error, stillSending).then(
+      (next) => this.#onNextLeg(running, next, stillSending, error),
       (failure: unknown) => this.#fail('bad', failure),
     );
   }
 
-  #found(before: Course, next: Leg | undefined, wasAlive: boolean, error: UpstreamError): void {
-    this.#seeking = false;
-    if (this.#over || this.#isWhole()) {
+  #onNextLeg(before: RunningLeg, next: Leg | undefined, wasSending: boolean, error: UpstreamError): void {
+    this.#resuming = false;
+    if (this.#settled || this.#isComplete()) {
       next?.source.destroy();
-      next?.lease.ended('neutral');
+      next?.permit.reportEnd('neutral');
     } else if (next) {
-      this.#course?.drop('bad');
-      this.#legs += 1;
-      next.onBegin?.();
-      this.#begin(next);
-    } else if (!this.#course) {
-      const trouble = this.#trouble ?? error;
-      // One that was only slow when somebody was looked for, and has broken off since, may be asked again itself.
-      if (wasAlive) this.#seek(before, trouble);
-      else this.#fail('bad', trouble);
+      this.#current?.drop('bad');
+      this.#legCount += 1;
+      next.onStart?.();
+      this.#startLeg(next);
+    } else if (!this.#current) {
+      const lastError = this.#lastError ?? error;
+      // If the slow leg has broken off during the search, its upstream may be asked again too.
+      if (wasSending) this.#findNextLeg(before, lastError);
+      else this.#fail('bad', lastError);
     }
   }
 
-  #isWhole(): boolean {
+  #isComplete(): boolean {
     const { extent } = this.#options;
-    return extent !== undefined && this.#position > extent.last;
+    return extent !== undefined && this.#offset > extent.last;
   }
 
-  #resume(): void {
-    const course = this.#course;
-    if (!course) return;
-    course.clock.start((error) => this.#broke(course, error));
-    course.leg.source.resume();
+  #continueReading(): void {
+    const running = this.#current;
+    if (!running) return;
+    running.stallDetector.start((error) => this.#onBroken(running, error));
+    running.leg.source.resume();
   }
 
   #fail(verdict: 'bad' | 'neutral', reason: unknown): void {
-    if (this.#over) return;
-    this.#course?.drop(verdict);
-    this.#end();
+    if (this.#settled) return;
+    this.#current?.drop(verdict);
+    this.#release();
     this.#options.check?.drop();
     this.#outcome.reject(reason);
   }
 
-  #end(): void {
-    this.#over = true;
-    this.#course = undefined;
-    this.#tail.release();
+  #release(): void {
+    this.#settled = true;
+    this.#current = undefined;
+    this.#overlap.release();
   }
 }

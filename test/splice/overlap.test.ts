@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { OVERLAP, Tail } from '../../src/splice/overlap.ts';
+import { OVERLAP_BYTES, OverlapWindow } from '../../src/splice/overlap.ts';
 import { Chunk } from '../../src/upstream/body/body-source.ts';
 
 /** Bytes of which no two places look alike. */
@@ -10,17 +10,20 @@ const SOURCE = randomBytes(600_000);
 /** How a body comes: sizes of its chunks, and how much of each is sent. */
 const size = fc.oneof(
   fc.integer({ min: 1, max: 5000 }),
-  fc.constantFrom(1, OVERLAP - 1, OVERLAP, OVERLAP + 1, 2 * OVERLAP, 262_144, 16_384),
+  fc.constantFrom(1, OVERLAP_BYTES - 1, OVERLAP_BYTES, OVERLAP_BYTES + 1, 2 * OVERLAP_BYTES, 262_144, 16_384),
 );
 const piece = fc.record({ size, skipped: fc.constantFrom(0, 0, 0, 1, 7), start: fc.constantFrom(0, 0, 3) });
 
-t.test('a tail against all that was sent', async (t) => {
+t.test('a overlap against all that was sent', async (t) => {
   const property = fc.property(
     fc.array(piece, { maxLength: 40 }),
     fc.nat(1_000_000),
-    fc.array(fc.record({ back: fc.nat(3 * OVERLAP), length: fc.nat(OVERLAP * 2) }), { minLength: 3, maxLength: 6 }),
+    fc.array(fc.record({ back: fc.nat(3 * OVERLAP_BYTES), length: fc.nat(OVERLAP_BYTES * 2) }), {
+      minLength: 3,
+      maxLength: 6,
+    }),
     (pieces, first, looks) => {
-      const tail = new Tail(first);
+      const overlap = new OverlapWindow(first);
       const sent: Buffer[] = [];
       let live = 0;
       let place = 0;
@@ -34,31 +37,32 @@ t.test('a tail against all that was sent', async (t) => {
         const bytes = memory.subarray(start, start + Math.max(1, size - skipped));
         place += 1001;
         sent.push(Buffer.from(bytes));
-        tail.push(chunk, bytes);
+        overlap.push(chunk, bytes);
         chunk.release();
         if (live > 1) throw new Error(`${live} chunks are held`);
       }
       const all = Buffer.concat(sent);
       const end = first + all.length;
-      if (tail.end !== end) throw new Error(`end ${tail.end}, not ${end}`);
-      if (end - tail.start !== Math.min(all.length, OVERLAP)) throw new Error(`${end - tail.start} bytes are known`);
+      if (overlap.end !== end) throw new Error(`end ${overlap.end}, not ${end}`);
+      if (end - overlap.start !== Math.min(all.length, OVERLAP_BYTES))
+        throw new Error(`${end - overlap.start} bytes are known`);
       for (const { back, length } of looks) {
         const from = Math.max(0, all.length - back);
         // Bytes beyond the end are not known either.
         const beyond = from + length >= all.length ? 5 : 0;
         const same = Buffer.concat([all.subarray(from, from + length), Buffer.alloc(beyond)]);
-        if (!tail.agrees(same, first + from)) throw new Error(`does not agree at ${from}`);
+        if (!overlap.matches(same, first + from)) throw new Error(`does not agree at ${from}`);
         for (const at of [0, Math.floor(length / 2), length - 1]) {
-          const known = from + at >= all.length - Math.min(all.length, OVERLAP) && from + at < all.length;
+          const known = from + at >= all.length - Math.min(all.length, OVERLAP_BYTES) && from + at < all.length;
           if (at < 0 || at >= same.length) continue;
           const other = Buffer.from(same);
           other[at] = (other[at] ?? 0) ^ 0x40;
-          if (tail.agrees(other, first + from) === known)
+          if (overlap.matches(other, first + from) === known)
             throw new Error(`byte ${from + at} of ${all.length} is not seen`);
         }
       }
-      tail.release();
-      tail.release();
+      overlap.release();
+      overlap.release();
       if (live !== 0) throw new Error(`${live} chunks were not released`);
     },
   );
@@ -67,14 +71,14 @@ t.test('a tail against all that was sent', async (t) => {
 });
 
 t.test('what is not known passes', async (t) => {
-  const tail = new Tail(1000);
-  t.ok(tail.agrees(Buffer.from('anything'), 0), 'before the first byte');
-  t.ok(tail.agrees(Buffer.from('anything'), 1000), 'nothing was sent');
-  tail.push(new Chunk(Buffer.from('hello')), Buffer.from('hello'));
-  t.equal(tail.start, 1000);
-  t.ok(tail.agrees(Buffer.from('xxhello'), 998), 'bytes before it');
-  t.ok(tail.agrees(Buffer.from('lloxx'), 1002), 'bytes after it');
-  t.notOk(tail.agrees(Buffer.from('llx'), 1002));
-  t.notOk(tail.agrees(Buffer.from('xxxxellox'), 997), 'its first byte differs');
-  t.ok(tail.agrees(Buffer.alloc(0), 1002), 'no bytes');
+  const overlap = new OverlapWindow(1000);
+  t.ok(overlap.matches(Buffer.from('anything'), 0), 'before the first byte');
+  t.ok(overlap.matches(Buffer.from('anything'), 1000), 'nothing was sent');
+  overlap.push(new Chunk(Buffer.from('hello')), Buffer.from('hello'));
+  t.equal(overlap.start, 1000);
+  t.ok(overlap.matches(Buffer.from('xxhello'), 998), 'bytes before it');
+  t.ok(overlap.matches(Buffer.from('lloxx'), 1002), 'bytes after it');
+  t.notOk(overlap.matches(Buffer.from('llx'), 1002));
+  t.notOk(overlap.matches(Buffer.from('xxxxellox'), 997), 'its first byte differs');
+  t.ok(overlap.matches(Buffer.alloc(0), 1002), 'no bytes');
 });

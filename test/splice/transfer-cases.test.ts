@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
 import type { Check, Verdict } from '../../src/digest/check.ts';
-import { OVERLAP } from '../../src/splice/overlap.ts';
-import type { PaceLimits } from '../../src/splice/pace.ts';
+import { OVERLAP_BYTES } from '../../src/splice/overlap.ts';
+import type { ThroughputLimits } from '../../src/splice/pace.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
-import { type TakeOver, Transfer } from '../../src/splice/transfer.ts';
-import type { Verdict as LeaseVerdict } from '../../src/upstream/health/attempt-permit.ts';
+import { type ResumeElsewhere, Transfer } from '../../src/splice/transfer.ts';
+import type { AttemptVerdict as LeaseVerdict } from '../../src/upstream/health/attempt-permit.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
-import { type Habits, MadeReceiver } from './made-receiver.ts';
+import { type Habits, MadeSink } from './made-sink.ts';
 import { type Body, Books, type Fate, MadeSource } from './made-source.ts';
 
 const CHUNK = 50_000;
 const TOTAL = 4 * CHUNK;
 const CONTENT = randomBytes(TOTAL);
 const EXTENT = { first: 0, last: TOTAL - 1, total: TOTAL };
-const PACE: PaceLimits = { stallMs: 2000, minRate: 0, rateWindowMs: 60_000 };
-const QUICK: PaceLimits = { ...PACE, stallMs: 30 };
+const PACE: ThroughputLimits = { stallMs: 2000, minRate: 0, rateWindowMs: 60_000 };
+const QUICK: ThroughputLimits = { ...PACE, stallMs: 30 };
 const WHOLE: Fate = { how: 'whole' };
 const EAGER: Habits = { capacity: Number.POSITIVE_INFINITY, pulses: ['microtask'] };
 
@@ -31,8 +31,8 @@ function legOf(from: number, fate: Fate, more: Partial<Body> = {}): MadeLeg {
   const bytes = CONTENT.subarray(from);
   const source = new MadeSource({ bytes, sizes: [CHUNK], pulses: ['immediate'], fate, ...more }, books);
   const verdicts: LeaseVerdict[] = [];
-  const lease = { ended: (verdict: LeaseVerdict) => void verdicts.push(verdict) };
-  return { upstream: 'made', url: 'http://made', source, begins: from, ends: TOTAL, lease, verdicts };
+  const permit = { reportEnd: (verdict: LeaseVerdict) => void verdicts.push(verdict) };
+  return { upstream: 'made', url: 'http://made', source, startOffset: from, endOffset: TOTAL, permit, verdicts };
 }
 
 /** Goes on with a good leg, and notes for what. */
@@ -40,26 +40,38 @@ function noted(
   calls: { from: number; reason: string; alive: boolean }[],
   answer = (from: number) => legOf(from, WHOLE),
 ) {
-  const takeOver: TakeOver = async (from, _broken, { reason }, alive) => {
+  const resumeElsewhere: ResumeElsewhere = async (from, _broken, { reason }, alive) => {
     calls.push({ from, reason, alive });
     return answer(from);
   };
-  return takeOver;
+  return resumeElsewhere;
 }
 
 // Chunks are 50,000 bytes: 50,000 and 100,000 are their borders.
-const OFFSETS = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, OVERLAP - 1, OVERLAP, OVERLAP + 1, 2 * OVERLAP, 100_000, TOTAL - 1];
+const OFFSETS = [
+  0,
+  1,
+  CHUNK - 1,
+  CHUNK,
+  CHUNK + 1,
+  OVERLAP_BYTES - 1,
+  OVERLAP_BYTES,
+  OVERLAP_BYTES + 1,
+  2 * OVERLAP_BYTES,
+  100_000,
+  TOTAL - 1,
+];
 const REASONS = { failed: 'reset', end: 'short', stall: 'stall' } as const;
 
 for (const how of ['failed', 'end', 'stall'] as const) {
   t.test(`a body whose upstream meets ${how} goes on, wherever that is`, async (t) => {
     for (const at of OFFSETS) {
       const calls: Parameters<typeof noted>[0] = [];
-      const receiver = new MadeReceiver(EAGER);
+      const sink = new MadeSink(EAGER);
       const first = legOf(0, { how, at });
-      await new Transfer({ leg: first, pace: QUICK, extent: EXTENT, takeOver: noted(calls) }).run(receiver);
-      t.ok((await receiver.taken()).equals(CONTENT), `${at}: all of it, as it should be`);
-      t.strictSame(calls, [{ from: Math.max(0, at - OVERLAP), reason: REASONS[how], alive: false }]);
+      await new Transfer({ leg: first, limits: QUICK, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
+      t.ok((await sink.taken()).equals(CONTENT), `${at}: all of it, as it should be`);
+      t.strictSame(calls, [{ from: Math.max(0, at - OVERLAP_BYTES), reason: REASONS[how], alive: false }]);
       t.strictSame(first.verdicts, ['bad']);
       t.equal(first.source.state, how === 'stall' ? 'destroyed' : 'over');
     }
@@ -67,10 +79,10 @@ for (const how of ['failed', 'end', 'stall'] as const) {
 }
 
 t.test('a leg that has sent all but does not say its end is closed', async (t) => {
-  const receiver = new MadeReceiver(EAGER);
+  const sink = new MadeSink(EAGER);
   const leg = legOf(0, { how: 'endless' });
-  await new Transfer({ leg, pace: PACE, extent: EXTENT }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT), 'the client does not wait for it');
+  await new Transfer({ leg, limits: PACE, extent: EXTENT }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT), 'the client does not wait for it');
   t.equal(leg.source.state, 'open', 'it may say so yet');
   await new Promise((resolve) => setTimeout(resolve, 1100));
   t.equal(leg.source.state, 'destroyed');
@@ -78,43 +90,45 @@ t.test('a leg that has sent all but does not say its end is closed', async (t) =
 
 t.test('a leg that sends more than it promised is closed at once', async (t) => {
   const leg = legOf(0, { how: 'longer', by: 100_000 });
-  const receiver = new MadeReceiver(EAGER);
-  await new Transfer({ leg, pace: PACE, extent: EXTENT }).run(receiver);
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg, limits: PACE, extent: EXTENT }).run(sink);
   await new Promise((resolve) => setTimeout(resolve, 20));
   t.equal(leg.source.state, 'destroyed');
-  t.ok((await receiver.taken()).equals(CONTENT));
+  t.ok((await sink.taken()).equals(CONTENT));
   t.strictSame(leg.verdicts, ['good']);
 });
 
 t.test('a client that reads slowly is nobody’s stall', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const slow: Habits = { capacity: 1, pulses: ['immediate'], nap: 150 };
-  const pace = { stallMs: 50, minRate: 1_000_000, rateWindowMs: 100 };
-  const receiver = new MadeReceiver(slow);
-  await new Transfer({ leg: legOf(0, WHOLE), pace, extent: EXTENT, takeOver: noted(calls) }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT));
+  const limits = { stallMs: 50, minRate: 1_000_000, rateWindowMs: 100 };
+  const sink = new MadeSink(slow);
+  await new Transfer({ leg: legOf(0, WHOLE), limits, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
   t.strictSame(calls, []);
 });
 
 t.test('a leg that breaks while its client is full is replaced all the same', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const receiver = new MadeReceiver({ capacity: 1, pulses: ['immediate'], nap: 60 });
+  const sink = new MadeSink({ capacity: 1, pulses: ['immediate'], nap: 60 });
   const leg = legOf(0, { how: 'failed', at: CHUNK });
-  await new Transfer({ leg, pace: QUICK, extent: EXTENT, takeOver: noted(calls) }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT));
+  await new Transfer({ leg, limits: QUICK, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
   t.equal(calls.length, 1);
 });
 
 t.test('each leg stalls in its own time, and at its own pace', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const receiver = new MadeReceiver(EAGER);
-  const takeOver = noted(calls, (from) =>
-    calls.length === 1 ? { ...legOf(from, { how: 'stall', at: OVERLAP }), stallMs: 20 } : legOf(from, WHOLE),
+  const sink = new MadeSink(EAGER);
+  const resumeElsewhere = noted(calls, (from) =>
+    calls.length === 1 ? { ...legOf(from, { how: 'stall', at: OVERLAP_BYTES }), stallMs: 20 } : legOf(from, WHOLE),
   );
   // The first one stalls for as long as the window is: nobody after it is slow because of that.
-  const pace = { stallMs: 400, minRate: 1000, rateWindowMs: 400 };
+  const limits = { stallMs: 400, minRate: 1000, rateWindowMs: 400 };
   const began = performance.now();
-  await new Transfer({ leg: legOf(0, { how: 'stall', at: 100_000 }), pace, extent: EXTENT, takeOver }).run(receiver);
+  await new Transfer({ leg: legOf(0, { how: 'stall', at: 100_000 }), limits, extent: EXTENT, resumeElsewhere }).run(
+    sink,
+  );
   t.ok(performance.now() - began < 750, 'the second one has less time');
   t.strictSame(
     calls.map(({ reason, alive }) => [reason, alive]),
@@ -123,7 +137,7 @@ t.test('each leg stalls in its own time, and at its own pace', async (t) => {
       ['stall', false],
     ],
   );
-  t.ok((await receiver.taken()).equals(CONTENT));
+  t.ok((await sink.taken()).equals(CONTENT));
 });
 
 /** Brings a kilobyte every ten milliseconds. */
@@ -146,19 +160,19 @@ function trickle(from: number, fate: Fate): MadeLeg {
   return leg;
 }
 
-const TRICKLE: PaceLimits = { stallMs: 2000, minRate: 10_000_000, rateWindowMs: 30 };
+const TRICKLE: ThroughputLimits = { stallMs: 2000, minRate: 10_000_000, rateWindowMs: 30 };
 
 t.test('a trickle goes on until there is somebody else', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const leg = trickle(0, WHOLE);
-  const takeOver: TakeOver = async (from, broken, error, alive) => {
+  const resumeElsewhere: ResumeElsewhere = async (from, broken, error, alive) => {
     await noted(calls)(from, broken, error, alive);
     t.equal(leg.source.state, 'open', 'it is kept meanwhile');
     return calls.length < 3 ? undefined : legOf(from, WHOLE);
   };
-  const receiver = new MadeReceiver(EAGER);
-  await new Transfer({ leg, pace: TRICKLE, extent: EXTENT, takeOver }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT));
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg, limits: TRICKLE, extent: EXTENT, resumeElsewhere }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
   t.ok(calls.length >= 3);
   t.strictSame(calls[0], { from: 0, reason: 'stall', alive: true });
   t.equal(leg.source.state, 'destroyed');
@@ -168,14 +182,14 @@ t.test('a trickle goes on until there is somebody else', async (t) => {
 t.test('one that breaks off while somebody is looked for because it is slow may be asked again', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const leg = trickle(0, { how: 'failed', at: 10_000 });
-  const takeOver: TakeOver = async (from, broken, error, alive) => {
+  const resumeElsewhere: ResumeElsewhere = async (from, broken, error, alive) => {
     await noted(calls)(from, broken, error, alive);
     while (alive && leg.source.state === 'open') await new Promise(setImmediate);
     return alive ? undefined : legOf(from, WHOLE);
   };
-  const receiver = new MadeReceiver(EAGER);
-  await new Transfer({ leg, pace: TRICKLE, extent: EXTENT, takeOver }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT));
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg, limits: TRICKLE, extent: EXTENT, resumeElsewhere }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
   t.strictSame(
     calls.slice(0, 2).map(({ reason, alive }) => ({ reason, alive })),
     [
@@ -187,18 +201,18 @@ t.test('one that breaks off while somebody is looked for because it is slow may 
 
 t.test('somebody who is found too late is sent away', async (t) => {
   const found = Promise.withResolvers<Leg>();
-  const receiver = new MadeReceiver(EAGER);
+  const sink = new MadeSink(EAGER);
   const late = legOf(0, WHOLE);
   let begun = false;
   await new Transfer({
     leg: trickle(TOTAL - 10_000, WHOLE),
-    pace: TRICKLE,
+    limits: TRICKLE,
     extent: { ...EXTENT, first: TOTAL - 10_000 },
-    takeOver: () => found.promise,
-  }).run(receiver);
+    resumeElsewhere: () => found.promise,
+  }).run(sink);
   found.resolve({
     ...late,
-    onBegin: () => {
+    onStart: () => {
       begun = true;
     },
   });
@@ -210,42 +224,47 @@ t.test('somebody who is found too late is sent away', async (t) => {
 
 t.test('a body that breaks off for ever ends some time', async (t) => {
   let legs = 1;
-  const receiver = new MadeReceiver(EAGER);
-  const takeOver: TakeOver = async (from) => {
+  const sink = new MadeSink(EAGER);
+  const resumeElsewhere: ResumeElsewhere = async (from) => {
     legs += 1;
-    return legOf(from, { how: 'failed', at: OVERLAP + 1 });
+    return legOf(from, { how: 'failed', at: OVERLAP_BYTES + 1 });
   };
-  const transfer = new Transfer({ leg: legOf(0, { how: 'failed', at: 1 }), pace: PACE, extent: EXTENT, takeOver });
-  await t.rejects(transfer.run(receiver), new UpstreamError('reset', 'made up'));
+  const transfer = new Transfer({
+    leg: legOf(0, { how: 'failed', at: 1 }),
+    limits: PACE,
+    extent: EXTENT,
+    resumeElsewhere,
+  });
+  await t.rejects(transfer.run(sink), new UpstreamError('reset', 'made up'));
   t.equal(legs, 20);
-  t.ok((await receiver.taken()).equals(CONTENT.subarray(0, receiver.given)));
+  t.ok((await sink.taken()).equals(CONTENT.subarray(0, sink.given)));
 });
 
 t.test('nobody goes on', async (t) => {
-  const nobody: [says: string, takeOver: TakeOver | undefined, error: Error][] = [
+  const nobody: [says: string, resumeElsewhere: ResumeElsewhere | undefined, error: Error][] = [
     ['none is looked for', undefined, new UpstreamError('reset', 'made up')],
     ['none is found', async () => undefined, new UpstreamError('reset', 'made up')],
     ['the search fails', () => Promise.reject(new TypeError('a mistake')), new TypeError('a mistake')],
   ];
-  for (const [says, takeOver, error] of nobody) {
+  for (const [says, resumeElsewhere, error] of nobody) {
     const leg = legOf(0, { how: 'failed', at: 70_000 });
-    const receiver = new MadeReceiver(EAGER);
-    await t.rejects(new Transfer({ leg, pace: PACE, extent: EXTENT, takeOver }).run(receiver), error, says);
-    t.ok((await receiver.taken()).equals(CONTENT.subarray(0, 70_000)), 'what came was sent');
+    const sink = new MadeSink(EAGER);
+    await t.rejects(new Transfer({ leg, limits: PACE, extent: EXTENT, resumeElsewhere }).run(sink), error, says);
+    t.ok((await sink.taken()).equals(CONTENT.subarray(0, 70_000)), 'what came was sent');
     t.strictSame(leg.verdicts, ['bad']);
   }
 });
 
 t.test('a body of which nothing is known', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const { ends: _, ...leg } = legOf(0, WHOLE);
-  const receiver = new MadeReceiver(EAGER);
-  await new Transfer({ leg, pace: PACE, takeOver: noted(calls) }).run(receiver);
-  t.ok((await receiver.taken()).equals(CONTENT), 'ends with its end');
+  const { endOffset: _, ...leg } = legOf(0, WHOLE);
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg, limits: PACE, resumeElsewhere: noted(calls) }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT), 'ends with its end');
   for (const fate of [{ how: 'failed', at: 1000 } as const, { how: 'stall', at: 1000 } as const]) {
-    const { ends: _ends, ...broken } = legOf(0, fate);
+    const { endOffset: _ends, ...broken } = legOf(0, fate);
     await t.rejects(
-      new Transfer({ leg: broken, pace: QUICK, takeOver: noted(calls) }).run(new MadeReceiver(EAGER)),
+      new Transfer({ leg: broken, limits: QUICK, resumeElsewhere: noted(calls) }).run(new MadeSink(EAGER)),
       { name: 'UpstreamError' },
       `nobody can go on after ${fate.how}`,
     );
@@ -254,26 +273,26 @@ t.test('a body of which nothing is known', async (t) => {
 });
 
 t.test('clients that leave', async (t) => {
-  const before = new MadeReceiver(EAGER);
+  const before = new MadeSink(EAGER);
   before.leave();
   const first = legOf(0, WHOLE);
-  await t.rejects(new Transfer({ leg: first, pace: PACE, extent: EXTENT }).run(before), /left/, 'before it began');
+  await t.rejects(new Transfer({ leg: first, limits: PACE, extent: EXTENT }).run(before), /left/, 'before it began');
   t.equal(before.given, 0);
   const second = legOf(0, { how: 'stall', at: CHUNK });
-  const during = new MadeReceiver(EAGER);
-  const run = new Transfer({ leg: second, pace: PACE, extent: EXTENT }).run(during);
+  const during = new MadeSink(EAGER);
+  const run = new Transfer({ leg: second, limits: PACE, extent: EXTENT }).run(during);
   while (during.given === 0) await new Promise(setImmediate);
   during.leave();
   await t.rejects(run, /left/, 'in the middle');
   const third = legOf(0, { how: 'failed', at: CHUNK });
-  const searching = new MadeReceiver(EAGER);
+  const searching = new MadeSink(EAGER);
   const found = Promise.withResolvers<Leg>();
   const late = legOf(0, WHOLE);
-  const takeOver: TakeOver = () => {
+  const resumeElsewhere: ResumeElsewhere = () => {
     setImmediate(() => searching.leave());
     return found.promise;
   };
-  await t.rejects(new Transfer({ leg: third, pace: PACE, extent: EXTENT, takeOver }).run(searching), /left/);
+  await t.rejects(new Transfer({ leg: third, limits: PACE, extent: EXTENT, resumeElsewhere }).run(searching), /left/);
   found.resolve(late);
   await new Promise(setImmediate);
   for (const { source } of [first, second, late]) t.equal(source.state, 'destroyed');
@@ -286,7 +305,7 @@ t.test('clients that leave', async (t) => {
 t.test('what is given up before it ran', async (t) => {
   const leg = legOf(0, WHOLE);
   const check = new SlowCheck('right');
-  const transfer = new Transfer({ leg, pace: PACE, extent: EXTENT, check });
+  const transfer = new Transfer({ leg, limits: PACE, extent: EXTENT, check });
   transfer.discard();
   transfer.discard();
   t.equal(leg.source.state, 'destroyed');
@@ -332,20 +351,20 @@ t.test('the last bytes wait for the verdict', async (t) => {
   ];
   for (const [verdict, complete] of endings) {
     const check = new SlowCheck();
-    const receiver = new MadeReceiver(EAGER);
+    const sink = new MadeSink(EAGER);
     const leg = legOf(0, WHOLE);
-    const outcome = new Transfer({ leg, pace: QUICK, extent: EXTENT, check }).run(receiver).then(
+    const outcome = new Transfer({ leg, limits: QUICK, extent: EXTENT, check }).run(sink).then(
       () => 'complete',
       (error: unknown) => error,
     );
     await once(check.asked, 'asked');
     await new Promise((resolve) => setTimeout(resolve, 60));
-    t.equal(receiver.given, TOTAL - CHUNK, 'its last chunk is held back, longer than a stall');
+    t.equal(sink.given, TOTAL - CHUNK, 'its last chunk is held back, longer than a stall');
     if (verdict instanceof Error) check.answer.reject(verdict);
     else check.answer.resolve(verdict);
     if (complete) t.equal(await outcome, 'complete');
     else t.match(await outcome, verdict instanceof Error ? verdict : { reason: 'digest' });
-    t.equal(receiver.given, complete ? TOTAL : TOTAL - CHUNK);
+    t.equal(sink.given, complete ? TOTAL : TOTAL - CHUNK);
     t.strictSame(leg.verdicts, [complete ? 'good' : 'bad']);
     t.equal(check.drops, complete ? 0 : 1);
   }
@@ -354,49 +373,49 @@ t.test('the last bytes wait for the verdict', async (t) => {
 t.test('nothing beyond what is wanted is read while the verdict is awaited', async (t) => {
   const check = new SlowCheck();
   const leg = legOf(0, WHOLE);
-  const receiver = new MadeReceiver(EAGER);
+  const sink = new MadeSink(EAGER);
   const extent = { ...EXTENT, last: CHUNK - 1 };
-  const run = new Transfer({ leg, pace: PACE, extent, check }).run(receiver);
+  const run = new Transfer({ leg, limits: PACE, extent, check }).run(sink);
   await once(check.asked, 'asked');
   await new Promise((resolve) => setTimeout(resolve, 20));
   t.equal(leg.source.sent, CHUNK);
   check.answer.resolve('right');
   await run;
   t.equal(leg.source.state, 'destroyed');
-  t.ok((await receiver.taken()).equals(CONTENT.subarray(0, CHUNK)));
+  t.ok((await sink.taken()).equals(CONTENT.subarray(0, CHUNK)));
 });
 
 t.test('a client that leaves before the verdict', async (t) => {
   const check = new SlowCheck();
-  const receiver = new MadeReceiver(EAGER);
-  const run = new Transfer({ leg: legOf(0, WHOLE), pace: PACE, extent: EXTENT, check }).run(receiver);
+  const sink = new MadeSink(EAGER);
+  const run = new Transfer({ leg: legOf(0, WHOLE), limits: PACE, extent: EXTENT, check }).run(sink);
   await once(check.asked, 'asked');
-  receiver.leave();
+  sink.leave();
   await t.rejects(run, /left/);
   check.answer.resolve('right');
   await new Promise(setImmediate);
-  t.strictSame(receiver.wrongs, []);
+  t.strictSame(sink.wrongs, []);
 });
 
 t.test('who brought bytes of it', async (t) => {
   const check = new SlowCheck('right');
   let legs = 0;
-  const takeOver: TakeOver = async (from) => {
+  const resumeElsewhere: ResumeElsewhere = async (from) => {
     legs += 1;
     // The second one only shows again what was sent already.
     const fate: Fate = legs === 1 ? { how: 'failed', at: 10_000 } : WHOLE;
     return { ...legOf(from, fate), upstream: `leg ${legs}` };
   };
   const leg = legOf(0, { how: 'failed', at: 100_000 });
-  await new Transfer({ leg, pace: PACE, extent: EXTENT, check, takeOver }).run(new MadeReceiver(EAGER));
+  await new Transfer({ leg, limits: PACE, extent: EXTENT, check, resumeElsewhere }).run(new MadeSink(EAGER));
   t.strictSame(check.contributors, ['made', 'leg 2']);
 });
 
 t.test('a process that was held up does not take that for a stall', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const receiver = new MadeReceiver(EAGER);
+  const sink = new MadeSink(EAGER);
   const leg = legOf(0, WHOLE);
-  const run = new Transfer({ leg, pace: QUICK, extent: EXTENT, takeOver: noted(calls) }).run(receiver);
+  const run = new Transfer({ leg, limits: QUICK, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
   const until = performance.now() + 100;
   while (performance.now() < until);
   await run;

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Check, Verdict } from '../../src/digest/check.ts';
 import type { ContentRange } from '../../src/oci/range.ts';
-import { OVERLAP } from '../../src/splice/overlap.ts';
+import { OVERLAP_BYTES } from '../../src/splice/overlap.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
-import { type TakeOver, Transfer } from '../../src/splice/transfer.ts';
+import { type ResumeElsewhere, Transfer } from '../../src/splice/transfer.ts';
 import type { Chunk } from '../../src/upstream/body/body-source.ts';
 import type { UpstreamError } from '../../src/upstream/upstream-error.ts';
-import { type Habits, MadeReceiver } from './made-receiver.ts';
+import { type Habits, MadeSink } from './made-sink.ts';
 import { after, Books, type Fate, MadeSource, type Pulse } from './made-source.ts';
 
 const CONTENT = randomBytes(400_000);
@@ -58,7 +58,10 @@ const sizes = fc.oneof(
 );
 const place = fc.record({
   from: fc.constantFrom<Place['from']>('start', 'fresh', 'end'),
-  by: fc.oneof(fc.constantFrom(0, 1, 1000, 16_384, OVERLAP - 1, OVERLAP, OVERLAP + 1, 2 * OVERLAP), fc.nat(200_000)),
+  by: fc.oneof(
+    fc.constantFrom(0, 1, 1000, 16_384, OVERLAP_BYTES - 1, OVERLAP_BYTES, OVERLAP_BYTES + 1, 2 * OVERLAP_BYTES),
+    fc.nat(200_000),
+  ),
 });
 const scriptArb: fc.Arbitrary<Script> = fc.record({
   early: fc.constantFrom<Script['early'][]>(0, 0, 0, 1, 70_000, 'whole'),
@@ -66,7 +69,7 @@ const scriptArb: fc.Arbitrary<Script> = fc.record({
   fate: fc.constantFrom<Script['fate'][]>('failed', 'failed', 'end', 'end', 'stall', 'longer', 'whole'),
   where: place,
   wrong: fc.constantFrom<Script['wrong'][]>('none', 'none', 'none', 'overlap'),
-  wrongAt: fc.nat(OVERLAP),
+  wrongAt: fc.nat(OVERLAP_BYTES),
   sizes,
   pulses: fc.array(pulse, { minLength: 1, maxLength: 3 }),
   delay: fc.nat(3),
@@ -77,7 +80,10 @@ const habits: fc.Arbitrary<Habits> = fc.record({
 });
 const planArb: fc.Arbitrary<Plan> = fc
   .record({
-    length: fc.oneof(fc.integer({ min: 1, max: 300_000 }), fc.constantFrom(1, 2, OVERLAP, OVERLAP + 1, 3 * OVERLAP)),
+    length: fc.oneof(
+      fc.integer({ min: 1, max: 300_000 }),
+      fc.constantFrom(1, 2, OVERLAP_BYTES, OVERLAP_BYTES + 1, 3 * OVERLAP_BYTES),
+    ),
     before: fc.constantFrom(0, 0, 0, 1, 50_000),
     beyond: fc.constantFrom(0, 0, 0, 1, 40_000),
     scripts: fc.array(scriptArb, { minLength: 1, maxLength: 6 }),
@@ -99,7 +105,7 @@ const planArb: fc.Arbitrary<Plan> = fc
 class Trial {
   readonly wrongs: string[] = [];
   readonly books = new Books();
-  readonly receiver: MadeReceiver;
+  readonly sink: MadeSink;
   readonly plan: Plan;
   readonly extent: ContentRange;
   readonly sources: { source: MadeSource; ended: string[]; begun: boolean; first: boolean }[] = [];
@@ -113,63 +119,63 @@ class Trial {
   constructor(plan: Plan) {
     this.plan = plan;
     this.extent = { first: plan.first, last: plan.last, total: plan.total };
-    this.receiver = new MadeReceiver(plan.habits);
+    this.sink = new MadeSink(plan.habits);
     const promised = CONTENT.subarray(plan.first, plan.last + 1);
     this.check = plan.check === 'none' ? undefined : new MadeCheck(promised, plan.check === 'later');
   }
 
   async run(): Promise<unknown> {
-    const { plan, extent, receiver } = this;
+    const { plan, extent, sink } = this;
     const [script] = plan.scripts;
     const transfer = new Transfer({
       leg: this.#leg(script, extent.first, true),
-      pace: plan.slowness
+      limits: plan.slowness
         ? { stallMs: STALL_MS, minRate: 1e12, rateWindowMs: 0.01 }
         : { stallMs: STALL_MS, minRate: 0, rateWindowMs: 1000 },
       extent,
-      takeOver: this.#takeOver,
+      resumeElsewhere: this.#resumeElsewhere,
       check: this.check,
     });
-    const outcome = await transfer.run(receiver).then(
+    const outcome = await transfer.run(sink).then(
       () => undefined,
       (error: unknown) => error,
     );
     this.#settled = true;
-    receiver.settled = true;
+    sink.settled = true;
     await quiet();
     return outcome;
   }
 
   /** What is wrong once all is over. */
   conclude(outcome: unknown): string[] {
-    const { plan, receiver, wrongs, books, check } = this;
+    const { plan, sink, wrongs, books, check } = this;
     const promised = CONTENT.subarray(plan.first, plan.last + 1);
-    const { received } = receiver;
+    const { received } = sink;
     const say = (wrong: boolean, what: string) => void (wrong && wrongs.push(what));
     say(outcome === undefined && !received.equals(promised), `complete with ${received.length} of ${promised.length}`);
-    const broken = outcome !== undefined && !receiver.gone.aborted;
-    say(broken && receiver.given >= promised.length, 'all was sent of what is not complete');
+    const broken = outcome !== undefined && !sink.closed.aborted;
+    say(broken && sink.given >= promised.length, 'all was sent of what is not complete');
     if (plan.scripts.every(({ wrong }) => wrong !== 'anywhere'))
       say(!promised.subarray(0, received.length).equals(received), 'what was sent is not a prefix');
     say(books.out.size > 0, `${books.out.size} chunks were not released`);
     say(check !== undefined && !check.over, 'the check was left alone');
     for (const { source, ended, begun, first } of this.sources) {
-      say(ended.length !== 1, `a lease ended as ${ended.join() || 'nothing'}`);
+      say(ended.length !== 1, `a permit ended as ${ended.join() || 'nothing'}`);
       say(source.state === 'new' || source.state === 'open', `a source is ${source.state}`);
       wrongs.push(...source.wrongs);
       say(!begun && !first && source.sent > 0, 'used without a word');
     }
-    return [...wrongs, ...receiver.wrongs];
+    return [...wrongs, ...sink.wrongs];
   }
 
-  readonly #takeOver: TakeOver = async (from, broken, error, alive) => {
-    const { plan, receiver } = this;
+  readonly #resumeElsewhere: ResumeElsewhere = async (from, broken, error, alive) => {
+    const { plan, sink } = this;
     this.errors.push(error);
     if (this.#settled) this.wrongs.push('looked for somebody after the end');
     if (this.#searching) this.wrongs.push('looked for two at once');
     this.#searching = true;
-    const position = plan.first + receiver.given;
-    if (from !== Math.max(plan.first, position - OVERLAP)) {
+    const position = plan.first + sink.given;
+    if (from !== Math.max(plan.first, position - OVERLAP_BYTES)) {
       // Bytes that are held back for the verdict were hashed already, and nobody is looked for then.
       this.wrongs.push(`asked from ${from} at ${position}`);
     }
@@ -188,14 +194,14 @@ class Trial {
   };
 
   #leg(script: Script | undefined, from: number, first: boolean): Leg {
-    const { extent, receiver, plan } = this;
-    const position = extent.first + receiver.given;
+    const { extent, sink, plan } = this;
+    const position = extent.first + sink.given;
     const early = first || !script ? 0 : script.early;
-    const begins = early === 'whole' ? 0 : Math.max(0, from - early);
-    const ends = (script?.beyond && !first ? extent.total : extent.last + 1) as number;
-    const bytes = Buffer.from(CONTENT.subarray(begins, ends));
-    if (script) this.#spoil(script, bytes, begins, first ? extent.first : from, position);
-    const fate = script ? fateOf(script, bytes.length, position - begins) : ({ how: 'whole' } as const);
+    const startOffset = early === 'whole' ? 0 : Math.max(0, from - early);
+    const endOffset = (script?.beyond && !first ? extent.total : extent.last + 1) as number;
+    const bytes = Buffer.from(CONTENT.subarray(startOffset, endOffset));
+    if (script) this.#spoil(script, bytes, startOffset, first ? extent.first : from, position);
+    const fate = script ? fateOf(script, bytes.length, position - startOffset) : ({ how: 'whole' } as const);
     const source = new MadeSource(
       { bytes, sizes: script?.sizes ?? [50_000], pulses: script?.pulses ?? ['immediate'], fate },
       this.books,
@@ -206,22 +212,22 @@ class Trial {
       upstream: `u${this.sources.length}`,
       url: `http://u${this.sources.length}`,
       source,
-      begins,
-      ends,
-      lease: { ended: (verdict) => void entry.ended.push(verdict) },
-      onBegin: () => {
+      startOffset,
+      endOffset,
+      permit: { reportEnd: (verdict) => void entry.ended.push(verdict) },
+      onStart: () => {
         if (this.#settled || plan.habits.leavesAt === -1) this.wrongs.push('begun after the end');
         entry.begun = true;
       },
     };
   }
 
-  #spoil({ wrong, wrongAt }: Script, bytes: Buffer, begins: number, from: number, position: number): void {
+  #spoil({ wrong, wrongAt }: Script, bytes: Buffer, startOffset: number, from: number, position: number): void {
     if (wrong === 'none') return;
     // Among the bytes that whoever goes on has to show again; or, where digests are computed, anywhere.
-    const at = wrong === 'overlap' ? from + (wrongAt % Math.max(1, position - from)) : begins + wrongAt;
+    const at = wrong === 'overlap' ? from + (wrongAt % Math.max(1, position - from)) : startOffset + wrongAt;
     if (wrong === 'overlap' && at >= position) return;
-    if (at - begins < bytes.length) bytes[at - begins] = (bytes[at - begins] ?? 0) ^ 1;
+    if (at - startOffset < bytes.length) bytes[at - startOffset] = (bytes[at - startOffset] ?? 0) ^ 1;
   }
 }
 
@@ -292,10 +298,10 @@ t.test('whatever upstreams and clients do', async (t) => {
   const property = fc.asyncProperty(planArb, async (plan) => {
     const { trial, outcome } = await tried(plan);
     if (outcome === undefined) ends.complete += 1;
-    else if (trial.receiver.gone.aborted) ends.left += 1;
+    else if (trial.sink.closed.aborted) ends.left += 1;
     else ends.broken += 1;
     if (trial.sources.length > 1) ends.spliced += 1;
-    const mayFail = plan.afterwards !== 'good' || trial.receiver.gone.aborted;
+    const mayFail = plan.afterwards !== 'good' || trial.sink.closed.aborted;
     if (outcome !== undefined && !mayFail) throw new Error(`failed although somebody was there: ${outcome}`);
   });
   await fc.assert(property, { numRuns: 400, endOnFailure: true });

@@ -20,8 +20,8 @@ export async function fetchDownload(exchange: Exchange, context: ProxyContext, t
   const connection = upstream?.connection(sealed?.url ?? '');
   if (!sealed || !upstream || !replica || !connection)
     throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
-  const lease = replica.begin('data');
-  if (!lease) throw new OciError('UNAVAILABLE', 'as many transfers under way as are allowed', { retryAfter: 5 });
+  const permit = replica.begin('data');
+  if (!permit) throw new OciError('UNAVAILABLE', 'as many transfers under way as are allowed', { retryAfter: 5 });
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
   try {
@@ -32,7 +32,7 @@ export async function fetchDownload(exchange: Exchange, context: ProxyContext, t
       headers: pullHeaders(exchange),
       signal,
     });
-    lease.answered(answer.status >= 500 ? 'bad' : 'good');
+    permit.reportAnswer(answer.status >= 500 ? 'bad' : 'good');
     const headers = repliedHeaders(answer.headers, 'storage');
     const onward = answer.headers.get('location');
     if (onward !== undefined && URL.canParse(onward, here)) {
@@ -40,11 +40,11 @@ export async function fetchDownload(exchange: Exchange, context: ProxyContext, t
       headers.push(['location', await passRedirect(context, origin, new URL(onward, here).href)]);
     }
     headers.push(['x-breakwater-upstream', upstream.name]);
-    const body = plainTransfer(answer.body, upstream.name, lease, upstream.config.deadlines.stall);
+    const body = plainTransfer(answer.body, upstream.name, permit, upstream.config.deadlines.stall);
     return { status: answer.status, headers, body, upstream: upstream.name };
   } catch (error) {
-    lease.answered(exchange.gone.aborted ? 'neutral' : 'bad');
-    lease.ended('neutral');
+    permit.reportAnswer(exchange.gone.aborted ? 'neutral' : 'bad');
+    permit.reportEnd('neutral');
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.signal.aborted ? 'first-byte' : asUpstreamError(error).reason;
     throw new OciError('UNAVAILABLE', `${upstream.name} did not answer (${reason})`, { retryAfter: 5 });

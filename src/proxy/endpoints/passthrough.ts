@@ -19,8 +19,8 @@ export async function fetchPassthrough(
 ): Promise<Reply> {
   const view = upstream.view();
   const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
-  const lease = replica && upstream.replica(replica.url)?.begin('passthrough');
-  if (!replica || !lease) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`, { retryAfter: 5 });
+  const permit = replica && upstream.replica(replica.url)?.begin('passthrough');
+  if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`, { retryAfter: 5 });
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;
   const started = performance.now();
@@ -38,7 +38,7 @@ export async function fetchPassthrough(
       isDown: () => upstream.view().state === 'down',
       maxBytes: Number.POSITIVE_INFINITY,
     });
-    lease.answered(forwarded.status >= 500 ? 'bad' : 'good');
+    permit.reportAnswer(forwarded.status >= 500 ? 'bad' : 'good');
     exchange.attempts.push({
       ...note,
       outcome: 'served',
@@ -49,11 +49,11 @@ export async function fetchPassthrough(
     const location = forwarded.headers.get('location');
     if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
     headers.push(['x-breakwater-upstream', upstream.name]);
-    const body = plainTransfer(forwarded.body, upstream.name, lease, deadlines.commit);
+    const body = plainTransfer(forwarded.body, upstream.name, permit, deadlines.commit);
     return { status: forwarded.status, headers, body, upstream: upstream.name };
   } catch (error) {
-    lease.answered(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');
-    lease.ended('neutral');
+    permit.reportAnswer(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');
+    permit.reportEnd('neutral');
     if (error instanceof ClientGone || error instanceof OciError) throw error;
     const { reason, message } = asUpstreamError(error);
     exchange.attempts.push({

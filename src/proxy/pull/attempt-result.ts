@@ -1,7 +1,7 @@
 import type { Failure } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
-import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import type { AttemptRecord } from '../request-record.ts';
 
@@ -33,7 +33,7 @@ export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'u
 export interface Served {
   answer: Head;
   body: Buffer | PrimedBody | undefined;
-  lease: Pick<Lease, 'ended'>;
+  permit: Pick<AttemptPermit, 'reportEnd'>;
 }
 
 export type AttemptResult =
@@ -64,7 +64,7 @@ export function attemptRecord(attempt: Attempt, result: AttemptResult, ms: numbe
 
 /** Lets go of an answer that came too late. */
 export function discardAnswer(result: AttemptResult): void {
-  if (!('lease' in result)) return;
+  if (!('permit' in result)) return;
   if (result.body !== undefined && !Buffer.isBuffer(result.body)) result.body.destroy();
-  result.lease.ended('neutral');
+  result.permit.reportEnd('neutral');
 }

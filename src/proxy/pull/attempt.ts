@@ -4,7 +4,7 @@ import type { Attempt } from '../../failover/plan.ts';
 import { type Beginning, PrimedBody } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
-import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/upstream-call.ts';
@@ -29,8 +29,8 @@ export async function attemptRead(
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
-  const lease = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
-  if (!replica || !connection || !lease) {
+  const permit = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
+  if (!replica || !connection || !permit) {
     clock.stop();
     if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
@@ -46,21 +46,21 @@ export async function attemptRead(
   try {
     const call: UpstreamCall = { ...read, signal, redirects: read.redirects ?? upstream.config.redirects.mode };
     const result = isStreamed(read)
-      ? await stream(upstream, replica, connection, call, read, lease, beginning)
-      : await readWhole(upstream, replica, connection, call, read, lease);
+      ? await stream(upstream, replica, connection, call, read, permit, beginning)
+      : await readWhole(upstream, replica, connection, call, read, permit);
     took();
     return result;
   } catch (error) {
     if (signal.reason instanceof ClientGone) {
-      lease.ended('neutral');
+      permit.reportEnd('neutral');
       throw signal.reason;
     }
     if (!signal.aborted && isOwnFault(error)) {
-      lease.ended('neutral');
+      permit.reportEnd('neutral');
       throw error;
     }
     const failure = asUpstreamError(signal.aborted ? signal.reason : error);
-    return { ...failed(upstream, lease, failure), abandoned: clock.abandoned };
+    return { ...failed(upstream, permit, failure), abandoned: clock.abandoned };
   } finally {
     clock.stop();
   }
@@ -76,20 +76,20 @@ async function readWhole(
   connection: Connection,
   call: UpstreamCall,
   read: UpstreamRead,
-  lease: Lease,
+  permit: AttemptPermit,
 ): Promise<AttemptResult> {
   const { answer, asked } = await ask(connection, call, read);
   const outcome = await judge(upstream, replica, answer, read);
   const small = SMALL_OUTCOMES.has(outcome.outcome);
   if (small || asked.method === 'HEAD') {
     await answer.body.dump({ limit: 65_536 });
-    return withoutBody(outcome, answer, lease);
+    return withoutBody(outcome, answer, permit);
   }
   const body = await readBody(answer.body, asked.wholeUpTo ?? MAX_ERROR);
   if (outcome.outcome === 'served' && answer.status === 200) verifyDigest(body, asked.digest, answer);
-  lease.answered('good');
-  lease.ended('good');
-  return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, lease };
+  permit.reportAnswer('good');
+  permit.reportEnd('good');
+  return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, permit };
 }
 
 async function stream(
@@ -98,7 +98,7 @@ async function stream(
   connection: Connection,
   call: UpstreamCall,
   read: UpstreamRead,
-  lease: Lease,
+  permit: AttemptPermit,
   beginning: Beginning,
 ): Promise<AttemptResult> {
   const answer: UpstreamStream = await connection.stream(call);
@@ -108,17 +108,17 @@ async function stream(
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
       await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
-      return withoutBody(outcome, answer, lease);
+      return withoutBody(outcome, answer, permit);
     }
     if (outcome.outcome === 'refused') {
       const body = await answer.body.read(MAX_ERROR, call.signal);
-      lease.answered('good');
-      lease.ended('good');
-      return { outcome: 'refused', answer, body, lease };
+      permit.reportAnswer('good');
+      permit.reportEnd('good');
+      return { outcome: 'refused', answer, body, permit };
     }
     const body = await PrimedBody.prime(answer.body, call.signal, beginning);
-    lease.answered('good');
-    return { outcome: 'served', answer, body, lease };
+    permit.reportAnswer('good');
+    return { outcome: 'served', answer, body, permit };
   } catch (error) {
     answer.body.destroy();
     throw error;
@@ -165,17 +165,21 @@ async function judge(
 }
 
 /** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
-function withoutBody(outcome: Outcome, answer: Head, lease: Lease): AttemptResult {
+function withoutBody(outcome: Outcome, answer: Head, permit: AttemptPermit): AttemptResult {
   if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
-  lease.answered('good');
-  lease.ended('neutral');
+  permit.reportAnswer('good');
+  permit.reportEnd('neutral');
   if (outcome.outcome === 'absent') return outcome;
-  return { outcome: outcome.outcome, answer, body: undefined, lease };
+  return { outcome: outcome.outcome, answer, body: undefined, permit };
 }
 
-function failed(upstream: Upstream, lease: Lease, error: UpstreamError): Extract<AttemptResult, { outcome: 'failed' }> {
-  lease.answered(error.reason === 'late' ? 'late' : 'bad');
-  lease.ended('neutral');
+function failed(
+  upstream: Upstream,
+  permit: AttemptPermit,
+  error: UpstreamError,
+): Extract<AttemptResult, { outcome: 'failed' }> {
+  permit.reportAnswer(error.reason === 'late' ? 'late' : 'bad');
+  permit.reportEnd('neutral');
   if (error.reason === 'credentials') upstream.credentialsFailed(error.message);
   return { outcome: 'failed', reason: error.reason, detail: error.message };
 }

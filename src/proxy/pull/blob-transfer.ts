@@ -14,7 +14,7 @@ export function blobTransfer(
   exchange: Exchange,
   context: ProxyContext,
   pull: BlobPull,
-  { answer, attempt, lease }: Relayable,
+  { answer, attempt, permit }: Relayable,
   source: PrimedBody,
 ): Transfer {
   const extent = extentOf(answer);
@@ -25,14 +25,14 @@ export function blobTransfer(
       upstream: attempt.upstream,
       url: attempt.url,
       source,
-      begins: extent?.first ?? 0,
-      ends: extent && extent.last + 1,
-      lease,
+      startOffset: extent?.first ?? 0,
+      endOffset: extent && extent.last + 1,
+      permit,
     },
-    pace: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
+    limits: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
     extent,
     check: extent && checkOf(exchange, context, pull, attempt.upstream, extent),
-    takeOver: extent && splice.enabled ? resumeElsewhere(exchange, context, pull, extent) : undefined,
+    resumeElsewhere: extent && splice.enabled ? resumeElsewhere(exchange, context, pull, extent) : undefined,
   });
 }
 

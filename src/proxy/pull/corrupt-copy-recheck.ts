@@ -1,6 +1,6 @@
 import { checkWhole } from '../../digest/check.ts';
 import type { Attempt } from '../../failover/plan.ts';
-import type { Receiver } from '../../splice/chunk-writer.ts';
+import type { Sink } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
@@ -90,14 +90,14 @@ function transferOf(
   stallMs: number,
   result: AttemptResult,
 ): Transfer | undefined {
-  if (!('lease' in result)) return undefined;
+  if (!('permit' in result)) return undefined;
   const extent = extentOf(result.answer);
   if (!(result.body instanceof PrimedBody) || !extent || result.answer.status !== 200) {
     if (result.body instanceof PrimedBody) result.body.destroy();
-    result.lease.ended('neutral');
+    result.permit.reportEnd('neutral');
     return undefined;
   }
-  const leg = { upstream, url, source: result.body, begins: 0, ends: extent.total, lease: result.lease };
+  const leg = { upstream, url, source: result.body, startOffset: 0, endOffset: extent.total, permit: result.permit };
   const check = checkWhole(upstream, digest, {
     hasher,
     copies,
@@ -106,16 +106,16 @@ function transferOf(
         log.info({ upstream, digest }, 'the copy of a blob has the right bytes again, and serves');
     },
   });
-  return new Transfer({ leg, extent, check, pace: { stallMs, minRate: 0, rateWindowMs: config.splice.window } });
+  return new Transfer({ leg, extent, check, limits: { stallMs, minRate: 0, rateWindowMs: config.splice.window } });
 }
 
 /** Takes all and keeps nothing. */
-class NullSink implements Receiver {
-  readonly gone: AbortSignal;
-  onRoom: () => void = () => undefined;
+class NullSink implements Sink {
+  readonly closed: AbortSignal;
+  onDrain: () => void = () => undefined;
 
-  constructor(gone: AbortSignal) {
-    this.gone = gone;
+  constructor(closed: AbortSignal) {
+    this.closed = closed;
   }
 
   write(_bytes: Buffer, done: () => void): boolean {

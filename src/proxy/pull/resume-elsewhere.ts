@@ -2,9 +2,9 @@ import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { ContentRange } from '../../oci/range.ts';
-import { beginsAt, extentOf } from '../../splice/extent.ts';
+import { extentOf, resumeOffset } from '../../splice/extent.ts';
 import type { Leg } from '../../splice/running-leg.ts';
-import type { TakeOver } from '../../splice/transfer.ts';
+import type { ResumeElsewhere } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -38,7 +38,7 @@ export function resumeElsewhere(
   context: ProxyContext,
   pull: BlobPull,
   extent: ContentRange,
-): TakeOver {
+): ResumeElsewhere {
   const breaks = new Map<string, number>();
   /** URLs that were left because they brought too little: no help to another one that does. */
   const slow = new Set<string>();
@@ -55,12 +55,12 @@ export function resumeElsewhere(
     const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
     if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
     if (!leg) return undefined;
-    const onBegin = () => {
+    const onStart = () => {
       exchange.splices.push({ from: broken.upstream, to: leg.upstream, ...splice });
       if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
       exchange.notes.upstream = leg.upstream;
     };
-    return { ...leg, onBegin };
+    return { ...leg, onStart };
   };
 }
 
@@ -119,7 +119,7 @@ function planOf(
         // A client in the middle of a body cannot be sent elsewhere.
         redirects: 'follow',
         unfit: (head) => {
-          const begins = beginsAt(head, extent, from);
+          const begins = resumeOffset(head, extent, from);
           return typeof begins === 'string' ? begins : undefined;
         },
       };
@@ -139,13 +139,13 @@ async function tryResume(exchange: Exchange, context: ProxyContext, plan: PullPl
 
 function legOf(
   context: ProxyContext,
-  { outcome, answer, body, attempt, lease }: Relayable,
+  { outcome, answer, body, attempt, permit }: Relayable,
   { extent, from }: Rest,
 ): Leg | undefined {
-  const begins = beginsAt(answer, extent, from);
+  const begins = resumeOffset(answer, extent, from);
   if (outcome !== 'served' || !(body instanceof PrimedBody) || typeof begins === 'string') {
     if (body instanceof PrimedBody) body.destroy();
-    lease.ended('neutral');
+    permit.reportEnd('neutral');
     return undefined;
   }
   const offered = extentOf(answer);
@@ -153,9 +153,9 @@ function legOf(
     upstream: attempt.upstream,
     url: attempt.url,
     source: body,
-    begins,
-    ends: offered && offered.last + 1,
-    lease,
+    startOffset: begins,
+    endOffset: offered && offered.last + 1,
+    permit,
     stallMs: context.upstreams.get(attempt.upstream)?.config.deadlines.stall,
   };
 }

@@ -33,7 +33,7 @@ export async function pushReply(
   const denial = denialOf(plan.upstream, answer);
   if (denial) {
     answer.body.destroy();
-    answer.lease.ended('neutral');
+    answer.permit.reportEnd('neutral');
     throw denial;
   }
   const body = await bodyOf(plan, answer);
@@ -53,17 +53,17 @@ export async function pushReply(
 /** What the answer says: an error in the client's names, anything else as it comes. */
 async function bodyOf(
   { upstream, request }: PushPlan,
-  { status, attempt, lease, body: rest }: PushAnswer,
+  { status, attempt, permit, body: rest }: PushAnswer,
 ): Promise<Transfer | Buffer> {
   const stallMs = upstream.config.deadlines.push;
-  if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, lease, stallMs);
+  if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, permit, stallMs);
   const timer = setTimeout(() => rest.destroy(new UpstreamError('stall', `no end within ${stallMs} ms`)), stallMs);
   try {
     const error = await readBody(rest, MAX_ERROR);
-    lease.ended('good');
+    permit.reportEnd('good');
     return errorInClientNames(error, attempt, request.repository);
   } catch (error) {
-    lease.ended('bad');
+    permit.reportEnd('bad');
     const { summary } = asUpstreamError(error);
     throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary})`, { retryAfter: 5 });
   } finally {
@@ -79,7 +79,7 @@ function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [strin
 async function locationHeaders(
   context: ProxyContext,
   plan: PushPlan,
-  { status, headers, attempt, body, lease }: PushAnswer,
+  { status, headers, attempt, body, permit }: PushAnswer,
 ): Promise<[string, string][]> {
   const location = headers.get('location');
   if (location === undefined) return [];
@@ -88,7 +88,7 @@ async function locationHeaders(
   const sealed = await sealUpload(context, attempt, plan.request.repository, location);
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   body.destroy();
-  lease.ended('neutral');
+  permit.reportEnd('neutral');
   throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);
 }
 

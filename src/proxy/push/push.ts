@@ -1,7 +1,7 @@
 import { type Attempt, refusal } from '../../failover/plan.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
-import type { Lease } from '../../upstream/health/attempt-permit.ts';
+import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
@@ -12,7 +12,7 @@ import type { PushPlan } from './push-plan.ts';
 
 export interface PushAnswer extends ForwardedResponse {
   attempt: Attempt;
-  lease: Lease;
+  permit: AttemptPermit;
 }
 
 /** How long the start of an upload may wait to hear that the primary is well before it is sent there all the same. */
@@ -31,8 +31,8 @@ export async function fetchPush(
   const replica = upstream.replica(attempt.url);
   if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
   const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
-  const lease = replica.begin('push');
-  if (!lease) throw new OciError('TOOMANYREQUESTS');
+  const permit = replica.begin('push');
+  if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: 'served' | 'failed' | 'refused' | 'aborted', more: object) =>
     exchange.attempts.push({
@@ -46,16 +46,16 @@ export async function fetchPush(
   try {
     const forwarded = await forwarder.forward(exchange, await forwardRequestFor(exchange, context, plan, canarySilent));
     const bad = forwarded.status >= 500;
-    lease.answered(bad ? 'bad' : 'good');
+    permit.reportAnswer(bad ? 'bad' : 'good');
     note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
       status: forwarded.status,
       ...(bad ? { reason: 'status-5xx' } : {}),
     });
-    return { ...forwarded, attempt, lease };
+    return { ...forwarded, attempt, permit };
   } catch (error) {
     const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
-    lease.answered(nobodys ? 'neutral' : 'bad');
-    lease.ended('neutral');
+    permit.reportAnswer(nobodys ? 'neutral' : 'bad');
+    permit.reportEnd('neutral');
     if (nobodys) {
       note('aborted', {});
       throw error;

@@ -1,5 +1,5 @@
 import type { Failure } from '../../failover/classify.ts';
-import type { Receiver } from '../../splice/chunk-writer.ts';
+import type { Sink } from '../../splice/chunk-writer.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
@@ -51,7 +51,7 @@ function writeHead(exchange: Exchange, { status, headers }: Reply): void {
 
 async function relayStream(exchange: Exchange, transfer: Transfer, upstream: string | undefined): Promise<void> {
   try {
-    await transfer.run(new ClientReceiver(exchange));
+    await transfer.run(new ClientSink(exchange));
     finish(exchange);
   } catch (error) {
     // A mistake of the edge's own is for settle to tell of; it cuts what has begun.
@@ -70,16 +70,16 @@ function markBroken(exchange: Exchange, reason: Failure, detail: string): void {
   if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
 }
 
-/** The client's response as a body's receiver. One that takes nothing is the listener's to cut. */
-class ClientReceiver implements Receiver {
-  readonly gone: AbortSignal;
-  onRoom: () => void = () => undefined;
+/** The client's response as a sink of a body. One that takes nothing is the listener's to cut. */
+class ClientSink implements Sink {
+  readonly closed: AbortSignal;
+  onDrain: () => void = () => undefined;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
-    this.gone = exchange.gone;
-    exchange.response.on('drain', () => this.onRoom());
+    this.closed = exchange.gone;
+    exchange.response.on('drain', () => this.onDrain());
   }
 
   write(bytes: Buffer, done: () => void): boolean {

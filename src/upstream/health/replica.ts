@@ -9,7 +9,7 @@ import {
   type TrafficClass,
 } from '../../failover/view.ts';
 import type { UpstreamEvents } from '../events.ts';
-import { Lease, type Verdict } from './attempt-permit.ts';
+import { AttemptPermit, type AttemptVerdict } from './attempt-permit.ts';
 import { Breaker } from './breaker.ts';
 import type { Canary } from './canary.ts';
 import { Turnstile } from './concurrency-limit.ts';
@@ -71,16 +71,16 @@ export class Replica {
   }
 
   /** A place for an attempt; undefined if as many are under way as may be. */
-  begin(trafficClass: TrafficClass): Lease | undefined {
+  begin(trafficClass: TrafficClass): AttemptPermit | undefined {
     const turnstile = this.#turnstile(trafficClass);
-    return !turnstile || turnstile.enter() ? this.#lease(trafficClass, turnstile) : undefined;
+    return !turnstile || turnstile.enter() ? this.#permit(trafficClass, turnstile) : undefined;
   }
 
   /** The same, in turn if there is none now; undefined: too many wait already, or the signal was aborted. */
-  async wait(trafficClass: TrafficClass, signal: AbortSignal): Promise<Lease | undefined> {
+  async wait(trafficClass: TrafficClass, signal: AbortSignal): Promise<AttemptPermit | undefined> {
     const turnstile = this.#turnstile(trafficClass);
-    if (!turnstile) return this.#lease(trafficClass, undefined);
-    return (await turnstile.wait(signal)) ? this.#lease(trafficClass, turnstile) : undefined;
+    if (!turnstile) return this.#permit(trafficClass, undefined);
+    return (await turnstile.wait(signal)) ? this.#permit(trafficClass, turnstile) : undefined;
   }
 
   /** A place among the small reads for what is no attempt, in turn; undefined as for `wait`. @returns gives it back */
@@ -93,8 +93,8 @@ export class Replica {
     return trafficClass === 'data' || trafficClass === 'control' ? this.#turnstiles[trafficClass] : undefined;
   }
 
-  #lease(trafficClass: TrafficClass, turnstile: Turnstile | undefined): Lease {
-    return new Lease(
+  #permit(trafficClass: TrafficClass, turnstile: Turnstile | undefined): AttemptPermit {
+    return new AttemptPermit(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
       (verdict) => this.#heard(verdict),
@@ -102,7 +102,7 @@ export class Replica {
     );
   }
 
-  #heard(verdict: Verdict): void {
+  #heard(verdict: AttemptVerdict): void {
     if (verdict === 'good') this.#lates = 0;
     else if (verdict === 'bad') this.suspect();
     else if (verdict === 'late') this.#late();

@@ -17,7 +17,7 @@ import {
   TOTAL,
 } from './splice-site.ts';
 
-// Clients that leave in the middle of a splice leave nothing behind: no socket, no lease, no buffer.
+// Clients that leave in the middle of a splice leave nothing behind: no socket, no permit, no buffer.
 
 // Less than a client takes in that does not read.
 const BREAK = 50_000;

@@ -50,7 +50,7 @@ export async function lineOf(edge: EdgeInProcess, { headers }: Pick<Reply, 'head
   return (await edge.line((line) => (line as SplicedLine).id === headers['x-request-id'])) as SplicedLine;
 }
 
-/** Every lease and every buffer is back. */
+/** Every permit and every buffer is back. */
 export async function nothingLeft(edge: EdgeInProcess): Promise<void> {
   const inFlight = () => edge.app.status().upstreams.flatMap(({ urls }) => urls.map((url) => url.inFlight));
   await until(() => inFlight().every(({ data, control }) => data + control === 0), {

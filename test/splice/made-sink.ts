@@ -1,4 +1,4 @@
-import type { Receiver } from '../../src/splice/chunk-writer.ts';
+import type { Sink } from '../../src/splice/chunk-writer.ts';
 import { after, type Pulse } from './made-source.ts';
 
 export interface Habits {
@@ -13,8 +13,8 @@ export interface Habits {
 }
 
 /** A client that takes bytes in its own time, and may leave. What it holds when it leaves it never gives back. */
-export class MadeReceiver implements Receiver {
-  onRoom: () => void = () => undefined;
+export class MadeSink implements Sink {
+  onDrain: () => void = () => undefined;
   readonly wrongs: string[] = [];
   readonly #habits: Habits;
   readonly #control = new AbortController();
@@ -30,7 +30,7 @@ export class MadeReceiver implements Receiver {
     this.#habits = habits;
   }
 
-  get gone(): AbortSignal {
+  get closed(): AbortSignal {
     return this.#control.signal;
   }
 
@@ -56,7 +56,7 @@ export class MadeReceiver implements Receiver {
 
   write(bytes: Buffer, done: () => void): boolean {
     if (this.settled) this.wrongs.push('written to after the end');
-    if (this.gone.aborted) this.wrongs.push('written to after it left');
+    if (this.closed.aborted) this.wrongs.push('written to after it left');
     if (bytes.length === 0) this.wrongs.push('given nothing');
     const { leavesAt, capacity, pulses, nap } = this.#habits;
     const place = this.#writes;
@@ -68,13 +68,13 @@ export class MadeReceiver implements Receiver {
       return false;
     }
     const take = () => {
-      if (this.gone.aborted) return;
+      if (this.closed.aborted) return;
       this.#parts[place] = Buffer.from(bytes);
       this.#held -= bytes.length;
       done();
       if (!this.#full || this.#held > 0) return;
       this.#full = false;
-      this.onRoom();
+      this.onDrain();
     };
     const pulse = pulses[place % pulses.length] ?? 'immediate';
     if (nap !== undefined && place % 3 === 0) setTimeout(take, nap);
