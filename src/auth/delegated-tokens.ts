@@ -39,7 +39,7 @@ interface Given extends Wanted {
   /** The authority does not show it, and did not say either that the user may pull it. */
   unseen?: boolean;
   /** The authority let the user pull it before, and does not show it now. */
-  faded?: boolean;
+  previouslyGranted?: boolean;
 }
 
 /** What a token opens the authority with. */
@@ -52,7 +52,7 @@ interface Opening {
   lifetime: number;
   outage?: OutageGrant;
   /** Whether a push was asked for that the authority could not be asked about. */
-  unasked?: boolean;
+  authorityUnreachable?: boolean;
 }
 
 /** The least that clients take a token to last. */
@@ -126,7 +126,7 @@ export class DelegatedTokens implements Tokens {
       const unseen = undecided.includes(name) && recalled === 0 && may.includes('push');
       const pulls = recalled > 0 || unseen;
       const actions = one.onAuthority.actions.filter((action) => may.includes(action) || (pulls && action === 'pull'));
-      return actions.length > 0 ? [{ ...one, actions, unseen, faded: recalled > 0 }] : [];
+      return actions.length > 0 ? [{ ...one, actions, unseen, previouslyGranted: recalled > 0 }] : [];
     });
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
@@ -153,15 +153,15 @@ export class DelegatedTokens implements Tokens {
     if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
     const lifetime = Math.min(this.#options.lifetime, OUTAGE_MS, left);
     const outage = { grant: 'remembered', detail } as const;
-    const unasked = wanted.some(({ onAuthority }) => onAuthority.actions.includes('push'));
-    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, unasked });
+    const authorityUnreachable = wanted.some(({ onAuthority }) => onAuthority.actions.includes('push'));
+    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });
   }
 
   async #grant(
     login: Login,
     { offline }: TokenRequest,
     access: readonly Given[],
-    { authorization, others = {}, lifetime, outage, unasked = false }: Opening,
+    { authorization, others = {}, lifetime, outage, authorityUnreachable = false }: Opening,
   ): Promise<TokenGrant> {
     const { box, service, refreshLifetime } = this.#options;
     const { user } = login;
@@ -173,9 +173,9 @@ export class DelegatedTokens implements Tokens {
       access: access.map(({ scope, place, actions }) => ({ ...scope, name: place.key, actions })),
       expires: issued + lifetime,
       upstream: authorization,
-      ...(unasked ? { unasked } : {}),
+      ...(authorityUnreachable ? { authorityUnreachable } : {}),
       unseen: access.flatMap(({ place, unseen }) => (unseen ? [place.key] : [])),
-      faded: access.flatMap(({ place, faded }) => (faded ? [place.key] : [])),
+      previouslyGranted: access.flatMap(({ place, previouslyGranted }) => (previouslyGranted ? [place.key] : [])),
       upstreams: access.flatMap(({ place, onAuthority }) => {
         const own = others[onAuthority.name];
         return own === undefined ? [] : [[place.key, own] as const];

@@ -15,18 +15,28 @@ export interface Deed {
 /** `named`: only who has a name. */
 export type Need = { deeds: readonly Deed[] } | 'named';
 
-/**
- * `upstream`: the user's own Authorization for the authority. `pushing`: its token is good for a push to the same repository, so that what
- * is read with it may decide what is pushed. `unasked`: its token would be, if the authority could have been asked. `confined`: what it
- * reads may come from the authority only, which may be hiding it from this user. `faded`: it was shown before, so that the authority
- * has the last word as long as it is well.
- */
+/** The request may be made. */
+export interface Allowed {
+  /** Undefined: an anonymous client. */
+  user: string | undefined;
+  /** The user's own Authorization for the authority. */
+  upstream?: string;
+  /** The token is good for a push to this repository: an answer to a read decides what is pushed. */
+  forPush?: true;
+  /** The token would be good for a push, but the authority could not be reached when it was made. */
+  authorityUnreachable?: true;
+  /** Only the authority may answer, because it may be hiding the repository from this user. */
+  authorityOnly?: true;
+  /** The authority let this user read the repository before: while it is well, its word is final. */
+  previouslyGranted?: true;
+}
+
 export type Permit =
-  | { user: string | undefined; upstream?: string; pushing?: true; unasked?: true; confined?: true; faded?: true }
+  | Allowed
   | { refused: 'no-token' | 'invalid_token' }
   | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
 
-type Marks = Pick<Exclude<Permit, { refused: unknown }>, 'pushing' | 'unasked' | 'confined' | 'faded'>;
+type Marks = Pick<Allowed, 'forPush' | 'authorityUnreachable' | 'authorityOnly' | 'previouslyGranted'>;
 
 /** What is asked at each request, whatever the token says. */
 export interface Standing {
@@ -90,13 +100,17 @@ function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string |
 }
 
 /** @param open to who has no token, too */
-function marksOf({ access, unasked, unseen = [], faded = [] }: Claims, deeds: readonly Deed[], open: boolean): Marks {
-  const confined = !open && deeds.some(({ place }) => unseen.includes(place.key));
-  const pushing = deeds.some((deed) => covers(access, pushOf(deed)));
+function marksOf(
+  { access, authorityUnreachable, unseen = [], previouslyGranted = [] }: Claims,
+  deeds: readonly Deed[],
+  open: boolean,
+): Marks {
+  const authorityOnly = !open && deeds.some(({ place }) => unseen.includes(place.key));
+  const forPush = deeds.some((deed) => covers(access, pushOf(deed)));
   return {
-    ...(pushing ? { pushing } : unasked ? { unasked } : {}),
-    ...(confined ? { confined } : {}),
-    ...(!open && deeds.some(({ place }) => faded.includes(place.key)) ? { faded: true } : {}),
+    ...(forPush ? { forPush } : authorityUnreachable ? { authorityUnreachable } : {}),
+    ...(authorityOnly ? { authorityOnly } : {}),
+    ...(!open && deeds.some(({ place }) => previouslyGranted.includes(place.key)) ? { previouslyGranted: true } : {}),
   };
 }
 

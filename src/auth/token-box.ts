@@ -25,9 +25,9 @@ export interface Claims {
   /** Keys of places that the authority does not show, and that may be read only there: the user is about to push to them. */
   unseen?: readonly string[];
   /** Keys of places that the authority let the user pull before and does not show now. */
-  faded?: readonly string[];
+  previouslyGranted?: readonly string[];
   /** A push was asked for too, and the authority could not be asked about it. */
-  unasked?: true;
+  authorityUnreachable?: true;
   /** Of a refresh token: what the authority is asked with. */
   secret?: string | undefined;
 }
@@ -60,8 +60,20 @@ export class TokenBox {
 
   async seal(claims: Claims): Promise<string> {
     const key = this.#keys.current;
-    const { use, user, service, access, issued, expires, basis, upstream, upstreams = [], unasked, secret } = claims;
-    const { unseen = [], faded = [] } = claims;
+    const {
+      use,
+      user,
+      service,
+      access,
+      issued,
+      expires,
+      basis,
+      upstream,
+      upstreams = [],
+      authorityUnreachable,
+      secret,
+    } = claims;
+    const { unseen = [], previouslyGranted = [] } = claims;
     const content = {
       use,
       aud: service,
@@ -73,8 +85,8 @@ export class TokenBox {
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreams.length === 0 ? {} : { upstreams }),
       ...(unseen.length === 0 ? {} : { unseen }),
-      ...(faded.length === 0 ? {} : { faded }),
-      ...(unasked ? { unasked } : {}),
+      ...(previouslyGranted.length === 0 ? {} : { faded: previouslyGranted }),
+      ...(authorityUnreachable ? { unasked: true } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
@@ -120,7 +132,7 @@ export class TokenBox {
   }
 }
 
-/** Only the edge itself can have made it; this is for what another version of it made. */
+/** Only the edge itself can have made it; this is for what another version of it made. `faded` and `unasked` keep their names for that reason. */
 function claimsOf(content: Record<string, unknown>): Claims | undefined {
   const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unseen, faded, unasked, secret } = content;
   const isUse = use === 'access' || use === 'refresh';
@@ -139,8 +151,8 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     ...(typeof upstream === 'string' ? { upstream } : {}),
     ...(Array.isArray(upstreams) ? { upstreams } : {}),
     ...(Array.isArray(unseen) ? { unseen } : {}),
-    ...(Array.isArray(faded) ? { faded } : {}),
-    ...(unasked === true ? { unasked } : {}),
+    ...(Array.isArray(faded) ? { previouslyGranted: faded } : {}),
+    ...(unasked === true ? { authorityUnreachable: true } : {}),
     ...(typeof secret === 'string' ? { secret } : {}),
   };
 }

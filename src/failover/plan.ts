@@ -19,6 +19,16 @@ export interface Attempt {
   lastResort: boolean;
 }
 
+/** The upstreams that a client may be shown. */
+export interface Visibility {
+  /** No upstream but this one. */
+  only?: string;
+  /** Every upstream but this one. */
+  except?: string;
+}
+
+export const EVERY_UPSTREAM: Visibility = {};
+
 export interface PullInput {
   route: Route;
   repository: string;
@@ -27,7 +37,8 @@ export interface PullInput {
   /** HEAD of a blob: what a pushing client asks before it decides to skip an upload. */
   blobHead: boolean;
   /** The client may push there: it skips what it is told is there already, manifests too. */
-  pushing: boolean;
+  forPush: boolean;
+  visible: Visibility;
 }
 
 /** More than this is never tried for one pull, even when every breaker is open. */
@@ -47,7 +58,7 @@ export function planPull(
   const ranked: { attempt: Attempt; gravity: number }[] = [];
   for (const candidate of readable(input, upstreams)) {
     const view = upstreams.get(candidate.upstream);
-    if (!view) continue;
+    if (!view || !mayAsk(input.visible, candidate.upstream)) continue;
     const repository = toUpstream(input.route, candidate, input.repository);
     for (const replica of inTurn(view.replicas, turn)) {
       const obstacle = obstacleTo(replica, input.class, now);
@@ -62,6 +73,11 @@ export function planPull(
   // The sort is stable: among equals the route's order stays.
   ranked.sort((a, b) => a.gravity - b.gravity);
   return bounded(ranked.map(({ attempt }) => attempt));
+}
+
+/** Whether the upstream is visible. */
+export function mayAsk({ only, except }: Visibility, upstream: string): boolean {
+  return upstream !== except && (only === undefined || upstream === only);
 }
 
 /** Every upstream keeps a place, however many URLs those before it have: replicas that share one storage fail together. */
@@ -83,9 +99,9 @@ function bounded(attempts: readonly Attempt[]): Attempt[] {
  * Upstreams that may answer. While the push upstream takes writes (or has just come back), only it may say that a blob exists, and to a
  * client that may push, that anything does: who believed a fallback would skip an upload that the primary needs.
  */
-function readable({ route, blobHead, pushing }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
+function readable({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
   const push = route.push;
-  if (push === undefined || !(blobHead || pushing)) return route.pull;
+  if (push === undefined || !(blobHead || forPush)) return route.pull;
   const mode = upstreams.get(push.upstream)?.gate.mode;
   if (mode !== 'refusing') return [push];
   if (!blobHead) return route.pull;

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Allowed } from '../auth/guard.ts';
+import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
 const PROCESS = randomBytes(5).toString('hex');
@@ -8,6 +10,27 @@ let count = 0;
 
 /** Stands for the address of a client that had gone before it could be asked. */
 export const UNKNOWN_CLIENT = 'unknown';
+
+const OPEN: Allowed = { user: undefined };
+
+/** What each stage found out, in fields of its own. `settle` makes the record of the request from them. */
+export interface StageNotes {
+  parse: Pick<RequestRecord, 'repository' | 'reference'> & { kind?: RequestRecord['kind'] };
+  authorize: Pick<RequestRecord, 'user' | 'grant' | 'granted'>;
+  plan: Pick<RequestRecord, 'route' | 'preferred'> & {
+    /** Why the preferred upstream was not the first to be asked. */
+    passedOver?: string | undefined;
+  };
+  fetch: Pick<RequestRecord, 'coalesced' | 'memory' | 'tag' | 'hints' | 'detail'> & {
+    /** The first change that a hook told of. */
+    hinted?: { repository: string; reference: string };
+  };
+  relay: Pick<RequestRecord, 'upstream' | 'verified' | 'detail'> & {
+    /** The body broke off, and no upstream could resume it. */
+    isCut?: boolean;
+  };
+  settle: Pick<RequestRecord, 'code' | 'detail'> & { outcome?: RequestRecord['outcome'] };
+}
 
 /** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
 export class Exchange {
@@ -24,43 +47,13 @@ export class Exchange {
   client: string;
   /** What upstreams with `credentials: forward` get. Where the edge itself asks who clients are, that is nothing of theirs. */
   clientAuthorization: string | undefined;
-  /** Its token is good for a push to the repository that it reads: what it reads must be what the push upstream has. */
-  pushing = false;
-  /** The client is about to push, and the upstream that decides could not be asked whether it may. */
-  unasked = false;
-  /** What it reads may come only from the upstream that decides, which may be hiding it. */
-  confined = false;
-  /** The upstream that decides has let it read this before, and may be hiding it now. */
-  faded = false;
-  /** Who it is, where the edge asks; undefined: nobody in particular. */
-  user: string | undefined;
+  /** What the client may do, as `authorize` found it. In `auth.mode: open` the upstreams decide. */
+  permit: Allowed = OPEN;
+  /** The upstreams that this client may be shown, as `authorize` found it. */
+  visible: Visibility = EVERY_UPSTREAM;
   readonly startedAt = Date.now();
   readonly attempts: AttemptRecord[] = [];
-  /** What the stages found out; `settle` makes the record of it. */
-  readonly notes: Partial<
-    Pick<
-      RequestRecord,
-      | 'kind'
-      | 'repository'
-      | 'reference'
-      | 'route'
-      | 'upstream'
-      | 'preferred'
-      | 'code'
-      | 'outcome'
-      | 'detail'
-      | 'coalesced'
-      | 'memory'
-      | 'tag'
-      | 'hints'
-      | 'verified'
-      | 'user'
-      | 'grant'
-      | 'granted'
-    >
-  > = {};
-  /** Why the upstream that would be asked first is not, as the plan had it. */
-  passedOver: string | undefined;
+  readonly notes: StageNotes = { parse: {}, authorize: {}, plan: {}, fetch: {}, relay: {}, settle: {} };
   /** Attempts beside one that was late. */
   readonly hedges: HedgeCounts = { started: 0, won: 0, refused: 0 };
   /** Changes of upstream in the middle of the body. */

@@ -71,7 +71,7 @@ t.test('what is not there may be hidden, and is not for the fallback to show', a
   t.match(answer, { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
   const permit = await guard.check(authorization, { deeds: [deedOf('a', 'pull')] }, outside);
-  t.match(permit, { pushing: true, confined: true }, 'where it is pushed');
+  t.match(permit, { forPush: true, authorityOnly: true }, 'where it is pushed');
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { refused: 'unavailable' }, 'nothing of that is remembered');
 });

@@ -22,7 +22,7 @@ const permitted = { user: 'ann' };
 const noToken = { refused: 'no-token' };
 const invalid = { refused: 'invalid_token' };
 const narrow = { refused: 'insufficient_scope', user: 'ann' } as const;
-const pushing = { user: 'ann', pushing: true } as const;
+const forPush = { user: 'ann', forPush: true } as const;
 
 async function tokenFor(scopes: string, options: MadeOptions = {}, credentials = ann): Promise<string> {
   const { tokens } = made({ hashes, access, ...options });
@@ -43,11 +43,11 @@ t.test('what a token opens', async (t) => {
     ['another repository', pull, { deeds: [deedOf('team/other', 'pull')] }, narrow],
     ['one that begins like it', pull, { deeds: [deedOf('team/app2', 'pull')] }, narrow],
     ['one below it', pull, { deeds: [deedOf('team/app/x', 'pull')] }, narrow],
-    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, pushing],
-    ['a read with a token for a push', push, { deeds: [deedOf('team/app', 'pull')] }, pushing],
+    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, forPush],
+    ['a read with a token for a push', push, { deeds: [deedOf('team/app', 'pull')] }, forPush],
     ['a read of what that is not for', push, { deeds: [deedOf('from/a', 'pull')] }, permitted],
     ['a deletion that was not asked for', push, { deeds: [deedOf('team/app', 'delete')] }, narrow],
-    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, pushing],
+    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, forPush],
     [
       'a mount from what the token does not open',
       push,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { type GateInput, nextGate } from '../../src/failover/gate.ts';
-import { planPull, planPush } from '../../src/failover/plan.ts';
+import { EVERY_UPSTREAM, planPull, planPush } from '../../src/failover/plan.ts';
 import type { Gate } from '../../src/failover/view.ts';
 import { OciError } from '../../src/oci/error.ts';
 import { libraryRoute, upstream, views } from './made-view.ts';
@@ -73,7 +73,14 @@ function plans(input: GateInput, gate: Gate, now: number): { pushTo: string | un
   const harbor = upstream('harbor', { state: input.state, reason: input.reason, readOnly: input.readOnly, gate });
   const all = views(harbor, upstream('gcr'));
   const route = libraryRoute();
-  const pull = { route, repository: 'library/app', class: 'control' as const, blobHead: true, pushing: false };
+  const pull = {
+    route,
+    repository: 'library/app',
+    class: 'control' as const,
+    blobHead: true,
+    forPush: false,
+    visible: EVERY_UPSTREAM,
+  };
   const headsFrom = planPull(pull, all, 0, now).map((attempt) => attempt.upstream);
   try {
     return { pushTo: planPush(route, 'library/app', all, 0, now).upstream, headsFrom };

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { MAX_ATTEMPTS, type PullInput, planPull, planPush, refusal } from '../../src/failover/plan.ts';
+import {
+  EVERY_UPSTREAM,
+  MAX_ATTEMPTS,
+  type PullInput,
+  planPull,
+  planPush,
+  refusal,
+  type Visibility,
+} from '../../src/failover/plan.ts';
 import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
 import { libraryRoute, NOW, perClass, replica, upstream, views } from './made-view.ts';
 
@@ -9,7 +17,8 @@ const PULL: PullInput = {
   repository: 'library/app',
   class: 'control',
   blobHead: false,
-  pushing: false,
+  forPush: false,
+  visible: EVERY_UPSTREAM,
 };
 const refusing: Gate = { mode: 'refusing', since: NOW - 61_500, reason: 'no answer' };
 const settling: Gate = { mode: 'settling', since: NOW - 1000, reason: 'back, and settling' };
@@ -129,12 +138,28 @@ t.test('HEAD of a blob: who may say that it exists', async (t) => {
 
 t.test('who may push is told what is there by the push upstream alone, while that takes writes', async (t) => {
   const state = (gate: Gate) => views(upstream('harbor', { gate }), upstream('gcr'));
-  const pushing = { pushing: true };
-  t.strictSame(order(state({ mode: 'accepting', since: 0, reason: '' }), pushing), ['harbor']);
-  t.strictSame(order(state(settling), pushing), ['harbor']);
-  t.strictSame(order(state(refusing), pushing), ['harbor', 'gcr'], 'no push can come of it');
+  const forPush = { forPush: true };
+  t.strictSame(order(state({ mode: 'accepting', since: 0, reason: '' }), forPush), ['harbor']);
+  t.strictSame(order(state(settling), forPush), ['harbor']);
+  t.strictSame(order(state(refusing), forPush), ['harbor', 'gcr'], 'no push can come of it');
   const readOnly = libraryRoute({ push: undefined });
-  t.strictSame(order(state(refusing), { ...pushing, route: readOnly }), ['harbor', 'gcr']);
+  t.strictSame(order(state(refusing), { ...forPush, route: readOnly }), ['harbor', 'gcr']);
+});
+
+t.test('an upstream that the client may not be shown is no part of the plan', async (t) => {
+  const all = views(upstream('harbor'), upstream('gcr'));
+  const rows: [Visibility, string[]][] = [
+    [EVERY_UPSTREAM, ['harbor', 'gcr']],
+    [{ except: 'harbor' }, ['gcr']],
+    [{ only: 'harbor' }, ['harbor']],
+    [{ only: 'harbor', except: 'harbor' }, []],
+    [{ except: 'other' }, ['harbor', 'gcr']],
+  ];
+  for (const [visible, planned] of rows) t.strictSame(order(all, { visible }), planned, JSON.stringify(visible));
+  const many = Array.from({ length: MAX_ATTEMPTS + 3 }, (_, index) => upstream(`u${index}`));
+  const route = libraryRoute({ pull: many.map(({ name }) => ({ upstream: name, prefix: '', replicate: false })) });
+  const planned = order(views(...many), { route, visible: { except: 'u0' } });
+  t.equal(planned.length, MAX_ATTEMPTS, 'a hidden upstream takes no place from the others');
 });
 
 const replicaState: fc.Arbitrary<Partial<ReplicaView>> = fc.record({

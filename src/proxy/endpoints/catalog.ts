@@ -106,7 +106,12 @@ export class Catalog {
 }
 
 /** Where the edge asks who clients are, each sees what it may pull. */
-function visibleTo({ user }: Exchange, context: ProxyContext, registry: string | undefined, names: string[]): string[] {
+function visibleTo(
+  { permit: { user } }: Exchange,
+  context: ProxyContext,
+  registry: string | undefined,
+  names: string[],
+): string[] {
   const { access, routes } = context;
   if (!access) return names;
   return names.filter(

@@ -1,4 +1,4 @@
-import { planPull, planPush } from '../../failover/plan.ts';
+import { EVERY_UPSTREAM, planPull, planPush } from '../../failover/plan.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import { tagPlace } from '../../ledger/tag-place.ts';
 import { OciError } from '../../oci/error.ts';
@@ -47,7 +47,12 @@ export function explain(context: ProxyContext, image: string): Explanation {
     );
   const views = context.views();
   const now = Date.now();
-  const attempts = planPull({ route, repository, class: 'control', blobHead: false, pushing: false }, views, 0, now);
+  const attempts = planPull(
+    { route, repository, class: 'control', blobHead: false, forPush: false, visible: EVERY_UPSTREAM },
+    views,
+    0,
+    now,
+  );
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   return {
     repository,

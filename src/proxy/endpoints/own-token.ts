@@ -3,12 +3,18 @@ import type { TokenGrant } from '../../auth/tokens.ts';
 import { OciError } from '../../oci/error.ts';
 import { readFormBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
+import type { ProxyContext } from '../proxy-context.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { Access } from '../request/access.ts';
 import { callerOf } from '../request/authorize.ts';
 
 /** The edge's own token service, GET and POST (Docker registry token protocol). @throws OciError */
-export async function fetchOwnToken(exchange: Exchange, access: Access, query: URLSearchParams): Promise<Reply> {
+export async function fetchOwnToken(
+  exchange: Exchange,
+  { access }: Pick<ProxyContext, 'access'>,
+  query: URLSearchParams,
+): Promise<Reply> {
+  if (!access) throw new OciError('NAME_UNKNOWN', 'this edge gives no tokens of its own (auth.mode: open)');
   if (exchange.method !== 'GET' && exchange.method !== 'POST')
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
   const request =
@@ -33,7 +39,7 @@ export async function fetchOwnToken(exchange: Exchange, access: Access, query: U
     throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
   }
   noteOutage(exchange, grant);
-  if (grant.user !== undefined) exchange.notes.user = grant.user;
+  if (grant.user !== undefined) exchange.notes.authorize.user = grant.user;
   return jsonReply(200, contentOf(exchange, grant), [['cache-control', 'no-store']]);
 }
 
@@ -51,9 +57,9 @@ function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issue
 /** What nobody but the edge answers for is told in full. */
 function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
   if (!outage) return;
-  notes.grant = outage.grant;
-  notes.granted = scope;
-  notes.detail = outage.detail;
+  notes.authorize.grant = outage.grant;
+  notes.authorize.granted = scope;
+  notes.fetch.detail = outage.detail;
 }
 
 /** @param why they are of no use, if they are not simply wrong */

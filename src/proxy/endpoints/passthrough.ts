@@ -1,5 +1,4 @@
 import { OciError } from '../../oci/error.ts';
-import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -15,8 +14,10 @@ export async function fetchPassthrough(
   exchange: Exchange,
   context: ProxyContext,
   forwarder: Forwarder,
-  upstream: Upstream,
+  name: string,
 ): Promise<Reply> {
+  const upstream = context.upstreams.get(name);
+  if (!upstream) throw new OciError('UNKNOWN', `no upstream ${name}`);
   const view = upstream.view();
   const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
   const permit = replica && upstream.replica(replica.url)?.begin('passthrough');

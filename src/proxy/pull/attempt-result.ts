@@ -24,14 +24,14 @@ export interface UpstreamRead {
   /** Instead of the upstream's setting. */
   redirects?: 'follow';
   /** Why a good answer is not the one that is needed, if it is not. */
-  unfit?: (answer: Head) => string | undefined;
+  unfit?: (answer: AnswerHead) => string | undefined;
 }
 
-export type Head = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
+export type AnswerHead = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
 
 /** An answer that can be relayed. `body` is a Buffer where it was read whole. */
 export interface Served {
-  answer: Head;
+  answer: AnswerHead;
   body: Buffer | PrimedBody | undefined;
   permit: Pick<AttemptPermit, 'reportEnd'>;
 }

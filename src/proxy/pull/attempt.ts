@@ -11,7 +11,7 @@ import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstrea
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
-import type { AttemptResult, Head, UpstreamRead } from './attempt-result.ts';
+import type { AnswerHead, AttemptResult, UpstreamRead } from './attempt-result.ts';
 
 /**
  * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.
@@ -144,7 +144,7 @@ async function ask(
 async function judge(
   upstream: Upstream,
   replica: Replica,
-  answer: Head,
+  answer: AnswerHead,
   { known = false }: UpstreamRead,
 ): Promise<Outcome> {
   const { credentials } = upstream.config;
@@ -165,7 +165,7 @@ async function judge(
 }
 
 /** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
-function withoutBody(outcome: Outcome, answer: Head, permit: AttemptPermit): AttemptResult {
+function withoutBody(outcome: Outcome, answer: AnswerHead, permit: AttemptPermit): AttemptResult {
   if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
   permit.reportAnswer('good');
   permit.reportEnd('neutral');
@@ -185,7 +185,7 @@ function failed(
 }
 
 /** A whole body must be what was asked for, and what the upstream says it is. */
-function verifyDigest(body: Buffer, digest: string | undefined, answer: Head): void {
+function verifyDigest(body: Buffer, digest: string | undefined, answer: AnswerHead): void {
   for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
     const [algorithm = '', hash] = claimed?.split(':') ?? [];
     if (!/^sha(256|384|512)$/.test(algorithm)) continue;

@@ -27,12 +27,13 @@ export async function fetchContent(
     isLastResort: ({ upstream }) => isRotten(upstream),
     absent: absentCode(request),
   };
-  const { preferred = '' } = exchange.notes;
+  const { plan: notes } = exchange.notes;
+  const { preferred = '' } = notes;
   const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
-  exchange.passedOver = asked?.why ?? (isRotten(preferred) ? CORRUPT : undefined);
+  notes.passedOver = asked?.why ?? (isRotten(preferred) ? CORRUPT : undefined);
   const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
-  const forPush = blobHead || exchange.pushing;
-  const isLook = exchange.pushing && request.method === 'HEAD';
+  const forPush = blobHead || exchange.permit.forPush === true;
+  const isLook = exchange.permit.forPush === true && request.method === 'HEAD';
   const result = await (forPush ? fetchForPush(context, plan, isLook, planned, read) : read(plan));
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;

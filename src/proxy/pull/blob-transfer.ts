@@ -46,7 +46,7 @@ function checkOf(
   if (request.kind !== 'blob' || context.config.verify === 'never') return undefined;
   const { hasher, copies } = context;
   const onFinding = (finding: Finding) => {
-    exchange.notes.verified = finding.verdict;
+    exchange.notes.relay.verified = finding.verdict;
     for (const candidate of route.pull.filter((one) => finding.blame.rotten.includes(one.upstream))) {
       const repository = toUpstream(route, candidate, request.repository);
       context.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);

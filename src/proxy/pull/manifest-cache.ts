@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Head } from './attempt-result.ts';
+import type { AnswerHead } from './attempt-result.ts';
 
 /** A manifest as an upstream answered it, with a digest that was proven. */
 export interface KeptManifest {
-  head: Head;
+  head: AnswerHead;
   bytes: Buffer;
   /** The headers of a reply with it, once there was one. */
   headers?: [string, string][];

@@ -64,16 +64,17 @@ export function originHeaders(
 ): [string, string][] {
   const headers: [string, string][] = [['x-breakwater-upstream', upstream]];
   if (passed !== undefined) headers.push(['warning', passed.slice(0, 2048)]);
-  const { tag } = exchange.notes;
+  const { notes } = exchange;
+  const { tag } = notes.fetch;
   if (tag?.text !== undefined) headers.push(['warning', `299 - "${quotable(tag.text)}"`]);
-  const { preferred } = exchange.notes;
+  const { preferred, passedOver } = notes.plan;
   if (preferred === undefined || preferred === upstream) return headers;
   const why =
     exchange.attempts.find((attempt) => attempt.upstream === preferred)?.reason ??
-    exchange.passedOver?.replace(/^last resort: /, '') ??
+    passedOver?.replace(/^last resort: /, '') ??
     context.views().get(preferred)?.reason ??
     'not available';
-  exchange.notes.detail ??= `${preferred}: ${why}`;
+  notes.fetch.detail ??= `${preferred}: ${why}`;
   const text = `served by ${upstream} because ${preferred} is not available (${why})`;
   headers.push(['warning', `299 - "${quotable(text)}"`]);
   return headers;

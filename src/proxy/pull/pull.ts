@@ -3,23 +3,20 @@ import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
-import { isOpenTo } from '../request/visible-upstreams.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
 
 /** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
-  exchange: Exchange,
-  context: ProxyContext,
+  { permit, visible }: Pick<Exchange, 'permit' | 'visible'>,
+  { views, turn }: Pick<ProxyContext, 'views' | 'turn'>,
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
   blobHead: boolean,
 ): Attempt[] {
-  const asked = { route, repository, class: trafficClass, blobHead, pushing: exchange.pushing };
-  return planPull(asked, context.views(), context.turn(), Date.now()).filter(({ upstream }) =>
-    isOpenTo(exchange, context, upstream),
-  );
+  const forPush = permit.forPush === true;
+  return planPull({ route, repository, class: trafficClass, blobHead, forPush, visible }, views(), turn(), Date.now());
 }
 
 /**

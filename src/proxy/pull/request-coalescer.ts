@@ -50,7 +50,7 @@ class SharedRequest<T> implements PullScope {
     this.#members -= 1;
     // Each attempt is counted once, however many waited for it: by the first who knows of all of them.
     if (this.#told || (!this.#over && this.#members > 0)) {
-      exchange.notes.coalesced = true;
+      exchange.notes.fetch.coalesced = true;
     } else {
       this.#told = true;
       Object.assign(exchange.hedges, this.hedges);
@@ -89,7 +89,7 @@ export class RequestCoalescer<T extends object> {
   join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
     if (fresh) {
-      exchange.notes.memory = true;
+      exchange.notes.fetch.memory = true;
       return Promise.resolve(fresh);
     }
     const known = this.#underWay.get(key);

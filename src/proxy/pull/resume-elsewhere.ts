@@ -58,7 +58,7 @@ export function resumeElsewhere(
     const onStart = () => {
       exchange.splices.push({ from: broken.upstream, to: leg.upstream, ...splice });
       if (record) Object.assign(record, { outcome: 'failed', reason: error.reason, detail: error.message });
-      exchange.notes.upstream = leg.upstream;
+      exchange.notes.relay.upstream = leg.upstream;
     };
     return { ...leg, onStart };
   };

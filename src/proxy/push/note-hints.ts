@@ -1,19 +1,18 @@
 import type { Hint } from '../../replication/hint.ts';
-import type { Exchange } from '../exchange.ts';
+import type { StageNotes } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 
-/** Hands hints on to who acts on them, and notes them for the line and the metrics of the request that brought them. */
+/** Hands hints on to replication, and notes them for the log line and the metrics of the request that brought them. */
 export function noteHints(
-  { notes }: Pick<Exchange, 'notes'>,
-  { hints: taker }: Pick<ProxyContext, 'hints'>,
+  { notes }: { notes: Pick<StageNotes, 'fetch'> },
+  { hints: receiver }: Pick<ProxyContext, 'hints'>,
   hints: readonly Hint[],
 ): void {
   const [first] = hints;
   if (first === undefined) return;
-  taker?.enqueueHints(hints);
+  receiver?.enqueueHints(hints);
   const pushed = hints.filter(({ kind }) => kind === 'push').length;
-  notes.hints = { from: first.from, push: pushed, delete: hints.length - pushed };
-  // A hook is mostly of one thing, which is what one looks for in the log.
-  notes.repository ??= first.repository;
-  notes.reference ??= first.reference;
+  notes.fetch.hints = { from: first.from, push: pushed, delete: hints.length - pushed };
+  // A hook is mostly about one image, and an operator searches the log for it.
+  notes.fetch.hinted = { repository: first.repository, reference: first.reference };
 }

@@ -6,7 +6,7 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import { nameOnUpstream } from '../request/repository-names.ts';
 
-type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
+export type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
 
 export interface PushPlan {
   route: Route;

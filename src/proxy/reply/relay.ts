@@ -11,7 +11,8 @@ const BODILESS = new Set([204, 304]);
 
 /** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
-  if (reply.upstream !== undefined) exchange.notes.upstream = reply.upstream;
+  const { relay: notes } = exchange.notes;
+  if (reply.upstream !== undefined) notes.upstream = reply.upstream;
   if (exchange.left) {
     discard(reply);
     throw new ClientGone();
@@ -59,8 +60,9 @@ async function relayStream(exchange: Exchange, transfer: Transfer, upstream: str
     cut(exchange);
     const { reason, message } = asUpstreamError(error);
     markBroken(exchange, reason, message);
-    exchange.notes.outcome = 'cut';
-    exchange.notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
+    const { relay: notes } = exchange.notes;
+    notes.isCut = true;
+    notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
   }
 }
 

@@ -21,9 +21,10 @@ function writeError(exchange: Exchange, context: ProxyContext, error: unknown): 
       : new OciError('UNKNOWN', `the edge failed; its log has more under request ${exchange.id}`);
   if (!(error instanceof OciError))
     context.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
-  exchange.notes.code = known.code;
-  exchange.notes.detail ??= known.message;
-  exchange.notes.outcome ??= outcomeOf(known);
+  const { settle: notes } = exchange.notes;
+  notes.code = known.code;
+  notes.detail = known.message;
+  notes.outcome = outcomeOf(known);
   if (response.headersSent) {
     cut(exchange);
     return;
@@ -67,29 +68,48 @@ function isNotable({ outcome, splices, tag, verified, hedges }: RequestRecord): 
 }
 
 function recordOf(exchange: Exchange, error: unknown): RequestRecord {
-  const { notes, response } = exchange;
-  const gone = error instanceof ClientGone || (error === undefined && !exchange.finished && notes.outcome !== 'cut');
-  const fallback = notes.upstream !== undefined && notes.preferred !== undefined && notes.upstream !== notes.preferred;
-  const served =
-    response.statusCode < 400 ? (fallback ? 'fallback' : 'served') : response.statusCode >= 500 ? 'failed' : 'refused';
+  const { response } = exchange;
+  const { parse, authorize, plan, fetch, relay, settle } = exchange.notes;
+  const { passedOver: _, ...planned } = plan;
+  const { hinted, detail: fetchDetail, ...fetched } = fetch;
+  const { isCut, detail: relayDetail, ...relayed } = relay;
+  const { outcome, detail: settleDetail, ...settled } = settle;
+  const gone = error instanceof ClientGone || (error === undefined && !exchange.finished && !isCut);
+  const detail = relayDetail ?? fetchDetail ?? settleDetail;
   return {
     id: exchange.id,
     method: exchange.method,
     protocol: exchange.multiplexed ? 'HTTP/2.0' : exchange.request.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1',
     client: exchange.client,
-    ...notes,
-    kind: notes.kind ?? 'invalid',
+    ...hinted,
+    ...parse,
+    ...authorize,
+    ...planned,
+    ...fetched,
+    ...relayed,
+    ...settled,
+    ...(detail === undefined ? {} : { detail }),
+    kind: parse.kind ?? 'invalid',
     attempts: exchange.attempts,
     hedges: exchange.hedges,
     splices: exchange.splices,
     status: gone && !response.headersSent ? 499 : response.statusCode,
-    outcome: gone ? 'aborted' : (notes.outcome ?? served),
+    outcome: gone ? 'aborted' : isCut ? 'cut' : (outcome ?? relayedOutcome(response.statusCode, exchange)),
     bytesIn: exchange.bytesIn,
     bytesOut: exchange.bytesOut,
     startedAt: exchange.startedAt,
     firstByteMs: Math.round(exchange.firstByteMs ?? exchange.elapsed()),
     totalMs: Math.round(exchange.elapsed()),
   };
+}
+
+/** The outcome of a reply that was relayed to its end. */
+function relayedOutcome(status: number, { notes: { plan, relay } }: Exchange): RequestRecord['outcome'] {
+  if (status >= 500) return 'failed';
+  if (status >= 400) return 'refused';
+  const { upstream } = relay;
+  const fallback = upstream !== undefined && plan.preferred !== undefined && upstream !== plan.preferred;
+  return fallback ? 'fallback' : 'served';
 }
 
 /** The record without what is only for machines; nothing in it is a credential. */

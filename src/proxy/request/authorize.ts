@@ -11,6 +11,7 @@ import type { Access } from './access.ts';
 import { edgeChallenge, type Refused } from './edge-challenge.ts';
 import { unverifiedPushDenial } from './push-denial.ts';
 import { placeOf } from './repository-key.ts';
+import { visibleUpstreams } from './visible-upstreams.ts';
 
 /**
  * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
@@ -32,13 +33,10 @@ export async function authorize(
     throw (
       (await unverifiedPushDenial(context, access, need, permit)) ?? refusal(exchange, access, need, permit.refused)
     );
-  exchange.user = permit.user;
   exchange.clientAuthorization = permit.upstream;
-  exchange.pushing = permit.pushing === true;
-  exchange.unasked = permit.unasked === true;
-  exchange.confined = permit.confined === true;
-  exchange.faded = permit.faded === true;
-  if (permit.user !== undefined) exchange.notes.user = permit.user;
+  exchange.permit = permit;
+  exchange.visible = visibleUpstreams(exchange, access);
+  if (permit.user !== undefined) exchange.notes.authorize.user = permit.user;
 }
 
 export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {

@@ -37,21 +37,33 @@ export function parse(exchange: Exchange, context: ProxyContext): ParsedRequest 
   const [path = '', search = ''] = splitAt(url, '?');
   if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, context, host, path, search);
   registryOfHost(context, host);
+  const parsed = edgeEndpoint(path, search);
+  exchange.notes.parse.kind = parsed === undefined ? 'passthrough' : KINDS[parsed.kind];
+  return parsed ?? passthroughRequest(exchange, context, path);
+}
+
+/** Kinds of requests in the log, for the endpoints of the edge's own. */
+const KINDS = { token: 'token', 'own-token': 'token', download: 'download', hook: 'hook' } as const;
+
+/** A request for an endpoint of the edge's own. */
+function edgeEndpoint(path: string, search: string): Extract<ParsedRequest, { kind: keyof typeof KINDS }> | undefined {
   if (path === OWN_TOKEN_PATH) return { kind: 'own-token', query: new URLSearchParams(search) };
   if (path.startsWith(TOKEN_PATH))
     return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
-  const sender = path.startsWith(HOOKS_PATH)
-    ? HOOK_SENDERS.find((name) => name === path.slice(HOOKS_PATH.length))
-    : undefined;
-  if (sender) return { kind: 'hook', sender };
-  exchange.notes.kind = 'passthrough';
-  if (context.config.passthrough === undefined)
+  if (!path.startsWith(HOOKS_PATH)) return undefined;
+  const sender = HOOK_SENDERS.find((name) => name === path.slice(HOOKS_PATH.length));
+  return sender && { kind: 'hook', sender };
+}
+
+/** Everything else goes to the upstream of `passthrough`. @throws OciError where none is configured, or the path is in disguise */
+function passthroughRequest({ method }: Exchange, { config }: ProxyContext, path: string): ParsedRequest {
+  if (config.passthrough === undefined)
     throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
   refuseDisguise(path);
-  if (!PASSED.includes(exchange.method))
+  if (!PASSED.includes(method))
     throw new OciError('UNSUPPORTED', 'the method is not passed on', { headers: { allow: PASSED.join(', ') } });
-  return { kind: 'passthrough', upstream: context.config.passthrough };
+  return { kind: 'passthrough', upstream: config.passthrough };
 }
 
 function registryRequest(
@@ -63,10 +75,11 @@ function registryRequest(
 ): ParsedRequest {
   const query = search === '' ? NO_QUERY : new URLSearchParams(search);
   const request = parseRequest(exchange.method, path, query);
-  exchange.notes.kind = request.kind === 'upload-start' ? 'upload' : request.kind;
-  if ('repository' in request) exchange.notes.repository = request.repository;
-  if ('reference' in request) exchange.notes.reference = request.reference;
-  if ('digest' in request) exchange.notes.reference = request.digest;
+  const { notes } = exchange;
+  notes.parse.kind = request.kind === 'upload-start' ? 'upload' : request.kind;
+  if ('repository' in request) notes.parse.repository = request.repository;
+  if ('reference' in request) notes.parse.reference = request.reference;
+  if ('digest' in request) notes.parse.reference = request.digest;
   const registry = registryOfNamespace(context, query.get('ns'), registryOfHost(context, host));
   checkParameters(exchange, request);
   checkLength(exchange, context, request);

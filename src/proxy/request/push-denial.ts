@@ -16,8 +16,9 @@ export async function unverifiedPushDenial(
   permit: Extract<Permit, { refused: unknown }>,
 ): Promise<OciError | undefined> {
   const upstream = upstreams.get(authority ?? '');
-  const unasked = permit.refused === 'insufficient_scope' && permit.user !== undefined && permit.upstream === undefined;
-  if (!upstream || !unasked || need === 'named' || !need.deeds.some(isWrite)) return undefined;
+  const mayBeTooNarrow =
+    permit.refused === 'insufficient_scope' && permit.user !== undefined && permit.upstream === undefined;
+  if (!upstream || !mayBeTooNarrow || need === 'named' || !need.deeds.some(isWrite)) return undefined;
   try {
     await upstream.users.reach(config.auth.realmHosts);
     return undefined;

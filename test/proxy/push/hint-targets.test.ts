@@ -65,29 +65,21 @@ t.test('a hint is of each push upstream whose repositories of that name are copi
     );
 });
 
-t.test('hints go to who acts on them, and into the notes of the request', async (t) => {
+t.test('replication gets the hints, and the request notes them', async (t) => {
   const taken: Hint[] = [];
-  const exchange = { notes: {} };
   const hints = { enqueueHints: (some: readonly Hint[]) => void taken.push(...some) };
   const some: Hint[] = [
     { ...hint('inner/app'), upstream: 'harbor' },
     { ...hint('inner/other'), kind: 'delete', upstream: 'harbor' },
   ];
+  const exchange = { notes: { fetch: {} } };
   noteHints(exchange, { hints }, some);
   t.strictSame(taken, some);
-  t.strictSame(exchange.notes, {
+  t.strictSame(exchange.notes.fetch, {
     hints: { from: 'harbor', push: 1, delete: 1 },
-    repository: 'inner/app',
-    reference: '1',
+    hinted: { repository: 'inner/app', reference: '1' },
   });
-  const none = { notes: {} };
+  const none = { notes: { fetch: {} } };
   noteHints(none, { hints }, []);
-  t.strictSame([none.notes, taken.length], [{}, 2]);
-  const pushed = { notes: { repository: 'library/app', reference: 'latest' } };
-  noteHints(pushed, { hints: undefined }, some);
-  t.match(
-    pushed.notes,
-    { repository: 'library/app', reference: 'latest', hints: { push: 1 } },
-    "the client's own names",
-  );
+  t.strictSame([none.notes.fetch, taken.length], [{}, 2]);
 });

@@ -1,8 +1,7 @@
 import t from 'tap';
 import { type Route, resolveRoute } from '../../../src/failover/rewrite.ts';
-import type { Exchange } from '../../../src/proxy/exchange.ts';
 import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
-import { notePull } from '../../../src/proxy/pull/manifest-pull.ts';
+import { notePull } from '../../../src/proxy/pull/note-pull.ts';
 import type { ManifestRequest } from '../../../src/proxy/pull/upstream-read.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -26,16 +25,22 @@ function route(replicate: boolean, registry?: string): Route {
 /** What is noted of a request. */
 function noted(over: {
   method?: string;
-  pushing?: boolean;
+  forPush?: boolean;
   reference?: string;
   route?: Route;
   digest?: string | null;
 }) {
   const pulls: unknown[] = [];
-  const edge = { pulls: { note: (pulled: unknown) => pulls.push(pulled) } } as unknown as ProxyContext;
-  const { method = 'GET', pushing = false, reference = '1', digest = DIGEST } = over;
+  const edge = { pulls: { record: (pulled: unknown) => pulls.push(pulled) } } as unknown as ProxyContext;
+  const { method = 'GET', forPush = false, reference = '1', digest = DIGEST } = over;
   const request = { kind: 'manifest', method, repository: 'library/app', reference } as unknown as ManifestRequest;
-  notePull({ method, pushing } as Exchange, edge, over.route ?? route(true), request, digest ?? undefined);
+  notePull(
+    { method, permit: { user: undefined, ...(forPush ? { forPush } : {}) } },
+    edge,
+    over.route ?? route(true),
+    request,
+    digest ?? undefined,
+  );
   return pulls;
 }
 
@@ -49,7 +54,7 @@ t.test('pulls of what has copies made', async (t) => {
 
 t.test('and nothing else', async (t) => {
   t.strictSame(noted({ route: route(false) }), [], 'no copy is to be had');
-  t.strictSame(noted({ pushing: true }), [], 'a push looks at what is there');
+  t.strictSame(noted({ forPush: true }), [], 'a push looks at what is there');
   t.strictSame(noted({ method: 'HEAD', reference: DIGEST }), [], 'somebody only looks');
   t.strictSame(noted({ digest: null }), [], 'nothing was served');
 });

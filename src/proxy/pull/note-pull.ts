@@ -1,0 +1,21 @@
+import { isCopied, type Route } from '../../failover/rewrite.ts';
+import type { Exchange } from '../exchange.ts';
+import type { ProxyContext } from '../proxy-context.ts';
+import type { ManifestRequest } from './upstream-read.ts';
+
+/**
+ * Notes a manifest that a client was served and that replication should copy. The HEAD of a tag counts too, because containerd pulls by
+ * the digest that it tells. A read before a push is no pull.
+ * @param digest undefined: nothing was served, or its digest is unknown
+ */
+export function notePull(
+  { method, permit }: Pick<Exchange, 'method' | 'permit'>,
+  { pulls }: Pick<ProxyContext, 'pulls'>,
+  route: Route,
+  { repository, reference }: ManifestRequest,
+  digest: string | undefined,
+): void {
+  if (digest === undefined || permit.forPush || !isCopied(route)) return;
+  if (method === 'HEAD' && reference.includes(':')) return;
+  pulls?.record({ registry: route.registry, repository, reference, digest });
+}

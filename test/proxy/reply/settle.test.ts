@@ -1,0 +1,71 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import t from 'tap';
+import { Exchange } from '../../../src/proxy/exchange.ts';
+import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
+import { settle } from '../../../src/proxy/reply/settle.ts';
+import type { RequestRecord } from '../../../src/proxy/request-record.ts';
+
+/** The record of a request whose stages noted what is given, after its reply was sent whole. */
+function recordOf(statusCode: number, note: (notes: Exchange['notes']) => void): RequestRecord {
+  const request = Object.assign(new EventEmitter(), { method: 'GET', url: '/v2/', headers: {}, httpVersion: '1.1' });
+  const response = Object.assign(new EventEmitter(), { statusCode, headersSent: true });
+  const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
+  note(exchange.notes);
+  const records: RequestRecord[] = [];
+  const context = {
+    observer: { record: (record: RequestRecord) => records.push(record) },
+    config: { log: { requests: 'notable' } },
+    requests: { info: () => undefined, warn: () => undefined },
+  };
+  response.emit('finish');
+  settle(exchange, context as unknown as ProxyContext, undefined);
+  t.equal(records.length, 0, 'not before the reply has ended');
+  response.emit('close');
+  const [record] = records;
+  if (!record) throw new Error('there is no record');
+  return record;
+}
+
+t.test('the record of a request is made of what each stage noted', async (t) => {
+  const hinted = { repository: 'inner/app', reference: '1' };
+  const cases: [string, number, (notes: Exchange['notes']) => void, object][] = [
+    ['nothing was parsed', 200, () => undefined, { kind: 'invalid', outcome: 'served' }],
+    ['a hook is found by its image', 202, ({ fetch }) => Object.assign(fetch, { hinted }), hinted],
+    [
+      'a push is found by the name that its client used',
+      201,
+      ({ parse, fetch }) => {
+        Object.assign(parse, { kind: 'manifest', repository: 'library/app', reference: 'latest' });
+        Object.assign(fetch, { hinted });
+      },
+      { repository: 'library/app', reference: 'latest' },
+    ],
+    [
+      'a fallback served',
+      200,
+      ({ plan, relay, fetch }) => {
+        plan.preferred = 'harbor';
+        relay.upstream = 'gcr';
+        fetch.detail = 'harbor: connect';
+      },
+      { outcome: 'fallback', upstream: 'gcr', preferred: 'harbor', detail: 'harbor: connect' },
+    ],
+    [
+      'the body broke off: that is the last thing that happened',
+      200,
+      ({ relay, fetch }) => {
+        Object.assign(relay, { isCut: true, detail: 'harbor failed in the middle' });
+        fetch.detail = 'gcr: connect';
+      },
+      { outcome: 'cut', detail: 'harbor failed in the middle' },
+    ],
+    ['an upstream refused', 403, ({ relay }) => Object.assign(relay, { upstream: 'harbor' }), { outcome: 'refused' }],
+    ['an upstream failed', 502, ({ relay }) => Object.assign(relay, { upstream: 'harbor' }), { outcome: 'failed' }],
+  ];
+  for (const [says, status, note, expected] of cases) {
+    const record = recordOf(status, note);
+    t.match(record, { ...expected, status }, says);
+    for (const name of ['hinted', 'isCut', 'passedOver']) t.notOk(name in record, `${name} stays inside`);
+  }
+});
