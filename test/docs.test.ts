@@ -31,6 +31,23 @@ t.test('every relative link leads to a file, and to a heading of it', async (t) 
   t.ok(anchors > 10, 'anchors were looked at');
 });
 
+t.test('every file and folder of the checkout that a page names exists', async (t) => {
+  let named = 0;
+  for (const file of markdownFiles())
+    for (const [, path = ''] of read(file).matchAll(/`((?:src|test|bin|bench|config|docs|nginx-compat)\/[\w./-]*)/g)) {
+      named += 1;
+      t.ok(existsSync(join(root, path)), `${file}: ${path}`);
+    }
+  t.ok(named > 50, 'paths were looked at');
+});
+
+t.test('docs/glossary.md has 30 words, and README and ARCHITECTURE lead there', async (t) => {
+  const words = [...read('docs/glossary.md').matchAll(/^\| \*\*(.+?)\*\* \|/gm)].map(([, word]) => word);
+  t.equal(new Set(words).size, 30);
+  for (const file of ['README.md', 'ARCHITECTURE.md'])
+    t.ok(readPage(file).links.includes('docs/glossary.md'), `${file} links to it`);
+});
+
 t.test('docs/request-handling.md tells of every error code with its status, and of no other', async (t) => {
   const text = read('docs/request-handling.md');
   for (const code of Object.keys(ERROR_CATALOG)) t.ok(text.includes(`\`${code}\``), `${code} is told of`);
