@@ -1,3 +1,4 @@
+import { adminWarnings } from './admin-check.ts';
 import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
@@ -28,6 +29,7 @@ export function crossCheck(config: Config): CrossCheck {
       ...replicationErrors(config),
     ],
     warnings: [
+      ...adminWarnings(config),
       ...authWarnings(config),
       ...proxyWarnings(config),
       ...replicationWarnings(config),

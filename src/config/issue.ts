@@ -89,7 +89,7 @@ function article(expected: string): string {
 
 const LONGEST = 60;
 /** Keys where a secret itself is sometimes written in place of the name of its file, or of a kind of credentials. */
-const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|hookSecretFile)$/;
+const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|metricsTokenFile|hookSecretFile)$/;
 
 /** What was found, for a message: never a secret, never a control character, never long. */
 export function shownValue(value: unknown, path: KeyPath): string {

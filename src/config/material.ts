@@ -9,7 +9,10 @@ export interface Material {
   tls: CertificatePair[];
   /** Secrets of `keyFile`, the one in use first; none without it. */
   keys: readonly Buffer[];
+  /** Of `adminTokenFile`. */
   adminToken: string | undefined;
+  /** Of `metricsTokenFile`. */
+  metricsToken: string | undefined;
   /** `auth.htpasswdFile`, in `auth.mode: delegate` `auth.breakGlassFile`: its absolute name, and who stands in it. */
   passwords: { file: string; users: PasswordHashes } | undefined;
   /** Of `replication.hookSecretFile`. */
@@ -25,8 +28,8 @@ interface UpstreamMaterial {
 }
 
 const MIN_KEY_BYTES = 32;
-const MIN_HOOK_SECRET = 16;
-const HOOK_SECRET = new RegExp(`^(?=.{${MIN_HOOK_SECRET}})[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$`);
+const MIN_HEADER_SECRET = 16;
+const HEADER_SECRET = new RegExp(`^(?=.{${MIN_HEADER_SECRET}})[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$`);
 
 /** Reads them, relative to the configuration file. What is missing or unusable is told all at once. */
 export async function readMaterial(
@@ -46,8 +49,7 @@ export async function readMaterial(
       remedy: `head -c 48 /dev/urandom | base64 > ${config.keyFile}`,
     });
   }
-  const adminToken =
-    config.adminTokenFile === undefined ? undefined : await reader.secret(config.adminTokenFile, ['adminTokenFile']);
+  const tokens = await adminTokens(config, reader);
   const passwords = await passwordsOf(config, configFile, reader);
   const hookSecret = await hookSecretOf(config, reader);
   const upstreams: Material['upstreams'] = {};
@@ -57,7 +59,7 @@ export async function readMaterial(
     material: {
       tls: tls.filter((pair) => pair !== undefined),
       keys: key === undefined ? [] : secretsIn(key),
-      adminToken,
+      ...tokens,
       passwords,
       hookSecret,
       upstreams,
@@ -87,17 +89,38 @@ async function upstreamMaterial(
   };
 }
 
-/** It has to fit into a header, and is all that keeps strangers from making the edge copy. */
 async function hookSecretOf({ replication }: Config, reader: MaterialReader): Promise<string | undefined> {
-  const { hookSecretFile } = replication;
-  if (hookSecretFile === undefined) return undefined;
-  const path = ['replication', 'hookSecretFile'];
-  const secret = await reader.secret(hookSecretFile, path);
-  if (secret !== undefined && secret !== '' && !HOOK_SECRET.test(secret))
+  return headerSecret(replication.hookSecretFile, ['replication', 'hookSecretFile'], reader);
+}
+
+async function adminTokens(
+  { adminTokenFile, metricsTokenFile }: Config,
+  reader: MaterialReader,
+): Promise<Pick<Material, 'adminToken' | 'metricsToken'>> {
+  const adminToken = await headerSecret(adminTokenFile, ['adminTokenFile'], reader);
+  const metricsToken = await headerSecret(metricsTokenFile, ['metricsTokenFile'], reader);
+  if (metricsToken !== undefined && metricsToken === adminToken)
+    reader.errors.push({
+      path: ['metricsTokenFile'],
+      message: 'holds the same token as adminTokenFile, so that it would open everything',
+      remedy: 'head -c 24 /dev/urandom | base64 > metrics.token',
+    });
+  return { adminToken, metricsToken };
+}
+
+/** A secret that has to fit into a header, and is all that keeps strangers out. @param name of its file */
+async function headerSecret(
+  name: string | undefined,
+  path: KeyPath,
+  reader: MaterialReader,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const secret = await reader.secret(name, path);
+  if (secret !== undefined && secret !== '' && !HEADER_SECRET.test(secret))
     reader.errors.push({
       path,
-      message: `names a file whose secret cannot be used; expected one line of at least ${MIN_HOOK_SECRET} characters of ASCII`,
-      remedy: `head -c 24 /dev/urandom | base64 > hook.secret`,
+      message: `names a file whose secret cannot be used; expected one line of at least ${MIN_HEADER_SECRET} characters of ASCII`,
+      remedy: `head -c 24 /dev/urandom | base64 > ${path.at(-1) === 'hookSecretFile' ? 'hook.secret' : 'admin.token'}`,
     });
   return secret;
 }

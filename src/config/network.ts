@@ -35,3 +35,10 @@ export class Networks {
     return family !== 0 && this.#list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
   }
 }
+
+/** Whether a host, without brackets, is this machine as only itself can reach it. */
+export function isLoopback(host: string): boolean {
+  const plain = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+  if (isIP(plain) === 4) return plain.startsWith('127.');
+  return plain === 'localhost' || plain === '::1';
+}

@@ -85,10 +85,20 @@ export const configSchema = z.strictObject({
         .describe(
           'Every connection of `trustedProxies` to `https` begins with a PROXY header (version 1 or 2), and comes from whom that names; one without is refused, and so is a header of anybody else. `http` takes such a header too, and needs none.',
         ),
-      admin: address.default('127.0.0.1:9443').describe('Status, metrics, health. Plain HTTP.'),
+      admin: address
+        .default('127.0.0.1:9443')
+        .describe(
+          'The admin listener: status page, metrics, health checks. Plain HTTP. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
+        ),
+      adminHosts: z
+        .array(hostName)
+        .default([])
+        .describe(
+          'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload takes a change.',
+        ),
     })
     .prefault({})
-    .describe('Where the edge listens. A change needs a restart.'),
+    .describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
     .union([certificate, z.array(certificate).min(1)])
     .describe('One certificate, or several, chosen by the names they carry (SNI); the first is the default.'),
@@ -123,7 +133,12 @@ export const configSchema = z.strictObject({
   adminTokenFile: file
     .optional()
     .describe(
-      'Bearer token for what changes state on the admin listener; needed there when it listens on more than loopback.',
+      'File with the token of the admin listener: one line of at least 16 characters, the same on all edges of a site. With it everything but `/healthz` and `/readyz` needs the token. Programs send `Authorization: Bearer TOKEN`; browsers get a login form.',
+    ),
+  metricsTokenFile: file
+    .optional()
+    .describe(
+      'File with a second token, for Prometheus: it opens `/metrics` and nothing else. Its form is that of `adminTokenFile`; its content must be different.',
     ),
   drain: z
     .strictObject({

@@ -40,13 +40,15 @@ t.test('of a password one line end is dropped, and nothing else', async (t) => {
 t.test('the key is taken as it is, the admin token without its line end', async (t) => {
   const folder = await writeMaterial(t);
   writeFileSync(join(folder, 'raw.key'), Buffer.from(Array.from({ length: 32 }, (_, index) => 255 - index)));
-  writeFileSync(join(folder, 'token'), 'admin\n');
+  writeFileSync(join(folder, 'token'), 'the-admin-token-0\n');
+  writeFileSync(join(folder, 'metrics'), 'the-metrics-token\n');
   const { material } = await load(
     folder,
-    'keyFile: raw.key\nadminTokenFile: token\nupstreams: { a: { urls: [https://a.lan], caFile: harbor-ca.crt } }',
+    'keyFile: raw.key\nadminTokenFile: token\nmetricsTokenFile: metrics\nupstreams: { a: { urls: [https://a.lan], caFile: harbor-ca.crt } }',
   );
   t.same(material.keys, [readFileSync(join(folder, 'raw.key'))]);
-  t.equal(material.adminToken, 'admin');
+  t.equal(material.adminToken, 'the-admin-token-0');
+  t.equal(material.metricsToken, 'the-metrics-token');
   t.match(material.upstreams.a?.ca, /BEGIN CERTIFICATE/);
   const without = await load(folder, 'upstreams: { a: { urls: [https://a.lan] } }');
   t.match(without.material, { keys: [], adminToken: undefined, hookSecret: undefined, upstreams: { a: {} } });
@@ -117,29 +119,47 @@ t.test('users: of which file, and who may be one', async (t) => {
   });
 });
 
-t.test('the secret of hooks fits into a header, and is not guessed', async (t) => {
+t.test('a secret that is sent in a header fits into one, and is not guessed', async (t) => {
   const folder = await writeMaterial(t);
-  const keys = 'replication: { hookSecretFile: hook }\nupstreams: { a: { urls: [https://a.lan] } }';
-  for (const good of ['0123456789abcdef', '0123456789abcdef\n', 'Bearer 01 2345 6789'] as const) {
-    writeFileSync(join(folder, 'hook'), good);
-    t.equal((await load(folder, keys)).material.hookSecret, good.trimEnd());
+  for (const [key, setting, read] of [
+    ['replication.hookSecretFile', 'replication: { hookSecretFile: secret }', (one: Loaded) => one.material.hookSecret],
+    ['adminTokenFile', 'adminTokenFile: secret', (one: Loaded) => one.material.adminToken],
+    ['metricsTokenFile', 'metricsTokenFile: secret', (one: Loaded) => one.material.metricsToken],
+  ] as const) {
+    const keys = `${setting}\nupstreams: { a: { urls: [https://a.lan] } }`;
+    for (const good of ['0123456789abcdef', '0123456789abcdef\n', 'Bearer 01 2345 6789'] as const) {
+      writeFileSync(join(folder, 'secret'), good);
+      t.equal(read(await load(folder, keys)), good.trimEnd(), key);
+    }
+    for (const bad of [
+      '',
+      '0123456789abcde\n',
+      ' 0123456789abcdef',
+      '0123456789abcdef ',
+      '0123456789\n0123456789',
+      '0123456789abcdéf',
+      '0123456789abcdef\t',
+    ]) {
+      writeFileSync(join(folder, 'secret'), bad);
+      const told = await load(folder, keys).then(
+        () => 'nothing',
+        (error: Error) => error.message,
+      );
+      t.match(
+        told,
+        bad === '' ? `${key}: names a file that is empty` : `${key}: names a file whose secret cannot be used`,
+      );
+      t.notMatch(told, '0123456789', 'which is not shown');
+    }
   }
-  for (const bad of [
-    '0123456789abcde\n',
-    ' 0123456789abcdef',
-    '0123456789abcdef ',
-    '0123456789\n0123456789',
-    '0123456789abcdéf',
-    '0123456789abcdef\t',
-  ]) {
-    writeFileSync(join(folder, 'hook'), bad);
-    const told = await load(folder, keys).then(
-      () => 'nothing',
-      (error: Error) => error.message,
-    );
-    t.match(told, /replication\.hookSecretFile: names a file whose secret cannot be used/);
-    t.notMatch(told, '0123456789', 'which is not shown');
-  }
+});
+
+t.test('the token of the metrics is not that of the admin listener', async (t) => {
+  const folder = await writeMaterial(t);
+  writeFileSync(join(folder, 'one'), '0123456789abcdef\n');
+  writeFileSync(join(folder, 'two'), '0123456789abcdef');
+  const keys = 'adminTokenFile: one\nmetricsTokenFile: two\nupstreams: { a: { urls: [https://a.lan] } }';
+  await t.rejects(load(folder, keys), { message: /metricsTokenFile: holds the same token as adminTokenFile/ });
 });
 
 t.test('what copies show an upstream', async (t) => {

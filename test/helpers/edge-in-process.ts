@@ -21,6 +21,9 @@ export interface EdgeSettings {
   certificate?: MadeCertificate;
   /** What `auth.htpasswdFile` would hold: user -> bcrypt hash. */
   users?: Record<string, string>;
+  /** What `adminTokenFile` and `metricsTokenFile` would hold. */
+  adminToken?: string;
+  metricsToken?: string;
   /** What `replication.hookSecretFile` would hold. */
   hookSecret?: string;
 }
@@ -157,7 +160,8 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
     material: {
       tls: [{ certFile: 'tls.crt', keyFile: 'tls.key', cert, key }],
       keys: settings.key ? [settings.key] : [],
-      adminToken: undefined,
+      adminToken: settings.adminToken,
+      metricsToken: settings.metricsToken,
       passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },
       hookSecret: settings.hookSecret,
       upstreams: settings.secrets ?? {},

@@ -42,6 +42,7 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
     tls: [{ ...files, cert, key }],
     keys: [randomBytes(32)],
     adminToken: undefined,
+    metricsToken: undefined,
     passwords: undefined,
     hookSecret: undefined,
     upstreams: {},
