@@ -32,6 +32,8 @@ const RULES: Record<string, Rule> = {
     loads: ['oci'],
     types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger', 'peer'],
   },
+  // Lets requests of the operator through to what status shows: by host, token and session.
+  admin: { loads: ['oci', 'config', 'auth', 'status'] },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
@@ -54,6 +56,7 @@ const RULES: Record<string, Rule> = {
       'proxy',
       'replication',
       'status',
+      'admin',
       'server',
     ],
   },

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
+import { AdminHandler } from '../admin/admin-handler.ts';
 import type { Loaded } from '../config/load.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
@@ -11,12 +12,13 @@ import type { CoverageReport } from '../replication/coverage/report.ts';
 import { AdminListener } from '../server/admin-listener.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { RedirectListener, type RedirectListenerOptions } from '../server/redirect-listener.ts';
-import { adminHandler } from '../status/admin.ts';
+import { type AdminParts, adminAnswer } from '../status/admin.ts';
 import { FailoverRing } from '../status/failover-ring.ts';
 import { Metrics } from '../status/metrics/metrics.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
+import { adminAccessOf } from './admin-access.ts';
 import { ProcessState } from './process-state.ts';
 import { proxyTrustOf } from './proxy-trust.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
@@ -88,16 +90,11 @@ class EdgeApp implements App {
       handler: (request, response, expectsContinue) =>
         this.#handle(request as never, response as never, expectsContinue),
     });
+    const admin = this.#adminHandler();
     this.#admin = new AdminListener({
       address: config.listen.admin,
       onError,
-      handler: adminHandler({
-        phase: () => this.#phase,
-        snapshot: () => this.status(),
-        metrics: this.#metrics,
-        explain: (image) => explain(this.#runtime.context, image),
-        coverage: (query) => this.#coverage(query),
-      }),
+      handler: (request, response) => admin.handle(request, response),
     });
     this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
   }
@@ -165,6 +162,21 @@ class EdgeApp implements App {
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
       replication: this.#runtime.replication(),
+    });
+  }
+
+  #adminHandler(): AdminHandler {
+    const parts: AdminParts = {
+      phase: () => this.#phase,
+      snapshot: () => this.status(),
+      metrics: this.#metrics,
+      explain: (image) => explain(this.#runtime.context, image),
+      coverage: (query) => this.#coverage(query),
+    };
+    return new AdminHandler({
+      access: () => adminAccessOf(this.#loaded, this.#admin.address().address, this.#runtime.context.trustedProxies),
+      answer: (request) => adminAnswer(parts, request),
+      onWrongToken: (client) => this.#log.warn({ client }, 'a wrong token was shown to the admin listener'),
     });
   }
 

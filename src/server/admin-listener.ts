@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { addressOf, closeNow, listenAddress, listenOn } from './bound-address.ts';
 import { limitConnections } from './connection-limit.ts';
 import { writeAnswer } from './edge-answer.ts';
+import { guardRequest } from './request-guard.ts';
 
 export interface AdminListenerOptions {
   /** `127.0.0.1:9443`. */
@@ -51,6 +52,11 @@ export class AdminListener {
   }
 
   #receive(req: IncomingMessage, res: ServerResponse): void {
+    const refused = guardRequest(req);
+    if (refused) {
+      writeAnswer(res, refused);
+      return;
+    }
     // Bodies here are small JSON that names its length; without one their size is known too late.
     if (req.headers['transfer-encoding'] !== undefined) {
       writeAnswer(res, { status: 411, message: 'a body needs a Content-Length' });

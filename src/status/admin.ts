@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OciError } from '../oci/error.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { PAGE_FILES } from './page/page-files.ts';
@@ -17,42 +16,41 @@ export interface AdminParts {
   coverage: (query: URLSearchParams) => unknown;
 }
 
-interface Answer {
+export interface AdminRequest {
+  method: string;
+  /** As it came: `/api/status`. */
+  path: string;
+  query: URLSearchParams;
+  /** It comes from a browser that has logged in, and can log out. */
+  session: boolean;
+}
+
+export interface AdminAnswer {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: string;
 }
 
-/** The handler of the admin listener. It only reads. */
-export function adminHandler(parts: AdminParts): (req: IncomingMessage, res: ServerResponse) => void {
-  return (req, res) => {
-    req.resume();
-    answer(parts, req)
-      .catch((error: unknown) => failure(error))
-      .then(({ status, headers, body }) => {
-        res.writeHead(status, {
-          'cache-control': 'no-store',
-          'x-content-type-options': 'nosniff',
-          'content-length': String(Buffer.byteLength(body)),
-          ...headers,
-        });
-        res.end(req.method === 'HEAD' ? undefined : body);
-      })
-      .catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
-  };
+/** What the admin listener shows. It only reads. Never rejects: what went wrong is an answer too. */
+export async function adminAnswer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
+  try {
+    return await answer(parts, request);
+  } catch (error) {
+    return failure(error);
+  }
 }
 
-async function answer(parts: AdminParts, req: IncomingMessage): Promise<Answer> {
-  const url = URL.parse(req.url ?? '', 'http://admin');
-  const known = url && PATHS[url.pathname];
+async function answer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
+  const { method, path } = request;
+  const known = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
   if (!known) throw new OciError('UNSUPPORTED', 'there is nothing at this path of the admin listener', { status: 404 });
-  if (req.method !== 'GET' && req.method !== 'HEAD') {
+  if (method !== 'GET' && method !== 'HEAD') {
     throw new OciError('UNSUPPORTED', 'this path can only be read', { headers: { allow: 'GET, HEAD' } });
   }
-  return known(parts, url.searchParams);
+  return known(parts, request);
 }
 
-const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answer | Promise<Answer>> = {
+const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>> = {
   '/healthz': () => json(200, { alive: true }),
   '/readyz': ({ phase }) => readiness(phase()),
   '/metrics': async ({ metrics }) => ({
@@ -61,13 +59,13 @@ const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answe
     body: await metrics.text(),
   }),
   '/api/status': ({ snapshot }) => json(200, snapshot()),
-  '/api/explain': ({ explain }, query) => {
+  '/api/explain': ({ explain }, { query }) => {
     const image = query.get('image');
     if (image === null || image === '') throw new OciError('NAME_INVALID', 'say which image: ?image=library/app:1.2');
     return json(200, explain(image));
   },
-  '/api/coverage': ({ coverage }, query) => json(200, coverage(query)),
-  '/': ({ snapshot }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot()) }),
+  '/api/coverage': ({ coverage }, { query }) => json(200, coverage(query)),
+  '/': ({ snapshot }, { session }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot(), session) }),
   ...Object.fromEntries(
     [...PAGE_FILES].map(([path, { contentType, body }]) => [
       path,
@@ -77,13 +75,13 @@ const PATHS: Record<string, (parts: AdminParts, query: URLSearchParams) => Answe
 };
 
 /** Says whether this edge can serve; an upstream that is down is no reason to move the VIP (docs/operations.md). */
-function readiness(phase: Phase): Answer {
+function readiness(phase: Phase): AdminAnswer {
   if (phase === 'serving') return json(200, { ready: true });
   const reason = phase === 'starting' ? 'not started yet' : 'draining';
   return json(503, { ready: false, reason });
 }
 
-function failure(error: unknown): Answer {
+function failure(error: unknown): AdminAnswer {
   const known =
     error instanceof OciError ? error : new OciError('UNKNOWN', `the edge could not answer: ${String(error)}`);
   return {
@@ -93,6 +91,6 @@ function failure(error: unknown): Answer {
   };
 }
 
-function json(status: number, content: unknown): Answer {
+function json(status: number, content: unknown): AdminAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: `${JSON.stringify(content, null, 2)}\n` };
 }

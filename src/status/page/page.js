@@ -165,6 +165,8 @@ function draw(snapshot) {
 async function refresh() {
   try {
     const response = await fetch('/api/status', { signal: AbortSignal.timeout(REFRESH_MS * 2) });
+    // The session has ended; the login form comes in place of this page.
+    if (response.status === 401) location.reload();
     if (!response.ok) throw new Error(`status ${response.status}`);
     draw(await response.json());
   } catch (error) {

@@ -10,19 +10,21 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
     "connect-src 'self'",
     'img-src data:',
     "base-uri 'none'",
-    "form-action 'none'",
+    "form-action 'self'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join('; '),
-  'referrer-policy': 'no-referrer',
+  // With no-referrer a browser would not say which origin the form to log out is from.
+  'referrer-policy': 'same-origin',
 };
 
 /**
  * The status page. It carries the snapshot as data, draws it by script (text only, never markup) and then keeps itself up to date from
  * `/api/status`. Without script the headline still stands there.
+ * @param session the browser has logged in, and can log out
  */
-export function renderPage(snapshot: Snapshot): string {
+export function renderPage(snapshot: Snapshot, session: boolean): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -52,14 +54,16 @@ ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')
 <section><h2>Since the start</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
 <noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>
 </main>
-<footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span></footer>
+<footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span>${session ? LOG_OUT : ''}</footer>
 <script type="application/json" id="snapshot">${escapeJson(snapshot)}</script>
 </body>
 </html>
 `;
 }
 
-function escapeHtml(text: string): string {
+const LOG_OUT = '<form method="post" action="/logout"><button type="submit">Log out</button></form>';
+
+export function escapeHtml(text: string): string {
   const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return text.replace(/[&<>"']/g, (character) => names[character] ?? character);
 }

@@ -1,0 +1,70 @@
+import { hash } from 'node:crypto';
+import { type ErrorCode, OciError } from '../oci/error.ts';
+import type { AdminAnswer } from '../status/admin.ts';
+import { PAGE_FILES } from '../status/page/page-files.ts';
+import { escapeHtml } from '../status/page/status-page.ts';
+
+/** Why a request is not answered: as JSON for programs, as a page for browsers. */
+export interface Refusal {
+  status: number;
+  code: ErrorCode;
+  /** What stands above the message on the page. */
+  title: string;
+  message: string;
+  /** A browser is offered to log in. */
+  login?: boolean;
+  headers?: Record<string, string>;
+}
+
+const STYLE = PAGE_FILES.get('/page.css')?.body ?? '';
+const HTML_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': [
+    "default-src 'none'",
+    // The style sheet stands in the page: before the login no other path is answered.
+    `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  // With no-referrer a browser would not say which origin the form is from.
+  'referrer-policy': 'same-origin',
+};
+
+/** @param accept the Accept header: browsers name text/html in it */
+export function refusalAnswer(refusal: Refusal, accept: string | undefined): AdminAnswer {
+  const { status, code, message, headers = {} } = refusal;
+  if (accept?.includes('text/html') === true)
+    return { status, headers: { ...HTML_HEADERS, ...headers }, body: refusalPage(refusal) };
+  const body = new OciError(code, message, { status }).body();
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body };
+}
+
+function refusalPage({ title, message, login }: Refusal): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)} · Breakwater</title>
+<link rel="icon" href="data:,">
+<style>${STYLE}</style>
+</head>
+<body>
+<main class="notice panel">
+<h1>${escapeHtml(title)}</h1>
+<p id="message">${escapeHtml(message)}</p>
+${login ? LOGIN_FORM : ''}
+</main>
+</body>
+</html>
+`;
+}
+
+const LOGIN_FORM = `<form method="post" action="/login">
+<label for="token">Token of the admin listener</label>
+<input id="token" name="token" type="password" autocomplete="current-password" aria-describedby="message" required autofocus>
+<button type="submit">Log in</button>
+</form>`;

@@ -1,0 +1,87 @@
+import type { Refusal } from './refusal-page.ts';
+
+// Every reason for which the admin listener refuses a request, with what to do about it.
+
+const MAKE_TOKEN = 'adminTokenFile: admin.token (made with: head -c 24 /dev/urandom | base64 > admin.token)';
+
+export const MALFORMED: Refusal = {
+  status: 400,
+  code: 'UNSUPPORTED',
+  title: 'Malformed request',
+  message: 'The request target is not a path.',
+};
+
+/** @param header the Host header; shown only if it looks like one */
+export function unknownHost(header: string | undefined): Refusal {
+  const host = /^[\w.:[\]-]{1,255}$/.exec(header ?? '')?.[0];
+  const name = host?.replace(/:\d+$/, '');
+  return {
+    status: 421,
+    code: 'DENIED',
+    title: 'Unknown host',
+    message:
+      host === undefined
+        ? 'The request names no host that this admin listener knows. Names that it shall know belong into listen.adminHosts.'
+        : `This admin listener does not know the host ${host}. If it is yours, add it to the configuration: listen: { adminHosts: ["${name}"] }`,
+  };
+}
+
+/** @param address `listen.admin` */
+export function noToken(address: string): Refusal {
+  return {
+    status: 403,
+    code: 'DENIED',
+    title: 'No token is configured',
+    message: `Other machines can reach this admin listener (${address}), and it has no token. It answers only /healthz and /readyz. Add to the configuration: ${MAKE_TOKEN}`,
+  };
+}
+
+export const CHANGE_WITHOUT_TOKEN: Refusal = {
+  status: 403,
+  code: 'DENIED',
+  title: 'No token is configured',
+  message: `What changes something needs a token, and none is configured. Add to the configuration: ${MAKE_TOKEN}`,
+};
+
+export const LOGIN_NEEDED: Refusal = {
+  status: 401,
+  code: 'UNAUTHORIZED',
+  title: 'Log in',
+  message:
+    'This admin listener asks for the token in its adminTokenFile. Programs send it as "Authorization: Bearer TOKEN".',
+  login: true,
+  headers: { 'www-authenticate': 'Bearer realm="breakwater admin"' },
+};
+
+export const WRONG_TOKEN: Refusal = {
+  ...LOGIN_NEEDED,
+  message: 'This is not the token of the admin listener. It stands in the file that adminTokenFile names.',
+  headers: { 'www-authenticate': 'Bearer realm="breakwater admin", error="invalid_token"' },
+};
+
+export function tooManyWrong(waitMs: number): Refusal {
+  const seconds = Math.ceil(waitMs / 1000);
+  return {
+    status: 429,
+    code: 'TOOMANYREQUESTS',
+    title: 'Too many wrong tokens',
+    message: `Too many wrong tokens came from this address. Try again in ${seconds} s.`,
+    login: true,
+    headers: { 'retry-after': String(seconds) },
+  };
+}
+
+export const METRICS_ONLY: Refusal = {
+  status: 403,
+  code: 'DENIED',
+  title: 'Only for metrics',
+  message: 'This is the token in metricsTokenFile. It opens /metrics and nothing else.',
+};
+
+export const OTHER_ORIGIN: Refusal = {
+  status: 403,
+  code: 'DENIED',
+  title: 'Refused',
+  message:
+    'The request comes from a page of another site, or does not say from which. Open the status page and try again.',
+};

@@ -1,0 +1,71 @@
+import { hkdfSync } from 'node:crypto';
+import { jwtVerify, SignJWT } from 'jose';
+
+const COOKIE = 'breakwater_admin';
+const LIFETIME_S = 12 * 3600;
+const INFO = 'breakwater admin session 1';
+/** The clocks of a pair may differ by so many seconds. */
+const SKEW_S = 60;
+/** Cookies of one name that are looked at: a site on another port of this host can set some, and each costs a signature. */
+const MAX_CANDIDATES = 3;
+
+/**
+ * Sessions of browsers, kept by the browser: a JWT that says when it ends, signed with a key that is derived from the token. Every edge
+ * with the same token accepts it, also after a restart; with another token it is worth nothing.
+ */
+export class Sessions {
+  readonly #key: Uint8Array;
+  readonly #now: () => number;
+
+  /** @param token of `adminTokenFile` @param now epoch milliseconds */
+  constructor(token: string, now: () => number = Date.now) {
+    this.#key = new Uint8Array(hkdfSync('sha256', token, '', INFO, 32));
+    this.#now = now;
+  }
+
+  /** The Set-Cookie header of a new session. @param secure the browser came by https */
+  async start(secure: boolean): Promise<string> {
+    const expires = Math.floor(this.#now() / 1000) + LIFETIME_S;
+    const jwt = await new SignJWT().setProtectedHeader({ alg: 'HS256' }).setExpirationTime(expires).sign(this.#key);
+    return setCookie(jwt, LIFETIME_S, secure);
+  }
+
+  /** Whether a Cookie header holds a session that has not ended. */
+  async isIn(header: string | undefined): Promise<boolean> {
+    for (const value of valuesIn(header ?? '')) if (await this.#isGood(value)) return true;
+    return false;
+  }
+
+  async #isGood(jwt: string): Promise<boolean> {
+    try {
+      await jwtVerify(jwt, this.#key, {
+        algorithms: ['HS256'],
+        requiredClaims: ['exp'],
+        clockTolerance: SKEW_S,
+        currentDate: new Date(this.#now()),
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The Set-Cookie header that ends a session in this browser. */
+export function endSession(secure: boolean): string {
+  return setCookie('', 0, secure);
+}
+
+function setCookie(value: string, maxAge: number, secure: boolean): string {
+  const attributes = `Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict`;
+  return `${COOKIE}=${value}; ${attributes}${secure ? '; Secure' : ''}`;
+}
+
+function valuesIn(header: string): string[] {
+  return header
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${COOKIE}=`))
+    .slice(0, MAX_CANDIDATES)
+    .map((pair) => pair.slice(COOKIE.length + 1));
+}

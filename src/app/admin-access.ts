@@ -1,0 +1,25 @@
+import type { AdminAccess } from '../admin/admin-handler.ts';
+import type { Loaded } from '../config/load.ts';
+import { isLoopback, type Networks } from '../config/network.ts';
+import { listenAddress } from '../server/bound-address.ts';
+
+/**
+ * Who may read what of the admin listener, as the configuration says.
+ * @param boundTo the address that the listener got for the name or address in `listen.admin`
+ */
+export function adminAccessOf(
+  { config, material }: Loaded,
+  boundTo: string,
+  trustedProxies: Networks | undefined,
+): AdminAccess {
+  const { admin, adminHosts } = config.listen;
+  return {
+    address: admin,
+    loopback: isLoopback(boundTo),
+    // A listener that is named by a name is asked by it.
+    hosts: [listenAddress(admin).host.toLowerCase(), ...adminHosts],
+    token: material.adminToken,
+    metricsToken: material.metricsToken,
+    trustedProxies,
+  };
+}
