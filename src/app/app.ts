@@ -158,7 +158,7 @@ class EdgeApp implements App {
       tagWarnings: this.#tagWarnings.list(),
       sinceStart: this.#sinceStart,
       // What was found before is of no account while nothing is verified.
-      rotten: config.verify === 'never' ? [] : this.#parts.copies.rottenCopies(),
+      rotten: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
       replication: this.#runtime.replication(),

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { AccessMemory } from '../auth/access-memory.ts';
 import type { Loaded } from '../config/load.ts';
-import { Copies } from '../digest/copies.ts';
+import { CopyIntegrity } from '../digest/copy-integrity.ts';
 import { Hasher } from '../digest/hasher.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LedgerClock } from '../ledger/ledger-clock.ts';
@@ -26,7 +26,7 @@ export class ProcessState {
   readonly ledger: Ledger;
   readonly manifestCache: ManifestCache;
   readonly hasher: Hasher;
-  readonly copies: Copies;
+  readonly copies: CopyIntegrity;
   readonly recheck = new Recheck();
   readonly pulls = new PulledLog();
   readonly network = { resolver: new Resolver(), pool: new BufferPool() };
@@ -39,9 +39,9 @@ export class ProcessState {
     this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
     this.manifestCache = new ManifestCache(config.manifests);
     const onDeath = (error: Error) =>
-      log.error({ err: error }, 'the thread that hashes blobs died; the next blob starts another');
+      log.error({ err: error }, 'the hash thread died; the next blob starts another one');
     this.hasher = new Hasher({ onDeath });
-    this.copies = new Copies(config.verify);
+    this.copies = new CopyIntegrity(config.verify);
     this.access = new AccessMemory(material.keys, config.auth.remember, this.#clock);
     this.#registries = registriesOf(config);
     this.peers = new Peers(peersConfig({ config, material }), {

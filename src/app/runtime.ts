@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
 import type { Loaded } from '../config/load.ts';
 import { Networks } from '../config/network.ts';
-import type { Copies } from '../digest/copies.ts';
+import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -32,7 +32,7 @@ export interface RuntimeParts {
   ledger: Ledger;
   manifestCache: ManifestCache;
   hasher: Hasher;
-  copies: Copies;
+  copies: CopyIntegrity;
   recheck: Recheck;
   network: Network;
   /** Who logged in, and who tried. */
@@ -228,7 +228,7 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         { upstream, mode: gate.mode, reason: gate.reason },
         `pushes: ${gate.mode}`,
       ),
-    rotten: (upstream, digest) =>
+    corruptCopy: (upstream, digest) =>
       log.error(
         { upstream, digest },
         'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',

@@ -1,44 +1,46 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
-import type { LaneJob } from './hash-job.ts';
+import type { ExecutorJob } from './hash-job.ts';
 
-/** Algorithms that a digest may name and the edge can compute. */
+/** The digest algorithms that can be computed. */
 export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512';
 
-/** What the main thread asks of the worker in one message. In a batch, a job begins before it is given bytes, and ends after that. */
+/**
+ * One message from the main thread to the worker. Within a batch, a job begins before its bytes and ends after them.
+ */
 export interface HashBatch {
-  /** Jobs by number, and the algorithm of each. */
+  /** New jobs by number, with their algorithm. */
   begun: [job: number, algorithm: HashAlgorithm][];
-  /** Pieces of bodies in order; `jobs[i]` is whose `pieces[i]` is. */
+  /** Pieces of bodies in order; `pieces[i]` belongs to job `jobs[i]`. */
   jobs: number[];
   pieces: Uint8Array[];
-  /** Jobs whose digest is asked for. */
+  /** Jobs whose digest is wanted. */
   finished: number[];
-  /** Jobs that nobody is interested in any more. */
+  /** Jobs that were abandoned. */
   dropped: number[];
 }
 
-/** The answer to a batch, when all of it was read: the digests asked for, in hex. Batches are answered in the order they came in. */
+/** The worker's answer to a batch that it has read: the digests wanted, in hex. Batches are answered in order. */
 export type HashReply = [job: number, hex: string][];
 
-/** Bytes that the thread has to read, and what is to be done then. */
-export interface Held {
-  job: LaneJob;
+/** Bytes for the worker to read, and the chunk to release afterwards. */
+export interface PendingPiece {
+  job: ExecutorJob;
   bytes: number;
-  /** Undefined where they were copied. */
+  /** Undefined when the bytes were copied. */
   chunk?: Chunk;
 }
 
-/** A message and its answer cost the main thread some 50 us, so bytes are collected: up to so many, … */
-const BATCH_BYTES = 1_048_576;
-/** … and so many pieces: a piece of few bytes may hold a whole pooled buffer. */
-const BATCH_PIECES = 64;
+/** A message and its answer cost the main thread some 50 us, so bytes are collected up to this many … */
+const MAX_BATCH_BYTES = 1_048_576;
+/** … and up to this many pieces: a piece of few bytes may hold a whole pooled buffer. */
+const MAX_BATCH_PIECES = 64;
 
-/** The next batch, while it is put together. */
+/** Collects the next batch. */
 export class BatchBuilder {
   readonly batch: HashBatch = { begun: [], jobs: [], pieces: [], finished: [], dropped: [] };
-  readonly held: Held[] = [];
-  /** Memory that moves to the thread. */
-  readonly copies: ArrayBuffer[] = [];
+  readonly pending: PendingPiece[] = [];
+  /** Memory that moves to the worker. */
+  readonly transferList: ArrayBuffer[] = [];
   #bytes = 0;
 
   get isEmpty(): boolean {
@@ -47,22 +49,22 @@ export class BatchBuilder {
   }
 
   get isFull(): boolean {
-    return this.#bytes >= BATCH_BYTES || this.held.length >= BATCH_PIECES;
+    return this.#bytes >= MAX_BATCH_BYTES || this.pending.length >= MAX_BATCH_PIECES;
   }
 
   begin(number: number, algorithm: HashAlgorithm): void {
     this.batch.begun.push([number, algorithm]);
   }
 
-  add(number: number, job: LaneJob, chunk: Chunk, bytes: Buffer): void {
+  add(number: number, job: ExecutorJob, chunk: Chunk, bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (bytes.buffer instanceof SharedArrayBuffer) {
-      this.held.push({ job, bytes: bytes.length, chunk: chunk.retain() });
+      this.pending.push({ job, bytes: bytes.length, chunk: chunk.retain() });
       this.#append(number, bytes);
     } else {
       const copy = new Uint8Array(bytes);
-      this.held.push({ job, bytes: bytes.length });
-      this.copies.push(copy.buffer);
+      this.pending.push({ job, bytes: bytes.length });
+      this.transferList.push(copy.buffer);
       this.#append(number, copy);
     }
   }
@@ -75,7 +77,9 @@ export class BatchBuilder {
     this.batch.dropped.push(number);
   }
 
-  /** A TLS upstream's bytes come in pieces of 16 KiB that lie one after the other in one buffer: they are one piece. */
+  /**
+   * The 16 KiB records of a TLS upstream often lie one after the other in one buffer. Such neighbours become one piece.
+   */
   #append(number: number, bytes: Uint8Array): void {
     const { jobs, pieces } = this.batch;
     const last = pieces.length - 1;

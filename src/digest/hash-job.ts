@@ -1,51 +1,51 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
 
-/** One digest, computed beside the transfer of what it is of. It ends with `digest` or `abandon`, and one of them must be called. */
+/** One digest, computed while its body is transferred. The owner must end the job by `digest` or `abandon`. */
 export interface HashJob {
   /**
-   * Takes the next bytes of the body; they lie in the chunk, of which it takes a use of its own until they were read.
+   * Takes the next bytes of the body, which lie in `chunk`; retains the chunk until they are read.
    * @param bytes default: the whole chunk
-   * @returns false: so many bytes wait that no more should come until `onRoom`
+   * @returns false when no more bytes may come until `onDrain`
    */
   update(chunk: Chunk, bytes?: Buffer): boolean;
   /** Bytes that wait to be read. */
   readonly backlog: number;
-  /** Calls once, later, when few bytes wait or none ever will again. The latest callback counts. */
-  onRoom(callback: () => void): void;
+  /** Calls back once, later, when few bytes wait or the job is over. Only the latest callback is called. */
+  onDrain(callback: () => void): void;
   /**
-   * After the last byte, once: the digest in hex.
-   * @throws HashUnavailable the thread died: nothing is known
+   * Ends the job after its last byte; to be called once. Resolves with the digest in hex.
+   * @throws HashUnavailable when the thread died
    */
   digest(): Promise<string>;
-  /** Nobody wants it any more; at any time, any number of times. */
+  /** Ends the job without a digest; may be called at any time, any number of times. */
   abandon(): void;
 }
 
-/** The digest could not be computed, which says nothing about the bytes. */
+/** The digest could not be computed. The error says nothing about the bytes. */
 export class HashUnavailable extends Error {
   override name = 'HashUnavailable';
 }
 
-/** Who reads the bytes of jobs. */
-export interface HashLane {
+/** Reads the bytes of jobs. */
+export interface HashExecutor {
   /** Bytes of one job that may wait. */
-  readonly share: number;
-  add(job: LaneJob, chunk: Chunk, bytes: Buffer): void;
-  finish(job: LaneJob): void;
-  drop(job: LaneJob): void;
+  readonly maxBacklog: number;
+  add(job: ExecutorJob, chunk: Chunk, bytes: Buffer): void;
+  finish(job: ExecutorJob): void;
+  drop(job: ExecutorJob): void;
 }
 
-/** A job in a lane. */
-export class LaneJob implements HashJob {
-  readonly #lane: HashLane;
+/** A job of an executor. */
+export class ExecutorJob implements HashJob {
+  readonly #executor: HashExecutor;
   readonly #outcome = Promise.withResolvers<string>();
   #state: 'open' | 'finishing' | 'over' = 'open';
   #backlog = 0;
-  #onRoom: (() => void) | undefined;
+  #onDrain: (() => void) | undefined;
 
-  constructor(lane: HashLane) {
-    this.#lane = lane;
-    // Whether it died matters to who asks for the digest; a job may die before anybody did.
+  constructor(executor: HashExecutor) {
+    this.#executor = executor;
+    // A job may fail before `digest` is called. Its owner learns of the failure from `digest`.
     this.#outcome.promise.catch(() => undefined);
   }
 
@@ -57,53 +57,53 @@ export class LaneJob implements HashJob {
     if (this.#state === 'finishing') throw new Error('bytes came after the digest was asked for');
     if (this.#state === 'over' || bytes.length === 0) return true;
     this.#backlog += bytes.length;
-    this.#lane.add(this, chunk, bytes);
-    return this.#backlog < this.#lane.share;
+    this.#executor.add(this, chunk, bytes);
+    return this.#backlog < this.#executor.maxBacklog;
   }
 
-  onRoom(callback: () => void): void {
-    this.#onRoom = callback;
-    // Never within this call: whoever asks is in the middle of pausing.
-    queueMicrotask(() => this.#tellRoom());
+  onDrain(callback: () => void): void {
+    this.#onDrain = callback;
+    // Never within this call, because the caller is about to pause.
+    queueMicrotask(() => this.#notifyDrain());
   }
 
   digest(): Promise<string> {
     if (this.#state === 'open') {
       this.#state = 'finishing';
-      this.#lane.finish(this);
+      this.#executor.finish(this);
     }
     return this.#outcome.promise;
   }
 
   abandon(): void {
     if (this.#state === 'over') return;
-    this.failed(new HashUnavailable('the digest was given up'));
-    this.#lane.drop(this);
+    this.failed(new HashUnavailable('the digest was abandoned'));
+    this.#executor.drop(this);
   }
 
-  /** From the lane: so many bytes were read, or never will be. */
-  done(bytes: number): void {
+  /** Called by the executor: the bytes were read, or never will be. */
+  consumed(bytes: number): void {
     this.#backlog -= bytes;
-    this.#tellRoom();
+    this.#notifyDrain();
   }
 
-  /** From the lane. */
+  /** Called by the executor. */
   digested(hex: string): void {
     this.#state = 'over';
     this.#outcome.resolve(hex);
   }
 
-  /** From the lane. */
+  /** Called by the executor. */
   failed(error: HashUnavailable): void {
     this.#state = 'over';
     this.#outcome.reject(error);
-    this.#tellRoom();
+    this.#notifyDrain();
   }
 
-  #tellRoom(): void {
-    if (this.#state === 'open' && this.#backlog > this.#lane.share / 2) return;
-    const callback = this.#onRoom;
-    this.#onRoom = undefined;
+  #notifyDrain(): void {
+    if (this.#state === 'open' && this.#backlog > this.#executor.maxBacklog / 2) return;
+    const callback = this.#onDrain;
+    this.#onDrain = undefined;
     callback?.();
   }
 }

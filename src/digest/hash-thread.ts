@@ -1,126 +1,126 @@
 import type { Worker } from 'node:worker_threads';
 import type { Chunk } from '../upstream/body/body-source.ts';
-import { BatchBuilder, type HashAlgorithm, type HashReply, type Held } from './hash-batch.ts';
-import { type HashLane, HashUnavailable, LaneJob } from './hash-job.ts';
+import { BatchBuilder, type HashAlgorithm, type HashReply, type PendingPiece } from './hash-batch.ts';
+import { ExecutorJob, type HashExecutor, HashUnavailable } from './hash-job.ts';
 
-/** Milliseconds for which bytes are collected before they are sent. */
+/** Milliseconds for which bytes are collected before a batch is sent. */
 const BATCH_MS = 2;
-/** Bytes that may wait in all, … */
-const ALL_BYTES = 33_554_432;
-/** … but of one job not more than the first, and always the second. */
-const MOST_BYTES = 4_194_304;
-const LEAST_BYTES = 262_144;
+/** Bytes that may wait in all jobs together … */
+const MAX_TOTAL_BACKLOG = 33_554_432;
+/** … and in one job: between the minimum and the maximum, by the number of jobs. */
+const MAX_JOB_BACKLOG = 4_194_304;
+const MIN_JOB_BACKLOG = 262_144;
 
 /**
- * One life of the worker thread, which reads chunks where they lie. A chunk is released only after the thread has answered the batch it
- * was in, or has ended: even bytes of a job that was abandoned meanwhile. (Released earlier they would only spoil a digest that nobody
- * wants, since the thread's own reference keeps the memory alive; but so no proof is needed.)
+ * One life of the worker thread, which reads chunks in place. A chunk is released only after the thread has answered
+ * the chunk's batch or has ended, even when its job was abandoned meanwhile. An earlier release could only spoil the
+ * digest of an abandoned job; this way no such proof is needed.
  */
-export class HashThread implements HashLane {
+export class HashThread implements HashExecutor {
   readonly #worker: Worker;
-  readonly #numbers = new Map<LaneJob, number>();
-  readonly #jobs = new Map<number, LaneJob>();
+  readonly #numbers = new Map<ExecutorJob, number>();
+  readonly #jobs = new Map<number, ExecutorJob>();
   readonly #onEnd: (thread: HashThread, error: HashUnavailable) => void;
-  /** Sent, and not answered yet. */
-  readonly #posted: Held[][] = [];
+  /** Batches sent and not answered yet. */
+  readonly #unanswered: PendingPiece[][] = [];
   readonly #timer: NodeJS.Timeout;
   #lastNumber = 0;
-  #next = new BatchBuilder();
-  #soon = false;
-  #proved = false;
+  #nextBatch = new BatchBuilder();
+  #postScheduled = false;
+  #hasAnswered = false;
   #cause: unknown;
   #ended = false;
 
-  /** @param onEnd called once, when it has died or was closed, before its jobs are told */
+  /** @param onEnd called once when the thread has died or was closed, before its jobs are told */
   constructor(worker: Worker, onEnd: (thread: HashThread, error: HashUnavailable) => void) {
     this.#worker = worker;
     this.#onEnd = onEnd;
     this.#timer = setTimeout(() => this.#post(), BATCH_MS).unref();
     worker.unref();
-    worker.on('message', (reply: HashReply) => this.#answered(reply));
+    worker.on('message', (reply: HashReply) => this.#onReply(reply));
     worker.on('messageerror', (error) => this.#fail(error));
     worker.on('error', (error) => {
       this.#cause ??= error;
     });
-    // Only then is it certain that it reads no more.
-    worker.on('exit', (status) => this.#exited(status));
+    // Only after `exit` does the thread certainly read no more.
+    worker.on('exit', (status) => this.#onExit(status));
   }
 
-  /** Whether it has ever answered. */
-  get proved(): boolean {
-    return this.#proved;
+  /** Whether the thread has ever answered a batch. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   get jobs(): number {
     return this.#jobs.size;
   }
 
-  get share(): number {
-    return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, ALL_BYTES / Math.max(1, this.#jobs.size)));
+  get maxBacklog(): number {
+    return Math.min(MAX_JOB_BACKLOG, Math.max(MIN_JOB_BACKLOG, MAX_TOTAL_BACKLOG / Math.max(1, this.#jobs.size)));
   }
 
-  begin(algorithm: HashAlgorithm): LaneJob {
-    const job = new LaneJob(this);
+  begin(algorithm: HashAlgorithm): ExecutorJob {
+    const job = new ExecutorJob(this);
     this.#lastNumber += 1;
     this.#numbers.set(job, this.#lastNumber);
     this.#jobs.set(this.#lastNumber, job);
-    this.#next.begin(this.#lastNumber, algorithm);
+    this.#nextBatch.begin(this.#lastNumber, algorithm);
     return job;
   }
 
-  add(job: LaneJob, chunk: Chunk, bytes: Buffer): void {
+  add(job: ExecutorJob, chunk: Chunk, bytes: Buffer): void {
     const number = this.#numbers.get(job);
     if (number === undefined) throw new Error('a hash job went on after its end');
-    this.#next.add(number, job, chunk, bytes);
-    if (this.#next.isFull) this.#post();
-    else this.#postSoon();
+    this.#nextBatch.add(number, job, chunk, bytes);
+    if (this.#nextBatch.isFull) this.#post();
+    else this.#schedulePost();
   }
 
-  finish(job: LaneJob): void {
+  finish(job: ExecutorJob): void {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
-    this.#next.finish(number);
+    this.#nextBatch.finish(number);
     this.#post();
   }
 
-  drop(job: LaneJob): void {
+  drop(job: ExecutorJob): void {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
     this.#forget(job, number);
-    this.#next.drop(number);
-    this.#postSoon();
+    this.#nextBatch.drop(number);
+    this.#schedulePost();
   }
 
   /** Resolves when the thread has ended, and with it all jobs. */
   async close(): Promise<void> {
     this.#cause ??= new Error('it was closed');
-    // The process stays for its end.
+    // Keeps the process alive until the thread has ended.
     this.#worker.ref();
     await this.#worker.terminate();
   }
 
-  #postSoon(): void {
-    if (this.#soon) return;
-    this.#soon = true;
+  #schedulePost(): void {
+    if (this.#postScheduled) return;
+    this.#postScheduled = true;
     this.#timer.refresh();
   }
 
   #post(): void {
-    this.#soon = false;
-    if (this.#ended || this.#next.isEmpty) return;
-    const { batch, copies, held } = this.#next;
-    // It keeps the process alive only while it owes an answer.
-    if (this.#posted.length === 0) this.#worker.ref();
-    this.#posted.push(held);
-    this.#worker.postMessage(batch, copies);
-    this.#next = new BatchBuilder();
+    this.#postScheduled = false;
+    if (this.#ended || this.#nextBatch.isEmpty) return;
+    const { batch, transferList, pending } = this.#nextBatch;
+    // The thread keeps the process alive only while an answer is due.
+    if (this.#unanswered.length === 0) this.#worker.ref();
+    this.#unanswered.push(pending);
+    this.#worker.postMessage(batch, transferList);
+    this.#nextBatch = new BatchBuilder();
   }
 
-  #answered(reply: HashReply): void {
-    this.#proved = true;
-    const held = this.#posted.shift() ?? [];
-    if (this.#posted.length === 0 && this.#cause === undefined) this.#worker.unref();
-    release(held);
+  #onReply(reply: HashReply): void {
+    this.#hasAnswered = true;
+    const pending = this.#unanswered.shift() ?? [];
+    if (this.#unanswered.length === 0 && this.#cause === undefined) this.#worker.unref();
+    releasePieces(pending);
     for (const [number, hex] of reply) {
       const job = this.#jobs.get(number);
       if (!job) continue;
@@ -129,7 +129,7 @@ export class HashThread implements HashLane {
     }
   }
 
-  #forget(job: LaneJob, number: number): void {
+  #forget(job: ExecutorJob, number: number): void {
     this.#numbers.delete(job);
     this.#jobs.delete(number);
   }
@@ -139,23 +139,23 @@ export class HashThread implements HashLane {
     void this.#worker.terminate();
   }
 
-  #exited(status: number): void {
+  #onExit(status: number): void {
     this.#ended = true;
     clearTimeout(this.#timer);
-    const error = new HashUnavailable(`the thread that hashes ended with ${status}`, { cause: this.#cause });
+    const error = new HashUnavailable(`the hash thread ended with status ${status}`, { cause: this.#cause });
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     this.#numbers.clear();
-    // First, so that nobody who is told begins another job here.
+    // Called first, so that a job's owner cannot begin another job on the dead thread.
     this.#onEnd(this, error);
     for (const job of jobs) job.failed(error);
-    for (const held of [...this.#posted.splice(0), this.#next.held]) release(held);
+    for (const pending of [...this.#unanswered.splice(0), this.#nextBatch.pending]) releasePieces(pending);
   }
 }
 
-function release(held: readonly Held[]): void {
-  for (const { job, bytes, chunk } of held) {
+function releasePieces(pending: readonly PendingPiece[]): void {
+  for (const { job, bytes, chunk } of pending) {
     chunk?.release();
-    job.done(bytes);
+    job.consumed(bytes);
   }
 }

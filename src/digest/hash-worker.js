@@ -1,4 +1,5 @@
-// The code of the worker thread: see hasher.ts. Not TypeScript, because a thread that strips types takes 10 MB and 25 ms more to start.
+// The worker thread of hasher.ts. Not TypeScript, because a thread that strips types takes 10 MB and 25 ms more to
+// start.
 import { createHash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 
@@ -20,7 +21,8 @@ port?.on('message', (/** @type {import('./hash-batch.ts').HashBatch} */ { begun,
 });
 
 /**
- * A job that is not known is a mistake after which no digest can be trusted: the thread dies of it, and its jobs end as unavailable.
+ * An unknown job is a mistake after which no digest can be trusted. The thread dies of it, and its jobs end as
+ * unavailable.
  * @param {number | undefined} job
  */
 function hashOf(job) {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Networks } from '../config/network.ts';
 import type { Config } from '../config/schema.ts';
-import type { Copies } from '../digest/copies.ts';
+import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
@@ -46,7 +46,7 @@ export interface ProxyContext {
   /** Reads of manifests that several clients wait for. */
   coalescer: RequestCoalescer<ManifestRead>;
   hasher: Hasher;
-  copies: Copies;
+  copies: CopyIntegrity;
   recheck: CopyRecheck;
   sealer: Sealer;
   /** Undefined: `auth.mode: open`. */

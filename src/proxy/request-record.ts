@@ -1,4 +1,4 @@
-import type { Verdict } from '../digest/check.ts';
+import type { DigestVerdict } from '../digest/digest-check.ts';
 import type { Failure } from '../failover/classify.ts';
 import type { Verdict as TagVerdict } from '../failover/tag-history.ts';
 import type { TrafficClass } from '../failover/view.ts';
@@ -91,7 +91,7 @@ export interface RequestRecord {
   /** What it told of changes that copies are to follow; how many. A hook's `repository` and `reference` are those of the first, in the push upstream's names. */
   hints?: { from: Hint['from']; push: number; delete: number };
   /** What the digest of a blob said that was computed beside its transfer. */
-  verified?: Verdict;
+  verified?: DigestVerdict;
   hedges: HedgeCounts;
   splices: SpliceRecord[];
   status: number;

@@ -1,4 +1,4 @@
-import type { Check } from '../digest/check.ts';
+import type { DigestCheck } from '../digest/digest-check.ts';
 import type { ContentRange } from '../oci/range.ts';
 import type { Chunk } from '../upstream/body/body-source.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
@@ -27,7 +27,7 @@ export interface TransferOptions {
   /** Called for one break at a time. */
   resumeElsewhere?: ResumeElsewhere | undefined;
   /** Decides at the end whether the last bytes may be sent. */
-  check?: Check | undefined;
+  check?: DigestCheck | undefined;
 }
 
 /** A body that has changed upstreams this often is not resumed again: the client should see the failure. */
@@ -88,7 +88,7 @@ export class Transfer {
     if (this.#settled) return;
     new RunningLeg(this.#options.leg, this.#options.limits).drop('neutral');
     this.#release();
-    this.#options.check?.drop();
+    this.#options.check?.abandon();
   }
 
   #startLeg(leg: Leg): void {
@@ -147,7 +147,7 @@ export class Transfer {
     }
     const paused = this.#backpressure.update(!this.#writer?.write(chunk, bytes), !checkHasRoom);
     if (paused) running.stallDetector.destroySource();
-    if (!checkHasRoom) check?.onRoom(() => this.#backpressure.checkDrained());
+    if (!checkHasRoom) check?.onDrain(() => this.#backpressure.checkDrained());
     return !paused;
   }
 
@@ -238,7 +238,7 @@ export class Transfer {
     if (this.#settled) return;
     this.#current?.drop(verdict);
     this.#release();
-    this.#options.check?.drop();
+    this.#options.check?.abandon();
     this.#outcome.reject(reason);
   }
 

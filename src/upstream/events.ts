@@ -8,5 +8,5 @@ export interface UpstreamEvents {
   /** The edge's own credentials do not work, which no client can mend; undefined: they work again. */
   credentials(upstream: string, detail: string | undefined): void;
   /** Its copy of a blob has wrong bytes, or was part of what had; it serves again only when it verifies. */
-  rotten(upstream: string, digest: string): void;
+  corruptCopy(upstream: string, digest: string): void;
 }

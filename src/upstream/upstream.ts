@@ -96,8 +96,8 @@ export class Upstream {
   }
 
   /** Tells loudly that it has a blob whose bytes are wrong. */
-  copyRotten(digest: string): void {
-    this.#events.rotten(this.name, digest);
+  reportCorruptCopy(digest: string): void {
+    this.#events.corruptCopy(this.name, digest);
   }
 
   view(): UpstreamView {

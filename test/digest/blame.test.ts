@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type Blame, blame } from '../../src/digest/copies.ts';
+import { type Blame, blame } from '../../src/digest/copy-integrity.ts';
 
-const NOTHING: Blame = { verified: [], rotten: [], doubted: [] };
+const NO_BLAME: Blame = { verified: [], corrupt: [], unverified: [] };
 
 t.test('whom a digest clears and whom it blames', async (t) => {
   const rows: [string, contributors: string[], verifiedBefore: string[], right: boolean, Partial<Blame>][] = [
@@ -11,19 +11,19 @@ t.test('whom a digest clears and whom it blames', async (t) => {
     ['right, two: nobody was read whole', ['a', 'b'], [], true, {}],
     ['right, two, one verified', ['a', 'b'], ['a'], true, {}],
     ['right, nobody', [], [], true, {}],
-    ['wrong, one', ['a'], [], false, { rotten: ['a'] }],
-    ['wrong, one that was verified: it rotted since', ['a'], ['a'], false, { rotten: ['a'] }],
-    ['wrong, two', ['a', 'b'], [], false, { rotten: ['a', 'b'] }],
-    ['wrong, two, one verified', ['a', 'b'], ['a'], false, { rotten: ['b'], doubted: ['a'] }],
-    ['wrong, two, both verified', ['a', 'b'], ['a', 'b'], false, { rotten: ['a', 'b'] }],
-    ['wrong, three, two verified', ['a', 'b', 'c'], ['a', 'c'], false, { rotten: ['b'], doubted: ['a', 'c'] }],
-    ['wrong, and another is verified', ['a'], ['b'], false, { rotten: ['a'] }],
+    ['wrong, one', ['a'], [], false, { corrupt: ['a'] }],
+    ['wrong, one that was verified: it became corrupt since', ['a'], ['a'], false, { corrupt: ['a'] }],
+    ['wrong, two', ['a', 'b'], [], false, { corrupt: ['a', 'b'] }],
+    ['wrong, two, one verified', ['a', 'b'], ['a'], false, { corrupt: ['b'], unverified: ['a'] }],
+    ['wrong, two, both verified', ['a', 'b'], ['a', 'b'], false, { corrupt: ['a', 'b'] }],
+    ['wrong, three, two verified', ['a', 'b', 'c'], ['a', 'c'], false, { corrupt: ['b'], unverified: ['a', 'c'] }],
+    ['wrong, and another is verified', ['a'], ['b'], false, { corrupt: ['a'] }],
     ['wrong, nobody', [], [], false, {}],
   ];
   for (const [name, contributors, before, right, expected] of rows)
     t.same(
       blame(contributors, (upstream) => before.includes(upstream), right),
-      { ...NOTHING, ...expected },
+      { ...NO_BLAME, ...expected },
       name,
     );
 });
@@ -32,13 +32,13 @@ t.test('wrong bytes are always of somebody, and nobody who did not contribute is
   const names = fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd'));
   fc.assert(
     fc.property(names, names, fc.boolean(), (contributors, before, right) => {
-      const { verified, rotten, doubted } = blame(contributors, (upstream) => before.includes(upstream), right);
-      const touched = [...verified, ...rotten, ...doubted];
+      const { verified, corrupt, unverified } = blame(contributors, (upstream) => before.includes(upstream), right);
+      const touched = [...verified, ...corrupt, ...unverified];
       return (
         touched.every((upstream) => contributors.includes(upstream)) &&
         new Set(touched).size === touched.length &&
-        (right ? rotten.length + doubted.length === 0 : touched.length === contributors.length) &&
-        (right || contributors.length === 0 || rotten.length > 0)
+        (right ? corrupt.length + unverified.length === 0 : touched.length === contributors.length) &&
+        (right || contributors.length === 0 || corrupt.length > 0)
       );
     }),
   );

@@ -39,7 +39,7 @@ function give(job: HashJob, chunk: Chunk): boolean {
 }
 
 function room(job: HashJob): Promise<void> {
-  return new Promise((resolve) => job.onRoom(resolve));
+  return new Promise((resolve) => job.onDrain(resolve));
 }
 
 function hashOf(algorithm: HashAlgorithm, ...parts: Uint8Array[]): string {
@@ -186,7 +186,7 @@ t.test('many jobs share the bound, and each may always have one large chunk', as
 t.test('room is never told within the call that asks for it', async (t) => {
   const job = makeHasher(t).begin('sha256');
   let told = false;
-  job.onRoom(() => {
+  job.onDrain(() => {
     told = true;
   });
   t.notOk(told);
@@ -307,7 +307,7 @@ t.test('a thread that never comes up is not started for every job', async (t) =>
   now = 10_000;
   await t.rejects(digest(), UNAVAILABLE);
   t.equal(starts, 3);
-  t.match(deaths, [/ended with 3/, { cause: { message: 'no more threads' } }, { cause: { message: 'broken' } }]);
+  t.match(deaths, [/ended with status 3/, { cause: { message: 'no more threads' } }, { cause: { message: 'broken' } }]);
 });
 
 t.test('after close nothing is computed, and nobody waits', async (t) => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
-import type { Check, Verdict } from '../../src/digest/check.ts';
+import type { DigestCheck, DigestVerdict } from '../../src/digest/digest-check.ts';
 import { OVERLAP_BYTES } from '../../src/splice/overlap.ts';
 import type { ThroughputLimits } from '../../src/splice/pace.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
@@ -314,14 +314,14 @@ t.test('what is given up before it ran', async (t) => {
 });
 
 /** Says what it is told to, when it is told to. */
-class SlowCheck implements Check {
+class SlowCheck implements DigestCheck {
   readonly asked = new EventTarget();
-  readonly answer = Promise.withResolvers<Verdict>();
+  readonly answer = Promise.withResolvers<DigestVerdict>();
   contributors: readonly string[] = [];
   drops = 0;
   backlog = 0;
 
-  constructor(verdict?: Verdict) {
+  constructor(verdict?: DigestVerdict) {
     if (verdict) this.answer.resolve(verdict);
   }
 
@@ -329,21 +329,21 @@ class SlowCheck implements Check {
     return true;
   }
 
-  onRoom(): void {}
+  onDrain(): void {}
 
-  verdict(contributors: readonly string[]): Promise<Verdict> {
+  verdict(contributors: readonly string[]): Promise<DigestVerdict> {
     this.contributors = contributors;
     this.asked.dispatchEvent(new Event('asked'));
     return this.answer.promise;
   }
 
-  drop(): void {
+  abandon(): void {
     this.drops += 1;
   }
 }
 
 t.test('the last bytes wait for the verdict', async (t) => {
-  const endings: [verdict: Verdict | Error, complete: boolean][] = [
+  const endings: [verdict: DigestVerdict | Error, complete: boolean][] = [
     ['right', true],
     ['unknown', true],
     ['wrong', false],

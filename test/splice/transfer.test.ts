@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Check, Verdict } from '../../src/digest/check.ts';
+import type { DigestCheck, DigestVerdict } from '../../src/digest/digest-check.ts';
 import type { ContentRange } from '../../src/oci/range.ts';
 import { OVERLAP_BYTES } from '../../src/splice/overlap.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
@@ -239,7 +239,7 @@ function fateOf({ fate, where }: Script, length: number, fresh: number): Fate {
 }
 
 /** Hashes, and tells the truth. */
-class MadeCheck implements Check {
+class MadeCheck implements DigestCheck {
   over = false;
   readonly #hash = createHash('sha256');
   readonly #right: string;
@@ -262,18 +262,18 @@ class MadeCheck implements Check {
     return this.backlog < 3;
   }
 
-  onRoom(callback: () => void): void {
+  onDrain(callback: () => void): void {
     void turns(2).then(callback);
   }
 
-  async verdict(): Promise<Verdict> {
+  async verdict(): Promise<DigestVerdict> {
     if (this.over) throw new Error('asked twice');
     this.over = true;
     await turns(this.#later ? 3 : 1);
     return this.#hash.digest('hex') === this.#right ? 'right' : 'wrong';
   }
 
-  drop(): void {
+  abandon(): void {
     this.over = true;
   }
 }

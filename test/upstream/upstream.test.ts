@@ -22,7 +22,7 @@ async function start(t: Test, options: LabRegistryOptions = {}, probe: object = 
     breaker: (_name, _url, trafficClass, state) => events.push(`${trafficClass} ${state}`),
     gate: (_name, gate) => events.push(gate.mode),
     credentials: (_name, detail) => events.push(`credentials: ${detail}`),
-    rotten: () => undefined,
+    corruptCopy: () => undefined,
   };
   const config = upstreamSchema.parse({
     urls: [registry.url],
@@ -113,7 +113,7 @@ t.test('tokens for probes and for traffic, the password in no error', async (t) 
       breaker: () => undefined,
       gate: () => undefined,
       credentials: () => undefined,
-      rotten: () => undefined,
+      corruptCopy: () => undefined,
     },
   );
   t.teardown(() => wrong.stop());
@@ -137,7 +137,7 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
     breaker: () => undefined,
     gate: () => undefined,
     credentials: () => undefined,
-    rotten: () => undefined,
+    corruptCopy: () => undefined,
   };
   const upstream = new Upstream(
     'open',

@@ -105,7 +105,7 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
     breaker: () => undefined,
     gate: () => undefined,
     credentials: () => undefined,
-    rotten: () => undefined,
+    corruptCopy: () => undefined,
   };
   const findings = await Promise.all(
     Object.entries(config.upstreams).map(async ([name, upstreamConfig]) => {

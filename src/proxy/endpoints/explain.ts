@@ -80,7 +80,7 @@ function ledgerWord(context: ProxyContext, route: Route, repository: string, tag
 }
 
 function rottenCopies(context: ProxyContext, route: Route, digest: string): Pick<Explanation, 'rotten'> {
-  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isRotten(name, digest));
+  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isCorrupt(name, digest));
   return rotten.length > 0 ? { rotten } : {};
 }
 

@@ -14,7 +14,7 @@ export async function fetchContent(
 ): Promise<Relayable> {
   const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-  const isRotten = (upstream: string) => request.kind === 'blob' && context.copies.isRotten(upstream, request.digest);
+  const isRotten = (upstream: string) => request.kind === 'blob' && context.copies.isCorrupt(upstream, request.digest);
   const planned = () => {
     const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, blobHead);
     return blobHead ? attempts : soundFirst(attempts, isRotten, exchange.headers.range === undefined);

@@ -1,4 +1,4 @@
-import { type Check, checkPart, checkWhole, type Finding } from '../../digest/check.ts';
+import { checkPartialBlob, checkWholeBlob, type DigestCheck, type DigestFinding } from '../../digest/digest-check.ts';
 import { toUpstream } from '../../failover/rewrite.ts';
 import type { ContentRange } from '../../oci/range.ts';
 import { extentOf } from '../../splice/extent.ts';
@@ -42,14 +42,14 @@ function checkOf(
   { request, route }: BlobPull,
   upstream: string,
   { first, last, total }: ContentRange,
-): Check | undefined {
+): DigestCheck | undefined {
   if (request.kind !== 'blob' || context.config.verify === 'never') return undefined;
   const { hasher, copies } = context;
-  const onFinding = (finding: Finding) => {
+  const onFinding = (finding: DigestFinding) => {
     exchange.notes.relay.verified = finding.verdict;
-    for (const candidate of route.pull.filter((one) => finding.blame.rotten.includes(one.upstream))) {
+    for (const candidate of route.pull.filter((one) => finding.blame.corrupt.includes(one.upstream))) {
       const repository = toUpstream(route, candidate, request.repository);
-      context.upstreams.get(candidate.upstream)?.copyRotten(finding.digest);
+      context.upstreams.get(candidate.upstream)?.reportCorruptCopy(finding.digest);
       context.recheck.note(
         { upstream: candidate.upstream, repository, digest: finding.digest },
         context.config.verifyAgain,
@@ -58,6 +58,6 @@ function checkOf(
   };
   const whole = first === 0 && last === total - 1;
   return whole
-    ? checkWhole(upstream, request.digest, { hasher, copies, onFinding })
-    : checkPart(request.digest, { hasher, copies, onFinding });
+    ? checkWholeBlob(upstream, request.digest, { hasher, copies, onFinding })
+    : checkPartialBlob(request.digest, { hasher, copies, onFinding });
 }

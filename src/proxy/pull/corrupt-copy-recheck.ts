@@ -1,4 +1,4 @@
-import { checkWhole } from '../../digest/check.ts';
+import { checkWholeBlob } from '../../digest/digest-check.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Sink } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
@@ -34,7 +34,7 @@ export class Recheck {
   /** Reads one copy whose time has come. Never rejects. */
   async run(context: ProxyContext, now = Date.now()): Promise<void> {
     for (const [key, { upstream, digest }] of this.#places)
-      if (!context.copies.isRotten(upstream, digest)) this.#places.delete(key);
+      if (!context.copies.isCorrupt(upstream, digest)) this.#places.delete(key);
     const place = [...this.#places.values()].find(({ due }) => due <= now);
     if (this.#running || !place) return;
     this.#running = true;
@@ -98,7 +98,7 @@ function transferOf(
     return undefined;
   }
   const leg = { upstream, url, source: result.body, startOffset: 0, endOffset: extent.total, permit: result.permit };
-  const check = checkWhole(upstream, digest, {
+  const check = checkWholeBlob(upstream, digest, {
     hasher,
     copies,
     onFinding: ({ verdict }) => {

@@ -67,7 +67,7 @@ export function resumeElsewhere(
 function planned(exchange: Exchange, context: ProxyContext, { route, request }: BlobPull): Attempt[] {
   const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
   if (request.kind !== 'blob') return attempts;
-  return soundFirst(attempts, (upstream) => context.copies.isRotten(upstream, request.digest), false);
+  return soundFirst(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
 }
 
 /** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */

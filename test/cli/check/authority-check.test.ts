@@ -13,7 +13,7 @@ const upstreamSchema = configSchema.shape.upstreams.valueType;
 async function check(t: Test, urls: string[], realmHosts: string[] = []) {
   const config = upstreamSchema.parse({ urls, credentials: 'forward', deadlines: { manifest: '300ms' } });
   const nothing = () => undefined;
-  const events = { health: nothing, breaker: nothing, gate: nothing, credentials: nothing, rotten: nothing };
+  const events = { health: nothing, breaker: nothing, gate: nothing, credentials: nothing, corruptCopy: nothing };
   const upstream = new Upstream('harbor', config, {}, { resolver: new Resolver(), pool: new BufferPool() }, events);
   t.teardown(() => upstream.stop());
   await upstream.start();

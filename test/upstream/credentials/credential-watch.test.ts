@@ -32,7 +32,7 @@ async function start(t: Test, options: LabRegistryOptions, more: object = {}) {
     breaker: nothing,
     gate: nothing,
     credentials: (_, detail) => news.push(detail),
-    rotten: nothing,
+    corruptCopy: nothing,
   });
   t.teardown(() => upstream.stop());
   await upstream.start();
