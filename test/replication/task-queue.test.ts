@@ -95,7 +95,7 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
   failing.add('a');
   queue.add(task('a'), PRIORITY.hint);
   await queue.onIdle();
-  t.match(queue.failed, [{ tries: 1, reason: 'no a', since: 1_000_000, passing: true }]);
+  t.match(queue.failed, [{ tries: 1, reason: 'no a', since: 1_000_000, retryable: true }]);
   const waits: number[] = [];
   for (let tries = 0; tries < 9; tries += 1) {
     const { nextAt = 0, at = 0 } = queue.failed[0] ?? {};
@@ -150,7 +150,7 @@ t.test('what fails for good waits for who asks for it again, or finds it settled
   queue.markInSync(task('b'), at);
   t.equal(queue.failed.length, 2, 'what was looked at before it failed says nothing');
   queue.markInSync(task('b'), at + 1);
-  t.match(queue.failed, [{ task: { reference: 'a' }, passing: false }]);
+  t.match(queue.failed, [{ task: { reference: 'a' }, retryable: false }]);
   if (!copyRoute) throw new Error('no way');
   queue.retryAll(copyRoute, at);
   queue.retryAll({ ...copyRoute }, at + 1);

@@ -115,7 +115,7 @@ t.test('wrong ones', async (t) => {
   for (const [name, answer, message, size] of table) {
     const site = await blobSite(t, size, { source: first(99, answer) });
     const blob = site.blob();
-    await t.rejects(site.read(blob), { name: 'CopyError', message, passing: false }, name);
+    await t.rejects(site.read(blob), { name: 'CopyError', message, retryable: false }, name);
     t.match(blob.failure, { message });
   }
   const shorter = await blobSite(t, 1000);
@@ -181,14 +181,14 @@ t.test('who takes its time is no stall', async (t) => {
 
 t.test('one that breaks off without a byte is given up', async (t) => {
   const site = await blobSite(t, MIB, { source: first(99, (response) => response.destroy()), remote: { limit: 100 } });
-  await t.rejects(site.read(site.blob()), { message: /does not give the blob .*closed/, passing: true });
+  await t.rejects(site.read(site.blob()), { message: /does not give the blob .*closed/, retryable: true });
   const cut = first(99, (response) => {
     response.writeHead(200, { 'content-length': MIB });
     response.flushHeaders();
     setTimeout(() => response.destroy(), 5);
   });
   const dying = await blobSite(t, MIB, { source: cut });
-  await t.rejects(dying.read(dying.blob()), { message: /breaks off again and again at byte 0/, passing: true });
+  await t.rejects(dying.read(dying.blob()), { message: /breaks off again and again at byte 0/, retryable: true });
 });
 
 t.test('who stops leaves nothing open', async (t) => {
@@ -249,7 +249,7 @@ t.test('redirects', async (t) => {
   });
   await t.rejects(elsewhere.read(elsewhere.blob()), {
     message: /redirects.hosts does not name storage.example/,
-    passing: false,
+    retryable: false,
   });
   let denied = 0;
   const expired = await blobSite(t, 10, {

@@ -28,7 +28,11 @@ function reply(response: ServerResponse, status: number, headers: Record<string,
   response.writeHead(status, { 'content-length': '0', ...headers }).end();
 }
 
-function upload({ target, blob, signal }: BlobSite, more: { piece?: number; idleMs?: number } = {}, from?: string) {
+function upload(
+  { target, blob, signal }: BlobSite,
+  more: { chunkBytes?: number; idleMs?: number } = {},
+  from?: string,
+) {
   return new BlobUpload({ registry: target, repository: 'there', source: blob(), ...more }).run(from, signal);
 }
 
@@ -42,7 +46,7 @@ function count({ fallback }: BlobSite, method: string, path = /uploads/): number
 }
 
 t.test('whole, in parts, and nothing at all', async (t) => {
-  for (const [size, piece] of [
+  for (const [size, chunkBytes] of [
     [0, 10],
     [1, 10],
     [1000, 1000],
@@ -51,16 +55,16 @@ t.test('whole, in parts, and nothing at all', async (t) => {
     [MIB, 524_288],
   ] as const) {
     const site = await blobSite(t, size);
-    t.equal(await upload(site, { piece }), 'uploaded');
-    t.ok(arrived(site), `${size} bytes in parts of ${piece}`);
-    t.equal(count(site, 'PATCH'), size > piece ? Math.ceil(size / piece) : 0);
+    t.equal(await upload(site, { chunkBytes }), 'uploaded');
+    t.ok(arrived(site), `${size} bytes in parts of ${chunkBytes}`);
+    t.equal(count(site, 'PATCH'), size > chunkBytes ? Math.ceil(size / chunkBytes) : 0);
   }
 });
 
 t.test('an answer before the body has ended', async (t) => {
   for (const [status, expected] of [
-    [413, { name: 'CopyError', status: 413, passing: false }],
-    [403, { name: 'CopyError', status: 403, passing: false }],
+    [413, { name: 'CopyError', status: 413, retryable: false }],
+    [403, { name: 'CopyError', status: 403, retryable: false }],
   ] as const) {
     const site = await blobSite(t, 20 * MIB, {
       target: first(9, 'PUT', async (request, response) => {
@@ -86,7 +90,7 @@ t.test('one that says it has it all without having read it is not believed', asy
 });
 
 t.test('a token that has ended is made anew, and the upload goes on', async (t) => {
-  for (const [method, piece] of [
+  for (const [method, chunkBytes] of [
     ['PUT', 20 * MIB],
     ['PATCH', MIB],
   ] as const) {
@@ -99,7 +103,7 @@ t.test('a token that has ended is made anew, and the upload goes on', async (t) 
       }),
       remote: { credentials: user },
     });
-    t.equal(await upload(site, { piece }), 'uploaded', method);
+    t.equal(await upload(site, { chunkBytes }), 'uploaded', method);
     t.ok(arrived(site));
     t.equal(count(site, 'POST', /uploads\/$/) <= 3, true);
   }
@@ -122,14 +126,14 @@ t.test('what a part lost is sent again', async (t) => {
     response.destroy();
   });
   const site = await blobSite(t, 3 * MIB, { target: cut });
-  t.equal(await upload(site, { piece: MIB }), 'uploaded', 'reset in the middle');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded', 'reset in the middle');
   t.ok(arrived(site));
   t.equal(count(site, 'POST'), 1, 'of one upload');
   t.equal(count(site, 'GET'), 3, 'it is asked how far it came');
 
   const order = first(1, 'PATCH', (_, response) => reply(response, 416, { range: '0-0' }));
   const disordered = await blobSite(t, 3 * MIB, { target: order });
-  t.equal(await upload(disordered, { piece: MIB }), 'uploaded', 'out of order');
+  t.equal(await upload(disordered, { chunkBytes: MIB }), 'uploaded', 'out of order');
   t.ok(arrived(disordered));
 });
 
@@ -143,9 +147,9 @@ t.test('a part of which the registry keeps some', async (t) => {
       headers: { ...headers, 'content-length': '500000', 'content-range': '0-499999' },
     });
     let left = 500_000;
-    for await (const piece of request.iterator({ destroyOnReturn: false })) {
-      call.write(piece.subarray(0, left));
-      left -= Math.min(left, piece.length);
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      call.write(chunk.subarray(0, left));
+      left -= Math.min(left, chunk.length);
       if (left === 0) break;
     }
     call.end();
@@ -154,7 +158,7 @@ t.test('a part of which the registry keeps some', async (t) => {
   });
   const site = await blobSite(t, 3 * MIB, { target: half });
   front = site.fallback.url;
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   t.ok(arrived(site));
   const patches = site.fallback.requests.filter(({ method }) => method === 'PATCH');
   t.equal(patches[1]?.headers['content-range'], `500000-${500_000 + MIB - 1}`, 'from where it was');
@@ -166,7 +170,7 @@ t.test('a registry that loses whatever it is sent is given up', async (t) => {
     reply(response, 202, { range: '0-0', location: request.url ?? '' });
   });
   const site = await blobSite(t, 3 * MIB, { target: loses, remote: { limit: 500 } });
-  await t.rejects(upload(site, { piece: MIB }), { message: /gcr loses what it is sent/, passing: true });
+  await t.rejects(upload(site, { chunkBytes: MIB }), { message: /gcr loses what it is sent/, retryable: true });
 });
 
 t.test('a registry that counts more than it was sent', async (t) => {
@@ -175,7 +179,7 @@ t.test('a registry that counts more than it was sent', async (t) => {
     reply(response, 202, { range: `0-${2 * MIB}`, location: request.url ?? '' });
   });
   const site = await blobSite(t, 3 * MIB, { target: counts });
-  await t.rejects(upload(site, { piece: MIB }), { message: /counts 2097153 bytes .* sent 1048576/ });
+  await t.rejects(upload(site, { chunkBytes: MIB }), { message: /counts 2097153 bytes .* sent 1048576/ });
   t.equal(count(site, 'POST'), 2);
 });
 
@@ -186,25 +190,25 @@ t.test('source and target break off by turns', async (t) => {
   });
   const site = await blobSite(t, 4 * MIB, { target: cut });
   await site.primary.faults.on('cut', { bytes: 300_000, times: 5 });
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   t.ok(arrived(site));
 });
 
 t.test('one that takes no parts is sent the whole, and remembered', async (t) => {
   const site = await blobSite(t, 3 * MIB, { lab: { uploads: 'artifact-registry' } });
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   t.ok(arrived(site));
   t.equal(count(site, 'PATCH'), 1);
   site.fallback.store.removeBlob('there', site.digest);
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   t.equal(count(site, 'PATCH'), 1, 'it is not asked again');
 });
 
 t.test('a session that is lost says nothing of parts', async (t) => {
   const site = await blobSite(t, 3 * MIB, { target: first(1, 'PATCH', (_, response) => reply(response, 404)) });
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   site.fallback.store.removeBlob('there', site.digest);
-  t.equal(await upload(site, { piece: MIB }), 'uploaded');
+  t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded');
   t.equal(count(site, 'PATCH'), 3, 'the next one goes in parts');
 });
 
@@ -256,7 +260,7 @@ t.test('where an upload goes on', async (t) => {
     t.ok(arrived(site));
   }
   site = await blobSite(t, 1000, { target: begins(() => 'http://elsewhere.example/upload') });
-  await t.rejects(upload(site), { message: /gcr wants an upload to go on at elsewhere.example/, passing: false });
+  await t.rejects(upload(site), { message: /gcr wants an upload to go on at elsewhere.example/, retryable: false });
   site = await blobSite(t, 1000, { target: begins(() => '') });
   await t.rejects(upload(site), { message: /does not say where an upload goes on/ });
 });

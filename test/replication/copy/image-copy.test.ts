@@ -223,7 +223,7 @@ t.test('a wrong blob never arrives', async (t) => {
   await t.rejects(copy('1'), {
     name: 'CopyError',
     message: /harbor has wrong bytes in the blob sha256:/,
-    passing: false,
+    retryable: false,
   });
   t.strictSame(has(fallback, 'there/app').tags.size, 0);
   t.equal(has(fallback, 'there/app').blobs.length <= 1, true, 'at most the configuration');
@@ -237,10 +237,10 @@ t.test('what cannot be copied is called by its name', async (t) => {
   const { primary, copy } = await start(t);
   const old = { schemaVersion: 1, fsLayers: [] };
   keep(primary, 'app', old, 'old', 'application/vnd.docker.distribution.manifest.v1+prettyjws');
-  await t.rejects(copy('old'), { message: /schema 1/, passing: false });
+  await t.rejects(copy('old'), { message: /schema 1/, retryable: false });
   const digest = `sha256:${'b'.repeat(64)}`;
   keep(primary, 'app', { layers: [{ digest, size: 5, mediaType: 'x/y' }] }, 'broken');
-  await t.rejects(copy('broken'), { message: /harbor does not give the blob sha256:bbbb.* \(404/, passing: false });
+  await t.rejects(copy('broken'), { message: /harbor does not give the blob sha256:bbbb.* \(404/, retryable: false });
   keep(primary, 'app', { manifests: [{ digest, size: 5, mediaType: MANIFEST }] }, 'holes', INDEX);
   await t.rejects(copy('holes'), { message: /harbor lacks app@sha256:bbb/ });
   const foreign = {

@@ -131,7 +131,7 @@ t.test('what is no tag or no digest is left out', async (t) => {
 
 t.test('an API that fails is failing, also in the middle of a list', async (t) => {
   const failing = await odd(t, (_, response) => response.writeHead(500).end());
-  await t.rejects(repositories(failing.registry), { name: 'CopyError', passing: true, message: /500/ });
+  await t.rejects(repositories(failing.registry), { name: 'CopyError', retryable: true, message: /500/ });
   const page = JSON.stringify(Array.from({ length: 100 }, (_, number) => ({ name: `library/${number}` })));
   const half = await odd(t, (path, response) => {
     response.writeHead(path.includes('&page=1&') ? 200 : 403).end(page);

@@ -116,7 +116,7 @@ t.test('digests', async (t) => {
   const denied = await registry(t, () => ({ status: 403 }));
   await t.rejects(denied.remote.resolveDigest('app', '1', signal), {
     message: 'gcr does not tell of app:1 (403)',
-    passing: false,
+    retryable: false,
   });
   t.equal(denied.asked.length, 1);
 });
@@ -136,7 +136,7 @@ t.test('what passes is tried again', async (t) => {
   }
   for (const status of [400, 403, 405, 501]) {
     const { remote, asked } = await registry(t, () => ({ status }));
-    await t.rejects(remote.hasBlob('app', DIGEST, signal), { name: 'CopyError', passing: false, status });
+    await t.rejects(remote.hasBlob('app', DIGEST, signal), { name: 'CopyError', retryable: false, status });
     t.equal(asked.length, 1, `${status} is for good`);
   }
 });

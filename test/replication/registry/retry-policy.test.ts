@@ -14,7 +14,7 @@ function clocked(options: RetryPolicyOptions = {}) {
     clock.waits.push(ms);
     clock.now += ms;
   };
-  const patience = new RetryPolicy({
+  const policy = new RetryPolicy({
     firstPauseMs: 100,
     longestPauseMs: 400,
     limitMs: 2000,
@@ -27,13 +27,13 @@ function clocked(options: RetryPolicyOptions = {}) {
     now: () => clock.now,
     wait,
   });
-  return { patience: timed, clock, untimed: patience };
+  return { policy: timed, clock, untimed: policy };
 }
 
-const passing = (retryAfterMs?: number) =>
+const retryable = (retryAfterMs?: number) =>
   new CopyError('for now', { retryable: true, ...(retryAfterMs ? { retryAfterMs } : {}) });
 
-function failing(times: number, error: () => unknown = passing) {
+function failing(times: number, error: () => unknown = retryable) {
   let tries = 0;
   const work = async () => {
     tries += 1;
@@ -44,25 +44,25 @@ function failing(times: number, error: () => unknown = passing) {
 }
 
 t.test('again and again, with pauses that double and end growing', async (t) => {
-  const { patience, clock } = clocked();
-  t.equal(await patience.run(never, failing(5)), 6);
+  const { policy, clock } = clocked();
+  t.equal(await policy.run(never, failing(5)), 6);
   t.strictSame(clock.waits, [100, 200, 400, 400, 400]);
 });
 
 t.test('pauses are shortened by chance, by half at the most', async (t) => {
-  const { patience, clock } = clocked({ random: () => 0.999 });
-  await patience.run(never, failing(2));
+  const { policy, clock } = clocked({ random: () => 0.999 });
+  await policy.run(never, failing(2));
   t.ok(clock.waits.every((ms, index) => ms >= 50 * 2 ** index && ms < 51 * 2 ** index));
 });
 
 t.test('no longer than the limit', async (t) => {
-  const { patience, clock } = clocked();
-  await t.rejects(patience.run(never, failing(99)), { message: 'for now' });
+  const { policy, clock } = clocked();
+  await t.rejects(policy.run(never, failing(99)), { message: 'for now' });
   t.ok(clock.now - 1000 <= 2000, `${clock.now - 1000} ms`);
 });
 
 t.test('what does not pass is not tried again', async (t) => {
-  const { patience, clock } = clocked();
+  const { policy, clock } = clocked();
   for (const error of [
     new CopyError('for good'),
     new UpstreamError('malformed', 'nonsense'),
@@ -71,7 +71,7 @@ t.test('what does not pass is not tried again', async (t) => {
     new TypeError('our own mistake'),
   ])
     await t.rejects(
-      patience.run(
+      policy.run(
         never,
         failing(1, () => error),
       ),
@@ -79,7 +79,7 @@ t.test('what does not pass is not tried again', async (t) => {
     );
   t.strictSame(clock.waits, []);
   t.equal(
-    await patience.run(
+    await policy.run(
       never,
       failing(1, () => new UpstreamError('reset', 'cut')),
     ),
@@ -89,20 +89,20 @@ t.test('what does not pass is not tried again', async (t) => {
 });
 
 t.test('a registry that asks for rest has it, from everybody', async (t) => {
-  const { patience, clock } = clocked();
-  const first = patience.run(
+  const { policy, clock } = clocked();
+  const first = policy.run(
     never,
-    failing(1, () => passing(1500)),
+    failing(1, () => retryable(1500)),
   );
   await first;
   t.equal(clock.now - 1000, 1500, 'the pause counts as rest');
-  const { patience: other, clock: time } = clocked();
+  const { policy: other, clock: time } = clocked();
   await t.rejects(
     other.run(
       never,
-      failing(1, () => passing(60_000)),
+      failing(1, () => retryable(60_000)),
     ),
-    { restMs: 60_000, name: 'CopyError' },
+    { retryAfterMs: 60_000, name: 'CopyError' },
   );
   t.equal(other.backoffMs, 60_000, 'but it is left alone');
   const asked: number[] = [];
@@ -111,76 +111,76 @@ t.test('a registry that asks for rest has it, from everybody', async (t) => {
 });
 
 t.test('rest that others ask for meanwhile is kept too', async (t) => {
-  const { patience, clock } = clocked();
+  const { policy, clock } = clocked();
   let tries = 0;
-  await patience.run(never, async () => {
+  await policy.run(never, async () => {
     tries += 1;
     if (tries > 1) return;
     // Another request is told to stay away for longer, while this one waits.
-    patience
+    policy
       .run(
         never,
-        failing(1, () => passing(1000)),
+        failing(1, () => retryable(1000)),
       )
       .catch(() => undefined);
     await Promise.resolve();
-    throw passing(200);
+    throw retryable(200);
   });
   t.ok(clock.now >= 2000, `asked again at ${clock.now}`);
 });
 
 t.test('after the rest not all come at once', async (t) => {
   let number = 0;
-  const { patience, clock } = clocked({
+  const { policy, clock } = clocked({
     random: () => {
       number += 0.1;
       return number % 1;
     },
   });
   await t.rejects(
-    patience.run(
+    policy.run(
       never,
-      failing(1, () => passing(5000)),
+      failing(1, () => retryable(5000)),
     ),
   );
-  await patience.run(never, async () => undefined);
+  await policy.run(never, async () => undefined);
   t.ok(clock.now > 6000 && clock.now < 6100, `${clock.now}`);
 });
 
 t.test('one that fails in everything is given a single try by each, until something goes well', async (t) => {
-  const { patience, clock } = clocked();
-  await t.rejects(patience.run(never, failing(99)));
+  const { policy, clock } = clocked();
+  await t.rejects(policy.run(never, failing(99)));
   clock.now += 1000;
   let tries = 0;
   const count = async () => {
     tries += 1;
-    throw passing();
+    throw retryable();
   };
-  await t.rejects(patience.run(never, count));
+  await t.rejects(policy.run(never, count));
   t.equal(tries, 1);
-  await patience.run(never, async () => undefined);
-  await t.rejects(patience.run(never, count));
+  await policy.run(never, async () => undefined);
+  await t.rejects(policy.run(never, count));
   t.ok(tries > 4, 'all is forgiven');
   clock.now += 3_600_000;
   tries = 0;
-  await t.rejects(patience.run(never, count));
+  await t.rejects(policy.run(never, count));
   t.ok(tries > 4, 'what was an hour ago says nothing');
 });
 
 t.test('a refusal is an answer', async (t) => {
-  const { patience } = clocked();
-  await t.rejects(patience.run(never, failing(99)));
+  const { policy } = clocked();
+  await t.rejects(policy.run(never, failing(99)));
   await t.rejects(
-    patience.run(
+    policy.run(
       never,
       failing(1, () => new CopyError('no')),
     ),
   );
   let tries = 0;
   await t.rejects(
-    patience.run(never, async () => {
+    policy.run(never, async () => {
       tries += 1;
-      throw passing();
+      throw retryable();
     }),
   );
   t.ok(tries > 1);
@@ -193,14 +193,14 @@ t.test('who stops does not wait', async (t) => {
   setImmediate(() => abort.abort(new Error('enough')));
   await t.rejects(waiting);
   await t.rejects(
-    clocked().patience.run(abort.signal, async () => 1),
+    clocked().policy.run(abort.signal, async () => 1),
     { message: 'enough' },
   );
 });
 
 t.test('a beginning anew is preceded by a pause', async (t) => {
-  const { patience, clock } = clocked();
-  t.equal(await patience.runAfterFailure(passing(700), never, async () => clock.now), 1700);
+  const { policy, clock } = clocked();
+  t.equal(await policy.runAfterFailure(retryable(700), never, async () => clock.now), 1700);
   t.strictSame(clock.waits, [100, 600]);
 });
 
@@ -210,13 +210,13 @@ t.test('however it fails: never beyond the limit by more than a pause, never wit
       fc.array(fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined }), { maxLength: 40 }),
       fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })),
       async (failures, chances) => {
-        const { patience, clock } = clocked({ random: () => chances.next().value ?? 0 });
+        const { policy, clock } = clocked({ random: () => chances.next().value ?? 0 });
         let tries = 0;
-        const result = await patience
+        const result = await policy
           .run(never, async () => {
             const failure = failures[tries];
             tries += 1;
-            if (tries <= failures.length) throw passing(failure);
+            if (tries <= failures.length) throw retryable(failure);
             return 'done';
           })
           .catch((error) => error);
