@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Guard } from '../../src/auth/guard.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { startEdge } from '../../test/helpers/edge.ts';
 import { HttpsClient } from '../../test/helpers/https-client.ts';
 import { type Registry, startRegistry } from '../../test/helpers/registry.ts';
@@ -62,16 +62,16 @@ const NEXT = 'token from the edge';
 const PULL = 'manifest with a token that is known';
 
 async function checks(count: number): Promise<Measured[]> {
-  const box = new TokenBox([randomBytes(48)]);
-  const guard = new Guard({ stands: (_, basis) => basis === 'delegated', may: () => true }, box, SERVICE);
+  const box = new TokenSealer([randomBytes(48)]);
+  const guard = new Guard({ acceptsBasis: (_, basis) => basis === 'delegated', allows: () => true }, box, SERVICE);
   const access = Array.from({ length: SCOPES }, (_, index) => ({
     type: 'repository',
     name: `team-${index}/some/longer/name`,
     actions: ['pull', 'push'],
   }));
   const name = access[SCOPES - 1]?.name ?? '';
-  const place = { name, key: name, anonymous: false };
-  const need = { deeds: [{ place, repository: place.name, actions: ['pull'] }] } as const;
+  const repositoryKey = { name, tokenName: name, anonymous: false };
+  const need = { requested: [{ repositoryKey, repository: name, actions: ['pull'] }] } as const;
   const caller = { address: '192.0.2.1', anonymous: false };
   const [cold, known]: number[][] = [[], []];
   for (let round = 0; round < count; round += 1) {

@@ -27,14 +27,14 @@ export class TokenGuard {
    */
   async check(shown: string, tokens: readonly string[], address: string): Promise<TokenVerdict> {
     const key = [addressKey(address)];
-    const waitMs = this.#failures.wait(key);
+    const waitMs = this.#failures.waitMs(key);
     if (waitMs > 0) return { waitMs };
     // All of them, so that the time tells nothing of which is right.
     const equal = tokens.map((token) => timingSafeEqual(digestOf(shown), digestOf(token)));
     const right = equal.indexOf(true);
     if (right >= 0) return { right };
     // Before the delay: else as many as come at once could be tried.
-    this.#failures.failed(key);
+    this.#failures.recordFailures(key);
     await this.#delay();
     return 'wrong';
   }

@@ -2,7 +2,7 @@ import { type Action, parseAccessRule } from '../config/access-rule.ts';
 import { NamePattern } from './name-pattern.ts';
 
 /** Rules of everybody who has a name. */
-const EVERYBODY = '*';
+const ALL_USERS = '*';
 
 interface Rule {
   names: NamePattern;
@@ -19,7 +19,7 @@ export class AccessRules {
    * @param groups group -> users
    */
   constructor(access: Record<string, readonly string[]>, groups: Record<string, readonly string[]>) {
-    this.#rules = new Map(Object.entries(access).map(([who, rules]) => [who, rules.flatMap(ruleOf)]));
+    this.#rules = new Map(Object.entries(access).map(([who, rules]) => [who, rules.flatMap(parseRule)]));
     const pairs = Object.entries(groups).flatMap(([group, users]) => users.map((user) => ({ group, user })));
     const byUser = Map.groupBy(pairs, ({ user }) => user);
     this.#groups = new Map([...byUser].map(([user, of]) => [user, of.map(({ group }) => `@${group}`)]));
@@ -27,13 +27,13 @@ export class AccessRules {
 
   /** @param repository as clients name it, below its registry's name if that is not the edge's own */
   allows(user: string, repository: string, action: Action): boolean {
-    return [user, ...(this.#groups.get(user) ?? []), EVERYBODY].some((who) =>
+    return [user, ...(this.#groups.get(user) ?? []), ALL_USERS].some((who) =>
       this.#rules.get(who)?.some((rule) => rule.actions.has(action) && rule.names.matches(repository)),
     );
   }
 }
 
-function ruleOf(text: string): Rule[] {
+function parseRule(text: string): Rule[] {
   const rule = parseAccessRule(text);
   return rule ? [{ names: new NamePattern(rule.pattern), actions: new Set(rule.actions) }] : [];
 }

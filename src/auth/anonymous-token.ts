@@ -1,32 +1,32 @@
 import { formatScope, type Scope } from '../oci/scope.ts';
-import type { Place } from './place.ts';
-import type { TokenBox } from './token-box.ts';
-import type { TokenGrant } from './tokens.ts';
+import type { RepositoryKey } from './repository-key.ts';
+import type { TokenGrant } from './token-issuer.ts';
+import type { TokenSealer } from './token-sealer.ts';
 
 export interface AnonymousTokenOptions {
-  box: TokenBox;
+  sealer: TokenSealer;
   /** Name of the service that tokens are for. */
   service: string;
   /** Every registry's repository of that name that a route leads to. */
-  places: (repository: string) => readonly Place[];
+  repositoryKeys: (repository: string) => readonly RepositoryKey[];
   /** Milliseconds. */
   lifetime: number;
 }
 
 /** A token for nobody in particular: it opens for pulls what networks without credentials may pull, in these networks. */
-export async function anonymousToken(
-  { box, service, places, lifetime }: AnonymousTokenOptions,
+export async function issueAnonymousToken(
+  { sealer, service, repositoryKeys, lifetime }: AnonymousTokenOptions,
   scopes: readonly Scope[],
   now: number,
 ): Promise<TokenGrant> {
   const open = scopes
     .filter(({ type, actions }) => type === 'repository' && (actions.includes('pull') || actions.includes('*')))
-    .map((scope) => ({ scope, places: places(scope.name).filter(({ anonymous }) => anonymous) }))
+    .map((scope) => ({ scope, places: repositoryKeys(scope.name).filter(({ anonymous }) => anonymous) }))
     .filter((one) => one.places.length > 0);
   const access = open.flatMap((one) =>
-    one.places.map(({ key }) => ({ type: 'repository', name: key, actions: ['pull'] })),
+    one.places.map(({ tokenName }) => ({ type: 'repository', name: tokenName, actions: ['pull'] })),
   );
-  const token = await box.seal({
+  const token = await sealer.seal({
     use: 'access',
     user: undefined,
     service,

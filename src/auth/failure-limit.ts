@@ -18,7 +18,7 @@ export class FailureLimit {
   /** By what keys begin with, which is what they are of. */
   readonly #kinds = new Map<string, LRUCache<string, Bucket>>();
   readonly #max: number;
-  readonly #perMs: number;
+  readonly #forgiveMs: number;
   readonly #now: () => number;
 
   /**
@@ -27,31 +27,31 @@ export class FailureLimit {
    */
   constructor(max = MAX_FAILURES, perMs = FORGIVE_MS, now: () => number = () => performance.now()) {
     this.#max = max;
-    this.#perMs = perMs;
+    this.#forgiveMs = perMs;
     this.#now = now;
   }
 
   /** Milliseconds until it may be tried again; 0: now. */
-  wait(keys: readonly string[]): number {
-    const waits = keys.map((key) => (this.#level(key) - this.#max + 1) * this.#perMs);
+  waitMs(keys: readonly string[]): number {
+    const waits = keys.map((key) => (this.#level(key) - this.#max + 1) * this.#forgiveMs);
     return Math.max(0, ...waits);
   }
 
-  failed(keys: readonly string[]): void {
+  recordFailures(keys: readonly string[]): void {
     for (const key of keys) {
       // Bounded, so that nobody can make it wait for longer than that by going on.
       const failures = Math.min(this.#level(key) + 1, 2 * this.#max);
-      this.#alike(key).set(key, { failures, since: this.#now() });
+      this.#bucketsLike(key).set(key, { failures, since: this.#now() });
     }
   }
 
   /** What was counted as a failure before its outcome was known was none. */
   forgive(keys: readonly string[]): void {
     for (const key of keys)
-      this.#alike(key).set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });
+      this.#bucketsLike(key).set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });
   }
 
-  #alike(key: string): LRUCache<string, Bucket> {
+  #bucketsLike(key: string): LRUCache<string, Bucket> {
     const kind = key.slice(0, 1);
     const known = this.#kinds.get(kind);
     if (known) return known;
@@ -62,7 +62,7 @@ export class FailureLimit {
 
   /** Failures that are not forgiven yet. */
   #level(key: string): number {
-    const bucket = this.#alike(key).get(key);
-    return bucket ? Math.max(0, bucket.failures - Math.max(0, this.#now() - bucket.since) / this.#perMs) : 0;
+    const bucket = this.#bucketsLike(key).get(key);
+    return bucket ? Math.max(0, bucket.failures - Math.max(0, this.#now() - bucket.since) / this.#forgiveMs) : 0;
   }
 }

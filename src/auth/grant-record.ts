@@ -46,9 +46,9 @@ export class GrantRecord {
   }
 
   /** Takes a word in. @returns the names of what is other than before */
-  note(entries: Iterable<readonly [repository: string, entry: GrantEntry]>): string[] {
+  merge(entries: Iterable<readonly [repository: string, entry: GrantEntry]>): string[] {
     const changed = [...entries].filter(([repository, entry]) => this.#set(repository, entry)).map(([name]) => name);
-    if (changed.length > 0) this.#drop();
+    if (changed.length > 0) this.#prune();
     return changed;
   }
 
@@ -76,7 +76,7 @@ export class GrantRecord {
   }
 
   /** What a refusal has voided, and what there is too much of. */
-  #drop(): void {
+  #prune(): void {
     const refusedAt = this.#entries.get(REFUSED)?.at ?? 0;
     const others = [PASSWORD, REFUSED].filter((name) => this.#entries.has(name)).length;
     for (const [name, { at }] of this.#entries) {

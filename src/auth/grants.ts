@@ -6,7 +6,7 @@ const MAX_USERS = 10_000;
 const MAX_REPOSITORIES = 2000;
 
 /** Who asked whom. */
-export interface Holder {
+export interface GrantHolder {
   /** What tells the authority from every other one. */
   authority: string;
   user: string;
@@ -22,7 +22,7 @@ export interface Grant extends GrantEntry {
 /** Epoch milliseconds of a clock that never goes back; `learn` says whether a time of another node is to be believed. */
 export interface GrantClock {
   now(): number;
-  learn(at: number): boolean;
+  observe(at: number): boolean;
 }
 
 /**
@@ -68,29 +68,29 @@ export class Grants {
   }
 
   /** Takes down that the password is right, and what it opened. @param at `now()` when the authority was asked */
-  remember(holder: Holder, repositories: readonly string[], at: number): void {
+  remember(holder: GrantHolder, repositories: readonly string[], at: number): void {
     const [hash] = this.#hashes(holder);
-    if (hash !== undefined) this.#note(hash, GrantRecord.accepted(repositories, at));
+    if (hash !== undefined) this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
   }
 
   /** What the authority no longer grants. @param repositories undefined: the password is wrong now */
-  forget(holder: Holder, repositories: readonly string[] | undefined, at: number): void {
+  revoke(holder: GrantHolder, repositories: readonly string[] | undefined, at: number): void {
     for (const hash of this.#hashes(holder)) {
       const record = this.#holders.get<GrantRecord>(hash);
       // Only of what is known: else whoever guesses would fill the memory.
       const known = repositories?.filter((name) => record?.find(name) !== undefined);
-      if (record) this.#note(hash, GrantRecord.refused(known, at));
+      if (record) this.#mergeInto(hash, GrantRecord.refused(known, at));
     }
   }
 
   /** Milliseconds for which it is still remembered that the password was right; 0: not. */
-  knows(holder: Holder): number {
-    return this.#left(holder, undefined);
+  passwordValidMs(holder: GrantHolder): number {
+    return this.#remainingMs(holder, undefined);
   }
 
   /** The same for one repository. */
-  recalls(holder: Holder, repository: string): number {
-    return this.#left(holder, repository);
+  pullValidMs(holder: GrantHolder, repository: string): number {
+    return this.#remainingMs(holder, repository);
   }
 
   find(holder: string, repository: string): GrantEntry | undefined {
@@ -108,8 +108,8 @@ export class Grants {
   merge(grants: readonly Grant[]): number {
     let news = 0;
     for (const [holder, told] of Map.groupBy(grants, (grant) => grant.holder)) {
-      const believed = told.filter(({ at }) => this.#clock.learn(at));
-      news += this.#note(
+      const believed = told.filter(({ at }) => this.#clock.observe(at));
+      news += this.#mergeInto(
         holder,
         believed.map(({ repository, at, granted }) => [repository, { at, granted }] as const),
       );
@@ -121,14 +121,14 @@ export class Grants {
     this.#holders.close();
   }
 
-  #note(holder: string, told: readonly (readonly [string, GrantEntry])[]): number {
+  #mergeInto(holder: string, told: readonly (readonly [string, GrantEntry])[]): number {
     const newest = Math.max(...told.map(([, { at }]) => at));
     // To node-cache a time to live of 0 is for ever.
     if (!(newest + this.#keepMs > this.#clock.now()) || this.#keepMs === 0) return 0;
     const known = this.#holders.get<GrantRecord>(holder);
     const record = known ?? new GrantRecord(MAX_REPOSITORIES);
     const before = new Map(told.map(([repository]) => [repository, record.find(repository)]));
-    const changed = record.note(told);
+    const changed = record.merge(told);
     if (changed.length === 0) return 0;
     this.#holders.set(holder, record, this.#keepMs / 1000);
     this.#order.delete(holder);
@@ -144,14 +144,14 @@ export class Grants {
     return changed.length;
   }
 
-  #left(holder: Holder, repository: string | undefined): number {
+  #remainingMs(holder: GrantHolder, repository: string | undefined): number {
     const records = this.#hashes(holder).flatMap((hash) => this.#holders.get<GrantRecord>(hash) ?? []);
     const at = GrantRecord.grantedAt(records, repository);
     return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
   }
 
   /** With each key, the one in use first. */
-  #hashes({ authority, user, password }: Holder): string[] {
+  #hashes({ authority, user, password }: GrantHolder): string[] {
     const text = JSON.stringify([authority, user, password]);
     return this.#keys.map((key) => createHmac('sha256', key).update(text).digest('base64'));
   }

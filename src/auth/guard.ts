@@ -1,19 +1,19 @@
 import type { Action } from '../config/access-rule.ts';
 import type { Scope } from '../oci/scope.ts';
 import type { Caller } from './caller.ts';
-import type { Place } from './place.ts';
-import type { Claims, Opened, TokenBox } from './token-box.ts';
+import type { RepositoryKey } from './repository-key.ts';
+import type { Claims, OpenedToken, TokenSealer } from './token-sealer.ts';
 
 /** What a request does to one repository. */
-export interface Deed {
-  place: Place;
+export interface RequestedActions {
+  repositoryKey: RepositoryKey;
   /** The repository as the client names it, for the challenge. */
   repository: string;
   actions: readonly Action[];
 }
 
 /** `named`: only who has a name. */
-export type Need = { deeds: readonly Deed[] } | 'named';
+export type Requirement = { requested: readonly RequestedActions[] } | 'any-user';
 
 /** The request may be made. */
 export interface Allowed {
@@ -36,98 +36,108 @@ export type Permit =
   | { refused: 'no-token' | 'invalid_token' }
   | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
 
-type Marks = Pick<Allowed, 'forPush' | 'authorityUnreachable' | 'authorityOnly' | 'previouslyGranted'>;
+type PermitMarks = Pick<Allowed, 'forPush' | 'authorityUnreachable' | 'authorityOnly' | 'previouslyGranted'>;
 
 /** What is asked at each request, whatever the token says. */
-export interface Standing {
+export interface AccessPolicy {
   /** Whether a token of the user that was made on this basis is still worth something. */
-  stands(user: string, basis: string): boolean;
-  may(user: string, place: Place, action: Action): boolean;
+  acceptsBasis(user: string, basis: string): boolean;
+  allows(user: string, key: RepositoryKey, action: Action): boolean;
 }
 
 /** Says of each request whether its token opens what it is for. What the user may do now counts, whatever the token says. */
 export class Guard {
-  readonly #standing: Standing;
-  readonly #box: TokenBox;
+  readonly #policy: AccessPolicy;
+  readonly #sealer: TokenSealer;
   readonly #service: string;
 
   /** @param service whose tokens are taken */
-  constructor(standing: Standing, box: TokenBox, service: string) {
-    this.#standing = standing;
-    this.#box = box;
+  constructor(policy: AccessPolicy, sealer: TokenSealer, service: string) {
+    this.#policy = policy;
+    this.#sealer = sealer;
     this.#service = service;
   }
 
   /** @param authorization the header; resolves without waiting where the token was seen before */
-  check(authorization: string | undefined, need: Need, caller: Caller): Permit | Promise<Permit> {
-    if (authorization === undefined) return anonymously(need, caller) ? { user: undefined } : { refused: 'no-token' };
-    // What follows is looked up, or fails to decrypt: it need not be read by a pattern of kilobytes first.
+  check(authorization: string | undefined, requirement: Requirement, caller: Caller): Permit | Promise<Permit> {
+    if (authorization === undefined)
+      return allowsAnonymous(requirement, caller) ? { user: undefined } : { refused: 'no-token' };
+    // What follows is looked up, or fails to decrypt: it requirement not be read by a pattern of kilobytes first.
     const [scheme, token] = [authorization.slice(0, 7).toLowerCase(), authorization.slice(7).trim()];
     if (scheme !== 'bearer ' || token === '') return { refused: 'invalid_token' };
-    const known = this.#box.known(token);
-    if (known) return this.#judge(known, need, caller);
-    return this.#box.open(token).then((opened) => this.#judge(opened, need, caller));
+    const known = this.#sealer.peekOpened(token);
+    if (known) return this.#decide(known, requirement, caller);
+    return this.#sealer.open(token).then((opened) => this.#decide(opened, requirement, caller));
   }
 
-  #judge(opened: Opened, need: Need, caller: Caller): Permit {
-    if ('refused' in opened || !this.#stands(opened.claims)) return { refused: 'invalid_token' };
+  #decide(opened: OpenedToken, requirement: Requirement, caller: Caller): Permit {
+    if ('refused' in opened || !this.#acceptsClaims(opened.claims)) return { refused: 'invalid_token' };
     const { user, access } = opened.claims;
     if (user === undefined) {
       const open =
-        caller.anonymous && need !== 'named' && need.deeds.every((deed) => isOpen(deed) && covers(access, deed));
+        caller.anonymous &&
+        requirement !== 'any-user' &&
+        requirement.requested.every((one) => isAnonymousPull(one) && covers(access, one));
       return open ? { user } : { refused: 'insufficient_scope', user };
     }
-    const upstream = upstreamFor(opened.claims, need);
+    const upstream = authorizationFor(opened.claims, requirement);
     const who = upstream === undefined ? { user } : { user, upstream };
-    const allowed = (deed: Deed) =>
-      covers(access, deed) && deed.actions.every((action) => this.#standing.may(user, deed.place, action));
-    if (need === 'named') return who;
-    if (need.deeds.every(allowed)) return { ...who, ...marksOf(opened.claims, need.deeds, anonymously(need, caller)) };
+    const allowed = (one: RequestedActions) =>
+      covers(access, one) && one.actions.every((action) => this.#policy.allows(user, one.repositoryKey, action));
+    if (requirement === 'any-user') return who;
+    if (requirement.requested.every(allowed))
+      return { ...who, ...permitMarks(opened.claims, requirement.requested, allowsAnonymous(requirement, caller)) };
     // Who logs in may do no less than who does not; the token for the authority opens nothing there.
-    return anonymously(need, caller) ? { user } : { refused: 'insufficient_scope', ...who };
+    return allowsAnonymous(requirement, caller) ? { user } : { refused: 'insufficient_scope', ...who };
   }
 
-  #stands({ use, service, user, basis }: Claims): boolean {
+  #acceptsClaims({ use, service, user, basis }: Claims): boolean {
     if (use !== 'access' || service !== this.#service) return false;
-    return user === undefined || (basis !== undefined && this.#standing.stands(user, basis));
+    return user === undefined || (basis !== undefined && this.#policy.acceptsBasis(user, basis));
   }
 }
 
 /** Of a mount, what opens the repository that is written to. */
-function upstreamFor({ upstream, upstreams = [] }: Claims, need: Need): string | undefined {
-  const name = need === 'named' ? undefined : need.deeds[0]?.place.key;
-  return upstreams.find(([place]) => place === name)?.[1] ?? upstream;
+function authorizationFor({ upstream, upstreams = [] }: Claims, requirement: Requirement): string | undefined {
+  const name = requirement === 'any-user' ? undefined : requirement.requested[0]?.repositoryKey.tokenName;
+  return upstreams.find(([tokenName]) => tokenName === name)?.[1] ?? upstream;
 }
 
-/** @param open to who has no token, too */
-function marksOf(
-  { access, authorityUnreachable, unseen = [], previouslyGranted = [] }: Claims,
-  deeds: readonly Deed[],
-  open: boolean,
-): Marks {
-  const authorityOnly = !open && deeds.some(({ place }) => unseen.includes(place.key));
-  const forPush = deeds.some((deed) => covers(access, pushOf(deed)));
+/** @param anonymous whether a client without a token may do the same */
+function permitMarks(claims: Claims, requested: readonly RequestedActions[], anonymous: boolean): PermitMarks {
+  const { access, authorityUnreachable, authorityOnly = [], previouslyGranted = [] } = claims;
+  const concerns = (names: readonly string[]) =>
+    !anonymous && requested.some(({ repositoryKey }) => names.includes(repositoryKey.tokenName));
+  const forPush = requested.some((one) => covers(access, asPush(one)));
   return {
     ...(forPush ? { forPush } : authorityUnreachable ? { authorityUnreachable } : {}),
-    ...(authorityOnly ? { authorityOnly } : {}),
-    ...(!open && deeds.some(({ place }) => previouslyGranted.includes(place.key)) ? { previouslyGranted: true } : {}),
+    ...(concerns(authorityOnly) ? { authorityOnly: true } : {}),
+    ...(concerns(previouslyGranted) ? { previouslyGranted: true } : {}),
   };
 }
 
-function anonymously(need: Need, caller: Caller): boolean {
-  return caller.anonymous && need !== 'named' && need.deeds.length > 0 && need.deeds.every(isOpen);
+function allowsAnonymous(requirement: Requirement, caller: Caller): boolean {
+  return (
+    caller.anonymous &&
+    requirement !== 'any-user' &&
+    requirement.requested.length > 0 &&
+    requirement.requested.every(isAnonymousPull)
+  );
 }
 
-function isOpen({ place, actions }: Deed): boolean {
-  return place.anonymous && actions.every((action) => action === 'pull');
+function isAnonymousPull({ repositoryKey, actions }: RequestedActions): boolean {
+  return repositoryKey.anonymous && actions.every((action) => action === 'pull');
 }
 
-function pushOf(deed: Deed): Deed {
-  return { ...deed, actions: ['push'] };
+function asPush(one: RequestedActions): RequestedActions {
+  return { ...one, actions: ['push'] };
 }
 
-function covers(access: readonly Scope[], { place, actions }: Deed): boolean {
+function covers(access: readonly Scope[], { repositoryKey, actions }: RequestedActions): boolean {
   return actions.every((action) =>
-    access.some((scope) => scope.type === 'repository' && scope.name === place.key && scope.actions.includes(action)),
+    access.some(
+      (scope) =>
+        scope.type === 'repository' && scope.name === repositoryKey.tokenName && scope.actions.includes(action),
+    ),
   );
 }

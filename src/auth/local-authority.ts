@@ -1,11 +1,11 @@
 import type { Action } from '../config/access-rule.ts';
 import type { AccessRules } from './access-rules.ts';
-import type { Standing } from './guard.ts';
+import type { AccessPolicy } from './guard.ts';
 import type { Passwords } from './passwords.ts';
-import type { Place } from './place.ts';
+import type { RepositoryKey } from './repository-key.ts';
 
 /** `auth.mode: htpasswd`: the configuration itself says who there is and what they may do. */
-export class LocalAuthority implements Standing {
+export class LocalAuthority implements AccessPolicy {
   readonly #passwords: Passwords;
   readonly #rules: AccessRules;
 
@@ -15,12 +15,12 @@ export class LocalAuthority implements Standing {
   }
 
   /** Whether this is known to be right without computing anything. */
-  remembers(user: string, password: string): boolean {
-    return this.#passwords.remembers(user, password);
+  isRecentlyVerified(user: string, password: string): boolean {
+    return this.#passwords.isRecentlyVerified(user, password);
   }
 
   authenticate(user: string, password: string): Promise<boolean> {
-    return this.#passwords.check(user, password);
+    return this.#passwords.verify(user, password);
   }
 
   /** What tokens of the user stand on: the password; undefined: no such user. */
@@ -28,11 +28,11 @@ export class LocalAuthority implements Standing {
     return this.#passwords.basis(user);
   }
 
-  stands(user: string, basis: string): boolean {
+  acceptsBasis(user: string, basis: string): boolean {
     return this.basis(user) === basis;
   }
 
-  may(user: string, place: Place, action: Action): boolean {
-    return this.#rules.allows(user, place.name, action);
+  allows(user: string, key: RepositoryKey, action: Action): boolean {
+    return this.#rules.allows(user, key.name, action);
   }
 }

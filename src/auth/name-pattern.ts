@@ -1,12 +1,12 @@
-const ANY_PARTS = '**';
+const ANY_COMPONENTS = '**';
 
 /** A pattern for repository names: `**` stands for any number of parts, none included; `*` for any text within one part. */
 export class NamePattern {
   /** Of each part the texts between its stars. */
-  readonly #parts: readonly (typeof ANY_PARTS | readonly string[])[];
+  readonly #parts: readonly (typeof ANY_COMPONENTS | readonly string[])[];
 
   constructor(pattern: string) {
-    this.#parts = pattern.split('/').map((part) => (part === ANY_PARTS ? part : part.split(/\*+/)));
+    this.#parts = pattern.split('/').map((part) => (part === ANY_COMPONENTS ? part : part.split(/\*+/)));
   }
 
   matches(name: string): boolean {
@@ -18,10 +18,10 @@ export class NamePattern {
     let at = 0;
     while (at < names.length) {
       const wanted = parts[part];
-      if (wanted === ANY_PARTS) {
+      if (wanted === ANY_COMPONENTS) {
         retry = { part, name: at };
         part += 1;
-      } else if (wanted && fits(names[at] ?? '', wanted)) {
+      } else if (wanted && matchesPart(names[at] ?? '', wanted)) {
         part += 1;
         at += 1;
       } else if (retry) {
@@ -32,12 +32,12 @@ export class NamePattern {
         return false;
       }
     }
-    return parts.slice(part).every((rest) => rest === ANY_PARTS);
+    return parts.slice(part).every((rest) => rest === ANY_COMPONENTS);
   }
 }
 
 /** No regular expression: with several stars it could try for seconds. The first place where a text stands is as good as any other. */
-function fits(name: string, texts: readonly string[]): boolean {
+function matchesPart(name: string, texts: readonly string[]): boolean {
   const [first = '', ...middle] = texts;
   const last = middle.pop();
   if (last === undefined) return name === first;

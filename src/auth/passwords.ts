@@ -6,7 +6,7 @@ import type { PasswordHashes } from '../config/htpasswd.ts';
 /** bcrypt ignores all bytes of a password after these. */
 export const MAX_PASSWORD_BYTES = 72;
 const NEW_HASH_COST = 12;
-const REMEMBERED = 1024;
+const MAX_REMEMBERED = 1024;
 const REMEMBER_MS = 300_000;
 const DEFAULT_COST = 10;
 
@@ -17,15 +17,15 @@ const DEFAULT_COST = 10;
 export class Passwords {
   readonly #users: PasswordHashes;
   readonly #secret = randomBytes(32);
-  readonly #right: LRUCache<string, Buffer>;
+  readonly #verified: LRUCache<string, Buffer>;
   readonly #bases: ReadonlyMap<string, string>;
   /** Of every user one: who does not exist takes as long as one of them, always the same. */
   readonly #costs: readonly string[];
 
   constructor(users: PasswordHashes, now?: () => number) {
     this.#users = users;
-    this.#right = new LRUCache({
-      max: REMEMBERED,
+    this.#verified = new LRUCache({
+      max: MAX_REMEMBERED,
       ttl: REMEMBER_MS,
       ttlResolution: 0,
       ...(now ? { perf: { now } } : {}),
@@ -40,34 +40,34 @@ export class Passwords {
   }
 
   /** Whether it was found to be right a short while ago. */
-  remembers(user: string, password: string): boolean {
+  isRecentlyVerified(user: string, password: string): boolean {
     const own = this.#users.get(user);
-    const right = this.#right.get(user);
-    return own !== undefined && right !== undefined && timingSafeEqual(right, this.#mark(own, password));
+    const right = this.#verified.get(user);
+    return own !== undefined && right !== undefined && timingSafeEqual(right, this.#keyedHash(own, password));
   }
 
-  async check(user: string, password: string): Promise<boolean> {
-    if (this.remembers(user, password)) return true;
+  async verify(user: string, password: string): Promise<boolean> {
+    if (this.isRecentlyVerified(user, password)) return true;
     const own = this.#users.get(user);
-    const right = await bcrypt.compare(password, readable(own ?? this.#nobody(user)));
+    const right = await bcrypt.compare(password, nodeForm(own ?? this.#decoyHash(user)));
     if (!right || own === undefined || Buffer.byteLength(password) > MAX_PASSWORD_BYTES) return false;
-    this.#right.set(user, this.#mark(own, password));
+    this.#verified.set(user, this.#keyedHash(own, password));
     return true;
   }
 
   /** A hash that no password has. */
-  #nobody(user: string): string {
+  #decoyHash(user: string): string {
     const which = createHmac('sha256', this.#secret).update(user).digest().readUInt32BE() % (this.#costs.length || 1);
     return `$2b$${this.#costs[which] ?? DEFAULT_COST}$${'.'.repeat(53)}`;
   }
 
-  #mark(hash: string, password: string): Buffer {
+  #keyedHash(hash: string, password: string): Buffer {
     return createHmac('sha256', this.#secret).update(`${hash}\0${password}`).digest();
   }
 }
 
 /** `$2y$` and `$2a$` are what other programs call today's bcrypt. */
-function readable(hash: string): string {
+function nodeForm(hash: string): string {
   return hash.replace(/^\$2[ay]\$/, '$2b$');
 }
 

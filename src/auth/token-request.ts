@@ -11,11 +11,11 @@ export interface TokenRequest {
   scopes: Scope[];
   service: string | undefined;
   /** A refresh token is wanted too. */
-  offline: boolean;
+  wantsRefreshToken: boolean;
 }
 
 /** Why a request cannot be read; `credentials`: they make no sense, which is as good as wrong ones. */
-export type Unreadable = { malformed: string } | { malformed: 'credentials' };
+export type UnreadableRequest = { malformed: string } | { malformed: 'credentials' };
 
 const MAX_SCOPES = 100;
 const MAX_SCOPE = 512;
@@ -24,52 +24,56 @@ const MAX_SCOPES_TEXT = 8192;
 const MAX_USER = 255;
 
 /** The GET form of the token protocol. @param authorization the header */
-export function readQuery(query: URLSearchParams, authorization: string | undefined): TokenRequest | Unreadable {
-  const credentials = authorization === undefined ? ({ kind: 'none' } as const) : basicOf(authorization);
+export function parseTokenQuery(
+  query: URLSearchParams,
+  authorization: string | undefined,
+): TokenRequest | UnreadableRequest {
+  const credentials = authorization === undefined ? ({ kind: 'none' } as const) : parseBasic(authorization);
   if (!credentials) return { malformed: 'credentials' };
   // docker asks with several parameters, others with one that has spaces in it.
-  const scopes = readScopes(query.getAll('scope').join(' '));
+  const scopes = parseScopes(query.getAll('scope').join(' '));
   if (!scopes) return { malformed: 'scope' };
-  const offline = query.get('offline_token') === 'true' && credentials.kind === 'password';
-  return { credentials, scopes, service: query.get('service') ?? undefined, offline };
+  const wantsRefreshToken = query.get('offline_token') === 'true' && credentials.kind === 'password';
+  return { credentials, scopes, service: query.get('service') ?? undefined, wantsRefreshToken };
 }
 
 /** The POST form (OAuth 2, RFC 6749 sections 4.3 and 6). */
-export function readForm(form: URLSearchParams): TokenRequest | Unreadable {
+export function parseTokenForm(form: URLSearchParams): TokenRequest | UnreadableRequest {
   const credentials = formCredentials(form);
   if (!credentials) return { malformed: 'grant_type' };
-  const scopes = readScopes(form.getAll('scope').join(' '));
+  const scopes = parseScopes(form.getAll('scope').join(' '));
   if (!scopes) return { malformed: 'scope' };
-  const offline = form.get('access_type') === 'offline';
-  return { credentials, scopes, service: form.get('service') ?? undefined, offline };
+  const wantsRefreshToken = form.get('access_type') === 'offline';
+  return { credentials, scopes, service: form.get('service') ?? undefined, wantsRefreshToken };
 }
 
 function formCredentials(form: URLSearchParams): Credentials | undefined {
   const [user, password, token] = ['username', 'password', 'refresh_token'].map((name) => form.get(name));
   const type = form.get('grant_type');
-  if (type === 'password' && user && password && isLogin(user, password)) return { kind: 'password', user, password };
+  if (type === 'password' && user && password && isUsableLogin(user, password))
+    return { kind: 'password', user, password };
   if (type === 'refresh_token' && token) return { kind: 'refresh', token };
   return undefined;
 }
 
 /** Reads RFC 7617; undefined if that is not what it is. */
-export function basicOf(authorization: string): Extract<Credentials, { kind: 'password' }> | undefined {
+export function parseBasic(authorization: string): Extract<Credentials, { kind: 'password' }> | undefined {
   const encoded = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization)?.[1];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
   const [user, password] = [text.slice(0, Math.max(0, colon)), text.slice(colon + 1)];
-  return isLogin(user, password) ? { kind: 'password', user, password } : undefined;
+  return isUsableLogin(user, password) ? { kind: 'password', user, password } : undefined;
 }
 
 /** Google's registries take a key file for a password (`docker login -u _json_key --password-stdin < key.json`): it has line ends. */
-function isLogin(user: string, password: string): boolean {
+function isUsableLogin(user: string, password: string): boolean {
   const readable = !/[\x00-\x1f\x7f]/.test(user) && !/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(password);
   return user !== '' && user.length <= MAX_USER && readable;
 }
 
 /** Each once, all actions of one name together. */
-function readScopes(text: string): Scope[] | undefined {
+function parseScopes(text: string): Scope[] | undefined {
   const texts = text.split(' ').filter((one) => one !== '');
   if (text.length > MAX_SCOPES_TEXT || texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE))
     return undefined;

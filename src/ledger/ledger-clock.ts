@@ -23,7 +23,7 @@ export class LedgerClock {
   }
 
   /** Whether a time is one of this clock's own or can be taken from another node; all times told from now on are later. */
-  learn(at: number): boolean {
+  observe(at: number): boolean {
     if (at <= this.#last) return true;
     if (!(at <= this.#wall() + MAX_AHEAD_MS)) return false;
     this.#last = at;

@@ -154,7 +154,7 @@ export class Ledger {
 
   #believes({ digest, since, confirmedAt }: TagEntry): boolean {
     const inOrder = since >= 0 && since <= confirmedAt;
-    const sound = (digest === null || isDigest(digest)) && inOrder && this.#clock.learn(confirmedAt);
+    const sound = (digest === null || isDigest(digest)) && inOrder && this.#clock.observe(confirmedAt);
     if (!sound) this.#counts.refused += 1;
     return sound;
   }

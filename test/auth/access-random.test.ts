@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { AccessRules } from '../../src/auth/access-rules.ts';
-import type { Place } from '../../src/auth/place.ts';
+import type { RepositoryKey } from '../../src/auth/repository-key.ts';
 import { ACTIONS } from '../../src/config/access-rule.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import { asked, granted, hashOf, inside, login, made, nobody, outside } from './made-tokens.ts';
@@ -12,7 +12,7 @@ const PASSWORDS = Object.fromEntries(USERS.map((user) => [user, `secret of ${use
 const hashes: Record<string, string> = {};
 for (const user of USERS) hashes[user] = await hashOf(`secret of ${user}`);
 
-// Few words, so that rules, scopes and deeds meet.
+// Few words, so that rules, scopes and requested actions meet.
 const name = fc
   .array(fc.constantFrom('a', 'b', 'r.io'), { minLength: 1, maxLength: 2 })
   .map((parts) => parts.join('/'));
@@ -45,7 +45,7 @@ const scope = fc.oneof(
     ),
   },
 );
-const deed = fc.record({
+const requestedActions = fc.record({
   repository: name,
   actions: fc.subarray([...ACTIONS], { minLength: 1, maxLength: 1 }),
   registry: fc.constantFrom(undefined, 'r.io', 'a'),
@@ -59,7 +59,7 @@ const step = fc.record({
   scopes: fc.array(scope, { minLength: 1, maxLength: 6 }),
   asker: caller,
   bearer: caller,
-  deeds: fc.array(deed, { minLength: 1, maxLength: 2, size: 'xsmall' }),
+  requested: fc.array(requestedActions, { minLength: 1, maxLength: 2, size: 'xsmall' }),
 });
 
 type Configuration = typeof configuration extends fc.Arbitrary<infer T> ? T : never;
@@ -76,17 +76,17 @@ t.test('property: no grant goes beyond what was asked, no permit beyond what the
       const [first, second] = [edgeOf(before), edgeOf(after ?? before)];
       for (const one of steps) {
         const token = await tokenOf(first, one);
-        const deeds = one.deeds.map((deed) => ({
-          ...deed,
-          place: placeAt(after ?? before, deed.registry, deed.repository),
+        const requested = one.requested.map((request) => ({
+          ...request,
+          repositoryKey: placeAt(after ?? before, request.registry, request.repository),
         }));
-        const permit = await second.guard.check(token && `Bearer ${token}`, { deeds }, one.bearer);
+        const permit = await second.guard.check(token && `Bearer ${token}`, { requested }, one.bearer);
         if ('refused' in permit) {
           refusals += 1;
           continue;
         }
         permits += 1;
-        assertAllowed(after ?? before, permit.user, one, deeds);
+        assertAllowed(after ?? before, permit.user, one, requested);
       }
     },
   );
@@ -105,9 +105,9 @@ function groupsOf({ groups }: Configuration): Record<string, string[]> {
   return Object.fromEntries(Object.entries(groups).map(([group, users]) => [group, users ?? []]));
 }
 
-function placeAt({ routes }: Configuration, registry: string | undefined, repository: string): Place {
+function placeAt({ routes }: Configuration, registry: string | undefined, repository: string): RepositoryKey {
   const name = registry === undefined ? repository : `${registry}/${repository}`;
-  return { name, key: name, anonymous: routes.open.some((open) => name.startsWith(open)) };
+  return { name, tokenName: name, anonymous: routes.open.some((open) => name.startsWith(open)) };
 }
 
 /** Asks for a token in the way of the step, and sees that no more was granted than asked for. */
@@ -115,14 +115,14 @@ async function tokenOf({ tokens, box }: ReturnType<typeof made>, one: Step): Pro
   const scopes = one.scopes.join(' ');
   const password = PASSWORDS[one.user] ?? '';
   const asking = one.way === 'none' ? nobody : login(one.user, one.way === 'wrong' ? 'wrong' : password);
-  let answer = await tokens.answer(asked(asking, scopes, true), one.asker);
+  let answer = await tokens.issue(asked(asking, scopes, true), one.asker);
   if (one.way === 'wrong' || (one.way === 'none' && !one.asker.anonymous)) {
     assert.ok('refused' in answer);
     return undefined;
   }
   if (one.way === 'refresh') {
     const token = granted(answer).refreshToken ?? '';
-    answer = await tokens.answer(asked({ kind: 'refresh', token }, scopes), one.asker);
+    answer = await tokens.issue(asked({ kind: 'refresh', token }, scopes), one.asker);
   }
   const grant = granted(answer);
   const opened = await box.open(grant.token);
@@ -149,18 +149,18 @@ function assertAllowed(
   configuration: Configuration,
   user: string | undefined,
   one: Step,
-  deeds: { place: Place; repository: string; actions: readonly (typeof ACTIONS)[number][] }[],
+  requested: { repositoryKey: RepositoryKey; repository: string; actions: readonly (typeof ACTIONS)[number][] }[],
 ): void {
   const rules = new AccessRules(configuration.rules, groupsOf(configuration));
-  for (const { place, actions } of deeds) {
+  for (const { repositoryKey, actions } of requested) {
     for (const action of actions) {
-      const what = `${user} ${action} ${place.name}`;
+      const what = `${user} ${action} ${repositoryKey.name}`;
       // Networks without credentials: also for who has some.
-      if (one.bearer.anonymous && place.anonymous && action === 'pull') continue;
+      if (one.bearer.anonymous && repositoryKey.anonymous && action === 'pull') continue;
       if (user === undefined) assert.fail(what);
       else {
-        assert.ok(rules.allows(user, place.name, action), what);
-        assert.ok(wasAsked(one.scopes, `repository:${place.name}:${action}`), `${what} was not asked for`);
+        assert.ok(rules.allows(user, repositoryKey.name, action), what);
+        assert.ok(wasAsked(one.scopes, `repository:${repositoryKey.name}:${action}`), `${what} was not asked for`);
       }
     }
   }

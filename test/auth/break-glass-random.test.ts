@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { AccessRules } from '../../src/auth/access-rules.ts';
-import { BreakGlassTokens } from '../../src/auth/break-glass-tokens.ts';
-import { DelegatedStanding } from '../../src/auth/delegated-standing.ts';
+import { BreakGlassTokenIssuer } from '../../src/auth/break-glass-token-issuer.ts';
+import { DelegatedAccessPolicy } from '../../src/auth/delegated-access-policy.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { LocalAuthority } from '../../src/auth/local-authority.ts';
 import { Passwords } from '../../src/auth/passwords.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import type { Action } from '../../src/config/access-rule.ts';
 import { asked, Clock, deedOf, hashOf, LIFETIME, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
 
@@ -63,37 +63,37 @@ class World {
   /** Passwords that were handed to whoever asks the authority. */
   readonly shown: string[] = [];
   readonly given: { token: string; user: string; at: number }[] = [];
-  readonly tokens: BreakGlassTokens;
+  readonly tokens: BreakGlassTokenIssuer;
   readonly guard: Guard;
 
   constructor() {
     const now = () => this.clock.now;
-    const box = new TokenBox([SECRET], now);
+    const sealer = new TokenSealer([SECRET], now);
     const users = new LocalAuthority(new Passwords(new Map(Object.entries(HASHES)), now), new AccessRules(RULES, {}));
-    this.tokens = new BreakGlassTokens({
-      others: {
-        answer: async ({ credentials }) => {
+    this.tokens = new BreakGlassTokenIssuer({
+      authorityIssuer: {
+        issue: async ({ credentials }) => {
           if (credentials.kind === 'password') this.shown.push(`${credentials.user} ${credentials.password}`);
           return { refused: 'credentials' };
         },
       },
       users,
-      reach: async () => {
+      pingAuthority: async () => {
         if (this.silent) throw new Error('down');
       },
       authority: 'harbor',
-      box,
+      sealer,
       failures: new FailureLimit(1_000_000, 1, now),
       service: SERVICE,
-      places: (one) => [
-        { name: one, key: one, anonymous: false, onAuthority: one === 'd' ? undefined : `inner/${one}` },
+      repositoryKeys: (one) => [
+        { name: one, tokenName: one, anonymous: false, authorityName: one === 'd' ? undefined : `inner/${one}` },
       ],
       lifetime: LIFETIME,
       now,
     });
     this.guard = new Guard(
-      new DelegatedStanding({ authority: MARK, breakGlass: users, silent: () => this.silent }),
-      box,
+      new DelegatedAccessPolicy({ authority: MARK, breakGlass: users, isUnreachable: () => this.silent }),
+      sealer,
       SERVICE,
     );
   }
@@ -127,7 +127,7 @@ async function checkLogin(
   { user, password, name: repository, actions: wanted }: Extract<Step, { do: 'login' }>,
 ) {
   const scope = `repository:${repository}:${wanted.join(',')}`;
-  const answer = await world.tokens.answer(asked(login(user, password), scope, true), outside);
+  const answer = await world.tokens.issue(asked(login(user, password), scope, true), outside);
   const right =
     (user === 'hal@break-glass' && password === 'axe') || (user === 'eve@break-glass' && password === 'saw');
   if ('refused' in answer) {
@@ -149,7 +149,11 @@ async function checkUse(
 ) {
   const one = world.given[index % (world.given.length || 1)];
   if (!one) return 'nothing to use';
-  const permit = await world.guard.check(`Bearer ${one.token}`, { deeds: [deedOf(repository, ...wanted)] }, outside);
+  const permit = await world.guard.check(
+    `Bearer ${one.token}`,
+    { requested: [deedOf(repository, ...wanted)] },
+    outside,
+  );
   const stands = world.silent && world.clock.now <= one.at + LASTS + SKEW;
   if ('refused' in permit) {
     if (!stands) assert.equal(permit.refused, 'invalid_token');

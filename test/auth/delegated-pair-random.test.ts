@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { DelegatedTokens } from '../../src/auth/delegated-tokens.ts';
+import { DelegatedTokenIssuer } from '../../src/auth/delegated-token-issuer.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Grants } from '../../src/auth/grants.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
@@ -53,27 +53,27 @@ interface Word {
 class EdgeModel {
   readonly grants: Grants;
   readonly shared: SharedGrants;
-  readonly box: TokenBox;
-  readonly tokens: DelegatedTokens;
+  readonly box: TokenSealer;
+  readonly tokens: DelegatedTokenIssuer;
   /** `password` or `password name` -> the last word that this edge can know. */
   readonly words = new Map<string, Word>();
   /** Up to where it has heard the other one. */
   heard = 0;
 
   constructor(world: World) {
-    const clock = { now: () => world.tick(), learn: () => true };
+    const clock = { now: () => world.tick(), observe: () => true };
     this.grants = new Grants([SECRET], REMEMBER, clock);
     this.shared = new SharedGrants(this.grants);
-    this.box = new TokenBox([SECRET], () => world.now);
-    this.tokens = new DelegatedTokens({
-      ask: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
+    this.box = new TokenSealer([SECRET], () => world.now);
+    this.tokens = new DelegatedTokenIssuer({
+      askAuthority: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
       authority: 'primary',
-      mark: MARK,
+      fingerprint: MARK,
       grants: this.grants,
-      box: this.box,
+      sealer: this.box,
       failures: new FailureLimit(1000, 1, () => world.now),
       service: 'edge',
-      places: (name) => [{ name, key: name, anonymous: false, onAuthority: name }],
+      repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: name }],
       lifetime: 3_600_000,
       refreshLifetime: 3_600_000,
       now: () => world.now,
@@ -126,8 +126,13 @@ class World {
 async function login(world: World, { edge: which, password, names }: Login): Promise<string> {
   const one = world.edges[which];
   const asked = names.flatMap((name) => parseScope(`repository:${name}:pull`) ?? []);
-  const answer = await one.tokens.answer(
-    { credentials: { kind: 'password', user: 'ann', password }, scopes: asked, service: 'edge', offline: false },
+  const answer = await one.tokens.issue(
+    {
+      credentials: { kind: 'password', user: 'ann', password },
+      scopes: asked,
+      service: 'edge',
+      wantsRefreshToken: false,
+    },
     { address: '192.0.2.1', anonymous: false },
   );
   const at = world.tick();

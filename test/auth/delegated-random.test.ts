@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { DelegatedTokens } from '../../src/auth/delegated-tokens.ts';
+import { DelegatedTokenIssuer } from '../../src/auth/delegated-token-issuer.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Grants } from '../../src/auth/grants.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { MARK } from './made-tokens.ts';
@@ -69,16 +69,16 @@ class World {
   readonly may: Record<string, Record<string, string[]>> = { ann: { a: ['pull'] }, bob: {} };
   /** `user password repository` -> when it last granted a pull; gone with its next word to the contrary. */
   readonly granted = new Map<string, number>();
-  readonly box = new TokenBox([SECRET], () => this.now);
-  readonly tokens = new DelegatedTokens({
-    ask: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
+  readonly box = new TokenSealer([SECRET], () => this.now);
+  readonly tokens = new DelegatedTokenIssuer({
+    askAuthority: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
     authority: 'primary',
-    mark: MARK,
-    grants: new Grants([SECRET], REMEMBER, { now: () => this.now, learn: () => true }),
-    box: this.box,
+    fingerprint: MARK,
+    grants: new Grants([SECRET], REMEMBER, { now: () => this.now, observe: () => true }),
+    sealer: this.box,
     failures: new FailureLimit(1000, 1, () => this.now),
     service: 'edge',
-    places: (name) => [{ name, key: name, anonymous: false, onAuthority: `inner/${name}` }],
+    repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: `inner/${name}` }],
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
     now: () => this.now,
@@ -121,8 +121,13 @@ t.test('property: no grant that the primary had not given, in whatever state', a
 
 async function checkLogin(world: World, { user: name, password, scopes }: Login) {
   const asked = scopes.flatMap((text) => parseScope(text) ?? []);
-  const answer = await world.tokens.answer(
-    { credentials: { kind: 'password', user: name, password }, scopes: asked, service: 'edge', offline: false },
+  const answer = await world.tokens.issue(
+    {
+      credentials: { kind: 'password', user: name, password },
+      scopes: asked,
+      service: 'edge',
+      wantsRefreshToken: false,
+    },
     { address: '192.0.2.1', anonymous: false },
   );
   const right = world.passwords[name] === password;
@@ -144,8 +149,11 @@ async function checkLogin(world: World, { user: name, password, scopes }: Login)
       const may = world.may[name]?.[repository]?.includes(action);
       if (world.up && world.hides && !may) {
         // It opens nothing but the primary, which has the last word; or what it was last seen to open.
-        const confined: boolean = opened.claims.unseen?.includes(repository) === true;
-        assert.ok(right && (action !== 'pull' || confined || (at ?? 0) + REMEMBER > world.now), `hidden ${repository}`);
+        const authorityOnly: boolean = opened.claims.authorityOnly?.includes(repository) === true;
+        assert.ok(
+          right && (action !== 'pull' || authorityOnly || (at ?? 0) + REMEMBER > world.now),
+          `hidden ${repository}`,
+        );
       } else if (world.up) assert.ok(right && may, `${action} ${repository}`);
       else {
         assert.equal(action, 'pull');
@@ -160,5 +168,5 @@ async function checkLogin(world: World, { user: name, password, scopes }: Login)
     if (world.may[name]?.[one.name]?.includes('pull')) world.granted.set(keyOf(one.name), world.now);
     else if (!world.hides) world.granted.delete(keyOf(one.name));
   }
-  return opened.claims.unseen === undefined ? 'up' : 'hidden';
+  return opened.claims.authorityOnly === undefined ? 'up' : 'hidden';
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { type Grant, Grants, type Holder } from '../../src/auth/grants.ts';
+import { type Grant, type GrantHolder, Grants } from '../../src/auth/grants.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const OTHER = Buffer.from('the next secret of that pair, as long as');
 const HOUR = 3_600_000;
 
-const holder = (user: string, password = 'x', authority = 'harbor'): Holder => ({ authority, user, password });
+const holder = (user: string, password = 'x', authority = 'harbor'): GrantHolder => ({ authority, user, password });
 const ann = holder('ann');
 
 /** @param now set by tests; each look at it is a little later */
@@ -17,7 +17,7 @@ function made(t: Test, { secrets = [SECRET], keep = HOUR, clock = { now: 1_000_0
       clock.now += 0.01;
       return clock.now;
     },
-    learn: (at) => at < clock.now + HOUR,
+    observe: (at) => at < clock.now + HOUR,
   });
   t.teardown(() => grants.close());
   return grants;
@@ -27,77 +27,77 @@ t.test('remembers of each user, password and authority what was granted', async 
   const clock = { now: 1_000_000 };
   const grants = made(t, { clock });
   grants.remember(ann, ['library/a'], grants.now());
-  t.ok(grants.recalls(ann, 'library/a') > 0);
-  t.ok(grants.knows(ann) > 0);
+  t.ok(grants.pullValidMs(ann, 'library/a') > 0);
+  t.ok(grants.passwordValidMs(ann) > 0);
   for (const other of [holder('bob'), holder('ann', 'y'), holder('ann', 'x', 'another harbor')]) {
-    t.equal(grants.knows(other), 0);
-    t.equal(grants.recalls(other, 'library/a'), 0);
+    t.equal(grants.passwordValidMs(other), 0);
+    t.equal(grants.pullValidMs(other, 'library/a'), 0);
   }
-  t.equal(grants.recalls(ann, 'library/b'), 0);
-  for (const name of ['', '!']) t.equal(grants.recalls(ann, `${name}x`), 0);
+  t.equal(grants.pullValidMs(ann, 'library/b'), 0);
+  for (const name of ['', '!']) t.equal(grants.pullValidMs(ann, `${name}x`), 0);
   clock.now += HOUR - 1;
-  t.ok(grants.knows(ann) > 0);
+  t.ok(grants.passwordValidMs(ann) > 0);
   clock.now += 1;
-  t.equal(grants.recalls(ann, 'library/a'), 0, 'and no longer');
-  t.equal(grants.knows(ann), 0);
+  t.equal(grants.pullValidMs(ann, 'library/a'), 0, 'and no longer');
+  t.equal(grants.passwordValidMs(ann), 0);
 });
 
 t.test('a refusal takes back all from before, whenever it is heard', async (t) => {
   const grants = made(t);
   const [early, late] = [grants.now(), grants.now()];
   grants.remember(ann, ['library/a'], early);
-  grants.forget(ann, undefined, late);
+  grants.revoke(ann, undefined, late);
   grants.remember(ann, ['library/b'], early);
-  t.equal(grants.recalls(ann, 'library/a'), 0);
-  t.equal(grants.recalls(ann, 'library/b'), 0, 'an answer that was asked for before and came after');
+  t.equal(grants.pullValidMs(ann, 'library/a'), 0);
+  t.equal(grants.pullValidMs(ann, 'library/b'), 0, 'an answer that was asked for before and came after');
   grants.remember(ann, ['library/b'], grants.now());
-  t.ok(grants.recalls(ann, 'library/b') > 0);
-  t.equal(grants.recalls(ann, 'library/a'), 0, 'what is not said again stays taken back');
-  grants.forget(ann, ['library/b'], grants.now());
-  t.equal(grants.recalls(ann, 'library/b'), 0);
-  t.ok(grants.knows(ann) > 0, 'the password is still right');
+  t.ok(grants.pullValidMs(ann, 'library/b') > 0);
+  t.equal(grants.pullValidMs(ann, 'library/a'), 0, 'what is not said again stays taken back');
+  grants.revoke(ann, ['library/b'], grants.now());
+  t.equal(grants.pullValidMs(ann, 'library/b'), 0);
+  t.ok(grants.passwordValidMs(ann) > 0, 'the password is still right');
 });
 
 t.test('whoever guesses leaves no trace', async (t) => {
   const grants = made(t);
-  for (let guess = 0; guess < 100; guess += 1) grants.forget(holder('ann', String(guess)), undefined, grants.now());
-  grants.forget(holder('bob'), ['library/a'], grants.now());
+  for (let guess = 0; guess < 100; guess += 1) grants.revoke(holder('ann', String(guess)), undefined, grants.now());
+  grants.revoke(holder('bob'), ['library/a'], grants.now());
   grants.remember(ann, [], grants.now());
-  grants.forget(ann, ['never/granted'], grants.now());
+  grants.revoke(ann, ['never/granted'], grants.now());
   t.equal([...grants.entries()].length, 1);
 });
 
 t.test('none is kept for no time, and users and repositories are bounded', async (t) => {
   const none = made(t, { keep: 0 });
   none.remember(ann, ['library/a'], none.now());
-  t.equal(none.knows(ann), 0);
+  t.equal(none.passwordValidMs(ann), 0);
 
   const grants = made(t);
   const many = Array.from({ length: 2500 }, (_, index) => `library/a${index}`);
   grants.remember(ann, many, grants.now());
   t.equal([...grants.entries()].length, 2001);
-  t.ok(grants.recalls(ann, 'library/a2499') > 0);
-  t.equal(grants.recalls(ann, 'library/a0'), 0, 'those that were said first go');
-  t.ok(grants.knows(ann) > 0, 'and never the password itself');
+  t.ok(grants.pullValidMs(ann, 'library/a2499') > 0);
+  t.equal(grants.pullValidMs(ann, 'library/a0'), 0, 'those that were said first go');
+  t.ok(grants.passwordValidMs(ann) > 0, 'and never the password itself');
   for (let user = 0; user < 10_000; user += 1) grants.remember(holder(`user${user}`), [], grants.now());
-  t.equal(grants.knows(ann), 0, 'who was here least recently goes');
-  t.ok(grants.knows(holder('user9999')) > 0);
+  t.equal(grants.passwordValidMs(ann), 0, 'who was here least recently goes');
+  t.ok(grants.passwordValidMs(holder('user9999')) > 0);
 });
 
 t.test('another secret in use: what is known stays known', async (t) => {
   const grants = made(t);
   grants.remember(ann, ['library/a'], grants.now());
   grants.reload([OTHER, SECRET], HOUR);
-  t.ok(grants.recalls(ann, 'library/a') > 0);
+  t.ok(grants.pullValidMs(ann, 'library/a') > 0);
   grants.remember(ann, ['library/b'], grants.now());
-  t.ok(grants.recalls(ann, 'library/a') > 0);
-  grants.forget(ann, undefined, grants.now());
-  t.equal(grants.recalls(ann, 'library/a'), 0, 'under whichever it was');
+  t.ok(grants.pullValidMs(ann, 'library/a') > 0);
+  grants.revoke(ann, undefined, grants.now());
+  t.equal(grants.pullValidMs(ann, 'library/a'), 0, 'under whichever it was');
   grants.remember(ann, ['library/b'], grants.now());
   grants.reload([OTHER], HOUR);
-  t.ok(grants.recalls(ann, 'library/b') > 0);
+  t.ok(grants.pullValidMs(ann, 'library/b') > 0);
   grants.reload([OTHER], HOUR / 1000);
-  t.ok(grants.recalls(ann, 'library/b') <= HOUR / 1000, 'another time to remember counts at once');
+  t.ok(grants.pullValidMs(ann, 'library/b') <= HOUR / 1000, 'another time to remember counts at once');
 });
 
 t.test('while the secret is replaced, the last word counts whoever said it under which', async (t) => {
@@ -106,11 +106,11 @@ t.test('while the secret is replaced, the last word counts whoever said it under
     behind.remember(ann, ['library/a'], behind.now());
     const [told, early] = [[...behind.entries()], ahead.now()];
     ahead.remember(ann, ['library/a'], early);
-    ahead.forget(ann, taken, ahead.now() + 1);
-    t.equal(ahead.recalls(ann, 'library/a'), 0);
+    ahead.revoke(ann, taken, ahead.now() + 1);
+    t.equal(ahead.pullValidMs(ann, 'library/a'), 0);
     ahead.merge(told.map((grant) => ({ ...grant, at: early })));
-    t.equal(ahead.recalls(ann, 'library/a'), 0, 'what the other edge heard before is told late');
-    t.equal(ahead.knows(ann) > 0, taken !== undefined);
+    t.equal(ahead.pullValidMs(ann, 'library/a'), 0, 'what the other edge heard before is told late');
+    t.equal(ahead.passwordValidMs(ann) > 0, taken !== undefined);
     behind.reload([SECRET], 0);
     ahead.reload([OTHER, SECRET], 0);
     behind.reload([SECRET], HOUR);
@@ -122,9 +122,9 @@ t.test('what is not to be remembered any more does not come back', async (t) => 
   const grants = made(t);
   grants.remember(ann, ['library/a'], grants.now());
   grants.reload([SECRET], 0);
-  grants.forget(ann, undefined, grants.now());
+  grants.revoke(ann, undefined, grants.now());
   grants.reload([SECRET], HOUR);
-  t.equal(grants.knows(ann), 0);
+  t.equal(grants.passwordValidMs(ann), 0);
   t.same([...grants.entries()], []);
 });
 
@@ -142,7 +142,7 @@ t.test('times of others that are too far ahead are not believed', async (t) => {
   const [grants, other] = [made(t), made(t, { clock: { now: 1_000_000 + 2 * HOUR } })];
   other.remember(ann, ['library/a'], other.now());
   t.equal(grants.merge([...other.entries()]), 0);
-  t.equal(grants.knows(ann), 0);
+  t.equal(grants.passwordValidMs(ann), 0);
 });
 
 const NAMES = ['a', 'b', 'c'];
@@ -158,7 +158,7 @@ type Word = typeof word extends fc.Arbitrary<infer T> ? T : never;
 
 function say(grants: Grants | undefined, { user, what }: Word, at: number): void {
   if (what.granted) grants?.remember(holder(user), what.names, at);
-  else grants?.forget(holder(user), what.names, at);
+  else grants?.revoke(holder(user), what.names, at);
 }
 
 t.test('property: the last word counts', async (t) => {
@@ -172,7 +172,11 @@ t.test('property: the last word counts', async (t) => {
       }
       for (const user of ['ann', 'bob'])
         for (const name of NAMES)
-          assert.equal(grants.recalls(holder(user), name) > 0, last.get(`${user} ${name}`) ?? false, `${user} ${name}`);
+          assert.equal(
+            grants.pullValidMs(holder(user), name) > 0,
+            last.get(`${user} ${name}`) ?? false,
+            `${user} ${name}`,
+          );
     }),
   );
 });
@@ -204,6 +208,6 @@ t.test('property: nodes that tell each other everything agree, in whatever order
 
 /** In whole milliseconds: each look is at a later time. */
 function left(grants: Grants, user: string, name: string | undefined): number {
-  const ms = name === undefined ? grants.knows(holder(user)) : grants.recalls(holder(user), name);
+  const ms = name === undefined ? grants.passwordValidMs(holder(user)) : grants.pullValidMs(holder(user), name);
   return Math.round(ms);
 }

@@ -26,11 +26,11 @@ const forPush = { user: 'ann', forPush: true } as const;
 
 async function tokenFor(scopes: string, options: MadeOptions = {}, credentials = ann): Promise<string> {
   const { tokens } = made({ hashes, access, ...options });
-  return `Bearer ${granted(await tokens.answer(asked(credentials, scopes, true), outside)).token}`;
+  return `Bearer ${granted(await tokens.issue(asked(credentials, scopes, true), outside)).token}`;
 }
 
 async function anonymousToken(scopes: string): Promise<string> {
-  return `Bearer ${granted(await made({ hashes, access }).tokens.answer(asked(nobody, scopes), inside)).token}`;
+  return `Bearer ${granted(await made({ hashes, access }).tokens.issue(asked(nobody, scopes), inside)).token}`;
 }
 
 t.test('what a token opens', async (t) => {
@@ -38,24 +38,24 @@ t.test('what a token opens', async (t) => {
   const pull = await tokenFor('repository:team/app:pull');
   const push = await tokenFor('repository:team/app:pull,push repository:from/a:pull');
   const rows: [string, string, Parameters<typeof guard.check>[1], Permit][] = [
-    ['a pull', pull, { deeds: [deedOf('team/app', 'pull')] }, permitted],
-    ['a push with a token to pull', pull, { deeds: [deedOf('team/app', 'pull', 'push')] }, narrow],
-    ['another repository', pull, { deeds: [deedOf('team/other', 'pull')] }, narrow],
-    ['one that begins like it', pull, { deeds: [deedOf('team/app2', 'pull')] }, narrow],
-    ['one below it', pull, { deeds: [deedOf('team/app/x', 'pull')] }, narrow],
-    ['a push', push, { deeds: [deedOf('team/app', 'pull', 'push')] }, forPush],
-    ['a read with a token for a push', push, { deeds: [deedOf('team/app', 'pull')] }, forPush],
-    ['a read of what that is not for', push, { deeds: [deedOf('from/a', 'pull')] }, permitted],
-    ['a deletion that was not asked for', push, { deeds: [deedOf('team/app', 'delete')] }, narrow],
-    ['a mount', push, { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, forPush],
+    ['a pull', pull, { requested: [deedOf('team/app', 'pull')] }, permitted],
+    ['a push with a token to pull', pull, { requested: [deedOf('team/app', 'pull', 'push')] }, narrow],
+    ['another repository', pull, { requested: [deedOf('team/other', 'pull')] }, narrow],
+    ['one that begins like it', pull, { requested: [deedOf('team/app2', 'pull')] }, narrow],
+    ['one below it', pull, { requested: [deedOf('team/app/x', 'pull')] }, narrow],
+    ['a push', push, { requested: [deedOf('team/app', 'pull', 'push')] }, forPush],
+    ['a read with a token for a push', push, { requested: [deedOf('team/app', 'pull')] }, forPush],
+    ['a read of what that is not for', push, { requested: [deedOf('from/a', 'pull')] }, permitted],
+    ['a deletion that was not asked for', push, { requested: [deedOf('team/app', 'delete')] }, narrow],
+    ['a mount', push, { requested: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, forPush],
     [
       'a mount from what the token does not open',
       push,
-      { deeds: [deedOf('team/app', 'pull', 'push'), deedOf('from/b', 'pull')] },
+      { requested: [deedOf('team/app', 'pull', 'push'), deedOf('from/b', 'pull')] },
       narrow,
     ],
-    ['the ping', pull, { deeds: [] }, permitted],
-    ['the catalog', pull, 'named', permitted],
+    ['the ping', pull, { requested: [] }, permitted],
+    ['the catalog', pull, 'any-user', permitted],
   ];
   for (const [name, token, need, expected] of rows)
     t.strictSame(await guard.check(token, need, outside), expected, name);
@@ -64,13 +64,13 @@ t.test('what a token opens', async (t) => {
 t.test('a mount from a repository that the user may not pull', async (t) => {
   const options = { hashes, access: { ann: ['team/** pull,push'] } };
   const token = await tokenFor('repository:team/app:pull,push repository:secret/a:pull', options);
-  const deeds = [deedOf('team/app', 'pull', 'push'), deedOf('secret/a', 'pull')];
-  t.strictSame(await made(options).guard.check(token, { deeds }, outside), narrow);
+  const requested = [deedOf('team/app', 'pull', 'push'), deedOf('secret/a', 'pull')];
+  t.strictSame(await made(options).guard.check(token, { requested }, outside), narrow);
 });
 
 t.test('headers that are no token', async (t) => {
   const { guard } = made({ hashes, access });
-  const need = { deeds: [deedOf('team/app', 'pull')] };
+  const need = { requested: [deedOf('team/app', 'pull')] };
   const token = await tokenFor('repository:team/app:pull');
   t.strictSame(await guard.check(undefined, need, outside), noToken);
   const basic = `Basic ${Buffer.from('ann:secret').toString('base64')}`;
@@ -107,7 +107,7 @@ t.test('tokens that stand on nothing any more', async (t) => {
   ];
   for (const [name, options, expected] of rows) {
     const { guard } = made({ hashes, access, ...options });
-    const need = { deeds: [deedOf('team/app', 'pull')] };
+    const need = { requested: [deedOf('team/app', 'pull')] };
     t.strictSame(await guard.check(token, need, outside), expected, name);
     t.strictSame(await guard.check(token, need, outside), expected, `${name}, from memory`);
   }
@@ -116,29 +116,29 @@ t.test('tokens that stand on nothing any more', async (t) => {
 t.test('rules that were widened since open no more than was asked for', async (t) => {
   const token = await tokenFor('repository:team/app:pull,delete repository:other/a:pull');
   const { guard } = made({ hashes, access: { ann: ['** pull,push,delete'] } });
-  t.strictSame(await guard.check(token, { deeds: [deedOf('team/app', 'delete')] }, outside), permitted);
-  t.strictSame(await guard.check(token, { deeds: [deedOf('team/app', 'push')] }, outside), narrow);
-  t.strictSame(await guard.check(token, { deeds: [deedOf('other/a', 'pull')] }, outside), narrow);
+  t.strictSame(await guard.check(token, { requested: [deedOf('team/app', 'delete')] }, outside), permitted);
+  t.strictSame(await guard.check(token, { requested: [deedOf('team/app', 'push')] }, outside), narrow);
+  t.strictSame(await guard.check(token, { requested: [deedOf('other/a', 'pull')] }, outside), narrow);
 });
 
 t.test('a refresh token opens nothing', async (t) => {
   const { tokens, guard } = made({ hashes, access });
-  const { refreshToken } = granted(await tokens.answer(asked(ann, 'repository:team/app:pull', true), outside));
-  for (const need of ['named', { deeds: [] }, { deeds: [deedOf('team/app', 'pull')] }] as const)
+  const { refreshToken } = granted(await tokens.issue(asked(ann, 'repository:team/app:pull', true), outside));
+  for (const need of ['any-user', { requested: [] }, { requested: [deedOf('team/app', 'pull')] }] as const)
     t.strictSame(await guard.check(`Bearer ${refreshToken}`, need, outside), invalid);
 });
 
 t.test('networks that may pull without credentials', async (t) => {
   const { guard } = made({ hashes, access });
-  const open = { deeds: [deedOf('open-a', 'pull')] };
+  const open = { requested: [deedOf('open-a', 'pull')] };
   const rows: [string, Parameters<typeof guard.check>[1], unknown][] = [
     ['an open repository', open, { user: undefined }],
-    ['a push', { deeds: [deedOf('open-a', 'pull', 'push')] }, noToken],
-    ['a deletion', { deeds: [deedOf('open-a', 'delete')] }, noToken],
-    ['another repository', { deeds: [deedOf('team/app', 'pull')] }, noToken],
-    ['an open one and another', { deeds: [deedOf('open-a', 'pull'), deedOf('team/app', 'pull')] }, noToken],
-    ['the ping, which says where tokens are', { deeds: [] }, noToken],
-    ['the catalog', 'named', noToken],
+    ['a push', { requested: [deedOf('open-a', 'pull', 'push')] }, noToken],
+    ['a deletion', { requested: [deedOf('open-a', 'delete')] }, noToken],
+    ['another repository', { requested: [deedOf('team/app', 'pull')] }, noToken],
+    ['an open one and another', { requested: [deedOf('open-a', 'pull'), deedOf('team/app', 'pull')] }, noToken],
+    ['the ping, which says where tokens are', { requested: [] }, noToken],
+    ['the catalog', 'any-user', noToken],
   ];
   for (const [name, need, expected] of rows) {
     t.strictSame(await guard.check(undefined, need, inside), expected, name);
@@ -151,7 +151,9 @@ t.test('who logs in may do no less there than who does not', async (t) => {
   const token = await tokenFor('', { hashes, access });
   const { guard } = made({ hashes, access });
   const open = (...actions: ('pull' | 'push')[]) => ({
-    deeds: [{ repository: 'mirror/a', place: { name: 'mirror/a', key: 'mirror/a', anonymous: true }, actions }],
+    requested: [
+      { repository: 'mirror/a', repositoryKey: { name: 'mirror/a', tokenName: 'mirror/a', anonymous: true }, actions },
+    ],
   });
   t.strictSame(await guard.check(token, open('pull'), inside), permitted);
   t.strictSame(await guard.check(token, open('pull'), outside), narrow);
@@ -161,35 +163,47 @@ t.test('who logs in may do no less there than who does not', async (t) => {
 t.test('a token of nobody in particular', async (t) => {
   const { guard } = made({ hashes, access });
   const token = await anonymousToken('repository:open-a:pull');
-  const open = { deeds: [deedOf('open-a', 'pull')] };
+  const open = { requested: [deedOf('open-a', 'pull')] };
   t.strictSame(await guard.check(token, open, inside), { user: undefined });
-  t.strictSame(await guard.check(token, { deeds: [] }, inside), { user: undefined }, 'the ping');
+  t.strictSame(await guard.check(token, { requested: [] }, inside), { user: undefined }, 'the ping');
   t.strictSame(await guard.check(token, open, outside), { ...narrow, user: undefined }, 'carried out of the networks');
-  t.strictSame(await guard.check(token, { deeds: [] }, outside), { ...narrow, user: undefined }, 'the ping from there');
   t.strictSame(
-    await guard.check(token, { deeds: [deedOf('open-b', 'pull')] }, inside),
+    await guard.check(token, { requested: [] }, outside),
+    { ...narrow, user: undefined },
+    'the ping from there',
+  );
+  t.strictSame(
+    await guard.check(token, { requested: [deedOf('open-b', 'pull')] }, inside),
     { ...narrow, user: undefined },
     'not asked for',
   );
-  t.strictSame(await guard.check(token, { deeds: [deedOf('open-a', 'pull', 'push')] }, inside), {
+  t.strictSame(await guard.check(token, { requested: [deedOf('open-a', 'pull', 'push')] }, inside), {
     ...narrow,
     user: undefined,
   });
-  t.strictSame(await guard.check(token, 'named', inside), { ...narrow, user: undefined }, 'the catalog');
+  t.strictSame(await guard.check(token, 'any-user', inside), { ...narrow, user: undefined }, 'the catalog');
   const closed = {
-    deeds: [{ ...deedOf('open-a', 'pull'), place: { name: 'open-a', key: 'open-a', anonymous: false } }],
+    requested: [
+      { ...deedOf('open-a', 'pull'), repositoryKey: { name: 'open-a', tokenName: 'open-a', anonymous: false } },
+    ],
   };
   t.strictSame(await guard.check(token, closed, inside), { ...narrow, user: undefined }, 'the route says so no more');
 });
 
 t.test('one name in two registries: each is judged by its own rules', async (t) => {
   const places = (name: string) =>
-    [name, `docker.io/${name}`].map((one) => ({ name: one, key: one, anonymous: false }));
+    [name, `docker.io/${name}`].map((one) => ({ name: one, tokenName: one, anonymous: false }));
   const options = { hashes, access: { ann: ['docker.io/** pull'] }, places };
   const token = await tokenFor('repository:library/a:pull', options);
   const { guard } = made(options);
   const deedAt = (name: string) => ({
-    deeds: [{ repository: 'library/a', place: { name, key: name, anonymous: false }, actions: ['pull'] as const }],
+    requested: [
+      {
+        repository: 'library/a',
+        repositoryKey: { name, tokenName: name, anonymous: false },
+        actions: ['pull'] as const,
+      },
+    ],
   });
   t.strictSame(await guard.check(token, deedAt('docker.io/library/a'), outside), permitted);
   t.strictSame(await guard.check(token, deedAt('library/a'), outside), narrow);

@@ -1,23 +1,23 @@
 import bcrypt from 'bcrypt';
 import { AccessRules } from '../../src/auth/access-rules.ts';
-import { AuthorityMark } from '../../src/auth/authority-mark.ts';
+import { AuthorityFingerprint } from '../../src/auth/authority-fingerprint.ts';
 import type { Caller } from '../../src/auth/caller.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { LocalAuthority } from '../../src/auth/local-authority.ts';
-import { LocalTokens } from '../../src/auth/local-tokens.ts';
+import { LocalTokenIssuer } from '../../src/auth/local-token-issuer.ts';
 import { Passwords } from '../../src/auth/passwords.ts';
-import type { Place } from '../../src/auth/place.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import type { RepositoryKey } from '../../src/auth/repository-key.ts';
+import type { TokenGrant, TokenRefusal } from '../../src/auth/token-issuer.ts';
 import type { Credentials, TokenRequest } from '../../src/auth/token-request.ts';
-import type { TokenGrant, TokenRefusal } from '../../src/auth/tokens.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import type { Action } from '../../src/config/access-rule.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 
 export const SERVICE = 'edge.example.io';
 export const SECRET = Buffer.from('a secret of a pair that is long enough');
 /** Of the primary that decides. */
-export const MARK = new AuthorityMark(['https://primary.lan']);
+export const MARK = new AuthorityFingerprint(['https://primary.lan']);
 export const LIFETIME = 3_600_000;
 export const REFRESH_LIFETIME = 86_400_000;
 export const MAX_FAILURES = 10;
@@ -33,9 +33,9 @@ export class Clock {
 }
 
 export interface Made {
-  tokens: LocalTokens;
+  tokens: LocalTokenIssuer;
   guard: Guard;
-  box: TokenBox;
+  box: TokenSealer;
   failures: FailureLimit;
   passwords: Passwords;
 }
@@ -44,7 +44,7 @@ export interface MadeOptions {
   hashes?: Record<string, string>;
   access?: Record<string, string[]>;
   groups?: Record<string, string[]>;
-  places?: (repository: string) => readonly Place[];
+  places?: (repository: string) => readonly RepositoryKey[];
   service?: string;
   secrets?: Buffer[];
   clock?: Clock;
@@ -57,29 +57,29 @@ export function made(options: MadeOptions = {}): Made {
   const now = () => clock.now;
   const passwords = new Passwords(new Map(Object.entries(hashes)), now);
   const authority = new LocalAuthority(passwords, new AccessRules(access, groups));
-  const box = new TokenBox(secrets, now);
+  const sealer = new TokenSealer(secrets, now);
   const failures = options.failures ?? new FailureLimit(MAX_FAILURES, FORGIVE_MS, now);
-  const places = options.places ?? ((repository: string) => [placeOf(repository)]);
+  const repositoryKeys = options.places ?? ((repository: string) => [repositoryKeyOf(repository)]);
   const lifetimes = { lifetime: LIFETIME, refreshLifetime: REFRESH_LIFETIME };
-  const tokens = new LocalTokens({ authority, box, failures, service, places, now, ...lifetimes });
-  return { tokens, guard: new Guard(authority, box, service), box, failures, passwords };
+  const tokens = new LocalTokenIssuer({ authority, sealer, failures, service, repositoryKeys, now, ...lifetimes });
+  return { tokens, guard: new Guard(authority, sealer, service), box: sealer, failures, passwords };
 }
 
 export function hashOf(password: string): Promise<string> {
   return bcrypt.hash(password, 4);
 }
 
-export function placeOf(name: string): Place {
-  return { name, key: name, anonymous: name.startsWith('open-') };
+export function repositoryKeyOf(name: string): RepositoryKey {
+  return { name, tokenName: name, anonymous: name.startsWith('open-') };
 }
 
 export function deedOf(repository: string, ...actions: Action[]) {
-  return { repository, place: placeOf(repository), actions };
+  return { repository, repositoryKey: repositoryKeyOf(repository), actions };
 }
 
-export function asked(credentials: Credentials, scopes = '', offline = false): TokenRequest {
+export function asked(credentials: Credentials, scopes = '', wantsRefreshToken = false): TokenRequest {
   const read = scopes.split(' ').flatMap((text) => parseScope(text) ?? []);
-  return { credentials, scopes: read, service: undefined, offline };
+  return { credentials, scopes: read, service: undefined, wantsRefreshToken };
 }
 
 export function login(user: string, password: string): Credentials {

@@ -8,12 +8,12 @@ t.test('right and wrong passwords, whatever bcrypt is called', async (t) => {
   const hash = await hashOf('secret');
   for (const name of ['$2a$', '$2b$', '$2y$']) {
     const passwords = new Passwords(new Map([['ann', hash.replace('$2b$', name)]]));
-    t.equal(await passwords.check('ann', 'secret'), true, name);
-    t.equal(await passwords.check('ann', 'Secret'), false, name);
-    t.equal(await passwords.check('ann', ''), false, name);
-    t.equal(await passwords.check('ann', 'secret\0'), false, name);
-    t.equal(await passwords.check('bob', 'secret'), false, name);
-    t.equal(await passwords.check('__proto__', 'secret'), false, name);
+    t.equal(await passwords.verify('ann', 'secret'), true, name);
+    t.equal(await passwords.verify('ann', 'Secret'), false, name);
+    t.equal(await passwords.verify('ann', ''), false, name);
+    t.equal(await passwords.verify('ann', 'secret\0'), false, name);
+    t.equal(await passwords.verify('bob', 'secret'), false, name);
+    t.equal(await passwords.verify('__proto__', 'secret'), false, name);
   }
 });
 
@@ -25,7 +25,7 @@ t.test('hashes that other programs made', async (t) => {
     ['\xff\xa3345', '$2y$05$/OK.fbVrR/bpIqNJ5ianF.nqd1wy.pTrdcvHRRU6KLSpfi7i0AGem'],
   ];
   for (const [password, hash] of rows.slice(0, 2))
-    t.equal(await new Passwords(new Map([['ann', hash]])).check('ann', password), true, hash);
+    t.equal(await new Passwords(new Map([['ann', hash]])).verify('ann', password), true, hash);
 });
 
 t.test('bcrypt reads 72 bytes: a longer password is never right', async (t) => {
@@ -37,27 +37,27 @@ t.test('bcrypt reads 72 bytes: a longer password is never right', async (t) => {
       ['bob', await hashOf(umlauts)],
     ]),
   );
-  t.equal(await passwords.check('ann', long), true);
-  t.equal(await passwords.check('ann', `${long}y`), false);
-  t.equal(passwords.remembers('ann', `${long}y`), false);
-  t.equal(await passwords.check('bob', umlauts), true);
-  t.equal(await passwords.check('bob', `${umlauts}x`), false, 'bytes, not characters');
+  t.equal(await passwords.verify('ann', long), true);
+  t.equal(await passwords.verify('ann', `${long}y`), false);
+  t.equal(passwords.isRecentlyVerified('ann', `${long}y`), false);
+  t.equal(await passwords.verify('bob', umlauts), true);
+  t.equal(await passwords.verify('bob', `${umlauts}x`), false, 'bytes, not characters');
 });
 
 t.test('right ones are remembered for five minutes, wrong ones never', async (t) => {
   let now = 1;
   const passwords = new Passwords(new Map([['ann', await hashOf('secret')]]), () => now);
-  t.equal(passwords.remembers('ann', 'secret'), false);
-  await passwords.check('ann', 'wrong');
-  t.equal(passwords.remembers('ann', 'wrong'), false);
-  await passwords.check('ann', 'secret');
-  t.equal(passwords.remembers('ann', 'secret'), true);
-  t.equal(passwords.remembers('ann', 'wrong'), false);
-  t.equal(passwords.remembers('bob', 'secret'), false);
+  t.equal(passwords.isRecentlyVerified('ann', 'secret'), false);
+  await passwords.verify('ann', 'wrong');
+  t.equal(passwords.isRecentlyVerified('ann', 'wrong'), false);
+  await passwords.verify('ann', 'secret');
+  t.equal(passwords.isRecentlyVerified('ann', 'secret'), true);
+  t.equal(passwords.isRecentlyVerified('ann', 'wrong'), false);
+  t.equal(passwords.isRecentlyVerified('bob', 'secret'), false);
   now += 299_000;
-  t.equal(passwords.remembers('ann', 'secret'), true);
+  t.equal(passwords.isRecentlyVerified('ann', 'secret'), true);
   now += 2_000;
-  t.equal(passwords.remembers('ann', 'secret'), false);
+  t.equal(passwords.isRecentlyVerified('ann', 'secret'), false);
 });
 
 t.test('what tokens stand on changes with the hash, and tells nothing of it', async (t) => {
@@ -74,8 +74,8 @@ t.test('what tokens stand on changes with the hash, and tells nothing of it', as
 
 t.test('who does not exist takes as long as who does', async (t) => {
   const passwords = new Passwords(new Map([['ann', await hashOf('secret', 9)]]));
-  const known = await shortest(() => passwords.check('ann', 'wrong'));
-  const unknown = await shortest(() => passwords.check('nobody', 'wrong'));
+  const known = await shortest(() => passwords.verify('ann', 'wrong'));
+  const unknown = await shortest(() => passwords.verify('nobody', 'wrong'));
   t.ok(unknown > known / 2 && unknown < known * 2, `${unknown} ms and ${known} ms`);
 });
 
@@ -86,9 +86,9 @@ t.test('with several costs, those of who does not exist are spread alike, and st
       ['bob', await hashOf('secret', 9)],
     ]),
   );
-  const slow = await shortest(() => passwords.check('bob', 'wrong'));
+  const slow = await shortest(() => passwords.verify('bob', 'wrong'));
   const times: number[] = [];
-  for (let user = 0; user < 16; user += 1) times.push(await shortest(() => passwords.check(`nobody${user}`, 'wrong')));
+  for (let user = 0; user < 16; user += 1) times.push(await shortest(() => passwords.verify(`nobody${user}`, 'wrong')));
   const quick = times.filter((time) => time < slow / 2).length;
   t.ok(quick > 0 && quick < 16, `${quick} of 16 are as quick as ann`);
 });

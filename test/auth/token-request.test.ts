@@ -1,5 +1,5 @@
 import t from 'tap';
-import { basicOf, readForm, readQuery } from '../../src/auth/token-request.ts';
+import { parseBasic, parseTokenForm, parseTokenQuery } from '../../src/auth/token-request.ts';
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 const repository = (name: string, ...actions: string[]) => ({ type: 'repository', name, actions });
@@ -36,7 +36,7 @@ t.test('Basic credentials', async (t) => {
   ];
   for (const [header, expected] of rows)
     t.strictSame(
-      basicOf(header),
+      parseBasic(header),
       expected && { kind: 'password', user: expected[0], password: expected[1] },
       header.slice(0, 60),
     );
@@ -64,9 +64,9 @@ t.test('scopes', async (t) => {
     [`scope=${`repository:${'a'.repeat(200)}:pull+`.repeat(60)}`, { malformed: 'scope' }],
   ];
   for (const [query, expected] of rows) {
-    const read = readQuery(new URLSearchParams(query), undefined);
+    const read = parseTokenQuery(new URLSearchParams(query), undefined);
     t.strictSame('scopes' in read ? read.scopes : read, expected, query.slice(0, 80));
-    const form = readForm(new URLSearchParams(`grant_type=password&username=ann&password=x&${query}`));
+    const form = parseTokenForm(new URLSearchParams(`grant_type=password&username=ann&password=x&${query}`));
     t.strictSame('scopes' in form ? form.scopes : form, expected, `as a form: ${query.slice(0, 80)}`);
   }
 });
@@ -85,7 +85,7 @@ t.test('GET', async (t) => {
     ['', '', { malformed: 'credentials' }],
   ];
   for (const [query, authorization, expected] of rows)
-    t.strictSame(readQuery(new URLSearchParams(query), authorization), expected, `${query} ${authorization}`);
+    t.strictSame(parseTokenQuery(new URLSearchParams(query), authorization), expected, `${query} ${authorization}`);
 });
 
 t.test('POST', async (t) => {
@@ -110,10 +110,10 @@ t.test('POST', async (t) => {
     ['', undefined],
   ];
   for (const [form, expected] of rows) {
-    const read = readForm(new URLSearchParams(form));
+    const read = parseTokenForm(new URLSearchParams(form));
     t.strictSame('credentials' in read ? read.credentials : undefined, expected, form.slice(0, 80));
   }
-  const offline = readForm(
+  const offline = parseTokenForm(
     new URLSearchParams('grant_type=refresh_token&refresh_token=x&access_type=offline&service=s'),
   );
   t.match(offline, { offline: true, service: 's' });

@@ -26,13 +26,13 @@ t.test('it never goes back and never says the same twice', async (t) => {
 
 t.test('what is learnt is earlier than all that is told afterwards', async (t) => {
   const clock = new LedgerClock(() => START);
-  t.equal(clock.learn(START + MAX_AHEAD_MS), true);
+  t.equal(clock.observe(START + MAX_AHEAD_MS), true);
   t.ok(clock.now() > START + MAX_AHEAD_MS);
 });
 
 t.test('a future that is too far is not learnt', async (t) => {
   const clock = new LedgerClock(() => START);
-  for (const at of [START + MAX_AHEAD_MS + 1, Number.POSITIVE_INFINITY, Number.NaN]) t.equal(clock.learn(at), false);
+  for (const at of [START + MAX_AHEAD_MS + 1, Number.POSITIVE_INFINITY, Number.NaN]) t.equal(clock.observe(at), false);
   t.equal(clock.now(), START);
 });
 
@@ -41,7 +41,7 @@ t.test('its own times are always believed, also after the host was set back', as
   const clock = new LedgerClock(() => wall);
   const own = clock.now();
   wall -= 3_600_000;
-  t.equal(clock.learn(own), true);
+  t.equal(clock.observe(own), true);
 });
 
 t.test('property: whatever the host does, later is later', async () => {
@@ -57,7 +57,7 @@ t.test('property: whatever the host does, later is later', async () => {
       const clock = new LedgerClock(() => wall);
       for (const one of events) {
         if ('wall' in one) wall = one.wall;
-        if ('learn' in one && clock.learn(one.learn)) last = Math.max(last, one.learn);
+        if ('learn' in one && clock.observe(one.learn)) last = Math.max(last, one.learn);
         const now = clock.now();
         if (now <= last || now < wall) return false;
         last = now;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { Grants, type Holder } from '../../src/auth/grants.ts';
+import { type GrantHolder, Grants } from '../../src/auth/grants.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
@@ -11,7 +11,7 @@ import type { SharedStore } from '../../src/peer/shared-store.ts';
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
 const DAY = 86_400_000;
-const ann: Holder = { authority: 'harbor', user: 'ann', password: 'x' };
+const ann: GrantHolder = { authority: 'harbor', user: 'ann', password: 'x' };
 
 /** A node, whose clock stands still but for what it tells. */
 function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, start = Date.now()) {
@@ -79,7 +79,7 @@ t.test('that all is as it was is no news, for a minute', async (t) => {
   both();
   t.strictSame(heads(), [2, 4]);
   one.ledger.seen(place('1'), B, one.ledger.now());
-  one.grants.forget(ann, ['library/a'], one.grants.now());
+  one.grants.revoke(ann, ['library/a'], one.grants.now());
   t.strictSame(heads(), [3, 5], 'but what is other than before is, at once');
 });
 
@@ -94,7 +94,7 @@ t.test('what was heard goes on to a third node, and comes back to nobody', async
     tell(three.shared[store], one.shared[store]);
     t.equal(one.shared[store].head, head, `${store}: it knew that`);
   }
-  t.ok(three.grants.recalls(ann, 'library/a') > 0);
+  t.ok(three.grants.pullValidMs(ann, 'library/a') > 0);
   t.equal(three.ledger.judge(place('1'), A).verdict, 'current');
 });
 
@@ -155,8 +155,8 @@ t.test('property: two nodes that tell each other what changed end up with the sa
         if (what === 'seen') ledger.seen(place(name), digest, ledger.now());
         else if (what === 'deleted') ledger.deleted(place(name), ledger.now());
         else if (what === 'remember') grants.remember(ann, [name], grants.now());
-        else if (what === 'forget') grants.forget(ann, [name], grants.now());
-        else if (what === 'refuse') grants.forget(ann, undefined, grants.now());
+        else if (what === 'forget') grants.revoke(ann, [name], grants.now());
+        else if (what === 'refuse') grants.revoke(ann, undefined, grants.now());
         else tellFrom(index === 0 ? 0 : 1);
       }
       for (const round of [0, 1]) for (const from of [0, 1] as const) tellFrom(((from + round) % 2) as 0 | 1);
@@ -164,7 +164,7 @@ t.test('property: two nodes that tell each other what changed end up with the sa
         ['a', 'b', 'c'].map((name) => ({
           name,
           states: (ledger.find(place(name)) ?? []).map(({ digest }) => digest),
-          granted: grants.recalls(ann, name) > 0,
+          granted: grants.pullValidMs(ann, name) > 0,
         })),
       );
       assert.deepEqual(one, other);

@@ -12,7 +12,7 @@ import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/namespace.ts';
-import { placeOf } from '../request/repository-key.ts';
+import { repositoryKeyOf } from '../request/repository-key.ts';
 
 interface Names {
   names: string[];
@@ -117,7 +117,7 @@ function visibleTo(
   return names.filter(
     (name) =>
       user !== undefined &&
-      access.may(user, placeOf(registry, name, findRoute(routes, registry, name), access.authority), 'pull'),
+      access.may(user, repositoryKeyOf(registry, name, findRoute(routes, registry, name), access.authority), 'pull'),
   );
 }
 

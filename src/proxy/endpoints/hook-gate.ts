@@ -28,14 +28,14 @@ export class HookGate {
   admit(authorization: string | undefined, client: string): void {
     // Apart from logins: who shares an address with a registry that is set up wrongly can still log in.
     const keys = [`h ${addressKey(client)}`];
-    const waitMs = this.#failures.wait(keys);
+    const waitMs = this.#failures.waitMs(keys);
     if (waitMs > 0)
       throw new OciError('TOOMANYREQUESTS', 'too many hooks with a wrong secret', {
         retryAfter: Math.ceil(waitMs / 1000),
       });
     const shown = secretsIn(authorization ?? '').map((one) => timingSafeEqual(this.#mark(one), this.#secret));
     if (shown.includes(true)) return;
-    this.#failures.failed(keys);
+    this.#failures.recordFailures(keys);
     throw new OciError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': 'Bearer' } });
   }
 

@@ -1,5 +1,5 @@
-import { readForm, readQuery } from '../../auth/token-request.ts';
-import type { TokenGrant } from '../../auth/tokens.ts';
+import type { TokenGrant } from '../../auth/token-issuer.ts';
+import { parseTokenForm, parseTokenQuery } from '../../auth/token-request.ts';
 import { OciError } from '../../oci/error.ts';
 import { readFormBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
@@ -19,8 +19,8 @@ export async function fetchOwnToken(
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
   const request =
     exchange.method === 'GET'
-      ? readQuery(query, exchange.headers.authorization)
-      : readForm(await readFormBody(exchange));
+      ? parseTokenQuery(query, exchange.headers.authorization)
+      : parseTokenForm(await readFormBody(exchange));
   if ('malformed' in request) {
     if (request.malformed === 'credentials') throw wrong(exchange, access);
     throw new OciError('UNSUPPORTED', `the token request has no ${request.malformed} that can be read`, {
@@ -30,7 +30,7 @@ export async function fetchOwnToken(
   const { service } = request;
   if (service !== undefined && service !== access.service)
     throw new OciError('UNSUPPORTED', 'this is the token service of another registry', { status: 400 });
-  const grant = await access.tokens.answer(request, callerOf(exchange, access));
+  const grant = await access.tokens.issue(request, callerOf(exchange, access));
   if ('refused' in grant) {
     if (grant.refused === 'wait')
       throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords', { retryAfter: Math.ceil(grant.waitMs / 1000) });

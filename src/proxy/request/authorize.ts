@@ -1,5 +1,5 @@
 import type { Caller } from '../../auth/caller.ts';
-import type { Deed, Need } from '../../auth/guard.ts';
+import type { RequestedActions, Requirement } from '../../auth/guard.ts';
 import type { Action } from '../../config/access-rule.ts';
 import { findRoute } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
@@ -10,7 +10,7 @@ import type { ProxyContext } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge, type Refused } from './edge-challenge.ts';
 import { unverifiedPushDenial } from './push-denial.ts';
-import { placeOf } from './repository-key.ts';
+import { repositoryKeyOf } from './repository-key.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
 
 /**
@@ -26,12 +26,13 @@ export async function authorize(
   registry: string | undefined,
 ): Promise<void> {
   exchange.clientAuthorization = undefined;
-  const need = needOf(context, request, registry);
-  const checked = access.guard.check(exchange.headers.authorization, need, callerOf(exchange, access));
+  const requirement = needOf(context, request, registry);
+  const checked = access.guard.check(exchange.headers.authorization, requirement, callerOf(exchange, access));
   const permit = checked instanceof Promise ? await checked : checked;
   if ('refused' in permit)
     throw (
-      (await unverifiedPushDenial(context, access, need, permit)) ?? refusal(exchange, access, need, permit.refused)
+      (await unverifiedPushDenial(context, access, requirement, permit)) ??
+      refusal(exchange, access, requirement, permit.refused)
     );
   exchange.clientAuthorization = permit.upstream;
   exchange.permit = permit;
@@ -43,18 +44,25 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
   return { address: client, anonymous: anonymous.has(client) };
 }
 
-function needOf(context: ProxyContext, request: RegistryRequest, registry: string | undefined): Need {
+function needOf(context: ProxyContext, request: RegistryRequest, registry: string | undefined): Requirement {
   // Clients without a token must be told where to get one, even where they could pull without.
-  if (request.kind === 'ping' || request.kind === 'catalog') return request.kind === 'ping' ? { deeds: [] } : 'named';
-  const deed = (repository: string, actions: readonly Action[]): Deed => ({
-    place: placeOf(registry, repository, findRoute(context.routes, registry, repository), context.access?.authority),
+  if (request.kind === 'ping' || request.kind === 'catalog')
+    return request.kind === 'ping' ? { requested: [] } : 'any-user';
+  const asked = (repository: string, actions: readonly Action[]): RequestedActions => ({
+    repositoryKey: repositoryKeyOf(
+      registry,
+      repository,
+      findRoute(context.routes, registry, repository),
+      context.access?.authority,
+    ),
     repository,
     actions,
   });
-  const deeds = [deed(request.repository, actionsOf(request))];
+  const requested = [asked(request.repository, actionsOf(request))];
   const from = request.kind === 'upload-start' ? request.query.get('from') : null;
-  if (from !== null && request.kind === 'upload-start' && from !== request.repository) deeds.push(deed(from, ['pull']));
-  return { deeds };
+  if (from !== null && request.kind === 'upload-start' && from !== request.repository)
+    requested.push(asked(from, ['pull']));
+  return { requested };
 }
 
 function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
@@ -62,8 +70,8 @@ function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
   return method === 'DELETE' ? ['delete'] : ['pull'];
 }
 
-function refusal(exchange: Exchange, access: Access, need: Need, why: Refused): OciError {
-  const scope = need === 'named' ? 'registry:catalog:*' : need.deeds.map(scopeOf).join(' ');
+function refusal(exchange: Exchange, access: Access, requirement: Requirement, why: Refused): OciError {
+  const scope = requirement === 'any-user' ? 'registry:catalog:*' : requirement.requested.map(scopeOf).join(' ');
   const challenge = edgeChallenge(exchange, access, scope, why);
   const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
   if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
@@ -71,6 +79,6 @@ function refusal(exchange: Exchange, access: Access, need: Need, why: Refused): 
   return new OciError('DENIED', undefined, { status: 401, headers });
 }
 
-function scopeOf({ repository, actions }: Deed): string {
+function scopeOf({ repository, actions }: RequestedActions): string {
   return formatScope({ type: 'repository', name: repository, actions: [...actions] });
 }

@@ -1,4 +1,4 @@
-import type { Need, Permit } from '../../auth/guard.ts';
+import type { Permit, Requirement } from '../../auth/guard.ts';
 import { refusal } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
@@ -12,13 +12,14 @@ import type { Access } from './access.ts';
 export async function unverifiedPushDenial(
   { upstreams, config }: ProxyContext,
   { authority }: Access,
-  need: Need,
+  requirement: Requirement,
   permit: Extract<Permit, { refused: unknown }>,
 ): Promise<OciError | undefined> {
   const upstream = upstreams.get(authority ?? '');
   const mayBeTooNarrow =
     permit.refused === 'insufficient_scope' && permit.user !== undefined && permit.upstream === undefined;
-  if (!upstream || !mayBeTooNarrow || need === 'named' || !need.deeds.some(isWrite)) return undefined;
+  if (!upstream || !mayBeTooNarrow || requirement === 'any-user' || !requirement.requested.some(isWrite))
+    return undefined;
   try {
     await upstream.users.reach(config.auth.realmHosts);
     return undefined;
@@ -32,6 +33,6 @@ export async function unverifiedPushDenial(
   }
 }
 
-function isWrite({ actions }: Exclude<Need, 'named'>['deeds'][number]): boolean {
+function isWrite({ actions }: Exclude<Requirement, 'any-user'>['requested'][number]): boolean {
   return actions.some((action) => action !== 'pull');
 }

@@ -1,4 +1,4 @@
-import type { DelegatedPlace } from '../../auth/place.ts';
+import type { DelegatedRepositoryKey } from '../../auth/repository-key.ts';
 import { type Route, toUpstream } from '../../failover/rewrite.ts';
 
 /**
@@ -6,18 +6,18 @@ import { type Route, toUpstream } from '../../failover/rewrite.ts';
  * @param route none: no route leads there, and no rule can open it
  * @param authority upstream that decides, if one does
  */
-export function placeOf(
+export function repositoryKeyOf(
   registry: string | undefined,
   repository: string,
   route: Route | undefined,
   authority: string | undefined,
-): DelegatedPlace {
+): DelegatedRepositoryKey {
   const candidate = route && [route.push ?? [], ...route.pull].flat().find(({ upstream }) => upstream === authority);
-  const onAuthority = candidate && toUpstream(route, candidate, repository);
+  const authorityName = candidate && toUpstream(route, candidate, repository);
   return {
     name: registry === undefined ? repository : `${registry}/${repository}`,
-    key: onAuthority === undefined ? `${registry ?? ''}//${repository}` : onAuthority,
+    tokenName: authorityName === undefined ? `${registry ?? ''}//${repository}` : authorityName,
     anonymous: route?.anonymous ?? false,
-    onAuthority,
+    authorityName,
   };
 }

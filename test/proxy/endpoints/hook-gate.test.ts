@@ -50,7 +50,7 @@ t.test('who guesses is held back, right or wrong, and nobody else', async (t) =>
   t.equal(verdict(gate, 'guess 4', '2001:db8::2'), 429, 'of the same /64');
   t.equal(verdict(gate, SECRET, '2001:db8::1'), 429);
   t.equal(verdict(gate, SECRET, '192.0.2.1'), 202);
-  t.equal(failures.wait(['a 2001:db8:0:0::/64']), 0, 'logins from there are another matter');
+  t.equal(failures.waitMs(['a 2001:db8:0:0::/64']), 0, 'logins from there are another matter');
   now += 1000;
   t.equal(verdict(gate, SECRET, '2001:db8::1'), 202);
   for (let turn = 0; turn < 20; turn += 1) verdict(gate, SECRET, '192.0.2.1');

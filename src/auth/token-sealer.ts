@@ -23,7 +23,7 @@ export interface Claims {
   /** Keys of places and what stands there in place of it. */
   upstreams?: readonly (readonly [string, string])[];
   /** Keys of places that the authority does not show, and that may be read only there: the user is about to push to them. */
-  unseen?: readonly string[];
+  authorityOnly?: readonly string[];
   /** Keys of places that the authority let the user pull before and does not show now. */
   previouslyGranted?: readonly string[];
   /** A push was asked for too, and the authority could not be asked about it. */
@@ -33,12 +33,12 @@ export interface Claims {
 }
 
 /** `unreadable`: forged, damaged, of another key, or no token at all. */
-export type Opened = { claims: Claims } | { refused: 'unreadable' | 'expired' };
+export type OpenedToken = { claims: Claims } | { refused: 'unreadable' | 'expired' };
 
 const HEADER = { alg: 'dir', enc: 'A256GCM', typ: 'breakwater+jwt' };
-const INFO = 'breakwater tokens 1';
+const KEY_PURPOSE = 'breakwater tokens 1';
 /** Before it is looked at at all. Twenty scopes with long names stay below. */
-const MAX_TOKEN = 16_384;
+const MAX_TOKEN_LENGTH = 16_384;
 const MAX_OPENED = 4096;
 /** The clocks of a pair may differ by so much, in milliseconds. */
 const SKEW_MS = 60_000;
@@ -47,14 +47,14 @@ const SKEW_MS = 60_000;
  * Makes and reads the edge's tokens: JWE (RFC 7516), `dir` with A256GCM, so that any edge with the same key reads them and nobody else
  * can make or read one. Nothing in them is compressed.
  */
-export class TokenBox {
+export class TokenSealer {
   readonly #keys: KeyRing;
   readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
   readonly #now: () => number;
 
   /** @param secrets at least one: the first makes tokens, all open them */
   constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
-    this.#keys = new KeyRing(secrets, INFO);
+    this.#keys = new KeyRing(secrets, KEY_PURPOSE);
     this.#now = now;
   }
 
@@ -73,7 +73,7 @@ export class TokenBox {
       authorityUnreachable,
       secret,
     } = claims;
-    const { unseen = [], previouslyGranted = [] } = claims;
+    const { authorityOnly = [], previouslyGranted = [] } = claims;
     const content = {
       use,
       aud: service,
@@ -84,9 +84,9 @@ export class TokenBox {
       ...(basis === undefined ? {} : { basis }),
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreams.length === 0 ? {} : { upstreams }),
-      ...(unseen.length === 0 ? {} : { unseen }),
+      ...(authorityOnly.length === 0 ? {} : { unseen: authorityOnly }),
       ...(previouslyGranted.length === 0 ? {} : { faded: previouslyGranted }),
-      ...(authorityUnreachable ? { unasked: true } : {}),
+      ...(authorityUnreachable ? { unasked: authorityUnreachable } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
@@ -95,21 +95,21 @@ export class TokenBox {
   }
 
   /** What `open` would find, if that is known without computing anything. */
-  known(token: string): Opened | undefined {
-    const claims = token.length <= MAX_TOKEN ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
+  peekOpened(token: string): OpenedToken | undefined {
+    const claims = token.length <= MAX_TOKEN_LENGTH ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
     return claims && this.#inTime(claims);
   }
 
-  async open(token: string): Promise<Opened> {
-    const known = this.known(token);
+  async open(token: string): Promise<OpenedToken> {
+    const known = this.peekOpened(token);
     if (known) return known;
-    const claims = token.length <= MAX_TOKEN ? await this.#decrypt(token) : undefined;
+    const claims = token.length <= MAX_TOKEN_LENGTH ? await this.#decrypt(token) : undefined;
     if (!claims) return { refused: 'unreadable' };
     this.#opened.set(hash('sha256', token, 'base64'), claims);
     return this.#inTime(claims);
   }
 
-  #inTime(claims: Claims): Opened {
+  #inTime(claims: Claims): OpenedToken {
     const now = this.#now();
     if (claims.expires + SKEW_MS < now) return { refused: 'expired' };
     return claims.issued - SKEW_MS > now ? { refused: 'unreadable' } : { claims };
@@ -124,7 +124,7 @@ export class TokenBox {
         keyManagementAlgorithms: [HEADER.alg],
         contentEncryptionAlgorithms: [HEADER.enc],
       });
-      return claimsOf(JSON.parse(new TextDecoder().decode(plaintext)));
+      return parseClaims(JSON.parse(new TextDecoder().decode(plaintext)));
     } catch {
       // Whatever is wrong with it, its bearer is told no more than that it is of no use.
       return undefined;
@@ -132,9 +132,10 @@ export class TokenBox {
   }
 }
 
-/** Only the edge itself can have made it; this is for what another version of it made. `faded` and `unasked` keep their names for that reason. */
-function claimsOf(content: Record<string, unknown>): Claims | undefined {
-  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, unseen, faded, unasked, secret } = content;
+/** Only the edge itself can have made it; this is for what another version of it made. */
+function parseClaims(content: Record<string, unknown>): Claims | undefined {
+  const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, secret } = content;
+  const { unseen: authorityOnly, faded: previouslyGranted, unasked: authorityUnreachable } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;
@@ -150,9 +151,9 @@ function claimsOf(content: Record<string, unknown>): Claims | undefined {
     basis: typeof basis === 'string' ? basis : undefined,
     ...(typeof upstream === 'string' ? { upstream } : {}),
     ...(Array.isArray(upstreams) ? { upstreams } : {}),
-    ...(Array.isArray(unseen) ? { unseen } : {}),
-    ...(Array.isArray(faded) ? { previouslyGranted: faded } : {}),
-    ...(unasked === true ? { authorityUnreachable: true } : {}),
+    ...(Array.isArray(authorityOnly) ? { authorityOnly } : {}),
+    ...(Array.isArray(previouslyGranted) ? { previouslyGranted } : {}),
+    ...(authorityUnreachable === true ? { authorityUnreachable } : {}),
     ...(typeof secret === 'string' ? { secret } : {}),
   };
 }

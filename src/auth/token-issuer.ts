@@ -31,14 +31,14 @@ export type TokenRefusal =
   | { refused: 'unavailable' | 'idle'; detail: string };
 
 /** The edge's own token service, whoever decides behind it. */
-export interface Tokens {
-  answer(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal>;
+export interface TokenIssuer {
+  issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal>;
 }
 
 /** Tokens made while the authority cannot be asked are short, in milliseconds: their bearer is to come back when it can be. */
-export const OUTAGE_MS = 300_000;
+export const OUTAGE_TOKEN_MS = 300_000;
 
 /** Why the authority cannot be asked, in words that clients may see. */
-export function summaryOf(error: unknown): string {
+export function outageDetail(error: unknown): string {
   return error instanceof Error && 'summary' in error ? String(error.summary) : 'it does not answer';
 }

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Caller } from '../../src/auth/caller.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
-import { LoginGate } from '../../src/auth/login-gate.ts';
-import type { TokenGrant, TokenRefusal } from '../../src/auth/tokens.ts';
+import { LoginThrottle } from '../../src/auth/login-throttle.ts';
+import type { TokenGrant, TokenRefusal } from '../../src/auth/token-issuer.ts';
 import { Clock, FORGIVE_MS, MAX_FAILURES } from './made-tokens.ts';
 
-const MAX_FIRST = 64;
+const MAX_PENDING = 64;
 const WRONG: TokenRefusal = { refused: 'credentials' };
 const UNKNOWN: TokenRefusal = { refused: 'unavailable', detail: 'it is down' };
 
@@ -21,7 +21,7 @@ function grantOf(token: string): TokenGrant {
 /** A gate before somebody who says `says`, at once or when told to. */
 function made(says: TokenGrant | TokenRefusal = WRONG) {
   const clock = new Clock();
-  const gate = new LoginGate(new FailureLimit(MAX_FAILURES, FORGIVE_MS, () => clock.now));
+  const gate = new LoginThrottle(new FailureLimit(MAX_FAILURES, FORGIVE_MS, () => clock.now));
   const state = { says, known: false, decided: 0, gates: [] as (() => void)[], held: false };
   const decide = async () => {
     state.decided += 1;
@@ -30,7 +30,7 @@ function made(says: TokenGrant | TokenRefusal = WRONG) {
     return answer;
   };
   const pass = (user: string, password: string, caller = HERE) =>
-    gate.pass({ user, password }, caller, () => state.known, decide);
+    gate.attempt({ user, password }, caller, () => state.known, decide);
   const release = () => {
     state.held = false;
     for (const open of state.gates.splice(0)) open();
@@ -51,12 +51,12 @@ t.test('a herd with one wrong password asks once, and counts once', async (t) =>
 
 t.test('a herd with a right one: each is given what it asks for, once it is known to be right', async (t) => {
   const clock = new Clock();
-  const gate = new LoginGate(new FailureLimit(1, FORGIVE_MS, () => clock.now));
+  const gate = new LoginThrottle(new FailureLimit(1, FORGIVE_MS, () => clock.now));
   let decided = 0;
   const { promise: first, resolve } = Promise.withResolvers<void>();
   const login = { user: 'ann', password: 'right' };
   const herd = Array.from({ length: 50 }, (_, index) =>
-    gate.pass(
+    gate.attempt(
       login,
       HERE,
       () => false,
@@ -138,12 +138,14 @@ t.test('who was right before is not shut out by others; who guesses at that from
 t.test('so many are found out about at once; more wait a second, and are not counted', async (t) => {
   const { pass, state, release, clock } = made();
   state.held = true;
-  const first = Array.from({ length: MAX_FIRST }, (_, index) => pass(`user${index}`, 'x', from(`198.51.100.${index}`)));
+  const first = Array.from({ length: MAX_PENDING }, (_, index) =>
+    pass(`user${index}`, 'x', from(`198.51.100.${index}`)),
+  );
   t.strictSame(await pass('late', 'x', THERE), { refused: 'wait', waitMs: 1000 });
-  t.equal(state.decided, MAX_FIRST);
+  t.equal(state.decided, MAX_PENDING);
   state.known = true;
   const known = pass('known', 'x', THERE);
-  t.equal(state.decided, MAX_FIRST + 1, 'what is known needs no place');
+  t.equal(state.decided, MAX_PENDING + 1, 'what is known needs no place');
   state.known = false;
   release();
   await Promise.all([...first, known]);
@@ -163,10 +165,10 @@ t.test('as many as come at once are not more than may be tried', async (t) => {
 
 t.test('one that fails leaves no herd waiting for ever', async (t) => {
   const { pass, state } = made();
-  const gate = new LoginGate(new FailureLimit());
+  const gate = new LoginThrottle(new FailureLimit());
   const login = { user: 'ann', password: 'x' };
   const broken = () =>
-    gate.pass(
+    gate.attempt(
       login,
       HERE,
       () => false,
@@ -175,7 +177,7 @@ t.test('one that fails leaves no herd waiting for ever', async (t) => {
   await Promise.all([t.rejects(broken(), /a fault/), t.rejects(broken(), /a fault/)]);
   state.says = grantOf('x');
   t.match(
-    await gate.pass(
+    await gate.attempt(
       login,
       HERE,
       () => false,

@@ -1,39 +1,39 @@
 import type { Action } from '../config/access-rule.ts';
 import { isBreakGlassName } from '../config/htpasswd.ts';
-import type { AuthorityMark } from './authority-mark.ts';
-import type { Standing } from './guard.ts';
+import type { AuthorityFingerprint } from './authority-fingerprint.ts';
+import type { AccessPolicy } from './guard.ts';
 import type { LocalAuthority } from './local-authority.ts';
-import type { Place } from './place.ts';
+import type { RepositoryKey } from './repository-key.ts';
 
-export interface DelegatedStandingOptions {
-  authority: AuthorityMark;
+export interface DelegatedAccessPolicyOptions {
+  authority: AuthorityFingerprint;
   /** Break-glass users; undefined: there are none. */
   breakGlass: LocalAuthority | undefined;
   /** Whether the authority cannot say anything now, as far as is known. */
-  silent: () => boolean;
+  isUnreachable: () => boolean;
 }
 
 /**
  * `auth.mode: delegate`, at each request. What a token of the authority's users opens was the authority's to say when it was made; it
  * says so again at each request that reaches it. A break-glass user is somebody only while the authority cannot be asked.
  */
-export class DelegatedStanding implements Standing {
-  readonly #options: DelegatedStandingOptions;
+export class DelegatedAccessPolicy implements AccessPolicy {
+  readonly #options: DelegatedAccessPolicyOptions;
 
-  constructor(options: DelegatedStandingOptions) {
+  constructor(options: DelegatedAccessPolicyOptions) {
     this.#options = options;
   }
 
-  stands(user: string, basis: string): boolean {
-    const { authority, breakGlass, silent } = this.#options;
-    if (!breakGlass || !isBreakGlassName(user)) return authority.fits(basis);
-    return silent() && breakGlassBasis(breakGlass, user) === basis;
+  acceptsBasis(user: string, basis: string): boolean {
+    const { authority, breakGlass, isUnreachable } = this.#options;
+    if (!breakGlass || !isBreakGlassName(user)) return authority.matches(basis);
+    return isUnreachable() && breakGlassBasis(breakGlass, user) === basis;
   }
 
-  may(user: string, place: Place, action: Action): boolean {
+  allows(user: string, key: RepositoryKey, action: Action): boolean {
     const { breakGlass } = this.#options;
     if (!breakGlass || !isBreakGlassName(user)) return true;
-    return action === 'pull' && breakGlass.may(user, place, action);
+    return action === 'pull' && breakGlass.allows(user, key, action);
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash, hkdfSync } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { CompactEncrypt, SignJWT } from 'jose';
 import t from 'tap';
-import { type Claims, TokenBox } from '../../src/auth/token-box.ts';
+import { type Claims, TokenSealer } from '../../src/auth/token-sealer.ts';
 import { Sealer } from '../../src/proxy/request/sealer.ts';
 import { Clock, SECRET } from './made-tokens.ts';
 
@@ -15,8 +15,8 @@ function claimsAt({ now }: Clock, more: Partial<Claims> = {}): Claims {
   return { use: 'access', user: 'ann', service: 'edge', access, basis: 'b', ...times, ...more };
 }
 
-function boxAt(clock: Clock, ...secrets: Buffer[]): TokenBox {
-  return new TokenBox(secrets.length > 0 ? secrets : [SECRET], () => clock.now);
+function boxAt(clock: Clock, ...secrets: Buffer[]): TokenSealer {
+  return new TokenSealer(secrets.length > 0 ? secrets : [SECRET], () => clock.now);
 }
 
 t.test('what was sealed is read back, by any edge with the key', async (t) => {
@@ -32,9 +32,9 @@ t.test('what was sealed is read back, by any edge with the key', async (t) => {
   for (const claims of rows) {
     const token = await boxAt(clock).seal(claims);
     const box = boxAt(clock);
-    t.equal(box.known(token), undefined);
+    t.equal(box.peekOpened(token), undefined);
     t.strictSame(await box.open(token), { claims });
-    t.strictSame(box.known(token), { claims }, 'the second time it is known');
+    t.strictSame(box.peekOpened(token), { claims }, 'the second time it is known');
     t.strictSame(await box.open(token), { claims });
   }
 });
@@ -197,7 +197,7 @@ t.test('keys: the first makes tokens, all open them, no other does', async (t) =
   const fresh = await both.seal(claimsAt(clock));
   t.match(await boxAt(clock, SECRET).open(fresh), { claims: {} });
   t.strictSame(await boxAt(clock, OTHER).open(fresh), unreadable);
-  t.throws(() => new TokenBox([]), /secret/);
+  t.throws(() => new TokenSealer([]), /secret/);
 });
 
 t.test('times, with a minute between the clocks of a pair', async (t) => {
@@ -218,7 +218,7 @@ t.test('times, with a minute between the clocks of a pair', async (t) => {
     clock.now = start + after;
     t.strictSame(await boxAt(clock).open(token), expected, `${after} ms, cold`);
     t.strictSame(await box.open(token), expected, `${after} ms`);
-    t.strictSame(box.known(token), expected, `${after} ms, from memory`);
+    t.strictSame(box.peekOpened(token), expected, `${after} ms, from memory`);
   }
 });
 
@@ -227,7 +227,7 @@ t.test('what is too long is not looked at, even if it is right', async (t) => {
   const box = boxAt(clock);
   const token = await box.seal(claimsAt(clock, { user: 'a'.repeat(20_000) }));
   t.strictSame(await box.open(token), unreadable);
-  t.equal(box.known(token), undefined);
+  t.equal(box.peekOpened(token), undefined);
 });
 
 t.test('with the same secret, sealed locations are no tokens, and tokens no locations', async (t) => {

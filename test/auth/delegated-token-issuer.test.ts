@@ -1,9 +1,9 @@
 import t from 'tap';
-import { DelegatedTokens } from '../../src/auth/delegated-tokens.ts';
+import { DelegatedTokenIssuer } from '../../src/auth/delegated-token-issuer.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Grants } from '../../src/auth/grants.ts';
 import { Guard } from '../../src/auth/guard.ts';
-import { TokenBox } from '../../src/auth/token-box.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { asked, deedOf, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
@@ -14,28 +14,28 @@ type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
 /** What the authority says next: nothing, in an outage. */
 function made(remember = 86_400_000) {
   const state: { says: UserAnswer | undefined } = { says: undefined };
-  const box = new TokenBox([SECRET]);
-  const tokens = new DelegatedTokens({
-    ask: async () => {
+  const sealer = new TokenSealer([SECRET]);
+  const tokens = new DelegatedTokenIssuer({
+    askAuthority: async () => {
       if (!state.says) throw new Error('down');
       return state.says;
     },
     authority: 'primary',
-    mark: MARK,
-    grants: new Grants([SECRET], remember, { now: () => Date.now(), learn: () => true }),
-    box,
+    fingerprint: MARK,
+    grants: new Grants([SECRET], remember, { now: () => Date.now(), observe: () => true }),
+    sealer,
     failures: new FailureLimit(),
     service: SERVICE,
-    places: (name) => [{ name, key: name, anonymous: false, onAuthority: `inner/${name}` }],
+    repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: `inner/${name}` }],
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
   });
-  const guard = new Guard({ stands: (_, basis) => MARK.fits(basis), may: () => true }, box, SERVICE);
+  const guard = new Guard({ acceptsBasis: (_, basis) => MARK.matches(basis), allows: () => true }, sealer, SERVICE);
   /** What of these scopes is granted, or why nothing is. */
   const ask = async (
     scopes: string,
   ): Promise<{ token: string; scope: string; expiresIn: number } | { refused: string }> =>
-    tokens.answer(asked(ANN, scopes), outside);
+    tokens.issue(asked(ANN, scopes), outside);
   return { state, guard, ask };
 }
 
@@ -55,11 +55,11 @@ t.test('each repository is shown what opens it', async (t) => {
   });
   const answer = await ask('repository:a:pull,push repository:b:pull');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
-  const shown = async (...deeds: ReturnType<typeof deedOf>[]) => guard.check(authorization, { deeds }, outside);
+  const shown = async (...requested: ReturnType<typeof deedOf>[]) => guard.check(authorization, { requested }, outside);
   t.match(await shown(deedOf('a', 'pull')), { upstream: 'Bearer one' });
   t.match(await shown(deedOf('b', 'pull')), { upstream: 'Bearer two' });
   t.match(await shown(deedOf('a', 'push'), deedOf('b', 'pull')), { upstream: 'Bearer one' }, 'a mount');
-  t.match(await guard.check(authorization, 'named', outside), { upstream: 'Bearer one' });
+  t.match(await guard.check(authorization, 'any-user', outside), { upstream: 'Bearer one' });
 });
 
 t.test('what is not there may be hidden, and is not for the fallback to show', async (t) => {
@@ -70,7 +70,7 @@ t.test('what is not there may be hidden, and is not for the fallback to show', a
   const answer = await ask('repository:a:pull,push');
   t.match(answer, { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
-  const permit = await guard.check(authorization, { deeds: [deedOf('a', 'pull')] }, outside);
+  const permit = await guard.check(authorization, { requested: [deedOf('a', 'pull')] }, outside);
   t.match(permit, { forPush: true, authorityOnly: true }, 'where it is pushed');
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { refused: 'unavailable' }, 'nothing of that is remembered');

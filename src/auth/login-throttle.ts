@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { addressKey, type Caller, pairKey, userKey } from './caller.ts';
 import type { FailureLimit } from './failure-limit.ts';
-import type { TokenGrant, TokenRefusal } from './tokens.ts';
+import type { TokenGrant, TokenRefusal } from './token-issuer.ts';
 
 export interface Login {
   user: string;
@@ -9,52 +9,52 @@ export interface Login {
 }
 
 /** Passwords that are found out about for the first time at once. */
-const MAX_FIRST = 64;
+const MAX_PENDING = 64;
 const BUSY_MS = 1000;
 
 /** Lets logins be decided: a herd with one password as one, and who guesses ever more slowly. */
-export class LoginGate {
+export class LoginThrottle {
   readonly #failures: FailureLimit;
   /** Logins that are decided for the first time, each with its refusal if it comes to one. */
-  readonly #first = new Map<string, Promise<TokenRefusal | undefined>>();
+  readonly #pending = new Map<string, Promise<TokenRefusal | undefined>>();
 
   constructor(failures: FailureLimit) {
     this.#failures = failures;
   }
 
-  /** @param known whether this password was right before. @param decide what such a login gets */
-  async pass(
+  /** @param isKnown whether this password was right before. @param decide what such a login gets */
+  async attempt(
     login: Login,
     { address: from }: Caller,
-    known: () => boolean,
+    isKnown: () => boolean,
     decide: () => Promise<TokenGrant | TokenRefusal>,
   ): Promise<TokenGrant | TokenRefusal> {
     const failures = this.#failures;
     const [address, user, pair] = [addressKey(from), userKey(login.user), pairKey(from, login.user)];
     // What is known could be guessed at like anything else: who tried this name too often from there waits in any case.
-    const held = failures.wait([pair]);
+    const held = failures.waitMs([pair]);
     if (held > 0) return { refused: 'wait', waitMs: held };
-    if (known()) return decide();
+    if (isKnown()) return decide();
     const mark = hash('sha256', JSON.stringify([login.user, login.password]), 'base64');
-    const pending = this.#first.get(mark);
+    const pending = this.#pending.get(mark);
     // A herd with one password asks once, and counts once; each is then given what it asked for.
     if (pending) return (await pending) ?? decide();
-    const waitMs = failures.wait([address, user]);
+    const waitMs = failures.waitMs([address, user]);
     if (waitMs > 0) {
       // It was held against what is known all the same: whoever guesses on is soon not listened to.
-      failures.failed([pair]);
+      failures.recordFailures([pair]);
       return { refused: 'wait', waitMs };
     }
-    if (this.#first.size >= MAX_FIRST) return { refused: 'wait', waitMs: BUSY_MS };
+    if (this.#pending.size >= MAX_PENDING) return { refused: 'wait', waitMs: BUSY_MS };
     // In advance: else as many as come at once could be tried.
-    failures.failed([user]);
+    failures.recordFailures([user]);
     const decision = decide();
     const refusal = decision.then((decided) => ('refused' in decided ? decided : undefined));
-    this.#first.set(mark, refusal);
-    const refused = await refusal.finally(() => this.#first.delete(mark));
+    this.#pending.set(mark, refusal);
+    const refused = await refusal.finally(() => this.#pending.delete(mark));
     if (!refused) failures.forgive([user]);
     // What nobody can say may be a guess, but an outage must not shut out all who share the address.
-    else failures.failed(refused.refused === 'credentials' ? [address, pair] : [pair]);
+    else failures.recordFailures(refused.refused === 'credentials' ? [address, pair] : [pair]);
     return decision;
   }
 }

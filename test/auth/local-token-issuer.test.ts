@@ -12,8 +12,8 @@ import {
   made,
   nobody,
   outside,
-  placeOf,
   REFRESH_LIFETIME,
+  repositoryKeyOf,
   SERVICE,
 } from './made-tokens.ts';
 
@@ -49,7 +49,7 @@ t.test('what is granted is what is both asked for and allowed', async (t) => {
     ['constructor:team/app:pull', ''],
   ];
   for (const [scopes, expected] of rows) {
-    const grant = granted(await tokens.answer(asked(ann, scopes), outside));
+    const grant = granted(await tokens.issue(asked(ann, scopes), outside));
     t.equal(grant.scope, expected, scopes);
     t.match(await box.open(grant.token), { claims: { use: 'access', user: 'ann', service: SERVICE } }, scopes);
   }
@@ -64,13 +64,13 @@ t.test('who may not', async (t) => {
     login('*', 'x'),
     login('@ci', 'x'),
   ];
-  for (const credentials of rows) t.strictSame(await tokens.answer(asked(credentials), outside), refused);
+  for (const credentials of rows) t.strictSame(await tokens.issue(asked(credentials), outside), refused);
 });
 
 t.test('times', async (t) => {
   const clock = new Clock();
   const { tokens, box } = made({ hashes, access, clock });
-  const grant = granted(await tokens.answer(asked(ann, '', true), outside));
+  const grant = granted(await tokens.issue(asked(ann, '', true), outside));
   t.match(grant, { expiresIn: LIFETIME / 1000, issued: clock.now, user: 'ann' });
   t.match(await box.open(grant.token), { claims: { issued: clock.now, expires: clock.now + LIFETIME } });
   t.match(await box.open(grant.refreshToken ?? ''), {
@@ -80,7 +80,7 @@ t.test('times', async (t) => {
 
 t.test('nobody in particular', async (t) => {
   const { tokens } = made({ hashes, access });
-  t.strictSame(await tokens.answer(asked(nobody, 'repository:open-a:pull'), outside), refused);
+  t.strictSame(await tokens.issue(asked(nobody, 'repository:open-a:pull'), outside), refused);
   const rows: [string, string][] = [
     ['', ''],
     ['repository:open-a:pull', 'repository:open-a:pull'],
@@ -90,28 +90,24 @@ t.test('nobody in particular', async (t) => {
     ['registry:catalog:*', ''],
   ];
   for (const [scopes, expected] of rows) {
-    const grant = granted(await tokens.answer(asked(nobody, scopes, true), inside));
+    const grant = granted(await tokens.issue(asked(nobody, scopes, true), inside));
     t.match(grant, { scope: expected, user: undefined, refreshToken: undefined }, scopes);
   }
-  t.strictSame(await tokens.answer(asked(wrong), inside), refused, 'a wrong password is wrong there too');
+  t.strictSame(await tokens.issue(asked(wrong), inside), refused, 'a wrong password is wrong there too');
 });
 
 t.test('a repository that two registries have is granted what either allows', async (t) => {
-  const places = (name: string) => [placeOf(name), placeOf(`docker.io/${name}`)];
+  const places = (name: string) => [repositoryKeyOf(name), repositoryKeyOf(`docker.io/${name}`)];
   const { tokens } = made({ hashes, access: { ann: ['a pull', 'docker.io/a push'] }, places });
-  t.equal(granted(await tokens.answer(asked(ann, 'repository:a:*'), outside)).scope, 'repository:a:pull,push');
+  t.equal(granted(await tokens.issue(asked(ann, 'repository:a:*'), outside)).scope, 'repository:a:pull,push');
   const nowhere = made({ hashes, access: { ann: ['** pull'] }, places: () => [] });
-  t.equal(
-    granted(await nowhere.tokens.answer(asked(ann, 'repository:a:*'), outside)).scope,
-    '',
-    'no route leads there',
-  );
+  t.equal(granted(await nowhere.tokens.issue(asked(ann, 'repository:a:*'), outside)).scope, '', 'no route leads there');
 });
 
 t.test('a hundred scopes never make a token that the edge does not read itself', async (t) => {
   const { tokens, box } = made({ hashes, access });
   const scopes = Array.from({ length: 100 }, (_, one) => `repository:team/${'a'.repeat(50)}${one}:*`).join(' ');
-  const { token, scope } = granted(await tokens.answer(asked(ann, scopes), outside));
+  const { token, scope } = granted(await tokens.issue(asked(ann, scopes), outside));
   t.equal(scope.split(' ').length, 100);
   t.match(await box.open(token), { claims: { user: 'ann' } }, `${token.length} bytes`);
 });
@@ -120,15 +116,15 @@ t.test('refresh tokens', async (t) => {
   const clock = new Clock();
   const shared = { access, clock };
   const { tokens } = made({ hashes, ...shared });
-  t.equal(granted(await tokens.answer(asked(ann), outside)).refreshToken, undefined, 'only for who asks');
-  const grant = granted(await tokens.answer(asked(ann, 'repository:team/app:pull', true), outside));
+  t.equal(granted(await tokens.issue(asked(ann), outside)).refreshToken, undefined, 'only for who asks');
+  const grant = granted(await tokens.issue(asked(ann, 'repository:team/app:pull', true), outside));
   const refresh = { kind: 'refresh', token: grant.refreshToken ?? '' } as const;
-  const again = granted(await tokens.answer(asked(refresh, 'repository:team/app:push'), outside));
+  const again = granted(await tokens.issue(asked(refresh, 'repository:team/app:push'), outside));
   t.match(again, { user: 'ann', scope: 'repository:team/app:push', refreshToken: undefined });
-  t.type(granted(await tokens.answer(asked(refresh, '', true), outside)).refreshToken, 'string');
+  t.type(granted(await tokens.issue(asked(refresh, '', true), outside)).refreshToken, 'string');
 
   const answer = (options: Parameters<typeof made>[0], token = refresh.token) =>
-    made(options).tokens.answer(asked({ kind: 'refresh', token }), outside);
+    made(options).tokens.issue(asked({ kind: 'refresh', token }), outside);
   t.match(await answer({ hashes, ...shared }), { user: 'ann' }, 'after a restart, or on the other edge');
   t.strictSame(await answer({ hashes, ...shared }, grant.token), refused, 'an access token brings no new ones');
   t.strictSame(await answer({ hashes, ...shared }, 'x'), refused, 'nonsense');
@@ -137,7 +133,7 @@ t.test('refresh tokens', async (t) => {
   t.strictSame(await answer({ hashes, ...shared, service: 'other.example.io' }), refused, 'of another service');
   t.strictSame(await answer({ hashes, ...shared, secrets: [Buffer.alloc(32)] }), refused, 'another key');
   const fewer = granted(
-    await made({ hashes, clock, access: {} }).tokens.answer(asked(refresh, 'repository:team/app:pull'), outside),
+    await made({ hashes, clock, access: {} }).tokens.issue(asked(refresh, 'repository:team/app:pull'), outside),
   );
   t.equal(fewer.scope, '', 'the rules of now count');
   clock.now += REFRESH_LIFETIME + 60_000;
@@ -150,61 +146,57 @@ t.test('too many wrong passwords', async (t) => {
   const clock = new Clock();
   const { tokens } = made({ hashes, access, clock });
   for (let round = 0; round < MAX_FAILURES; round += 1)
-    t.strictSame(await tokens.answer(asked(wrong), outside), refused, `failure ${round}`);
+    t.strictSame(await tokens.issue(asked(wrong), outside), refused, `failure ${round}`);
   const wait = { refused: 'wait', waitMs: FORGIVE_MS };
-  t.strictSame(await tokens.answer(asked(wrong), outside), wait);
-  t.strictSame(await tokens.answer(asked(ann), outside), wait, 'a right one too, or it could be guessed');
-  t.strictSame(await tokens.answer(asked(login('bob', 'hunter2')), outside), wait, 'every user of that address');
-  t.strictSame(await tokens.answer(asked(ann), { ...outside, address: '203.0.113.10' }), wait, 'the user elsewhere');
+  t.strictSame(await tokens.issue(asked(wrong), outside), wait);
+  t.strictSame(await tokens.issue(asked(ann), outside), wait, 'a right one too, or it could be guessed');
+  t.strictSame(await tokens.issue(asked(login('bob', 'hunter2')), outside), wait, 'every user of that address');
+  t.strictSame(await tokens.issue(asked(ann), { ...outside, address: '203.0.113.10' }), wait, 'the user elsewhere');
   const elsewhere = { ...outside, address: '203.0.113.11' };
-  t.match(await tokens.answer(asked(login('bob', 'hunter2')), elsewhere), { user: 'bob' }, 'nobody else');
-  t.match(await tokens.answer(asked(nobody), { ...outside, anonymous: true }), { user: undefined });
+  t.match(await tokens.issue(asked(login('bob', 'hunter2')), elsewhere), { user: 'bob' }, 'nobody else');
+  t.match(await tokens.issue(asked(nobody), { ...outside, anonymous: true }), { user: undefined });
   clock.now += FORGIVE_MS;
-  t.strictSame(await tokens.answer(asked(wrong), outside), refused, 'one more');
-  t.match(await tokens.answer(asked(ann), outside), { refused: 'wait' });
+  t.strictSame(await tokens.issue(asked(wrong), outside), refused, 'one more');
+  t.match(await tokens.issue(asked(ann), outside), { refused: 'wait' });
   clock.now += FORGIVE_MS;
-  t.match(await tokens.answer(asked(ann), outside), { user: 'ann' });
+  t.match(await tokens.issue(asked(ann), outside), { user: 'ann' });
 });
 
 t.test('the addresses of one IPv6 client are one', async (t) => {
   const { tokens } = made({ hashes, access });
   const from = (host: number) => ({ address: `2001:db8::${host}`, anonymous: false });
-  for (let host = 0; host < MAX_FAILURES; host += 1) await tokens.answer(asked(login(`u${host}`, 'x')), from(host));
-  t.match(await tokens.answer(asked(ann), from(99)), { refused: 'wait' });
+  for (let host = 0; host < MAX_FAILURES; host += 1) await tokens.issue(asked(login(`u${host}`, 'x')), from(host));
+  t.match(await tokens.issue(asked(ann), from(99)), { refused: 'wait' });
 });
 
 t.test('who was right a moment ago is not locked out by others who try the name', async (t) => {
   const { tokens } = made({ hashes, access });
-  await tokens.answer(asked(ann), inside);
-  for (let round = 0; round < MAX_FAILURES; round += 1) await tokens.answer(asked(wrong), outside);
-  t.match(await tokens.answer(asked(ann), inside), { user: 'ann' });
-  t.match(await tokens.answer(asked(ann), { ...inside, address: '10.9.9.9' }), { user: 'ann' });
+  await tokens.issue(asked(ann), inside);
+  for (let round = 0; round < MAX_FAILURES; round += 1) await tokens.issue(asked(wrong), outside);
+  t.match(await tokens.issue(asked(ann), inside), { user: 'ann' });
+  t.match(await tokens.issue(asked(ann), { ...inside, address: '10.9.9.9' }), { user: 'ann' });
 });
 
 t.test('a password that is remembered cannot be guessed at any faster', async (t) => {
   const { tokens } = made({ hashes, access });
-  await tokens.answer(asked(ann), inside);
-  for (let round = 0; round < MAX_FAILURES; round += 1) await tokens.answer(asked(wrong), outside);
-  t.match(await tokens.answer(asked(ann), outside), { refused: 'wait' }, 'not from the address that guesses');
+  await tokens.issue(asked(ann), inside);
+  for (let round = 0; round < MAX_FAILURES; round += 1) await tokens.issue(asked(wrong), outside);
+  t.match(await tokens.issue(asked(ann), outside), { refused: 'wait' }, 'not from the address that guesses');
   const other = { ...outside, address: '203.0.113.10' };
   for (let round = 0; round < MAX_FAILURES; round += 1)
-    t.match(await tokens.answer(asked(login('ann', `guess ${round}`)), other), { refused: 'wait' });
-  t.match(
-    await tokens.answer(asked(ann), other),
-    { refused: 'wait' },
-    'nor from one that guesses while the user waits',
-  );
+    t.match(await tokens.issue(asked(login('ann', `guess ${round}`)), other), { refused: 'wait' });
+  t.match(await tokens.issue(asked(ann), other), { refused: 'wait' }, 'nor from one that guesses while the user waits');
 });
 
 t.test('what is tried at the same time counts as what is tried in turn', async (t) => {
   const { tokens, passwords } = made({ hashes, access });
   let checks = 0;
-  const check = passwords.check.bind(passwords);
-  passwords.check = (user, password) => {
+  const check = passwords.verify.bind(passwords);
+  passwords.verify = (user, password) => {
     checks += 1;
     return check(user, password);
   };
-  const guesses = Array.from({ length: 200 }, (_, one) => tokens.answer(asked(login('ann', `guess ${one}`)), outside));
+  const guesses = Array.from({ length: 200 }, (_, one) => tokens.issue(asked(login('ann', `guess ${one}`)), outside));
   const answers = await Promise.all(guesses);
   t.equal(answers.filter((answer) => 'refused' in answer && answer.refused === 'credentials').length, MAX_FAILURES);
   t.equal(answers.filter((answer) => 'refused' in answer && answer.refused === 'wait').length, 200 - MAX_FAILURES);
@@ -215,20 +207,16 @@ t.test('many who are right at the same time are all served', async (t) => {
   const users = Array.from({ length: 30 }, (_, one) => `user${one}`);
   const { tokens } = made({ hashes: Object.fromEntries(users.map((user) => [user, hashes.ann])), access });
   const answers = await Promise.all(
-    [...users, ...users.map(() => 'user0')].map((user) => tokens.answer(asked(login(user, 'secret')), outside)),
+    [...users, ...users.map(() => 'user0')].map((user) => tokens.issue(asked(login(user, 'secret')), outside)),
   );
   t.ok(answers.every((answer) => !('refused' in answer)));
-  t.match(
-    await tokens.answer(asked(login('user0', 'wrong')), outside),
-    refused,
-    'and none of them counts as a failure',
-  );
+  t.match(await tokens.issue(asked(login('user0', 'wrong')), outside), refused, 'and none of them counts as a failure');
 });
 
 t.test('a refresh token that is good outlasts the failures of others at its address', async (t) => {
   const { tokens } = made({ hashes, access });
-  const token = granted(await tokens.answer(asked(ann, '', true), outside)).refreshToken ?? '';
+  const token = granted(await tokens.issue(asked(ann, '', true), outside)).refreshToken ?? '';
   for (let round = 0; round < MAX_FAILURES; round += 1)
-    t.strictSame(await tokens.answer(asked({ kind: 'refresh', token: `x${round}` }), outside), refused);
-  t.match(await tokens.answer(asked({ kind: 'refresh', token }), outside), { user: 'ann' });
+    t.strictSame(await tokens.issue(asked({ kind: 'refresh', token: `x${round}` }), outside), refused);
+  t.match(await tokens.issue(asked({ kind: 'refresh', token }), outside), { user: 'ann' });
 });

@@ -1,0 +1,223 @@
+import { formatScope, mergeScopes, type Scope } from '../oci/scope.ts';
+import type { UserAnswer } from '../upstream/credentials/user-tokens.ts';
+import { issueAnonymousToken } from './anonymous-token.ts';
+import type { AuthorityFingerprint } from './authority-fingerprint.ts';
+import type { Caller } from './caller.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import type { GrantHolder, Grants } from './grants.ts';
+import { type Login, LoginThrottle } from './login-throttle.ts';
+import type { DelegatedRepositoryKey } from './repository-key.ts';
+import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
+import type { OutageGrant, TokenGrant, TokenIssuer, TokenRefusal } from './token-issuer.ts';
+import { OUTAGE_TOKEN_MS, outageDetail } from './token-issuer.ts';
+import type { TokenRequest } from './token-request.ts';
+import type { TokenSealer } from './token-sealer.ts';
+
+export interface DelegatedTokenIssuerOptions {
+  /** @throws what says in its `summary` why the authority cannot be asked */
+  askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
+  /** What tells the authority from every other one. */
+  authority: string;
+  /** What its users' tokens stand on. */
+  fingerprint: AuthorityFingerprint;
+  grants: Grants;
+  sealer: TokenSealer;
+  failures: FailureLimit;
+  /** Name of the service that tokens are for. */
+  service: string;
+  /** Every registry's repository of that name that a route leads to. */
+  repositoryKeys: (repository: string) => readonly DelegatedRepositoryKey[];
+  /** Milliseconds. */
+  lifetime: number;
+  refreshLifetime: number;
+  now?: () => number;
+}
+
+/** What is granted of it. */
+interface GrantedScope extends RequestedScope {
+  actions: string[];
+  /** The authority does not show it, and did not say either that the user may pull it. */
+  authorityOnly?: boolean;
+  /** The authority let the user pull it before, and does not show it now. */
+  previouslyGranted?: boolean;
+}
+
+/** What a token opens the authority with. */
+interface AuthorityAccess {
+  /** Undefined: it opens nothing there. */
+  authorization: string | undefined;
+  /** By the authority's name of a repository, where another one is needed. */
+  repositoryAuthorizations?: Record<string, string> | undefined;
+  /** Milliseconds. */
+  lifetime: number;
+  outage?: OutageGrant;
+  /** Whether a push was asked for that the authority could not be asked about. */
+  authorityUnreachable?: boolean;
+}
+
+/** The least that clients take a token to last. */
+const MIN_LIFETIME_MS = 60_000;
+
+/**
+ * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
+ * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
+ */
+export class DelegatedTokenIssuer implements TokenIssuer {
+  readonly #options: DelegatedTokenIssuerOptions;
+  readonly #now: () => number;
+  readonly #throttle: LoginThrottle;
+
+  constructor(options: DelegatedTokenIssuerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#throttle = new LoginThrottle(options.failures);
+  }
+
+  async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+    const { credentials } = request;
+    if (credentials.kind === 'none')
+      return caller.anonymous
+        ? issueAnonymousToken(this.#options, request.scopes, this.#now())
+        : { refused: 'credentials' };
+    if (credentials.kind === 'password') return this.#throttled(credentials, request, caller);
+    const login = await this.#loginFromRefreshToken(credentials.token);
+    return login ? this.#throttled(login, request, caller) : { refused: 'credentials' };
+  }
+
+  #throttled(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+    // Whoever was right before is not locked out by others who try the same name.
+    const known = () => this.#options.grants.passwordValidMs(this.#holder(login)) > 0;
+    return this.#throttle.attempt(login, caller, known, () => this.#decide(login, request));
+  }
+
+  async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+    const { askAuthority, grants } = this.#options;
+    const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys);
+    const holder = this.#holder(login);
+    const at = grants.now();
+    let answer: UserAnswer;
+    try {
+      answer = await askAuthority(basicHeader(login), mergeScopes(wanted.map(({ authorityScope }) => authorityScope)));
+    } catch (error) {
+      return this.#grantRemembered(login, request, wanted, outageDetail(error));
+    }
+    if (answer.outcome === 'refused') {
+      grants.revoke(holder, undefined, at);
+      return { refused: 'credentials' };
+    }
+    const { granted, undecided, authorization, others: repositoryAuthorizations, expiresIn } = answer;
+    const asked = wanted
+      .filter(({ scope, authorityScope }) => scope.type === 'repository' && authorityScope.actions.includes('pull'))
+      .map(({ authorityScope }) => authorityScope.name);
+    const pulls = new Set(granted.filter(({ actions }) => actions.includes('pull')).map(({ name }) => name));
+    const withheld = asked.filter((name) => !pulls.has(name) && !undecided.includes(name));
+    grants.remember(
+      holder,
+      asked.filter((name) => pulls.has(name)),
+      at,
+    );
+    grants.revoke(holder, withheld, at);
+    // In an outage the token itself is what is remembered.
+    let keepMs = grants.keepMs;
+    const access = wanted.flatMap((one): GrantedScope[] => {
+      const { type, name } = one.authorityScope;
+      const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
+      const recalled = undecided.includes(name) ? grants.pullValidMs(holder, name) : 0;
+      if (recalled > 0) keepMs = Math.min(keepMs, recalled);
+      // What is not there may be hidden from this user: who pushes it reads it there, and nowhere else.
+      const authorityOnly = undecided.includes(name) && recalled === 0 && may.includes('push');
+      const pulls = recalled > 0 || authorityOnly;
+      const actions = one.authorityScope.actions.filter(
+        (action) => may.includes(action) || (pulls && action === 'pull'),
+      );
+      return actions.length > 0 ? [{ ...one, actions, authorityOnly, previouslyGranted: recalled > 0 }] : [];
+    });
+    const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
+    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
+    return this.#grant(login, request, access, { authorization, repositoryAuthorizations, lifetime });
+  }
+
+  /** The authority cannot be asked: exactly what it let this very user pull within the time that it is remembered. */
+  #grantRemembered(
+    login: Login,
+    request: TokenRequest,
+    wanted: readonly RequestedScope[],
+    detail: string,
+  ): Promise<TokenGrant> | TokenRefusal {
+    const { grants } = this.#options;
+    const holder = this.#holder(login);
+    let left = grants.passwordValidMs(holder);
+    if (left === 0) return { refused: 'unavailable', detail };
+    const access = wanted.flatMap((one) => {
+      const mine = one.scope.type === 'repository' ? grants.pullValidMs(holder, one.authorityScope.name) : 0;
+      if (mine === 0 || !one.authorityScope.actions.includes('pull')) return [];
+      left = Math.min(left, mine);
+      return [{ ...one, actions: ['pull'] }];
+    });
+    if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
+    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
+    const outage = { grant: 'remembered', detail } as const;
+    const authorityUnreachable = wanted.some(({ authorityScope }) => authorityScope.actions.includes('push'));
+    return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });
+  }
+
+  async #grant(
+    login: Login,
+    { wantsRefreshToken }: TokenRequest,
+    access: readonly GrantedScope[],
+    { authorization, repositoryAuthorizations = {}, lifetime, outage, authorityUnreachable = false }: AuthorityAccess,
+  ): Promise<TokenGrant> {
+    const { sealer, service, refreshLifetime } = this.#options;
+    const { user } = login;
+    const issued = this.#now();
+    const claims = { user, service, issued, basis: this.#options.fingerprint.text };
+    const token = await sealer.seal({
+      ...claims,
+      use: 'access',
+      access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
+      expires: issued + lifetime,
+      upstream: authorization,
+      ...(authorityUnreachable ? { authorityUnreachable } : {}),
+      authorityOnly: access.flatMap(({ repositoryKey, authorityOnly }) =>
+        authorityOnly ? [repositoryKey.tokenName] : [],
+      ),
+      previouslyGranted: access.flatMap(({ repositoryKey, previouslyGranted }) =>
+        previouslyGranted ? [repositoryKey.tokenName] : [],
+      ),
+      upstreams: access.flatMap(({ repositoryKey, authorityScope }) => {
+        const own = repositoryAuthorizations[authorityScope.name];
+        return own === undefined ? [] : [[repositoryKey.tokenName, own] as const];
+      }),
+    });
+    const refreshToken = wantsRefreshToken
+      ? await sealer.seal({
+          ...claims,
+          use: 'refresh',
+          access: [],
+          expires: issued + refreshLifetime,
+          secret: login.password,
+        })
+      : undefined;
+    const scope = mergeScopes(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
+      .map(formatScope)
+      .join(' ');
+    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
+  }
+
+  #holder({ user, password }: Login): GrantHolder {
+    return { authority: this.#options.authority, user, password };
+  }
+
+  async #loginFromRefreshToken(token: string): Promise<Login | undefined> {
+    const opened = await this.#options.sealer.open(token);
+    if (!('claims' in opened)) return undefined;
+    const { use, service, user, secret, basis } = opened.claims;
+    const fits =
+      use === 'refresh' && service === this.#options.service && this.#options.fingerprint.matches(basis ?? '');
+    return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
+  }
+}
+
+function basicHeader({ user, password }: Login): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
