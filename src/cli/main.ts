@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { version } from '../status/version.ts';
-import { NoEdge } from './ask/admin-client.ts';
+import { NoAnswer } from './ask/admin-client.ts';
 import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
@@ -46,7 +46,7 @@ async function main(argv: string[]): Promise<number> {
       process.stderr.write(`breakwater: ${error.message}\n`);
       return 2;
     }
-    if (error instanceof NoEdge) {
+    if (error instanceof NoAnswer) {
       process.stderr.write(`breakwater: ${error.message}\n`);
       return 1;
     }

@@ -1,21 +1,17 @@
 import type { Command } from 'commander';
 import type { CoverageReport } from '../../replication/coverage/report.ts';
-import { UsageError } from '../config-path.ts';
-import { CONFIG_OPTION, findAdmin, getAdmin } from './admin-client.ts';
+import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
 import { coverageText } from './coverage-text.ts';
 
-interface Options {
+interface Options extends AdminOptions {
   pulled?: string;
   route?: string;
   limit?: string;
-  config?: string;
-  admin?: string;
   json?: boolean;
 }
 
 export function registerCoverage(program: Command): void {
-  program
-    .command('coverage')
+  withAdminOptions(program.command('coverage'))
     .description(
       'If the primary died now: what could still be pulled, with the right digest? Exit status 1 if something could not, or not all is known.',
     )
@@ -25,14 +21,9 @@ export function registerCoverage(program: Command): void {
       '--limit <number>',
       'repositories with gaps that are told of each route, and references of each (default: 20)',
     )
-    .option('-c, --config <file>', CONFIG_OPTION)
-    .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
     .option('--json', 'as JSON')
     .action(async (options: Options) => {
-      const base = await findAdmin(options);
-      const { status, content } = await getAdmin(base, `/api/coverage?${queryOf(options)}`);
-      if (status !== 200) throw new UsageError(messageOf(content));
-      const report = content as CoverageReport;
+      const report = await askAdmin<CoverageReport>(options, `/api/coverage?${queryOf(options)}`);
       process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : coverageText(report, Date.now()));
       if (report.verdict !== 'covered') process.exitCode = 1;
     });
@@ -44,9 +35,4 @@ function queryOf({ pulled, route, limit }: Options): URLSearchParams {
     ...(route === undefined ? {} : { route }),
     ...(limit === undefined ? {} : { limit }),
   });
-}
-
-function messageOf(content: unknown): string {
-  const first = (content as { errors?: { message?: string }[] })?.errors?.[0]?.message;
-  return first ?? 'the edge could not tell';
 }

@@ -1,22 +1,16 @@
 import type { Command } from 'commander';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
-import { UsageError } from '../config-path.ts';
 import { ago, table } from '../table.ts';
-import { CONFIG_OPTION, findAdmin, getAdmin } from './admin-client.ts';
+import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
 
 export function registerExplain(program: Command): void {
-  program
-    .command('explain')
+  withAdminOptions(program.command('explain'))
     .argument('<reference>', 'an image as clients name it: library/app:1.2')
     .description('Ask the running edge which route an image takes, which upstreams are asked in which order, and why.')
-    .option('-c, --config <file>', CONFIG_OPTION)
-    .option('--admin <url>', 'admin listener of the edge, instead of the one that the configuration names')
     .option('--json', 'as JSON')
-    .action(async (reference: string, options: { config?: string; admin?: string; json?: boolean }) => {
-      const base = await findAdmin(options);
-      const { status, content } = await getAdmin(base, `/api/explain?image=${encodeURIComponent(reference)}`);
-      if (status !== 200) throw new UsageError(messageOf(content));
-      const explanation = content as Explanation;
+    .action(async (reference: string, options: AdminOptions & { json?: boolean }) => {
+      const path = `/api/explain?image=${encodeURIComponent(reference)}`;
+      const explanation = await askAdmin<Explanation>(options, path);
       process.stdout.write(
         options.json ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation, Date.now()),
       );
@@ -45,9 +39,4 @@ function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: n
   const from = `since ${since.replace(/\.\d+Z$/, 'Z')}`;
   if (digest === null) return `ledger: ${upstream} has had no such tag ${from}, ${seen}`;
   return `ledger: ${upstream} has had it at ${digest} ${from}, ${seen}`;
-}
-
-function messageOf(content: unknown): string {
-  const first = (content as { errors?: { message?: string }[] })?.errors?.[0]?.message;
-  return first ?? 'the edge could not explain it';
 }
