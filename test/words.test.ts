@@ -1,6 +1,6 @@
 import t from 'tap';
 import { markdownFiles, parsePage, readPage, wordsOf } from './helpers/markdown.ts';
-import { hasWord, wordsOfName } from './words/declared-names.ts';
+import { declaredNames, hasWord, wordsOfName } from './words/declared-names.ts';
 import { PRIVATE_WORDS } from './words/private-words.ts';
 
 const MOST_WORDS = 30;
@@ -62,5 +62,21 @@ t.test('a private word is found as a whole word of a name', async (t) => {
     t.notOk(
       PRIVATE_WORDS.some((word) => hasWord(name, word)),
       name,
+    );
+});
+
+t.test('declared names of every kind are found in src, test and bench', async (t) => {
+  const names = declaredNames();
+  for (const folder of ['src', 'test', 'bench']) t.ok(names.some(({ file }) => file.startsWith(`${folder}/`)));
+  const here = names.filter(({ file }) => file === 'test/words/declared-names.ts');
+  for (const [kind, name] of [
+    ['file', 'declared-names'],
+    ['type', 'DeclaredName'],
+    ['function', 'wordsOfName'],
+    ['field', 'kind'],
+  ])
+    t.ok(
+      here.some((one) => one.kind === kind && one.name === name),
+      `${kind} ${name}`,
     );
 });

@@ -3,6 +3,7 @@ import type { Node } from 'typescript/unstable/ast';
 import * as is from 'typescript/unstable/ast/is';
 import { API } from 'typescript/unstable/sync';
 import { root } from '../helpers/markdown.ts';
+import { PRIVATE_WORDS } from './private-words.ts';
 
 /** A name that a file of src/, test/ or bench/ introduces. */
 export interface DeclaredName {
@@ -71,4 +72,11 @@ export function wordsOfName(name: string): string[] {
 /** Whether a name has a word, or several in a row, whole. */
 export function hasWord(name: string, word: string): boolean {
   return ` ${wordsOfName(name).join(' ')} `.includes(` ${wordsOfName(word).join(' ')} `);
+}
+
+/** Every declared name that has a private word, as `src/file.ts:12: type Herd (Herd)`. */
+export function privateNames(): string[] {
+  return declaredNames().flatMap(({ name, kind, file, line }) =>
+    PRIVATE_WORDS.filter((word) => hasWord(name, word)).map((word) => `${file}:${line}: ${kind} ${name} (${word})`),
+  );
 }
