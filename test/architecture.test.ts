@@ -154,7 +154,8 @@ t.test('pure folders do no I/O', async (t) => {
 });
 
 t.test('no import goes round in a circle', async (t) => {
-  const graph = new Map(sources.map((source) => [source.file, source.imports.filter((one) => !one.typeOnly)]));
+  // Types count too: files that know each other's types cannot be understood one after the other.
+  const graph = new Map(sources.map(({ file, imports }) => [file, imports]));
   const state = new Map<string, 'open' | 'done'>();
   const circles: string[] = [];
   const visit = (file: string, path: string[]): void => {

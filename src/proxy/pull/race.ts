@@ -1,7 +1,6 @@
 import { absenceEnds, conclude, type Ending } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
-import type { Attempt } from '../../failover/plan.ts';
-import { obstacleTo } from '../../failover/plan.ts';
+import { type Attempt, obstacleTo } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -10,56 +9,63 @@ import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import { type AttemptResult, attemptRecord, discardAnswer } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
+import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
 
 /** An attempt under way. */
 interface Runner {
   attempt: Attempt;
   control: AbortController;
   started: number;
-  /** Started because the one before it was late. */
+  /** It was started because the attempt before it was late. */
   hedge: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
+/** An answer that can be relayed, and the attempt that brought it. */
+interface Finish {
+  runner: Runner;
+  result: Relayable;
+}
+
 /** A client has its headers, or a clear error, within 10 s. */
 const TOTAL_MS = 9500;
-/** What is left to each later attempt when an earlier one takes all it may. */
+/** The time that is left for each later attempt when an earlier one takes all it may. */
 const RESERVE_MS = 1000;
 /**
- * Bytes of a body, or all of a shorter one, that are waited for where somebody else may be asked: heads come in time from storage that
- * only trickles. No more than a connection brings at once, however far away (RFC 6928: ten segments), and a little.
+ * Bytes of a body, or all of a shorter one, that make an answer while another upstream may be asked: storage that only trickles still sends
+ * its headers in time. One round trip brings that much over any connection (RFC 6928: ten segments).
  */
 const BEGINNING = 16_384;
-/** How often an attempt that is late, and may not be hedged, is looked at again. */
-const WATCH_MS = 100;
+/** How often an attempt that is late, and may not be hedged, is checked again. */
+const RECHECK_MS = 100;
 
 /**
- * The attempts of one pull: the next one starts when one fails, and beside one that is late; the first good answer wins, and the others
- * are cancelled at once.
+ * The attempts of one pull. The next attempt starts when one fails, and in parallel to one that is late. The first good answer wins, and
+ * the other attempts are cancelled at once. RACE_TRANSITIONS has its states.
  */
 export class Race {
   readonly #scope: PullScope;
-  readonly #context: ProxyContext;
+  readonly #context: Pick<ProxyContext, 'upstreams'>;
   readonly #plan: PullPlan;
-  /** Whose word on what is absent is final. */
-  readonly #preferred: string | undefined;
+  readonly #attempt: typeof attemptRead;
   readonly #queue: Attempt[];
-  /** When it has to be over, on the clock of `performance.now`. */
+  /** When the race has to be over, on the clock of `performance.now`. */
   readonly #until: number;
   readonly #running = new Set<Runner>();
   readonly #endings: Ending[] = [];
   readonly #outcome = Promise.withResolvers<Relayable>();
-  /** Attempts begun. */
+  #state: RaceState = 'asking';
+  /** The answer that is relayed if no better one comes. */
+  #reserve: Finish | undefined;
+  /** Attempts that were started. */
   #begun = 0;
-  /** An answer that counts if those before it fail. */
-  #reserve: { runner: Runner; result: Relayable } | undefined;
-  #over = false;
 
-  constructor(scope: PullScope, context: ProxyContext, plan: PullPlan) {
+  /** @param attempt makes one attempt */
+  constructor(scope: PullScope, context: Pick<ProxyContext, 'upstreams'>, plan: PullPlan, attempt = attemptRead) {
     this.#scope = scope;
     this.#context = context;
     this.#plan = plan;
-    this.#preferred = plan.route.pull[0]?.upstream;
+    this.#attempt = attempt;
     this.#queue = [...plan.attempts];
     this.#until = performance.now() + (plan.limitMs ?? TOTAL_MS - scope.elapsed());
   }
@@ -67,31 +73,37 @@ export class Race {
   /** @throws OciError, ClientGone */
   run(): Promise<Relayable> {
     const { gone } = this.#scope;
-    const onGone = () => this.#end(() => this.#outcome.reject(new ClientGone()));
+    const onGone = () => this.#apply('aborted', { error: new ClientGone() });
     if (gone.aborted) onGone();
     else gone.addEventListener('abort', onGone, { once: true });
     this.#proceed();
     return this.#outcome.promise.finally(() => gone.removeEventListener('abort', onGone));
   }
 
-  /** Starts the next attempt if nobody is being waited for; concludes when none is left. */
+  /** Goes to the state that follows, and ends the race if that is a final one. */
+  #apply(event: RaceEvent, { finish, error }: { finish?: Finish; error?: unknown } = {}): void {
+    if (isOver(this.#state)) return;
+    this.#state = RACE_TRANSITIONS[this.#state][event];
+    if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
+    const best = finish ?? this.#reserve;
+    if (this.#state === 'won' && best) this.#win(best);
+    if (this.#state === 'lost') this.#lose(error ?? conclude(this.#endings, this.#plan.absent));
+  }
+
+  /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
   #proceed(): void {
-    if (this.#over || this.#running.size > 0) return;
-    if (this.#reserve?.result.outcome === 'served' && this.#startSlow()) return;
-    if (this.#reserve) this.#win(this.#reserve.runner, this.#reserve.result);
-    else if (!this.#startNext(false)) this.#end(() => this.#outcome.reject(conclude(this.#endings, this.#plan.absent)));
+    if (isOver(this.#state) || this.#running.size > 0) return;
+    const next = this.#reserve
+      ? this.#reserve.result.outcome === 'served' && this.#startSlow()
+      : this.#startNext(false);
+    if (!next) this.#apply('exhausted');
   }
 
   #startNext(hedge: boolean): boolean {
     const attempt = this.#queue.shift();
     if (!attempt) return false;
-    const runner: Runner = {
-      attempt,
-      control: new AbortController(),
-      started: performance.now(),
-      hedge,
-      timer: undefined,
-    };
+    const control = new AbortController();
+    const runner: Runner = { attempt, control, started: performance.now(), hedge, timer: undefined };
     this.#running.add(runner);
     this.#begun += 1;
     const upstream = this.#context.upstreams.get(attempt.upstream);
@@ -101,15 +113,13 @@ export class Race {
       return true;
     }
     upstream.hedges.earn();
-    // As long as somebody has not been asked at all, nobody is waited for against the word of its canary.
+    // While another upstream has not been asked at all, no attempt outlasts a failing canary.
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
-    if (this.#queue.length > 0) this.#expect(runner, upstream, ms);
+    if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
-    attemptRead(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning }, runner.control).then(
+    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning }, control).then(
       (result) => this.#settled(runner, result),
-      (error: unknown) => {
-        if (!this.#over) this.#end(() => this.#outcome.reject(error));
-      },
+      (error: unknown) => this.#apply('aborted', { error }),
     );
     return true;
   }
@@ -120,8 +130,8 @@ export class Race {
     return Math.round(Math.min(own, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
   }
 
-  /** When the answer is late, the next attempt starts beside this one. */
-  #expect(runner: Runner, upstream: Upstream, deadline: number): void {
+  /** When the answer is late, the next attempt starts in parallel. */
+  #scheduleHedge(runner: Runner, upstream: Upstream, deadline: number): void {
     const { attempt } = runner;
     const latency = upstream.replica(attempt.url)?.latency[attempt.class === 'data' ? 'data' : 'control'];
     const { floor } = upstream.config.hedge;
@@ -129,72 +139,69 @@ export class Race {
   }
 
   #late(upstream: Upstream, runner: Runner): void {
-    if (this.#over || !this.#mayGoOn() || upstream.config.hedge.share === 0) return;
+    if (!this.#mayHedge() || upstream.config.hedge.share === 0) return;
     const { hedges } = this.#scope;
-    // The trial of a half-open breaker always has the next upstream on standby: there is one at a time.
+    // The trial of a half-open breaker always has the next upstream on standby: there is one trial at a time.
     if (runner.attempt.trial || upstream.hedges.spend()) {
       hedges.started += 1;
       this.#startNext(true);
       return;
     }
     hedges.refused += 1;
-    if (!runner.attempt.lastResort) this.#watch(upstream, runner);
+    if (!runner.attempt.lastResort) this.#recheck(upstream, runner);
   }
 
-  /** Whether there is somebody to be asked beside one that may yet answer. */
-  #mayGoOn(): boolean {
+  /** Whether another upstream can be asked in parallel to an attempt that may yet answer. */
+  #mayHedge(): boolean {
     const [next] = this.#queue;
-    return next !== undefined && this.#plan.isLastResort?.(next) !== true;
+    return !isOver(this.#state) && next !== undefined && this.#plan.isLastResort?.(next) !== true;
   }
 
-  /** What others find out meanwhile counts for who waits already: once it is known to be bad, going on is no hedge any more. */
-  #watch(upstream: Upstream, runner: Runner): void {
-    if (this.#over || !this.#mayGoOn()) return;
+  /** Other requests may find out meanwhile that the upstream is bad: then the next attempt is no hedge any more. */
+  #recheck(upstream: Upstream, runner: Runner): void {
+    if (!this.#mayHedge()) return;
     if (isKnownBad(upstream, runner.attempt)) this.#startNext(false);
-    else runner.timer = setTimeout(() => this.#watch(upstream, runner), WATCH_MS);
+    else runner.timer = setTimeout(() => this.#recheck(upstream, runner), RECHECK_MS);
   }
 
   #settled(runner: Runner, result: AttemptResult): void {
-    const wasRunning = this.#running.delete(runner);
     clearTimeout(runner.timer);
-    if (this.#over || !wasRunning) {
+    if (!this.#running.delete(runner)) {
       discardAnswer(result);
       return;
     }
     this.#note(runner, result);
-    const { attempt } = runner;
     if (result.outcome === 'absent' || result.outcome === 'failed') {
-      this.#unserved(attempt, result);
-      this.#proceed();
-      return;
+      this.#unserved(runner.attempt, result);
+    } else {
+      const finish: Finish = { runner, result: { ...result, attempt: runner.attempt } };
+      this.#apply(this.#isProvisional(finish) ? 'provisional' : 'good', { finish });
     }
-    const relayable: Relayable = { ...result, attempt };
-    if (!this.#isProvisional(runner, relayable)) {
-      this.#win(runner, relayable);
-      return;
-    }
-    // A refusal is the last word only where nobody has anything better.
-    if (!this.#reserve || this.#reserve.result.outcome === 'refused') this.#reserve = { runner, result: relayable };
     this.#proceed();
   }
 
+  /** A refusal is relayed only where no upstream has a better answer. */
+  #keepInReserve(finish: Finish): void {
+    if (!this.#reserve || this.#reserve.result.outcome === 'refused') this.#reserve = finish;
+  }
+
   /**
-   * A refusal, or a tag that nobody can vouch for, must not outrun the answer of who is merely slow. The refusal of one that was asked
-   * before all others is final: nobody gets from a hedge what that one does not give (rule 3).
+   * A refusal, or a tag that the ledger cannot confirm, must not overtake the answer of an upstream that is merely slow. The refusal of
+   * the upstream that was asked first is final: no client gets from a hedge what that upstream does not give (rule 3).
    */
-  #isProvisional({ started }: Runner, result: Relayable): boolean {
+  #isProvisional({ runner, result }: Finish): boolean {
     const slow = [...this.#running];
-    if (result.outcome === 'refused') return slow.some((other) => other.started <= started);
+    if (result.outcome === 'refused') return slow.some((other) => other.started <= runner.started);
     const attempts = [...slow.map(({ attempt }) => attempt), ...this.#passedOver()];
     return this.#plan.provisional?.(result, new Set(attempts.map(({ upstream }) => upstream))) === true;
   }
 
-  /** Attempts that are to come last only because their upstream is slow. */
+  /** Attempts that come last only because their upstream is slow. */
   #passedOver(): Attempt[] {
     return this.#queue.filter(({ upstream, url }) => this.#context.upstreams.get(upstream)?.replica(url)?.view().slow);
   }
 
-  /** Who may know better than what is in reserve is asked after all. */
+  /** A slow upstream that may have a newer tag is asked before the reserve answer is used. */
   #startSlow(): boolean {
     const [attempt] = this.#passedOver();
     if (!attempt) return false;
@@ -204,38 +211,43 @@ export class Race {
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
-    if (result.outcome === 'failed' && result.abandoned && this.#plan.untilCanaryFails !== true)
-      this.#queue.push(attempt);
+    const { route, untilCanaryFails, absent, onAbsent } = this.#plan;
+    this.#apply('unserved');
+    if (result.outcome === 'failed' && result.abandoned && untilCanaryFails !== true) this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') return;
-    if (result.confirmed) this.#plan.onAbsent?.(attempt.upstream);
-    const absence = { confirmed: result.confirmed, preferred: attempt.upstream === this.#preferred };
-    if (absenceEnds(absence, this.#plan.route.onAbsent))
-      this.#end(() => this.#outcome.reject(new OciError(this.#plan.absent)));
+    if (result.confirmed) onAbsent?.(attempt.upstream);
+    const preferred = attempt.upstream === route.pull[0]?.upstream;
+    if (absenceEnds({ confirmed: result.confirmed, preferred }, route.onAbsent))
+      this.#apply('absent', { error: new OciError(absent) });
   }
 
-  #win(winner: Runner, result: Relayable): void {
+  #win({ runner: winner, result }: Finish): void {
     if (winner.hedge) this.#scope.hedges.won += 1;
     for (const runner of this.#running) {
       if (runner.started > winner.started) continue;
-      // It was asked before, and is still silent: that is what its breaker should know.
+      // The breaker of an upstream that was asked earlier, and is still silent, should know.
       const error = new UpstreamError('late', `${winner.attempt.upstream} answered first`);
       runner.control.abort(error);
       this.#note(runner, { outcome: 'failed', reason: error.reason, detail: error.message });
     }
-    this.#end(() => this.#outcome.resolve(result), true);
+    this.#cancelAll();
+    if (this.#reserve && this.#reserve.result !== result) discardAnswer(this.#reserve.result);
+    this.#outcome.resolve(result);
   }
 
-  #end(settle: () => void, won = false): void {
-    if (this.#over) return;
-    this.#over = true;
+  #lose(error: unknown): void {
+    this.#cancelAll();
+    if (this.#reserve) discardAnswer(this.#reserve.result);
+    this.#outcome.reject(error);
+  }
+
+  #cancelAll(): void {
     for (const runner of this.#running) {
       clearTimeout(runner.timer);
       runner.control.abort(new ClientGone());
     }
     this.#running.clear();
-    if (!won && this.#reserve) discardAnswer(this.#reserve.result);
-    settle();
   }
 
   #note({ attempt, started }: Runner, result: AttemptResult): void {
