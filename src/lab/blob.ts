@@ -72,7 +72,7 @@ async function send(exchange: Exchange, bytes: Bytes, first: number, end: number
   const { res } = exchange;
   const stop = stopOf(exchange, end - first);
   const rate = exchange.take('slow')?.parameters;
-  const perSecond = rate && (rate.bytesPerSecond ?? 65_536);
+  const perSecond = rate && (rate.bytesPerSecond ?? 4_000_000);
   // Twenty slices a second, or single bytes.
   const slice = perSecond ? Math.max(1, Math.min(65_536, Math.floor(perSecond / 20))) : undefined;
   const reach = stop ? first + stop.after : end;

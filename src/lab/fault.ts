@@ -92,7 +92,7 @@ export const FAULTS = {
   short: { says: 'blobs: end too early (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
   stall: { says: 'blobs: stop in the middle (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
   slow: {
-    says: 'blobs: trickle (bytesPerSecond)',
+    says: 'blobs: 4 MB a second (bytesPerSecond)',
     kinds: BODIES,
     takes: scoped({ bytesPerSecond: parameters.shape.bytesPerSecond }),
   },

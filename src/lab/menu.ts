@@ -1,16 +1,20 @@
 import { FAULT_NAMES, FAULTS, type FaultInput, type FaultName, faultNamed, readFaultParameters } from './fault.ts';
 
+export type MenuWord = 'tour' | 'status' | 'coverage' | 'help' | 'quit';
+
 /** What was typed at the lab's prompt. */
 export type MenuChoice =
   /** Without a fault: all of them, off. */
   | { kind: 'switch'; registry: string; fault: FaultName | undefined; on: boolean; parameters: FaultInput }
-  | { kind: 'word'; word: 'status' | 'help' | 'quit' }
+  | { kind: 'word'; word: MenuWord }
   | { kind: 'nothing' }
   | { kind: 'mistake'; message: string };
 
-const WORDS: Record<string, 'status' | 'help' | 'quit'> = {
+const WORDS: Record<string, MenuWord> = {
+  tour: 'tour',
   status: 'status',
   s: 'status',
+  coverage: 'coverage',
   help: 'help',
   '?': 'help',
   quit: 'quit',
@@ -25,7 +29,10 @@ export function readMenu(line: string, registries: readonly string[]): MenuChoic
   const word = Object.hasOwn(WORDS, first.toLowerCase()) ? WORDS[first.toLowerCase()] : undefined;
   if (word && second === '') return { kind: 'word', word };
   const registry = registries.find((name) => name === first.toLowerCase());
-  if (!registry) return mistake(`"${first}" is neither a registry (${registries.join(', ')}) nor status, help or quit`);
+  if (!registry)
+    return mistake(
+      `"${first}" is neither a registry (${registries.join(', ')}) nor tour, status, coverage, help or quit`,
+    );
   if (second === 'off' && rest.length === 0) return off(registry, undefined);
   const fault = faultNamed(second);
   if (!fault) return mistake(`"${second}" is no fault; there are ${FAULT_NAMES.join(', ')}`);
@@ -68,7 +75,9 @@ export function menuText(registries: readonly string[]): string {
     'Type, and press Enter:',
     `  REGISTRY FAULT on|off   REGISTRY is ${registries.join(' or ')}; parameters follow as key=value`,
     '  REGISTRY off            all faults of it off',
-    '  status | help | quit',
+    '  tour                    shows in a minute what happens when harbor freezes',
+    '  status | coverage       what the edge knows; what could be pulled if harbor died now',
+    '  help | quit',
     'Faults:',
     ...FAULT_NAMES.map((name) => `  ${name.padEnd(width)}  ${FAULTS[name].says}`),
   ].join('\n');

@@ -4,7 +4,8 @@ import { helloProgram } from './hello-program.ts';
 import { madeUp, type Seed } from './seed.ts';
 import { makeTar, type TarEntry } from './tar.ts';
 
-const BIG = 8 * 1024 ** 2;
+/** Bytes of the blob that makes `big` big. */
+const BIG = 32_000_000;
 
 /** A real image that podman and docker can unpack, and run if it has a command. The same bytes every time. */
 export function sampleImage(files: readonly (readonly TarEntry[])[], command?: string[]): Seed {
@@ -20,7 +21,8 @@ export function sampleImage(files: readonly (readonly TarEntry[])[], command?: s
     },
     history: archives.map(() => ({ created: '2026-01-01T00:00:00Z', created_by: 'breakwater lab' })),
   };
-  return { blobs: archives.map((archive) => gzipSync(archive, { level: 1 })), config };
+  // Stored, not compressed: most of it is noise.
+  return { blobs: archives.map((archive) => gzipSync(archive, { level: 0 })), config };
 }
 
 /** What both registries of the lab hold, by name without a prefix. */

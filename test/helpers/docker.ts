@@ -23,7 +23,7 @@ export class Docker implements ContainerClient {
       command: tool('unshare'),
       args: [
         ...['--mount', tool('dockerd')],
-        ...['--host', this.#socket, '--pidfile', join(this.#folder, 'pid')],
+        ...['--host', this.address, '--pidfile', join(this.#folder, 'pid')],
         ...['--data-root', join(this.#folder, 'root'), '--exec-root', join(this.#folder, 'exec')],
         ...['--storage-driver=vfs', '--bridge=none', '--iptables=false', '--ip6tables=false'],
         ...['--ip-forward=false', '--ip-masq=false'],
@@ -54,7 +54,7 @@ export class Docker implements ContainerClient {
     const password = join(folder, 'password');
     writeFileSync(password, user.password);
     const line = 'exec "$0" --config "$1" --host "$2" login --username "$3" --password-stdin "$4" <"$5"';
-    const args = [tool('docker'), folder, this.#socket, user.name, this.#host, password];
+    const args = [tool('docker'), folder, this.address, user.name, this.#host, password];
     const done = await tryCommand('sh', ['-c', line, ...args]);
     if (done.status === 0) this.#loggedIn.set(key, folder);
     return done;
@@ -104,14 +104,15 @@ export class Docker implements ContainerClient {
       if (done.status !== 0) return done;
       folder = this.#loggedIn.get(keyOf(this.#host, user));
     }
-    return tryCommand(tool('docker'), ['--config', folder ?? nobody, '--host', this.#socket, ...args]);
+    return tryCommand(tool('docker'), ['--config', folder ?? nobody, '--host', this.address, ...args]);
   }
 
   #run(...args: string[]): Promise<Finished> {
-    return command(tool('docker'), ['--host', this.#socket, ...args]);
+    return command(tool('docker'), ['--host', this.address, ...args]);
   }
 
-  get #socket(): string {
+  /** As DOCKER_HOST has it. */
+  get address(): string {
     return `unix://${join(this.#folder, 'd.sock')}`;
   }
 }

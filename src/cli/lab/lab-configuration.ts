@@ -15,6 +15,9 @@ export interface LabPlaces {
 /** Probes are fast and the hold-down is short, so that one sees recovery without waiting for it. */
 const PROBE = { interval: '500ms', fastInterval: '200ms', timeout: '1s', holdDown: '3s', settle: '2s' };
 
+/** A download resumes elsewhere after 2 s of silence. What a busy machine makes late is not asked for twice. */
+const LATE = { deadlines: { stall: '2s' }, hedge: { floor: '1s' } };
+
 /** The lab's configuration, as `breakwater serve` would have read it from files. */
 export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certificate: MadeCertificate): Loaded {
   const files = { certFile: 'lab.crt', keyFile: 'lab.key' };
@@ -24,8 +27,8 @@ export function labConfiguration({ https, admin, harbor, gcr }: LabPlaces, certi
     listen: { https: `127.0.0.1:${https}`, admin: `127.0.0.1:${admin}` },
     tls: files,
     upstreams: {
-      harbor: { urls: [harbor], probe: { ...PROBE, kind: 'harbor', canary: 'library/canary:latest' } },
-      gcr: { urls: [gcr], probe: { ...PROBE, canary: 'example-project/canary:latest' } },
+      harbor: { urls: [harbor], ...LATE, probe: { ...PROBE, kind: 'harbor', canary: 'library/canary:latest' } },
+      gcr: { urls: [gcr], ...LATE, probe: { ...PROBE, canary: 'example-project/canary:latest' } },
     },
     routes: [
       {

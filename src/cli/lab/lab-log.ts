@@ -1,12 +1,10 @@
 import { type Logger, pino } from 'pino';
-
-/** One line of the edge's log. */
-export type LogEntry = { msg?: string } & Record<string, unknown>;
+import type { Entry } from '../serve/terminal-log.ts';
 
 /** The edge's log. The edge tells of every change of an upstream there, so that the lab waits for changes by it. */
 export class LabLog {
   readonly logger: Logger;
-  readonly #listeners = new Set<(entry: LogEntry) => void>();
+  readonly #listeners = new Set<(entry: Entry) => void>();
 
   /** @param print takes each line as JSON, without its line end */
   constructor(print: (line: string) => void) {
@@ -22,10 +20,10 @@ export class LabLog {
    * The first entry from now on that is wanted.
    * @throws the reason of `signal` if it is aborted first
    */
-  next(wanted: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<LogEntry> {
+  next(wanted: (entry: Entry) => boolean, signal: AbortSignal): Promise<Entry> {
     signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<LogEntry>();
-    const hear = (entry: LogEntry) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Entry>();
+    const hear = (entry: Entry) => {
       if (wanted(entry)) resolve(entry);
     };
     const stop = () => reject(signal.reason);
@@ -35,5 +33,13 @@ export class LabLog {
       this.#listeners.delete(hear);
       signal.removeEventListener('abort', stop);
     });
+  }
+
+  /**
+   * Resolves when a condition is met. It is looked at now and after each entry, so that it must be of what the edge tells in its log.
+   * @throws the reason of `signal` if it is aborted first
+   */
+  async until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!condition()) await this.next(() => true, signal);
   }
 }

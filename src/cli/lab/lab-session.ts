@@ -1,23 +1,27 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { advice } from '../../lab/advice.ts';
 import type { FaultName } from '../../lab/fault.ts';
-import { type MenuChoice, menuText, readMenu } from '../../lab/menu.ts';
+import { type MenuChoice, type MenuWord, menuText, readMenu } from '../../lab/menu.ts';
+import { coverageText } from '../ask/coverage-text.ts';
 import { statusText } from '../ask/status-text.ts';
 import { announceLab } from '../running-lab.ts';
 import { lineOf } from '../serve/terminal-log.ts';
 import { LabConsole } from './lab-console.ts';
+import { commandsFor, greetingText } from './lab-greeting.ts';
 import { LabLog } from './lab-log.ts';
 import { type LabSite, startLabSite } from './lab-site.ts';
+import { LabTour } from './lab-tour.ts';
 
 export interface LabOptions {
   port: number;
   adminPort: number;
   controlPort: number;
   json?: boolean;
+  tour?: boolean;
 }
 
 const REGISTRIES = ['harbor', 'gcr'] as const;
+/** Milliseconds between two steps of the tour. */
+const READING_MS = 4000;
 type RegistryName = (typeof REGISTRIES)[number];
 
 /** The lab from its start to the last signal; `run` resolves when all of it has stopped. */
@@ -56,12 +60,16 @@ export class LabSession {
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
       this.#held = undefined;
-      const removeFile = announceLab(`http://127.0.0.1:${this.#site.app.addresses().admin.port}`);
-      process.once('exit', () => removeFile?.());
-      this.#greet(this.#site);
-      await this.#ended.promise;
-      this.#console.close();
-      this.#say('stopping; a second signal stops at once');
+      if (this.#options.tour) {
+        const whole = await Promise.race([this.#tour(this.#site), this.#ended.promise]);
+        this.#held = [];
+        if (whole !== true) process.exitCode = 1;
+      } else {
+        this.#greet(this.#site);
+        await this.#ended.promise;
+        this.#console.close();
+        this.#say('stopping; a second signal stops at once');
+      }
       for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();
     } catch (error) {
@@ -74,30 +82,28 @@ export class LabSession {
 
   #greet(site: LabSite): void {
     const { https, admin } = site.app.addresses();
-    const control = site.control.url;
-    const commands = threeCommands(https.port, site.control.port);
-    const { harbor, gcr } = site.registries;
-    if (this.#options.json) {
-      const registries = { harbor: harbor.url, gcr: gcr.url };
-      const addresses = { https: `127.0.0.1:${https.port}`, admin: `127.0.0.1:${admin.port}`, control };
-      this.#log.logger.info({ ...addresses, registries, commands, pid: process.pid }, 'listening');
+    const removeFile = announceLab(`http://127.0.0.1:${admin.port}`);
+    process.once('exit', () => removeFile?.());
+    if (!this.#options.json) {
+      this.#console.print(greetingText(site, removeFile !== undefined));
       return;
     }
-    this.#console.print(
-      [
-        '',
-        `Breakwater serves https://localhost:${https.port} (library/hello, library/big).`,
-        `  harbor  ${harbor.url}  pulls and pushes      gcr  ${gcr.url}  fallback for pulls`,
-        `  status  http://localhost:${admin.port}/     switches  ${control}`,
-        '',
-        'Pull, push, and freeze the primary; then pull and push again:',
-        '',
-        ...commands.map((command) => `  ${command}`),
-        '',
-        menuText(REGISTRIES),
-        '',
-      ].join('\n'),
-    );
+    const registries = { harbor: site.registries.harbor.url, gcr: site.registries.gcr.url };
+    const addresses = { https: `127.0.0.1:${https.port}`, admin: `127.0.0.1:${admin.port}`, control: site.control.url };
+    const commands = commandsFor(site).flatMap(({ lines }) => lines);
+    this.#log.logger.info({ ...addresses, registries, commands, pid: process.pid }, 'listening');
+  }
+
+  /** Resolves with whether all went as promised. The log is not shown meanwhile: the tour quotes what matters of it. */
+  async #tour(site: LabSite): Promise<boolean> {
+    const print = (text: string) => this.#say(text);
+    const pause = this.#console.interactive ? READING_MS : 0;
+    this.#held = [];
+    try {
+      return await new LabTour({ site, log: this.#log, print, pause }).run();
+    } finally {
+      this.#held = undefined;
+    }
   }
 
   #typed(line: string): void {
@@ -108,7 +114,7 @@ export class LabSession {
   async #choose(choice: MenuChoice): Promise<void> {
     if (choice.kind === 'nothing') return;
     if (choice.kind === 'mistake') return this.#say(choice.message);
-    if (choice.kind === 'word') return this.#obey(choice.word);
+    if (choice.kind === 'word') return await this.#obey(choice.word);
     if (!this.#site) return this.#say('not yet: the lab is still starting');
     const { registry, fault, on, parameters } = choice;
     const { faults } = this.#site.registries[registry as RegistryName];
@@ -117,10 +123,14 @@ export class LabSession {
     this.#switched(registry, fault, on);
   }
 
-  #obey(word: 'status' | 'help' | 'quit'): void {
-    if (word === 'quit') this.#ended.resolve();
-    else if (word === 'help') this.#say(menuText(REGISTRIES));
-    else this.#say(this.#site ? siteStatus(this.#site) : 'not yet: the lab is still starting');
+  async #obey(word: MenuWord): Promise<void> {
+    if (word === 'quit') return this.#ended.resolve();
+    if (word === 'help') return this.#say(menuText(REGISTRIES));
+    const site = this.#site;
+    if (!site) return this.#say('not yet: the lab is still starting');
+    if (word === 'tour') await this.#tour(site);
+    else if (word === 'status') this.#say(siteStatus(site));
+    else this.#say(coverageText(await site.coverage(), Date.now()));
   }
 
   #switched(registry: string, fault: FaultName | undefined, on: boolean): void {
@@ -139,16 +149,6 @@ export class LabSession {
     if (this.#options.json) this.#log.logger.info({ lab: text }, 'lab');
     else this.#console.print(text);
   }
-}
-
-/** Pull, push, freeze. */
-function threeCommands(edge: number, control: number): string[] {
-  const layout = join(tmpdir(), 'breakwater-lab');
-  return [
-    `skopeo --insecure-policy copy --src-tls-verify=false docker://localhost:${edge}/library/hello:latest oci:${layout}:hello`,
-    `skopeo --insecure-policy copy --dest-tls-verify=false oci:${layout}:hello docker://localhost:${edge}/library/mine:latest`,
-    `curl -X POST http://localhost:${control}/harbor/frozen`,
-  ];
 }
 
 function siteStatus({ app, registries }: LabSite): string {

@@ -5,6 +5,8 @@ import { type LabControl, startLabControl } from '../../lab/control.ts';
 import type { FaultName } from '../../lab/fault.ts';
 import { type LabRegistry, startLabRegistry } from '../../lab/registry.ts';
 import { sampleImages } from '../../lab/sample.ts';
+import type { CoverageReport } from '../../replication/coverage/report.ts';
+import { askAdmin } from '../ask/admin-client.ts';
 import { labConfiguration } from './lab-configuration.ts';
 import type { LabLog } from './lab-log.ts';
 
@@ -25,6 +27,12 @@ export interface LabSite {
   app: App;
   control: LabControl;
   registries: { harbor: LabRegistry; gcr: LabRegistry };
+  /** The blob that makes `library/big` big. */
+  bigBlob: { digest: string; size: number };
+  /** Switches all faults off, and resolves when both registries are up and pushes are admitted. */
+  healthy(signal: AbortSignal): Promise<void>;
+  /** What the edge says that could be pulled if harbor died now. */
+  coverage(): Promise<CoverageReport>;
   stop(): Promise<void>;
 }
 
@@ -44,7 +52,7 @@ export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOpt
     const gcr = await startLabRegistry({ uploads: 'artifact-registry', downloads: 'redirect' });
     started.push(() => gcr.close());
     const registries = { harbor, gcr };
-    seed(registries);
+    const bigBlob = seed(registries);
     const pick = async (port: number) => {
       const free = await freePort(port);
       if (free !== port) onTaken(port);
@@ -59,7 +67,13 @@ export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOpt
     await untilUp(app, log, AbortSignal.timeout(WARM_UP_MS));
     const control = await startLabControl({ port: await pick(ports.control), registries, onSwitch });
     started.push(() => control.close());
-    return { app, control, registries, stop };
+    const healthy = async (signal: AbortSignal) => {
+      for (const { faults } of [harbor, gcr]) await faults.off();
+      await untilUp(app, log, signal);
+    };
+    const adminUrl = `http://127.0.0.1:${app.addresses().admin.port}`;
+    const coverage = () => askAdmin<CoverageReport>({ admin: adminUrl }, '/api/coverage');
+    return { app, control, registries, bigBlob, healthy, coverage, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -68,23 +82,26 @@ export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOpt
 
 /** @throws Error that names what is not up when `signal` is aborted */
 async function untilUp(app: App, log: LabLog, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const { upstreams } = app.status();
-    const waiting = upstreams.filter(({ state, pushes }) => state !== 'up' || pushes?.admitted === false);
-    if (waiting.length === 0) return;
-    const change = log.next(({ upstream }) => upstream !== undefined, signal);
-    await change.catch(() => {
-      const why = waiting.map(({ name, state, reason }) => `${name} is ${state} (${reason})`).join(', ');
-      throw new Error(`the lab did not come up within ${WARM_UP_MS / 1000} s: ${why}. Is this machine very busy?`);
+  const waiting = () =>
+    app.status().upstreams.filter(({ state, pushes }) => state !== 'up' || pushes?.admitted === false);
+  await log
+    .until(() => waiting().length === 0, signal)
+    .catch(() => {
+      const why = waiting().map(({ name, state, reason }) => `${name} is ${state} (${reason})`);
+      throw new Error(`the lab's registries are not up in time: ${why.join(', ')}. Is this machine very busy?`);
     });
-  }
 }
 
-function seed({ harbor, gcr }: LabSite['registries']): void {
-  for (const [name, image] of Object.entries(sampleImages())) {
+/** Puts the same images into both. Returns the blob that makes `library/big` big. */
+function seed({ harbor, gcr }: LabSite['registries']): LabSite['bigBlob'] {
+  const images = sampleImages();
+  for (const [name, image] of Object.entries(images)) {
     harbor.seed(`library/${name}`, 'latest', image);
     gcr.seed(`example-project/${name}`, 'latest', image);
   }
+  const { blobDigests } = harbor.seed('library/big', 'latest', images.big);
+  const digest = blobDigests.at(-1) ?? '';
+  return { digest, size: harbor.store.blob('library/big', digest)?.length ?? 0 };
 }
 
 /** The port itself if it can be had on 127.0.0.1, else 0. */

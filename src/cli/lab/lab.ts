@@ -8,6 +8,7 @@ export function registerLab(program: Command): void {
     .option('--port <port>', 'of the edge (https); 0: any', port, 5443)
     .option('--admin-port <port>', 'of its admin listener; 0: any', port, 9443)
     .option('--control-port <port>', 'of the fault switches; 0: any', port, 9444)
+    .option('--tour', 'show in a minute what happens in an outage, and end; exit status 1 if a step fails')
     .option('--json', 'logs and addresses as JSON lines')
     .action(async (options: LabOptions) => {
       // Only here: an edge in production need not carry the lab, and what makes its certificates, in its memory.

@@ -17,7 +17,8 @@ const NAMED = ['https', 'http', 'admin', 'signal', 'why', 'key', 'message', 'rem
 /** A record as the log has it: what did not happen is left out. */
 type LoggedRequest = Omit<RequestRecord, 'attempts' | 'hedges' | 'splices'> & Partial<Pick<RequestRecord, 'splices'>>;
 type TagNote = NonNullable<RequestRecord['tag']>;
-type Entry = { msg?: string; request?: LoggedRequest; level?: number; time?: number } & Record<string, unknown>;
+/** An entry of the log. */
+export type Entry = { msg?: string; request?: LoggedRequest; level?: number; time?: number } & Record<string, unknown>;
 
 /** `undefined`: not worth a line, as a ping that was answered. */
 export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string | undefined {

@@ -1,0 +1,105 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** A client of registries that is installed here; `curl` where none is. */
+export type LabClient = 'docker' | 'podman' | 'skopeo' | 'curl';
+
+/** Command lines for another terminal, and the sentence that says what is seen then. */
+export interface LabCommand {
+  says: string;
+  lines: string[];
+}
+
+export interface LabAddresses {
+  /** Ports on localhost. */
+  edge: number;
+  control: number;
+  /** Folder for an OCI layout, for the client that keeps images nowhere else. */
+  layout: string;
+  /** Digest of the blob that makes `library/big` big. */
+  bigBlob: string;
+}
+
+/** Docker and podman run in a virtual machine elsewhere than on Linux, where `localhost` is another machine. */
+export function installedClient(env = process.env, platform: NodeJS.Platform = process.platform): LabClient {
+  if (platform === 'linux' && isInstalled('docker', env) && hasDockerSocket(env)) return 'docker';
+  if (platform === 'linux' && isInstalled('podman', env)) return 'podman';
+  return isInstalled('skopeo', env) ? 'skopeo' : 'curl';
+}
+
+function isInstalled(name: string, env: NodeJS.ProcessEnv): boolean {
+  return (env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return folder !== '';
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Without its daemon the docker command is of no use. */
+function hasDockerSocket({ DOCKER_HOST: host, XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): boolean {
+  if (host) return host.startsWith('unix:') && existsSync(host.replace(/^unix:(\/\/)?/, ''));
+  return ['/var/run/docker.sock', ...(runtime ? [join(runtime, 'docker.sock')] : [])].some((file) => existsSync(file));
+}
+
+/** What the visitor is told to try, in this order. Every line can be pasted as it stands. */
+export function labCommands(client: LabClient, addresses: LabAddresses): LabCommand[] {
+  const switches = `http://localhost:${addresses.control}/harbor`;
+  const { pull, push, big, again } = clientLines(client, addresses);
+  const freeze = `curl -X POST ${switches}/frozen`;
+  return [
+    { says: 'Pull an image. It comes from harbor, the primary.', lines: [pull] },
+    { says: 'Push one. It goes to harbor, and Breakwater copies it to gcr.', lines: [push] },
+    {
+      says: 'Freeze harbor in the middle of a download (32 MB at 4 MB a second). It resumes on gcr.',
+      lines: [`curl -X POST ${switches}/slow`, `${big} & sleep 3; ${freeze}; wait`],
+    },
+    { says: 'Harbor is frozen. Pull: it comes from gcr.', lines: [again] },
+    { says: 'Push again. Breakwater refuses it, and says why.', lines: [push] },
+    { says: 'Heal harbor. It serves again within 5 seconds.', lines: [`curl -X DELETE ${switches}`] },
+  ];
+}
+
+function clientLines(
+  client: LabClient,
+  { edge, layout, bigBlob }: LabAddresses,
+): { pull: string; push: string; big: string; again: string } {
+  const image = (name: string) => `localhost:${edge}/library/${name}`;
+  switch (client) {
+    case 'docker':
+      return {
+        pull: `docker pull ${image('hello')}`,
+        push: `docker tag ${image('hello')} ${image('mine')} && docker push ${image('mine')}`,
+        big: `docker pull ${image('big')}`,
+        again: `docker pull ${image('mine')}`,
+      };
+    case 'podman':
+      return {
+        pull: `podman pull --tls-verify=false ${image('hello')}`,
+        push: `podman push --tls-verify=false ${image('hello')} ${image('mine')}`,
+        big: `podman pull --tls-verify=false ${image('big')}`,
+        again: `podman pull --tls-verify=false ${image('mine')}`,
+      };
+    case 'skopeo': {
+      const copy = 'skopeo --insecure-policy copy';
+      const from = (name: string) => `${copy} --src-tls-verify=false docker://${image(name)} oci:${layout}:${name}`;
+      return {
+        pull: from('hello'),
+        push: `${copy} --dest-tls-verify=false oci:${layout}:hello docker://${image('mine')}`,
+        big: from('big'),
+        again: from('mine'),
+      };
+    }
+    case 'curl': {
+      const url = (name: string) => `https://localhost:${edge}/v2/library/${name}`;
+      return {
+        pull: `curl -ik ${url('hello')}/manifests/latest`,
+        push: `curl -ik -X POST ${url('mine')}/blobs/uploads/`,
+        big: `curl -k ${url('big')}/blobs/${bigBlob} | openssl dgst -sha256`,
+        again: `curl -ik ${url('hello')}/manifests/latest`,
+      };
+    }
+  }
+}
