@@ -24,7 +24,7 @@ function canonical(host: string): string {
   const plain = host
     .toLowerCase()
     .replace(/^\[(.*)\]$/, '$1')
-    .replace(/(?<=:.*)%.*$/, '')
+    .replace(/%.*$/, '')
     .replace(/\.$/, '');
   if (isIP(plain) !== 6) return plain;
   return new SocketAddress({ address: plain, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '');

@@ -63,7 +63,9 @@ ${login ? LOGIN_FORM : ''}
 `;
 }
 
+// Password managers keep a password under a user name.
 const LOGIN_FORM = `<form method="post" action="/login">
+<input name="user" value="admin" autocomplete="username" hidden>
 <label for="token">Token of the admin listener</label>
 <input id="token" name="token" type="password" autocomplete="current-password" aria-describedby="message" required autofocus>
 <button type="submit">Log in</button>

@@ -48,14 +48,15 @@ export const LOGIN_NEEDED: Refusal = {
   code: 'UNAUTHORIZED',
   title: 'Log in',
   message:
-    'This admin listener asks for the token in its adminTokenFile. Programs send it as "Authorization: Bearer TOKEN".',
+    'This admin listener asks for its token. The token is in the file that adminTokenFile names. Programs send it as "Authorization: Bearer TOKEN".',
   login: true,
   headers: { 'www-authenticate': 'Bearer realm="breakwater admin"' },
 };
 
 export const WRONG_TOKEN: Refusal = {
   ...LOGIN_NEEDED,
-  message: 'This is not the token of the admin listener. It stands in the file that adminTokenFile names.',
+  title: 'Wrong token',
+  message: 'This is not the token of the admin listener. The token is in the file that adminTokenFile names.',
   headers: { 'www-authenticate': 'Bearer realm="breakwater admin", error="invalid_token"' },
 };
 

@@ -12,7 +12,7 @@ t.test('a browser gets a form, logs in, and logs out', async (t) => {
     form.headers['content-security-policy'],
     /^default-src 'none'; .*form-action 'self'; frame-ancestors 'none'$/,
   );
-  t.match(form.body, /<form method="post" action="\/login">\n<label for="token">/);
+  t.match(form.body, /<form method="post" action="\/login">\n<input name="user" [^>]* hidden>\n<label for="token">/);
   t.notMatch(form.body, '<script');
 
   const wrong = await site.logIn('wrong');
