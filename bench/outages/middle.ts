@@ -43,7 +43,7 @@ export async function benchMiddle(scope: Scope, options: Options): Promise<Secti
   const rows = await measureAll(scope, site, blob, options);
   return {
     title: 'In the middle of a blob',
-    about: `A blob of ${mib} MiB, by one curl that retries nothing. At its half the primary resets the connection, or sends nothing more. \`later\` is against the median of downloads without a fault, over the same lines to the same registries; the pause is the longest time in which no byte came. The edge takes ${STALL} s without a byte for a stall; the client gives up after ${PATIENCE} s.`,
+    about: `A blob of ${mib} MiB, downloaded by one curl without retries. At half of it, the primary resets the connection, or sends nothing more. \`later\` is the difference to the median of downloads without a fault, over the same connections and registries. The pause is the longest time in which no byte arrived. The edge counts ${STALL} s without a byte as a stall. The client gives up after ${PATIENCE} s.`,
     columns: ['in the middle', 'proxy', 'whole', 'of', 'curl says', 'steady s', 'later s', 'pause s'],
     rows: rows.map(cells),
     targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),

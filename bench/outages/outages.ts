@@ -49,7 +49,7 @@ export async function benchOutages(scope: Scope, options: Options): Promise<Sect
   const lost = rows.filter(({ proxy, failed }) => proxy === EDGE && failed > 0);
   return {
     title: 'Outages',
-    about: `A pull (manifest by tag, configuration, one blob; no retries) begun every 50 ms, for ${times.steady / 1000} s before the outage of the primary, ${times.outage / 1000} s of it, and until the primary serves again, ${times.back / 1000} s at most; through one proxy at a time, before two docker-registry processes. The gap is the longest time between the ends of two good pulls; p99 is that of pulls begun later than 1 s into the outage, a failed pull counting as endless. A proxy is back when the primary has served every pull of a second; it relapses when three pulls in a row are not served by the primary after that.`,
+    about: `A pull begins every 50 ms: a manifest by tag, its configuration and one blob, without retries. Pulls begin ${times.steady / 1000} s before the outage of the primary. The outage takes ${times.outage / 1000} s, and pulls go on until the primary serves again, for at most ${times.back / 1000} s. They go through one proxy at a time, in front of two docker-registry processes. The gap is the longest time between the ends of two good pulls. The p99 covers pulls that began later than 1 s into the outage. A failed pull counts as infinitely long. A proxy is back when the primary has served every pull of one second. It relapses when three pulls in a row are not served by the primary after that.`,
     columns: ['outage', 'proxy', 'pulls', 'failed', 'gap s', 'steady p99 ms', 'p99 ms', 'back after s', 'relapses'],
     rows: rows.map(cells),
     chart: chartOf(rows),

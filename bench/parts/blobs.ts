@@ -40,7 +40,7 @@ export async function benchBlobs(scope: Scope, options: Options): Promise<Sectio
   if (selection.has('blobs', 'tls')) rows.push(...(await scope.within((inner) => overTls(inner, registry, options))));
   return {
     title: 'Blobs',
-    about: `A blob of ${mib} MiB over TLS 1.3 with AES-128-GCM and HTTP/1.1, downloaded by curl processes. MB is 10^6 bytes; CPU seconds are the proxy's own with all its threads, per 10^9 bytes. The edge has \`verify: first\`, its default, which computes the digest of a blob at its first transfer only: in a warm-up round that does not count; with \`always\` it is computed at each.`,
+    about: `A blob of ${mib} MiB over TLS 1.3 with AES-128-GCM and HTTP/1.1, downloaded by curl processes. MB is 10^6 bytes. CPU seconds are those of the proxy with all its threads, per 10^9 bytes. The edge has \`verify: first\`, its default: it computes the digest of a blob at its first transfer only. Here this is a warm-up round that does not count. With \`always\` it computes the digest at each transfer.`,
     columns: ['proxy', 'upstream', 'downloads', 'MB/s', 'x nginx', 'CPU s/GB', 'x nginx'],
     rows: rows.map((row) => cells(row, nginxOf(rows, row))),
     chart: chartOf(rows, mib),

@@ -42,8 +42,8 @@ export async function benchHerd(scope: Scope, options: Options): Promise<Section
     rounds.filter(({ failed }) => failed > 0 && name === EDGE).map((round) => ({ by, ...round })),
   );
   return {
-    title: 'Herds',
-    about: `${clients} clients, connected already, ask at the same moment for one manifest of a docker-registry that nobody has asked for before. Counted are the requests that reached the registry: the most of all rounds.`,
+    title: 'Request coalescing',
+    about: `${clients} clients, already connected, ask a docker-registry at the same moment for one manifest that was not requested before. The number of requests that reached the registry is the highest of all rounds.`,
     columns: ['proxy', 'asked by', 'clients', 'failed', 'requests upstream', 'all answered after ms'],
     rows: rows.map(({ name, by, rounds }) => [
       name,

@@ -44,7 +44,7 @@ export async function benchManifests(scope: Scope, options: Options): Promise<Se
   }
   return {
     title: 'Manifests',
-    about: `A manifest of ${registry.manifestBytes} bytes, asked for by wrk over 32 kept TLS 1.3 connections, ${seconds} s a round. CPU is the proxy's own. No proxy logs these requests: the edge has \`log.requests: notable\`. By digest the edge answers from memory; by tag it asks the upstream, but for requests that come while it is asking.`,
+    about: `A manifest of ${registry.manifestBytes} bytes, read by wrk over 32 kept TLS 1.3 connections, ${seconds} s a round. CPU is that of the proxy. No proxy logs these requests: the edge has \`log.requests: notable\`. By digest, the edge answers from memory. By tag, it asks the upstream, but requests that arrive during such a read share it.`,
     columns: ['proxy', 'asked by', 'requests/s', 'x nginx', 'p99 ms', 'CPU us/request', 'x nginx'],
     rows: rows.map((row) => cells(row, nginxOf(rows, row))),
     targets: targetsOf(rows),

@@ -42,7 +42,7 @@ export async function benchMemory(scope: Scope, options: Options): Promise<Secti
   const peakOf = (load: Load, name: string) => rows.find((row) => row.load === load && row.name === name)?.peak;
   return {
     title: 'Memory',
-    about: `Peak of the resident memory, in MB of 10^6 bytes, of a proxy's processes that have served nothing before: while a blob of ${options.mib} MiB is downloaded ${DOWNLOADS} times at once (${options.rounds} times in a row), and while ${clients} clients take it at ${RATE / 1e6} MB/s each for ${seconds} s. The edge computes the digest of the first download.`,
+    about: `Peak of the resident memory of a proxy's processes, in MB of 10^6 bytes. The proxy has served nothing before. It is measured in two cases. In the first, a blob of ${options.mib} MiB is downloaded ${DOWNLOADS} times at once (${options.rounds} times in a row). In the second, ${clients} clients download it at ${RATE / 1e6} MB/s each for ${seconds} s. The edge computes the digest of the first download.`,
     columns: ['proxy', 'load', 'MB before', 'peak MB'],
     rows: rows.map(({ name, load, idle, peak }) => [name, described[load], figure(idle, 0), figure(peak, 0)]),
     targets: rows

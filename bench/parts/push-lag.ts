@@ -55,7 +55,7 @@ export async function benchPushLag(scope: Scope, options: Options): Promise<Sect
   const lag = median(rounds.map((one) => one.lag));
   return {
     title: 'From a push to the fallback',
-    about: `An image of one layer of ${mib} MiB, of random bytes, is pushed by skopeo through the edge to a docker-registry; told is how long after the end of the push another one has the tag.`,
+    about: `skopeo pushes an image with one layer of ${mib} MiB of random bytes through the edge to a docker-registry. The table shows how long after the end of the push another docker-registry has the tag.`,
     columns: ['what', 'push s', 'tag on the fallback after s', 'longest'],
     rows: [
       [

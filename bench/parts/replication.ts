@@ -64,7 +64,7 @@ export async function benchReplication(scope: Scope, options: Options): Promise<
   }
   return {
     title: 'Replication',
-    about: `Copies of ${images} images between two docker-registry processes, each to an empty one: versions of 20 programs, with three layers of a base and three of the program that others share and two of their own, of ${LAYER_BYTES} bytes each; every fifth is an index of three platforms. The median of ${options.rounds} rounds, in turns; all that was copied is compared at the end, byte by byte. The comparison is of two registries that do not differ, as in every reconcile. Requests are those that both registries answered, by image or tag; memory is in MB of 10^6 bytes, beyond what a process has that has compared one repository.`,
+    about: `Copies of ${images} images between two docker-registry processes, each time to an empty one. The images are versions of 20 programs. Each has three layers of a base image, three that all versions of its program share, and two of its own, of ${LAYER_BYTES} bytes each. Every fifth image is an index of three platforms. The figures are medians of ${options.rounds} rounds, in turns. At the end, everything that was copied is compared byte by byte. The comparison is that of two equal registries, as in a regular comparison. Requests are those that both registries answered, by image or tag. Memory is in MB of 10^6 bytes, beyond that of a process that has compared one repository.`,
     columns: ['what', 'seconds', 'requests', 'RSS growth MB'],
     rows,
     targets: [...copyTargets(copied), ...compareTargets(compared, tags)],

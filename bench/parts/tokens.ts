@@ -40,7 +40,7 @@ export async function benchTokens(scope: Scope, options: Options): Promise<Secti
     rows.push(...(item === 'check' ? await checks(count * 4) : await services(scope, count)));
   return {
     title: 'Tokens',
-    about: `\`auth.mode: delegate\`. A check is that of a token with ${SCOPES} scopes and an authority's token of ${UPSTREAM_BYTES} bytes in it, at its first request and at later ones (${CHECKED_AT_ONCE} at a time), within one process. Tokens are asked for over one kept connection each, from the authority (a service like Harbor's, over HTTP) and from the edge (over TLS) before a docker-registry that takes its tokens; counted are the requests that both got.`,
+    about: `\`auth.mode: delegate\`. A check is that of a token with ${SCOPES} scopes, which contains a token of ${UPSTREAM_BYTES} bytes of the deciding upstream. It is measured within one process, at its first request and at later ones (${CHECKED_AT_ONCE} at a time). Tokens are requested over one kept connection each: from the deciding upstream (a service like Harbor's, over HTTP), and from the edge (over TLS). The edge stands in front of a docker-registry that accepts these tokens. The requests that both upstreams got are counted.`,
     columns: ['what', 'p50 ms', 'p99 ms', 'requests upstream'],
     rows: rows.map(({ what, p50, p99, requests }) => [
       what,

@@ -58,7 +58,16 @@ function aboutRun({ args, began, ended, loads, machine, failures }: KeptRun, sec
   return `Recorded on ${began.slice(0, 10)} by \`${command}\` within ${minutes} minutes: ${titles}.\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`;
 }
 
-const CONDITIONS = `Everything runs on loopback of one machine: load generator, proxy and upstream share its cores. Rounds are interleaved, every proxy in each, and medians are shown; CPU seconds and the ratios to nginx within a run say more than MB/s. All stand on the same certificate with TLS 1.3. nginx is one process with 16 x 64 KiB buffers, no temporary file, kept upstream connections and no access log; HAProxy has one thread and buffers of 64 KiB; Caddy has as many threads as it likes; the edge is what is published, compiled, with its defaults, which include a line of log for each request where nothing else is said. The rows without a proxy are the upstream alone over plain HTTP. Every number is in [results.json](results.json).\n`;
+const CONDITIONS = `Everything runs on the loopback interface of one machine: load generator, proxy and upstream share its cores. Every round measures every proxy, in turns, and the tables show medians. CPU seconds and the ratios to nginx within a run say more than MB/s.
+
+All proxies use the same certificate with TLS 1.3:
+- nginx is one process with 16 x 64 KiB buffers, without temporary files and access log, and with kept upstream connections.
+- HAProxy has one thread and buffers of 64 KiB.
+- Caddy uses as many threads as it likes.
+- The edge is the published, compiled package with its defaults. Unless a section says otherwise, it logs one line for each request.
+
+Rows without a proxy are the upstream alone over plain HTTP. Every number is in [results.json](results.json).
+`;
 
 function targetTable(targets: readonly Target[]): string[] {
   const columns = ['what', 'must reach', 'reached', 'nginx', 'met'];
