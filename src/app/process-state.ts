@@ -85,7 +85,7 @@ export class ProcessState {
     return {
       ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
       manifests: { kept, bytes },
-      buffers: { inUse: network.pool.inUseBytes, kept: network.pool.keptBytes },
+      buffers: { inUse: network.pool.inUseBytes, kept: network.pool.freeBytes },
       hashing: hasher.jobs,
     };
   }

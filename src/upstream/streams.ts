@@ -93,7 +93,7 @@ export class Streams {
       if (this.#foreign.size <= MAX_FOREIGN) break;
       this.#foreign.delete(origin);
       // Bodies under way would fail with it: it goes when they are done.
-      oldest.retire();
+      oldest.closeWhenDone();
     }
     return reader;
   }

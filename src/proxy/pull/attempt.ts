@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
-import { type Beginning, PrimedBody } from '../../upstream/body/primed-body.ts';
+import { PrimedBody, type PrimeTarget } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
@@ -36,7 +36,7 @@ export async function attemptRead(
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   }
   const { signal } = control;
-  const beginning: Beginning = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
+  const beginning: PrimeTarget = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
   const started = performance.now();
   const took = () => {
     // One that has only its first bytes by then is not what is usual there.
@@ -99,7 +99,7 @@ async function stream(
   call: UpstreamCall,
   read: UpstreamRead,
   permit: AttemptPermit,
-  beginning: Beginning,
+  beginning: PrimeTarget,
 ): Promise<AttemptResult> {
   const answer: UpstreamStream = await connection.stream(call);
   try {

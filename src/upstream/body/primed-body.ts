@@ -1,66 +1,69 @@
 import type { UpstreamError } from '../upstream-error.ts';
 import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
-/** How much of a body has to be there. */
-export interface Beginning {
-  /** So many bytes of it, or all if it is shorter. */
+/** How much of a body must have arrived. */
+export interface PrimeTarget {
+  /** Bytes to wait for; a shorter body is waited for whole. */
   bytes: number;
-  /** Aborted when any first byte will do. */
+  /** Aborted when one byte is enough. */
   deadlineReached?: AbortSignal | undefined;
 }
 
-const FIRST_BYTE: Beginning = { bytes: 1 };
+const FIRST_BYTE: PrimeTarget = { bytes: 1 };
 
 /**
- * A body whose beginning is there: an upstream that only sends a head has not answered yet, and whether it brings more than a trickle
- * shows in the first few KiB.
+ * A body whose beginning has arrived. An upstream that has sent only a head has not answered yet, and only the first
+ * few KiB show whether it sends more than a trickle.
  */
 export class PrimedBody implements BodySource {
   readonly #source: BodySource;
-  /** What came before the sink took it. */
-  readonly #kept: Chunk[] = [];
-  #length = 0;
+  /** Chunks that arrived before the sink took them. */
+  readonly #buffered: Chunk[] = [];
+  #bufferedBytes = 0;
   /** Bytes to wait for. */
-  #wanted: number;
-  /** The source was told to send no more. */
-  #held = false;
-  /** The sink said so. */
-  #paused = false;
+  #targetBytes: number;
+  /** The source was told to pause. */
+  #sourcePaused = false;
+  /** The sink asked for a pause. */
+  #sinkPaused = false;
   #ended = false;
   #error: UpstreamError | undefined;
   #sink: BodySink | undefined;
 
-  private constructor(source: BodySource, wanted: number) {
+  private constructor(source: BodySource, targetBytes: number) {
     this.#source = source;
-    this.#wanted = wanted;
+    this.#targetBytes = targetBytes;
   }
 
-  /** @throws UpstreamError if it breaks off before its first byte; the signal's reason */
+  /**
+   * Resolves when the beginning has arrived.
+   * @throws UpstreamError when the body breaks off before its first byte; the signal's reason
+   */
   static prime(source: BodySource, signal: AbortSignal, { bytes, deadlineReached } = FIRST_BYTE): Promise<PrimedBody> {
     return new Promise((resolve, reject) => {
       const body = new PrimedBody(source, deadlineReached?.aborted ? 1 : bytes);
       const onAbort = () => {
-        deadlineReached?.removeEventListener('abort', onHurry);
+        deadlineReached?.removeEventListener('abort', onDeadline);
         body.destroy();
         reject(signal.reason);
       };
       const settle = (act: () => void) => {
         signal.removeEventListener('abort', onAbort);
-        deadlineReached?.removeEventListener('abort', onHurry);
+        deadlineReached?.removeEventListener('abort', onDeadline);
         act();
       };
       const primed = () => settle(() => resolve(body));
-      const onHurry = () => {
-        body.#wanted = 1;
-        if (body.#length > 0) primed();
+      const onDeadline = () => {
+        body.#targetBytes = 1;
+        if (body.#bufferedBytes > 0) primed();
       };
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
-      deadlineReached?.addEventListener('abort', onHurry, { once: true });
+      deadlineReached?.addEventListener('abort', onDeadline, { once: true });
       source.start({
-        data: (chunk) => body.#data(chunk, primed),
-        end: () => body.#end(primed),
-        failed: (error) => body.#failed(error, primed, () => settle(() => reject(error))),
+        data: (chunk) => body.#onData(chunk, primed),
+        end: () => body.#onEnd(primed),
+        failed: (error) => body.#onFailed(error, primed, () => settle(() => reject(error))),
       });
     });
   }
@@ -71,34 +74,34 @@ export class PrimedBody implements BodySource {
   }
 
   resume(): void {
-    this.#paused = false;
+    this.#sinkPaused = false;
     this.#pump();
   }
 
   destroy(): void {
     this.#sink = undefined;
     this.#ended = true;
-    for (const chunk of this.#kept.splice(0)) chunk.release();
+    for (const chunk of this.#buffered.splice(0)) chunk.release();
     this.#source.destroy();
   }
 
-  /** Hands over what was kept, then the end if that came too; else the source goes on. */
+  /** Delivers the buffered chunks, then the end if it has arrived; else resumes the source. */
   #pump(): void {
     const sink = this.#sink;
-    while (!this.#paused) {
-      const chunk = this.#kept.shift();
+    while (!this.#sinkPaused) {
+      const chunk = this.#buffered.shift();
       if (!chunk) break;
-      if (!sink?.data(chunk)) this.#paused = true;
-      // The sink may have dropped it in the meantime.
+      if (!sink?.data(chunk)) this.#sinkPaused = true;
+      // The sink may have destroyed the body while it took the chunk.
       if (this.#sink !== sink) return;
     }
-    if (this.#kept.length > 0) return;
+    if (this.#buffered.length > 0) return;
     if (this.#error || this.#ended) this.#finish();
-    else if (!this.#paused && this.#held) this.#goOn();
+    else if (!this.#sinkPaused && this.#sourcePaused) this.#resumeSource();
   }
 
-  #goOn(): void {
-    this.#held = false;
+  #resumeSource(): void {
+    this.#sourcePaused = false;
     this.#source.resume();
   }
 
@@ -109,37 +112,37 @@ export class PrimedBody implements BodySource {
     else sink?.end();
   }
 
-  #data(chunk: Chunk, primed: () => void): boolean {
-    if (this.#held || this.#ended) {
-      // Sources keep to `false`; this one does not, and its bytes must not be lost in silence.
+  #onData(chunk: Chunk, primed: () => void): boolean {
+    if (this.#sourcePaused || this.#ended) {
+      // This source ignored a pause. Its bytes must not be lost in silence.
       chunk.release();
       this.destroy();
       return false;
     }
-    if (this.#sink && this.#kept.length === 0) {
-      this.#paused = !this.#sink.data(chunk);
-      this.#held = this.#paused;
-      return !this.#held;
+    if (this.#sink && this.#buffered.length === 0) {
+      this.#sinkPaused = !this.#sink.data(chunk);
+      this.#sourcePaused = this.#sinkPaused;
+      return !this.#sourcePaused;
     }
-    this.#kept.push(chunk);
-    this.#length += chunk.bytes.length;
-    if (this.#sink === undefined && this.#length < this.#wanted) return true;
-    this.#held = true;
+    this.#buffered.push(chunk);
+    this.#bufferedBytes += chunk.bytes.length;
+    if (this.#sink === undefined && this.#bufferedBytes < this.#targetBytes) return true;
+    this.#sourcePaused = true;
     if (this.#sink === undefined) primed();
     return false;
   }
 
-  #end(primed: () => void): void {
+  #onEnd(primed: () => void): void {
     this.#ended = true;
-    if (this.#kept.length === 0 && this.#sink) this.#finish();
+    if (this.#buffered.length === 0 && this.#sink) this.#finish();
     else if (!this.#sink) primed();
   }
 
-  #failed(error: UpstreamError, primed: () => void, early: () => void): void {
+  #onFailed(error: UpstreamError, primed: () => void, failedEarly: () => void): void {
     this.#error = error;
-    if (this.#kept.length === 0 && this.#sink) this.#finish();
+    if (this.#buffered.length === 0 && this.#sink) this.#finish();
     else if (this.#sink) return;
-    else if (this.#length > 0) primed();
-    else early();
+    else if (this.#bufferedBytes > 0) primed();
+    else failedEarly();
   }
 }

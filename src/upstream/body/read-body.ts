@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { UpstreamError } from '../upstream-error.ts';
 
 /**
- * The whole of a small body.
+ * Reads a small body whole.
  * @param max bytes
  * @throws UpstreamError too-large
  */
@@ -17,7 +17,11 @@ export async function readBody(body: Readable, max: number): Promise<Buffer> {
   return Buffer.concat(chunks, length);
 }
 
-/** The whole of a small JSON body; undefined if it is no JSON. */
+/**
+ * Reads a small JSON body whole; undefined when the body is not JSON.
+ * @param max bytes
+ * @throws UpstreamError too-large
+ */
 export async function readJson(body: Readable, max: number): Promise<unknown> {
   const text = (await readBody(body, max)).toString('utf8');
   try {

@@ -2,15 +2,15 @@ import type { Readable } from 'node:stream';
 import { asUpstreamError } from '../upstream-error.ts';
 import { type BodySink, type BodySource, Chunk } from './body-source.ts';
 
-/** A stream of Node's as a body. */
+/** Reads a Node stream as a body. */
 export class ReadableSource implements BodySource {
   readonly #readable: Readable;
   #sink: BodySink | undefined;
-  #over = false;
+  #finished = false;
 
   constructor(readable: Readable) {
     this.#readable = readable;
-    // What breaks off before it is started, or after it was dropped, must not end the process.
+    // An error before `start` or after `destroy` must not end the process.
     readable.on('error', (error) => this.#fail(error));
     readable.on('close', () => this.#fail(new Error('other side closed in the middle of the body')));
   }
@@ -23,12 +23,12 @@ export class ReadableSource implements BodySource {
       return;
     }
     readable.on('end', () => {
-      if (this.#over) return;
-      this.#over = true;
+      if (this.#finished) return;
+      this.#finished = true;
       sink.end();
     });
     readable.on('data', (bytes: Buffer) => {
-      if (!this.#over && !sink.data(new Chunk(bytes))) readable.pause();
+      if (!this.#finished && !sink.data(new Chunk(bytes))) readable.pause();
     });
   }
 
@@ -37,13 +37,13 @@ export class ReadableSource implements BodySource {
   }
 
   destroy(): void {
-    this.#over = true;
+    this.#finished = true;
     this.#readable.destroy();
   }
 
   #fail(error: unknown): void {
-    if (this.#over || !this.#sink) return;
-    this.#over = true;
+    if (this.#finished || !this.#sink) return;
+    this.#finished = true;
     this.#sink.failed(asUpstreamError(error));
   }
 }

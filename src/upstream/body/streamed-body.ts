@@ -1,7 +1,7 @@
 import { UpstreamError } from '../upstream-error.ts';
 import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
-/** A body that is to be streamed, read whole because it is small, or thrown away. Exactly one of them. */
+/** A body to be used in exactly one way: streamed, read whole because it is small, or thrown away. */
 export class StreamedBody implements BodySource {
   readonly #source: BodySource;
 
@@ -22,23 +22,24 @@ export class StreamedBody implements BodySource {
   }
 
   /**
-   * Reads it to its end, so that its connection can be used again; beyond `limit` bytes the connection is given up instead.
+   * Reads and discards the body, so that its connection can be used again. Beyond `limit` bytes the connection is
+   * closed instead.
    * @throws the signal's reason, and nothing else
    */
   async dump({ limit, signal }: { limit: number; signal?: AbortSignal }): Promise<void> {
-    const gathered = this.#gather(limit, () => undefined).catch(() => undefined);
-    await (signal ? this.#unlessAborted(gathered, signal) : gathered);
+    const consumed = this.#consume(limit, () => undefined).catch(() => undefined);
+    await (signal ? this.#unlessAborted(consumed, signal) : consumed);
   }
 
   /**
-   * The whole of it.
+   * Reads the body whole.
    * @param max bytes
-   * @throws UpstreamError too-large, or as the body broke off; the signal's reason
+   * @throws UpstreamError too-large, or the error that broke off the body; the signal's reason
    */
   async read(max: number, signal: AbortSignal): Promise<Buffer> {
     const parts: Buffer[] = [];
     await this.#unlessAborted(
-      this.#gather(max, (chunk) => parts.push(Buffer.from(chunk.bytes))),
+      this.#consume(max, (chunk) => parts.push(Buffer.from(chunk.bytes))),
       signal,
     );
     return Buffer.concat(parts);
@@ -59,13 +60,13 @@ export class StreamedBody implements BodySource {
     }
   }
 
-  #gather(limit: number, take: (chunk: Chunk) => void): Promise<void> {
+  #consume(limit: number, onChunk: (chunk: Chunk) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let length = 0;
       this.#source.start({
         data: (chunk) => {
           length += chunk.bytes.length;
-          if (length <= limit) take(chunk);
+          if (length <= limit) onChunk(chunk);
           chunk.release();
           if (length > limit) {
             this.#source.destroy();

@@ -1,14 +1,14 @@
-import { BufferShelf } from './free-list.ts';
-import { BufferLoan } from './pooled-buffer.ts';
+import { FreeList } from './free-list.ts';
+import { PooledBuffer } from './pooled-buffer.ts';
 
 export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 
 export interface BufferPoolOptions {
-  /** Bytes on loan from which on nobody is given more, so that sockets pause. */
+  /** Bytes in use at most. Beyond them no buffer is given out, so that sockets pause. */
   max?: number;
-  /** Bytes that are kept for reuse at the least, of large and of small buffers each. */
+  /** Free bytes that are always kept for reuse, of large and of small buffers each. */
   keep?: number;
-  /** Milliseconds after which buffers that were not needed all the time are freed. */
+  /** Milliseconds after which free buffers that were never needed are dropped. */
   idleMs?: number;
 }
 
@@ -20,32 +20,35 @@ export const BUFFER_BYTES: Record<BufferSize, number> = {
 };
 
 /**
- * Bodies at full speed up to which each gets buffers of that size. Every pause costs a round of the event loop, so that larger buffers
- * cost less for each byte; but they cost memory, here and in Node's TLS, which keeps buffers as large as what it was given.
+ * Buffer size by the number of fast bodies. Every pause costs a round of the event loop, so that larger buffers cost
+ * less CPU for each byte. But they cost memory, here and in Node's TLS, which keeps buffers as large as the ones it was
+ * given.
  */
-const FEW: [number, BufferSize][] = [
+const SIZE_UP_TO: [number, BufferSize][] = [
   [8, 'large'],
   [16, 'medium'],
   [32, 'modest'],
 ];
-/** Bodies at full speed up to which each may hold a buffer in advance. */
-const PLENTY = 16;
+/** Up to this many fast bodies, each may hold a buffer that it does not need yet. */
+const MAX_SPARE_BODIES = 16;
 
 const MAX_BYTES = 268_435_456;
 const KEEP_BYTES = 4_194_304;
 const IDLE_MS = 10_000;
 
-/** Memory that bodies are read into, shared by all readers of the process. */
+/**
+ * The memory that bodies are read into, shared by all readers of the process. A fast body is one whose sink keeps up.
+ */
 export class BufferPool {
   readonly #max: number;
   readonly #keep: number;
   readonly #idleMs: number;
   readonly #waiting = new Set<() => void>();
-  /** Also for medium and modest ones, of which only a part is used: pages that are not touched cost nothing. */
-  readonly #large = new BufferShelf(BUFFER_BYTES.large);
-  readonly #small = new BufferShelf(BUFFER_BYTES.small);
+  /** Also holds medium and modest buffers, which use a part of a large one: untouched pages cost no memory. */
+  readonly #large = new FreeList(BUFFER_BYTES.large);
+  readonly #small = new FreeList(BUFFER_BYTES.small);
   #timer: NodeJS.Timeout | undefined;
-  #bodies = 0;
+  #fastBodies = 0;
   #inUse = 0;
   #inUseBytes = 0;
 
@@ -56,89 +59,89 @@ export class BufferPool {
   }
 
   /** Bodies that are read at full speed. */
-  get bodies(): number {
-    return this.#bodies;
+  get fastBodies(): number {
+    return this.#fastBodies;
   }
 
-  /** Buffers on loan. */
+  /** Buffers in use. */
   get inUse(): number {
     return this.#inUse;
   }
 
-  /** Bytes on loan. */
+  /** Bytes in use. */
   get inUseBytes(): number {
     return this.#inUseBytes;
   }
 
-  /** Bytes that lie ready. */
-  get keptBytes(): number {
-    return this.#large.kept + this.#small.kept;
+  /** Free bytes kept for reuse. */
+  get freeBytes(): number {
+    return this.#large.freeBytes + this.#small.freeBytes;
   }
 
-  /** The size for a body at full speed. */
-  get fast(): BufferSize {
-    return FEW.find(([bodies]) => this.#bodies <= bodies)?.[1] ?? 'small';
+  /** The buffer size for a fast body. */
+  get fastSize(): BufferSize {
+    return SIZE_UP_TO.find(([fastBodies]) => this.#fastBodies <= fastBodies)?.[1] ?? 'small';
   }
 
   /** Whether a body may hold a buffer that it does not need yet. */
-  get plenty(): boolean {
-    return this.#bodies <= PLENTY && this.#inUseBytes < this.#max / 2;
+  get hasSpareMemory(): boolean {
+    return this.#fastBodies <= MAX_SPARE_BODIES && this.#inUseBytes < this.#max / 2;
   }
 
-  /** A body begins to be read at full speed. */
-  join(): void {
-    this.#bodies += 1;
+  /** Counts a body that begins to be read at full speed. */
+  addFastBody(): void {
+    this.#fastBodies += 1;
   }
 
-  /** It is over, or slow. */
-  leave(): void {
-    this.#bodies -= 1;
+  /** Uncounts a body that has ended or has become slow. */
+  removeFastBody(): void {
+    this.#fastBodies -= 1;
   }
 
-  /** Undefined: as much as may be is on loan; see `onFree`. */
-  take(size: BufferSize): BufferLoan | undefined {
-    return this.#free(BUFFER_BYTES[size]) ? this.takeAnyway(size) : undefined;
+  /** Undefined when `max` bytes are in use; see `waitForMemory`. */
+  acquire(size: BufferSize): PooledBuffer | undefined {
+    return this.#hasRoom(BUFFER_BYTES[size]) ? this.acquireBeyondMax(size) : undefined;
   }
 
-  /** For bytes that came already and must be put somewhere. */
-  takeAnyway(size: BufferSize): BufferLoan {
+  /** For bytes that have arrived and must be stored. */
+  acquireBeyondMax(size: BufferSize): PooledBuffer {
     const bytes = BUFFER_BYTES[size];
-    const shelf = size === 'small' ? this.#small : this.#large;
-    const buffer = shelf.take();
+    const freeList = size === 'small' ? this.#small : this.#large;
+    const buffer = freeList.pop();
     this.#inUse += 1;
     this.#inUseBytes += bytes;
-    return new BufferLoan(buffer.subarray(0, bytes), () => {
-      shelf.giveBack(buffer);
-      this.#givenBack(bytes);
+    return new PooledBuffer(buffer.subarray(0, bytes), () => {
+      freeList.push(buffer);
+      this.#onReturned(bytes);
     });
   }
 
-  /** Calls once, when there may be memory again; the same function waits only once. */
-  onFree(waiter: () => void): void {
+  /** Calls back once, when memory may be free again. A waiter waits only once at a time. */
+  waitForMemory(waiter: () => void): void {
     this.#waiting.add(waiter);
   }
 
-  forget(waiter: () => void): void {
+  stopWaiting(waiter: () => void): void {
     this.#waiting.delete(waiter);
   }
 
-  #givenBack(bytes: number): void {
+  #onReturned(bytes: number): void {
     this.#inUse -= 1;
     this.#inUseBytes -= bytes;
     if (this.#timer === undefined) this.#trimLater();
-    if (this.#waiting.size > 0) this.#wake();
+    if (this.#waiting.size > 0) this.#wakeWaiters();
   }
 
-  #wake(): void {
-    // A copy: who is given none waits again, behind the others.
+  #wakeWaiters(): void {
+    // A copy, because a waiter that gets no memory waits again, behind the others.
     for (const waiter of [...this.#waiting]) {
-      if (!this.#free(BUFFER_BYTES.small)) return;
+      if (!this.#hasRoom(BUFFER_BYTES.small)) return;
       this.#waiting.delete(waiter);
       waiter();
     }
   }
 
-  #free(bytes: number): boolean {
+  #hasRoom(bytes: number): boolean {
     return this.#inUse === 0 || this.#inUseBytes + bytes <= this.#max;
   }
 
@@ -147,8 +150,8 @@ export class BufferPool {
       this.#timer = undefined;
       this.#large.trim(this.#keep);
       this.#small.trim(this.#keep);
-      // With no more than is kept anyway there is nothing to do until something comes back.
-      if (Math.max(this.#large.kept, this.#small.kept) > this.#keep) this.#trimLater();
+      // With no more than `keep` free bytes there is nothing to trim until a buffer comes back.
+      if (Math.max(this.#large.freeBytes, this.#small.freeBytes) > this.#keep) this.#trimLater();
     }, this.#idleMs).unref();
   }
 }

@@ -13,17 +13,17 @@ export class Dialer {
   readonly #context: SecureContext | undefined;
   #session: Buffer | undefined;
 
-  /** @param ca PEM; undefined: the system's */
+  /** @param ca PEM; undefined for the system's authorities */
   constructor(origin: URL, ca: string | string[] | undefined, resolver: Resolver) {
     this.secure = origin.protocol === 'https:';
     this.#host = origin.hostname.replace(/^\[|\]$/g, '');
     this.#port = Number(origin.port) || (this.secure ? 443 : 80);
     this.#resolver = resolver;
-    // Made once: reading the authorities takes longer than the handshake.
+    // Made once: to parse the authorities takes longer than a handshake.
     this.#context = this.secure ? tls.createSecureContext(ca === undefined ? {} : { ca }) : undefined;
   }
 
-  /** The event of a socket that may be written to: before it, nobody knows who is at the other end. */
+  /** The event after which a request may be written. Before it, the peer is not authenticated. */
   get readyEvent(): 'connect' | 'secureConnect' {
     return this.secure ? 'secureConnect' : 'connect';
   }
@@ -46,7 +46,7 @@ export class Dialer {
       ...options,
       secureContext,
       ALPNProtocols: ['http/1.1'],
-      // RFC 6066 section 3: no addresses.
+      // RFC 6066 section 3 allows no addresses in SNI.
       ...(isIP(this.#host) === 0 ? { servername: this.#host } : {}),
       ...(this.#session === undefined ? {} : { session: this.#session }),
     });

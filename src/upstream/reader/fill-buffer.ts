@@ -1,106 +1,107 @@
 import type { Chunk } from '../body/body-source.ts';
 import type { BufferPool, BufferSize } from './buffer-pool.ts';
-import type { BufferLoan } from './pooled-buffer.ts';
+import type { PooledBuffer } from './pooled-buffer.ts';
 
-/** The buffer that a body is being read into: what of it is filled, and what of that was cut off as chunks. */
-export class Intake {
+/** The buffer that a body is being read into: its filled part, and the part of that already handed over as chunks. */
+export class FillBuffer {
   readonly #pool: BufferPool;
-  #loan: BufferLoan | undefined;
+  #buffer: PooledBuffer | undefined;
   #target: Buffer | undefined;
-  #from = 0;
-  #to = 0;
+  #cutEnd = 0;
+  #filledEnd = 0;
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
   }
 
-  /** Bytes that were taken in and not cut yet. */
-  get gathered(): number {
-    return this.#to - this.#from;
+  /** Filled bytes that are not part of a chunk yet. */
+  get pendingBytes(): number {
+    return this.#filledEnd - this.#cutEnd;
   }
 
-  /** Bytes that there is place for. */
-  get room(): number {
-    return this.#loan === undefined ? 0 : this.#loan.memory.length - this.#to;
+  /** Bytes that still fit. */
+  get freeBytes(): number {
+    return this.#buffer === undefined ? 0 : this.#buffer.memory.length - this.#filledEnd;
   }
 
-  /** Bytes of the buffer, filled or not. */
-  get size(): number {
-    return this.#loan?.memory.length ?? 0;
+  /** Size of the buffer in bytes, filled or not. */
+  get capacity(): number {
+    return this.#buffer?.memory.length ?? 0;
   }
 
-  /** Whether there is a buffer with room, if need be a new one; false while the pool gives none. */
-  prepare(size: BufferSize): boolean {
-    if (this.#loan !== undefined && this.room > 0) return true;
-    const loan = this.#pool.take(size);
-    if (loan === undefined) return false;
-    this.#use(loan);
+  /** Makes sure that bytes fit, in a new buffer if need be. @returns false while the pool has no memory */
+  ensureRoom(size: BufferSize): boolean {
+    if (this.#buffer !== undefined && this.freeBytes > 0) return true;
+    const buffer = this.#pool.acquire(size);
+    if (buffer === undefined) return false;
+    this.#use(buffer);
     return true;
   }
 
-  /** Where a socket may write next; undefined without room. */
+  /** Where a socket may write next; undefined when no byte fits. */
   target(): Buffer | undefined {
-    if (this.#loan === undefined || this.room === 0) return undefined;
-    this.#target ??= this.#loan.memory.subarray(this.#to);
+    if (this.#buffer === undefined || this.freeBytes === 0) return undefined;
+    this.#target ??= this.#buffer.memory.subarray(this.#filledEnd);
     return this.#target;
   }
 
   /**
-   * Takes in what a socket wrote: in place if it wrote at `target`, else by copying, into memory beyond the pool's bound if it must be.
-   * @param full takes the chunk of a buffer that is full up
+   * Takes bytes from a socket: in place if they were written at `target`, else by copying. Copies may exceed the pool's
+   * maximum.
+   * @param onFullChunk takes the chunk of a buffer that is full
    */
-  add(bytes: Uint8Array, count: number, full: (chunk: Chunk) => void): void {
+  add(bytes: Uint8Array, count: number, onFullChunk: (chunk: Chunk) => void): void {
     if (bytes === this.#target) {
-      this.#to += count;
+      this.#filledEnd += count;
       this.#target = undefined;
       return;
     }
     for (let done = 0; done < count; ) {
-      if (this.room === 0) this.#next(full);
-      const part = bytes.subarray(done, Math.min(count, done + this.room));
-      this.#loan?.memory.set(part, this.#to);
-      this.#to += part.length;
+      if (this.freeBytes === 0) this.#nextBuffer(onFullChunk);
+      const part = bytes.subarray(done, Math.min(count, done + this.freeBytes));
+      this.#buffer?.memory.set(part, this.#filledEnd);
+      this.#filledEnd += part.length;
       done += part.length;
     }
     this.#target = undefined;
   }
 
-  /** Goes on in another buffer, taking what was gathered along by copying; false while the pool gives none. */
-  roll(size: BufferSize): boolean {
-    const loan = this.#pool.take(size);
-    if (loan === undefined) return false;
-    const gathered = this.#loan?.memory.subarray(this.#from, this.#to);
-    if (gathered !== undefined) loan.memory.set(gathered);
-    this.#use(loan);
-    this.#to = gathered?.length ?? 0;
+  /** Continues in a new buffer and copies the pending bytes there. @returns false while the pool has no memory */
+  moveToNewBuffer(size: BufferSize): boolean {
+    const buffer = this.#pool.acquire(size);
+    if (buffer === undefined) return false;
+    const pending = this.#buffer?.memory.subarray(this.#cutEnd, this.#filledEnd);
+    if (pending !== undefined) buffer.memory.set(pending);
+    this.#use(buffer);
+    this.#filledEnd = pending?.length ?? 0;
     return true;
   }
 
-  /** What was gathered; undefined if that is nothing. */
-  cut(): Chunk | undefined {
-    if (this.#loan === undefined || this.gathered === 0) return undefined;
-    const chunk = this.#loan.cut(this.#from, this.#to);
-    this.#from = this.#to;
+  /** The pending bytes as a chunk; undefined when there are none. */
+  takeChunk(): Chunk | undefined {
+    if (this.#buffer === undefined || this.pendingBytes === 0) return undefined;
+    const chunk = this.#buffer.chunk(this.#cutEnd, this.#filledEnd);
+    this.#cutEnd = this.#filledEnd;
     return chunk;
   }
 
-  /** Gives the buffer back, as far as no chunk is made of it. The socket must be given another target before it reads. */
-  drop(): void {
-    this.#loan?.release();
-    this.#loan = undefined;
+  /** Releases the buffer; chunks made of it keep their memory. The socket needs another target before it reads. */
+  release(): void {
+    this.#buffer?.release();
+    this.#buffer = undefined;
     this.#target = undefined;
-    this.#from = 0;
-    this.#to = 0;
+    this.#cutEnd = 0;
+    this.#filledEnd = 0;
   }
 
-  #next(full: (chunk: Chunk) => void): void {
-    const chunk = this.cut();
-    if (chunk) full(chunk);
-    this.#use(this.#pool.takeAnyway('small'));
+  #nextBuffer(onFullChunk: (chunk: Chunk) => void): void {
+    const chunk = this.takeChunk();
+    if (chunk) onFullChunk(chunk);
+    this.#use(this.#pool.acquireBeyondMax('small'));
   }
 
-  #use(loan: BufferLoan): void {
-    this.drop();
-    this.#loan = loan;
+  #use(buffer: PooledBuffer): void {
+    this.release();
+    this.#buffer = buffer;
   }
 }

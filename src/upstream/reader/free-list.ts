@@ -1,58 +1,58 @@
-/** Bytes that were given up and that the garbage collector has not taken yet, of all shelves. */
-let stranded = 0;
+/** Bytes of all free lists that were dropped and are not garbage-collected yet. */
+let pendingGc = 0;
 
 const collected = new FinalizationRegistry<number>((bytes) => {
-  stranded -= bytes;
+  pendingGc -= bytes;
 });
 
 /**
- * V8 does not count shared memory when it decides whether to collect garbage: what is given up may stay for long, and what is made anew
- * comes on top of it. So little is given up before the last of it is gone.
+ * V8 ignores shared memory when it decides whether to collect garbage, so dropped buffers may stay for long beside new
+ * ones. Until they are gone, no more than this is dropped.
  */
-const MAX_STRANDED = 33_554_432;
+const MAX_PENDING_GC = 33_554_432;
 
-/** Buffers of one size that nobody uses. All that come back are kept; those that were not needed for long are given up. */
-export class BufferShelf {
+/** Unused buffers of one size. All returned buffers are kept; `trim` drops those that were not needed. */
+export class FreeList {
   readonly #bytes: number;
   readonly #free: Buffer[] = [];
-  /** Fewest that lay there since the last look: so many are too many. */
-  #spare = 0;
+  /** The fewest free buffers since the last trim. So many were not needed. */
+  #fewestFree = 0;
 
   /** @param bytes of each buffer */
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  /** Bytes that lie ready. */
-  get kept(): number {
+  /** Bytes ready for use. */
+  get freeBytes(): number {
     return this.#free.length * this.#bytes;
   }
 
-  /** The last one that came back, whose bytes are still in the processor's cache; or a new one. */
-  take(): Buffer {
+  /** The buffer returned last, whose bytes are still in the processor's cache; else a new one. */
+  pop(): Buffer {
     const buffer = this.#free.pop() ?? Buffer.from(new SharedArrayBuffer(this.#bytes));
-    this.#spare = Math.min(this.#spare, this.#free.length);
+    this.#fewestFree = Math.min(this.#fewestFree, this.#free.length);
     return buffer;
   }
 
-  giveBack(buffer: Buffer): void {
+  push(buffer: Buffer): void {
     this.#free.push(buffer);
   }
 
   /**
-   * Gives up what was not needed since the last call.
-   * @param keep bytes that stay
+   * Drops the buffers not needed since the last call.
+   * @param keep bytes to keep in any case
    */
   trim(keep: number): void {
-    const surplus = Math.min(this.#spare, this.#free.length - Math.ceil(keep / this.#bytes));
+    const surplus = Math.min(this.#fewestFree, this.#free.length - Math.ceil(keep / this.#bytes));
     for (const buffer of this.#free.splice(0, Math.max(0, surplus))) {
-      if (stranded + this.#bytes > MAX_STRANDED) {
+      if (pendingGc + this.#bytes > MAX_PENDING_GC) {
         this.#free.unshift(buffer);
         continue;
       }
-      stranded += this.#bytes;
+      pendingGc += this.#bytes;
       collected.register(buffer.buffer, this.#bytes);
     }
-    this.#spare = this.#free.length;
+    this.#fewestFree = this.#free.length;
   }
 }

@@ -1,200 +1,216 @@
 import type { BodySink, BodySource, Chunk } from '../body/body-source.ts';
 import type { UpstreamError } from '../upstream-error.ts';
 import { BUFFER_BYTES, type BufferPool, type BufferSize } from './buffer-pool.ts';
-import { Intake } from './fill-buffer.ts';
+import { FillBuffer } from './fill-buffer.ts';
 
-/** The connection that a body comes by. */
-export interface BodyLine {
+/** The connection that a body arrives on. */
+export interface BodyConnection {
   readonly secure: boolean;
-  /** Lets bytes come. */
+  /** Starts reading. */
   read(): void;
-  /** Stops them, outside of `received`. */
+  /** Stops reading; not to be called from within `onBytes`. */
   pause(): void;
-  /** All of the body has come: the connection is no longer the body's. */
+  /** The body has arrived whole, and the connection no longer belongs to the body. */
   done(): void;
   close(): void;
 }
 
-/** What may still come by a TLS connection after it was told to stop: one read from the kernel and the record begun before it. */
-const TLS_MARGIN = 81_920;
-/** A buffer with less room than this is handed over: the next read would not be a large one. */
-const TCP_MARGIN = 131_072;
-/** Bytes that are rather copied into a new buffer than handed over by themselves. */
-const FEW = 16_384;
-/** A buffer is read into again after a chunk was cut from it if this share of it is still free. */
-const AMPLE = 0.75;
-/** A sink that paused for longer is that of a slow client; milliseconds. All clients pause for some while the edge is busy. */
-const SLOW_MS = 100;
-/** Bytes for which it then counts as one: the kernel takes some MB at once before it makes such a client's sink pause again. */
-const SLOW_BYTES = 4_194_304;
+/**
+ * Free bytes that a read over TLS needs. After a pause, one read from the kernel and the record begun before it may
+ * still arrive.
+ */
+const TLS_MIN_FREE = 81_920;
+/** Free bytes that a read over TCP needs. With less room the next read would be a small one. */
+const TCP_MIN_FREE = 131_072;
+/** A pending chunk up to this size is copied into a new buffer instead of being handed over alone. */
+const MAX_COPY = 16_384;
+/** A buffer is filled further after a chunk was taken from it, if at least this share of it is free. */
+const MIN_REUSABLE_SHARE = 0.75;
+/**
+ * A sink that pauses for longer belongs to a slow client; milliseconds. While Breakwater is busy, every client pauses
+ * for some time.
+ */
+const SLOW_CLIENT_PAUSE_MS = 100;
+/**
+ * Bytes for which a client then counts as slow. The kernel accepts some MB at once before the sink of a slow client
+ * pauses again.
+ */
+const SLOW_CLIENT_BYTES = 4_194_304;
 
-/** The body of one answer: takes in what the connection reads and hands it to the sink, no faster than the sink wants it. */
-export class LineBody implements BodySource {
-  readonly #line: BodyLine;
+/**
+ * The body of one answer: collects the bytes that its connection reads, and delivers them as fast as the sink takes
+ * them.
+ */
+export class Http1Body implements BodySource {
+  readonly #connection: BodyConnection;
   readonly #pool: BufferPool;
-  readonly #intake: Intake;
-  readonly #ready: Chunk[] = [];
-  #left: number;
+  readonly #buffer: FillBuffer;
+  readonly #readyChunks: Chunk[] = [];
+  #remaining: number;
   #sink: BodySink | undefined;
   #failure: UpstreamError | undefined;
-  #over = false;
+  #finished = false;
   #reading = false;
   #paused = false;
   #pausedAt = 0;
-  /** Bytes to go as a slow client's. */
-  #slow = 0;
-  #flushing = false;
+  /** Bytes for which the client still counts as slow. */
+  #slowBytesLeft = 0;
+  #flushScheduled = false;
 
   /**
-   * @param length bytes
-   * @param rest those of them that came with the head; copied
+   * @param length bytes of the body
+   * @param rest bytes of the body that came with the head; they are copied
    */
-  constructor(line: BodyLine, pool: BufferPool, length: number, rest: Buffer) {
-    this.#line = line;
+  constructor(connection: BodyConnection, pool: BufferPool, length: number, rest: Buffer) {
+    this.#connection = connection;
     this.#pool = pool;
-    this.#intake = new Intake(pool);
-    this.#left = length - rest.length;
-    this.#intake.add(rest, rest.length, this.#keep);
-    this.#cut();
-    if (this.#left === 0) this.#intake.drop();
+    this.#buffer = new FillBuffer(pool);
+    this.#remaining = length - rest.length;
+    this.#buffer.add(rest, rest.length, this.#queueChunk);
+    this.#queuePending();
+    if (this.#remaining === 0) this.#buffer.release();
   }
 
-  /** Bytes that have yet to come. */
-  get left(): number {
-    return this.#left;
+  /** Bytes that have not arrived yet. */
+  get remaining(): number {
+    return this.#remaining;
   }
 
-  /** Where the connection may write next; undefined: it should not hold memory for it. */
+  /** Where the connection may write next; undefined when the connection should hold no memory for the body. */
   get target(): Buffer | undefined {
-    return this.#intake.target();
+    return this.#buffer.target();
   }
 
   start(sink: BodySink): void {
-    if (this.#over) return;
+    if (this.#finished) return;
     this.#sink = sink;
-    this.#pool.join();
-    this.#goOn();
+    this.#pool.addFastBody();
+    this.#advance();
   }
 
   resume(): void {
-    if (!this.#paused || this.#over) return;
+    if (!this.#paused || this.#finished) return;
     this.#paused = false;
-    if (performance.now() - this.#pausedAt > SLOW_MS) this.#slowFor(SLOW_BYTES);
-    this.#goOn();
+    if (performance.now() - this.#pausedAt > SLOW_CLIENT_PAUSE_MS) this.#setSlowBytes(SLOW_CLIENT_BYTES);
+    this.#advance();
   }
 
   destroy(): void {
-    if (this.#over) return;
+    if (this.#finished) return;
     this.#finish();
-    if (this.#left > 0) this.#line.close();
-    this.#intake.drop();
-    for (const chunk of this.#ready.splice(0)) chunk.release();
-  }
-
-  /** Takes in what the connection read; called by it alone, and asked for `target` after it. False: no more for now. */
-  received(count: number, bytes: Uint8Array): boolean {
-    const copied = bytes !== this.#intake.target();
-    this.#left -= count;
-    this.#intake.add(bytes, count, this.#keep);
-    if (this.#left === 0) {
-      this.#cut();
-      this.#intake.drop();
-      this.#line.done();
-      this.#pump();
-      return false;
-    }
-    this.#reading =
-      this.#wanted && (this.#line.secure ? this.#gather() : this.#deliver(copied && count === bytes.length));
-    return this.#reading;
-  }
-
-  /** The connection was lost before the end. */
-  fail(error: UpstreamError): void {
-    if (this.#over || this.#left === 0) return;
-    this.#failure = error;
-    this.#pool.forget(this.#wake);
-    this.#cut();
-    this.#intake.drop();
-    this.#pump();
-  }
-
-  get #wanted(): boolean {
-    return this.#sink !== undefined && !this.#paused && !this.#over && this.#failure === undefined;
-  }
-
-  get #size(): BufferSize {
-    return this.#slow > 0 || this.#left <= BUFFER_BYTES.small ? 'small' : this.#pool.fast;
-  }
-
-  /** TLS brings 16 KiB at a time: they are gathered until the buffer is full or there is no more for now. */
-  #gather(): boolean {
-    this.#flushSoon();
-    if (this.#intake.room >= TLS_MARGIN) return true;
-    if (this.#intake.gathered > FEW) return false;
-    return this.#intake.roll(this.#size);
+    if (this.#remaining > 0) this.#connection.close();
+    this.#buffer.release();
+    for (const chunk of this.#readyChunks.splice(0)) chunk.release();
   }
 
   /**
-   * TCP brings what its window holds, which may be less than a buffer: it is gathered as well.
-   * @param first it was the small buffer that was filled, so that more will follow at once
+   * Takes bytes that the connection has read. The connection asks for `target` after each call. @returns false to pause
    */
-  #deliver(first: boolean): boolean {
-    if (first || this.#intake.room >= TCP_MARGIN) {
-      this.#flushSoon();
-      return true;
+  onBytes(count: number, bytes: Uint8Array): boolean {
+    const copied = bytes !== this.#buffer.target();
+    this.#remaining -= count;
+    this.#buffer.add(bytes, count, this.#queueChunk);
+    if (this.#remaining === 0) {
+      this.#queuePending();
+      this.#buffer.release();
+      this.#connection.done();
+      this.#deliverReady();
+      return false;
     }
-    this.#cut();
-    this.#pump();
-    // Most pauses end within the round. Where memory is plenty, the next buffer is there then, and not only after a further read.
-    const soon = this.#wanted || (this.#paused && this.#slow === 0 && this.#pool.plenty);
-    if (!soon || this.#intake.room < AMPLE * this.#intake.size) this.#intake.drop();
-    return soon && this.#prepare() && this.#wanted;
+    this.#reading =
+      this.#wantsBytes &&
+      (this.#connection.secure ? this.#gatherTls() : this.#gatherTcp(copied && count === bytes.length));
+    return this.#reading;
   }
 
-  /** Hands over what there is when the next round of the event loop is over and has not filled the buffer: the rest may be long in coming. */
-  #flushSoon(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    // The first ends the round that is under way, whose reads are over.
-    if (this.#line.secure) setImmediate(this.#flush);
+  /** The connection was lost before the end of the body. */
+  onConnectionLost(error: UpstreamError): void {
+    if (this.#finished || this.#remaining === 0) return;
+    this.#failure = error;
+    this.#pool.stopWaiting(this.#onMemory);
+    this.#queuePending();
+    this.#buffer.release();
+    this.#deliverReady();
+  }
+
+  get #wantsBytes(): boolean {
+    return this.#sink !== undefined && !this.#paused && !this.#finished && this.#failure === undefined;
+  }
+
+  get #bufferSize(): BufferSize {
+    return this.#slowBytesLeft > 0 || this.#remaining <= BUFFER_BYTES.small ? 'small' : this.#pool.fastSize;
+  }
+
+  /** TLS delivers 16 KiB at a time. They are collected until the buffer is full or no more bytes are there. */
+  #gatherTls(): boolean {
+    this.#scheduleFlush();
+    if (this.#buffer.freeBytes >= TLS_MIN_FREE) return true;
+    if (this.#buffer.pendingBytes > MAX_COPY) return false;
+    return this.#buffer.moveToNewBuffer(this.#bufferSize);
+  }
+
+  /**
+   * TCP delivers up to a window, which may be less than a buffer, so these bytes are collected too.
+   * @param first a read filled the small buffer, so that more bytes follow at once
+   */
+  #gatherTcp(first: boolean): boolean {
+    if (first || this.#buffer.freeBytes >= TCP_MIN_FREE) {
+      this.#scheduleFlush();
+      return true;
+    }
+    this.#queuePending();
+    this.#deliverReady();
+    // Most pauses end within the same round of the event loop. With spare memory the next buffer is ready by then, and
+    // not only after a further read.
+    const soon = this.#wantsBytes || (this.#paused && this.#slowBytesLeft === 0 && this.#pool.hasSpareMemory);
+    if (!soon || this.#buffer.freeBytes < MIN_REUSABLE_SHARE * this.#buffer.capacity) this.#buffer.release();
+    return soon && this.#ensureMemory() && this.#wantsBytes;
+  }
+
+  /** Delivers the pending bytes when one round of the event loop has not filled the buffer: the rest may take long. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    // The first callback ends the round under way, whose reads are over.
+    if (this.#connection.secure) setImmediate(this.#flush);
     else setImmediate(() => setImmediate(this.#flush));
   }
 
   readonly #flush = (): void => {
-    this.#flushing = false;
-    if (!this.#over) this.#goOn();
+    this.#flushScheduled = false;
+    if (!this.#finished) this.#advance();
   };
 
-  readonly #wake = (): void => this.#go();
+  readonly #onMemory = (): void => this.#readOrPause();
 
-  readonly #keep = (chunk: Chunk): void => {
-    this.#ready.push(chunk);
+  readonly #queueChunk = (chunk: Chunk): void => {
+    this.#readyChunks.push(chunk);
   };
 
-  #cut(): void {
-    const chunk = this.#intake.cut();
-    if (chunk) this.#ready.push(chunk);
+  #queuePending(): void {
+    const chunk = this.#buffer.takeChunk();
+    if (chunk) this.#readyChunks.push(chunk);
   }
 
-  /** Not to be called while bytes are being received: the connection may still write behind what is cut here. */
-  #goOn(): void {
-    this.#cut();
-    this.#pump();
-    this.#go();
+  /** Not to be called from within `onBytes`: the connection may still write behind the bytes taken here. */
+  #advance(): void {
+    this.#queuePending();
+    this.#deliverReady();
+    this.#readOrPause();
   }
 
-  /** Hands over what there is, and the end after it. */
-  #pump(): void {
+  /** Delivers the chunks that are ready, and then the end. */
+  #deliverReady(): void {
     const sink = this.#sink;
     if (sink === undefined) return;
-    while (!this.#paused && !this.#over) {
-      const chunk = this.#ready.shift();
+    while (!this.#paused && !this.#finished) {
+      const chunk = this.#readyChunks.shift();
       if (chunk === undefined) break;
-      if (this.#slow > 0) this.#slowFor(Math.max(0, this.#slow - chunk.bytes.length));
-      if (!sink.data(chunk) && !this.#over) this.#pause();
+      if (this.#slowBytesLeft > 0) this.#setSlowBytes(Math.max(0, this.#slowBytesLeft - chunk.bytes.length));
+      if (!sink.data(chunk) && !this.#finished) this.#pause();
     }
-    if (this.#over || this.#ready.length > 0) return;
-    if (this.#left === 0) {
+    if (this.#finished || this.#readyChunks.length > 0) return;
+    if (this.#remaining === 0) {
       this.#finish();
       sink.end();
     } else if (this.#failure) {
@@ -203,10 +219,10 @@ export class LineBody implements BodySource {
     }
   }
 
-  #slowFor(bytes: number): void {
-    if (this.#slow === 0 && bytes > 0) this.#pool.leave();
-    if (this.#slow > 0 && bytes === 0) this.#pool.join();
-    this.#slow = bytes;
+  #setSlowBytes(bytes: number): void {
+    if (this.#slowBytesLeft === 0 && bytes > 0) this.#pool.removeFastBody();
+    if (this.#slowBytesLeft > 0 && bytes === 0) this.#pool.addFastBody();
+    this.#slowBytesLeft = bytes;
   }
 
   #pause(): void {
@@ -214,25 +230,25 @@ export class LineBody implements BodySource {
     this.#pausedAt = performance.now();
   }
 
-  /** Reads or not, as it is wanted now. */
-  #go(): void {
-    if (this.#over || this.#left === 0) return;
-    const read = this.#wanted && this.#prepare();
-    if (read) this.#line.read();
-    else if (this.#reading) this.#line.pause();
+  /** Starts or stops reading, as the sink wants. */
+  #readOrPause(): void {
+    if (this.#finished || this.#remaining === 0) return;
+    const read = this.#wantsBytes && this.#ensureMemory();
+    if (read) this.#connection.read();
+    else if (this.#reading) this.#connection.pause();
     this.#reading = read;
   }
 
-  /** Whether there is memory to read into; if not, it goes on when there is. */
-  #prepare(): boolean {
-    if (this.#intake.prepare(this.#size) || this.#intake.prepare('small')) return true;
-    this.#pool.onFree(this.#wake);
+  /** Makes sure that there is memory to read into; without memory, the body waits for the pool. */
+  #ensureMemory(): boolean {
+    if (this.#buffer.ensureRoom(this.#bufferSize) || this.#buffer.ensureRoom('small')) return true;
+    this.#pool.waitForMemory(this.#onMemory);
     return false;
   }
 
   #finish(): void {
-    this.#over = true;
-    if (this.#sink && this.#slow === 0) this.#pool.leave();
-    this.#pool.forget(this.#wake);
+    this.#finished = true;
+    if (this.#sink && this.#slowBytesLeft === 0) this.#pool.removeFastBody();
+    this.#pool.stopWaiting(this.#onMemory);
   }
 }

@@ -3,102 +3,104 @@ import type { HeaderList } from '../header-list.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { Dialer } from './dialer.ts';
-import { HeadGatherer } from './head-gatherer.ts';
-import { type BodyLine, LineBody } from './http1-body.ts';
+import { HeadBuffer } from './head-buffer.ts';
+import { type BodyConnection, Http1Body } from './http1-body.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 
-export interface LineAnswer {
+export interface Http1Answer {
   status: number;
   headers: HeaderList;
   /** Bytes of the body. */
   length: number;
-  body: LineBody;
+  body: Http1Body;
 }
 
-/** Who owns a line. */
-export interface LineOwner {
-  idle(line: Line): void;
-  closed(line: Line): void;
+/** The owner of a connection: told when the connection can take a request, and when it is closed. */
+export interface ConnectionOwner {
+  onIdle(connection: Http1Connection): void;
+  onClosed(connection: Http1Connection): void;
 }
 
-interface Exchange {
+interface PendingRequest {
   request: string;
-  settle: (answer: LineAnswer | 'unreadable') => void;
+  settle: (answer: Http1Answer | 'unreadable') => void;
   fail: (reason: unknown) => void;
 }
 
-/** Heads, and bytes of idle connections, are read into this much. */
+/** Memory for heads, and for bytes that arrive on an idle connection. */
 const SCRATCH_BYTES = 16_384;
-/** What a paused body's connection is ready to read; the first bytes after a pause are copied out of it. */
-const LOUNGE_BYTES = 4096;
+/**
+ * A paused body's connection keeps this much ready to read into. The first bytes after a pause are copied out of it.
+ */
+const PAUSED_BYTES = 4096;
 const IDLE_MS = 4000;
 const MAX_IDLE_MS = 60_000;
-/** An upstream closes at the moment that it announced, and what was sent shortly before is lost. */
+/** An upstream closes an idle connection at the time it announced. A request sent just before would be lost. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
-const MAX_INTERIM = 16;
+const MAX_INTERIM_ANSWERS = 16;
 
-/** One connection, with one request at a time. */
-export class Line implements BodyLine {
+/** One HTTP/1.1 connection, with one request at a time. */
+export class Http1Connection implements BodyConnection {
   readonly secure: boolean;
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-  readonly #lounge = this.#scratch.subarray(0, LOUNGE_BYTES);
-  readonly #head = new HeadGatherer(this.#scratch);
+  readonly #pausedBuffer = this.#scratch.subarray(0, PAUSED_BYTES);
+  readonly #head = new HeadBuffer(this.#scratch);
   readonly #socket: Socket;
-  readonly #owner: LineOwner;
+  readonly #owner: ConnectionOwner;
   readonly #pool: BufferPool;
   #timer: NodeJS.Timeout | undefined;
   #connected = false;
   #closed = false;
-  #heard = false;
-  #interim = 0;
+  #receivedAny = false;
+  #interimAnswers = 0;
   #idleMs: number | undefined;
-  #exchange: Exchange | undefined;
-  #body: LineBody | undefined;
+  #pending: PendingRequest | undefined;
+  #body: Http1Body | undefined;
 
-  /** @param connectMs milliseconds for TCP and TLS */
-  constructor(dialer: Dialer, connectMs: number, pool: BufferPool, owner: LineOwner) {
+  /** @param connectMs milliseconds for TCP and TLS together */
+  constructor(dialer: Dialer, connectMs: number, pool: BufferPool, owner: ConnectionOwner) {
     this.secure = dialer.secure;
     this.#pool = pool;
     this.#owner = owner;
     this.#socket = dialer.dial({
-      buffer: () => this.#target(),
-      callback: (count, bytes) => this.#received(count, bytes),
+      buffer: () => this.#writeTarget(),
+      callback: (count, bytes) => this.#onBytes(count, bytes),
     });
     this.#timer = setTimeout(
-      () => this.#lost(new UpstreamError('connect', `no connection within ${connectMs} ms`)),
+      () => this.#fail(new UpstreamError('connect', `no connection within ${connectMs} ms`)),
       connectMs,
     );
     this.#socket
-      .once(dialer.readyEvent, () => this.#ready())
-      .on('error', (error) => this.#lost(asUpstreamError(error)))
-      .on('end', () => this.#lost(this.#cutShort()))
-      .on('close', () => this.#lost(this.#cutShort()));
+      .once(dialer.readyEvent, () => this.#onConnected())
+      .on('error', (error) => this.#fail(asUpstreamError(error)))
+      .on('end', () => this.#fail(this.#closedEarly()))
+      .on('close', () => this.#fail(this.#closedEarly()));
   }
 
-  /** Whether no byte of an answer to the last request came. */
-  get silent(): boolean {
-    return !this.#heard;
+  /** Whether no byte of an answer to the last request has arrived. */
+  get receivedNothing(): boolean {
+    return !this.#receivedAny;
   }
 
   /**
-   * Sends a request; resolves with the head of its answer. Only for a line that is new or idle.
-   * @param signal ends the line until then, and does nothing after
+   * Sends a request on a new or idle connection. Resolves with the head of the answer.
+   * @param signal closes the connection if aborted before the head arrives; has no effect afterwards
    */
-  ask(request: string, signal: AbortSignal): Promise<LineAnswer | 'unreadable'> {
-    const { promise, resolve, reject } = Promise.withResolvers<LineAnswer | 'unreadable'>();
-    const onAbort = () => this.#lost(signal.reason);
+  request(request: string, signal: AbortSignal): Promise<Http1Answer | 'unreadable'> {
+    const { promise, resolve, reject } = Promise.withResolvers<Http1Answer | 'unreadable'>();
+    const onAbort = () => this.#fail(signal.reason);
     const ended = <T>(tell: (what: T) => void) => {
       return (what: T) => {
         signal.removeEventListener('abort', onAbort);
-        this.#exchange = undefined;
+        this.#pending = undefined;
         tell(what);
       };
     };
-    this.#heard = false;
-    this.#exchange = { request, settle: ended(resolve), fail: ended(reject) };
+    this.#receivedAny = false;
+    this.#pending = { request, settle: ended(resolve), fail: ended(reject) };
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    else if (this.#closed) this.#exchange.fail(this.#cutShort());
+    else if (this.#closed) this.#pending.fail(this.#closedEarly());
     else if (this.#connected) this.#send();
     return promise;
   }
@@ -115,15 +117,15 @@ export class Line implements BodyLine {
     this.#body = undefined;
     this.#socket.resume();
     if (this.#idleMs === undefined) this.close();
-    // Whatever else came with the end of the body must be seen before the next request.
-    else setImmediate(() => this.#rest());
+    // Bytes that follow the body in the same read must be seen before the next request.
+    else setImmediate(() => this.#becomeIdle());
   }
 
   close(): void {
-    this.#lost(new UpstreamError('reset', 'the connection was given up'));
+    this.#fail(new UpstreamError('reset', 'Breakwater closed the connection'));
   }
 
-  #ready(): void {
+  #onConnected(): void {
     this.#connected = true;
     clearTimeout(this.#timer);
     this.#send();
@@ -132,91 +134,92 @@ export class Line implements BodyLine {
   #send(): void {
     clearTimeout(this.#timer);
     this.#socket.ref();
-    if (this.#exchange) this.#socket.write(this.#exchange.request, 'latin1');
+    if (this.#pending) this.#socket.write(this.#pending.request, 'latin1');
   }
 
-  #rest(): void {
+  #becomeIdle(): void {
     if (this.#closed || this.#idleMs === undefined) return;
     this.#socket.unref();
     this.#timer = setTimeout(() => this.close(), this.#idleMs).unref();
-    this.#owner.idle(this);
+    this.#owner.onIdle(this);
   }
 
-  #target(): Buffer {
-    if (this.#body) return this.#body.target ?? this.#lounge;
+  #writeTarget(): Buffer {
+    if (this.#body) return this.#body.target ?? this.#pausedBuffer;
     return this.#head.target;
   }
 
-  #received(count: number, bytes: Uint8Array): boolean {
-    this.#heard = true;
-    if (this.#body) return this.#receivedBody(this.#body, count, bytes);
-    if (this.#exchange && this.#connected) return this.#receivedHead(this.#exchange, count);
-    // Nobody asked: whatever this is, the next answer would not be the one to the next request.
+  #onBytes(count: number, bytes: Uint8Array): boolean {
+    this.#receivedAny = true;
+    if (this.#body) return this.#onBodyBytes(this.#body, count, bytes);
+    if (this.#pending && this.#connected) return this.#onHeadBytes(this.#pending, count);
+    // These bytes answer no request, so that the answer to the next request could not be told from them.
     this.close();
     return false;
   }
 
-  #receivedBody(body: LineBody, count: number, bytes: Uint8Array): boolean {
-    const due = Math.min(count, body.left);
+  #onBodyBytes(body: Http1Body, count: number, bytes: Uint8Array): boolean {
+    const due = Math.min(count, body.remaining);
     if (due < count) this.#idleMs = undefined;
-    const more = body.received(due, bytes);
+    const more = body.onBytes(due, bytes);
     return this.#body === body ? more : !this.#closed;
   }
 
-  #receivedHead(exchange: Exchange, count: number): boolean {
+  #onHeadBytes(pending: PendingRequest, count: number): boolean {
     try {
       let found = this.#head.add(count);
       while (found) {
         const head = parseResponseHead(found.text);
-        if (head.status >= 200) return this.#answer(exchange, head, found.rest);
-        this.#interim += 1;
-        if ((head.status !== 100 && head.status !== 103) || this.#interim > MAX_INTERIM) return this.#refuse(exchange);
-        found = this.#head.again(found.rest);
+        if (head.status >= 200) return this.#onHead(pending, head, found.rest);
+        this.#interimAnswers += 1;
+        if ((head.status !== 100 && head.status !== 103) || this.#interimAnswers > MAX_INTERIM_ANSWERS)
+          return this.#endUnreadable(pending);
+        found = this.#head.restartWith(found.rest);
       }
       return true;
     } catch (error) {
-      this.#lost(asUpstreamError(error));
+      this.#fail(asUpstreamError(error));
       return false;
     }
   }
 
-  #answer(
-    exchange: Exchange,
+  #onHead(
+    pending: PendingRequest,
     { status, headers, length, persistent, keepAliveMs }: ResponseHead,
     rest: Buffer,
   ): boolean {
-    if (length === undefined) return this.#refuse(exchange);
+    if (length === undefined) return this.#endUnreadable(pending);
     const idleMs = keepAliveMs === undefined ? IDLE_MS : Math.min(keepAliveMs - KEEP_ALIVE_MARGIN_MS, MAX_IDLE_MS);
     this.#idleMs = persistent && idleMs > 0 && rest.length <= length ? idleMs : undefined;
-    this.#interim = 0;
-    const body = new LineBody(this, this.#pool, length, rest.subarray(0, length));
+    this.#interimAnswers = 0;
+    const body = new Http1Body(this, this.#pool, length, rest.subarray(0, length));
     this.#head.reset();
-    exchange.settle({ status, headers, length, body });
-    if (body.left === 0) this.done();
+    pending.settle({ status, headers, length, body });
+    if (body.remaining === 0) this.done();
     else this.#body = body;
-    return body.left === 0 && !this.#closed;
+    return body.remaining === 0 && !this.#closed;
   }
 
-  #refuse(exchange: Exchange): false {
-    exchange.settle('unreadable');
+  #endUnreadable(pending: PendingRequest): false {
+    pending.settle('unreadable');
     this.close();
     return false;
   }
 
-  #lost(reason: unknown): void {
+  #fail(reason: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#socket.destroy();
-    this.#body?.fail(asUpstreamError(reason));
+    this.#body?.onConnectionLost(asUpstreamError(reason));
     this.#body = undefined;
-    this.#exchange?.fail(reason);
-    this.#owner.closed(this);
+    this.#pending?.fail(reason);
+    this.#owner.onClosed(this);
   }
 
-  #cutShort(): UpstreamError {
+  #closedEarly(): UpstreamError {
     if (this.#body)
-      return new UpstreamError('short', `the connection was closed ${this.#body.left} bytes before the end`);
+      return new UpstreamError('short', `the connection was closed ${this.#body.remaining} bytes before the end`);
     return new UpstreamError('short', 'the connection was closed without an answer');
   }
 }

@@ -1,28 +1,31 @@
 import { Chunk } from '../body/body-source.ts';
 
-/** A buffer of the pool while somebody uses it: who fills it, and every chunk that was cut from it. The last one gives it back. */
-export class BufferLoan {
-  /** Over a SharedArrayBuffer, so that a worker can read it without a copy. */
+/**
+ * A buffer of the pool in use, with counted references: one by its writer, and one by each chunk made of it. The last
+ * release returns the buffer to the pool.
+ */
+export class PooledBuffer {
+  /** Over a SharedArrayBuffer, so that a worker thread can read the bytes without a copy. */
   readonly memory: Buffer;
-  readonly #giveBack: () => void;
-  #uses = 1;
+  readonly #onUnused: () => void;
+  #references = 1;
   readonly #release = (): void => {
-    this.#uses -= 1;
-    if (this.#uses === 0) this.#giveBack();
+    this.#references -= 1;
+    if (this.#references === 0) this.#onUnused();
   };
 
-  constructor(memory: Buffer, giveBack: () => void) {
+  constructor(memory: Buffer, onUnused: () => void) {
     this.memory = memory;
-    this.#giveBack = giveBack;
+    this.#onUnused = onUnused;
   }
 
-  /** The bytes from one offset up to another, as a further use. */
-  cut(from: number, to: number): Chunk {
-    this.#uses += 1;
+  /** A chunk over the bytes from offset `from` up to offset `to`, which holds a reference of its own. */
+  chunk(from: number, to: number): Chunk {
+    this.#references += 1;
     return new Chunk(this.memory.subarray(from, to), this.#release);
   }
 
-  /** Ends the use of who fills it; once. */
+  /** Releases the writer's reference; to be called once. */
   release(): void {
     this.#release();
   }

@@ -4,46 +4,51 @@ import type { Resolver } from '../resolver.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { Dialer } from './dialer.ts';
-import { Line, type LineAnswer } from './http1-connection.ts';
+import { type Http1Answer, Http1Connection } from './http1-connection.ts';
 import { requestHead } from './request-head.ts';
 
 export interface ReaderCall {
   /** Path and query as sent. */
   path: string;
   headers: Record<string, string>;
-  /** Bounds the time to the head; after it, it does nothing. */
+  /** Bounds the time until the head arrives; has no effect afterwards. */
   signal: AbortSignal;
 }
 
 /**
- * `unreadable`: it is framed in a way that the reader does not take (chunked, no Content-Length, an upgrade), though it may be sound:
- * to be asked for again by another client.
+ * `unreadable`: the answer is framed in a way that the reader does not support (chunked, no Content-Length, an
+ * upgrade). It may be valid, so another client should repeat the request.
  */
 export type ReaderAnswer =
   | { status: number; headers: HeaderList /** Bytes of the body. */; length: number; body: BodySource }
   | 'unreadable';
 
 export interface ReaderOptions {
-  /** PEM; undefined: the system's. */
+  /** PEM; undefined for the system's authorities. */
   ca: string | string[] | undefined;
-  /** Milliseconds for TCP and TLS. */
+  /** Milliseconds for TCP and TLS together. */
   connectMs: number;
-  /** Connections at once; callers bound their requests to fewer, so that nothing ever queues. */
+  /** Connections at most. Callers bound their requests to fewer, so that no request is queued here. */
   connections: number;
   resolver: Resolver;
   pool: BufferPool;
 }
 
-/** GET from one origin over HTTP/1.1, made for large bodies: they are read straight into pooled memory. */
+/**
+ * Sends GET requests to one origin over HTTP/1.1. Made for large bodies, which are read straight into pooled memory.
+ */
 export class Reader {
   readonly counts = { connects: 0, reuses: 0, unreadable: 0 };
   readonly #host: string;
   readonly #dialer: Dialer;
   readonly #options: ReaderOptions;
-  readonly #lines = new Set<Line>();
-  /** The one used last is the last. */
-  readonly #idle: Line[] = [];
-  readonly #owner = { idle: (line: Line) => this.#keep(line), closed: (line: Line) => this.#forget(line) };
+  readonly #connections = new Set<Http1Connection>();
+  /** Idle connections, the one used last at the end. */
+  readonly #idle: Http1Connection[] = [];
+  readonly #owner = {
+    onIdle: (connection: Http1Connection) => this.#onIdle(connection),
+    onClosed: (connection: Http1Connection) => this.#onClosed(connection),
+  };
   #destroyed = false;
 
   constructor(origin: URL, options: ReaderOptions) {
@@ -53,69 +58,72 @@ export class Reader {
   }
 
   /**
-   * Resolves at the head of the answer. Its body must be started or destroyed, else its connection is lost.
+   * Resolves at the head of the answer. The body must be started or destroyed, else its connection is lost.
    * @throws UpstreamError when there is no answer; the signal's reason when it was aborted
    */
   async get({ path, headers, signal }: ReaderCall): Promise<ReaderAnswer> {
     signal.throwIfAborted();
     const request = requestHead(this.#host, path, headers);
-    const answer = (await this.#askAgain(request, signal)) ?? (await this.#askAnew(request, signal));
+    const answer = (await this.#requestOnIdle(request, signal)) ?? (await this.#requestOnNew(request, signal));
     if (answer === 'unreadable') this.counts.unreadable += 1;
     return answer;
   }
 
-  /** Connections that wait for a request. */
+  /** Number of idle connections. */
   idle(): number {
     return this.#idle.length;
   }
 
-  /** Takes no more requests; connections close when their bodies are done. */
-  retire(): void {
+  /** Takes no more requests. Each connection closes when its body is done. */
+  closeWhenDone(): void {
     this.#destroyed = true;
-    for (const line of [...this.#idle]) line.close();
+    for (const connection of [...this.#idle]) connection.close();
   }
 
-  /** Closes all connections; bodies under way fail. */
+  /** Closes all connections, so that their bodies fail. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
-    for (const line of [...this.#lines]) line.close();
+    for (const connection of [...this.#connections]) connection.close();
   }
 
-  /** By a connection that was kept; undefined if there is none, or it turned out to be closed by the upstream meanwhile. */
-  async #askAgain(request: string, signal: AbortSignal): Promise<LineAnswer | 'unreadable' | undefined> {
-    const line = this.#idle.pop();
-    if (!line) return undefined;
+  /**
+   * Sends a request on an idle connection; undefined when there is none, or when the upstream has closed it meanwhile.
+   */
+  async #requestOnIdle(request: string, signal: AbortSignal): Promise<Http1Answer | 'unreadable' | undefined> {
+    const connection = this.#idle.pop();
+    if (!connection) return undefined;
     this.counts.reuses += 1;
     try {
-      return await line.ask(request, signal);
+      return await connection.request(request, signal);
     } catch (error) {
-      // RFC 9112 section 9.3.1: GET is idempotent, and nothing of an answer was seen.
-      const stale = error instanceof UpstreamError && line.silent;
+      // RFC 9112 section 9.3.1: GET is idempotent, and no byte of an answer was seen, so that the request may be
+      // repeated.
+      const stale = error instanceof UpstreamError && connection.receivedNothing;
       if (stale && !signal.aborted && !this.#destroyed) return undefined;
       throw error;
     }
   }
 
-  #askAnew(request: string, signal: AbortSignal): Promise<LineAnswer | 'unreadable'> {
+  #requestOnNew(request: string, signal: AbortSignal): Promise<Http1Answer | 'unreadable'> {
     if (this.#destroyed) throw new UpstreamError('reset', 'the reader was closed');
     const { connections, connectMs, pool } = this.#options;
-    if (this.#lines.size >= connections) this.#idle[0]?.close();
-    if (this.#lines.size >= connections)
+    if (this.#connections.size >= connections) this.#idle[0]?.close();
+    if (this.#connections.size >= connections)
       throw new UpstreamError('saturated', `all ${connections} connections are in use`);
-    const line = new Line(this.#dialer, connectMs, pool, this.#owner);
-    this.#lines.add(line);
+    const connection = new Http1Connection(this.#dialer, connectMs, pool, this.#owner);
+    this.#connections.add(connection);
     this.counts.connects += 1;
-    return line.ask(request, signal);
+    return connection.request(request, signal);
   }
 
-  #keep(line: Line): void {
-    if (this.#destroyed) line.close();
-    else this.#idle.push(line);
+  #onIdle(connection: Http1Connection): void {
+    if (this.#destroyed) connection.close();
+    else this.#idle.push(connection);
   }
 
-  #forget(line: Line): void {
-    this.#lines.delete(line);
-    const index = this.#idle.indexOf(line);
+  #onClosed(connection: Http1Connection): void {
+    this.#connections.delete(connection);
+    const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
   }
 }

@@ -1,7 +1,7 @@
 const PATH = /^\/[\x21-\x7e]*$/;
 const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-/** What the reader says itself, or what would change how bytes are framed. */
+/** Headers that the reader sets itself, or that would change how bytes are framed. */
 const RESERVED = new Set([
   'connection',
   'content-length',
@@ -15,9 +15,9 @@ const RESERVED = new Set([
 ]);
 
 /**
- * The bytes of a GET, latin1.
- * @param host as Host has it, with the port if it is not the scheme's own
- * @throws TypeError for what cannot be said without harm; it is the caller's mistake
+ * The head of a GET request, in latin1.
+ * @param host value of the Host header, with the port unless it is the scheme's default
+ * @throws TypeError for a path or a header that cannot be sent safely; a mistake of the caller
  */
 export function requestHead(host: string, path: string, headers: Readonly<Record<string, string>>): string {
   if (!PATH.test(path)) throw new TypeError('the path of a request is malformed');

@@ -1,15 +1,15 @@
 import { HeaderList } from '../header-list.ts';
 import { UpstreamError } from '../upstream-error.ts';
 
-/** Status line and fields of an answer, and what they say of the bytes that follow. */
+/** Status line and header fields of an answer, and how the bytes after them are framed. */
 export interface ResponseHead {
   status: number;
   headers: HeaderList;
-  /** Bytes of the body; undefined: it ends in another way than by Content-Length. */
+  /** Bytes of the body; undefined when the body does not end by Content-Length. */
   length: number | undefined;
   /** Whether the connection may be used again. */
   persistent: boolean;
-  /** Milliseconds for which the upstream says that it keeps the connection. */
+  /** Milliseconds for which the upstream promises to keep the connection. */
   keepAliveMs: number | undefined;
 }
 
@@ -20,7 +20,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,15}$/;
 
 /**
- * Reads the head of an answer to GET (RFC 9112), strictly: what could be understood in two ways is refused.
+ * Parses the head of an answer to GET (RFC 9112) strictly: a head that could be understood in two ways is refused.
  * @param text latin1, without the empty line at its end
  * @throws UpstreamError malformed
  */
@@ -33,13 +33,13 @@ export function parseResponseHead(text: string): ResponseHead {
   const { fields, length } = readFields(lines);
   const headers = new HeaderList(fields);
   const encoded = headers.get('transfer-encoding') !== undefined;
-  // Both at once, or an encoding in HTTP/1.0, is how responses are split (RFC 9112 section 6.3).
+  // Both at once, or an encoding in HTTP/1.0, allow response splitting (RFC 9112 section 6.3).
   if (encoded && length !== undefined) throw malformed('both Content-Length and Transfer-Encoding');
   if (encoded && match[1] === '0') throw malformed('Transfer-Encoding in HTTP/1.0');
   return {
     status,
     headers,
-    // RFC 9112 section 6.3: these have no body, whatever Content-Length says of another answer.
+    // RFC 9112 section 6.3: these have no body. Their Content-Length tells the length of another answer.
     length: status === 204 || status === 304 ? 0 : length,
     persistent: match[1] !== '0' && !hasOption(headers.joined('connection'), 'close'),
     keepAliveMs: keepAlive(headers.joined('keep-alive')),
@@ -52,12 +52,12 @@ function readFields(lines: readonly string[]): { fields: [string, string][]; len
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
-    const value = withoutSpace(line, colon + 1);
+    const value = trimSpace(line, colon + 1);
     if (!NAME.test(name) || !VALUE.test(value)) throw malformed('a header field');
     if (name.toLowerCase() === 'content-length') {
       if (!LENGTH.test(value)) throw malformed('Content-Length');
       if (announced !== undefined && announced !== value) throw malformed('two different Content-Lengths');
-      // Said twice is said once (RFC 9110 section 8.6); nobody after us shall have to think about it.
+      // Equal repeated values count as one (RFC 9110 section 8.6), and only one is passed on.
       if (announced !== undefined) continue;
       announced = value;
     }
@@ -66,8 +66,8 @@ function readFields(lines: readonly string[]): { fields: [string, string][]; len
   return { fields, length: announced === undefined ? undefined : Number(announced) };
 }
 
-/** Not by a regular expression, which would try each of many spaces, nor by `trim`, which takes bytes that belong to the value. */
-function withoutSpace(line: string, from: number): string {
+/** A regular expression would retry each of many spaces, and `trim` removes bytes that belong to the value. */
+function trimSpace(line: string, from: number): string {
   let start = from;
   let end = line.length;
   while (start < end && isSpace(line, start)) start += 1;

@@ -53,7 +53,7 @@ for (const secure of [false, true]) {
     // What the kernel holds on both sides is not ours to bound; it is far less than the body.
     t.ok(before < 100_000_000, `${before} bytes were written while nothing is taken`);
     t.ok(taken.length <= 600_000, `${taken.length} bytes were handed over`);
-    t.ok(pool.inUseBytes <= 1_200_000, `${pool.inUseBytes} bytes on loan: what is read into next, and what was begun`);
+    t.ok(pool.inUseBytes <= 1_200_000, `${pool.inUseBytes} bytes in use: what is read into next, and what was begun`);
     const { length } = taken;
     t.equal(await settled(() => taken.length), length, 'nothing more while it is paused');
     pauseAt = 50_000_000;
@@ -93,8 +93,8 @@ t.test('slow clients hold little', async (t) => {
     }
   }
   await until(() => held.every((chunks) => chunks.length > 0));
-  t.equal(pool.fast, 'large', 'and others do not have less for them');
-  t.ok(pool.inUseBytes <= bodies.length * 65_536, `${pool.inUseBytes} bytes on loan`);
+  t.equal(pool.fastSize, 'large', 'and others do not have less for them');
+  t.ok(pool.inUseBytes <= bodies.length * 65_536, `${pool.inUseBytes} bytes in use`);
   for (const chunks of held) for (const chunk of chunks) chunk.release();
   for (const body of bodies) body.destroy();
   t.equal(pool.inUse, 0);

@@ -117,7 +117,7 @@ t.test('destroyed: the upstream sees it, and all memory is back', async (t) => {
     body.start(taken);
     await until(() => server.sockets.size === 0, { what: () => `${what}: the connection is closed` });
     body.resume();
-    t.equal(pool.inUse, 0, `${what}: nothing on loan`);
+    t.equal(pool.inUse, 0, `${what}: nothing in use`);
     t.ok(taken.length < 2_000_000, what);
     t.notOk(taken.over, `${what}: and nothing more is told`);
     t.equal(reader.idle(), 0);
@@ -180,5 +180,5 @@ t.test('when the pool has no memory, sockets wait for it', async (t) => {
     t.ok(one.bytes.equals(BODY));
   }
   t.equal(pool.inUse, 0);
-  t.ok(most <= 600_000 + 20 * 65_536, `${most} bytes on loan: the bound, and what came with the heads`);
+  t.ok(most <= 600_000 + 20 * 65_536, `${most} bytes in use: the bound, and what came with the heads`);
 });

@@ -1,108 +1,108 @@
 import { mock } from 'node:test';
 import t from 'tap';
 import { BUFFER_BYTES, BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
-import type { BufferLoan } from '../../../src/upstream/reader/pooled-buffer.ts';
+import type { PooledBuffer } from '../../../src/upstream/reader/pooled-buffer.ts';
 
 const { large, medium, small } = BUFFER_BYTES;
 
-function given(loan: BufferLoan | undefined): BufferLoan {
-  if (!loan) throw new Error('the pool gave nothing');
-  return loan;
+function given(buffer: PooledBuffer | undefined): PooledBuffer {
+  if (!buffer) throw new Error('the pool gave nothing');
+  return buffer;
 }
 
 t.test('a buffer is used again after the last use of it, over memory that a worker can see', async (t) => {
   const pool = new BufferPool();
-  const loan = given(pool.take('large'));
-  t.equal(loan.memory.length, large);
-  t.ok(loan.memory.buffer instanceof SharedArrayBuffer);
-  loan.memory.write('abcdef');
-  const first = loan.cut(0, 3);
-  const second = loan.cut(3, 6);
-  loan.release();
+  const buffer = given(pool.acquire('large'));
+  t.equal(buffer.memory.length, large);
+  t.ok(buffer.memory.buffer instanceof SharedArrayBuffer);
+  buffer.memory.write('abcdef');
+  const first = buffer.chunk(0, 3);
+  const second = buffer.chunk(3, 6);
+  buffer.release();
   t.equal(pool.inUse, 1, 'chunks of it are about');
   t.equal(`${first.bytes}${second.bytes}`, 'abcdef');
   first.release();
   second.retain().release();
   t.equal(pool.inUse, 1);
   second.release();
-  t.strictSame([pool.inUse, pool.inUseBytes, pool.keptBytes], [0, 0, large]);
-  const again = given(pool.take('large'));
-  t.equal(again.memory.buffer, loan.memory.buffer);
-  t.strictSame([pool.inUse, pool.inUseBytes, pool.keptBytes], [1, large, 0]);
+  t.strictSame([pool.inUse, pool.inUseBytes, pool.freeBytes], [0, 0, large]);
+  const again = given(pool.acquire('large'));
+  t.equal(again.memory.buffer, buffer.memory.buffer);
+  t.strictSame([pool.inUse, pool.inUseBytes, pool.freeBytes], [1, large, 0]);
 });
 
 t.test('a part of a large buffer is lent as a smaller one', async (t) => {
   const pool = new BufferPool();
-  const loan = given(pool.take('medium'));
-  t.equal(loan.memory.length, medium);
+  const buffer = given(pool.acquire('medium'));
+  t.equal(buffer.memory.length, medium);
   t.equal(pool.inUseBytes, medium);
-  loan.release();
-  const again = given(pool.take('large'));
-  t.equal(again.memory.buffer, loan.memory.buffer);
+  buffer.release();
+  const again = given(pool.acquire('large'));
+  t.equal(again.memory.buffer, buffer.memory.buffer);
   t.equal(again.memory.length, large);
-  t.not(given(pool.take('small')).memory.buffer, loan.memory.buffer, 'those for slow clients are their own');
+  t.not(given(pool.acquire('small')).memory.buffer, buffer.memory.buffer, 'those for slow clients are their own');
 });
 
 t.test('at the bound nothing is given until something comes back, in the order of asking', async (t) => {
   const pool = new BufferPool({ max: 2 * medium });
-  const loans = [given(pool.take('medium')), given(pool.take('medium'))];
-  t.equal(pool.take('small'), undefined);
-  const urgent = pool.takeAnyway('small');
+  const buffers = [given(pool.acquire('medium')), given(pool.acquire('medium'))];
+  t.equal(pool.acquire('small'), undefined);
+  const urgent = pool.acquireBeyondMax('small');
   t.equal(pool.inUseBytes, 2 * medium + small, 'bytes that are here already are put somewhere');
   urgent.release();
   const served: string[] = [];
   const waiter = (name: string) => () => {
-    const loan = pool.take('medium');
-    if (loan) served.push(name);
+    const buffer = pool.acquire('medium');
+    if (buffer) served.push(name);
     else served.push(`${name} in vain`);
   };
   const gone = waiter('gone');
-  pool.onFree(gone);
-  pool.onFree(waiter('first'));
-  pool.onFree(waiter('second'));
-  pool.forget(gone);
+  pool.waitForMemory(gone);
+  pool.waitForMemory(waiter('first'));
+  pool.waitForMemory(waiter('second'));
+  pool.stopWaiting(gone);
   t.strictSame(served, []);
-  loans[0]?.release();
+  buffers[0]?.release();
   t.strictSame(served, ['first'], 'one came back, one is served');
-  loans[1]?.release();
+  buffers[1]?.release();
   t.strictSame(served, ['first', 'second']);
 });
 
 t.test('who is given nothing may wait again from within its call', async (t) => {
   const pool = new BufferPool({ max: large });
-  const loan = given(pool.take('medium'));
-  const other = given(pool.take('small'));
+  const buffer = given(pool.acquire('medium'));
+  const other = given(pool.acquire('small'));
   let calls = 0;
   const greedy = () => {
     calls += 1;
-    if (!pool.take('large')) pool.onFree(greedy);
+    if (!pool.acquire('large')) pool.waitForMemory(greedy);
   };
-  pool.onFree(greedy);
+  pool.waitForMemory(greedy);
   other.release();
   t.equal(calls, 1, 'and is not asked on and on');
-  loan.release();
+  buffer.release();
   t.equal(calls, 2);
   t.equal(pool.inUseBytes, large);
 });
 
 t.test('one buffer is always given', async (t) => {
   const pool = new BufferPool({ max: 1 });
-  t.ok(pool.take('large'));
-  t.notOk(pool.take('small'));
+  t.ok(pool.acquire('large'));
+  t.notOk(pool.acquire('small'));
 });
 
 t.test('the more bodies, the smaller their buffers', async (t) => {
   const pool = new BufferPool();
   const sizes = Array.from({ length: 100 }, () => {
-    pool.join();
-    return pool.fast;
+    pool.addFastBody();
+    return pool.fastSize;
   });
   const counts = (['large', 'medium', 'modest', 'small'] as const).map(
     (size) => sizes.filter((one) => one === size).length,
   );
   t.strictSame(counts, [8, 8, 16, 68]);
-  for (let left = 100; left > 1; left -= 1) pool.leave();
-  t.equal(pool.fast, 'large');
+  for (let left = 100; left > 1; left -= 1) pool.removeFastBody();
+  t.equal(pool.fastSize, 'large');
 });
 
 t.test('what was not needed for long is freed, but for a little', async (t) => {
@@ -110,23 +110,23 @@ t.test('what was not needed for long is freed, but for a little', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const pool = new BufferPool({ idleMs: 1000, keep: large });
   const lend = (count: number) => {
-    const loans = Array.from({ length: count }, () => given(pool.take('large')));
-    for (const loan of loans) loan.release();
+    const buffers = Array.from({ length: count }, () => given(pool.acquire('large')));
+    for (const buffer of buffers) buffer.release();
   };
   lend(4);
-  t.equal(pool.keptBytes, 4 * large);
+  t.equal(pool.freeBytes, 4 * large);
   mock.timers.tick(1000);
-  t.equal(pool.keptBytes, 4 * large, 'they were just used');
+  t.equal(pool.freeBytes, 4 * large, 'they were just used');
   lend(2);
   mock.timers.tick(1000);
-  t.equal(pool.keptBytes, 2 * large, 'two of them were needed');
+  t.equal(pool.freeBytes, 2 * large, 'two of them were needed');
   mock.timers.tick(1000);
-  t.equal(pool.keptBytes, large);
+  t.equal(pool.freeBytes, large);
   mock.timers.tick(1000);
-  t.equal(pool.keptBytes, large);
+  t.equal(pool.freeBytes, large);
   lend(3);
   for (let look = 0; look < 2; look += 1) mock.timers.tick(1000);
-  t.equal(pool.keptBytes, large, 'and so after the next rush');
+  t.equal(pool.freeBytes, large, 'and so after the next rush');
 });
 
 t.test('little is freed that the garbage collector has not taken yet', async (t) => {
@@ -135,10 +135,10 @@ t.test('little is freed that the garbage collector has not taken yet', async (t)
   let freed = 0;
   for (let rush = 0; rush < 3; rush += 1) {
     const pool = new BufferPool({ idleMs: 1000, keep: 0 });
-    const loans = Array.from({ length: 50 }, () => given(pool.take('large')));
-    for (const loan of loans) loan.release();
+    const buffers = Array.from({ length: 50 }, () => given(pool.acquire('large')));
+    for (const buffer of buffers) buffer.release();
     for (let look = 0; look < 2; look += 1) mock.timers.tick(1000);
-    freed += 50 * large - pool.keptBytes;
+    freed += 50 * large - pool.freeBytes;
   }
   t.ok(freed > 0 && freed <= 33_554_432, `${freed} bytes were freed while none was collected`);
 });

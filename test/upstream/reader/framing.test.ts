@@ -38,7 +38,7 @@ t.test('answers that are read, and whether their connection is kept', async (t) 
       what: () => `${what}: kept ${kept}`,
     });
     t.equal(reader.idle(), kept ? 1 : 0, what);
-    t.equal(pool.inUse, 0, `${what}: nothing on loan`);
+    t.equal(pool.inUse, 0, `${what}: nothing in use`);
   }
 });
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { HeadGatherer } from '../../../src/upstream/reader/head-gatherer.ts';
+import { HeadBuffer } from '../../../src/upstream/reader/head-buffer.ts';
 import { parseResponseHead } from '../../../src/upstream/reader/response-head.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 
-const MALFORMED = { name: 'UpstreamError', message: /malformed|no HTTP|longer than|line feeds/ };
+const MALFORMED = { name: 'UpstreamError', message: /malformed|not HTTP|longer than|line feeds/ };
 
 const head = (...lines: string[]) => parseResponseHead(lines.join('\r\n'));
 
@@ -121,7 +121,7 @@ t.test('a long value costs no more than its length', async (t) => {
 
 /** What the gatherer says to bytes that come in these pieces. */
 function gather(bytes: Buffer, sizes: readonly number[]): { text: string; rest: string } | undefined {
-  const gatherer = new HeadGatherer(Buffer.alloc(16_384));
+  const gatherer = new HeadBuffer(Buffer.alloc(16_384));
   let at = 0;
   for (let turn = 0; at < bytes.length; turn += 1) {
     const { target } = gatherer;

@@ -1,7 +1,7 @@
 import { UpstreamError } from '../upstream-error.ts';
 
-/** A head as bytes, and where in memory what follows it lies; that memory is overwritten by what is read next. */
-export interface GatheredHead {
+/** A head, and the bytes that followed it. The next read overwrites the memory of `rest`. */
+export interface RawHead {
   /** latin1, without the empty line. */
   text: string;
   rest: Buffer;
@@ -10,19 +10,19 @@ export interface GatheredHead {
 const MAX_BYTES = 65_536;
 const START = 'HTTP/1.';
 
-/** Gathers bytes until the empty line that ends a head, in a small buffer of a connection's own. */
-export class HeadGatherer {
+/** Collects bytes up to the empty line that ends a head, in a small buffer of the connection. */
+export class HeadBuffer {
   readonly #scratch: Buffer;
   #memory: Buffer;
   #used = 0;
 
-  /** @param scratch where heads are put that are not larger */
+  /** @param scratch memory for heads that fit into it */
   constructor(scratch: Buffer) {
     this.#scratch = scratch;
     this.#memory = scratch;
   }
 
-  /** Whether nothing came yet. */
+  /** Whether no byte has arrived. */
   get empty(): boolean {
     return this.#used === 0;
   }
@@ -33,20 +33,20 @@ export class HeadGatherer {
   }
 
   /**
-   * Takes in bytes that were put at `target`. Undefined: the head has no end yet.
+   * Takes the bytes written at `target`. @returns undefined when the head is not complete
    * @throws UpstreamError malformed
    */
-  add(count: number): GatheredHead | undefined {
+  add(count: number): RawHead | undefined {
     const searched = Math.max(0, this.#used - 3);
     this.#used += count;
     const held = this.#memory.subarray(0, this.#used);
     const start = held.toString('latin1', 0, START.length);
-    if (!START.startsWith(start)) throw new UpstreamError('malformed', 'the answer is no HTTP/1.x');
+    if (!START.startsWith(start)) throw new UpstreamError('malformed', 'the answer is not HTTP/1.x');
     const end = held.indexOf('\r\n\r\n', searched, 'latin1');
     if (end >= MAX_BYTES || (end < 0 && this.#used >= MAX_BYTES))
       throw new UpstreamError('malformed', `the answer's head is longer than ${MAX_BYTES} bytes`);
     if (end < 0) {
-      // Lines that end in a bare LF would never come to the end that is looked for.
+      // A head whose lines end in a bare LF would never end.
       if (held.includes('\n\n', searched, 'latin1'))
         throw new UpstreamError('malformed', 'the head has bare line feeds');
       if (this.#used === this.#memory.length) this.#grow();
@@ -55,14 +55,13 @@ export class HeadGatherer {
     return { text: held.toString('latin1', 0, end), rest: held.subarray(end + 4) };
   }
 
-  /** After an interim answer: what followed it is the beginning of the next head. */
-  again(rest: Buffer): GatheredHead | undefined {
+  /** Begins the next head, after an interim answer, with the bytes that followed that answer. */
+  restartWith(rest: Buffer): RawHead | undefined {
     this.#used = 0;
     rest.copy(this.#memory);
     return rest.length > 0 ? this.add(rest.length) : undefined;
   }
 
-  /** Begins anew. */
   reset(): void {
     this.#memory = this.#scratch;
     this.#used = 0;
