@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type Grant, type GrantHolder, Grants } from '../../src/auth/grants.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const OTHER = Buffer.from('the next secret of that pair, as long as');
@@ -202,7 +203,7 @@ t.test('property: nodes that tell each other everything agree, in whatever order
       assert.deepEqual(known[1], known[0]);
       assert.deepEqual(known[2], known[0]);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });
 

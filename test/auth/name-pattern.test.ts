@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { NamePattern } from '../../src/auth/name-pattern.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 t.test('what patterns match', async (t) => {
   const rows: [string, string[], string[]][] = [
@@ -54,7 +55,7 @@ t.test('property: it matches what the regular expression of the same meaning doe
     fc.property(pattern, name, (text, name) => {
       assert.equal(new NamePattern(text).matches(name), slow(text).test(`/${name}`), `${text} and ${name}`);
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 

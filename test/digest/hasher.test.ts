@@ -7,6 +7,7 @@ import type { HashAlgorithm } from '../../src/digest/hash-batch.ts';
 import type { HashJob } from '../../src/digest/hash-job.ts';
 import { Hasher, type HasherOptions } from '../../src/digest/hasher.ts';
 import { Chunk } from '../../src/upstream/body/body-source.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const MIB = 1_048_576;
 const UNAVAILABLE = { name: 'HashUnavailable' };
@@ -95,7 +96,7 @@ t.test('digests of bodies in any pieces, side by side, are those of createHash',
       await hasher.begin('sha256').digest();
       return loans.open === 0 && hasher.jobs === 0;
     }),
-    { numRuns: 60 },
+    { numRuns: propertyRuns(60) },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { classify, confirmAbsence, type Outcome, type ResultFacts, restMs } from '../../src/failover/classify.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 import { NOW } from './made-view.ts';
 
 function outcomeOf(facts: Partial<ResultFacts>): Outcome {
@@ -124,6 +125,6 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
       if (result.outcome !== 'failed' || result.restMs === undefined) return true;
       return given.status === 429 && result.restMs >= 0 && result.restMs <= 300_000;
     }),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
 });

@@ -4,6 +4,7 @@ import { type GateInput, nextGate } from '../../src/failover/gate.ts';
 import { EVERY_UPSTREAM, planPull, planPush } from '../../src/failover/plan.ts';
 import type { Gate } from '../../src/failover/view.ts';
 import { OciError } from '../../src/oci/error.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 import { libraryRoute, upstream, views } from './made-view.ts';
 
 const WELL: GateInput = {
@@ -117,7 +118,7 @@ t.test('property: pushes admitted and blob HEADs from a fallback are never both,
         return true;
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
 });
 

@@ -10,6 +10,7 @@ import {
   toClient,
   toUpstream,
 } from '../../src/failover/rewrite.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 type RouteConfig = Parameters<typeof resolveRoute>[0];
 
@@ -129,7 +130,7 @@ t.test('property: a name that goes to an upstream comes back as it was', async (
         assert.equal(toClient(all, route, candidate, toUpstream(route, candidate, name)), name);
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 
@@ -145,7 +146,7 @@ t.test('property: a name that comes from an upstream goes back as it was', async
         }
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 
@@ -164,6 +165,6 @@ t.test('property: two names of one registry are never one name on an upstream', 
         }
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });

@@ -10,6 +10,7 @@ import {
   noteSeen,
   type TagHistory,
 } from '../../src/failover/tag-history.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 /** A step of a story: what was seen (null: deleted), and its time. */
 type Step = [string | null, number];
@@ -279,7 +280,7 @@ t.test('property: merging is commutative, associative and idempotent', async () 
       assert.deepEqual(merge(a, undefined), a);
       assert.ok(merge(a, b).length <= MAX_STATES);
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 
@@ -300,7 +301,7 @@ t.test('property: the order of observations does not matter, nor which node made
         assert.deepEqual(facts(merge(told(shuffled.slice(0, cut)), told(shuffled.slice(cut)))), expected);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
 });
 
@@ -369,7 +370,7 @@ t.test('property: a tag never goes back in time, however slow reads and pushes l
         }
       },
     ),
-    { numRuns: 3000 },
+    { numRuns: propertyRuns(3000) },
   );
 });
 
@@ -385,6 +386,6 @@ t.test('property: a read that begins after all that went before says what is cur
         for (const digest of 'ABCDE') assert.equal(judge(known, digest).verdict === 'current', digest === final);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
 });

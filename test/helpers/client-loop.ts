@@ -32,7 +32,7 @@ export class ClientLoop {
 
   async #run(clients: readonly ContainerClient[], image: string, digest: string): Promise<void> {
     for (const client of clients) this.done.set(client.name, 0);
-    while (!this.#stopped) {
+    while (!this.#stopped && clients.length > 0) {
       for (const client of clients) {
         if (this.#stopped) return;
         await this.#pull(client, image, digest);

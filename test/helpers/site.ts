@@ -48,21 +48,26 @@ export class Site {
     return client;
   }
 
-  /** Every real client there is, set up to trust the edge. */
+  /** Every real client of this suite, set up to trust the edge. */
   async clients(): Promise<ContainerClient[]> {
     const { authorityFolder } = this.edge.certificate;
     return [
       new Skopeo(this.owner, authorityFolder),
       new Podman(this.owner, authorityFolder),
       await new Containerd(this.owner, authorityFolder).start(),
-      new Crane(this.owner, authorityFolder),
+      ...(ALL_CLIENTS ? [new Crane(this.owner, authorityFolder)] : []),
     ];
   }
 }
 
+/** `npm run test:site` has the client that must be built, too, and real clients in every outage. */
+export const ALL_CLIENTS = process.env.TEST_CLIENTS === 'all';
+
 /** What every real program of a site needs, for `missing`. */
 export const SITE_TOOLS = ['docker-registry', 'skopeo'];
-export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', 'crane'];
+export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', ...(ALL_CLIENTS ? ['crane'] : [])];
+/** What an outage needs. */
+export const OUTAGE_TOOLS = ALL_CLIENTS ? CLIENT_TOOLS : SITE_TOOLS;
 
 /**
  * Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped.

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { MAX_STATES } from '../../src/failover/tag-history.ts';
 import { Ledger, type LedgerEntry, type LedgerOptions } from '../../src/ledger/ledger.ts';
 import { LedgerClock, MAX_AHEAD_MS } from '../../src/ledger/ledger-clock.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const DAY = 86_400_000;
 const [A = '', B = '', C = ''] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.repeat(64)}`);
@@ -300,6 +301,6 @@ t.test('property: the index tells what the histories tell, whatever was noted, m
       ledger.close();
       return true;
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });

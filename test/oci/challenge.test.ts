@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { type Challenge, formatChallenge, parseChallenges } from '../../src/oci/challenge.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 /** As plain objects: the parser's have no prototype. */
 function parse(header: string | undefined): Challenge[] {
@@ -96,7 +97,7 @@ t.test('property: never throws, whatever comes', async () => {
       fc.array(piece, { maxLength: 60 }).map((pieces) => pieces.join('')),
       (header) => Array.isArray(parseChallenges(header)),
     ),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { MANIFEST_TYPES, type ManifestContent, readManifestContent } from '../../src/oci/manifest-content.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const [MANIFEST = '', INDEX = '', LIST = '', DOCKER = ''] = MANIFEST_TYPES;
 const hex = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -153,6 +154,6 @@ t.test('anything at all is read, or has a problem', async () => {
   const value = fc.oneof(fc.array(descriptor), descriptor, fc.jsonValue());
   fc.assert(
     fc.property(fc.dictionary(keys, value), (content) => isRead(Buffer.from(JSON.stringify(content)))),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });

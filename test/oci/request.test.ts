@@ -3,6 +3,7 @@ import t from 'tap';
 import { OciError } from '../../src/oci/error.ts';
 import { isRepository } from '../../src/oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../src/oci/request.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const D256 = `sha256:${'a'.repeat(64)}`;
 const D512 = `sha512:${'0'.repeat(128)}`;
@@ -224,7 +225,7 @@ t.test(
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: propertyRuns(2000) },
     );
   },
 );

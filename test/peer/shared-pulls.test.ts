@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { SharedPulls } from '../../src/peer/shared-pulls.ts';
 import { PulledLog } from '../../src/replication/coverage/pulled-log.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
 
@@ -103,6 +104,6 @@ t.test('property: two nodes that tell each other what changed end up with the sa
         [...log.within(1e9)].map(({ reference, digest }) => `${reference} ${digest}`).sort();
       assert.deepEqual(known(nodes[0]), known(nodes[1]));
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });

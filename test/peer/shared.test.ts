@@ -7,6 +7,7 @@ import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import { SharedLedger } from '../../src/peer/shared-ledger.ts';
 import type { SharedStore } from '../../src/peer/shared-store.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
@@ -169,6 +170,6 @@ t.test('property: two nodes that tell each other what changed end up with the sa
       );
       assert.deepEqual(one, other);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });

@@ -1,11 +1,11 @@
 import t from 'tap';
 import { testOutage } from '../helpers/outage.ts';
-import { CLIENT_TOOLS } from '../helpers/site.ts';
+import { OUTAGE_TOOLS } from '../helpers/site.ts';
 import { missing } from '../helpers/tool.ts';
 
 t.test(
   "the primary's storage is gone: it says 404 to everything, and takes uploads",
-  { skip: missing(...CLIENT_TOOLS) },
+  { skip: missing(...OUTAGE_TOOLS) },
   (t) =>
     testOutage(t, {
       begin: ({ harbor }) => harbor.storage.moveAway(),

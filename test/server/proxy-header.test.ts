@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { type ProxyHeader, parseProxyHeader } from '../../src/server/proxy-header.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 import { addresses, binaryHeader, tlv } from './proxy-bytes.ts';
 
 const CLIENT_HELLO = Buffer.from('160301020001000001fc0303', 'hex');
@@ -191,7 +192,7 @@ t.test('random bytes are no header', async () => {
       fc.uint8Array({ minLength: 12, maxLength: 300 }),
       (bytes) => parseProxyHeader(Buffer.from(bytes)).kind === 'absent',
     ),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 
@@ -212,7 +213,7 @@ t.test('random bytes after a good beginning name no client but one that they wri
       if (!found.client || beginning.startsWith('PROXY')) return found.length <= bytes.length;
       return found.client.address === bytes.subarray(16, 20).join('.') || bytes[13] === 0x21;
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { OVERLAP_BYTES, OverlapWindow } from '../../src/splice/overlap.ts';
 import { Chunk } from '../../src/upstream/body/body-source.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 /** Bytes of which no two places look alike. */
 const SOURCE = randomBytes(600_000);
@@ -66,7 +67,7 @@ t.test('a overlap against all that was sent', async (t) => {
       if (live !== 0) throw new Error(`${live} chunks were not released`);
     },
   );
-  fc.assert(property, { numRuns: 150, endOnFailure: true });
+  fc.assert(property, { numRuns: propertyRuns(150), endOnFailure: true });
   t.pass('agrees with a plain concatenation');
 });
 

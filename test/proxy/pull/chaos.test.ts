@@ -5,6 +5,7 @@ import { RARE_PROBE } from '../../helpers/edge-in-process.ts';
 import type { Http1Client } from '../../helpers/http1-client.ts';
 import type { Http2Client } from '../../helpers/http2-client.ts';
 import { type LabSite, pushBlob, sha256, startLabSite } from '../../helpers/lab-site.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -134,7 +135,7 @@ t.test('whatever happens', async (t) => {
     if (mistakes.length > 0) throw new Error(mistakes.join('; '));
     if (fallback.writes > 0) throw new Error('the fallback was written to');
   });
-  await fc.assert(property, { numRuns: 25, endOnFailure: true });
+  await fc.assert(property, { numRuns: propertyRuns(25), endOnFailure: true });
   await Promise.all([primary.faults.off(), fallback.faults.off()]);
   const underWay = () => edge.app.status().upstreams.flatMap(({ urls }) => urls.map(({ inFlight }) => inFlight));
   await until(() => underWay().every(({ data, control }) => data === 0 && control === 0), {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { sha256 } from '../../helpers/lab-site.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import { until } from '../../helpers/until.ts';
 import {
   type Answer,
@@ -142,7 +143,7 @@ t.test('random paces and faults', { timeout: 60_000 }, async (t) => {
     }
     return true;
   };
-  await fc.assert(fc.asyncProperty(step, run), { numRuns: 15, endOnFailure: true });
+  await fc.assert(fc.asyncProperty(step, run), { numRuns: propertyRuns(15), endOnFailure: true });
   await until(() => site.edge.requests.length >= asked, { what: () => `${asked} lines` });
   const budget = (name: string) =>
     BURST +

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import { POLICIES, startLedgerSite } from './ledger-site.ts';
 import { allQuiet } from './paced-upstream.ts';
 import { type Step, TagModel } from './tag-model.ts';
@@ -49,7 +50,10 @@ t.test('no tag goes back in time in silence', { timeout: 60_000 }, async (t) => 
     tempted += model.tempted;
   };
   const history = fc.array(act, { minLength: 2, maxLength: 4 });
-  await fc.assert(fc.asyncProperty(fc.constantFrom(...POLICIES), history, run), { numRuns: 15, endOnFailure: true });
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...POLICIES), history, run), {
+    numRuns: propertyRuns(15),
+    endOnFailure: true,
+  });
   t.ok(asked > 50 && tempted > 0, `${asked} reads, ${tempted} of something older`);
   await site.harbor.faults.off();
   await allQuiet(site.lab.edge);

@@ -4,6 +4,7 @@ import { type LabRegistry, startLabRegistry } from '../../../src/lab/registry.ts
 import { type EdgeInProcess, RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts';
 import type { Client, Reply } from '../../helpers/http1-client.ts';
 import { codeOf, INNER, startLabSite } from '../../helpers/lab-site.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
 
 // A repository by route: what clients call it, and where it is.
@@ -91,7 +92,7 @@ t.test('the catalog holds every name of every route once, whatever the page size
       t.strictSame(names, [...expected].sort(), `pages of ${n}`);
     },
   );
-  await fc.assert(property, { numRuns: 25 });
+  await fc.assert(property, { numRuns: propertyRuns(25) });
 });
 
 t.test('nothing of the upstreams shows in lists', async (t) => {

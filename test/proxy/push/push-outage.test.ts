@@ -5,6 +5,7 @@ import type { FaultName } from '../../../src/lab/fault.ts';
 import { madeUp } from '../../../src/lab/seed.ts';
 import { PROBE, RARE_PROBE } from '../../helpers/edge-in-process.ts';
 import { clientRequests, codeOf, type LabSite, pushBlob, sha256, startLabSite } from '../../helpers/lab-site.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
 
 const UPLOADS = '/v2/team/new/blobs/uploads/';
@@ -203,7 +204,7 @@ t.test('whatever happens to the primary, nothing is ever written to the fallback
     return site.fallback.writes === 0;
   });
   t.equal(await write(0, 'blob'), 201, 'while all is well the primary takes it');
-  await fc.assert(property, { numRuns: 15 });
+  await fc.assert(property, { numRuns: propertyRuns(15) });
   t.equal(site.fallback.writes, 0);
   t.ok(clientRequests(site.fallback).every(({ method }) => method === 'GET' || method === 'HEAD'));
 });

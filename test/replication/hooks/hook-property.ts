@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { OciError } from '../../../src/oci/error.ts';
 import { isReference, isRepository } from '../../../src/oci/reference.ts';
 import type { Hint } from '../../../src/replication/hint.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 
 /** Mostly what is right, sometimes what is wrong, or any text. */
 export function nearly(wrong: string, ...right: string[]): fc.Arbitrary<string> {
@@ -36,7 +37,7 @@ export function hintsAreNames(read: (text: string) => Hint[], bodies: fc.Arbitra
         return error.message.length < 200;
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
   return seen;
 }

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { makeCertificate } from '../../../src/lab/certificate.ts';
 import type { BodySource, Chunk } from '../../../src/upstream/body/body-source.ts';
 import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 import { until } from '../../helpers/until.ts';
 import { type MadeReader, madeReader } from './made-reader.ts';
 
@@ -169,7 +170,7 @@ for (const secure of [false, true]) {
         );
         await until(() => pool.inUse === 0, { timeout: 2000, what: () => `${pool.inUse} buffers to come back` });
       }),
-      { numRuns: 60 },
+      { numRuns: propertyRuns(60) },
     );
     t.equal(pool.fastBodies, 0, 'every body is over');
     t.ok(made.reader.counts.reuses > 10, 'connections were used again');

@@ -3,6 +3,7 @@ import t from 'tap';
 import { HeadBuffer } from '../../../src/upstream/reader/head-buffer.ts';
 import { parseResponseHead } from '../../../src/upstream/reader/response-head.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+import { propertyRuns } from '../../helpers/property-runs.ts';
 
 const MALFORMED = { name: 'UpstreamError', message: /malformed|not HTTP|longer than|line feeds/ };
 
@@ -182,7 +183,7 @@ t.test('garbage is refused or waited on, and nothing else', async () => {
         if (!(error instanceof UpstreamError) || error.reason !== 'malformed') throw error;
       }
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 
