@@ -35,6 +35,13 @@ t.test('bounds headers and bodies', async (t) => {
   t.match(await request(port, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } }), { status: 411 });
 });
 
+t.test('goes on in HTTP/1.1 with clients that would like another protocol', async (t) => {
+  const { port } = await start(t, (_req, res) => res.end('ready'));
+  // Java's client asks so of every plain server.
+  const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAAAAIAAAAA' };
+  t.match(await request(port, { headers }), { status: 200, body: 'ready' });
+});
+
 t.test('survives a handler that throws', async (t) => {
   const { port, errors } = await start(t, () => {
     throw new Error('a bug');
