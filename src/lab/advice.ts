@@ -1,6 +1,6 @@
 import type { FaultName } from './fault.ts';
 
-/** What a fault does, seen through the edge: first where it hits the registry that takes pushes, then where it hits the fallback. */
+/** What a visitor sees of a fault through the edge: of harbor, which takes pushes, or of gcr, the fallback. */
 interface Effect {
   primary: string;
   fallback: string;
@@ -8,13 +8,13 @@ interface Effect {
 
 const OUTAGE: Effect = {
   primary:
-    'Try: pull hello; it succeeds, from the fallback. Push: refused with 403 DENIED and the reason (503 in the second or so before the probes notice). Switched off, the primary is back after some 3 s, and takes pushes 2 s later.',
-  fallback: 'Expected: nobody notices while the primary serves. With both out, pulls end in 503 within 10 s.',
+    'Try: pull hello. It comes from gcr. Push: Breakwater refuses with 403 DENIED and the reason (503 in the first seconds, before the probes notice).',
+  fallback: 'Expected: pulls go on, because harbor serves them. Pushes are copied to gcr later.',
 };
-const UNNOTICED = 'Expected: nobody notices while the primary serves. Switch the primary down as well to see it.';
+const UNNOTICED = 'Expected: pulls go on, because harbor serves them. Break harbor too, and then pull.';
 const MIDWAY: Effect = {
   primary:
-    'Try: pull big; it arrives whole: from where the primary broke off the fallback goes on. After some five of them the breaker opens, and the fallback serves at once.',
+    'Try: pull big. It arrives whole: the download resumes on gcr. After about 5 such pulls the breaker opens, and gcr serves from the first byte.',
   fallback: UNNOTICED,
 };
 
@@ -28,35 +28,39 @@ const EFFECTS: Record<FaultName, Effect> = {
   rateLimited: OUTAGE,
   cut: MIDWAY,
   short: MIDWAY,
-  stall: { ...MIDWAY, primary: `${MIDWAY.primary} It goes on after 5 s without a byte.` },
-  slow: { primary: 'Try: pull big; it takes its time, and arrives whole from the primary.', fallback: UNNOTICED },
+  stall: { ...MIDWAY, primary: `${MIDWAY.primary} It resumes after 2 s without a byte.` },
+  slow: {
+    primary:
+      'Try: pull big. It takes 8 s at 4 MB a second, and comes from harbor. Freeze harbor meanwhile: the download resumes on gcr.',
+    fallback: UNNOTICED,
+  },
   delay: {
     primary:
-      'Try: pull hello; it is slower. Unless ms is below 500, which a probe may take here, the primary is soon down and the fallback serves.',
+      'Try: pull hello. After 1 s Breakwater asks gcr in parallel, and takes the first answer. A probe may take 1 s: with a longer delay harbor is soon down.',
     fallback: UNNOTICED,
   },
   corrupt: {
     primary:
-      'Try: pull big; the first transfer ends short, because its digest is wrong; the next one comes from the fallback. Switched off, the primary serves that blob again once the edge has read it anew (verifyAgain).',
+      'Try: pull big. The first download ends short, because its digest is wrong; the next one comes from gcr. Harbor serves that blob again when Breakwater has verified it (verifyAgain).',
     fallback: UNNOTICED,
   },
   wrongLength: {
-    primary: 'Try: pull big; the client refuses the blob. Wrong bytes never pass as right.',
+    primary: 'Try: pull big. The client refuses the blob: no wrong bytes pass as right.',
     fallback: UNNOTICED,
   },
   readOnly: {
-    primary: 'Try: push; refused with 403 DENIED. Pull hello: as before, from the primary.',
-    fallback: 'Expected: nobody notices, since nothing is ever written there.',
+    primary: 'Try: push. Breakwater refuses with 403 DENIED. Pull hello: it still comes from harbor.',
+    fallback: 'Expected: pulls and pushes go on. Pushes are copied to gcr later.',
   },
   unhealthy: {
-    primary: 'Try: status; it names the component. Pull hello: as before, while the canary can be read.',
-    fallback: 'Expected: nothing; only Harbor says how its components are.',
+    primary: 'Try: status. It names the component. Pull hello: it comes from harbor as long as the canary can be read.',
+    fallback: 'Expected: no change. Only a Harbor reports its components.',
   },
 };
 
-/** What to try after a switch was thrown, and what should be seen. @param fault undefined: all of them */
+/** What to try after a fault was switched, and what to expect then. @param fault undefined: all of them */
 export function advice(fault: FaultName | undefined, on: boolean, side: 'primary' | 'fallback'): string {
   if (on && fault) return EFFECTS[fault][side];
-  if (side === 'fallback') return 'Expected: status shows it up again within some 3 s.';
-  return 'Expected: status shows it up within some 3 s (hold-down), and pushes are admitted 2 s later. Pull hello: it comes from the primary again.';
+  if (side === 'fallback') return 'Expected: status shows it up again within about 4 s.';
+  return 'Expected: status shows it up within about 4 s (hold-down), and pushes are admitted 2 s later. Pull hello: it comes from harbor again.';
 }

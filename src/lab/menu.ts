@@ -73,11 +73,12 @@ export function menuText(registries: readonly string[]): string {
   const width = Math.max(...FAULT_NAMES.map((name) => name.length));
   return [
     'Type, and press Enter:',
-    `  REGISTRY FAULT on|off   REGISTRY is ${registries.join(' or ')}; parameters follow as key=value`,
-    '  REGISTRY off            all faults of it off',
-    '  tour                    shows in a minute what happens when harbor freezes',
-    '  status | coverage       what the edge knows; what could be pulled if harbor died now',
-    '  help | quit',
+    '  tour                   shows in a minute what happens when harbor freezes',
+    '  status                 what the edge knows, and which faults are on',
+    '  coverage               what could be pulled if harbor died now',
+    `  REGISTRY FAULT on|off  REGISTRY is ${registries.join(' or ')}; parameters follow as key=value`,
+    '  REGISTRY off           switches all faults of a registry off',
+    '  help, quit',
     'Faults:',
     ...FAULT_NAMES.map((name) => `  ${name.padEnd(width)}  ${FAULTS[name].says}`),
   ].join('\n');

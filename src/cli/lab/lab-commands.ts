@@ -53,7 +53,7 @@ export function labCommands(client: LabClient, addresses: LabAddresses): LabComm
     { says: 'Pull an image. It comes from harbor, the primary.', lines: [pull] },
     { says: 'Push one. It goes to harbor, and Breakwater copies it to gcr.', lines: [push] },
     {
-      says: 'Freeze harbor in the middle of a download (32 MB at 4 MB a second). It resumes on gcr.',
+      says: 'Freeze harbor during a download of 32 MB. The download resumes on gcr.',
       lines: [`curl -X POST ${switches}/slow`, `${big} & sleep 3; ${freeze}; wait`],
     },
     { says: 'Harbor is frozen. Pull: it comes from gcr.', lines: [again] },

@@ -9,11 +9,13 @@ export class LabConsole {
   /** `onLine` gets what is typed, or piped in; `onEnd` that there will be no more (only on a terminal, where it means "quit"). */
   constructor(onLine: (line: string) => void, onEnd: () => void) {
     const { stdin, stdout } = process;
-    this.interactive = stdin.isTTY === true && stdout.isTTY === true;
+    const terminal = stdin.isTTY === true && stdout.isTTY === true;
+    // A dumb terminal cannot erase the prompt where a line is to be written above it.
+    this.interactive = terminal && process.env.TERM !== 'dumb';
     // Whoever read us is gone (`| head`).
     stdout.on('error', onEnd);
     // In the background of a terminal, reading from it would stop the process (SIGTTIN).
-    if (!this.interactive && stdin.isTTY) return;
+    if (!terminal && stdin.isTTY) return;
     this.#prompt = createInterface(
       this.interactive ? { input: stdin, output: stdout, prompt: 'lab> ' } : { input: stdin, terminal: false },
     );
@@ -21,7 +23,7 @@ export class LabConsole {
       onLine(line);
       this.#show();
     });
-    if (!this.interactive) return;
+    if (!terminal) return;
     this.#prompt.on('SIGINT', onEnd);
     this.#prompt.on('close', onEnd);
   }

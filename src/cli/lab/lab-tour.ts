@@ -55,6 +55,7 @@ export class LabTour {
       { says: 'Ask for coverage: what could be pulled if harbor died now?', run: () => this.#coverage() },
     ];
     let failed = 0;
+    this.#print(`A tour in ${steps.length} steps. It begins with all faults off.`);
     try {
       await this.#site.healthy(AbortSignal.timeout(CHANGE_MS));
       for (const [index, { says, run }] of steps.entries()) {
@@ -92,7 +93,7 @@ export class LabTour {
     const { upstreams, warning, requests, bytes } = await this.#client.pull('library/hello');
     expect(upstreams.join() === from, `it came from ${upstreams.join(' and ')}`);
     return [
-      `${requests} requests, ${bytesText(bytes)}, X-Breakwater-Upstream: ${from}. Every digest is right.`,
+      `${bytesText(bytes)} in ${requests} requests, digests right, X-Breakwater-Upstream: ${from}`,
       ...(warning === undefined ? [] : [`Warning: ${warning}`]),
     ];
   }

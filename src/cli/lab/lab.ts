@@ -4,12 +4,14 @@ import type { LabOptions } from './lab-session.ts';
 export function registerLab(program: Command): void {
   program
     .command('lab')
-    .description('Try it out: two registries in memory, the edge before them, and switches that break them.')
-    .option('--port <port>', 'of the edge (https); 0: any', port, 5443)
-    .option('--admin-port <port>', 'of its admin listener; 0: any', port, 9443)
-    .option('--control-port <port>', 'of the fault switches; 0: any', port, 9444)
-    .option('--tour', 'show in a minute what happens in an outage, and end; exit status 1 if a step fails')
-    .option('--json', 'logs and addresses as JSON lines')
+    .description(
+      'Try Breakwater out: two registries in memory, the edge in front of them, and switches that break them.',
+    )
+    .option('--port <port>', 'port of the edge (https); 0: any', port, 5443)
+    .option('--admin-port <port>', 'port of its admin listener; 0: any', port, 9443)
+    .option('--control-port <port>', 'port of the fault switches; 0: any', port, 9444)
+    .option('--tour', 'show in a minute what happens in an outage, and stop; exit status 1 if a step fails')
+    .option('--json', 'print logs and addresses as JSON lines')
     .action(async (options: LabOptions) => {
       // Only here: an edge in production need not carry the lab, and what makes its certificates, in its memory.
       const { LabSession } = await import('./lab-session.ts');
