@@ -24,7 +24,7 @@ export interface AccessParts {
   memory: AccessMemory;
 }
 
-/** Wires what `auth` says; undefined for `auth.mode: open`. */
+/** Wires access control as `auth` says. Undefined for `auth.mode: open`. */
 export function accessOf(loaded: Loaded, parts: AccessParts): Access | undefined {
   const { mode } = loaded.config.auth;
   if (mode === 'open') return undefined;
@@ -90,7 +90,10 @@ function localAuthority({ access, groups }: Loaded['config']['auth'], users: Pas
   return new LocalAuthority(new Passwords(users), new AccessRules(access, groups));
 }
 
-/** A scope names no registry: every repository of that name that a route leads to. @param authority upstream that decides */
+/**
+ * Every repository of that name that a route leads to, because a scope names no registry.
+ * @param authority the upstream that decides
+ */
 function repositoryKeysOf(
   routes: readonly Route[],
   authority: string | undefined,

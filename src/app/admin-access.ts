@@ -4,7 +4,7 @@ import { isLoopback, type Networks } from '../config/network.ts';
 import { listenAddress } from '../server/bound-address.ts';
 
 /**
- * Who may read what of the admin listener, as the configuration says.
+ * The access rules of the admin listener, as the configuration says.
  * @param boundTo the address that the listener got for the name or address in `listen.admin`
  */
 export function adminAccessOf(
@@ -16,7 +16,7 @@ export function adminAccessOf(
   return {
     address: admin,
     loopback: isLoopback(boundTo),
-    // A listener that is named by a name is asked by it.
+    // A listener that is configured by a name is also reached by it.
     hosts: [listenAddress(admin).host.toLowerCase(), ...adminHosts],
     token: material.adminToken,
     metricsToken: material.metricsToken,

@@ -26,18 +26,23 @@ import { Runtime, type RuntimeParts } from './runtime.ts';
 export interface App {
   /** Resolves when clients are served. */
   start(): Promise<void>;
-  /** Fails `/readyz`, waits for `drain.announce`, lets what is under way finish, and resolves when all is closed. A second call joins. */
+  /**
+   * Fails `/readyz`, waits for `drain.announce`, lets requests under way finish, and resolves when all is closed. A
+   * second call joins the first.
+   */
   stop(): Promise<void>;
-  /** Goes over to another configuration without dropping a connection. Rejects, and keeps the old one, if that cannot be. */
+  /**
+   * Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays.
+   */
   reload(loaded: Loaded): Promise<void>;
   addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo };
   status(): Snapshot;
 }
 
-/** What of `listen` is fixed by the start. */
+/** Keys of `listen` that cannot change without a restart. */
 const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
 
-/** Wires everything. Nothing is listened to or probed before `start`. */
+/** Wires everything. Listeners and probes begin with `start`. */
 export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
   return new EdgeApp(loaded, options.log ?? pino({ level: 'silent' }));
 }
@@ -86,7 +91,7 @@ class EdgeApp implements App {
       limits: config.limits,
       proxies,
       onError,
-      // HTTP/2's compatibility objects serve as Node's own; the one cast between the two is here.
+      // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
       handler: (request, response, expectsContinue) =>
         this.#handle(request as never, response as never, expectsContinue),
     });
@@ -157,7 +162,7 @@ class EdgeApp implements App {
       failovers: this.#failovers.list(),
       tagWarnings: this.#tagWarnings.list(),
       sinceStart: this.#sinceStart,
-      // What was found before is of no account while nothing is verified.
+      // Earlier findings do not count while nothing is verified.
       rotten: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
@@ -246,7 +251,7 @@ class EdgeApp implements App {
   }
 }
 
-/** Every name by which clients may call the edge. */
+/** Every host name that clients may use for the edge. */
 function namesOf({ config }: Loaded): string[] {
   return [config.hostname, ...config.aliases, ...config.routes.flatMap((route) => route.registry ?? [])];
 }

@@ -19,9 +19,9 @@ import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
 import { registryIdentity } from '../upstream/upstream.ts';
 
-/** What outlives a reload of the configuration: what is known, and the exchange of it with the other nodes of the site. */
+/** The state that outlives a reload of the configuration, and its exchange with the other nodes of the site. */
 export class ProcessState {
-  /** One clock for all that nodes tell each other. */
+  /** The clock of everything that nodes tell each other. */
   readonly #clock = new LedgerClock();
   readonly ledger: Ledger;
   readonly manifestCache: ManifestCache;
@@ -30,7 +30,7 @@ export class ProcessState {
   readonly recheck = new Recheck();
   readonly pulls = new PulledLog();
   readonly network = { resolver: new Resolver(), pool: new BufferPool() };
-  /** Who logged in, and who tried. */
+  /** Logins, and failed ones. */
   readonly access: AccessMemory;
   readonly peers: Peers;
   #registries: ReadonlyMap<string, string>;
@@ -55,19 +55,19 @@ export class ProcessState {
     });
   }
 
-  /** What seals under a configuration. */
+  /** The sealer of a configuration. */
   sealerOf({ material }: Loaded): Sealer {
     return new Sealer(this.access.secretsWith(material.keys));
   }
 
-  /** Goes over to another configuration; before what is made of it. */
+  /** Changes to another configuration. Called before its runtime is made. */
   reload({ config, material }: Loaded): void {
     this.access.reload(material.keys, config.auth.remember);
   }
 
   /**
-   * Tells other nodes of the registries of another configuration; in one go with forgetting what was known of others by the same names.
-   * @param forgot whether anything was
+   * Tells other nodes of the new registries. Called together with forgetting the old registries of the same names.
+   * @param forgot whether anything was forgotten
    */
   follow({ config, material }: Loaded, forgot: boolean): void {
     const registries = registriesOf(config);

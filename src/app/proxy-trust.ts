@@ -10,12 +10,12 @@ const SAID: Record<ProxyRefusal, string> = {
   proxyUntrusted: 'a PROXY header of an address that is not in trustedProxies',
 };
 
-/** Between lines of one kind: whoever can connect can cause them. */
+/** Milliseconds between log lines of one kind, because anybody who can connect can cause them. */
 const QUIET_MS = 10_000;
 
 /**
- * What listeners are to know of the load balancers before them; undefined where those send no PROXY header.
- * @param networks those of `trustedProxies`, as they are when they are asked for
+ * The load balancers that listeners trust. Undefined if they send no PROXY header.
+ * @param networks the networks of `trustedProxies` at the time of the call
  * @param now in milliseconds
  */
 export function proxyTrustOf(

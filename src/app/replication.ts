@@ -14,16 +14,16 @@ export interface ReplicationParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   ledger: Ledger;
-  /** What clients pulled. */
+  /** Manifests that clients pulled. */
   pulls: PulledLog;
   network: Network;
   log: Logger;
 }
 
-/** What the routes say is to be copied, at work; a reload that changes nothing of it takes it over. */
+/** Replication at work, as the routes say. A reload that changes nothing of it takes it over. */
 export class ReplicationAtWork {
   readonly replicator: Replicator;
-  /** What it is made from. */
+  /** Everything in the configuration that it depends on. */
   readonly identity: string;
   readonly #connections: readonly Connection[];
 
@@ -49,7 +49,7 @@ export class ReplicationAtWork {
       if (!upstream) throw new Error(`no upstream ${name}`);
       return upstream;
     };
-    /** A URL that is well, if there is one: they share one storage. */
+    /** A URL that is up, if there is one. All URLs of an upstream share one storage. */
     const urlOf = (name: string) => {
       const { replicas } = known(name).view();
       return (replicas.find(({ state, suspected }) => state === 'up' && !suspected) ?? replicas[0])?.url ?? '';
@@ -75,7 +75,10 @@ export class ReplicationAtWork {
     });
   }
 
-  /** The one at work if nothing of it changed: it is not to compare everything anew because of a reload. Undefined: nothing is copied. */
+  /**
+   * Takes over the replication at work if nothing of it changed, so that a reload does not compare everything anew.
+   * Undefined: replication is off.
+   */
   static of(
     loaded: Loaded,
     parts: ReplicationParts,

@@ -35,9 +35,9 @@ export interface RuntimeParts {
   copies: CopyIntegrity;
   recheck: Recheck;
   network: Network;
-  /** Who logged in, and who tried. */
+  /** Logins, and failed ones. */
   access: AccessMemory;
-  /** What clients pulled. */
+  /** Manifests that clients pulled. */
   pulls: PulledLog;
   observer: Observer;
   log: Logger;
@@ -46,8 +46,9 @@ export interface RuntimeParts {
 const MAX_TICK_MS = 60_000;
 
 /**
- * One configuration at work. A reload makes the next one beside it; the old one goes when the last request that it took is done.
- * An upstream whose configuration did not change goes over with its health, its breakers and its connections.
+ * One configuration at work. A reload makes the next runtime beside it, and the old one ends with the last request
+ * that it took. An upstream whose configuration did not change is taken over with its health, breakers and
+ * connections.
  */
 export class Runtime {
   readonly context: ProxyContext;
@@ -55,16 +56,16 @@ export class Runtime {
   readonly #catalog = new Catalog();
   readonly #recheck: Recheck;
   readonly #upstreams: Map<string, Upstream>;
-  /** Configuration and secrets of each upstream, to be compared at the next reload. */
+  /** Configuration and secrets of each upstream, compared at the next reload. */
   readonly #identities: Map<string, string>;
-  /** Undefined: nothing is to be copied. */
+  /** Undefined: replication is off. */
   readonly #atWork: ReplicationAtWork | undefined;
-  /** What copies since this one was retired. */
+  /** The runtime that replaced this one. */
   #successor: Runtime | undefined;
   #rechecks: NodeJS.Timeout | undefined;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
-  /** The end of the configuration before; who retires that one is told if it fails. */
+  /** The end of the runtime before this one. The caller of its `retire` gets its errors. */
   #predecessor: Promise<void> = Promise.resolve();
 
   constructor(
@@ -124,7 +125,7 @@ export class Runtime {
     this.handler = new Handler(this.context, new Forwarder(network.resolver), this.#catalog);
   }
 
-  /** Begins to probe what is new; resolves after the first round of probes, whatever it shows. */
+  /** Starts the probes of new upstreams. Resolves after the first round of probes, whatever its result. */
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
@@ -134,7 +135,7 @@ export class Runtime {
     this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 
-  /** The upstream of that name, if its configuration and secrets are just these. */
+  /** The upstream of that name, if its configuration and secrets are the same. */
   unchanged(name: string, identity: string): Upstream | undefined {
     return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
   }
@@ -143,13 +144,13 @@ export class Runtime {
     return this.#atWork;
   }
 
-  /** A push that was begun before a reload may end long after it. */
+  /** Hands hints on to the newest runtime: a push may end long after a reload. */
   takeHints(hints: readonly Hint[]): void {
     if (this.#successor) this.#successor.takeHints(hints);
     else this.#atWork?.replicator.enqueueHints(hints);
   }
 
-  /** How fallbacks are kept in step; undefined: none is to be. */
+  /** The state of replication. Undefined: replication is off. */
   replication(): ReplicationView | undefined {
     return this.#atWork?.replicator.view();
   }
@@ -162,7 +163,11 @@ export class Runtime {
     return [...this.#upstreams.values()].includes(upstream);
   }
 
-  /** Forgets what is known of upstreams that changed: other registries may be under their names now. For when it serves. Whether any did. */
+  /**
+   * Forgets the state of upstreams that changed, because their names may mean other registries now. Called when this
+   * runtime serves.
+   * @returns whether any upstream changed
+   */
   forgetChanged(previous: Runtime): boolean {
     const { upstreams, ...known } = this.context;
     const changed = previous.names.filter((name) => previous.context.upstreams.get(name) !== upstreams.get(name));
@@ -171,7 +176,7 @@ export class Runtime {
     return changed.length > 0;
   }
 
-  /** Takes part in a request; the result is to be called when that is over. */
+  /** Counts a request in. @returns a function to call when the request is over */
   use(): () => void {
     this.#inUse += 1;
     return () => {
@@ -180,7 +185,10 @@ export class Runtime {
     };
   }
 
-  /** Ends it once nothing uses it any more, nor what it took over. @param next what goes on with some of its upstreams */
+  /**
+   * Ends this runtime when no request uses it, or an upstream that it took over.
+   * @param next the runtime that takes over some of its upstreams
+   */
   retire(next?: Runtime): Promise<void> {
     const retired = this.#retire(next);
     if (next) next.#predecessor = retired.catch(() => undefined);
@@ -189,7 +197,8 @@ export class Runtime {
 
   async #retire(next: Runtime | undefined): Promise<void> {
     this.#successor = next;
-    // At once, whatever transfers go on: another primary's tags must not be copied over, or have deleted, what the next one copies.
+    // Replication stops at once, even if transfers are under way: the tags of the old primary must not overwrite or
+    // delete what the next runtime copies.
     const copied = this.#atWork === next?.atWork ? undefined : this.#atWork?.stop();
     copied?.catch(() => undefined);
     if (this.#inUse > 0) {
@@ -200,7 +209,7 @@ export class Runtime {
     clearInterval(this.#rechecks);
     this.#catalog.close();
     await copied;
-    // A request that was taken before the last reload but one may still use an upstream that came from there.
+    // A request from two reloads ago may still use an upstream of this runtime.
     await this.#predecessor;
     await Promise.all(
       [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
@@ -238,7 +247,7 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         log.info({ upstream }, "the edge's own credentials work again");
         return;
       }
-      // Every request meets it; one line a second says it as well.
+      // Every request causes this event. One line a second is enough.
       if (Date.now() - lastCredentials < 1000) return;
       lastCredentials = Date.now();
       log.error({ upstream, detail }, "the edge's own credentials do not work");

@@ -4,9 +4,9 @@ import { ClientGone, type Exchange } from './exchange.ts';
 const MAX_FORM = 65_536;
 
 /**
- * A body that is small enough to be read whole.
+ * Reads a small body whole.
  * @param most bytes
- * @param what it is, for the message
+ * @param what names the body in the message
  * @throws OciError SIZE_INVALID; ClientGone
  */
 export async function readBody(exchange: Exchange, most: number, what: string): Promise<string> {
@@ -15,7 +15,7 @@ export async function readBody(exchange: Exchange, most: number, what: string): 
   const chunks: Buffer[] = [];
   exchange.sayContinue();
   try {
-    // Not destroyed when it is too long: the client is still to read why.
+    // A request that is too long is not destroyed, so that the client can read the reason.
     for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {
       exchange.bytesIn += chunk.length;
       if (exchange.bytesIn > most) throw tooLong();

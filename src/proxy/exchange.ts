@@ -8,7 +8,7 @@ import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './
 const PROCESS = randomBytes(5).toString('hex');
 let count = 0;
 
-/** Stands for the address of a client that had gone before it could be asked. */
+/** The address of a client that left before its address was read. */
 export const UNKNOWN_CLIENT = 'unknown';
 
 const OPEN: Allowed = { user: undefined };
@@ -32,7 +32,7 @@ export interface StageNotes {
   settle: Pick<RequestRecord, 'code' | 'detail'> & { outcome?: RequestRecord['outcome'] };
 }
 
-/** One request and its reply as they pass through the stages, and what is noted of them for `settle`. */
+/** One request and its reply as they pass through the stages, with the notes that `settle` needs. */
 export class Exchange {
   readonly id = nextRequestId();
   readonly request: IncomingMessage;
@@ -43,9 +43,12 @@ export class Exchange {
   /** Raw request target. */
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
-  /** Address of the client; kept, because a closed socket has none. */
+  /** The client's address. It is kept here because a closed socket has none. */
   client: string;
-  /** What upstreams with `credentials: forward` get. Where the edge itself asks who clients are, that is nothing of theirs. */
+  /**
+   * The Authorization for upstreams with `credentials: forward`. Where the edge itself checks who clients are, their
+   * own header is never forwarded.
+   */
   clientAuthorization: string | undefined;
   /** What the client may do, as `authorize` found it. In `auth.mode: open` the upstreams decide. */
   permit: Allowed = OPEN;
@@ -54,15 +57,15 @@ export class Exchange {
   readonly startedAt = Date.now();
   readonly attempts: AttemptRecord[] = [];
   readonly notes: StageNotes = { parse: {}, authorize: {}, plan: {}, fetch: {}, relay: {}, settle: {} };
-  /** Attempts beside one that was late. */
+  /** Attempts that were started because another one was late. */
   readonly hedges: HedgeCounts = { started: 0, won: 0, refused: 0 };
-  /** Changes of upstream in the middle of the body. */
+  /** Upstreams that resumed the body. */
   readonly splices: SpliceRecord[] = [];
   bytesIn = 0;
   bytesOut = 0;
   firstByteMs: number | undefined;
   readonly #started = performance.now();
-  /** Made when somebody asks for its signal: most requests are over before. */
+  /** Made when its signal is first asked for: most requests never need it. */
   #gone: AbortController | undefined;
   #left = false;
   #whenClosed: (() => void) | undefined;
@@ -79,7 +82,7 @@ export class Exchange {
     this.headers = request.headers;
     this.client = request.socket?.remoteAddress ?? UNKNOWN_CLIENT;
     this.clientAuthorization = request.headers.authorization;
-    // Not asked of the response: HTTP/2's compatibility object knows neither `writableFinished` nor `closed`.
+    // Noted here because HTTP/2's compatibility object has neither `writableFinished` nor `closed`.
     response.once('finish', () => {
       this.#finished = !wasReset(response);
     });
@@ -112,13 +115,13 @@ export class Exchange {
     return this.#left;
   }
 
-  /** Calls once nothing more can happen to the reply, at once if that is so already. */
+  /** Calls back when the reply has ended; at once if it already has. */
   whenClosed(callback: () => void): void {
     if (this.#closed) callback();
     else this.#whenClosed = callback;
   }
 
-  /** The control of something that is done for the client alone: it is over when the client leaves. */
+  /** A controller for work that is done for this client alone. It is aborted when the client leaves. */
   control(): AbortController {
     const control = new AbortController();
     const signal = this.gone;
@@ -127,17 +130,17 @@ export class Exchange {
     return control;
   }
 
-  /** Whether the whole reply was handed over. */
+  /** Whether the whole reply was sent. */
   get finished(): boolean {
     return this.#finished;
   }
 
-  /** Whether nothing more can happen to the reply. */
+  /** Whether the reply has ended, whole or not. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Tells a client that waits for it to send its body (RFC 9110 section 10.1.1). */
+  /** Tells a client that waits for `100 Continue` to send its body (RFC 9110 section 10.1.1). */
   sayContinue(): void {
     if (!this.expectsContinue || this.#continued) return;
     this.#continued = true;
@@ -163,7 +166,7 @@ export class Exchange {
     return this.request.httpVersionMajor >= 2;
   }
 
-  /** Whether a body follows the head of the request. Over HTTP/2 one of unknown length has no header that says so. */
+  /** Whether the request has a body. Over HTTP/2, no header announces a body of unknown length. */
   get hasBody(): boolean {
     const { 'transfer-encoding': coding, 'content-length': length } = this.headers;
     if (coding !== undefined) return true;
@@ -175,7 +178,7 @@ export class Exchange {
     );
   }
 
-  /** Whether all of the request's body was taken. */
+  /** Whether the whole body of the request was read. */
   get bodyTaken(): boolean {
     return !this.hasBody || this.request.complete || this.request.readableEnded;
   }
@@ -186,7 +189,7 @@ function wasReset(response: ServerResponse | Http2ServerResponse): boolean {
   return 'stream' in response && response.stream.rstCode !== 0;
 }
 
-/** The client left: nobody's failure (rule 5). */
+/** The client left. That is no failure of an upstream (rule 5). */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone';
 
@@ -195,7 +198,10 @@ export class ClientGone extends Error {
   }
 }
 
-/** An id that no other request has, here or on another edge: one random part a process, because random bytes for each cost 40 us. */
+/**
+ * An id that is unique over all edges. The random part is made once per process, because random bytes for each
+ * request cost 40 us.
+ */
 function nextRequestId(): string {
   count += 1;
   return `${PROCESS}${count.toString(36).padStart(6, '0')}`;

@@ -31,7 +31,7 @@ import { hideAbsence } from './request/visible-upstreams.ts';
 
 type Registry = Extract<ParsedRequest, { kind: 'registry' }>;
 
-/** Takes every request of clients through the six stages (docs/request-handling.md). */
+/** Takes each client request through the six stages (docs/request-handling.md). */
 export class Handler {
   readonly #context: ProxyContext;
   readonly #forwarder: Forwarder;
@@ -43,7 +43,7 @@ export class Handler {
     this.#catalog = catalog;
   }
 
-  /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits */
+  /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
   async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const exchange = new Exchange(request, response, expectsContinue);
     try {

@@ -18,17 +18,17 @@ import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
 import type { Observer } from './request-record.ts';
 
-/** Who acts on hints; at once or later, and never by keeping the caller waiting. */
+/** Receives hints. It never makes the caller wait. */
 export interface HintReceiver {
   enqueueHints(hints: readonly Hint[]): void;
 }
 
-/** Who remembers what clients pulled. */
+/** Remembers what clients pulled. */
 export interface PullRecorder {
   record(pulled: Omit<PulledManifest, 'at'>): void;
 }
 
-/** Reads copies that were found rotten again. */
+/** Checks corrupt copies again. */
 export interface CopyRecheck {
   /** @param everyMs milliseconds until it is read again */
   note(place: CopyPlace, everyMs: number): void;
@@ -39,7 +39,7 @@ export interface ProxyContext {
   config: Config;
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
-  /** State of every upstream, taken anew at each call. */
+  /** The state of every upstream at the time of the call. */
   views(): ReadonlyMap<string, UpstreamView>;
   ledger: Ledger;
   manifestCache: ManifestCache;
@@ -51,19 +51,19 @@ export interface ProxyContext {
   sealer: Sealer;
   /** Undefined: `auth.mode: open`. */
   access: Access | undefined;
-  /** Load balancers that say who the client is. */
+  /** Load balancers whose word on the client's address counts. */
   trustedProxies: Networks | undefined;
-  /** Undefined: hooks are not taken. */
+  /** Undefined: the edge refuses hooks. */
   hooks: Hooks | undefined;
-  /** Undefined: nothing is copied. */
+  /** Undefined: replication is off. */
   hints: HintReceiver | undefined;
   pulls: PullRecorder | undefined;
   observer: Observer;
   log: Logger;
-  /** For the line of each request: without the search for secrets that the other lines go through, since a record holds none. */
+  /** Logger for the line of each request. It does not search for secrets, because a record has none. */
   requests: Logger;
-  /** Names by which clients may call the edge itself; lower case. */
+  /** Host names that mean the edge itself, in lower case. */
   names: ReadonlySet<string>;
-  /** A number that grows with each call, for taking turns. */
+  /** A number that grows with each call, so that URLs take turns. */
   turn(): number;
 }

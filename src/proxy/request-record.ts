@@ -11,7 +11,7 @@ export interface AttemptRecord {
   class: TrafficClass;
   outcome: 'served' | 'absent' | 'refused' | 'failed' | 'aborted';
   reason?: Failure;
-  /** What happened, in words; never a credential. */
+  /** What happened, in words. Never a credential. */
   detail?: string;
   status?: number;
   /** Milliseconds from the start of the attempt to its outcome. */
@@ -23,23 +23,23 @@ export interface HedgeCounts {
   started: number;
   /** Their answer was the first good one. */
   won: number;
-  /** Not started, because the budget was spent. */
+  /** Not started, because the hedge budget was spent. */
   refused: number;
 }
 
-/** One change of upstream in the middle of a body. */
+/** One resume on another upstream in the middle of a body. */
 export interface SpliceRecord {
   from: string;
-  /** Undefined: nobody could go on. */
+  /** Undefined: no upstream could resume. */
   to?: string;
   reason: Failure;
-  /** Place in the blob. */
+  /** Offset in the blob. */
   at: number;
-  /** Milliseconds from the trouble to the first byte of who goes on. */
+  /** Milliseconds from the failure to the first byte of the upstream that resumed. */
   ms: number;
 }
 
-/** What the ledger had to say of a tag that did not come from the upstream whose word counts. */
+/** The ledger's verdict on a tag that did not come from its authoritative upstream. */
 export interface TagNote {
   verdict: TagVerdict;
   action: 'served' | 'warned' | 'replaced' | 'refused';
@@ -69,36 +69,39 @@ export interface RequestRecord {
     | 'invalid';
   repository?: string;
   reference?: string;
-  /** Who asked, where the edge itself asks who clients are. */
+  /** The user, if the edge itself checks who clients are. */
   user?: string;
-  /** A token was given while the authority could not be asked: on its word of before, or to a break-glass user. */
+  /** A token was issued while the authority was unreachable: by remembered rights, or to a break-glass user. */
   grant?: 'remembered' | 'break-glass';
-  /** What that token opens, as scopes. */
+  /** The scopes of that token. */
   granted?: string;
-  /** Prefix of the route that was taken. */
+  /** Prefix of the route. */
   route?: string;
   /** Upstream whose answer was relayed. */
   upstream?: string;
-  /** Upstream that would have been asked first were everything well. */
+  /** The upstream that is asked first while everything is well. */
   preferred?: string;
   attempts: AttemptRecord[];
-  /** The attempts were made for another request too, which counts them. */
+  /** The attempts were made for several requests, and another one counts them. */
   coalesced?: boolean;
   /** Answered without asking any upstream. */
   memory?: boolean;
-  /** What the ledger had to say of the tag. */
+  /** The ledger's verdict on the tag. */
   tag?: TagNote;
-  /** What it told of changes that copies are to follow; how many. A hook's `repository` and `reference` are those of the first, in the push upstream's names. */
+  /**
+   * The number of changes that the request told of, for replication to copy. A hook's `repository` and `reference`
+   * are those of its first change, in the push upstream's names.
+   */
   hints?: { from: Hint['from']; push: number; delete: number };
-  /** What the digest of a blob said that was computed beside its transfer. */
+  /** The result of the digest check that ran during the transfer of a blob. */
   verified?: DigestVerdict;
   hedges: HedgeCounts;
   splices: SpliceRecord[];
   status: number;
-  /** Error code of the reply, if it was one of the edge's own. */
+  /** The error code of the reply, if the edge itself made the error. */
   code?: string;
   outcome: 'served' | 'fallback' | 'absent' | 'refused' | 'failed' | 'aborted' | 'cut' | 'invalid';
-  /** In words, why the reply is what it is, when it is not simply served. */
+  /** In words, why the reply is not a plain success of the preferred upstream. */
   detail?: string;
   bytesIn: number;
   bytesOut: number;
@@ -109,7 +112,7 @@ export interface RequestRecord {
   totalMs: number;
 }
 
-/** Takes finished requests; metrics and the ring of failovers implement it. */
+/** Gets the record of each request that has ended. Metrics and the ring of failovers implement it. */
 export interface Observer {
   record(request: RequestRecord): void;
 }

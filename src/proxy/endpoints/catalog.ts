@@ -17,7 +17,7 @@ import { repositoryKeyOf } from '../request/repository-key.ts';
 interface Names {
   names: string[];
   upstreams: string[];
-  /** Upstreams that could not be asked first, with the reason. */
+  /** The preferred upstreams that could not list their repositories, with the reason. */
   missing: string[];
 }
 
@@ -34,9 +34,9 @@ const MAX_PAGE = 10_000;
 const TOTAL_MS = 9000;
 
 /**
- * The catalog over all routes, in client names only. Every route's list comes from the first of its upstreams that answers. They are
- * brought together and sorted as a whole, because registries sort differently and renaming changes the order: pages of the merged list
- * are the only ones that lose nothing. What was gathered is kept for a few seconds, for the pages that follow.
+ * The catalog over all routes, in the client's names. The list of each route comes from the first of its upstreams
+ * that answers. The lists are merged and sorted as a whole, because registries sort differently and renaming changes
+ * the order. The merged list is kept for a few seconds, for the pages that follow.
  */
 export class Catalog {
   readonly #cache = new NodeCache({
@@ -51,7 +51,7 @@ export class Catalog {
     context: ProxyContext,
     asked: { request: RegistryRequest; registry: string | undefined },
   ): Promise<Reply> {
-    // What one client may see is not what another may: the key holds its credentials.
+    // Clients may see different repositories: the key has their credentials.
     const key = createHash('sha256')
       .update(`${asked.registry ?? ''}\n${exchange.clientAuthorization ?? ''}`)
       .digest('hex');
@@ -105,7 +105,7 @@ export class Catalog {
   }
 }
 
-/** Where the edge asks who clients are, each sees what it may pull. */
+/** Where the edge checks who clients are, each client sees the repositories that it may pull. */
 function visibleTo(
   { permit: { user } }: Exchange,
   context: ProxyContext,

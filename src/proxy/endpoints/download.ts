@@ -8,8 +8,8 @@ import { passRedirect } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
 
 /**
- * The second hop of a redirect that was passed on but leads to the upstream's own host (Artifact Registry's /artifacts-downloads/).
- * What was sealed is the permission, as the path itself would be; it carries no credential.
+ * The second hop of a redirect that leads to the upstream's own host (Artifact Registry's /artifacts-downloads/). The
+ * sealed path is the permission, as the path itself would be. The request carries no credentials.
  */
 export async function fetchDownload(exchange: Exchange, context: ProxyContext, token: string): Promise<Reply> {
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD')

@@ -22,13 +22,13 @@ export interface Explanation {
 
 /** Times are ISO 8601 in UTC. */
 export interface LedgerWord {
-  /** Whose word counts. */
+  /** The authoritative upstream. */
   upstream: string;
-  /** What it last showed; null: that it has no such tag. */
+  /** The digest that the upstream last showed. Null: it has no such tag. */
   digest: string | null;
-  /** From when on it was seen so. */
+  /** When this was first seen. */
   since: string;
-  /** The last time it was seen so. */
+  /** When this was last seen. */
   confirmedAt: string;
 }
 

@@ -12,9 +12,9 @@ export interface Hooks {
   readers: Record<HookSender, (text: string) => Hint[]>;
 }
 
-/** Lets in who knows the secret of the hooks, and slows down who guesses at it. */
+/** Admits hooks that know the secret, and slows down guessing. */
 export class HookGate {
-  /** What is compared has one length and says nothing, however long the comparison takes. */
+  /** The compared values have one length, so that the time of a comparison tells nothing. */
   readonly #key = randomBytes(32);
   readonly #secret: Buffer;
   readonly #failures: FailureLimit;
@@ -26,7 +26,7 @@ export class HookGate {
 
   /** @param client its address. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
   admit(authorization: string | undefined, client: string): void {
-    // Apart from logins: who shares an address with a registry that is set up wrongly can still log in.
+    // Counted apart from logins: users who share an address with a wrongly configured registry can still log in.
     const keys = [`h ${addressKey(client)}`];
     const waitMs = this.#failures.waitMs(keys);
     if (waitMs > 0)

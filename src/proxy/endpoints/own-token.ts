@@ -54,7 +54,7 @@ function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issue
   };
 }
 
-/** What nobody but the edge answers for is told in full. */
+/** Notes a token that the edge issued on its own responsibility. */
 function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
   if (!outage) return;
   notes.authorize.grant = outage.grant;

@@ -9,7 +9,10 @@ import type { Reply } from '../reply/reply.ts';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** What is not the registry API: carried to one upstream as it is, under the edge's own host name, which its pages are to show. */
+/**
+ * Forwards a request that is not of the registry API to one upstream, under the edge's own host name, so that the
+ * upstream's pages show that name.
+ */
 export async function fetchPassthrough(
   exchange: Exchange,
   context: ProxyContext,
@@ -82,7 +85,7 @@ function passthroughHeaders(exchange: Exchange): Record<string, string> {
   return headers;
 }
 
-/** A redirect to the upstream's own host leads to the edge's, so that a browser stays on the one name. */
+/** A redirect to the upstream's own host leads to the edge instead, so that a browser stays on the one name. */
 function ownLocation(location: string, upstream: URL): string {
   if (!URL.canParse(location, upstream)) return location;
   const target = new URL(location, upstream);

@@ -8,8 +8,9 @@ import { jsonReply, type Reply } from '../reply/reply.ts';
 const API_VERSION: [string, string] = ['docker-distribution-api-version', 'registry/2.0'];
 
 /**
- * The version check, `/v2/`. Clients learn from it whether to send credentials at all, so where an upstream takes the client's own,
- * its challenge is relayed. When that upstream does not answer, the edge does: pulls go on from the others without credentials.
+ * The version check, `/v2/`. Clients learn from it whether to send credentials at all. If an upstream takes the
+ * clients' own, its challenge is relayed. When that upstream does not answer, the edge answers 200: pulls continue
+ * from the other upstreams without credentials.
  */
 export async function fetchPing(
   exchange: Exchange,
@@ -48,7 +49,7 @@ export async function fetchPing(
   return jsonReply(401, error, [API_VERSION, ...challenges]);
 }
 
-/** The upstream whose users the clients are: the first of the registry's, by the routes' order, that gets their own credentials. */
+/** The upstream whose challenge clients get: the first one, in the order of the routes, with `credentials: forward`. */
 function challenger(context: ProxyContext, registry: string | undefined): Attempt | undefined {
   for (const route of context.routes.filter((one) => one.registry === registry)) {
     for (const candidate of [route.push, ...route.pull]) {

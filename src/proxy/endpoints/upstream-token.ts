@@ -16,8 +16,9 @@ type Realm = Extract<Sealed, { kind: 'realm' }>;
 const MAX_TOKEN = 262_144;
 
 /**
- * The token service of an upstream under the edge's name: its challenge was relayed with a realm here. The client's credentials go to
- * that service and nowhere else; scopes change from the client's names to the upstream's.
+ * The token service of an upstream under the edge's name: the relayed challenge has a realm that leads here. The
+ * client's credentials go to that service and nowhere else. Scopes are translated between the client's names and the
+ * upstream's.
  */
 export async function fetchToken(
   exchange: Exchange,
@@ -74,7 +75,7 @@ async function replyOf(exchange: Exchange, context: ProxyContext, sealed: Realm,
   return { status: answer.status, headers, body, upstream };
 }
 
-/** A token with its scope, which the OAuth form of the protocol names, in the client's names. */
+/** A token reply whose scope, if it names one as OAuth does, is in the client's names. */
 function granted(body: Buffer, rename: (scopes: string) => string): Buffer {
   const grant = parseJson(body);
   if (typeof grant !== 'object' || grant === null || !('scope' in grant) || typeof grant.scope !== 'string')
@@ -86,12 +87,15 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    // Not a grant: an error page goes to the client as it is.
+    // An error page goes to the client as it is.
     return undefined;
   }
 }
 
-/** A registry that was told the edge's name names itself by it; its token service is still where the registry is. */
+/**
+ * A registry that knows the edge's name may call itself by it. Its token service is still at the registry's own
+ * address.
+ */
 function realmFor(context: ProxyContext, realm: string, upstream: URL): URL {
   if (!URL.canParse(realm))
     throw new OciError('UNAVAILABLE', 'the challenge names no usable token service', { retryAfter: 5 });

@@ -5,17 +5,20 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
 /** Milliseconds without a first byte after which the canary is read. */
 const CANARY_CHECK_MS = 300;
 
-/** What an attempt is given until its answer is there. */
+/** The limits of an attempt until its answer begins. */
 export interface AttemptLimit {
   /** Milliseconds. */
   ms: number;
-  /** It may take all of them, whatever the canary says. */
+  /** The attempt may use all of its time, even if the canary fails. */
   ignoreCanary: boolean;
-  /** Bytes of a body that is streamed which make an answer, or all of it if it is shorter; at the end of the time one will do. Default: 1. */
+  /**
+   * Bytes of a streamed body that make an answer; all of the body if it is shorter. When the time is over, one byte
+   * is enough. Default: 1.
+   */
   beginning?: number;
 }
 
-/** The clocks of an attempt: they give it up when its time is over, or sooner when the canary cannot be read either. */
+/** The clocks of an attempt. They give it up when its time is over, or earlier when the canary fails too. */
 export class AttemptClock {
   readonly #control: AbortController;
   readonly #timer: NodeJS.Timeout;
@@ -30,12 +33,12 @@ export class AttemptClock {
     this.#canaryCheck = ignoreCanary ? undefined : readCanaryWhenLate(upstream, url, () => this.#dead());
   }
 
-  /** Aborted when the time is over: what has begun counts as an answer then. */
+  /** Aborted when the time is over. From then on, a body that has begun counts as an answer. */
   get deadlineReached(): AbortSignal {
     return this.#deadlineReached.signal;
   }
 
-  /** It was given up before its time, and may yet answer. */
+  /** The attempt was given up before its time was over. The upstream may still answer. */
   get abandoned(): boolean {
     return this.#abandoned;
   }
@@ -48,7 +51,7 @@ export class AttemptClock {
 
   #expired(ms: number): void {
     this.#deadlineReached.abort();
-    // Whose beginning will do has stopped this watch by then.
+    // An attempt whose body has begun stops this clock first.
     this.#last = setImmediate(() => this.#giveUp('first-byte', `no first byte within ${ms} ms`));
   }
 
@@ -63,8 +66,8 @@ export class AttemptClock {
 }
 
 /**
- * An answer that is late may be slow or may never come: the canary tells, well before the deadline. A good one changes nothing.
- * After `stop` nothing is called any more, since the signal then belongs to the body.
+ * Reads the canary when an answer is late, because a late answer may be slow or may never come. A good canary changes
+ * nothing. After `stop`, `onDead` is not called any more, because the signal then belongs to the body.
  */
 function readCanaryWhenLate(upstream: Upstream, url: string, onDead: () => void): { stop: () => void } {
   let waiting = true;

@@ -5,31 +5,34 @@ import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import type { AttemptRecord } from '../request-record.ts';
 
-/** What is to be read, in words that do not depend on the upstream. */
+/** A read of an upstream, in terms that are the same for every upstream. */
 export interface UpstreamRead {
   method: 'GET' | 'HEAD';
-  /** Path and query below the upstream's URL, in its names. */
+  /** Path and query below the upstream's URL, in the upstream's names. */
   path: string;
   headers: Record<string, string>;
   scopes: string[];
   clientAuthorization: string | undefined;
-  /** Small answers are read whole, and proven against `digest`, before a byte goes out. In bytes; undefined: streamed. */
+  /**
+   * Answers of up to so many bytes are read whole and checked against `digest` before a byte goes to the client.
+   * Undefined: the answer is streamed.
+   */
   wholeUpTo: number | undefined;
-  /** Digest that the body must have, where the request names it. */
+  /** The digest that the body must have, if the request names one. */
   digest: string | undefined;
   /** See `UpstreamCall`. */
   keep?: boolean;
-  /** The ledger knows that it is there, so that a 404 is a failure. */
+  /** The ledger knows that the upstream has the content, so that a 404 is a failure. */
   known?: boolean;
-  /** Instead of the upstream's setting. */
+  /** Overrides the upstream's setting. */
   redirects?: 'follow';
-  /** Why a good answer is not the one that is needed, if it is not. */
+  /** Why a good answer does not fit, such as another length. Undefined: it fits. */
   unfit?: (answer: AnswerHead) => string | undefined;
 }
 
 export type AnswerHead = Pick<UpstreamAnswer, 'status' | 'headers' | 'redirected' | 'url'>;
 
-/** An answer that can be relayed. `body` is a Buffer where it was read whole. */
+/** An answer that can be relayed. `body` is a Buffer if it was read whole. */
 export interface Served {
   answer: AnswerHead;
   body: Buffer | PrimedBody | undefined;
@@ -39,17 +42,17 @@ export interface Served {
 export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
   | { outcome: 'absent'; confirmed: boolean }
-  /** `early`: given up before its deadline, because the canary failed too; it may yet answer. */
+  /** `abandoned`: given up before its deadline, because the canary failed too. The upstream may still answer. */
   | { outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean };
 
-/** Where a copy lies; the repository in the upstream's names. */
+/** The place of a blob's copy. The repository is in the upstream's names. */
 export interface CopyPlace {
   upstream: string;
   repository: string;
   digest: string;
 }
 
-/** What is noted of an attempt that is over. @param ms milliseconds that it took */
+/** The record of an attempt that is over. @param ms its duration in milliseconds */
 export function attemptRecord(attempt: Attempt, result: AttemptResult, ms: number): AttemptRecord {
   return {
     upstream: attempt.upstream,
@@ -62,7 +65,7 @@ export function attemptRecord(attempt: Attempt, result: AttemptResult, ms: numbe
   };
 }
 
-/** Lets go of an answer that came too late. */
+/** Discards an answer that came too late. */
 export function discardAnswer(result: AttemptResult): void {
   if (!('permit' in result)) return;
   if (result.body !== undefined && !Buffer.isBuffer(result.body)) result.body.destroy();

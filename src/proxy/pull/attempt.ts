@@ -14,9 +14,9 @@ import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
 import type { AnswerHead, AttemptResult, UpstreamRead } from './attempt-result.ts';
 
 /**
- * Makes one attempt up to the beginning of its answer. Never rejects for what the upstream does.
- * @param control ends it: with ClientGone when nobody wants the answer, with an UpstreamError `late` when another one answered. It does
- * nothing any more to a body that is streamed.
+ * Makes one attempt up to the beginning of its answer. It never rejects because of the upstream.
+ * @param control aborts the attempt: with ClientGone if no client waits any more, with an UpstreamError `late` if
+ * another upstream answered. It has no effect on a body that is already streamed.
  * @throws ClientGone
  */
 export async function attemptRead(
@@ -39,7 +39,7 @@ export async function attemptRead(
   const beginning: PrimeTarget = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
   const started = performance.now();
   const took = () => {
-    // One that has only its first bytes by then is not what is usual there.
+    // An answer that has only its first bytes at the deadline says nothing about the usual latency.
     if ((trafficClass === 'control' || trafficClass === 'data') && !clock.deadlineReached.aborted)
       replica.latency[trafficClass].add(performance.now() - started);
   };
@@ -126,10 +126,13 @@ async function stream(
 }
 
 const MAX_ERROR = 65_536;
-/** Whose bodies nobody wants. */
+/** Outcomes whose bodies are not read. */
 const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
 
-/** Sends it. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): the manifest itself then tells what they ask. */
+/**
+ * Sends the request. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): a GET of the manifest
+ * then has the same headers.
+ */
 async function ask(
   connection: Connection,
   call: UpstreamCall,
@@ -160,11 +163,12 @@ async function judge(
     Date.now(),
   );
   if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
-  // Storage that was unmounted answers 404 to everything: only a canary that is read now tells the two apart.
+  // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
+  // the content is absent.
   return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;
 }
 
-/** The result of an answer whose body says nothing. @throws UpstreamError of one that failed */
+/** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */
 function withoutBody(outcome: Outcome, answer: AnswerHead, permit: AttemptPermit): AttemptResult {
   if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
   permit.reportAnswer('good');
@@ -184,7 +188,7 @@ function failed(
   return { outcome: 'failed', reason: error.reason, detail: error.message };
 }
 
-/** A whole body must be what was asked for, and what the upstream says it is. */
+/** Checks a whole body against the requested digest and against the digest that the upstream claims. */
 function verifyDigest(body: Buffer, digest: string | undefined, answer: AnswerHead): void {
   for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
     const [algorithm = '', hash] = claimed?.split(':') ?? [];

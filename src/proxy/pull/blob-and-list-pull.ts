@@ -5,7 +5,7 @@ import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT, type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
 import { absentCode, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
-/** Stage 4 of a pull of anything but a manifest. @throws OciError, ClientGone */
+/** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
   exchange: Exchange,
   context: ProxyContext,
@@ -23,7 +23,8 @@ export async function fetchContent(
     route,
     attempts: planned(),
     reading: (attempt) => upstreamReadFor(exchange, context, request, attempt),
-    // Its bytes may be mended by now, but a client that was given them in place of good ones would have to ask again.
+    // The copy may have been repaired, but if it was not, its client would have to pull again. Other copies come
+    // first.
     isLastResort: ({ upstream }) => isRotten(upstream),
     absent: absentCode(request),
   };

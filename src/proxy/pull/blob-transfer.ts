@@ -9,7 +9,7 @@ import type { ProxyContext } from '../proxy-context.ts';
 import type { Relayable } from './pull-plan.ts';
 import { type BlobPull, resumeElsewhere } from './resume-elsewhere.ts';
 
-/** The body of a blob on its way to the client: it goes on from the next upstream where one fails. */
+/** The body of a blob on its way to the client. When an upstream fails, the transfer resumes from the next one. */
 export function blobTransfer(
   exchange: Exchange,
   context: ProxyContext,

@@ -8,21 +8,21 @@ import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import type { AttemptResult, CopyPlace, UpstreamRead } from './attempt-result.ts';
 
-/** Copies that are remembered; beyond them the oldest are left to whoever reads them next. */
+/** Corrupt copies that are remembered. Beyond that number the oldest are forgotten until they are read again. */
 const MAX_PLACES = 1000;
-/** One reading takes no longer, in milliseconds. */
+/** Milliseconds that one check may take. */
 const LIMIT_MS = 600_000;
 
 /**
- * Reads copies that were found rotten again, one at a time: while another upstream has the blob nobody else would, and a copy that was
- * mended would never serve again. Not where the upstream takes the clients' credentials only.
+ * Checks corrupt copies again, one at a time. Without it, a copy that was repaired would never serve again while
+ * another upstream has the blob. Upstreams that take only the clients' own credentials are left out.
  */
 export class Recheck {
-  /** By upstream and digest; when each is to be read next, in epoch milliseconds. */
+  /** By upstream and digest. `due` is the time of the next check, in epoch milliseconds. */
   readonly #places = new Map<string, CopyPlace & { due: number }>();
   #running = false;
 
-  /** A copy was found rotten. @param everyMs milliseconds until it is read again */
+  /** Remembers a corrupt copy. @param everyMs milliseconds until it is checked again */
   note(place: CopyPlace, everyMs: number, now = Date.now()): void {
     const key = `${place.upstream} ${place.digest}`;
     if (this.#places.has(key)) return;
@@ -31,7 +31,7 @@ export class Recheck {
     this.#places.set(key, { ...place, due: now + everyMs });
   }
 
-  /** Reads one copy whose time has come. Never rejects. */
+  /** Checks one copy that is due. Never rejects. */
   async run(context: ProxyContext, now = Date.now()): Promise<void> {
     for (const [key, { upstream, digest }] of this.#places)
       if (!context.copies.isCorrupt(upstream, digest)) this.#places.delete(key);
@@ -109,7 +109,7 @@ function transferOf(
   return new Transfer({ leg, extent, check, limits: { stallMs, minRate: 0, rateWindowMs: config.splice.window } });
 }
 
-/** Takes all and keeps nothing. */
+/** Takes all bytes and keeps none. */
 class NullSink implements Sink {
   readonly closed: AbortSignal;
   onDrain: () => void = () => undefined;

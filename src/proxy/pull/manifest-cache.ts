@@ -2,40 +2,46 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AnswerHead } from './attempt-result.ts';
 
-/** A manifest as an upstream answered it, with a digest that was proven. */
+/** A manifest as an upstream sent it, with a verified digest. */
 export interface KeptManifest {
   head: AnswerHead;
   bytes: Buffer;
-  /** The headers of a reply with it, once there was one. */
+  /** The headers of a reply with this manifest, made for the first reply. */
   headers?: [string, string][];
 }
 
-/** Where a manifest lies, and who may see it there. */
+/** The place of a manifest, and whose credentials opened it. */
 export interface ManifestPlace {
   upstream: string;
   repository: string;
   digest: string;
-  /** The client's own Authorization, empty if it has none, where that upstream gets it; undefined where it gets the edge's. */
+  /**
+   * The client's own Authorization if the upstream gets it, empty if the client sent none. Undefined if the upstream
+   * gets the edge's credentials.
+   */
   authorization: string | undefined;
 }
 
 export interface ManifestCacheOptions {
-  /** Bytes of manifests that are kept. */
+  /** The most bytes of manifests that are kept. */
   memory: number;
-  /** Milliseconds that one is kept. */
+  /** Milliseconds that a manifest is kept. */
   keep: number;
 }
 
-/** What an entry costs beside its bytes and its headers: its key, and the objects. */
+/** Bytes that an entry costs beside its manifest and headers: its key and its objects. */
 const OVERHEAD = 1024;
-/** Headers are kept as they came, and as clients get them; so much for each of both. */
+/** Bytes that a header costs. Each is kept twice: as it came, and as clients get it. */
 const PER_HEADER = 64;
-/** For how long an upstream that decides by the client's credentials is not asked whether it still lets that client in. */
+/**
+ * How long a manifest that was opened by a client's own credentials is served without asking the upstream again, in
+ * milliseconds.
+ */
 const PERSONAL_MS = 60_000;
 
 /**
- * Manifests by digest. The key holds upstream and repository, because who may read one repository may not read another, and the
- * credentials where the upstream decides by them.
+ * Manifests by digest. The key has the upstream and the repository, because a client that may read one repository may
+ * not be allowed to read another. It has the client's credentials too if the upstream decides by them.
  */
 export class ManifestCache {
   readonly #kept: LRUCache<string, KeptManifest> | undefined;
@@ -44,7 +50,7 @@ export class ManifestCache {
   constructor({ memory, keep }: ManifestCacheOptions) {
     this.#keep = keep;
     if (memory === 0 || keep === 0) return;
-    // One that is longer than an eighth of all would push out too many others.
+    // A manifest that takes more than an eighth of the cache would evict too many others.
     this.#kept = new LRUCache({
       maxSize: memory,
       maxEntrySize: Math.ceil(memory / 8),
@@ -62,13 +68,12 @@ export class ManifestCache {
     this.#kept?.set(keyOf(place), kept, { ttl });
   }
 
-  /** After a manifest was deleted; or all of a repository, or of an upstream. */
+  /** Forgets a manifest that was deleted, or all of a repository or an upstream. */
   forget(upstream: string, repository?: string, digest?: string): void {
     const start = [upstream, repository, digest].filter((part) => part !== undefined).join('\n');
     for (const key of this.#kept?.keys() ?? []) if (key.startsWith(`${start}\n`)) this.#kept?.delete(key);
   }
 
-  /** Manifests, and bytes. */
   get size(): { manifests: number; bytes: number } {
     return { manifests: this.#kept?.size ?? 0, bytes: this.#kept?.calculatedSize ?? 0 };
   }
@@ -80,7 +85,7 @@ function costOf({ head, bytes }: KeptManifest): number {
   return cost;
 }
 
-// No name of an upstream, no repository and no digest has a line end in it.
+// Names of upstreams, repositories and digests have no line breaks.
 function keyOf({ upstream, repository, digest, authorization }: ManifestPlace): string {
   const whose = authorization === undefined ? '' : createHash('sha256').update(authorization).digest('base64');
   return `${upstream}\n${repository}\n${digest}\n${whose}`;

@@ -4,59 +4,61 @@ import type { ErrorCode } from '../../oci/error.ts';
 import type { AttemptRecord, HedgeCounts, TagNote } from '../request-record.ts';
 import type { AttemptResult, UpstreamRead } from './attempt-result.ts';
 
-/** For whom attempts are made, and what is noted of them: one client's exchange, or several that want the same. */
+/**
+ * The exchange that attempts are made for, or the coalesced request of several exchanges, and what is noted of the
+ * attempts.
+ */
 export interface PullScope {
-  /** Aborted when nobody wants the answer any more. */
+  /** Aborted when no client waits for the answer any more. */
   readonly gone: AbortSignal;
   readonly attempts: AttemptRecord[];
   readonly hedges: HedgeCounts;
-  /** Milliseconds since it began. */
+  /** Milliseconds since the request began. */
   elapsed(): number;
 }
 
 export interface PullPlan {
   route: Route;
   attempts: Attempt[];
-  /** What is read from an upstream in whose names `repository` is. */
+  /** The read for one attempt, in the names of its upstream. */
   reading(attempt: Attempt): UpstreamRead;
-  /** Nobody is waited for against the word of its canary, because another plan follows this one. */
+  /** No attempt outlasts a failing canary, because another plan follows this one. */
   untilCanaryFails?: boolean;
-  /** Whether an attempt is made only when those before it have failed, and not while they are merely slow. */
+  /** Whether an attempt is made only after the others have failed, and not while they are merely slow. */
   isLastResort?: (attempt: Attempt) => boolean;
-  /** Code of the 404 when it is nowhere. */
+  /** The code of the 404 if no upstream has the content. */
   absent: ErrorCode;
-  /** Milliseconds that it may take all together; default: what is left of the time in which a client has an answer. */
+  /** Milliseconds for all attempts together. Default: the time that is left for a client to get an answer. */
   limitMs?: number;
   /**
-   * Whether a good answer counts only when the upstreams before it have failed, and not while they are merely slow: a tag must not
-   * go back in time because its upstream is.
-   * @param slow the upstreams that are being asked still
+   * Whether a good answer counts only if the upstreams before it fail, and not while they are merely slow. A tag must
+   * not go back in time because its upstream is slow.
+   * @param slow the upstreams that have not answered yet
    */
   provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
-  /** Told of an upstream that said, and is believed, that it has no such thing. */
+  /** Called with an upstream whose 404 is believed. */
   onAbsent?: (upstream: string) => void;
 }
 
 export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };
 
-/** A manifest's answer, and what the client is to be told of its tag. */
+/** The answer to a read of a manifest, and what the client is told about its tag. */
 export interface TagAnswer {
   result: Relayable;
   tag?: TagNote;
 }
 
-/** A manifest as it was read for all who asked for it. */
+/** The result of a coalesced read of a manifest. */
 export interface ManifestRead extends TagAnswer {
-  /** Why the upstream that would be asked first was not, as the plan had it. */
+  /** Why the preferred upstream did not serve, if it did not. */
   passedOver: string | undefined;
 }
 
-/** Why an upstream is passed over. */
 export const CORRUPT = 'its copy of the blob is rotten';
 
 /**
- * Attempts at a blob by what is known of its copies. A rotten one is asked last for the whole, which is hashed before its end is sent and
- * may clear it; never for a part, which nobody could check.
+ * Puts attempts at corrupt copies of a blob last. A corrupt copy is only asked for a whole blob, whose digest is
+ * checked before its end is sent. It is never asked for a part, because the edge cannot check a part.
  */
 export function soundFirst(
   attempts: readonly Attempt[],

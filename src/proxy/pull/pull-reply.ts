@@ -17,8 +17,8 @@ import type { Relayable } from './pull-plan.ts';
 const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
 
 /**
- * An upstream's answer to a pull as the client gets it: in its own names, and marked where it comes from a fallback.
- * @param stream makes the transfer of a body that is not there whole
+ * The reply to a pull: the upstream's answer in the client's names, with a Warning if it comes from a fallback.
+ * @param stream makes the transfer of a body that was not read whole
  */
 export async function pullReply(
   exchange: Exchange,
@@ -48,14 +48,16 @@ export async function pullReply(
       : []),
     ...originHeaders(exchange, context, attempt.upstream, answer.headers.joined('warning')),
   ];
-  // Storage behind a redirect does not know the digest; the client asked for it by that very one.
+  // Storage behind a redirect does not know the digest, but the client asked for this one.
   if (request.kind === 'blob' && answer.status < 300 && !headers.some(([name]) => name === 'docker-content-digest')) {
     headers.push(['docker-content-digest', request.digest]);
   }
   return { status: answer.status, headers, body, upstream: attempt.upstream };
 }
 
-/** `X-Breakwater-Upstream`, and a Warning (RFC 7234 section 5.5) on what does not come from the upstream that is asked first. */
+/**
+ * `X-Breakwater-Upstream`, and a Warning (RFC 7234 section 5.5) if another upstream than the preferred one answered.
+ */
 export function originHeaders(
   exchange: Exchange,
   context: ProxyContext,
@@ -99,7 +101,10 @@ function bodyOf(
   return stream(body);
 }
 
-/** A tag list in the client's name. `manifest` is Artifact Registry's map by digest; its `child` would name what is no route's. */
+/**
+ * A tag list under the client's name for the repository. `manifest` is Artifact Registry's map by digest. Its `child`
+ * is left out, because it names repositories that no route leads to.
+ */
 function inClientNames(body: Buffer, repository: string): Buffer {
   const list: unknown = parseJson(body);
   if (typeof list !== 'object' || list === null || !('tags' in list)) return body;
@@ -137,9 +142,9 @@ function lengthHeaders(
   { status, headers }: Relayable['answer'],
   body: Reply['body'],
 ): [string, string][] {
-  // On a 304 a length would be that of what was not sent (RFC 9110 section 8.6), which nobody counted.
+  // The length in a 304 would be that of a body that was not sent (RFC 9110 section 8.6) and was not counted.
   if (Buffer.isBuffer(body) && status !== 304) return [['content-length', String(body.length)]];
   const length = headers.contentLength();
-  // The length of a list that a HEAD asked for is that of the upstream's names.
+  // The length of a tag list in answer to a HEAD is that of the upstream's names.
   return length === undefined || request.kind === 'tags' ? [] : [['content-length', String(length)]];
 }

@@ -6,7 +6,7 @@ import type { ProxyContext } from '../proxy-context.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
 
-/** Stage 3 of a pull: upstreams and URLs in the order in which they will be asked. */
+/** Stage 3 of a pull: the upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
   { permit, visible }: Pick<Exchange, 'permit' | 'visible'>,
   { views, turn }: Pick<ProxyContext, 'views' | 'turn'>,
@@ -20,18 +20,20 @@ export function planAttempts(
 }
 
 /**
- * Stage 4 of a pull: asks one upstream after the other, and the next one beside one that is late, until one gives an answer that can be
- * relayed.
- * @throws OciError 404 or 503 as `conclude` has it; ClientGone
+ * Stage 4 of a pull: asks one upstream after the other, and the next one in parallel if one is late, until an answer
+ * can be relayed.
+ * @throws OciError 404 or 503 as `conclude` says; ClientGone
  */
 export async function fetchPull(scope: PullScope, context: ProxyContext, plan: PullPlan): Promise<Relayable> {
   return new Race(scope, context, plan).run();
 }
 
 /**
- * The same for what a push asks for. Where the push upstream alone may answer it and fails, its canary decides whether it still takes
- * writes; if not, the others may answer, and the push goes on to be refused with a reason that clients show.
- * @param isLook a HEAD with a token for a push. @param read one plan
+ * A read that is part of a push. If only the push upstream may answer and it fails, its canary decides whether it
+ * still takes writes. If it does not, the other upstreams may answer, so that the push itself is refused with a
+ * reason that clients show.
+ * @param isLook a HEAD with a token for a push
+ * @param read reads by a plan
  */
 export async function fetchForPush<T>(
   context: ProxyContext,
@@ -44,7 +46,7 @@ export async function fetchForPush<T>(
     return await fetchFromPushUpstream(context, plan, replan, read);
   } catch (error) {
     const gate = context.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
-    // A look that fails ends the push without a word; after a 404 the push itself is refused.
+    // Clients show no reason when a HEAD fails. After a 404 they push, and the refusal of the push has the reason.
     if (isLook && gate?.mode === 'refusing' && error instanceof OciError && error.status === 503)
       throw new OciError(plan.absent);
     throw error;

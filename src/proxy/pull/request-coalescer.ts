@@ -3,7 +3,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import type { AttemptRecord, HedgeCounts } from '../request-record.ts';
 import type { PullScope } from './pull-plan.ts';
 
-/** One read that several clients wait for. It goes on until the last of them has left. */
+/** One read that several clients wait for. It runs until the last of them has left. */
 class SharedRequest<T> implements PullScope {
   readonly attempts: AttemptRecord[] = [];
   readonly hedges: HedgeCounts = { started: 0, won: 0, refused: 0 };
@@ -18,7 +18,7 @@ class SharedRequest<T> implements PullScope {
     this.#done = read(this).finally(() => {
       this.#over = true;
     });
-    // Whoever waits is told; when nobody does any more, nobody needs to be.
+    // Each client that waits gets the error from `join`. After the last one left, the error does not matter.
     this.#done.catch(() => undefined);
   }
 
@@ -30,7 +30,7 @@ class SharedRequest<T> implements PullScope {
     return performance.now() - this.#started;
   }
 
-  /** @throws ClientGone when this client leaves; else as the read fails */
+  /** @throws ClientGone if this client leaves; otherwise the error of the read */
   async join(exchange: Exchange): Promise<T> {
     this.#members += 1;
     const { promise: left, reject } = Promise.withResolvers<never>();
@@ -48,7 +48,7 @@ class SharedRequest<T> implements PullScope {
   #leave(exchange: Exchange): void {
     exchange.attempts.push(...this.attempts);
     this.#members -= 1;
-    // Each attempt is counted once, however many waited for it: by the first who knows of all of them.
+    // Each attempt is counted once, for the first client that leaves after the read has ended.
     if (this.#told || (!this.#over && this.#members > 0)) {
       exchange.notes.fetch.coalesced = true;
     } else {
@@ -59,32 +59,37 @@ class SharedRequest<T> implements PullScope {
   }
 }
 
-/** What is done once for several clients. */
+/** A read that is made once for several clients. */
 export interface SharedRead<T> {
-  /** Its result is shared, so that it must not be changed. */
+  /** The result is shared: it must not be changed. */
   read(scope: PullScope): Promise<T>;
-  /** Told of a result that nothing written meanwhile has made doubtful. Returns whether it may be given again while it is fresh. */
+  /**
+   * Called with a result unless something was written meanwhile.
+   * @returns whether the result may be served again while it is fresh
+   */
   keep(result: T): boolean;
 }
 
-/** Who comes later than that asks anew: what is asked has got stuck, and the next plan may know why. */
+/**
+ * Milliseconds after which clients do not join a read any more: it may be stuck, and a new plan can avoid the reason.
+ */
 const JOIN_MS = 250;
-/** Answers that are kept while they are fresh. */
+/** The most answers that are kept while they are fresh. */
 const MAX_FRESH = 1000;
 
-/** Reads that are made once for all who ask for the same at the same time. */
+/** Makes one read for all clients that ask for the same at the same time. */
 export class RequestCoalescer<T extends object> {
   readonly #underWay = new Map<string, SharedRequest<T>>();
   readonly #fresh: LRUCache<string, T> | undefined;
 
-  /** @param freshMs milliseconds for which an answer is given again without asking; 0: never */
+  /** @param freshMs milliseconds for which an answer is served again without asking an upstream; 0: never */
   constructor(freshMs: number) {
     if (freshMs > 0) this.#fresh = new LRUCache({ max: MAX_FRESH, ttl: freshMs });
   }
 
   /**
-   * @param key holds all that the answer depends on, the client's credentials where an upstream sees them
-   * @param shared what to do if nobody is doing it already
+   * @param key has everything that the answer depends on, also the client's credentials if an upstream sees them
+   * @param shared the read, if none with this key is under way
    */
   join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
@@ -95,7 +100,7 @@ export class RequestCoalescer<T extends object> {
     const known = this.#underWay.get(key);
     if (known && !known.gone.aborted && known.elapsed() < JOIN_MS) return known.join(exchange);
     const shared = new SharedRequest<T>(async (scope) => {
-      // What fails before it waits must not land before it is known.
+      // A read that fails at once must not end before it is in the map.
       await null;
       try {
         const result = await request.read(scope);
@@ -109,7 +114,7 @@ export class RequestCoalescer<T extends object> {
     return shared.join(exchange);
   }
 
-  /** Something was written: what was read before, or is being read now, is not given to those who ask from now on. */
+  /** Called after a write: clients that ask from now on do not get answers from before it. */
   forget(): void {
     this.#fresh?.clear();
     this.#underWay.clear();

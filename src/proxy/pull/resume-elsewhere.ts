@@ -12,27 +12,30 @@ import { fetchPull, planAttempts } from './pull.ts';
 import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
 import { absentCode, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
-/** How long a client may wait for somebody to go on, in milliseconds. */
+/** Milliseconds that a client waits for an upstream to resume the blob. */
 const LIMIT_MS = 9500;
-/** An upstream that broke off so often in one transfer is not asked again. */
+/** An upstream that failed so often in one transfer is not asked again. */
 const MAX_BREAKS = 3;
 
-/** What is asked for, and where it may be. */
+/** The request for a blob, and its route. */
 export interface BlobPull {
   request: PullRequest;
   route: Route;
 }
 
-/** What is left of a blob that broke off. */
+/** The rest of a blob after its upstream failed. */
 interface Rest {
   pull: BlobPull;
-  /** What the client was promised. */
+  /** The range that the client was promised. */
   extent: ContentRange;
-  /** Place in the blob of the first byte that is asked for. */
+  /** Offset in the blob of the first byte that is missing. */
   from: number;
 }
 
-/** Finds who goes on with a blob whose upstream failed in the middle. @param extent what the client was promised */
+/**
+ * Finds an upstream that resumes a blob after its upstream failed in the middle.
+ * @param extent the range that the client was promised
+ */
 export function resumeElsewhere(
   exchange: Exchange,
   context: ProxyContext,
@@ -40,12 +43,12 @@ export function resumeElsewhere(
   extent: ContentRange,
 ): ResumeElsewhere {
   const breaks = new Map<string, number>();
-  /** URLs that were left because they brought too little: no help to another one that does. */
+  /** URLs that were left because they were too slow. They cannot replace another slow one. */
   const slow = new Set<string>();
   const count = ({ url }: Leg) => breaks.set(url, (breaks.get(url) ?? 0) + 1);
   return async (from, broken, error, alive) => {
     const started = performance.now();
-    // Who goes on will have one of its own.
+    // The upstream that resumes gets a record of its own.
     const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
     if (alive) slow.add(broken.url);
     else count(broken);
@@ -70,7 +73,7 @@ function planned(exchange: Exchange, context: ProxyContext, { route, request }: 
   return soundFirst(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
 }
 
-/** Who has just failed may go on too, if nobody else can: what was reset was perhaps only that connection. */
+/** The URL that has just failed comes last, because perhaps only its connection was reset. */
 function brokenUrlLast(attempts: readonly Attempt[], url: string): Attempt[] {
   return [...attempts.filter((one) => one.url !== url), ...attempts.filter((one) => one.url === url)];
 }
@@ -89,7 +92,7 @@ async function resume(
     const result = await tryResume(exchange, context, planOf(exchange, context, rest, left, until - performance.now()));
     const leg = result && legOf(context, result, rest);
     if (leg || !result) return leg;
-    // A refusal is the last word of one upstream, but not of those that were not asked.
+    // A refusal is final for one upstream, but not for those that were not asked.
     const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
     left = left.filter(({ url }) => !asked.has(url));
   }
@@ -105,7 +108,7 @@ function planOf(
 ): PullPlan {
   const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
   return {
-    // One that lacks the blob does not end it: the next one may have it.
+    // The next upstream may have a blob that this one lacks.
     route: { ...route, onAbsent: 'next' },
     attempts,
     absent: absentCode(request),
@@ -116,7 +119,7 @@ function planOf(
       return {
         ...reading,
         headers: { ...headers, range },
-        // A client in the middle of a body cannot be sent elsewhere.
+        // A client in the middle of a body cannot follow a redirect.
         redirects: 'follow',
         unfit: (head) => {
           const begins = resumeOffset(head, extent, from);

@@ -11,7 +11,7 @@ import { fetchPull } from './pull.ts';
 import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import type { ManifestRequest } from './upstream-read.ts';
 
-/** The tag must not be served. */
+/** The tag must not be served, because it may be older than the client believes. */
 export class TagRefused extends OciError {
   readonly tag: TagNote;
 
@@ -21,15 +21,15 @@ export class TagRefused extends OciError {
   }
 }
 
-/** Where the tag is that a request asks for; undefined where it asks by digest. */
+/** The tag that a request names. Undefined if it names a digest. */
 export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): TagPlace | undefined {
   return reference.includes(':') ? undefined : tagPlace(route, repository, reference);
 }
 
 /**
- * Stage 4 of a read by tag: as of any pull, but no tag goes back in time in silence (rule 6). What the upstream whose word counts shows
- * is noted in the ledger; what another one shows is held against it.
- * @param byDigest the plan of a read of the same manifest by another reference
+ * Stage 4 of a read by tag. A tag never goes back in time silently (rule 6): what the authoritative upstream shows is
+ * noted in the ledger, and what another upstream shows is compared with it.
+ * @param byDigest the plan of a read of the same repository by digest
  * @throws OciError, ClientGone
  */
 export async function fetchTag(
@@ -86,7 +86,7 @@ function decision(
     if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
     if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
   }
-  // No digest is that of nothing: whatever the ledger knows of the tag, this may be newer or older.
+  // An answer without a digest may be newer or older than what the ledger knows of the tag.
   const judgement = context.ledger.judge(place, digest ?? '');
   const decided = decideTag({
     tag: reference,
@@ -111,12 +111,12 @@ function concluded(decided: Decided, result: Relayable): TagAnswer {
   return { result, tag: { verdict, action: 'served' } };
 }
 
-/** Whether it shows a manifest at all, or where one is. */
+/** Whether the answer shows a manifest, or redirects to one. */
 export function isShown({ outcome, answer }: Relayable): boolean {
   return outcome === 'redirect' || (outcome === 'served' && (answer.status === 200 || answer.status === 304));
 }
 
-/** Digest of what an upstream shows for a tag; undefined where it does not tell. */
+/** The digest of the manifest that an upstream shows. Undefined if the upstream does not tell it. */
 export function digestOf({ answer, body }: Relayable): string | undefined {
   const told = answer.headers.get('docker-content-digest');
   if (told !== undefined && isDigest(told)) return told;

@@ -10,7 +10,7 @@ export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' |
 
 export type ManifestRequest = Extract<PullRequest, { kind: 'manifest' }>;
 
-/** A tag list of Artifact Registry comes in one piece, with all its manifests. */
+/** Artifact Registry sends a tag list in one piece, with all its manifests. */
 const MAX_LIST = 33_554_432;
 const ABSENT: Record<PullRequest['kind'], ErrorCode> = {
   manifest: 'MANIFEST_UNKNOWN',
@@ -27,7 +27,7 @@ export function absentCode(request: PullRequest): ErrorCode {
   return ABSENT[request.kind];
 }
 
-/** The request that an upstream gets for a client's. */
+/** The read that an upstream gets for a client's request. */
 export function upstreamReadFor(
   exchange: Exchange,
   context: ProxyContext,
@@ -35,7 +35,7 @@ export function upstreamReadFor(
   attempt: Attempt,
 ): UpstreamRead {
   const headers = pullHeaders(exchange);
-  // Manifests are read whole, so that they can be proven: a part of one proves nothing.
+  // Manifests are read whole, because a part of one cannot be checked against its digest.
   if (request.kind !== 'blob') delete headers.range;
   const digest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
   return {
@@ -51,7 +51,8 @@ export function upstreamReadFor(
           ? context.config.limits.manifestBytes
           : MAX_LIST,
     digest,
-    // A body that came with the answer to a HEAD would be read as the next answer, which a manifest cannot be; a blob may be anything.
+    // Some registries send a body with the answer to a HEAD, which would be read as the next answer on that
+    // connection. A manifest cannot be mistaken for an answer, but a blob can.
     keep: request.kind === 'manifest',
     known: digest !== undefined && context.ledger.knows(attempt.upstream, attempt.repository, digest),
   };

@@ -7,11 +7,11 @@ import type { Resolver } from '../../upstream/resolver.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 
-/** A request that is carried through with its body. */
+/** A request that is forwarded with its body. */
 export interface ForwardRequest {
   /** The upstream's URL. */
   url: URL;
-  /** PEM of the authority behind its certificate, if not the system's. */
+  /** PEM of the authority behind the upstream's certificate. Undefined: the system's authorities. */
   ca: string | undefined;
   /** Path and query as sent. */
   path: string;
@@ -20,11 +20,11 @@ export interface ForwardRequest {
   connectMs: number;
   /** Milliseconds from the last byte sent to the first of the answer. */
   answerMs: number;
-  /** Milliseconds in which the upstream may take no byte of the body. */
+  /** Milliseconds that the upstream may take no byte of the body. */
   idleMs: number;
-  /** Whether the upstream is known to be down: then nothing is waited for longer than `idleMs`. */
+  /** Whether the upstream is known to be down. Then no wait lasts longer than `idleMs`. */
   isDown: () => boolean;
-  /** Bytes of body that are taken. */
+  /** The most bytes that the body may have. */
   maxBytes: number;
 }
 
@@ -36,7 +36,10 @@ export interface ForwardedResponse {
 
 const CHECK_MS = 1000;
 
-/** Streams requests with bodies to an upstream and back, with backpressure both ways; nothing is ever sent twice. */
+/**
+ * Streams requests with bodies to an upstream and its answers back, with backpressure both ways. It never sends a
+ * request twice.
+ */
 export class Forwarder {
   readonly #resolver: Resolver;
 
@@ -45,14 +48,14 @@ export class Forwarder {
   }
 
   /**
-   * Resolves with the head of the answer; its body is still to be relayed.
+   * Resolves with the head of the answer. The caller relays the body.
    * @throws UpstreamError, ClientGone, or OciError SIZE_INVALID
    */
   async forward(exchange: Exchange, outbound: ForwardRequest): Promise<ForwardedResponse> {
     const { request, gone } = exchange;
     if (gone.aborted) throw new ClientGone();
     request.url = outbound.path;
-    // HTTP/2 requests have their headers behind a getter.
+    // The headers of an HTTP/2 request have a getter and no setter.
     Object.defineProperty(request, 'headers', { value: { ...outbound.headers }, configurable: true });
     return new Promise((resolve, reject) => {
       const proxy = createProxyServer({ selfHandleResponse: true });
@@ -65,7 +68,8 @@ export class Forwarder {
         settle();
       };
       const fail = (error: unknown) => {
-        // An upstream that has answered may close on what it does not read any more; how the answer ends, its own stream tells.
+        // After it has answered, an upstream may close a connection that the body is still written to. The stream of
+        // the answer tells how the answer ends.
         if (answered) return;
         done(() => reject(gone.aborted ? new ClientGone() : error));
         outgoing?.destroy();
@@ -84,7 +88,8 @@ export class Forwarder {
         );
       });
       proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
-      // It destroys the response it is given whenever the answer breaks off or is dropped: a stand-in, for the client's is still needed.
+      // http-proxy destroys the response that it is given when the answer breaks off. It gets a stand-in, because the
+      // client's response is still needed.
       proxy
         .web(request, new http.ServerResponse(request), {
           target: targetOf(outbound.url),
@@ -94,7 +99,10 @@ export class Forwarder {
     });
   }
 
-  /** One connection a request: a pooled one may have been closed by the upstream meanwhile, and what was sent cannot be sent again. */
+  /**
+   * Each request has a connection of its own. The upstream may have closed a pooled one, and a body cannot be sent
+   * twice.
+   */
   #agent({ url, ca }: ForwardRequest): http.Agent {
     const options = { keepAlive: false, lookup: this.#resolver.lookup };
     if (url.protocol === 'http:') return new http.Agent(options);
@@ -111,7 +119,7 @@ function hostnameOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** The clocks of one journey: connecting, moving the body, waiting for the answer. */
+/** The clocks of one forwarded request: for the connection, the body and the answer. */
 class Watch {
   onTimeout: (error: Error) => void;
   readonly #exchange: Exchange;
@@ -131,11 +139,11 @@ class Watch {
     );
   }
 
-  /** The request has a socket; its body begins to flow as soon as that is connected. */
+  /** Called when the request has a socket. Its body begins to flow when the socket is connected. */
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
     const connected = () => {
-      // Only now can the primary take the body.
+      // Before that, the upstream cannot take the body.
       this.#exchange.sayContinue();
       this.#watchBody(outgoing);
     };
@@ -166,13 +174,13 @@ class Watch {
     this.#timer = setInterval(() => {
       const { idleMs } = this.#outbound;
       if (Date.now() - this.#movedAt < idleMs) return;
-      // A client that sends nothing is the listener's to cut.
+      // The listener cuts a client that sends nothing.
       if (outgoing.writableNeedDrain)
         this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
     }, CHECK_MS);
   }
 
-  /** An answer may take long where storage copies a large blob, but not from an upstream that is down all the while. */
+  /** An answer may take long while storage copies a large blob, but not from an upstream that is down. */
   #giveUpIfDown(): void {
     const { idleMs, isDown } = this.#outbound;
     if (Date.now() - this.#movedAt < idleMs || !isDown()) return;

@@ -2,8 +2,8 @@ import { isCopied, type Route, toClient } from '../../failover/rewrite.ts';
 import type { Hint } from '../../replication/hint.ts';
 
 /**
- * Hints of a hook, which does not say which upstream it is from: of each push upstream that has copies made of that repository. What
- * nobody makes copies of is left out.
+ * The upstreams that a hook's hints are about. A hook does not name its upstream: each push upstream whose repository
+ * is replicated gets the hint. Hints about other repositories are dropped.
  */
 export function hintTargets(routes: readonly Route[], hints: readonly Hint[]): Hint[] {
   return hints.flatMap((hint) => {

@@ -6,7 +6,7 @@ import { noteHints } from './note-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 
-/** Takes note of a write that was acknowledged, before its client hears of it: what it made current, or took away. */
+/** Notes an acknowledged write before its client gets the reply: the tag that became current, or was deleted. */
 export function notePush(
   exchange: Exchange,
   context: ProxyContext,
@@ -35,7 +35,9 @@ export function notePush(
   noteHints(exchange, context, [{ upstream, repository, reference, kind, from: 'edge' }]);
 }
 
-/** Digest of a manifest that was taken; only its Location is sure to be there (distribution-spec "Pushing manifests"). */
+/**
+ * The digest of a manifest that was accepted. Only its Location is mandatory (distribution-spec "Pushing manifests").
+ */
 function digestOf(headers: PushAnswer['headers']): string | undefined {
   const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
   return told !== undefined && isDigest(told) ? told : undefined;

@@ -72,7 +72,10 @@ function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
   return request.kind === 'manifest' ? `manifests/${request.reference}` : `blobs/${request.digest}`;
 }
 
-/** The query in the upstream's names. A mount from a repository that is elsewhere becomes an ordinary upload. */
+/**
+ * The query in the upstream's names. A mount from a repository that lies on another upstream becomes an ordinary
+ * upload.
+ */
 function pushQuery(
   context: ProxyContext,
   registry: string | undefined,

@@ -19,7 +19,10 @@ import type { PushPlan } from './push-plan.ts';
 const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
 const MAX_ERROR = 65_536;
 
-/** An upstream's answer to a write as the client gets it. @throws OciError where the answer must not be passed on */
+/**
+ * The reply to a write: the upstream's answer in the client's names.
+ * @throws OciError if the answer must not be passed on
+ */
 export async function pushReply(
   exchange: Exchange,
   context: ProxyContext,
@@ -50,7 +53,7 @@ export async function pushReply(
   return { status: answer.status, headers, body, upstream: answer.attempt.upstream };
 }
 
-/** What the answer says: an error in the client's names, anything else as it comes. */
+/** The body of the answer: an error is read and put into the client's names, anything else is streamed. */
 async function bodyOf(
   { upstream, request }: PushPlan,
   { status, attempt, permit, body: rest }: PushAnswer,
@@ -92,7 +95,10 @@ async function locationHeaders(
   throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);
 }
 
-/** Where what was just made can be read, in the client's names (distribution-spec "Pushing blobs", "Pushing manifests"). */
+/**
+ * The path of the content that was just pushed, in the client's names (distribution-spec "Pushing blobs", "Pushing
+ * manifests").
+ */
 function contentLocation({ request }: PushPlan, headers: HeaderList): string {
   const given = request.query.get('digest') ?? request.query.get('mount');
   const digest = given ?? headers.get('docker-content-digest');

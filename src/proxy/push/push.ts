@@ -15,12 +15,15 @@ export interface PushAnswer extends ForwardedResponse {
   permit: AttemptPermit;
 }
 
-/** How long the start of an upload may wait to hear that the primary is well before it is sent there all the same. */
+/** Milliseconds that the start of an upload waits for the canary before it is sent all the same. */
 const CANARY_MS = 400;
-/** Within how much of the request's time silence on both sides counts as an outage: a refusal takes less than a second. */
+/**
+ * Milliseconds of a request after which a silent canary and a silent upstream count as an outage, so that a refusal
+ * takes less than a second.
+ */
 const REFUSED_MS = 900;
 
-/** Stage 4 of a push. @throws OciError where the upstream could not take it; ClientGone */
+/** Stage 4 of a push. @throws OciError if the upstream could not take the push; ClientGone */
 export async function fetchPush(
   exchange: Exchange,
   context: ProxyContext,
@@ -68,10 +71,10 @@ export async function fetchPush(
   }
 }
 
-/** What the client is told in place of an answer that is not its own fault, or whose text is of the upstream's inside. */
+/** The error that replaces an answer which is not the client's fault, or whose text shows the upstream's internals. */
 export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciError | undefined {
   const { status, headers } = answer;
-  // Distribution puts the paths of its storage into the body of a 500.
+  // Distribution puts paths of its storage into the body of a 500.
   if (status >= 500)
     return new OciError('UNAVAILABLE', `${upstream.name} failed: it answers ${status}; push again`, { retryAfter: 5 });
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
@@ -91,9 +94,10 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
 }
 
 /**
- * Before an upload begins, the primary's canary is read: storage that is gone would answer 202 and take the upload into nowhere.
- * @returns whether nothing was heard in time
- * @throws OciError DENIED when the canary cannot be read; or is silent, and a body would follow at once
+ * Reads the push upstream's canary before an upload begins. A registry whose storage is unmounted would answer 202
+ * and lose the upload.
+ * @returns whether the canary was not read in time
+ * @throws OciError DENIED if the canary fails, or if it is silent and a body would follow at once
  */
 async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
   const ms = exchange.hasBody ? REFUSED_MS : CANARY_MS;
@@ -152,7 +156,7 @@ async function authorizationFor(
   }
 }
 
-/** 403 where nothing was begun, with the reason that clients show; 503 where the upstream may or may not have taken it. */
+/** 403 with the reason, which clients show, if nothing was written; 503 if the upstream may have taken the write. */
 function unreachable(
   exchange: Exchange,
   { attempt, upstream, request }: PushPlan,

@@ -7,8 +7,9 @@ import { TOKEN_PATH } from '../request/paths.ts';
 import { nameForClient } from '../request/repository-names.ts';
 
 /**
- * An upstream's challenge as the client gets it: its token service under the edge's name, its scopes in the client's names.
- * @returns one header field a challenge
+ * The challenge that a client gets for an upstream's challenge: the token service under the edge's name, the scopes
+ * in the client's names.
+ * @returns one header field for each challenge
  */
 export async function translateChallenges(
   exchange: Exchange,
@@ -17,7 +18,8 @@ export async function translateChallenges(
   upstream: { name: string; url: string },
   header: string | undefined,
 ): Promise<[string, string][]> {
-  // Clients have no way to the upstream's own token service then; what it does not take any more is a token of the edge's.
+  // Clients cannot reach the upstream's token service in this mode. The token that is not good any more is one of the
+  // edge's.
   if (context.access) return [['www-authenticate', edgeChallenge(exchange, context.access, '', 'invalid_token')]];
   const fields: [string, string][] = [];
   for (const challenge of parseChallenges(header)) {

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { type Exchange, UNKNOWN_CLIENT } from '../exchange.ts';
 
-// RFC 9110 section 7.6.1, with the names that RFC 2616 had.
+// RFC 9110 section 7.6.1, and the names of RFC 2616.
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -14,7 +14,9 @@ const HOP_BY_HOP = new Set([
   'upgrade',
   'http2-settings',
 ]);
-/** Said of the upstream's own host; on the edge's they would bind clients to what only one of the upstreams means. */
+/**
+ * Headers about the upstream's own host. Under the edge's name they would bind clients to the wishes of one upstream.
+ */
 const NEVER_CROSS = new Set([
   'set-cookie',
   'alt-svc',
@@ -24,9 +26,9 @@ const NEVER_CROSS = new Set([
   'public-key-pins',
   'x-request-id',
 ]);
-/** All that a pull tells an upstream of its client. */
+/** The client's headers that an upstream gets with a pull. */
 const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'range', 'user-agent'];
-/** What of an answer from storage behind a redirect concerns the client. */
+/** The headers of an answer from storage behind a redirect that clients get. */
 const FROM_STORAGE = new Set([
   'content-type',
   'content-length',
@@ -36,7 +38,7 @@ const FROM_STORAGE = new Set([
   'last-modified',
   'docker-content-digest',
 ]);
-/** Set by the edge itself, whatever a client claims. */
+/** Headers that the edge sets itself, whatever a client claims. */
 const FORWARDING = [
   'forwarded',
   'x-forwarded-for',
@@ -49,7 +51,10 @@ const FORWARDING = [
   'x-rewrite-url',
 ];
 
-/** Headers of a pull. Bodies are asked for as they are: a change of encoding would break lengths and digests. */
+/**
+ * The headers of a pull. Bodies are asked for without encoding, because another encoding would break lengths and
+ * digests.
+ */
 export function pullHeaders(exchange: Exchange): Record<string, string> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity', ...forwardingHeaders(exchange) };
   for (const name of PULL_REQUEST) {
@@ -60,7 +65,7 @@ export function pullHeaders(exchange: Exchange): Record<string, string> {
 }
 
 /**
- * Headers of a request that is carried through with its body.
+ * The headers of a request that is forwarded with its body.
  * @param cookies whether the client's cookies belong to this upstream
  */
 export function forwardedHeaders(exchange: Exchange, cookies: boolean): Record<string, string> {
@@ -76,22 +81,22 @@ export function forwardedHeaders(exchange: Exchange, cookies: boolean): Record<s
     if (name === 'cookie' && !cookies) continue;
     headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
-  // How the body is framed is the one thing of the connection that goes with it: a length, or chunks.
+  // The framing of the body is the only hop-by-hop header that is forwarded: a length, or chunks.
   if (exchange.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
   return { ...headers, ...forwardingHeaders(exchange) };
 }
 
 /**
- * Who asks, but not by which scheme: a registry that is reached by plain HTTP and believes it is https names a token service, and
- * Locations, that are not there.
+ * Tells the client's address, but not the scheme. A registry that is reached over plain HTTP and believes it is https
+ * would name a token service and Locations that do not exist.
  */
 function forwardingHeaders({ client }: Exchange): Record<string, string> {
   return client === UNKNOWN_CLIENT ? {} : { 'x-forwarded-for': client };
 }
 
 /**
- * The fields of an upstream's answer that its client gets, verbatim.
- * @param from `storage` where a redirect was followed, `passthrough` where cookies belong to that upstream
+ * The headers of an upstream's answer that the client gets verbatim.
+ * @param from `storage` if a redirect was followed, `passthrough` if cookies belong to that upstream
  */
 export function repliedHeaders(answer: HeaderList, from: 'registry' | 'storage' | 'passthrough'): [string, string][] {
   const listed = new Set((answer.joined('connection') ?? '').toLowerCase().split(/\s*,\s*/));

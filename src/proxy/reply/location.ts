@@ -10,8 +10,8 @@ interface Origin {
 }
 
 /**
- * The Location of an upload session as the client gets it: below its own repository, sealed, so that it comes back to who issued it
- * (rule 1), also where the upstream keeps its sessions outside of /v2/ (Artifact Registry).
+ * The Location of an upload session as the client gets it: below the client's repository, and sealed, so that the
+ * session stays with the upstream that issued it (rule 1). Artifact Registry keeps its sessions outside of /v2/.
  * @returns undefined for a Location that leads to another host
  */
 export async function sealUpload(
@@ -32,7 +32,10 @@ export async function sealUpload(
   return `/v2/${repository}/blobs/uploads/${sealed}`;
 }
 
-/** The Location of a redirect that is passed on: sealed where only the upstream's host has it, else as it is, for the client to follow. */
+/**
+ * The Location of a redirect that is passed on. It is sealed if it leads to the upstream's own host. Otherwise the
+ * client follows it as it is.
+ */
 export async function passRedirect(context: ProxyContext, origin: Origin, location: string): Promise<string> {
   if (!URL.canParse(location, origin.url)) return location;
   const target = new URL(location, origin.url);
@@ -49,8 +52,8 @@ export async function passRedirect(context: ProxyContext, origin: Origin, locati
 }
 
 /**
- * Path and query of an upload's Location on the upstream's own host. A path of the registry API counts as such whatever its host:
- * registries behind proxies of their own name hosts and schemes that only make sense there.
+ * Path and query of an upload's Location on the upstream's own host. A path of the registry API counts whatever its
+ * host, because registries behind proxies of their own may name a host or scheme that only they know.
  */
 function pathAt({ url }: Origin, location: string): string | undefined {
   if (!URL.canParse(location, url)) return undefined;

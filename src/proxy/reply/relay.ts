@@ -6,10 +6,16 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import { closingHeaders, cut, finish } from './end-response.ts';
 import type { Reply } from './reply.ts';
 
-/** Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5): Node throws at any attempt to write one, even of no bytes. */
+/**
+ * Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5). Node throws at any attempt to write one,
+ * even an empty one.
+ */
 const BODILESS = new Set([204, 304]);
 
-/** Stage 5: writes an answer to the client, no faster than the client takes it. One that takes nothing is the listener's to cut. */
+/**
+ * Stage 5: writes an answer to the client, no faster than the client takes it. The listener cuts a client that takes
+ * nothing.
+ */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   const { relay: notes } = exchange.notes;
   if (reply.upstream !== undefined) notes.upstream = reply.upstream;
@@ -55,7 +61,7 @@ async function relayStream(exchange: Exchange, transfer: Transfer, upstream: str
     await transfer.run(new ClientSink(exchange));
     finish(exchange);
   } catch (error) {
-    // A mistake of the edge's own is for settle to tell of; it cuts what has begun.
+    // settle reports a fault of the edge itself, and cuts the reply.
     if (error instanceof ClientGone || isOwnFault(error)) throw error;
     cut(exchange);
     const { reason, message } = asUpstreamError(error);
@@ -66,13 +72,13 @@ async function relayStream(exchange: Exchange, transfer: Transfer, upstream: str
   }
 }
 
-/** The attempt that brought the body so far was good, and is not any more. */
+/** Marks the attempt that brought the body so far as failed. */
 function markBroken(exchange: Exchange, reason: Failure, detail: string): void {
   const attempt = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
   if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
 }
 
-/** The client's response as a sink of a body. One that takes nothing is the listener's to cut. */
+/** The client's response as the sink of a body. The listener cuts a client that takes nothing. */
 class ClientSink implements Sink {
   readonly closed: AbortSignal;
   onDrain: () => void = () => undefined;

@@ -5,7 +5,7 @@ export interface Reply {
   status: number;
   headers: [string, string][];
   body: Buffer | Transfer | undefined;
-  /** Where it comes from; undefined when it is the edge's own. */
+  /** The upstream that the answer comes from. Undefined for the edge's own answers. */
   upstream: string | undefined;
 }
 

@@ -61,7 +61,7 @@ function conclude(exchange: Exchange, context: ProxyContext, error: unknown): vo
   context.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
 }
 
-/** Whether an operator who does not want to see what is as always wants to see it. */
+/** Whether `log.requests: notable` shows the request. */
 function isNotable({ outcome, splices, tag, verified, hedges }: RequestRecord): boolean {
   const usual = outcome === 'served' || outcome === 'absent' || outcome === 'aborted';
   return !usual || splices.length > 0 || tag !== undefined || verified === 'wrong' || hedges.started > 0;
@@ -112,7 +112,7 @@ function relayedOutcome(status: number, { notes: { plan, relay } }: Exchange): R
   return fallback ? 'fallback' : 'served';
 }
 
-/** The record without what is only for machines; nothing in it is a credential. */
+/** The record without the fields that only machines read. It has no credentials. */
 function logLine(record: RequestRecord): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
   const { hedges, splices, ...rest } = record;

@@ -4,16 +4,19 @@ import type { TokenIssuer } from '../../auth/token-issuer.ts';
 import type { Action } from '../../config/access-rule.ts';
 import type { Networks } from '../../config/network.ts';
 
-/** What `auth.mode` other than `open` brings to the stages of a request. */
+/** The parts of access control that the stages of a request use. There is none in `auth.mode: open`. */
 export interface Access {
   guard: Guard;
   tokens: TokenIssuer;
-  /** Those that may pull without credentials. */
+  /** Networks that may pull without credentials. */
   anonymous: Networks;
   /** Name of the service that tokens are for. */
   service: string;
-  /** The only upstream whose catalog is shown, since it shows each user their own; undefined: any. */
+  /**
+   * The upstream that decides who may do what. Only its catalog is shown, because it shows each user their own.
+   * Undefined: the edge decides itself.
+   */
   authority: string | undefined;
-  /** Whether a user may do something now; for lists. */
+  /** Whether a user may do something now. Lists are filtered by it. */
   may(user: string, key: RepositoryKey, action: Action): boolean;
 }

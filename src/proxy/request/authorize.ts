@@ -14,8 +14,9 @@ import { repositoryKeyOf } from './repository-key.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
 
 /**
- * Stage 2: may the client do that? In `auth.mode: open` every client may ask; what its credentials allow is for the upstream to say.
- * Otherwise the token of the edge's own service decides, and nothing of the client's goes to any upstream.
+ * Stage 2: checks whether the client may make this request. In `auth.mode: open` this stage is skipped, and the
+ * upstreams decide by the client's credentials. In the other modes the token of the edge's own service decides, and
+ * the client's header goes to no upstream.
  * @throws OciError UNAUTHORIZED or DENIED with a challenge
  */
 export async function authorize(
@@ -45,7 +46,7 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
 }
 
 function needOf(context: ProxyContext, request: RegistryRequest, registry: string | undefined): Requirement {
-  // Clients without a token must be told where to get one, even where they could pull without.
+  // A client without a token must learn where to get one, even if it could pull without.
   if (request.kind === 'ping' || request.kind === 'catalog')
     return request.kind === 'ping' ? { requested: [] } : 'any-user';
   const asked = (repository: string, actions: readonly Action[]): RequestedActions => ({
@@ -75,7 +76,7 @@ function refusal(exchange: Exchange, access: Access, requirement: Requirement, w
   const challenge = edgeChallenge(exchange, access, scope, why);
   const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
   if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
-  // 401, not 403: clients whose token is too narrow ask for another one.
+  // After a 401, unlike a 403, a client whose token is too narrow asks for another one.
   return new OciError('DENIED', undefined, { status: 401, headers });
 }
 

@@ -6,7 +6,7 @@ import { OWN_TOKEN_PATH } from './paths.ts';
 
 export type Refused = Extract<Permit, { refused: unknown }>['refused'];
 
-/** What sends a client to the edge's own token service. @param scope empty: none is named */
+/** The challenge that sends a client to the edge's own token service. @param scope empty: the challenge names none */
 export function edgeChallenge(exchange: Exchange, { service }: Access, scope: string, why: Refused): string {
   return formatChallenge({
     scheme: 'bearer',

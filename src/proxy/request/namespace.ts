@@ -1,10 +1,10 @@
-/** A query that carries on the `ns=` with which a request named its registry: what Location and Link lead to belongs to that one too. */
+/** A query with the `ns=` of a request, for its Location and Link: they belong to the same registry. */
 export function namespaceOf(query: URLSearchParams): URLSearchParams {
   const namespace = query.get('ns');
   return new URLSearchParams(namespace === null ? {} : { ns: namespace });
 }
 
-/** The path with it. @param path without a query */
+/** The path with that query. @param path without a query */
 export function withNamespace(path: string, query: URLSearchParams): string {
   const carried = namespaceOf(query);
   return carried.size > 0 ? `${path}?${carried}` : path;

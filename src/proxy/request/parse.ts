@@ -7,7 +7,7 @@ import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
 
-/** What a request is for. `registry`: the name of the registry it means, undefined for the edge's own. */
+/** A parsed request. `registry` is the name of the registry that it means. Undefined: the edge's own. */
 export type ParsedRequest =
   | { kind: 'registry'; request: RegistryRequest; registry: string | undefined }
   | { kind: 'token'; sealed: string; query: URLSearchParams }
@@ -17,14 +17,15 @@ export type ParsedRequest =
   | { kind: 'passthrough'; upstream: string };
 
 const MAX_URL = 16_384;
-/** TRACE would show a client's page the cookies that it may not read; what HTTP/2 lets through beyond these is nothing that Harbor knows. */
+/** TRACE would show a page the cookies that it may not read. Harbor knows no other methods. */
 const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-/** Shared by all requests without one, and never changed. */
+/** Shared by all requests without a query, and never changed. */
 const NO_QUERY = new URLSearchParams();
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /**
- * Stage 1: which endpoint, which registry, which name; strictly, and before anything is decoded.
+ * Stage 1: finds the endpoint, the registry and the repository of a request. It parses strictly, before anything is
+ * decoded.
  * @throws OciError for everything that is malformed
  */
 export function parse(exchange: Exchange, context: ProxyContext): ParsedRequest {
@@ -98,14 +99,17 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
   if (from !== null && !isRepository(from)) throw new OciError('NAME_INVALID');
 }
 
-/** What says itself that it is too long is not begun; a manifest of unknown length is counted on its way. */
+/**
+ * Refuses a manifest whose length is announced and too large. A manifest of unknown length is counted while it is
+ * forwarded.
+ */
 function checkLength({ headers }: Exchange, { config }: ProxyContext, { kind, method }: RegistryRequest): void {
   const most = config.limits.manifestBytes;
   if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
     throw new OciError('SIZE_INVALID', `a manifest may have ${most} bytes`);
 }
 
-/** A body where none is expected is how requests are smuggled past a proxy. */
+/** Refuses a body where none is expected: requests are smuggled past proxies in such bodies. */
 function refuseBody({ method, hasBody }: Exchange): void {
   if (BODILESS.has(method) && hasBody) throw new OciError('UNSUPPORTED', `${method} takes no body`, { status: 400 });
 }
@@ -124,7 +128,10 @@ function registryOfHost(context: ProxyContext, host: string): string | undefined
   throw new OciError('NAME_UNKNOWN', `this edge does not answer to ${host}`, { status: 421 });
 }
 
-/** containerd names in `ns` the registry that an image belongs to; falling through to another one's names would let anybody claim them. */
+/**
+ * The registry that containerd names in `ns=`. An unknown one is refused: falling through to another registry would
+ * let anybody claim its names.
+ */
 function registryOfNamespace(
   context: ProxyContext,
   namespace: string | null,
@@ -146,7 +153,7 @@ function bracketed(name: string): string {
   return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
 }
 
-/** A path that the upstream might read as one of the registry API, past all that is decided about those. */
+/** Refuses a path that an upstream might read as one of the registry API, past all checks of that API. */
 function refuseDisguise(path: string): void {
   let decoded = path;
   for (let round = 0; round < 3; round += 1) {
@@ -156,7 +163,7 @@ function refuseDisguise(path: string): void {
     if (next === decoded) return;
     decoded = next;
   }
-  // Nobody encodes so often who has nothing to hide.
+  // No honest client encodes a path so often.
   throw new OciError('NAME_INVALID', 'malformed path');
 }
 

@@ -6,8 +6,9 @@ import type { ProxyContext } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 
 /**
- * The refusal of a push whose token was made while the authority could not be asked, and is too narrow for that reason alone: to a
- * challenge its client would bring the same token again, and show nobody why. Undefined where another token could help.
+ * The refusal of a push whose token is too narrow only because the authority was unreachable when the token was made.
+ * After a challenge, its client would send the same token again and show no reason.
+ * @returns undefined if another token could help
  */
 export async function unverifiedPushDenial(
   { upstreams, config }: ProxyContext,

@@ -3,8 +3,8 @@ import { type Route, toUpstream } from '../../failover/rewrite.ts';
 
 /**
  * A repository as its route knows it.
- * @param route none: no route leads there, and no rule can open it
- * @param authority upstream that decides, if one does
+ * @param route undefined: no route leads there, and no rule can open the repository
+ * @param authority the upstream that decides, if one does
  */
 export function repositoryKeyOf(
   registry: string | undefined,

@@ -1,7 +1,7 @@
 import { findRoute, type Route, toClient, toUpstream } from '../../failover/rewrite.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 
-/** The upstream's name of a client's repository, wherever it may be read from that upstream. */
+/** The upstream's name for a client's repository. Undefined if it cannot be read from that upstream. */
 export function nameOnUpstream(
   context: ProxyContext,
   registry: string | undefined,
@@ -13,7 +13,7 @@ export function nameOnUpstream(
   return route && candidate ? toUpstream(route, candidate, repository) : undefined;
 }
 
-/** The client's name of an upstream's repository. */
+/** The client's name for an upstream's repository. */
 export function nameForClient(
   context: ProxyContext,
   registry: string | undefined,

@@ -1,23 +1,23 @@
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { KeyRing } from '../../auth/key-ring.ts';
 
-/** What a sealed part of a URL stands for. */
+/** The content of a sealed part of a URL. */
 export type Sealed =
   /** An upload session: only its issuer understands the path. */
   | { kind: 'upload'; upstream: string; url: string; repository: string; path: string }
   /** A redirect of an upstream to a path outside of its registry API. */
   | { kind: 'download'; upstream: string; url: string; path: string; expires: number }
-  /** The token service behind a challenge that was relayed, and the registry whose names its client uses. */
+  /** The token service of a challenge that was relayed, and the registry whose names the client uses. */
   | { kind: 'realm'; upstream: string; url: string; realm: string; registry?: string };
 
 /**
- * Encrypts what the edge hands to clients to bring back (JWE, dir, A256GCM; ADR 3): any edge with the same key can continue, nobody
- * else can make one, and nothing of the upstream shows.
+ * Encrypts values that clients get and send back (JWE, dir, A256GCM; ADR 3). Any edge with the same key can open
+ * them, no one else can make one, and they show nothing of the upstream.
  */
 export class Sealer {
   readonly #keys: KeyRing;
 
-  /** @param secrets at least one: the first seals, all open */
+  /** @param secrets at least one. The first seals, and all of them open. */
   constructor(secrets: readonly Buffer[]) {
     this.#keys = new KeyRing(secrets, 'breakwater sealed locations 1');
   }
@@ -28,7 +28,7 @@ export class Sealer {
     return new CompactEncrypt(text).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid }).encrypt(secret);
   }
 
-  /** The content, if it was sealed with this key and is of that kind. */
+  /** The content, if it was sealed with one of the keys and is of that kind. */
   async open<K extends Sealed['kind']>(token: string, kind: K): Promise<Extract<Sealed, { kind: K }> | undefined> {
     const content = await this.#decrypt(token);
     if (content?.kind !== kind) return undefined;
@@ -46,7 +46,7 @@ export class Sealer {
       });
       return JSON.parse(new TextDecoder().decode(plaintext));
     } catch {
-      // Forged, damaged, or sealed with another key: all the same to whoever sent it.
+      // Forged, damaged, or sealed with another key: the sender gets the same answer.
       return undefined;
     }
   }
