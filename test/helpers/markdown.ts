@@ -93,6 +93,8 @@ function plainText(tokens: readonly Token[], code?: string): string {
       if (token.type === 'codespan') return code ?? token.text;
       if (token.type === 'html' || token.type === 'image') return '';
       const inner = tokensOf(token);
+      // A link that shows a file begins a sentence as any other name does.
+      if (code !== undefined && token.type === 'link' && /^[\w./-]+(\.md|\/)$/.test(token.text)) return code;
       if (inner.length > 0) return plainText(inner, code);
       return 'text' in token ? token.text : token.raw;
     })
