@@ -1,5 +1,6 @@
 import type t from 'tap';
 import { SITE_TOOLS } from '../helpers/site.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { missing } from '../helpers/tool.ts';
 import { CLIENTS } from './client.ts';
 import { expectedCell } from './expected.ts';
@@ -22,7 +23,7 @@ export function testPart(t: Test, name: string): void {
   const clients = PART[name];
   if (!mode || !clients) throw new Error(`no part is called ${name}`);
   const tools = clients.flatMap((client) => CLIENTS[client]?.tools ?? []);
-  t.test(name, { skip: missing(...SITE_TOOLS, ...tools), buffered: true, timeout: 115_000 }, async (t) => {
+  t.test(name, { skip: missing(...SITE_TOOLS, ...tools), buffered: true, timeout: timeLimit(115_000) }, async (t) => {
     const rows: Row[] = [];
     const log = await runMode(t, mode, { clients, onRow: (row) => void rows.push(row) });
     for (const { client, state, cell, said } of rows)

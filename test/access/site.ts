@@ -7,11 +7,19 @@ import { type Image, writeImage } from '../helpers/image.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
 import { Skopeo } from '../helpers/skopeo.ts';
 import { type Owner, temporaryFolder } from '../helpers/temporary-folder.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import type { Primary } from './primary.ts';
 import { keyFileOf } from './users.ts';
 
 const CLOUD = 'example-project/';
-const TIMES = { interval: '500ms', fastInterval: '100ms', timeout: '2s', fall: 2, holdDown: '1s', settle: '500ms' };
+const TIMES = {
+  interval: '500ms',
+  fastInterval: '100ms',
+  timeout: `${timeLimit(2000)}ms`,
+  fall: 2,
+  holdDown: '1s',
+  settle: '500ms',
+};
 
 /** Two edges with one key before a registry and its fallback at Artifact Registry, to which they have a key file. */
 export class AccessSite {

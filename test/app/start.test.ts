@@ -2,6 +2,7 @@ import t from 'tap';
 import { startLabRegistry } from '../../src/lab/registry.ts';
 import { makeEdgeInProcess, PROBE, startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { startLabSite } from '../helpers/lab-site.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 
 const MANIFEST = '/v2/library/app/manifests/1';
 
@@ -30,7 +31,7 @@ t.test('starts with upstreams that do not resolve, are down, or silent, and uses
       },
     ],
   });
-  t.ok(performance.now() - began < 5000, 'without waiting for them for long');
+  t.ok(performance.now() - began < timeLimit(5000), 'without waiting for them for long');
   t.equal((await edge.admin('/readyz')).status, 200, 'ready, whatever its upstreams are');
   const reply = await edge.http1().ask(MANIFEST);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'good', warning: /nowhere/ } });

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { type Faults, FaultyLine } from '../helpers/faulty-line.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 
 const BODY = Buffer.alloc(50_000, 'x');
 
@@ -75,7 +76,7 @@ const cases: [name: string, faults: Faults, check: (t: Test, got: Awaited<Return
   [
     'reset_peer',
     { resetPeer: 50, latency: 500 },
-    (t, { took, error }) => t.ok(error === 'ECONNRESET' && took < 450, `${took} ms, ${error}`),
+    (t, { took, error }) => t.ok(error === 'ECONNRESET' && took < timeLimit(450), `${took} ms, ${error}`),
   ],
 ];
 

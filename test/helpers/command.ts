@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { commandLine } from './command-line.ts';
+import { timeLimit } from './time-limit.ts';
 
 export interface Finished {
   status: number | NodeJS.Signals;
@@ -28,7 +29,7 @@ export async function tryCommand(
   const child = spawn(program, line, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: env ?? process.env,
-    timeout,
+    timeout: timeLimit(timeout),
     killSignal: 'SIGKILL',
     ...(cwd ? { cwd } : {}),
   });

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { timeLimit } from './time-limit.ts';
 
 export interface Reply {
   status: number;
@@ -31,9 +32,10 @@ export class HttpsClient {
 
   async ask(path: string, { method = 'GET', headers = {}, body, timeout = 30_000 }: Ask = {}): Promise<Reply> {
     const began = performance.now();
+    const limit = timeLimit(timeout);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const call = request(new URL(path, this.#base), { method, headers, agent: this.#agent, timeout }, resolve);
-      call.on('timeout', () => call.destroy(new Error(`no byte for ${timeout} ms`)));
+      const call = request(new URL(path, this.#base), { method, headers, agent: this.#agent, timeout: limit }, resolve);
+      call.on('timeout', () => call.destroy(new Error(`no byte for ${limit} ms`)));
       call.on('error', reject);
       call.end(body);
     });

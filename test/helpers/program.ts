@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { commandLine } from './command-line.ts';
 import type { Owner } from './temporary-folder.ts';
+import { timeLimit } from './time-limit.ts';
 import { until } from './until.ts';
 
 export interface ProgramOptions {
@@ -89,7 +90,7 @@ export class Program {
   async stop(patience = 10_000): Promise<number | NodeJS.Signals> {
     if (!this.running) return this.ended();
     this.signal('SIGTERM');
-    const late = setTimeout(() => this.signal('SIGKILL'), patience);
+    const late = setTimeout(() => this.signal('SIGKILL'), timeLimit(patience));
     try {
       return await this.ended();
     } finally {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { timeLimit } from './time-limit.ts';
 
 export interface UntilOptions {
   /** Milliseconds. */
@@ -14,11 +15,12 @@ export async function until<T>(
   look: () => T | undefined | false | Promise<T | undefined | false>,
   { timeout = 15_000, every = 20, what = () => 'a condition' }: UntilOptions = {},
 ): Promise<T> {
-  const deadline = performance.now() + timeout;
+  const limit = timeLimit(timeout);
+  const deadline = performance.now() + limit;
   for (;;) {
     const value = await look();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`waited ${timeout} ms in vain for ${what()}`);
+    if (performance.now() > deadline) throw new Error(`waited ${limit} ms in vain for ${what()}`);
     await delay(every);
   }
 }

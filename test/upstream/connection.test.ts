@@ -9,6 +9,7 @@ import { Connection, type Secrets } from '../../src/upstream/connection.ts';
 import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 /** A service account key as it comes from the console: several lines, quotes, and what base64 would mistake for padding. */
@@ -52,7 +53,7 @@ const call = (
   path,
   headers: { accept: 'a/b', range: 'bytes=1-2' },
   scopes: ['repository:library/app:pull'],
-  signal: AbortSignal.timeout(5000),
+  signal: AbortSignal.timeout(timeLimit(5000)),
   redirects: 'follow' as const,
   ...given,
 });
@@ -146,7 +147,7 @@ t.test("forward: the client's own credentials and no others, its 401 relayed", a
     ['Basic mine', undefined],
     'and no token is asked for',
   );
-  t.equal(await connection.authorizationAhead([], 'Basic mine', AbortSignal.timeout(1000)), 'Basic mine');
+  t.equal(await connection.authorizationAhead([], 'Basic mine', AbortSignal.timeout(timeLimit(1000))), 'Basic mine');
 });
 
 t.test('_json_key with a whole key file: Basic, and for tokens', async (t) => {

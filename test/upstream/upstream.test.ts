@@ -7,6 +7,7 @@ import type { UpstreamEvents } from '../../src/upstream/events.ts';
 import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
@@ -148,7 +149,9 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
   );
   t.teardown(() => upstream.stop());
   const ahead = () =>
-    upstream.connection(url)?.authorizationAhead(['repository:a:push'], undefined, AbortSignal.timeout(2000));
+    upstream
+      .connection(url)
+      ?.authorizationAhead(['repository:a:push'], undefined, AbortSignal.timeout(timeLimit(2000)));
   t.equal(await ahead(), undefined, 'an open registry gets no password');
   t.equal(await ahead(), undefined);
   t.equal(pings, 1, 'and is not asked again each time');

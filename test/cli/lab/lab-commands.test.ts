@@ -8,6 +8,7 @@ import type { Entry } from '../../../src/cli/serve/terminal-log.ts';
 import { type Finished, tryCommand } from '../../helpers/command.ts';
 import { Docker } from '../../helpers/docker.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { missing, tool } from '../../helpers/tool.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -101,7 +102,7 @@ for (const client of ['docker', 'podman', 'skopeo', 'curl'] as const) {
       t.match(refused.output, /pushes are refused since/, 'push again');
       if (client !== 'curl') t.not(refused.status, 0);
       t.match(await paste(5), { status: 0 }, 'heal');
-      await log.until(() => site.app.status().headline.level === 'well', AbortSignal.timeout(30_000));
+      await log.until(() => site.app.status().headline.level === 'well', AbortSignal.timeout(timeLimit(30_000)));
       t.match(await paste(1), client === 'curl' ? { output: /^HTTP\/2 202/m } : { status: 0 }, 'push after all');
     },
   );

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { sha256 } from '../../helpers/lab-site.ts';
 import { propertyRuns } from '../../helpers/property-runs.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import {
   type Answer,
@@ -115,7 +116,7 @@ const step = fc.record({
   leave: fc.boolean(),
 });
 
-t.test('random paces and faults', { timeout: 60_000 }, async (t) => {
+t.test('random paces and faults', { timeout: timeLimit(60_000) }, async (t) => {
   const deadlines = { manifest: '250ms', blob: '250ms' };
   const site = await startPacedSite(t, {
     all: { deadlines, hedge: { floor: '10ms', share: 20 } },

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { propertyRuns } from '../../helpers/property-runs.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { POLICIES, startLedgerSite } from './ledger-site.ts';
 import { allQuiet } from './paced-upstream.ts';
 import { type Step, TagModel } from './tag-model.ts';
@@ -31,7 +32,7 @@ const act = fc
     [...moves, gone ?? [], watched, trouble, ...late, asked, { do: 'recover' }].flat(),
   ) as fc.Arbitrary<Step[]>;
 
-t.test('no tag goes back in time in silence', { timeout: 60_000 }, async (t) => {
+t.test('no tag goes back in time in silence', { timeout: timeLimit(60_000) }, async (t) => {
   const unbroken = { breaker: { consecutive: 1000, volume: 1000 } };
   const site = await startLedgerSite(t, { harbor: { hedge: { floor: '20ms', share: 100 }, ...unbroken } });
   const clients = [site.lab.edge.http1(), site.lab.edge.http2()];

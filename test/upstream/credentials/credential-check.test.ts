@@ -5,6 +5,7 @@ import { configSchema } from '../../../src/config/schema.ts';
 import { Connection } from '../../../src/upstream/connection.ts';
 import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../../src/upstream/resolver.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 
@@ -48,7 +49,7 @@ async function start(t: Test, said: Said, credentials: unknown = { username: 'ed
     server.close();
   });
   const check = () =>
-    connection.check?.(AbortSignal.timeout(5000)).then(
+    connection.check?.(AbortSignal.timeout(timeLimit(5000))).then(
       () => 'taken',
       (error: unknown) => error,
     );
@@ -97,7 +98,7 @@ t.test('the scope that the challenge names is asked for', async (t) => {
 t.test('403 to nothing in particular is no word where requests are given tokens', async (t) => {
   const { connection, check } = await start(t, { token: 403 });
   t.match(await check(), { reason: 'credentials' });
-  const signal = AbortSignal.timeout(5000);
+  const signal = AbortSignal.timeout(timeLimit(5000));
   const scopes = ['repository:library/app:pull'];
   const answer = await connection.send({
     method: 'GET',
@@ -113,7 +114,7 @@ t.test('403 to nothing in particular is no word where requests are given tokens'
 
 t.test('what a check learns is not what requests are made with', async (t) => {
   const { connection, check, asked } = await start(t, {});
-  const signal = AbortSignal.timeout(5000);
+  const signal = AbortSignal.timeout(timeLimit(5000));
   const read = async () => {
     const answer = await connection.send({
       method: 'GET',
