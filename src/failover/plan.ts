@@ -183,8 +183,8 @@ export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now
   const breaker = replica.breakers[trafficClass];
   if (replica.state === 'down') return { gravity: 5, why: `down: ${replica.reason}` };
   if (breaker === 'open') return { gravity: 4, why: `${trafficClass} breaker open` };
-  if (replica.restingUntil > now) {
-    const seconds = Math.ceil((replica.restingUntil - now) / 1000);
+  if (replica.retryAfterUntil > now) {
+    const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);
     return { gravity: 3, why: `asked to be left alone for ${seconds} s` };
   }
   if (breaker === 'half-open' && !replica.trialFree[trafficClass])

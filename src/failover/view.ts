@@ -27,7 +27,7 @@ export interface ReplicaView {
   /** It is up, and its only trouble is that answers were late. */
   slow: boolean;
   /** Until when the URL asked to be left alone (429 with Retry-After); 0 if it did not. */
-  restingUntil: number;
+  retryAfterUntil: number;
   inFlight: { control: number; data: number };
   /** Requests that wait for a place among those. */
   waiting: { control: number; data: number };

@@ -1,5 +1,5 @@
 import type { BodySource } from '../upstream/body/body-source.ts';
-import type { AttemptVerdict } from '../upstream/health/attempt-permit.ts';
+import type { AttemptVerdict } from '../upstream/health/breaker.ts';
 import { StallDetector, type ThroughputLimits } from './pace.ts';
 
 /** The part of a body that one upstream sends. */

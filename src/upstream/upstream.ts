@@ -57,7 +57,7 @@ export class Upstream {
       deadline: config.deadlines.manifest,
       view: () => this.view(),
       tokens: (url) => this.connection(url)?.users,
-      place: async (url, signal) => this.replica(url)?.place(signal),
+      place: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
     });
   }
 
@@ -86,7 +86,7 @@ export class Upstream {
 
   /** Whether a 404 from this URL is to be believed: see `Prober.confirm`. */
   async confirmCanary(url: string): Promise<CanaryState> {
-    return this.#members.get(url)?.prober.confirm() ?? 'none';
+    return this.#members.get(url)?.prober.confirmCanary() ?? 'none';
   }
 
   /** Tells loudly that the edge's own credentials were refused. */

@@ -22,7 +22,7 @@ export function replica(url: string, given: Partial<ReplicaView> = {}): ReplicaV
     trialFree: perClass(false),
     suspected: false,
     slow: false,
-    restingUntil: 0,
+    retryAfterUntil: 0,
     inFlight: { control: 0, data: 0 },
     waiting: { control: 0, data: 0 },
     saturated: { control: false, data: false },

@@ -15,18 +15,18 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
     ['suspected', { suspected: true }, 1, /has just failed/],
     ['half-open, with room for a trial', { ...halfOpen, trialFree: perClass(true) }, undefined, undefined],
     ['half-open, its trial under way', halfOpen, 2, /half-open, its trial/],
-    ['resting', { restingUntil: NOW + 1001 }, 3, /left alone for 2 s/],
-    ['rested', { restingUntil: NOW }, undefined, undefined],
+    ['resting', { retryAfterUntil: NOW + 1001 }, 3, /left alone for 2 s/],
+    ['rested', { retryAfterUntil: NOW }, undefined, undefined],
     ['open', { breakers: perClass('open') }, 4, /control breaker open/],
     ['open for another class', { breakers: perClass<BreakerState>('closed', { data: 'open' }) }, undefined, undefined],
     ['down', { state: 'down', reason: 'no answer' }, 5, /down: no answer/],
     [
       'everything',
-      { ...saturated, suspected: true, restingUntil: NOW + 1, breakers: perClass('open'), state: 'down' },
+      { ...saturated, suspected: true, retryAfterUntil: NOW + 1, breakers: perClass('open'), state: 'down' },
       5,
       /down/,
     ],
-    ['resting and suspected', { suspected: true, restingUntil: NOW + 1 }, 3, /left alone/],
+    ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /left alone/],
   ];
   for (const [name, given, gravity, why] of rows) {
     const obstacle = obstacleTo(replica(URL, given), 'control', NOW);

@@ -40,7 +40,7 @@ t.test('the order of a pull', async (t) => {
     ['down is asked last', { state: 'down' }, {}, ['gcr', 'harbor']],
     ['open is asked last', { breakers: perClass('open') }, {}, ['gcr', 'harbor']],
     ['suspected is asked last', { suspected: true }, {}, ['gcr', 'harbor']],
-    ['resting is asked last', { restingUntil: NOW + 1 }, {}, ['gcr', 'harbor']],
+    ['resting is asked last', { retryAfterUntil: NOW + 1 }, {}, ['gcr', 'harbor']],
     ['saturated is asked last', { saturated: { control: true, data: false } }, {}, ['gcr', 'harbor']],
     [
       'half-open gets a trial, the next on standby',
@@ -52,7 +52,7 @@ t.test('the order of a pull', async (t) => {
     ["all down: the route's own", { state: 'down' }, { state: 'down' }, ['harbor', 'gcr']],
     ['one failure weighs less than an outage', { state: 'down' }, { suspected: true }, ['gcr', 'harbor']],
     ['an open breaker less than an outage', { state: 'down' }, { breakers: perClass('open') }, ['gcr', 'harbor']],
-    ['a rest more than a failure', { restingUntil: NOW + 9 }, { suspected: true }, ['gcr', 'harbor']],
+    ['a rest more than a failure', { retryAfterUntil: NOW + 9 }, { suspected: true }, ['gcr', 'harbor']],
   ];
   for (const [name, first, second, expected] of rows)
     t.strictSame(order(views(harbor(first), gcr(second))), expected, name);

@@ -6,7 +6,7 @@ import { OVERLAP_BYTES } from '../../src/splice/overlap.ts';
 import type { ThroughputLimits } from '../../src/splice/pace.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
 import { type ResumeElsewhere, Transfer } from '../../src/splice/transfer.ts';
-import type { AttemptVerdict as LeaseVerdict } from '../../src/upstream/health/attempt-permit.ts';
+import type { AttemptVerdict as LeaseVerdict } from '../../src/upstream/health/breaker.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { type Habits, MadeSink } from './made-sink.ts';

@@ -91,7 +91,7 @@ t.test('without a canary what was served before stands in for it', async (t) => 
   await upstream.start();
   t.match(upstream.view(), { state: 'up', replicas: [{ canary: 'none' }] });
   const { blobDigests } = registry.seed('library/app', '1', { blobs: [100, 200] });
-  for (const digest of blobDigests) upstream.replica(registry.url)?.canary.remember('library/app', digest, 100);
+  for (const digest of blobDigests) upstream.replica(registry.url)?.canary.rememberServed('library/app', digest, 100);
   await until(() => upstream.view().replicas[0]?.canary === 'good');
   await registry.faults.on('storageHung');
   await until(() => upstream.view().state === 'down');

@@ -20,7 +20,7 @@ export async function fetchDownload(exchange: Exchange, context: ProxyContext, t
   const connection = upstream?.connection(sealed?.url ?? '');
   if (!sealed || !upstream || !replica || !connection)
     throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
-  const permit = replica.begin('data');
+  const permit = replica.tryStartAttempt('data');
   if (!permit) throw new OciError('UNAVAILABLE', 'as many transfers under way as are allowed', { retryAfter: 5 });
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);

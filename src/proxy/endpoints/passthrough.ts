@@ -23,7 +23,7 @@ export async function fetchPassthrough(
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${name}`);
   const view = upstream.view();
   const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
-  const permit = replica && upstream.replica(replica.url)?.begin('passthrough');
+  const permit = replica && upstream.replica(replica.url)?.tryStartAttempt('passthrough');
   if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`, { retryAfter: 5 });
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;

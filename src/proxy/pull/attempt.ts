@@ -29,7 +29,7 @@ export async function attemptRead(
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
-  const permit = replica?.begin(trafficClass) ?? (await replica?.wait(trafficClass, control.signal));
+  const permit = replica?.tryStartAttempt(trafficClass) ?? (await replica?.startAttempt(trafficClass, control.signal));
   if (!replica || !connection || !permit) {
     clock.stop();
     if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
@@ -162,7 +162,7 @@ async function judge(
     },
     Date.now(),
   );
-  if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.rest(outcome.restMs);
+  if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.backOff(outcome.restMs);
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.
   return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;

@@ -34,7 +34,7 @@ export async function fetchPush(
   const replica = upstream.replica(attempt.url);
   if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
   const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
-  const permit = replica.begin('push');
+  const permit = replica.tryStartAttempt('push');
   if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: 'served' | 'failed' | 'refused' | 'aborted', more: object) =>

@@ -125,7 +125,7 @@ function rottenSnapshot(copies: readonly RottenCopy[]): RottenSnapshot {
 
 function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
   const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, suspected, slow } = replica;
-  const { restingUntil, inFlight, waiting, firstByteP95 } = replica;
+  const { retryAfterUntil, inFlight, waiting, firstByteP95 } = replica;
   return {
     url: withoutCredentials(url),
     state,
@@ -137,7 +137,7 @@ function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
     breakers: { ...breakers },
     suspected,
     slow,
-    restingUntil: restingUntil > now ? iso(restingUntil) : null,
+    restingUntil: retryAfterUntil > now ? iso(retryAfterUntil) : null,
     inFlight: { data: inFlight.data, control: inFlight.control },
     waiting: { data: waiting.data, control: waiting.control },
     firstByteP95Ms: { data: tenths(firstByteP95.data), control: tenths(firstByteP95.control) },

@@ -1,55 +1,55 @@
-import type { Breaker, Ticket } from './breaker.ts';
+import type { AttemptVerdict, Breaker, Ticket } from './breaker.ts';
 
-/** `late`: another upstream answered first. It counts in the breaker, but is no reason yet to suspect the URL. */
-export type AttemptVerdict = 'good' | 'bad' | 'late' | 'neutral';
-
-interface Say {
+interface BreakerShare {
   breaker: Breaker;
   ticket: Ticket;
 }
 
 /**
- * One attempt's place among those under way at a URL, and its say in that URL's breakers. The answer (up to its first byte) and the
- * body are judged apart: a transfer that takes an hour must not keep its breaker waiting.
+ * Permission for one attempt at a URL: a slot of the concurrency limit, and the right to report to the URL's breakers.
+ * The answer (up to its first byte) and the body are reported apart, because a transfer of an hour must not keep the
+ * breaker waiting.
  */
 export class AttemptPermit {
-  readonly #answer: Say;
-  readonly #body: Say | undefined;
+  readonly #answer: BreakerShare;
+  readonly #body: BreakerShare | undefined;
   readonly #onVerdict: (verdict: AttemptVerdict) => void;
-  readonly #free: () => void;
-  #answered = false;
-  #ended = false;
+  readonly #releaseSlot: () => void;
+  #answerReported = false;
+  #endReported = false;
 
   constructor(
     answer: Breaker,
     body: Breaker | undefined,
     onVerdict: (verdict: AttemptVerdict) => void,
-    free: () => void,
+    releaseSlot: () => void,
   ) {
     this.#answer = { breaker: answer, ticket: answer.admit() };
     this.#body = body && { breaker: body, ticket: body.admit() };
     this.#onVerdict = onVerdict;
-    this.#free = free;
+    this.#releaseSlot = releaseSlot;
   }
 
-  /** The answer is there, or is known not to come. */
+  /** Reports the answer: its first byte arrived, or never will. Only the first call counts. */
   reportAnswer(verdict: AttemptVerdict): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#judge(this.#answer, verdict);
+    if (this.#answerReported) return;
+    this.#answerReported = true;
+    this.#settle(this.#answer, verdict);
   }
 
-  /** The attempt is over. Always to be called, once is enough. */
+  /**
+   * Reports the end of the attempt and frees its slot. Every attempt must report its end; only the first call counts.
+   */
   reportEnd(verdict: AttemptVerdict): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#endReported) return;
+    this.#endReported = true;
     this.reportAnswer('neutral');
-    if (this.#body) this.#judge(this.#body, verdict);
+    if (this.#body) this.#settle(this.#body, verdict);
     else if (verdict === 'bad') this.#onVerdict(verdict);
-    this.#free();
+    this.#releaseSlot();
   }
 
-  #judge({ breaker, ticket }: Say, verdict: AttemptVerdict): void {
+  #settle({ breaker, ticket }: BreakerShare, verdict: AttemptVerdict): void {
     breaker.settle(ticket, verdict);
     this.#onVerdict(verdict);
   }

@@ -11,24 +11,27 @@ export interface CanaryReading {
 /**
  * Sends a GET with the probe's credentials.
  * @param path below the upstream's URL
- * @param scopes what a token must allow; `api`: no token will do, as for Harbor's API
+ * @param scopes for the token; `api` sends Basic credentials and no token, as Harbor's API needs
  */
 export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
 
-/** A blob of which a byte can be read. */
+/** A blob that the probe can read a byte of. */
 export interface ProbedBlob {
   repository: string;
   digest: string;
-  /** Bytes, where it is known. */
+  /** Bytes, if known. */
   size: number | undefined;
 }
 
-/** Of an answer that is longer than was asked for, no more than this is read. */
-const MAX_BYTE = 65_536;
+/** Bytes read at most of an answer that is longer than the range. */
+const MAX_ANSWER_BYTES = 65_536;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** A random byte: the first one may come from a page cache while storage hangs. */
-export async function readByte(
+/**
+ * Reads one byte at a random offset: the first byte may come from a page cache while storage hangs.
+ * @param what names the blob in reasons
+ */
+export async function readRandomByte(
   blob: ProbedBlob,
   get: ProbeGet,
   what: string,
@@ -39,30 +42,32 @@ export async function readByte(
   const { status } = answer;
   if (status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length > 0) {
     await answer.body.dump({ limit: 16_384 });
-    return { state: 'none', reason: 'the probe has no credentials to read a blob with' };
+    return { state: 'none', reason: 'the probe has no credentials to read a blob' };
   }
   if (REDIRECTS.includes(status)) {
-    // Redirects are passed on here: the registry has found the blob, and clients fetch it from where the edge may not reach.
+    // With `redirects: pass`, a redirect shows that the registry has found the blob. Its target may be out of
+    // Breakwater's reach.
     await answer.body.dump({ limit: 16_384 });
     return { state: 'good', reason: `${what} was found` };
   }
-  if (status !== 206 && status !== 200) return { ...(await failing(`${what} answers ${status}`, answer)), status };
+  if (status !== 206 && status !== 200)
+    return { ...(await failingReading(`${what} answers ${status}`, answer)), status };
   return (await hasByte(answer))
     ? { state: 'good', reason: `${what} was read` }
     : { state: 'failing', reason: `${what} has no bytes` };
 }
 
-/** The one byte that was asked for is read to its end, so that its connection can be used again. */
+/** Reads the byte's answer to its end, so that the connection can be used again. */
 async function hasByte({ status, body }: Answer): Promise<boolean> {
   let length = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > 0 && (status === 200 || length > MAX_BYTE)) break;
+    if (length > 0 && (status === 200 || length > MAX_ANSWER_BYTES)) break;
   }
   return length > 0;
 }
 
-export async function failing(reason: string, answer: Answer): Promise<CanaryReading> {
+export async function failingReading(reason: string, answer: Answer): Promise<CanaryReading> {
   await answer.body.dump({ limit: 16_384 });
   return { state: 'failing', reason };
 }

@@ -1,56 +1,59 @@
-/** Bounds how many may be somewhere at once; some more may wait for a place, first come first served. */
-export class Turnstile {
-  readonly #places: number;
-  readonly #benches: number;
-  readonly #waiting = new Set<() => void>();
+/** Limits how many requests run at once. A bounded queue holds further ones, first come, first served. */
+export class ConcurrencyLimit {
+  readonly #limit: number;
+  readonly #maxQueued: number;
+  readonly #queue = new Set<() => void>();
   #inUse = 0;
 
-  /** @param benches how many may wait */
-  constructor(places: number, benches: number) {
-    this.#places = places;
-    this.#benches = benches;
+  /**
+   * @param limit requests at once
+   * @param maxQueued requests that may wait
+   */
+  constructor(limit: number, maxQueued: number) {
+    this.#limit = limit;
+    this.#maxQueued = maxQueued;
   }
 
   get inUse(): number {
     return this.#inUse;
   }
 
-  get waiting(): number {
-    return this.#waiting.size;
+  get queued(): number {
+    return this.#queue.size;
   }
 
-  /** Whether who comes now has to wait. */
+  /** Whether a new request has to wait. */
   get full(): boolean {
-    return this.#inUse >= this.#places;
+    return this.#inUse >= this.#limit;
   }
 
-  /** Takes a place if one is free. */
-  enter(): boolean {
+  /** Takes a slot if one is free. */
+  tryAcquire(): boolean {
     if (this.full) return false;
     this.#inUse += 1;
     return true;
   }
 
-  /** Waits for a place and takes it. False: too many wait already, or the signal was aborted. */
-  wait(signal: AbortSignal): Promise<boolean> {
-    if (this.enter()) return Promise.resolve(true);
-    if (this.#waiting.size >= this.#benches || signal.aborted) return Promise.resolve(false);
+  /** Takes a slot, waiting for one if need be. Resolves with false when the queue is full or the signal is aborted. */
+  acquire(signal: AbortSignal): Promise<boolean> {
+    if (this.tryAcquire()) return Promise.resolve(true);
+    if (this.#queue.size >= this.#maxQueued || signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const settle = (taken: boolean) => {
-        this.#waiting.delete(take);
-        signal.removeEventListener('abort', giveUp);
-        resolve(taken);
+      const settle = (acquired: boolean) => {
+        this.#queue.delete(onSlot);
+        signal.removeEventListener('abort', onAbort);
+        resolve(acquired);
       };
-      const take = () => settle(true);
-      const giveUp = () => settle(false);
-      this.#waiting.add(take);
-      signal.addEventListener('abort', giveUp, { once: true });
+      const onSlot = () => settle(true);
+      const onAbort = () => settle(false);
+      this.#queue.add(onSlot);
+      signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
-  /** Gives a place back; who has waited longest has it now. */
-  leave(): void {
-    const [first] = this.#waiting;
+  /** Gives a slot back; the request that has waited longest gets the slot. */
+  release(): void {
+    const [first] = this.#queue;
     if (first) first();
     else this.#inUse -= 1;
   }

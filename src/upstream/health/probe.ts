@@ -4,12 +4,12 @@ import { asUpstreamError } from '../upstream-error.ts';
 import type { ProbeGet } from './byte-range-probe.ts';
 import type { Canary } from './canary.ts';
 
-/** What one probe of one URL showed. */
+/** The result of one probe of one URL. */
 export interface ProbeReport {
   ok: boolean;
   reason: string;
   canary: CanaryState;
-  /** Harbor only; undefined where it was not told. */
+  /** Harbor only; undefined when Harbor did not tell. */
   readOnly: boolean | undefined;
   /** Harbor's unhealthy components. */
   unhealthy: string[] | undefined;
@@ -18,8 +18,9 @@ export interface ProbeReport {
 const MAX_JSON = 262_144;
 
 /**
- * Probes one URL: the version check, Harbor's component health and `read_only`, and the canary. Only the version check and the canary
- * decide over up and down: Harbor's health is cached for 10 s, may take 60 s, and names components that pulls do not need.
+ * Probes one URL: the version check, the canary, and Harbor's component health and `read_only`. Only the version check
+ * and the canary decide between up and down. Harbor's health is cached for 10 s, may take 60 s, and names components
+ * that pulls do not need.
  */
 export async function probe(
   kind: 'registry' | 'harbor',
@@ -50,7 +51,7 @@ export async function probe(
   return { ...report, ...(await harbor) };
 }
 
-/** One canary read, to tell whether a 404 means anything. */
+/** Reads the canary once, to tell whether a 404 can be believed. */
 export async function readCanary(
   canary: Canary,
   get: ProbeGet,
@@ -59,7 +60,7 @@ export async function readCanary(
   try {
     const reading = await canary.read(get);
     if (reading.state !== 'none') return reading;
-    // Nothing can be read to tell: then at least it has to answer at all.
+    // Without any readable blob, the URL must at least answer the version check.
     const version = await get('/v2/', {}, []);
     await version.body.dump({ limit: 16_384 });
     return version.status < 500 ? reading : { state: 'failing', reason: `/v2/ answers ${version.status}` };
@@ -73,7 +74,10 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
   return `the probe failed (${asUpstreamError(error).summary})`;
 }
 
-/** What Harbor says of itself; nothing where it does not say it in time, because that alone is no reason to leave it. */
+/**
+ * Harbor's own report; empty when Harbor does not answer in time, because that alone does not make the upstream
+ * unhealthy.
+ */
 async function harborState(get: ProbeGet): Promise<Pick<ProbeReport, 'readOnly' | 'unhealthy'>> {
   const [health, info] = await Promise.allSettled([
     getJson(get, '/api/v2.0/health'),

@@ -1,19 +1,19 @@
 import { isDigest } from '../../oci/reference.ts';
 
-/** What a probe needs of a manifest: the first of its children, or else a blob that has bytes. */
+/** The parts of a manifest that a probe needs: the first child, or else a blob that has bytes. */
 export interface ManifestContent {
   child: string | undefined;
-  /** `size` in bytes, where it is told. */
+  /** `size` in bytes, if known. */
   blob: { digest: string; size: number | undefined } | undefined;
 }
 
-/** Reads an image manifest or an index; whatever is not as it should be is as if it were not there. */
-export function readManifest(body: Buffer): ManifestContent {
+/** Reads an image manifest or an index. Malformed parts are ignored. */
+export function readProbedManifest(body: Buffer): ManifestContent {
   const manifest = record(parse(body));
   const blobs = [...list(manifest.layers), manifest.config].flatMap(descriptor);
   return {
     child: list(manifest.manifests).flatMap(descriptor)[0]?.digest,
-    // No byte of an empty blob can be read.
+    // An empty blob has no byte to read.
     blob: blobs.find((one) => one.size !== 0),
   };
 }

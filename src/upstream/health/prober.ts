@@ -6,7 +6,7 @@ import type { ProbeGet } from './byte-range-probe.ts';
 import { type ProbeReport, probe, readCanary } from './probe.ts';
 import type { Replica } from './replica.ts';
 
-/** Keeps probing one URL, sooner when its state is changing or when traffic met trouble. */
+/** Probes one URL again and again; sooner while its state changes, or after trouble in traffic. */
 export class Prober {
   readonly #replica: Replica;
   readonly #connection: Connection;
@@ -14,24 +14,24 @@ export class Prober {
   readonly #onReport: (report: ProbeReport) => void;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
-  /** Trouble came while a probe was under way that began before it. */
-  #again = false;
-  /** When the last probe began; epoch milliseconds. */
+  /** Trouble was met during a probe that began before it. */
+  #probeAgain = false;
+  /** Start of the last probe; epoch milliseconds. */
   #startedAt = 0;
   #stopped = false;
   #dueAt = 0;
-  #confirming: Promise<CanaryState> | undefined;
-  #nextConfirm: Promise<CanaryState> | undefined;
+  #confirmation: Promise<CanaryState> | undefined;
+  #nextConfirmation: Promise<CanaryState> | undefined;
 
   constructor(replica: Replica, connection: Connection, config: ProbeConfig, onReport: (report: ProbeReport) => void) {
     this.#replica = replica;
     this.#connection = connection;
     this.#config = config;
     this.#onReport = onReport;
-    replica.onTrouble = () => this.#hurry();
+    replica.onTrouble = () => this.#probeSoon();
   }
 
-  /** Begins. Resolves after the first probe, which takes at most `timeout`. */
+  /** Starts probing. Resolves after the first probe, which takes at most `timeout`. */
   async start(): Promise<void> {
     await this.#probe();
   }
@@ -42,33 +42,34 @@ export class Prober {
   }
 
   /**
-   * Whether the upstream sees its storage now: a canary read that began after this call. Callers at the same time share one.
+   * Reads the canary to tell whether the upstream can reach its storage now. The read begins after this call;
+   * simultaneous callers share one.
    */
-  async confirm(): Promise<CanaryState> {
-    if (!this.#confirming) {
-      this.#confirming = this.#readCanary().finally(() => {
-        this.#confirming = undefined;
+  async confirmCanary(): Promise<CanaryState> {
+    if (!this.#confirmation) {
+      this.#confirmation = this.#readCanary().finally(() => {
+        this.#confirmation = undefined;
       });
-      return this.#confirming;
+      return this.#confirmation;
     }
-    // The one under way began before: its result says nothing of what has just been seen.
-    this.#nextConfirm ??= this.#confirming.then(() => {
-      this.#nextConfirm = undefined;
-      return this.confirm();
+    // The read under way began before this call, so its result does not count.
+    this.#nextConfirmation ??= this.#confirmation.then(() => {
+      this.#nextConfirmation = undefined;
+      return this.confirmCanary();
     });
-    return this.#nextConfirm;
+    return this.#nextConfirmation;
   }
 
   async #readCanary(): Promise<CanaryState> {
     const signal = AbortSignal.timeout(this.#config.timeout);
     const { state } = await readCanary(this.#replica.canary, this.#get(signal), signal);
-    this.#replica.canaryRead(state);
+    this.#replica.recordCanary(state);
     return state;
   }
 
-  /** A failure in traffic is news: the next probe is due now, but never more often than `fastInterval`. */
-  #hurry(): void {
-    if (this.#running) this.#again = true;
+  /** Brings the next probe forward after a failure in traffic, but never below `fastInterval`. */
+  #probeSoon(): void {
+    if (this.#running) this.#probeAgain = true;
     if (this.#stopped || this.#running) return;
     const now = Date.now();
     const due = Math.max(now + this.#config.fastInterval / 10, this.#startedAt + this.#config.fastInterval);
@@ -85,17 +86,17 @@ export class Prober {
 
   async #probe(): Promise<void> {
     this.#running = true;
-    this.#again = false;
+    this.#probeAgain = false;
     this.#startedAt = Date.now();
     const started = performance.now();
     const signal = AbortSignal.timeout(this.#config.timeout);
     const report = await probe(this.#config.kind, this.#replica.canary, this.#get(signal), signal);
     this.#running = false;
     if (this.#stopped) return;
-    this.#replica.probed(report, Math.round(performance.now() - started));
+    this.#replica.recordProbe(report, Math.round(performance.now() - started));
     this.#onReport(report);
     const delay = probeDelay(this.#replica.health, this.#config, Math.random());
-    this.#schedule(this.#again ? Math.min(delay, this.#config.fastInterval) : delay);
+    this.#schedule(this.#probeAgain ? Math.min(delay, this.#config.fastInterval) : delay);
   }
 
   #get(signal: AbortSignal): ProbeGet {

@@ -9,41 +9,41 @@ import {
   type TrafficClass,
 } from '../../failover/view.ts';
 import type { UpstreamEvents } from '../events.ts';
-import { AttemptPermit, type AttemptVerdict } from './attempt-permit.ts';
-import { Breaker } from './breaker.ts';
+import { AttemptPermit } from './attempt-permit.ts';
+import { type AttemptVerdict, Breaker } from './breaker.ts';
 import type { Canary } from './canary.ts';
-import { Turnstile } from './concurrency-limit.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { ProbeReport } from './probe.ts';
 
-/** Late answers in a row after which others are asked first. */
-const LATES = 3;
+/** Late answers in a row after which the URL is suspected. */
+const SLOW_AFTER_LATE = 3;
 
-/** One URL of an upstream: its health, its breakers, and what is under way there. No I/O. */
+/** One URL of an upstream: its health, its breakers, its concurrency limits. No I/O. */
 export class Replica {
   readonly url: string;
   readonly canary: Canary;
-  /** How long answers take, by class. */
+  /** Time to the first byte, by class. */
   readonly latency = { control: new Latency(), data: new Latency() };
   readonly #config: UpstreamConfig;
   readonly #breakers: Record<TrafficClass, Breaker>;
   /** Bodies of blobs fail apart from their answers; both count as `data`. */
   readonly #bodies: Breaker;
-  readonly #turnstiles: { control: Turnstile; data: Turnstile };
+  readonly #limits: { control: ConcurrencyLimit; data: ConcurrencyLimit };
   readonly #events: UpstreamEvents;
   readonly #name: string;
   #health: Health = initialHealth(Date.now());
   #canaryState: CanaryState;
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
-  #restingUntil = 0;
+  #retryAfterUntil = 0;
   /** Traffic met trouble, and no probe has been good since. */
   #suspected = false;
   #suspectedAt = 0;
-  /** Of late answers only. */
-  #slow = false;
+  /** Suspected because of late answers only. */
+  #suspectedAsSlow = false;
   /** Late answers since the last good one. */
-  #lates = 0;
-  /** Called when something is found to be wrong outside of a probe. */
+  #lateInARow = 0;
+  /** Called when trouble is met outside of a probe. */
   onTrouble: () => void = () => undefined;
 
   constructor(name: string, url: string, config: UpstreamConfig, canary: Canary, events: UpstreamEvents) {
@@ -53,7 +53,7 @@ export class Replica {
     this.#events = events;
     this.canary = canary;
     const { control, data, queue } = config.maxInFlight;
-    this.#turnstiles = { control: new Turnstile(control, queue), data: new Turnstile(data, queue) };
+    this.#limits = { control: new ConcurrencyLimit(control, queue), data: new ConcurrencyLimit(data, queue) };
     this.#canaryState = canary.configured ? 'failing' : 'none';
     const breaker = (trafficClass: TrafficClass) =>
       new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
@@ -70,87 +70,96 @@ export class Replica {
     return this.#health;
   }
 
-  /** A place for an attempt; undefined if as many are under way as may be. */
-  begin(trafficClass: TrafficClass): AttemptPermit | undefined {
-    const turnstile = this.#turnstile(trafficClass);
-    return !turnstile || turnstile.enter() ? this.#permit(trafficClass, turnstile) : undefined;
+  /** Permits an attempt; undefined when the concurrency limit is reached. */
+  tryStartAttempt(trafficClass: TrafficClass): AttemptPermit | undefined {
+    const limit = this.#limitOf(trafficClass);
+    return !limit || limit.tryAcquire() ? this.#permit(trafficClass, limit) : undefined;
   }
 
-  /** The same, in turn if there is none now; undefined: too many wait already, or the signal was aborted. */
-  async wait(trafficClass: TrafficClass, signal: AbortSignal): Promise<AttemptPermit | undefined> {
-    const turnstile = this.#turnstile(trafficClass);
-    if (!turnstile) return this.#permit(trafficClass, undefined);
-    return (await turnstile.wait(signal)) ? this.#permit(trafficClass, turnstile) : undefined;
+  /**
+   * Permits an attempt, after waiting in the queue if need be; undefined when the queue is full or the signal is
+   * aborted.
+   */
+  async startAttempt(trafficClass: TrafficClass, signal: AbortSignal): Promise<AttemptPermit | undefined> {
+    const limit = this.#limitOf(trafficClass);
+    if (!limit) return this.#permit(trafficClass, undefined);
+    return (await limit.acquire(signal)) ? this.#permit(trafficClass, limit) : undefined;
   }
 
-  /** A place among the small reads for what is no attempt, in turn; undefined as for `wait`. @returns gives it back */
-  async place(signal: AbortSignal): Promise<(() => void) | undefined> {
-    const { control } = this.#turnstiles;
-    return (await control.wait(signal)) ? () => control.leave() : undefined;
+  /**
+   * Waits for a slot for a small read that is no attempt; undefined when the queue is full or the signal is aborted.
+   * @returns frees the slot
+   */
+  async acquireControlSlot(signal: AbortSignal): Promise<(() => void) | undefined> {
+    const { control } = this.#limits;
+    return (await control.acquire(signal)) ? () => control.release() : undefined;
   }
 
-  #turnstile(trafficClass: TrafficClass): Turnstile | undefined {
-    return trafficClass === 'data' || trafficClass === 'control' ? this.#turnstiles[trafficClass] : undefined;
+  #limitOf(trafficClass: TrafficClass): ConcurrencyLimit | undefined {
+    return trafficClass === 'data' || trafficClass === 'control' ? this.#limits[trafficClass] : undefined;
   }
 
-  #permit(trafficClass: TrafficClass, turnstile: Turnstile | undefined): AttemptPermit {
+  #permit(trafficClass: TrafficClass, limit: ConcurrencyLimit | undefined): AttemptPermit {
     return new AttemptPermit(
       this.#breakers[trafficClass],
       trafficClass === 'data' ? this.#bodies : undefined,
-      (verdict) => this.#heard(verdict),
-      () => turnstile?.leave(),
+      (verdict) => this.#onVerdict(verdict),
+      () => limit?.release(),
     );
   }
 
-  #heard(verdict: AttemptVerdict): void {
-    if (verdict === 'good') this.#lates = 0;
+  #onVerdict(verdict: AttemptVerdict): void {
+    if (verdict === 'good') this.#lateInARow = 0;
     else if (verdict === 'bad') this.suspect();
-    else if (verdict === 'late') this.#late();
+    else if (verdict === 'late') this.#onLate();
   }
 
-  /** A late answer is no reason to ask elsewhere first; several in a row are, until a probe shows how it is. */
-  #late(): void {
-    this.#lates += 1;
-    if (this.#lates < LATES) {
+  /** One late answer changes nothing. Several in a row make the URL suspected until a probe shows its state. */
+  #onLate(): void {
+    this.#lateInARow += 1;
+    if (this.#lateInARow < SLOW_AFTER_LATE) {
       this.onTrouble();
       return;
     }
-    const slow = !this.#suspected || this.#slow;
+    const slow = !this.#suspected || this.#suspectedAsSlow;
     this.suspect();
-    this.#slow = slow;
+    this.#suspectedAsSlow = slow;
   }
 
-  /** Takes note of trouble met outside of a probe: until one is good, others are asked first. */
+  /** Marks the URL as suspected until a probe is good: other URLs are asked first. */
   suspect(): void {
     this.#suspected = true;
-    this.#slow = false;
+    this.#suspectedAsSlow = false;
     this.#suspectedAt = Date.now();
     this.onTrouble();
   }
 
-  /** Leaves it alone for so many milliseconds, because it asked for that. */
-  rest(ms: number): void {
-    this.#restingUntil = Math.max(this.#restingUntil, Date.now() + ms);
+  /** Sends the URL no requests for some milliseconds, as its Retry-After asked. */
+  backOff(ms: number): void {
+    this.#retryAfterUntil = Math.max(this.#retryAfterUntil, Date.now() + ms);
   }
 
-  /** Takes in what a probe showed. */
-  probed(report: ProbeReport, tookMs: number): void {
+  /** Applies the result of a probe. */
+  recordProbe(report: ProbeReport, tookMs: number): void {
     const now = Date.now();
     const before = this.#health;
     this.#health = nextHealth(before, report, this.#config.probe, now);
     this.#lastProbeAt = now;
     this.#probeMs = tookMs;
     this.#canaryState = report.canary;
-    // A probe that began before the trouble says nothing of it.
+    // A probe that began before the trouble says nothing about it.
     if (report.ok && now - tookMs >= this.#suspectedAt) this.#suspected = false;
     if (before.state === this.#health.state) return;
     this.#events.health(this.#name, this.url, before.state, this.#health.state, this.#health.reason);
-    // A shallow probe must not un-eject a sick upstream: only a canary closes its breakers (facts/node.md trap 7).
-    if (this.#health.state === 'up' && before.state === 'down' && report.canary === 'good') this.#recover();
+    // Only a canary may close the breakers of a sick upstream. A shallow probe stays green while storage hangs.
+    if (this.#health.state === 'up' && before.state === 'down' && report.canary === 'good') this.#closeBreakers();
   }
 
-  /** Takes in a canary read between probes: after bad news the next probe is due; good news change nothing, so that nothing flaps. */
-  canaryRead(state: CanaryState): void {
+  /**
+   * Applies a canary read between probes. A failure brings the next probe forward; a success changes no state, so that
+   * the state does not flap.
+   */
+  recordCanary(state: CanaryState): void {
     this.#canaryState = state;
     if (state === 'failing') this.suspect();
   }
@@ -158,7 +167,7 @@ export class Replica {
   view(): ReplicaView {
     const state = (trafficClass: TrafficClass): BreakerState =>
       trafficClass === 'data'
-        ? worse(this.#breakers.data.state, this.#bodies.state)
+        ? worseState(this.#breakers.data.state, this.#bodies.state)
         : this.#breakers[trafficClass].state;
     const trialFree = (trafficClass: TrafficClass): boolean =>
       trafficClass === 'data'
@@ -175,11 +184,11 @@ export class Replica {
       breakers: perClass(state),
       trialFree: perClass(trialFree),
       suspected: this.#suspected,
-      slow: this.#suspected && this.#slow && this.#health.state === 'up',
-      restingUntil: this.#restingUntil,
-      inFlight: { control: this.#turnstiles.control.inUse, data: this.#turnstiles.data.inUse },
-      waiting: { control: this.#turnstiles.control.waiting, data: this.#turnstiles.data.waiting },
-      saturated: { control: this.#turnstiles.control.full, data: this.#turnstiles.data.full },
+      slow: this.#suspected && this.#suspectedAsSlow && this.#health.state === 'up',
+      retryAfterUntil: this.#retryAfterUntil,
+      inFlight: { control: this.#limits.control.inUse, data: this.#limits.data.inUse },
+      waiting: { control: this.#limits.control.queued, data: this.#limits.data.queued },
+      saturated: { control: this.#limits.control.full, data: this.#limits.data.full },
       firstByteP95: { control: this.latency.control.p95, data: this.latency.data.p95 },
     };
   }
@@ -189,7 +198,7 @@ export class Replica {
     this.#bodies.dispose();
   }
 
-  #recover(): void {
+  #closeBreakers(): void {
     for (const trafficClass of TRAFFIC_CLASSES) this.#breakers[trafficClass].recover();
     this.#bodies.recover();
   }
@@ -201,6 +210,6 @@ function perClass<T>(of: (trafficClass: TrafficClass) => T): Record<TrafficClass
 
 const ORDER: readonly BreakerState[] = ['closed', 'half-open', 'open'];
 
-function worse(a: BreakerState, b: BreakerState): BreakerState {
+function worseState(a: BreakerState, b: BreakerState): BreakerState {
   return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b;
 }

@@ -98,7 +98,7 @@ t.test('counts an upstream whose breaker is open, that rests, or that was not pr
   );
   const half = upstream('harbor', { replicas: [...tripped.replicas, one] });
   t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
-  const resting = upstream('harbor', { replicas: [{ ...one, restingUntil: NOW + 1 }] });
+  const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1 }] });
   t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr, harbor asked to be left alone/);
   const unknown = upstream('harbor', { replicas: [{ ...one, state: 'unknown' }] });
   t.match(headline({ upstreams: [unknown, gcr] }).text, /served by gcr, harbor was not probed yet/);

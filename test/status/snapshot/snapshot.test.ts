@@ -65,7 +65,7 @@ t.test('has the shape that the status API promises', async (t) => {
 
 t.test('says null for what is not known, survives JSON, and hides credentials in URLs', async (t) => {
   const url = 'https://user:secret@harbor.lan/base';
-  const fresh = replica({ url, lastProbeAt: undefined, probeMs: undefined, restingUntil: NOW + 5_000 });
+  const fresh = replica({ url, lastProbeAt: undefined, probeMs: undefined, retryAfterUntil: NOW + 5_000 });
   const routes = [
     resolveRoute({
       prefix: '',

@@ -21,7 +21,7 @@ export function replica(over: Partial<ReplicaView> = {}): ReplicaView {
     probeMs: 12,
     breakers: { control: 'closed', data: 'closed', push: 'closed', passthrough: 'closed' },
     trialFree: { control: true, data: true, push: true, passthrough: true },
-    restingUntil: 0,
+    retryAfterUntil: 0,
     suspected: false,
     slow: false,
     inFlight: { control: 1, data: 3 },

@@ -102,7 +102,7 @@ t.test('a blob that is redirected (and redirects are passed on), or comes whole'
 function standIns(count: number, repository = (index: number) => `app${index}`, sees = true): Canary {
   const canary = new Canary(undefined, sees);
   for (const letter of ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, count))
-    canary.remember(repository(letter.charCodeAt(0) - 97), digest(letter), 10);
+    canary.rememberServed(repository(letter.charCodeAt(0) - 97), digest(letter), 10);
   return canary;
 }
 
@@ -119,7 +119,7 @@ t.test('stand-ins: none at first, then the newest that can be read', async (t) =
   );
   t.match(
     await read(three, {}),
-    { state: 'failing', reason: /^a blob served before answers 404 \(the last 3/ },
+    { state: 'failing', reason: /^a blob served before answers 404 \(no canary is configured; the last 3/ },
     'all gone: storage is',
   );
 });
@@ -147,14 +147,14 @@ t.test('stand-ins: four, of one image no more than two, none twice', async (t) =
     [blobPath('f', 'app'), blobPath('e', 'app')],
   );
   const canary = standIns(1);
-  canary.remember('app0', A, 10);
+  canary.rememberServed('app0', A, 10);
   t.equal((await read(canary, {})).asked.length, 1);
   const mixed = standIns(2);
-  for (const letter of ['c', 'd', 'e']) mixed.remember('hot', digest(letter), 1);
+  for (const letter of ['c', 'd', 'e']) mixed.rememberServed('hot', digest(letter), 1);
   const paths = (await read(mixed, {})).asked.map(({ path }) => path);
   t.same(paths, [blobPath('e', 'hot'), blobPath('d', 'hot'), blobPath('b', 'app1'), blobPath('a', 'app0')]);
   const configured = new Canary('library/canary');
-  configured.remember('app', A, 1);
+  configured.rememberServed('app', A, 1);
   t.equal((await read(configured, {})).asked[0]?.path, MANIFEST, 'not where one is configured');
 });
 

@@ -1,40 +1,40 @@
 import t from 'tap';
-import { Turnstile } from '../../../src/upstream/health/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../../src/upstream/health/concurrency-limit.ts';
 
-t.test('places, then turns, then nothing', async (t) => {
-  const turnstile = new Turnstile(2, 2);
+t.test('slots, then the queue, then nothing', async (t) => {
+  const limit = new ConcurrencyLimit(2, 2);
   const { signal } = new AbortController();
-  t.ok(turnstile.enter());
-  t.ok(await turnstile.wait(signal), 'a free place is taken at once');
-  t.notOk(turnstile.enter(), 'no third one');
-  t.ok(turnstile.full);
+  t.ok(limit.tryAcquire());
+  t.ok(await limit.acquire(signal), 'a free slot is taken at once');
+  t.notOk(limit.tryAcquire(), 'no third one');
+  t.ok(limit.full);
   const order: string[] = [];
-  const first = turnstile.wait(signal).then((taken) => order.push(`first ${taken}`));
-  const second = turnstile.wait(signal).then((taken) => order.push(`second ${taken}`));
-  t.equal(turnstile.waiting, 2);
-  t.notOk(await turnstile.wait(signal), 'too many wait');
-  turnstile.leave();
+  const first = limit.acquire(signal).then((taken) => order.push(`first ${taken}`));
+  const second = limit.acquire(signal).then((taken) => order.push(`second ${taken}`));
+  t.equal(limit.queued, 2);
+  t.notOk(await limit.acquire(signal), 'too many wait');
+  limit.release();
   await first;
   t.strictSame(order, ['first true'], 'who waited longest has it');
-  t.equal(turnstile.inUse, 2, 'a place that changes hands stays taken');
-  turnstile.leave();
+  t.equal(limit.inUse, 2, 'a slot that changes hands stays taken');
+  limit.release();
   await second;
-  turnstile.leave();
-  turnstile.leave();
-  t.match(turnstile, { inUse: 0, waiting: 0, full: false });
+  limit.release();
+  limit.release();
+  t.match(limit, { inUse: 0, queued: 0, full: false });
 });
 
 t.test('who gives up leaves the queue to others', async (t) => {
-  const turnstile = new Turnstile(1, 1);
-  turnstile.enter();
+  const limit = new ConcurrencyLimit(1, 1);
+  limit.tryAcquire();
   const control = new AbortController();
-  const waiting = turnstile.wait(control.signal);
+  const waiting = limit.acquire(control.signal);
   control.abort();
   t.notOk(await waiting);
-  t.equal(turnstile.waiting, 0);
-  t.notOk(await turnstile.wait(control.signal), 'aborted before');
-  const next = turnstile.wait(new AbortController().signal);
-  turnstile.leave();
+  t.equal(limit.queued, 0);
+  t.notOk(await limit.acquire(control.signal), 'aborted before');
+  const next = limit.acquire(new AbortController().signal);
+  limit.release();
   t.ok(await next);
-  t.equal(turnstile.inUse, 1);
+  t.equal(limit.inUse, 1);
 });

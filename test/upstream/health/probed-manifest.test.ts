@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readManifest } from '../../../src/upstream/health/probed-manifest.ts';
+import { readProbedManifest } from '../../../src/upstream/health/probed-manifest.ts';
 
 const A = `sha256:${'a'.repeat(64)}`;
 const B = `sha256:${'b'.repeat(64)}`;
-const read = (value: unknown) => readManifest(Buffer.from(JSON.stringify(value)));
+const read = (value: unknown) => readProbedManifest(Buffer.from(JSON.stringify(value)));
 
 t.test('what a probe needs of a manifest', async (t) => {
   const blob = (digest: string, size: number | undefined) => ({ child: undefined, blob: { digest, size } });
@@ -38,8 +38,8 @@ t.test('what a probe needs of a manifest', async (t) => {
     ['a text', 'x', nothing],
   ];
   for (const [name, value, expected] of rows) t.strictSame(read(value), expected, name);
-  t.strictSame(readManifest(Buffer.from('{"layers":[')), nothing, 'no JSON');
-  t.strictSame(readManifest(Buffer.alloc(0)), nothing, 'empty');
+  t.strictSame(readProbedManifest(Buffer.from('{"layers":[')), nothing, 'no JSON');
+  t.strictSame(readProbedManifest(Buffer.alloc(0)), nothing, 'empty');
 });
 
 t.test('property: never throws', async () => {
