@@ -10,7 +10,7 @@ import * as refusals from './refusals.ts';
 import { endSession, Sessions } from './session.ts';
 import { TokenGuard } from './token-guard.ts';
 
-/** Who may read what. */
+/** The rules of access, as the configuration states them. */
 export interface AdminAccess {
   /** `listen.admin`, for messages. */
   address: string;
@@ -27,17 +27,17 @@ export interface AdminHandlerOptions {
   /** Asked at each request, so that a reload takes effect. */
   access: () => AdminAccess;
   answer: (request: AdminRequest) => Promise<AdminAnswer>;
-  /** Somebody at this address showed a wrong token. */
+  /** Called with the address of a client that showed a wrong token. */
   onWrongToken: (address: string) => void;
   guard?: TokenGuard;
   /** Epoch milliseconds. */
   now?: () => number;
 }
 
-/** Probes ask them by the address of a pod or a VIP, with no token; they tell nothing but one word. */
+/** Probes ask these by the address of a pod or a VIP, and have no token. The answers reveal nothing. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz']);
 
-/** Lets requests of the admin listener through to what answers them: by host, token or session, and origin. */
+/** Checks the requests of the admin listener by host, token or session, and origin, before they are answered. */
 export class AdminHandler {
   readonly #options: AdminHandlerOptions;
   readonly #guard: TokenGuard;
@@ -51,7 +51,7 @@ export class AdminHandler {
   handle(req: IncomingMessage, res: ServerResponse): void {
     this.#answer(req)
       .then(({ status, headers, body }) => {
-        // What was not read of the body must not be taken for the next request.
+        // The rest of a body must be read before the connection can carry the next request.
         req.resume();
         res.writeHead(status, {
           'cache-control': 'no-store',
@@ -119,7 +119,7 @@ export class AdminHandler {
   }
 
   async #logIn(req: IncomingMessage, access: AdminAccess, token: string): Promise<AdminAnswer> {
-    // Before the token is looked at: a page of another site must not use up the tries of its visitor.
+    // The origin is checked before the token: a page of another site must not use up the tries of its visitor.
     if (!isSameOrigin(req.headers)) return refuse(req, refusals.OTHER_ORIGIN);
     const shown = new URLSearchParams(await text(req)).get('token')?.trim() ?? '';
     if (shown === '') return refuse(req, refusals.LOGIN_NEEDED);
@@ -140,7 +140,7 @@ export class AdminHandler {
   }
 }
 
-/** Undefined: its target is no path. A path is compared as it stands, so that nothing else reads it in another way than this does. */
+/** Undefined if the target is no path. The path is not decoded, so that every part of the program reads the same path. */
 function requestOf({ method = '', url = '' }: IncomingMessage): AdminRequest | undefined {
   const [, path, query] = /^(\/[^?]*)(?:\?(.*))?$/s.exec(url) ?? [];
   if (path === undefined) return undefined;

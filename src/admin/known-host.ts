@@ -3,7 +3,7 @@ import { isLoopback } from '../config/network.ts';
 
 /**
  * Whether a Host header names this listener. A web page can make its own host name lead here (DNS rebinding), but it cannot change the
- * name that the browser sends. An address cannot be rebound, so that its port does not matter: it may be that of a tunnel.
+ * name that the browser sends. An address cannot be rebound. Its port is ignored, because it may be the port of a tunnel.
  * @param localAddress of the connection: the address under which the client reached the listener
  * @param names in lower case, without ports: `listen.adminHosts`
  */

@@ -21,7 +21,7 @@ export function unknownHost(header: string | undefined): Refusal {
     title: 'Unknown host',
     message:
       host === undefined
-        ? 'The request names no host that this admin listener knows. Names that it shall know belong into listen.adminHosts.'
+        ? 'The request does not name a host that this admin listener knows. Add the names by which you reach it to listen.adminHosts.'
         : `This admin listener does not know the host ${host}. If it is yours, add it to the configuration: listen: { adminHosts: ["${name}"] }`,
   };
 }
@@ -40,7 +40,7 @@ export const CHANGE_WITHOUT_TOKEN: Refusal = {
   status: 403,
   code: 'DENIED',
   title: 'No token is configured',
-  message: `What changes something needs a token, and none is configured. Add to the configuration: ${MAKE_TOKEN}`,
+  message: `Requests that change something need a token, and none is configured. Add to the configuration: ${MAKE_TOKEN}`,
 };
 
 export const LOGIN_NEEDED: Refusal = {
@@ -83,6 +83,5 @@ export const OTHER_ORIGIN: Refusal = {
   status: 403,
   code: 'DENIED',
   title: 'Refused',
-  message:
-    'The request comes from a page of another site, or does not say from which. Open the status page and try again.',
+  message: 'The request does not come from a page of this admin listener. Open the status page and try again.',
 };

@@ -6,12 +6,12 @@ const LIFETIME_S = 12 * 3600;
 const INFO = 'breakwater admin session 1';
 /** The clocks of a pair may differ by so many seconds. */
 const SKEW_S = 60;
-/** Cookies of one name that are looked at: a site on another port of this host can set some, and each costs a signature. */
+/** Cookies with this name that are checked. Sites on other ports of the host can set more, and each one costs a signature. */
 const MAX_CANDIDATES = 3;
 
 /**
- * Sessions of browsers, kept by the browser: a JWT that says when it ends, signed with a key that is derived from the token. Every edge
- * with the same token accepts it, also after a restart; with another token it is worth nothing.
+ * Sessions of browsers. The cookie holds a JWT with an end, signed with a key that is derived from the token. Every edge with the same
+ * token accepts the session, also after a restart. A new token ends all sessions.
  */
 export class Sessions {
   readonly #key: Uint8Array;

@@ -5,12 +5,12 @@ import { FailureLimit } from '../auth/failure-limit.ts';
 
 /** Milliseconds before a wrong token is told to be wrong. */
 const DELAY_MS = 1000;
-/** Answers that are delayed at once. */
+/** Answers that are delayed at the same time. Beyond them a wrong token is refused at once; the limit of its address still holds. */
 const MAX_DELAYED = 64;
 
 export type TokenVerdict = { right: number } | 'wrong' | { waitMs: number };
 
-/** Compares tokens, and slows down whoever guesses: ten wrong ones of an address at once, then one in six seconds. */
+/** Compares tokens and slows down guessing: an address may show ten wrong tokens at once, then one every six seconds. */
 export class TokenGuard {
   readonly #failures: FailureLimit;
   readonly #delayMs: number;
@@ -22,18 +22,18 @@ export class TokenGuard {
   }
 
   /**
-   * Which of the tokens was shown: `right` is its index. `waitMs`: nothing was compared, since this address has shown too many wrong ones.
+   * Which of the tokens was shown: `right` is its index. `waitMs`: this address has shown too many wrong ones, so nothing was compared.
    * @param address of the client
    */
   async check(shown: string, tokens: readonly string[], address: string): Promise<TokenVerdict> {
     const key = [addressKey(address)];
     const waitMs = this.#failures.waitMs(key);
     if (waitMs > 0) return { waitMs };
-    // All of them, so that the time tells nothing of which is right.
+    // All tokens are compared, so that the time does not reveal which one is right.
     const equal = tokens.map((token) => timingSafeEqual(digestOf(shown), digestOf(token)));
     const right = equal.indexOf(true);
     if (right >= 0) return { right };
-    // Before the delay: else as many as come at once could be tried.
+    // The failure counts before the delay: otherwise parallel requests could try more tokens.
     this.#failures.recordFailures(key);
     await this.#delay();
     return 'wrong';

@@ -2,11 +2,11 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Bounds the connections of a server and still lets every new one in: the connection goes that has had no request for the longest time,
- * and if all have one under way, the one whose request is the oldest. A connection whose request has not arrived whole counts as idle.
+ * Limits the connections of a server without refusing a new one. A new connection replaces the one that has been idle for longest, and if
+ * none is idle, the one with the oldest request. A connection whose request headers are incomplete counts as idle.
  */
 export function limitConnections(server: Server, max: number): void {
-  // Sets keep the order in which things were added: the first is the next to go.
+  // Sets keep the order of insertion: the first connection is the next to be closed.
   const idle = new Set<Socket>();
   const busy = new Set<Socket>();
   const forget = (socket: Socket) => idle.delete(socket) || busy.delete(socket);
@@ -20,9 +20,9 @@ export function limitConnections(server: Server, max: number): void {
     idle.add(socket);
     socket.once('close', () => forget(socket));
   });
-  // Before the handler, which may answer at once.
+  // This listener must run before the handler, which may answer at once.
   server.prependListener('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
-    // An evicted connection is in neither set, and does not come back.
+    // A connection that was closed is in neither set, and must not come back.
     if (idle.delete(socket)) busy.add(socket);
     res.once('close', () => {
       if (busy.delete(socket)) idle.add(socket);

@@ -15,7 +15,7 @@ t.test('without a token on loopback all can be read, and nothing changed', async
     t.equal(reply.status, 403, method);
     t.match(
       reply.body,
-      /needs a token, and none is configured\. Add to the configuration: adminTokenFile: admin\.token/,
+      /need a token, and none is configured\. Add to the configuration: adminTokenFile: admin\.token/,
     );
   }
 });
