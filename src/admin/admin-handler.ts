@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { clientAddress } from '../auth/caller.ts';
-import type { Networks } from '../config/network.ts';
+import type { NetworkSet } from '../config/network.ts';
 import type { AdminAnswer, AdminRequest } from '../status/admin.ts';
 import { isKnownHost } from './known-host.ts';
 import { isHttps, isSameOrigin } from './origin.ts';
@@ -20,7 +20,7 @@ export interface AdminAccess {
   hosts: readonly string[];
   token: string | undefined;
   metricsToken: string | undefined;
-  trustedProxies: Networks | undefined;
+  trustedProxies: NetworkSet | undefined;
 }
 
 export interface AdminHandlerOptions {

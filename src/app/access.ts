@@ -12,7 +12,7 @@ import type { DelegatedRepositoryKey } from '../auth/repository-key.ts';
 import { TokenSealer } from '../auth/token-sealer.ts';
 import type { PasswordHashes } from '../config/htpasswd.ts';
 import type { Loaded } from '../config/load.ts';
-import { Networks } from '../config/network.ts';
+import { NetworkSet } from '../config/network.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import type { Access } from '../proxy/request/access.ts';
 import { repositoryKeyOf } from '../proxy/request/repository-key.ts';
@@ -41,7 +41,7 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
   return {
     guard: new Guard(authority, sealer, service),
     tokens: new LocalTokenIssuer({ authority, sealer, failures, service, repositoryKeys, ...lifetimes }),
-    anonymous: new Networks(auth.anonymous),
+    anonymous: new NetworkSet(auth.anonymous),
     service,
     authority: undefined,
     may: (user, place, action) => authority.allows(user, place, action),
@@ -79,7 +79,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     tokens: users
       ? new BreakGlassTokenIssuer({ authorityIssuer: tokens, users, pingAuthority, authority: name, ...shared })
       : tokens,
-    anonymous: new Networks(auth.anonymous),
+    anonymous: new NetworkSet(auth.anonymous),
     service,
     authority: name,
     may: (user, place, action) => policy.allows(user, place, action),

@@ -1,6 +1,6 @@
 import type { AdminAccess } from '../admin/admin-handler.ts';
 import type { Loaded } from '../config/load.ts';
-import { isLoopback, type Networks } from '../config/network.ts';
+import { isLoopback, type NetworkSet } from '../config/network.ts';
 import { listenAddress } from '../server/bound-address.ts';
 
 /**
@@ -10,7 +10,7 @@ import { listenAddress } from '../server/bound-address.ts';
 export function adminAccessOf(
   { config, material }: Loaded,
   boundTo: string,
-  trustedProxies: Networks | undefined,
+  trustedProxies: NetworkSet | undefined,
 ): AdminAccess {
   const { admin, adminHosts } = config.listen;
   return {

@@ -76,7 +76,7 @@ export class ProcessState {
       [...registries].every(([name, id]) => this.#registries.get(name) === id);
     this.#registries = registries;
     this.peers.update(peersConfig({ config, material }));
-    if (forgot || !same) this.peers.hearAnew();
+    if (forgot || !same) this.peers.resync();
   }
 
   stores(): Stores {

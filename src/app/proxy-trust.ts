@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Networks } from '../config/network.ts';
+import type { NetworkSet } from '../config/network.ts';
 import type { Config } from '../config/schema.ts';
 import type { ProxyRefusal, ProxyTrust } from '../server/proxy-gate.ts';
 
@@ -20,7 +20,7 @@ const QUIET_MS = 10_000;
  */
 export function proxyTrustOf(
   { listen }: Config,
-  networks: () => Networks | undefined,
+  networks: () => NetworkSet | undefined,
   log: Logger,
   now: () => number = () => performance.now(),
 ): ProxyTrust | undefined {

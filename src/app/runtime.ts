@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
 import type { Loaded } from '../config/load.ts';
-import { Networks } from '../config/network.ts';
+import { NetworkSet } from '../config/network.ts';
 import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
@@ -109,7 +109,7 @@ export class Runtime {
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
       sealer,
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
-      trustedProxies: config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined,
+      trustedProxies: config.trustedProxies.length > 0 ? new NetworkSet(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
       hints: this.#atWork && { enqueueHints: (hints) => this.takeHints(hints) },
       pulls,

@@ -1,5 +1,5 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net';
-import type { Networks } from '../config/network.ts';
+import type { NetworkSet } from '../config/network.ts';
 
 /** Who makes a request, as far as the network tells. */
 export interface Caller {
@@ -36,7 +36,7 @@ const MAX_HOPS = 32;
  * Who the client is: the last address that is none of the trusted proxies', going back from the socket.
  * @param forwarded `X-Forwarded-For`; what an untrusted client wrote into it stands further left and is never reached
  */
-export function clientAddress(socket: string, forwarded: string | undefined, trusted: Networks): string {
+export function clientAddress(socket: string, forwarded: string | undefined, trusted: NetworkSet): string {
   let address = socket;
   const hops = (forwarded ?? '').split(',').slice(-MAX_HOPS);
   for (let hop = hops.pop(); hop !== undefined && trusted.has(address); hop = hops.pop()) {

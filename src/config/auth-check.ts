@@ -42,13 +42,13 @@ function delegateErrors({ upstreams }: Config): KeyFinding[] {
 
 export function authWarnings(config: Config): KeyFinding[] {
   const { mode, breakGlassFile } = config.auth;
-  if (mode === 'open') return idleWarnings(config);
+  if (mode === 'open') return unusedKeyWarnings(config);
   return [
     ...(config.keyFile === undefined ? [NO_KEY] : []),
     ...networkWarnings(config),
-    ...(mode === 'delegate' ? [...unledRouteWarnings(config), ...emptyRouteWarnings(config)] : []),
+    ...(mode === 'delegate' ? [...routeWithoutAuthorityWarnings(config), ...anonymousRouteWarnings(config)] : []),
     ...ruleWarnings(config),
-    ...idleWarnings(config),
+    ...unusedKeyWarnings(config),
     ...(mode === 'delegate' && breakGlassFile !== undefined ? breakGlassWarnings(config) : []),
   ];
 }
@@ -78,7 +78,7 @@ function networkWarnings({ auth, routes }: Config): KeyFinding[] {
   ];
 }
 
-function unledRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
+function routeWithoutAuthorityWarnings({ routes, upstreams }: Config): KeyFinding[] {
   return [...routes.entries()].flatMap(([index, route]) => {
     const names = [route.push ?? [], ...route.pull.map(({ upstream }) => upstream)].flat();
     if (route.anonymous || names.some((name) => upstreams[name]?.credentials === 'forward')) return [];
@@ -94,7 +94,7 @@ function unledRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
 }
 
 /** Who shows nothing of his own is shown nothing by the upstream that decides. */
-function emptyRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
+function anonymousRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
   return [...routes.entries()].flatMap(([index, { anonymous, pull }]) => {
     if (!anonymous || pull.some(({ upstream }) => upstreams[upstream]?.credentials !== 'forward')) return [];
     return [
@@ -121,7 +121,7 @@ function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFi
 }
 
 /** What was written down and does nothing in this mode. */
-function idleWarnings({ auth }: Config): KeyFinding[] {
+function unusedKeyWarnings({ auth }: Config): KeyFinding[] {
   const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts } = auth;
   const ruled = mode === 'htpasswd' || (mode === 'delegate' && breakGlassFile !== undefined);
   const idle: [string, boolean, string][] = [

@@ -6,7 +6,7 @@ import type { Config } from './schema.ts';
 /** What of the rules of `auth.mode: delegate` cannot mean what it says: they are for break-glass users, who only pull. */
 export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFinding[] {
   const findings: KeyFinding[] = [];
-  const stranger = (path: KeyFinding['path'], user: string) => {
+  const checkUser = (path: KeyFinding['path'], user: string) => {
     if (isBreakGlassName(user)) return;
     findings.push({
       path,
@@ -15,9 +15,9 @@ export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFin
     });
   };
   for (const [group, users] of Object.entries(groups))
-    for (const [index, user] of users.entries()) stranger(['auth', 'groups', group, index], user);
+    for (const [index, user] of users.entries()) checkUser(['auth', 'groups', group, index], user);
   for (const [holder, rules] of Object.entries(access)) {
-    if (holder !== '*' && !holder.startsWith('@')) stranger(['auth', 'access', holder], holder);
+    if (holder !== '*' && !holder.startsWith('@')) checkUser(['auth', 'access', holder], holder);
     for (const [index, rule] of rules.entries()) {
       const surplus = (parseAccessRule(rule)?.actions ?? []).filter((action) => action !== 'pull');
       if (surplus.length === 0) continue;

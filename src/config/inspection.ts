@@ -22,13 +22,13 @@ export function inspectConfig(input: unknown): Inspection {
   keys ??= jsonSchema();
   const schema = keys;
   const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input, (path) => knownKeys(schema, path)));
-  const config = withoutFaults(input, errors);
+  const config = withoutFaultyKeys(input, errors);
   // What was meant by the faulty keys is not known, so only what they cannot change is looked at.
   return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };
 }
 
 /** The configuration without its faulty keys, if it can do without them. */
-function withoutFaults(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
+function withoutFaultyKeys(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
   const copy = structuredClone(input);
   for (const { path, atKey } of errors) {
     // Routes name upstreams: without a faulty one, its name would be told to be unknown.
@@ -48,10 +48,10 @@ function withoutFaults(input: unknown, errors: readonly KeyFinding[]): Config | 
  */
 export function parseConfig(input: unknown): { config: Config; warnings: Finding[] } {
   const { config, errors, warnings } = inspectConfig(input);
-  if (config === undefined || errors.length > 0) throw new ConfigError(errors.map(placeless));
-  return { config, warnings: warnings.map(placeless) };
+  if (config === undefined || errors.length > 0) throw new ConfigError(errors.map(withoutPosition));
+  return { config, warnings: warnings.map(withoutPosition) };
 }
 
-function placeless({ path, message, remedy }: KeyFinding): Finding {
+function withoutPosition({ path, message, remedy }: KeyFinding): Finding {
   return { file: '', line: 0, column: 0, key: keyText(path), message, ...(remedy === undefined ? {} : { remedy }) };
 }

@@ -24,10 +24,10 @@ export function findCollisions(routes: readonly RouteConfig[]): KeyFinding[] {
   for (const [index, a] of mappings.entries()) {
     for (const b of mappings.slice(index + 1)) {
       if (a.upstream !== b.upstream || a.registry !== b.registry || a.route === b.route) continue;
-      const inA = meetingPlace(a, b, routes);
-      const inB = inA === undefined ? meetingPlace(b, a, routes) : undefined;
-      if (inA !== undefined) findings.push(finding(a, inA, b, b.routePrefix));
-      else if (inB !== undefined) findings.push(finding(a, a.routePrefix, b, inB));
+      const inA = collidingPrefix(a, b, routes);
+      const inB = inA === undefined ? collidingPrefix(b, a, routes) : undefined;
+      if (inA !== undefined) findings.push(collisionFinding(a, inA, b, b.routePrefix));
+      else if (inB !== undefined) findings.push(collisionFinding(a, a.routePrefix, b, inB));
     }
   }
   return findings;
@@ -49,7 +49,7 @@ function mappingsOf(route: RouteConfig, index: number): Mapping[] {
 }
 
 /** Client names of A below this prefix are, on the upstream, names of B. */
-function meetingPlace(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): string | undefined {
+function collidingPrefix(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): string | undefined {
   if (!b.upstreamPrefix.startsWith(a.upstreamPrefix)) return undefined;
   const inA = a.routePrefix + b.upstreamPrefix.slice(a.upstreamPrefix.length);
   if (inA === b.routePrefix) return undefined;
@@ -60,7 +60,7 @@ function meetingPlace(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): s
 }
 
 /** @param inA, inB client prefixes by which the two routes reach the same names of the upstream */
-function finding(a: Mapping, inA: string, b: Mapping, inB: string): KeyFinding {
+function collisionFinding(a: Mapping, inA: string, b: Mapping, inB: string): KeyFinding {
   const place = a.upstreamPrefix.length > b.upstreamPrefix.length ? a.upstreamPrefix : b.upstreamPrefix;
   return {
     path: b.path,

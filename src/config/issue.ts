@@ -9,21 +9,21 @@ export function findingsOf(issue: Issue, input: unknown, known: (path: KeyPath) 
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], known(path)));
   if (issue.code === 'invalid_union') return unionFindings(issue, path, input, known);
-  const expected = expectation(issue);
+  const expected = expectedText(issue);
   if (issue.code === 'invalid_key') return [{ path, message: `is no such name; expected ${expected}`, atKey: true }];
-  const value = valueAt(input, path);
-  const hint = issue.code === 'invalid_value' ? meant(value, [issue]) : '';
+  const value = valueAtPath(input, path);
+  const hint = issue.code === 'invalid_value' ? suggestion(value, [issue]) : '';
   return [{ path, message: `${shownValue(value, path)}; expected ${expected}${hint}` }];
 }
 
-function expectation(issue: Issue): string {
+function expectedText(issue: Issue): string {
   // The schema's own words are better than any made from the code of the issue.
   if (!/^(Invalid|Too (small|big)|Unrecognized)/.test(issue.message)) return issue.message;
-  if (issue.code === 'invalid_type') return article(issue.expected);
+  if (issue.code === 'invalid_type') return typeName(issue.expected);
   if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value)).join(' or ');
   if (issue.code === 'too_small') return `at least ${issue.minimum}${unit(issue.origin, Number(issue.minimum))}`;
   if (issue.code === 'too_big') return `at most ${issue.maximum}${unit(issue.origin, Number(issue.maximum))}`;
-  if (issue.code === 'invalid_key') return issue.issues.map((inner) => expectation(inner)).join(', ');
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => expectedText(inner)).join(', ');
   return issue.message.replace(/^Invalid input: expected /, '');
 }
 
@@ -40,19 +40,19 @@ function unionFindings(
   input: unknown,
   known: (path: KeyPath) => readonly string[],
 ): KeyFinding[] {
-  const value = valueAt(input, path);
+  const value = valueAtPath(input, path);
   const fitting = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && inner.code !== 'unrecognized_keys'),
   );
   const branch = typeof value === 'object' && value !== null ? fitting[0] : undefined;
   if (branch) return branch.flatMap((inner) => findingsOf({ ...inner, path: [...path, ...inner.path] }, input, known));
-  const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(expectation)))].join(', or ');
-  const message = `${shownValue(value, path)}; expected ${choices}${meant(value, issue.errors.flat())}`;
+  const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(expectedText)))].join(', or ');
+  const message = `${shownValue(value, path)}; expected ${choices}${suggestion(value, issue.errors.flat())}`;
   return [{ path, message }];
 }
 
 /** The choice that a value was probably meant to be. */
-function meant(value: unknown, issues: readonly Issue[]): string {
+function suggestion(value: unknown, issues: readonly Issue[]): string {
   const choices = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : [])).map(String);
   const near = typeof value === 'string' ? nearest(value, choices) : undefined;
   return near === undefined ? '' : `; did you mean "${near}"?`;
@@ -65,7 +65,7 @@ function unknownKey(path: KeyPath, names: readonly string[]): KeyFinding {
   return { path, message: `is no key that is known here${hint}`, atKey: true };
 }
 
-function valueAt(input: unknown, path: KeyPath): unknown {
+function valueAtPath(input: unknown, path: KeyPath): unknown {
   let value = input;
   for (const part of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
@@ -74,7 +74,7 @@ function valueAt(input: unknown, path: KeyPath): unknown {
   return value;
 }
 
-function article(expected: string): string {
+function typeName(expected: string): string {
   const names: Record<string, string> = {
     object: 'a map',
     record: 'a map',
@@ -87,7 +87,7 @@ function article(expected: string): string {
   return names[expected] ?? expected;
 }
 
-const LONGEST = 60;
+const MAX_SHOWN = 60;
 /** Keys where a secret itself is sometimes written in place of the name of its file, or of a kind of credentials. */
 const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|metricsTokenFile|hookSecretFile)$/;
 
@@ -101,7 +101,7 @@ export function shownValue(value: unknown, path: KeyPath): string {
     return `is ${typeof value === 'string' ? 'text' : `a ${typeof value}`} that is not shown`;
   if (typeof value !== 'string') return `is ${String(value)}`;
   const text = path.includes('urls') ? withoutSecrets(value) : value;
-  return `is ${JSON.stringify(text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text)}`;
+  return `is ${JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)}`;
 }
 
 /** A URL, or what should have been one, without user, password and query. */

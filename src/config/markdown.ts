@@ -4,7 +4,7 @@ import type { SchemaNode } from './json-schema.ts';
 export interface DocumentedKey {
   key: string;
   type: string;
-  preset: string;
+  defaultValue: string;
   description: string;
 }
 
@@ -15,7 +15,7 @@ export function documentedKeys(schema: SchemaNode, prefix = ''): DocumentedKey[]
     const own = {
       key,
       type: typeOf(node),
-      preset: presetOf(node, schema.required?.includes(name) === true),
+      defaultValue: defaultOf(node, schema.required?.includes(name) === true),
       description: node.description ?? '',
     };
     return [own, ...innerKeys(node, key)];
@@ -51,7 +51,7 @@ function plural(type: string): string {
   return type === 'text' ? type : `${type}s`;
 }
 
-function presetOf(node: SchemaNode, required: boolean): string {
+function defaultOf(node: SchemaNode, required: boolean): string {
   if (node.default !== undefined && typeof node.default !== 'object')
     return `\`${JSON.stringify(node.default).replace(/^"(.+)"$/, '$1')}\``;
   if (Array.isArray(node.default) && node.default.length === 0) return 'none';
@@ -104,7 +104,7 @@ They are accepted when a longer route, \`a/team/\`, takes the names that would m
 /** docs/configuration.md. @param example the YAML that it begins with */
 export function configurationMarkdown(schema: SchemaNode, example: string): string {
   const rows = documentedKeys(schema).map(
-    ({ key, type, preset, description }) => `| \`${key}\` | ${type} | ${preset} | ${cell(description)} |`,
+    ({ key, type, defaultValue, description }) => `| \`${key}\` | ${type} | ${defaultValue} | ${cell(description)} |`,
   );
   return `${INTRODUCTION.replace('EXAMPLE', () => example)}${rows.join('\n')}\n`;
 }

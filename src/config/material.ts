@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { BREAK_GLASS, isBreakGlassName, type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
-import { type CertificatePair, MaterialReader, secretsIn } from './material-reader.ts';
+import { type CertificatePair, MaterialReader, parseSecrets } from './material-reader.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 
 /** Contents of all files that a configuration names. File names are absolute. */
@@ -58,7 +58,7 @@ export async function readMaterial(
   return {
     material: {
       tls: tls.filter((pair) => pair !== undefined),
-      keys: key === undefined ? [] : secretsIn(key),
+      keys: key === undefined ? [] : parseSecrets(key),
       ...tokens,
       passwords,
       hookSecret,
@@ -126,7 +126,7 @@ async function headerSecret(
 }
 
 async function passwordsOf(config: Config, configFile: string, reader: MaterialReader): Promise<Material['passwords']> {
-  const key = usersKey(config);
+  const key = usersFileKey(config);
   const name = key && config.auth[key];
   if (key === undefined || name === undefined) return undefined;
   const path = ['auth', key];
@@ -146,7 +146,7 @@ async function passwordsOf(config: Config, configFile: string, reader: MaterialR
 }
 
 /** The key under `auth` that names the file of the edge's own users; undefined: it has none in this mode. */
-export function usersKey({ auth: { mode } }: Config): 'htpasswdFile' | 'breakGlassFile' | undefined {
+export function usersFileKey({ auth: { mode } }: Config): 'htpasswdFile' | 'breakGlassFile' | undefined {
   if (mode === 'htpasswd') return 'htpasswdFile';
   return mode === 'delegate' ? 'breakGlassFile' : undefined;
 }

@@ -17,7 +17,7 @@ export function parseNetwork(text: string): Network | undefined {
 }
 
 /** A set of networks, IPv4 and IPv6. */
-export class Networks {
+export class NetworkSet {
   readonly #list = new BlockList();
 
   /** @param texts `10.0.0.0/8`, `fd00::/8`, or single addresses */

@@ -8,11 +8,11 @@ export function replicationErrors(config: Config): KeyFinding[] {
   return [
     ...(when === 'vip' && vip === undefined ? [NO_VIP] : []),
     ...config.routes.flatMap((route, index) => routeErrors(config, route, index)),
-    ...placeErrors(config.routes),
+    ...conflictingWriteErrors(config.routes),
   ];
 }
 
-interface Place {
+interface WrittenPrefix {
   route: number;
   registry: string | undefined;
   upstream: string;
@@ -23,14 +23,14 @@ interface Place {
  * Routes of different registries may show one place under two names; what is written there must come from one place all the same, or
  * the copies of the one overwrite, and with `deletions: follow` delete, what the other one has there.
  */
-function placeErrors(routes: readonly RouteConfig[]): KeyFinding[] {
-  const written: { place: Place; source: Place }[] = [];
+function conflictingWriteErrors(routes: readonly RouteConfig[]): KeyFinding[] {
+  const written: { place: WrittenPrefix; source: WrittenPrefix }[] = [];
   const findings: KeyFinding[] = [];
   for (const [index, route] of routes.entries()) {
     if (route.push === undefined) continue;
-    const source = placeOf(route, index, route.push);
+    const source = writtenPrefix(route, index, route.push);
     const copies = route.pull.filter(({ upstream, replicate }) => replicate && upstream !== route.push);
-    for (const place of [source, ...copies.map(({ upstream }) => placeOf(route, index, upstream))]) {
+    for (const place of [source, ...copies.map(({ upstream }) => writtenPrefix(route, index, upstream))]) {
       const other = written.find(
         (one) => isSame(one.place, place) && !isSame(one.source, source) && one.place.registry !== route.registry,
       );
@@ -46,11 +46,11 @@ function placeErrors(routes: readonly RouteConfig[]): KeyFinding[] {
   return findings;
 }
 
-function placeOf({ prefix, registry, pull }: RouteConfig, route: number, upstream: string): Place {
+function writtenPrefix({ prefix, registry, pull }: RouteConfig, route: number, upstream: string): WrittenPrefix {
   return { route, registry, upstream, prefix: pull.find((entry) => entry.upstream === upstream)?.prefix ?? prefix };
 }
 
-function isSame(one: Place, other: Place): boolean {
+function isSame(one: WrittenPrefix, other: WrittenPrefix): boolean {
   return one.upstream === other.upstream && one.prefix === other.prefix;
 }
 
@@ -80,15 +80,15 @@ function routeErrors(config: Config, { push, pull }: RouteConfig, index: number)
       message: `${push} is the push upstream, which is what is copied`,
       remedy: 'say it of the others',
     })),
-    ...nobodyErrors(config, push, at(first[0])),
+    ...missingCredentialsErrors(config, push, at(first[0])),
     ...copied
       .filter(([, { upstream }]) => upstream !== push)
-      .flatMap(([position, { upstream }]) => nobodyErrors(config, upstream, at(position))),
+      .flatMap(([position, { upstream }]) => missingCredentialsErrors(config, upstream, at(position))),
   ];
 }
 
 /** Where clients show their own credentials there are none for a copy, which no client asks for. */
-function nobodyErrors({ upstreams }: Config, name: string, path: KeyPath): KeyFinding[] {
+function missingCredentialsErrors({ upstreams }: Config, name: string, path: KeyPath): KeyFinding[] {
   const upstream = upstreams[name];
   if (upstream?.credentials !== 'forward' || upstream.replication.credentials !== undefined) return [];
   if (replicationCredentials(upstream) !== 'none') return [];

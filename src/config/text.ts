@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isDigest, isRepository, isTag, repositoryPrefix } from '../oci/reference.ts';
+import { isDigest, isRepository, isRepositoryPrefix, isTag } from '../oci/reference.ts';
 import { parseAccessRule } from './access-rule.ts';
 import { isUserName } from './htpasswd.ts';
 import { parseNetwork } from './network.ts';
@@ -68,7 +68,7 @@ export const image = z
 export const prefix = z
   .string()
   .refine(
-    (text) => text === '' || repositoryPrefix(text),
+    (text) => text === '' || isRepositoryPrefix(text),
     'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
   )
   .meta({ title: 'prefix' });
@@ -90,25 +90,25 @@ export function isImage(text: string): boolean {
   return isRepository(repository) && (tag === undefined || isTag(tag)) && (digest === undefined || isDigest(digest));
 }
 
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const EXPECTED = 'a duration such as 500ms, 2s, 1m or 24h';
+const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DURATION_EXPECTED = 'a duration such as 500ms, 2s, 1m or 24h';
 /** Node's timers fire at once where they are asked to wait for longer than 2^31 - 1 ms. */
 const MAX_DAYS = 24;
 
 /**
  * A length of time as people write it: `500ms`, `2s`, `1m`, `24h`. Parsed to milliseconds.
- * @param preset where it is left out
+ * @param defaultText where it is left out
  * @param min milliseconds
  */
-export function duration(preset: string, min = 1) {
+export function duration(defaultText: string, min = 1) {
   return z
-    .string({ error: EXPECTED })
-    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, EXPECTED)
+    .string({ error: DURATION_EXPECTED })
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, DURATION_EXPECTED)
     .meta({ title: 'duration' })
-    .default(preset)
+    .default(defaultText)
     .transform((text, ctx) => {
       const [, digits = '0', , unit = 'ms'] = /^(\d+(\.\d+)?)(\D+)$/.exec(text) ?? [];
-      const ms = Math.round(Number(digits) * (UNITS[unit] ?? 1));
+      const ms = Math.round(Number(digits) * (DURATION_UNITS[unit] ?? 1));
       if (ms < min) ctx.addIssue({ code: 'custom', message: `at least ${min}ms` });
       if (ms > MAX_DAYS * 86_400_000) ctx.addIssue({ code: 'custom', message: `at most ${MAX_DAYS}d` });
       return ms;

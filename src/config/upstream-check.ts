@@ -6,7 +6,7 @@ export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFindi
   const at = (...path: KeyPath) => ['upstreams', name, ...path];
   const urls = upstream.urls.map((text) => new URL(text));
   const findings = urls.flatMap((url, index) => {
-    const twin = urls.findIndex((other) => plainForm(other) === plainForm(url));
+    const twin = urls.findIndex((other) => normalizedUrl(other) === normalizedUrl(url));
     return urlMessages(url, twin < index ? twin : undefined).map((message) => ({ path: at('urls', index), message }));
   });
   if (upstream.caFile !== undefined && urls.every((url) => url.protocol === 'http:'))
@@ -31,7 +31,7 @@ function urlMessages(url: URL, twin: number | undefined): string[] {
   return messages;
 }
 
-function plainForm({ origin, pathname }: URL): string {
+function normalizedUrl({ origin, pathname }: URL): string {
   return origin + pathname.replace(/\/$/, '');
 }
 

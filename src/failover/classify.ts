@@ -32,7 +32,7 @@ export type Outcome =
   /** `confirmed`: a canary that was read after the 404 is good, so the upstream does see its storage. */
   | { outcome: 'absent'; confirmed: boolean }
   | { outcome: 'refused' }
-  | { outcome: 'failed'; reason: Failure; restMs?: number };
+  | { outcome: 'failed'; reason: Failure; retryAfterMs?: number };
 
 export interface ResultFacts {
   status: number;
@@ -47,8 +47,8 @@ export interface ResultFacts {
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const DEFAULT_REST_MS = 5000;
-const MAX_REST_MS = 300_000;
+const DEFAULT_RETRY_AFTER_MS = 5000;
+const MAX_RETRY_AFTER_MS = 300_000;
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/;
 
 /** What the status of an answer means ("What an attempt's result means" in the design). A 404 still needs `confirmAbsence`. */
@@ -61,7 +61,8 @@ export function classify(facts: ResultFacts, now: number): Outcome {
     return { outcome: 'failed', reason: 'storage' };
   if (status === 404) return { outcome: 'absent', confirmed: false };
   if (status === 401 || status === 403) return classifyDenial(facts);
-  if (status === 429) return { outcome: 'failed', reason: 'rate-limited', restMs: restMs(facts.retryAfter, now) };
+  if (status === 429)
+    return { outcome: 'failed', reason: 'rate-limited', retryAfterMs: retryAfterMs(facts.retryAfter, now) };
   if (status >= 500) return { outcome: 'failed', reason: 'status-5xx' };
   if (status >= 400) return { outcome: 'refused' };
   return { outcome: 'failed', reason: 'malformed' };
@@ -86,10 +87,10 @@ export function confirmAbsence(canary: CanaryState, known = false): Outcome {
 }
 
 /** Milliseconds to leave an upstream alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
-export function restMs(retryAfter: string | undefined, now: number): number {
+export function retryAfterMs(retryAfter: string | undefined, now: number): number {
   const text = retryAfter?.trim() ?? '';
   // Date.parse makes a date of almost anything ("1.5", "-5"): only the forms of HTTP-date, which begin with a day, are let through.
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? Date.parse(text) - now : Number.NaN;
-  if (Number.isNaN(ms)) return DEFAULT_REST_MS;
-  return Math.min(Math.max(ms, 0), MAX_REST_MS);
+  if (Number.isNaN(ms)) return DEFAULT_RETRY_AFTER_MS;
+  return Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }

@@ -2,7 +2,7 @@ import { type ErrorCode, OciError } from '../oci/error.ts';
 import type { Failure } from './classify.ts';
 
 /** How an attempt that did not serve ended, as far as the reply depends on it. */
-export interface Ending {
+export interface AttemptEnding {
   upstream: string;
   outcome: 'absent' | 'failed';
   reason?: Failure;
@@ -14,7 +14,7 @@ const RETRY_AFTER_SECONDS = 5;
  * The reply when no attempt served: 404 only if every upstream that was asked said absent; if one failed, 503 (rule 4).
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
-export function conclude(endings: readonly Ending[], absent: ErrorCode): OciError {
+export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode): OciError {
   const failed = endings.filter((ending) => ending.outcome === 'failed');
   if (endings.length > 0 && failed.length === 0) return new OciError(absent);
   const told = [...new Set(failed.map((ending) => `${ending.upstream}: ${ending.reason ?? 'failed'}`))].join('; ');
@@ -27,7 +27,7 @@ export function conclude(endings: readonly Ending[], absent: ErrorCode): OciErro
  * Whether an absence is the answer: it was confirmed, it is that of the route's first upstream (a fallback may be behind), and the
  * route does not say `onAbsent: next`.
  */
-export function absenceEnds(
+export function isAbsenceFinal(
   { confirmed, preferred }: { confirmed: boolean; preferred: boolean },
   onAbsent: 'stop' | 'next',
 ): boolean {

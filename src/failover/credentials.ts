@@ -4,11 +4,11 @@ export interface CredentialsRefusal {
   /** In words; never a credential. */
   reason: string;
   /** They open nothing at all, as a check of their own has found; otherwise something that was asked with them was denied. */
-  whole: boolean;
+  total: boolean;
 }
 
 /** `accepted` and `refused` are what a check of their own found; `denied` is what a request met. */
-export type CredentialsNews = { kind: 'accepted' } | { kind: 'refused' | 'denied'; detail: string };
+export type CredentialsEvent = { kind: 'accepted' } | { kind: 'refused' | 'denied'; detail: string };
 
 export interface CredentialsState extends CredentialsRefusal {
   /** When a request was last denied. */
@@ -16,7 +16,7 @@ export interface CredentialsState extends CredentialsRefusal {
 }
 
 /** For how long a denial stands that no check confirms: another request like it may not come soon, in milliseconds. */
-const STANDS_MS = 60_000;
+const DENIAL_MS = 60_000;
 
 /**
  * What is known after news; undefined: nothing is wrong.
@@ -26,20 +26,20 @@ const STANDS_MS = 60_000;
  */
 export function nextCredentials(
   state: CredentialsState | undefined,
-  news: CredentialsNews,
+  news: CredentialsEvent,
   now: number,
 ): CredentialsState | undefined {
-  const standing = state && refusalAt(state, now) ? state : undefined;
-  if (news.kind === 'accepted') return standing?.whole ? undefined : standing;
+  const standing = state && currentRefusal(state, now) ? state : undefined;
+  if (news.kind === 'accepted') return standing?.total ? undefined : standing;
   const { since = now } = standing ?? {};
-  if (news.kind === 'refused') return { since, reason: news.detail, whole: true, deniedAt: now };
-  if (standing?.whole) return { ...standing, deniedAt: now };
-  return { since, reason: news.detail, whole: false, deniedAt: now };
+  if (news.kind === 'refused') return { since, reason: news.detail, total: true, deniedAt: now };
+  if (standing?.total) return { ...standing, deniedAt: now };
+  return { since, reason: news.detail, total: false, deniedAt: now };
 }
 
 /** What of it stands now. */
-export function refusalAt(state: CredentialsState | undefined, now: number): CredentialsRefusal | undefined {
-  if (!state || (!state.whole && now - state.deniedAt >= STANDS_MS)) return undefined;
-  const { since, reason, whole } = state;
-  return { since, reason, whole };
+export function currentRefusal(state: CredentialsState | undefined, now: number): CredentialsRefusal | undefined {
+  if (!state || (!state.total && now - state.deniedAt >= DENIAL_MS)) return undefined;
+  const { since, reason, total } = state;
+  return { since, reason, total };
 }

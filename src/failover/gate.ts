@@ -22,7 +22,7 @@ export interface GateInput {
  * An edge that has just started accepts as soon as the first probe is good: it has told no client anything yet.
  */
 export function nextGate(gate: Gate | undefined, input: GateInput, settle: number, now: number): Gate {
-  const obstacle = obstacleOf(input);
+  const obstacle = writeObstacle(input);
   if (obstacle !== undefined) {
     if (gate?.mode === 'refusing') return gate.reason === obstacle ? gate : { ...gate, reason: obstacle };
     return { mode: 'refusing', since: now, reason: obstacle };
@@ -39,7 +39,7 @@ export function nextGate(gate: Gate | undefined, input: GateInput, settle: numbe
 
 const NOT_PROBED = 'not probed yet';
 
-function obstacleOf(input: GateInput): string | undefined {
+function writeObstacle(input: GateInput): string | undefined {
   if (input.state === 'unknown') return NOT_PROBED;
   if (input.state === 'down') return input.reason;
   if (input.refused) return 'it does not accept the credentials that the edge has for it';

@@ -1,15 +1,15 @@
 /** How many of the last answers are remembered, … */
-const KEPT = 64;
+const WINDOW = 64;
 /** … how many must have come before their spread says anything, … */
-const ENOUGH = 8;
+const MIN_SAMPLES = 8;
 /** … and after how many more it is computed anew. */
-const FRESH = 8;
+const RECOMPUTE_AFTER = 8;
 
 /** The recent times to an answer of one URL and class: to its end, or to the beginning of a blob. */
 export class Latency {
   readonly #recent: number[] = [];
   #next = 0;
-  #since = 0;
+  #sinceComputed = 0;
   #p95: number | undefined;
 
   /**
@@ -18,10 +18,10 @@ export class Latency {
    */
   add(ms: number): void {
     this.#recent[this.#next] = ms;
-    this.#next = (this.#next + 1) % KEPT;
-    this.#since += 1;
-    if (this.#recent.length < ENOUGH || (this.#p95 !== undefined && this.#since < FRESH)) return;
-    this.#since = 0;
+    this.#next = (this.#next + 1) % WINDOW;
+    this.#sinceComputed += 1;
+    if (this.#recent.length < MIN_SAMPLES || (this.#p95 !== undefined && this.#sinceComputed < RECOMPUTE_AFTER)) return;
+    this.#sinceComputed = 0;
     const sorted = this.#recent.toSorted((a, b) => a - b);
     this.#p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
   }

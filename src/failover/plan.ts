@@ -47,32 +47,32 @@ export const MAX_ATTEMPTS = 6;
 /**
  * The attempts of a pull: upstreams in the route's order, each with its URLs; those that are well first, then, because a pull is
  * tried everywhere before it fails (fail open), those that are not, the likeliest to answer first.
- * @param turn grows with each request: URLs of one upstream take turns
+ * @param rotation grows with each request: URLs of one upstream take turns
  */
 export function planPull(
   input: PullInput,
   upstreams: ReadonlyMap<string, UpstreamView>,
-  turn: number,
+  rotation: number,
   now: number,
 ): Attempt[] {
-  const ranked: { attempt: Attempt; gravity: number }[] = [];
-  for (const candidate of readable(input, upstreams)) {
+  const ranked: { attempt: Attempt; severity: number }[] = [];
+  for (const candidate of mayAnswer(input, upstreams)) {
     const view = upstreams.get(candidate.upstream);
     if (!view || !mayAsk(input.visible, candidate.upstream)) continue;
     const repository = toUpstream(input.route, candidate, input.repository);
-    for (const replica of inTurn(view.replicas, turn)) {
+    for (const replica of rotated(view.replicas, rotation)) {
       const obstacle = obstacleTo(replica, input.class, now);
-      const why = obstacle ? `last resort: ${obstacle.why}` : whyWell(replica, input.class);
+      const why = obstacle ? `last resort: ${obstacle.why}` : reasonHealthy(replica, input.class);
       const trial = obstacle === undefined && replica.breakers[input.class] === 'half-open';
       const lastResort = obstacle !== undefined;
       const where = { upstream: view.name, url: replica.url, repository, candidate };
       const attempt = { ...where, class: input.class, why, trial, lastResort };
-      ranked.push({ attempt, gravity: obstacle?.gravity ?? 0 });
+      ranked.push({ attempt, severity: obstacle?.severity ?? 0 });
     }
   }
   // The sort is stable: among equals the route's order stays.
-  ranked.sort((a, b) => a.gravity - b.gravity);
-  return bounded(ranked.map(({ attempt }) => attempt));
+  ranked.sort((a, b) => a.severity - b.severity);
+  return capAttempts(ranked.map(({ attempt }) => attempt));
 }
 
 /** Whether the upstream is visible. */
@@ -81,7 +81,7 @@ export function mayAsk({ only, except }: Visibility, upstream: string): boolean 
 }
 
 /** Every upstream keeps a place, however many URLs those before it have: replicas that share one storage fail together. */
-function bounded(attempts: readonly Attempt[]): Attempt[] {
+function capAttempts(attempts: readonly Attempt[]): Attempt[] {
   const firsts = new Set(
     attempts
       .filter((one, index) => attempts.findIndex((other) => other.upstream === one.upstream) === index)
@@ -99,7 +99,7 @@ function bounded(attempts: readonly Attempt[]): Attempt[] {
  * Upstreams that may answer. While the push upstream takes writes (or has just come back), only it may say that a blob exists, and to a
  * client that may push, that anything does: who believed a fallback would skip an upload that the primary needs.
  */
-function readable({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
+function mayAnswer({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
   const push = route.push;
   if (push === undefined || !(blobHead || forPush)) return route.pull;
   const mode = upstreams.get(push.upstream)?.gate.mode;
@@ -110,13 +110,13 @@ function readable({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMa
   return route.pull.filter((candidate) => candidate.upstream !== push.upstream || well);
 }
 
-function inTurn(replicas: readonly ReplicaView[], turn: number): ReplicaView[] {
+function rotated(replicas: readonly ReplicaView[], rotation: number): ReplicaView[] {
   return replicas
-    .map((_, index) => replicas[(index + turn) % replicas.length])
+    .map((_, index) => replicas[(index + rotation) % replicas.length])
     .filter((replica) => replica !== undefined);
 }
 
-function whyWell(replica: ReplicaView, trafficClass: TrafficClass): string {
+function reasonHealthy(replica: ReplicaView, trafficClass: TrafficClass): string {
   if (replica.breakers[trafficClass] === 'half-open') return `trial of the half-open ${trafficClass} breaker`;
   return replica.state === 'unknown' ? 'not probed yet' : `up: ${replica.reason}`;
 }
@@ -129,7 +129,7 @@ export function planPush(
   route: Route,
   repository: string,
   upstreams: ReadonlyMap<string, UpstreamView>,
-  turn: number,
+  rotation: number,
   now: number,
 ): Attempt {
   const push = route.push;
@@ -140,10 +140,10 @@ export function planPush(
     );
   const view = upstreams.get(push.upstream);
   if (!view) throw new OciError('UNKNOWN', `no upstream ${push.upstream}`);
-  if (view.gate.mode !== 'accepting') throw refusal(view.name, view.gate);
-  const [replica] = inTurn(view.replicas, turn)
-    .map((one) => ({ url: one.url, gravity: obstacleTo(one, 'push', now)?.gravity ?? 0 }))
-    .sort((a, b) => a.gravity - b.gravity);
+  if (view.gate.mode !== 'accepting') throw pushRefusal(view.name, view.gate);
+  const [replica] = rotated(view.replicas, rotation)
+    .map((one) => ({ url: one.url, severity: obstacleTo(one, 'push', now)?.severity ?? 0 }))
+    .sort((a, b) => a.severity - b.severity);
   if (!replica) throw new OciError('UNKNOWN', `upstream ${push.upstream} has no URL`);
   return {
     upstream: view.name,
@@ -158,7 +158,7 @@ export function planPush(
 }
 
 /** 403, not 503: clients show the message of a 4xx only, and dockerd retries a 5xx for a minute (facts/protocol.md section 2). */
-export function refusal(upstream: string, gate: Gate): OciError {
+export function pushRefusal(upstream: string, gate: Gate): OciError {
   const since = new Date(gate.since).toISOString().replace(/\.\d+Z$/, 'Z');
   if (gate.mode === 'settling') {
     return new OciError(
@@ -174,24 +174,24 @@ export function refusal(upstream: string, gate: Gate): OciError {
 
 export interface Obstacle {
   /** From 1, what passes by itself in a moment, to 5, what takes the whole deadline to find out. */
-  gravity: number;
+  severity: number;
   why: string;
 }
 
 /** Why an attempt had better go elsewhere first: the gravest reason, or undefined if nothing speaks against it. */
 export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now: number): Obstacle | undefined {
   const breaker = replica.breakers[trafficClass];
-  if (replica.state === 'down') return { gravity: 5, why: `down: ${replica.reason}` };
-  if (breaker === 'open') return { gravity: 4, why: `${trafficClass} breaker open` };
+  if (replica.state === 'down') return { severity: 5, why: `down: ${replica.reason}` };
+  if (breaker === 'open') return { severity: 4, why: `${trafficClass} breaker open` };
   if (replica.retryAfterUntil > now) {
     const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);
-    return { gravity: 3, why: `asked to be left alone for ${seconds} s` };
+    return { severity: 3, why: `asked to be left alone for ${seconds} s` };
   }
   if (breaker === 'half-open' && !replica.trialFree[trafficClass])
-    return { gravity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
+    return { severity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
   if (replica.suspected)
-    return { gravity: 1, why: 'a request to it has just failed, and no probe has been good since' };
+    return { severity: 1, why: 'a request to it has just failed, and no probe has been good since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
-    return { gravity: 1, why: 'as many requests under way as are allowed' };
+    return { severity: 1, why: 'as many requests under way as are allowed' };
   return undefined;
 }

@@ -46,23 +46,23 @@ export function decideTag(shown: ShownTag): StaleTagDecision {
   if (shown.authorityIs === 'slow') return { action: 'wait-for-primary' };
   if (policy === 'serve' || judgement.verdict === 'unrecorded') return SERVE;
   // An unknown digest may be the newer one, pushed past this node: to refuse that would take the tag back in time.
-  if (judgement.verdict === 'stale' && policy === 'refuse') return { action: 'refuse', text: textOf(shown) };
-  return { action: 'serve-with-warning', text: textOf(shown) };
+  if (judgement.verdict === 'stale' && policy === 'refuse') return { action: 'refuse', text: warningText(shown) };
+  return { action: 'serve-with-warning', text: warningText(shown) };
 }
 
 /** In the words of an operator. No quotes and no backslashes, so that it can stand in a Warning header. */
-function textOf({ tag, digest, shownBy, authority, judgement }: ShownTag): string {
+function warningText({ tag, digest, shownBy, authority, judgement }: ShownTag): string {
   const { current, confirmedAt, deletedAt, supersededAt } = judgement;
   const last =
     deletedAt === undefined
-      ? `${authority} last showed ${current} at ${timeOf(confirmedAt)}`
-      : `${authority} has not had the tag since ${timeOf(deletedAt)}`;
+      ? `${authority} last showed ${current} at ${isoTime(confirmedAt)}`
+      : `${authority} has not had the tag since ${isoTime(deletedAt)}`;
   if (judgement.verdict === 'unknown')
     return `tag ${tag} at ${shownBy} is ${digest}, which ${authority} was not seen to have; it may be newer or older: ${last}`;
-  const what = deletedAt === undefined ? `older, replaced by ${timeOf(supersededAt)} at the latest` : 'deleted';
+  const what = deletedAt === undefined ? `older, replaced by ${isoTime(supersededAt)} at the latest` : 'deleted';
   return `tag ${tag} at ${shownBy} is ${digest}, ${what}: ${last}`;
 }
 
-function timeOf(at: number | undefined): string {
+function isoTime(at: number | undefined): string {
   return at === undefined ? 'an unknown time' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -15,10 +15,10 @@ export type TagHistory = readonly TagEntry[];
  * current: as the push upstream last showed it. stale: known as older, or the tag was deleted since. unknown: never seen there, so that
  * it may be newer. unrecorded: nothing is known of the tag.
  */
-export type Verdict = 'current' | 'stale' | 'unknown' | 'unrecorded';
+export type TagVerdict = 'current' | 'stale' | 'unknown' | 'unrecorded';
 
 export interface Judgement {
-  verdict: Verdict;
+  verdict: TagVerdict;
   /** What the push upstream last showed; undefined where that is not known or the tag was deleted. */
   current?: string;
   /** When it last showed `current`. */
@@ -41,15 +41,15 @@ export const MAX_STATES = 16;
  * A tag that went A -> B -> A is thus at A. Times must come from one clock that never goes back (`LedgerClock`).
  */
 export function noteSeen(history: TagHistory | undefined, digest: string, at: number): TagHistory {
-  return note(history, digest, at);
+  return addEntry(history, digest, at);
 }
 
 /** The push upstream acknowledged that the tag was deleted, or said that it is not there; times as in `noteSeen`. */
 export function noteDeleted(history: TagHistory | undefined, at: number): TagHistory {
-  return note(history, null, at);
+  return addEntry(history, null, at);
 }
 
-function note(history: TagHistory = [], digest: string | null, at: number): TagHistory {
+function addEntry(history: TagHistory = [], digest: string | null, at: number): TagHistory {
   const [newest] = history;
   if (newest && newest.digest === digest && at >= newest.confirmedAt)
     return [{ digest, since: newest.since, confirmedAt: at }, ...history.slice(1)];
@@ -93,12 +93,13 @@ export function judge(history: TagHistory | undefined, digest: string): Judgemen
   if (newest.digest === digest) return { verdict: 'current', ...known };
   for (const [index, entry] of history.entries()) {
     const newer = history[index - 1];
-    if (newer && entry.digest === digest) return { verdict: 'stale', ...known, supersededAt: takenOver(entry, newer) };
+    if (newer && entry.digest === digest)
+      return { verdict: 'stale', ...known, supersededAt: supersededAt(entry, newer) };
   }
   return { verdict: newest.digest === null ? 'stale' : 'unknown', ...known };
 }
 
 /** When the newer state was there at the latest: from its beginning, or, where the two overlap, when it was last seen. */
-function takenOver(entry: TagEntry, newer: TagEntry): number {
+function supersededAt(entry: TagEntry, newer: TagEntry): number {
   return newer.since > entry.confirmedAt ? newer.since : newer.confirmedAt;
 }

@@ -6,14 +6,14 @@ import {
   noteSeen,
   type TagEntry,
   type TagHistory,
-  type Verdict,
+  type TagVerdict,
 } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
-import { keyOf, placeOf, type TagPlace } from './tag-place.ts';
 import { TagStore } from './tag-store.ts';
+import { parseTagKey, tagKey, type UpstreamTag } from './upstream-tag.ts';
 
-export interface LedgerEntry extends TagPlace {
+export interface LedgerEntry extends UpstreamTag {
   history: TagHistory;
 }
 
@@ -29,7 +29,7 @@ export interface LedgerCounts {
   evicted: number;
   /** Tags that were forgotten because they had not been seen for long. */
   expired: number;
-  judged: Record<Verdict, number>;
+  judged: Record<TagVerdict, number>;
 }
 
 export interface LedgerOptions {
@@ -50,7 +50,7 @@ export class Ledger {
   readonly #counts = { seen: 0, deleted: 0, merged: 0, refused: 0 };
   /** Told of each entry that was noted, with its history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
-  readonly #judged: Record<Verdict, number> = { current: 0, stale: 0, unknown: 0, unrecorded: 0 };
+  readonly #judged: Record<TagVerdict, number> = { current: 0, stale: 0, unknown: 0, unrecorded: 0 };
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
     this.#store = new TagStore(tags, keep);
@@ -71,47 +71,47 @@ export class Ledger {
   }
 
   /** The upstream showed the tag at this digest, or acknowledged a push of it. */
-  seen(place: TagPlace, digest: string, at: number): void {
-    if (!this.#believes({ digest, since: at, confirmedAt: at })) return;
+  recordSeen(tag: UpstreamTag, digest: string, at: number): void {
+    if (!this.#accepts({ digest, since: at, confirmedAt: at })) return;
     this.#counts.seen += 1;
-    this.#note(place, (history) => noteSeen(history, digest, at));
+    this.#update(tag, (history) => noteSeen(history, digest, at));
   }
 
   /** The same of a tag that nobody has asked for, of which there may be more than are remembered: one that is new only while there is room. */
-  found(place: TagPlace, digest: string, at: number): void {
-    if (this.#store.hasRoom || this.find(place)) this.seen(place, digest, at);
+  recordIfRoom(tag: UpstreamTag, digest: string, at: number): void {
+    if (this.#store.hasRoom || this.find(tag)) this.recordSeen(tag, digest, at);
   }
 
   /** The upstream acknowledged that the tag was deleted. */
-  deleted(place: TagPlace, at: number): void {
-    if (!this.#believes({ digest: null, since: at, confirmedAt: at })) return;
+  recordDeleted(tag: UpstreamTag, at: number): void {
+    if (!this.#accepts({ digest: null, since: at, confirmedAt: at })) return;
     this.#counts.deleted += 1;
-    this.#note(place, (history) => noteDeleted(history, at));
+    this.#update(tag, (history) => noteDeleted(history, at));
   }
 
   /** The upstream said, and is believed, that it has no such tag. Makes no entry: anybody may ask for tags that never were. */
-  absent(place: TagPlace, at: number): void {
-    if (this.find(place)) this.deleted(place, at);
+  recordAbsent(tag: UpstreamTag, at: number): void {
+    if (this.find(tag)) this.recordDeleted(tag, at);
   }
 
   /** The upstream acknowledged that the manifest was deleted, and with it every tag at that digest. */
-  deletedDigest(upstream: string, repository: string, digest: string, at: number): void {
-    for (const key of this.#store.keysAt(upstream, repository, digest)) this.deleted(placeOf(key), at);
+  recordDigestDeleted(upstream: string, repository: string, digest: string, at: number): void {
+    for (const key of this.#store.keysAt(upstream, repository, digest)) this.recordDeleted(parseTagKey(key), at);
   }
 
   /** What is known of a digest that another upstream shows for the tag. */
-  judge(place: TagPlace, digest: string): Judgement {
-    const judgement = judge(this.find(place), digest);
+  judge(tag: UpstreamTag, digest: string): Judgement {
+    const judgement = judge(this.find(tag), digest);
     this.#judged[judgement.verdict] += 1;
     return judgement;
   }
 
-  find(place: TagPlace): TagHistory | undefined {
-    return this.#store.get(keyOf(place));
+  find(tag: UpstreamTag): TagHistory | undefined {
+    return this.#store.get(tagKey(tag));
   }
 
   /** Whether a tag of that repository is at this digest, so that the manifest must be there. */
-  knows(upstream: string, repository: string, digest: string): boolean {
+  hasTagAt(upstream: string, repository: string, digest: string): boolean {
     return this.#store.keysAt(upstream, repository, digest).length > 0;
   }
 
@@ -119,40 +119,40 @@ export class Ledger {
   *entries(): Generator<LedgerEntry> {
     for (const key of this.#store.keys()) {
       const history = this.#store.get(key);
-      if (history) yield { ...placeOf(key), history };
+      if (history) yield { ...parseTagKey(key), history };
     }
   }
 
   /** Takes in what another node or replication knows, in any order and as often as one likes. */
   merge(entries: Iterable<LedgerEntry>): void {
     for (const { history, ...place } of entries) {
-      if (!history.every((entry) => this.#believes(entry))) continue;
+      if (!history.every((entry) => this.#accepts(entry))) continue;
       const known = this.find(place) ?? [];
       // What tells nothing new does not count as noted: else it would push out what this node needs itself.
       if (isSame(known, merge(known, history))) continue;
-      if (this.#note(place, (mine) => merge(mine, history))) this.#counts.merged += 1;
+      if (this.#update(place, (mine) => merge(mine, history))) this.#counts.merged += 1;
     }
   }
 
   /** Forgets all of an upstream: under that name there is another registry now. */
   forget(upstream: string): void {
-    for (const key of this.#store.keys()) if (placeOf(key).upstream === upstream) this.#store.delete(key);
+    for (const key of this.#store.keys()) if (parseTagKey(key).upstream === upstream) this.#store.delete(key);
   }
 
   close(): void {
     this.#store.close();
   }
 
-  #note(place: TagPlace, change: (history: TagHistory | undefined) => TagHistory): boolean {
-    const key = keyOf(place);
+  #update(tag: UpstreamTag, change: (history: TagHistory | undefined) => TagHistory): boolean {
+    const key = tagKey(tag);
     const before = this.#store.get(key);
     const history = change(before);
     const kept = this.#store.set(key, history);
-    if (kept) this.onChange?.({ ...place, history }, before);
+    if (kept) this.onChange?.({ ...tag, history }, before);
     return kept;
   }
 
-  #believes({ digest, since, confirmedAt }: TagEntry): boolean {
+  #accepts({ digest, since, confirmedAt }: TagEntry): boolean {
     const inOrder = since >= 0 && since <= confirmedAt;
     const sound = (digest === null || isDigest(digest)) && inOrder && this.#clock.observe(confirmedAt);
     if (!sound) this.#counts.refused += 1;

@@ -1,6 +1,6 @@
 import NodeCache from 'node-cache';
 import type { TagHistory } from '../failover/tag-history.ts';
-import { CurrentIndex } from './current-index.ts';
+import { DigestIndex } from './digest-index.ts';
 
 const MAX_CHECK_SECONDS = 600;
 /** One of so many goes when there is no room. */
@@ -10,26 +10,26 @@ const EVICTED_SHARE = 64;
 export class TagStore {
   readonly counts = { evicted: 0, expired: 0 };
   readonly #cache: NodeCache;
-  readonly #tags: number;
-  readonly #keep: number;
+  readonly #maxTags: number;
+  readonly #keepMs: number;
   /** Keys, those first that were set least recently. node-cache knows no such order, and would throw when it is full. */
   readonly #order = new Set<string>();
-  readonly #current = new CurrentIndex();
+  readonly #byDigest = new DigestIndex();
 
   /**
    * @param tags most histories
    * @param keep milliseconds after its newest time at which a history goes
    */
   constructor(tags: number, keep: number) {
-    this.#tags = tags;
-    this.#keep = keep;
+    this.#maxTags = tags;
+    this.#keepMs = keep;
     this.#cache = new NodeCache({
       useClones: false,
       checkperiod: Math.min(Math.ceil(keep / 1000), MAX_CHECK_SECONDS),
     });
     this.#cache.on('del', (key: string, history: TagHistory) => {
       this.#order.delete(key);
-      this.#current.move(key, currentOf(history), null);
+      this.#byDigest.move(key, currentDigest(history), null);
     });
     this.#cache.on('expired', () => {
       this.counts.expired += 1;
@@ -42,7 +42,7 @@ export class TagStore {
 
   /** Whether one more pushes out no other. */
   get hasRoom(): boolean {
-    return this.#order.size < this.#tags;
+    return this.#order.size < this.#maxTags;
   }
 
   get(key: string): TagHistory | undefined {
@@ -53,13 +53,13 @@ export class TagStore {
   set(key: string, history: TagHistory): boolean {
     const [newest] = history;
     // From the observation on, not from when it was learnt. To node-cache 0 would be for ever.
-    const left = newest === undefined ? 0 : newest.confirmedAt + this.#keep - Date.now();
+    const left = newest === undefined ? 0 : newest.confirmedAt + this.#keepMs - Date.now();
     if (left <= 0) return false;
-    this.#current.move(key, currentOf(this.get(key)), currentOf(history));
+    this.#byDigest.move(key, currentDigest(this.get(key)), currentDigest(history));
     this.#cache.set(key, history, left / 1000);
     this.#order.delete(key);
     this.#order.add(key);
-    if (this.#order.size > this.#tags) this.#evict();
+    if (this.#order.size > this.#maxTags) this.#evict();
     return true;
   }
 
@@ -73,7 +73,7 @@ export class TagStore {
 
   /** Keys of the tags of a repository whose newest state is this digest. */
   keysAt(upstream: string, repository: string, digest: string): string[] {
-    return this.#current.keysAt(upstream, repository, digest).filter((key) => this.get(key) !== undefined);
+    return this.#byDigest.keysAt(upstream, repository, digest).filter((key) => this.get(key) !== undefined);
   }
 
   close(): void {
@@ -82,7 +82,7 @@ export class TagStore {
 
   /** Several at once: to find the first key of a set whose first ones were deleted takes as long as there were such. */
   #evict(): void {
-    const left = this.#tags - Math.floor(this.#tags / EVICTED_SHARE);
+    const left = this.#maxTags - Math.floor(this.#maxTags / EVICTED_SHARE);
     for (const oldest of this.#order) {
       if (this.#order.size <= left) return;
       this.counts.evicted += 1;
@@ -91,6 +91,6 @@ export class TagStore {
   }
 }
 
-function currentOf(history: TagHistory | undefined): string | null {
+function currentDigest(history: TagHistory | undefined): string | null {
   return history?.[0]?.digest ?? null;
 }

@@ -48,22 +48,27 @@ export function readManifestContent(bytes: Uint8Array, contentType: string | und
   if (manifest.schemaVersion === 1 || SCHEMA_1.test(mediaType))
     return { problem: 'it is a schema 1 manifest, which registries take no more; push the image anew' };
   try {
-    const listed = list(manifest.manifests).map(descriptor);
+    const listed = toList(manifest.manifests).map(toDescriptor);
     // BuildKit keeps its cache as an index of layers.
     const children = listed.filter(isManifest);
     const config = manifest.config === undefined || manifest.config === null ? [] : [manifest.config];
-    const named = [...config, ...list(manifest.layers), ...list(manifest.blobs)].filter((one) => !isForeign(one));
-    const blobs = [...named.map(descriptor), ...listed.filter((one) => !isManifest(one))];
+    const named = [...config, ...toList(manifest.layers), ...toList(manifest.blobs)].filter((one) => !isForeign(one));
+    const blobs = [...named.map(toDescriptor), ...listed.filter((one) => !isManifest(one))];
     const subject =
-      manifest.subject === undefined || manifest.subject === null ? undefined : descriptor(manifest.subject);
-    return { mediaType: typeOf(manifest, mediaType), children: each(children), blobs: each(blobs), subject };
+      manifest.subject === undefined || manifest.subject === null ? undefined : toDescriptor(manifest.subject);
+    return {
+      mediaType: mediaTypeOf(manifest, mediaType),
+      children: uniqueByDigest(children),
+      blobs: uniqueByDigest(blobs),
+      subject,
+    };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
 /** Some registries and stores call everything JSON, or bytes: then what is in it tells. */
-function typeOf(manifest: Record<string, unknown>, mediaType: string): string {
+function mediaTypeOf(manifest: Record<string, unknown>, mediaType: string): string {
   if (mediaType !== '' && !/^(application\/(json|octet-stream)|text\/plain)$/.test(mediaType)) return mediaType;
   return (Array.isArray(manifest.manifests) ? INDEXES[0] : MANIFEST_TYPES[0]) ?? '';
 }
@@ -78,12 +83,12 @@ function isForeign(value: unknown): boolean {
   return typeof mediaType === 'string' && FOREIGN.test(mediaType) && Array.isArray(urls) && urls.length > 0;
 }
 
-function each(descriptors: readonly Descriptor[]): Descriptor[] {
+function uniqueByDigest(descriptors: readonly Descriptor[]): Descriptor[] {
   return [...new Map(descriptors.map((one) => [one.digest, one])).values()];
 }
 
 /** @throws Error whose message says what it is not */
-function descriptor(value: unknown): Descriptor {
+function toDescriptor(value: unknown): Descriptor {
   const { digest, size, mediaType } =
     typeof value === 'object' && value !== null ? ({ ...value } as Record<string, unknown>) : {};
   if (typeof digest !== 'string' || !isDigest(digest)) throw new Error('a part of it is named by no digest');
@@ -92,7 +97,7 @@ function descriptor(value: unknown): Descriptor {
   return { digest, size, mediaType: typeof mediaType === 'string' ? mediaType : '' };
 }
 
-function list(value: unknown): unknown[] {
+function toList(value: unknown): unknown[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new Error('a list in it is none');
   if (value.length > MAX_DESCRIPTORS) throw new Error(`it has more than ${MAX_DESCRIPTORS} parts`);

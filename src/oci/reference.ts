@@ -17,7 +17,7 @@ export function isRepository(text: string): boolean {
 }
 
 /** Whether `text` is one or more whole repository components, each followed by a slash. */
-export function repositoryPrefix(text: string): boolean {
+export function isRepositoryPrefix(text: string): boolean {
   return text.length <= MAX_REPOSITORY && PREFIX.test(text);
 }
 

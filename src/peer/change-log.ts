@@ -4,7 +4,7 @@ interface Change {
 }
 
 /** Before it is looked at whether it could be smaller. */
-const SLACK = 1024;
+const COMPACT_SLACK = 1024;
 
 /** In which order things changed last, so that another node can be told what it has not heard yet. */
 export class ChangeLog {
@@ -14,7 +14,7 @@ export class ChangeLog {
   /** Oldest first; some are superseded by later ones of the same key. */
   #changes: Change[] = [];
   #head = 0;
-  #limit = SLACK;
+  #limit = COMPACT_SLACK;
 
   /** @param isKept whether the thing is still there; what is not needs no telling */
   constructor(isKept: (key: string) => boolean) {
@@ -26,7 +26,7 @@ export class ChangeLog {
     return this.#head;
   }
 
-  note(key: string): void {
+  record(key: string): void {
     this.#head += 1;
     this.#versions.set(key, this.#head);
     this.#changes.push({ key, version: this.#head });
@@ -67,6 +67,6 @@ export class ChangeLog {
       this.#versions.delete(key);
       return false;
     });
-    this.#limit = this.#changes.length * 2 + SLACK;
+    this.#limit = this.#changes.length * 2 + COMPACT_SLACK;
   }
 }

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import { OciError } from '../oci/error.ts';
-import { PEER_PATH } from './peer-line.ts';
+import { PEER_PATH } from './peer-client.ts';
 
 /** A question names at most a few stores. */
 const MAX_QUESTION = 8192;
 
-const STRANGER = new OciError('DENIED', 'only the other edges of this site may ask here');
+const NOT_A_PEER = new OciError('DENIED', 'only the other edges of this site may ask here');
 
 /** Whether another node asks. */
 export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
@@ -26,9 +26,9 @@ export async function answerPeer(
 ): Promise<void> {
   try {
     if (expectsContinue) response.writeContinue();
-    const text = await textOf(request);
+    const text = await readQuestion(request);
     const answered = text === undefined ? undefined : await answer(text);
-    if (answered === undefined) refuse(response, STRANGER);
+    if (answered === undefined) refuse(response, NOT_A_PEER);
     else
       response
         .writeHead(200, { 'content-type': 'application/jose', 'content-length': String(answered.length) })
@@ -40,7 +40,7 @@ export async function answerPeer(
   }
 }
 
-async function textOf(request: IncomingMessage): Promise<string | undefined> {
+async function readQuestion(request: IncomingMessage): Promise<string | undefined> {
   let text = '';
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     text += chunk.toString('latin1');

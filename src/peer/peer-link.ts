@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { PeerBox } from './peer-box.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
+import type { PeerSealer } from './peer-sealer.ts';
 import type { PeerState, PeerView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
 
@@ -11,7 +11,7 @@ export interface PeerLinkOptions {
   address: string;
   /** @returns undefined: what answers is no node of this site. @throws Error when nothing answers */
   ask: (text: string) => Promise<string | undefined>;
-  box: () => PeerBox;
+  sealer: () => PeerSealer;
   stores: readonly SharedStore[];
   /** Of this process. */
   node: string;
@@ -21,10 +21,10 @@ export interface PeerLinkOptions {
 }
 
 /** Between two questions, in milliseconds: by it what one node learns reaches the other. */
-const STEP_MS = 1000;
-const LONGEST_MS = 5000;
-const ITSELF_MS = 30_000;
-const STRANGE = 'what answers there has another keyFile, or a clock that is minutes off, or is no Breakwater';
+const INTERVAL_MS = 1000;
+const MAX_INTERVAL_MS = 5000;
+const SELF_INTERVAL_MS = 30_000;
+const STRANGER_REASON = 'what answers there has another keyFile, or a clock that is minutes off, or is no Breakwater';
 
 /** Asks one node, again and again, for what it has not told yet. */
 export class PeerLink {
@@ -32,11 +32,11 @@ export class PeerLink {
   readonly #now: () => number;
   readonly #stopped = new AbortController();
   /** The process that was heard, and up to which versions. */
-  #heard: { of: string; known: Record<string, number> } | undefined;
+  #progress: { of: string; known: Record<string, number> } | undefined;
   #view: PeerView;
   #failures = 0;
   /** Grows when all is to be heard anew. */
-  #beginning = 0;
+  #resyncs = 0;
 
   constructor(options: PeerLinkOptions) {
     const { url, address } = options;
@@ -52,9 +52,9 @@ export class PeerLink {
 
   /** Resolves once it has told all, or is known not to; goes on asking until `stop`. */
   async start(): Promise<void> {
-    do await this.round();
+    do await this.poll();
     while (this.#view.state === 'behind' && !this.#stopped.signal.aborted);
-    void this.#goOn();
+    void this.#loop();
   }
 
   stop(): void {
@@ -62,51 +62,51 @@ export class PeerLink {
   }
 
   /** Asks for everything the next time: what was heard before is not all known any more. */
-  hearAnew(): void {
-    this.#beginning += 1;
-    this.#heard = undefined;
+  resync(): void {
+    this.#resyncs += 1;
+    this.#progress = undefined;
   }
 
   /** One question, and what comes of it. Never rejects. */
-  async round(): Promise<void> {
-    const { ask, box, node } = this.#options;
-    const beginning = this.#beginning;
+  async poll(): Promise<void> {
+    const { ask, sealer, node } = this.#options;
+    const beginning = this.#resyncs;
     const question: PeerQuestion = {
       v: PEER_VERSION,
       kind: 'question',
       nonce: randomBytes(16).toString('base64url'),
       at: this.#now(),
-      ...(this.#heard ? { of: this.#heard.of } : {}),
-      known: this.#heard?.known ?? {},
+      ...(this.#progress ? { of: this.#progress.of } : {}),
+      known: this.#progress?.known ?? {},
     };
     try {
-      const text = await ask(await box().seal(question));
-      const answer = text === undefined ? undefined : await box().openAnswer(text);
-      if (!answer || answer.nonce !== question.nonce) this.#become('stranger', STRANGE);
-      else if (answer.node === node) this.#become('itself', 'the name leads to this node');
-      else this.#take(answer, beginning);
+      const text = await ask(await sealer().seal(question));
+      const answer = text === undefined ? undefined : await sealer().openAnswer(text);
+      if (!answer || answer.nonce !== question.nonce) this.#setState('stranger', STRANGER_REASON);
+      else if (answer.node === node) this.#setState('itself', 'the name leads to this node');
+      else this.#mergeAnswer(answer, beginning);
     } catch (error) {
-      this.#become('unreachable', error instanceof Error ? error.message : String(error));
+      this.#setState('unreachable', error instanceof Error ? error.message : String(error));
     }
   }
 
-  async #goOn(): Promise<void> {
+  async #loop(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       // Rejects when it is stopped, and only then.
       await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.round();
+      if (!signal.aborted) await this.poll();
     }
   }
 
   #pause(): number {
     if (this.#view.state === 'behind') return 0;
-    if (this.#view.state === 'itself') return ITSELF_MS;
-    return Math.min(STEP_MS * 2 ** Math.min(this.#failures, 8), LONGEST_MS);
+    if (this.#view.state === 'itself') return SELF_INTERVAL_MS;
+    return Math.min(INTERVAL_MS * 2 ** Math.min(this.#failures, 8), MAX_INTERVAL_MS);
   }
 
-  #take({ node, stores }: PeerAnswer, beginning: number): void {
-    const before = this.#heard?.of === node ? this.#heard.known : {};
+  #mergeAnswer({ node, stores }: PeerAnswer, beginning: number): void {
+    const before = this.#progress?.of === node ? this.#progress.known : {};
     const known: Record<string, number> = {};
     let more = false;
     for (const store of this.#options.stores) {
@@ -114,7 +114,7 @@ export class PeerLink {
       if (!told) continue;
       const news = store.merge(told.entries);
       if (news === undefined) {
-        this.#become('stranger', `it tells of its ${store.name} what is not understood`);
+        this.#setState('stranger', `it tells of its ${store.name} what is not understood`);
         return;
       }
       known[store.name] = told.next;
@@ -122,12 +122,12 @@ export class PeerLink {
       // One that never gets on would else be asked without a pause.
       more ||= told.more && told.next > (before[store.name] ?? 0);
     }
-    if (beginning === this.#beginning) this.#heard = { of: node, known };
+    if (beginning === this.#resyncs) this.#progress = { of: node, known };
     this.#view.heardAt = this.#now();
-    this.#become(more ? 'behind' : 'in-step', more ? 'it is telling what it knows' : 'it told all that it knows');
+    this.#setState(more ? 'behind' : 'in-step', more ? 'it is telling what it knows' : 'it told all that it knows');
   }
 
-  #become(state: PeerState, reason: string): void {
+  #setState(state: PeerState, reason: string): void {
     const well = state === 'in-step' || state === 'behind' || state === 'itself';
     this.#failures = well ? 0 : this.#failures + 1;
     const changed = state !== this.#view.state;

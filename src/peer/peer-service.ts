@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
-import type { PeerBox } from './peer-box.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
+import type { PeerSealer } from './peer-sealer.ts';
 import type { SharedStore } from './shared-store.ts';
 
 /** Entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
@@ -14,7 +14,7 @@ const MAX_NONCES = 50_000;
 const MAX_AT_ONCE = 8;
 
 export interface PeerServiceOptions {
-  box: () => PeerBox;
+  sealer: () => PeerSealer;
   stores: readonly SharedStore[];
   /** Of this process. */
   node: string;
@@ -43,7 +43,7 @@ export class PeerService {
       throw new OciError('UNAVAILABLE', 'too many edges ask at once; ask again', { retryAfter: 1 });
     this.#busy += 1;
     try {
-      const box = this.#options.box();
+      const box = this.#options.sealer();
       const question = await box.openQuestion(text);
       if (!question || !this.#isNew(question)) return undefined;
       return await box.seal(this.#answerTo(question));

@@ -33,7 +33,7 @@ export class SharedGrants implements SharedStore {
       const step = Math.min(grants.keepMs / RENEWAL_SHARE, MAX_RENEWAL_MS);
       // Users log in again and again; that they did is news only now and then.
       const same = before?.granted === grant.granted && Math.floor(before.at / step) === Math.floor(grant.at / step);
-      if (!same) this.#log.note(`${grant.holder}\n${grant.repository}`);
+      if (!same) this.#log.record(`${grant.holder}\n${grant.repository}`);
     };
   }
 
@@ -43,7 +43,7 @@ export class SharedGrants implements SharedStore {
 
   since(version: number, max: number): { entries: unknown[]; next: number } {
     const { keys, next } = this.#log.since(version, max);
-    return { entries: keys.flatMap((key) => this.#find(key) ?? []).map(wired), next };
+    return { entries: keys.flatMap((key) => this.#find(key) ?? []).map(toWire), next };
   }
 
   merge(entries: readonly unknown[]): number | undefined {
@@ -61,6 +61,6 @@ export class SharedGrants implements SharedStore {
   }
 }
 
-function wired({ holder, repository, at, granted }: Grant): z.input<typeof entrySchema> {
+function toWire({ holder, repository, at, granted }: Grant): z.input<typeof entrySchema> {
   return [holder, repository, at, granted];
 }

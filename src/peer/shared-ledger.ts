@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MAX_STATES, type TagHistory } from '../failover/tag-history.ts';
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts';
-import { keyOf, placeOf } from '../ledger/tag-place.ts';
+import { parseTagKey, tagKey } from '../ledger/upstream-tag.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
 import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
@@ -33,9 +33,9 @@ export class SharedLedger implements SharedStore {
   constructor(ledger: Ledger, registries: () => ReadonlyMap<string, string>) {
     this.#ledger = ledger;
     this.#registries = registries;
-    this.#log = new ChangeLog((key) => ledger.find(placeOf(key)) !== undefined);
+    this.#log = new ChangeLog((key) => ledger.find(parseTagKey(key)) !== undefined);
     ledger.onChange = (entry, before) => {
-      if (isNews(entry.history, before)) this.#log.note(keyOf(entry));
+      if (isNews(entry.history, before)) this.#log.record(tagKey(entry));
     };
   }
 
@@ -47,7 +47,7 @@ export class SharedLedger implements SharedStore {
     const registries = this.#registries();
     const { keys, next } = this.#log.since(version, max);
     const entries = keys.flatMap((key): z.input<typeof entrySchema>[] => {
-      const { upstream, repository, tag } = placeOf(key);
+      const { upstream, repository, tag } = parseTagKey(key);
       const [registry, history] = [registries.get(upstream), this.#ledger.find({ upstream, repository, tag })];
       if (registry === undefined || !history) return [];
       return [[registry, repository, tag, history.map((state) => [state.digest, state.since, state.confirmedAt])]];

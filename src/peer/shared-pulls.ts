@@ -31,7 +31,7 @@ export class SharedPulls implements SharedStore {
     this.#pulls = pulls;
     this.#log = new ChangeLog((key) => pulls.find(key) !== undefined);
     pulls.onChange = (key, pulled, before) => {
-      if (isNews(pulled, before)) this.#log.note(key);
+      if (isNews(pulled, before)) this.#log.record(key);
     };
   }
 
@@ -41,7 +41,7 @@ export class SharedPulls implements SharedStore {
 
   since(version: number, max: number): { entries: unknown[]; next: number } {
     const { keys, next } = this.#log.since(version, max);
-    return { entries: keys.flatMap((key) => this.#pulls.find(key) ?? []).map(wired), next };
+    return { entries: keys.flatMap((key) => this.#pulls.find(key) ?? []).map(toWire), next };
   }
 
   merge(entries: readonly unknown[]): number | undefined {
@@ -64,6 +64,6 @@ function isNews(pulled: PulledManifest, before: PulledManifest | undefined): boo
   return before?.digest !== pulled.digest || round(before) !== round(pulled);
 }
 
-function wired({ registry, repository, reference, digest, at }: PulledManifest): z.input<typeof entrySchema> {
+function toWire({ registry, repository, reference, digest, at }: PulledManifest): z.input<typeof entrySchema> {
   return [registry ?? null, repository, reference, digest, at];
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Networks } from '../config/network.ts';
+import type { NetworkSet } from '../config/network.ts';
 import type { Config } from '../config/schema.ts';
 import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
@@ -52,7 +52,7 @@ export interface ProxyContext {
   /** Undefined: `auth.mode: open`. */
   access: Access | undefined;
   /** Load balancers whose word on the client's address counts. */
-  trustedProxies: Networks | undefined;
+  trustedProxies: NetworkSet | undefined;
   /** Undefined: the edge refuses hooks. */
   hooks: Hooks | undefined;
   /** Undefined: replication is off. */

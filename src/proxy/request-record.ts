@@ -1,6 +1,6 @@
 import type { DigestVerdict } from '../digest/digest-check.ts';
 import type { Failure } from '../failover/classify.ts';
-import type { Verdict as TagVerdict } from '../failover/tag-history.ts';
+import type { TagVerdict } from '../failover/tag-history.ts';
 import type { TrafficClass } from '../failover/view.ts';
 import type { Hint } from '../replication/hint.ts';
 

@@ -151,7 +151,7 @@ export class Replicator {
     if (digest === undefined) route?.markDeleted(task);
     else route?.markCopied(task, at);
     if (digest === undefined || task.reference.includes(':')) return;
-    ledger.seen(
+    ledger.recordSeen(
       { upstream: task.copyRoute.source.upstream, repository: task.repository.source, tag: task.reference },
       digest,
       at,

@@ -134,7 +134,7 @@ export class RouteReplication {
       registry: copyRoute.route.registry,
       source: copyRoute.source.upstream,
       target: copyRoute.target.upstream,
-      targetState: credentials.refusal?.whole ? 'down' : state,
+      targetState: credentials.refusal?.total ? 'down' : state,
       lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
       queued: mine.length - failures.length,
       failing: failures.length,
@@ -219,7 +219,7 @@ export class RouteReplication {
     const { upstream } = this.copyRoute.source;
     for (const { tag, sourceDigest, state } of tags) {
       if (sourceDigest !== undefined)
-        ledger.found({ upstream, repository: repository.source, tag }, sourceDigest, ledgerTime);
+        ledger.recordIfRoom({ upstream, repository: repository.source, tag }, sourceDigest, ledgerTime);
       if (state === 'same') tasks.markInSync(this.#task(repository, tag, 'copy'), comparedAt);
     }
     const name = this.#clientName(repository.source);

@@ -32,28 +32,29 @@ export class Drain {
   readonly done: Promise<DrainResult>;
   readonly #input: DrainInput;
   readonly #result: DrainResult = { finished: 0, cut: 0 };
-  readonly #deadline: NodeJS.Timeout;
-  readonly #goodbye: NodeJS.Timeout;
-  #quiet: NodeJS.Timeout | undefined;
-  #last: NodeJS.Timeout | undefined;
+  readonly #deadlineTimer: NodeJS.Timeout;
+  readonly #closeTimer: NodeJS.Timeout;
+  #quietTimer: NodeJS.Timeout | undefined;
+  #lastTimer: NodeJS.Timeout | undefined;
 
   constructor(input: DrainInput) {
     this.#input = input;
     const { server, secureSockets, sessions, exchanges, timeout, grace } = input;
     this.done = new Promise((resolve) => {
       server.once('close', () => {
-        for (const timer of [this.#deadline, this.#goodbye, this.#quiet, this.#last]) clearTimeout(timer);
+        for (const timer of [this.#deadlineTimer, this.#closeTimer, this.#quietTimer, this.#lastTimer])
+          clearTimeout(timer);
         resolve(this.#result);
       });
     });
-    this.#deadline = setTimeout(() => this.#cut(), timeout);
+    this.#deadlineTimer = setTimeout(() => this.#cut(), timeout);
     // The server's own close() also ends connections whose first request is on its way, which clients do not send again.
     tls.Server.prototype.close.call(server);
     for (const socket of secureSockets) if (exchanges.isIdle(socket)) socket.destroySoon();
     // A GOAWAY that names the last stream served: streams that cross it may be sent again. Node ignores streams after a GOAWAY of any
     // kind, so that the notice of RFC 9113 section 6.8 (greatest stream id first) would leave them without an answer.
     for (const session of sessions) session.close();
-    this.#goodbye = setTimeout(() => server.close(), Math.min(grace, timeout));
+    this.#closeTimer = setTimeout(() => server.close(), Math.min(grace, timeout));
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
   }
@@ -64,12 +65,12 @@ export class Drain {
     session.once('close', () => clearTimeout(timer));
   }
 
-  began(exchange: Exchange): void {
-    clearTimeout(this.#quiet);
+  exchangeBegan(exchange: Exchange): void {
+    clearTimeout(this.#quietTimer);
     lastOnConnection(exchange);
   }
 
-  ended(exchange: Exchange, complete: boolean): void {
+  exchangeEnded(exchange: Exchange, complete: boolean): void {
     if (complete) this.#result.finished += 1;
     // Replies whose headers promised keep-alive before the drain began.
     if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
@@ -79,8 +80,8 @@ export class Drain {
   /** When nothing is under way for the length of `grace`, what is still connected has nothing to say. */
   #watchQuiet(): void {
     if (this.#input.exchanges.size > 0) return;
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.#cut(), this.#input.grace);
+    clearTimeout(this.#quietTimer);
+    this.#quietTimer = setTimeout(() => this.#cut(), this.#input.grace);
   }
 
   #cut(): void {
@@ -90,7 +91,7 @@ export class Drain {
       if (exchange.version === 2) exchange.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
       else exchange.socket.destroy();
     }
-    this.#last = setTimeout(() => {
+    this.#lastTimer = setTimeout(() => {
       for (const socket of this.#input.sockets) socket.destroy();
     }, RESET_MS);
   }

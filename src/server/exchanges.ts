@@ -31,7 +31,7 @@ export class Exchanges {
   }
 
   /** Exchanges of one HTTP/1.1 connection; more than one if the client pipelines. */
-  on(socket: Socket): Exchange[] {
+  onSocket(socket: Socket): Exchange[] {
     return [...(this.#perSocket.get(socket) ?? [])];
   }
 
@@ -56,7 +56,7 @@ export class Exchanges {
 
   /** Ends what a closed connection leaves behind: a pipelined reply that never had its turn does not close. */
   abandon(socket: Socket): void {
-    for (const exchange of this.on(socket)) this.#end(exchange);
+    for (const exchange of this.onSocket(socket)) this.#end(exchange);
   }
 
   #end(exchange: Exchange): void {

@@ -18,14 +18,14 @@ const SESSION_WINDOW = 4 * 1_048_576;
 export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, onFlood: () => void): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let flooding = false;
-  const spend = (bucket: Bucket) => {
-    if (flooding || bucket.take(Date.now())) return;
+  const spend = (bucket: TokenBucket) => {
+    if (flooding || bucket.tryTake(Date.now())) return;
     flooding = true;
     onFlood();
     session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
-  const resets = new Bucket(bounds.resets.burst, bounds.resets.perSecond);
-  const control = new Bucket(bounds.control.burst, bounds.control.perSecond);
+  const resets = new TokenBucket(bounds.resets.burst, bounds.resets.perSecond);
+  const control = new TokenBucket(bounds.control.burst, bounds.control.perSecond);
   session.on('remoteSettings', () => spend(control));
   session.on('ping', () => spend(control));
 
@@ -53,7 +53,7 @@ function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds
 }
 
 /** A token bucket. */
-class Bucket {
+class TokenBucket {
   readonly #burst: number;
   readonly #perSecond: number;
   #left: number;
@@ -66,7 +66,7 @@ class Bucket {
   }
 
   /** False if there is nothing left. */
-  take(now: number): boolean {
+  tryTake(now: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + (Math.max(0, now - this.#at) * this.#perSecond) / 1000) - 1;
     this.#at = now;
     return this.#left >= 0;

@@ -14,8 +14,8 @@ import {
   type ListenerTimings,
 } from './https-server.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
-import { type Handler, takeRequests } from './request-intake.ts';
-import { StallWatch } from './stall.ts';
+import { type Handler, receiveRequests } from './request-receiver.ts';
+import { StallWatch } from './stall-watch.ts';
 
 export interface HttpsListenerOptions {
   /** `0.0.0.0:443`; port 0 takes a free one. */
@@ -64,7 +64,7 @@ export class HttpsListener {
   readonly #sockets = new Set<Socket>();
   readonly #secureSockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.ended(exchange, complete));
+  readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.exchangeEnded(exchange, complete));
   readonly #stalls = new StallWatch(() => this.#limits.clientIdle);
   #limits: ListenerLimits;
   #drain: Drain | undefined;
@@ -78,10 +78,10 @@ export class HttpsListener {
     this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
     if (options.proxies) this.#expectProxies(options.proxies);
     this.#wireConnections();
-    takeRequests(this.#server, {
+    receiveRequests(this.#server, {
       exchanges: this.#exchanges,
       handler: options.handler,
-      onBegin: (exchange) => this.#drain?.began(exchange),
+      onBegin: (exchange) => this.#drain?.exchangeBegan(exchange),
       onMalformed: () => this.#add('malformed'),
       onError: options.onError,
       lingerMs: this.#timings.grace,

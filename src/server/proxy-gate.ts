@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import type { NamedClient } from './proxy-header.ts';
-import { type ProxyBeginning, readProxyHeader } from './proxy-header-read.ts';
+import { type ConnectionStart, readProxyHeader } from './proxy-header-read.ts';
 
 /**
  * Why a connection was refused before TLS or HTTP: a load balancer that sent no header, or a broken one; somebody who sent as good as
@@ -29,7 +29,7 @@ export interface ProxyGateOptions extends ProxyTrust {
  */
 export class ProxyGate {
   readonly #options: ProxyGateOptions;
-  readonly #handOver: (socket: Socket) => void;
+  readonly #forward: (socket: Socket) => void;
   readonly #waiting = new Set<Socket>();
   /** By both ends of the connection: a TLS socket does not say which socket it is made of. Without a client: nobody knows who it is. */
   readonly #clients = new Map<string, { client: NamedClient | undefined }>();
@@ -39,7 +39,7 @@ export class ProxyGate {
     this.#options = options;
     const takers = server.listeners('connection');
     server.removeAllListeners('connection');
-    this.#handOver = (socket) => {
+    this.#forward = (socket) => {
       for (const taker of takers) taker.call(server, socket);
     };
     server.on('connection', (socket: Socket) => this.#receive(socket));
@@ -77,11 +77,11 @@ export class ProxyGate {
         return;
       }
       this.#remember(socket, beginning.kind === 'header' ? beginning.client : { address, port });
-      this.#handOver(socket);
+      this.#forward(socket);
     });
   }
 
-  #refusalOfProxy(beginning: ProxyBeginning): ProxyRefusal | undefined {
+  #refusalOfProxy(beginning: ConnectionStart): ProxyRefusal | undefined {
     if (beginning.kind === 'malformed') return 'proxyMalformed';
     if (beginning.kind === 'late') return 'proxyLate';
     if (beginning.kind === 'absent') return this.#options.required ? 'proxyMissing' : undefined;
@@ -101,7 +101,7 @@ export class ProxyGate {
 }
 
 /** Who is no load balancer is taken for the client, unless it says to be one. */
-function refusalOfOther({ kind }: ProxyBeginning): ProxyRefusal | undefined {
+function refusalOfOther({ kind }: ConnectionStart): ProxyRefusal | undefined {
   if (kind === 'header' || kind === 'malformed') return 'proxyUntrusted';
   return kind === 'late' ? 'proxyLate' : undefined;
 }

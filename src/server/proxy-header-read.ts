@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type ProxyHeader, parseProxyHeader } from './proxy-header.ts';
 
 /** How a connection begins. `late`, `closed`: before that was clear; `begun` if there were bytes. */
-export type ProxyBeginning =
+export type ConnectionStart =
   | Exclude<ProxyHeader, { kind: 'incomplete' }>
   | { kind: 'late'; begun: boolean }
   | { kind: 'closed'; begun: boolean };
@@ -12,10 +12,10 @@ export type ProxyBeginning =
  * be read through its handle. It is paused until then.
  * @param timeout milliseconds that the whole header may take
  */
-export function readProxyHeader(socket: Socket, timeout: number, done: (beginning: ProxyBeginning) => void): void {
+export function readProxyHeader(socket: Socket, timeout: number, done: (beginning: ConnectionStart) => void): void {
   // Never more than a header's greatest length and what came in one read with its last byte.
-  let held: Buffer = Buffer.alloc(0);
-  const settle = (beginning: ProxyBeginning) => {
+  let received: Buffer = Buffer.alloc(0);
+  const settle = (beginning: ConnectionStart) => {
     clearTimeout(timer);
     socket.off('readable', read).off('close', closed).off('end', closed);
     done(beginning);
@@ -25,15 +25,15 @@ export function readProxyHeader(socket: Socket, timeout: number, done: (beginnin
   const read = () => {
     const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    const header = parseProxyHeader(held);
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    const header = parseProxyHeader(received);
     if (header.kind === 'incomplete') return;
-    const rest = header.kind === 'header' ? held.subarray(header.length) : held;
+    const rest = header.kind === 'header' ? received.subarray(header.length) : received;
     if (header.kind !== 'malformed' && rest.length > 0) socket.unshift(rest);
     settle(header);
   };
-  const closed = () => settle({ kind: 'closed', begun: held.length > 0 });
-  const timer = setTimeout(() => settle({ kind: 'late', begun: held.length > 0 }), timeout);
+  const closed = () => settle({ kind: 'closed', begun: received.length > 0 });
+  const timer = setTimeout(() => settle({ kind: 'late', begun: received.length > 0 }), timeout);
   socket.on('error', ignore).on('readable', read).once('close', closed).once('end', closed);
 }
 

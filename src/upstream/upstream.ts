@@ -158,7 +158,7 @@ export class Upstream {
     // Only those in the upstream's own state could be pushed to: one that is down has no say because nothing was tried there.
     const able = replicas.filter((one) => one.state === state);
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
-    const refused = this.#credentials.refusal?.whole === true;
+    const refused = this.#credentials.refusal?.total === true;
     const gate = nextGate(
       this.#gate,
       { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful, refused },

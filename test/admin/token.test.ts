@@ -1,7 +1,7 @@
 import t from 'tap';
 import { TokenGuard } from '../../src/admin/token-guard.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
-import { Networks } from '../../src/config/network.ts';
+import { NetworkSet } from '../../src/config/network.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { METRICS_TOKEN, startAdminSite, TOKEN } from './admin-site.ts';
 
@@ -115,7 +115,7 @@ t.test('whoever guesses is slowed down, alone', async (t) => {
 });
 
 t.test('the client behind a proxy is slowed down, and not the proxy', async (t) => {
-  const site = await startAdminSite(t, { token: TOKEN, trustedProxies: new Networks(['127.0.0.1']) });
+  const site = await startAdminSite(t, { token: TOKEN, trustedProxies: new NetworkSet(['127.0.0.1']) });
   const from = (client: string) => ({ headers: { 'x-forwarded-for': client } });
   for (let guess = 0; guess < 10; guess += 1) await site.bearer('/', 'wrong', from('192.0.2.1'));
   t.equal((await site.bearer('/', TOKEN, from('192.0.2.1'))).status, 429);

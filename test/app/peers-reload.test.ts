@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t from 'tap';
-import { PeerBox } from '../../src/peer/peer-box.ts';
 import { PEER_VERSION } from '../../src/peer/peer-message.ts';
+import { PeerSealer } from '../../src/peer/peer-sealer.ts';
 import { registryIdentity } from '../../src/upstream/upstream.ts';
 import { type EdgeInProcess, startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
@@ -23,7 +23,7 @@ function changed(config: Record<string, unknown>, harbor: object): Record<string
 
 /** Registries of the tags that the edge tells a node that has just started. */
 async function toldOf(edge: EdgeInProcess): Promise<unknown[]> {
-  const box = new PeerBox([KEY]);
+  const box = new PeerSealer([KEY]);
   const nonce = 'nonce-nonce-nonce-nonce';
   const question = await box.seal({
     v: PEER_VERSION,

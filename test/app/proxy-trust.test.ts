@@ -6,7 +6,7 @@ import bcrypt from 'bcrypt';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { proxyTrustOf } from '../../src/app/proxy-trust.ts';
-import { Networks } from '../../src/config/network.ts';
+import { NetworkSet } from '../../src/config/network.ts';
 import { HOSTNAME } from '../helpers/edge-in-process.ts';
 import { type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import { connectProxied } from '../server/proxied-connection.ts';
@@ -92,7 +92,7 @@ t.test('what is refused is logged, but not by the thousand', async (t) => {
   const lines: { address: string; more: number; msg: string }[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   let now = 5;
-  const networks = new Networks(['10.0.0.0/8']);
+  const networks = new NetworkSet(['10.0.0.0/8']);
   const listen = { ...LISTEN, http: undefined };
   const trust = proxyTrustOf(
     { listen } as Parameters<typeof proxyTrustOf>[0],

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { addressKey, clientAddress } from '../../src/auth/caller.ts';
-import { Networks } from '../../src/config/network.ts';
+import { NetworkSet } from '../../src/config/network.ts';
 
-const trusted = new Networks(['10.0.0.0/30', 'fd00::/64']);
+const trusted = new NetworkSet(['10.0.0.0/30', 'fd00::/64']);
 
 t.test('who the client is', async (t) => {
   const rows: [string, string, string | undefined, string][] = [
@@ -57,7 +57,7 @@ t.test('networks', async (t) => {
     [[], [], ['10.0.0.1', '::1']],
   ];
   for (const [texts, inside, outside] of rows) {
-    const networks = new Networks(texts);
+    const networks = new NetworkSet(texts);
     for (const address of inside) t.equal(networks.has(address), true, `${texts} has ${address}`);
     for (const address of outside) t.equal(networks.has(address), false, `${texts} has not ${address}`);
   }

@@ -72,13 +72,13 @@ t.test('scopes', async (t) => {
 });
 
 t.test('GET', async (t) => {
-  const none = { credentials: { kind: 'none' }, scopes: [], service: undefined, offline: false };
+  const none = { credentials: { kind: 'none' }, scopes: [], service: undefined, wantsRefreshToken: false };
   const ann = { kind: 'password', user: 'ann', password: 'secret' };
   const rows: [string, string | undefined, unknown][] = [
     ['', undefined, none],
     ['service=edge.example.io', undefined, { ...none, service: 'edge.example.io' }],
     ['offline_token=true', undefined, none],
-    ['offline_token=true', basic('ann:secret'), { ...none, credentials: ann, offline: true }],
+    ['offline_token=true', basic('ann:secret'), { ...none, credentials: ann, wantsRefreshToken: true }],
     ['offline_token=1', basic('ann:secret'), { ...none, credentials: ann }],
     ['account=bob', basic('ann:secret'), { ...none, credentials: ann }],
     ['', 'Bearer x', { malformed: 'credentials' }],
@@ -116,5 +116,5 @@ t.test('POST', async (t) => {
   const offline = parseTokenForm(
     new URLSearchParams('grant_type=refresh_token&refresh_token=x&access_type=offline&service=s'),
   );
-  t.match(offline, { offline: true, service: 's' });
+  t.match(offline, { wantsRefreshToken: true, service: 's' });
 });

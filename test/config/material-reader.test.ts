@@ -1,5 +1,5 @@
 import t from 'tap';
-import { secretsIn } from '../../src/config/material-reader.ts';
+import { parseSecrets } from '../../src/config/material-reader.ts';
 
 const ONE = 'a'.repeat(32);
 const TWO = 'b'.repeat(40);
@@ -14,10 +14,10 @@ t.test('a key file: one secret, or one a line', async (t) => {
   ];
   for (const [name, content, secrets] of rows)
     t.strictSame(
-      secretsIn(Buffer.from(content)).map((secret) => secret.toString('latin1')),
+      parseSecrets(Buffer.from(content)).map((secret) => secret.toString('latin1')),
       secrets,
       name,
     );
   const binary = Buffer.from(Array.from({ length: 64 }, (_, index) => index * 3));
-  t.strictSame(secretsIn(binary), [binary], 'what is no text is one as it is');
+  t.strictSame(parseSecrets(binary), [binary], 'what is no text is one as it is');
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { classify, confirmAbsence, type Outcome, type ResultFacts, restMs } from '../../src/failover/classify.ts';
+import { classify, confirmAbsence, type Outcome, type ResultFacts, retryAfterMs } from '../../src/failover/classify.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
 import { NOW } from './made-view.ts';
 
@@ -60,8 +60,8 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
       { status },
       REFUSED,
     ]),
-    ['429', { status: 429, retryAfter: '7' }, failed('rate-limited', { restMs: 7000 })],
-    ['429 without a time', { status: 429 }, failed('rate-limited', { restMs: 5000 })],
+    ['429', { status: 429, retryAfter: '7' }, failed('rate-limited', { retryAfterMs: 7000 })],
+    ['429 without a time', { status: 429 }, failed('rate-limited', { retryAfterMs: 5000 })],
     ...[500, 502, 503, 504, 507, 599].map((status): [string, Partial<ResultFacts>, unknown] => [
       `${status}`,
       { status },
@@ -103,7 +103,8 @@ t.test('Retry-After', async (t) => {
     ['soon', 5000],
     ['May', 5000],
   ];
-  for (const [header, expected] of rows) t.equal(restMs(header, NOW), expected, JSON.stringify(header?.slice(0, 40)));
+  for (const [header, expected] of rows)
+    t.equal(retryAfterMs(header, NOW), expected, JSON.stringify(header?.slice(0, 40)));
 });
 
 t.test('property: every status has an outcome; a rest is within bounds', async () => {
@@ -122,8 +123,8 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
       // Nobody is told that their password is wrong but for their own credentials.
       if (result.outcome === 'refused' && [401, 403].includes(given.status)) return given.credentials === 'forward';
       if (result.outcome === 'absent') return given.status === 404;
-      if (result.outcome !== 'failed' || result.restMs === undefined) return true;
-      return given.status === 429 && result.restMs >= 0 && result.restMs <= 300_000;
+      if (result.outcome !== 'failed' || result.retryAfterMs === undefined) return true;
+      return given.status === 429 && result.retryAfterMs >= 0 && result.retryAfterMs <= 300_000;
     }),
     { numRuns: propertyRuns(1000) },
   );

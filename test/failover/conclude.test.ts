@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { absenceEnds, conclude, type Ending } from '../../src/failover/conclude.ts';
+import { type AttemptEnding, conclude, isAbsenceFinal } from '../../src/failover/conclude.ts';
 
-const absent = (upstream: string): Ending => ({ upstream, outcome: 'absent' });
+const absent = (upstream: string): AttemptEnding => ({ upstream, outcome: 'absent' });
 
 t.test('what the client is told', async (t) => {
-  const rows: [string, Ending[], number, string][] = [
+  const rows: [string, AttemptEnding[], number, string][] = [
     ['all absent', [absent('harbor'), absent('gcr')], 404, 'manifest unknown to registry'],
     ['one absent', [absent('gcr')], 404, 'manifest unknown to registry'],
     ['nobody was asked', [], 503, 'no upstream could answer; try again'],
@@ -65,8 +65,8 @@ t.test('property: 404 exactly if somebody was asked and everybody said absent (r
 t.test('when an absence ends the search', async (t) => {
   for (const confirmed of [true, false]) {
     for (const preferred of [true, false]) {
-      t.equal(absenceEnds({ confirmed, preferred }, 'stop'), confirmed && preferred);
-      t.notOk(absenceEnds({ confirmed, preferred }, 'next'));
+      t.equal(isAbsenceFinal({ confirmed, preferred }, 'stop'), confirmed && preferred);
+      t.notOk(isAbsenceFinal({ confirmed, preferred }, 'next'));
     }
   }
 });

@@ -1,25 +1,25 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
-  type CredentialsNews,
+  type CredentialsEvent,
   type CredentialsState,
+  currentRefusal,
   nextCredentials,
-  refusalAt,
 } from '../../src/failover/credentials.ts';
 
-const accepted: CredentialsNews = { kind: 'accepted' };
-const refused: CredentialsNews = { kind: 'refused', detail: 'the token service answers 401' };
-const denied: CredentialsNews = { kind: 'denied', detail: 'it answers 403' };
+const accepted: CredentialsEvent = { kind: 'accepted' };
+const refused: CredentialsEvent = { kind: 'refused', detail: 'the token service answers 401' };
+const denied: CredentialsEvent = { kind: 'denied', detail: 'it answers 403' };
 
-function after(...news: [at: number, news: CredentialsNews][]): CredentialsState | undefined {
+function after(...news: [at: number, news: CredentialsEvent][]): CredentialsState | undefined {
   return news.reduce<CredentialsState | undefined>((state, [at, one]) => nextCredentials(state, one, at), undefined);
 }
 
 t.test('what stands', async (t) => {
-  const rows: [string, [number, CredentialsNews][], at: number, object | undefined][] = [
+  const rows: [string, [number, CredentialsEvent][], at: number, object | undefined][] = [
     ['nothing', [], 0, undefined],
     ['a good check', [[0, accepted]], 0, undefined],
-    ['a bad one, for good', [[0, refused]], 1e9, { since: 0, whole: true, reason: 'the token service answers 401' }],
+    ['a bad one, for good', [[0, refused]], 1e9, { since: 0, total: true, reason: 'the token service answers 401' }],
     [
       'until one is good',
       [
@@ -38,7 +38,7 @@ t.test('what stands', async (t) => {
       5,
       { since: 3 },
     ],
-    ['a denial', [[0, denied]], 59_999, { since: 0, whole: false, reason: 'it answers 403' }],
+    ['a denial', [[0, denied]], 59_999, { since: 0, total: false, reason: 'it answers 403' }],
     ['for a minute', [[0, denied]], 60_000, undefined],
     [
       'after the last',
@@ -56,7 +56,7 @@ t.test('what stands', async (t) => {
         [1, accepted],
       ],
       2,
-      { since: 0, whole: false },
+      { since: 0, total: false },
     ],
     [
       'but it may know better',
@@ -76,7 +76,7 @@ t.test('what stands', async (t) => {
         [1, denied],
       ],
       1,
-      { whole: true, reason: 'the token service answers 401' },
+      { total: true, reason: 'the token service answers 401' },
     ],
     [
       'what is over begins anew',
@@ -89,7 +89,7 @@ t.test('what stands', async (t) => {
     ],
   ];
   for (const [name, news, at, expected] of rows) {
-    const refusal = refusalAt(after(...news), at);
+    const refusal = currentRefusal(after(...news), at);
     if (expected === undefined) t.equal(refusal, undefined, name);
     else t.match(refusal, expected, name);
   }
@@ -104,8 +104,8 @@ t.test('property: a good check ends all that checks found; whole is only what a 
       const at = sorted.at(-1)?.[0] ?? 0;
       const checks = sorted.filter(([, { kind }]) => kind !== 'denied');
       const whole = checks.at(-1)?.[1].kind === 'refused';
-      t.equal(refusalAt(state, at)?.whole === true, whole);
-      t.equal(refusalAt(nextCredentials(state, accepted, at), at)?.whole === true, false);
+      t.equal(currentRefusal(state, at)?.total === true, whole);
+      t.equal(currentRefusal(nextCredentials(state, accepted, at), at)?.total === true, false);
     }),
   );
 });

@@ -28,9 +28,9 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
     ],
     ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /left alone/],
   ];
-  for (const [name, given, gravity, why] of rows) {
+  for (const [name, given, severity, why] of rows) {
     const obstacle = obstacleTo(replica(URL, given), 'control', NOW);
-    t.equal(obstacle?.gravity, gravity, name);
+    t.equal(obstacle?.severity, severity, name);
     if (why) t.match(obstacle?.why, why, name);
   }
 });

@@ -6,7 +6,7 @@ import {
   type PullInput,
   planPull,
   planPush,
-  refusal,
+  pushRefusal,
   type Visibility,
 } from '../../src/failover/plan.ts';
 import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
@@ -165,7 +165,7 @@ t.test('an upstream that the client may not be shown is no part of the plan', as
 const replicaState: fc.Arbitrary<Partial<ReplicaView>> = fc.record({
   state: fc.constantFrom('up' as const, 'down' as const, 'unknown' as const),
   suspected: fc.boolean(),
-  restingUntil: fc.constantFrom(0, NOW + 5000),
+  retryAfterUntil: fc.constantFrom(0, NOW + 5000),
   breakers: fc
     .constantFrom('closed' as const, 'open' as const, 'half-open' as const)
     .map((state) => perClass<BreakerState>(state)),
@@ -258,5 +258,5 @@ t.test('a refused push says why and since when', async (t) => {
   t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
   t.throws(push({ replicas: [] }), { code: 'UNKNOWN' });
   t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, NOW), { code: 'UNKNOWN' });
-  t.equal(refusal('harbor', refusing).headers['retry-after'], undefined, 'dockerd would go on for a minute');
+  t.equal(pushRefusal('harbor', refusing).headers['retry-after'], undefined, 'dockerd would go on for a minute');
 });

@@ -21,8 +21,8 @@ t.test('remembers what was seen, and judges by it', async (t) => {
   t.strictSame(ledger.judge(v1, A), { verdict: 'unrecorded' });
   t.equal(ledger.find(v1), undefined);
   const [first, second] = [ledger.now(), ledger.now()];
-  ledger.seen(v1, A, first);
-  ledger.seen(v1, B, second);
+  ledger.recordSeen(v1, A, first);
+  ledger.recordSeen(v1, B, second);
   t.strictSame(ledger.judge(v1, A), { verdict: 'stale', current: B, confirmedAt: second, supersededAt: second });
   t.equal(ledger.judge(v1, B).verdict, 'current');
   t.equal(ledger.judge(v1, C).verdict, 'unknown');
@@ -33,7 +33,7 @@ t.test('remembers what was seen, and judges by it', async (t) => {
 
 t.test('the same tag elsewhere is another one', async (t) => {
   const ledger = made(t);
-  ledger.seen(v1, A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
   const others = [
     place('v2'),
     place('v1', 'library/other'),
@@ -47,54 +47,54 @@ t.test('names that objects have of themselves are names like others', async (t) 
   const ledger = made(t);
   for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
     t.equal(ledger.judge(place(name, name, 'constructor'), A).verdict, 'unrecorded');
-    ledger.seen(place(name, name, 'constructor'), A, ledger.now());
+    ledger.recordSeen(place(name, name, 'constructor'), A, ledger.now());
     t.equal(ledger.judge(place(name, name, 'constructor'), A).verdict, 'current');
-    t.equal(ledger.knows('constructor', name, A), true);
+    t.equal(ledger.hasTagAt('constructor', name, A), true);
   }
 });
 
 t.test('what was found without being asked for pushes nothing out', async (t) => {
   const ledger = made(t, { tags: 2 });
-  ledger.seen(v1, A, ledger.now());
-  for (const tag of ['v2', 'v3', 'v4']) ledger.found(place(tag), A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
+  for (const tag of ['v2', 'v3', 'v4']) ledger.recordIfRoom(place(tag), A, ledger.now());
   t.equal(ledger.size, 2);
   t.equal(ledger.judge(v1, A).verdict, 'current');
-  ledger.found(v1, B, ledger.now());
+  ledger.recordIfRoom(v1, B, ledger.now());
   t.equal(ledger.judge(v1, A).verdict, 'stale', 'of what is known it is news');
-  ledger.found(v1, A, 1);
+  ledger.recordIfRoom(v1, A, 1);
   t.equal(ledger.judge(v1, B).verdict, 'current', 'unless it is older');
 });
 
 t.test('deletions', async (t) => {
   const ledger = made(t);
-  ledger.seen(v1, A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
   const at = ledger.now();
-  ledger.deleted(v1, at);
+  ledger.recordDeleted(v1, at);
   t.match(ledger.judge(v1, A), { verdict: 'stale', deletedAt: at });
   t.equal(ledger.judge(v1, A).current, undefined);
-  ledger.deleted(place('v2'), ledger.now());
+  ledger.recordDeleted(place('v2'), ledger.now());
   t.equal(ledger.judge(place('v2'), A).verdict, 'stale', 'also of a tag that was never seen');
 });
 
 t.test('a tag that is not there is noted only if it once was', async (t) => {
   const ledger = made(t);
-  ledger.absent(v1, ledger.now());
+  ledger.recordAbsent(v1, ledger.now());
   t.equal(ledger.size, 0, 'who asks for tags that never were fills nothing');
-  ledger.seen(v1, A, ledger.now());
-  ledger.absent(v1, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
+  ledger.recordAbsent(v1, ledger.now());
   t.equal(ledger.judge(v1, A).verdict, 'stale');
 });
 
 t.test('a manifest that is deleted takes its tags of that repository with it', async (t) => {
   const ledger = made(t);
   const moved = place('moved');
-  ledger.seen(moved, A, ledger.now());
-  ledger.seen(moved, B, ledger.now());
+  ledger.recordSeen(moved, A, ledger.now());
+  ledger.recordSeen(moved, B, ledger.now());
   const [latest, elsewhere, other] = [place('latest'), place('v1', 'library/other'), place('other')];
-  for (const one of [v1, latest, elsewhere]) ledger.seen(one, A, ledger.now());
-  ledger.seen(other, C, ledger.now());
+  for (const one of [v1, latest, elsewhere]) ledger.recordSeen(one, A, ledger.now());
+  ledger.recordSeen(other, C, ledger.now());
   const at = ledger.now();
-  ledger.deletedDigest('harbor', 'library/app', A, at);
+  ledger.recordDigestDeleted('harbor', 'library/app', A, at);
   for (const one of [v1, latest]) t.equal(ledger.judge(one, A).deletedAt, at, one.tag);
   t.equal(ledger.judge(elsewhere, A).verdict, 'current');
   t.equal(ledger.judge(other, C).verdict, 'current');
@@ -104,26 +104,26 @@ t.test('a manifest that is deleted takes its tags of that repository with it', a
 
 t.test('a slow read cannot undo a deletion', async (t) => {
   const ledger = made(t);
-  ledger.seen(v1, A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
   const began = ledger.now();
-  ledger.deletedDigest('harbor', 'library/app', A, ledger.now());
-  ledger.seen(v1, A, began);
+  ledger.recordDigestDeleted('harbor', 'library/app', A, ledger.now());
+  ledger.recordSeen(v1, A, began);
   t.equal(ledger.judge(v1, A).verdict, 'stale');
-  t.equal(ledger.knows('harbor', 'library/app', A), false);
+  t.equal(ledger.hasTagAt('harbor', 'library/app', A), false);
 });
 
 t.test('knows the digests that tags are at, and no others', async (t) => {
   const ledger = made(t);
-  const knows = (digest: string) => ledger.knows('harbor', 'library/app', digest);
+  const knows = (digest: string) => ledger.hasTagAt('harbor', 'library/app', digest);
   t.equal(knows(A), false);
-  ledger.seen(v1, A, ledger.now());
-  ledger.seen(place('v2'), A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
+  ledger.recordSeen(place('v2'), A, ledger.now());
   t.equal(knows(A), true);
-  t.equal(ledger.knows('gcr', 'library/app', A), false);
-  t.equal(ledger.knows('harbor', 'library/other', A), false);
-  ledger.seen(v1, B, ledger.now());
+  t.equal(ledger.hasTagAt('gcr', 'library/app', A), false);
+  t.equal(ledger.hasTagAt('harbor', 'library/other', A), false);
+  ledger.recordSeen(v1, B, ledger.now());
   t.equal(knows(A), true, 'v2 is still there');
-  ledger.deleted(place('v2'), ledger.now());
+  ledger.recordDeleted(place('v2'), ledger.now());
   t.equal(knows(A), false, 'moved and deleted: it may be gone');
   t.equal(knows(B), true);
   ledger.forget('gcr');
@@ -136,9 +136,9 @@ t.test('knows the digests that tags are at, and no others', async (t) => {
 t.test('a host whose clock is set back does not take pushes for old', async (t) => {
   let wall = Date.now();
   const ledger = made(t, { clock: new LedgerClock(() => wall) });
-  ledger.seen(v1, A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
   wall -= 3_600_000;
-  ledger.seen(v1, B, ledger.now());
+  ledger.recordSeen(v1, B, ledger.now());
   t.equal(ledger.judge(v1, A).verdict, 'stale');
   t.equal(ledger.judge(v1, B).verdict, 'current');
   t.match(ledger.counts, { seen: 2, refused: 0 });
@@ -146,11 +146,11 @@ t.test('a host whose clock is set back does not take pushes for old', async (t) 
 
 t.test('what is no digest, or lies in the future, is not believed', async (t) => {
   const ledger = made(t);
-  ledger.seen(v1, 'sha256:abc', ledger.now());
-  ledger.seen(v1, '" \\', ledger.now());
+  ledger.recordSeen(v1, 'sha256:abc', ledger.now());
+  ledger.recordSeen(v1, '" \\', ledger.now());
   for (const at of [Date.now() + 2 * MAX_AHEAD_MS, Number.NaN, Number.POSITIVE_INFINITY, -1]) {
-    ledger.seen(v1, A, at);
-    ledger.deleted(v1, at);
+    ledger.recordSeen(v1, A, at);
+    ledger.recordDeleted(v1, at);
   }
   const entry = { digest: A, since: 1, confirmedAt: Date.now() };
   const bad = [
@@ -170,14 +170,14 @@ t.test('what is no digest, or lies in the future, is not believed', async (t) =>
 
 t.test('two nodes tell each other', async (t) => {
   const [one, two] = [made(t), made(t)];
-  one.seen(v1, A, one.now());
+  one.recordSeen(v1, A, one.now());
   two.merge(one.entries());
-  two.seen(v1, B, two.now());
-  two.seen(place('v2'), C, two.now());
+  two.recordSeen(v1, B, two.now());
+  two.recordSeen(place('v2'), C, two.now());
   one.merge(two.entries());
   t.equal(one.judge(v1, A).verdict, 'stale', 'what the second one saw is later than what it had learnt');
   t.equal(one.judge(place('v2'), C).verdict, 'current');
-  t.equal(one.knows('harbor', 'library/app', B), true);
+  t.equal(one.hasTagAt('harbor', 'library/app', B), true);
   t.same([...JSON.parse(JSON.stringify([...one.entries()]))], [...one.entries()], 'as JSON');
   const { merged } = one.counts;
   one.merge(two.entries());
@@ -188,16 +188,16 @@ t.test('two nodes tell each other', async (t) => {
 t.test('of two nodes that are not of one time, the later one is not taken for older by what it learnt', async (t) => {
   const ahead = made(t, { clock: new LedgerClock(() => Date.now() + 60_000) });
   const ledger = made(t);
-  ahead.seen(v1, A, ahead.now());
+  ahead.recordSeen(v1, A, ahead.now());
   ledger.merge(ahead.entries());
-  ledger.seen(v1, B, ledger.now());
+  ledger.recordSeen(v1, B, ledger.now());
   t.equal(ledger.judge(v1, B).verdict, 'current');
 });
 
 t.test('when it is full the tag that was seen least recently goes', async (t) => {
   const ledger = made(t, { tags: 3 });
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((tag) => place(tag));
-  for (const one of [a, b, c, a, d]) if (one) ledger.seen(one, A, ledger.now());
+  for (const one of [a, b, c, a, d]) if (one) ledger.recordSeen(one, A, ledger.now());
   t.strictSame(
     [...ledger.entries()].map(({ tag }) => tag),
     ['c', 'a', 'd'],
@@ -205,30 +205,30 @@ t.test('when it is full the tag that was seen least recently goes', async (t) =>
   t.match(ledger.counts, { evicted: 1, expired: 0 });
   t.equal(ledger.size, 3);
   ledger.merge([{ ...place('a'), history: ledger.find(place('a')) ?? [] }]);
-  ledger.seen(place('e'), B, ledger.now());
-  ledger.seen(place('f'), B, ledger.now());
+  ledger.recordSeen(place('e'), B, ledger.now());
+  ledger.recordSeen(place('f'), B, ledger.now());
   t.strictSame(
     [...ledger.entries()].map(({ tag }) => tag),
     ['d', 'e', 'f'],
     'what was told twice stays where it was',
   );
-  for (const one of ['d', 'e', 'f']) ledger.deleted(place(one), ledger.now());
-  t.equal(ledger.knows('harbor', 'library/app', A), false, 'the index forgets with it');
+  for (const one of ['d', 'e', 'f']) ledger.recordDeleted(place(one), ledger.now());
+  t.equal(ledger.hasTagAt('harbor', 'library/app', A), false, 'the index forgets with it');
 });
 
 t.test('a tag that was forgotten and comes back at another digest is at that one only', async (t) => {
   const ledger = made(t, { tags: 1 });
-  ledger.seen(v1, A, ledger.now());
-  ledger.seen(place('v2'), C, ledger.now());
-  ledger.seen(v1, B, ledger.now());
-  t.equal(ledger.knows('harbor', 'library/app', A), false);
-  t.equal(ledger.knows('harbor', 'library/app', B), true);
+  ledger.recordSeen(v1, A, ledger.now());
+  ledger.recordSeen(place('v2'), C, ledger.now());
+  ledger.recordSeen(v1, B, ledger.now());
+  t.equal(ledger.hasTagAt('harbor', 'library/app', A), false);
+  t.equal(ledger.hasTagAt('harbor', 'library/app', B), true);
 });
 
 t.test('a full ledger makes room for a few at once, and never holds more than it may', async (t) => {
   const ledger = made(t, { tags: 640 });
   for (let count = 1; count <= 2000; count += 1) {
-    ledger.seen(place(`v${count}`), A, ledger.now());
+    ledger.recordSeen(place(`v${count}`), A, ledger.now());
     if (ledger.size > 640 || ledger.size < Math.min(count, 630)) t.fail(`${ledger.size} tags after ${count}`);
   }
   t.equal(ledger.judge(place('v2000'), A).verdict, 'current');
@@ -244,15 +244,15 @@ t.test('a tag goes when it has not been seen for long, counted from when it was 
     Date.now = real;
   });
   const [ledger, late] = [made(t, { keep: DAY }), made(t, { keep: DAY })];
-  ledger.seen(v1, A, ledger.now());
-  ledger.seen(place('v2'), B, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
+  ledger.recordSeen(place('v2'), B, ledger.now());
   now += DAY - 1000;
-  ledger.seen(v1, A, ledger.now());
+  ledger.recordSeen(v1, A, ledger.now());
   late.merge(ledger.entries());
   t.equal(late.size, 2);
   now += 2000;
   for (const one of [ledger, late]) {
-    t.equal(one.knows('harbor', 'library/app', B), false);
+    t.equal(one.hasTagAt('harbor', 'library/app', B), false);
     t.equal(one.judge(place('v2'), B).verdict, 'unrecorded');
     t.equal(one.judge(v1, A).verdict, 'current');
     t.equal(one.size, 1);
@@ -267,7 +267,7 @@ t.test('a tag goes when it has not been seen for long, counted from when it was 
 t.test('a busy tag keeps a bounded history', async (t) => {
   const ledger = made(t);
   for (let count = 0; count < 3 * MAX_STATES; count += 1)
-    ledger.seen(v1, `sha256:${String(count).padStart(64, '0')}`, ledger.now());
+    ledger.recordSeen(v1, `sha256:${String(count).padStart(64, '0')}`, ledger.now());
   t.equal(ledger.find(v1)?.length, MAX_STATES);
 });
 
@@ -286,16 +286,16 @@ t.test('property: the index tells what the histories tell, whatever was noted, m
       const ledger = new Ledger({ tags: 3, keep: DAY });
       for (const [index, one] of events.entries()) {
         const at = start + 10 * index - 10 * one.age;
-        if (one.do === 'seen') ledger.seen(place(one.tag), one.digest, at);
-        if (one.do === 'deleted') ledger.deleted(place(one.tag), at);
-        if (one.do === 'digest') ledger.deletedDigest('harbor', 'library/app', one.digest, at);
+        if (one.do === 'seen') ledger.recordSeen(place(one.tag), one.digest, at);
+        if (one.do === 'deleted') ledger.recordDeleted(place(one.tag), at);
+        if (one.do === 'digest') ledger.recordDigestDeleted('harbor', 'library/app', one.digest, at);
         const entry: LedgerEntry = { ...place(one.tag), history: [{ digest: one.digest, since: at, confirmedAt: at }] };
         if (one.do === 'merge') ledger.merge([entry]);
         const entries = [...ledger.entries()];
         if (entries.length > 3 || entries.length !== ledger.size) return false;
         for (const digest of [A, B, C]) {
           const held = entries.some(({ history }) => history[0]?.digest === digest);
-          if (ledger.knows('harbor', 'library/app', digest) !== held) return false;
+          if (ledger.hasTagAt('harbor', 'library/app', digest) !== held) return false;
         }
       }
       ledger.close();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isDigest, isReference, isRepository, isTag, repositoryPrefix } from '../../src/oci/reference.ts';
+import { isDigest, isReference, isRepository, isRepositoryPrefix, isTag } from '../../src/oci/reference.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 
 t.test('repositories', async (t) => {
@@ -29,9 +29,9 @@ t.test('repositories', async (t) => {
 });
 
 t.test('prefixes are whole components', async (t) => {
-  for (const good of ['a/', 'library/', 'a/b/']) t.ok(repositoryPrefix(good), good);
+  for (const good of ['a/', 'library/', 'a/b/']) t.ok(isRepositoryPrefix(good), good);
   for (const bad of ['', '/', 'a', 'a//', '/a/', 'A/', 'a-/', `${'a'.repeat(255)}/`])
-    t.notOk(repositoryPrefix(bad), bad);
+    t.notOk(isRepositoryPrefix(bad), bad);
 });
 
 t.test('tags', async (t) => {
@@ -90,7 +90,7 @@ t.test('property: no text whatever takes long or throws', async () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const started = performance.now();
-      for (const check of [isRepository, repositoryPrefix, isTag, isDigest, isReference]) check(text);
+      for (const check of [isRepository, isRepositoryPrefix, isTag, isDigest, isReference]) check(text);
       return performance.now() - started < timeLimit(100);
     }),
   );

@@ -5,7 +5,7 @@ import { ChangeLog } from '../../src/peer/change-log.ts';
 t.test('tells what changed since, each thing once, at its last place', async (t) => {
   const log = new ChangeLog(() => true);
   t.strictSame(log.since(0, 10), { keys: [], next: 0 });
-  for (const key of ['a', 'b', 'a', 'c']) log.note(key);
+  for (const key of ['a', 'b', 'a', 'c']) log.record(key);
   t.strictSame(log.since(0, 10), { keys: ['b', 'a', 'c'], next: 4 });
   t.strictSame(log.since(2, 10), { keys: ['a', 'c'], next: 4 });
   t.strictSame(log.since(4, 10), { keys: [], next: 4 });
@@ -41,7 +41,7 @@ t.test('property: whoever asks in pages has heard of all that is there', async (
         else {
           count += 1;
           there.set(String(one.key), count);
-          log.note(String(one.key));
+          log.record(String(one.key));
         }
       }
       while (from < log.head) ask(3);
@@ -56,8 +56,8 @@ t.test('does not grow with what happened, only with what is there', async (t) =>
   for (let round = 0; round < 20_000; round += 1) {
     there.add(String(round));
     there.delete(String(round - 10));
-    log.note(String(round));
-    log.note('always');
+    log.record(String(round));
+    log.record('always');
   }
   there.add('always');
   const { keys } = log.since(0, 100_000);

@@ -1,12 +1,12 @@
 import t, { type Test } from 'tap';
-import { PeerBox } from '../../src/peer/peer-box.ts';
 import { PeerLink, type PeerLinkOptions } from '../../src/peer/peer-link.ts';
+import { PeerSealer } from '../../src/peer/peer-sealer.ts';
 import { PeerService } from '../../src/peer/peer-service.ts';
 import type { PeerView } from '../../src/peer/peer-view.ts';
 import type { SharedStore } from '../../src/peer/shared-store.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
-const box = () => new PeerBox([SECRET]);
+const sealer = () => new PeerSealer([SECRET]);
 
 /** A store of words, in the order in which they came. */
 class Words implements SharedStore {
@@ -33,7 +33,7 @@ class Words implements SharedStore {
 
 function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
   const [mine, theirs] = [new Words(), new Words()];
-  let service = new PeerService({ box, stores: [theirs], node: 'their-node-their-node' });
+  let service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node' });
   const states: PeerView['state'][] = [];
   const asked: string[] = [];
   const link = new PeerLink({
@@ -43,7 +43,7 @@ function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
       asked.push(text);
       return service.answer(text);
     },
-    box,
+    sealer,
     stores: [mine],
     node: 'this-node-this-node-this',
     onState: ({ state }) => states.push(state),
@@ -51,7 +51,7 @@ function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
   });
   t.teardown(() => link.stop());
   const restart = () => {
-    service = new PeerService({ box, stores: [theirs], node: 'their-next-node-their' });
+    service = new PeerService({ sealer, stores: [theirs], node: 'their-next-node-their' });
   };
   return { link, mine, theirs, states, asked, restart };
 }
@@ -65,11 +65,11 @@ t.test('hears all at first, and then what is new', async (t) => {
   t.strictSame(states, ['behind', 'in-step']);
   t.match(link.view, { state: 'in-step', entries: 2300, heardAt: Number });
   theirs.words.push('new');
-  await link.round();
+  await link.poll();
   t.equal(mine.words.at(-1), 'new');
   restart();
   theirs.words.push('newer');
-  for (let round = 0; round < 12; round += 1) await link.round();
+  for (let round = 0; round < 12; round += 1) await link.poll();
   t.equal(mine.words.at(-1), 'newer', 'also after it has started anew, and counts from the beginning');
   t.equal(link.view.entries, 2302);
 });
@@ -77,7 +77,7 @@ t.test('hears all at first, and then what is new', async (t) => {
 t.test('what is down is told once, and asked again', async (t) => {
   let down = true;
   const { link, theirs, mine, states } = made(t);
-  const service = new PeerService({ box, stores: [theirs], node: 'their-node-their-node' });
+  const service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node' });
   const failing = made(t, {
     stores: [mine],
     ask: async (text) => {
@@ -85,31 +85,31 @@ t.test('what is down is told once, and asked again', async (t) => {
       return service.answer(text);
     },
   });
-  await failing.link.round();
-  await failing.link.round();
+  await failing.link.poll();
+  await failing.link.poll();
   t.strictSame(failing.states, ['unreachable']);
   t.match(failing.link.view, { state: 'unreachable', reason: /ECONNREFUSED/ });
   down = false;
-  await failing.link.round();
+  await failing.link.poll();
   t.strictSame(failing.states, ['unreachable', 'in-step']);
-  await link.round();
+  await link.poll();
   t.strictSame(states, ['in-step']);
 });
 
 t.test('what is not of this site teaches nothing', async (t) => {
   const told = { words: { entries: ['forged'], next: 1, more: false } };
   const answer = { v: 1, kind: 'answer', node: 'their-node-their-node', stores: told } as const;
-  const other = new PeerBox([Buffer.from('the secret of quite another site, as long')]);
+  const other = new PeerSealer([Buffer.from('the secret of quite another site, as long')]);
   const cases: Record<string, PeerLinkOptions['ask']> = {
     'a refusal': async () => undefined,
     'no answer at all': async () => '<html>',
     'another key': async () => other.seal({ ...answer, nonce: 'nonce-nonce-nonce' }),
-    'the answer to another question': async () => box().seal({ ...answer, nonce: 'nonce-nonce-nonce' }),
+    'the answer to another question': async () => sealer().seal({ ...answer, nonce: 'nonce-nonce-nonce' }),
     'the question itself': async (text) => text,
   };
   for (const [name, ask] of Object.entries(cases)) {
     const { link, mine } = made(t, { ask });
-    await link.round();
+    await link.poll();
     t.match(link.view, { state: 'stranger', reason: /keyFile/ }, name);
     t.strictSame(mine.words, [], name);
   }
@@ -119,16 +119,16 @@ t.test('what is not understood is said, and asked for again', async (t) => {
   const { link, mine, theirs } = made(t);
   mine.understood = false;
   theirs.words.push('a');
-  await link.round();
+  await link.poll();
   t.match(link.view, { state: 'stranger', reason: /its words what is not understood/ });
   mine.understood = true;
-  await link.round();
+  await link.poll();
   t.match(link.view, { state: 'in-step', entries: 1 });
 });
 
 t.test('knows itself', async (t) => {
   const { link } = made(t, { node: 'their-node-their-node' });
-  await link.round();
+  await link.poll();
   t.equal(link.view.state, 'itself');
 });
 
@@ -137,9 +137,9 @@ t.test('one that says there is more and never gets on is not asked without a pau
   const { link } = made(t, {
     ask: async (text) => {
       asked += 1;
-      const nonce = (await box().openQuestion(text))?.nonce ?? '';
+      const nonce = (await sealer().openQuestion(text))?.nonce ?? '';
       const stores = { words: { entries: [], next: 7, more: true } };
-      return box().seal({ v: 1, kind: 'answer', nonce, node: 'their-node-their-node', stores });
+      return sealer().seal({ v: 1, kind: 'answer', nonce, node: 'their-node-their-node', stores });
     },
   });
   await link.start();
@@ -152,15 +152,15 @@ t.test('hears all anew, also when it is said in the middle of an answer', async 
   theirs.words.push('a', 'b');
   await link.start();
   mine.words.length = 0;
-  await link.round();
+  await link.poll();
   t.same(mine.words, [], 'what was told is not told again');
-  link.hearAnew();
-  await link.round();
+  link.resync();
+  await link.poll();
   t.same(mine.words, ['a', 'b']);
-  const round = link.round();
-  link.hearAnew();
+  const round = link.poll();
+  link.resync();
   await round;
   mine.words.length = 0;
-  await link.round();
+  await link.poll();
   t.same(mine.words, ['a', 'b']);
 });

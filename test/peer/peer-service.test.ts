@@ -1,8 +1,8 @@
 import { CompactEncrypt } from 'jose';
 import t from 'tap';
 import { KeyRing } from '../../src/auth/key-ring.ts';
-import { PeerBox } from '../../src/peer/peer-box.ts';
 import type { PeerQuestion } from '../../src/peer/peer-message.ts';
+import { PeerSealer } from '../../src/peer/peer-sealer.ts';
 import { PeerService } from '../../src/peer/peer-service.ts';
 import type { SharedStore } from '../../src/peer/shared-store.ts';
 
@@ -30,9 +30,9 @@ function question(over: Partial<PeerQuestion> = {}): PeerQuestion {
   return { v: 1, kind: 'question', nonce: `nonce-nonce-nonce-${count}`, at: NOW, known: {}, ...over };
 }
 
-const box = new PeerBox([SECRET]);
+const box = new PeerSealer([SECRET]);
 const service = (head = 3, secrets = [SECRET]) =>
-  new PeerService({ box: () => new PeerBox(secrets), stores: [numbers(head)], node: NODE, now: () => NOW });
+  new PeerService({ sealer: () => new PeerSealer(secrets), stores: [numbers(head)], node: NODE, now: () => NOW });
 
 t.test('tells all at first, and then what is new, in pages', async (t) => {
   const asked = service(600);
@@ -54,7 +54,7 @@ t.test('answers nobody else', async (t) => {
   const sealed = await box.seal(question());
   const elsewhere = { alg: 'dir', enc: 'A256GCM', kid: new KeyRing([SECRET], 'x').current.id };
   const refused: Record<string, string> = {
-    'another key': await new PeerBox([OLD]).seal(question()),
+    'another key': await new PeerSealer([OLD]).seal(question()),
     'a key for another purpose': await new CompactEncrypt(Buffer.from(JSON.stringify(question())))
       .setProtectedHeader(elsewhere)
       .encrypt(new KeyRing([SECRET], 'x').current.secret),
@@ -77,11 +77,11 @@ t.test('a question that was heard before is not answered again', async (t) => {
 });
 
 t.test('while the key is replaced, either is understood', async (t) => {
-  const [before, between] = [new PeerBox([OLD]), service(3, [SECRET, OLD])];
+  const [before, between] = [new PeerSealer([OLD]), service(3, [SECRET, OLD])];
   const text = await between.answer(await before.seal(question()));
   t.ok(text);
   t.equal(await before.openAnswer(text ?? ''), undefined, 'who does not have the new one yet cannot read it');
-  t.ok(await new PeerBox([OLD, SECRET]).openAnswer(text ?? ''));
+  t.ok(await new PeerSealer([OLD, SECRET]).openAnswer(text ?? ''));
 });
 
 t.test('answers are bounded', async (t) => {

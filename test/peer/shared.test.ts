@@ -44,9 +44,9 @@ const place = (tag: string, upstream = 'harbor', repository = 'library/app') => 
 
 t.test('tags reach another node under what it calls the registry', async (t) => {
   const [one, other] = [node(t), node(t, { primary: 'H', twin: 'H', cloud: 'C' })];
-  one.ledger.seen(place('1'), A, one.ledger.now());
-  one.ledger.seen(place('1'), B, one.ledger.now());
-  one.ledger.deleted(place('2'), one.ledger.now());
+  one.ledger.recordSeen(place('1'), A, one.ledger.now());
+  one.ledger.recordSeen(place('1'), B, one.ledger.now());
+  one.ledger.recordDeleted(place('2'), one.ledger.now());
   tell(one.shared.ledger, other.shared.ledger);
   for (const upstream of ['primary', 'twin']) {
     t.equal(other.ledger.judge(place('1', upstream), A).verdict, 'stale');
@@ -59,7 +59,7 @@ t.test('tags reach another node under what it calls the registry', async (t) => 
 t.test('what an upstream was is not told of what it is now', async (t) => {
   const registries: Record<string, string> = { harbor: 'H' };
   const [one, other] = [node(t, registries), node(t)];
-  one.ledger.seen(place('1'), A, one.ledger.now());
+  one.ledger.recordSeen(place('1'), A, one.ledger.now());
   registries.harbor = 'another registry';
   tell(one.shared.ledger, other.shared.ledger);
   t.equal(other.ledger.size, 0);
@@ -68,7 +68,7 @@ t.test('what an upstream was is not told of what it is now', async (t) => {
 t.test('that all is as it was is no news, for a minute', async (t) => {
   const one = node(t, undefined, Math.ceil(Date.now() / 60_000) * 60_000);
   const both = () => {
-    one.ledger.seen(place('1'), A, one.ledger.now());
+    one.ledger.recordSeen(place('1'), A, one.ledger.now());
     one.grants.remember(ann, ['library/a'], one.grants.now());
   };
   const heads = () => [one.shared.ledger.head, one.shared.grants.head];
@@ -79,14 +79,14 @@ t.test('that all is as it was is no news, for a minute', async (t) => {
   one.wall.now += 60_000;
   both();
   t.strictSame(heads(), [2, 4]);
-  one.ledger.seen(place('1'), B, one.ledger.now());
+  one.ledger.recordSeen(place('1'), B, one.ledger.now());
   one.grants.revoke(ann, ['library/a'], one.grants.now());
   t.strictSame(heads(), [3, 5], 'but what is other than before is, at once');
 });
 
 t.test('what was heard goes on to a third node, and comes back to nobody', async (t) => {
   const [one, two, three] = [node(t), node(t), node(t)];
-  one.ledger.seen(place('1'), A, one.ledger.now());
+  one.ledger.recordSeen(place('1'), A, one.ledger.now());
   one.grants.remember(ann, ['library/a'], one.grants.now());
   for (const store of ['ledger', 'grants'] as const) {
     tell(one.shared[store], two.shared[store]);
@@ -153,8 +153,8 @@ t.test('property: two nodes that tell each other what changed end up with the sa
       for (const { node: index, what, name, digest, wait } of steps) {
         for (const { wall } of nodes) wall.now += wait;
         const { ledger, grants } = nodes[index === 0 ? 0 : 1];
-        if (what === 'seen') ledger.seen(place(name), digest, ledger.now());
-        else if (what === 'deleted') ledger.deleted(place(name), ledger.now());
+        if (what === 'seen') ledger.recordSeen(place(name), digest, ledger.now());
+        else if (what === 'deleted') ledger.recordDeleted(place(name), ledger.now());
         else if (what === 'remember') grants.remember(ann, [name], grants.now());
         else if (what === 'forget') grants.revoke(ann, [name], grants.now());
         else if (what === 'refuse') grants.revoke(ann, undefined, grants.now());

@@ -86,7 +86,7 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   await route.reconcile(never);
   t.equal(view().comparedAt, comparedAt, 'what was found before still stands');
   t.match(view().coverage, { ratio: 0.5 });
-  ledger.deleted({ upstream: 'harbor', repository: 'library/other', tag: '1' }, ledger.now());
+  ledger.recordDeleted({ upstream: 'harbor', repository: 'library/other', tag: '1' }, ledger.now());
   t.equal(view().stateOf('library/other', '1'), 'gone', 'the primary has it no more');
 
   await fallback.faults.off('errors');
@@ -156,7 +156,7 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
   const pulled = (repository: string, tag: string) => {
     const at = ledger.now();
     const { digest } = primary.seed(repository, tag, { blobs: [2] });
-    ledger.seen({ upstream: 'harbor', repository, tag }, digest, at);
+    ledger.recordSeen({ upstream: 'harbor', repository, tag }, digest, at);
     return view().stateOf(repository, tag);
   };
   t.equal(view().stateOf('library/app', '1'), 'covered');
@@ -168,7 +168,11 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
   route.markCopied(task, ledger.now());
   t.equal(view().stateOf('library/app', '2'), 'covered');
   const begun = ledger.now();
-  ledger.seen({ upstream: 'harbor', repository: 'library/app', tag: '2' }, `sha256:${'a'.repeat(64)}`, ledger.now());
+  ledger.recordSeen(
+    { upstream: 'harbor', repository: 'library/app', tag: '2' },
+    `sha256:${'a'.repeat(64)}`,
+    ledger.now(),
+  );
   route.markCopied(task, begun);
   t.equal(view().stateOf('library/app', '2'), 'unknown', 'it moved while it was copied');
   await route.reconcile(never);
@@ -191,11 +195,11 @@ t.test('of everything that failed it is told why', async (t) => {
 });
 
 t.test('a fallback that lets the edge read nothing could serve nothing', async (t) => {
-  for (const [whole, state] of [
+  for (const [total, state] of [
     [true, 'down'],
     [false, 'up'],
   ] as const) {
-    const { view } = await made(t, { credentials: { own: true, refusal: { since: 1, reason: '401', whole } } });
+    const { view } = await made(t, { credentials: { own: true, refusal: { since: 1, reason: '401', total } } });
     t.equal(view().targetState, state);
   }
 });

@@ -5,7 +5,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Test } from 'tap';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
 import type { HttpsListener, ListenerCounts } from '../../src/server/https-listener.ts';
-import type { Handler } from '../../src/server/request-intake.ts';
+import type { Handler } from '../../src/server/request-receiver.ts';
 import { until } from '../helpers/until.ts';
 import { type Harness, request1, startListener } from './listener-harness.ts';
 import { connectProxied } from './proxied-connection.ts';

@@ -4,7 +4,7 @@ import http2 from 'node:http2';
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
-import type { Handler } from '../../src/server/request-intake.ts';
+import type { Handler } from '../../src/server/request-receiver.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
 import { connect2, connectRaw, LIMITS, request1, request2, sayRaw, startListener } from './listener-harness.ts';
 

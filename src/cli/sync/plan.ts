@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { nearest } from '../../config/nearest.ts';
 import type { Config } from '../../config/schema.ts';
-import { isRepository, repositoryPrefix } from '../../oci/reference.ts';
+import { isRepository, isRepositoryPrefix } from '../../oci/reference.ts';
 import { RepositoryMap } from '../../replication/sync/repository-map.ts';
 import { UsageError } from '../config-path.ts';
 import type { SyncCommandOptions } from './options.ts';
@@ -105,7 +105,7 @@ function prefixOf(which: 'from' | 'to', side: Side, given: string | undefined): 
   const inUrl = side.kind === 'url' ? side.prefix : '';
   if (given === undefined) return inUrl;
   if (inUrl !== '') throw new UsageError(`--${which}-prefix: the URL has a prefix already (${inUrl})`);
-  if (given !== '' && !repositoryPrefix(given))
+  if (given !== '' && !isRepositoryPrefix(given))
     throw new UsageError(`--${which}-prefix: ${given} is no prefix of repositories, which ends in "/"`);
   return given;
 }

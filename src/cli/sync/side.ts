@@ -1,4 +1,4 @@
-import { repositoryPrefix } from '../../oci/reference.ts';
+import { isRepositoryPrefix } from '../../oci/reference.ts';
 import { UsageError } from '../config-path.ts';
 import { withoutUser } from '../without-user.ts';
 
@@ -21,7 +21,7 @@ export function readSide(text: string): Side {
     throw new UsageError(`credentials do not belong into the URL of ${url.host}; give --from-user or --to-user`);
   if (url.search + url.hash !== '') throw new UsageError(`${text} has more than a host and a prefix of repositories`);
   const prefix = url.pathname.slice(1);
-  if (prefix !== '' && !repositoryPrefix(prefix))
+  if (prefix !== '' && !isRepositoryPrefix(prefix))
     throw new UsageError(
       `${text}: after the host there may be a prefix of repositories, which ends in "/"; a single one is named by --repository`,
     );

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { BREAK_GLASS, isBreakGlassName, isUserName } from '../../config/htpasswd.ts';
 import { inspectFile } from '../../config/load.ts';
-import { usersKey } from '../../config/material.ts';
+import { usersFileKey } from '../../config/material.ts';
 import { configPath, UsageError } from '../config-path.ts';
 import { UserFile } from './user-file.ts';
 
@@ -66,7 +66,7 @@ async function placeOf({ config, file }: Where): Promise<{ file: UserFile; break
   const inspected = await inspectFile(path);
   if (!inspected.config)
     throw new UsageError(`${path} cannot be used as it is; see breakwater check, or name the file with --file`);
-  const key = usersKey(inspected.config) ?? 'htpasswdFile';
+  const key = usersFileKey(inspected.config) ?? 'htpasswdFile';
   const named = inspected.config.auth[key];
   if (named === undefined)
     throw new UsageError(`${path} names no auth.${key}; set one there, or name the file with --file`);

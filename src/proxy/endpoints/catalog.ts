@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import NodeCache from 'node-cache';
-import { conclude, type Ending } from '../../failover/conclude.ts';
+import { type AttemptEnding, conclude } from '../../failover/conclude.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { findRoute, type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
@@ -21,7 +21,7 @@ interface Names {
   missing: string[];
 }
 
-type Listing = { names: string[] } | { refused: Reply } | { failed: Ending };
+type Listing = { names: string[] } | { refused: Reply } | { failed: AttemptEnding };
 
 const FRESH_SECONDS = 10;
 const MAX_KEYS = 32;
@@ -79,7 +79,7 @@ export class Catalog {
     const missing = new Set<string>();
     const listings = new Map<string, Promise<Listing>>();
     for (const route of context.routes.filter((one) => one.registry === asked.registry)) {
-      const endings: Ending[] = [];
+      const endings: AttemptEnding[] = [];
       let listed = false;
       const authority = context.access?.authority;
       const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', false).filter(

@@ -1,6 +1,6 @@
 import { EVERY_UPSTREAM, planPull, planPush } from '../../failover/plan.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
-import { tagPlace } from '../../ledger/tag-place.ts';
+import { upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { isReference, isRepository } from '../../oci/reference.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -72,7 +72,7 @@ export function explain(context: ProxyContext, image: string): Explanation {
 }
 
 function ledgerWord(context: ProxyContext, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
-  const place = tagPlace(route, repository, tag);
+  const place = upstreamTag(route, repository, tag);
   const [newest] = (place && context.ledger.find(place)) ?? [];
   if (!place || !newest) return {};
   const { digest, since, confirmedAt } = newest;

@@ -162,7 +162,7 @@ async function judge(
     },
     Date.now(),
   );
-  if (outcome.outcome === 'failed' && outcome.restMs !== undefined) replica.backOff(outcome.restMs);
+  if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) replica.backOff(outcome.retryAfterMs);
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.
   return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;

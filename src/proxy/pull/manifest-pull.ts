@@ -1,5 +1,5 @@
 import type { Route } from '../../failover/rewrite.ts';
-import type { TagPlace } from '../../ledger/tag-place.ts';
+import type { UpstreamTag } from '../../ledger/upstream-tag.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import { keepManifest } from './cached-manifest.ts';
@@ -19,7 +19,7 @@ export class ManifestPull {
   readonly #route: Route;
   readonly #request: ManifestRequest;
   /** Undefined where the request names a digest. */
-  readonly #tag: TagPlace | undefined;
+  readonly #tag: UpstreamTag | undefined;
   readonly #forPush: boolean;
 
   constructor(exchange: Exchange, context: ProxyContext, route: Route, request: ManifestRequest) {

@@ -1,4 +1,4 @@
-import { absenceEnds, conclude, type Ending } from '../../failover/conclude.ts';
+import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, obstacleTo } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
@@ -52,7 +52,7 @@ export class Race {
   /** When the race has to be over, on the clock of `performance.now`. */
   readonly #until: number;
   readonly #running = new Set<Runner>();
-  readonly #endings: Ending[] = [];
+  readonly #endings: AttemptEnding[] = [];
   readonly #outcome = Promise.withResolvers<Relayable>();
   #state: RaceState = 'asking';
   /** The answer that is relayed if no better one comes. */
@@ -218,7 +218,7 @@ export class Race {
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream);
     const preferred = attempt.upstream === route.pull[0]?.upstream;
-    if (absenceEnds({ confirmed: result.confirmed, preferred }, route.onAbsent))
+    if (isAbsenceFinal({ confirmed: result.confirmed, preferred }, route.onAbsent))
       this.#apply('absent', { error: new OciError(absent) });
   }
 

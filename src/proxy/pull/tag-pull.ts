@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Route } from '../../failover/rewrite.ts';
 import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
-import type { Verdict } from '../../failover/tag-history.ts';
-import { type TagPlace, tagPlace } from '../../ledger/tag-place.ts';
+import type { TagVerdict } from '../../failover/tag-history.ts';
+import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -15,15 +15,15 @@ import type { ManifestRequest } from './upstream-read.ts';
 export class TagRefused extends OciError {
   readonly tag: TagNote;
 
-  constructor(verdict: Verdict, text: string) {
+  constructor(verdict: TagVerdict, text: string) {
     super('UNAVAILABLE', text, { retryAfter: 5 });
     this.tag = { verdict, action: 'refused', text };
   }
 }
 
 /** The tag that a request names. Undefined if it names a digest. */
-export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): TagPlace | undefined {
-  return reference.includes(':') ? undefined : tagPlace(route, repository, reference);
+export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): UpstreamTag | undefined {
+  return reference.includes(':') ? undefined : upstreamTag(route, repository, reference);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function fetchTag(
   context: ProxyContext,
   plan: PullPlan,
   request: ManifestRequest,
-  place: TagPlace,
+  place: UpstreamTag,
   byDigest: (digest: string) => PullPlan,
 ): Promise<TagAnswer> {
   const began = context.ledger.now();
@@ -50,13 +50,13 @@ export async function fetchTag(
       return decide(early, 'slow', false)?.action !== 'serve';
     },
     onAbsent: (upstream) => {
-      if (upstream === place.upstream) context.ledger.absent(place, began);
+      if (upstream === place.upstream) context.ledger.recordAbsent(place, began);
     },
   });
   if (!isShown(result)) return { result };
   if (result.attempt.upstream === place.upstream) {
     const digest = digestOf(result);
-    if (digest !== undefined) context.ledger.seen(place, digest, began);
+    if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
     return { result };
   }
   const decided = decide(result, 'failed', false);
@@ -70,13 +70,13 @@ export async function fetchTag(
   return concluded(decide(result, 'failed', true), result);
 }
 
-type Decided = (StaleTagDecision & { verdict: Verdict }) | undefined;
+type Decided = (StaleTagDecision & { verdict: TagVerdict }) | undefined;
 
 function decision(
   context: ProxyContext,
   route: Route,
   { reference }: ManifestRequest,
-  place: TagPlace,
+  place: UpstreamTag,
   result: Relayable,
   authorityIs: 'slow' | 'failed',
   currentAsked: boolean,

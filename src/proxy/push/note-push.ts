@@ -21,13 +21,13 @@ export function notePush(
   if (request.method === 'PUT') {
     const digest = digestOf(headers);
     if (!reference.includes(':') && digest !== undefined)
-      context.ledger.seen({ upstream, repository, tag: reference }, digest, at);
+      context.ledger.recordSeen({ upstream, repository, tag: reference }, digest, at);
   } else if (request.method === 'DELETE') {
     if (reference.includes(':')) {
-      context.ledger.deletedDigest(upstream, repository, reference, at);
+      context.ledger.recordDigestDeleted(upstream, repository, reference, at);
       context.manifestCache.forget(upstream, repository, reference);
     } else {
-      context.ledger.deleted({ upstream, repository, tag: reference }, at);
+      context.ledger.recordDeleted({ upstream, repository, tag: reference }, at);
     }
   }
   if (!isCopied(route)) return;

@@ -1,4 +1,4 @@
-import { type Attempt, refusal } from '../../failover/plan.ts';
+import { type Attempt, pushRefusal } from '../../failover/plan.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
@@ -79,7 +79,7 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
     return new OciError('UNAVAILABLE', `${upstream.name} failed: it answers ${status}; push again`, { retryAfter: 5 });
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
-    return refusal(upstream.name, {
+    return pushRefusal(upstream.name, {
       mode: 'refusing',
       since: Date.now(),
       reason: 'it cannot tell who may push: its database does not answer',
@@ -108,7 +108,7 @@ async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: strin
       ? 'its storage does not answer: the canary could not be read'
       : `its canary has not been read within ${ms} ms`;
   if (canary === 'failing' || (canary === 'silent' && exchange.hasBody))
-    throw refusal(upstream.name, { mode: 'refusing', since: Date.now(), reason });
+    throw pushRefusal(upstream.name, { mode: 'refusing', since: Date.now(), reason });
   return canary === 'silent';
 }
 
@@ -163,7 +163,7 @@ function unreachable(
   { reason, summary }: UpstreamError,
 ): OciError {
   if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason)) {
-    return refusal(upstream.name, {
+    return pushRefusal(upstream.name, {
       mode: 'refusing',
       since: exchange.startedAt,
       reason: `it cannot be reached: ${summary}`,

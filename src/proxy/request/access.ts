@@ -2,14 +2,14 @@ import type { Guard } from '../../auth/guard.ts';
 import type { RepositoryKey } from '../../auth/repository-key.ts';
 import type { TokenIssuer } from '../../auth/token-issuer.ts';
 import type { Action } from '../../config/access-rule.ts';
-import type { Networks } from '../../config/network.ts';
+import type { NetworkSet } from '../../config/network.ts';
 
 /** The parts of access control that the stages of a request use. There is none in `auth.mode: open`. */
 export interface Access {
   guard: Guard;
   tokens: TokenIssuer;
-  /** Networks that may pull without credentials. */
-  anonymous: Networks;
+  /** NetworkSet that may pull without credentials. */
+  anonymous: NetworkSet;
   /** Name of the service that tokens are for. */
   service: string;
   /**

@@ -1,5 +1,5 @@
 import type { Permit, Requirement } from '../../auth/guard.ts';
-import { refusal } from '../../failover/plan.ts';
+import { pushRefusal } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import type { ProxyContext } from '../proxy-context.ts';
@@ -26,7 +26,7 @@ export async function unverifiedPushDenial(
     return undefined;
   } catch (error) {
     const { gate } = upstream.view();
-    if (gate.mode === 'refusing') return refusal(upstream.name, gate);
+    if (gate.mode === 'refusing') return pushRefusal(upstream.name, gate);
     return new OciError(
       'DENIED',
       `pushes are refused: ${upstream.name} cannot say now who may push (${asUpstreamError(error).summary}); pulls keep working`,

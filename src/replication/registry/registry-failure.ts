@@ -1,4 +1,4 @@
-import { restMs } from '../../failover/classify.ts';
+import { retryAfterMs } from '../../failover/classify.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
@@ -25,7 +25,7 @@ export function registryFailure(answer: FailedAnswer, what: string, errorMessage
   return new CopyError(`${what} (${status}${errorMessage === '' ? '' : `: ${errorMessage}`})`, {
     status,
     retryable: isRetryable(answer),
-    ...(hasRetryAfter ? { retryAfterMs: restMs(retryAfter, Date.now()) } : {}),
+    ...(hasRetryAfter ? { retryAfterMs: retryAfterMs(retryAfter, Date.now()) } : {}),
   });
 }
 

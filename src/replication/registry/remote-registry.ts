@@ -87,7 +87,7 @@ export class RemoteRegistry {
 
   /** Whether a repository has no tag, or is none. @throws CopyError, UpstreamError */
   async isEmpty(repository: string, signal: AbortSignal): Promise<boolean> {
-    const request = { scopes: [pullScope(repository)], max: MAX_LIST_BYTES };
+    const request = { scopes: [pullScope(repository)], maxBytes: MAX_LIST_BYTES };
     const reply = await this.#requests.read(`/v2/${repository}/tags/list?n=1`, request, signal);
     if (reply.status === 404) return true;
     return this.#parseLists(reply, `does not list the tags of ${repository}`).tags.length === 0;
@@ -112,7 +112,7 @@ export class RemoteRegistry {
   /** Undefined: there is none. @throws CopyError, UpstreamError */
   async manifest(repository: string, reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;
-    const request = { scopes: [pullScope(repository)], accept: ACCEPT, max: MAX_MANIFEST_BYTES };
+    const request = { scopes: [pullScope(repository)], accept: ACCEPT, maxBytes: MAX_MANIFEST_BYTES };
     const reply = await this.#requests.read(path, request, signal);
     if (reply.status === 404) return undefined;
     const what = `does not give the manifest ${imageName(repository, reference)}`;

@@ -1,9 +1,9 @@
 import {
-  type CredentialsNews,
+  type CredentialsEvent,
   type CredentialsRefusal,
   type CredentialsState,
+  currentRefusal,
   nextCredentials,
-  refusalAt,
 } from '../../failover/credentials.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 
@@ -50,7 +50,7 @@ export class CredentialWatch {
 
   /** What is wrong with them now. */
   get refusal(): CredentialsRefusal | undefined {
-    return refusalAt(this.#state, Date.now());
+    return currentRefusal(this.#state, Date.now());
   }
 
   /** A request met that they are refused. */
@@ -66,7 +66,7 @@ export class CredentialWatch {
     const { pace } = this.#options;
     this.#checkedAt = Date.now();
     this.#dueAt = 0;
-    const before = this.refusal?.whole;
+    const before = this.refusal?.total;
     try {
       await check(AbortSignal.timeout(pace.timeout));
       this.#take({ kind: 'accepted' });
@@ -77,7 +77,7 @@ export class CredentialWatch {
     }
     if (this.#stopped) return;
     const after = this.refusal;
-    if (after ? after.whole !== before : this.#told) this.#tell(after?.reason);
+    if (after ? after.total !== before : this.#told) this.#tell(after?.reason);
     this.#schedule((after ? REFUSED : WELL) * pace.interval * (0.9 + 0.2 * Math.random()));
   }
 
@@ -86,7 +86,7 @@ export class CredentialWatch {
     this.#options.onNews(detail);
   }
 
-  #take(news: CredentialsNews): void {
+  #take(news: CredentialsEvent): void {
     this.#state = nextCredentials(this.#state, news, Date.now());
   }
 

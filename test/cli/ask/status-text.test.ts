@@ -31,7 +31,7 @@ t.test('what is wrong with a URL', async (t) => {
 });
 
 t.test('credentials that are refused', async (t) => {
-  const refusal = { since: NOW - 120_000, reason: 'it answers 403', whole: false };
+  const refusal = { since: NOW - 120_000, reason: 'it answers 403', total: false };
   const text = statusText(
     snapshotOf({ upstreams: [upstream('harbor', { credentials: { own: true, refusal } }), upstream('gcr')] }),
     NOW,

@@ -218,7 +218,7 @@ t.test('tells what is kept in memory', async (t) => {
 });
 
 t.test('tells whether the edge’s own credentials are taken, where it shows any', async (t) => {
-  const refusal = { since: 0, reason: 'it answers 403', whole: false };
+  const refusal = { since: 0, reason: 'it answers 403', total: false };
   const upstreams = [
     upstream('harbor'),
     upstream('gcr', { credentials: { own: true, refusal: undefined } }),

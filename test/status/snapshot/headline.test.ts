@@ -23,7 +23,7 @@ t.test('says who serves when the first upstream is down', async (t) => {
 });
 
 t.test('says which upstream refuses the edge’s own credentials, which nobody else is told', async (t) => {
-  const refusal = { since: NOW - 18 * 60_000, reason: 'the token service at gcr.lan answers 401', whole: true };
+  const refusal = { since: NOW - 18 * 60_000, reason: 'the token service at gcr.lan answers 401', total: true };
   const refusing = upstream('gcr', { credentials: { own: true, refusal } });
   t.match(headline({ upstreams: [harbor, refusing] }), {
     level: 'degraded',

@@ -58,7 +58,7 @@ t.test('a token that is kept does not hide that its user is gone', async (t) => 
   users.length = 0;
   await until(() => upstream.view().credentials.refusal);
   const refusal = upstream.view().credentials.refusal;
-  t.match(refusal, { whole: true, reason: /^the token service at .* answers 401$/ });
+  t.match(refusal, { total: true, reason: /^the token service at .* answers 401$/ });
   await checks(registry, 2, isToken);
   t.equal(upstream.view().credentials.refusal?.since, refusal?.since);
   t.equal(news.length, 1, 'told once');
@@ -109,6 +109,6 @@ t.test('without its database Harbor knows nobody, which says nothing of the key'
   upstream.credentialsFailed('it answers 401');
   t.match(
     { news, refusal: upstream.view().credentials.refusal },
-    { news: ['it answers 401'], refusal: { whole: false } },
+    { news: ['it answers 401'], refusal: { total: false } },
   );
 });

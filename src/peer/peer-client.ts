@@ -11,7 +11,7 @@ const CONNECT_MS = 1000;
 const ANSWER_MS = 3000;
 const MAX_ANSWER = 16_777_216;
 
-export interface PeerLineOptions {
+export interface PeerClientOptions {
   /** `https://10.0.0.2:443`. */
   address: string;
   /** The name of the edge, which every node of the site answers to. */
@@ -20,11 +20,11 @@ export interface PeerLineOptions {
 }
 
 /** Carries sealed messages to one node and back. */
-export class PeerLine {
+export class PeerClient {
   readonly #client: Client;
   readonly #hostname: string;
 
-  constructor({ address, hostname, resolver }: PeerLineOptions) {
+  constructor({ address, hostname, resolver }: PeerClientOptions) {
     this.#hostname = hostname;
     this.#client = new Client(new URL(address), {
       ca: undefined,

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientResponse } from '../../src/server/exchanges.ts';
-import type { Handler } from '../../src/server/request-intake.ts';
+import type { Handler } from '../../src/server/request-receiver.ts';
 import { closing, connect2, connectRaw, LIMITS, request2, startListener } from './listener-harness.ts';
 
 const IDLE_MS = 300;

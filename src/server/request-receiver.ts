@@ -11,7 +11,7 @@ import { guardRequest } from './request-guard.ts';
  */
 export type Handler = (req: ClientRequest, res: ClientResponse, expectContinue: boolean) => void;
 
-export interface IntakeOptions {
+export interface RequestReceiverOptions {
   exchanges: Exchanges;
   handler: Handler;
   /** Told of each exchange as it begins. */
@@ -25,8 +25,8 @@ export interface IntakeOptions {
 }
 
 /** Wires what the server emits about requests: the good ones reach the handler, the others are answered here. */
-export function takeRequests(server: Http2SecureServer, options: IntakeOptions): void {
-  const intake = new Intake(options);
+export function receiveRequests(server: Http2SecureServer, options: RequestReceiverOptions): void {
+  const intake = new RequestReceiver(options);
   server.on('request', (req, res) => intake.receive(req, res, false));
   server.on('checkContinue', (req, res) => intake.receive(req, res, true));
   server.on('checkExpectation', (req: ClientRequest, res: ClientResponse) => intake.refuseExpectation(req, res));
@@ -34,12 +34,12 @@ export function takeRequests(server: Http2SecureServer, options: IntakeOptions):
   server.on('clientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => intake.refuseUnparsed(error, socket));
 }
 
-class Intake {
-  readonly #options: IntakeOptions;
+class RequestReceiver {
+  readonly #options: RequestReceiverOptions;
   /** Connections that end with the answer they were given: the parser goes on with what it has already read, and repeats its errors. */
   readonly #ending = new WeakSet<Duplex>();
 
-  constructor(options: IntakeOptions) {
+  constructor(options: RequestReceiverOptions) {
     this.#options = options;
   }
 
@@ -79,7 +79,7 @@ class Intake {
     const answer = answerToClientError(error.code);
     if (answer) this.#options.onMalformed();
     // Between the replies to earlier requests an answer would pass for one of them; to the request whose body is broken it is right.
-    const [first, second] = this.#options.exchanges.on(socket);
+    const [first, second] = this.#options.exchanges.onSocket(socket);
     const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
     if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs);
     else socket.destroy();

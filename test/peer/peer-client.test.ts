@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificate } from '../../src/lab/certificate.ts';
-import { PeerLine } from '../../src/peer/peer-line.ts';
+import { PeerClient } from '../../src/peer/peer-client.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 
 /** A node that brings back what it is told and by which name it was asked. */
@@ -23,7 +23,7 @@ async function node(t: Test): Promise<{ address: string; names: unknown[] }> {
 t.test('asks by the name of the edge, also where that is an address', async (t) => {
   const { address, names } = await node(t);
   for (const hostname of ['cr.example.io', '192.0.2.1', '[2001:db8::1]', '2001:db8::1']) {
-    const line = new PeerLine({ address, hostname, resolver: new Resolver() });
+    const line = new PeerClient({ address, hostname, resolver: new Resolver() });
     t.equal(await line.ask('x'), 'x', hostname);
     await line.close();
   }
@@ -33,7 +33,7 @@ t.test('asks by the name of the edge, also where that is an address', async (t) 
 
 t.test('one that has too much to do is no stranger', async (t) => {
   const { address } = await node(t);
-  const line = new PeerLine({ address, hostname: 'busy.test', resolver: new Resolver() });
+  const line = new PeerClient({ address, hostname: 'busy.test', resolver: new Resolver() });
   t.teardown(() => line.close());
   await t.rejects(line.ask('x'), { reason: 'saturated', message: 'it has too much to do' });
 });

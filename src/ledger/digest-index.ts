@@ -1,5 +1,5 @@
 /** Which tags of a repository are at a digest now. Tags are given by the keys of the store. */
-export class CurrentIndex {
+export class DigestIndex {
   /** upstream and repository -> digest -> keys. */
   readonly #repositories = new Map<string, Map<string, Set<string>>>();
 

@@ -2,18 +2,18 @@ import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { KeyRing } from '../auth/key-ring.ts';
 import { type PeerAnswer, type PeerQuestion, peerAnswer, peerQuestion } from './peer-message.ts';
 
-const PURPOSE = 'breakwater peers 1';
+const KEY_PURPOSE = 'breakwater peers 1';
 
 /**
  * Seals what nodes say to each other (JWE, `dir`, A256GCM; RFC 7516): whoever has the key of the site is a node of it, and nobody else
  * can say, read or change anything, whatever certificate the connection has.
  */
-export class PeerBox {
+export class PeerSealer {
   readonly #keys: KeyRing;
 
   /** @param secrets of `keyFile`: the first seals, all open */
   constructor(secrets: readonly Buffer[]) {
-    this.#keys = new KeyRing(secrets, PURPOSE);
+    this.#keys = new KeyRing(secrets, KEY_PURPOSE);
   }
 
   async seal(message: PeerQuestion | PeerAnswer): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Exchange } from './exchanges.ts';
 
 /** How far an exchange had come when it was last seen to move. Times are epoch milliseconds. */
-interface Mark {
+interface Progress {
   since: number;
   received: number;
   sent: number;
@@ -13,7 +13,7 @@ interface Mark {
  * waits for one, is not the client's fault and does not count.
  */
 export class StallWatch {
-  readonly #marks = new WeakMap<Exchange, Mark>();
+  readonly #marks = new WeakMap<Exchange, Progress>();
   readonly #idleMs: () => number;
 
   /** @param idleMs how long a client may make no progress, in milliseconds; read at each look */
