@@ -61,19 +61,19 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   const policy = new DelegatedAccessPolicy({
     authority: fingerprint,
     breakGlass: users,
-    isUnreachable: () => authority.users.silent,
+    isUnreachable: () => authority.userAuthority.unavailable,
   });
   const repositoryKeys = (repository: string) => repositoryKeysOf(routes, name, repository);
   const shared = { sealer, failures, service, repositoryKeys, lifetime: auth.tokenLifetime };
   const tokens = new DelegatedTokenIssuer({
-    askAuthority: (basic, scopes) => authority.users.ask(basic, scopes, auth.realmHosts),
+    askAuthority: (basic, scopes) => authority.userAuthority.ask(basic, scopes, auth.realmHosts),
     authority: registryIdentity(urls),
     fingerprint,
     grants,
     refreshLifetime: auth.refreshLifetime,
     ...shared,
   });
-  const pingAuthority = () => authority.users.reach(auth.realmHosts);
+  const pingAuthority = () => authority.userAuthority.checkReachable(auth.realmHosts);
   return {
     guard: new Guard(policy, sealer, service),
     tokens: users

@@ -105,7 +105,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       grants.revoke(holder, undefined, at);
       return { refused: 'credentials' };
     }
-    const { granted, undecided, authorization, others: repositoryAuthorizations, expiresIn } = answer;
+    const { granted, undecided, authorization, perRepository: repositoryAuthorizations, expiresIn } = answer;
     const asked = wanted
       .filter(({ scope, authorityScope }) => scope.type === 'repository' && authorityScope.actions.includes('pull'))
       .map(({ authorityScope }) => authorityScope.name);

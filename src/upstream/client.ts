@@ -17,7 +17,7 @@ export interface Call {
    * The connection stays after a HEAD too. undici closes it else, for the sake of servers that send a body with the answer, which would
    * then be taken for that to the next request.
    */
-  keep?: boolean | undefined;
+  keepAlive?: boolean | undefined;
 }
 
 export interface Answer {
@@ -43,13 +43,13 @@ const MAX_HEADER_BYTES = 65_536;
 /** HTTP/1.1 to one URL, and to the hosts that its redirects may lead to. Time limits are the caller's, by its signal. */
 export class Client {
   readonly #pool: Pool;
-  readonly #foreign: Agent;
+  readonly #otherHosts: Agent;
 
   constructor(url: URL, { ca, connectMs, connections, resolver, unverifiedAs }: ClientOptions) {
     const connect = {
       timeout: connectMs,
       lookup: resolver.lookup,
-      ...(unverifiedAs === undefined ? {} : unverified(unverifiedAs)),
+      ...(unverifiedAs === undefined ? {} : withoutVerification(unverifiedAs)),
     };
     const shared = {
       pipelining: 1,
@@ -64,7 +64,7 @@ export class Client {
       connect: ca === undefined ? connect : { ...connect, ca },
     });
     const authorities = ca === undefined ? {} : { ca: [...tls.getCACertificates('default'), ca] };
-    this.#foreign = new Agent({ ...shared, connections, connect: { ...connect, ...authorities } });
+    this.#otherHosts = new Agent({ ...shared, connections, connect: { ...connect, ...authorities } });
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted */
@@ -75,26 +75,26 @@ export class Client {
   /** The same to another host. @param url absolute; `call.path` is ignored */
   async sendElsewhere(url: URL, call: Call): Promise<Answer> {
     return answerTo(
-      this.#foreign.request({ ...optionsOf(call), origin: url.origin, path: url.pathname + url.search }),
+      this.#otherHosts.request({ ...optionsOf(call), origin: url.origin, path: url.pathname + url.search }),
       call.signal,
     );
   }
 
   async destroy(): Promise<void> {
-    await Promise.all([this.#pool.destroy(), this.#foreign.destroy()]);
+    await Promise.all([this.#pool.destroy(), this.#otherHosts.destroy()]);
   }
 }
 
 /** RFC 6066 section 3: addresses are not asked for by name. */
-function unverified(name: string): { servername?: string; rejectUnauthorized: false } {
+function withoutVerification(name: string): { servername?: string; rejectUnauthorized: false } {
   const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0;
   return { ...(isAddress ? {} : { servername: name }), rejectUnauthorized: false };
 }
 
 function optionsOf(call: Call): Dispatcher.RequestOptions {
-  const { method, path, headers, body, signal, keep = false } = call;
+  const { method, path, headers, body, signal, keepAlive = false } = call;
   const options = { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null, signal };
-  return { ...options, responseHeaders: 'raw', ...(keep ? { reset: false } : {}) };
+  return { ...options, responseHeaders: 'raw', ...(keepAlive ? { reset: false } : {}) };
 }
 
 async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Answer> {

@@ -13,7 +13,7 @@ import type { Provenance, UpstreamAnswer, UpstreamCall, UpstreamStream, Upstream
 import { UpstreamError } from './upstream-error.ts';
 
 /** A way to ask: for answers that are read whole, or for ones that are streamed. */
-interface Asker<A> {
+interface RequestSender<A> {
   send(call: Call): Promise<A>;
   sendElsewhere(url: URL, call: Call): Promise<A>;
 }
@@ -26,7 +26,7 @@ export interface Secrets {
 }
 
 /** How long an upstream whose version check asks for no credentials is not asked again. */
-const OPEN_MS = 60_000;
+const NO_CHALLENGE_MS = 60_000;
 const MAX_REDIRECTS = 5;
 /** Beside those of clients: probes, token requests, catalog pages. */
 const EXTRA_CONNECTIONS = 16;
@@ -39,11 +39,11 @@ export class Connection {
   readonly #client: Client;
   readonly #streams: Streams;
   readonly #config: UpstreamConfig;
-  readonly #own: Authorizer | undefined;
-  readonly #probes: Authorizer;
-  #users: UserTokens | undefined;
+  readonly #authorizer: Authorizer | undefined;
+  readonly #probeAuthorizer: Authorizer;
+  #userTokens: UserTokens | undefined;
   /** Until when it is taken for open; epoch milliseconds. */
-  #openUntil = 0;
+  #noChallengeUntil = 0;
 
   constructor(url: string, config: UpstreamConfig, secrets: Secrets, network: Network) {
     this.url = new URL(url);
@@ -54,25 +54,25 @@ export class Connection {
     const { ca } = secrets;
     const connectMs = config.deadlines.connect;
     this.#client = new Client(this.url, { ca, connectMs, connections, resolver: network.resolver });
-    const foreignCa = ca === undefined ? undefined : [...tls.getCACertificates('default'), ca];
-    this.#streams = new Streams(this.#client, this.url, { ca, foreignCa, connectMs, connections, network });
+    const otherHostsCa = ca === undefined ? undefined : [...tls.getCACertificates('default'), ca];
+    this.#streams = new Streams(this.#client, this.url, { ca, otherHostsCa, connectMs, connections, network });
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
     const own = staticUser(config.credentials, secrets.password);
-    this.#own = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
+    this.#authorizer = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
     const probeUser =
       config.probe.credentials === undefined ? own : staticUser(config.probe.credentials, secrets.probePassword);
-    this.#probes = new Authorizer(this.url, probeUser, ask);
+    this.#probeAuthorizer = new Authorizer(this.url, probeUser, ask);
   }
 
   /** @throws UpstreamError; or the signal's reason */
   async send(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#asOwn(this.#client, call);
+    return this.#withOwnCredentials(this.#client, call);
   }
 
   /** The same for a body that is long: it is streamed. Once the head is there the signal does nothing more. */
   async stream(call: UpstreamCall): Promise<UpstreamStream> {
-    return this.#asOwn(this.#streams, call);
+    return this.#withOwnCredentials(this.#streams, call);
   }
 
   /**
@@ -84,10 +84,10 @@ export class Connection {
     if (url.origin !== this.url.origin)
       throw new UpstreamError('redirect-host', `an upload was to go on at ${url.host}, which is another host`);
     const send = async () => {
-      const authorization = await this.authorizationAhead(scopes, undefined, signal);
+      const authorization = await this.authorizationForWrite(scopes, undefined, signal);
       const shown = authorization === undefined ? headers : { ...headers, authorization };
       const answer = await this.#client.send({ method, path: url.pathname + url.search, headers: shown, body, signal });
-      if (answer.status === 401) this.refusedAhead(answer.headers.joined('www-authenticate'), scopes);
+      if (answer.status === 401) this.onWriteUnauthorized(answer.headers.joined('www-authenticate'), scopes);
       return answer;
     };
     const answer = await send();
@@ -98,68 +98,75 @@ export class Connection {
 
   /** The same with the credentials of the probe; redirects as clients get them. */
   async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#authorized(this.#client, this.#probes, { ...call, redirects: this.#config.redirects.mode });
+    return this.#sendAuthorized(this.#client, this.#probeAuthorizer, {
+      ...call,
+      redirects: this.#config.redirects.mode,
+    });
   }
 
   /** What is no registry API (Harbor's): it takes the user itself, and no token. */
   async sendApi(call: UpstreamCall, as: 'probe' | 'own' = 'probe'): Promise<UpstreamAnswer> {
-    return this.#follow(this.#client, call, (as === 'probe' ? this.#probes : this.#own)?.basic());
+    return this.#sendFollowing(
+      this.#client,
+      call,
+      (as === 'probe' ? this.#probeAuthorizer : this.#authorizer)?.basic(),
+    );
   }
 
   /**
    * Authorization for a request whose body cannot be sent twice, so that it has to be right at once.
    * @param clientAuthorization used where the upstream's credentials are `forward`
    */
-  async authorizationAhead(
+  async authorizationForWrite(
     scopes: readonly string[],
     clientAuthorization: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const authorizer = this.#own;
+    const authorizer = this.#authorizer;
     if (!authorizer) return clientAuthorization;
-    if (!authorizer.learnt) {
-      if (Date.now() < this.#openUntil) return undefined;
-      const answer = await this.#follow(
+    if (!authorizer.knowsChallenge) {
+      if (Date.now() < this.#noChallengeUntil) return undefined;
+      const answer = await this.#sendFollowing(
         this.#client,
         { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' },
         undefined,
       );
       await answer.body.dump({ limit: 16_384 });
       if (answer.status !== 401) {
-        this.#openUntil = Date.now() + OPEN_MS;
+        this.#noChallengeUntil = Date.now() + NO_CHALLENGE_MS;
         return undefined;
       }
-      authorizer.learn(answer.headers.joined('www-authenticate'), undefined, scopes);
+      authorizer.learnChallenge(answer.headers.joined('www-authenticate'), undefined, scopes);
     }
     return unlessAborted(signal, authorizer.authorization(scopes));
   }
 
   /** Tells that an Authorization given ahead was answered with 401: the next one is made anew. */
-  refusedAhead(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
-    this.#openUntil = 0;
-    this.#own?.forget(scopes);
-    this.#own?.learn(wwwAuthenticate, undefined, scopes);
+  onWriteUnauthorized(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
+    this.#noChallengeUntil = 0;
+    this.#authorizer?.discardToken(scopes);
+    this.#authorizer?.learnChallenge(wwwAuthenticate, undefined, scopes);
   }
 
   /** Whether its own credentials are taken (see `checkCredentials`); undefined: it has none here. */
-  get check(): ((signal: AbortSignal) => Promise<void>) | undefined {
-    const own = this.#own;
+  get credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
+    const own = this.#authorizer;
     if (!own || own.anonymous) return undefined;
     return (signal) => {
       const call = { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' } as const;
-      return checkCredentials(own, (authorization) => this.#follow(this.#client, call, authorization), signal);
+      return checkCredentials(own, (authorization) => this.#sendFollowing(this.#client, call, authorization), signal);
     };
   }
 
   /** Asks about users of the upstream's own. */
-  get users(): UserTokens {
-    this.#users ??= new UserTokens({
+  get userTokens(): UserTokens {
+    this.#userTokens ??= new UserTokens({
       upstream: this.url,
       send: (path, headers, cut) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal: cut }),
       sendElsewhere: (url, headers, cut) =>
         this.#client.sendElsewhere(url, { method: 'GET', path: '', headers, signal: cut }),
     });
-    return this.#users;
+    return this.#userTokens;
   }
 
   /** Any URL, without any credential of the edge's: a token service that a challenge named. */
@@ -171,34 +178,37 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    this.#own?.close();
-    this.#probes.close();
+    this.#authorizer?.close();
+    this.#probeAuthorizer.close();
     await Promise.all([this.#client.destroy(), this.#streams.destroy()]);
   }
 
-  #asOwn<A extends Answer | StreamAnswer>(asker: Asker<A>, call: UpstreamCall): Promise<A & Provenance> {
-    const authorizer = this.#own;
-    if (!authorizer) return this.#follow(asker, call, call.clientAuthorization);
-    return this.#authorized(asker, authorizer, call);
+  #withOwnCredentials<A extends Answer | StreamAnswer>(
+    asker: RequestSender<A>,
+    call: UpstreamCall,
+  ): Promise<A & Provenance> {
+    const authorizer = this.#authorizer;
+    if (!authorizer) return this.#sendFollowing(asker, call, call.clientAuthorization);
+    return this.#sendAuthorized(asker, authorizer, call);
   }
 
-  async #authorized<A extends Answer | StreamAnswer>(
-    asker: Asker<A>,
+  async #sendAuthorized<A extends Answer | StreamAnswer>(
+    asker: RequestSender<A>,
     authorizer: Authorizer,
     call: UpstreamCall,
   ): Promise<A & Provenance> {
     const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
-    const answer = await this.#follow(asker, call, first);
+    const answer = await this.#sendFollowing(asker, call, first);
     if (answer.status !== 401 || answer.redirected) return answer;
     // Nobody's token for nothing would open nothing; and a token service that is ill must not make a version check fail.
     if (authorizer.anonymous && call.scopes.length === 0) return answer;
-    if (!authorizer.learn(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
+    if (!authorizer.learnChallenge(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
     await answer.body.dump({ limit: 65_536, signal: call.signal });
-    return this.#follow(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
+    return this.#sendFollowing(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
   }
 
-  async #follow<A extends Answer | StreamAnswer>(
-    asker: Asker<A>,
+  async #sendFollowing<A extends Answer | StreamAnswer>(
+    asker: RequestSender<A>,
     call: UpstreamCall,
     authorization: string | undefined,
   ): Promise<A & Provenance> {

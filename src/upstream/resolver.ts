@@ -6,9 +6,9 @@ interface Entry {
   expires: number;
 }
 
-const FRESH_MS = 30_000;
+const TTL_MS = 30_000;
 /** How long a name server that is asked again may take before the last answer is used; a dead one takes some ten seconds to fail. */
-const PATIENCE_MS = 250;
+const STALE_AFTER_MS = 250;
 const MAX_NAMES = 1000;
 
 /**
@@ -46,14 +46,14 @@ export class Resolver {
     const entry = this.#known.get(name);
     if (entry && entry.expires > Date.now()) return entry.addresses;
     const pending = this.#pending.get(name) ?? this.#ask(name);
-    return entry ? soonOr(entry.addresses, pending) : pending;
+    return entry ? freshOrStale(entry.addresses, pending) : pending;
   }
 
   #ask(name: string): Promise<dns.LookupAddress[]> {
     const asked = this.#resolve(name)
       .then((addresses) => {
         if (this.#known.size >= MAX_NAMES) this.#known.clear();
-        this.#known.set(name, { addresses, expires: Date.now() + FRESH_MS });
+        this.#known.set(name, { addresses, expires: Date.now() + TTL_MS });
         return addresses;
       })
       .finally(() => this.#pending.delete(name));
@@ -63,9 +63,12 @@ export class Resolver {
 }
 
 /** What was known before, if the newer answer fails or lets itself be waited for. */
-async function soonOr(known: dns.LookupAddress[], pending: Promise<dns.LookupAddress[]>): Promise<dns.LookupAddress[]> {
+async function freshOrStale(
+  known: dns.LookupAddress[],
+  pending: Promise<dns.LookupAddress[]>,
+): Promise<dns.LookupAddress[]> {
   const { promise: late, resolve } = Promise.withResolvers<dns.LookupAddress[]>();
-  const timer = setTimeout(() => resolve(known), PATIENCE_MS);
+  const timer = setTimeout(() => resolve(known), STALE_AFTER_MS);
   try {
     return await Promise.race([pending.catch(() => known), late]);
   } finally {

@@ -23,7 +23,7 @@ export interface StreamsOptions {
   /** PEM; undefined: the system's. */
   ca: string | undefined;
   /** For hosts that redirects lead to. */
-  foreignCa: string[] | undefined;
+  otherHostsCa: string[] | undefined;
   /** Milliseconds for TCP and TLS. */
   connectMs: number;
   connections: number;
@@ -33,7 +33,7 @@ export interface StreamsOptions {
 /** How long a host whose answers the reader cannot take is asked by the other client at once. */
 const UNREADABLE_MS = 600_000;
 /** Hosts that redirects lead to whose connections are kept. */
-const MAX_FOREIGN = 8;
+const MAX_OTHER_HOSTS = 8;
 
 /** The requests of blobs: bodies are long, and handed on as they come. */
 export class Streams {
@@ -42,7 +42,7 @@ export class Streams {
   readonly #origin: string;
   readonly #reader: Reader;
   /** By origin; the one used last is the last. */
-  readonly #foreign = new Map<string, Reader>();
+  readonly #otherHosts = new Map<string, Reader>();
   /** Until when an origin is not read by the reader; epoch milliseconds. */
   readonly #unreadable = new Map<string, number>();
 
@@ -50,7 +50,7 @@ export class Streams {
     this.#client = client;
     this.#options = options;
     this.#origin = url.origin;
-    this.#reader = this.#make(url, options.ca);
+    this.#reader = this.#makeReader(url, options.ca);
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted before its head came */
@@ -61,12 +61,12 @@ export class Streams {
 
   /** The same to another host. @param url absolute; `call.path` is ignored */
   async sendElsewhere(url: URL, call: Call): Promise<StreamAnswer> {
-    const read = await this.#read(url.origin, () => this.#foreignReader(url), url.pathname + url.search, call);
+    const read = await this.#read(url.origin, () => this.#readerForHost(url), url.pathname + url.search, call);
     return read ?? streamed(await this.#client.sendElsewhere(url, call));
   }
 
   async destroy(): Promise<void> {
-    await Promise.all([this.#reader, ...this.#foreign.values()].map((reader) => reader.destroy()));
+    await Promise.all([this.#reader, ...this.#otherHosts.values()].map((reader) => reader.destroy()));
   }
 
   /** Undefined: the reader cannot take what comes from there. */
@@ -80,25 +80,25 @@ export class Streams {
     const answer = await reader().get({ path, headers, signal });
     if (answer !== 'unreadable')
       return { status: answer.status, headers: answer.headers, body: new StreamedBody(answer.body) };
-    if (this.#unreadable.size >= MAX_FOREIGN) this.#unreadable.clear();
+    if (this.#unreadable.size >= MAX_OTHER_HOSTS) this.#unreadable.clear();
     this.#unreadable.set(origin, Date.now() + UNREADABLE_MS);
     return undefined;
   }
 
-  #foreignReader(url: URL): Reader {
-    const reader = this.#foreign.get(url.origin) ?? this.#make(url, this.#options.foreignCa);
-    this.#foreign.delete(url.origin);
-    this.#foreign.set(url.origin, reader);
-    for (const [origin, oldest] of this.#foreign) {
-      if (this.#foreign.size <= MAX_FOREIGN) break;
-      this.#foreign.delete(origin);
+  #readerForHost(url: URL): Reader {
+    const reader = this.#otherHosts.get(url.origin) ?? this.#makeReader(url, this.#options.otherHostsCa);
+    this.#otherHosts.delete(url.origin);
+    this.#otherHosts.set(url.origin, reader);
+    for (const [origin, oldest] of this.#otherHosts) {
+      if (this.#otherHosts.size <= MAX_OTHER_HOSTS) break;
+      this.#otherHosts.delete(origin);
       // Bodies under way would fail with it: it goes when they are done.
       oldest.closeWhenDone();
     }
     return reader;
   }
 
-  #make(url: URL, ca: string | string[] | undefined): Reader {
+  #makeReader(url: URL, ca: string | string[] | undefined): Reader {
     const { connectMs, connections, network } = this.#options;
     return new Reader(url, { ca, connectMs, connections, ...network });
   }

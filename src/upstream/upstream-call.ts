@@ -15,7 +15,7 @@ export interface UpstreamCall {
   signal: AbortSignal;
   redirects: 'follow' | 'pass';
   /** See `Call`. */
-  keep?: boolean;
+  keepAlive?: boolean;
 }
 
 /** Where an answer came from. */

@@ -13,7 +13,7 @@ import { Prober } from './health/prober.ts';
 import { Replica } from './health/replica.ts';
 import type { Network } from './streams.ts';
 
-interface Member {
+interface UpstreamUrl {
   replica: Replica;
   connection: Connection;
   prober: Prober;
@@ -26,12 +26,12 @@ export class Upstream {
   /** The PEM text that its certificate is checked against, if not the system's. */
   readonly ca: string | undefined;
   /** Pays for attempts beside one here that is late. */
-  readonly hedges: HedgeBudget;
+  readonly hedgeBudget: HedgeBudget;
   /** What it says of its own users. */
-  readonly users: UserAuthority;
-  readonly #members: Map<string, Member>;
+  readonly userAuthority: UserAuthority;
+  readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
-  readonly #credentials: CredentialWatch;
+  readonly #credentialWatch: CredentialWatch;
   #gate: Gate | undefined;
   #state: { state: HealthState; since: number } = { state: 'unknown', since: Date.now() };
   #readOnly = false;
@@ -41,58 +41,58 @@ export class Upstream {
     this.name = name;
     this.config = config;
     this.ca = secrets.ca;
-    this.hedges = new HedgeBudget(config.hedge.share / 100);
+    this.hedgeBudget = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
-    this.#members = new Map(config.urls.map((url) => [url, this.#member(url, secrets, network)]));
-    this.#credentials = new CredentialWatch({
-      check: this.#ownCheck(),
-      pace: config.probe,
+    this.#urls = new Map(config.urls.map((url) => [url, this.#createUrl(url, secrets, network)]));
+    this.#credentialWatch = new CredentialWatch({
+      check: this.#credentialCheck(),
+      timing: config.probe,
       onNews: (detail) => {
         events.credentials(name, detail);
         this.view();
       },
     });
-    this.users = new UserAuthority({
+    this.userAuthority = new UserAuthority({
       name,
       deadline: config.deadlines.manifest,
       view: () => this.view(),
-      tokens: (url) => this.connection(url)?.users,
-      place: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
+      tokens: (url) => this.connection(url)?.userTokens,
+      acquireSlot: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
     });
   }
 
   /** Begins to probe; resolves after the first round. */
   async start(): Promise<void> {
-    const probed = [...this.#members.values()].map((member) => member.prober.start());
-    await Promise.all([...probed, this.#credentials.start()]);
+    const probed = [...this.#urls.values()].map((member) => member.prober.start());
+    await Promise.all([...probed, this.#credentialWatch.start()]);
   }
 
   async stop(): Promise<void> {
-    this.#credentials.stop();
-    for (const { prober, replica } of this.#members.values()) {
+    this.#credentialWatch.stop();
+    for (const { prober, replica } of this.#urls.values()) {
       prober.stop();
       replica.dispose();
     }
-    await Promise.all([...this.#members.values()].map((member) => member.connection.close()));
+    await Promise.all([...this.#urls.values()].map((member) => member.connection.close()));
   }
 
   replica(url: string): Replica | undefined {
-    return this.#members.get(url)?.replica;
+    return this.#urls.get(url)?.replica;
   }
 
   connection(url: string): Connection | undefined {
-    return this.#members.get(url)?.connection;
+    return this.#urls.get(url)?.connection;
   }
 
   /** Whether a 404 from this URL is to be believed: see `Prober.confirm`. */
   async confirmCanary(url: string): Promise<CanaryState> {
-    return this.#members.get(url)?.prober.confirmCanary() ?? 'none';
+    return this.#urls.get(url)?.prober.confirmCanary() ?? 'none';
   }
 
   /** Tells loudly that the edge's own credentials were refused. */
-  credentialsFailed(detail: string): void {
+  reportDeniedCredentials(detail: string): void {
     // Without its database Harbor knows nobody.
-    if (!this.#unhealthy.includes('database')) this.#credentials.denied(detail);
+    if (!this.#unhealthy.includes('database')) this.#credentialWatch.reportDenial(detail);
   }
 
   /** Tells loudly that it has a blob whose bytes are wrong. */
@@ -101,8 +101,8 @@ export class Upstream {
   }
 
   view(): UpstreamView {
-    const replicas = [...this.#members.values()].map((member) => member.replica.view());
-    const { state, reason } = this.#settle(replicas);
+    const replicas = [...this.#urls.values()].map((member) => member.replica.view());
+    const { state, reason } = this.#updateState(replicas);
     return {
       name: this.name,
       kind: this.config.probe.kind,
@@ -111,13 +111,13 @@ export class Upstream {
       reason,
       readOnly: this.#readOnly,
       unhealthy: this.#unhealthy,
-      credentials: { own: typeof this.config.credentials === 'object', refusal: this.#credentials.refusal },
+      credentials: { own: typeof this.config.credentials === 'object', refusal: this.#credentialWatch.refusal },
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
   }
 
-  #member(url: string, secrets: Secrets, network: Network): Member {
+  #createUrl(url: string, secrets: Secrets, network: Network): UpstreamUrl {
     const replica = new Replica(
       this.name,
       url,
@@ -126,28 +126,28 @@ export class Upstream {
       this.#events,
     );
     const connection = new Connection(url, this.config, secrets, network);
-    const prober = new Prober(replica, connection, this.config.probe, (report) => this.#reported(report));
+    const prober = new Prober(replica, connection, this.config.probe, (report) => this.#onProbe(report));
     return { replica, connection, prober };
   }
 
   /** At the first URL that is well: all are of one registry. */
-  #ownCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
+  #credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
     if (typeof this.config.credentials === 'string') return undefined;
     return async (signal) => {
-      const members = [...this.#members.values()];
+      const members = [...this.#urls.values()];
       const member = members.find(({ replica }) => replica.health.state === 'up') ?? members[0];
-      await member?.connection.check?.(signal);
+      await member?.connection.credentialCheck?.(signal);
     };
   }
 
-  #reported(report: ProbeReport): void {
+  #onProbe(report: ProbeReport): void {
     if (report.readOnly !== undefined) this.#readOnly = report.readOnly;
     if (report.unhealthy !== undefined) this.#unhealthy = report.unhealthy;
     this.view();
   }
 
   /** Brings state and gate up to date: it is called by every probe and before every decision. */
-  #settle(replicas: readonly ReplicaView[]): { state: HealthState; reason: string } {
+  #updateState(replicas: readonly ReplicaView[]): { state: HealthState; reason: string } {
     const now = Date.now();
     const best =
       replicas.find((one) => one.state === 'up') ?? replicas.find((one) => one.state === 'unknown') ?? replicas[0];
@@ -158,7 +158,7 @@ export class Upstream {
     // Only those in the upstream's own state could be pushed to: one that is down has no say because nothing was tried there.
     const able = replicas.filter((one) => one.state === state);
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
-    const refused = this.#credentials.refusal?.total === true;
+    const refused = this.#credentialWatch.refusal?.total === true;
     const gate = nextGate(
       this.#gate,
       { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful, refused },

@@ -51,7 +51,7 @@ const says = (granted: string[], more: Partial<Granted> = {}): UserAnswer => ({
 t.test('each repository is shown what opens it', async (t) => {
   const { state, guard, ask } = made();
   state.says = says(['repository:inner/a:pull,push', 'repository:inner/b:pull'], {
-    others: { 'inner/b': 'Bearer two' },
+    perRepository: { 'inner/b': 'Bearer two' },
   });
   const answer = await ask('repository:a:pull,push repository:b:pull');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;

@@ -147,7 +147,7 @@ t.test("forward: the client's own credentials and no others, its 401 relayed", a
     ['Basic mine', undefined],
     'and no token is asked for',
   );
-  t.equal(await connection.authorizationAhead([], 'Basic mine', AbortSignal.timeout(timeLimit(1000))), 'Basic mine');
+  t.equal(await connection.authorizationForWrite([], 'Basic mine', AbortSignal.timeout(timeLimit(1000))), 'Basic mine');
 });
 
 t.test('_json_key with a whole key file: Basic, and for tokens', async (t) => {
@@ -253,7 +253,9 @@ t.test('a hung token service holds nobody beyond his own deadline', async (t) =>
   await second;
   stop.abort(mine);
   await t.rejects(first, mine);
-  await t.rejects(connection.authorizationAhead(['x'], undefined, AbortSignal.timeout(50)), { name: 'TimeoutError' });
+  await t.rejects(connection.authorizationForWrite(['x'], undefined, AbortSignal.timeout(50)), {
+    name: 'TimeoutError',
+  });
 });
 
 t.test('a realm on another host: refused for a user, unless it is named; http refused', async (t) => {

@@ -151,10 +151,10 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
   const ahead = () =>
     upstream
       .connection(url)
-      ?.authorizationAhead(['repository:a:push'], undefined, AbortSignal.timeout(timeLimit(2000)));
+      ?.authorizationForWrite(['repository:a:push'], undefined, AbortSignal.timeout(timeLimit(2000)));
   t.equal(await ahead(), undefined, 'an open registry gets no password');
   t.equal(await ahead(), undefined);
   t.equal(pings, 1, 'and is not asked again each time');
-  upstream.connection(url)?.refusedAhead('Basic realm="x"', ['repository:a:push']);
+  upstream.connection(url)?.onWriteUnauthorized('Basic realm="x"', ['repository:a:push']);
   t.match(await ahead(), /^Basic /, 'until it says otherwise');
 });

@@ -1,4 +1,4 @@
-import type { LoginWay } from '../../upstream/credentials/user-tokens.ts';
+import type { LoginMethod } from '../../upstream/credentials/user-tokens.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import { type CheckFinding, remedyFor } from './reachability.ts';
@@ -18,7 +18,7 @@ async function askAt(upstream: Upstream, url: string, realmHosts: readonly strin
   const subject = `${upstream.name} ${url}`;
   const signal = AbortSignal.timeout(upstream.config.deadlines.manifest);
   try {
-    const way = await upstream.connection(url)?.users.reach(realmHosts, signal);
+    const way = await upstream.connection(url)?.userTokens.checkReachable(realmHosts, signal);
     return { level: 'ok', subject, message: messageOf(way, new URL(url).host) };
   } catch (error) {
     const failure = signal.aborted
@@ -33,7 +33,7 @@ async function askAt(upstream: Upstream, url: string, realmHosts: readonly strin
   }
 }
 
-function messageOf(way: LoginWay | undefined, own: string): string {
+function messageOf(way: LoginMethod | undefined, own: string): string {
   if (way?.by !== 'token') return 'its users log in with Basic; what each may pull is found out by reading tag lists';
   return `its users log in at ${way.host === own ? 'its own token service' : `the token service at ${way.host}`}`;
 }

@@ -13,7 +13,7 @@ export async function firstContact(name: string, connection: Connection, signal:
   const called = name === host ? host : `${name} (${host})`;
   const soon = AbortSignal.any([signal, AbortSignal.timeout(CONTACT_MS)]);
   try {
-    await (connection.check ? connection.check(soon) : anonymous(connection, soon));
+    await (connection.credentialCheck ? connection.credentialCheck(soon) : anonymous(connection, soon));
   } catch (error) {
     signal.throwIfAborted();
     if (soon.aborted) throw new UpstreamError('first-byte', `${called} does not answer in ${CONTACT_MS / 1000} s`);

@@ -184,7 +184,7 @@ function failed(
 ): Extract<AttemptResult, { outcome: 'failed' }> {
   permit.reportAnswer(error.reason === 'late' ? 'late' : 'bad');
   permit.reportEnd('neutral');
-  if (error.reason === 'credentials') upstream.credentialsFailed(error.message);
+  if (error.reason === 'credentials') upstream.reportDeniedCredentials(error.message);
   return { outcome: 'failed', reason: error.reason, detail: error.message };
 }
 

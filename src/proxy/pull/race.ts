@@ -112,7 +112,7 @@ export class Race {
       this.#settled(runner, { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' });
       return true;
     }
-    upstream.hedges.earn();
+    upstream.hedgeBudget.earn();
     // While another upstream has not been asked at all, no attempt outlasts a failing canary.
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
@@ -142,7 +142,7 @@ export class Race {
     if (!this.#mayHedge() || upstream.config.hedge.share === 0) return;
     const { hedges } = this.#scope;
     // The trial of a half-open breaker always has the next upstream on standby: there is one trial at a time.
-    if (runner.attempt.trial || upstream.hedges.spend()) {
+    if (runner.attempt.trial || upstream.hedgeBudget.spend()) {
       hedges.started += 1;
       this.#startNext(true);
       return;

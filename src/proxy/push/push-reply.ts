@@ -31,7 +31,9 @@ export async function pushReply(
   answer: PushAnswer,
 ): Promise<Reply> {
   if (answer.status === 401) {
-    plan.upstream.connection(answer.attempt.url)?.refusedAhead(answer.headers.joined('www-authenticate'), plan.scopes);
+    plan.upstream
+      .connection(answer.attempt.url)
+      ?.onWriteUnauthorized(answer.headers.joined('www-authenticate'), plan.scopes);
   }
   const denial = denialOf(plan.upstream, answer);
   if (denial) {

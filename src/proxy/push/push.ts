@@ -66,7 +66,7 @@ export async function fetchPush(
     const failure = asUpstreamError(error);
     const { reason, message } = failure;
     note('failed', { reason, detail: message });
-    if (reason === 'credentials') upstream.credentialsFailed(message);
+    if (reason === 'credentials') upstream.reportDeniedCredentials(message);
     throw unreachable(exchange, plan, failure);
   }
 }
@@ -86,7 +86,7 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
     });
   }
   if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
-  upstream.credentialsFailed(`a push was answered ${status}`);
+  upstream.reportDeniedCredentials(`a push was answered ${status}`);
   return new OciError(
     'DENIED',
     `pushes are refused: ${upstream.name} does not accept the credentials that the edge has for it`,
@@ -148,7 +148,7 @@ async function authorizationFor(
   const deadline = AbortSignal.timeout(ms);
   const signal = AbortSignal.any([exchange.gone, deadline]);
   try {
-    return await upstream.connection(url)?.authorizationAhead(scopes, exchange.clientAuthorization, signal);
+    return await upstream.connection(url)?.authorizationForWrite(scopes, exchange.clientAuthorization, signal);
   } catch (error) {
     if (deadline.aborted && !exchange.gone.aborted)
       throw new UpstreamError('first-byte', `it did not say within ${Math.round(ms)} ms how it wants to be asked`);

@@ -22,7 +22,7 @@ export async function unverifiedPushDenial(
   if (!upstream || !mayBeTooNarrow || requirement === 'any-user' || !requirement.requested.some(isWrite))
     return undefined;
   try {
-    await upstream.users.reach(config.auth.realmHosts);
+    await upstream.userAuthority.checkReachable(config.auth.realmHosts);
     return undefined;
   } catch (error) {
     const { gate } = upstream.view();

@@ -37,7 +37,7 @@ export function hideAbsence(
   const authority = upstreams.get(hidden ?? '');
   if (!access || !authority) return error;
   if (!(error instanceof OciError) || (error.status !== 404 && error.status !== 503)) return error;
-  if (authority.users.silent) {
+  if (authority.userAuthority.unavailable) {
     if (exchange.permit.authorityUnreachable && exchange.method === 'HEAD')
       return new OciError(exchange.notes.parse.kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN');
     if (error.status === 503) return error;

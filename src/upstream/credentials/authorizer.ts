@@ -15,14 +15,14 @@ export interface StaticUser {
 /** Asks a token service. @param authorization of the static user, if there is one */
 export type FetchToken = (realm: URL, authorization: string | undefined) => Promise<Token>;
 
-interface Cached {
+interface CachedToken {
   value: string;
   refreshAt: number;
 }
 
 const MAX_TOKENS = 5000;
-const REFRESH_AT = 0.75;
-const EARLY_SECONDS = 10;
+const REFRESH_SHARE = 0.75;
+const EXPIRY_MARGIN_SECONDS = 10;
 
 /**
  * The edge's own way of authenticating to one upstream: Basic, or the Bearer token flow (docker token protocol) with a static user
@@ -31,16 +31,16 @@ const EARLY_SECONDS = 10;
 export class Authorizer {
   readonly #upstream: URL;
   readonly #user: StaticUser | undefined;
-  readonly #fetch: FetchToken;
+  readonly #fetchToken: FetchToken;
   readonly #tokens = new NodeCache({ useClones: false, maxKeys: MAX_TOKENS, checkperiod: 120 });
   readonly #pending = new Map<string, Promise<string>>();
   #challenge: Challenge | undefined;
-  #grantedAt = Number.NEGATIVE_INFINITY;
+  #lastTokenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(upstream: URL, user: StaticUser | undefined, fetch: FetchToken) {
+  constructor(upstream: URL, user: StaticUser | undefined, fetchToken: FetchToken) {
     this.#upstream = upstream;
     this.#user = user;
-    this.#fetch = fetch;
+    this.#fetchToken = fetchToken;
   }
 
   /** Whether there is no user to ask for. */
@@ -49,12 +49,12 @@ export class Authorizer {
   }
 
   /** When a token was given for a request; epoch milliseconds. */
-  get grantedAt(): number {
-    return this.#grantedAt;
+  get lastTokenAt(): number {
+    return this.#lastTokenAt;
   }
 
   /** Whether it is known how the upstream wants to be asked. */
-  get learnt(): boolean {
+  get knowsChallenge(): boolean {
     return this.#challenge !== undefined;
   }
 
@@ -66,23 +66,23 @@ export class Authorizer {
   async authorization(scopes: readonly string[]): Promise<string | undefined> {
     if (this.#challenge?.scheme === 'basic') return this.basic();
     if (this.#challenge?.scheme !== 'bearer') return undefined;
-    return `Bearer ${await this.#token(this.#challenge, scopes)}`;
+    return `Bearer ${await this.#cachedOrNew(this.#challenge, scopes)}`;
   }
 
   /**
    * Learns from a 401. Whether another try can help.
    * @param sent the Authorization that was refused
    */
-  learn(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
-    const chosen = this.#choose(wwwAuthenticate);
+  learnChallenge(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
+    const chosen = this.#chooseChallenge(wwwAuthenticate);
     if (!chosen) return false;
     this.#challenge = chosen;
     if (sent === undefined) return true;
     if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
     // The token was good once: it may have been revoked, or its key changed. Only the very one that was refused goes: another
     // request may have fetched its successor meanwhile.
-    const key = keyOf(chosen, scopes);
-    if (sent === `Bearer ${this.#tokens.get<Cached>(key)?.value}`) this.#tokens.del(key);
+    const key = tokenKey(chosen, scopes);
+    if (sent === `Bearer ${this.#tokens.get<CachedToken>(key)?.value}`) this.#tokens.del(key);
     return true;
   }
 
@@ -90,16 +90,16 @@ export class Authorizer {
    * What a 401 asks for, made anew and kept by nobody: a token of before would not tell whether its user is still taken.
    * @throws UpstreamError as `authorization`
    */
-  async fresh(wwwAuthenticate: string | undefined): Promise<string | undefined> {
-    const chosen = this.#choose(wwwAuthenticate);
+  async freshAuthorization(wwwAuthenticate: string | undefined): Promise<string | undefined> {
+    const chosen = this.#chooseChallenge(wwwAuthenticate);
     if (chosen?.scheme !== 'bearer') return chosen && this.basic();
     const { scope = '' } = chosen.parameters;
-    return `Bearer ${(await this.#request(chosen, scope === '' ? [] : [scope])).value}`;
+    return `Bearer ${(await this.#requestToken(chosen, scope === '' ? [] : [scope])).value}`;
   }
 
   /** Throws the token for these scopes away. */
-  forget(scopes: readonly string[]): void {
-    if (this.#challenge) this.#tokens.del(keyOf(this.#challenge, scopes));
+  discardToken(scopes: readonly string[]): void {
+    if (this.#challenge) this.#tokens.del(tokenKey(this.#challenge, scopes));
   }
 
   close(): void {
@@ -112,15 +112,15 @@ export class Authorizer {
     return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
   }
 
-  #choose(wwwAuthenticate: string | undefined): Challenge | undefined {
+  #chooseChallenge(wwwAuthenticate: string | undefined): Challenge | undefined {
     const challenges = parseChallenges(wwwAuthenticate);
     const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
     return bearer ?? (this.#user ? challenges.find((one) => one.scheme === 'basic') : undefined);
   }
 
-  async #token(challenge: Challenge, scopes: readonly string[]): Promise<string> {
-    const key = keyOf(challenge, scopes);
-    const cached = this.#tokens.get<Cached>(key);
+  async #cachedOrNew(challenge: Challenge, scopes: readonly string[]): Promise<string> {
+    const key = tokenKey(challenge, scopes);
+    const cached = this.#tokens.get<CachedToken>(key);
     if (cached && Date.now() < cached.refreshAt) return cached.value;
     const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
     if (!cached) return fetching;
@@ -130,11 +130,11 @@ export class Authorizer {
   }
 
   #renew(key: string, challenge: Challenge, scopes: readonly string[]): Promise<string> {
-    const renewed = this.#request(challenge, scopes)
+    const renewed = this.#requestToken(challenge, scopes)
       .then(
         (token) => {
-          this.#grantedAt = Date.now();
-          this.#remember(key, token);
+          this.#lastTokenAt = Date.now();
+          this.#cacheToken(key, token);
           return token.value;
         },
         (error: unknown) => {
@@ -148,33 +148,33 @@ export class Authorizer {
     return renewed;
   }
 
-  async #request(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+  async #requestToken(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
     try {
-      return await this.#ask(challenge, scopes);
+      return await this.#askTokenService(challenge, scopes);
     } catch (error) {
       // Artifact Registry takes one scope at a time. The first is what is read or written; without the others a mount becomes an upload.
       if (scopes.length < 2 || !(error instanceof UpstreamError) || error.status !== 400) throw error;
-      return this.#ask(challenge, scopes.slice(0, 1));
+      return this.#askTokenService(challenge, scopes.slice(0, 1));
     }
   }
 
-  async #ask(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+  async #askTokenService(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
     const hosts = this.#user?.realmHosts;
     const rules = { upstream: this.#upstream, hosts, key: 'realmHosts', failure: 'credentials' } as const;
     const realm = tokenServiceUrl(challenge, rules);
     for (const scope of scopes) realm.searchParams.append('scope', scope);
-    return this.#fetch(realm, this.basic());
+    return this.#fetchToken(realm, this.basic());
   }
 
-  #remember(key: string, { value, expiresIn }: Token): void {
-    const lifetime = Math.max(expiresIn - EARLY_SECONDS, 1);
+  #cacheToken(key: string, { value, expiresIn }: Token): void {
+    const lifetime = Math.max(expiresIn - EXPIRY_MARGIN_SECONDS, 1);
     // node-cache throws when it is full instead of making room.
     if (this.#tokens.keys().length >= MAX_TOKENS) this.#tokens.flushAll();
-    this.#tokens.set<Cached>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_AT }, lifetime);
+    this.#tokens.set<CachedToken>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_SHARE }, lifetime);
   }
 }
 
-function keyOf(challenge: Challenge, scopes: readonly string[]): string {
+function tokenKey(challenge: Challenge, scopes: readonly string[]): string {
   return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
 }
 

@@ -4,7 +4,7 @@ import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 import type { Authorizer } from './authorizer.ts';
 
 /** For how long a token that a request was given shows that its user is not refused as such, in milliseconds. */
-const PROVEN_MS = 3_600_000;
+const TOKEN_PROOF_MS = 3_600_000;
 
 /**
  * Shows an upstream the edge's own credentials.
@@ -21,7 +21,8 @@ export async function checkCredentials(
   // It asks nobody who they are.
   if (asked.status === 200) return;
   const challenge = asked.headers.joined('www-authenticate');
-  const fresh = asked.status === 401 ? await unlessAborted(signal, freshOf(authorizer, challenge)) : undefined;
+  const fresh =
+    asked.status === 401 ? await unlessAborted(signal, freshAuthorization(authorizer, challenge)) : undefined;
   // Harbor with its database down asks for nothing that anybody could show.
   if (fresh === undefined) throw new UpstreamError('authority-dead', `/v2/ answers ${asked.status}`);
   // Its token service has said so by giving one.
@@ -34,12 +35,12 @@ export async function checkCredentials(
 }
 
 /** @throws UpstreamError `credentials` only where the token service means them, and not that nothing in particular was asked for */
-async function freshOf(authorizer: Authorizer, challenge: string | undefined): Promise<string | undefined> {
+async function freshAuthorization(authorizer: Authorizer, challenge: string | undefined): Promise<string | undefined> {
   try {
-    return await authorizer.fresh(challenge);
+    return await authorizer.freshAuthorization(challenge);
   } catch (error) {
     const { status } = asUpstreamError(error);
-    const works = status === 403 && Date.now() - authorizer.grantedAt < PROVEN_MS;
+    const works = status === 403 && Date.now() - authorizer.lastTokenAt < TOKEN_PROOF_MS;
     if (status === undefined || status === 401 || (status === 403 && !works)) throw error;
     throw new UpstreamError('malformed', `the token service answers ${status} to a request for nothing in particular`);
   }

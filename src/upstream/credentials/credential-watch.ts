@@ -11,14 +11,14 @@ export interface CredentialWatchOptions {
   /** Shows them to the upstream; undefined: it is shown nothing that could be checked. @throws UpstreamError */
   check: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** Of the probe: a check takes at most `timeout`, and is made far less often than each `interval`; all in milliseconds. */
-  pace: { timeout: number; interval: number; fastInterval: number };
+  timing: { timeout: number; interval: number; fastInterval: number };
   /** Told of each denial, and once a check has found that they are refused, or work again (undefined). */
   onNews: (detail: string | undefined) => void;
 }
 
 /** In intervals of the probe: a wrong password that is shown too often locks accounts in some directories. */
-const WELL = 15;
-const REFUSED = 5;
+const INTERVALS_IF_ACCEPTED = 15;
+const INTERVALS_IF_REFUSED = 5;
 
 /**
  * Whether what the edge itself shows an upstream is taken there: by looking, before a client meets it, and by what requests met.
@@ -32,7 +32,7 @@ export class CredentialWatch {
   #checkedAt = 0;
   #stopped = false;
   /** Somebody was told that they are refused, and not yet that they work again. */
-  #told = false;
+  #refusalReported = false;
 
   constructor(options: CredentialWatchOptions) {
     this.#options = options;
@@ -54,39 +54,41 @@ export class CredentialWatch {
   }
 
   /** A request met that they are refused. */
-  denied(detail: string): void {
-    this.#take({ kind: 'denied', detail });
-    this.#tell(detail);
-    const { interval, fastInterval } = this.#options.pace;
-    const due = Math.max(Date.now() + fastInterval, this.#checkedAt + REFUSED * interval);
+  reportDenial(detail: string): void {
+    this.#applyNews({ kind: 'denied', detail });
+    this.#report(detail);
+    const { interval, fastInterval } = this.#options.timing;
+    const due = Math.max(Date.now() + fastInterval, this.#checkedAt + INTERVALS_IF_REFUSED * interval);
     if (this.#dueAt > due) this.#schedule(due - Date.now());
   }
 
   async #check(check: NonNullable<CredentialWatchOptions['check']>): Promise<void> {
-    const { pace } = this.#options;
+    const { timing } = this.#options;
     this.#checkedAt = Date.now();
     this.#dueAt = 0;
     const before = this.refusal?.total;
     try {
-      await check(AbortSignal.timeout(pace.timeout));
-      this.#take({ kind: 'accepted' });
+      await check(AbortSignal.timeout(timing.timeout));
+      this.#applyNews({ kind: 'accepted' });
     } catch (error) {
       const { reason, message, status } = asUpstreamError(error);
       // Any other trouble is the probe's to tell.
-      if (reason === 'credentials') this.#take({ kind: status === 401 ? 'refused' : 'denied', detail: message });
+      if (reason === 'credentials') this.#applyNews({ kind: status === 401 ? 'refused' : 'denied', detail: message });
     }
     if (this.#stopped) return;
     const after = this.refusal;
-    if (after ? after.total !== before : this.#told) this.#tell(after?.reason);
-    this.#schedule((after ? REFUSED : WELL) * pace.interval * (0.9 + 0.2 * Math.random()));
+    if (after ? after.total !== before : this.#refusalReported) this.#report(after?.reason);
+    this.#schedule(
+      (after ? INTERVALS_IF_REFUSED : INTERVALS_IF_ACCEPTED) * timing.interval * (0.9 + 0.2 * Math.random()),
+    );
   }
 
-  #tell(detail: string | undefined): void {
-    this.#told = detail !== undefined;
+  #report(detail: string | undefined): void {
+    this.#refusalReported = detail !== undefined;
     this.#options.onNews(detail);
   }
 
-  #take(news: CredentialsEvent): void {
+  #applyNews(news: CredentialsEvent): void {
     this.#state = nextCredentials(this.#state, news, Date.now());
   }
 

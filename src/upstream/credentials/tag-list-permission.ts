@@ -4,64 +4,67 @@ import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 
 /** What was found out of what was asked for. */
-export interface Found {
+export interface Permissions {
   /** What the user may do, in the upstream's names. */
   granted: Scope[];
   /** Repositories whose pull is neither granted nor withheld. */
   undecided: string[];
   /** What may not be pulled. */
-  withheld: Scope[];
+  denied: Scope[];
 }
 
-export interface TagListTrialOptions {
+export interface TagListOptions {
   /** Reads a path of the upstream as the user. */
   read: (path: string) => Promise<Answer>;
   /** Resolves when one more request may be made of the upstream, with what ends it. */
-  turn: () => Promise<() => void>;
+  acquireSlot: () => Promise<() => void>;
 }
 
-type Verdict = 'readable' | 'absent' | 'withheld';
+type TagListVerdict = 'readable' | 'absent' | 'withheld';
 
 /** Tag lists that are read for one login at a time. */
-const AT_ONCE = 8;
+const MAX_PARALLEL_READS = 8;
 
 /**
  * What credentials open that say nothing of it is found out by reading. Whether they may write is the upstream's to say when they do:
  * nobody else is written to. A repository that is not there may be one that is hidden from this user.
  * @throws UpstreamError where the upstream cannot say
  */
-export async function tryTagLists(scopes: readonly Scope[], { read, turn }: TagListTrialOptions): Promise<Found> {
+export async function permissionsByTagLists(
+  scopes: readonly Scope[],
+  { read, acquireSlot }: TagListOptions,
+): Promise<Permissions> {
   const repositories = scopes.filter(({ type }) => type === 'repository');
-  const verdicts = new Map<Scope, Verdict>();
-  const left = repositories.values();
+  const verdicts = new Map<Scope, TagListVerdict>();
+  const queue = repositories.values();
   let failed = false;
   const reader = async () => {
-    for (const scope of left) {
+    for (const scope of queue) {
       if (failed) return;
-      const over = await turn();
-      verdicts.set(scope, await read(`/v2/${scope.name}/tags/list?n=1`).then(verdictOf).finally(over));
+      const releaseSlot = await acquireSlot();
+      verdicts.set(scope, await read(`/v2/${scope.name}/tags/list?n=1`).then(tagListVerdict).finally(releaseSlot));
     }
   };
-  const readers = Array.from({ length: AT_ONCE }, () =>
+  const readers = Array.from({ length: MAX_PARALLEL_READS }, () =>
     reader().catch((error: unknown) => {
       failed = true;
       throw error;
     }),
   );
   await Promise.all(readers);
-  const pulled = (verdict: Verdict) =>
+  const pullScopesWith = (verdict: TagListVerdict) =>
     repositories.filter((scope) => scope.actions.includes('pull') && verdicts.get(scope) === verdict);
   return {
     granted: repositories.flatMap((scope) => {
       const actions = scope.actions.filter((action) => action !== 'pull' || verdicts.get(scope) === 'readable');
       return actions.length > 0 ? [{ ...scope, actions }] : [];
     }),
-    undecided: pulled('absent').map(({ name }) => name),
-    withheld: pulled('withheld'),
+    undecided: pullScopesWith('absent').map(({ name }) => name),
+    denied: pullScopesWith('withheld'),
   };
 }
 
-async function verdictOf(answer: Answer): Promise<Verdict> {
+async function tagListVerdict(answer: Answer): Promise<TagListVerdict> {
   await answer.body.dump({ limit: 65_536 });
   if (answer.status >= 500 || answer.status === 429)
     throw new UpstreamError('status-5xx', `a tag list answers ${answer.status}`);

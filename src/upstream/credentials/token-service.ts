@@ -5,7 +5,7 @@ import type { Client } from '../client.ts';
 import { sameHost } from '../redirect.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 
-const MAX_BODY = 262_144;
+const MAX_REPLY_BYTES = 262_144;
 const MIN_SECONDS = 60;
 const MAX_SECONDS = 86_400;
 
@@ -62,7 +62,7 @@ export async function fetchToken(
   try {
     const answer = await client.sendElsewhere(realm, { method: 'GET', path: '', headers, signal });
     if (answer.status === 200) {
-      const { value, expiresIn } = readToken(await readJson(answer.body, MAX_BODY), realm.host);
+      const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
       return { value, expiresIn: Math.min(expiresIn, MAX_SECONDS) };
     }
     await answer.body.dump({ limit: 65_536 });

@@ -2,7 +2,7 @@ import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
-import type { LoginWay, UserAnswer, UserTokens } from './user-tokens.ts';
+import type { LoginMethod, UserAnswer, UserTokens } from './user-tokens.ts';
 
 export interface UserAuthorityOptions {
   /** Of the upstream. */
@@ -12,7 +12,7 @@ export interface UserAuthorityOptions {
   view: () => Pick<UpstreamView, 'state' | 'since' | 'reason' | 'replicas' | 'unhealthy'>;
   tokens: (url: string) => UserTokens | undefined;
   /** Waits for a place among the requests under way at a URL; undefined: there is none to be had. @returns gives it back */
-  place: (url: string, signal: AbortSignal) => Promise<(() => void) | undefined>;
+  acquireSlot: (url: string, signal: AbortSignal) => Promise<(() => void) | undefined>;
 }
 
 /** Clients give a token request up after 15 s: a second URL is asked, not each. */
@@ -22,17 +22,17 @@ const MAX_URLS = 2;
 export class UserAuthority {
   readonly #options: UserAuthorityOptions;
   /** When it could not say anything, if it could not when it was last asked; epoch milliseconds. */
-  #silentAt: number | undefined;
+  #failedAt: number | undefined;
 
   constructor(options: UserAuthorityOptions) {
     this.#options = options;
   }
 
   /** Whether it cannot say anything now, as far as is known without asking. */
-  get silent(): boolean {
-    if (this.#trouble()) return true;
+  get unavailable(): boolean {
+    if (this.#knownFailure()) return true;
     // Once it has come up since, what it could not say before is of no account.
-    return this.#silentAt !== undefined && this.#silentAt >= this.#options.view().since;
+    return this.#failedAt !== undefined && this.#failedAt >= this.#options.view().since;
   }
 
   /**
@@ -41,28 +41,28 @@ export class UserAuthority {
    * @throws UpstreamError if it is down, or cannot say within its deadline for manifests
    */
   ask(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
-    return this.#at((tokens, url, signal) =>
-      tokens.ask({ basic, scopes, realmHosts, signal, turn: () => this.#turn(url, signal) }),
+    return this.#tryUrls((tokens, url, signal) =>
+      tokens.ask({ basic, scopes, realmHosts, signal, acquireSlot: () => this.#acquireSlot(url, signal) }),
     );
   }
 
   /** Whether it could be asked now; it is shown nothing of anybody's. @throws UpstreamError as `ask` */
-  reach(realmHosts: readonly string[]): Promise<LoginWay> {
-    return this.#at((tokens, _, signal) => tokens.reach(realmHosts, signal));
+  checkReachable(realmHosts: readonly string[]): Promise<LoginMethod> {
+    return this.#tryUrls((tokens, _, signal) => tokens.checkReachable(realmHosts, signal));
   }
 
-  async #at<T>(question: (tokens: UserTokens, url: string, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const trouble = this.#trouble();
+  async #tryUrls<T>(question: (tokens: UserTokens, url: string, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const trouble = this.#knownFailure();
     if (trouble) throw trouble;
     const { view, tokens, deadline, name } = this.#options;
     let failure = new UpstreamError('connect', `${name} has no URL that could be asked`);
-    for (const { url } of inOrder(view().replicas).slice(0, MAX_URLS)) {
+    for (const { url } of healthiestFirst(view().replicas).slice(0, MAX_URLS)) {
       const asked = tokens(url);
       if (!asked) continue;
       const signal = AbortSignal.timeout(deadline);
       try {
         const answer = await unlessAborted(signal, question(asked, url, signal));
-        this.#silentAt = undefined;
+        this.#failedAt = undefined;
         return answer;
       } catch (error) {
         failure = signal.aborted
@@ -72,11 +72,11 @@ export class UserAuthority {
         if (failure.reason === 'rate-limited') break;
       }
     }
-    this.#silentAt = Date.now();
+    this.#failedAt = Date.now();
     throw failure;
   }
 
-  #trouble(): UpstreamError | undefined {
+  #knownFailure(): UpstreamError | undefined {
     const { name, view } = this.#options;
     const { state, reason, unhealthy } = view();
     if (state === 'down') return new UpstreamError('connect', `${name} is down: ${reason}`);
@@ -84,15 +84,15 @@ export class UserAuthority {
     return undefined;
   }
 
-  async #turn(url: string, signal: AbortSignal): Promise<() => void> {
-    const place = await this.#options.place(url, signal);
-    if (!place) throw new UpstreamError('saturated', `too many requests are under way at ${this.#options.name}`);
-    return place;
+  async #acquireSlot(url: string, signal: AbortSignal): Promise<() => void> {
+    const releaseSlot = await this.#options.acquireSlot(url, signal);
+    if (!releaseSlot) throw new UpstreamError('saturated', `too many requests are under way at ${this.#options.name}`);
+    return releaseSlot;
   }
 }
 
 /** Those that are well first; of them, those that traffic had no trouble with. */
-function inOrder(replicas: readonly ReplicaView[]): ReplicaView[] {
+function healthiestFirst(replicas: readonly ReplicaView[]): ReplicaView[] {
   const rank = ({ state, suspected }: ReplicaView) => (state === 'up' ? (suspected ? 1 : 0) : 2);
   return replicas.toSorted((a, b) => rank(a) - rank(b));
 }

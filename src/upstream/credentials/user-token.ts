@@ -7,7 +7,7 @@ export interface UserToken {
   /** Seconds. */
   expiresIn: number;
   /** What it says that it opens; undefined: it is opaque. */
-  told: Scope[] | undefined;
+  access: Scope[] | undefined;
 }
 
 /**
@@ -17,11 +17,11 @@ export interface UserToken {
  */
 export function readUserToken(reply: unknown, host: string): UserToken {
   const { value, expiresIn } = readToken(reply, host);
-  return { authorization: `Bearer ${value}`, expiresIn, told: accessIn(value) };
+  return { authorization: `Bearer ${value}`, expiresIn, access: accessOf(value) };
 }
 
 /** What a JWT says that it opens; undefined for other tokens. It came from its issuer, so that its signature needs no proof here. */
-function accessIn(token: string): Scope[] | undefined {
+function accessOf(token: string): Scope[] | undefined {
   const payload = token.split('.')[1];
   if (payload === undefined) return undefined;
   try {

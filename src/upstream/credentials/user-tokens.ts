@@ -3,16 +3,16 @@ import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { type Found, tryTagLists } from './tag-list-permission.ts';
+import { type Permissions, permissionsByTagLists } from './tag-list-permission.ts';
 import { tokenServiceUrl } from './token-service.ts';
 import { readUserToken, type UserToken } from './user-token.ts';
 
-interface Granted {
+interface UserGrant {
   outcome: 'granted';
   /** What opens it to that user. */
   authorization: string;
   /** Repositories that something else opens, where tokens are for one of them. */
-  others?: Record<string, string>;
+  perRepository?: Record<string, string>;
   /** What the user may do of what was asked, in the upstream's names. */
   granted: Scope[];
   /** Repositories whose pull is neither granted nor withheld: none is there, or they were too many to ask for. */
@@ -22,10 +22,10 @@ interface Granted {
 }
 
 /** What an upstream says of one of its users. */
-export type UserAnswer = Granted | { outcome: 'refused' };
+export type UserAnswer = UserGrant | { outcome: 'refused' };
 
 /** How users log in there: at a token service on that host, or with Basic. */
-export type LoginWay = { by: 'token'; host: string } | { by: 'basic' };
+export type LoginMethod = { by: 'token'; host: string } | { by: 'basic' };
 
 /** What is to be found out about a user. */
 export interface UserQuestion {
@@ -37,7 +37,7 @@ export interface UserQuestion {
   /** Bounds all of it. */
   signal: AbortSignal;
   /** Resolves when one more request may be made of the upstream, with what ends it. */
-  turn: () => Promise<() => void>;
+  acquireSlot: () => Promise<() => void>;
 }
 
 export interface UserTokensOptions {
@@ -47,18 +47,18 @@ export interface UserTokensOptions {
   sendElsewhere: (url: URL, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
 }
 
-const MAX_BODY = 262_144;
+const MAX_REPLY_BYTES = 262_144;
 /** How long a challenge is taken for what the upstream still says. */
-const FRESH_MS = 300_000;
+const CHALLENGE_TTL_MS = 300_000;
 /** Tokens for one login, where each is for one scope: with more of them the edge's own would be too long. */
-const MAX_ALONE = 4;
+const MAX_SINGLE_SCOPES = 4;
 
 /** Asks an upstream about its own users: by its token service (Docker token protocol, GET), or by Basic. */
 export class UserTokens {
   readonly #options: UserTokensOptions;
-  #learnt: { challenge: Challenge; at: number } | undefined;
+  #cachedChallenge: { challenge: Challenge; at: number } | undefined;
   /** The token service answered 400 to several scopes at once. */
-  #oneByOne = false;
+  #singleScopeOnly = false;
 
   constructor(options: UserTokensOptions) {
     this.#options = options;
@@ -66,28 +66,31 @@ export class UserTokens {
 
   /** @throws UpstreamError where the upstream cannot say; the signal's reason */
   async ask(question: UserQuestion): Promise<UserAnswer> {
-    const fresh = this.#learnt && Date.now() - this.#learnt.at < FRESH_MS ? this.#learnt.challenge : undefined;
-    const challenge = fresh ?? (await this.#learn(question.signal));
-    return challenge.scheme === 'basic' ? this.#askByBasic(question) : this.#askForToken(challenge, question);
+    const fresh =
+      this.#cachedChallenge && Date.now() - this.#cachedChallenge.at < CHALLENGE_TTL_MS
+        ? this.#cachedChallenge.challenge
+        : undefined;
+    const challenge = fresh ?? (await this.#fetchChallenge(question.signal));
+    return challenge.scheme === 'basic' ? this.#askByBasic(question) : this.#askByToken(challenge, question);
   }
 
   /**
    * Whether users could be asked about now, found out without showing anything of anybody's.
    * @throws UpstreamError where they could not; the signal's reason
    */
-  async reach(realmHosts: readonly string[], signal: AbortSignal): Promise<LoginWay> {
-    const challenge = await this.#learn(signal);
+  async checkReachable(realmHosts: readonly string[], signal: AbortSignal): Promise<LoginMethod> {
+    const challenge = await this.#fetchChallenge(signal);
     if (challenge.scheme === 'basic') return { by: 'basic' };
     const realm = this.#realm(challenge, realmHosts);
     const answer = await this.#options.sendElsewhere(realm, { accept: 'application/json' }, signal);
     await answer.body.dump({ limit: 65_536 });
     // Nobody in particular is refused, or given a token for nothing.
-    if (![200, 400, 401, 403].includes(answer.status)) throw unwell(answer.status);
+    if (![200, 400, 401, 403].includes(answer.status)) throw tokenServiceFailure(answer.status);
     return { by: 'token', host: realm.host };
   }
 
   /** @throws UpstreamError `authority-dead` where it asks for nothing that a user could give (Harbor with its database down) */
-  async #learn(signal: AbortSignal): Promise<Challenge> {
+  async #fetchChallenge(signal: AbortSignal): Promise<Challenge> {
     const answer = await this.#options.send('/v2/', {}, signal);
     await answer.body.dump({ limit: 65_536 });
     if (answer.status >= 500) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
@@ -96,51 +99,54 @@ export class UserTokens {
       challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined) ??
       challenges.find((one) => one.scheme === 'basic');
     if (answer.status !== 401 || !challenge) {
-      this.#learnt = undefined;
+      this.#cachedChallenge = undefined;
       throw new UpstreamError('authority-dead', `/v2/ answers ${answer.status} without a way to log in`);
     }
-    this.#learnt = { challenge, at: Date.now() };
+    this.#cachedChallenge = { challenge, at: Date.now() };
     return challenge;
   }
 
-  async #askForToken(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
+  async #askByToken(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const { scopes } = question;
-    if (this.#oneByOne && scopes.length > 1) return this.#askAlone(challenge, question);
-    const reply = await this.#token(challenge, question);
+    if (this.#singleScopeOnly && scopes.length > 1) return this.#askPerScope(challenge, question);
+    const reply = await this.#requestToken(challenge, question);
     if (reply === 'refused') return { outcome: 'refused' };
     if (reply === 'not so')
-      return scopes.length > 1 ? this.#askAlone(challenge, question) : this.#login(challenge, question);
-    const { withheld, ...found } = await this.#found(reply, question);
-    const answer = grantedBy(reply, found);
+      return scopes.length > 1 ? this.#askPerScope(challenge, question) : this.#checkPassword(challenge, question);
+    const { denied, ...found } = await this.#permissionsOf(reply, question);
+    const answer = grantOf(reply, found);
     // Some services heed only one scope of several.
-    if (reply.told || scopes.length < 2 || withheld.length === 0) return answer;
-    return joined(answer, await this.#askAlone(challenge, { ...question, scopes: withheld }));
+    if (reply.access || scopes.length < 2 || denied.length === 0) return answer;
+    return mergeAnswers(answer, await this.#askPerScope(challenge, { ...question, scopes: denied }));
   }
 
   /** Scope by scope, as Artifact Registry wants it. */
-  async #askAlone(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
+  async #askPerScope(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const answers = await Promise.all(
-      question.scopes.slice(0, MAX_ALONE).map(async (scope): Promise<UserAnswer[]> => {
+      question.scopes.slice(0, MAX_SINGLE_SCOPES).map(async (scope): Promise<UserAnswer[]> => {
         const one = { ...question, scopes: [scope] };
-        const reply = await this.#token(challenge, one);
+        const reply = await this.#requestToken(challenge, one);
         if (reply === 'not so') return [];
-        return reply === 'refused' ? [{ outcome: reply }] : [grantedBy(reply, await this.#found(reply, one))];
+        return reply === 'refused' ? [{ outcome: reply }] : [grantOf(reply, await this.#permissionsOf(reply, one))];
       }),
     );
-    const [first = await this.#login(challenge, question), ...others] = answers.flat();
-    const all = others.reduce(joined, first);
+    const [first = await this.#checkPassword(challenge, question), ...others] = answers.flat();
+    const all = others.reduce(mergeAnswers, first);
     if (all.outcome === 'refused') return all;
-    return { ...all, undecided: [...all.undecided, ...question.scopes.slice(MAX_ALONE).map(({ name }) => name)] };
+    return {
+      ...all,
+      undecided: [...all.undecided, ...question.scopes.slice(MAX_SINGLE_SCOPES).map(({ name }) => name)],
+    };
   }
 
   /** Asks for nothing but whether the password is right. */
-  async #login(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
-    const reply = await this.#token(challenge, { ...question, scopes: [] });
-    return typeof reply === 'string' ? { outcome: 'refused' } : grantedBy(reply, { granted: [], undecided: [] });
+  async #checkPassword(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
+    const reply = await this.#requestToken(challenge, { ...question, scopes: [] });
+    return typeof reply === 'string' ? { outcome: 'refused' } : grantOf(reply, { granted: [], undecided: [] });
   }
 
   /** `not so`: the user may not do that, or it is not to be asked for at once. */
-  async #token(
+  async #requestToken(
     challenge: Challenge,
     { basic, scopes, realmHosts, signal }: UserQuestion,
   ): Promise<UserToken | 'refused' | 'not so'> {
@@ -148,25 +154,25 @@ export class UserTokens {
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
-    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_BODY), realm.host);
+    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 400 && scopes.length > 1) {
-      this.#oneByOne = true;
+      this.#singleScopeOnly = true;
       return 'not so';
     }
     // Artifact Registry says so of a repository that the user may not pull.
     if (answer.status === 403 && scopes.length > 0) return 'not so';
     // It may have moved.
-    if (answer.status !== 429) this.#learnt = undefined;
-    if (answer.status !== 401 && answer.status !== 403) throw unwell(answer.status);
+    if (answer.status !== 429) this.#cachedChallenge = undefined;
+    if (answer.status !== 401 && answer.status !== 403) throw tokenServiceFailure(answer.status);
     // A dead database makes every password wrong: what it says counts only if it still knows how to ask.
-    await this.#learn(signal);
+    await this.#fetchChallenge(signal);
     return 'refused';
   }
 
-  async #found({ told, authorization }: UserToken, question: UserQuestion): Promise<Found> {
-    if (!told) return this.#tried(authorization, question);
-    return { granted: intersection(question.scopes, told), undecided: [], withheld: [] };
+  async #permissionsOf({ access, authorization }: UserToken, question: UserQuestion): Promise<Permissions> {
+    if (!access) return this.#permissionsByTagLists(authorization, question);
+    return { granted: allowedScopes(question.scopes, access), undecided: [], denied: [] };
   }
 
   async #askByBasic(question: UserQuestion): Promise<UserAnswer> {
@@ -174,15 +180,18 @@ export class UserTokens {
     const answer = await this.#options.send('/v2/', { authorization: basic }, signal);
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 401 || answer.status === 403) {
-      await this.#learn(signal);
+      await this.#fetchChallenge(signal);
       return { outcome: 'refused' };
     }
     if (answer.status !== 200) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
-    return grantedBy({ authorization: basic, expiresIn: undefined }, await this.#tried(basic, question));
+    return grantOf({ authorization: basic, expiresIn: undefined }, await this.#permissionsByTagLists(basic, question));
   }
 
-  #tried(authorization: string, { scopes, signal, turn }: UserQuestion): Promise<Found> {
-    return tryTagLists(scopes, { read: (path) => this.#options.send(path, { authorization }, signal), turn });
+  #permissionsByTagLists(authorization: string, { scopes, signal, acquireSlot }: UserQuestion): Promise<Permissions> {
+    return permissionsByTagLists(scopes, {
+      read: (path) => this.#options.send(path, { authorization }, signal),
+      acquireSlot,
+    });
   }
 
   #realm(challenge: Challenge, hosts: readonly string[]): URL {
@@ -191,34 +200,34 @@ export class UserTokens {
   }
 }
 
-function unwell(status: number): UpstreamError {
+function tokenServiceFailure(status: number): UpstreamError {
   if (status === 429) return new UpstreamError('rate-limited', 'the token service has too much to do');
   return new UpstreamError('status-5xx', `the token service answers ${status}`);
 }
 
-function grantedBy(
-  { authorization, expiresIn }: Pick<Granted, 'authorization' | 'expiresIn'>,
-  { granted, undecided }: Pick<Found, 'granted' | 'undecided'>,
-): Granted {
+function grantOf(
+  { authorization, expiresIn }: Pick<UserGrant, 'authorization' | 'expiresIn'>,
+  { granted, undecided }: Pick<Permissions, 'granted' | 'undecided'>,
+): UserGrant {
   return { outcome: 'granted', authorization, granted, undecided, expiresIn };
 }
 
 /** What is said of a repository the second time counts. */
-function joined(first: UserAnswer, second: UserAnswer): UserAnswer {
+function mergeAnswers(first: UserAnswer, second: UserAnswer): UserAnswer {
   if (first.outcome === 'refused' || second.outcome === 'refused') return { outcome: 'refused' };
   const again = [...second.granted.map(({ name }) => name), ...second.undecided];
   const own = Object.fromEntries(again.map((name) => [name, second.authorization]));
   const lives = [first, second].flatMap(({ expiresIn }) => expiresIn ?? []);
   return {
     ...first,
-    others: { ...first.others, ...own, ...second.others },
+    perRepository: { ...first.perRepository, ...own, ...second.perRepository },
     granted: [...first.granted.filter(({ name }) => !again.includes(name)), ...second.granted],
     undecided: [...first.undecided.filter((name) => !again.includes(name)), ...second.undecided],
     expiresIn: lives.length > 0 ? Math.min(...lives) : undefined,
   };
 }
 
-function intersection(asked: readonly Scope[], told: readonly Scope[]): Scope[] {
+function allowedScopes(asked: readonly Scope[], told: readonly Scope[]): Scope[] {
   return asked.flatMap((scope) => {
     const same = told.filter(({ type, name }) => type === scope.type && name === scope.name);
     const allowed = new Set(same.flatMap(({ actions }) => actions));

@@ -22,17 +22,17 @@ function service(expiresIn = 300) {
 t.test('Basic is learnt from the challenge, and sent from then on', async (t) => {
   const authorizer = new Authorizer(REGISTRY, USER, service().fetch);
   t.equal(await authorizer.authorization(SCOPES), undefined);
-  t.ok(authorizer.learn('Basic realm="x"', undefined, SCOPES));
+  t.ok(authorizer.learnChallenge('Basic realm="x"', undefined, SCOPES));
   const basic = await authorizer.authorization(SCOPES);
   t.equal(Buffer.from(basic?.slice(6) ?? '', 'base64').toString(), 'robot$ci:hunter2');
-  t.notOk(authorizer.learn('Basic realm="x"', basic, SCOPES), 'refused: another try is of no use');
+  t.notOk(authorizer.learnChallenge('Basic realm="x"', basic, SCOPES), 'refused: another try is of no use');
   authorizer.close();
 });
 
 t.test('a token is asked for once a scope, with the user, and shared by those who wait', async (t) => {
   const { asked, fetch } = service();
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   const [one, two] = await Promise.all([authorizer.authorization(SCOPES), authorizer.authorization(SCOPES)]);
   t.equal(one, 'Bearer token-1');
   t.equal(two, one);
@@ -46,9 +46,9 @@ t.test('a refused token is thrown away', async (t) => {
   const { fetch } = service();
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
   const challenge = bearer('https://registry.example.io/token');
-  authorizer.learn(challenge, undefined, SCOPES);
+  authorizer.learnChallenge(challenge, undefined, SCOPES);
   const first = await authorizer.authorization(SCOPES);
-  t.ok(authorizer.learn(challenge, first, SCOPES));
+  t.ok(authorizer.learnChallenge(challenge, first, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   authorizer.close();
 });
@@ -58,7 +58,7 @@ t.test('refreshed early, beside the request that still uses the old one', async 
   t.teardown(() => mock.timers.reset());
   const { asked, fetch } = service(100);
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   await authorizer.authorization(SCOPES);
   mock.timers.tick(60_000);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
@@ -85,7 +85,7 @@ t.test('where the password may go', async (t) => {
   for (const [realm, user, allowed] of rows) {
     const { asked, fetch } = service();
     const authorizer = new Authorizer(REGISTRY, user, fetch);
-    authorizer.learn(bearer(realm), undefined, SCOPES);
+    authorizer.learnChallenge(bearer(realm), undefined, SCOPES);
     const result = await authorizer.authorization(SCOPES).catch((error: unknown) => error);
     t.equal(asked.length, allowed ? 1 : 0, realm);
     if (!user) t.equal(asked[0]?.authorization, undefined, 'nobody’s password goes anywhere');
@@ -103,10 +103,10 @@ t.test('a service that fails: the next request asks the upstream anew where to',
     if (realm.host === 'auth.example.io') throw new UpstreamError('status-5xx', 'the token service answers 500');
     return { value: 'good', expiresIn: 60 };
   });
-  authorizer.learn(bearer('https://auth.example.io/token'), undefined, SCOPES);
+  authorizer.learnChallenge(bearer('https://auth.example.io/token'), undefined, SCOPES);
   await t.rejects(authorizer.authorization(SCOPES), /answers 500/);
   t.equal(await authorizer.authorization(SCOPES), undefined, 'without a token');
-  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES));
+  t.ok(authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer good');
   t.same(asked, ['auth.example.io', 'registry.example.io']);
   authorizer.close();
@@ -116,13 +116,13 @@ t.test('of two that were refused with one token, both try again, and with one ne
   const { asked, fetch } = service();
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
   const challenge = bearer('https://registry.example.io/token');
-  authorizer.learn(challenge, undefined, SCOPES);
+  authorizer.learnChallenge(challenge, undefined, SCOPES);
   const old = await authorizer.authorization(SCOPES);
-  t.ok(authorizer.learn(challenge, old, SCOPES));
+  t.ok(authorizer.learnChallenge(challenge, old, SCOPES));
   const first = authorizer.authorization(SCOPES);
-  t.ok(authorizer.learn(challenge, old, SCOPES), 'while the new one is fetched');
+  t.ok(authorizer.learnChallenge(challenge, old, SCOPES), 'while the new one is fetched');
   t.equal(await first, 'Bearer token-2');
-  t.ok(authorizer.learn(challenge, old, SCOPES), 'after it was');
+  t.ok(authorizer.learnChallenge(challenge, old, SCOPES), 'after it was');
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   t.equal(asked.length, 2);
   authorizer.close();
@@ -132,9 +132,9 @@ t.test('another challenge for another repository is followed', async (t) => {
   const { asked, fetch } = service();
   const authorizer = new Authorizer(REGISTRY, undefined, fetch);
   // As Google's registries: the challenge of /v2/ names no service, that of a repository does.
-  authorizer.learn('Bearer realm="https://registry.example.io/token"', undefined, SCOPES);
+  authorizer.learnChallenge('Bearer realm="https://registry.example.io/token"', undefined, SCOPES);
   const first = await authorizer.authorization(SCOPES);
-  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), first, SCOPES));
+  t.ok(authorizer.learnChallenge(bearer('https://registry.example.io/token'), first, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   t.match(asked[1]?.realm, /service=registry/);
   authorizer.close();
@@ -142,12 +142,12 @@ t.test('another challenge for another repository is followed', async (t) => {
 
 t.test('from Basic to Bearer, and back', async (t) => {
   const authorizer = new Authorizer(REGISTRY, USER, service().fetch);
-  authorizer.learn('Basic realm="x"', undefined, SCOPES);
+  authorizer.learnChallenge('Basic realm="x"', undefined, SCOPES);
   const basic = await authorizer.authorization(SCOPES);
-  t.ok(authorizer.learn(bearer('https://registry.example.io/token'), basic, SCOPES));
+  t.ok(authorizer.learnChallenge(bearer('https://registry.example.io/token'), basic, SCOPES));
   const token = await authorizer.authorization(SCOPES);
   t.equal(token, 'Bearer token-1');
-  t.ok(authorizer.learn('Basic realm="x"', token, SCOPES));
+  t.ok(authorizer.learnChallenge('Basic realm="x"', token, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), basic);
   authorizer.close();
 });
@@ -155,7 +155,7 @@ t.test('from Basic to Bearer, and back', async (t) => {
 t.test('what no try can help', async (t) => {
   const authorizer = new Authorizer(REGISTRY, undefined, service().fetch);
   for (const header of [undefined, '', 'Basic realm="x"', 'Bearer service="no realm"', 'Negotiate', '@@@'])
-    t.notOk(authorizer.learn(header, undefined, SCOPES), String(header));
+    t.notOk(authorizer.learnChallenge(header, undefined, SCOPES), String(header));
   t.equal(await authorizer.authorization(SCOPES), undefined);
   t.ok(authorizer.anonymous);
   authorizer.close();
@@ -170,7 +170,7 @@ t.test('hosts are the same in any case; an IPv6 address with and without bracket
   ]) {
     const { asked, fetch } = service();
     const authorizer = new Authorizer(REGISTRY, user, fetch);
-    authorizer.learn(bearer(realm), undefined, SCOPES);
+    authorizer.learnChallenge(bearer(realm), undefined, SCOPES);
     await authorizer.authorization(SCOPES);
     t.equal(asked.length, 1, realm);
     authorizer.close();
@@ -180,7 +180,7 @@ t.test('hosts are the same in any case; an IPv6 address with and without bracket
 t.test('as many scopes as may come cost bounded memory, and the tokens in use go on', async (t) => {
   const { asked, fetch } = service();
   const authorizer = new Authorizer(REGISTRY, undefined, fetch);
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   for (let index = 0; index < 5100; index += 1) await authorizer.authorization([`repository:r${index}:pull`]);
   t.equal(asked.length, 5100);
   await authorizer.authorization(['repository:r5099:pull']);
@@ -193,10 +193,10 @@ t.test('as many scopes as may come cost bounded memory, and the tokens in use go
 t.test('a token that is refused ahead is forgotten', async (t) => {
   const { fetch } = service();
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
-  authorizer.forget(SCOPES);
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.discardToken(SCOPES);
+  authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   await authorizer.authorization(SCOPES);
-  authorizer.forget(SCOPES);
+  authorizer.discardToken(SCOPES);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   authorizer.close();
 });
@@ -215,7 +215,7 @@ t.test('a service that takes one scope at a time is asked for the first alone', 
       );
     return { value: 'good', expiresIn: 60 };
   });
-  authorizer.learn(bearer('https://registry.example.io/token'), undefined, SCOPES);
+  authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   t.equal(await authorizer.authorization(['repository:a:pull,push', 'repository:b:pull']), 'Bearer good');
   t.strictSame(asked, [['repository:a:pull,push', 'repository:b:pull'], ['repository:a:pull,push']]);
   await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), /answers 400/);

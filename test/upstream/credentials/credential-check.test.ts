@@ -49,7 +49,7 @@ async function start(t: Test, said: Said, credentials: unknown = { username: 'ed
     server.close();
   });
   const check = () =>
-    connection.check?.(AbortSignal.timeout(timeLimit(5000))).then(
+    connection.credentialCheck?.(AbortSignal.timeout(timeLimit(5000))).then(
       () => 'taken',
       (error: unknown) => error,
     );
@@ -136,5 +136,6 @@ t.test('what a check learns is not what requests are made with', async (t) => {
 });
 
 t.test('where there is nothing to show', async (t) => {
-  for (const credentials of ['none', 'forward']) t.equal((await start(t, {}, credentials)).connection.check, undefined);
+  for (const credentials of ['none', 'forward'])
+    t.equal((await start(t, {}, credentials)).connection.credentialCheck, undefined);
 });

@@ -102,11 +102,11 @@ t.test('without its database Harbor knows nobody, which says nothing of the key'
   const { registry, upstream, news } = await start(t, { harbor: true }, { probe: { ...PROBE, kind: 'harbor' } });
   await registry.faults.on('unhealthy', { component: 'database' });
   await until(() => upstream.view().unhealthy.length > 0);
-  upstream.credentialsFailed('it answers 401');
+  upstream.reportDeniedCredentials('it answers 401');
   t.same({ news, credentials: upstream.view().credentials.refusal }, { news: [], credentials: undefined });
   await registry.faults.off('unhealthy');
   await until(() => upstream.view().unhealthy.length === 0);
-  upstream.credentialsFailed('it answers 401');
+  upstream.reportDeniedCredentials('it answers 401');
   t.match(
     { news, refusal: upstream.view().credentials.refusal },
     { news: ['it answers 401'], refusal: { total: false } },

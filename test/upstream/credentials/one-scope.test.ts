@@ -52,7 +52,7 @@ function usersOf({ may = [], there, several = 'breaks', password = 'right', refu
       scopes: scopes.flatMap((text) => parseScope(text) ?? []),
       realmHosts: [],
       signal: new AbortController().signal,
-      turn: async () => () => undefined,
+      acquireSlot: async () => () => undefined,
     });
   return { ask, asked };
 }
@@ -73,7 +73,7 @@ t.test('a service that takes one scope at a time', async (t) => {
   const expected = {
     outcome: 'granted',
     authorization: 'Bearer opaque-a',
-    others: { b: 'Bearer opaque-b' },
+    perRepository: { b: 'Bearer opaque-b' },
     granted: [repository('a', 'pull', 'push'), repository('b', 'pull')],
     undecided: [],
     expiresIn: 100,
@@ -89,7 +89,7 @@ t.test('a service that heeds the first of several', async (t) => {
   const { ask, asked } = usersOf({ may: ['a', 'b'], several: 'heeds the first' });
   t.match(await ask(A, B, C), {
     authorization: 'Bearer opaque-a',
-    others: { b: 'Bearer opaque-b' },
+    perRepository: { b: 'Bearer opaque-b' },
     granted: [repository('a', 'pull', 'push'), repository('b', 'pull')],
     expiresIn: 100,
   });

@@ -19,11 +19,11 @@ interface Given {
   state?: HealthState;
   since?: number;
   unhealthy?: string[];
-  places?: number;
+  slots?: number;
 }
 
 function authority(given: Given) {
-  const { does, states = {}, suspected = [], places = 1 } = given;
+  const { does, states = {}, suspected = [], slots = 1 } = given;
   const asked: string[] = [];
   const live = { ...given, does };
   const tokensOf = (url: string) =>
@@ -40,7 +40,7 @@ function authority(given: Given) {
       },
       sendElsewhere: () => Promise.reject(new Error('nothing is elsewhere')),
     });
-  let free = places;
+  let free = slots;
   const users = new UserAuthority({
     name: 'harbor',
     deadline: 50,
@@ -54,7 +54,7 @@ function authority(given: Given) {
       ),
     }),
     tokens: tokensOf,
-    place: async () => {
+    acquireSlot: async () => {
       if (free === 0) return undefined;
       free -= 1;
       return () => {
@@ -89,7 +89,7 @@ t.test('another URL is asked when the first cannot say', async (t) => {
     ['the last one hangs', { does: { [A]: refused, [B]: 'silent' } }, { reason: 'first-byte' }, [A, B]],
     ['down comes last', { does: { [A]: 200, [B]: 200 }, states: { [A]: 'down' } }, { outcome: 'granted' }, [B]],
     ['so does trouble', { does: { [A]: 200, [B]: 200 }, suspected: [A] }, { outcome: 'granted' }, [B]],
-    ['no place', { does: { [A]: 200 }, places: 0 }, { reason: 'saturated' }, [A]],
+    ['no slot', { does: { [A]: 200 }, slots: 0 }, { reason: 'saturated' }, [A]],
     ['all is down', { does: { [A]: 200 }, state: 'down' }, { reason: 'connect' }, []],
     ['no database', { does: { [A]: 200 }, unhealthy: ['database'] }, { reason: 'authority-dead' }, []],
   ];
@@ -102,21 +102,21 @@ t.test('another URL is asked when the first cannot say', async (t) => {
 
 t.test('silent: it could not say when it was last asked, or could not now', async (t) => {
   const { users, live, ask } = authority({ does: { [A]: 200 } });
-  t.equal(users.silent, false, 'nothing is known yet');
+  t.equal(users.unavailable, false, 'nothing is known yet');
   live.does[A] = 500;
   await ask();
-  t.equal(users.silent, true);
+  t.equal(users.unavailable, true);
   live.since = Date.now() + 1;
-  t.equal(users.silent, false, 'it has been down since, and come up');
+  t.equal(users.unavailable, false, 'it has been down since, and come up');
   live.since = 0;
   live.does[A] = 401;
-  await users.reach([]);
-  t.equal(users.silent, false, 'a refusal is an answer');
+  await users.checkReachable([]);
+  t.equal(users.unavailable, false, 'a refusal is an answer');
   live.state = 'down';
-  t.equal(users.silent, true);
+  t.equal(users.unavailable, true);
   live.state = 'up';
   live.unhealthy = ['database'];
-  t.equal(users.silent, true);
+  t.equal(users.unavailable, true);
   live.unhealthy = [];
-  t.equal(users.silent, false, 'nobody had to ask');
+  t.equal(users.unavailable, false, 'nobody had to ask');
 });

@@ -42,9 +42,9 @@ function users(
     sendElsewhere: (url, headers) => reply(url.href, headers),
   });
   const { signal } = new AbortController();
-  const turn = () => Promise.resolve(() => undefined);
-  const ask = (scopes: Scope[] = [PULL]) => tokens.ask({ basic: ANN, scopes, realmHosts, signal, turn });
-  return { ask, reach: () => tokens.reach(realmHosts, signal), seen };
+  const acquireSlot = () => Promise.resolve(() => undefined);
+  const ask = (scopes: Scope[] = [PULL]) => tokens.ask({ basic: ANN, scopes, realmHosts, signal, acquireSlot });
+  return { ask, reach: () => tokens.checkReachable(realmHosts, signal), seen };
 }
 
 const jwt = (access: unknown) =>
@@ -195,14 +195,16 @@ t.test('a hundred tag lists are read a few at a time, and no more once one fails
       sendElsewhere: () => Promise.reject(new Error('nothing is elsewhere')),
     });
     let turns = 0;
-    const turn = () => {
+    const acquireSlot = () => {
       turns += 1;
       return Promise.resolve(() => {
         turns -= 1;
       });
     };
     const { signal } = new AbortController();
-    const answer = tokens.ask({ basic: ANN, scopes, realmHosts: [], signal, turn }).catch((error: unknown) => error);
+    const answer = tokens
+      .ask({ basic: ANN, scopes, realmHosts: [], signal, acquireSlot })
+      .catch((error: unknown) => error);
     await new Promise((soon) => setImmediate(soon));
     t.equal(now, 8);
     resolve();
