@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { addressKey } from '../auth/caller.ts';
 import { FailureLimit } from '../auth/failure-limit.ts';
 
@@ -7,12 +8,15 @@ import { FailureLimit } from '../auth/failure-limit.ts';
 const DELAY_MS = 1000;
 /** Answers that are delayed at the same time. Beyond them a wrong token is refused at once; the limit of its address still holds. */
 const MAX_DELAYED = 64;
+const MAX_SEEN = 1024;
 
 export type TokenVerdict = { right: number } | 'wrong' | { waitMs: number };
 
 /** Compares tokens and slows down guessing: an address may show ten wrong tokens at once, then one every six seconds. */
 export class TokenGuard {
   readonly #failures: FailureLimit;
+  /** Wrong tokens that were shown lately. A program with an old token shows the same one again and again, and does not guess. */
+  readonly #seen = new LRUCache<string, true>({ max: MAX_SEEN });
   readonly #delayMs: number;
   #delayed = 0;
 
@@ -34,7 +38,9 @@ export class TokenGuard {
     const right = equal.indexOf(true);
     if (right >= 0) return { right };
     // The failure counts before the delay: otherwise parallel requests could try more tokens.
-    this.#failures.recordFailures(key);
+    const mark = digestOf(`${key[0]} ${shown}`).toString('base64');
+    if (!this.#seen.has(mark)) this.#failures.recordFailures(key);
+    this.#seen.set(mark, true);
     await this.#delay();
     return 'wrong';
   }
