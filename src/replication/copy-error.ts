@@ -6,8 +6,8 @@ export interface CopyErrorOptions {
 }
 
 /**
- * Why something could not be copied, in words for the operator. `passing`: it may go by itself, so that it is worth trying again;
- * `restMs`: but not sooner than that, in milliseconds; `status`: of the answer that it was.
+ * Why a copy failed, in words for the operator. `retryable`: a later try may succeed. `retryAfterMs`: the registry asked for a pause of so
+ * many milliseconds. `status`: HTTP status of the answer.
  */
 export class CopyError extends Error {
   override readonly name = 'CopyError';

@@ -1,22 +1,22 @@
 import type { RouteConfig } from '../config/schema.ts';
 import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../failover/rewrite.ts';
 
-/** One repository on two registries, in the names of each. */
+/** One repository by its name on each of two registries. */
 export interface RepositoryPair {
   source: string;
   target: string;
 }
 
-/** From where to where a route's repositories are copied. */
+/** The source and the target of the copies of one route. */
 export interface CopyRoute {
-  /** Tells it from the others, for people too: `library/ on harbor -> gcr`. */
+  /** Unique, and readable: `library/ on harbor -> gcr`. */
   name: string;
   route: Route;
   source: Candidate;
   target: Candidate;
 }
 
-/** Every way that the routes say images are to be copied. */
+/** All pairs of source and target that the routes ask copies for. */
 export function copyRoutes(routes: readonly Route[]): CopyRoute[] {
   return routes.flatMap((route) => {
     const { push: source } = route;
@@ -32,13 +32,13 @@ export function copyRoutes(routes: readonly Route[]): CopyRoute[] {
   });
 }
 
-/** The same of a configuration that is not at work. */
+/** The same for a configuration that is not running. */
 export function configuredCopyRoutes(configured: readonly RouteConfig[]): { routes: Route[]; copyRoutes: CopyRoute[] } {
   const routes = configured.map(resolveRoute);
   return { routes, copyRoutes: copyRoutes(routes) };
 }
 
-/** Where a repository of the source goes; undefined: this route does not show it. */
+/** The names of a repository of the source; undefined: this route does not show the repository. */
 export function repositoryPair(
   routes: readonly Route[],
   { route, source, target }: CopyRoute,
@@ -48,7 +48,7 @@ export function repositoryPair(
   return name === undefined ? undefined : { source: repository, target: toUpstream(route, target, name) };
 }
 
-/** Name of the repository as clients have it. */
+/** The repository's name as clients use it. */
 export function clientRepository(routes: readonly Route[], { route, source }: CopyRoute, repository: string): string {
   return toClient(routes, route, source, repository) ?? repository;
 }

@@ -1,14 +1,14 @@
 /**
- * Word that something may have changed on a push upstream. It may come twice, late, out of order or not at all: who acts on it looks at
- * the source first.
+ * A notice that a push upstream may have changed. Hints may repeat, come late, out of order, or never, so replication always reads the
+ * source before acting.
  */
 export interface Hint {
-  /** In the push upstream's own names. */
+  /** The repository's name on the push upstream. */
   repository: string;
-  /** Tag or digest. With `delete` the digest may be that of a blob: distribution does not say of what it was. */
+  /** Tag or digest. The digest of a deletion may be that of a blob, because distribution does not tell the type. */
   reference: string;
   kind: 'push' | 'delete';
   from: 'edge' | 'harbor' | 'distribution';
-  /** The push upstream. Hooks do not say which one they are from; whoever takes one finds out. */
+  /** The push upstream. Hooks do not name it; the receiver finds out. */
   upstream?: string;
 }

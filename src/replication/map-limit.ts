@@ -1,6 +1,6 @@
 /**
- * Does something with each of them, so many at once. After a failure none is begun any more; it is thrown when those under way have ended,
- * so that nothing goes on behind the back of who asked.
+ * Runs `work` for every item, with limited concurrency. After a failure no further item is started; the first failure is thrown once the
+ * running ones have ended, so that no work continues after the call.
  * @throws the first failure
  */
 export async function mapLimit<T>(

@@ -15,22 +15,22 @@ import type { RouteReplicationOptions } from './route-replication.ts';
 import { RouteReplication } from './route-replication.ts';
 import { type CopyTask, type FailedTask, TaskQueue } from './task-queue.ts';
 
-/** What each way of copying needs, and what is told of tasks. */
+/** What each copy route needs, and who hears of failed tasks. */
 export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'> {
   onFailure: (failed: FailedTask) => void;
 }
 
-/** How often it is looked whether there is something to do by now, in milliseconds. */
+/** Milliseconds between two looks for work. */
 const TICK_MS = 1000;
-/** Blob transfers of clients at a URL of an upstream from which on copies wait. */
+/** Client downloads from one URL of an upstream at which copies pause. */
 const BUSY_TRANSFERS = 128;
 
-/** Keeps fallbacks in step: hints say what may have changed, a comparison now and then finds what no hint said. */
+/** Keeps fallbacks in step with push upstreams. Hints say what may have changed; regular comparisons find the rest. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #routes: readonly RouteReplication[];
   readonly #imageCopy: ImageCopy;
-  /** By the upstreams at both ends: one that is down must not hold up what goes elsewhere. */
+  /** One queue for each pair of upstreams, so that a failing upstream does not delay copies elsewhere. */
   readonly #queues = new Map<string, TaskQueue>();
   readonly #stopped = new AbortController();
   readonly #copies = { copied: 0, same: 0, absent: 0, deleted: 0 };
@@ -60,18 +60,18 @@ export class Replicator {
     this.#running = this.#loop();
   }
 
-  /** Those that mean nothing here, or come while another edge copies, are dropped. */
+  /** Queues copies for these hints. Hints about other repositories are dropped, and all of them while another edge copies. */
   enqueueHints(hints: readonly Hint[]): void {
     if (!this.#activity().active) return;
     for (const hint of hints) for (const route of this.#routes) route.enqueueHint(hint);
   }
 
-  /** Compares everything now, beside what is done anyway. */
+  /** Compares all routes now, in addition to the schedule. */
   async reconcile(): Promise<void> {
     for (const route of this.#routes) await route.reconcile(this.#stopped.signal);
   }
 
-  /** Resolves when nothing is left to do for the moment. */
+  /** Resolves when the queues are empty. */
   async onIdle(): Promise<void> {
     await Promise.all(this.#allQueues.map((tasks) => tasks.onIdle()));
   }
@@ -111,12 +111,12 @@ export class Replicator {
     while (!signal.aborted) {
       const { active } = this.#activity();
       for (const tasks of this.#allQueues) if (active) tasks.retry();
-      // One that takes over compares at once: what the other one was told is not known here.
+      // An edge that takes over compares at once, because hints went to the other edge.
       for (const route of this.#routes) if (!active) route.yieldToPeer();
-      // Each for itself: one that waits for its fallback holds up no other.
+      // Routes are compared independently: a route that waits for its fallback delays no other.
       for (const route of this.#routes)
         if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));
-      // Rejects when it is stopped, and only then.
+      // The wait rejects only when replication stops.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
@@ -169,8 +169,8 @@ export class Replicator {
   }
 
   /**
-   * A storage that is not mounted has no tags either: nothing is deleted unless the source is known to see what it has.
-   * @returns whether the source has it, before or after
+   * Deletes a copy. An unmounted storage lists no tags either, so nothing is deleted unless the source can read its canary.
+   * @returns whether the source has the reference after all
    */
   async #deleteCopy(
     { repository, reference }: CopyTask,
@@ -180,10 +180,10 @@ export class Replicator {
   ): Promise<boolean> {
     const isThere = async () => (await source.resolveDigest(repository.source, reference, signal)) !== undefined;
     if (await isThere()) return true;
-    // Made for who pulls from the target, where the source tells by itself what refers to an image.
+    // This tag was made on the target for clients; the source has a referrers API instead.
     const subject = subjectOfTag(reference);
     if (subject !== undefined && (await source.supportsReferrers(repository.source, subject, signal))) return false;
-    // Where the look was taken: another URL may see its storage while that one does not.
+    // The canary is read at the same URL, because another URL may see its storage while this one does not.
     if ((await this.#options.confirmCanary(source)) !== 'good')
       throw new CopyError(`${source.name} has no canary that could be read, so that a deletion there may be none`, {
         retryable: true,
@@ -193,7 +193,7 @@ export class Replicator {
     return isThere();
   }
 
-  /** Resolves when both ends are well, and clients leave room. @throws the signal's reason */
+  /** Resolves when both upstreams are up and have capacity beside clients. @throws the signal's reason */
   async #waitUntilIdle({ source, target }: CopyRoute, signal: AbortSignal): Promise<void> {
     const { view } = this.#options;
     while (!hasIdleCapacity(view(source.upstream)) || !hasIdleCapacity(view(target.upstream)))
@@ -211,7 +211,7 @@ function isRetryable(error: unknown): boolean {
   return error instanceof UpstreamError || (error instanceof DOMException && error.name === 'TimeoutError');
 }
 
-/** Whether this machine has an address now: of a pair, only the edge that holds the VIP. */
+/** Whether this machine holds an address now: of a pair, only the edge that holds the VIP copies. */
 export function hasAddress(address: string): boolean {
   const wanted = new BlockList();
   wanted.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4');

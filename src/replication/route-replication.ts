@@ -15,27 +15,27 @@ import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
 import { type CopyTask, type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
 
-/** Tasks of a comparison that may wait: what it finds beyond them it finds a little later. */
+/** Tasks of one comparison that may wait; the comparison pauses while there are more. */
 const MAX_WAITING_TASKS = 200;
-/** A comparison that failed is tried again after so long, in milliseconds, if `every` is not shorter. */
+/** Milliseconds after which a failed comparison is repeated, unless `every` is shorter. */
 const RETRY_MS = 60_000;
-/** The same of one that failed for some repositories only. */
+/** The same for a comparison that failed for some repositories only. */
 const PARTIAL_RETRY_MS = 600_000;
 const TICK_MS = 500;
 
-/** One way of copying: what is known of it, and the comparisons that find out. */
+/** Replication of one copy route: its coverage, and the comparisons that find gaps. */
 export class RouteReplication {
   readonly copyRoute: CopyRoute;
   readonly #options: RouteReplicationOptions;
   #coverage = new Coverage();
-  /** When the last comparison began that came to its end; undefined: none did, or what it found may be wrong by now. */
+  /** Start of the last complete comparison; undefined: none has completed, or its result may be outdated. */
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
   #lastReconcile: ReconcileView | undefined;
-  /** Since when no comparison comes to its end; undefined: the last one did. */
+  /** Since when comparisons have failed; undefined: the last one succeeded. */
   #failingSince: number | undefined;
   #reconciling: Promise<void> | undefined;
-  /** Times that another edge was seen to copy. */
+  /** Counts how often another edge was seen to copy. */
   #yields = 0;
   /** When the next comparison is due; epoch milliseconds. */
   dueAt = 0;
@@ -46,7 +46,7 @@ export class RouteReplication {
     this.#digests = new PulledDigests({ copyRoute, routes: options.routes, pulls: options.pulls });
   }
 
-  /** @returns whether it is about something that is copied here */
+  /** @returns whether the hint concerns this copy route */
   enqueueHint({ repository, reference, kind, upstream }: Hint): boolean {
     const { routes, tasks } = this.#options;
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return false;
@@ -57,24 +57,24 @@ export class RouteReplication {
     return tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
   }
 
-  /** @param at when it was begun, in the ledger's time: what the push upstream got since may not be there */
+  /** @param at ledger time at which the copy began: later pushes may not be part of it */
   markCopied({ repository, reference }: CopyTask, at: number): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
     known.markCopied(this.#clientName(repository.source), reference, at);
   }
 
-  /** What was to be deleted is there, maybe anew: what a copy brought meanwhile may have been deleted with what was before. */
+  /** Copies a reference again that was to be deleted: the source has it, and the deletion may have removed a new copy. */
   requeue({ repository, reference }: CopyTask): void {
     this.#options.tasks.add(this.#task(repository, reference, 'copy'), PRIORITY.hint);
   }
 
-  /** The push upstream has no such thing any more. */
+  /** Records that the push upstream no longer has the reference. */
   markDeleted({ repository, reference }: CopyTask): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
     known.markDeleted(this.#clientName(repository.source), reference);
   }
 
-  /** Another edge copies: what becomes of it is not heard of here. */
+  /** Another edge copies now, and this edge does not hear of its copies. */
   yieldToPeer(): void {
     this.dueAt = 0;
     this.#yields += 1;
@@ -83,7 +83,7 @@ export class RouteReplication {
     this.#coverage = new Coverage();
   }
 
-  /** Compares both sides, and has copied what differs. Never rejects. */
+  /** Compares both sides and queues what differs. Never rejects. */
   reconcile(signal: AbortSignal): Promise<void> {
     this.#reconciling ??= this.#reconcile(signal).finally(() => {
       this.#reconciling = undefined;
@@ -107,7 +107,7 @@ export class RouteReplication {
     try {
       await this.#waitUntilUp(signal);
       const result = await this.#compareAll(signal);
-      // What the other edge was told meanwhile is not known here, nor what had been found before.
+      // The hints of that time went to the other edge, so this comparison may be outdated.
       if (rests !== this.#yields) {
         this.dueAt = 0;
         return;
@@ -120,7 +120,7 @@ export class RouteReplication {
     }
   }
 
-  /** @param due all tasks that are to be done. @param failed those of them that failed */
+  /** @param due all pending tasks. @param failed those of them that failed */
   view(due: readonly { task: CopyTask; since: number }[], failed: readonly FailedTask[]): CopyRouteView {
     const { copyRoute } = this;
     const mine = due.filter(({ task }) => task.copyRoute === copyRoute);
@@ -169,17 +169,17 @@ export class RouteReplication {
       },
       signal,
     );
-    // A storage that was lost on the way lists less and less, and nothing fails.
+    // A storage that is lost during the comparison lists fewer and fewer tags without any failure.
     if ((await this.#options.confirmCanary(source)) === 'failing')
       throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
     this.#coverage.retainOnly(seen, began);
-    // What no list names, or none names any more, is not found anew.
+    // A repository that no list names any more would never be found again.
     this.#options.tasks.retryAll(this.copyRoute, began);
     await this.#checkPulledDigests(source, target, signal);
     return result;
   }
 
-  /** What is pulled by digest is kept too, whether a tag is at it or not. */
+  /** Digests that clients pulled are kept on the fallback, with or without a tag. */
   async #checkPulledDigests(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<void> {
     const { missing, failed } = await this.#digests.check(source, target, signal);
     for (const { repository, digest } of missing)
@@ -199,7 +199,7 @@ export class RouteReplication {
     const shown = this.#options.ledger.find(place)?.[0];
     if (shown?.digest === null) return 'gone';
     if (this.#coverage.has(repository)) return this.#coverage.tagState(repository, reference, shown?.since);
-    // After a whole comparison every repository of the push upstream is known, but those that came since.
+    // After a complete comparison every repository of the push upstream is known, except for newer ones.
     return this.#comparedAt === undefined || (shown && shown.since > this.#comparedAt) ? 'unknown' : 'gone';
   }
 
@@ -226,13 +226,13 @@ export class RouteReplication {
     for (const tag of [...missing, ...stale])
       tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
     if (this.copyRoute.route.deletions === 'follow')
-      // What is still listed and cannot be read may be a storage that lost it: the copy is then the last one there is.
+      // A tag that is listed but cannot be read may be lost on the source: the copy may be the last one.
       for (const { tag, listedWithoutManifest } of surplus)
         if (!listedWithoutManifest) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
     await tasks.waitForRoom(MAX_WAITING_TASKS);
   }
 
-  /** Resolves when both ends are well: an upstream without its storage lists nothing. @throws the signal's reason */
+  /** Resolves when both upstreams are up: an upstream without its storage lists nothing. @throws the signal's reason */
   async #waitUntilUp(signal: AbortSignal): Promise<void> {
     const isWell = (upstream: string) => this.#options.view(upstream).state === 'up';
     while (!isWell(this.copyRoute.source.upstream) || !isWell(this.copyRoute.target.upstream))
@@ -258,7 +258,7 @@ export interface RouteReplicationOptions {
   config: Config['replication'];
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
-  /** Whether the upstream sees its storage now, at that URL of it. */
+  /** Reads the canary at the URL of this registry, to tell whether it sees its storage. */
   confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
   ledger: Ledger;
   /** What clients pulled. */

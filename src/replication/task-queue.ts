@@ -1,36 +1,36 @@
 import PQueue from 'p-queue';
 import type { CopyRoute, RepositoryPair } from './copy-route.ts';
 
-/** Something that could not be copied yet. Times are epoch milliseconds. */
+/** A task whose last try failed. Times are epoch milliseconds. */
 export interface FailedTask {
   task: CopyTask;
-  /** When it first was to be copied. */
+  /** When the task was first queued. */
   since: number;
   at: number;
   tries: number;
   reason: string;
-  /** Whether it is tried again before the next reconcile. */
+  /** Whether the task is retried before the next comparison. */
   retryable: boolean;
-  /** When, at the soonest. */
+  /** Earliest time of the next try. */
   nextAt: number;
 }
 
 export interface TaskQueueOptions {
-  /** Tasks at once. */
+  /** Concurrent tasks. */
   concurrency: number;
   /** @throws Error whose message says why */
   work: (task: CopyTask, signal: AbortSignal) => Promise<void>;
-  /** Whether a failure may go by itself. */
+  /** Whether a later try may succeed. */
   isRetryable: (error: unknown) => boolean;
-  /** Told of each that failed. */
+  /** Called for each failed try. */
   onFailure: (failed: FailedTask) => void;
   now?: () => number;
 }
 
-/** Tasks that wait; what is beyond them is left to the next reconcile. */
+/** Most waiting tasks; any more are left to the next comparison. */
 const MAX_WAITING = 20_000;
 const MAX_FAILED = 10_000;
-/** Before something is tried again, in milliseconds; doubled with each try. */
+/** Milliseconds before the first retry; each further wait doubles. */
 const RETRY_MS = 15_000;
 const LONGEST_RETRY_MS = 900_000;
 export const PRIORITY = { hint: 1, reconcile: 0 } as const;
@@ -39,11 +39,11 @@ interface Entry {
   task: CopyTask;
   since: number;
   running: boolean;
-  /** It was asked for again while it ran: what it copies may be old. */
+  /** The task was queued again while it ran, so its copy may be outdated. */
   rerun: boolean;
 }
 
-/** What is to be copied: each thing once, hints first, what failed again later. In memory: what is lost, reconcile finds. */
+/** The queue of copies: each task once, hints first, failed tasks later. In memory only: the next comparison finds what a restart loses. */
 export class TaskQueue {
   readonly #options: TaskQueueOptions;
   readonly #now: () => number;
@@ -59,33 +59,33 @@ export class TaskQueue {
     this.#queue = new PQueue({ concurrency: options.concurrency });
   }
 
-  /** Tasks that wait, and that are being done. */
+  /** Waiting and running tasks. */
   get size(): { waiting: number; running: number } {
     return { waiting: this.#queue.size, running: this.#queue.pending };
   }
 
-  /** Those that failed first come first. */
+  /** Failed tasks, the oldest failure first. */
   get failed(): FailedTask[] {
     return [...this.#failed.values()];
   }
 
-  /** Tasks that are to be done, with the time since when. */
+  /** All tasks that are not done, with the time since when. */
   *pending(): Generator<{ task: CopyTask; since: number }> {
     yield* this.#entries.values();
     yield* this.#failed.values();
   }
 
   /**
-   * Of those of one priority what has waited longest goes first.
-   * @param since when it first was to be copied, where that is known; epoch milliseconds
-   * @returns whether it was taken
+   * Tasks of equal priority run in the order of `since`.
+   * @param since when the task was first due; epoch milliseconds
+   * @returns whether the task was queued
    */
   add(task: CopyTask, priority: number, since = this.#now()): boolean {
     const key = taskKey(task);
     const known = this.#entries.get(key);
     if (known) {
       known.rerun = known.running;
-      // A hint that finds it waiting behind what a comparison found.
+      // A hint moves a task ahead that a comparison has queued.
       if (!known.running && priority === PRIORITY.hint) this.#raisePriority(key, known.since);
       return true;
     }
@@ -103,33 +103,39 @@ export class TaskQueue {
     try {
       this.#queue.setPriority(key, queuePriority(PRIORITY.hint, since));
     } catch (error) {
-      // It begins this very moment.
+      // The task is just being started.
       if (!(error instanceof ReferenceError)) throw error;
     }
   }
 
-  /** Takes up again what failed and may go by now. */
+  /** Queues failed tasks again that are due for a retry. */
   retry(): void {
     const now = this.#now();
-    // One that is being tried at this moment would be asked for anew, and then be tried twice without a pause.
+    // A task that is running already would be queued a second time and run twice without a pause.
     for (const { task, retryable, nextAt } of this.#failed.values())
       if (retryable && nextAt <= now && !this.#entries.has(taskKey(task))) this.add(task, PRIORITY.reconcile);
   }
 
-  /** Takes up again whatever failed on a way, for good or not. @param before when it failed at the latest; epoch milliseconds */
+  /**
+   * Queues all failed tasks of a copy route again, retryable or not.
+   * @param before only tasks that failed before this time; epoch milliseconds
+   */
   retryAll(copyRoute: CopyRoute, before: number): void {
     for (const { task, at } of this.failed)
       if (task.copyRoute === copyRoute && at < before && !this.#entries.has(taskKey(task)))
         this.add(task, PRIORITY.reconcile);
   }
 
-  /** It was found that nothing has to be done. @param at when that was looked at; epoch milliseconds */
+  /**
+   * A comparison found the task done.
+   * @param at time of the comparison; epoch milliseconds
+   */
   markInSync(task: CopyTask, at: number): void {
     const key = taskKey(task);
     if ((this.#failed.get(key)?.at ?? at) < at) this.#failed.delete(key);
   }
 
-  /** Resolves when fewer than so many wait. */
+  /** Resolves when fewer than `below` tasks wait. */
   async waitForRoom(below: number): Promise<void> {
     await this.#queue.onSizeLessThan(below);
   }
@@ -138,7 +144,7 @@ export class TaskQueue {
     await this.#queue.onIdle();
   }
 
-  /** Ends what is under way, and begins nothing more. */
+  /** Aborts running tasks and starts no more. */
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
     this.#queue.clear();
@@ -184,17 +190,17 @@ export class TaskQueue {
   }
 }
 
-/** Priorities are whole numbers; the share of one by which the older of two goes first. */
+/** Whole numbers are priorities; the fraction puts older tasks first. */
 function queuePriority(priority: number, since: number): number {
   return priority - since / Number.MAX_SAFE_INTEGER;
 }
 
-/** What is to be brought in step: a tag or a digest of one repository, on one way. */
+/** A tag or digest of one repository that has to be brought in step, on one copy route. */
 export interface CopyTask {
   copyRoute: CopyRoute;
   repository: RepositoryPair;
   reference: string;
-  /** `delete`: the source has deleted it, and the route has deletions follow. */
+  /** `delete`: the source has deleted the reference, and the route has `deletions: follow`. */
   kind: 'copy' | 'delete';
 }
 

@@ -3,46 +3,49 @@ import type { RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
 
-/** A tag of the source, or of the target alone. */
+/** One tag of a repository, compared between source and target. The source may lack the tag. */
 export interface ComparedTag {
   tag: string;
   /**
-   * same: both are at one digest. differs: they are not. missing: the target has no such tag. surplus: only the target has it. Digests are
-   * told where they had to be looked at.
+   * `same`: both registries have the same digest. `differs`: the digests differ. `missing`: the target lacks the tag. `surplus`: only the
+   * target has the tag. The digests are set where the comparison had to read them.
    */
   state: 'same' | 'differs' | 'missing' | 'surplus';
   sourceDigest: string | undefined;
   targetDigest: string | undefined;
-  /** With `surplus`: the source lists the tag, and has no manifest for it. It is being deleted, or its storage lost something. */
+  /**
+   * Only with `surplus`: the source lists the tag but has no manifest for it. The tag is being deleted, or the storage of the source lost
+   * content.
+   */
   listedWithoutManifest?: boolean;
 }
 
 export interface ComparedRepository {
   repository: RepositoryPair;
   tags: ComparedTag[];
-  /** When the first look at it was about to be taken, by the clock of the options. */
+  /** Time just before the first request for this repository, by `ComparisonOptions.now`. */
   ledgerTime: number;
-  /** The same by the host's clock; epoch milliseconds. It may be told much later. */
+  /** The same moment in epoch milliseconds of the host's clock. A consumer may receive the result much later. */
   comparedAt: number;
 }
 
 export interface ComparisonOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
-  /** Requests under way at once, of both registries together. Default 16. */
+  /** Concurrent requests, of both registries together. Default 16. */
   concurrency?: number;
-  /** Which tags count. Default: all. */
+  /** Whether a tag takes part in the comparison. Default: every tag does. */
   includeTag?: (tag: string) => boolean;
   now?: () => number;
 }
 
 const DEFAULT_CONCURRENCY = 16;
-/** Repositories that are looked at ahead of the one that is told. */
+/** Repositories that are compared ahead of the one that is yielded. */
 const LOOKAHEAD = 4;
 
 /**
- * Holds two registries against each other by digest, one repository after the other, so that memory does not grow with them. One list a
- * repository and side where the registry tells digests with it; else a HEAD for each tag that both have.
+ * Compares two registries by digest, repository by repository, so that memory does not grow with the registry. A registry that lists
+ * digests with its tags takes one list a repository; any other takes one HEAD for each tag that both sides have.
  */
 export class Comparison {
   readonly #source: RemoteRegistry;
@@ -66,8 +69,8 @@ export class Comparison {
   }
 
   /**
-   * In the order of `repositories`.
-   * @param shouldSkip whether to go on without one that failed; default: no
+   * Yields the results in the order of `repositories`.
+   * @param shouldSkip whether to continue without a repository that failed; default: the failure is thrown
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async *compareAll(
@@ -85,7 +88,7 @@ export class Comparison {
     };
     for await (const repository of repositories) {
       const compared = this.compare(repository, signal);
-      // Whoever stops before its turn is not to be told.
+      // A consumer may stop before it receives this result: then the rejection must not stay unhandled.
       compared.catch(() => undefined);
       ahead.push({ repository, compared });
       const next = await first(LOOKAHEAD);
@@ -109,7 +112,7 @@ export class Comparison {
     const targetByName = new Map(targetTags.map((one) => [one.tag, one]));
     const wanted = sourceTags.filter(({ tag }) => this.#includeTag(tag));
     const compared: ComparedTag[] = [];
-    // Not all of them at once: what waits for its turn takes memory, of a repository of many tags more than all else.
+    // A queue of thousands of waiting functions would take more memory than all else, so only a few tags are queued at once.
     await mapLimit([...wanted.entries()], this.#queue.concurrency, async ([index, one]) => {
       compared[index] = await this.#compareTag(repository, one, targetByName.get(one.tag), signal);
     });
@@ -135,7 +138,7 @@ export class Comparison {
       resolve(this.#source, repository.source, digest),
       resolve(this.#target, repository.target, target.digest),
     ]);
-    // It may have been deleted between the list and the look.
+    // The tag may have been deleted between the list and this request.
     if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest, targetDigest };
     if (sourceDigest === undefined)
       return { tag, state: 'surplus', sourceDigest, targetDigest, listedWithoutManifest: true };

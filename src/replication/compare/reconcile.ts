@@ -6,13 +6,13 @@ import { type ComparedRepository, Comparison } from './comparison.ts';
 export interface ReconcileOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
-  /** Where a repository of the source goes; undefined: it is not copied. */
+  /** Maps a repository of the source to its pair; undefined: the repository is not copied. */
   toPair: (repository: string) => RepositoryPair | undefined;
-  /** For `ComparedRepository.at`. */
+  /** Clock for `ComparedRepository.ledgerTime`. */
   now: () => number;
-  /** Told of each repository, and waited for. */
+  /** Called with each compared repository, and awaited. */
   onRepository: (compared: ComparedRepository) => Promise<void>;
-  /** Told of each that could not be compared while others could. */
+  /** Called for each repository that could not be compared while others could. */
   onFailure: (repository: RepositoryPair) => void;
 }
 
@@ -20,15 +20,15 @@ export interface ReconcileResult {
   repositories: number;
   tags: number;
   gaps: number;
-  /** Of how many repositories nothing could be learnt, and why of the first; undefined: there is none. */
+  /** How many repositories could not be compared, with the reason of the first; undefined: all were compared. */
   failed: string | undefined;
 }
 
-/** Failures in a row that may pass by themselves, after which it is a registry that fails. */
+/** Consecutive retryable failures after which the registry itself counts as failing. */
 const MAX_CONSECUTIVE_FAILURES = 4;
 
 /**
- * Compares all that is to be copied, repository by repository.
+ * Compares every repository that is to be copied.
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
@@ -43,7 +43,7 @@ export async function reconcile(
       if (pair) yield pair;
     }
   }
-  // One that cannot be read must not keep all that are listed after it from being compared.
+  // A repository that cannot be read must not keep the repositories after it from being compared.
   const shouldSkip = (pair: RepositoryPair, error: unknown) => {
     if (signal.aborted || !(error instanceof CopyError)) return false;
     failures.consecutive += error.retryable ? 1 : 0;

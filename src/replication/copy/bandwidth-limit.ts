@@ -1,20 +1,23 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** Bytes that may pass at once after a while without any, as milliseconds of the rate. */
+/** Burst after a pause, as milliseconds of the configured rate. */
 const BURST_MS = 100;
 
-/** Holds transfers to a rate that they share. */
+/** Limits all transfers together to one rate. */
 export class BandwidthLimit {
   readonly #bytesPerSecond: number;
-  /** When what passed so far would have been through at that rate; milliseconds of a clock that never goes back. */
+  /** Time at which the bytes so far would have been sent at that rate; milliseconds of a monotonic clock. */
   #busyUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param perSecond bytes; 0: no bound */
+  /** @param bytesPerSecond 0: no limit */
   constructor(perSecond: number) {
     this.#bytesPerSecond = perSecond;
   }
 
-  /** Resolves when so many bytes may have passed. @throws the signal's reason */
+  /**
+   * Resolves when this many bytes may be sent.
+   * @throws the signal's reason
+   */
   async acquire(bytes: number, signal: AbortSignal): Promise<void> {
     if (this.#bytesPerSecond === 0) return;
     const now = performance.now();

@@ -14,37 +14,37 @@ export interface BlobSourceOptions {
   registry: RemoteRegistry;
   repository: string;
   digest: string;
-  /** Bytes. */
+  /** Size of the blob in bytes. */
   size: number;
   bandwidth: BandwidthLimit;
-  /** Told of every byte that is handed on for the first time. */
+  /** Called with the count of bytes that are delivered for the first time. */
   onBytes: (bytes: number) => void;
-  /** Milliseconds without a byte, or without an answer, after which it is asked for again. Default 30 s. */
+  /** Milliseconds without a byte or an answer after which the blob is requested again. Default 30 s. */
   stallMs?: number | undefined;
 }
 
-/** An answer that brings what was asked for. */
+/** An accepted answer to a blob request. */
 interface OpenedBlob {
   answer: UpstreamAnswer;
-  /** How many bytes before the wanted one it begins, where a registry ignores ranges. */
+  /** Bytes before the requested offset that the answer begins with, where a registry ignores ranges. */
   skipBytes: number;
-  /** Ends it. */
+  /** Aborts the request. */
   link: AbortLink;
 }
 
 const STALL_MS = 30_000;
-/** Times in a row that it may break off without having brought a byte. */
+/** Consecutive interruptions without a single byte after which the blob is given up. */
 const MAX_FRUITLESS_RETRIES = 8;
 
-/** One blob as it is read for a copy: what breaks off goes on where it was, and a wrong one never comes to its end. */
+/** Reads one blob for a copy. An interrupted read resumes at its offset; a blob with a wrong digest never reaches its end. */
 export class BlobSource {
   readonly digest: string;
   readonly size: number;
   readonly #options: BlobSourceOptions;
   readonly #hash;
-  /** Bytes that were hashed. */
+  /** Bytes that were hashed so far. */
   #hashed = 0;
-  /** Why it cannot be read, if that is so. */
+  /** Why the blob cannot be read; undefined: no failure. */
   failure: unknown;
 
   /** @throws CopyError for a digest that cannot be verified */
@@ -55,14 +55,14 @@ export class BlobSource {
     this.#hash = createHash(digestAlgorithm(options.digest));
   }
 
-  /** How far it was handed on, in bytes. */
+  /** Bytes that were delivered and hashed so far. */
   get verifiedBytes(): number {
     return this.#hashed;
   }
 
   /**
-   * The bytes from one place up to another; asked for again they may begin no later than where they ended. The last piece of the blob is
-   * handed on only when the digest is right.
+   * Reads a range. A repeated read must begin at or before the end of the previous one. The last chunk of the blob is delivered only if the
+   * digest is right.
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async *read(from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -101,16 +101,16 @@ export class BlobSource {
     }
   }
 
-  /** What one answer brings of it: no more than is wanted, perhaps less. */
+  /** The bytes of one answer: at most the requested range, perhaps fewer. */
   async *#readOnce(from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const opened = this.#options.registry.retryPolicy.run(signal, () => this.#open(from, to, new AbortLink(signal)));
-    // It has been tried for long enough, or another try would meet the same: no break to go on from.
+    // The retry policy has given up, or a retry would meet the same failure: this is no interruption to resume from.
     const { answer, skipBytes, link } = await opened.catch((error: unknown) => {
       throw signal.aborted ? signal.reason : this.#readFailure(error);
     });
     let [skip, left] = [skipBytes, to - from];
     try {
-      // One that is read to its end leaves its connection for the next; of one that goes on no more is read.
+      // A body that is read to its end leaves its connection reusable. A longer body is not read any further.
       const goesOn = (answer.headers.contentLength() ?? 0) > skipBytes + to - from;
       for await (const chunk of this.#chunks(answer, link)) {
         if (left === 0) return;
@@ -131,7 +131,7 @@ export class BlobSource {
     return new CopyError(what, { retryable: RetryPolicy.isRetryable(cause), cause });
   }
 
-  /** Hashes what was not hashed before. */
+  /** Hashes the bytes that were not hashed before. */
   #hashNewBytes(chunk: Buffer, at: number): void {
     const fresh = chunk.subarray(Math.max(0, this.#hashed - at));
     if (fresh.length === 0) return;
@@ -170,7 +170,7 @@ export class BlobSource {
     }
   }
 
-  /** @returns how many bytes before the wanted one the answer begins. @throws CopyError */
+  /** @returns the bytes before the requested offset that the answer begins with. @throws CopyError */
   async #checkAnswer(answer: UpstreamAnswer, from: number): Promise<number> {
     const { registry } = this.#options;
     const { status, headers } = answer;
@@ -195,13 +195,13 @@ export class BlobSource {
     return `the blob ${this.digest.slice(0, 19)} of ${this.#options.repository}`;
   }
 
-  /** Only while a piece is waited for is there a clock: whom it is handed to may take its time. */
+  /** The stall timer runs only while a chunk is awaited: the consumer may take its time. */
   async *#chunks({ body }: UpstreamAnswer, link: AbortLink): AsyncGenerator<Buffer> {
     const { stallMs = STALL_MS } = this.#options;
     const iterator = body[Symbol.asyncIterator]();
     let waiting = true;
     const late = () => waiting && link.abort(new UpstreamError('stall', `no byte came for ${stallMs / 1000} s`));
-    // One timer for all: to make one for each piece costs more than the piece.
+    // One timer serves all chunks: a timer for each would cost more than the chunk.
     const timer = setTimeout(late, stallMs).unref();
     try {
       for (;;) {

@@ -9,29 +9,29 @@ export interface BlobUploadOptions {
   registry: RemoteRegistry;
   repository: string;
   source: BlobSource;
-  /** Bytes: a longer blob goes in parts of this size, so that it can go on where it broke off. */
+  /** Bytes of one chunk. A longer blob is uploaded in chunks of this size, so that an interrupted upload can resume. */
   chunkBytes?: number | undefined;
-  /** See `UploadWatchOptions`. */
+  /** See `UploadTimeoutOptions`. */
   idleMs?: number | undefined;
 }
 
 const DEFAULT_CHUNK_BYTES = 67_108_864;
 const MAX_RESTARTS = 5;
-/** Times in a row that a part may be sent of which nothing arrives. */
+/** Consecutive chunks of which nothing may arrive. */
 const MAX_FRUITLESS_CHUNKS = 5;
-/** For how long a registry that fails to mount is not asked to, in milliseconds. */
+/** Milliseconds for which no mount is tried at a registry that refused one. */
 const MOUNT_RETRY_MS = 600_000;
-/** Answers within an upload that mean that it is lost, or in disorder, and is to begin anew. */
+/** Answers during an upload that mean that the session is lost and the upload must restart. */
 const LOST_SESSION = [400, 401, 404, 409, 416];
-/** Answers to the first part of an upload that are about all of them. */
+/** Answers to the first chunk that hold for every upload to this registry. */
 const CHUNKS_UNSUPPORTED = [405, 415, 501];
 
-/** Registries that take a blob in one piece only (Artifact Registry). */
+/** Registries that take a blob only in one request (Artifact Registry). */
 const monolithicOnly = new WeakSet<RemoteRegistry>();
-/** Until when a registry is not asked to mount. Artifact Registry's token service takes no two scopes at once. */
+/** Until when no mount is tried at a registry. Artifact Registry's token service refuses two scopes in one request. */
 const mountsDisabledUntil = new WeakMap<RemoteRegistry, number>();
 
-/** Brings one blob to a registry (distribution-spec v1.1.1 "Pushing blobs"). */
+/** Uploads one blob to a registry (distribution-spec v1.1.1 "Pushing blobs"). */
 export class BlobUpload {
   readonly #options: BlobUploadOptions;
   readonly #registry: RemoteRegistry;
@@ -45,9 +45,9 @@ export class BlobUpload {
   }
 
   /**
-   * Tries to have it taken from another repository of the same registry first.
-   * @param from that repository, if there is one
-   * @returns whether that was enough; `there`: it was there already
+   * Tries a cross-repository mount first, then uploads.
+   * @param from a repository of the same registry that has the blob, if one is known
+   * @returns how the blob got there; `there`: the registry already had the blob
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async run(from: string | undefined, signal: AbortSignal): Promise<'mounted' | 'uploaded' | 'there'> {
@@ -67,10 +67,10 @@ export class BlobUpload {
     return 'uploaded';
   }
 
-  /** @returns undefined if the registry has all of it after all: its answer may have been lost */
+  /** @returns undefined if the registry has the whole blob: only its answer was lost */
   async #restart(error: unknown, restarts: number, signal: AbortSignal): Promise<UploadSession | undefined> {
     const { failure } = this.#options.source;
-    // What the source failed with, it failed with in spite of all patience, and is behind whatever became of the upload.
+    // The source gave up after all its retries, so this failure is the cause of the failed upload.
     if (failure !== undefined) throw failure;
     const refused = error instanceof CopyError && !error.retryable;
     const lost = refused && LOST_SESSION.includes(error.status ?? 0);
@@ -80,7 +80,7 @@ export class BlobUpload {
     );
   }
 
-  /** @returns undefined where that cannot be had: then it is uploaded as any other */
+  /** @returns undefined if the registry cannot mount: the blob is then uploaded */
   async #mount(from: string, signal: AbortSignal): Promise<'mounted' | UploadSession | undefined> {
     const { repository, source } = this.#options;
     if (Date.now() < (mountsDisabledUntil.get(this.#registry) ?? 0)) return undefined;
@@ -91,7 +91,7 @@ export class BlobUpload {
       return reply.status === 201 ? 'mounted' : UploadSession.fromReply(this.#options, reply);
     } catch (error) {
       signal.throwIfAborted();
-      // It need not be so: what is wrong with the registry shows in the upload, and is said there.
+      // A failed mount is not reported: if the registry has a problem, the upload meets and reports the same problem.
       const refused = error instanceof CopyError ? !error.retryable : isCredentialsError(error);
       if (refused) mountsDisabledUntil.set(this.#registry, Date.now() + MOUNT_RETRY_MS);
       return undefined;
@@ -116,7 +116,7 @@ export class BlobUpload {
 
   #chunksRefused(status: number): CopyError {
     this.#monolithic = true;
-    // Others may be about this one upload.
+    // The other statuses may concern this upload only.
     if (CHUNKS_UNSUPPORTED.includes(status)) monolithicOnly.add(this.#registry);
     return new CopyError(`${this.#registry.name} takes blobs in one piece only`, { retryable: true });
   }

@@ -1,6 +1,6 @@
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 
-/** One image, artifact or index to be copied; repositories in the names of each registry. */
+/** One image, artifact or index to copy; repositories by their name on each registry. */
 export interface CopyJob {
   source: { registry: RemoteRegistry; repository: string };
   target: { registry: RemoteRegistry; repository: string };
@@ -8,11 +8,11 @@ export interface CopyJob {
   reference: string;
 }
 
-/** What copying one came to. */
+/** The result of one copy. */
 export interface CopyResult {
-  /** Undefined: the source has no such thing. */
+  /** Undefined: the source has no such manifest. */
   digest: string | undefined;
-  /** `same`: it was there already. */
+  /** `same`: the target already had the manifest. */
   outcome: 'copied' | 'same' | 'absent';
   manifests: number;
   blobs: { uploaded: number; mounted: number; there: number };
@@ -20,10 +20,10 @@ export interface CopyResult {
   bytes: number;
 }
 
-/** Told of what happens while it does. */
+/** Callbacks while a copy is running. */
 export interface CopyProgress {
-  /** Bytes that will be uploaded, as far as is known by now. */
+  /** Called with bytes that will be uploaded, as far as is known. */
   expected?: (bytes: number) => void;
-  /** Bytes that were. */
+  /** Called with bytes that were uploaded. */
   sent?: (bytes: number) => void;
 }

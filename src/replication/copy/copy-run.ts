@@ -14,40 +14,40 @@ import { manifestDigest } from './verified-digest.ts';
 
 export interface CopyRunOptions {
   job: CopyJob;
-  /** What is counted in. */
+  /** Counters that this run adds to. */
   result: CopyResult;
   progress: CopyProgress;
   signal: AbortSignal;
-  /** Of all blobs that are under way. */
+  /** Queue of all blob transfers of the process. */
   queue: PQueue;
   bandwidth: BandwidthLimit;
-  /** At the target. */
+  /** What the target is known to have. */
   knownContent: KnownContent;
   chunkBytes: number | undefined;
 }
 
-/** How deep an index may list indexes. */
+/** Depth to which an index may list indexes. */
 const MAX_DEPTH = 4;
-/** Of one image; an index of indexes may name far more than it holds. */
+/** Manifests of one image. An index of indexes can name far more manifests than exist. */
 const MAX_MANIFESTS = 10_000;
-/** Parts of one manifest under way at once: one image with thousands of them leaves room for the others. */
+/** Concurrent parts of one manifest, so that an image with thousands of blobs leaves room for other images. */
 const CONCURRENCY = 6;
-/** Bytes of a blob that may as well be sent to a new repository as asked for. */
+/** Bytes up to which an upload to a new repository costs no more than a HEAD. */
 const SMALL_BLOB_BYTES = 1_048_576;
-/** Answers to a manifest that mean that the registry lacks what it names. */
+/** Answers to a manifest that mean that the registry lacks content which the manifest names. */
 const MISSING_CONTENT = [400, 404];
 
-/** The copying of one image. */
+/** Copies one image. */
 export class CopyRun {
   readonly #options: CopyRunOptions;
-  /** Manifests below the image, or about it, by digest. */
+  /** Manifests below the image or about the image, by digest. */
   readonly #children = new Map<string, Promise<void>>();
 
   constructor(options: CopyRunOptions) {
     this.#options = options;
   }
 
-  /** All that a manifest needs to be there. */
+  /** Copies all blobs and manifests that a manifest names. */
   async copyContent(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
     const { children, blobs } = this.#parse(manifest, digest);
     if (depth > MAX_DEPTH) throw new CopyError(`${digest} lists indexes that list indexes, deeper than ${MAX_DEPTH}`);
@@ -58,7 +58,7 @@ export class CopyRun {
     await mapLimit(parts, CONCURRENCY, (part) => part());
   }
 
-  /** The manifest itself, once its content is there; if the registry lacks some that it was known to have, that is brought again. */
+  /** Puts the manifest itself, after its content. If the registry lacks content that was known to be there, the content is copied again. */
   async putManifest(reference: string, { bytes, mediaType: sent }: RemoteManifest, digest: string): Promise<void> {
     const { registry, repository } = this.#options.job.target;
     const { mediaType, blobs, children } = this.#parse({ bytes, mediaType: sent }, digest);
@@ -77,7 +77,7 @@ export class CopyRun {
   }
 
   /**
-   * Signatures and the like that say what they are about, be it the image, a part of it, or one another; where the source lists them
+   * Copies signatures and other referrers of the image, of its parts, and of each other, where the source lists referrers
    * (distribution-spec "Listing Referrers").
    */
   async copyReferrers(digest: string): Promise<void> {
@@ -102,7 +102,7 @@ export class CopyRun {
     return content;
   }
 
-  /** Each once, whoever lists it. */
+  /** Copies each child once, even if several manifests list the child. */
   #copyChild({ digest }: Descriptor, depth: number): Promise<void> {
     const known = this.#children.get(digest);
     if (known) return known;
@@ -114,11 +114,11 @@ export class CopyRun {
     return coming;
   }
 
-  /** What is there already may lack what has been deleted below it: a tag that is about to name it looks at that too. */
+  /** A manifest that is there may lack content that was deleted below it, so the content is checked too before a tag names the manifest. */
   async #copyManifest(digest: string, depth: number): Promise<void> {
     const { job, knownContent, signal } = this.#options;
     const { source, target } = job;
-    // To put it where it is costs no more than to ask, but once.
+    // In a new repository a PUT costs no more than a HEAD, so the HEAD is skipped once.
     const isFresh = !knownContent.has(target.repository, digest) && (await this.#targetIsEmpty());
     const isThere = !isFresh && (await target.registry.resolveDigest(target.repository, digest, signal)) !== undefined;
     const manifest = await source.registry.manifest(source.repository, digest, signal);
@@ -131,7 +131,7 @@ export class CopyRun {
     await this.listInReferrersTag(manifest, digest);
   }
 
-  /** What is about another manifest, and is there by now, is to be found by who has that one. */
+  /** Adds a referrer to the list of its subject, so that clients of the target find the referrer. */
   async listInReferrersTag({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
     const { job, knownContent, signal } = this.#options;
     const referrer = referrerOf(bytes, mediaType, digest);
@@ -144,7 +144,7 @@ export class CopyRun {
     try {
       return await knownContent.isEmpty(repository, () => registry.isEmpty(repository, signal));
     } catch {
-      // It may have been another image's copy that was stopped, or its tags may not be listed: then each thing is asked for.
+      // The check may have belonged to another image's cancelled copy, or the tags cannot be listed: then each part is checked by itself.
       signal.throwIfAborted();
       return false;
     }
@@ -154,7 +154,7 @@ export class CopyRun {
     const { knownContent, queue, signal, job, result } = this.#options;
     const isKnown = () => knownContent.has(job.target.repository, blob.digest);
     if (!isKnown()) {
-      // A blob that waits for another one like it takes no place in the queue.
+      // A transfer that waits for another transfer of the same blob takes no place in the queue.
       await knownContent.exclusively(blob.digest, signal, async () => {
         if (isKnown()) result.blobs.there += 1;
         else await queue.add(() => this.#transferBlob(blob));

@@ -8,22 +8,22 @@ import { KnownContent } from './known-content.ts';
 import { manifestDigest } from './verified-digest.ts';
 
 export interface ImageCopyOptions {
-  /** Blobs under way at once. */
+  /** Concurrent blob transfers. */
   concurrentBlobs: number;
   bandwidth?: BandwidthLimit;
   /** See `BlobUploadOptions`. */
   chunkBytes?: number;
 }
 
-/** Times that a tag may move while its image is copied, before it is left for the next time. */
+/** Times that a tag may move while its image is copied; after that the copy fails until the next try. */
 const MAX_MOVES = 20;
 
-/** Milliseconds after which it may be worth asking whether a tag has moved. */
+/** A copy younger than this many milliseconds is not checked for a moved tag. */
 const RECENT_MS = 250;
 
 /**
- * Copies images from registry to registry: blobs, then manifests of an index, then the index, then the tag, each byte for byte, so that at
- * no moment a tag of the target names what is not complete there.
+ * Copies images between registries in this order: blobs, manifests of an index, the index, the tag. All bytes stay identical, and no tag of
+ * the target ever names an incomplete image.
  */
 export class ImageCopy {
   readonly #shared: { queue: PQueue; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
@@ -51,9 +51,9 @@ export class ImageCopy {
       knownContent: this.#knownContentOf(target.registry),
       ...this.#shared,
     });
-    // What was brought last: if that is read again, nothing has moved, whatever a HEAD says.
+    // The digest that was copied last. If the source shows the same digest again, the tag has not moved, whatever a HEAD says.
     let lastCopied: string | undefined;
-    // Why something that refers to it could not be.
+    // Why a referrer could not be copied.
     let referrerFailure: unknown;
     for (let moves = 0; moves < MAX_MOVES; moves += 1) {
       const at = performance.now();
@@ -73,8 +73,8 @@ export class ImageCopy {
       }
       lastCopied = digest;
       isConfirmed ||= performance.now() - at < RECENT_MS;
-      // A tag that moved meanwhile must not be taken back by who comes later: another edge may have copied what it is at now. It is
-      // looked at again when it is done, so that whoever is the last to put it has put what is right.
+      // Another edge may have copied a newer digest already, and this copy must not take the tag back. The tag is checked again after the
+      // PUT, so that the last writer has written the right digest.
       if (!isConfirmed && (await this.#hasMoved(job, digest, signal))) continue;
       await run.putManifest(reference, manifest, digest);
       if (await this.#hasMoved(job, digest, signal)) continue;
@@ -86,9 +86,9 @@ export class ImageCopy {
   }
 
   /**
-   * Before the tag, since with that a comparison takes all of it for copied. An image is not held back because of a signature that cannot
-   * be had; that it cannot is told, and tried again.
-   * @returns why, if that is so. @throws the signal's reason
+   * Referrers are copied before the tag, because a comparison counts an image with its tag as copied. A signature that cannot be copied
+   * does not hold back its image; the failure is reported and retried.
+   * @returns the failure, if there was one. @throws the signal's reason
    */
   async #copyReferrers(run: CopyRun, digest: string, signal: AbortSignal): Promise<unknown> {
     try {

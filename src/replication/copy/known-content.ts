@@ -1,20 +1,20 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../upstream/unless-aborted.ts';
 
-/** Less than 40 MB of memory. */
+/** This many entries take less than 40 MB of memory. */
 const MAX_BLOBS = 100_000;
-/** Of each blob; one would do for a mount, but may have been deleted since. */
+/** Repositories remembered for each blob. A mount needs one, which may have been deleted since. */
 const MAX_REPOSITORIES = 8;
 
 const MAX_EMPTY_CHECKS = 10_000;
-/** For how long a repository that was empty is taken for empty but for what was noted, in milliseconds. */
+/** Milliseconds for which an empty repository counts as empty, apart from what was copied into it. */
 const EMPTY_MS = 600_000;
 
-/** Which blobs, and manifests, a registry is known to have, and which are on their way to it. */
+/** Blobs and manifests that a registry is known to have, and those that are being copied to it. */
 export class KnownContent {
-  /** Digest -> repositories, the one that was noted last is the last. */
+  /** Digest -> repositories, the most recent last. */
   readonly #repositories = new LRUCache<string, string[]>({ max: MAX_BLOBS });
-  /** Repository -> whether it had no tag when it was looked at. */
+  /** Repository -> whether it had no tag when it was checked. */
   readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_EMPTY_CHECKS, ttl: EMPTY_MS });
   readonly #inProgress = new Map<string, Promise<void>>();
 
@@ -22,7 +22,7 @@ export class KnownContent {
     return this.#repositories.get(digest)?.includes(repository) ?? false;
   }
 
-  /** A repository that it could be mounted from. */
+  /** A repository of the registry that a blob can be mounted from. */
   mountSource(digest: string): string | undefined {
     return this.#repositories.get(digest)?.at(-1);
   }
@@ -33,8 +33,8 @@ export class KnownContent {
   }
 
   /**
-   * Whether a repository is so new that it is not worth asking for each small thing whether it is there.
-   * @param look finds out, once for all that ask
+   * Whether a repository is new, so that small blobs need no check.
+   * @param look runs the check, once for all concurrent callers
    */
   isEmpty(repository: string, look: () => Promise<boolean>): Promise<boolean> {
     const known = this.#empty.get(repository);
@@ -45,12 +45,15 @@ export class KnownContent {
     return looking;
   }
 
-  /** What was known of a blob turned out to be wrong. */
+  /** Drops a blob that turned out to be missing. */
   forget(digest: string): void {
     this.#repositories.delete(digest);
   }
 
-  /** Does something about a blob while nobody else does anything about the same. @throws the signal's reason while it waits */
+  /**
+   * Runs `work` while no other caller works on the same blob.
+   * @throws the signal's reason while waiting
+   */
   async exclusively<T>(digest: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let other = this.#inProgress.get(digest); other; other = this.#inProgress.get(digest))
       await unlessAborted(signal, other);

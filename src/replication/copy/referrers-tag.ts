@@ -5,9 +5,10 @@ import type { CopyJob } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
 
 /**
- * Where the source lists what refers to a manifest, and the target cannot, clients find it there under a tag, which whoever pushes has to
- * keep (distribution-spec v1.1.1 "Referrers Tag Schema"). A source that cannot has such tags itself, and they are copied as any other.
- * @param known of the target: two that add to one list would lose an entry. @throws CopyError, UpstreamError; the signal's reason
+ * Keeps the referrers tag on a target without a referrers API, because clients look there for signatures (distribution-spec v1.1.1
+ * "Referrers Tag Schema"). A source without that API has such tags itself, and they are copied like other tags.
+ * @param known content of the target; it serializes updates of one list, since concurrent ones would lose an entry
+ * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function updateReferrersTag(
   { source, target }: CopyJob,

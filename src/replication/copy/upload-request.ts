@@ -7,34 +7,37 @@ import { UploadTimeout } from './upload-timeout.ts';
 
 export interface UploadRequest {
   method: UpstreamWrite['method'];
-  /** Path and query below the registry's URL, or where it said that an upload goes on. */
+  /** Path and query below the registry's URL, or the Location of an upload. */
   at: string | URL;
   headers: Record<string, string>;
   scopes: readonly string[];
-  /** So many bytes, read until the signal says that they are not wanted any more. */
+  /** The body: its length, and a reader that stops when the signal aborts. */
   body?: { bytes: number; read: (signal: AbortSignal) => AsyncGenerator<Buffer> };
-  /** See `UploadWatchOptions`. */
+  /** See `UploadTimeoutOptions`. */
   idleMs?: number | undefined;
 }
 
-/** An answer that was read to its end. */
+/** An answer whose body was read completely. */
 export interface UploadReply {
   status: number;
   headers: HeaderList;
-  /** What the registry told of an error. */
+  /** The message in the body of an error. */
   errorMessage: string;
-  /** Whether it had the whole body. */
+  /** Whether the registry read the whole request body. */
   bodyComplete: boolean;
 }
 
 /** Milliseconds for the answer to a request without a body. */
 const ANSWER_MS = 30_000;
-/** Milliseconds for the answer to one with a body, after its last byte: storage may have to copy a large blob. */
+/** Milliseconds for the answer after the last byte of a body: storage may have to copy a large blob. */
 const COMMIT_MS = 900_000;
-/** Bytes up to which a body is read before it is sent: it goes at once, and can go again if a token was refused. */
+/** Bodies up to this many bytes are buffered before they are sent, so that they can be sent again after a refused token. */
 const SMALL_BODY_BYTES = 262_144;
 
-/** A request of an upload; whatever becomes of it, its body is read no longer than that. @throws UpstreamError; the signal's reason */
+/**
+ * Sends one request of an upload. The source is not read any further once the request has ended.
+ * @throws UpstreamError; the signal's reason
+ */
 export async function sendUpload(
   { connection }: RemoteRegistry,
   { method, at, headers, scopes, body, idleMs }: UploadRequest,
@@ -44,7 +47,7 @@ export async function sendUpload(
   const watch = new UploadTimeout(signal, { answerMs: body || method === 'PUT' ? COMMIT_MS : ANSWER_MS, idleMs });
   const stream =
     body && !small ? Readable.from(watch.watch(body.read(watch.signal)), { objectMode: false }) : undefined;
-  // The client listens only as long as it sends; what the source failed with is kept there.
+  // The HTTP client listens for errors only while it sends; a failure of the source is kept in the source.
   stream?.on('error', () => undefined);
   const sent = small ?? stream;
   const length: Record<string, string> =
@@ -56,7 +59,7 @@ export async function sendUpload(
     const bodyComplete = !stream || watch.sentBytes === body?.bytes;
     return { status: answer.status, headers: answer.headers, errorMessage, bodyComplete };
   } catch (error) {
-    // Who sends learns that it was aborted, and not always why.
+    // The abort error does not always carry its reason; the signal does.
     watch.signal.throwIfAborted();
     throw error;
   } finally {

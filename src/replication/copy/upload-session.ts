@@ -6,21 +6,24 @@ import { sendUpload, type UploadReply, type UploadRequest } from './upload-reque
 export interface UploadSessionOptions {
   registry: RemoteRegistry;
   repository: string;
-  /** See `UploadWatchOptions`. */
+  /** See `UploadTimeoutOptions`. */
   idleMs?: number | undefined;
 }
 
 const CONTENT_TYPE = 'application/octet-stream';
-/** Answers to the first part that mean that a registry takes no parts. */
+/** Answers to the first chunk that mean that the registry takes no chunks. */
 const CHUNKS_REFUSED = [400, 404, 405, 415, 501];
-/** Answers to a part after which it is asked how much is there: out of order, still busy with the one before, a token that has expired. */
+/**
+ * Answers to a chunk after which the registry is asked for its offset: the chunk was out of order, the previous chunk is still being
+ * written, or the token has expired.
+ */
 const ASK_OFFSET = [401, 409, 416];
 
-/** One upload under way at a registry (distribution-spec v1.1.1 "Pushing blobs"). */
+/** One upload session at a registry (distribution-spec v1.1.1 "Pushing blobs"). */
 export class UploadSession {
   readonly #options: UploadSessionOptions;
   readonly #registry: RemoteRegistry;
-  /** Where it goes on. */
+  /** URL of the next request. */
   #location: URL;
 
   constructor(options: UploadSessionOptions, location: URL) {
@@ -40,7 +43,7 @@ export class UploadSession {
     });
   }
 
-  /** What the answer to a POST has begun. @throws CopyError */
+  /** Makes a session from the answer to a POST. @throws CopyError */
   static fromReply(options: UploadSessionOptions, reply: UploadReply): UploadSession {
     const { registry, repository } = options;
     if (reply.status !== 202)
@@ -53,8 +56,8 @@ export class UploadSession {
   }
 
   /**
-   * Sends a part; if that breaks off, finds out how much of it is there.
-   * @returns where the next one begins; `refused`: the status with which the registry refuses the first one, so that it may take no parts
+   * Sends one chunk. After an interruption the registry is asked how much arrived.
+   * @returns the offset of the next chunk; `refused`: status of a registry that may take no chunks
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async sendChunk(
@@ -86,11 +89,14 @@ export class UploadSession {
     });
   }
 
-  /** Sends what is left, and says what it all is. @throws CopyError, UpstreamError; the signal's reason */
+  /**
+   * Sends the rest and commits the blob under its digest.
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
   async finish(source: BlobSource, from: number, signal: AbortSignal): Promise<void> {
     const { digest, size } = source;
     const at = new URL(this.#location);
-    // Added to what is there, which may be signed as it is written.
+    // The digest is appended to the query as text, because a registry may have signed the query as written.
     at.search += `${at.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`;
     const body = { bytes: size - from, read: (cut: AbortSignal) => source.read(from, size, cut) };
     const headers = { 'content-type': CONTENT_TYPE };
@@ -108,7 +114,10 @@ export class UploadSession {
     return reply;
   }
 
-  /** Upload ranges are `0-2`, inclusive, and `0-0` for nothing (facts of distribution). @throws CopyError */
+  /**
+   * Upload ranges are inclusive, `0-2`; `0-0` also stands for nothing (facts of distribution).
+   * @throws CopyError
+   */
   #offsetIn({ headers }: UploadReply, otherwise: number, source: BlobSource): number {
     const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(headers.get('range') ?? '')?.[1];
     const at = last === undefined ? otherwise : last === '0' ? 0 : Number(last) + 1;
@@ -122,9 +131,9 @@ export class UploadSession {
   }
 
   /**
-   * A path of the registry API counts as such whatever its host, as registries behind proxies of their own name hosts and schemes that
-   * only make sense there; any other has to be on the registry's own host. Either way it is asked as before, so that nothing goes out in
-   * the clear, or elsewhere, because a registry says so.
+   * A path of the registry API is followed whatever its host, because registries behind proxies name internal hosts and schemes. Any other
+   * path must be on the registry's own host. The request always goes to the configured origin, so that a registry cannot redirect an upload
+   * to plain HTTP or to another host.
    * @returns whether there is a Location. @throws CopyError
    */
   #followLocation({ headers }: UploadReply): boolean {

@@ -2,15 +2,15 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { AbortLink } from '../registry/abort-link.ts';
 
 export interface UploadTimeoutOptions {
-  /** Milliseconds for the whole answer once all is sent. */
+  /** Milliseconds for the whole answer after the last byte of the request. */
   answerMs: number;
-  /** Milliseconds in which a registry may take no byte of what it is sent. Default 60 s. */
+  /** Milliseconds in which a registry must read at least one chunk. Default 60 s. */
   idleMs?: number | undefined;
 }
 
 const IDLE_MS = 60_000;
 
-/** Gives an upload up that its registry neither takes nor answers. How long what is sent takes to come is no concern of it. */
+/** Aborts an upload that its registry neither reads nor answers. A slow source does not count. */
 export class UploadTimeout {
   readonly #link: AbortLink;
   readonly #answerMs: number;
@@ -27,17 +27,17 @@ export class UploadTimeout {
     this.#start(answerMs);
   }
 
-  /** Aborted when it is given up, and when the signal is that it was made with. */
+  /** Aborted on timeout, and with the parent signal. */
   get signal(): AbortSignal {
     return this.#link.signal;
   }
 
-  /** Bytes that were taken. */
+  /** Bytes that the registry has read. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
 
-  /** The same pieces, with an eye on how long each is waited for to be taken. */
+  /** Passes the chunks through and times how long the registry takes to read each. */
   async *watch(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     clearTimeout(this.#timer);
     this.#reading = true;
@@ -51,7 +51,7 @@ export class UploadTimeout {
     this.#start(this.#answerMs);
   }
 
-  /** All is over; what is still read for it ends. */
+  /** Ends the upload; a source that is still read is aborted. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);

@@ -2,7 +2,10 @@ import { hash } from 'node:crypto';
 import { CopyError } from '../copy-error.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
 
-/** The digest of a manifest; SHA-256 where it was asked for by a tag. @throws CopyError if it is not what it was asked for as */
+/**
+ * The digest of a manifest; SHA-256 if the manifest was requested by a tag.
+ * @throws CopyError if the manifest does not have the requested digest
+ */
 export function manifestDigest({ bytes }: RemoteManifest, reference: string): string {
   const algorithm = reference.includes(':') ? digestAlgorithm(reference) : 'sha256';
   const found = `${algorithm}:${hash(algorithm, bytes, 'hex')}`;
@@ -11,10 +14,13 @@ export function manifestDigest({ bytes }: RemoteManifest, reference: string): st
   return found;
 }
 
-/** Those that are registered (image-spec "Registered Algorithms"), as `node:crypto` calls them. */
+/** The registered algorithms (image-spec "Registered Algorithms") by their names in `node:crypto`. */
 const ALGORITHMS = new Set(['sha256', 'sha384', 'sha512']);
 
-/** The algorithm of a digest. @throws CopyError for one that cannot be, or is not to be, verified */
+/**
+ * The algorithm of a digest.
+ * @throws CopyError for an algorithm that cannot be verified here
+ */
 export function digestAlgorithm(digest: string): string {
   const [algorithm = ''] = digest.split(':');
   if (!ALGORITHMS.has(algorithm))

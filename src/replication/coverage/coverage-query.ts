@@ -1,24 +1,24 @@
 import { OciError } from '../../oci/error.ts';
 
-/** What of the coverage is asked for. */
+/** Parameters of a coverage request. */
 export interface CoverageQuery {
-  /** Only what was pulled within so many milliseconds; undefined: everything. */
+  /** Only content that was pulled in the last so many milliseconds; undefined: everything. */
   pulledMs: number | undefined;
-  /** That, as it was asked for. */
+  /** The same as the client wrote it. */
   pulled: string | undefined;
-  /** Only routes of this prefix; `*` is that of everything else. */
+  /** Only routes with this prefix; `*` stands for the empty prefix. */
   route: string | undefined;
-  /** Repositories with gaps that are told of each route, and references of each of those. */
+  /** Most repositories listed for each route, and most references listed for each repository. */
   limit: number;
 }
 
 const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** Pulls are not remembered for longer. */
+/** Days for which pulls are remembered. */
 const MAX_DAYS = 31;
 const LIMIT = 20;
 const MAX_LIMIT = 1000;
 
-/** @throws OciError for what cannot be understood */
+/** @throws OciError for parameters that cannot be read */
 export function readCoverageQuery(query: URLSearchParams): CoverageQuery {
   const pulled = query.get('pulled') ?? undefined;
   return {

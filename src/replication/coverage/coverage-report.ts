@@ -7,16 +7,16 @@ import { pulledTally } from './pulled-tally.ts';
 import type { CoverageReport, ReferenceCounts, RepositoryReport, RouteReport } from './report.ts';
 
 export interface CoverageInput {
-  /** Undefined: no route has copies made. */
+  /** Undefined: no route has `replicate: true`. */
   view: ReplicationView | undefined;
   routes: readonly Route[];
   pulls: Pick<PulledLog, 'within' | 'since'>;
 }
 
-/** Of gaps, in one report; some 200 bytes each. */
+/** Most gaps in one report; each takes some 200 bytes. */
 const MAX_REPORTED_GAPS = 10_000;
 
-/** @param now epoch milliseconds @throws OciError for a route that there is not */
+/** @param now epoch milliseconds. @throws OciError for a route that does not exist */
 export function coverageReport(
   { view, routes, pulls }: CoverageInput,
   query: CoverageQuery,
@@ -47,7 +47,7 @@ export function coverageReport(
   };
 }
 
-/** With so many names that they can be read and sent. */
+/** Keeps the report small enough to send and to read. */
 function capGaps(reports: readonly RouteReport[]): RouteReport[] {
   let room = MAX_REPORTED_GAPS;
   return reports.map((report) => {

@@ -1,75 +1,75 @@
 import { LRUCache } from 'lru-cache';
 
-/** What a comparison found of a repository. */
+/** The result of comparing one repository. */
 export interface RepositoryComparison {
-  /** As clients name it. */
+  /** The repository's name as clients use it. */
   repository: string;
   tags: number;
-  /** The fallback has no such tag. */
+  /** Tags that the fallback lacks. */
   missing: readonly string[];
-  /** The fallback has another digest. */
+  /** Tags that have another digest on the fallback. */
   stale: readonly string[];
-  /** When it was looked at; epoch milliseconds. What is known to have changed since stays a gap. Default: just now. */
+  /** Time of the comparison in epoch milliseconds. A tag that changed later stays a gap. Default: now. */
   comparedAt?: number;
-  /** The same in the ledger's time. Default: later than anything that happened. */
+  /** The same time by the ledger's clock. Default: later than every known change. */
   ledgerTime?: number;
 }
 
-/** A tag that the fallback could not serve as the push upstream has it. */
+/** A tag that the fallback cannot serve as the push upstream has it. */
 export interface TagGap {
   tag: string;
   state: 'missing' | 'stale';
-  /** When it was first known to be one; epoch milliseconds. */
+  /** When the gap was first seen; epoch milliseconds. */
   since: number;
 }
 
-/** Of one repository with gaps. */
+/** Coverage of one repository with gaps. */
 export interface RepositoryCoverage {
   repository: string;
   tags: number;
   missing: number;
   stale: number;
-  /** Those known for the longest time first; where there are very many, not all. */
+  /** The oldest gaps first; beyond a bound, gaps are counted but not listed. */
   gaps: TagGap[];
 }
 
-/** Of all repositories of one way of copying. */
+/** Sums over all repositories of one copy route. */
 export interface CoverageTotals {
   repositories: number;
   tags: number;
   missing: number;
   stale: number;
-  /** Repositories with gaps. */
+  /** Count of repositories with gaps. */
   incomplete: number;
-  /** Share of tags that could be pulled with the right digest, 0 to 1; undefined: nothing is known yet. */
+  /** Share of tags that the fallback can serve with the right digest, 0 to 1; undefined: nothing is known yet. */
   ratio: number | undefined;
 }
 
-/** `gone`: the push upstream has no such thing any more. `unknown`: not compared yet, or one of too many gaps to be named. */
+/** `gone`: the push upstream no longer has the tag. `unknown`: not compared yet, or hidden among gaps that are only counted. */
 export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 
 interface RepositoryState {
   tags: number;
   gaps: Map<string, { state: TagGap['state']; since: number }>;
-  /** When something was last said of it; epoch milliseconds. */
+  /** Time of the last update; epoch milliseconds. */
   at: number;
-  /** In the ledger's time, when a comparison last looked at it; undefined: none has. */
+  /** Ledger time of the last comparison; undefined: never compared. */
   comparedAt: number | undefined;
-  /** Gaps beyond those that there is room to name. */
+  /** Gaps that are counted but not named. */
   unnamed: { missing: number; stale: number };
 }
 
-/** Gaps that are kept by name, of all repositories together. */
+/** Most gaps that are kept by name, over all repositories. */
 const MAX_NAMES = 100_000;
-/** Copies that are remembered: more than that many things pulled are not asked about. */
+/** Most copies that are remembered by name. */
 const MAX_COPIES = 50_000;
 
-/** What reconcile found, and what was copied since. Memory grows with repositories and gaps, not with tags, of which it knows no others. */
+/** What comparisons found and what was copied since. Memory grows with repositories and gaps, not with tags. */
 export class Coverage {
   readonly #repositories = new Map<string, RepositoryState>();
   readonly #now: () => number;
   readonly #maxNames: number;
-  /** By repository and tag, when it was copied last; in the ledger's time. */
+  /** Repository and tag -> ledger time of the last copy. */
   readonly #copies = new LRUCache<string, number>({ max: MAX_COPIES });
   #names = 0;
 
@@ -78,7 +78,6 @@ export class Coverage {
     this.#maxNames = maxNames;
   }
 
-  /** What was found of a repository. */
   recordComparison(comparison: RepositoryComparison): void {
     const {
       repository,
@@ -104,16 +103,19 @@ export class Coverage {
     known.tags = Math.max(tags, known.gaps.size);
   }
 
-  /** A tag is on the fallback as it is on the push upstream. @param at in the ledger's time */
+  /**
+   * Records that the fallback has a tag as the push upstream has it.
+   * @param at ledger time
+   */
   markCopied(repository: string, tag: string, at: number): void {
     const known = this.#stateFor(repository);
     this.#closeGap(known, tag);
     this.#copies.set(`${repository}\n${tag}`, at);
-    // One that was not heard of when the repository was last looked at.
+    // This tag is newer than the last comparison of the repository.
     if (known.tags === 0) known.tags = 1;
   }
 
-  /** The push upstream shows a tag at another digest, or anew. */
+  /** Records that the push upstream shows a new tag, or another digest of a tag. */
   markChanged(repository: string, tag: string): void {
     const known = this.#stateFor(repository);
     if (!known.gaps.has(tag)) this.#openGap(known, tag, 'stale', undefined);
@@ -121,7 +123,7 @@ export class Coverage {
     known.tags = Math.max(known.tags, missing + stale);
   }
 
-  /** The push upstream has no such tag any more. */
+  /** Records that the push upstream no longer has a tag. */
   markDeleted(repository: string, tag: string): void {
     const known = this.#repositories.get(repository);
     if (!known?.gaps.has(tag)) return;
@@ -130,7 +132,10 @@ export class Coverage {
     if (known.tags <= 0) this.#drop(repository);
   }
 
-  /** Those that were listed are all that there are. @param since when that list was begun; epoch milliseconds */
+  /**
+   * Drops repositories that a complete list does not name.
+   * @param since when the list was begun; epoch milliseconds
+   */
   retainOnly(repositories: ReadonlySet<string>, since: number): void {
     for (const [name, { at }] of this.#repositories) if (!repositories.has(name) && at < since) this.#drop(name);
   }
@@ -139,7 +144,7 @@ export class Coverage {
     return this.#repositories.has(repository);
   }
 
-  /** @param changedAt since when the push upstream is known to have the tag as it is now, in the ledger's time; undefined: it is not */
+  /** @param changedAt ledger time since which the push upstream is known to show the tag as now; undefined: not known */
   tagState(repository: string, tag: string, changedAt = Number.NEGATIVE_INFINITY): TagCoverage {
     const known = this.#repositories.get(repository);
     if (!known) return 'unknown';
@@ -151,12 +156,12 @@ export class Coverage {
     return isLookedAt(copiedAt) || isLookedAt(known.comparedAt) ? 'covered' : 'unknown';
   }
 
-  /** Since when a tag is a gap; undefined: it is none, or one without a name. */
+  /** When the gap of a tag was first seen; undefined: the tag has no named gap. */
   gapSince(repository: string, tag: string): number | undefined {
     return this.#repositories.get(repository)?.gaps.get(tag)?.since;
   }
 
-  /** Since when the oldest gap is one; undefined: there is none. */
+  /** When the oldest gap was first seen; undefined: there is no gap. */
   get oldestGapSince(): number | undefined {
     let oldest: number | undefined;
     for (const { gaps } of this.#repositories.values())
@@ -177,7 +182,7 @@ export class Coverage {
     return { ...sum, ratio: tags === 0 ? undefined : Math.max(0, tags - missing - stale) / tags };
   }
 
-  /** Repositories with gaps, the worst first. */
+  /** Repositories with gaps, those with the most gaps first. */
   gaps(max: number): RepositoryCoverage[] {
     return [...this.#repositories]
       .map(([repository, known]) => ({ repository, known, ...gapCounts(known) }))
@@ -218,7 +223,7 @@ export class Coverage {
 
   #closeGap(known: RepositoryState, tag: string): void {
     if (known.gaps.delete(tag)) this.#names -= 1;
-    // It may be one of those; the next comparison counts anew.
+    // The tag may be one of the unnamed gaps; the next comparison counts them again.
     else if (known.unnamed.missing > 0) known.unnamed.missing -= 1;
     else if (known.unnamed.stale > 0) known.unnamed.stale -= 1;
   }

@@ -14,7 +14,7 @@ export interface PulledDigestsOptions {
   now?: () => number;
 }
 
-/** A digest that the fallback lacks and the push upstream has. */
+/** A digest that the push upstream has and the fallback lacks. */
 export interface MissingDigest {
   repository: RepositoryPair;
   digest: string;
@@ -22,7 +22,7 @@ export interface MissingDigest {
 
 export interface DigestCheck {
   missing: MissingDigest[];
-  /** Why not all were looked at; undefined: they were. */
+  /** Why some digests could not be checked; undefined: all were checked. */
   failed: string | undefined;
 }
 
@@ -31,17 +31,17 @@ interface KnownDigest {
   at: number;
 }
 
-/** What there is room for in the log of pulls. */
+/** The same bound as the log of pulls. */
 const MAX_DIGESTS = 50_000;
 const CONCURRENCY = 8;
-/** Pulls that count, in milliseconds. */
+/** Milliseconds for which a pull counts. */
 const WINDOW_MS = 31 * 86_400_000;
-/** What is there is looked at again so rarely, in milliseconds: nobody deletes it but whoever cleans up there. */
+/** Milliseconds after which a covered digest is checked again. Only a clean-up on the fallback can delete a covered digest. */
 const RECHECK_MS = 86_400_000;
 
 /**
- * What clients pulled by digest, and whether the fallback has it. A comparison of tags does not tell: what is pinned by digest often has no
- * tag any more.
+ * Whether the fallback has what clients pulled by digest. A comparison of tags cannot tell, because a pinned digest often has no tag any
+ * more.
  */
 export class PulledDigests {
   readonly #options: PulledDigestsOptions;
@@ -53,7 +53,7 @@ export class PulledDigests {
     this.#now = options.now ?? Date.now;
   }
 
-  /** @param repository as clients name it */
+  /** @param repository the name that clients use */
   digestState(repository: string, digest: string): TagCoverage {
     return this.#known.peek(`${repository}\n${digest}`)?.state ?? 'unknown';
   }
@@ -62,14 +62,14 @@ export class PulledDigests {
     this.#record(repository, digest, 'covered');
   }
 
-  /** The push upstream has no such manifest any more. */
+  /** Records that the push upstream no longer has a manifest. */
   markDeleted(repository: string, digest: string): void {
     this.#record(repository, digest, 'gone');
   }
 
   /**
-   * Looks at those that are not known to be there. One request each, and a second for each that is missing. Never rejects.
-   * @returns what is to be copied, and why not all could be looked at
+   * Checks the digests that are not known to be covered, with one request each and a second one for each that is missing. Never rejects.
+   * @returns the digests to copy, and why some could not be checked
    */
   async check(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<DigestCheck> {
     const checked: DigestCheck = { missing: [], failed: undefined };
@@ -87,7 +87,7 @@ export class PulledDigests {
       };
       void queue.add(look).catch((error: unknown) => {
         checked.failed ??= error instanceof Error ? error.message : String(error);
-        // Of one repository it may be for good; what may pass would keep each of the others waiting too.
+        // A permanent failure concerns one repository; a retryable one would delay every other repository too.
         over ||= !(error instanceof CopyError) || error.retryable;
       });
     }
@@ -95,7 +95,7 @@ export class PulledDigests {
     return checked;
   }
 
-  /** Those of this route that have to be looked at. */
+  /** The pulled digests of this route that need a check. */
   #unconfirmed(): PulledManifest[] {
     const { copyRoute, routes, pulls } = this.#options;
     return [...pulls.within(WINDOW_MS)].filter(({ registry, repository, reference }) => {

@@ -3,40 +3,40 @@ import { isDigest } from '../../oci/reference.ts';
 
 /** A manifest that a client pulled. */
 export interface PulledManifest {
-  /** The registry that the client named, where a route is for one; undefined: the edge's own names. */
+  /** The registry that the client named, for routes with a `registry`; undefined: the edge's own names. */
   registry: string | undefined;
-  /** As clients name it. */
+  /** The repository's name as clients use it. */
   repository: string;
   /** Tag or digest. */
   reference: string;
-  /** What was served. */
+  /** Digest of the manifest that was served. */
   digest: string;
-  /** When last; epoch milliseconds. */
+  /** Time of the last pull; epoch milliseconds. */
   at: number;
 }
 
 export interface PulledLogOptions {
-  /** Things that are remembered. Default 50,000, some 20 MB. */
+  /** Most manifests that are remembered. Default 50,000, some 20 MB. */
   max?: number;
   now?: () => number;
 }
 
 const MAX_MANIFESTS = 50_000;
-/** That something is pulled again is noted so rarely, in milliseconds. */
+/** A repeated pull is recorded at most once in so many milliseconds. */
 const RENEWAL_MS = 60_000;
-/** How long a pull is remembered, in milliseconds. */
+/** Milliseconds for which a pull is remembered. */
 const KEEP_MS = 31 * 86_400_000;
-/** The clocks of a pair may differ by so much, in milliseconds. */
+/** Milliseconds by which the clocks of a pair may differ. */
 const SKEW_MS = 300_000;
 
-/** What clients pulled in the last month, each thing once: what a fallback has to have. In memory, and bounded. */
+/** The manifests that clients pulled in the last month, which a fallback must have. In memory, and bounded. */
 export class PulledLog {
-  /** Of whatever there is no room for, that goes which was not pulled for the longest time. */
+  /** When the log is full, the manifest with the oldest pull is dropped. */
   readonly #manifests: LRUCache<string, PulledManifest>;
   readonly #now: () => number;
-  /** When it began to remember; epoch milliseconds. What was pulled before it knows from other nodes, if at all. */
+  /** Start of this log in epoch milliseconds. Older pulls are known only from other edges. */
   readonly since: number;
-  /** Told of each thing that was noted, with what was known of it before. */
+  /** Called with each change, and with the previous entry. */
   onChange: ((key: string, pulled: PulledManifest, before: PulledManifest | undefined) => void) | undefined;
 
   constructor({ max = MAX_MANIFESTS, now = Date.now }: PulledLogOptions = {}) {
@@ -49,7 +49,7 @@ export class PulledLog {
     return this.#manifests.size;
   }
 
-  /** A client was served a manifest. */
+  /** Records that a client was served a manifest. */
   record(pulled: Omit<PulledManifest, 'at'>): void {
     const key = pulledKey(pulled);
     const known = this.#manifests.peek(key);
@@ -65,7 +65,10 @@ export class PulledLog {
     return known && this.#now() - known.at <= KEEP_MS ? known : undefined;
   }
 
-  /** What another node noted, in any order and as often as it likes. @returns how many were news */
+  /**
+   * Merges what another edge recorded, in any order and any number of times.
+   * @returns how many entries were new
+   */
   merge(pulls: readonly PulledManifest[]): number {
     let news = 0;
     const now = this.#now();
@@ -74,11 +77,11 @@ export class PulledLog {
       const known = this.#manifests.peek(key);
       if (pulled.at > now + SKEW_MS || now - pulled.at > KEEP_MS || !isDigest(pulled.digest)) continue;
       if (known && !isLater(pulled, known)) {
-        // Whoever told it has not heard of what came after.
+        // The edge that sent this entry does not know the newer one yet.
         if (known.digest !== pulled.digest) this.onChange?.(key, known, pulled);
         continue;
       }
-      // Nothing that was pulled later is pushed out by it.
+      // A full log keeps its newer entries.
       if (!known && this.#manifests.size >= this.#manifests.max && this.#isOlderThanAll(pulled)) continue;
       this.#manifests.set(key, pulled);
       this.onChange?.(key, pulled, known);
@@ -87,7 +90,7 @@ export class PulledLog {
     return news;
   }
 
-  /** @param ms how long ago at most */
+  /** @param ms greatest age of a pull */
   *within(ms: number): Generator<PulledManifest> {
     const after = this.#now() - Math.min(ms, KEEP_MS);
     for (const pulled of this.#manifests.values()) if (pulled.at >= after) yield pulled;
@@ -99,12 +102,12 @@ export class PulledLog {
   }
 }
 
-/** Of two at the same moment one wins, whoever compares them. */
+/** At equal times one entry wins on every edge. */
 function isLater(one: PulledManifest, other: PulledManifest): boolean {
   return one.at > other.at || (one.at === other.at && one.digest > other.digest);
 }
 
-/** No registry, repository or reference has a line end in it. */
+/** No registry, repository or reference contains a line break. */
 export function pulledKey({
   registry = '',
   repository,

@@ -4,11 +4,14 @@ import type { PulledManifest } from './pulled-log.ts';
 import type { ReferenceCounts, RepositoryReport } from './report.ts';
 
 interface RepositoryTally extends RepositoryReport {
-  /** With the time of each pull. */
+  /** Pulls of references that are not covered. */
   gapPulls: { pulled: PulledManifest; state: 'missing' | 'stale' | 'unknown' }[];
 }
 
-/** What of a route was pulled, held against what is known of its fallback. @param limit of repositories, and of references of each */
+/**
+ * Counts what was pulled of a route against the coverage of its fallback.
+ * @param limit most repositories, and most references of each
+ */
 export function pulledTally(
   view: CopyRouteView,
   routes: readonly Route[],
@@ -52,12 +55,12 @@ function emptyTally(repository: string): RepositoryTally {
   return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [], gapPulls: [] };
 }
 
-/** What is missing weighs more than what is not known. */
+/** Missing and stale references come before unknown ones. */
 function bySeverity(a: RepositoryTally, b: RepositoryTally): number {
   return b.missing + b.stale - (a.missing + a.stale) || b.unknown - a.unknown || (a.repository < b.repository ? -1 : 1);
 }
 
-/** What was pulled last comes first. */
+/** The most recent pull comes first. */
 function toReport(
   { gapPulls, ...report }: RepositoryTally,
   limit: number,
@@ -68,7 +71,7 @@ function toReport(
     .sort((a, b) => b.pulled.at - a.pulled.at)
     .slice(0, limit)
     .map(({ pulled: { reference, at }, state }) => {
-      // A digest has no time since when it is missing.
+      // For a digest the start of its gap is not known.
       const known = sinceOf(report.repository, reference);
       const from = known === undefined ? null : iso(known);
       return { reference, state, since: from, pulledAt: iso(at), failure: null };

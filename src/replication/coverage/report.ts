@@ -1,79 +1,79 @@
 import type { HealthState } from '../../failover/view.ts';
 
-/** Something that could not be pulled with the right digest. Times are ISO 8601. */
+/** A reference that cannot be pulled with the right digest. Times are ISO 8601. */
 export interface GapReport {
   /** Tag or digest. */
   reference: string;
   state: 'missing' | 'stale' | 'unknown';
-  /** When it was first known to be so; null: not known. */
+  /** When the gap was first seen; null: not known. */
   since: string | null;
-  /** When a client last pulled it; null: that was not asked for. */
+  /** When a client last pulled the reference; null: the report is not about pulls. */
   pulledAt: string | null;
-  /** Why it could not be copied; null: that was not tried, or has not failed. */
+  /** Why the last copy failed; null: no copy has failed. */
   failure: string | null;
 }
 
 export interface RepositoryReport {
-  /** As clients name it. */
+  /** The repository's name as clients use it. */
   repository: string;
-  /** Tags, or what was pulled. */
+  /** Count of tags, or of pulled references. */
   references: number;
   missing: number;
   stale: number;
   unknown: number;
-  /** The worst first; not more than the limit. */
+  /** The worst gaps first, up to the limit. */
   gaps: GapReport[];
 }
 
-/** One way of copying: a route, from its push upstream to one of the others. */
+/** One copy route: from a push upstream to one fallback. */
 export interface RouteReport {
   name: string;
   prefix: string;
   registry: string | null;
   source: string;
   target: string;
-  /** Whether it could serve at all. */
+  /** Whether the fallback can serve. */
   targetState: HealthState;
-  /** When the last comparison began that came to its end; null: none did. */
+  /** Start of the last complete comparison; null: none has completed. */
   comparedAt: string | null;
-  /** Why the last one did not; null: it did, or none ended yet. */
+  /** Why the last comparison failed; null: it succeeded, or none has ended. */
   failed: string | null;
   references: number;
   covered: number;
   missing: number;
   stale: number;
-  /** Not compared yet. */
+  /** References that were not compared yet. */
   unknown: number;
-  /** Was pulled, and is not on the push upstream any more; not among the references. */
+  /** Pulled references that the push upstream no longer has. They are not counted among the references. */
   gone: number;
-  /** Share of references that could be pulled with the right digest, 0 to 1; null: there is none. */
+  /** Share of references that can be pulled with the right digest, 0 to 1; null: there are no references. */
   ratio: number | null;
   lagSeconds: number;
   repositories: number;
-  /** Repositories with gaps, the worst first; not more than the limit. */
+  /** Repositories with gaps, the worst first, up to the limit. */
   worst: RepositoryReport[];
-  /** How many have gaps. */
+  /** Count of repositories with gaps. */
   withGaps: number;
 }
 
-/** What could be pulled if the push upstream died now. */
+/** What clients could pull if the push upstream failed now. */
 export interface CoverageReport {
   at: string;
-  /** `unknown`: nothing is known to be missing, and not all is known. */
+  /** `unknown`: no gap is known, but not everything was compared. */
   verdict: 'covered' | 'incomplete' | 'unknown';
-  /** Whether this edge copies, so that it knows. */
+  /** Whether this edge makes copies. */
   active: boolean;
   reason: string;
-  /** What was asked for: only what was pulled within that time; null: everything. */
+  /** The time window of pulls that was requested; null: all tags. */
   pulled: string | null;
-  /** Since when this edge has heard of pulls. */
+  /** Since when this edge has recorded pulls. */
   pullsKnownSince: string;
   routes: RouteReport[];
-  /** Routes that take pushes and have no copies made. */
+  /** Routes that take pushes but have no upstream with `replicate: true`. */
   uncopied: { prefix: string; registry: string | null; push: string }[];
 }
 
-/** What a report counts of a route: all its tags, or what was pulled. */
+/** The counts of one route, over all tags or over pulled references. */
 export type ReferenceCounts = Pick<
   RouteReport,
   'references' | 'missing' | 'stale' | 'unknown' | 'gone' | 'repositories' | 'worst' | 'withGaps'

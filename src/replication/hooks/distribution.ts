@@ -3,9 +3,9 @@ import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import type { Hint } from '../hint.ts';
 import { parseJson, validate } from './payload.ts';
 
-/** Docker-registry sends them one by one; others gather some. */
+/** docker-registry sends events one by one; other senders batch them. */
 const MAX_EVENTS = 1000;
-/** Blobs have events too. */
+/** Media types of manifests; blobs have events too. */
 const MANIFEST = /^application\/vnd\.(docker\.distribution\.manifest\.|oci\.(image|artifact)\.(manifest|index)\.)/;
 
 const envelope = z.object({
@@ -21,8 +21,9 @@ const target = z.object({
 });
 
 /**
- * Reads notifications of distribution (docker-registry), `events.v1+json` and `events.v2+json`. What is neither a push nor a deletion, or
- * of a blob, is fine, and no hint. @throws OciError
+ * Reads notifications of distribution (docker-registry), `events.v1+json` and `events.v2+json`. Events of other actions, or about blobs,
+ * give no hint.
+ * @throws OciError
  */
 export function readDistributionHook(text: string): Hint[] {
   const { events } = validate(parseJson(text), envelope, '');
@@ -30,12 +31,12 @@ export function readDistributionHook(text: string): Hint[] {
   for (const [index, event] of events.entries()) {
     const { action, target: what } = event;
     if (action !== 'push' && action !== 'delete') continue;
-    // A deletion has no media type, whatever was deleted.
+    // A deletion never carries a media type.
     const unspecified = action === 'delete' && what.mediaType === undefined;
     if (!unspecified && !MANIFEST.test(what.mediaType ?? '')) continue;
     const { repository, tag, digest } = validate(what, target, `events.${index}.target`);
     const reference = tag ?? digest;
-    // A whole repository was deleted: what that means for copies is for the next comparison of both sides.
+    // The deletion of a whole repository is left to the next comparison.
     if (reference === undefined) continue;
     hints.set(`${action} ${repository} ${reference}`, { repository, reference, kind: action, from: 'distribution' });
   }

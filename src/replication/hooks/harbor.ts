@@ -20,7 +20,7 @@ const artifacts = z.object({
     .array(
       z
         .object({ digest: z.string().refine(isDigest), tag: z.string().default('') })
-        // What has no tag has its digest in place of one.
+        // An artifact without a tag carries its digest as the tag.
         .refine(({ digest, tag }) => tag === '' || tag === digest || isTag(tag)),
     )
     .min(1)
@@ -28,8 +28,9 @@ const artifacts = z.object({
 });
 
 /**
- * Reads a webhook of Harbor, in its default format or as a CloudEvent (structured mode). What is neither a push nor a deletion is fine, and
- * no hint. @throws OciError
+ * Reads a webhook of Harbor, in its default format or as a CloudEvent (structured mode). Other events than pushes and deletions give no
+ * hint.
+ * @throws OciError
  */
 export function readHarborHook(text: string): Hint[] {
   const event = validate(parseJson(text), envelope, '');
@@ -39,7 +40,7 @@ export function readHarborHook(text: string): Hint[] {
   const { repository, resources } = validate(event[place], artifacts, place);
   const references = resources.flatMap(({ digest, tag }) => {
     const tags = tag === '' || tag === digest ? [] : [tag];
-    // An artifact that is deleted takes its tags with it, of which Harbor names one.
+    // The deletion of an artifact deletes all its tags, but Harbor names only one.
     if (kind === 'delete') return [digest, ...tags];
     return tags.length > 0 ? tags : [digest];
   });

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { OciError } from '../../oci/error.ts';
 
-/** The JSON that a hook brought. @throws OciError */
+/** Parses the body of a hook. @throws OciError */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -10,11 +10,14 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** @param valuePath of the value in the payload. @throws OciError that says what does not fit, and shows nothing of what was sent */
+/**
+ * @param valuePath path of the value in the payload
+ * @throws OciError that names the faulty key and shows nothing of the payload
+ */
 export function validate<T>(value: unknown, schema: z.ZodType<T>, valuePath: string): T {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
-  // The path names keys of the schema and indexes; unknown keys are no issue.
+  // The path consists of keys of the schema and indexes. Unknown keys are accepted.
   const path = [valuePath, ...(error.issues[0]?.path ?? [])].filter((part) => part !== '').join('.');
   throw malformed(`${path === '' ? 'it' : path} is not as expected`);
 }

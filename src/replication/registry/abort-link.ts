@@ -1,8 +1,8 @@
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 
 /**
- * A signal that is aborted with another one, or by itself. Once it is ended the other one, which may live as long as the process, holds
- * nothing of it: what `AbortSignal.any` and `AbortSignal.timeout` make is held longer than what it was made for.
+ * A child of an abort signal that can also abort by itself. After `unlink` the parent, which may live as long as the process, holds no
+ * reference to the child. `AbortSignal.any` and `AbortSignal.timeout` hold theirs for longer.
  */
 export class AbortLink {
   readonly #controller = new AbortController();
@@ -22,14 +22,14 @@ export class AbortLink {
     this.#controller.abort(reason);
   }
 
-  /** The parent lets go of it. */
+  /** Removes the link from its parent. */
   unlink(): void {
     this.#siblings.delete(this);
   }
 
   /**
-   * Does something that has so many milliseconds.
-   * @throws UpstreamError when they are over; the parent's reason
+   * Runs `work` with a time limit.
+   * @throws UpstreamError on timeout; the parent's reason
    */
   static async withTimeout<T>(parent: AbortSignal, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const link = new AbortLink(parent);
@@ -39,7 +39,7 @@ export class AbortLink {
     try {
       return await work(link.signal);
     } catch (error) {
-      // Who reads a body learns that it was aborted, and not why.
+      // A body reader sees an abort error without its reason; the signal has the reason.
       link.signal.throwIfAborted();
       throw error;
     } finally {
@@ -50,8 +50,8 @@ export class AbortLink {
 }
 
 /**
- * The links of each signal, of which it has one listener: Node keeps listeners in a chain, whose removed members hold the later ones until
- * all of them are old, so that what thousands of requests leave behind is cleared much later than it could be.
+ * The links of each parent signal, which has a single listener. Node keeps listeners in a chain whose removed members retain the later
+ * ones, so one listener for each of thousands of requests would delay garbage collection.
  */
 const linksByParent = new WeakMap<AbortSignal, Set<AbortLink>>();
 

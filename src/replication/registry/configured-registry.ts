@@ -5,7 +5,7 @@ import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
 import { RemoteRegistry } from './remote-registry.ts';
 
-/** A configured upstream at one of its URLs, with the credentials that copies have there. Its connection is to be closed. */
+/** Opens a configured upstream at one of its URLs with the credentials for replication. The caller closes the connection. */
 export function configuredRegistry(
   name: string,
   url: string,

@@ -7,15 +7,15 @@ import { registryFailure } from './registry-failure.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 export interface HarborListsOptions {
-  /** As messages call it. */
+  /** The registry's name in messages. */
   name: string;
   connection: Pick<Connection, 'sendApi'>;
   retryPolicy: RetryPolicy;
 }
 
-/** Harbor gives no more at once. */
+/** Harbor's greatest page size. */
 const PAGE_SIZE = 100;
-/** Of one list; pages that never end are not read for ever. */
+/** Bound for one list, in case its pages never end. */
 const MAX_PAGES = 100_000;
 /** An artifact comes with its whole configuration. */
 const MAX_BYTES = 33_554_432;
@@ -23,9 +23,8 @@ const ANSWER_MS = 30_000;
 const API = '/api/v2.0';
 
 /**
- * What Harbor lists in its own API (api/v2.0/swagger.yaml): repositories, which its `_catalog` tells administrators only, and digests with
- * the tags. Its artifacts leave out what it takes for an accessory of another one, cosign's signatures with their tags among them: which
- * tags there are is for the registry to say.
+ * Lists of Harbor's own API (api/v2.0/swagger.yaml): repositories, because only administrators can read `_catalog`, and digests with their
+ * tags. Harbor leaves out accessories such as cosign's signatures, so the tags themselves come from the registry API.
  */
 export class HarborLists {
   readonly #options: HarborListsOptions;
@@ -35,8 +34,9 @@ export class HarborLists {
   }
 
   /**
-   * All that these credentials may see. With wrong ones Harbor answers as if there were none at all, with 200, which is no answer.
-   * @returns undefined: it tells nothing
+   * All repositories that these credentials can see. With wrong credentials Harbor answers 200 with an empty list, which does not count as
+   * an answer.
+   * @returns undefined: Harbor gives no list
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async repositories(signal: AbortSignal): Promise<AsyncIterable<string> | undefined> {
@@ -46,13 +46,13 @@ export class HarborLists {
   }
 
   /**
-   * Of the tags of a repository, but not of all of them.
-   * @returns undefined: it tells nothing
+   * Digests of tags; accessories are left out.
+   * @returns undefined: Harbor gives no list
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async digests(repository: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
     const [project = '', ...rest] = repository.split('/');
-    // Once for the path, once for what Harbor makes of it.
+    // Encoded twice: once for the path, once for Harbor's own decoding.
     const name = encodeURIComponent(encodeURIComponent(rest.join('/')));
     const path = `${API}/projects/${project}/repositories/${name}/artifacts?with_tag=true&q=tags%3D*&sort=digest`;
     const first = rest.length > 0 ? await this.#page(path, 1, signal) : undefined;
@@ -87,7 +87,7 @@ export class HarborLists {
     }
   }
 
-  /** @returns undefined: it is not told to these credentials, or not here */
+  /** @returns undefined: these credentials get no list */
   #page(path: string, page: number, signal: AbortSignal): Promise<unknown[] | undefined> {
     const { name, connection, retryPolicy } = this.#options;
     const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
@@ -98,7 +98,7 @@ export class HarborLists {
       const body = await readBody(answer.body, answer.status === 200 ? MAX_BYTES : 16_384);
       if (answer.status === 200) return parseList(body);
       const failure = registryFailure(answer, `${name} fails ${path.split('?')[0]}`);
-      // Its 401 never comes with a challenge.
+      // Harbor's own API answers 401 without a challenge.
       if (failure.retryable && answer.status !== 401) throw failure;
       return undefined;
     };
@@ -106,7 +106,7 @@ export class HarborLists {
   }
 }
 
-/** Harbor's empty list may be null. */
+/** Harbor may write an empty list as null. */
 function parseList(body: Buffer): unknown[] | undefined {
   try {
     const content: unknown = JSON.parse(body.toString('utf8'));

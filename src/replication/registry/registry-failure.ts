@@ -5,18 +5,18 @@ import type { Answer } from '../../upstream/client.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { CopyError } from '../copy-error.ts';
 
-/** What of an answer tells why it is not as it should be. */
+/** The part of an answer that tells why a request failed. */
 export interface FailedAnswer {
   status: number;
   headers: HeaderList;
-  /** Whether it came from where a redirect led, and not from the registry itself. */
+  /** Whether the answer came from the target of a redirect. */
   redirected?: boolean;
 }
 
 /**
- * What an answer means that is not as it should be.
- * @param what that who does not do, for the operator
- * @param errorMessage what the registry told, if it did
+ * Makes an error from an unexpected answer.
+ * @param what the registry and what it failed to do, for the operator
+ * @param errorMessage the message of the registry, if there is one
  */
 export function registryFailure(answer: FailedAnswer, what: string, errorMessage = ''): CopyError {
   const { status, headers } = answer;
@@ -32,14 +32,17 @@ export function registryFailure(answer: FailedAnswer, what: string, errorMessage
 function isRetryable({ status, headers, redirected = false }: FailedAnswer): boolean {
   if (status === 408 || status === 425 || status === 429) return true;
   if (status >= 500) return status !== 501 && status !== 505;
-  // Harbor without its database challenges with nothing; storage denies a signature that has expired, and the next one is good.
+  // Harbor without its database sends no challenge. Storage answers 403 to an expired signature, and a new redirect brings a new signature.
   if (status === 401) return parseChallenges(headers.joined('www-authenticate')).length === 0;
   return redirected && status === 403;
 }
 
 const MAX_ERROR_BYTES = 16_384;
 
-/** Reads an answer to its end. @returns the first message in the body of an error (distribution-spec "Error Codes"), on one line */
+/**
+ * Reads an answer to its end.
+ * @returns the first error message in its body (distribution-spec "Error Codes"), on one line
+ */
 export async function readErrorMessage(answer: Answer): Promise<string> {
   if (answer.status < 400) {
     await answer.body.dump({ limit: MAX_ERROR_BYTES });

@@ -1,16 +1,16 @@
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 
-/** A page of a catalog or of a tag list. */
+/** One page of a catalog or of a tag list. */
 export interface RegistryLists {
   repositories: string[];
   tags: string[];
-  /** Of tags, where the registry tells them (Artifact Registry). */
+  /** Tag -> digest, where the registry sends digests (Artifact Registry). */
   digests: Map<string, string>;
 }
 
 /**
- * The lists of a catalog or of tags; single names that are none are left out.
- * @returns undefined: it is none of both, such as a page for people, which must not pass for a registry without images
+ * Parses a catalog or a tag list; malformed names are skipped.
+ * @returns undefined: this is no such list, for example an HTML page, which must not count as an empty registry
  */
 export function parseLists(body: Buffer): RegistryLists | undefined {
   const content = parseJson(body);
@@ -24,7 +24,7 @@ export function parseLists(body: Buffer): RegistryLists | undefined {
   };
 }
 
-/** distribution writes null for a list without entries. */
+/** distribution writes null for an empty list. */
 function isListOrAbsent(value: unknown): boolean {
   return value === undefined || value === null || Array.isArray(value);
 }

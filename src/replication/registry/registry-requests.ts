@@ -7,7 +7,7 @@ import { AbortLink } from './abort-link.ts';
 import { type FailedAnswer, readErrorMessage, registryFailure } from './registry-failure.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
-/** An answer that was read to its end. */
+/** An answer whose body was read completely. */
 export interface RegistryReply {
   status: number;
   headers: HeaderList;
@@ -18,7 +18,7 @@ export interface RegistryRead {
   method?: 'GET' | 'HEAD';
   scopes: readonly string[];
   accept?: string;
-  /** Bytes of the body, at most. */
+  /** Most bytes of the body. */
   maxBytes?: number;
 }
 
@@ -27,9 +27,9 @@ export interface RegistryWrite {
   scopes: readonly string[];
   headers?: Record<string, string>;
   body?: Buffer;
-  /** What is not done when it fails, for the operator. */
+  /** What the registry failed to do, for the operator. */
   failureText: string;
-  /** What is good besides 2xx. */
+  /** Statuses that count as success besides 2xx. */
   alsoAccepted?: readonly number[];
 }
 
@@ -38,7 +38,7 @@ const ANSWER_MS = 30_000;
 const MAX_ERROR_BYTES = 16_384;
 const EMPTY = Buffer.alloc(0);
 
-/** Requests to one registry that are answered shortly, tried again while it fails for the moment. */
+/** Short requests to one registry, with retries. */
 export class RegistryRequests {
   readonly #name: string;
   readonly #connection: Connection;
@@ -50,12 +50,12 @@ export class RegistryRequests {
     this.#retryPolicy = retryPolicy;
   }
 
-  /** Whatever the registry answers for good. @throws CopyError, UpstreamError; the signal's reason */
+  /** Reads an answer, after retries. @throws CopyError, UpstreamError; the signal's reason */
   read(path: string, request: RegistryRead, signal: AbortSignal): Promise<RegistryReply> {
     const { method = 'GET', scopes, accept = 'application/json', maxBytes = MAX_ERROR_BYTES } = request;
-    // Compressed on the way it would be neither what its digest says nor as long as it says.
+    // A compressed body would match neither its digest nor its length.
     const headers = { accept, 'accept-encoding': 'identity' };
-    // A comparison is thousands of HEADs: a connection for each would cost more than the answer.
+    // A comparison sends thousands of HEADs: a new connection for each would cost more than the answer.
     const call = { method, path, headers, scopes, redirects: 'follow', keep: true } as const;
     return this.#withRetries(signal, async (soon) => {
       const answer = await this.#connection.send({ ...call, signal: soon });
@@ -94,7 +94,7 @@ export class RegistryRequests {
   }
 }
 
-/** The body of an answer to HEAD: to wait for the end of nothing takes more memory than all else about it. */
+/** The body of a HEAD is empty. Waiting for its end would take more memory than the rest of the request. */
 function discardBody({ body }: Answer): Buffer {
   body.on('error', () => undefined).resume();
   return EMPTY;

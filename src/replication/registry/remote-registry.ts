@@ -10,40 +10,40 @@ import { parseLists, type RegistryLists } from './registry-lists.ts';
 import { type RegistryReply, RegistryRequests } from './registry-requests.ts';
 import { RetryPolicy } from './retry-policy.ts';
 
-/** A manifest, byte for byte. */
+/** The exact bytes of a manifest. */
 export interface RemoteManifest {
   bytes: Buffer;
   mediaType: string | undefined;
 }
 
-/** The tags of a repository; `digest` where the registry tells it with the list (Artifact Registry). */
+/** A tag of a repository; `digest` where the registry lists digests (Artifact Registry). */
 export interface RemoteTag {
   tag: string;
   digest: string | undefined;
 }
 
 const PAGE_SIZE = 1000;
-/** Of one list; a registry whose pages never end is not read for ever. */
+/** Bound for one list, in case its pages never end. */
 const MAX_PAGES = 10_000;
 const MAX_LIST_BYTES = 67_108_864;
 const MAX_MANIFEST_BYTES = 67_108_864;
 const ACCEPT = MANIFEST_TYPES.join(', ');
-/** Answers to a registry's list of referrers that mean it has none of those lists. */
+/** Answers that mean that the registry has no referrers API. */
 const REFERRERS_UNSUPPORTED = [400, 404, 405, 501];
-/** For how long that is taken for granted, in milliseconds: a registry may be brought up to date. */
+/** Milliseconds for which that is remembered: a registry may be upgraded. */
 const REFERRERS_CHECK_MS = 600_000;
 
-/** One registry as copying sees it: everything in its own names, with the edge's own credentials. */
+/** One registry as replication uses it: the registry's own names, and the edge's own credentials. */
 export class RemoteRegistry {
-  /** As messages call it. */
+  /** The registry's name in messages. */
   readonly name: string;
   readonly connection: Connection;
   readonly retryPolicy: RetryPolicy;
   readonly #requests: RegistryRequests;
   readonly #harbor: HarborLists | undefined;
-  /** Until when it is not asked for referrers: distribution 2.8 and others have no such list, for no repository. */
+  /** Until when no referrers are requested. Distribution 2.8 and others lack the referrers API for every repository. */
   #referrersUnsupportedUntil = 0;
-  /** Until when it is known to have them. */
+  /** Until when the registry is known to have the referrers API. */
   #referrersSupportedUntil = 0;
 
   constructor(name: string, connection: Connection, retryPolicy = new RetryPolicy()) {
@@ -65,13 +65,13 @@ export class RemoteRegistry {
     for await (const reply of this.#pages('/v2/_catalog', ['registry:catalog:*'], signal)) {
       const { repositories } = this.#parseLists(reply, 'does not list its repositories');
       yield* repositories;
-      // One that repeats itself would be read for ever.
+      // A registry that repeats its page would be read for ever.
       if (repositories.at(-1) === last) return;
       last = repositories.at(-1) ?? last;
     }
   }
 
-  /** The tags of a repository, none if there is no such repository. @throws CopyError, UpstreamError */
+  /** The tags of a repository; empty if the repository does not exist. @throws CopyError, UpstreamError */
   async tags(repository: string, signal: AbortSignal): Promise<RemoteTag[]> {
     const found = new Map<string, string | undefined>();
     for await (const reply of this.#pages(`/v2/${repository}/tags/list`, [pullScope(repository)], signal)) {
@@ -85,7 +85,7 @@ export class RemoteRegistry {
     return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
   }
 
-  /** Whether a repository has no tag, or is none. @throws CopyError, UpstreamError */
+  /** Whether a repository has no tag or does not exist. @throws CopyError, UpstreamError */
   async isEmpty(repository: string, signal: AbortSignal): Promise<boolean> {
     const request = { scopes: [pullScope(repository)], maxBytes: MAX_LIST_BYTES };
     const reply = await this.#requests.read(`/v2/${repository}/tags/list?n=1`, request, signal);
@@ -93,7 +93,7 @@ export class RemoteRegistry {
     return this.#parseLists(reply, `does not list the tags of ${repository}`).tags.length === 0;
   }
 
-  /** Digest of a tag; undefined: there is none. @throws CopyError, UpstreamError */
+  /** The digest of a tag; undefined: there is no such tag. @throws CopyError, UpstreamError */
   async resolveDigest(repository: string, reference: string, signal: AbortSignal): Promise<string | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;
     const scopes = [pullScope(repository)];
@@ -101,7 +101,7 @@ export class RemoteRegistry {
     const digest = reply.headers.get('docker-content-digest');
     if (reply.status === 200 && digest !== undefined && isDigest(digest)) return digest;
     if (reply.status === 404) return undefined;
-    // Artifact Registry has answered 405; others tell no digest.
+    // Artifact Registry has answered 405; other registries leave out the digest.
     if (reply.status === 200 || reply.status === 405) {
       const manifest = await this.manifest(repository, reference, signal);
       return manifest && sha256(manifest.bytes);
@@ -109,7 +109,7 @@ export class RemoteRegistry {
     throw this.failure(reply, `does not tell of ${imageName(repository, reference)}`);
   }
 
-  /** Undefined: there is none. @throws CopyError, UpstreamError */
+  /** Undefined: there is no such manifest. @throws CopyError, UpstreamError */
   async manifest(repository: string, reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;
     const request = { scopes: [pullScope(repository)], accept: ACCEPT, maxBytes: MAX_MANIFEST_BYTES };
@@ -130,7 +130,7 @@ export class RemoteRegistry {
     throw this.failure(reply, `does not tell of a blob of ${repository}`);
   }
 
-  /** Manifests that say they are about this one; none where the registry has no such list. @throws CopyError, UpstreamError */
+  /** Manifests whose subject is this digest; empty where the registry has no referrers API. @throws CopyError, UpstreamError */
   async referrers(repository: string, digest: string, signal: AbortSignal): Promise<Descriptor[]> {
     const found: Descriptor[] = [];
     if (Date.now() < this.#referrersUnsupportedUntil) return found;
@@ -139,7 +139,7 @@ export class RemoteRegistry {
       if (REFERRERS_UNSUPPORTED.includes(reply.status))
         this.#referrersUnsupportedUntil = Date.now() + REFERRERS_CHECK_MS;
       else if (reply.status !== 200) throw this.failure(reply, `does not list what refers to ${repository}@${digest}`);
-      // Some answer any path with a page for people.
+      // Some registries answer unknown paths with an HTML page.
       const content =
         reply.status === 200 ? readManifestContent(reply.body, reply.headers.get('content-type')) : undefined;
       if (content && 'children' in content) this.#referrersSupportedUntil = Date.now() + REFERRERS_CHECK_MS;
@@ -150,7 +150,7 @@ export class RemoteRegistry {
     return found;
   }
 
-  /** Whether it tells what refers to a manifest. @throws CopyError, UpstreamError */
+  /** Whether the registry has the referrers API. @throws CopyError, UpstreamError */
   async supportsReferrers(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
     if (Date.now() >= Math.max(this.#referrersUnsupportedUntil, this.#referrersSupportedUntil))
       await this.referrers(repository, digest, signal);
@@ -175,12 +175,12 @@ export class RemoteRegistry {
     } as const;
     const reply = await this.#requests.write(`/v2/${repository}/manifests/${reference}`, request, signal);
     const kept = reply.headers.get('docker-content-digest');
-    // One that converts what it is given would never be in step.
+    // A registry that converts manifests could never be in step with the source.
     if (kept?.startsWith('sha256:') && kept !== sha256(bytes) && (!reference.includes(':') || kept !== reference))
       throw new CopyError(`${this.name} ${what} as it is: it makes ${kept} of it`);
   }
 
-  /** Deletes a tag, or a manifest by digest; that there is none is fine. @throws CopyError, UpstreamError */
+  /** Deletes a tag, or a manifest by digest; a missing one is no error. @throws CopyError, UpstreamError */
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<void> {
     const scopes = [`repository:${repository}:delete`, pullScope(repository)];
     const what = `does not delete ${imageName(repository, reference)}`;
@@ -188,7 +188,7 @@ export class RemoteRegistry {
     await this.#requests.write(`/v2/${repository}/manifests/${reference}`, request, signal);
   }
 
-  /** What an answer means that is not as it should be. @param errorMessage what the registry told, if it did */
+  /** Makes an error from an unexpected answer. @param errorMessage the message of the registry, if there is one */
   failure(answer: FailedAnswer, what: string, errorMessage = ''): CopyError {
     return this.#requests.failure(answer, what, errorMessage);
   }
@@ -199,7 +199,7 @@ export class RemoteRegistry {
     throw this.failure(reply, what, reply.status === 200 ? 'what it answers is no list' : '');
   }
 
-  /** A list that goes on as its Link headers say. */
+  /** Reads a list page by page, as its Link headers say. */
   async *#pages(
     path: string,
     scopes: readonly string[],
@@ -222,7 +222,7 @@ function imageName(repository: string, reference: string): string {
   return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
 }
 
-/** Digest by which content is known that was asked for by a tag. */
+/** The digest of content that was requested by a tag. */
 export function sha256(bytes: Uint8Array): string {
   return `sha256:${hash('sha256', bytes, 'hex')}`;
 }

@@ -3,13 +3,13 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
 
 export interface RetryPolicyOptions {
-  /** Milliseconds in which something is tried again and again; and in which the registry may fail in all it is asked. */
+  /** Milliseconds for which one request is retried, and for which the registry may fail every request. */
   limitMs?: number;
-  /** Of the first pause; each further one is twice as long, and shortened by chance by up to a half. */
+  /** The first pause. Each further pause doubles, minus a random part of up to a half. */
   firstPauseMs?: number;
   longestPauseMs?: number;
   random?: () => number;
-  /** Milliseconds that never go back. */
+  /** Milliseconds of a monotonic clock. */
   now?: () => number;
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
@@ -18,10 +18,10 @@ const LIMIT_MS = 180_000;
 const PAUSE_MS = 250;
 const LONGEST_MS = 15_000;
 
-/** What another try would meet again. */
+/** Reasons for which a retry would fail again. */
 const NOT_RETRYABLE = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);
 
-/** Tries what one registry fails for the moment again, and leaves the registry alone for as long as it asks (RFC 9110 Retry-After). */
+/** Retries what a registry fails for the moment, and honours its Retry-After (RFC 9110) for all requests to that registry. */
 export class RetryPolicy {
   readonly #limitMs: number;
   readonly #pause: number;
@@ -29,9 +29,9 @@ export class RetryPolicy {
   readonly #random: () => number;
   readonly #now: () => number;
   readonly #wait: NonNullable<RetryPolicyOptions['wait']>;
-  /** Until when nobody asks. */
+  /** Until when no request is sent. */
   #retryAfterUntil = Number.NEGATIVE_INFINITY;
-  /** Since when nothing has gone well, and when that was seen last; undefined: it has. */
+  /** Since when every request has failed, and the time of the last failure; undefined: the last request succeeded. */
   #failing: { since: number; seen: number } | undefined;
 
   constructor(options: RetryPolicyOptions = {}) {
@@ -39,29 +39,32 @@ export class RetryPolicy {
     this.#pause = options.firstPauseMs ?? PAUSE_MS;
     this.#longest = options.longestPauseMs ?? LONGEST_MS;
     this.#random = options.random ?? Math.random;
-    // Not the time of day: set back by an hour it would let the registry rest for one more.
+    // A monotonic clock: a wall clock set back by an hour would stop requests for an hour.
     this.#now = options.now ?? (() => performance.now());
     this.#wait = options.wait ?? ((ms, signal) => wait(ms, undefined, { signal, ref: false }));
   }
 
-  /** Whether another try may go better. */
+  /** Whether a retry may succeed. */
   static isRetryable(error: unknown): boolean {
     if (error instanceof CopyError) return error.retryable;
     return error instanceof UpstreamError && !NOT_RETRYABLE.has(error.reason);
   }
 
-  /** Milliseconds for which the registry is still left alone. */
+  /** Milliseconds until the registry may be asked again. */
   get backoffMs(): number {
     return Math.max(0, this.#retryAfterUntil - this.#now());
   }
 
-  /** @throws what the last try threw; the signal's reason */
+  /**
+   * Runs `work` with retries.
+   * @throws the last failure; the signal's reason
+   */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#waitOutBackoff(signal);
     return this.#attempt(signal, this.#now(), 0, work);
   }
 
-  /** The same for what has just failed and is begun anew in another way, after a pause. */
+  /** Like `run`, for work that has just failed and restarts in another way after a pause. */
   async runAfterFailure<T>(failure: unknown, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const began = this.#now();
     this.#noteFailure(failure);
@@ -69,7 +72,7 @@ export class RetryPolicy {
     return this.#attempt(signal, began, 1, work);
   }
 
-  /** A pause after so many tries, and until the registry may be asked. @throws the signal's reason */
+  /** Waits for the pause after so many tries and for the end of the backoff. @throws the signal's reason */
   async pause(tries: number, signal: AbortSignal): Promise<void> {
     await this.#wait(this.#pauseAfter(tries), signal);
     await this.#waitOutBackoff(signal);
@@ -85,13 +88,13 @@ export class RetryPolicy {
       } catch (error) {
         signal.throwIfAborted();
         if (!RetryPolicy.isRetryable(error)) {
-          // A refusal is an answer.
+          // A refusal shows that the registry works.
           if (error instanceof CopyError) this.#failing = undefined;
           throw error;
         }
         this.#noteFailure(error);
         const pause = this.#pauseAfter(tries);
-        // One that has failed in everything for long enough is given a single try by each.
+        // Once a registry has failed every request for long enough, each caller gets a single try.
         const since = Math.min(began, this.#failing?.since ?? began);
         if (this.#now() - since + Math.max(this.backoffMs, pause) > this.#limitMs) throw error;
         await this.#wait(pause, signal);
@@ -102,7 +105,7 @@ export class RetryPolicy {
 
   #noteFailure(failure: unknown): void {
     const now = this.#now();
-    // What was long ago says nothing of now: nobody may have asked since.
+    // A failure that is older than the limit says nothing about now.
     const since = this.#failing && now - this.#failing.seen <= this.#limitMs ? this.#failing.since : now;
     this.#failing = { since, seen: now };
     const restMs = failure instanceof CopyError ? (failure.retryAfterMs ?? 0) : 0;
@@ -113,7 +116,7 @@ export class RetryPolicy {
     return Math.min(this.#pause * 2 ** Math.min(tries, 10), this.#longest) * (1 - this.#random() / 2);
   }
 
-  /** Others may learn meanwhile that it is to rest longer; and not all of them are to come in the same moment. */
+  /** The backoff may be extended while a caller waits. A random part keeps the callers from returning all at once. */
   async #waitOutBackoff(signal: AbortSignal): Promise<void> {
     while (this.backoffMs > 0) await this.#wait(this.backoffMs + this.#pause * this.#random(), signal);
   }

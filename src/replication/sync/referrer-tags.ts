@@ -9,17 +9,18 @@ export interface ReferrerTagRoundsOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   repository: RepositoryPair;
-  /** Tags that are wanted. */
+  /** Tags that the user asked for. */
   requested: readonly ComparedTag[];
-  /** Those that nobody asked for. */
+  /** All other tags of the repository. */
   unrequested: readonly ComparedTag[];
-  /** Whether what is told is copied before the next is asked for. */
+  /** Whether each round is copied before the next one is requested. */
   copiesBetweenRounds: boolean;
 }
 
 /**
- * Of tags that nobody asked for: those about what is on the target by now, or would be; then those about these, since what is signed may be
- * a signature. Each time only what the target lacks. @throws CopyError, UpstreamError; the signal's reason
+ * Finds signatures and other referrer tags that the user did not ask for. The first round refers to images that are on the target or will
+ * be; each further round refers to the previous one, because a signature may be signed too. Only tags that the target lacks are given.
+ * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function* referrerTagRounds(
   { source, target, repository, requested, unrequested, copiesBetweenRounds }: ReferrerTagRoundsOptions,
@@ -45,7 +46,7 @@ export async function* referrerTagRounds(
     near = open.length > 0 ? await digestsOf(found) : new Set();
   }
 
-  /** Digests that come with tags: their own, and those of what an index lists. */
+  /** Digests of these tags, and of the manifests that their indexes list. */
   async function digestsOf(tags: readonly ComparedTag[]): Promise<Set<string>> {
     const digests = new Set<string>();
     for (const { tag } of tags) {
@@ -59,10 +60,7 @@ export async function* referrerTagRounds(
   }
 }
 
-/**
- * Digest that a tag says it is about: cosign's `sha256-….sig`, `.att` and `.sbom`, and the list of referrers of a registry that has none
- * itself. Undefined: it is a tag like any other.
- */
+/** The digest that a tag refers to: cosign's `sha256-….sig`, `.att` and `.sbom`, and the referrers tag. Undefined: an ordinary tag. */
 export function referrerTagSubject(tag: string): string | undefined {
   return subjectOfTag(tag.replace(/\..+$/, ''));
 }

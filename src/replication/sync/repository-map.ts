@@ -2,9 +2,9 @@ import type { RouteConfig } from '../../config/schema.ts';
 import { type Candidate, type Route, resolveRoute, toClient, toUpstream } from '../../failover/rewrite.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 
-/** Where repositories of one registry are on another: nowhere, in one place, or, by several routes, in more. */
+/** Maps repositories of one registry to another: to no name, to one, or, by several routes, to more. */
 export class RepositoryMap {
-  /** With one of which all repositories of the source begin that have a place. */
+  /** Every mapped repository of the source begins with one of these. */
   readonly prefixes: readonly string[];
   readonly #targetsOf: (repository: string) => string[];
 
@@ -13,7 +13,7 @@ export class RepositoryMap {
     this.#targetsOf = placesOf;
   }
 
-  /** As the routes say that both upstreams are in; undefined: there is none. */
+  /** Maps by the routes that both upstreams take part in; undefined: there are none. */
   static ofRoutes(configured: readonly RouteConfig[], from: string, to: string): RepositoryMap | undefined {
     const routes = configured.map(resolveRoute);
     const mappings = routes.flatMap((route) => {
@@ -30,7 +30,7 @@ export class RepositoryMap {
     );
   }
 
-  /** One prefix in place of another. */
+  /** Maps by replacing one prefix with another. */
   static ofPrefixes(from: string, to: string): RepositoryMap {
     return new RepositoryMap([from], (repository) =>
       repository.startsWith(from) && repository.length > from.length ? [to + repository.slice(from.length)] : [],

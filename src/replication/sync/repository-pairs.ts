@@ -8,13 +8,13 @@ import { RepositoryWalk } from './repository-walk.ts';
 export interface RepositoryPairsOptions {
   source: RemoteRegistry;
   map: RepositoryMap;
-  /** Repositories of the source; undefined: those of its catalog. */
+  /** Repositories of the source; undefined: all of its catalog. */
   names: readonly string[] | undefined;
-  /** With which their names begin. */
+  /** Only repositories whose name begins with this. */
   prefix: string;
 }
 
-/** What is to be copied, page by page as the catalog has it. @throws CopyError, UpstreamError; the signal's reason */
+/** The repositories to copy, as the pages of the catalog arrive. @throws CopyError, UpstreamError; the signal's reason */
 export async function* repositoryPairs(
   options: RepositoryPairsOptions,
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function* repositoryPairs(
     if (name.startsWith(prefix)) yield* map.pairs(name);
 }
 
-/** A registry that keeps its catalog to itself may tell of its repositories level by level. */
+/** A registry without a readable catalog may list its repositories level by level. */
 async function* listRepositories(
   { source, map, prefix }: RepositoryPairsOptions,
   signal: AbortSignal,
@@ -39,10 +39,10 @@ async function* listRepositories(
     if (begun || !isRefusal(error)) throw error;
     const walk = new RepositoryWalk(source);
     const isRelevant = (name: string) => name.startsWith(prefix) || prefix.startsWith(`${name}/`);
-    // One prefix may be the beginning of another; what is below both is told once.
+    // A prefix within another prefix is not listed twice.
     const roots = map.prefixes.filter((one) => !map.prefixes.some((other) => other !== one && one.startsWith(other)));
     for (const root of roots) {
-      // From nothing there is nothing below.
+      // An empty prefix has no level to begin with.
       const begin = root === '' ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : root;
       const found = await walk.below(begin, isRelevant, signal).catch((reason: unknown) => {
         if (isRefusal(reason)) return undefined;

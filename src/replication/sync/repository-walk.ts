@@ -3,17 +3,17 @@ import { RegistryRequests } from '../registry/registry-requests.ts';
 import { pullScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 
 const MAX_BYTES = 67_108_864;
-/** A repository name has at most 255 characters, and so at most 128 parts; nobody has more than a few. */
+/** A repository name of 255 characters has at most 128 components; real names have a few. */
 const MAX_DEPTH = 32;
 
-/** What Artifact Registry tells in a tag list beside the tags: `child`, the names one level below (facts: `gcrane ls` walks by it). */
+/** Artifact Registry's tag list also has `child`: the names one level below (`gcrane ls` uses it too). */
 interface TagListLevel {
-  /** Undefined: this registry does not tell. */
+  /** Undefined: this registry does not list children. */
   children: string[] | undefined;
   hasTags: boolean;
 }
 
-/** Finds repositories below a prefix where there is no catalog, level by level. */
+/** Finds repositories below a prefix, level by level, where there is no catalog. */
 export class RepositoryWalk {
   readonly #requests: RegistryRequests;
 
@@ -22,9 +22,9 @@ export class RepositoryWalk {
   }
 
   /**
-   * @param prefix `example-project/`
-   * @param isRelevant whether a name, or what is below it, is wanted
-   * @returns undefined: this registry does not tell
+   * @param prefix for example `example-project/`
+   * @param isRelevant whether a name, or a name below it, is of interest
+   * @returns undefined: this registry does not list children
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async below(
@@ -64,7 +64,7 @@ export class RepositoryWalk {
   }
 }
 
-/** Undefined: it is no list. */
+/** Undefined: this is no tag list. */
 function parseLevel(body: Buffer): TagListLevel | undefined {
   const fields = parseObject(body);
   if (!fields) return undefined;

@@ -1,27 +1,27 @@
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 
-/** A tag that the other side lacks, or has at another digest. */
+/** A tag that the target lacks or has at another digest. */
 export interface SyncImage {
   repository: RepositoryPair;
   tag: string;
   state: 'missing' | 'differs';
 }
 
-/** What happens while a registry is brought in step with another, in the order in which it does. */
+/** The events of a sync, in order. */
 export type SyncEvent =
-  /** A repository was compared. `same`: tags that are all right. `surplus`: tags that only the other side has; they stay. */
+  /** A repository was compared. `same`: tags with equal digests. `surplus`: tags that only the target has; they stay. */
   | { kind: 'compared'; repository: RepositoryPair; same: number; surplus: number }
-  /** An image is to be copied. */
+  /** An image will be copied. */
   | { kind: 'planned'; image: SyncImage }
   | { kind: 'began'; image: SyncImage }
-  /** Bytes that will be sent for it, as far as is known by now. */
+  /** Bytes that will be sent for the image, as far as is known. */
   | { kind: 'expected'; image: SyncImage; bytes: number }
-  /** Bytes that were. */
+  /** Bytes that were sent. */
   | { kind: 'sent'; image: SyncImage; bytes: number }
-  /** It is there now. */
+  /** The image is on the target. */
   | { kind: 'copied'; image: SyncImage; result: CopyResult; ms: number }
-  /** The other side has something else under that tag, which stays. */
+  /** The target has another digest under this tag, and keeps it. */
   | { kind: 'kept'; image: SyncImage }
-  /** `image` undefined: the whole repository. */
+  /** `image` undefined: the whole repository failed. */
   | { kind: 'failed'; repository: RepositoryPair; image: SyncImage | undefined; reason: string };

@@ -13,46 +13,48 @@ import { WorkList } from './work-list.ts';
 export interface SyncOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
-  /** Undefined: nothing is copied, and what would be is told. */
+  /** Undefined: a dry run, which reports what would be copied. */
   copy: ImageCopy | undefined;
-  /** Images under way at once. */
+  /** Concurrent images. */
   images: number;
-  /** Which tags count; signatures and the like come with the images that they are about. Default: all. */
+  /** Which tags are copied. Signatures and other referrers come with their images. Default: every tag. */
   includeTag?: ((tag: string) => boolean) | undefined;
-  /** What becomes of a tag that the target has at another digest. Default: replace. */
+  /** What happens to a tag that has another digest on the target. Default: replace. */
   existing?: 'replace' | 'keep';
-  /** What tells others that the target is whole, such as a canary: it is copied after all else, and only if that is there. Default: nothing. */
+  /**
+   * Images that announce a complete target, such as a canary. They are copied after all others, and only if no copy failed. Default: none.
+   */
   copyLast?: ((image: SyncImage) => boolean) | undefined;
-  /** Only a part of what the target should have was asked for; then that is not copied, unless the target has it at another digest. */
+  /** Only a part of the target was asked for. Then such images are copied only to replace another digest. */
   isPartial?: boolean;
-  /** Repositories were named by hand: one without a tag that is wanted is a failure. */
+  /** The user named the repositories: one without a matching tag is a failure. */
   namedRepositories?: boolean;
   onEvent: (event: SyncEvent) => void;
 }
 
-/** `gave-up`: one image, or one repository, after the other failed for what may pass, so that the rest would have too. */
+/** `gave-up`: so many consecutive retryable failures that the rest would fail too. */
 export type SyncEnd = 'done' | 'interrupted' | 'gave-up';
 
-/** Repositories that are compared at once. */
+/** Concurrent comparisons. */
 const COMPARE_CONCURRENCY = 8;
-/** Images that wait for their turn; comparing waits while there are more, so that memory does not grow with a registry. */
+/** Images that may wait. Comparisons pause while there are more, so that memory does not grow with the registry. */
 const MAX_WAITING = 20_000;
-/** Images, or repositories, that may fail one after the other for what may pass. */
+/** Consecutive retryable failures after which the sync gives up. */
 const MAX_CONSECUTIVE_FAILURES = 8;
 
-/** Brings a registry in step with another, once. What is deleted from the source stays on the target. */
+/** Copies once what a registry lacks. Tags that the source has deleted stay on the target. */
 export class Sync {
   readonly #options: SyncOptions;
   readonly #comparison: Comparison;
   readonly #comparing = new PQueue({ concurrency: COMPARE_CONCURRENCY });
   readonly #copying: WorkList<SyncImage>;
   readonly #gaveUp = new AbortController();
-  /** Of what is under way. */
+  /** Aborts all running work. */
   #signal = this.#gaveUp.signal;
   readonly #consecutiveFailures = { images: 0, repositories: 0 };
   #failures = 0;
   readonly #lastImages: SyncImage[] = [];
-  /** A tag that the source had at the beginning. */
+  /** A tag that the source had at the start. */
   #sentinel: { repository: RepositoryPair; tag: string } | undefined;
 
   constructor(options: SyncOptions) {
@@ -67,8 +69,8 @@ export class Sync {
   }
 
   /**
-   * Resolves when nothing is under way any more.
-   * @throws what `pairs` throws, once all that it gave before is done
+   * Resolves when all work has ended.
+   * @throws what `pairs` throws, once its earlier repositories are done
    */
   async run(pairs: AsyncIterable<RepositoryPair>, signal: AbortSignal): Promise<SyncEnd> {
     const end = AbortSignal.any([signal, this.#gaveUp.signal]);
@@ -115,8 +117,8 @@ export class Sync {
   }
 
   /**
-   * What is to be done for a repository; it may wait for hours for its turn, and so nothing is kept of tags that are the same.
-   * @throws CopyError where there is none of those that were named
+   * The work for a repository. A plan may wait for hours, so unchanged tags are only counted.
+   * @throws CopyError for a named repository without a matching tag
    */
   #planRepository({ repository, tags }: ComparedRepository) {
     const { namedRepositories, source, includeTag = () => true } = this.#options;
@@ -134,7 +136,7 @@ export class Sync {
     };
   }
 
-  /** A source whose storage was unmounted meanwhile has repositories without tags, as if it were empty. Never rejects. */
+  /** A source whose storage was unmounted during the sync lists repositories without tags, as if it were empty. Never rejects. */
   async #checkSentinel(signal: AbortSignal): Promise<void> {
     if (!this.#sentinel) return;
     const { source } = this.#options;
@@ -183,7 +185,7 @@ export class Sync {
     }
   }
 
-  /** @throws CopyError for what would tell others that all is there, and is not */
+  /** @throws CopyError for an image that would announce a complete target too early */
   #assertMayCopyLast(image: SyncImage): void {
     const { copyLast, isPartial } = this.#options;
     if (!copyLast?.(image)) return;
@@ -192,7 +194,7 @@ export class Sync {
     if (isPartial && image.state === 'missing') throw new CopyError(`${left} only a part was asked for`);
   }
 
-  /** One after the other failed for what may pass: the rest would too. */
+  /** Consecutive retryable failures mean that the rest would fail too. */
   #countFailure(what: 'images' | 'repositories', error: unknown): void {
     this.#consecutiveFailures[what] = RetryPolicy.isRetryable(error) ? this.#consecutiveFailures[what] + 1 : 0;
     if (this.#consecutiveFailures[what] >= MAX_CONSECUTIVE_FAILURES) this.#gaveUp.abort();
@@ -221,7 +223,7 @@ export class Sync {
         },
       );
     if (existing !== 'keep') return run(tag);
-    // Everything but the tag goes first, so that there is no time in which somebody else could push it.
+    // The content goes first, so that no client can push the tag between the check and the copy.
     const digest = await source.resolveDigest(repository.source, tag, signal);
     const content = digest === undefined ? undefined : await run(digest);
     const there = await target.resolveDigest(repository.target, tag, signal);

@@ -1,13 +1,13 @@
 interface Batch<T> {
   items: readonly T[];
-  /** Of the item that is next. */
+  /** Index of the next item. */
   at: number;
-  /** Items that are not done. */
+  /** Items that are not done yet. */
   left: number;
   resolve: () => void;
 }
 
-/** Work that waits for its turn, by the thousands: what waits is the items alone, where a queue of functions takes some kilobytes for each. */
+/** Runs thousands of waiting items with limited concurrency. Only the items wait: a queue of functions takes some kilobytes for each. */
 export class WorkList<T> {
   readonly #concurrency: number;
   readonly #work: (item: T) => Promise<void>;
@@ -22,7 +22,7 @@ export class WorkList<T> {
     this.#work = work;
   }
 
-  /** In turn. Resolves when all of them are done. */
+  /** Resolves when all these items are done; they run in order. */
   async runAll(items: readonly T[]): Promise<void> {
     if (items.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -32,7 +32,7 @@ export class WorkList<T> {
     await promise;
   }
 
-  /** Resolves once fewer than so many wait. */
+  /** Resolves when fewer than `most` items wait. */
   async waitForRoom(most: number): Promise<void> {
     while (this.#waiting >= most) await new Promise<void>((resolve) => this.#waitForRoom.push(resolve));
   }
