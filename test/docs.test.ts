@@ -31,6 +31,10 @@ t.test('every relative link leads to a file, and to a heading of it', async (t) 
   t.ok(anchors > 10, 'anchors were looked at');
 });
 
+t.test('no page was left in the middle of a merge', async (t) => {
+  for (const file of markdownFiles()) t.notMatch(read(file), /^(<{7}|>{7}) /m, file);
+});
+
 t.test('every file and folder of the checkout that a page names exists', async (t) => {
   let named = 0;
   for (const file of markdownFiles())
