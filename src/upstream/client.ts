@@ -14,8 +14,8 @@ export interface Call {
   body?: string | Buffer | Readable | undefined;
   signal: AbortSignal;
   /**
-   * The connection stays after a HEAD too. undici closes it else, for the sake of servers that send a body with the answer, which would
-   * then be taken for that to the next request.
+   * Keeps the connection after a HEAD. By default undici closes it, because some servers send a body with the answer,
+   * which would be read as the next answer.
    */
   keepAlive?: boolean | undefined;
 }
@@ -29,18 +29,18 @@ export interface Answer {
 
 export interface ClientOptions {
   ca: string | undefined;
-  /** Milliseconds for TCP and TLS. */
+  /** Milliseconds for TCP and TLS together. */
   connectMs: number;
-  /** Connections at once; callers bound their requests to fewer, so that nothing ever queues. */
+  /** Connections at most. Callers bound their requests to fewer, so that no request is queued here. */
   connections: number;
   resolver: Resolver;
-  /** The name to ask for in TLS; the certificate is not looked at, because what is said proves itself. */
+  /** The TLS server name. The certificate is not verified, because the answers carry their own proof. */
   unverifiedAs?: string;
 }
 
 const MAX_HEADER_BYTES = 65_536;
 
-/** HTTP/1.1 to one URL, and to the hosts that its redirects may lead to. Time limits are the caller's, by its signal. */
+/** HTTP/1.1 to one URL, and to the hosts that its redirects lead to. Callers set time limits by their signals. */
 export class Client {
   readonly #pool: Pool;
   readonly #otherHosts: Agent;
@@ -72,7 +72,7 @@ export class Client {
     return answerTo(this.#pool.request(optionsOf(call)), call.signal);
   }
 
-  /** The same to another host. @param url absolute; `call.path` is ignored */
+  /** Sends a request to another host. @param url absolute; `call.path` is ignored */
   async sendElsewhere(url: URL, call: Call): Promise<Answer> {
     return answerTo(
       this.#otherHosts.request({ ...optionsOf(call), origin: url.origin, path: url.pathname + url.search }),
@@ -85,7 +85,7 @@ export class Client {
   }
 }
 
-/** RFC 6066 section 3: addresses are not asked for by name. */
+/** RFC 6066 section 3 allows no addresses in SNI. */
 function withoutVerification(name: string): { servername?: string; rejectUnauthorized: false } {
   const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0;
   return { ...(isAddress ? {} : { servername: name }), rejectUnauthorized: false };
@@ -107,7 +107,7 @@ async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: Abor
   }
 }
 
-// With `responseHeaders: 'raw'` undici gives the alternating list, whatever its types say.
+// With `responseHeaders: 'raw'` undici returns the alternating list, against its types.
 function headerList(headers: unknown): HeaderList {
   if (Array.isArray(headers)) return HeaderList.fromRaw(headers);
   return new HeaderList(Object.entries(headers as Record<string, string>));

@@ -12,26 +12,26 @@ import { unlessAborted } from './unless-aborted.ts';
 import type { Provenance, UpstreamAnswer, UpstreamCall, UpstreamStream, UpstreamWrite } from './upstream-call.ts';
 import { UpstreamError } from './upstream-error.ts';
 
-/** A way to ask: for answers that are read whole, or for ones that are streamed. */
+/** Sends requests whose answers are read whole, or ones whose answers are streamed. */
 interface RequestSender<A> {
   send(call: Call): Promise<A>;
   sendElsewhere(url: URL, call: Call): Promise<A>;
 }
 
-/** What the edge may show an upstream; contents of the files that the configuration names. */
+/** Contents of the files that the configuration names for an upstream. */
 export interface Secrets {
   ca?: string;
   password?: string;
   probePassword?: string;
 }
 
-/** How long an upstream whose version check asks for no credentials is not asked again. */
+/** Milliseconds for which an upstream without a challenge counts as open. */
 const NO_CHALLENGE_MS = 60_000;
 const MAX_REDIRECTS = 5;
-/** Beside those of clients: probes, token requests, catalog pages. */
+/** Connections beside those of clients: for probes, token requests and catalog pages. */
 const EXTRA_CONNECTIONS = 16;
 
-/** Speaks to one URL: base path, credentials, redirects. */
+/** Sends requests to one URL of an upstream: base path, credentials, redirects. */
 export class Connection {
   readonly url: URL;
   readonly kind: UpstreamConfig['probe']['kind'];
@@ -42,7 +42,7 @@ export class Connection {
   readonly #authorizer: Authorizer | undefined;
   readonly #probeAuthorizer: Authorizer;
   #userTokens: UserTokens | undefined;
-  /** Until when it is taken for open; epoch milliseconds. */
+  /** Until when the upstream counts as open; epoch milliseconds. */
   #noChallengeUntil = 0;
 
   constructor(url: string, config: UpstreamConfig, secrets: Secrets, network: Network) {
@@ -70,19 +70,22 @@ export class Connection {
     return this.#withOwnCredentials(this.#client, call);
   }
 
-  /** The same for a body that is long: it is streamed. Once the head is there the signal does nothing more. */
+  /**
+   * Sends a request whose answer has a long body, which is streamed. The signal has no effect after the head.
+   * @throws UpstreamError; or the signal's reason
+   */
   async stream(call: UpstreamCall): Promise<UpstreamStream> {
     return this.#withOwnCredentials(this.#streams, call);
   }
 
   /**
-   * With the connection's own credentials; redirects are not followed.
+   * Sends a write with the connection's own credentials. Redirects are not followed.
    * @throws UpstreamError; or the signal's reason
    */
   async write({ method, at, headers, body, scopes, signal }: UpstreamWrite): Promise<Answer> {
     const url = typeof at === 'string' ? new URL(this.#base + at, this.url) : at;
     if (url.origin !== this.url.origin)
-      throw new UpstreamError('redirect-host', `an upload was to go on at ${url.host}, which is another host`);
+      throw new UpstreamError('redirect-host', `the Location of an upload is on another host, ${url.host}`);
     const send = async () => {
       const authorization = await this.authorizationForWrite(scopes, undefined, signal);
       const shown = authorization === undefined ? headers : { ...headers, authorization };
@@ -96,7 +99,7 @@ export class Connection {
     return send();
   }
 
-  /** The same with the credentials of the probe; redirects as clients get them. */
+  /** Sends a request with the probe's credentials. Redirects are handled as for clients. */
   async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
     return this.#sendAuthorized(this.#client, this.#probeAuthorizer, {
       ...call,
@@ -104,7 +107,7 @@ export class Connection {
     });
   }
 
-  /** What is no registry API (Harbor's): it takes the user itself, and no token. */
+  /** Sends a request to Harbor's own API, which takes Basic credentials and no token. */
   async sendApi(call: UpstreamCall, as: 'probe' | 'own' = 'probe'): Promise<UpstreamAnswer> {
     return this.#sendFollowing(
       this.#client,
@@ -114,7 +117,7 @@ export class Connection {
   }
 
   /**
-   * Authorization for a request whose body cannot be sent twice, so that it has to be right at once.
+   * The Authorization for a request whose body can be sent only once, so that the first one must be right.
    * @param clientAuthorization used where the upstream's credentials are `forward`
    */
   async authorizationForWrite(
@@ -141,14 +144,14 @@ export class Connection {
     return unlessAborted(signal, authorizer.authorization(scopes));
   }
 
-  /** Tells that an Authorization given ahead was answered with 401: the next one is made anew. */
+  /** Notes that such a request was answered with 401, so that the next one gets a new token. */
   onWriteUnauthorized(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
     this.#noChallengeUntil = 0;
     this.#authorizer?.discardToken(scopes);
     this.#authorizer?.learnChallenge(wwwAuthenticate, undefined, scopes);
   }
 
-  /** Whether its own credentials are taken (see `checkCredentials`); undefined: it has none here. */
+  /** Checks the connection's own credentials (see `checkCredentials`); undefined when there are none. */
   get credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
     const own = this.#authorizer;
     if (!own || own.anonymous) return undefined;
@@ -158,7 +161,7 @@ export class Connection {
     };
   }
 
-  /** Asks about users of the upstream's own. */
+  /** Asks about the upstream's own users. */
   get userTokens(): UserTokens {
     this.#userTokens ??= new UserTokens({
       upstream: this.url,
@@ -169,7 +172,7 @@ export class Connection {
     return this.#userTokens;
   }
 
-  /** Any URL, without any credential of the edge's: a token service that a challenge named. */
+  /** Sends a request to any URL without Breakwater's credentials, such as a token service that a challenge named. */
   async sendElsewhere(
     url: URL,
     call: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
@@ -200,7 +203,7 @@ export class Connection {
     const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
     const answer = await this.#sendFollowing(asker, call, first);
     if (answer.status !== 401 || answer.redirected) return answer;
-    // Nobody's token for nothing would open nothing; and a token service that is ill must not make a version check fail.
+    // An anonymous token without scopes grants nothing, and a failing token service must not fail a version check.
     if (authorizer.anonymous && call.scopes.length === 0) return answer;
     if (!authorizer.learnChallenge(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
     await answer.body.dump({ limit: 65_536, signal: call.signal });
@@ -221,7 +224,7 @@ export class Connection {
       await answer.body.dump({ limit: 65_536, signal: call.signal });
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
       url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
-      // No Authorization on the second hop, whatever its host: storage refuses it, and it is not meant for it.
+      // Storage refuses an Authorization, and must not see the registry's.
       answer = await asker.sendElsewhere(url, { ...call, path: '' });
     }
     return { ...answer, redirected: hops > 0, url };

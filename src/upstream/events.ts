@@ -1,12 +1,17 @@
 import type { BreakerState, Gate, HealthState, TrafficClass } from '../failover/view.ts';
 
-/** What happens to upstreams, for the log. */
+/**
+ * Reports of an upstream's changes, for the log. Declared here because both an upstream and its replicas report them.
+ */
 export interface UpstreamEvents {
   health(upstream: string, url: string, from: HealthState, to: HealthState, reason: string): void;
   breaker(upstream: string, url: string, trafficClass: TrafficClass, state: BreakerState): void;
   gate(upstream: string, gate: Gate): void;
-  /** The edge's own credentials do not work, which no client can mend; undefined: they work again. */
+  /** Breakwater's own credentials are refused for this reason; undefined: they work again. */
   credentials(upstream: string, detail: string | undefined): void;
-  /** Its copy of a blob has wrong bytes, or was part of what had; it serves again only when it verifies. */
+  /**
+   * The upstream's copy of a blob has wrong bytes, or was part of a body that had. Other copies are preferred until
+   * this one verifies.
+   */
   corruptCopy(upstream: string, digest: string): void;
 }

@@ -1,4 +1,4 @@
-/** Header fields as they came: names lower-case, order and repetition kept. */
+/** Header fields in their order, with repetitions; names in lower case. */
 export class HeaderList {
   readonly #fields: [string, string][];
 
@@ -18,13 +18,13 @@ export class HeaderList {
     return this.#fields.find(([field]) => field === name)?.[1];
   }
 
-  /** All fields of that name, joined as RFC 9110 section 5.3 has it. */
+  /** All fields of that name, joined as in RFC 9110 section 5.3. */
   joined(name: string): string | undefined {
     const values = this.#fields.filter(([field]) => field === name).map(([, value]) => value);
     return values.length > 0 ? values.join(', ') : undefined;
   }
 
-  /** Length in bytes that Content-Length announces. */
+  /** Bytes announced by Content-Length. */
   contentLength(): number | undefined {
     const value = this.get('content-length');
     return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;

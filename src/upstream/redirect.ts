@@ -1,14 +1,14 @@
 import { UpstreamError } from './upstream-error.ts';
 
 /**
- * Where a redirect leads, if it may be followed: to the upstream's own host or one that the configuration names, and not from https
- * to http.
- * @param hosts names, or suffixes that begin with a dot
- * @throws UpstreamError redirect-host
+ * The target of a redirect that may be followed: on the upstream's own host or an allowed one, and never from https to
+ * http.
+ * @param hosts allowed names, or suffixes that begin with a dot
+ * @throws UpstreamError redirect-host, or malformed
  */
 export function redirectTarget(location: string | undefined, from: URL, hosts: readonly string[]): URL {
   if (location === undefined || !URL.canParse(location, from))
-    throw new UpstreamError('malformed', 'a redirect without a usable Location');
+    throw new UpstreamError('malformed', 'a redirect has no usable Location');
   const to = new URL(location, from);
   if (!/^https?:$/.test(to.protocol))
     throw new UpstreamError('redirect-host', `a redirect to ${to.protocol} is not followed`);
@@ -24,7 +24,7 @@ export function redirectTarget(location: string | undefined, from: URL, hosts: r
   return to;
 }
 
-/** Whether two names of hosts mean the same: in any case, IPv6 addresses with or without brackets. */
+/** Whether two host names are equal, in any case; IPv6 addresses with or without brackets. */
 export function sameHost(one: string, other: string): boolean {
   return plain(one) === plain(other);
 }

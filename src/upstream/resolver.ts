@@ -7,13 +7,15 @@ interface Entry {
 }
 
 const TTL_MS = 30_000;
-/** How long a name server that is asked again may take before the last answer is used; a dead one takes some ten seconds to fail. */
+/**
+ * Milliseconds to wait for a new answer before the old one is used. A dead name server takes some ten seconds to fail.
+ */
 const STALE_AFTER_MS = 250;
 const MAX_NAMES = 1000;
 
 /**
- * Name look-ups that outlive their server: an answer is kept for 30 s, and the last one known is used when there is no newer.
- * `dns.lookup` shares libuv's four threads with everything else, so it is asked rarely.
+ * Resolves names, also while their name server is down: an answer is kept for 30 s, and the last known one is used when
+ * there is no newer. `dns.lookup` shares libuv's four threads with all file I/O, so it is called rarely.
  */
 export class Resolver {
   readonly #known = new Map<string, Entry>();
@@ -26,7 +28,7 @@ export class Resolver {
     this.#resolve = resolve;
   }
 
-  /** To be given to `net.connect`. */
+  /** For `net.connect`. */
   readonly lookup: LookupFunction = (name, options, callback) => {
     this.addresses(name).then(
       (all) => {
@@ -41,7 +43,7 @@ export class Resolver {
     );
   };
 
-  /** Addresses of a name. Rejects only if it was never known. */
+  /** The addresses of a name. Rejects only when they were never known. */
   async addresses(name: string): Promise<dns.LookupAddress[]> {
     const entry = this.#known.get(name);
     if (entry && entry.expires > Date.now()) return entry.addresses;
@@ -62,7 +64,7 @@ export class Resolver {
   }
 }
 
-/** What was known before, if the newer answer fails or lets itself be waited for. */
+/** The old answer, when the new one fails or takes too long. */
 async function freshOrStale(
   known: dns.LookupAddress[],
   pending: Promise<dns.LookupAddress[]>,

@@ -6,7 +6,7 @@ import type { BufferPool } from './reader/buffer-pool.ts';
 import { Reader } from './reader/reader.ts';
 import type { Resolver } from './resolver.ts';
 
-/** What all upstreams of a process share. */
+/** Shared by all upstreams of the process. */
 export interface Network {
   resolver: Resolver;
   pool: BufferPool;
@@ -20,30 +20,30 @@ export interface StreamAnswer {
 }
 
 export interface StreamsOptions {
-  /** PEM; undefined: the system's. */
+  /** PEM; undefined for the system's authorities. */
   ca: string | undefined;
-  /** For hosts that redirects lead to. */
+  /** Authorities for the hosts that redirects lead to. */
   otherHostsCa: string[] | undefined;
-  /** Milliseconds for TCP and TLS. */
+  /** Milliseconds for TCP and TLS together. */
   connectMs: number;
   connections: number;
   network: Network;
 }
 
-/** How long a host whose answers the reader cannot take is asked by the other client at once. */
+/** Milliseconds for which a host with unreadable answers is asked by the other client at once. */
 const UNREADABLE_MS = 600_000;
-/** Hosts that redirects lead to whose connections are kept. */
+/** Redirect targets whose connections are kept. */
 const MAX_OTHER_HOSTS = 8;
 
-/** The requests of blobs: bodies are long, and handed on as they come. */
+/** Sends the requests for blobs, whose long bodies are streamed. */
 export class Streams {
   readonly #client: Client;
   readonly #options: StreamsOptions;
   readonly #origin: string;
   readonly #reader: Reader;
-  /** By origin; the one used last is the last. */
+  /** By origin, the one used last at the end. */
   readonly #otherHosts = new Map<string, Reader>();
-  /** Until when an origin is not read by the reader; epoch milliseconds. */
+  /** Origins that the reader skips, and until when; epoch milliseconds. */
   readonly #unreadable = new Map<string, number>();
 
   constructor(client: Client, url: URL, options: StreamsOptions) {
@@ -53,13 +53,13 @@ export class Streams {
     this.#reader = this.#makeReader(url, options.ca);
   }
 
-  /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted before its head came */
+  /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted before the head */
   async send(call: Call): Promise<StreamAnswer> {
     const read = await this.#read(this.#origin, () => this.#reader, call.path, call);
     return read ?? streamed(await this.#client.send(call));
   }
 
-  /** The same to another host. @param url absolute; `call.path` is ignored */
+  /** Sends a request to another host. @param url absolute; `call.path` is ignored */
   async sendElsewhere(url: URL, call: Call): Promise<StreamAnswer> {
     const read = await this.#read(url.origin, () => this.#readerForHost(url), url.pathname + url.search, call);
     return read ?? streamed(await this.#client.sendElsewhere(url, call));
@@ -69,7 +69,7 @@ export class Streams {
     await Promise.all([this.#reader, ...this.#otherHosts.values()].map((reader) => reader.destroy()));
   }
 
-  /** Undefined: the reader cannot take what comes from there. */
+  /** Undefined when the reader cannot read the origin's answers. */
   async #read(
     origin: string,
     reader: () => Reader,
@@ -92,7 +92,7 @@ export class Streams {
     for (const [origin, oldest] of this.#otherHosts) {
       if (this.#otherHosts.size <= MAX_OTHER_HOSTS) break;
       this.#otherHosts.delete(origin);
-      // Bodies under way would fail with it: it goes when they are done.
+      // The oldest reader may still have bodies under way.
       oldest.closeWhenDone();
     }
     return reader;

@@ -1,4 +1,6 @@
-/** What is fetched for all that need it goes on; each of them waits only as long as its own signal lets it. */
+/**
+ * Waits for a shared promise only as long as the caller's own signal allows; the shared work goes on for the others.
+ */
 export async function unlessAborted<T>(signal: AbortSignal, shared: Promise<T>): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

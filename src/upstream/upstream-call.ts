@@ -2,13 +2,13 @@ import type { Readable } from 'node:stream';
 import type { Answer } from './client.ts';
 import type { StreamAnswer } from './streams.ts';
 
-/** A request to an upstream URL in the upstream's own names. */
+/** A request to an upstream, in the upstream's own names. */
 export interface UpstreamCall {
   method: string;
-  /** Path and query below the URL. */
+  /** Path and query below the upstream's URL. */
   path: string;
   headers: Record<string, string>;
-  /** What a token must allow. */
+  /** The scopes that a token must have. */
   scopes: readonly string[];
   /** The client's own Authorization, for an upstream with `credentials: forward`. */
   clientAuthorization?: string | undefined;
@@ -18,9 +18,9 @@ export interface UpstreamCall {
   keepAlive?: boolean;
 }
 
-/** Where an answer came from. */
+/** The origin of an answer. */
 export interface Provenance {
-  /** Whether it came from where a redirect led, and not from the registry itself. */
+  /** Whether a redirect was followed, so that the answer does not come from the registry itself. */
   redirected: boolean;
   url: URL;
 }
@@ -28,13 +28,13 @@ export interface Provenance {
 export type UpstreamAnswer = Answer & Provenance;
 export type UpstreamStream = StreamAnswer & Provenance;
 
-/** A request that changes something, or asks how far that has come. */
+/** A request of an upload or a deletion. */
 export interface UpstreamWrite {
   method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
-  /** Path and query below the URL; or where the upstream said that an upload goes on. */
+  /** Path and query below the upstream's URL, or the Location of an upload. */
   at: string | URL;
   headers: Record<string, string>;
-  /** A stream can be sent only once: a refused Authorization is the caller's to try again. */
+  /** A stream can be sent only once, so a refused Authorization is not retried here. */
   body?: Buffer | Readable;
   scopes: readonly string[];
   signal: AbortSignal;

@@ -1,10 +1,10 @@
 import type { Failure } from '../failover/classify.ts';
 
-/** A request to an upstream that brought no usable answer. The message holds no credential. */
+/** A request to an upstream failed. The message holds no credential. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly reason: Failure;
-  /** Of the answer that refused it, where it was one. */
+  /** Status of the answer that refused the request, if there was one. */
   readonly status: number | undefined;
 
   constructor(reason: Failure, message: string, cause?: unknown, status?: number) {
@@ -13,7 +13,7 @@ export class UpstreamError extends Error {
     this.status = status;
   }
 
-  /** For clients too: without the addresses and host names that the system's messages hold. */
+  /** Safe for clients: without the addresses and host names in the system's messages. */
   get summary(): string {
     const { code } = describe(this.cause);
     return code === '' ? this.reason : `${this.reason}, ${code}`;
@@ -37,27 +37,27 @@ const BY_CODE: Record<string, Failure> = {
   UND_ERR_BODY_TIMEOUT: 'stall',
 };
 
-/** The reason behind an error of the HTTP client, of a socket, of TLS or of name resolution. */
+/** The failure behind an error of the HTTP client, a socket, TLS or name resolution. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UpstreamError) return error.reason;
   const { code, message, name } = describe(error);
   const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
   if (known) return known;
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code)) return 'tls';
-  // undici's parser errors carry a code only where llhttp gave one.
+  // undici's parser errors carry a code only when llhttp gave one.
   if (code.startsWith('HPE_') || name === 'HTTPParserError') return 'malformed';
   if (/other side closed/i.test(message)) return 'short';
   return 'reset';
 }
 
-/** Whether it is a mistake in the edge's own code, which says nothing of an upstream. */
+/** Whether the error is a mistake in Breakwater's code, which says nothing about an upstream. */
 export function isOwnFault(error: unknown): boolean {
   const { code } = describe(error);
   const mistaken = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   return mistaken || code === 'UND_ERR_INVALID_ARG';
 }
 
-/** As an `UpstreamError`, whatever it was. */
+/** Wraps any error as an `UpstreamError`. */
 export function asUpstreamError(error: unknown): UpstreamError {
   if (error instanceof UpstreamError) return error;
   const { code, message } = describe(error);
@@ -69,7 +69,7 @@ export function asUpstreamError(error: unknown): UpstreamError {
 }
 
 function describe(error: unknown): { code: string; message: string; name: string } {
-  // Happy eyeballs wraps the errors of each address; the first one tells as much as any.
+  // Happy eyeballs wraps one error for each address. The first error is representative.
   const inner = error instanceof AggregateError ? error.errors[0] : error;
   if (!(inner instanceof Error)) return { code: '', message: String(inner), name: '' };
   const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : '';

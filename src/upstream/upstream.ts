@@ -19,15 +19,15 @@ interface UpstreamUrl {
   prober: Prober;
 }
 
-/** A registry behind the edge: its URLs, their health, and the write gate. */
+/** A registry behind Breakwater: its URLs, their health, and the write gate. */
 export class Upstream {
   readonly name: string;
   readonly config: UpstreamConfig;
-  /** The PEM text that its certificate is checked against, if not the system's. */
+  /** PEM of its certificate authority; undefined for the system's. */
   readonly ca: string | undefined;
-  /** Pays for attempts beside one here that is late. */
+  /** The budget of hedged attempts beside a late attempt at this upstream. */
   readonly hedgeBudget: HedgeBudget;
-  /** What it says of its own users. */
+  /** Answers what the upstream's own users may do. */
   readonly userAuthority: UserAuthority;
   readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
@@ -61,7 +61,7 @@ export class Upstream {
     });
   }
 
-  /** Begins to probe; resolves after the first round. */
+  /** Starts the probes. Resolves after the first round. */
   async start(): Promise<void> {
     const probed = [...this.#urls.values()].map((member) => member.prober.start());
     await Promise.all([...probed, this.#credentialWatch.start()]);
@@ -84,18 +84,18 @@ export class Upstream {
     return this.#urls.get(url)?.connection;
   }
 
-  /** Whether a 404 from this URL is to be believed: see `Prober.confirm`. */
+  /** Whether a 404 from this URL can be believed; see `Prober.confirmCanary`. */
   async confirmCanary(url: string): Promise<CanaryState> {
     return this.#urls.get(url)?.prober.confirmCanary() ?? 'none';
   }
 
-  /** Tells loudly that the edge's own credentials were refused. */
+  /** Reports that Breakwater's own credentials were refused. */
   reportDeniedCredentials(detail: string): void {
-    // Without its database Harbor knows nobody.
+    // With its database down, Harbor refuses every user.
     if (!this.#unhealthy.includes('database')) this.#credentialWatch.reportDenial(detail);
   }
 
-  /** Tells loudly that it has a blob whose bytes are wrong. */
+  /** Reports a blob whose bytes are wrong. */
   reportCorruptCopy(digest: string): void {
     this.#events.corruptCopy(this.name, digest);
   }
@@ -130,7 +130,7 @@ export class Upstream {
     return { replica, connection, prober };
   }
 
-  /** At the first URL that is well: all are of one registry. */
+  /** Checks at the first healthy URL, because all URLs share one registry. */
   #credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
     if (typeof this.config.credentials === 'string') return undefined;
     return async (signal) => {
@@ -146,7 +146,7 @@ export class Upstream {
     this.view();
   }
 
-  /** Brings state and gate up to date: it is called by every probe and before every decision. */
+  /** Updates state and gate; called by every probe and before every decision. */
   #updateState(replicas: readonly ReplicaView[]): { state: HealthState; reason: string } {
     const now = Date.now();
     const best =
@@ -155,7 +155,7 @@ export class Upstream {
     const reason = best?.reason ?? '';
     if (state !== this.#state.state) this.#state = { state, since: now };
     const doubtful = replicas.length > 0 && replicas.every((one) => one.suspected && one.canary === 'failing');
-    // Only those in the upstream's own state could be pushed to: one that is down has no say because nothing was tried there.
+    // Only URLs in the upstream's own state count. A URL that is down has had no push that could open its breaker.
     const able = replicas.filter((one) => one.state === state);
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
     const refused = this.#credentialWatch.refusal?.total === true;
@@ -173,8 +173,8 @@ export class Upstream {
 }
 
 /**
- * What tells a registry from every other one, whatever a configuration calls it: the same on every node that reaches it by the same URLs.
- * 22 characters of base64url.
+ * The identity of a registry, in 22 characters of base64url. Equal on every node that uses the same URLs, whatever name
+ * the configuration gives the registry.
  */
 export function registryIdentity(urls: readonly string[]): string {
   const normal = urls.map((url) => new URL(url).href.replace(/\/+$/, '')).sort();

@@ -4,11 +4,11 @@ import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import { type Token, tokenServiceUrl } from './token-service.ts';
 
-/** What the edge itself holds for an upstream. */
+/** Breakwater's own user at an upstream. */
 export interface StaticUser {
   username: string;
   password: string;
-  /** Further hosts whose token service may be given the password. */
+  /** Hosts beside the upstream's own whose token service may be given the password. */
   realmHosts: readonly string[];
 }
 
@@ -25,8 +25,8 @@ const REFRESH_SHARE = 0.75;
 const EXPIRY_MARGIN_SECONDS = 10;
 
 /**
- * The edge's own way of authenticating to one upstream: Basic, or the Bearer token flow (docker token protocol) with a static user
- * or anonymously. What the upstream wants is learnt from its challenges. Tokens are kept by scope and refreshed early.
+ * Authenticates Breakwater to one upstream: by Basic, or by the Bearer token flow (Docker token protocol) with a static
+ * user or anonymously. The upstream's challenges tell which. Tokens are kept by scope and refreshed early.
  */
 export class Authorizer {
   readonly #upstream: URL;
@@ -43,25 +43,25 @@ export class Authorizer {
     this.#fetchToken = fetchToken;
   }
 
-  /** Whether there is no user to ask for. */
+  /** Whether there is no static user. */
   get anonymous(): boolean {
     return this.#user === undefined;
   }
 
-  /** When a token was given for a request; epoch milliseconds. */
+  /** Time of the last token; epoch milliseconds. */
   get lastTokenAt(): number {
     return this.#lastTokenAt;
   }
 
-  /** Whether it is known how the upstream wants to be asked. */
+  /** Whether the upstream has sent a challenge. */
   get knowsChallenge(): boolean {
     return this.#challenge !== undefined;
   }
 
   /**
-   * The Authorization for a request, as far as it is known.
+   * The Authorization for a request; undefined before the first challenge.
    * @param scopes in the upstream's names
-   * @throws UpstreamError credentials, or whatever the token service failed with
+   * @throws UpstreamError credentials, or the error of the token service
    */
   async authorization(scopes: readonly string[]): Promise<string | undefined> {
     if (this.#challenge?.scheme === 'basic') return this.basic();
@@ -70,8 +70,9 @@ export class Authorizer {
   }
 
   /**
-   * Learns from a 401. Whether another try can help.
+   * Learns the upstream's challenge from a 401.
    * @param sent the Authorization that was refused
+   * @returns whether another try can help
    */
   learnChallenge(wwwAuthenticate: string | undefined, sent: string | undefined, scopes: readonly string[]): boolean {
     const chosen = this.#chooseChallenge(wwwAuthenticate);
@@ -79,15 +80,16 @@ export class Authorizer {
     this.#challenge = chosen;
     if (sent === undefined) return true;
     if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
-    // The token was good once: it may have been revoked, or its key changed. Only the very one that was refused goes: another
-    // request may have fetched its successor meanwhile.
+    // The token may have been revoked, or its key changed. Only the refused token is discarded: another request may
+    // have fetched its successor.
     const key = tokenKey(chosen, scopes);
     if (sent === `Bearer ${this.#tokens.get<CachedToken>(key)?.value}`) this.#tokens.del(key);
     return true;
   }
 
   /**
-   * What a 401 asks for, made anew and kept by nobody: a token of before would not tell whether its user is still taken.
+   * A new Authorization for a challenge, without the cache: a cached token would not show whether its user is still
+   * accepted.
    * @throws UpstreamError as `authorization`
    */
   async freshAuthorization(wwwAuthenticate: string | undefined): Promise<string | undefined> {
@@ -97,7 +99,7 @@ export class Authorizer {
     return `Bearer ${(await this.#requestToken(chosen, scope === '' ? [] : [scope])).value}`;
   }
 
-  /** Throws the token for these scopes away. */
+  /** Discards the token for these scopes. */
   discardToken(scopes: readonly string[]): void {
     if (this.#challenge) this.#tokens.del(tokenKey(this.#challenge, scopes));
   }
@@ -106,7 +108,7 @@ export class Authorizer {
     this.#tokens.close();
   }
 
-  /** The static user's own, for what is no registry API and takes no tokens. */
+  /** Basic credentials of the static user, for APIs that take no tokens. */
   basic(): string | undefined {
     if (!this.#user) return undefined;
     return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
@@ -124,7 +126,7 @@ export class Authorizer {
     if (cached && Date.now() < cached.refreshAt) return cached.value;
     const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
     if (!cached) return fetching;
-    // Still valid: refreshed beside the request; if that fails, the next request tries again.
+    // The old token is still valid, so the request does not wait. After a failed refresh the next request tries again.
     fetching.catch(() => cached);
     return cached.value;
   }
@@ -138,7 +140,7 @@ export class Authorizer {
           return token.value;
         },
         (error: unknown) => {
-          // The token service may have moved: a request without a token brings the challenge that tells where to.
+          // The token service may have moved. A request without a token brings a new challenge, with its address.
           if (this.#challenge === challenge) this.#challenge = undefined;
           throw error;
         },
@@ -152,7 +154,8 @@ export class Authorizer {
     try {
       return await this.#askTokenService(challenge, scopes);
     } catch (error) {
-      // Artifact Registry takes one scope at a time. The first is what is read or written; without the others a mount becomes an upload.
+      // Artifact Registry takes one scope at a time. The first scope is the repository to read or write; without the
+      // others, a mount becomes an upload.
       if (scopes.length < 2 || !(error instanceof UpstreamError) || error.status !== 400) throw error;
       return this.#askTokenService(challenge, scopes.slice(0, 1));
     }
@@ -168,7 +171,7 @@ export class Authorizer {
 
   #cacheToken(key: string, { value, expiresIn }: Token): void {
     const lifetime = Math.max(expiresIn - EXPIRY_MARGIN_SECONDS, 1);
-    // node-cache throws when it is full instead of making room.
+    // A full node-cache throws instead of making room.
     if (this.#tokens.keys().length >= MAX_TOKENS) this.#tokens.flushAll();
     this.#tokens.set<CachedToken>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_SHARE }, lifetime);
   }
@@ -178,7 +181,10 @@ function tokenKey(challenge: Challenge, scopes: readonly string[]): string {
   return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
 }
 
-/** Whom credentials name; undefined: nobody in particular. @param password content of their file */
+/**
+ * The static user of the configured credentials; undefined when there is none.
+ * @param password content of the password file
+ */
 export function staticUser(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {
   if (typeof credentials === 'string') return undefined;
   return { username: credentials.username, password: password ?? '', realmHosts: credentials.realmHosts };

@@ -8,21 +8,24 @@ import {
 import { asUpstreamError } from '../upstream-error.ts';
 
 export interface CredentialWatchOptions {
-  /** Shows them to the upstream; undefined: it is shown nothing that could be checked. @throws UpstreamError */
+  /** Checks the credentials at the upstream; undefined when there are none to check. @throws UpstreamError */
   check: ((signal: AbortSignal) => Promise<void>) | undefined;
-  /** Of the probe: a check takes at most `timeout`, and is made far less often than each `interval`; all in milliseconds. */
+  /**
+   * The probe's timing in milliseconds. A check takes at most `timeout`, and is made far less often than every
+   * `interval`.
+   */
   timing: { timeout: number; interval: number; fastInterval: number };
-  /** Told of each denial, and once a check has found that they are refused, or work again (undefined). */
+  /** Called at each denial, when a check finds the credentials refused, and when they work again (undefined). */
   onNews: (detail: string | undefined) => void;
 }
 
-/** In intervals of the probe: a wrong password that is shown too often locks accounts in some directories. */
+/** Probe intervals between checks. Some directories lock an account after too many wrong passwords. */
 const INTERVALS_IF_ACCEPTED = 15;
 const INTERVALS_IF_REFUSED = 5;
 
 /**
- * Whether what the edge itself shows an upstream is taken there: by looking, before a client meets it, and by what requests met.
- * Tokens that are kept would hide a key that was revoked, so that a check makes a new one.
+ * Watches whether an upstream accepts Breakwater's own credentials: by checks, before a client meets a refusal, and by
+ * the denials that requests meet. Cached tokens would hide a revoked key, so each check asks for a new token.
  */
 export class CredentialWatch {
   readonly #options: CredentialWatchOptions;
@@ -31,14 +34,14 @@ export class CredentialWatch {
   #dueAt = 0;
   #checkedAt = 0;
   #stopped = false;
-  /** Somebody was told that they are refused, and not yet that they work again. */
+  /** Whether the last report was a refusal. */
   #refusalReported = false;
 
   constructor(options: CredentialWatchOptions) {
     this.#options = options;
   }
 
-  /** Begins. Resolves after the first check. */
+  /** Starts the checks. Resolves after the first one. */
   async start(): Promise<void> {
     if (this.#options.check) await this.#check(this.#options.check);
   }
@@ -48,12 +51,12 @@ export class CredentialWatch {
     clearTimeout(this.#timer);
   }
 
-  /** What is wrong with them now. */
+  /** The current refusal, if any. */
   get refusal(): CredentialsRefusal | undefined {
     return currentRefusal(this.#state, Date.now());
   }
 
-  /** A request met that they are refused. */
+  /** Notes a request whose credentials were refused. */
   reportDenial(detail: string): void {
     this.#applyNews({ kind: 'denied', detail });
     this.#report(detail);
@@ -72,7 +75,7 @@ export class CredentialWatch {
       this.#applyNews({ kind: 'accepted' });
     } catch (error) {
       const { reason, message, status } = asUpstreamError(error);
-      // Any other trouble is the probe's to tell.
+      // The probe reports all other failures.
       if (reason === 'credentials') this.#applyNews({ kind: status === 401 ? 'refused' : 'denied', detail: message });
     }
     if (this.#stopped) return;

@@ -3,32 +3,33 @@ import type { Scope } from '../../oci/scope.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 
-/** What was found out of what was asked for. */
+/** What a user may do, of the scopes asked for. */
 export interface Permissions {
-  /** What the user may do, in the upstream's names. */
+  /** Scopes that the user has, in the upstream's names. */
   granted: Scope[];
-  /** Repositories whose pull is neither granted nor withheld. */
+  /** Repositories whose pull is neither granted nor denied. */
   undecided: string[];
-  /** What may not be pulled. */
+  /** Scopes whose pull is denied. */
   denied: Scope[];
 }
 
 export interface TagListOptions {
   /** Reads a path of the upstream as the user. */
   read: (path: string) => Promise<Answer>;
-  /** Resolves when one more request may be made of the upstream, with what ends it. */
+  /** Waits until one more request may be sent to the upstream. @returns frees the slot */
   acquireSlot: () => Promise<() => void>;
 }
 
-type TagListVerdict = 'readable' | 'absent' | 'withheld';
+type TagListVerdict = 'readable' | 'absent' | 'denied';
 
-/** Tag lists that are read for one login at a time. */
+/** Tag lists read at a time for one login. */
 const MAX_PARALLEL_READS = 8;
 
 /**
- * What credentials open that say nothing of it is found out by reading. Whether they may write is the upstream's to say when they do:
- * nobody else is written to. A repository that is not there may be one that is hidden from this user.
- * @throws UpstreamError where the upstream cannot say
+ * Finds out by reading tag lists what credentials allow, where their token does not tell. Write scopes are granted
+ * here, because the push upstream decides on each push. A repository that does not exist stays undecided: it may be
+ * hidden from this user.
+ * @throws UpstreamError when the upstream cannot tell
  */
 export async function permissionsByTagLists(
   scopes: readonly Scope[],
@@ -60,7 +61,7 @@ export async function permissionsByTagLists(
       return actions.length > 0 ? [{ ...scope, actions }] : [];
     }),
     undecided: pullScopesWith('absent').map(({ name }) => name),
-    denied: pullScopesWith('withheld'),
+    denied: pullScopesWith('denied'),
   };
 }
 
@@ -71,5 +72,5 @@ async function tagListVerdict(answer: Answer): Promise<TagListVerdict> {
   if (answer.status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length === 0)
     throw new UpstreamError('authority-dead', 'a tag list answers 401 without a way to log in');
   if (answer.status === 404) return 'absent';
-  return answer.status === 200 ? 'readable' : 'withheld';
+  return answer.status === 200 ? 'readable' : 'denied';
 }

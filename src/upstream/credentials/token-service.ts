@@ -15,20 +15,23 @@ export interface Token {
   expiresIn: number;
 }
 
-/** What a challenge's realm has to keep to. */
+/** The rules for the realm of a challenge. */
 export interface RealmRules {
   upstream: URL;
-  /** Hosts beside the upstream's own whose token service may be given a password; undefined: no password is sent, so that any host will do. */
+  /**
+   * Hosts beside the upstream's own that may be given a password; undefined when no password is sent, so that any host
+   * will do.
+   */
   hosts: readonly string[] | undefined;
-  /** The configuration key that holds `hosts`, for the error's message. */
+  /** The configuration key of `hosts`, for the error's message. */
   key: string;
-  /** Why a realm that breaks the rules is no use. */
+  /** The failure to report for a realm that breaks the rules. */
   failure: Failure;
 }
 
 /**
- * The URL of the token service that a challenge names. A password goes to the upstream's own host or to one of `hosts`, and in the clear
- * only if the upstream itself is plain HTTP.
+ * The URL of the token service that a challenge names. A password goes to the upstream's own host or to one of `hosts`,
+ * and in the clear only when the upstream itself is plain HTTP.
  * @throws UpstreamError with the reason `failure`
  */
 export function tokenServiceUrl({ parameters }: Challenge, { upstream, hosts, key, failure }: RealmRules): URL {
@@ -45,10 +48,10 @@ export function tokenServiceUrl({ parameters }: Challenge, { upstream, hosts, ke
 }
 
 /**
- * Asks a token service for a token (docker token protocol, GET).
+ * Asks a token service for a token (Docker token protocol, GET).
  * @param authorization of the user, if there is one
- * @param limitMs milliseconds for all of it
- * @throws UpstreamError whose message holds nothing but the service's host
+ * @param limitMs milliseconds for the whole request
+ * @throws UpstreamError whose message names the host and nothing else of the request
  */
 export async function fetchToken(
   client: Client,
@@ -95,6 +98,6 @@ export function readToken(reply: unknown, host: string): Token {
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value))
     throw new UpstreamError('malformed', `the token service at ${host} sent no token`);
   const expiresIn = fields.expires_in;
-  // 60 s are the token protocol's default and its minimum.
+  // 60 s are the protocol's default, and its minimum.
   return { value, expiresIn: typeof expiresIn === 'number' ? Math.max(expiresIn, MIN_SECONDS) : MIN_SECONDS };
 }

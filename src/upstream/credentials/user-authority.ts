@@ -5,40 +5,40 @@ import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 import type { LoginMethod, UserAnswer, UserTokens } from './user-tokens.ts';
 
 export interface UserAuthorityOptions {
-  /** Of the upstream. */
+  /** The upstream's name. */
   name: string;
-  /** Milliseconds for each URL that is asked. */
+  /** Milliseconds for each URL. */
   deadline: number;
   view: () => Pick<UpstreamView, 'state' | 'since' | 'reason' | 'replicas' | 'unhealthy'>;
   tokens: (url: string) => UserTokens | undefined;
-  /** Waits for a place among the requests under way at a URL; undefined: there is none to be had. @returns gives it back */
+  /** Waits for a slot among the requests at a URL; undefined when there is none. @returns frees the slot */
   acquireSlot: (url: string, signal: AbortSignal) => Promise<(() => void) | undefined>;
 }
 
-/** Clients give a token request up after 15 s: a second URL is asked, not each. */
+/** Clients give up a token request after 15 s, which is too short to ask every URL. */
 const MAX_URLS = 2;
 
-/** An upstream as the one who says what its own users may do, at the first of its URLs that can. */
+/** Asks an upstream what its own users may do, at the first of its URLs that can tell. */
 export class UserAuthority {
   readonly #options: UserAuthorityOptions;
-  /** When it could not say anything, if it could not when it was last asked; epoch milliseconds. */
+  /** Time of the last failed question, if the last question failed; epoch milliseconds. */
   #failedAt: number | undefined;
 
   constructor(options: UserAuthorityOptions) {
     this.#options = options;
   }
 
-  /** Whether it cannot say anything now, as far as is known without asking. */
+  /** Whether the upstream cannot tell now, as far as known without asking. */
   get unavailable(): boolean {
     if (this.#knownFailure()) return true;
-    // Once it has come up since, what it could not say before is of no account.
+    // A failure before the last change of state no longer counts.
     return this.#failedAt !== undefined && this.#failedAt >= this.#options.view().since;
   }
 
   /**
    * @param basic the user's own Authorization
-   * @param realmHosts further hosts whose token service may be given it
-   * @throws UpstreamError if it is down, or cannot say within its deadline for manifests
+   * @param realmHosts hosts beside the upstream's own whose token service may be given `basic`
+   * @throws UpstreamError when the upstream is down, or cannot tell within its deadline for manifests
    */
   ask(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
     return this.#tryUrls((tokens, url, signal) =>
@@ -46,7 +46,10 @@ export class UserAuthority {
     );
   }
 
-  /** Whether it could be asked now; it is shown nothing of anybody's. @throws UpstreamError as `ask` */
+  /**
+   * Checks that the upstream could be asked now, without showing it any user's credentials. @throws UpstreamError as
+   * `ask`
+   */
   checkReachable(realmHosts: readonly string[]): Promise<LoginMethod> {
     return this.#tryUrls((tokens, _, signal) => tokens.checkReachable(realmHosts, signal));
   }
@@ -55,7 +58,7 @@ export class UserAuthority {
     const trouble = this.#knownFailure();
     if (trouble) throw trouble;
     const { view, tokens, deadline, name } = this.#options;
-    let failure = new UpstreamError('connect', `${name} has no URL that could be asked`);
+    let failure = new UpstreamError('connect', `${name} has no URL that can be asked`);
     for (const { url } of healthiestFirst(view().replicas).slice(0, MAX_URLS)) {
       const asked = tokens(url);
       if (!asked) continue;
@@ -68,7 +71,7 @@ export class UserAuthority {
         failure = signal.aborted
           ? new UpstreamError('first-byte', `${name} does not answer in time`)
           : asUpstreamError(error);
-        // Another URL of the same registry would only be asked too much as well.
+        // Another URL of the same registry would be over the same limit.
         if (failure.reason === 'rate-limited') break;
       }
     }
@@ -91,7 +94,7 @@ export class UserAuthority {
   }
 }
 
-/** Those that are well first; of them, those that traffic had no trouble with. */
+/** Healthy URLs first, and among them those that are not suspected. */
 function healthiestFirst(replicas: readonly ReplicaView[]): ReplicaView[] {
   const rank = ({ state, suspected }: ReplicaView) => (state === 'up' ? (suspected ? 1 : 0) : 2);
   return replicas.toSorted((a, b) => rank(a) - rank(b));

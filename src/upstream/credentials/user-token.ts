@@ -1,12 +1,12 @@
 import { parseScope, type Scope } from '../../oci/scope.ts';
 import { readToken } from './token-service.ts';
 
-/** What a token service gave a user. */
+/** The token that a token service gave to a user. */
 export interface UserToken {
   authorization: string;
   /** Seconds. */
   expiresIn: number;
-  /** What it says that it opens; undefined: it is opaque. */
+  /** The scopes that the token says it has; undefined for an opaque token. */
   access: Scope[] | undefined;
 }
 
@@ -20,7 +20,10 @@ export function readUserToken(reply: unknown, host: string): UserToken {
   return { authorization: `Bearer ${value}`, expiresIn, access: accessOf(value) };
 }
 
-/** What a JWT says that it opens; undefined for other tokens. It came from its issuer, so that its signature needs no proof here. */
+/**
+ * The scopes in a JWT; undefined for other tokens. The token comes straight from its issuer, so its signature is not
+ * checked.
+ */
 function accessOf(token: string): Scope[] | undefined {
   const payload = token.split('.')[1];
   if (payload === undefined) return undefined;

@@ -9,34 +9,34 @@ import { readUserToken, type UserToken } from './user-token.ts';
 
 interface UserGrant {
   outcome: 'granted';
-  /** What opens it to that user. */
+  /** The Authorization that this user's requests need. */
   authorization: string;
-  /** Repositories that something else opens, where tokens are for one of them. */
+  /** Repositories that need another Authorization, where a token holds only one scope. */
   perRepository?: Record<string, string>;
-  /** What the user may do of what was asked, in the upstream's names. */
+  /** The scopes that the user has, of those asked for; in the upstream's names. */
   granted: Scope[];
-  /** Repositories whose pull is neither granted nor withheld: none is there, or they were too many to ask for. */
+  /** Repositories whose pull is neither granted nor denied: they do not exist, or were too many to ask for. */
   undecided: string[];
   /** Seconds; undefined: as long as the password is right. */
   expiresIn: number | undefined;
 }
 
-/** What an upstream says of one of its users. */
+/** An upstream's answer about one of its users. */
 export type UserAnswer = UserGrant | { outcome: 'refused' };
 
-/** How users log in there: at a token service on that host, or with Basic. */
+/** How users log in to the upstream: at a token service on `host`, or by Basic. */
 export type LoginMethod = { by: 'token'; host: string } | { by: 'basic' };
 
-/** What is to be found out about a user. */
+/** A question about a user. */
 export interface UserQuestion {
   /** The user's own Authorization. */
   basic: string;
   scopes: readonly Scope[];
-  /** Further hosts whose token service may be given it. */
+  /** Hosts beside the upstream's own whose token service may be given `basic`. */
   realmHosts: readonly string[];
-  /** Bounds all of it. */
+  /** Bounds the whole question. */
   signal: AbortSignal;
-  /** Resolves when one more request may be made of the upstream, with what ends it. */
+  /** Waits until one more request may be sent to the upstream. @returns frees the slot */
   acquireSlot: () => Promise<() => void>;
 }
 
@@ -48,23 +48,23 @@ export interface UserTokensOptions {
 }
 
 const MAX_REPLY_BYTES = 262_144;
-/** How long a challenge is taken for what the upstream still says. */
+/** Milliseconds for which a challenge counts as current. */
 const CHALLENGE_TTL_MS = 300_000;
-/** Tokens for one login, where each is for one scope: with more of them the edge's own would be too long. */
+/** Tokens of one scope each in one login. Breakwater's own token holds them all, and would become too long. */
 const MAX_SINGLE_SCOPES = 4;
 
-/** Asks an upstream about its own users: by its token service (Docker token protocol, GET), or by Basic. */
+/** Asks an upstream about its own users, by its token service (Docker token protocol, GET) or by Basic. */
 export class UserTokens {
   readonly #options: UserTokensOptions;
   #cachedChallenge: { challenge: Challenge; at: number } | undefined;
-  /** The token service answered 400 to several scopes at once. */
+  /** The token service has answered 400 to several scopes at once. */
   #singleScopeOnly = false;
 
   constructor(options: UserTokensOptions) {
     this.#options = options;
   }
 
-  /** @throws UpstreamError where the upstream cannot say; the signal's reason */
+  /** @throws UpstreamError when the upstream cannot tell; the signal's reason */
   async ask(question: UserQuestion): Promise<UserAnswer> {
     const fresh =
       this.#cachedChallenge && Date.now() - this.#cachedChallenge.at < CHALLENGE_TTL_MS
@@ -75,8 +75,8 @@ export class UserTokens {
   }
 
   /**
-   * Whether users could be asked about now, found out without showing anything of anybody's.
-   * @throws UpstreamError where they could not; the signal's reason
+   * Checks that users could be asked about now, without showing any user's credentials.
+   * @throws UpstreamError when they could not; the signal's reason
    */
   async checkReachable(realmHosts: readonly string[], signal: AbortSignal): Promise<LoginMethod> {
     const challenge = await this.#fetchChallenge(signal);
@@ -84,12 +84,12 @@ export class UserTokens {
     const realm = this.#realm(challenge, realmHosts);
     const answer = await this.#options.sendElsewhere(realm, { accept: 'application/json' }, signal);
     await answer.body.dump({ limit: 65_536 });
-    // Nobody in particular is refused, or given a token for nothing.
+    // A working token service refuses a request without a user, or gives a token without scopes.
     if (![200, 400, 401, 403].includes(answer.status)) throw tokenServiceFailure(answer.status);
     return { by: 'token', host: realm.host };
   }
 
-  /** @throws UpstreamError `authority-dead` where it asks for nothing that a user could give (Harbor with its database down) */
+  /** @throws UpstreamError `authority-dead` when the answer has no usable challenge (Harbor with its database down) */
   async #fetchChallenge(signal: AbortSignal): Promise<Challenge> {
     const answer = await this.#options.send('/v2/', {}, signal);
     await answer.body.dump({ limit: 65_536 });
@@ -111,22 +111,22 @@ export class UserTokens {
     if (this.#singleScopeOnly && scopes.length > 1) return this.#askPerScope(challenge, question);
     const reply = await this.#requestToken(challenge, question);
     if (reply === 'refused') return { outcome: 'refused' };
-    if (reply === 'not so')
+    if (reply === 'not granted')
       return scopes.length > 1 ? this.#askPerScope(challenge, question) : this.#checkPassword(challenge, question);
     const { denied, ...found } = await this.#permissionsOf(reply, question);
     const answer = grantOf(reply, found);
-    // Some services heed only one scope of several.
+    // Some token services grant only one scope of several.
     if (reply.access || scopes.length < 2 || denied.length === 0) return answer;
     return mergeAnswers(answer, await this.#askPerScope(challenge, { ...question, scopes: denied }));
   }
 
-  /** Scope by scope, as Artifact Registry wants it. */
+  /** Asks scope by scope, as Artifact Registry needs it. */
   async #askPerScope(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const answers = await Promise.all(
       question.scopes.slice(0, MAX_SINGLE_SCOPES).map(async (scope): Promise<UserAnswer[]> => {
         const one = { ...question, scopes: [scope] };
         const reply = await this.#requestToken(challenge, one);
-        if (reply === 'not so') return [];
+        if (reply === 'not granted') return [];
         return reply === 'refused' ? [{ outcome: reply }] : [grantOf(reply, await this.#permissionsOf(reply, one))];
       }),
     );
@@ -139,17 +139,17 @@ export class UserTokens {
     };
   }
 
-  /** Asks for nothing but whether the password is right. */
+  /** Asks for no scope, to learn only whether the password is right. */
   async #checkPassword(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const reply = await this.#requestToken(challenge, { ...question, scopes: [] });
     return typeof reply === 'string' ? { outcome: 'refused' } : grantOf(reply, { granted: [], undecided: [] });
   }
 
-  /** `not so`: the user may not do that, or it is not to be asked for at once. */
+  /** `not granted`: the user lacks the scope, or the scopes cannot be asked for together. */
   async #requestToken(
     challenge: Challenge,
     { basic, scopes, realmHosts, signal }: UserQuestion,
-  ): Promise<UserToken | 'refused' | 'not so'> {
+  ): Promise<UserToken | 'refused' | 'not granted'> {
     const realm = this.#realm(challenge, realmHosts);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
@@ -158,14 +158,14 @@ export class UserTokens {
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 400 && scopes.length > 1) {
       this.#singleScopeOnly = true;
-      return 'not so';
+      return 'not granted';
     }
-    // Artifact Registry says so of a repository that the user may not pull.
-    if (answer.status === 403 && scopes.length > 0) return 'not so';
-    // It may have moved.
+    // Artifact Registry answers 403 for a repository that the user may not pull.
+    if (answer.status === 403 && scopes.length > 0) return 'not granted';
+    // The token service may have moved.
     if (answer.status !== 429) this.#cachedChallenge = undefined;
     if (answer.status !== 401 && answer.status !== 403) throw tokenServiceFailure(answer.status);
-    // A dead database makes every password wrong: what it says counts only if it still knows how to ask.
+    // A dead database makes every password look wrong. The refusal counts only if the upstream still sends a challenge.
     await this.#fetchChallenge(signal);
     return 'refused';
   }
@@ -201,7 +201,7 @@ export class UserTokens {
 }
 
 function tokenServiceFailure(status: number): UpstreamError {
-  if (status === 429) return new UpstreamError('rate-limited', 'the token service has too much to do');
+  if (status === 429) return new UpstreamError('rate-limited', 'the token service answers 429 (too many requests)');
   return new UpstreamError('status-5xx', `the token service answers ${status}`);
 }
 
@@ -212,7 +212,7 @@ function grantOf(
   return { outcome: 'granted', authorization, granted, undecided, expiresIn };
 }
 
-/** What is said of a repository the second time counts. */
+/** For a repository in both answers, the second one counts. */
 function mergeAnswers(first: UserAnswer, second: UserAnswer): UserAnswer {
   if (first.outcome === 'refused' || second.outcome === 'refused') return { outcome: 'refused' };
   const again = [...second.granted.map(({ name }) => name), ...second.undecided];
