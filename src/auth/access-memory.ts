@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { FailureLimit } from './failure-limit.ts';
 import { type GrantClock, Grants } from './grants.ts';
 
-/** What outlives a reload of the configuration: nobody is logged out by one, and no failure is forgiven. */
+/** State that survives a reload of the configuration, so that a reload logs out no user and forgives no failed login. */
 export class AccessMemory {
-  /** Good for this process only. */
+  /** Stands in for a missing `keyFile`; lost when the process ends. */
   readonly #secret = randomBytes(32);
   readonly failures = new FailureLimit();
   readonly grants: Grants;
 
   /**
-   * @param keys of `keyFile`, the one in use first
-   * @param remember milliseconds for which grants are remembered
+   * @param keys secrets of `keyFile`, the current one first
+   * @param remember milliseconds for which grants are kept
    */
   constructor(keys: readonly Buffer[], remember: number, clock: GrantClock) {
     this.grants = new Grants(this.secretsWith(keys), remember, clock);
@@ -21,7 +21,7 @@ export class AccessMemory {
     this.grants.reload(this.secretsWith(keys), remember);
   }
 
-  /** What seals and opens: the keys of `keyFile`, if there is one, and what stands for it while there is none. */
+  /** The secrets that seal and open tokens: those of `keyFile`, then the one of this process. */
   secretsWith(keys: readonly Buffer[]): readonly Buffer[] {
     return [...keys, this.#secret];
   }

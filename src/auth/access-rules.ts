@@ -1,7 +1,7 @@
 import { type Action, parseAccessRule } from '../config/access-rule.ts';
 import { NamePattern } from './name-pattern.ts';
 
-/** Rules of everybody who has a name. */
+/** Holder of the rules for every user. */
 const ALL_USERS = '*';
 
 interface Rule {
@@ -9,7 +9,7 @@ interface Rule {
   actions: ReadonlySet<Action>;
 }
 
-/** Who may do what to which repositories. */
+/** Which user may do what in which repositories (`auth.access` and `auth.groups`). */
 export class AccessRules {
   readonly #rules: ReadonlyMap<string, readonly Rule[]>;
   readonly #groups: ReadonlyMap<string, readonly string[]>;
@@ -25,7 +25,7 @@ export class AccessRules {
     this.#groups = new Map([...byUser].map(([user, of]) => [user, of.map(({ group }) => `@${group}`)]));
   }
 
-  /** @param repository as clients name it, below its registry's name if that is not the edge's own */
+  /** @param repository the name that clients use; for other registries it begins with the registry's name */
   allows(user: string, repository: string, action: Action): boolean {
     return [user, ...(this.#groups.get(user) ?? []), ALL_USERS].some((who) =>
       this.#rules.get(who)?.some((rule) => rule.actions.has(action) && rule.names.matches(repository)),

@@ -5,15 +5,15 @@ import type { TokenSealer } from './token-sealer.ts';
 
 export interface AnonymousTokenOptions {
   sealer: TokenSealer;
-  /** Name of the service that tokens are for. */
+  /** Service name in the tokens. */
   service: string;
-  /** Every registry's repository of that name that a route leads to. */
+  /** All repositories of this name that a route leads to, one for each registry. */
   repositoryKeys: (repository: string) => readonly RepositoryKey[];
   /** Milliseconds. */
   lifetime: number;
 }
 
-/** A token for nobody in particular: it opens for pulls what networks without credentials may pull, in these networks. */
+/** Issues a token without a user. Inside the networks of `auth.anonymous` the token opens pulls of anonymous routes. */
 export async function issueAnonymousToken(
   { sealer, service, repositoryKeys, lifetime }: AnonymousTokenOptions,
   scopes: readonly Scope[],

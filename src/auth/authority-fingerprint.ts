@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 const PREFIX = 'delegated';
 
 /**
- * What tokens for users of the authority stand on: the URLs that it was reached by. With one of them in common it is the same registry
- * still, whose replicas come and go; with none, neither what it granted nor what is for its eyes is any business of the one there now.
+ * Identifies the authority by its URLs in tokens and grants. An authority that shares a URL with the fingerprint is the same registry, so
+ * replicas may come and go. Without a shared URL it is another registry: old grants do not count, and users' tokens are not sent there.
  */
 export class AuthorityFingerprint {
   readonly text: string;
@@ -16,7 +16,7 @@ export class AuthorityFingerprint {
     this.text = [PREFIX, ...this.#urls].join(' ');
   }
 
-  /** @param text of a mark, maybe of another configuration */
+  /** @param text a fingerprint, possibly of another configuration */
   matches(text: string): boolean {
     const [kind, ...urls] = text.split(' ');
     return kind === PREFIX && urls.some((url) => this.#urls.has(url));

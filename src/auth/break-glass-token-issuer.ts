@@ -13,18 +13,18 @@ import type { TokenRequest } from './token-request.ts';
 import type { TokenSealer } from './token-sealer.ts';
 
 export interface BreakGlassTokenIssuerOptions {
-  /** Who decides about everybody else. */
+  /** Issues the tokens of all other users. */
   authorityIssuer: TokenIssuer;
   users: LocalAuthority;
-  /** Whether the authority could be asked now. @throws what says in its `summary` why it cannot */
+  /** Resolves while the authority can be reached. @throws an error whose `summary` says why it cannot */
   pingAuthority: () => Promise<unknown>;
   /** Name of the upstream that is the authority. */
   authority: string;
   sealer: TokenSealer;
   failures: FailureLimit;
-  /** Name of the service that tokens are for. */
+  /** Service name in the tokens. */
   service: string;
-  /** Every registry's repository of that name that a route leads to. */
+  /** All repositories of this name that a route leads to, one for each registry. */
   repositoryKeys: (repository: string) => readonly DelegatedRepositoryKey[];
   /** Milliseconds. */
   lifetime: number;
@@ -32,8 +32,8 @@ export interface BreakGlassTokenIssuerOptions {
 }
 
 /**
- * Users of the edge's own for the time when the authority of `auth.mode: delegate` cannot be asked (`auth.breakGlassFile`). Their names
- * are none of the authority's, so that no password of theirs is sent there and nobody there is kept out.
+ * Issues tokens to break-glass users while the authority of `auth.mode: delegate` cannot be reached (`auth.breakGlassFile`). Their names
+ * differ from all names of the authority, so their passwords are never sent to the authority and no user there is shut out.
  */
 export class BreakGlassTokenIssuer implements TokenIssuer {
   readonly #options: BreakGlassTokenIssuerOptions;
@@ -49,7 +49,7 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { authorityIssuer, users } = this.#options;
     const { credentials } = request;
-    // They get no refresh tokens, and what is kept in place of one by the client is the password.
+    // Break-glass users get no refresh token, because a client would store it in place of the password.
     if (credentials.kind !== 'password' || !isBreakGlassName(credentials.user))
       return authorityIssuer.issue(request, caller);
     const { user, password } = credentials;
@@ -59,7 +59,7 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
 
   async #decide({ user, password }: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const { users, pingAuthority, authority } = this.#options;
-    // First, so that only who knows the password learns more, and so that a name that is not there takes as long.
+    // The password is checked first: only its owner learns the state of the authority, and an unknown name takes as long as a known one.
     if (!(await users.authenticate(user, password))) return { refused: 'credentials' };
     try {
       await pingAuthority();
@@ -91,7 +91,7 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
     return { user, token, refreshToken: undefined, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
   }
 
-  /** Place by key. What the authority has no say in is not part of its outage. */
+  /** Repositories that the authority knows nothing of are not part of its outage. */
   #grantedScopes(user: string, { type, name, actions }: Scope): Scope[] {
     if (type !== 'repository' || !isRepository(name)) return [];
     if (!actions.includes('pull') && !actions.includes('*')) return [];

@@ -1,17 +1,17 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net';
 import type { NetworkSet } from '../config/network.ts';
 
-/** Who makes a request, as far as the network tells. */
+/** The client that makes a request, as far as the network tells. */
 export interface Caller {
   address: string;
-  /** The address is in one of the networks that may pull without credentials. */
+  /** The address is in a network of `auth.anonymous`. */
   anonymous: boolean;
 }
 
-/** What failures of one client are counted by: IPv6 hands out 2^64 addresses at once. */
+/** Key for failures of one client. An IPv6 client counts by its /64, because it can use 2^64 addresses. */
 export function addressKey(address: string): string {
   if (!isIPv6(address)) return `a ${address}`;
-  // One address has one text here, however a proxy wrote it.
+  // One canonical text for each address, however a proxy wrote it.
   const text = new SocketAddress({ address, family: 'ipv6' }).address;
   if (/^::ffff:\d+\./.test(text)) return `a ${text.slice('::ffff:'.length)}`;
   const [head = '', tail = ''] = text.split('::');
@@ -21,7 +21,7 @@ export function addressKey(address: string): string {
   return `a ${[...before, ...gap, ...after].slice(0, 4).join(':')}::/64`;
 }
 
-/** One user's name as tried from one address. */
+/** Key for one user name tried from one address. */
 export function pairKey(address: string, user: string): string {
   return `p ${addressKey(address)} ${user}`;
 }
@@ -33,8 +33,8 @@ export function userKey(user: string): string {
 const MAX_HOPS = 32;
 
 /**
- * Who the client is: the last address that is none of the trusted proxies', going back from the socket.
- * @param forwarded `X-Forwarded-For`; what an untrusted client wrote into it stands further left and is never reached
+ * The client's address: the last one, back from the socket, that is not a trusted proxy.
+ * @param forwarded `X-Forwarded-For`; entries that an untrusted client wrote stand further left and are never reached
  */
 export function clientAddress(socket: string, forwarded: string | undefined, trusted: NetworkSet): string {
   let address = socket;
@@ -44,7 +44,7 @@ export function clientAddress(socket: string, forwarded: string | undefined, tru
       .trim()
       .replace(/^\[(.*)\](:\d+)?$/, '$1')
       .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
-    // A proxy that writes nonsense there is as far back as anything is known.
+    // Beyond a malformed entry nothing is trusted.
     if (isIP(named) === 0) return address;
     address = named;
   }

@@ -9,13 +9,13 @@ export interface DelegatedAccessPolicyOptions {
   authority: AuthorityFingerprint;
   /** Break-glass users; undefined: there are none. */
   breakGlass: LocalAuthority | undefined;
-  /** Whether the authority cannot say anything now, as far as is known. */
+  /** Whether the authority is known to be unreachable now. */
   isUnreachable: () => boolean;
 }
 
 /**
- * `auth.mode: delegate`, at each request. What a token of the authority's users opens was the authority's to say when it was made; it
- * says so again at each request that reaches it. A break-glass user is somebody only while the authority cannot be asked.
+ * The policy of `auth.mode: delegate` for each request. The authority decides about its users when it issues a token, and again at each
+ * request that reaches it. A break-glass user is valid only while the authority cannot be reached.
  */
 export class DelegatedAccessPolicy implements AccessPolicy {
   readonly #options: DelegatedAccessPolicyOptions;
@@ -37,7 +37,7 @@ export class DelegatedAccessPolicy implements AccessPolicy {
   }
 }
 
-/** Nothing else may stand on it: a user of the authority's could have had that name before the file was there. */
+/** The prefix keeps this basis apart: a user of the authority may have had the same name before the break-glass file existed. */
 export function breakGlassBasis(users: LocalAuthority, user: string): string | undefined {
   const basis = users.basis(user);
   return basis === undefined ? undefined : `break-glass ${basis}`;

@@ -14,18 +14,18 @@ import type { TokenRequest } from './token-request.ts';
 import type { TokenSealer } from './token-sealer.ts';
 
 export interface DelegatedTokenIssuerOptions {
-  /** @throws what says in its `summary` why the authority cannot be asked */
+  /** @throws an error whose `summary` says why the authority cannot be reached */
   askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
-  /** What tells the authority from every other one. */
+  /** Identity of the authority, for grants. */
   authority: string;
-  /** What its users' tokens stand on. */
+  /** Goes into the tokens of the authority's users. */
   fingerprint: AuthorityFingerprint;
   grants: Grants;
   sealer: TokenSealer;
   failures: FailureLimit;
-  /** Name of the service that tokens are for. */
+  /** Service name in the tokens. */
   service: string;
-  /** Every registry's repository of that name that a route leads to. */
+  /** All repositories of this name that a route leads to, one for each registry. */
   repositoryKeys: (repository: string) => readonly DelegatedRepositoryKey[];
   /** Milliseconds. */
   lifetime: number;
@@ -33,34 +33,34 @@ export interface DelegatedTokenIssuerOptions {
   now?: () => number;
 }
 
-/** What is granted of it. */
+/** A requested scope with the granted actions. */
 interface GrantedScope extends RequestedScope {
   actions: string[];
-  /** The authority does not show it, and did not say either that the user may pull it. */
+  /** The authority neither shows the repository nor grants the pull. */
   authorityOnly?: boolean;
-  /** The authority let the user pull it before, and does not show it now. */
+  /** The authority granted the pull before and does not show the repository now. */
   previouslyGranted?: boolean;
 }
 
-/** What a token opens the authority with. */
+/** The authority's own token for the user, and what is known of the authority. */
 interface AuthorityAccess {
-  /** Undefined: it opens nothing there. */
+  /** Undefined: the token opens nothing at the authority. */
   authorization: string | undefined;
-  /** By the authority's name of a repository, where another one is needed. */
+  /** The authority's name of a repository -> another Authorization for that repository. */
   repositoryAuthorizations?: Record<string, string> | undefined;
   /** Milliseconds. */
   lifetime: number;
   outage?: OutageGrant;
-  /** Whether a push was asked for that the authority could not be asked about. */
+  /** The client asked for a push while the authority could not be reached. */
   authorityUnreachable?: boolean;
 }
 
-/** The least that clients take a token to last. */
+/** Clients expect tokens to last at least this long. */
 const MIN_LIFETIME_MS = 60_000;
 
 /**
- * `auth.mode: delegate`: the upstream with `credentials: forward` decides. Its own token for the user travels inside the edge's, so that no state is needed and
- * the upstream sees the user; what it granted is remembered for the time when it cannot be asked.
+ * `auth.mode: delegate`: the upstream with `credentials: forward` decides. The edge's token contains the authority's own token for the
+ * user, so the edge holds no session and the upstream sees the user. Granted pulls are remembered for outages of the authority.
  */
 export class DelegatedTokenIssuer implements TokenIssuer {
   readonly #options: DelegatedTokenIssuerOptions;
@@ -85,7 +85,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   }
 
   #throttled(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
-    // Whoever was right before is not locked out by others who try the same name.
+    // Other clients that try the same name must not lock out a user with a known password.
     const known = () => this.#options.grants.passwordValidMs(this.#holder(login)) > 0;
     return this.#throttle.attempt(login, caller, known, () => this.#decide(login, request));
   }
@@ -117,14 +117,14 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       at,
     );
     grants.revoke(holder, withheld, at);
-    // In an outage the token itself is what is remembered.
+    // During an outage a token stands for a remembered grant, so it must not outlive that grant.
     let keepMs = grants.keepMs;
     const access = wanted.flatMap((one): GrantedScope[] => {
       const { type, name } = one.authorityScope;
       const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
       const recalled = undecided.includes(name) ? grants.pullValidMs(holder, name) : 0;
       if (recalled > 0) keepMs = Math.min(keepMs, recalled);
-      // What is not there may be hidden from this user: who pushes it reads it there, and nowhere else.
+      // The authority may be hiding the repository from this user. A user that pushes there may read from the authority only.
       const authorityOnly = undecided.includes(name) && recalled === 0 && may.includes('push');
       const pulls = recalled > 0 || authorityOnly;
       const actions = one.authorityScope.actions.filter(
@@ -137,7 +137,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return this.#grant(login, request, access, { authorization, repositoryAuthorizations, lifetime });
   }
 
-  /** The authority cannot be asked: exactly what it let this very user pull within the time that it is remembered. */
+  /** Grants exactly what the authority let this user pull within `auth.remember`. */
   #grantRemembered(
     login: Login,
     request: TokenRequest,

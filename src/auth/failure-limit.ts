@@ -10,28 +10,27 @@ interface Bucket {
 }
 
 /**
- * Slows down who tries passwords: after so many failures of one address, or for one user, everything of theirs is refused until enough
- * of them are old. Bounded: beyond so many of one kind (addresses, users, pairs of them) those that were seen least recently are forgotten,
- * of each kind apart, since whoever is refused can still make up names.
+ * Limits wrong passwords. After too many failures of one address or user, every login with that address or user is refused until old
+ * failures are forgiven. Memory is bounded for each kind of key (addresses, users, pairs), because an attacker can invent names.
  */
 export class FailureLimit {
-  /** By what keys begin with, which is what they are of. */
+  /** The buckets by the first character of the key, which is its kind. */
   readonly #kinds = new Map<string, LRUCache<string, Bucket>>();
   readonly #max: number;
   readonly #forgiveMs: number;
   readonly #now: () => number;
 
   /**
-   * @param max failures at once
-   * @param perMs milliseconds in which one failure is forgiven
+   * @param max failures before logins are refused
+   * @param forgiveMs milliseconds in which one failure is forgiven
    */
-  constructor(max = MAX_FAILURES, perMs = FORGIVE_MS, now: () => number = () => performance.now()) {
+  constructor(max = MAX_FAILURES, forgiveMs = FORGIVE_MS, now: () => number = () => performance.now()) {
     this.#max = max;
-    this.#forgiveMs = perMs;
+    this.#forgiveMs = forgiveMs;
     this.#now = now;
   }
 
-  /** Milliseconds until it may be tried again; 0: now. */
+  /** Milliseconds until the next login may be tried; 0: now. */
   waitMs(keys: readonly string[]): number {
     const waits = keys.map((key) => (this.#level(key) - this.#max + 1) * this.#forgiveMs);
     return Math.max(0, ...waits);
@@ -39,13 +38,13 @@ export class FailureLimit {
 
   recordFailures(keys: readonly string[]): void {
     for (const key of keys) {
-      // Bounded, so that nobody can make it wait for longer than that by going on.
+      // The count has a ceiling, so that an attacker cannot extend the wait of others without end.
       const failures = Math.min(this.#level(key) + 1, 2 * this.#max);
       this.#bucketsLike(key).set(key, { failures, since: this.#now() });
     }
   }
 
-  /** What was counted as a failure before its outcome was known was none. */
+  /** Removes a failure that was counted in advance. */
   forgive(keys: readonly string[]): void {
     for (const key of keys)
       this.#bucketsLike(key).set(key, { failures: Math.max(0, this.#level(key) - 1), since: this.#now() });

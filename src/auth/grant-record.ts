@@ -1,25 +1,25 @@
-/** One thing that the authority said. */
+/** One decision of the authority. */
 export interface GrantEntry {
-  /** When it was asked, epoch milliseconds: what it said may be that old. */
+  /** When the authority was asked; epoch milliseconds. */
   at: number;
   granted: boolean;
 }
 
-/** In place of a repository: the password is right. No repository has such a name. */
+/** Key for the password itself: it was right. No repository has this name. */
 const PASSWORD = '';
-/** In place of a repository: the password was refused, and nothing from before counts. */
+/** Key for the password itself: it was refused, and all earlier grants are void. */
 const REFUSED = '!';
 
 /**
- * What the authority said of one user with one password. Of each repository the last word counts, whatever the order in which words
- * arrive, so that several nodes that tell each other everything end up with the same.
+ * Decisions of the authority about one user with one password. The latest decision for each repository counts, whatever the order of
+ * arrival, so that edges that exchange all decisions end up with the same record.
  */
 export class GrantRecord {
-  /** Those first that were said least recently. */
+  /** The oldest update first. */
   readonly #entries = new Map<string, GrantEntry>();
   readonly #max: number;
 
-  /** @param max repositories */
+  /** @param max most repositories */
   constructor(max: number) {
     this.#max = max;
   }
@@ -29,9 +29,9 @@ export class GrantRecord {
   }
 
   /**
-   * When the authority let the user pull it; undefined: it did not, or took it back.
-   * @param records all of that user: several, while the key is replaced that they are kept by
-   * @param repository undefined: when it took the password
+   * When the authority granted the pull; undefined: it did not, or revoked the grant.
+   * @param records all records of the user; several while the key is being replaced
+   * @param repository undefined: when the authority accepted the password
    */
   static grantedAt(records: readonly GrantRecord[], repository: string = PASSWORD): number | undefined {
     const said = (name: string) => records.flatMap((record) => record.find(name) ?? []);
@@ -45,19 +45,19 @@ export class GrantRecord {
     return this.#entries.get(repository);
   }
 
-  /** Takes a word in. @returns the names of what is other than before */
+  /** Merges decisions. @returns the repositories whose decision changed */
   merge(entries: Iterable<readonly [repository: string, entry: GrantEntry]>): string[] {
     const changed = [...entries].filter(([repository, entry]) => this.#set(repository, entry)).map(([name]) => name);
     if (changed.length > 0) this.#prune();
     return changed;
   }
 
-  /** The password is right, and opens these repositories. */
+  /** Entries for an accepted password and the repositories it opens. */
   static accepted(repositories: readonly string[], at: number): [string, GrantEntry][] {
     return [PASSWORD, ...repositories].map((name) => [name, { at, granted: true }]);
   }
 
-  /** What it no longer opens. @param repositories undefined: the password is wrong now */
+  /** Entries for revoked grants. @param repositories undefined: the password is wrong now */
   static refused(repositories: readonly string[] | undefined, at: number): [string, GrantEntry][] {
     return (repositories ?? [REFUSED]).map((name) => [name, { at, granted: false }]);
   }
@@ -68,14 +68,14 @@ export class GrantRecord {
 
   #set(repository: string, entry: GrantEntry): boolean {
     const known = this.#entries.get(repository);
-    // At the same moment a refusal counts.
+    // At equal times a refusal wins.
     if (known && (known.at > entry.at || (known.at === entry.at && (!known.granted || entry.granted)))) return false;
     this.#entries.delete(repository);
     this.#entries.set(repository, entry);
     return true;
   }
 
-  /** What a refusal has voided, and what there is too much of. */
+  /** Drops what a refusal voided, and the oldest entries beyond the bound. */
   #prune(): void {
     const refusedAt = this.#entries.get(REFUSED)?.at ?? 0;
     const others = [PASSWORD, REFUSED].filter((name) => this.#entries.has(name)).length;

@@ -5,43 +5,43 @@ import { type GrantEntry, GrantRecord } from './grant-record.ts';
 const MAX_USERS = 10_000;
 const MAX_REPOSITORIES = 2000;
 
-/** Who asked whom. */
+/** A user with a password at an authority. */
 export interface GrantHolder {
-  /** What tells the authority from every other one. */
+  /** Identity of the authority. */
   authority: string;
   user: string;
   password: string;
 }
 
-/** One word of an authority as nodes tell it each other: `holder` is a keyed hash. */
+/** One decision in the form that edges exchange. `holder` is a keyed hash. */
 export interface Grant extends GrantEntry {
   holder: string;
   repository: string;
 }
 
-/** Epoch milliseconds of a clock that never goes back; `learn` says whether a time of another node is to be believed. */
+/** A clock that never goes back, in epoch milliseconds. `observe` tells whether a time of another edge is plausible. */
 export interface GrantClock {
   now(): number;
   observe(at: number): boolean;
 }
 
 /**
- * What the authority let users pull, for the time when it cannot be asked. Kept by a keyed hash of authority, user and password, so
- * that none of them is here; bounded in users and in repositories of each.
+ * What the authority let users pull, for outages of the authority. Entries are keyed by a keyed hash of authority, user and password, so
+ * none of these is stored. Users, and repositories of each user, are bounded.
  */
 export class Grants {
   readonly #clock: GrantClock;
   readonly #holders = new NodeCache({ useClones: false, checkperiod: 600 });
-  /** Those first that were heard of least recently: node-cache knows no such order, and would throw when it is full. */
+  /** The oldest update first: node-cache has no such order, and throws when it is full. */
   readonly #order = new Set<string>();
   #keys: readonly Uint8Array[] = [];
   #keepMs = 0;
-  /** Told of what is other than before, with the word before. */
+  /** Called with each changed decision, and with the previous one. */
   onChange: ((grant: Grant, before: GrantEntry | undefined) => void) | undefined;
 
   /**
-   * @param secrets of the edge, from which the keys of the hashes are derived
-   * @param keepMs milliseconds
+   * @param secrets of the edge; the keys of the hashes derive from them
+   * @param keepMs milliseconds for which a grant counts
    */
   constructor(secrets: readonly Buffer[], keepMs: number, clock: GrantClock) {
     this.#clock = clock;
@@ -49,46 +49,46 @@ export class Grants {
     this.#holders.on('del', (holder: string) => this.#order.delete(holder));
   }
 
-  /** The first secret hashes from now on; what was hashed with the others is still found. */
+  /** The first secret makes new hashes; hashes of the others are still found. */
   reload(secrets: readonly Buffer[], keepMs: number): void {
     this.#keepMs = keepMs;
-    // What is taken back while nothing is kept would be forgotten, and with it that it was.
+    // Without a memory a revocation would be forgotten too, so all grants are dropped.
     if (keepMs === 0) this.#holders.del([...this.#order]);
     this.#keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'breakwater grants 1', 32)));
   }
 
-  /** Milliseconds for which a word counts. */
+  /** Milliseconds for which a decision counts. */
   get keepMs(): number {
     return this.#keepMs;
   }
 
-  /** The time to give to what the authority is about to say. */
+  /** The time to record with the authority's next decision. */
   now(): number {
     return this.#clock.now();
   }
 
-  /** Takes down that the password is right, and what it opened. @param at `now()` when the authority was asked */
+  /** Records that the password is right and which repositories it opens. @param at `now()` before the authority was asked */
   remember(holder: GrantHolder, repositories: readonly string[], at: number): void {
     const [hash] = this.#hashes(holder);
     if (hash !== undefined) this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
   }
 
-  /** What the authority no longer grants. @param repositories undefined: the password is wrong now */
+  /** Records what the authority no longer grants. @param repositories undefined: the password is wrong now */
   revoke(holder: GrantHolder, repositories: readonly string[] | undefined, at: number): void {
     for (const hash of this.#hashes(holder)) {
       const record = this.#holders.get<GrantRecord>(hash);
-      // Only of what is known: else whoever guesses would fill the memory.
+      // Only known grants are revoked: otherwise guesses could fill the memory.
       const known = repositories?.filter((name) => record?.find(name) !== undefined);
       if (record) this.#mergeInto(hash, GrantRecord.refused(known, at));
     }
   }
 
-  /** Milliseconds for which it is still remembered that the password was right; 0: not. */
+  /** Milliseconds for which the password is still known to be right; 0: not known. */
   passwordValidMs(holder: GrantHolder): number {
     return this.#remainingMs(holder, undefined);
   }
 
-  /** The same for one repository. */
+  /** Milliseconds for which the pull is still granted; 0: not granted. */
   pullValidMs(holder: GrantHolder, repository: string): number {
     return this.#remainingMs(holder, repository);
   }
@@ -97,14 +97,13 @@ export class Grants {
     return this.#holders.get<GrantRecord>(holder)?.find(repository);
   }
 
-  /** All that is known. */
   *entries(): Generator<Grant> {
     for (const holder of this.#order)
       for (const [repository, entry] of this.#holders.get<GrantRecord>(holder) ?? [])
         yield { holder, repository, ...entry };
   }
 
-  /** Takes in what another node knows, in any order and as often as one likes. @returns how many told something new */
+  /** Merges decisions of another edge, in any order and any number of times. @returns how many were new */
   merge(grants: readonly Grant[]): number {
     let news = 0;
     for (const [holder, told] of Map.groupBy(grants, (grant) => grant.holder)) {
@@ -123,7 +122,7 @@ export class Grants {
 
   #mergeInto(holder: string, told: readonly (readonly [string, GrantEntry])[]): number {
     const newest = Math.max(...told.map(([, { at }]) => at));
-    // To node-cache a time to live of 0 is for ever.
+    // node-cache takes a time to live of 0 as unlimited.
     if (!(newest + this.#keepMs > this.#clock.now()) || this.#keepMs === 0) return 0;
     const known = this.#holders.get<GrantRecord>(holder);
     const record = known ?? new GrantRecord(MAX_REPOSITORIES);
@@ -150,7 +149,7 @@ export class Grants {
     return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
   }
 
-  /** With each key, the one in use first. */
+  /** The holder's hash with each key, the current key first. */
   #hashes({ authority, user, password }: GrantHolder): string[] {
     const text = JSON.stringify([authority, user, password]);
     return this.#keys.map((key) => createHmac('sha256', key).update(text).digest('base64'));

@@ -4,15 +4,15 @@ import type { Caller } from './caller.ts';
 import type { RepositoryKey } from './repository-key.ts';
 import type { Claims, OpenedToken, TokenSealer } from './token-sealer.ts';
 
-/** What a request does to one repository. */
+/** The actions of one request on one repository. */
 export interface RequestedActions {
   repositoryKey: RepositoryKey;
-  /** The repository as the client names it, for the challenge. */
+  /** The name that the client used, for the challenge. */
   repository: string;
   actions: readonly Action[];
 }
 
-/** `named`: only who has a name. */
+/** `any-user`: any user that is logged in. */
 export type Requirement = { requested: readonly RequestedActions[] } | 'any-user';
 
 /** The request may be made. */
@@ -38,31 +38,31 @@ export type Permit =
 
 type PermitMarks = Pick<Allowed, 'forPush' | 'authorityUnreachable' | 'authorityOnly' | 'previouslyGranted'>;
 
-/** What is asked at each request, whatever the token says. */
+/** Decisions that are made at each request, whatever the token says. */
 export interface AccessPolicy {
-  /** Whether a token of the user that was made on this basis is still worth something. */
+  /** Whether a token with this basis is still valid for the user. */
   acceptsBasis(user: string, basis: string): boolean;
   allows(user: string, key: RepositoryKey, action: Action): boolean;
 }
 
-/** Says of each request whether its token opens what it is for. What the user may do now counts, whatever the token says. */
+/** Decides whether a request's token opens what the request needs. The user's current rights count, not only the token. */
 export class Guard {
   readonly #policy: AccessPolicy;
   readonly #sealer: TokenSealer;
   readonly #service: string;
 
-  /** @param service whose tokens are taken */
+  /** @param service only tokens for this service are accepted */
   constructor(policy: AccessPolicy, sealer: TokenSealer, service: string) {
     this.#policy = policy;
     this.#sealer = sealer;
     this.#service = service;
   }
 
-  /** @param authorization the header; resolves without waiting where the token was seen before */
+  /** @param authorization the header. A token that was opened before is decided without a promise. */
   check(authorization: string | undefined, requirement: Requirement, caller: Caller): Permit | Promise<Permit> {
     if (authorization === undefined)
       return allowsAnonymous(requirement, caller) ? { user: undefined } : { refused: 'no-token' };
-    // What follows is looked up, or fails to decrypt: it requirement not be read by a pattern of kilobytes first.
+    // The token is looked up or decrypted, so no regular expression has to check kilobytes first.
     const [scheme, token] = [authorization.slice(0, 7).toLowerCase(), authorization.slice(7).trim()];
     if (scheme !== 'bearer ' || token === '') return { refused: 'invalid_token' };
     const known = this.#sealer.peekOpened(token);
@@ -87,7 +87,7 @@ export class Guard {
     if (requirement === 'any-user') return who;
     if (requirement.requested.every(allowed))
       return { ...who, ...permitMarks(opened.claims, requirement.requested, allowsAnonymous(requirement, caller)) };
-    // Who logs in may do no less than who does not; the token for the authority opens nothing there.
+    // A logged-in user may do whatever an anonymous client may; the authority's token is not used for that.
     return allowsAnonymous(requirement, caller) ? { user } : { refused: 'insufficient_scope', ...who };
   }
 
@@ -97,13 +97,13 @@ export class Guard {
   }
 }
 
-/** Of a mount, what opens the repository that is written to. */
+/** For a mount: the Authorization for the repository that is written to. */
 function authorizationFor({ upstream, upstreams = [] }: Claims, requirement: Requirement): string | undefined {
   const name = requirement === 'any-user' ? undefined : requirement.requested[0]?.repositoryKey.tokenName;
   return upstreams.find(([tokenName]) => tokenName === name)?.[1] ?? upstream;
 }
 
-/** @param anonymous whether a client without a token may do the same */
+/** @param anonymous whether an anonymous client may do the same */
 function permitMarks(claims: Claims, requested: readonly RequestedActions[], anonymous: boolean): PermitMarks {
   const { access, authorityUnreachable, authorityOnly = [], previouslyGranted = [] } = claims;
   const concerns = (names: readonly string[]) =>

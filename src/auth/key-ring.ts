@@ -1,20 +1,20 @@
 import { createHash, createSecretKey, hkdfSync, type webcrypto } from 'node:crypto';
 
 export interface RingKey {
-  /** Tells keys apart, and nothing of the secret. */
+  /** Identifies the key without revealing the secret. */
   id: string;
-  /** For A256GCM; imported once, since that takes as long as to decrypt. */
+  /** For A256GCM. The import is done once, since it takes as long as a decryption. */
   secret: webcrypto.CryptoKey;
 }
 
-/** Keys for one purpose: the first one makes, all of them open, so that a pair can go over to another secret one edge at a time. */
+/** Keys for one purpose. The first key seals and all keys open, so that the edges of a pair can change the secret one after the other. */
 export class KeyRing {
   readonly current: RingKey;
   readonly #keys: readonly RingKey[];
 
   /**
    * @param secrets at least one
-   * @param purpose whose keys open nothing of another's
+   * @param purpose keys of one purpose open nothing of another
    */
   constructor(secrets: readonly Buffer[], purpose: string) {
     this.#keys = secrets.map((secret) => derive(secret, purpose));

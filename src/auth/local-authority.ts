@@ -4,7 +4,7 @@ import type { AccessPolicy } from './guard.ts';
 import type { Passwords } from './passwords.ts';
 import type { RepositoryKey } from './repository-key.ts';
 
-/** `auth.mode: htpasswd`: the configuration itself says who there is and what they may do. */
+/** `auth.mode: htpasswd`: users and rules of the configuration itself. */
 export class LocalAuthority implements AccessPolicy {
   readonly #passwords: Passwords;
   readonly #rules: AccessRules;
@@ -14,7 +14,7 @@ export class LocalAuthority implements AccessPolicy {
     this.#rules = rules;
   }
 
-  /** Whether this is known to be right without computing anything. */
+  /** Whether the password was verified a short while ago, so that no hash has to be computed. */
   isRecentlyVerified(user: string, password: string): boolean {
     return this.#passwords.isRecentlyVerified(user, password);
   }
@@ -23,7 +23,7 @@ export class LocalAuthority implements AccessPolicy {
     return this.#passwords.verify(user, password);
   }
 
-  /** What tokens of the user stand on: the password; undefined: no such user. */
+  /** Changes with the user's password; undefined: no such user. */
   basis(user: string): string | undefined {
     return this.#passwords.basis(user);
   }

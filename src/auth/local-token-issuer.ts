@@ -15,9 +15,9 @@ export interface LocalTokenIssuerOptions {
   authority: LocalAuthority;
   sealer: TokenSealer;
   failures: FailureLimit;
-  /** Name of the service that tokens are for. */
+  /** Service name in the tokens. */
   service: string;
-  /** Every registry's repository of that name that a route leads to. */
+  /** All repositories of this name that a route leads to, one for each registry. */
   repositoryKeys: (repository: string) => readonly RepositoryKey[];
   /** Milliseconds. */
   lifetime: number;
@@ -25,7 +25,7 @@ export interface LocalTokenIssuerOptions {
   now?: () => number;
 }
 
-/** `auth.mode: htpasswd`: grants what is both asked for and allowed by the edge's own rules. */
+/** `auth.mode: htpasswd`: grants the requested actions that the edge's own rules allow. */
 export class LocalTokenIssuer implements TokenIssuer {
   readonly #options: LocalTokenIssuerOptions;
   readonly #now: () => number;
@@ -46,14 +46,14 @@ export class LocalTokenIssuer implements TokenIssuer {
         : { refused: 'credentials' };
     if (credentials.kind === 'refresh') return this.#refresh(credentials.token, request);
     const { user, password } = credentials;
-    // Whoever was right a moment ago is not locked out by others who try the same name.
+    // Other clients that try the same name must not lock out a user with a known password.
     const known = () => authority.isRecentlyVerified(user, password);
     return this.#throttle.attempt(credentials, caller, known, async () =>
       (await authority.authenticate(user, password)) ? this.#grant(user, request) : { refused: 'credentials' },
     );
   }
 
-  /** No failure is counted: nobody guesses a token, and an old one is no attack. */
+  /** A bad refresh token counts as no failed login: tokens cannot be guessed, and an old token is no attack. */
   async #refresh(token: string, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const { authority, sealer, service } = this.#options;
     const opened = await sealer.open(token);
@@ -62,7 +62,7 @@ export class LocalTokenIssuer implements TokenIssuer {
     const fits = claims?.use === 'refresh' && claims.service === service;
     if (!fits || user === undefined || basis === undefined || authority.basis(user) !== basis)
       return { refused: 'credentials' };
-    // The client goes on with the one that it has; with `offline` it is given its successor.
+    // The client keeps its refresh token, or gets a new one if it asks for one.
     return this.#grant(user, request);
   }
 
@@ -80,9 +80,9 @@ export class LocalTokenIssuer implements TokenIssuer {
     return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope };
   }
 
-  /** Place by place: a name may be one in several registries. */
+  /** A name may exist in several registries, so each repository is decided by itself. */
   #grantedScopes(user: string, scope: Scope): Scope[] {
-    // Who has a name may list the catalog, which shows each what it may pull.
+    // Every user may read the catalog, which lists only what that user may pull.
     if (scope.type === 'registry')
       return scope.name === 'catalog' && scope.actions.includes('*') ? [{ ...scope, actions: ['*'] }] : [];
     if (scope.type !== 'repository' || !isRepository(scope.name)) return [];
@@ -94,7 +94,7 @@ export class LocalTokenIssuer implements TokenIssuer {
   }
 }
 
-/** What was granted, in the name that it was asked for by. */
+/** The granted actions under the name that the client asked for. */
 function requestedForm({ type, name }: Scope, access: readonly Scope[]): string[] {
   const actions = [...new Set(access.flatMap((one) => one.actions))];
   return actions.length > 0 ? [formatScope({ type, name, actions })] : [];

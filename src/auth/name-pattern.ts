@@ -1,8 +1,8 @@
 const ANY_COMPONENTS = '**';
 
-/** A pattern for repository names: `**` stands for any number of parts, none included; `*` for any text within one part. */
+/** A pattern for repository names. `**` stands for any number of components, including none; `*` for any text within one component. */
 export class NamePattern {
-  /** Of each part the texts between its stars. */
+  /** Each component as the texts between its stars. */
   readonly #parts: readonly (typeof ANY_COMPONENTS | readonly string[])[];
 
   constructor(pattern: string) {
@@ -12,7 +12,7 @@ export class NamePattern {
   matches(name: string): boolean {
     const names = name.split('/');
     const parts = this.#parts;
-    // Only the last `**` that was met can take one part more: no other choice matters, so that this is at most quadratic.
+    // Only the last `**` can take one component more, so matching is at most quadratic.
     let retry: { part: number; name: number } | undefined;
     let part = 0;
     let at = 0;
@@ -36,7 +36,7 @@ export class NamePattern {
   }
 }
 
-/** No regular expression: with several stars it could try for seconds. The first place where a text stands is as good as any other. */
+/** No regular expression, because several stars could backtrack for seconds. The first match of each text is as good as any other. */
 function matchesPart(name: string, texts: readonly string[]): boolean {
   const [first = '', ...middle] = texts;
   const last = middle.pop();

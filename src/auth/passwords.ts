@@ -11,15 +11,15 @@ const REMEMBER_MS = 300_000;
 const DEFAULT_COST = 10;
 
 /**
- * Checks passwords against bcrypt hashes, outside of the main thread. A right one is remembered for five minutes, as a keyed hash whose
- * key is never anywhere else, since clients send theirs with each token request.
+ * Verifies passwords against bcrypt hashes, outside of the main thread. Clients send their password with each token request, so a verified
+ * password is remembered for five minutes as a keyed hash whose key exists only in this process.
  */
 export class Passwords {
   readonly #users: PasswordHashes;
   readonly #secret = randomBytes(32);
   readonly #verified: LRUCache<string, Buffer>;
   readonly #bases: ReadonlyMap<string, string>;
-  /** Of every user one: who does not exist takes as long as one of them, always the same. */
+  /** The cost of each user's hash: an unknown name takes as long as a certain one of them. */
   readonly #costs: readonly string[];
 
   constructor(users: PasswordHashes, now?: () => number) {
@@ -34,12 +34,12 @@ export class Passwords {
     this.#costs = [...users.values()].map((hash) => hash.slice(4, 6));
   }
 
-  /** Changes with the user's password; undefined for who does not exist. It tells nothing of the password. */
+  /** Changes with the user's password and reveals nothing of it; undefined: no such user. */
   basis(user: string): string | undefined {
     return this.#bases.get(user);
   }
 
-  /** Whether it was found to be right a short while ago. */
+  /** Whether this password was verified in the last five minutes. */
   isRecentlyVerified(user: string, password: string): boolean {
     const own = this.#users.get(user);
     const right = this.#verified.get(user);
@@ -55,7 +55,7 @@ export class Passwords {
     return true;
   }
 
-  /** A hash that no password has. */
+  /** A hash that no password matches. */
   #decoyHash(user: string): string {
     const which = createHmac('sha256', this.#secret).update(user).digest().readUInt32BE() % (this.#costs.length || 1);
     return `$2b$${this.#costs[which] ?? DEFAULT_COST}$${'.'.repeat(53)}`;
@@ -66,7 +66,7 @@ export class Passwords {
   }
 }
 
-/** `$2y$` and `$2a$` are what other programs call today's bcrypt. */
+/** `$2y$` and `$2a$` are other names of the bcrypt variant `$2b$`. */
 function nodeForm(hash: string): string {
   return hash.replace(/^\$2[ay]\$/, '$2b$');
 }
@@ -75,7 +75,7 @@ function basisOf(hash: string): string {
   return createHmac('sha256', 'breakwater basis').update(hash).digest('base64url').slice(0, 16);
 }
 
-/** The bcrypt hash of a new password. @throws RangeError for one that is empty or longer than bcrypt reads */
+/** The bcrypt hash of a new password. @throws RangeError for a password that is empty or longer than bcrypt reads */
 export async function hashPassword(password: string): Promise<string> {
   const bytes = Buffer.byteLength(password);
   if (bytes === 0) throw new RangeError('a password cannot be empty');

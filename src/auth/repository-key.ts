@@ -1,18 +1,18 @@
-/** A repository as a route of the edge knows it. */
+/** A repository with the identity that rules and tokens use. */
 export interface RepositoryKey {
-  /** As clients name it, below its registry's name if that is not the edge's own. */
+  /** The name that clients use; for other registries it begins with the registry's name. */
   name: string;
   /**
-   * As tokens name it: as the upstream that decides does, so that what it granted opens nothing else, whatever routes and names of other
-   * registries may lead there; else by registry and repository, which no repository is called like.
+   * The name in tokens. In `auth.mode: delegate` this is the authority's own name, so that a grant opens nothing else, whatever routes lead
+   * there. Otherwise it joins registry and repository in a form that no repository name has.
    */
   tokenName: string;
-  /** Networks of `auth.anonymous` may pull it. */
+  /** Networks of `auth.anonymous` may pull the repository. */
   anonymous: boolean;
 }
 
-/** One of `auth.mode: delegate`. */
+/** A repository in `auth.mode: delegate`. */
 export interface DelegatedRepositoryKey extends RepositoryKey {
-  /** Its name there; undefined: the authority knows nothing of this route. */
+  /** The authority's name of the repository; undefined: the authority is not part of the route. */
   authorityName: string | undefined;
 }

@@ -3,17 +3,17 @@ import { isRepository } from '../oci/reference.ts';
 import type { Scope } from '../oci/scope.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 
-/** One thing that is asked for, at one place. */
+/** One requested scope for one repository. */
 export interface RequestedScope {
   repositoryKey: DelegatedRepositoryKey;
-  /** As the client asked. */
+  /** The scope as the client wrote it. */
   scope: Scope;
   authorityScope: Scope;
 }
 
 /**
- * What of a token request the authority has a say in, place by place.
- * @param repositoryKeys every registry's repository of that name that a route leads to
+ * The part of a token request that the authority decides.
+ * @param repositoryKeys all repositories of this name that a route leads to, one for each registry
  */
 export function requestedScopes(
   scopes: readonly Scope[],
@@ -29,7 +29,7 @@ export function requestedScopes(
           authorityScope: scope,
         },
       ];
-    // The name becomes part of a path there.
+    // The name becomes part of a path at the authority.
     if (scope.type !== 'repository' || !isRepository(name)) return [];
     const asked = ACTIONS.filter((action) => scope.actions.includes(action) || scope.actions.includes('*'));
     return repositoryKeys(name).flatMap((repositoryKey) => {

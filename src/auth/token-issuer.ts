@@ -9,36 +9,39 @@ export interface TokenGrant {
   expiresIn: number;
   /** Epoch milliseconds. */
   issued: number;
-  /** What was granted, space-separated; what was asked beyond it is left out. */
+  /** The granted scopes, separated by spaces. */
   scope: string;
-  /** Made while the authority could not be asked. */
+  /** Set if the authority could not be reached. */
   outage?: OutageGrant | undefined;
 }
 
-/** On whose word: what the authority said before, or the edge's own break-glass users. `detail`: why it could not be asked. */
+/**
+ * The basis of a token during an outage: a remembered grant, or the edge's own break-glass users. `detail`: why the authority could not be
+ * reached.
+ */
 export interface OutageGrant {
   grant: 'remembered' | 'break-glass';
   detail: string;
 }
 
 /**
- * `credentials`: they are wrong, or some are needed; `wait`: too many were wrong; `unavailable`: nobody can say, which is no reason to
- * call a password wrong; `idle`: they are right, but not for now.
+ * `credentials`: wrong or missing. `wait`: too many failed logins. `unavailable`: the authority cannot be reached, so the password is
+ * neither right nor wrong. `idle`: right, but not valid now.
  */
 export type TokenRefusal =
   | { refused: 'credentials' }
   | { refused: 'wait'; waitMs: number }
   | { refused: 'unavailable' | 'idle'; detail: string };
 
-/** The edge's own token service, whoever decides behind it. */
+/** The edge's own token service, one for each `auth.mode`. */
 export interface TokenIssuer {
   issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal>;
 }
 
-/** Tokens made while the authority cannot be asked are short, in milliseconds: their bearer is to come back when it can be. */
+/** Milliseconds for which a token of an outage lasts: its client has to come back soon after the outage. */
 export const OUTAGE_TOKEN_MS = 300_000;
 
-/** Why the authority cannot be asked, in words that clients may see. */
+/** Why the authority cannot be reached, in words that clients may see. */
 export function outageDetail(error: unknown): string {
   return error instanceof Error && 'summary' in error ? String(error.summary) : 'it does not answer';
 }

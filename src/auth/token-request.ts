@@ -5,21 +5,20 @@ export type Credentials =
   | { kind: 'password'; user: string; password: string }
   | { kind: 'refresh'; token: string };
 
-/** What a client asks the token service for. */
+/** A request to the token service. */
 export interface TokenRequest {
   credentials: Credentials;
   scopes: Scope[];
   service: string | undefined;
-  /** A refresh token is wanted too. */
   wantsRefreshToken: boolean;
 }
 
-/** Why a request cannot be read; `credentials`: they make no sense, which is as good as wrong ones. */
+/** Why a request cannot be read. `credentials`: malformed credentials count as wrong ones. */
 export type UnreadableRequest = { malformed: string } | { malformed: 'credentials' };
 
 const MAX_SCOPES = 100;
 const MAX_SCOPE = 512;
-/** All of them together: a token that says as much can still be read. */
+/** Bound for all scopes together; a token with as many scopes can still be read. */
 const MAX_SCOPES_TEXT = 8192;
 const MAX_USER = 255;
 
@@ -30,7 +29,7 @@ export function parseTokenQuery(
 ): TokenRequest | UnreadableRequest {
   const credentials = authorization === undefined ? ({ kind: 'none' } as const) : parseBasic(authorization);
   if (!credentials) return { malformed: 'credentials' };
-  // docker asks with several parameters, others with one that has spaces in it.
+  // docker sends several parameters; others send one with spaces in it.
   const scopes = parseScopes(query.getAll('scope').join(' '));
   if (!scopes) return { malformed: 'scope' };
   const wantsRefreshToken = query.get('offline_token') === 'true' && credentials.kind === 'password';
@@ -56,7 +55,7 @@ function formCredentials(form: URLSearchParams): Credentials | undefined {
   return undefined;
 }
 
-/** Reads RFC 7617; undefined if that is not what it is. */
+/** Reads Basic credentials (RFC 7617); undefined: malformed. */
 export function parseBasic(authorization: string): Extract<Credentials, { kind: 'password' }> | undefined {
   const encoded = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization)?.[1];
   if (encoded === undefined) return undefined;
@@ -66,13 +65,16 @@ export function parseBasic(authorization: string): Extract<Credentials, { kind: 
   return isUsableLogin(user, password) ? { kind: 'password', user, password } : undefined;
 }
 
-/** Google's registries take a key file for a password (`docker login -u _json_key --password-stdin < key.json`): it has line ends. */
+/**
+ * A password may have line breaks: Google's registries take a key file as the password (`docker login -u _json_key --password-stdin <
+ * key.json`).
+ */
 function isUsableLogin(user: string, password: string): boolean {
   const readable = !/[\x00-\x1f\x7f]/.test(user) && !/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(password);
   return user !== '' && user.length <= MAX_USER && readable;
 }
 
-/** Each once, all actions of one name together. */
+/** Merges scopes of the same name. */
 function parseScopes(text: string): Scope[] | undefined {
   const texts = text.split(' ').filter((one) => one !== '');
   if (text.length > MAX_SCOPES_TEXT || texts.length > MAX_SCOPES || texts.some((one) => one.length > MAX_SCOPE))

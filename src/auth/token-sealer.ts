@@ -4,55 +4,55 @@ import { LRUCache } from 'lru-cache';
 import { formatScope, parseScope, type Scope } from '../oci/scope.ts';
 import { KeyRing } from './key-ring.ts';
 
-/** What a token of the edge says. */
+/** The content of the edge's tokens. */
 export interface Claims {
-  /** `access` opens repositories, `refresh` only brings new tokens. */
+  /** `access` opens repositories; `refresh` only obtains new tokens. */
   use: 'access' | 'refresh';
-  /** The user; undefined: nobody in particular. */
+  /** Undefined: an anonymous client. */
   user: string | undefined;
-  /** The registry that it is for; no other takes it. */
+  /** The registry that the token is for. */
   service: string;
   access: Scope[];
   /** Epoch milliseconds. */
   issued: number;
   expires: number;
-  /** What of the user's account the token stands on: with another password it is worth nothing. */
+  /** What the token depends on: with another password of the user the token is void. */
   basis?: string | undefined;
   /** The user's own Authorization for the authority. */
   upstream?: string | undefined;
-  /** Keys of places and what stands there in place of it. */
+  /** Token name of a repository and another Authorization for it. */
   upstreams?: readonly (readonly [string, string])[];
-  /** Keys of places that the authority does not show, and that may be read only there: the user is about to push to them. */
+  /** Repositories that the authority does not show and that only the authority may serve: the user is about to push to them. */
   authorityOnly?: readonly string[];
-  /** Keys of places that the authority let the user pull before and does not show now. */
+  /** Repositories that the authority let the user pull before and does not show now. */
   previouslyGranted?: readonly string[];
-  /** A push was asked for too, and the authority could not be asked about it. */
+  /** The client also asked for a push, and the authority could not be reached. */
   authorityUnreachable?: true;
-  /** Of a refresh token: what the authority is asked with. */
+  /** Refresh tokens only: the password for the authority. */
   secret?: string | undefined;
 }
 
-/** `unreadable`: forged, damaged, of another key, or no token at all. */
+/** `unreadable`: forged, damaged, sealed with another key, or no token. */
 export type OpenedToken = { claims: Claims } | { refused: 'unreadable' | 'expired' };
 
 const HEADER = { alg: 'dir', enc: 'A256GCM', typ: 'breakwater+jwt' };
 const KEY_PURPOSE = 'breakwater tokens 1';
-/** Before it is looked at at all. Twenty scopes with long names stay below. */
+/** Longest token that is read. Twenty scopes with long names stay below. */
 const MAX_TOKEN_LENGTH = 16_384;
 const MAX_OPENED = 4096;
-/** The clocks of a pair may differ by so much, in milliseconds. */
+/** Milliseconds by which the clocks of a pair may differ. */
 const SKEW_MS = 60_000;
 
 /**
- * Makes and reads the edge's tokens: JWE (RFC 7516), `dir` with A256GCM, so that any edge with the same key reads them and nobody else
- * can make or read one. Nothing in them is compressed.
+ * Seals and opens the edge's tokens: JWE (RFC 7516), `dir` with A256GCM. Every edge with the same key can read and make tokens, and no
+ * other party can. The content is not compressed.
  */
 export class TokenSealer {
   readonly #keys: KeyRing;
   readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
   readonly #now: () => number;
 
-  /** @param secrets at least one: the first makes tokens, all open them */
+  /** @param secrets at least one; the first seals, all open */
   constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
     this.#keys = new KeyRing(secrets, KEY_PURPOSE);
     this.#now = now;
@@ -94,7 +94,7 @@ export class TokenSealer {
       .encrypt(key.secret);
   }
 
-  /** What `open` would find, if that is known without computing anything. */
+  /** The result of `open`, if it is known without a decryption. */
   peekOpened(token: string): OpenedToken | undefined {
     const claims = token.length <= MAX_TOKEN_LENGTH ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
     return claims && this.#inTime(claims);
@@ -126,13 +126,16 @@ export class TokenSealer {
       });
       return parseClaims(JSON.parse(new TextDecoder().decode(plaintext)));
     } catch {
-      // Whatever is wrong with it, its bearer is told no more than that it is of no use.
+      // The bearer learns only that the token is invalid.
       return undefined;
     }
   }
 }
 
-/** Only the edge itself can have made it; this is for what another version of it made. */
+/**
+ * Checks the types, since another version of the edge may have sealed the token. The claims `unseen`, `faded` and `unasked` keep their
+ * names for that reason.
+ */
 function parseClaims(content: Record<string, unknown>): Claims | undefined {
   const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, secret } = content;
   const { unseen: authorityOnly, faded: previouslyGranted, unasked: authorityUnreachable } = content;

@@ -1,9 +1,9 @@
-/** Which tags of a repository are at a digest now. Tags are given by the keys of the store. */
+/** The tags that are at a digest now, by repository. Tags are given as keys of the store. */
 export class DigestIndex {
   /** upstream and repository -> digest -> keys. */
   readonly #repositories = new Map<string, Map<string, Set<string>>>();
 
-  /** A tag goes from one digest to another; null: it is at none. */
+  /** Moves a tag from one digest to another; null: no digest. */
   move(key: string, from: string | null, to: string | null): void {
     if (from === to) return;
     const repository = key.slice(0, key.lastIndexOf('\n'));
@@ -14,7 +14,7 @@ export class DigestIndex {
     digests.set(to, (digests.get(to) ?? new Set()).add(key));
   }
 
-  /** Keys of the tags at the digest; a copy, so that they may be moved meanwhile. */
+  /** Keys of the tags at a digest. The array is a copy, so the tags may move during iteration. */
   keysAt(upstream: string, repository: string, digest: string): string[] {
     return [...(this.#repositories.get(`${upstream}\n${repository}`)?.get(digest) ?? [])];
   }

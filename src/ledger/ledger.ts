@@ -17,38 +17,38 @@ export interface LedgerEntry extends UpstreamTag {
   history: TagHistory;
 }
 
-/** Since the start. */
+/** Counts since the start. */
 export interface LedgerCounts {
   seen: number;
   deleted: number;
-  /** Entries of others that told something new. */
+  /** Entries of other edges that were new. */
   merged: number;
-  /** Not believed: no digest, or a time in the future. */
+  /** Refused entries: no digest, or a time in the future. */
   refused: number;
-  /** Tags that were forgotten because there were too many. */
+  /** Tags that were dropped to make room. */
   evicted: number;
-  /** Tags that were forgotten because they had not been seen for long. */
+  /** Tags that were dropped because they had not been seen for long. */
   expired: number;
   judged: Record<TagVerdict, number>;
 }
 
 export interface LedgerOptions {
-  /** Most tags that are remembered. */
+  /** Most tags that are kept. */
   tags: number;
-  /** Milliseconds that a tag is remembered after it was last seen. */
+  /** Milliseconds for which a tag is kept after it was last seen. */
   keep: number;
   clock?: LedgerClock;
 }
 
 /**
- * What the edge knows of tags: the digest that the push upstream last showed, and what it was before. In memory, bounded, and empty at
- * the start; it is asked only when another upstream answers for a tag. All times are those of `now()`.
+ * The history of tags at the push upstreams: the digest last shown, and those before. In memory, bounded, and empty at the start. The
+ * ledger is read only when another upstream answers for a tag. All times are those of `now()`.
  */
 export class Ledger {
   readonly #store: TagStore;
   readonly #clock: LedgerClock;
   readonly #counts = { seen: 0, deleted: 0, merged: 0, refused: 0 };
-  /** Told of each entry that was noted, with its history before. */
+  /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
   readonly #judged: Record<TagVerdict, number> = { current: 0, stale: 0, unknown: 0, unrecorded: 0 };
 
@@ -65,41 +65,41 @@ export class Ledger {
     return { ...this.#counts, ...this.#store.counts, judged: { ...this.#judged } };
   }
 
-  /** The time to give to an observation: of a read taken when its request begins, of a write when it is acknowledged. */
+  /** The time for an observation: of a read taken when its request begins, of a write when it is acknowledged. */
   now(): number {
     return this.#clock.now();
   }
 
-  /** The upstream showed the tag at this digest, or acknowledged a push of it. */
+  /** Records that the upstream showed the tag at this digest, or acknowledged a push of it. */
   recordSeen(tag: UpstreamTag, digest: string, at: number): void {
     if (!this.#accepts({ digest, since: at, confirmedAt: at })) return;
     this.#counts.seen += 1;
     this.#update(tag, (history) => noteSeen(history, digest, at));
   }
 
-  /** The same of a tag that nobody has asked for, of which there may be more than are remembered: one that is new only while there is room. */
+  /** Records a tag that no client has asked for. Such a tag never pushes out another one. */
   recordIfRoom(tag: UpstreamTag, digest: string, at: number): void {
     if (this.#store.hasRoom || this.find(tag)) this.recordSeen(tag, digest, at);
   }
 
-  /** The upstream acknowledged that the tag was deleted. */
+  /** Records that the upstream acknowledged a deletion of the tag. */
   recordDeleted(tag: UpstreamTag, at: number): void {
     if (!this.#accepts({ digest: null, since: at, confirmedAt: at })) return;
     this.#counts.deleted += 1;
     this.#update(tag, (history) => noteDeleted(history, at));
   }
 
-  /** The upstream said, and is believed, that it has no such tag. Makes no entry: anybody may ask for tags that never were. */
+  /** Records that the upstream lacks the tag. Unknown tags get no entry, because clients may ask for any name. */
   recordAbsent(tag: UpstreamTag, at: number): void {
     if (this.find(tag)) this.recordDeleted(tag, at);
   }
 
-  /** The upstream acknowledged that the manifest was deleted, and with it every tag at that digest. */
+  /** Records that the upstream acknowledged a deletion of the manifest, and so of every tag at that digest. */
   recordDigestDeleted(upstream: string, repository: string, digest: string, at: number): void {
     for (const key of this.#store.keysAt(upstream, repository, digest)) this.recordDeleted(parseTagKey(key), at);
   }
 
-  /** What is known of a digest that another upstream shows for the tag. */
+  /** Judges a digest that another upstream shows for the tag. */
   judge(tag: UpstreamTag, digest: string): Judgement {
     const judgement = judge(this.find(tag), digest);
     this.#judged[judgement.verdict] += 1;
@@ -110,12 +110,12 @@ export class Ledger {
     return this.#store.get(tagKey(tag));
   }
 
-  /** Whether a tag of that repository is at this digest, so that the manifest must be there. */
+  /** Whether a tag of the repository is at this digest, so that the manifest must exist. */
   hasTagAt(upstream: string, repository: string, digest: string): boolean {
     return this.#store.keysAt(upstream, repository, digest).length > 0;
   }
 
-  /** All that is known, those first that were noted least recently. */
+  /** All entries, the oldest update first. */
   *entries(): Generator<LedgerEntry> {
     for (const key of this.#store.keys()) {
       const history = this.#store.get(key);
@@ -123,18 +123,18 @@ export class Ledger {
     }
   }
 
-  /** Takes in what another node or replication knows, in any order and as often as one likes. */
+  /** Merges entries of another edge or of replication, in any order and any number of times. */
   merge(entries: Iterable<LedgerEntry>): void {
     for (const { history, ...place } of entries) {
       if (!history.every((entry) => this.#accepts(entry))) continue;
       const known = this.find(place) ?? [];
-      // What tells nothing new does not count as noted: else it would push out what this node needs itself.
+      // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
       if (this.#update(place, (mine) => merge(mine, history))) this.#counts.merged += 1;
     }
   }
 
-  /** Forgets all of an upstream: under that name there is another registry now. */
+  /** Forgets all tags of an upstream, because its name now means another registry. */
   forget(upstream: string): void {
     for (const key of this.#store.keys()) if (parseTagKey(key).upstream === upstream) this.#store.delete(key);
   }

@@ -3,29 +3,29 @@ import type { TagHistory } from '../failover/tag-history.ts';
 import { DigestIndex } from './digest-index.ts';
 
 const MAX_CHECK_SECONDS = 600;
-/** One of so many goes when there is no room. */
+/** A full store drops one of so many histories at once. */
 const EVICTED_SHARE = 64;
 
-/** Histories by key, bounded in number and time; when full, those that were set least recently go. */
+/** Histories by key, bounded in number and time. A full store drops the oldest updates. */
 export class TagStore {
   readonly counts = { evicted: 0, expired: 0 };
   readonly #cache: NodeCache;
   readonly #maxTags: number;
   readonly #keepMs: number;
-  /** Keys, those first that were set least recently. node-cache knows no such order, and would throw when it is full. */
+  /** Keys, the oldest update first. node-cache has no such order, and throws when it is full. */
   readonly #order = new Set<string>();
   readonly #byDigest = new DigestIndex();
 
   /**
-   * @param tags most histories
-   * @param keep milliseconds after its newest time at which a history goes
+   * @param maxTags most histories
+   * @param keepMs milliseconds after its newest time for which a history is kept
    */
-  constructor(tags: number, keep: number) {
-    this.#maxTags = tags;
-    this.#keepMs = keep;
+  constructor(maxTags: number, keepMs: number) {
+    this.#maxTags = maxTags;
+    this.#keepMs = keepMs;
     this.#cache = new NodeCache({
       useClones: false,
-      checkperiod: Math.min(Math.ceil(keep / 1000), MAX_CHECK_SECONDS),
+      checkperiod: Math.min(Math.ceil(keepMs / 1000), MAX_CHECK_SECONDS),
     });
     this.#cache.on('del', (key: string, history: TagHistory) => {
       this.#order.delete(key);
@@ -40,7 +40,7 @@ export class TagStore {
     return this.#order.size;
   }
 
-  /** Whether one more pushes out no other. */
+  /** Whether one more history fits without dropping another. */
   get hasRoom(): boolean {
     return this.#order.size < this.#maxTags;
   }
@@ -49,10 +49,10 @@ export class TagStore {
     return this.#cache.get<TagHistory>(key);
   }
 
-  /** False: it is too old to be kept. */
+  /** False: the history is too old to be kept. */
   set(key: string, history: TagHistory): boolean {
     const [newest] = history;
-    // From the observation on, not from when it was learnt. To node-cache 0 would be for ever.
+    // Counted from the observation, not from its arrival. node-cache takes 0 as unlimited.
     const left = newest === undefined ? 0 : newest.confirmedAt + this.#keepMs - Date.now();
     if (left <= 0) return false;
     this.#byDigest.move(key, currentDigest(this.get(key)), currentDigest(history));
@@ -80,7 +80,7 @@ export class TagStore {
     this.#cache.close();
   }
 
-  /** Several at once: to find the first key of a set whose first ones were deleted takes as long as there were such. */
+  /** Drops several at once, because finding the first key of a set takes time for every key that was deleted before it. */
   #evict(): void {
     const left = this.#maxTags - Math.floor(this.#maxTags / EVICTED_SHARE);
     for (const oldest of this.#order) {

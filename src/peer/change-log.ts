@@ -3,25 +3,25 @@ interface Change {
   version: number;
 }
 
-/** Before it is looked at whether it could be smaller. */
+/** Superseded changes that may pile up before the log is compacted. */
 const COMPACT_SLACK = 1024;
 
-/** In which order things changed last, so that another node can be told what it has not heard yet. */
+/** The order of the last changes, so that another edge can be told what it lacks. */
 export class ChangeLog {
   readonly #isKept: (key: string) => boolean;
   /** The newest version of each key. */
   readonly #versions = new Map<string, number>();
-  /** Oldest first; some are superseded by later ones of the same key. */
+  /** Oldest first; a later change of the same key supersedes an earlier one. */
   #changes: Change[] = [];
   #head = 0;
   #limit = COMPACT_SLACK;
 
-  /** @param isKept whether the thing is still there; what is not needs no telling */
+  /** @param isKept whether the entry still exists; a dropped entry is not told */
   constructor(isKept: (key: string) => boolean) {
     this.#isKept = isKept;
   }
 
-  /** The version of the last change. 0: none yet. */
+  /** The version of the last change; 0: none yet. */
   get head(): number {
     return this.#head;
   }
@@ -34,9 +34,9 @@ export class ChangeLog {
   }
 
   /**
-   * What changed after a version, that first which changed first.
-   * @param max keys
-   * @returns next: the version to go on from; equal to `head` once all is told
+   * The keys that changed after a version, the oldest change first.
+   * @param max most keys
+   * @returns next: the version to continue from; equal to `head` once all is told
    */
   since(version: number, max: number): { keys: string[]; next: number } {
     const keys: string[] = [];

@@ -3,7 +3,7 @@ import { Client } from '../upstream/client.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 
-/** Where nodes are asked, on the listener of clients. */
+/** Path of the peer protocol on the https listener. */
 export const PEER_PATH = '/_breakwater/peer';
 
 /** Milliseconds. */
@@ -14,12 +14,12 @@ const MAX_ANSWER = 16_777_216;
 export interface PeerClientOptions {
   /** `https://10.0.0.2:443`. */
   address: string;
-  /** The name of the edge, which every node of the site answers to. */
+  /** The hostname of the site, which every edge answers to. */
   hostname: string;
   resolver: Resolver;
 }
 
-/** Carries sealed messages to one node and back. */
+/** Sends sealed messages to one edge. */
 export class PeerClient {
   readonly #client: Client;
   readonly #hostname: string;
@@ -31,12 +31,12 @@ export class PeerClient {
       connectMs: CONNECT_MS,
       connections: 1,
       resolver,
-      // A certificate would prove no more than the key does, and the exchange must go on when one has run out.
+      // A certificate would prove no more than the shared key, and the exchange must survive an expired one.
       unverifiedAs: hostname,
     });
   }
 
-  /** @returns undefined: what answers does not take it for a node's. @throws UpstreamError */
+  /** @returns undefined: the answering party refuses the question. @throws UpstreamError */
   async ask(text: string): Promise<string | undefined> {
     const signal = AbortSignal.timeout(ANSWER_MS);
     const headers = { host: this.#hostname, 'content-type': 'application/jose' };

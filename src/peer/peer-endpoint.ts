@@ -3,20 +3,20 @@ import { constants, type Http2ServerResponse } from 'node:http2';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-client.ts';
 
-/** A question names at most a few stores. */
+/** Most characters of a question. */
 const MAX_QUESTION = 8192;
 
 const NOT_A_PEER = new OciError('DENIED', 'only the other edges of this site may ask here');
 
-/** Whether another node asks. */
+/** Whether a request belongs to the peer protocol. */
 export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
   return method === 'POST' && url === PEER_PATH;
 }
 
 /**
- * Takes the question of another node. Never rejects.
- * @param answer undefined: it was not asked by a node of this site
- * @param expectsContinue who asks sent `Expect: 100-continue` and waits
+ * Answers the question of another edge. Never rejects.
+ * @param answer gives undefined for a question from outside the site
+ * @param expectsContinue the peer sent `Expect: 100-continue` and waits
  */
 export async function answerPeer(
   answer: (text: string) => Promise<string | undefined>,
@@ -35,7 +35,7 @@ export async function answerPeer(
         .end(answered);
   } catch (error) {
     if (error instanceof OciError) refuse(response, error);
-    // Who asked is gone, or this is a fault that it has no use for; it asks again.
+    // The peer is gone, or cannot use this error; it asks again.
     else response.destroy();
   }
 }
@@ -51,7 +51,7 @@ async function readQuestion(request: IncomingMessage): Promise<string | undefine
 
 function refuse(response: ServerResponse, error: OciError): void {
   const body = error.body();
-  // What is left of an overlong question is not read.
+  // The rest of an oversized question is not read.
   response.shouldKeepAlive = false;
   response
     .writeHead(error.status, {
@@ -60,7 +60,7 @@ function refuse(response: ServerResponse, error: OciError): void {
       ...error.headers,
     })
     .end(body);
-  // Over HTTP/2 the stream would stay open for it; a reset at once would overtake the reply (RFC 9113 section 8.1).
+  // Over HTTP/2 the stream would stay open for the rest. An immediate reset could overtake the reply (RFC 9113 section 8.1).
   if (isStreamed(response)) setImmediate(() => response.stream.close(constants.NGHTTP2_NO_ERROR));
 }
 

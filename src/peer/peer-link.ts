@@ -6,36 +6,36 @@ import type { PeerState, PeerView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
 
 export interface PeerLinkOptions {
-  /** As the configuration has it. */
+  /** The URL from the configuration. */
   url: string;
   address: string;
-  /** @returns undefined: what answers is no node of this site. @throws Error when nothing answers */
+  /** @returns undefined: the answering party is no edge of this site. @throws Error when there is no answer */
   ask: (text: string) => Promise<string | undefined>;
   sealer: () => PeerSealer;
   stores: readonly SharedStore[];
-  /** Of this process. */
+  /** Id of this process. */
   node: string;
-  /** Told of each change of its state. */
+  /** Called with each change of state. */
   onState: (view: PeerView) => void;
   now?: () => number;
 }
 
-/** Between two questions, in milliseconds: by it what one node learns reaches the other. */
+/** Milliseconds between two questions, which is how long news takes to reach this edge. */
 const INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 5000;
 const SELF_INTERVAL_MS = 30_000;
 const STRANGER_REASON = 'what answers there has another keyFile, or a clock that is minutes off, or is no Breakwater';
 
-/** Asks one node, again and again, for what it has not told yet. */
+/** Asks one edge repeatedly for what changed there. */
 export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #now: () => number;
   readonly #stopped = new AbortController();
-  /** The process that was heard, and up to which versions. */
+  /** The process that answered last, and the version of each store that was read. */
   #progress: { of: string; known: Record<string, number> } | undefined;
   #view: PeerView;
   #failures = 0;
-  /** Grows when all is to be heard anew. */
+  /** Counts resyncs, so that an answer from before one is not taken for progress. */
   #resyncs = 0;
 
   constructor(options: PeerLinkOptions) {
@@ -50,7 +50,7 @@ export class PeerLink {
     return { ...this.#view };
   }
 
-  /** Resolves once it has told all, or is known not to; goes on asking until `stop`. */
+  /** Resolves once this edge has read everything, or cannot; the link keeps asking until `stop`. */
   async start(): Promise<void> {
     do await this.poll();
     while (this.#view.state === 'behind' && !this.#stopped.signal.aborted);
@@ -61,13 +61,13 @@ export class PeerLink {
     this.#stopped.abort();
   }
 
-  /** Asks for everything the next time: what was heard before is not all known any more. */
+  /** Reads everything again, because this edge has dropped something that was told before. */
   resync(): void {
     this.#resyncs += 1;
     this.#progress = undefined;
   }
 
-  /** One question, and what comes of it. Never rejects. */
+  /** One question and its answer. Never rejects. */
   async poll(): Promise<void> {
     const { ask, sealer, node } = this.#options;
     const beginning = this.#resyncs;
@@ -93,7 +93,7 @@ export class PeerLink {
   async #loop(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      // Rejects when it is stopped, and only then.
+      // The wait rejects only when the link stops.
       await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
       if (!signal.aborted) await this.poll();
     }
@@ -119,7 +119,7 @@ export class PeerLink {
       }
       known[store.name] = told.next;
       this.#view.entries += news;
-      // One that never gets on would else be asked without a pause.
+      // A store that makes no progress must not be asked again without a pause.
       more ||= told.more && told.next > (before[store.name] ?? 0);
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };

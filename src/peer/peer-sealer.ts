@@ -5,8 +5,8 @@ import { type PeerAnswer, type PeerQuestion, peerAnswer, peerQuestion } from './
 const KEY_PURPOSE = 'breakwater peers 1';
 
 /**
- * Seals what nodes say to each other (JWE, `dir`, A256GCM; RFC 7516): whoever has the key of the site is a node of it, and nobody else
- * can say, read or change anything, whatever certificate the connection has.
+ * Seals the messages of the peer protocol (JWE, `dir`, A256GCM; RFC 7516). The shared key makes a process an edge of the site: without the
+ * key a party can neither send, read nor change a message, whatever its certificate.
  */
 export class PeerSealer {
   readonly #keys: KeyRing;
@@ -23,7 +23,7 @@ export class PeerSealer {
       .encrypt(secret);
   }
 
-  /** Undefined: forged, damaged, of another key, or not understood. */
+  /** Undefined: forged, damaged, sealed with another key, or not understood. */
   async openQuestion(text: string): Promise<PeerQuestion | undefined> {
     return peerQuestion.safeParse(await this.#open(text)).data;
   }
@@ -43,7 +43,7 @@ export class PeerSealer {
       });
       return JSON.parse(new TextDecoder().decode(plaintext));
     } catch {
-      // Whatever is wrong with it, its sender is not one of this site.
+      // The sender does not have a key of this site.
       return undefined;
     }
   }

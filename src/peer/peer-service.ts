@@ -4,28 +4,28 @@ import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message
 import type { PeerSealer } from './peer-sealer.ts';
 import type { SharedStore } from './shared-store.ts';
 
-/** Entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
+/** Most entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
 const MAX_ENTRIES = 250;
-/** The clocks of a pair may differ by so much, in milliseconds. */
+/** Milliseconds by which the clocks of a pair may differ. */
 const SKEW_MS = 300_000;
-/** Questions that are remembered so that none is answered twice; a pair asks 600 of them in `SKEW_MS`. */
+/** Most nonces that are remembered against replay; a pair asks 600 questions in `SKEW_MS`. */
 const MAX_NONCES = 50_000;
-/** Answers that are being made at once. */
+/** Most concurrent answers. */
 const MAX_AT_ONCE = 8;
 
 export interface PeerServiceOptions {
   sealer: () => PeerSealer;
   stores: readonly SharedStore[];
-  /** Of this process. */
+  /** Id of this process. */
   node: string;
   now?: () => number;
 }
 
-/** Tells other nodes what they have not heard yet. */
+/** Answers the questions of other edges. */
 export class PeerService {
   readonly #options: PeerServiceOptions;
   readonly #now: () => number;
-  /** Said before: repeated by somebody who listened in, each would cost an answer. */
+  /** Nonces of answered questions: a replayed question would cost an answer. */
   readonly #nonces = new LRUCache<string, true>({ max: MAX_NONCES });
   #busy = 0;
 
@@ -35,8 +35,8 @@ export class PeerService {
   }
 
   /**
-   * @returns the sealed answer; undefined: this was not asked by a node of this site
-   * @throws OciError UNAVAILABLE: too much is asked at once
+   * @returns the sealed answer; undefined: the question does not come from an edge of this site
+   * @throws OciError UNAVAILABLE: too many concurrent questions
    */
   async answer(text: string): Promise<string | undefined> {
     if (this.#busy >= MAX_AT_ONCE)

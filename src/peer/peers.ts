@@ -9,18 +9,18 @@ import type { PeerView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
 
 export interface PeersConfig {
-  /** Of the other nodes; this one may be among them. A name may have several addresses, each a node. */
+  /** URLs of the other edges; this edge may be among them. A name with several addresses stands for several edges. */
   urls: readonly string[];
-  /** The name of the edge. */
+  /** The hostname of the site. */
   hostname: string;
-  /** Secrets of `keyFile`, the one in use first; at least one where there are URLs. */
+  /** Secrets of `keyFile`, the current one first; at least one if there are URLs. */
   secrets: readonly Buffer[];
 }
 
 export interface PeersOptions {
   stores: readonly SharedStore[];
   resolver: Resolver;
-  /** Told of each change of a peer's state. */
+  /** Called with each change of a peer's state. */
   onState: (view: PeerView) => void;
 }
 
@@ -29,21 +29,21 @@ interface Connected {
   client: PeerClient;
 }
 
-/** How long a start waits for what other nodes know, in milliseconds. */
+/** Milliseconds for which the start waits for other edges. */
 const START_WAIT_MS = 3000;
-/** How long a name is waited for that was never known. */
+/** Milliseconds for which an unknown name may take to resolve. */
 const RESOLVE_TIMEOUT_MS = 2000;
-/** Between two looks at what names lead to. */
+/** Milliseconds between two resolutions of the names. */
 const RESOLVE_INTERVAL_MS = 10_000;
 const MAX_LINKS = 64;
 
-/** The other nodes of the site: asks each for what it learnt, and tells those that ask what this one did. */
+/** The other edges of the site: reads what they learn, and answers their questions. */
 export class Peers {
   readonly #options: PeersOptions;
   readonly #node = randomBytes(16).toString('base64url');
-  /** By URL and address. */
+  /** The links by URL and address. */
   readonly #links = new Map<string, Connected>();
-  /** Names that lead nowhere, by URL. */
+  /** Names that do not resolve, by URL. */
   readonly #unresolved = new Map<string, PeerView>();
   readonly #service: PeerService;
   #config: PeersConfig;
@@ -59,13 +59,13 @@ export class Peers {
     this.#service = new PeerService({ sealer, stores: options.stores, node: this.#node });
   }
 
-  /** Resolves when what can be asked has told all it knows, after three seconds at the latest; goes on until `stop`. */
+  /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
   async start(): Promise<void> {
     if (this.#config.urls.length > 0) await withTimeout(START_WAIT_MS, this.#connect(), () => undefined);
     this.#resolving = setInterval(() => void this.#connect(), RESOLVE_INTERVAL_MS).unref();
   }
 
-  /** Goes over to another configuration; nodes that stay are not asked anew for what they told. */
+  /** Takes a new configuration. Edges that stay keep their progress. */
   update(config: PeersConfig): void {
     const renamed = config.hostname !== this.#config.hostname;
     this.#config = config;
@@ -74,12 +74,12 @@ export class Peers {
     void this.#connect();
   }
 
-  /** Lets all be told again: something of it was forgotten here, or means something else now. */
+  /** Reads everything again from all edges, because this edge has dropped something, or names something else. */
   resync(): void {
     for (const { link } of this.#links.values()) link.resync();
   }
 
-  /** What another node is told. @param text sealed @returns undefined: it was not asked by a node of this site */
+  /** Answers another edge. @param text a sealed question. @returns undefined: not from an edge of this site */
   async answer(text: string): Promise<string | undefined> {
     return this.#sealer ? this.#service.answer(text) : undefined;
   }
@@ -99,11 +99,11 @@ export class Peers {
     return this.#sealer;
   }
 
-  /** Follows the names to their addresses. Never rejects. */
+  /** Resolves all names, and opens and closes links. Never rejects. */
   async #connect(): Promise<void> {
     const config = this.#config;
     const found = await Promise.all(config.urls.map((url) => this.#addressesOf(url)));
-    // Meanwhile others may be wanted.
+    // The configuration may have changed while the names were resolved.
     if (this.#stopped || config !== this.#config) return;
     const wanted = new Map(
       found
@@ -137,11 +137,11 @@ export class Peers {
     const connected = this.#links.get(key);
     this.#links.delete(key);
     connected?.link.stop();
-    // Whatever is under way there is not waited for.
+    // Requests that are still running there are not awaited.
     void connected?.client.close().catch(() => undefined);
   }
 
-  /** @throws Error where a name that was never known is not found in time: the others are not to wait for it */
+  /** @throws Error if a name does not resolve in time: the other names must not wait */
   #resolve(name: string): Promise<{ address: string }[]> {
     return withTimeout(RESOLVE_TIMEOUT_MS, this.#options.resolver.addresses(name), () => {
       throw new Error(`no name server says in time where ${name} is`);
@@ -178,14 +178,14 @@ export class Peers {
   }
 }
 
-/** What it comes to, or what is said when that takes longer. */
+/** The result, or that of `late` after a timeout. */
 function withTimeout<T>(ms: number, result: Promise<T>, late: () => T): Promise<T> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   return Promise.race([result, over.then(late)]).finally(() => clearTimeout(timer));
 }
 
-/** Without a shared key nobody can be told from a node of this site. With one, others may ask that this node need not. */
+/** Without a shared key, edges of the site cannot be recognized. With a key this edge also answers edges that it does not ask itself. */
 function sealerFor({ secrets }: PeersConfig): PeerSealer | undefined {
   return secrets.length > 0 ? new PeerSealer(secrets) : undefined;
 }

@@ -4,7 +4,7 @@ import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
 
 const MAX_NAME = 512;
-/** Holder, repository, when it was said, what. */
+/** Holder, repository, time, whether granted. */
 const entrySchema = z.tuple([
   z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
   z
@@ -16,11 +16,11 @@ const entrySchema = z.tuple([
 ]);
 const entriesSchema = z.array(entrySchema);
 
-/** How much of the time that a grant is remembered may pass before it is told again that it was renewed. */
+/** The part of `auth.remember` after which a renewed grant is told again. */
 const RENEWAL_SHARE = 20;
 const MAX_RENEWAL_MS = 60_000;
 
-/** The grants of the authority, as nodes tell them each other. */
+/** Shares the authority's decisions between edges. */
 export class SharedGrants implements SharedStore {
   readonly name = 'grants';
   readonly #grants: Grants;
@@ -31,7 +31,7 @@ export class SharedGrants implements SharedStore {
     this.#log = new ChangeLog((key) => this.#find(key) !== undefined);
     grants.onChange = (grant, before) => {
       const step = Math.min(grants.keepMs / RENEWAL_SHARE, MAX_RENEWAL_MS);
-      // Users log in again and again; that they did is news only now and then.
+      // Repeated logins are told only now and then.
       const same = before?.granted === grant.granted && Math.floor(before.at / step) === Math.floor(grant.at / step);
       if (!same) this.#log.record(`${grant.holder}\n${grant.repository}`);
     };

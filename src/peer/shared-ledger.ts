@@ -7,7 +7,7 @@ import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
 
 const digest = z.string().max(256).nullable();
-/** Registry, repository there, tag, states as [digest, since, confirmedAt]. */
+/** Identity of the registry, repository there, tag, states as [digest, since, confirmedAt]. */
 const entrySchema = z.tuple([
   z.string().max(64),
   z.string().refine(isRepository),
@@ -16,12 +16,12 @@ const entrySchema = z.tuple([
 ]);
 const entriesSchema = z.array(entrySchema);
 
-/** That a tag is still where it was is told again so rarely, in milliseconds. */
+/** An unchanged tag is told again at most once in so many milliseconds. */
 const RENEWAL_MS = 60_000;
 
 /**
- * The ledger, as nodes tell it each other: by what registries are, not by what a configuration calls them, since the nodes of a site take
- * a new configuration one after the other.
+ * Shares the ledger between edges. Entries name a registry by its identity, because the edges of a site take a new configuration one after
+ * the other.
  */
 export class SharedLedger implements SharedStore {
   readonly name = 'ledger';
@@ -29,7 +29,7 @@ export class SharedLedger implements SharedStore {
   readonly #registries: () => ReadonlyMap<string, string>;
   readonly #log: ChangeLog;
 
-  /** @param registries the identity of each upstream, by its name */
+  /** @param registries name of each upstream -> its identity */
   constructor(ledger: Ledger, registries: () => ReadonlyMap<string, string>) {
     this.#ledger = ledger;
     this.#registries = registries;

@@ -4,7 +4,7 @@ import type { PulledLog, PulledManifest } from '../replication/coverage/pulled-l
 import { ChangeLog } from './change-log.ts';
 import type { SharedStore } from './shared-store.ts';
 
-/** Registry, repository and reference as clients name them, digest, when it was last pulled. */
+/** Registry, repository and reference as clients name them, digest, time of the last pull. */
 const entrySchema = z.tuple([
   z
     .string()
@@ -18,10 +18,10 @@ const entrySchema = z.tuple([
 ]);
 const entriesSchema = z.array(entrySchema);
 
-/** That something was pulled again is told so rarely, in milliseconds: what matters is the day. */
+/** A repeated pull is told again at most once in so many milliseconds. */
 const RENEWAL_MS = 600_000;
 
-/** What clients pulled, as nodes tell it each other: the one that copies then knows also what others served. */
+/** Shares the log of pulls, so that the edge that copies also knows what other edges served. */
 export class SharedPulls implements SharedStore {
   readonly name = 'pulls';
   readonly #pulls: PulledLog;

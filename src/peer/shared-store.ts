@@ -1,18 +1,18 @@
-/** Something of which nodes tell each other what changed. */
+/** A store whose changes are shared between edges. */
 export interface SharedStore {
-  /** What it is called between nodes. */
+  /** The store's name in the protocol. */
   readonly name: string;
-  /** Version of the last change here; 0: none. */
+  /** Version of the last local change; 0: none. */
   readonly head: number;
   /**
-   * What changed after a version, as another node's `merge` takes it.
-   * @param max entries
-   * @returns next: the version to go on from; `head` once all is told
+   * The changes after a version, in the form that `merge` of another edge takes.
+   * @param max most entries
+   * @returns next: the version to continue from; `head` once all is told
    */
   since(version: number, max: number): { entries: unknown[]; next: number };
   /**
-   * Takes in what another node told, in any order and as often as it likes.
-   * @returns how many told something new; undefined: not to be understood, and nothing was taken
+   * Merges entries of another edge, in any order and any number of times.
+   * @returns how many were new; undefined: malformed, and none was merged
    */
   merge(entries: readonly unknown[]): number | undefined;
 }
