@@ -41,7 +41,7 @@ export async function benchPushLag(scope: Scope, options: Options): Promise<Sect
     await edgeLauncher(),
   );
   // What follows is to come from the push alone.
-  await edge.waitForLog(/compared both sides/, PATIENCE_MS);
+  await edge.waitForLog(/compared the two upstreams/, PATIENCE_MS);
   const skopeo = new Skopeo(scope, edge.certificate.authorityFolder);
   const rounds: Pushed[] = [];
   for (let round = 0; round < options.rounds + options.warmUps; round += 1) {

@@ -107,7 +107,7 @@ class EdgeApp implements App {
   async start(): Promise<void> {
     if (this.#loaded.material.keys.length === 0) {
       this.#log.warn(
-        'no keyFile: a key was made for this start; uploads do not survive a restart, and a pair of edges needs a shared one',
+        'keyFile is not set: a key was made for this start. Uploads break at a restart. Set keyFile, and share it between the nodes of a pair',
       );
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
@@ -134,7 +134,7 @@ class EdgeApp implements App {
       this.#log.info(counts, 'drained');
     }
     await this.#redirect?.close();
-    await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload was under way'));
+    await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
     await this.#processState.close();
     await this.#admin.close();
@@ -196,7 +196,7 @@ class EdgeApp implements App {
     const moved = LISTEN_KEYS.filter((name) => loaded.config.listen[name] !== listen[name]);
     if (moved.length > 0)
       throw new Error(
-        `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration goes on`,
+        `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration stays in use`,
       );
     this.#https.certificates.replace(loaded.material.tls);
     this.#https.update(loaded.config.limits);
@@ -212,7 +212,7 @@ class EdgeApp implements App {
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
     void previous
       .retire(next)
-      .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not end cleanly'));
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not stop cleanly'));
   }
 
   #handle(

@@ -6,8 +6,8 @@ import type { ProxyRefusal, ProxyTrust } from '../server/proxy-gate.ts';
 const SAID: Record<ProxyRefusal, string> = {
   proxyMissing: 'a connection of trustedProxies began without a PROXY header',
   proxyMalformed: 'a connection of trustedProxies began with a broken PROXY header',
-  proxyLate: 'a connection did not say in time how it begins',
-  proxyUntrusted: 'a PROXY header of an address that is not in trustedProxies',
+  proxyLate: 'a connection sent no PROXY header in time',
+  proxyUntrusted: 'a PROXY header from an address that is not in trustedProxies',
 };
 
 /** Milliseconds between log lines of one kind, because anybody who can connect can cause them. */

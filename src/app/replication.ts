@@ -69,9 +69,10 @@ export class ReplicationAtWork {
       onFailure: ({ task, reason, tries, retryable }) =>
         log[retryable ? 'info' : 'warn'](
           { way: task.copyRoute.name, repository: task.repository.source, reference: task.reference, tries, reason },
-          retryable ? 'a copy failed, and is tried again' : 'cannot be copied',
+          retryable ? 'a copy failed and will be retried' : 'an image cannot be copied',
         ),
-      onReconcile: (way, outcome, failed) => log[failed ? 'warn' : 'info']({ way, outcome }, 'compared both sides'),
+      onReconcile: (way, outcome, failed) =>
+        log[failed ? 'warn' : 'info']({ way, outcome }, 'compared the two upstreams'),
     });
   }
 

@@ -244,13 +244,13 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
       ),
     credentials: (upstream, detail) => {
       if (detail === undefined) {
-        log.info({ upstream }, "the edge's own credentials work again");
+        log.info({ upstream }, "the upstream accepts the edge's credentials again");
         return;
       }
       // Every request causes this event. One line a second is enough.
       if (Date.now() - lastCredentials < 1000) return;
       lastCredentials = Date.now();
-      log.error({ upstream, detail }, "the edge's own credentials do not work");
+      log.error({ upstream, detail }, "the upstream refuses the edge's credentials; renew them");
     },
   };
 }

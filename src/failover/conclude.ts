@@ -8,19 +8,77 @@ export interface AttemptEnding {
   reason?: Failure;
 }
 
+/** What the message of a 503 tells beside the endings. */
+export interface ConcludeFacts {
+  /** What the client asked for, in its own names: `library/app:1.2`. */
+  content: string;
+  /** Since when an upstream has been down (epoch milliseconds), and why. Undefined: it is not down. */
+  outage(upstream: string): { since: number; reason: string } | undefined;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
 const RETRY_AFTER_SECONDS = 5;
+const DAY_MS = 86_400_000;
+
+/** What an upstream that is not down did, as the end of a sentence about it. */
+const DID: Readonly<Record<Failure, string>> = {
+  connect: 'cannot be reached',
+  dns: 'cannot be reached because its name does not resolve',
+  tls: 'cannot be reached because the TLS handshake failed',
+  reset: 'closed the connection',
+  'first-byte': 'did not answer in time',
+  late: 'did not answer in time',
+  stall: 'stopped in the middle of its answer',
+  short: 'broke off its answer',
+  digest: 'sent content with a wrong digest',
+  length: 'sent content of a wrong length',
+  'status-5xx': 'answered with a server error',
+  'rate-limited': 'limits the rate of requests',
+  credentials: "refused the edge's credentials",
+  'authority-dead': 'cannot check users because its database does not answer',
+  canary: 'did not answer, and its canary failed',
+  'redirect-host': 'redirected to a host that is not allowed',
+  storage: 'cannot read its storage',
+  'redirect-loop': 'redirected too often',
+  'too-large': 'sent an answer that is too large',
+  malformed: 'sent a malformed answer',
+  saturated: 'has too many requests under way',
+  'out-of-time': 'could not be asked in time',
+};
 
 /**
  * The reply when no attempt served: 404 only if every upstream that was asked said absent; if one failed, 503 (rule 4).
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
-export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode): OciError {
+export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
   const failed = endings.filter((ending) => ending.outcome === 'failed');
   if (endings.length > 0 && failed.length === 0) return new OciError(absent);
-  const told = [...new Set(failed.map((ending) => `${ending.upstream}: ${ending.reason ?? 'failed'}`))].join('; ');
-  return new OciError('UNAVAILABLE', `no upstream could answer${told === '' ? '' : ` (${told})`}; try again`, {
+  return new OciError('UNAVAILABLE', `${explain(endings, failed, facts)}; try again`, {
     retryAfter: RETRY_AFTER_SECONDS,
   });
+}
+
+/** Such as: gcr does not have library/app:1.2; harbor, which may, has been down since 18:23 UTC (probe timed out) */
+function explain(endings: readonly AttemptEnding[], failed: readonly AttemptEnding[], facts: ConcludeFacts): string {
+  const lacking = unique(endings.filter(({ outcome }) => outcome === 'absent').map(({ upstream }) => upstream));
+  const which = lacking.length > 0 ? ', which may,' : '';
+  const troubles = unique(failed.map((ending) => `${ending.upstream}${which} ${trouble(ending, facts)}`));
+  const lacks = `${lacking.join(' and ')} ${lacking.length === 1 ? 'does' : 'do'} not have ${facts.content}`;
+  if (lacking.length > 0) return [lacks, ...troubles].join('; ');
+  return `${facts.content} cannot be served now: ${troubles.join('; ') || 'no upstream could be asked'}`;
+}
+
+function trouble({ upstream, reason }: AttemptEnding, { outage, now }: ConcludeFacts): string {
+  const down = outage(upstream);
+  if (!down) return reason ? DID[reason] : 'failed';
+  const [day, time = ''] = new Date(down.since).toISOString().split('T');
+  const since = `${now - down.since < DAY_MS ? '' : `${day} `}${time.slice(0, 5)} UTC`;
+  return `has been down since ${since} (${down.reason})`;
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
 }
 
 /**

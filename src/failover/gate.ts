@@ -42,9 +42,9 @@ const NOT_PROBED = 'not probed yet';
 function writeObstacle(input: GateInput): string | undefined {
   if (input.state === 'unknown') return NOT_PROBED;
   if (input.state === 'down') return input.reason;
-  if (input.refused) return 'it does not accept the credentials that the edge has for it';
+  if (input.refused) return "it refuses the edge's credentials; an operator must renew them";
   if (input.readOnly) return 'it is read-only';
-  if (input.pushBreakerOpen) return 'it fails the writes it is given';
-  if (input.doubtful) return 'a request to it has just failed, and its canary cannot be read';
+  if (input.pushBreakerOpen) return 'writes to it fail';
+  if (input.doubtful) return 'a request to it has just failed, and its canary fails';
   return undefined;
 }

@@ -136,7 +136,7 @@ export function planPush(
   if (push === undefined)
     throw new OciError(
       'DENIED',
-      `pushes to ${route.prefix === '' ? 'this registry' : `"${route.prefix}"`} are not taken: the route is read-only`,
+      `pushes to ${route.prefix === '' ? 'this registry' : `"${route.prefix}"`} are refused: the route is read-only`,
     );
   const view = upstreams.get(push.upstream);
   if (!view) throw new OciError('UNKNOWN', `no upstream ${push.upstream}`);

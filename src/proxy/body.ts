@@ -10,7 +10,7 @@ const MAX_FORM = 65_536;
  * @throws OciError SIZE_INVALID; ClientGone
  */
 export async function readBody(exchange: Exchange, most: number, what: string): Promise<string> {
-  const tooLong = () => new OciError('SIZE_INVALID', `${what} may have ${most} bytes`);
+  const tooLong = () => new OciError('SIZE_INVALID', `${what} must not be larger than ${most} bytes`);
   if (Number(exchange.headers['content-length'] ?? 0) > most) throw tooLong();
   const chunks: Buffer[] = [];
   exchange.sayContinue();

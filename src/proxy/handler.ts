@@ -84,7 +84,7 @@ export class Handler {
     if (request.kind === 'ping') return fetchPing(exchange, context, registry);
     if (request.kind === 'catalog') return this.#catalog.fetch(exchange, context, parsed);
     const found = findRoute(context.routes, registry, request.repository);
-    if (!found) throw new OciError('NAME_UNKNOWN', 'no route of this edge leads to that repository');
+    if (!found) throw new OciError('NAME_UNKNOWN', 'no route of this registry matches the repository');
     // A well upstream may hide the repository from this user: the next upstream must not show it.
     const route: Route = exchange.permit.previouslyGranted ? { ...found, onAbsent: 'stop' } : found;
     exchange.notes.plan.route = route.prefix;

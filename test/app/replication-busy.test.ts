@@ -17,7 +17,7 @@ t.test(
         ],
       },
     });
-    await until(() => /compared both sides/.test(site.edge.log), { what: () => 'the first comparison' });
+    await until(() => /compared the two upstreams/.test(site.edge.log), { what: () => 'the first comparison' });
     const names = ['one', 'two', 'three'];
     const digests = names.map((name) => site.primary.seed(`${INNER}${name}`, '1', { blobs: [100_000] }).digest);
     const client = site.edge.http1();

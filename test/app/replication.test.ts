@@ -58,13 +58,13 @@ t.test('what was there before is compared at the start, and hints that are lost 
   await until(() => tags().get('1') === digest);
   const moved = site.primary.seed(`${INNER}library/later`, '1', { blobs: [6000] });
   await until(() => tags().get('1') === moved.digest);
-  t.match(site.edge.log, /compared both sides/);
+  t.match(site.edge.log, /compared the two upstreams/);
 });
 
 t.test('a reload goes on with what is copied, unless that changed', async (t) => {
   const site = await start(t);
-  await until(() => /compared both sides/.test(site.edge.log));
-  const times = () => site.edge.log.split('compared both sides').length - 1;
+  await until(() => /compared the two upstreams/.test(site.edge.log));
+  const times = () => site.edge.log.split('compared the two upstreams').length - 1;
   t.equal(times(), 1);
   await site.edge.reload({ ...site.config, limits: { clientIdle: '30s' } });
   const client = site.edge.http1();
@@ -82,7 +82,7 @@ t.test('a reload goes on with what is copied, unless that changed', async (t) =>
 t.test('a primary that a reload replaced is not copied any more, though a transfer of its time goes on', async (t) => {
   const site = await start(t, { replication: { every: '1s' } });
   const tags = () => site.fallback.store.repository(`${CLOUD}library/app`).tags;
-  await until(() => /compared both sides/.test(site.edge.log));
+  await until(() => /compared the two upstreams/.test(site.edge.log));
   const other = await startLabRegistry();
   t.teardown(() => other.close());
   other.seed('canary', 'latest', { blobs: [64] });
@@ -105,7 +105,7 @@ t.test('a primary that a reload replaced is not copied any more, though a transf
 
 t.test('a push that was begun before a reload is copied after it', async (t) => {
   const site = await start(t);
-  const times = () => site.edge.log.split('compared both sides').length - 1;
+  const times = () => site.edge.log.split('compared the two upstreams').length - 1;
   await until(() => times() === 1);
   await site.primary.faults.on('delay', { ms: 1500, kind: ['manifest'], path: /team/ });
   const pushed = push(site.edge.http1(), 'team/app', 'v1', 'one');

@@ -74,7 +74,7 @@ async function startSite(t: Test): Promise<HookedSite> {
     replication: { every: '24d' },
   };
   const edge = await startEdgeInProcess(t, config, { hookSecret: SECRET });
-  await until(() => /compared both sides/.test(edge.log), { what: () => edge.log });
+  await until(() => /compared the two upstreams/.test(edge.log), { what: () => edge.log });
   return new HookedSite(t, edge, primary, fallback);
 }
 

@@ -1,39 +1,72 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type AttemptEnding, conclude, isAbsenceFinal } from '../../src/failover/conclude.ts';
+import type { Failure } from '../../src/failover/classify.ts';
+import { type AttemptEnding, type ConcludeFacts, conclude, isAbsenceFinal } from '../../src/failover/conclude.ts';
 
 const absent = (upstream: string): AttemptEnding => ({ upstream, outcome: 'absent' });
 
+const NOW = Date.parse('2026-05-04T20:30:00Z');
+const failed = (upstream: string, reason?: Failure): AttemptEnding => ({
+  upstream,
+  outcome: 'failed',
+  ...(reason ? { reason } : {}),
+});
+
+function facts(down: Record<string, string> = {}): ConcludeFacts {
+  return {
+    content: 'library/app:1.2',
+    outage: (upstream) => {
+      const since = down[upstream];
+      return since === undefined ? undefined : { since: Date.parse(since), reason: 'probe timed out' };
+    },
+    now: NOW,
+  };
+}
+
 t.test('what the client is told', async (t) => {
-  const rows: [string, AttemptEnding[], number, string][] = [
-    ['all absent', [absent('harbor'), absent('gcr')], 404, 'manifest unknown to registry'],
-    ['one absent', [absent('gcr')], 404, 'manifest unknown to registry'],
-    ['nobody was asked', [], 503, 'no upstream could answer; try again'],
+  const today = facts({ harbor: '2026-05-04T18:23:01Z' });
+  const rows: [string, AttemptEnding[], ConcludeFacts, number, string][] = [
+    ['all absent', [absent('harbor'), absent('gcr')], facts(), 404, 'manifest unknown to registry'],
+    ['one absent', [absent('gcr')], facts(), 404, 'manifest unknown to registry'],
+    ['none was asked', [], facts(), 503, 'library/app:1.2 cannot be served now: no upstream could be asked; try again'],
     [
-      'absent there, failed here',
-      [absent('gcr'), { upstream: 'harbor', outcome: 'failed', reason: 'first-byte' }],
+      'absent there, down here',
+      [absent('gcr'), failed('harbor', 'connect')],
+      today,
       503,
-      'no upstream could answer (harbor: first-byte); try again',
+      'gcr does not have library/app:1.2; harbor, which may, has been down since 18:23 UTC (probe timed out); try again',
+    ],
+    [
+      'absent at two, slow here',
+      [absent('gcr'), absent('quay'), failed('harbor', 'first-byte')],
+      facts(),
+      503,
+      'gcr and quay do not have library/app:1.2; harbor, which may, did not answer in time; try again',
+    ],
+    [
+      'down for more than a day',
+      [failed('harbor', 'connect')],
+      facts({ harbor: '2026-05-02T18:23:01Z' }),
+      503,
+      'library/app:1.2 cannot be served now: harbor has been down since 2026-05-02 18:23 UTC (probe timed out); try again',
     ],
     [
       'failed without a reason',
-      [{ upstream: 'harbor', outcome: 'failed' }],
+      [failed('harbor')],
+      facts(),
       503,
-      'no upstream could answer (harbor: failed); try again',
+      'library/app:1.2 cannot be served now: harbor failed; try again',
     ],
     [
-      'two URLs of one upstream for the same reason',
-      [
-        { upstream: 'harbor', outcome: 'failed', reason: 'connect' },
-        { upstream: 'harbor', outcome: 'failed', reason: 'connect' },
-        { upstream: 'gcr', outcome: 'failed', reason: 'dns' },
-      ],
+      'two URLs of one upstream for the same reason, one of the other',
+      [failed('harbor', 'connect'), failed('harbor', 'connect'), failed('gcr', 'status-5xx')],
+      facts(),
       503,
-      'no upstream could answer (harbor: connect; gcr: dns); try again',
+      'library/app:1.2 cannot be served now: harbor cannot be reached; gcr answered with a server error; try again',
     ],
   ];
-  for (const [name, endings, status, message] of rows) {
-    const error = conclude(endings, 'MANIFEST_UNKNOWN');
+  for (const [name, endings, told, status, message] of rows) {
+    const error = conclude(endings, 'MANIFEST_UNKNOWN', told);
     t.equal(error.status, status, name);
     t.equal(error.message, message, name);
     t.equal(error.code, status === 404 ? 'MANIFEST_UNKNOWN' : 'UNAVAILABLE', name);
@@ -52,7 +85,7 @@ t.test('property: 404 exactly if somebody was asked and everybody said absent (r
       fc.array(ending, { maxLength: 6 }),
       fc.constantFrom('BLOB_UNKNOWN' as const, 'NAME_UNKNOWN' as const),
       (endings, code) => {
-        const error = conclude(endings, code);
+        const error = conclude(endings, code, facts());
         const all = endings.length > 0 && endings.every((one) => one.outcome === 'absent');
         return all
           ? error.status === 404 && error.code === code

@@ -34,7 +34,7 @@ t.test('one step', async (t) => {
       at('accepting', 100),
       { ...WELL, pushBreakerOpen: true },
       200,
-      at('refusing', 200, 'it fails the writes it is given'),
+      at('refusing', 200, 'writes to it fail'),
     ],
     ['still down, for another reason', at('refusing', 100, 'a'), down, 200, at('refusing', 100, 'no answer')],
     ['back', at('refusing', 100, 'no answer'), WELL, 200, at('settling', 200, 'back, and settling')],

@@ -253,7 +253,7 @@ t.test('a refused push says why and since when', async (t) => {
   t.throws(push({}, libraryRoute({ push: undefined })), {
     code: 'DENIED',
     status: 403,
-    message: /"library\/" are not taken: the route is read-only/,
+    message: /"library\/" are refused: the route is read-only/,
   });
   t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
   t.throws(push({ replicas: [] }), { code: 'UNKNOWN' });

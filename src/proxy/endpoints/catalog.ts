@@ -10,6 +10,7 @@ import type { ProxyContext } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
+import { outageOf } from '../pull/race.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/namespace.ts';
 import { repositoryKeyOf } from '../request/repository-key.ts';
@@ -99,7 +100,12 @@ export class Catalog {
         listed = true;
         break;
       }
-      if (!listed) throw conclude(endings, 'NAME_UNKNOWN');
+      if (!listed)
+        throw conclude(endings, 'NAME_UNKNOWN', {
+          content: 'the catalog',
+          outage: (name) => outageOf(context, name),
+          now: Date.now(),
+        });
     }
     return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
   }
@@ -221,7 +227,7 @@ function page({ names, upstreams, missing }: Names, query: URLSearchParams): Rep
   if (missing.length > 0)
     headers.push([
       'warning',
-      `299 - "not from the upstreams that are asked first (${missing.join('; ').slice(0, 512)})"`,
+      `299 - "some repositories are listed by a fallback (${missing.join('; ').slice(0, 512)})"`,
     ]);
   const final = shown.at(-1);
   if (final !== undefined && start + size < names.length) {

@@ -21,7 +21,7 @@ export async function fetchDownload(exchange: Exchange, context: ProxyContext, t
   if (!sealed || !upstream || !replica || !connection)
     throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
   const permit = replica.tryStartAttempt('data');
-  if (!permit) throw new OciError('UNAVAILABLE', 'as many transfers under way as are allowed', { retryAfter: 5 });
+  if (!permit) throw new OciError('UNAVAILABLE', 'too many transfers are under way; try again', { retryAfter: 5 });
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
   try {

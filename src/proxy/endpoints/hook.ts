@@ -20,7 +20,7 @@ export async function fetchHook(
   sender: HookSender,
 ): Promise<Reply> {
   const { hooks } = context;
-  if (!hooks) throw new OciError('NAME_UNKNOWN', 'this edge takes no hooks: replication.hookSecretFile is not set');
+  if (!hooks) throw new OciError('NAME_UNKNOWN', 'hooks are refused: replication.hookSecretFile is not set');
   if (exchange.method !== 'POST') throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'POST' } });
   hooks.gate.admit(exchange.headers.authorization, exchange.client);
   const type = exchange.headers['content-type']?.replace(/\s*;.*$/s, '');

@@ -14,7 +14,7 @@ export async function fetchOwnToken(
   { access }: Pick<ProxyContext, 'access'>,
   query: URLSearchParams,
 ): Promise<Reply> {
-  if (!access) throw new OciError('NAME_UNKNOWN', 'this edge gives no tokens of its own (auth.mode: open)');
+  if (!access) throw new OciError('NAME_UNKNOWN', 'this registry issues no tokens, because auth.mode is open');
   if (exchange.method !== 'GET' && exchange.method !== 'POST')
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
   const request =
@@ -23,19 +23,21 @@ export async function fetchOwnToken(
       : parseTokenForm(await readFormBody(exchange));
   if ('malformed' in request) {
     if (request.malformed === 'credentials') throw wrong(exchange, access);
-    throw new OciError('UNSUPPORTED', `the token request has no ${request.malformed} that can be read`, {
+    throw new OciError('UNSUPPORTED', `the token request has no readable ${request.malformed}`, {
       status: 400,
     });
   }
   const { service } = request;
   if (service !== undefined && service !== access.service)
-    throw new OciError('UNSUPPORTED', 'this is the token service of another registry', { status: 400 });
+    throw new OciError('UNSUPPORTED', 'the token request names the service of another registry', { status: 400 });
   const grant = await access.tokens.issue(request, callerOf(exchange, access));
   if ('refused' in grant) {
     if (grant.refused === 'wait')
-      throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords', { retryAfter: Math.ceil(grant.waitMs / 1000) });
+      throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords; wait before the next try', {
+        retryAfter: Math.ceil(grant.waitMs / 1000),
+      });
     if (grant.refused === 'unavailable')
-      throw new OciError('UNAVAILABLE', `who may do what cannot be asked now: ${grant.detail}`, { retryAfter: 5 });
+      throw new OciError('UNAVAILABLE', `logins cannot be checked now: ${grant.detail}; try again`, { retryAfter: 5 });
     throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
   }
   noteOutage(exchange, grant);

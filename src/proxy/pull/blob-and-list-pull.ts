@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT, type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
-import { absentCode, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
+import { absentCode, contentOf, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -26,6 +26,7 @@ export async function fetchContent(
     // The copy may have been repaired, but if it was not, its client would have to pull again. Other copies come
     // first.
     isLastResort: ({ upstream }) => isRotten(upstream),
+    content: contentOf(request),
     absent: absentCode(request),
   };
   const { plan: notes } = exchange.notes;

@@ -42,7 +42,7 @@ export class Recheck {
     try {
       await readAgain(context, place);
     } catch (error) {
-      context.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be read again');
+      context.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be checked again');
     } finally {
       this.#running = false;
     }

@@ -7,7 +7,7 @@ import { notePull } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { digestOf, fetchTag, isShown, placeOfTag, TagRefused } from './tag-pull.ts';
-import { absentCode, type ManifestRequest, upstreamReadFor } from './upstream-read.ts';
+import { absentCode, contentOf, type ManifestRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
@@ -72,6 +72,7 @@ export class ManifestPull {
       route: this.#route,
       attempts: planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control', false),
       reading: (attempt) => upstreamReadFor(this.#exchange, this.#context, request, attempt),
+      content: contentOf(request),
       absent: absentCode(request),
     };
   }

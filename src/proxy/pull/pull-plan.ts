@@ -26,6 +26,8 @@ export interface PullPlan {
   untilCanaryFails?: boolean;
   /** Whether an attempt is made only after the others have failed, and not while they are merely slow. */
   isLastResort?: (attempt: Attempt) => boolean;
+  /** What the client asked for, in its own names: `library/app:1.2`. */
+  content: string;
   /** The code of the 404 if no upstream has the content. */
   absent: ErrorCode;
   /** Milliseconds for all attempts together. Default: the time that is left for a client to get an answer. */

@@ -116,7 +116,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    throw new OciError('UNAVAILABLE', 'the upstream sent no readable list', { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', 'the upstream sent a list that cannot be parsed; try again', { retryAfter: 5 });
   }
 }
 

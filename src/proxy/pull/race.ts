@@ -87,7 +87,7 @@ export class Race {
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
-    if (this.#state === 'lost') this.#lose(error ?? conclude(this.#endings, this.#plan.absent));
+    if (this.#state === 'lost') this.#lose(error ?? this.#conclusion());
   }
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
@@ -222,6 +222,15 @@ export class Race {
       this.#apply('absent', { error: new OciError(absent) });
   }
 
+  #conclusion(): OciError {
+    const { absent, content } = this.#plan;
+    return conclude(this.#endings, absent, {
+      content,
+      outage: (name) => outageOf(this.#context, name),
+      now: Date.now(),
+    });
+  }
+
   #win({ runner: winner, result }: Finish): void {
     if (winner.hedge) this.#scope.hedges.won += 1;
     for (const runner of this.#running) {
@@ -258,4 +267,13 @@ export class Race {
 function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): boolean {
   const view = upstream.replica(url)?.view();
   return view !== undefined && obstacleTo(view, trafficClass, Date.now()) !== undefined;
+}
+
+/** Since when an upstream has been down, and why. Undefined: it is not down. */
+export function outageOf(
+  { upstreams }: Pick<ProxyContext, 'upstreams'>,
+  name: string,
+): { since: number; reason: string } | undefined {
+  const view = upstreams.get(name)?.view();
+  return view?.state === 'down' ? view : undefined;
 }

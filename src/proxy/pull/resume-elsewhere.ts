@@ -10,7 +10,7 @@ import type { Exchange } from '../exchange.ts';
 import type { ProxyContext } from '../proxy-context.ts';
 import { fetchPull, planAttempts } from './pull.ts';
 import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
-import { absentCode, type PullRequest, upstreamReadFor } from './upstream-read.ts';
+import { absentCode, contentOf, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** Milliseconds that a client waits for an upstream to resume the blob. */
 const LIMIT_MS = 9500;
@@ -111,6 +111,7 @@ function planOf(
     // The next upstream may have a blob that this one lacks.
     route: { ...route, onAbsent: 'next' },
     attempts,
+    content: contentOf(request),
     absent: absentCode(request),
     limitMs,
     reading: (attempt) => {

@@ -27,6 +27,14 @@ export function absentCode(request: PullRequest): ErrorCode {
   return ABSENT[request.kind];
 }
 
+/** What a client asks for, in its own names. */
+export function contentOf(request: PullRequest): string {
+  if (request.kind === 'tags') return `the tags of ${request.repository}`;
+  if (request.kind === 'referrers') return `the referrers of ${request.repository}@${request.digest}`;
+  const reference = request.kind === 'blob' ? request.digest : request.reference;
+  return `${request.repository}${reference.includes(':') ? '@' : ':'}${reference}`;
+}
+
 /** The read that an upstream gets for a client's request. */
 export function upstreamReadFor(
   exchange: Exchange,

@@ -194,5 +194,5 @@ class Watch {
 }
 
 function tooLarge(maxBytes: number): OciError {
-  return new OciError('SIZE_INVALID', `a manifest may have ${maxBytes} bytes`);
+  return new OciError('SIZE_INVALID', `the manifest is larger than ${maxBytes} bytes`);
 }

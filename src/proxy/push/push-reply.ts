@@ -70,7 +70,9 @@ async function bodyOf(
   } catch (error) {
     permit.reportEnd('bad');
     const { summary } = asUpstreamError(error);
-    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary})`, { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary}); push again`, {
+      retryAfter: 5,
+    });
   } finally {
     clearTimeout(timer);
   }
@@ -94,7 +96,7 @@ async function locationHeaders(
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   body.destroy();
   permit.reportEnd('neutral');
-  throw new OciError('UNAVAILABLE', `${attempt.upstream} wants the upload to go on at another host`);
+  throw new OciError('UNAVAILABLE', `${attempt.upstream} moved the upload to another host, which is not supported`);
 }
 
 /**

@@ -76,20 +76,20 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
   const { status, headers } = answer;
   // Distribution puts paths of its storage into the body of a 500.
   if (status >= 500)
-    return new OciError('UNAVAILABLE', `${upstream.name} failed: it answers ${status}; push again`, { retryAfter: 5 });
+    return new OciError('UNAVAILABLE', `${upstream.name} failed with status ${status}; push again`, { retryAfter: 5 });
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
     return pushRefusal(upstream.name, {
       mode: 'refusing',
       since: Date.now(),
-      reason: 'it cannot tell who may push: its database does not answer',
+      reason: 'it cannot check who may push, because its database does not answer',
     });
   }
   if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
   upstream.reportDeniedCredentials(`a push was answered ${status}`);
   return new OciError(
     'DENIED',
-    `pushes are refused: ${upstream.name} does not accept the credentials that the edge has for it`,
+    `pushes are refused: ${upstream.name} refuses the edge's credentials; an operator must renew them`,
   );
 }
 
@@ -151,7 +151,7 @@ async function authorizationFor(
     return await upstream.connection(url)?.authorizationForWrite(scopes, exchange.clientAuthorization, signal);
   } catch (error) {
     if (deadline.aborted && !exchange.gone.aborted)
-      throw new UpstreamError('first-byte', `it did not say within ${Math.round(ms)} ms how it wants to be asked`);
+      throw new UpstreamError('first-byte', `no challenge within ${Math.round(ms)} ms`);
     throw error;
   }
 }

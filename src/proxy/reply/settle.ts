@@ -10,7 +10,7 @@ import { closingHeaders, cut, finish } from './end-response.ts';
  */
 export function settle(exchange: Exchange, context: ProxyContext, error: unknown): void {
   if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, context, error);
-  exchange.whenClosed(() => conclude(exchange, context, error));
+  exchange.whenClosed(() => writeRecord(exchange, context, error));
 }
 
 function writeError(exchange: Exchange, context: ProxyContext, error: unknown): void {
@@ -18,9 +18,9 @@ function writeError(exchange: Exchange, context: ProxyContext, error: unknown): 
   const known =
     error instanceof OciError
       ? error
-      : new OciError('UNKNOWN', `the edge failed; its log has more under request ${exchange.id}`);
+      : new OciError('UNKNOWN', `Breakwater failed; its log has the error under request ${exchange.id}`);
   if (!(error instanceof OciError))
-    context.log.error({ request: exchange.id, err: error }, 'a request failed inside the edge');
+    context.log.error({ request: exchange.id, err: error }, 'a request failed inside Breakwater');
   const { settle: notes } = exchange.notes;
   notes.code = known.code;
   notes.detail = known.message;
@@ -52,7 +52,7 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
   return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
 }
 
-function conclude(exchange: Exchange, context: ProxyContext, error: unknown): void {
+function writeRecord(exchange: Exchange, context: ProxyContext, error: unknown): void {
   const record = recordOf(exchange, error);
   context.observer.record(record);
   const decided = record.grant !== undefined;

@@ -60,10 +60,12 @@ function edgeEndpoint(path: string, search: string): Extract<ParsedRequest, { ki
 /** Everything else goes to the upstream of `passthrough`. @throws OciError where none is configured, or the path is in disguise */
 function passthroughRequest({ method }: Exchange, { config }: ProxyContext, path: string): ParsedRequest {
   if (config.passthrough === undefined)
-    throw new OciError('NAME_UNKNOWN', 'nothing is here but the registry API under /v2/');
+    throw new OciError('NAME_UNKNOWN', 'only the registry API under /v2/ is served here');
   refuseDisguise(path);
   if (!PASSED.includes(method))
-    throw new OciError('UNSUPPORTED', 'the method is not passed on', { headers: { allow: PASSED.join(', ') } });
+    throw new OciError('UNSUPPORTED', 'requests with this method are not forwarded', {
+      headers: { allow: PASSED.join(', ') },
+    });
   return { kind: 'passthrough', upstream: config.passthrough };
 }
 
@@ -106,12 +108,13 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
 function checkLength({ headers }: Exchange, { config }: ProxyContext, { kind, method }: RegistryRequest): void {
   const most = config.limits.manifestBytes;
   if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
-    throw new OciError('SIZE_INVALID', `a manifest may have ${most} bytes`);
+    throw new OciError('SIZE_INVALID', `the manifest is larger than ${most} bytes`);
 }
 
 /** Refuses a body where none is expected: requests are smuggled past proxies in such bodies. */
 function refuseBody({ method, hasBody }: Exchange): void {
-  if (BODILESS.has(method) && hasBody) throw new OciError('UNSUPPORTED', `${method} takes no body`, { status: 400 });
+  if (BODILESS.has(method) && hasBody)
+    throw new OciError('UNSUPPORTED', `a ${method} request must not have a body`, { status: 400 });
 }
 
 function hostOf({ headers }: Exchange): string {
@@ -125,7 +128,7 @@ function hostOf({ headers }: Exchange): string {
 function registryOfHost(context: ProxyContext, host: string): string | undefined {
   if (context.names.has(host)) return undefined;
   if (context.routes.some((route) => route.registry === host)) return host;
-  throw new OciError('NAME_UNKNOWN', `this edge does not answer to ${host}`, { status: 421 });
+  throw new OciError('NAME_UNKNOWN', `${host} is not a name of this registry`, { status: 421 });
 }
 
 /**
@@ -141,7 +144,7 @@ function registryOfNamespace(
   const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
   if (context.names.has(name)) return undefined;
   if (context.routes.some((route) => route.registry === name)) return name;
-  throw new OciError('NAME_UNKNOWN', 'this edge serves no repositories of the registry that ns= names');
+  throw new OciError('NAME_UNKNOWN', 'this registry is no mirror of the one that ns= names');
 }
 
 /** Names by which clients may call the edge itself. */

@@ -41,7 +41,7 @@ export function hideAbsence(
     if (exchange.permit.authorityUnreachable && exchange.method === 'HEAD')
       return new OciError(exchange.notes.parse.kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN');
     if (error.status === 503) return error;
-    const message = `${hidden} cannot be asked now, and the others do not have it; try again`;
+    const message = `${hidden} cannot be reached now, and no other upstream has the content; try again`;
     return new OciError('UNAVAILABLE', message, { retryAfter: RETRY_AFTER_SECONDS });
   }
   const why = exchange.headers.authorization === undefined ? 'no-token' : 'invalid_token';

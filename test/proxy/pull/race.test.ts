@@ -60,6 +60,7 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
     config: { deadlines: { manifest: 5000, blob: 5000 }, hedge: { share: 0, floor: 4000 } },
     hedges: { earn: () => undefined, spend: () => false },
     replica: () => ({ latency: { control: { p95: undefined } }, view: () => ({ slow: true }) }),
+    view: () => ({ state: 'up' }),
   } as unknown as Upstream;
   const plan: PullPlan = {
     route: libraryRoute({
@@ -67,6 +68,7 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
     }),
     attempts,
     reading: () => ({}) as ReturnType<PullPlan['reading']>,
+    content: 'library/app:1.2',
     absent: 'MANIFEST_UNKNOWN',
     provisional: ({ attempt }) => provisional.includes(attempt.upstream),
   };

@@ -73,18 +73,18 @@ for (const scheme of ['basic', 'bearer'] as const) {
         level: 'degraded',
         text: /harbor refuses the credentials that this edge has for it since .* \(.*answers 401\)\./,
       });
-      t.match(site.edge.log, /"level":50[^\n]*"upstream":"harbor"[^\n]*own credentials do not work/);
+      t.match(site.edge.log, /"level":50[^\n]*"upstream":"harbor"[^\n]*refuses the edge's credentials/);
       t.equal(site.edge.requests.filter(({ kind }) => kind === 'manifest').length, 0, 'no client was there');
       await pullsFromFallback(t as Tap, site, ask);
       const push = await ask('/v2/library/app/blobs/uploads/', 'POST');
       t.match({ status: push.status, code: codeOf(push) }, { status: 403, code: 'DENIED' });
-      t.match(push.body.toString(), /does not accept the credentials that the edge has for it/);
+      t.match(push.body.toString(), /refuses the edge.s credentials/);
 
       robot.password = 'right-s3cret';
       await until(() => credentialsAt(site)?.state === 'good');
       t.equal(await metric(site), '1');
       t.equal(site.edge.app.status().headline.level, 'well');
-      t.match(site.edge.log, /own credentials work again/);
+      t.match(site.edge.log, /accepts the edge's credentials again/);
       await until(async () => (await ask(MANIFEST)).headers['x-breakwater-upstream'] === 'harbor');
       await site.edge.pushes('harbor', true);
       t.notMatch(site.edge.log, /s3cret/);
@@ -108,7 +108,7 @@ for (const scheme of ['basic', 'bearer'] as const) {
     await pullsFromFallback(t as Tap, site, ask, false);
     t.equal((await ask(`/v2/library/app/blobs/${site.blob()}`, 'HEAD')).status, 503);
     t.match(credentialsAt(site), { state: 'refused', reason: /it answers 401/ });
-    t.match(site.edge.log, /own credentials do not work/);
+    t.match(site.edge.log, /refuses the edge's credentials/);
     await site.fallback.faults.on('down');
     const gone = await ask(MANIFEST);
     t.match({ status: gone.status, code: codeOf(gone) }, { status: 503, code: 'UNAVAILABLE' });
