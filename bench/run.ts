@@ -6,7 +6,7 @@ import { type Options, parseOptions, USAGE } from './options.ts';
 import { benchMiddle } from './outages/middle.ts';
 import { benchOutages } from './outages/outages.ts';
 import { benchBlobs } from './parts/blobs.ts';
-import { benchHerd } from './parts/herd.ts';
+import { benchCoalescing } from './parts/coalescing.ts';
 import { benchManifests } from './parts/manifests.ts';
 import { benchMemory } from './parts/memory.ts';
 import { benchPushLag } from './parts/push-lag.ts';
@@ -23,7 +23,7 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   blobs: benchBlobs,
   memory: benchMemory,
   manifests: benchManifests,
-  herd: benchHerd,
+  coalescing: benchCoalescing,
   tokens: benchTokens,
   replication: benchReplication,
   'push-lag': benchPushLag,

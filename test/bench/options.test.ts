@@ -14,10 +14,10 @@ t.test('without --only everything is measured', async (t) => {
 });
 
 t.test('--only takes parts and items, once or often', async (t) => {
-  const { selection } = parseOptions(['--only', 'outages:frozen,outages:killed', '--only', 'herd']);
-  t.strictSame(selection.parts, ['herd', 'outages']);
+  const { selection } = parseOptions(['--only', 'outages:frozen,outages:killed', '--only', 'coalescing']);
+  t.strictSame(selection.parts, ['coalescing', 'outages']);
   t.strictSame(selection.itemsOf('outages'), ['killed', 'frozen']);
-  t.strictSame(selection.itemsOf('herd'), ['tag', 'digest']);
+  t.strictSame(selection.itemsOf('coalescing'), ['tag', 'digest']);
   t.equal(selection.has('blobs', 'plain'), false);
 });
 
@@ -38,7 +38,7 @@ t.test('what there is not is refused', async (t) => {
     ['--rounds', '0'],
     ['--mib', 'many'],
     ['--short', '--record'],
-    ['--record', '--only', 'herd:tag'],
+    ['--record', '--only', 'coalescing:tag'],
     ['--fast'],
   ])
     t.throws(() => parseOptions(args), TypeError, args.join(' '));

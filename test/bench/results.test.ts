@@ -12,7 +12,7 @@ const RUN: Run = {
   ended: new Date('2026-01-02T03:34:05Z'),
   loads: { began: 0.1, ended: 2 },
   machine: ['two cores'],
-  failures: ['herd could not be measured: no port'],
+  failures: ['coalescing could not be measured: no port'],
   folders: ['/somewhere/of/mine'],
 };
 
@@ -40,7 +40,7 @@ t.test('tables, targets, drawings and every number', async (t) => {
   t.match(text, '| edge | 1000 |');
   t.match(text, '![Speed](speed.svg)');
   t.match(text, '- it smoked');
-  t.match(text, 'herd could not be measured');
+  t.match(text, 'coalescing could not be measured');
   t.match(await readFile(join(folder, 'speed.svg'), 'utf8'), /^<svg /);
   const json = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8'));
   t.strictSame(json.sections[0].data, [{ back: 'Infinity', log: '…/edge.log' }], 'folders are not told');
@@ -58,7 +58,7 @@ t.test('what people wrote about the numbers stays', async (t) => {
 
 t.test('what a run has not measured stays as it was, with its run', async (t) => {
   const folder = temporaryFolder(t);
-  await record(folder, [SECTION, { ...SECTION, title: 'Herds' }], RUN);
+  await record(folder, [SECTION, { ...SECTION, title: 'Request coalescing' }], RUN);
   const later = {
     ...RUN,
     args: ['--record', '--only', 'blobs'],
@@ -68,7 +68,7 @@ t.test('what a run has not measured stays as it was, with its run', async (t) =>
   const faster = { ...SECTION, rows: [['edge', '2000']], targets: [] };
   await record(folder, [faster, { ...SECTION, title: 'Tokens', targets: [] }], later);
   const text = await readFile(join(folder, 'RESULTS.md'), 'utf8');
-  t.match(text, /Recorded on 2026-01-02 by `npm run bench -- --record` within 30 minutes: Herds\./);
+  t.match(text, /Recorded on 2026-01-02 by `npm run bench -- --record` within 30 minutes: Request coalescing\./);
   t.match(
     text,
     /Recorded on 2026-02-02 by `npm run bench -- --record --only blobs` within .* minutes: Blobs, Tokens\./,
@@ -79,11 +79,11 @@ t.test('what a run has not measured stays as it was, with its run', async (t) =>
     runs: [{ args: RUN.args }, { args: later.args }],
     sections: [
       { title: 'Blobs', run: 1, rows: [['edge', '2000']] },
-      { title: 'Herds', run: 0, rows: [['edge', '1000']] },
+      { title: 'Request coalescing', run: 0, rows: [['edge', '1000']] },
       { title: 'Tokens', run: 1 },
     ],
   });
-  await record(folder, [{ ...SECTION, title: 'Herds' }], later);
+  await record(folder, [{ ...SECTION, title: 'Request coalescing' }], later);
   t.match(await kept(), {
     runs: [{ args: later.args }, { args: later.args }],
     sections: [{ run: 0 }, { run: 1 }, { run: 0 }],

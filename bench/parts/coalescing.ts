@@ -24,15 +24,15 @@ interface Row {
 
 const CLIENTS = 1000;
 const QUICK_CLIENTS = 200;
-const REPOSITORY = 'bench/herd';
+const REPOSITORY = 'bench/coalescing';
 
 /** Many clients that ask for one manifest at the same moment, one that nobody has asked for before. */
-export async function benchHerd(scope: Scope, options: Options): Promise<Section> {
+export async function benchCoalescing(scope: Scope, options: Options): Promise<Section> {
   const registry = await startRegistry(scope);
   const contenders = await startRelayContenders(scope, { url: registry.url }, options.proxies);
   const clients = options.short ? QUICK_CLIENTS : CLIENTS;
   const rows: Row[] = [];
-  for (const by of options.selection.itemsOf('herd')) {
+  for (const by of options.selection.itemsOf('coalescing')) {
     const measured = await interleave(contenders, options, (contender) =>
       scope.within((inner) => measure(inner, contender, registry, by, clients)),
     );
@@ -82,7 +82,7 @@ async function pushManifest({ url }: Registry): Promise<{ tag: string; digest: s
   pushed += 1;
   const blob = Buffer.from('{}');
   const descriptor = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: sha256(blob), size: blob.length };
-  const annotations = { 'com.example.herd': String(pushed) };
+  const annotations = { 'com.example.number': String(pushed) };
   const body = { schemaVersion: 2, mediaType: MANIFEST_TYPE, config: descriptor, layers: [], annotations };
   const manifest = Buffer.from(JSON.stringify(body));
   const begun = await fetch(`${url}/v2/${REPOSITORY}/blobs/uploads/`, { method: 'POST' });
