@@ -1,10 +1,11 @@
 import t from 'tap';
 import { startLabSite } from '../helpers/lab-site.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 
 for (const version of ['http1', 'http2'] as const) {
   t.test(`a stop lets a transfer finish: ${version}`, async (t) => {
-    const site = await startLabSite(t, { config: { drain: { announce: '300ms', timeout: '5s' } } });
+    const site = await startLabSite(t, { config: { drain: { announce: `${timeLimit(300)}ms`, timeout: '5s' } } });
     await site.primary.faults.on('slow', { bytesPerSecond: 200_000, kind: 'blob' });
     const transfer = site.edge[version]().ask(`/v2/library/app/blobs/${site.blob()}`);
     await until(() => site.primary.requests.some((one) => one.url.includes(site.blob())));

@@ -9,6 +9,7 @@ import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate
 import { Http1Client } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
 import type { Owner } from './temporary-folder.ts';
+import { timeLimit } from './time-limit.ts';
 import { until } from './until.ts';
 
 export const HOSTNAME = 'edge.test';
@@ -115,7 +116,15 @@ export class EdgeInProcess {
 }
 
 /** A probe that changes its mind at once. */
-export const PROBE = { interval: '50ms', fastInterval: '20ms', fall: 1, rise: 1, holdDown: '0s', settle: '0s' };
+export const PROBE = {
+  interval: '50ms',
+  fastInterval: '20ms',
+  timeout: `${timeLimit(1000)}ms`,
+  fall: 1,
+  rise: 1,
+  holdDown: '0s',
+  settle: '0s',
+};
 /** A probe that, after the first, stays out of the way. */
 export const RARE_PROBE = { interval: '1h', fastInterval: '1h' };
 

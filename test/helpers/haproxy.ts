@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { freePorts } from '../../bench/proxies/ports.ts';
 import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
+import { timeLimit } from './time-limit.ts';
 import { tool } from './tool.ts';
 import { until } from './until.ts';
 
@@ -72,7 +73,8 @@ export async function startHaproxy(owner: Owner, { edge, header, source }: Hapro
   stats socket ${socket} mode 600
 defaults
   mode tcp
-  timeout connect 5s
+  timeout connect ${timeLimit(5000)}
+  timeout check ${timeLimit(1000)}
   timeout client 60s
   timeout server 60s
 frontend clients

@@ -1,6 +1,7 @@
 import { HttpsClient } from './https-client.ts';
 import { type Pulled, pull } from './pull.ts';
 import type { Owner } from './temporary-folder.ts';
+import { timeLimit } from './time-limit.ts';
 
 export interface PullLoopOptions {
   /** `https://127.0.0.1:PORT` */
@@ -31,7 +32,7 @@ export class PullLoop {
   constructor(owner: Owner, options: PullLoopOptions) {
     this.#options = options;
     this.#client = new HttpsClient(options.url, options.authority);
-    this.#timer = setInterval(() => this.#begin(), options.every ?? 50);
+    this.#timer = setInterval(() => this.#begin(), timeLimit(options.every ?? 50));
     owner.teardown(() => {
       clearInterval(this.#timer);
       this.#client.close();

@@ -1,5 +1,6 @@
 import { HttpsClient } from './https-client.ts';
 import type { Owner } from './temporary-folder.ts';
+import { timeLimit } from './time-limit.ts';
 
 export interface Begun {
   /** Milliseconds of `performance.now()` when it was asked. */
@@ -23,7 +24,7 @@ export class PushLoop {
   constructor(owner: Owner, options: { url: string; authority: string; repository: string; every?: number }) {
     this.#client = new HttpsClient(options.url, options.authority);
     this.#path = `/v2/${options.repository}/blobs/uploads/`;
-    this.#timer = setInterval(() => this.#begin(), options.every ?? 200);
+    this.#timer = setInterval(() => this.#begin(), timeLimit(options.every ?? 200));
     owner.teardown(() => {
       clearInterval(this.#timer);
       this.#client.close();

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { commandLine } from '../helpers/command-line.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { type Counts, NO_COUNTS, readCounts } from './counts.ts';
 
@@ -38,7 +39,8 @@ export async function runJob(job: Job, folder: string, env: NodeJS.ProcessEnv): 
   await mkdir(dirname(file), { recursive: true });
   const log = createWriteStream(file);
   const began = performance.now();
-  const [program = '', ...args] = job.command;
+  const [first = '', ...others] = job.command;
+  const [program, args] = commandLine(first, others);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   const silence = setTimeout(() => {
     child.kill('SIGALRM');

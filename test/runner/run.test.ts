@@ -26,7 +26,8 @@ function run(
     writeFileSync(join(checkout, path), text, { mode });
   };
   const root = join(import.meta.dirname, '../..');
-  for (const part of ['bin/test', 'test/runner', 'test/helpers/time-limit.ts'])
+  const helpers = ['command-line', 'time-limit', 'tool'].map((name) => `test/helpers/${name}.ts`);
+  for (const part of ['bin/test', 'test/runner', ...helpers])
     cpSync(join(root, part), join(checkout, part), {
       recursive: true,
       filter: (source) => !source.endsWith('.test.ts'),
