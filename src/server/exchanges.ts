@@ -1,18 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { type Listed, Roster } from './roster.ts';
 
 export type ClientRequest = IncomingMessage | Http2ServerRequest;
 export type ClientResponse = ServerResponse | Http2ServerResponse;
 
 /** A request and its reply, from the request's headers to the reply's last byte. */
-export type Exchange =
-  | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
-  | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream };
+export type Exchange = Listed &
+  (
+    | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
+    | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream }
+  );
 
 /** The exchanges that are under way on one listener. */
 export class Exchanges {
-  readonly #open = new Set<Exchange>();
+  readonly #open = new Roster<Exchange>();
   /** Of HTTP/1.1 connections that have had requests; kept when empty, because the next request is never far. */
   readonly #perSocket = new WeakMap<Socket, Set<Exchange>>();
   readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
@@ -27,7 +30,7 @@ export class Exchanges {
   }
 
   [Symbol.iterator](): Iterator<Exchange> {
-    return this.#open.values();
+    return this.#open[Symbol.iterator]();
   }
 
   /** Exchanges of one HTTP/1.1 connection; more than one if the client pipelines. */
@@ -68,8 +71,8 @@ export class Exchanges {
 
 /** Pairs up what the server hands out; both come from the same protocol version. */
 export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
-  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream };
-  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket };
+  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, position: -1 };
+  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket, position: -1 };
 }
 
 /**
