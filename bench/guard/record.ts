@@ -1,0 +1,25 @@
+// Measures the CPU time of a manifest through the edge as a multiple of a constant answer. With `--record` the result is written to
+// bench/cpu-guard.json, with which test/bench/cpu-guard.test.ts compares every later run. Record on a quiet machine.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeMachine } from '../report/machine.ts';
+import { Scope } from '../scope.ts';
+import { type Costs, CpuGuard, noiseOf, ratiosOf } from './cpu-guard.ts';
+
+const ROUNDS = 200;
+const FILE = join(import.meta.dirname, '../cpu-guard.json');
+
+const scope = new Scope();
+try {
+  const guard = await CpuGuard.start(scope);
+  await guard.warmUp();
+  const rounds: Costs[] = [];
+  while (rounds.length < ROUNDS) rounds.push(await guard.round());
+  const { tag, digest } = ratiosOf(rounds);
+  const ratios = { tag: Number(tag.toFixed(2)), digest: Number(digest.toFixed(2)) };
+  process.stdout.write(`${JSON.stringify({ ratios, noise: Number(noiseOf(rounds).toFixed(2)) })}\n`);
+  if (process.argv.includes('--record'))
+    writeFileSync(FILE, `${JSON.stringify({ ratios, machine: await describeMachine() }, undefined, 2)}\n`);
+} finally {
+  await scope.close();
+}
