@@ -1,5 +1,5 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
-import type { ExecutorJob } from './hash-job.ts';
+import type { HashJob } from './hash-job.ts';
 
 /** The digest algorithms that can be computed. */
 export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512';
@@ -24,7 +24,7 @@ export type HashReply = [job: number, hex: string][];
 
 /** Bytes for the worker to read, and the chunk to release afterwards. */
 export interface PendingPiece {
-  job: ExecutorJob;
+  job: HashJob;
   bytes: number;
   /** Undefined when the bytes were copied. */
   chunk?: Chunk;
@@ -56,7 +56,7 @@ export class BatchBuilder {
     this.batch.begun.push([number, algorithm]);
   }
 
-  add(number: number, job: ExecutorJob, chunk: Chunk, bytes: Buffer): void {
+  add(number: number, job: HashJob, chunk: Chunk, bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (bytes.buffer instanceof SharedArrayBuffer) {
       this.pending.push({ job, bytes: bytes.length, chunk: chunk.retain() });

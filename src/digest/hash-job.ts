@@ -1,26 +1,5 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
 
-/** One digest, computed while its body is transferred. The owner must end the job by `digest` or `abandon`. */
-export interface HashJob {
-  /**
-   * Takes the next bytes of the body, which lie in `chunk`; retains the chunk until they are read.
-   * @param bytes default: the whole chunk
-   * @returns false when no more bytes may come until `onDrain`
-   */
-  update(chunk: Chunk, bytes?: Buffer): boolean;
-  /** Bytes that wait to be read. */
-  readonly backlog: number;
-  /** Calls back once, later, when few bytes wait or the job is over. Only the latest callback is called. */
-  onDrain(callback: () => void): void;
-  /**
-   * Ends the job after its last byte; to be called once. Resolves with the digest in hex.
-   * @throws HashUnavailable when the thread died
-   */
-  digest(): Promise<string>;
-  /** Ends the job without a digest; may be called at any time, any number of times. */
-  abandon(): void;
-}
-
 /** The digest could not be computed. The error says nothing about the bytes. */
 export class HashUnavailable extends Error {
   override name = 'HashUnavailable';
@@ -30,13 +9,13 @@ export class HashUnavailable extends Error {
 export interface HashExecutor {
   /** Bytes of one job that may wait. */
   readonly maxBacklog: number;
-  add(job: ExecutorJob, chunk: Chunk, bytes: Buffer): void;
-  finish(job: ExecutorJob): void;
-  drop(job: ExecutorJob): void;
+  add(job: HashJob, chunk: Chunk, bytes: Buffer): void;
+  finish(job: HashJob): void;
+  drop(job: HashJob): void;
 }
 
-/** A job of an executor. */
-export class ExecutorJob implements HashJob {
+/** One digest, computed while its body is transferred. The owner must end the job by `digest` or `abandon`. */
+export class HashJob {
   readonly #executor: HashExecutor;
   readonly #outcome = Promise.withResolvers<string>();
   #state: 'open' | 'finishing' | 'over' = 'open';
@@ -49,10 +28,16 @@ export class ExecutorJob implements HashJob {
     this.#outcome.promise.catch(() => undefined);
   }
 
+  /** Bytes that wait to be read. */
   get backlog(): number {
     return this.#backlog;
   }
 
+  /**
+   * Takes the next bytes of the body, which lie in `chunk`; retains the chunk until they are read.
+   * @param bytes default: the whole chunk
+   * @returns false when no more bytes may come until `onDrain`
+   */
   update(chunk: Chunk, bytes = chunk.bytes): boolean {
     if (this.#state === 'finishing') throw new Error('bytes came after the digest was asked for');
     if (this.#state === 'over' || bytes.length === 0) return true;
@@ -61,12 +46,17 @@ export class ExecutorJob implements HashJob {
     return this.#backlog < this.#executor.maxBacklog;
   }
 
+  /** Calls back once, later, when few bytes wait or the job is over. Only the latest callback is called. */
   onDrain(callback: () => void): void {
     this.#onDrain = callback;
     // Never within this call, because the caller is about to pause.
     queueMicrotask(() => this.#notifyDrain());
   }
 
+  /**
+   * Ends the job after its last byte; to be called once. Resolves with the digest in hex.
+   * @throws HashUnavailable when the thread died
+   */
   digest(): Promise<string> {
     if (this.#state === 'open') {
       this.#state = 'finishing';
@@ -75,6 +65,7 @@ export class ExecutorJob implements HashJob {
     return this.#outcome.promise;
   }
 
+  /** Ends the job without a digest; may be called at any time, any number of times. */
   abandon(): void {
     if (this.#state === 'over') return;
     this.failed(new HashUnavailable('the digest was abandoned'));

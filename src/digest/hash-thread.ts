@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Chunk } from '../upstream/body/body-source.ts';
 import { BatchBuilder, type HashAlgorithm, type HashReply, type PendingPiece } from './hash-batch.ts';
-import { ExecutorJob, type HashExecutor, HashUnavailable } from './hash-job.ts';
+import { type HashExecutor, HashJob, HashUnavailable } from './hash-job.ts';
 
 /** Milliseconds for which bytes are collected before a batch is sent. */
 const BATCH_MS = 2;
@@ -18,8 +18,8 @@ const MIN_JOB_BACKLOG = 262_144;
  */
 export class HashThread implements HashExecutor {
   readonly #worker: Worker;
-  readonly #numbers = new Map<ExecutorJob, number>();
-  readonly #jobs = new Map<number, ExecutorJob>();
+  readonly #numbers = new Map<HashJob, number>();
+  readonly #jobs = new Map<number, HashJob>();
   readonly #onEnd: (thread: HashThread, error: HashUnavailable) => void;
   /** Batches sent and not answered yet. */
   readonly #unanswered: PendingPiece[][] = [];
@@ -59,8 +59,8 @@ export class HashThread implements HashExecutor {
     return Math.min(MAX_JOB_BACKLOG, Math.max(MIN_JOB_BACKLOG, MAX_TOTAL_BACKLOG / Math.max(1, this.#jobs.size)));
   }
 
-  begin(algorithm: HashAlgorithm): ExecutorJob {
-    const job = new ExecutorJob(this);
+  begin(algorithm: HashAlgorithm): HashJob {
+    const job = new HashJob(this);
     this.#lastNumber += 1;
     this.#numbers.set(job, this.#lastNumber);
     this.#jobs.set(this.#lastNumber, job);
@@ -68,7 +68,7 @@ export class HashThread implements HashExecutor {
     return job;
   }
 
-  add(job: ExecutorJob, chunk: Chunk, bytes: Buffer): void {
+  add(job: HashJob, chunk: Chunk, bytes: Buffer): void {
     const number = this.#numbers.get(job);
     if (number === undefined) throw new Error('a hash job went on after its end');
     this.#nextBatch.add(number, job, chunk, bytes);
@@ -76,14 +76,14 @@ export class HashThread implements HashExecutor {
     else this.#schedulePost();
   }
 
-  finish(job: ExecutorJob): void {
+  finish(job: HashJob): void {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
     this.#nextBatch.finish(number);
     this.#post();
   }
 
-  drop(job: ExecutorJob): void {
+  drop(job: HashJob): void {
     const number = this.#numbers.get(job);
     if (number === undefined) return;
     this.#forget(job, number);
@@ -129,7 +129,7 @@ export class HashThread implements HashExecutor {
     }
   }
 
-  #forget(job: ExecutorJob, number: number): void {
+  #forget(job: HashJob, number: number): void {
     this.#numbers.delete(job);
     this.#jobs.delete(number);
   }

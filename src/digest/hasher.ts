@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { HashAlgorithm } from './hash-batch.ts';
-import { ExecutorJob, type HashExecutor, type HashJob, HashUnavailable } from './hash-job.ts';
+import { type HashExecutor, HashJob, HashUnavailable } from './hash-job.ts';
 import { HashThread } from './hash-thread.ts';
 
 /** Milliseconds without a new thread after a thread died that never answered. */
@@ -76,7 +76,7 @@ const NULL_EXECUTOR: HashExecutor = {
 };
 
 function unavailableJob(reason: string): HashJob {
-  const job = new ExecutorJob(NULL_EXECUTOR);
+  const job = new HashJob(NULL_EXECUTOR);
   job.failed(new HashUnavailable(reason));
   return job;
 }

@@ -1,14 +1,19 @@
 /**
- * Waits for a shared promise only as long as the caller's own signal allows; the shared work goes on for the others.
+ * Waits for a promise only as long as the caller's own signal allows. Work that other callers wait for too goes on.
+ * @param onAbort ends work that is the caller's alone
+ * @throws the signal's reason, or the error of the work
  */
-export async function unlessAborted<T>(signal: AbortSignal, shared: Promise<T>): Promise<T> {
+export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>, onAbort?: () => void): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
+  const abort = () => {
+    onAbort?.();
+    reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
   try {
-    return await Promise.race([shared, aborted]);
+    return await Promise.race([work, aborted]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', abort);
   }
 }

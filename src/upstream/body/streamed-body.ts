@@ -1,3 +1,4 @@
+import { unlessAborted } from '../unless-aborted.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
@@ -28,7 +29,7 @@ export class StreamedBody implements BodySource {
    */
   async dump({ limit, signal }: { limit: number; signal?: AbortSignal }): Promise<void> {
     const consumed = this.#consume(limit, () => undefined).catch(() => undefined);
-    await (signal ? this.#unlessAborted(consumed, signal) : consumed);
+    await (signal ? unlessAborted(signal, consumed, () => this.destroy()) : consumed);
   }
 
   /**
@@ -38,26 +39,9 @@ export class StreamedBody implements BodySource {
    */
   async read(max: number, signal: AbortSignal): Promise<Buffer> {
     const parts: Buffer[] = [];
-    await this.#unlessAborted(
-      this.#consume(max, (chunk) => parts.push(Buffer.from(chunk.bytes))),
-      signal,
-    );
+    const consumed = this.#consume(max, (chunk) => parts.push(Buffer.from(chunk.bytes)));
+    await unlessAborted(signal, consumed, () => this.destroy());
     return Buffer.concat(parts);
-  }
-
-  async #unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const onAbort = () => {
-      this.#source.destroy();
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    try {
-      await Promise.race([work, aborted]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
   }
 
   #consume(limit: number, onChunk: (chunk: Chunk) => void): Promise<void> {
