@@ -16,7 +16,7 @@ const SITE = /\.site\.test\.ts$/;
 const BOTH = /^test\/(e2e\/(coverage|pull|push)|scenarios\/(frozen|killed|storage-\w+))\.test\.ts$/;
 
 /** Tests that mostly wait for real programs: a process a file, in a lane beside the others. */
-const REAL = /^test\/(access|e2e|packaging|scenarios)\//;
+const REAL = /^test\/(access|cli\/lab|e2e|packaging|scenarios)\//;
 
 /** The longest ones start first, so that no core is idle at the end. */
 const FIRST = ['test/cli', 'test/proxy/pull', 'test/cli/user'];

@@ -1,4 +1,5 @@
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline';
+import { wrapWords } from './word-wrap.ts';
 
 /** Where the lab's lines go and come from: a prompt on a terminal, plain lines off it. */
 export class LabConsole {
@@ -26,6 +27,11 @@ export class LabConsole {
     if (!terminal) return;
     this.#prompt.on('SIGINT', onEnd);
     this.#prompt.on('close', onEnd);
+  }
+
+  /** Writes text for people, its lines no longer than the terminal is wide. What is to be pasted elsewhere goes through `print`. */
+  say(text: string): void {
+    this.print(wrapWords(text, process.stdout.isTTY ? process.stdout.columns : undefined));
   }
 
   /** Writes lines, above the prompt if there is one. */

@@ -142,12 +142,12 @@ export class LabSession {
   #show(line: string | undefined): void {
     if (line === undefined) return;
     if (this.#held) this.#held.push(line);
-    else this.#console.print(line);
+    else this.#console.say(line);
   }
 
   #say(text: string): void {
     if (this.#options.json) this.#log.logger.info({ lab: text }, 'lab');
-    else this.#console.print(text);
+    else this.#console.say(text);
   }
 }
 

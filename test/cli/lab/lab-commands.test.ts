@@ -1,16 +1,10 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { installedClient, type LabClient, labCommands } from '../../../src/cli/lab/lab-commands.ts';
-import { LabLog } from '../../../src/cli/lab/lab-log.ts';
-import { startLabSite } from '../../../src/cli/lab/lab-site.ts';
-import type { Entry } from '../../../src/cli/serve/terminal-log.ts';
-import { type Finished, tryCommand } from '../../helpers/command.ts';
-import { Docker } from '../../helpers/docker.ts';
+import { installedClient } from '../../../src/cli/lab/lab-commands.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
-import { timeLimit } from '../../helpers/time-limit.ts';
 import { missing, tool } from '../../helpers/tool.ts';
-import { until } from '../../helpers/until.ts';
+import { pasteCommands } from './pasted-commands.ts';
 
 t.test('the client is one that can be used here', async (t) => {
   const folder = temporaryFolder(t);
@@ -33,77 +27,29 @@ t.test('the client is one that can be used here', async (t) => {
   t.equal(client({ PATH: '' }), 'curl');
 });
 
-/** Environments in which a client uses nothing of this machine's own images. */
-const CLIENTS: Record<LabClient, (t: Test) => Promise<NodeJS.ProcessEnv>> = {
-  docker: async (t) => ({ DOCKER_HOST: (await new Docker(t).start()).address }),
-  podman: async (t) => {
-    const folder = temporaryFolder(t);
-    const write = (name: string, text: string) => {
-      writeFileSync(join(folder, name), text);
-      return join(folder, name);
-    };
-    const storage = `[storage]\ndriver = "vfs"\nrunroot = "${folder}/run"\ngraphroot = "${folder}/root"\n`;
-    const engine = `[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\ntmp_dir = "${folder}/tmp"\n`;
-    return {
-      CONTAINERS_STORAGE_CONF: write('storage.conf', storage),
-      CONTAINERS_CONF: write('containers.conf', engine),
-    };
-  },
-  skopeo: async () => ({}),
-  curl: async () => ({}),
-};
-const PROGRAMS = { docker: ['docker', 'dockerd'], podman: ['podman'], skopeo: ['skopeo'], curl: ['curl', 'openssl'] };
-
-for (const client of ['docker', 'podman', 'skopeo', 'curl'] as const) {
-  t.test(
-    `the commands for ${client}, pasted one after the other`,
-    { skip: missing(...PROGRAMS[client]) },
-    async (t) => {
-      const env = await CLIENTS[client](t);
-      const entries: Entry[] = [];
-      const log = new LabLog((line) => entries.push(JSON.parse(line)));
-      const ports = { https: 0, admin: 0, control: 0 };
-      const site = await startLabSite({ ports, log, onTaken: () => undefined, onSwitch: () => undefined });
-      t.teardown(() => site.stop());
-      const commands = labCommands(client, {
-        edge: site.app.addresses().https.port,
-        control: site.control.port,
-        layout: join(temporaryFolder(t), 'layout'),
-        bigBlob: site.bigBlob.digest,
-      });
-      const paste = async (step: number): Promise<Finished> => {
-        const lines = commands[step]?.lines.join('\n') ?? '';
-        return tryCommand('bash', ['-c', lines], { env: { ...process.env, ...env }, timeout: 60_000 });
-      };
-      const upstreams = (name: string) =>
-        new Set(entries.flatMap(({ request }) => (request?.repository === name ? [request.upstream] : [])));
-
-      t.match(await paste(0), { status: 0 }, 'pull');
-      t.strictSame(upstreams('library/hello'), new Set(['harbor']));
-      t.match(await paste(1), client === 'curl' ? { output: /^HTTP\/2 202/m } : { status: 0 }, 'push');
-      if (client !== 'curl') {
-        t.ok(site.registries.harbor.store.manifest('library/mine', 'latest'), 'harbor has it');
-        await until(() => site.registries.gcr.store.manifest('example-project/mine', 'latest'));
-      }
-      const resumed = await paste(2);
-      t.equal(resumed.status, 0, resumed.output);
-      if (client === 'curl') t.match(resumed.output, site.bigBlob.digest.replace('sha256:', ''), 'its digest is shown');
-      const line = await until(() => entries.find(({ request }) => request?.reference === site.bigBlob.digest));
-      t.match(line.request?.splices, [{ from: 'harbor', to: 'gcr' }], 'the download resumed on gcr');
-
-      entries.length = 0;
-      t.match(
-        await paste(3),
-        client === 'curl' ? { output: /x-breakwater-upstream: gcr/ } : { status: 0 },
-        'pull again',
-      );
-      t.strictSame(upstreams(client === 'curl' ? 'library/hello' : 'library/mine'), new Set(['gcr']));
-      const refused = await paste(4);
-      t.match(refused.output, /pushes are refused since/, 'push again');
-      if (client !== 'curl') t.not(refused.status, 0);
-      t.match(await paste(5), { status: 0 }, 'heal');
-      await log.until(() => site.app.status().headline.level === 'well', AbortSignal.timeout(timeLimit(30_000)));
-      t.match(await paste(1), client === 'curl' ? { output: /^HTTP\/2 202/m } : { status: 0 }, 'push after all');
-    },
-  );
+/** An environment in which podman uses nothing of this machine's own images. */
+function podmanOfItsOwn(t: Test): NodeJS.ProcessEnv {
+  const folder = temporaryFolder(t);
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const storage = `[storage]\ndriver = "vfs"\nrunroot = "${folder}/run"\ngraphroot = "${folder}/root"\n`;
+  const engine = `[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\ntmp_dir = "${folder}/tmp"\n`;
+  return {
+    CONTAINERS_STORAGE_CONF: write('storage.conf', storage),
+    CONTAINERS_CONF: write('containers.conf', engine),
+  };
 }
+
+t.test('the commands for podman, pasted one after the other', { skip: missing('podman') }, async (t) => {
+  await pasteCommands(t, 'podman', podmanOfItsOwn(t));
+});
+
+t.test('the commands for skopeo, pasted one after the other', { skip: missing('skopeo') }, async (t) => {
+  await pasteCommands(t, 'skopeo', {});
+});
+
+t.test('the commands for curl, pasted one after the other', { skip: missing('curl', 'openssl') }, async (t) => {
+  await pasteCommands(t, 'curl', {});
+});
