@@ -40,11 +40,11 @@ export class AccessSite {
 
   /** Waits until both edges know how the primary is. */
   async see(state: 'up' | 'down'): Promise<void> {
-    const wanted = ({ upstreams }: EdgeStatus) => {
+    const isExpected = ({ upstreams }: EdgeStatus) => {
       const found = upstreams.find(({ name }) => name === 'primary');
       return found?.state === state && found.pushes?.admitted === (state === 'up');
     };
-    await Promise.all(this.edges.map((edge) => edge.waitFor(wanted, 30_000)));
+    await Promise.all(this.edges.map((edge) => edge.waitFor(isExpected, 30_000)));
   }
 
   /** Waits until the second edge has heard of what the first one learnt until now. */

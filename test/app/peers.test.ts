@@ -150,9 +150,9 @@ t.test('who asks and is none of them is let go, and who waits for leave to ask i
   t.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
 
   const raw = await RawConnection.connect(t, { port, ca: certificate.ca, host: 'edge.test' });
-  raw.say('POST /_breakwater/peer HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n');
+  raw.send('POST /_breakwater/peer HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n');
   await raw.heard(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
-  raw.say('x');
+  raw.send('x');
   await raw.heard(/HTTP\/1.1 403 /);
 });
 

@@ -18,7 +18,7 @@ t.test('starts with upstreams that do not resolve, are down, or silent, and uses
   const began = performance.now();
   const edge = await startEdgeInProcess(t, {
     upstreams: {
-      nowhere: upstream('https://registry.invalid'),
+      unresolvable: upstream('https://registry.invalid'),
       late: upstream(late.url),
       frozen: upstream(frozen.url),
       good: upstream(good.url),
@@ -27,14 +27,14 @@ t.test('starts with upstreams that do not resolve, are down, or silent, and uses
       {
         prefix: '',
         push: 'late',
-        pull: [{ upstream: 'nowhere' }, { upstream: 'frozen' }, { upstream: 'late' }, { upstream: 'good' }],
+        pull: [{ upstream: 'unresolvable' }, { upstream: 'frozen' }, { upstream: 'late' }, { upstream: 'good' }],
       },
     ],
   });
   t.ok(performance.now() - began < timeLimit(5000), 'without waiting for them for long');
   t.equal((await edge.admin('/readyz')).status, 200, 'ready, whatever its upstreams are');
   const reply = await edge.http1().ask(MANIFEST);
-  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'good', warning: /nowhere/ } });
+  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'good', warning: /unresolvable/ } });
   t.ok(reply.headersAfter < 1500, 'at once: what is down is known to be');
   t.equal((await edge.http1().ask('/v2/team/new/blobs/uploads/', { method: 'POST' })).status, 403);
   await late.faults.off();

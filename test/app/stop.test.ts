@@ -19,7 +19,7 @@ t.test('stop: /readyz fails first, then what is under way finishes, then nothing
   const reply = received2(stream);
   await once(stream, 'data');
   const raw = await RawConnection.connect(t, edge.http1().target);
-  raw.say(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+  raw.send(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
   await raw.heard(/200 OK/);
   const upload = edge.http2().open('/v2/team/new/blobs/uploads/', { method: 'POST' }, false);
   const uploaded = received2(upload);

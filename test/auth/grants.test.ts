@@ -157,7 +157,7 @@ const word = fc.record({
 });
 type Word = typeof word extends fc.Arbitrary<infer T> ? T : never;
 
-function say(grants: Grants | undefined, { user, what }: Word, at: number): void {
+function applyWord(grants: Grants | undefined, { user, what }: Word, at: number): void {
   if (what.granted) grants?.remember(holder(user), what.names, at);
   else grants?.revoke(holder(user), what.names, at);
 }
@@ -168,7 +168,7 @@ t.test('property: the last word counts', async (t) => {
       const grants = made(t);
       const last = new Map<string, boolean>();
       for (const one of words) {
-        say(grants, one, grants.now());
+        applyWord(grants, one, grants.now());
         for (const name of one.what.names ?? NAMES) last.set(`${one.user} ${name}`, one.what.granted);
       }
       for (const user of ['ann', 'bob'])
@@ -190,7 +190,7 @@ t.test('property: nodes that tell each other everything agree, in whatever order
       const nodes = [0, 1, 2].map(() => made(t, { clock: { now: 1_000_100 } }));
       const tell = (from: number, to: number) => nodes[to]?.merge([...(nodes[from]?.entries() ?? [])]);
       for (const [one, time, [from, to]] of steps) {
-        say(nodes[one.node], one, time);
+        applyWord(nodes[one.node], one, time);
         tell(from, to);
       }
       for (const round of [0, 1])

@@ -37,10 +37,10 @@ export class ArtifactRegistry {
       return 'pass';
     }
     if (url.pathname === '/v2/token') return this.#token(request, response, url.searchParams);
-    const wanted = wantedBy(request.method ?? '', url);
+    const needed = scopeNeededBy(request.method ?? '', url);
     const opened = this.#tokens.get((request.headers.authorization ?? '').replace(/^Bearer /i, ''));
-    if (!opened) return this.#challenge(response, wanted);
-    if (wanted && !covers(opened, wanted)) return end(response, 403, 'DENIED');
+    if (!opened) return this.#challenge(response, needed);
+    if (needed && !covers(opened, needed)) return end(response, 403, 'DENIED');
     delete request.headers.authorization;
     if (request.method !== 'GET' || !/\/blobs\/[^/]+$/.test(url.pathname)) return 'pass';
     const path = `/artifacts-downloads/${randomBytes(12).toString('base64url')}`;
@@ -73,10 +73,10 @@ export class ArtifactRegistry {
     return byName;
   }
 
-  #challenge(response: ServerResponse, wanted: Scope | undefined): 'answered' {
+  #challenge(response: ServerResponse, needed: Scope | undefined): 'answered' {
     const { address } = this.front;
     const realm = `Bearer realm="http://${address}/v2/token"`;
-    const more = wanted ? `,service="${address}",scope="${formatScope(wanted)}"` : '';
+    const more = needed ? `,service="${address}",scope="${formatScope(needed)}"` : '';
     response.setHeader('www-authenticate', realm + more);
     return end(response, 401, 'UNAUTHORIZED');
   }
@@ -88,7 +88,7 @@ export async function startArtifactRegistry(owner: Owner, users: AuthorityUsers)
   return started;
 }
 
-function wantedBy(method: string, url: URL): Scope | undefined {
+function scopeNeededBy(method: string, url: URL): Scope | undefined {
   try {
     const request = parseRequest(method, url.pathname, url.searchParams);
     if (!('repository' in request)) return undefined;

@@ -43,7 +43,7 @@ export class RawConnection {
     return this.#end;
   }
 
-  say(text: string | Buffer): void {
+  send(text: string | Buffer): void {
     this.socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
   }
 

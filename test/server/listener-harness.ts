@@ -106,7 +106,7 @@ export async function connectRaw(t: Test, port: number, options: tls.ConnectionO
 }
 
 /** Says one thing and returns all that came back until the server closed. */
-export async function sayRaw(t: Test, port: number, text: string): Promise<string> {
+export async function sendRaw(t: Test, port: number, text: string): Promise<string> {
   const client = await connectRaw(t, port);
   client.socket.write(text, 'latin1');
   return client.closed;

@@ -24,7 +24,7 @@ async function listen(t: Test, httpsPort: number, proxies?: ProxyTrust) {
   return { listener, port };
 }
 
-async function say(port: number, text: string): Promise<string> {
+async function sendText(port: number, text: string): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
   let reply = '';
   socket.on('data', (chunk) => {
@@ -41,40 +41,44 @@ const locationOf = (reply: string) => /^location: (.*)\r$/im.exec(reply)?.[1];
 
 t.test('sends configured names to https, as they are configured', async (t) => {
   const port = await start(t);
-  const reply = await say(port, get('/v2/a/tags/list?n=1', 'CR.example.io:80'));
+  const reply = await sendText(port, get('/v2/a/tags/list?n=1', 'CR.example.io:80'));
   t.match(reply, /^HTTP\/1\.1 308 /);
   t.equal(locationOf(reply), 'https://cr.Example.io/v2/a/tags/list?n=1');
-  t.equal(locationOf(await say(port, get('/', '[::1]:80'))), 'https://[::1]/');
-  t.equal(locationOf(await say(port, get('//evil.test/', 'cr.example.io'))), 'https://cr.Example.io//evil.test/');
-  t.equal(locationOf(await say(port, get('http://evil.test/x', 'cr.example.io'))), 'https://cr.Example.io/x');
+  t.equal(locationOf(await sendText(port, get('/', '[::1]:80'))), 'https://[::1]/');
+  t.equal(locationOf(await sendText(port, get('//evil.test/', 'cr.example.io'))), 'https://cr.Example.io//evil.test/');
+  t.equal(locationOf(await sendText(port, get('http://evil.test/x', 'cr.example.io'))), 'https://cr.Example.io/x');
 });
 
 t.test('names the port of https where it is not 443', async (t) => {
   const port = await start(t, 8443);
-  t.equal(locationOf(await say(port, get('/v2/', 'cr.example.io'))), 'https://cr.Example.io:8443/v2/');
+  t.equal(locationOf(await sendText(port, get('/v2/', 'cr.example.io'))), 'https://cr.Example.io:8443/v2/');
 });
 
 t.test('answers 421 to other names, 400 to targets that fit no header', async (t) => {
   const port = await start(t);
   for (const host of ['evil.test', 'cr.example.io.evil.test', '', 'cr.example.io@evil.test']) {
-    const reply = await say(port, get('/', host));
+    const reply = await sendText(port, get('/', host));
     t.match(reply, /^HTTP\/1\.1 421 [\s\S]*UNSUPPORTED/, host);
     t.equal(locationOf(reply), undefined);
   }
-  t.match(await say(port, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 421 /, 'no name at all');
-  t.match(await say(port, get('*', 'cr.example.io')), /^HTTP\/1\.1 400 /);
-  t.match(await say(port, get('ftp://cr.example.io/', 'cr.example.io')), /^HTTP\/1\.1 400 /);
+  t.match(await sendText(port, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 421 /, 'no name at all');
+  t.match(await sendText(port, get('*', 'cr.example.io')), /^HTTP\/1\.1 400 /);
+  t.match(await sendText(port, get('ftp://cr.example.io/', 'cr.example.io')), /^HTTP\/1\.1 400 /);
 });
 
 t.test('reads no body', async (t) => {
   const port = await start(t);
   const head = 'PUT /v2/ HTTP/1.1\r\nHost: cr.example.io\r\nContent-Length: 1000000000\r\n\r\n';
-  t.match(await say(port, head), /^HTTP\/1\.1 308 /, 'the answer comes, and the connection ends, before the body does');
+  t.match(
+    await sendText(port, head),
+    /^HTTP\/1\.1 308 /,
+    'the answer comes, and the connection ends, before the body does',
+  );
 });
 
 t.test('bounds headers', async (t) => {
   const port = await start(t);
-  t.match(await say(port, get(`/${'x'.repeat(9_000)}`, 'cr.example.io')), /^HTTP\/1\.1 431 /);
+  t.match(await sendText(port, get(`/${'x'.repeat(9_000)}`, 'cr.example.io')), /^HTTP\/1\.1 431 /);
 });
 
 t.test('takes the PROXY headers of load balancers, and needs none', async (t) => {
@@ -84,20 +88,20 @@ t.test('takes the PROXY headers of load balancers, and needs none', async (t) =>
   const { listener, port } = await listen(t, 443, proxies);
   const header = 'PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n';
   const request = get('/v2/', 'cr.example.io');
-  t.equal(locationOf(await say(port, header + request)), 'https://cr.Example.io/v2/');
-  t.equal(locationOf(await say(port, request)), 'https://cr.Example.io/v2/', 'without one');
+  t.equal(locationOf(await sendText(port, header + request)), 'https://cr.Example.io/v2/');
+  t.equal(locationOf(await sendText(port, request)), 'https://cr.Example.io/v2/', 'without one');
   const slow = await connectProxied(t, port, header, true);
   slow.write(request);
   t.match((await slow.toArray()).join(''), /^HTTP\/1\.1 308 /, 'in single bytes');
-  t.equal(await say(port, 'PROXY TCP4 nonsense\r\n'), '');
+  t.equal(await sendText(port, 'PROXY TCP4 nonsense\r\n'), '');
   const half = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   half.end('PROXY TCP4 203');
   const ending = performance.now();
   await half.toArray();
   t.ok(performance.now() - ending < timeLimit(5000), 'one that ends in the middle is over');
   balancer = false;
-  t.equal(await say(port, header + request), '', 'of somebody else');
-  t.equal(locationOf(await say(port, request)), 'https://cr.Example.io/v2/');
+  t.equal(await sendText(port, header + request), '', 'of somebody else');
+  t.equal(locationOf(await sendText(port, request)), 'https://cr.Example.io/v2/');
   t.strictSame(refused, ['proxyMalformed', 'proxyMalformed', 'proxyUntrusted']);
   const silent = net.connect(port, '127.0.0.1');
   await once(silent, 'connect');

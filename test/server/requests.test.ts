@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
 import type { Handler } from '../../src/server/request-receiver.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
-import { connect2, connectRaw, LIMITS, request1, request2, sayRaw, startListener } from './listener-harness.ts';
+import { connect2, connectRaw, LIMITS, request1, request2, sendRaw, startListener } from './listener-harness.ts';
 
 /** A listener that notes the requests that reached its handler. */
 async function noting(t: Test, handler?: Handler) {
@@ -68,7 +68,7 @@ t.test('ends smuggling attempts with 400 and a closed connection', async (t) => 
   };
   for (const [name, text] of Object.entries(attempts)) {
     const { port, seen, listener } = await noting(t);
-    const reply = await sayRaw(t, port, text);
+    const reply = await sendRaw(t, port, text);
     t.match(reply, /^HTTP\/1\.1 400 Bad Request\r\n/, name);
     t.equal(ociError(reply), 'UNSUPPORTED', `${name}: exactly one reply, with an OCI error`);
     t.match(reply, /Connection: close\r\n/i, name);
@@ -93,7 +93,7 @@ t.test('ends a body that breaks its framing', async (t) => {
       req.on('error', aborted.resolve);
       req.on('end', () => res.end('taken'));
     });
-    const reply = await sayRaw(t, port, `${head}${body}GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    const reply = await sendRaw(t, port, `${head}${body}GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     t.match(reply, /^HTTP\/1\.1 400 /, name);
     t.notMatch(reply, /taken/, name);
     t.same(seen, ['POST /v2/'], name);
@@ -103,7 +103,7 @@ t.test('ends a body that breaks its framing', async (t) => {
 
 t.test('says nothing between the replies of a pipeline when a later request is broken', async (t) => {
   const { port, seen } = await noting(t, () => {});
-  const reply = await sayRaw(t, port, 'GET /v2/ HTTP/1.1\r\nHost: edge.test\r\n\r\nrubbish\r\n\r\n');
+  const reply = await sendRaw(t, port, 'GET /v2/ HTTP/1.1\r\nHost: edge.test\r\n\r\nrubbish\r\n\r\n');
   t.equal(reply, '', 'a 400 here would pass for the reply to the first');
   t.same(seen, ['GET /v2/']);
 });
@@ -111,11 +111,11 @@ t.test('says nothing between the replies of a pipeline when a later request is b
 t.test('bounds the headers of both versions', async (t) => {
   const { port, seen } = await noting(t);
   const long = 'x'.repeat(LIMITS.headerBytes);
-  const reply = await sayRaw(t, port, `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nX: ${long}\r\n\r\n`);
+  const reply = await sendRaw(t, port, `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nX: ${long}\r\n\r\n`);
   t.match(reply, /^HTTP\/1\.1 431 /);
   t.equal(ociError(reply), 'UNSUPPORTED');
   t.match(
-    await sayRaw(t, port, `GET /${long} HTTP/1.1\r\nHost: edge.test\r\n\r\n`),
+    await sendRaw(t, port, `GET /${long} HTTP/1.1\r\nHost: edge.test\r\n\r\n`),
     /^HTTP\/1\.1 431 /,
     'the target too',
   );
@@ -131,9 +131,9 @@ t.test('bounds the headers of both versions', async (t) => {
 t.test('takes new limits without a restart', async (t) => {
   const { listener, port } = await noting(t);
   const text = `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`;
-  t.match(await sayRaw(t, port, text), /^HTTP\/1\.1 200 /);
+  t.match(await sendRaw(t, port, text), /^HTTP\/1\.1 200 /);
   listener.update({ ...LIMITS, headerBytes: 4_096 });
-  t.match(await sayRaw(t, port, text), /^HTTP\/1\.1 431 /);
+  t.match(await sendRaw(t, port, text), /^HTTP\/1\.1 431 /);
 });
 
 t.test('cuts senders of slow headers', async (t) => {
@@ -182,7 +182,7 @@ t.test('hands 100-continue to the handler', async (t) => {
   t.match(client.received(), /^HTTP\/1\.1 100 Continue\r\n\r\n$/);
   client.socket.write('body');
   t.match(await client.closed, /100 Continue[\s\S]*200 OK[\s\S]*body/);
-  const refused = await sayRaw(t, port, `${head('/refused')}\r\n`);
+  const refused = await sendRaw(t, port, `${head('/refused')}\r\n`);
   t.match(refused, /^HTTP\/1\.1 403 /, 'no 100 before a refusal');
 
   const session = await connect2(t, port);
@@ -197,7 +197,7 @@ t.test('hands 100-continue to the handler', async (t) => {
 
 t.test('answers other expectations with 417', async (t) => {
   const { port, seen } = await noting(t);
-  const reply = await sayRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\nExpect: miracles\r\n\r\n');
+  const reply = await sendRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\nExpect: miracles\r\n\r\n');
   t.match(reply, /^HTTP\/1\.1 417 /);
   t.equal(ociError(reply), 'UNSUPPORTED');
   t.match(await request2(await connect2(t, port), { expect: 'miracles' }), { status: 417 });
@@ -208,12 +208,12 @@ t.test('refuses to change the protocol or to tunnel', async (t) => {
   const { port, seen } = await noting(t);
   for (const protocol of ['websocket', 'h2c']) {
     const upgrade = `GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
-    t.match(await sayRaw(t, port, upgrade), /^HTTP\/1\.1 400 /, protocol);
+    t.match(await sendRaw(t, port, upgrade), /^HTTP\/1\.1 400 /, protocol);
   }
   const withBody =
     'POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 9\r\n\r\nhalf';
-  t.match(await sayRaw(t, port, withBody), /^HTTP\/1\.1 400 /);
-  t.match(await sayRaw(t, port, 'CONNECT upstream.test:443 HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /^HTTP\/1\.1 405 /);
+  t.match(await sendRaw(t, port, withBody), /^HTTP\/1\.1 400 /);
+  t.match(await sendRaw(t, port, 'CONNECT upstream.test:443 HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /^HTTP\/1\.1 405 /);
   const session = await connect2(t, port);
   t.match(await request2(session, { ':method': 'CONNECT', ':authority': 'upstream.test:443' }, ''), { status: 405 });
   t.same(seen, []);
@@ -347,7 +347,7 @@ t.test('never makes a reply look complete when its handler throws in the middle'
       throw new Error('a bug');
     },
   });
-  t.notMatch(await sayRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /\r\n0\r\n/);
+  t.notMatch(await sendRaw(t, port, 'GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n'), /\r\n0\r\n/);
   const stream = (await connect2(t, port)).request({ ':authority': 'edge.test' });
   await t.rejects(stream.toArray(), { code: 'ERR_HTTP2_STREAM_ERROR' });
 });

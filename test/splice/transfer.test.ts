@@ -152,19 +152,22 @@ class Trial {
     const { plan, sink, wrongs, books, check } = this;
     const promised = CONTENT.subarray(plan.first, plan.last + 1);
     const { received } = sink;
-    const say = (wrong: boolean, what: string) => void (wrong && wrongs.push(what));
-    say(outcome === undefined && !received.equals(promised), `complete with ${received.length} of ${promised.length}`);
+    const noteWrong = (wrong: boolean, what: string) => void (wrong && wrongs.push(what));
+    noteWrong(
+      outcome === undefined && !received.equals(promised),
+      `complete with ${received.length} of ${promised.length}`,
+    );
     const broken = outcome !== undefined && !sink.closed.aborted;
-    say(broken && sink.given >= promised.length, 'all was sent of what is not complete');
+    noteWrong(broken && sink.given >= promised.length, 'all was sent of what is not complete');
     if (plan.scripts.every(({ wrong }) => wrong !== 'anywhere'))
-      say(!promised.subarray(0, received.length).equals(received), 'what was sent is not a prefix');
-    say(books.out.size > 0, `${books.out.size} chunks were not released`);
-    say(check !== undefined && !check.over, 'the check was left alone');
+      noteWrong(!promised.subarray(0, received.length).equals(received), 'what was sent is not a prefix');
+    noteWrong(books.out.size > 0, `${books.out.size} chunks were not released`);
+    noteWrong(check !== undefined && !check.over, 'the check was left alone');
     for (const { source, ended, begun, first } of this.sources) {
-      say(ended.length !== 1, `a permit ended as ${ended.join() || 'nothing'}`);
-      say(source.state === 'new' || source.state === 'open', `a source is ${source.state}`);
+      noteWrong(ended.length !== 1, `a permit ended as ${ended.join() || 'nothing'}`);
+      noteWrong(source.state === 'new' || source.state === 'open', `a source is ${source.state}`);
       wrongs.push(...source.wrongs);
-      say(!begun && !first && source.sent > 0, 'used without a word');
+      noteWrong(!begun && !first && source.sent > 0, 'used without a word');
     }
     return [...wrongs, ...sink.wrongs];
   }

@@ -58,7 +58,7 @@ function tell(client: Client, hook: Hook = {}): Promise<Reply> {
 }
 
 /** The status of a hook whose sender asks first whether to send the body; it must not be told to. */
-async function unasked({ edge }: LabSite, headers: Record<string, string>): Promise<number> {
+async function statusBeforeBody({ edge }: LabSite, headers: Record<string, string>): Promise<number> {
   const call = request({
     host: '127.0.0.1',
     port: edge.port,
@@ -179,7 +179,7 @@ t.test('a body that is too long is not read to its end', async (t) => {
   const reply = received2(stream);
   stream.write(long);
   t.equal((await reply).status, 413, 'of a length that nobody said');
-  const announced = await unasked(site, { authorization: SECRET, 'content-length': '1048577' });
+  const announced = await statusBeforeBody(site, { authorization: SECRET, 'content-length': '1048577' });
   t.equal(announced, 413, 'said before it is sent');
 });
 
@@ -191,7 +191,7 @@ t.test('without the secret nothing is said, and nothing read', async (t) => {
     t.match(reply, { status: 401, headers: { 'www-authenticate': 'Bearer' } }, authorization);
     t.notMatch(reply.body.toString(), /secret/);
   }
-  t.equal(await unasked(site, { authorization: 'wrong' }), 401);
+  t.equal(await statusBeforeBody(site, { authorization: 'wrong' }), 401);
   for (let guess = 4; guess < 10; guess += 1)
     t.equal((await tell(client, { authorization: `guess ${guess}` })).status, 401);
   t.match(await tell(client), { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'whoever guessed has to wait');

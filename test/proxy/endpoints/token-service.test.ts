@@ -102,12 +102,12 @@ t.test('POST to the token service: scopes renamed both ways', async (t) => {
   }
   const path = new URL(challengeOf(await site.edge.http1().ask(MANIFEST)).realm).pathname;
   const patient = await RawConnection.connect(t, site.edge.http1().target);
-  patient.say(`POST ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n`);
+  patient.send(`POST ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n`);
   await patient.heard(/^HTTP\/1\.1 100 Continue/);
-  patient.say('a=b&c=d');
+  patient.send('a=b&c=d');
   await patient.heard(/HTTP\/1\.1 200 /);
   const leaving = await RawConnection.connect(t, site.edge.http1().target);
-  leaving.say(`POST ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 700\r\n\r\na=b`);
+  leaving.send(`POST ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 700\r\n\r\na=b`);
   await new Promise<void>((resolve) => leaving.socket.end(resolve));
   leaving.socket.destroy();
   await site.edge.line(({ kind, outcome }) => kind === 'token' && outcome === 'aborted');

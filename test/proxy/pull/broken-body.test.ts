@@ -29,7 +29,7 @@ for (const [fault, input] of FAULTS) {
   t.test(`${fault} ${JSON.stringify(input)}`, async (t) => {
     const site = await brokenSite(t, fault, input);
     const raw = await RawConnection.connect(t, site.edge.http1().target);
-    raw.say(`GET /v2/library/app/blobs/${site.blob()} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    raw.send(`GET /v2/library/app/blobs/${site.blob()} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     await raw.closed();
     t.equal(raw.end, 'fin', 'HTTP/1.1: an orderly end');
     t.match(raw.text, /^HTTP\/1\.1 200 OK\r\n/);
@@ -61,7 +61,7 @@ t.test('chunked bodies of an upstream', async (t) => {
   const blob = `/v2/app/blobs/sha256:${'0'.repeat(64)}`;
   for (const path of [blob, '/api/export']) {
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    raw.send(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     await raw.closed();
     t.match(raw.text, /transfer-encoding: chunked[\s\S]*\r\n5\r\nhello\r\n$/i, `HTTP/1.1: ${path} has no last chunk`);
     const stream = edge.http2().open(path);

@@ -110,7 +110,7 @@ t.test('whatever happens', async (t) => {
   const { edge, primary, fallback } = site;
   const leave = async (path: string) => {
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    raw.send(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     const stream = edge.http2().open(path);
     stream.on('error', () => undefined);
     await new Promise(setImmediate);

@@ -28,7 +28,7 @@ async function sending(t: Test): Promise<void> {
     request.resume();
   });
   const raw = await RawConnection.connect(t, edge.http1().target);
-  raw.say(`POST ${POST} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1000\r\n\r\nsome`);
+  raw.send(`POST ${POST} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1000\r\n\r\nsome`);
   const stream = edge.http2().open(POST, { method: 'POST' }, false);
   stream.on('error', () => undefined);
   stream.write('some');
@@ -56,7 +56,7 @@ async function reading(t: Test): Promise<void> {
   });
   const raw = await RawConnection.connect(t, edge.http1().target);
   raw.socket.pause();
-  raw.say(`GET /v2/app/blobs/${sha256('x')} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+  raw.send(`GET /v2/app/blobs/${sha256('x')} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
   const stream = edge.http2().open(`/v2/app/blobs/${sha256('x')}`);
   stream.on('error', () => undefined);
   stream.pause();

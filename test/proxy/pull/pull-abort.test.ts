@@ -36,7 +36,7 @@ for (const [says, answer, heard] of MOMENTS) {
   t.test(`a client that leaves ${says}`, async (t) => {
     const { edge, nth } = await watched(t, answer);
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(GET);
+    raw.send(GET);
     const first = await nth(1);
     await raw.heard(heard);
     const began = performance.now();
@@ -64,7 +64,7 @@ for (const [says, answer, heard] of MOMENTS) {
 t.test('pipelined requests of a client that leaves are given up, all of them', async (t) => {
   const { edge, nth } = await watched(t, `HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(50_000)}`);
   const raw = await RawConnection.connect(t, edge.http1().target);
-  raw.say(GET.repeat(3));
+  raw.send(GET.repeat(3));
   const sockets = await Promise.all([nth(1), nth(2), nth(3)]);
   raw.socket.destroy();
   await Promise.all(sockets.map((socket) => socket.destroyed || once(socket, 'close')));
@@ -79,12 +79,12 @@ t.test('pipelined replies come in order, and a broken one ends the connection', 
   const { blobDigests } = site.primary.seed('inner/library/two', '1', IMAGE);
   const raw = await RawConnection.connect(t, site.edge.http1().target);
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`;
-  raw.say(
+  raw.send(
     get('/v2/library/app/manifests/1') + get('/v2/library/app/manifests/nowhere') + get('/v2/library/two/manifests/1'),
   );
   await raw.heard(/200 OK[\s\S]*404 Not Found[\s\S]*200 OK[\s\S]*schemaVersion[\s\S]*\}$/);
   await site.primary.faults.on('cut', { path: 'library/app' });
-  raw.say(
+  raw.send(
     get('/v2/library/app/manifests/1') +
       get(`/v2/library/app/blobs/${site.blob()}`) +
       get(`/v2/library/two/blobs/${blobDigests[1]}`),

@@ -28,18 +28,18 @@ type Leave = () => void;
 const CLIENTS: Record<string, (t: Test, edge: EdgeInProcess, path: string) => Promise<Leave>> = {
   'HTTP/1.1': async (t, edge, path) => {
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(get(path));
+    raw.send(get(path));
     return () => raw.socket.destroy();
   },
   'HTTP/1.1, paused': async (t, edge, path) => {
     const raw = await RawConnection.connect(t, edge.http1().target);
     raw.socket.pause();
-    raw.say(get(path));
+    raw.send(get(path));
     return () => raw.socket.destroy();
   },
   'HTTP/1.1, pipelined': async (t, edge, path) => {
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(get(path).repeat(3));
+    raw.send(get(path).repeat(3));
     return () => raw.socket.destroy();
   },
   'HTTP/2 stream': async (_t, edge, path) => {

@@ -189,7 +189,7 @@ t.test('a single upstream', async (t) => {
     });
     const edge = await startEdgeBefore(t, { only });
     const raw = await RawConnection.connect(t, edge.http1().target);
-    raw.say(`GET ${BLOB} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    raw.send(`GET ${BLOB} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     await raw.closed();
     t.equal(raw.end, 'fin');
     t.match(raw.text, new RegExp(`content-length: ${TOTAL}\r\n`));

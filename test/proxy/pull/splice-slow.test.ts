@@ -134,7 +134,7 @@ async function paused(
   if (version === 'HTTP/2') return edge.http2().open(BLOB);
   const raw = await RawConnection.connect(t, edge.http1().target);
   raw.socket.removeAllListeners('data');
-  raw.say(`GET ${BLOB} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n`);
+  raw.send(`GET ${BLOB} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n`);
   return raw.socket;
 }
 

@@ -34,13 +34,13 @@ t.test('bodies of known and of unknown length arrive as they were sent', async (
 
 async function chunkedPatch(t: Test, edge: EdgeInProcess, path: string, bytes: Buffer) {
   const raw = await RawConnection.connect(t, edge.http1().target);
-  raw.say(`PATCH ${path} HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`);
+  raw.send(`PATCH ${path} HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`);
   for (let at = 0; at < bytes.length; at += 100_000) {
-    raw.say(`${(100_000).toString(16)};extension=1\r\n`);
-    raw.say(bytes.subarray(at, at + 100_000));
-    raw.say('\r\n');
+    raw.send(`${(100_000).toString(16)};extension=1\r\n`);
+    raw.send(bytes.subarray(at, at + 100_000));
+    raw.send('\r\n');
   }
-  raw.say('0\r\n\r\n');
+  raw.send('0\r\n\r\n');
   await raw.closed();
   const [, status, range] = /^HTTP\/1\.1 (\d+)[\s\S]*\r\nrange: ([^\r]+)/i.exec(raw.text) ?? [];
   return { status: Number(status), headers: { range } };
@@ -62,19 +62,19 @@ t.test('a manifest over the limit', async (t) => {
     t.equal(clientRequests(site.primary).length, 0, 'what says so itself reaches no upstream');
   }
   const chunked = await RawConnection.connect(t, site.edge.http1().target);
-  chunked.say(
+  chunked.send(
     `PUT ${path} HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\nContent-Type: ${MANIFEST_TYPE}\r\n\r\n`,
   );
-  chunked.say(`${big.length.toString(16)}\r\n`);
-  chunked.say(big);
-  chunked.say('\r\n0\r\n\r\n');
+  chunked.send(`${big.length.toString(16)}\r\n`);
+  chunked.send(big);
+  chunked.send('\r\n0\r\n\r\n');
   await chunked.heard(/^HTTP\/1\.1 413 [\s\S]*SIZE_INVALID/);
   const stream = site.edge.http2().open(path, { method: 'PUT', headers }, false);
   const reply = received2(stream);
   stream.end(big);
   t.match(await reply, { status: 413, complete: true }, 'HTTP/2 of unknown length');
   const continued = await RawConnection.connect(t, site.edge.http1().target);
-  continued.say(
+  continued.send(
     `PUT ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: ${big.length}\r\nExpect: 100-continue\r\n\r\n`,
   );
   await continued.closed();

@@ -72,9 +72,9 @@ t.test('100 Continue is said when the primary is connected, and not before', asy
   const post = (more = '') =>
     `POST ${UPLOADS}?digest=${sha256(bytes)} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n${more}\r\n`;
   const raw = await RawConnection.connect(t, site.edge.http1().target);
-  raw.say(post());
+  raw.send(post());
   await raw.heard(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
-  raw.say(bytes);
+  raw.send(bytes);
   await raw.heard(/HTTP\/1\.1 201 Created\r\n/);
 
   const stream = site.edge
@@ -87,12 +87,12 @@ t.test('100 Continue is said when the primary is connected, and not before', asy
   for (const fault of ['down', 'frozen', 'storageHung'] as const) {
     await site.primary.faults.on(fault);
     const unseen = await RawConnection.connect(t, site.edge.http1().target);
-    unseen.say(post());
+    unseen.send(post());
     await unseen.closed();
     t.match(unseen.text, /^HTTP\/1\.1 403 /, `${fault}: a final status, not seen by the probes yet or just so`);
     await site.edge.pushes('harbor', false);
     const seen = await RawConnection.connect(t, site.edge.http1().target);
-    seen.say(post());
+    seen.send(post());
     await seen.closed();
     t.match(
       seen.text,
@@ -103,7 +103,7 @@ t.test('100 Continue is said when the primary is connected, and not before', asy
     await site.edge.pushes('harbor', true);
   }
   const odd = await RawConnection.connect(t, site.edge.http1().target);
-  odd.say(
+  odd.send(
     'POST /v2/Bad/blobs/uploads/ HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n',
   );
   await odd.closed();

@@ -114,7 +114,7 @@ t.test('HTTP/1.0 clients, and connections that are kept', async (t) => {
     routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
   });
   const old = await RawConnection.connect(t, edge.http1().target);
-  old.say(`GET /v2/app/blobs/${sha256('x')} HTTP/1.0\r\nHost: edge.test\r\n\r\n`);
+  old.send(`GET /v2/app/blobs/${sha256('x')} HTTP/1.0\r\nHost: edge.test\r\n\r\n`);
   await old.closed();
   t.match(old.text, /\r\n\r\nhello$/, 'no chunks for who does not know them');
   t.notMatch(old.text, /transfer-encoding/i);
@@ -128,7 +128,7 @@ t.test('HTTP/1.0 clients, and connections that are kept', async (t) => {
     '/v2/',
   ];
   for (const [index, path] of requests.entries()) {
-    kept.say(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    kept.send(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
     await kept.heard(new RegExp(`(HTTP/1.1 [\\s\\S]*?){${index + 1}}`));
   }
   t.equal(kept.end, 'open', 'errors do not end a connection');

@@ -190,7 +190,7 @@ t.test('what is malformed on the wire', async (t) => {
   for (const [says, text, answer] of RAW) {
     site.primary.forget();
     const raw = await RawConnection.connect(t, site.edge.http1().target);
-    raw.say(text);
+    raw.send(text);
     await raw.heard(answer);
     t.match(raw.text, answer, says);
     t.notMatch(raw.text, /^HTTP\/1\.1 200/m, 'nothing behind it is taken for a request');
@@ -217,7 +217,7 @@ t.test('hop-by-hop and forwarding headers of a client go no further', async (t) 
     'X-Real-IP: 1.2.3.4',
     'Cookie: sid=1',
   ];
-  raw.say(`${lines.join('\r\n')}\r\n\r\n`);
+  raw.send(`${lines.join('\r\n')}\r\n\r\n`);
   await raw.closed();
   t.match(raw.text, /^HTTP\/1\.1 202 /);
   const seen = site.primary.requests.find(({ method }) => method === 'POST');

@@ -97,7 +97,7 @@ t.test('what is under way goes on with the upstream that it has, over several re
   const reply = received2(stream);
   await once(stream, 'data');
   const raw = await RawConnection.connect(t, edge.http1().target);
-  raw.say(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n`);
+  raw.send(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n`);
   await raw.heard(/200 OK/);
   // Kept by the second configuration, gone from the third: who began with the first still has it.
   await edge.reload(changed(site, { limits: { connections: 999 } }));
