@@ -1,8 +1,8 @@
-/** What a client does to a repository, as scopes of the token protocol name it. */
+/** Actions on a repository, as in scopes of the token protocol. */
 export const ACTIONS = ['pull', 'push', 'delete'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** One rule: these actions on repositories whose name is like that. */
+/** One rule: these actions on repositories that match the pattern. */
 export interface AccessRule {
   pattern: string;
   actions: readonly Action[];
@@ -10,7 +10,7 @@ export interface AccessRule {
 
 const PATTERN = /^(\*\*|[a-z0-9._*-]+(\/(\*\*|[a-z0-9._*-]+))*)$/;
 
-/** Reads `library/** pull,push`; undefined if it cannot be read. */
+/** Parses `library/** pull,push`; undefined: malformed. */
 export function parseAccessRule(text: string): AccessRule | undefined {
   const [pattern = '', list = '', ...rest] = text.trim().split(/\s+/);
   const actions = list.split(',').filter((one): one is Action => ACTIONS.some((action) => action === one));

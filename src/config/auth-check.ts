@@ -16,7 +16,7 @@ export function authErrors(config: Config): KeyFinding[] {
           },
         ]
       : [];
-  // A password of the edge's is nobody else's business, so that there is nothing to forward.
+  // Clients have a password for the edge, which must not be sent to an upstream.
   const forwarding = Object.entries(config.upstreams)
     .filter(([, { credentials }]) => credentials === 'forward')
     .map(([name]) => ({
@@ -27,7 +27,7 @@ export function authErrors(config: Config): KeyFinding[] {
   return [...missing, ...forwarding];
 }
 
-/** One authority: a user's token for one upstream must never be shown to another. */
+/** There must be one authority: a user's token for one upstream must never be sent to another. */
 function delegateErrors({ upstreams }: Config): KeyFinding[] {
   const forwarding = Object.keys(upstreams).filter((name) => upstreams[name]?.credentials === 'forward');
   if (forwarding.length === 1) return [];
@@ -93,7 +93,7 @@ function routeWithoutAuthorityWarnings({ routes, upstreams }: Config): KeyFindin
   });
 }
 
-/** Who shows nothing of his own is shown nothing by the upstream that decides. */
+/** The authority shows nothing to anonymous clients. */
 function anonymousRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
   return [...routes.entries()].flatMap(([index, { anonymous, pull }]) => {
     if (!anonymous || pull.some(({ upstream }) => upstreams[upstream]?.credentials !== 'forward')) return [];
@@ -120,7 +120,7 @@ function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFi
   ];
 }
 
-/** What was written down and does nothing in this mode. */
+/** Keys without effect in this mode. */
 function unusedKeyWarnings({ auth }: Config): KeyFinding[] {
   const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts } = auth;
   const ruled = mode === 'htpasswd' || (mode === 'delegate' && breakGlassFile !== undefined);

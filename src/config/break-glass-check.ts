@@ -3,7 +3,7 @@ import { BREAK_GLASS, isBreakGlassName } from './htpasswd.ts';
 import type { KeyFinding } from './key-path.ts';
 import type { Config } from './schema.ts';
 
-/** What of the rules of `auth.mode: delegate` cannot mean what it says: they are for break-glass users, who only pull. */
+/** Rules without effect in `auth.mode: delegate`: they are for break-glass users, which only pull. */
 export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFinding[] {
   const findings: KeyFinding[] = [];
   const checkUser = (path: KeyFinding['path'], user: string) => {

@@ -1,4 +1,4 @@
-/** Something in a configuration that stops the start, or that the operator should know. */
+/** An error or a warning about a configuration. */
 export interface Finding {
   file: string;
   /** Line and column, from 1; 0 where the configuration is not from a file. */
@@ -6,13 +6,13 @@ export interface Finding {
   column: number;
   /** Path of the key: `routes[0].pull[1].upstream`. Empty for the whole document. */
   key: string;
-  /** What was found and what was expected. Never a secret. */
+  /** What was found and what is expected. Never a secret. */
   message: string;
-  /** What to do. */
+  /** What to do next. */
   remedy?: string;
 }
 
-/** A configuration that cannot be used; all that is wrong with it at once, from top to bottom. */
+/** A configuration that cannot be used, with all its errors from top to bottom. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly findings: readonly Finding[];

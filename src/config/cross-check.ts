@@ -14,7 +14,7 @@ export interface CrossCheck {
   warnings: KeyFinding[];
 }
 
-/** What no single key can tell: names that must exist, routes that meet, settings that do not go together. Pure. */
+/** Checks that need more than one key: names that must exist, routes that collide, settings that contradict each other. Pure. */
 export function crossCheck(config: Config): CrossCheck {
   const upstreams = Object.entries(config.upstreams);
   return {
@@ -67,7 +67,7 @@ function routeErrors(config: Config, route: RouteConfig, index: number): KeyFind
   return findings;
 }
 
-/** Nodes know each other by the key alone. */
+/** Edges recognize each other only by the shared key. */
 function peerErrors({ peers, keyFile }: Config): KeyFinding[] {
   if (peers.length === 0 || keyFile !== undefined) return [];
   return [
@@ -91,7 +91,7 @@ function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {
   ];
 }
 
-/** Rule 3 of the design, as far as a mode without authentication can keep it: the operator must know where it does not hold. */
+/** Rule 3 of the design cannot hold without authentication, so the operator is warned where it does not. */
 function openWarnings(config: Config, route: RouteConfig, index: number): KeyFinding[] {
   if (config.auth.mode !== 'open') return [];
   const credentialsOf = (name: string) => config.upstreams[name]?.credentials;
@@ -111,7 +111,7 @@ function openWarnings(config: Config, route: RouteConfig, index: number): KeyFin
   });
 }
 
-/** Names of upstreams that do not exist. */
+/** References to upstreams that do not exist. */
 export function unknownUpstreams(config: Config): KeyFinding[] {
   const names = Object.keys(config.upstreams);
   const uses: { path: KeyPath; name: string | undefined }[] = [

@@ -2,7 +2,7 @@
 export type PasswordHashes = ReadonlyMap<string, string>;
 
 const USER = /^[A-Za-z0-9][A-Za-z0-9._@$+-]{0,254}$/;
-/** As bcrypt of any origin writes it; cost 4 to 31. */
+/** The forms that bcrypt implementations write; cost 4 to 31. */
 const BCRYPT = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 
 export function isUserName(text: string): boolean {
@@ -10,8 +10,8 @@ export function isUserName(text: string): boolean {
 }
 
 /**
- * Reads an htpasswd file as `htpasswd -B` and `breakwater user add` write it: `name:hash` lines, comments begin with `#`.
- * @returns what cannot be used, each with its line; never a hash
+ * Parses an htpasswd file as `htpasswd -B` and `breakwater user add` write it: `name:hash` lines, comments begin with `#`.
+ * @returns the lines that cannot be used as `errors`; never a hash
  */
 export function parseHtpasswd(text: string): { users: PasswordHashes; errors: string[] } {
   const users = new Map<string, string>();
@@ -28,12 +28,12 @@ export function parseHtpasswd(text: string): { users: PasswordHashes; errors: st
   return { users, errors };
 }
 
-/** How names of break-glass users end. */
+/** Suffix of break-glass user names. */
 export const BREAK_GLASS = '@break-glass';
 
 /**
- * Whether a name is none of the authority's, in whatever case: by the name alone it is known whom a password must not be shown to, so
- * that neither a break-glass password is sent to the authority nor a user of the same name there is kept out.
+ * Whether a user is a break-glass user, in any case. The name alone tells, so a break-glass password is never sent to the authority, and no
+ * user there is shut out by an equal name.
  */
 export function isBreakGlassName(user: string): boolean {
   return user.toLowerCase().endsWith(BREAK_GLASS);

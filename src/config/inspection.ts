@@ -5,9 +5,9 @@ import { jsonSchema, knownKeys, type SchemaNode } from './json-schema.ts';
 import { type KeyFinding, keyText } from './key-path.ts';
 import { type Config, configSchema } from './schema.ts';
 
-/** All that can be said of a configuration without looking at the files that it names. */
+/** The result of checking a configuration without reading the files it names. */
 export interface Inspection {
-  /** There too where the errors leave enough of it to go on and find more. */
+  /** Also set with errors, if enough of the configuration is left to check further. */
   config: Config | undefined;
   errors: KeyFinding[];
   warnings: KeyFinding[];
@@ -15,7 +15,7 @@ export interface Inspection {
 
 let keys: SchemaNode | undefined;
 
-/** Holds plain values against the schema, and then against each other. */
+/** Checks plain values against the schema, then against each other. */
 export function inspectConfig(input: unknown): Inspection {
   const parsed = configSchema.safeParse(input);
   if (parsed.success) return { config: parsed.data, ...crossCheck(parsed.data) };
@@ -23,15 +23,15 @@ export function inspectConfig(input: unknown): Inspection {
   const schema = keys;
   const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input, (path) => knownKeys(schema, path)));
   const config = withoutFaultyKeys(input, errors);
-  // What was meant by the faulty keys is not known, so only what they cannot change is looked at.
+  // The meaning of the faulty keys is unknown, so only checks that do not depend on them are made.
   return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };
 }
 
-/** The configuration without its faulty keys, if it can do without them. */
+/** The configuration without its faulty keys, if the rest is valid. */
 function withoutFaultyKeys(input: unknown, errors: readonly KeyFinding[]): Config | undefined {
   const copy = structuredClone(input);
   for (const { path, atKey } of errors) {
-    // Routes name upstreams: without a faulty one, its name would be told to be unknown.
+    // Routes refer to upstreams: without a faulty upstream its name would count as unknown.
     if (path.length === 2 && path[0] === 'upstreams' && atKey !== true) return undefined;
     const key = path.at(-1);
     let map = copy;
@@ -43,8 +43,8 @@ function withoutFaultyKeys(input: unknown, errors: readonly KeyFinding[]): Confi
 }
 
 /**
- * Plain values as a configuration, or all that is wrong with them. No I/O: the files that it names are not looked at.
- * @throws ConfigError whose findings have no place
+ * Parses plain values; the files they name are not read.
+ * @throws ConfigError whose findings have no position
  */
 export function parseConfig(input: unknown): { config: Config; warnings: Finding[] } {
   const { config, errors, warnings } = inspectConfig(input);

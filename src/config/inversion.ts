@@ -12,8 +12,8 @@ interface Mapping {
 }
 
 /**
- * Pairs of routes by which two different client names become one name on an upstream: then the way back (catalogs, challenges) would be
- * ambiguous, and one push could overwrite another's image.
+ * Pairs of routes that map two different client names to one name on an upstream. The way back (catalogs, challenges) would be ambiguous,
+ * and one push could overwrite another's image.
  *
  * With uB = uA + d, client names rA + d + x and rB + x meet, unless they are the same (rA + d = rB) or the first always takes a more
  * specific route.
@@ -48,7 +48,7 @@ function mappingsOf(route: RouteConfig, index: number): Mapping[] {
   ];
 }
 
-/** Client names of A below this prefix are, on the upstream, names of B. */
+/** The client prefix of A whose names are names of B on the upstream; undefined: there is none. */
 function collidingPrefix(a: Mapping, b: Mapping, routes: readonly RouteConfig[]): string | undefined {
   if (!b.upstreamPrefix.startsWith(a.upstreamPrefix)) return undefined;
   const inA = a.routePrefix + b.upstreamPrefix.slice(a.upstreamPrefix.length);
@@ -59,7 +59,7 @@ function collidingPrefix(a: Mapping, b: Mapping, routes: readonly RouteConfig[])
   return taken ? undefined : inA;
 }
 
-/** @param inA, inB client prefixes by which the two routes reach the same names of the upstream */
+/** @param inA, inB client prefixes by which the two routes reach the same upstream names */
 function collisionFinding(a: Mapping, inA: string, b: Mapping, inB: string): KeyFinding {
   const place = a.upstreamPrefix.length > b.upstreamPrefix.length ? a.upstreamPrefix : b.upstreamPrefix;
   return {

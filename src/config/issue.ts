@@ -4,7 +4,7 @@ import { nearest } from './nearest.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** A schema's complaint as findings that say what was expected. @param input the document, to say what was found */
+/** Turns an issue of the schema into findings. @param input the whole document, to show the value that was found */
 export function findingsOf(issue: Issue, input: unknown, known: (path: KeyPath) => readonly string[]): KeyFinding[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], known(path)));
@@ -17,7 +17,7 @@ export function findingsOf(issue: Issue, input: unknown, known: (path: KeyPath) 
 }
 
 function expectedText(issue: Issue): string {
-  // The schema's own words are better than any made from the code of the issue.
+  // A message of our own schema is better than one made from the issue's code.
   if (!/^(Invalid|Too (small|big)|Unrecognized)/.test(issue.message)) return issue.message;
   if (issue.code === 'invalid_type') return typeName(issue.expected);
   if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value)).join(' or ');
@@ -33,7 +33,7 @@ function unit(origin: string, count: number): string {
   return '';
 }
 
-/** Of a union that nothing fits, the branch of the kind that was written: an object is told what its keys lack. */
+/** Picks the branch of a union that has the same kind of value, so that an object is told about its keys. */
 function unionFindings(
   issue: Issue & { code: 'invalid_union' },
   path: KeyPath,
@@ -51,7 +51,7 @@ function unionFindings(
   return [{ path, message }];
 }
 
-/** The choice that a value was probably meant to be. */
+/** The allowed value that was probably meant. */
 function suggestion(value: unknown, issues: readonly Issue[]): string {
   const choices = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : [])).map(String);
   const near = typeof value === 'string' ? nearest(value, choices) : undefined;
@@ -88,10 +88,10 @@ function typeName(expected: string): string {
 }
 
 const MAX_SHOWN = 60;
-/** Keys where a secret itself is sometimes written in place of the name of its file, or of a kind of credentials. */
+/** Keys where users sometimes write the secret itself in place of its file name. */
 const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|metricsTokenFile|hookSecretFile)$/;
 
-/** What was found, for a message: never a secret, never a control character, never long. */
+/** A value as a message may show it: no secret, no control characters, not long. */
 export function shownValue(value: unknown, path: KeyPath): string {
   if (value === undefined) return 'is missing';
   if (value === null) return 'is empty';
@@ -104,7 +104,7 @@ export function shownValue(value: unknown, path: KeyPath): string {
   return `is ${JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)}`;
 }
 
-/** A URL, or what should have been one, without user, password and query. */
+/** Removes user, password and query from a URL. */
 function withoutSecrets(url: string): string {
   return url.replace(/^([a-z+.-]+:\/\/)?.*@/is, '$1…@').replace(/[?#].*$/s, '?…');
 }

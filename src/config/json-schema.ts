@@ -8,10 +8,10 @@ export function jsonSchema(): SchemaNode {
   return { title: 'Breakwater configuration', ...schema } as SchemaNode;
 }
 
-/** The part of a JSON Schema that is walked here. */
+/** The part of a JSON Schema that is used here. */
 export interface SchemaNode {
   type?: string;
-  /** What kind of text it is: `duration`, `file name`. */
+  /** The kind of text: `duration`, `file name`. */
   title?: string;
   description?: string;
   default?: unknown;
@@ -27,7 +27,7 @@ export interface SchemaNode {
   maximum?: number;
 }
 
-/** Keys that a map at `path` may have, over all branches of unions on the way. */
+/** Keys that a map at `path` may have, over all branches of unions. */
 export function knownKeys(schema: SchemaNode, path: KeyPath): string[] {
   let nodes = [schema];
   for (const part of path) nodes = nodes.flatMap((node) => childrenOf(node, part));

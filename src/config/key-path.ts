@@ -1,7 +1,7 @@
-/** Where a key stands: names of objects, indexes of lists. */
+/** Path of a key: names of maps and indexes of lists. */
 export type KeyPath = readonly (string | number)[];
 
-/** `['routes', 0, 'pull']` as `routes[0].pull`; a name that could be mistaken is quoted, so that it is safe on a terminal. */
+/** Writes `['routes', 0, 'pull']` as `routes[0].pull`. Unusual names are quoted, so that the text is safe on a terminal. */
 export function keyText(path: KeyPath): string {
   return path
     .map((part, index) => {
@@ -12,7 +12,7 @@ export function keyText(path: KeyPath): string {
     .join('');
 }
 
-/** A finding that does not know its file yet. */
+/** A finding without its file position. */
 export interface KeyFinding {
   path: KeyPath;
   message: string;

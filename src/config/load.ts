@@ -7,21 +7,21 @@ import { readBounded, unreadable } from './material-reader.ts';
 import type { Config } from './schema.ts';
 import { YamlSource } from './yaml-source.ts';
 
-/** A configuration with everything that it names. */
+/** A configuration with the content of all files it names. */
 export interface Loaded {
-  /** Its file. */
+  /** Path of the configuration file. */
   path: string;
   config: Config;
   material: Material;
-  /** What works, but should be known; each with a remedy. */
+  /** Warnings about a valid configuration; each has a remedy. */
   warnings: Finding[];
 }
 
 const MAX_BYTES = 4_194_304;
 
 /**
- * Reads a configuration and all files that it names; the only I/O of this folder.
- * @throws ConfigError with file, line, key, what was found and what was expected, for all findings at once
+ * Loads a configuration and all files it names. No other function of this folder does I/O.
+ * @throws ConfigError with file, line, key, what was found and what is expected, for all errors at once
  */
 export async function loadConfig(path: string): Promise<Loaded> {
   const file = resolve(path);
@@ -34,8 +34,8 @@ export async function loadConfig(path: string): Promise<Loaded> {
 }
 
 /**
- * Reads a configuration alone, and as much of it as can be used; nothing that it names.
- * @throws ConfigError for one that cannot be read, or is no YAML
+ * Reads only the configuration file, as far as it can be used.
+ * @throws ConfigError for a file that cannot be read or is no YAML
  */
 export async function inspectFile(path: string): Promise<Inspection & { locate: (finding: KeyFinding) => Finding }> {
   const source = new YamlSource(await readText(path, resolve(path)), path);

@@ -1,6 +1,6 @@
 import type { SchemaNode } from './json-schema.ts';
 
-/** One key of the configuration, as the reference lists it. */
+/** One key in the reference documentation. */
 export interface DocumentedKey {
   key: string;
   type: string;
@@ -8,7 +8,7 @@ export interface DocumentedKey {
   description: string;
 }
 
-/** Every key of the schema, in its order. */
+/** All keys of the schema, in its order. */
 export function documentedKeys(schema: SchemaNode, prefix = ''): DocumentedKey[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, node]) => {
     const key = `${prefix}${name}`;
@@ -22,7 +22,7 @@ export function documentedKeys(schema: SchemaNode, prefix = ''): DocumentedKey[]
   });
 }
 
-/** Keys of maps, lists of maps, maps by name, and of each map among alternatives. */
+/** Keys inside of maps, lists, maps by name, and alternatives. */
 function innerKeys(node: SchemaNode, key: string): DocumentedKey[] {
   if (node.anyOf) {
     const seen = new Set<string>();
@@ -101,7 +101,7 @@ They are accepted when a longer route, \`a/team/\`, takes the names that would m
 |---|---|---|---|
 `;
 
-/** docs/configuration.md. @param example the YAML that it begins with */
+/** Renders docs/configuration.md. @param example the YAML at its beginning */
 export function configurationMarkdown(schema: SchemaNode, example: string): string {
   const rows = documentedKeys(schema).map(
     ({ key, type, defaultValue, description }) => `| \`${key}\` | ${type} | ${defaultValue} | ${cell(description)} |`,

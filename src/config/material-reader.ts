@@ -8,7 +8,7 @@ const MAX_BYTES = 1_048_576;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const RELATIVE = 'relative names are relative to the configuration file';
 
-/** A certificate with its chain, and the key to it, in PEM form. File names are absolute. */
+/** A certificate chain and its key in PEM form. File names are absolute. */
 export interface CertificatePair {
   certFile: string;
   keyFile: string;
@@ -16,29 +16,29 @@ export interface CertificatePair {
   key: string;
 }
 
-/** Reads and checks the files that a configuration names, and gathers what is wrong with them. */
+/** Reads and checks the files that a configuration names, and collects errors. */
 export class MaterialReader {
   readonly errors: KeyFinding[] = [];
   readonly #folder: string;
 
-  /** @param folder that relative names are relative to */
+  /** @param folder base of relative names */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** A password or token: the line end that editors add is not part of it. */
+  /** Reads a password or token without its trailing line break. */
   async secret(name: string, path: KeyPath): Promise<string | undefined> {
     const text = (await this.secretBytes(name, path))?.toString('utf8').replace(/\r?\n$/, '');
     if (text === '') this.errors.push({ path, message: 'names a file that is empty; expected the secret in it' });
     return text;
   }
 
-  /** The name of the file is in no message: some write the secret itself in its place. */
+  /** Messages never contain this file name, because some users write the secret itself in its place. */
   async secretBytes(name: string, path: KeyPath): Promise<Buffer | undefined> {
     return await this.#bytes(name, path, 'names a file that', `${RELATIVE}, in ${this.#folder}`);
   }
 
-  /** One or more certificates. */
+  /** Reads one or more certificates. */
   async certificates(name: string, path: KeyPath): Promise<string | undefined> {
     const text = (await this.#bytes(name, path, `the file ${resolve(this.#folder, name)}`, RELATIVE))?.toString('utf8');
     if (text === undefined) return undefined;
@@ -87,7 +87,7 @@ export class MaterialReader {
   }
 }
 
-/** OpenSSL's own reasons say nothing that "cannot be read" does not. */
+/** OpenSSL's reasons add nothing to "cannot be read". */
 function succeeds<T>(parse: () => T): T | undefined {
   try {
     return parse();
@@ -99,8 +99,8 @@ function succeeds<T>(parse: () => T): T | undefined {
 const MIN_BYTES = 32;
 
 /**
- * The secrets in a key file: one a line, the first in use and the others still accepted, so that it can be replaced. A file that is no
- * text, or whose lines are too short for that (base64 broken into lines), is one secret as a whole. Line ends around it do not count.
+ * The secrets of a key file, one a line: the first is used, all are accepted, so that a secret can be replaced. Binary content, and lines
+ * too short for a secret (wrapped base64), count as one secret. Line breaks at the end do not count.
  */
 export function parseSecrets(content: Buffer): Buffer[] {
   const text = content.toString('latin1').trim();
@@ -110,7 +110,7 @@ export function parseSecrets(content: Buffer): Buffer[] {
   return all.map((one) => Buffer.from(one, 'latin1'));
 }
 
-/** Reads a whole file of at most `limit` bytes; also from a pipe, and no more of an endless device. Undefined: it is longer. */
+/** Reads a file of at most `limit` bytes, also from a pipe or an endless device. Undefined: the file is longer. */
 export async function readBounded(file: string, limit: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -122,7 +122,7 @@ export async function readBounded(file: string, limit: number): Promise<Buffer |
   return Buffer.concat(chunks);
 }
 
-/** Why a file could not be read, without its name: in place of a name there may stand a secret. */
+/** Why a file cannot be read. The text leaves out the name, which may be a secret. */
 export function unreadable(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
   const known: Record<string, string> = {

@@ -4,16 +4,16 @@ import type { KeyFinding, KeyPath } from './key-path.ts';
 import { type CertificatePair, MaterialReader, parseSecrets } from './material-reader.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 
-/** Contents of all files that a configuration names. File names are absolute. */
+/** The contents of all files that a configuration names. File names are absolute. */
 export interface Material {
   tls: CertificatePair[];
-  /** Secrets of `keyFile`, the one in use first; none without it. */
+  /** Secrets of `keyFile`, the current one first; empty without it. */
   keys: readonly Buffer[];
   /** Of `adminTokenFile`. */
   adminToken: string | undefined;
   /** Of `metricsTokenFile`. */
   metricsToken: string | undefined;
-  /** `auth.htpasswdFile`, in `auth.mode: delegate` `auth.breakGlassFile`: its absolute name, and who stands in it. */
+  /** Users of `auth.htpasswdFile`, or of `auth.breakGlassFile` in `auth.mode: delegate`, with the file's absolute name. */
   passwords: { file: string; users: PasswordHashes } | undefined;
   /** Of `replication.hookSecretFile`. */
   hookSecret: string | undefined;
@@ -31,7 +31,7 @@ const MIN_KEY_BYTES = 32;
 const MIN_HEADER_SECRET = 16;
 const HEADER_SECRET = new RegExp(`^(?=.{${MIN_HEADER_SECRET}})[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$`);
 
-/** Reads them, relative to the configuration file. What is missing or unusable is told all at once. */
+/** Reads all files, with names relative to the configuration file. All errors are collected. */
 export async function readMaterial(
   config: Config,
   configFile: string,
@@ -145,7 +145,7 @@ async function passwordsOf(config: Config, configFile: string, reader: MaterialR
   return { file: resolve(dirname(configFile), name), users };
 }
 
-/** The key under `auth` that names the file of the edge's own users; undefined: it has none in this mode. */
+/** The key under `auth` that names the password file; undefined: this mode has none. */
 export function usersFileKey({ auth: { mode } }: Config): 'htpasswdFile' | 'breakGlassFile' | undefined {
   if (mode === 'htpasswd') return 'htpasswdFile';
   return mode === 'delegate' ? 'breakGlassFile' : undefined;

@@ -1,4 +1,4 @@
-/** The name that was probably meant: one that differs by a few letters, or that the other is the beginning of. */
+/** The name that was probably meant: it differs by a few letters, or one is the beginning of the other. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const meant = name.toLowerCase();
   const [near] = names

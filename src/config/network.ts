@@ -6,7 +6,7 @@ export interface Network {
   family: 'ipv4' | 'ipv6';
 }
 
-/** Reads `10.0.0.0/8`, `fd00::/8` or a single address; undefined if it is neither. */
+/** Parses `10.0.0.0/8`, `fd00::/8` or a single address; undefined: malformed. */
 export function parseNetwork(text: string): Network | undefined {
   const [address = '', length, ...rest] = text.split('/');
   const version = isIP(address);
@@ -28,7 +28,7 @@ export class NetworkSet {
     }
   }
 
-  /** @param address as a socket has it; `::ffff:10.0.0.1` is 10.0.0.1 */
+  /** @param address as a socket gives it; `::ffff:10.0.0.1` means 10.0.0.1 */
   has(address: string): boolean {
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
     const family = isIP(plain);

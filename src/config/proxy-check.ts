@@ -14,7 +14,7 @@ export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding[] {
   ];
 }
 
-/** Whoever is in `trustedProxies` may say who the client is, so that no client may be in there. */
+/** Addresses in `trustedProxies` may name the client, so clients must not be among them. */
 export function proxyWarnings(config: Config): KeyFinding[] {
   const { listen, trustedProxies, auth } = config;
   const everybody = trustedProxies.findIndex((text) => parseNetwork(text)?.bits === 0);
@@ -40,7 +40,7 @@ export function proxyWarnings(config: Config): KeyFinding[] {
   ];
 }
 
-/** Edges ask each other directly. Those given by name are not looked up here. */
+/** Edges ask each other directly. Host names are not resolved here. */
 function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding[] {
   if (!listen.proxyProtocol) return [];
   const refused = peers.findIndex((peer) => {
@@ -57,7 +57,7 @@ function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding[] {
   ];
 }
 
-/** Whether one network is a part of another. */
+/** Whether the inner network lies in the outer one. */
 function contains(outer: string, inner: string): boolean {
   const [whole, part] = [parseNetwork(outer), parseNetwork(inner)];
   if (!whole || !part || whole.family !== part.family || part.bits < whole.bits) return false;

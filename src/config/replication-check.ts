@@ -2,7 +2,7 @@ import type { KeyFinding, KeyPath } from './key-path.ts';
 import { replicationCredentials } from './replication-user.ts';
 import type { Config, RouteConfig } from './schema.ts';
 
-/** What of replication cannot work. */
+/** Replication settings that cannot work. */
 export function replicationErrors(config: Config): KeyFinding[] {
   const { when, vip } = config.replication;
   return [
@@ -20,8 +20,8 @@ interface WrittenPrefix {
 }
 
 /**
- * Routes of different registries may show one place under two names; what is written there must come from one place all the same, or
- * the copies of the one overwrite, and with `deletions: follow` delete, what the other one has there.
+ * Routes of different registries may map to one prefix of an upstream. All content written there must come from one source: otherwise
+ * copies of one route overwrite those of the other, or delete them with `deletions: follow`.
  */
 function conflictingWriteErrors(routes: readonly RouteConfig[]): KeyFinding[] {
   const written: { place: WrittenPrefix; source: WrittenPrefix }[] = [];
@@ -87,7 +87,7 @@ function routeErrors(config: Config, { push, pull }: RouteConfig, index: number)
   ];
 }
 
-/** Where clients show their own credentials there are none for a copy, which no client asks for. */
+/** Clients' forwarded credentials cannot serve for copies, which no client requests. */
 function missingCredentialsErrors({ upstreams }: Config, name: string, path: KeyPath): KeyFinding[] {
   const upstream = upstreams[name];
   if (upstream?.credentials !== 'forward' || upstream.replication.credentials !== undefined) return [];
@@ -101,7 +101,7 @@ function missingCredentialsErrors({ upstreams }: Config, name: string, path: Key
   ];
 }
 
-/** What was written down and does nothing. */
+/** Settings without effect. */
 export function replicationWarnings({ replication, routes }: Config): KeyFinding[] {
   const findings: KeyFinding[] = [];
   if (replication.vip !== undefined && replication.when !== 'vip')

@@ -3,14 +3,17 @@ import type { CredentialsConfig, UpstreamConfig } from './schema.ts';
 
 type Static = Exclude<CredentialsConfig, string>;
 
-/** Which credentials copies use at an upstream: those of `replication`, else its own, else the probe's. Those of clients are never among them. */
+/**
+ * The credentials for copies at an upstream: those of `replication`, else the upstream's, else the probe's. Credentials of clients are
+ * never used.
+ */
 export function replicationCredentials({ replication, credentials, probe }: UpstreamConfig): Static | 'none' {
   if (replication.credentials !== undefined) return replication.credentials;
   if (typeof credentials === 'object') return credentials;
   return typeof probe.credentials === 'object' ? probe.credentials : 'none';
 }
 
-/** The same with their password; undefined: copies show the upstream no credentials. */
+/** The same with the password; undefined: copies use no credentials. */
 export function replicationUser(
   upstream: UpstreamConfig,
   secrets: Material['upstreams'][string],

@@ -5,7 +5,7 @@ import { parseAccessRule } from './access-rule.ts';
 import { isUserName } from './htpasswd.ts';
 import { parseNetwork } from './network.ts';
 
-// The kinds of text that values of the configuration are. The title is what the reference calls them.
+// Kinds of text in the configuration. The title names the kind in the reference documentation.
 
 const LABEL = '[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?';
 const NAME = `${LABEL}(\\.${LABEL})*`;
@@ -20,7 +20,7 @@ export const address = z
   .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'an address and port such as 0.0.0.0:443')
   .refine((text) => !(Number(/\d+$/.exec(text)?.[0]) > 65_535), 'a port of at most 65535')
   .meta({ title: 'address and port' });
-// Names of hosts mean the same in any case; requests carry them in lower case.
+// Host names are case-insensitive; they are compared in lower case.
 export const hostName = z
   .string()
   .regex(new RegExp(`^(${NAME}|${IPV6})$`), 'a host name without a port')
@@ -92,12 +92,12 @@ export function isImage(text: string): boolean {
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION_EXPECTED = 'a duration such as 500ms, 2s, 1m or 24h';
-/** Node's timers fire at once where they are asked to wait for longer than 2^31 - 1 ms. */
+/** Node's timers fire at once for more than 2^31 - 1 ms. */
 const MAX_DAYS = 24;
 
 /**
- * A length of time as people write it: `500ms`, `2s`, `1m`, `24h`. Parsed to milliseconds.
- * @param defaultText where it is left out
+ * A length of time such as `500ms`, `2s`, `1m` or `24h`, parsed to milliseconds.
+ * @param defaultText value of a missing key
  * @param min milliseconds
  */
 export function duration(defaultText: string, min = 1) {

@@ -1,7 +1,7 @@
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 
-/** What cannot work in the settings of one upstream. */
+/** Settings of one upstream that cannot work. */
 export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFinding[] {
   const at = (...path: KeyPath) => ['upstreams', name, ...path];
   const urls = upstream.urls.map((text) => new URL(text));
@@ -35,7 +35,7 @@ function normalizedUrl({ origin, pathname }: URL): string {
   return origin + pathname.replace(/\/$/, '');
 }
 
-/** What works, but should be known. */
+/** Settings that work but deserve a warning. */
 export function upstreamWarnings(config: Config, name: string, upstream: UpstreamConfig): KeyFinding[] {
   const findings: KeyFinding[] = [];
   const used =
@@ -63,7 +63,7 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
   return findings;
 }
 
-/** Warnings rather than errors, since one of the two may be a default that nobody chose. */
+/** Warnings, not errors: one of the two values may be a default. */
 function timeWarnings(name: string, { probe, breaker }: UpstreamConfig): KeyFinding[] {
   const findings: KeyFinding[] = [];
   if (probe.fastInterval > probe.interval)
@@ -81,7 +81,7 @@ function timeWarnings(name: string, { probe, breaker }: UpstreamConfig): KeyFind
   return findings;
 }
 
-/** `URL` has brought addresses into their one form: `http://127.1` is 127.0.0.1. */
+/** `URL` has normalized the address: `http://127.1` is 127.0.0.1 here. */
 function isLoopback({ hostname }: URL): boolean {
   return /^(localhost|.+\.localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(hostname);
 }

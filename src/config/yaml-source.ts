@@ -2,10 +2,10 @@ import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit
 import { ConfigError, type Finding } from './config-error.ts';
 import { type KeyFinding, type KeyPath, keyText } from './key-path.ts';
 
-/** Anchors are useful, bombs of them are not. */
+/** Aliases are allowed, but not as many as a "billion laughs" document has. */
 const MAX_ALIASES = 100;
 
-/** Where the library's own words would quote the text, which may be a secret, or mean little to people who do not write programs. */
+/** Replaces messages of the library that would quote a secret, or that only programmers understand. */
 const MESSAGES: Partial<Record<YAMLError['code'], string>> = {
   MULTIPLE_DOCS: 'a second document begins here; expected one',
   NON_STRING_KEY: 'a list or map stands where a key should; expected text',
@@ -14,13 +14,13 @@ const MESSAGES: Partial<Record<YAMLError['code'], string>> = {
   BAD_SCALAR_START: 'text that begins with this character needs quotes',
 };
 
-/** A YAML document that still knows where everything stands. */
+/** A YAML document that knows the position of every node. */
 export class YamlSource {
   readonly #file: string;
   readonly #document: Document;
   readonly #lines: LineCounter;
 
-  /** @throws ConfigError if it is no YAML */
+  /** @throws ConfigError if the text is no YAML */
   constructor(text: string, file: string) {
     this.#file = file;
     this.#lines = new LineCounter();
@@ -36,7 +36,7 @@ export class YamlSource {
     if (findings.length > 0) throw new ConfigError(findings);
   }
 
-  /** The document as plain values. @throws ConfigError if its aliases unfold into too much */
+  /** The document as plain values. @throws ConfigError if its aliases expand too far */
   value(): unknown {
     try {
       return this.#document.toJS({ maxAliasCount: MAX_ALIASES });
@@ -46,13 +46,13 @@ export class YamlSource {
     }
   }
 
-  /** Gives a finding its line and column: those of the value, or of the nearest key above it. */
+  /** Adds line and column: those of the value, or of the nearest key above it. */
   locate({ path, message, remedy, atKey }: KeyFinding): Finding {
     const finding = this.#at(this.#offset(path, atKey === true), keyText(path), message);
     return remedy === undefined ? finding : { ...finding, remedy };
   }
 
-  /** What is good YAML and no good as plain values. */
+  /** Valid YAML that has no plain values. */
   #unusable(): Finding[] {
     const findings: Finding[] = [];
     visit(this.#document, {

@@ -29,7 +29,7 @@ export type Failure =
 export type Outcome =
   | { outcome: 'served' }
   | { outcome: 'redirect' }
-  /** `confirmed`: a canary that was read after the 404 is good, so the upstream does see its storage. */
+  /** `confirmed`: a canary that was read after the 404 is good, so the upstream sees its storage. */
   | { outcome: 'absent'; confirmed: boolean }
   | { outcome: 'refused' }
   | { outcome: 'failed'; reason: Failure; retryAfterMs?: number };
@@ -40,7 +40,7 @@ export interface ResultFacts {
   retryAfter: string | undefined;
   /** Whose credentials the request carried: the client's own, the edge's, or none. */
   credentials: 'forward' | 'static' | 'none';
-  /** It came from where a redirect led, not from the registry itself. */
+  /** The answer came from the target of a redirect, not from the registry. */
   redirected: boolean;
   /** Harbor reports its database as unhealthy. */
   authorityDead: boolean;
@@ -51,12 +51,12 @@ const DEFAULT_RETRY_AFTER_MS = 5000;
 const MAX_RETRY_AFTER_MS = 300_000;
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/;
 
-/** What the status of an answer means ("What an attempt's result means" in the design). A 404 still needs `confirmAbsence`. */
+/** The meaning of an answer's status ("What an attempt's result means" in the design). A 404 still needs `confirmAbsence`. */
 export function classify(facts: ResultFacts, now: number): Outcome {
   const { status } = facts;
   if (REDIRECTS.has(status)) return { outcome: 'redirect' };
   if ((status >= 200 && status < 300) || status === 304) return { outcome: 'served' };
-  // The registry has it, or it would not have redirected: storage that denies or lacks it (an expired signature) is a failure.
+  // The registry redirected, so it has the content. Storage that denies or lacks it has failed, for example by an expired signature.
   if (facts.redirected && status >= 400 && status < 500 && status !== 416)
     return { outcome: 'failed', reason: 'storage' };
   if (status === 404) return { outcome: 'absent', confirmed: false };
@@ -69,7 +69,7 @@ export function classify(facts: ResultFacts, now: number): Outcome {
 }
 
 function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }: ResultFacts): Outcome {
-  // Harbor with a dead database answers 401 with an empty challenge: passed on, it would tell users that their password is wrong.
+  // Harbor with a dead database answers 401 with an empty challenge. Relayed, this would tell users that their password is wrong.
   if (status === 401 && (authorityDead || parseChallenges(wwwAuthenticate).length === 0))
     return { outcome: 'failed', reason: 'authority-dead' };
   if (credentials === 'forward') return { outcome: 'refused' };
@@ -77,19 +77,19 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
 }
 
 /**
- * What a 404 means once the canary was read again: nothing, if the upstream cannot read that either. If it is known to have had it, the
- * next one is asked, but nobody is to blame: it may have been deleted past this node.
- * @param known the ledger has a tag that is at this very digest there
+ * The meaning of a 404 once the canary was read again. An upstream that cannot read its canary does not see its storage. A 404 for known
+ * content moves on to the next upstream without blame, because the content may have been deleted past this edge.
+ * @param known whether the ledger has a tag at this very digest there
  */
 export function confirmAbsence(canary: CanaryState, known = false): Outcome {
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
   return { outcome: 'absent', confirmed: canary === 'good' && !known };
 }
 
-/** Milliseconds to leave an upstream alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
+/** Milliseconds for which an upstream asks to be left alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
 export function retryAfterMs(retryAfter: string | undefined, now: number): number {
   const text = retryAfter?.trim() ?? '';
-  // Date.parse makes a date of almost anything ("1.5", "-5"): only the forms of HTTP-date, which begin with a day, are let through.
+  // Date.parse accepts almost anything ("1.5", "-5"), so only the forms of HTTP-date, which begin with a day, are let through.
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? Date.parse(text) - now : Number.NaN;
   if (Number.isNaN(ms)) return DEFAULT_RETRY_AFTER_MS;
   return Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);

@@ -1,7 +1,7 @@
 import { type ErrorCode, OciError } from '../oci/error.ts';
 import type { Failure } from './classify.ts';
 
-/** How an attempt that did not serve ended, as far as the reply depends on it. */
+/** The end of an attempt that did not serve. */
 export interface AttemptEnding {
   upstream: string;
   outcome: 'absent' | 'failed';
@@ -48,7 +48,7 @@ const DID: Readonly<Record<Failure, string>> = {
 };
 
 /**
- * The reply when no attempt served: 404 only if every upstream that was asked said absent; if one failed, 503 (rule 4).
+ * The reply when no attempt served: 404 only if every upstream said absent; 503 if one failed (rule 4).
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
@@ -82,8 +82,8 @@ function unique(texts: readonly string[]): string[] {
 }
 
 /**
- * Whether an absence is the answer: it was confirmed, it is that of the route's first upstream (a fallback may be behind), and the
- * route does not say `onAbsent: next`.
+ * Whether an absence is the answer. It must be confirmed and come from the route's first upstream, because a fallback may be behind. The
+ * route must not say `onAbsent: next`.
  */
 export function isAbsenceFinal(
   { confirmed, preferred }: { confirmed: boolean; preferred: boolean },

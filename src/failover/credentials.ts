@@ -1,13 +1,13 @@
-/** What the edge itself shows an upstream is refused there. Times are epoch milliseconds. */
+/** An upstream refuses the edge's own credentials. Times are epoch milliseconds. */
 export interface CredentialsRefusal {
   since: number;
-  /** In words; never a credential. */
+  /** Plain text for the operator; never a credential. */
   reason: string;
-  /** They open nothing at all, as a check of their own has found; otherwise something that was asked with them was denied. */
+  /** A check found that the credentials open nothing. Otherwise single requests with them were denied. */
   total: boolean;
 }
 
-/** `accepted` and `refused` are what a check of their own found; `denied` is what a request met. */
+/** `accepted` and `refused` are results of a check; `denied` is the answer to a request. */
 export type CredentialsEvent = { kind: 'accepted' } | { kind: 'refused' | 'denied'; detail: string };
 
 export interface CredentialsState extends CredentialsRefusal {
@@ -15,7 +15,7 @@ export interface CredentialsState extends CredentialsRefusal {
   deniedAt: number;
 }
 
-/** For how long a denial stands that no check confirms: another request like it may not come soon, in milliseconds. */
+/** Milliseconds for which an unconfirmed denial counts: a similar request may not come soon. */
 const DENIAL_MS = 60_000;
 
 /**
@@ -37,7 +37,7 @@ export function nextCredentials(
   return { since, reason: news.detail, total: false, deniedAt: now };
 }
 
-/** What of it stands now. */
+/** The refusal that counts now. */
 export function currentRefusal(state: CredentialsState | undefined, now: number): CredentialsRefusal | undefined {
   if (!state || (!state.total && now - state.deniedAt >= DENIAL_MS)) return undefined;
   const { since, reason, total } = state;

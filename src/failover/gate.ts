@@ -5,11 +5,11 @@ export interface GateInput {
   /** Why the upstream is in this state. */
   reason: string;
   readOnly: boolean;
-  /** Writes fail although probes are good. */
+  /** Writes fail although probes succeed. */
   pushBreakerOpen: boolean;
-  /** A request to each of its URLs has just failed, and so has the canary: too soon for `down`, too much for a write. */
+  /** A request to each URL has just failed, and so has the canary. That is too early for `down`, but too risky for a write. */
   doubtful: boolean;
-  /** The edge's own credentials open nothing there. */
+  /** The edge's own credentials open nothing at the upstream. */
   refused: boolean;
 }
 

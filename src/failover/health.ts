@@ -1,11 +1,11 @@
 import type { HealthState } from './view.ts';
 
-/** Health of one URL as its probes have shown it. Times are epoch milliseconds. */
+/** Health of one URL as its probes show it. Times are epoch milliseconds. */
 export interface Health {
   state: HealthState;
   since: number;
   reason: string;
-  /** Results in a row that contradict the state. */
+  /** Consecutive results that contradict the state. */
   streak: number;
 }
 
@@ -48,7 +48,7 @@ export function nextHealth(health: Health, result: ProbeResult, rules: HealthRul
 }
 
 /**
- * Milliseconds until the next probe, jittered by a tenth either way so that the edges of a pair do not probe in step.
+ * Milliseconds until the next probe, jittered by a tenth either way, so that the edges of a pair do not probe in step.
  * @param random 0 to 1
  */
 export function probeDelay(health: Health, rules: HealthRules, random: number): number {

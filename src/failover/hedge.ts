@@ -1,28 +1,25 @@
-/** How long an answer may be waited for before the next attempt starts beside it. */
+/** The times that decide when the next attempt starts in parallel. */
 export interface HedgeTimes {
-  /** What the upstream usually takes, in milliseconds; undefined: not known yet. */
+  /** The upstream's 95th percentile in milliseconds; undefined: not known yet. */
   p95: number | undefined;
-  /** Never sooner, in milliseconds. */
+  /** Earliest hedge, in milliseconds. */
   floor: number;
   /** The attempt's own deadline, in milliseconds. */
   deadline: number;
 }
 
-/** Before it is known what an upstream usually takes, so many times the floor is waited. */
+/** Factor of the floor while the upstream's p95 is not known. */
 const UNKNOWN_FACTOR = 2;
 
-/** Milliseconds after which an attempt without an answer is late (The Tail at Scale: what is beyond the 95th percentile). */
+/** Milliseconds after which an unanswered attempt is late (The Tail at Scale: beyond the 95th percentile). */
 export function hedgeAfter({ p95, floor, deadline }: HedgeTimes): number {
   return Math.min(Math.max(p95 ?? floor * UNKNOWN_FACTOR, floor), deadline);
 }
 
-/** Hedges that may come at once, however few requests there were before. */
+/** Hedges that may be made at once, however few requests there were. */
 const BURST = 10;
 
-/**
- * How many hedges may be made: a share of the requests, so that a primary that is slow for all neither gets its load doubled nor runs up
- * the fallback's bill.
- */
+/** Limits hedges to a share of the requests, so that a slow primary neither gets twice its load nor runs up the fallback's bill. */
 export class HedgeBudget {
   readonly #perRequest: number;
   #tokens = BURST;
@@ -33,12 +30,12 @@ export class HedgeBudget {
     if (share === 0) this.#tokens = 0;
   }
 
-  /** A request was made. */
+  /** Counts a request. */
   earn(): void {
     this.#tokens = Math.min(this.#tokens + this.#perRequest, BURST);
   }
 
-  /** Whether a hedge may be made; if so, it is paid. */
+  /** Whether a hedge may be made; a hedge that is made uses up budget. */
   spend(): boolean {
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;

@@ -1,11 +1,11 @@
-/** How many of the last answers are remembered, … */
+/** Answers that are remembered. */
 const WINDOW = 64;
-/** … how many must have come before their spread says anything, … */
+/** Answers that are needed for a percentile. */
 const MIN_SAMPLES = 8;
-/** … and after how many more it is computed anew. */
+/** Further answers after which the percentile is computed again. */
 const RECOMPUTE_AFTER = 8;
 
-/** The recent times to an answer of one URL and class: to its end, or to the beginning of a blob. */
+/** Recent answer times of one URL and class: to the end of an answer, or to the beginning of a blob. */
 export class Latency {
   readonly #recent: number[] = [];
   #next = 0;
@@ -13,8 +13,8 @@ export class Latency {
   #p95: number | undefined;
 
   /**
-   * @param ms from the start of an attempt to its answer. Not of one that was outrun by another: that it had not answered by then
-   * would push the hedge out, each time further.
+   * @param ms from the start of an attempt to its answer. An attempt that lost against another one must not be added: its missing answer
+   * would delay the hedge further each time.
    */
   add(ms: number): void {
     this.#recent[this.#next] = ms;
@@ -26,7 +26,7 @@ export class Latency {
     this.#p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
   }
 
-  /** Milliseconds within which 19 of 20 answers came; undefined: too few came yet. */
+  /** Milliseconds within which 19 of 20 answers came; undefined: too few answers yet. */
   get p95(): number | undefined {
     return this.#p95;
   }

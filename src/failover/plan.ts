@@ -2,20 +2,20 @@ import { OciError } from '../oci/error.ts';
 import { type Candidate, type Route, toUpstream } from './rewrite.ts';
 import type { Gate, ReplicaView, TrafficClass, UpstreamView } from './view.ts';
 
-/** One request to one URL of an upstream, yet to be made. */
+/** One planned request to one URL of an upstream. */
 export interface Attempt {
   upstream: string;
   /** The upstream's URL. */
   url: string;
-  /** Name of the repository there; empty where the request names none. */
+  /** Name of the repository there; empty for requests without a repository. */
   repository: string;
   candidate: Candidate;
   class: TrafficClass;
-  /** Why it stands at this place of the plan. */
+  /** Why the attempt has this place in the plan. */
   why: string;
-  /** It tries a half-open breaker. */
+  /** The attempt tries a half-open breaker. */
   trial: boolean;
-  /** Something spoke against it when the plan was made. */
+  /** An obstacle was known when the plan was made. */
   lastResort: boolean;
 }
 
@@ -34,20 +34,20 @@ export interface PullInput {
   repository: string;
   /** `data` for blob bodies, else `control`. */
   class: 'control' | 'data';
-  /** HEAD of a blob: what a pushing client asks before it decides to skip an upload. */
+  /** HEAD of a blob, which a pushing client sends before it decides to skip an upload. */
   blobHead: boolean;
-  /** The client may push there: it skips what it is told is there already, manifests too. */
+  /** The client may push to the repository, and skips whatever is said to exist, manifests too. */
   forPush: boolean;
   visible: Visibility;
 }
 
-/** More than this is never tried for one pull, even when every breaker is open. */
+/** Most attempts for one pull, even when every breaker is open. */
 export const MAX_ATTEMPTS = 6;
 
 /**
- * The attempts of a pull: upstreams in the route's order, each with its URLs; those that are well first, then, because a pull is
- * tried everywhere before it fails (fail open), those that are not, the likeliest to answer first.
- * @param rotation grows with each request: URLs of one upstream take turns
+ * The attempts of a pull. Healthy upstreams come first, in the route's order, each with its URLs. The others follow, the most promising
+ * first, because a pull is tried everywhere before it fails (fail open).
+ * @param rotation grows with each request, so that the URLs of one upstream take turns
  */
 export function planPull(
   input: PullInput,
@@ -70,7 +70,7 @@ export function planPull(
       ranked.push({ attempt, severity: obstacle?.severity ?? 0 });
     }
   }
-  // The sort is stable: among equals the route's order stays.
+  // The sort is stable: equal attempts stay in the route's order.
   ranked.sort((a, b) => a.severity - b.severity);
   return capAttempts(ranked.map(({ attempt }) => attempt));
 }
@@ -80,7 +80,7 @@ export function mayAsk({ only, except }: Visibility, upstream: string): boolean 
   return upstream !== except && (only === undefined || upstream === only);
 }
 
-/** Every upstream keeps a place, however many URLs those before it have: replicas that share one storage fail together. */
+/** Every upstream keeps one attempt, however many URLs the others have: replicas that share a storage fail together. */
 function capAttempts(attempts: readonly Attempt[]): Attempt[] {
   const firsts = new Set(
     attempts
@@ -96,8 +96,8 @@ function capAttempts(attempts: readonly Attempt[]): Attempt[] {
 }
 
 /**
- * Upstreams that may answer. While the push upstream takes writes (or has just come back), only it may say that a blob exists, and to a
- * client that may push, that anything does: who believed a fallback would skip an upload that the primary needs.
+ * Upstreams that may answer. While the push upstream takes writes or settles, only that upstream may say that a blob exists; to a client
+ * that may push, that anything exists. A client that believed a fallback would skip an upload that the primary needs.
  */
 function mayAnswer({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
   const push = route.push;
@@ -105,7 +105,7 @@ function mayAnswer({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyM
   const mode = upstreams.get(push.upstream)?.gate.mode;
   if (mode !== 'refusing') return [push];
   if (!blobHead) return route.pull;
-  // The push that this asks for will be refused with the reason: it must not wait here for an upstream that is down.
+  // The following push will be refused with the reason, so this HEAD must not wait for an upstream that is down.
   const well = upstreams.get(push.upstream)?.replicas.some((one) => one.state === 'up' && !one.suspected) === true;
   return route.pull.filter((candidate) => candidate.upstream !== push.upstream || well);
 }
@@ -122,7 +122,7 @@ function reasonHealthy(replica: ReplicaView, trafficClass: TrafficClass): string
 }
 
 /**
- * The one attempt of a push, or the reason why it is refused (rules 1 and 4).
+ * The single attempt of a push (rules 1 and 4).
  * @throws OciError DENIED with the reason and since when, or because the route is read-only
  */
 export function planPush(
@@ -157,7 +157,7 @@ export function planPush(
   };
 }
 
-/** 403, not 503: clients show the message of a 4xx only, and dockerd retries a 5xx for a minute (facts/protocol.md section 2). */
+/** 403, not 503: clients show only the message of a 4xx, and dockerd retries a 5xx for a minute (facts/protocol.md section 2). */
 export function pushRefusal(upstream: string, gate: Gate): OciError {
   const since = new Date(gate.since).toISOString().replace(/\.\d+Z$/, 'Z');
   if (gate.mode === 'settling') {
@@ -173,12 +173,12 @@ export function pushRefusal(upstream: string, gate: Gate): OciError {
 }
 
 export interface Obstacle {
-  /** From 1, what passes by itself in a moment, to 5, what takes the whole deadline to find out. */
+  /** From 1, which passes in a moment, to 5, which takes the whole deadline to find out. */
   severity: number;
   why: string;
 }
 
-/** Why an attempt had better go elsewhere first: the gravest reason, or undefined if nothing speaks against it. */
+/** The most severe reason to ask another URL first; undefined: there is none. */
 export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now: number): Obstacle | undefined {
   const breaker = replica.breakers[trafficClass];
   if (replica.state === 'down') return { severity: 5, why: `down: ${replica.reason}` };

@@ -1,9 +1,9 @@
 import type { RouteConfig } from '../config/schema.ts';
 
-/** Where a route's repositories are on one upstream. */
+/** One upstream of a route, with the prefix there. */
 export interface Candidate {
   upstream: string;
-  /** What stands there in place of the route's prefix. */
+  /** Replaces the route's prefix at the upstream. */
   prefix: string;
   replicate: boolean;
 }
@@ -16,13 +16,13 @@ export interface Route {
   pull: Candidate[];
   onAbsent: 'stop' | 'next';
   staleTags: 'refuse' | 'warn' | 'serve';
-  /** Whether what is deleted on the push upstream is deleted from the upstreams that are kept in step with it. */
+  /** Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. */
   deletions: 'keep' | 'follow';
   /** Networks of `auth.anonymous` may pull here. */
   anonymous: boolean;
 }
 
-/** A route of the configuration with the prefixes that it left out. */
+/** Fills in the prefixes that the configuration leaves out. */
 export function resolveRoute(config: RouteConfig): Route {
   const pull = config.pull.map((entry) => ({
     upstream: entry.upstream,
@@ -57,7 +57,7 @@ export function toUpstream(route: Route, candidate: Candidate, repository: strin
   return candidate.prefix + repository.slice(route.prefix.length);
 }
 
-/** The client's name of an upstream repository by this route, or undefined where the route does not show it. */
+/** The client's name of an upstream repository; undefined: this route does not show the repository. */
 export function toClient(
   routes: readonly Route[],
   route: Route,
@@ -69,7 +69,7 @@ export function toClient(
   return findRoute(routes, route.registry, name) === route ? name : undefined;
 }
 
-/** Whether the route has an upstream that is kept in step. */
+/** Whether the route has an upstream with `replicate: true`. */
 export function isCopied({ pull }: Pick<Route, 'pull'>): boolean {
   return pull.some(({ replicate }) => replicate);
 }

@@ -6,21 +6,21 @@ export interface ShownTag {
   /** The digest that an upstream other than `authority` shows. */
   digest: string;
   shownBy: string;
-  /** The upstream whose word counts, as `authorityOf` has it. */
+  /** The authoritative upstream, see `authorityOf`. */
   authority: string;
-  /** slow: it is merely later than usual and still under way (a hedge). failed: it is down, or could not answer this request. */
+  /** `slow`: the authority is late but still answering (a hedge). `failed`: the authority is down or failed this request. */
   authorityIs: 'slow' | 'failed';
-  /** What the ledger says of `digest`. */
+  /** The ledger's judgement of `digest`. */
   judgement: Judgement;
   policy: Route['staleTags'];
-  /** The current digest was asked for, wherever it might be, in vain. */
+  /** The current digest was requested from every upstream without success. */
   currentAsked: boolean;
 }
 
 /**
- * serve: as any answer of a fallback. serve-with-warning: with `text` as a Warning header, as a line in the log, and counted.
- * ask-current: ask the upstreams that are left, this one too, for `digest`, which the push upstream last showed; serve that, or decide
- * again with `currentAsked`. wait-for-primary: drop this answer and wait for the authority until its deadline. refuse: 503 with `text`.
+ * `serve`: like any answer of a fallback. `serve-with-warning`: with `text` as a Warning header and a log line, and counted. `ask-current`:
+ * request `digest`, which the push upstream last showed, from the remaining upstreams; then decide again with `currentAsked`.
+ * `wait-for-primary`: drop this answer and wait for the authority until its deadline. `refuse`: 503 with `text`.
  */
 export type StaleTagDecision =
   | { action: 'serve' }
@@ -31,7 +31,7 @@ export type StaleTagDecision =
 
 const SERVE: StaleTagDecision = { action: 'serve' };
 
-/** The upstream whose tags are the true ones: the one that is pushed to, or of a read-only route the first that is asked. */
+/** The upstream whose tags are authoritative: the push upstream, or the first upstream of a read-only route. */
 export function authorityOf(route: Route): Candidate | undefined {
   return route.push ?? route.pull[0];
 }
@@ -42,15 +42,15 @@ export function decideTag(shown: ShownTag): StaleTagDecision {
   if (judgement.verdict === 'current') return SERVE;
   const current = judgement.verdict === 'stale' && !shown.currentAsked ? judgement.current : undefined;
   if (current !== undefined && policy !== 'serve') return { action: 'ask-current', digest: current };
-  // Who is merely slow knows better than any ledger; nothing but a confirmed digest may overtake it.
+  // A slow authority knows better than the ledger, so only a confirmed digest may overtake it.
   if (shown.authorityIs === 'slow') return { action: 'wait-for-primary' };
   if (policy === 'serve' || judgement.verdict === 'unrecorded') return SERVE;
-  // An unknown digest may be the newer one, pushed past this node: to refuse that would take the tag back in time.
+  // An unknown digest may be newer, pushed past this edge: a refusal would take the tag back in time.
   if (judgement.verdict === 'stale' && policy === 'refuse') return { action: 'refuse', text: warningText(shown) };
   return { action: 'serve-with-warning', text: warningText(shown) };
 }
 
-/** In the words of an operator. No quotes and no backslashes, so that it can stand in a Warning header. */
+/** Text for the operator, without quotes and backslashes, so that it fits into a Warning header. */
 function warningText({ tag, digest, shownBy, authority, judgement }: ShownTag): string {
   const { current, confirmedAt, deletedAt, supersededAt } = judgement;
   const last =

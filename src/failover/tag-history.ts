@@ -1,50 +1,50 @@
 /** One state of a tag at the push upstream. Times are epoch milliseconds. */
 export interface TagEntry {
-  /** null: the tag was deleted, or is not there. */
+  /** null: the tag was deleted or does not exist. */
   digest: string | null;
-  /** From when on it was seen in this state, without another one in between. */
+  /** Start of the time in which only this state was seen. */
   since: number;
-  /** The last time it was seen so. */
+  /** When the state was last seen. */
   confirmedAt: number;
 }
 
-/** What is known of one tag at the push upstream: newest first, each state once, at most `MAX_STATES`. */
+/** The known states of one tag at the push upstream: newest first, each once, at most `MAX_STATES`. */
 export type TagHistory = readonly TagEntry[];
 
 /**
- * current: as the push upstream last showed it. stale: known as older, or the tag was deleted since. unknown: never seen there, so that
- * it may be newer. unrecorded: nothing is known of the tag.
+ * `current`: what the push upstream last showed. `stale`: older, or the tag was deleted since. `unknown`: never seen there, so possibly
+ * newer. `unrecorded`: nothing is known of the tag.
  */
 export type TagVerdict = 'current' | 'stale' | 'unknown' | 'unrecorded';
 
 export interface Judgement {
   verdict: TagVerdict;
-  /** What the push upstream last showed; undefined where that is not known or the tag was deleted. */
+  /** The digest that the push upstream last showed; undefined: not known, or the tag was deleted. */
   current?: string;
-  /** When it last showed `current`. */
+  /** When the push upstream last showed `current`. */
   confirmedAt?: number;
-  /** Since when at the latest it has not had the tag, if that is its state. */
+  /** Latest moment at which the tag was deleted, if it was. */
   deletedAt?: number;
-  /** For a stale digest: the latest moment at which something newer was there. Undefined if the ledger never saw it itself. */
+  /** For a stale digest: latest moment at which a newer state existed. Undefined: the ledger never saw the digest. */
   supersededAt?: number;
 }
 
-/** A fallback that is more versions behind than this shows what the ledger does not know. */
+/** A fallback that lags by more versions shows a digest that the ledger does not know. */
 export const MAX_STATES = 16;
 
 /**
- * The push upstream showed the digest, or acknowledged a push of it.
+ * Records that the push upstream showed the digest, or acknowledged a push of it.
  *
- * The rule of times: a read counts from the moment when its request began, because what it shows may be that old; a write from the
- * moment when it was acknowledged. So a slow read that began before a push cannot put the old digest back, and the order in which
- * observations arrive does not matter: of each state only the last time counts, and the state with the latest time is the current one.
- * A tag that went A -> B -> A is thus at A. Times must come from one clock that never goes back (`LedgerClock`).
+ * A read counts from the moment its request began, because its answer may be that old; a write from the moment it was acknowledged. So a
+ * slow read that began before a push cannot put the old digest back. The order in which observations arrive does not matter: the latest
+ * time of each state counts, and the state with the latest time is current. A tag that went A -> B -> A is at A. All times must come from
+ * one clock that never goes back (`LedgerClock`).
  */
 export function noteSeen(history: TagHistory | undefined, digest: string, at: number): TagHistory {
   return addEntry(history, digest, at);
 }
 
-/** The push upstream acknowledged that the tag was deleted, or said that it is not there; times as in `noteSeen`. */
+/** Records that the push upstream acknowledged a deletion or lacks the tag; times as in `noteSeen`. */
 export function noteDeleted(history: TagHistory | undefined, at: number): TagHistory {
   return addEntry(history, null, at);
 }
@@ -57,9 +57,9 @@ function addEntry(history: TagHistory = [], digest: string | null, at: number): 
 }
 
 /**
- * Two histories of one tag as one. Commutative, associative and idempotent, also where `MAX_STATES` cuts, so that nodes may tell each
- * other what they know in any order and as often as they like: of each state the entry with the latest time stays, of the states the
- * latest ones.
+ * Merges two histories of one tag. The merge is commutative, associative and idempotent, also where `MAX_STATES` cuts, so edges may
+ * exchange histories in any order and any number of times. Of each state the entry with the latest time stays; of the states, the latest
+ * ones.
  */
 export function merge(a: TagHistory | undefined = [], b: TagHistory | undefined = []): TagHistory {
   const latest = new Map<string | null, TagEntry>();
@@ -71,8 +71,8 @@ export function merge(a: TagHistory | undefined = [], b: TagHistory | undefined 
 }
 
 /**
- * Newest first. At the same time a deletion wins, because then the tag is served with a warning rather than without; between digests
- * it is the same one on every node, rightly or not, until the next read or push has a later time.
+ * Newest first. At equal times a deletion wins, because then the tag is served with a warning. Between two digests the same one wins on
+ * every edge until a later read or push.
  */
 function byTime(a: TagEntry, b: TagEntry): number {
   if (a.confirmedAt !== b.confirmedAt) return b.confirmedAt - a.confirmedAt;
@@ -82,8 +82,8 @@ function byTime(a: TagEntry, b: TagEntry): number {
 }
 
 /**
- * What the history says of a digest that another upstream shows for the tag. Once the push upstream has no such tag, every digest is
- * stale: what a fallback shows is what has not been deleted there yet, and only rarely a push past this node.
+ * Judges a digest that another upstream shows for the tag. After a deletion every digest is stale: most likely the fallback has not deleted
+ * the tag yet.
  */
 export function judge(history: TagHistory | undefined, digest: string): Judgement {
   const [newest] = history ?? [];
@@ -99,7 +99,7 @@ export function judge(history: TagHistory | undefined, digest: string): Judgemen
   return { verdict: newest.digest === null ? 'stale' : 'unknown', ...known };
 }
 
-/** When the newer state was there at the latest: from its beginning, or, where the two overlap, when it was last seen. */
+/** Latest start of the newer state: its first time or, if the two states overlap, its last one. */
 function supersededAt(entry: TagEntry, newer: TagEntry): number {
   return newer.since > entry.confirmedAt ? newer.since : newer.confirmedAt;
 }

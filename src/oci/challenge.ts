@@ -7,10 +7,10 @@ export interface Challenge {
 const MAX_LENGTH = 8192;
 const SCHEME = /^[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)\s*/;
 const PARAMETER = /^[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*/;
-/** What some schemes have in place of parameters (`Negotiate YIIB==`); without it the challenges after one would be lost. */
+/** Some schemes have a token in place of parameters (`Negotiate YIIB==`). It is skipped, so that later challenges are not lost. */
 const TOKEN68 = /^[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/;
 
-/** Reads the challenges of a header value. What cannot be read ends the list: an empty or broken header has none. */
+/** Parses the challenges of a header value. A malformed part ends the list; an empty or broken header has none. */
 export function parseChallenges(header: string | undefined): Challenge[] {
   const challenges: Challenge[] = [];
   let rest = (header ?? '').slice(0, MAX_LENGTH);
@@ -25,13 +25,12 @@ export function parseChallenges(header: string | undefined): Challenge[] {
     }
     const scheme = SCHEME.exec(rest);
     if (!scheme?.[1]) return challenges;
-    // Without a prototype: a parameter may be called `__proto__`.
+    // No prototype, because a parameter may be named `__proto__`.
     challenges.push({ scheme: scheme[1].toLowerCase(), parameters: Object.create(null) });
     rest = rest.slice(scheme[0].length).replace(TOKEN68, '');
   }
 }
 
-/** Writes one challenge. */
 export function formatChallenge({ scheme, parameters }: Challenge): string {
   const name = scheme.charAt(0).toUpperCase() + scheme.slice(1);
   const list = Object.entries(parameters).map(([key, value]) => `${key}="${value.replace(/["\\]/g, '\\$&')}"`);

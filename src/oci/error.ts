@@ -1,6 +1,6 @@
 /**
- * Every error that the edge itself answers, with its status and its usual message.
- * Codes are those of distribution-spec v1.1.1 ("Error Codes"), plus UNKNOWN, UNAVAILABLE and RANGE_INVALID of distribution.
+ * Every error that the edge answers by itself, with its status and default message. Codes are those of distribution-spec v1.1.1 ("Error
+ * Codes"), plus UNKNOWN, UNAVAILABLE and RANGE_INVALID of distribution.
  */
 export const ERROR_CATALOG = {
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
@@ -25,14 +25,14 @@ export const ERROR_CATALOG = {
 export type ErrorCode = keyof typeof ERROR_CATALOG;
 
 export interface OciErrorOptions {
-  /** Instead of the catalog's. */
+  /** Replaces the status of the catalog. */
   status?: number;
-  /** Seconds; becomes Retry-After. */
+  /** Seconds for the Retry-After header. */
   retryAfter?: number;
   headers?: Record<string, string>;
 }
 
-/** An error as a client of the registry API is told of it. Its message must hold no credential and no upstream repository name. */
+/** An error in the form that clients of the registry API see. The message must contain no credential and no upstream repository name. */
 export class OciError extends Error {
   override readonly name = 'OciError';
   readonly code: ErrorCode;
@@ -47,7 +47,7 @@ export class OciError extends Error {
     if (options.retryAfter !== undefined) this.headers['retry-after'] = String(options.retryAfter);
   }
 
-  /** The body, as distribution-spec "Error Codes" has it. */
+  /** The JSON body (distribution-spec "Error Codes"). */
   body(): string {
     return JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: {} }] });
   }

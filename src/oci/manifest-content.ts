@@ -1,6 +1,6 @@
 import { isDigest } from './reference.ts';
 
-/** What a manifest says of another piece of content (image-spec "OCI Content Descriptors"). */
+/** A reference to other content in a manifest (image-spec "OCI Content Descriptors"). */
 export interface Descriptor {
   mediaType: string;
   digest: string;
@@ -8,18 +8,18 @@ export interface Descriptor {
   size: number;
 }
 
-/** What has to be there before a manifest may be. */
+/** The content that a registry needs before it accepts the manifest. */
 export interface ManifestContent {
   mediaType: string;
   /** Manifests that an index lists. */
   children: Descriptor[];
   /** Configuration, layers and blobs of artifacts, each once. */
   blobs: Descriptor[];
-  /** What the manifest is about, where it says so; it need not be there. */
+  /** The manifest that this one refers to; it may be missing. */
   subject: Descriptor | undefined;
 }
 
-/** `problem`: why it is none that can be copied, for the operator. */
+/** `problem`: why the manifest cannot be copied, for the operator. */
 export type ManifestReading = ManifestContent | { problem: string };
 
 const INDEXES = [
@@ -27,11 +27,11 @@ const INDEXES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
-/** Layers that, where they have `urls`, are fetched from there, and that no registry has to have. */
+/** Foreign blobs: with `urls` clients fetch them elsewhere, and a registry need not have them. */
 const FOREIGN = /\.foreign\.|\.nondistributable\./;
 const MAX_DESCRIPTORS = 10_000;
 
-/** Everything that a manifest may be, for the Accept header of who wants it as it is. */
+/** All manifest media types, for an Accept header that asks for the manifest unchanged. */
 export const MANIFEST_TYPES = [
   'application/vnd.oci.image.manifest.v1+json',
   ...INDEXES,
@@ -39,7 +39,7 @@ export const MANIFEST_TYPES = [
   'application/vnd.oci.artifact.manifest.v1+json',
 ];
 
-/** Reads a manifest or an index. @param contentType as it was sent; the content's own `mediaType` goes first */
+/** Parses a manifest or an index. @param contentType as it was sent; the content's own `mediaType` takes precedence */
 export function readManifestContent(bytes: Uint8Array, contentType: string | undefined): ManifestReading {
   const manifest = parse(bytes);
   if (!manifest) return { problem: 'it is no JSON object' };
@@ -49,7 +49,7 @@ export function readManifestContent(bytes: Uint8Array, contentType: string | und
     return { problem: 'it is a schema 1 manifest, which registries take no more; push the image anew' };
   try {
     const listed = toList(manifest.manifests).map(toDescriptor);
-    // BuildKit keeps its cache as an index of layers.
+    // BuildKit stores its cache as an index of blobs.
     const children = listed.filter(isManifest);
     const config = manifest.config === undefined || manifest.config === null ? [] : [manifest.config];
     const named = [...config, ...toList(manifest.layers), ...toList(manifest.blobs)].filter((one) => !isForeign(one));
@@ -67,7 +67,7 @@ export function readManifestContent(bytes: Uint8Array, contentType: string | und
   }
 }
 
-/** Some registries and stores call everything JSON, or bytes: then what is in it tells. */
+/** Some registries send a generic type; then the content decides. */
 function mediaTypeOf(manifest: Record<string, unknown>, mediaType: string): string {
   if (mediaType !== '' && !/^(application\/(json|octet-stream)|text\/plain)$/.test(mediaType)) return mediaType;
   return (Array.isArray(manifest.manifests) ? INDEXES[0] : MANIFEST_TYPES[0]) ?? '';
@@ -87,7 +87,7 @@ function uniqueByDigest(descriptors: readonly Descriptor[]): Descriptor[] {
   return [...new Map(descriptors.map((one) => [one.digest, one])).values()];
 }
 
-/** @throws Error whose message says what it is not */
+/** @throws Error whose message names the problem */
 function toDescriptor(value: unknown): Descriptor {
   const { digest, size, mediaType } =
     typeof value === 'object' && value !== null ? ({ ...value } as Record<string, unknown>) : {};

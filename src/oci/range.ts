@@ -1,12 +1,12 @@
-/** One byte range as asked for: `bytes=first-last`, `bytes=first-` or `bytes=-suffix` (RFC 9110 section 14). */
+/** A requested byte range: `bytes=first-last`, `bytes=first-` or `bytes=-suffix` (RFC 9110 section 14). */
 export interface ByteRange {
   first: number | undefined;
   last: number | undefined;
 }
 
 /**
- * Reads a Range header. `undefined`: there is none, or of a unit that may be ignored. `invalid`: it is in bytes but malformed.
- * Several ranges are called invalid: registries answer one, and multipart replies cannot be spliced.
+ * Parses a Range header. `undefined`: no header, or a unit that may be ignored. `invalid`: a malformed byte range. Several ranges count as
+ * invalid, because registries answer one and multipart replies cannot be spliced.
  */
 export function parseRange(header: string | undefined): ByteRange | 'invalid' | undefined {
   const text = header?.trim() ?? '';
@@ -19,14 +19,14 @@ export function parseRange(header: string | undefined): ByteRange | 'invalid' | 
   return { first, last };
 }
 
-/** Where the bytes of a 206 lie in the whole (RFC 9110 section 14.4); `last` is inclusive. */
+/** The position of a 206's bytes in the whole (RFC 9110 section 14.4); `last` is inclusive. */
 export interface ContentRange {
   first: number;
   last: number;
   total: number;
 }
 
-/** Reads a Content-Range header; undefined where it is missing, malformed, contradictory, or does not tell the total. */
+/** Parses a Content-Range header; undefined: missing, malformed, contradictory, or without a total. */
 export function parseContentRange(header: string | undefined): ContentRange | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(header?.trim() ?? '');
   if (!match) return undefined;

@@ -1,6 +1,6 @@
 import { readManifestContent } from './manifest-content.ts';
 
-/** What refers to a manifest, as lists of it tell (distribution-spec v1.1.1 "Listing Referrers"). */
+/** An entry in a list of referrers (distribution-spec v1.1.1 "Listing Referrers"). */
 export interface Referrer {
   mediaType: string;
   digest: string;
@@ -13,20 +13,20 @@ export interface Referrer {
 export const REFERRERS_TYPE = 'application/vnd.oci.image.index.v1+json';
 const TAG = /^(sha256|sha512)-([0-9a-f]{64}|[0-9a-f]{128})$/;
 
-/** The tag under which registries without lists of their own keep one (distribution-spec "Referrers Tag Schema"). */
+/** The tag with the list of referrers in registries without a referrers API (distribution-spec "Referrers Tag Schema"). */
 export function referrersTag(subject: string): string {
   return subject.replace(':', '-');
 }
 
-/** What such a tag is about; undefined: it is another one. */
+/** The subject of a referrers tag; undefined: an ordinary tag. */
 export function subjectOfTag(tag: string): string | undefined {
   const [, algorithm, hex] = TAG.exec(tag) ?? [];
   return algorithm === undefined ? undefined : `${algorithm}:${hex}`;
 }
 
 /**
- * The entry for a manifest in the list of its subject (distribution-spec "Pushing Manifests with Subject").
- * @returns undefined if it is about nothing, or no manifest
+ * The entry of a manifest in the list of its subject (distribution-spec "Pushing Manifests with Subject").
+ * @returns undefined: this is no manifest, or it has no subject
  */
 export function referrerOf(
   bytes: Buffer,
@@ -48,7 +48,7 @@ export function referrerOf(
   return { subject: content.subject.digest, entry };
 }
 
-/** A list with one entry more, as it is kept under the tag; undefined: it is listed there already. @throws Error if it is no such list */
+/** Adds an entry to the list under a referrers tag; undefined: the list has it already. @throws Error for a malformed list */
 export function withReferrer(list: Buffer | undefined, referrer: Referrer): Buffer | undefined {
   const known = list ? entriesOf(list) : [];
   if (known.some((one) => isObject(one) && one.digest === referrer.digest)) return undefined;

@@ -1,7 +1,7 @@
 import { OciError } from './error.ts';
 import { isDigest, isReference, isRepository } from './reference.ts';
 
-/** What a path of the registry API asks for. `session` is the last part of an upload's path, which only its issuer understands. */
+/** A parsed path of the registry API. `session` is the last part of an upload's path, which only its issuer understands. */
 export type RegistryPath =
   | { kind: 'ping' }
   | { kind: 'catalog' }
@@ -28,9 +28,9 @@ const MAX_SESSION = 4096;
 const NO_ENDPOINT = 'no such endpoint of the registry API';
 
 /**
- * Reads a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`).
- * `path` is the raw path: nothing is decoded, so that an encoded slash or dot cannot mean something else further on.
- * @throws OciError NAME_INVALID, TAG_INVALID, DIGEST_INVALID, UNSUPPORTED, or 404 for what is no endpoint.
+ * Parses a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`). `path` is the raw path: nothing is decoded,
+ * so that an encoded slash or dot cannot change its meaning later.
+ * @throws OciError NAME_INVALID, TAG_INVALID, DIGEST_INVALID, UNSUPPORTED, or 404 for an unknown endpoint
  */
 export function parseRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
   const parsed = parsePath(method, path);
@@ -48,7 +48,7 @@ function parsePath(method: string, path: string): RegistryPath {
   if (path === '/v2/_catalog') return { kind: 'catalog' };
   if (!path.startsWith('/v2/')) throw new OciError('NAME_UNKNOWN', NO_ENDPOINT);
   const parts = path.slice('/v2/'.length).split('/');
-  // A repository may itself contain the words blobs, manifests and tags: read from the right.
+  // A repository may contain the components blobs, manifests and tags, so the path is read from the right.
   const last = parts.at(-1) ?? '';
   const verb = parts.at(-2);
   if (verb === 'uploads' && parts.at(-3) === 'blobs') return uploadPath(parts, last);
@@ -68,7 +68,7 @@ function parsePath(method: string, path: string): RegistryPath {
   throw new OciError('NAME_UNKNOWN', NO_ENDPOINT);
 }
 
-/** What is no tag cannot be the name of a manifest: for a read it is unknown, as the conformance suite has it (GET .INVALID_MANIFEST_NAME). */
+/** For a read, a malformed reference is an unknown manifest, as the conformance suite expects (GET .INVALID_MANIFEST_NAME). */
 function malformedReference(method: string, reference: string): OciError {
   if (reference.includes(':')) return new OciError('DIGEST_INVALID');
   const message = 'a reference is a tag of at most 128 characters or a digest';
@@ -80,7 +80,7 @@ function malformedReference(method: string, reference: string): OciError {
 function uploadPath(parts: string[], session: string): RegistryPath {
   const repository = repositoryOf(parts.slice(0, -3));
   if (session === '') return { kind: 'upload-start', repository };
-  // A segment of one or two dots would be another path by the time it is a URL.
+  // A URL parser would remove a segment of one or two dots.
   if (session.length > MAX_SESSION || !/^(?!\.{1,2}$)[A-Za-z0-9._~=-]+$/.test(session))
     throw new OciError('BLOB_UPLOAD_UNKNOWN');
   return { kind: 'upload', repository, session };

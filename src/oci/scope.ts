@@ -5,10 +5,10 @@ export interface Scope {
   actions: string[];
 }
 
-/** `repository(plugin)` is a repository too: the token protocol lets a type have a class. */
+/** `repository(plugin)` is a repository too: in the token protocol a type may have a class. */
 const OF_REPOSITORY = /^repository(\([^()]*\))?$/;
 
-/** Reads one scope, each action once. The name may hold a colon (a port), so it is split on the first and the last one. */
+/** Parses one scope. The name may contain a colon (a port), so the text is split at its first and last colon. */
 export function parseScope(text: string): Scope | undefined {
   const first = text.indexOf(':');
   const last = text.lastIndexOf(':');
@@ -24,14 +24,14 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
-/** Each name once, with all that is asked of it. */
+/** Merges scopes of the same type and name. */
 export function mergeScopes(scopes: readonly Scope[]): Scope[] {
   return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
     first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
   );
 }
 
-/** Renames the repositories in a space-separated scope list; scopes whose name has no counterpart are left out. */
+/** Renames the repositories in a space-separated scope list; scopes without a counterpart are dropped. */
 export function renameScopes(scopes: string, rename: (repository: string) => string | undefined): string {
   const renamed = scopes.split(' ').map((text) => {
     const scope = parseScope(text);

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 
-/** Resolves with the address once connections are taken; rejects if it cannot be had. Later errors go to `onError`. */
+/** Resolves with the address once the server accepts connections; rejects if the address is not available. Later errors go to `onError`. */
 export async function listenOn(
   server: Server,
   { host, port }: { host: string; port: number },
@@ -25,7 +25,7 @@ export function addressOf(server: Server): AddressInfo {
   return address;
 }
 
-/** Stops listening and cuts every connection. */
+/** Stops listening and closes every connection. */
 export async function closeNow(server: HttpServer): Promise<void> {
   await new Promise<void>((resolve) => {
     server.close(() => resolve());

@@ -9,7 +9,7 @@ export interface CertificatePair {
   key: string;
 }
 
-/** What of a certificate is worth a metric. */
+/** The data of a certificate for a metric. */
 export interface CertificateExpiry {
   file: string;
   /** Epoch milliseconds. */
@@ -23,7 +23,7 @@ export interface SecureContextHolder {
 
 type SniCallback = (servername: string, done: (error: Error | null, context?: tls.SecureContext) => void) => void;
 
-/** RFC 9113 section 9.2.2 forbids what is not ephemeral and authenticated; so does every client that matters. */
+/** RFC 9113 section 9.2.2 forbids ciphers that are not ephemeral and authenticated, and all relevant clients support these. */
 const CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -47,7 +47,7 @@ interface Entry extends CertificatePair {
   context: tls.SecureContext;
 }
 
-/** The edge's certificates: the first is the default, the others are chosen by the names that they carry. */
+/** The edge's certificates: the first is the default, the others are chosen by their names. */
 export class Certificates {
   #entries: Entry[];
   #holder: SecureContextHolder | undefined;
@@ -62,7 +62,7 @@ export class Certificates {
     return {
       ...defaultContext(this.#entries),
       SNICallback: (servername, done) => {
-        // An exception here would end the process.
+        // An exception in this callback would end the process.
         try {
           done(null, this.contextFor(servername));
         } catch (error) {
@@ -78,8 +78,8 @@ export class Certificates {
   }
 
   /**
-   * Serves these from the next handshake on; connections that are open go on.
-   * @throws Error that names the file; the old ones then serve on
+   * Serves these certificates from the next handshake on; open connections continue.
+   * @throws Error that names the file; the old certificates then stay in use
    */
   replace(pairs: readonly CertificatePair[]): void {
     const entries = readPairs(pairs);
@@ -93,7 +93,7 @@ export class Certificates {
     return (exact ?? this.#entries.find((entry) => entry.leaf.checkHost(servername) !== undefined))?.context;
   }
 
-  /** When each certificate ends. */
+  /** Expiry of each certificate. */
   expiries(): CertificateExpiry[] {
     return this.#entries.map(({ certFile, leaf }) => ({ file: certFile, expiresAt: leaf.validToDate.getTime() }));
   }
@@ -113,7 +113,7 @@ function readPairs(pairs: readonly CertificatePair[]): Entry[] {
 function readPair(pair: CertificatePair): Entry {
   try {
     const leaf = new X509Certificate(pair.cert);
-    // createSecureContext skips an empty key and fails at the first handshake only.
+    // createSecureContext ignores an empty key, and only the first handshake would fail.
     if (!leaf.checkPrivateKey(createPrivateKey(pair.key)))
       throw new Error('the key does not belong to the certificate');
     return { ...pair, leaf, context: tls.createSecureContext({ cert: pair.cert, key: pair.key, ...PROTOCOL }) };

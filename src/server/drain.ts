@@ -6,7 +6,7 @@ import type { Exchange, Exchanges } from './exchanges.ts';
 export interface DrainResult {
   /** Exchanges whose whole reply was written after the drain began. */
   finished: number;
-  /** Exchanges that were still under way when time was up. */
+  /** Exchanges that were cut at the timeout. */
   cut: number;
 }
 
@@ -14,20 +14,20 @@ export interface DrainInput {
   server: Http2SecureServer;
   /** Every connection, from its first byte. */
   sockets: ReadonlySet<Socket>;
-  /** Those whose handshake is over, as TLS sockets. */
+  /** Connections after their handshake, as TLS sockets. */
   secureSockets: ReadonlySet<Socket>;
   sessions: ReadonlySet<ServerHttp2Session>;
   exchanges: Exchanges;
-  /** Milliseconds that exchanges may take to finish. */
+  /** Milliseconds for running exchanges to finish. */
   timeout: number;
-  /** Milliseconds for requests that were on their way when the drain began. */
+  /** Milliseconds for requests that were sent before the drain began. */
   grace: number;
 }
 
-/** Milliseconds for resets to leave before their connections are destroyed. */
+/** Milliseconds for resets to be sent before their connections are destroyed. */
 const RESET_MS = 50;
 
-/** The end of a listener. Not a listener any more, so no connection is added, but those that are open may still send a request. */
+/** Drains a listener that no longer accepts connections. Open connections may still send a request. */
 export class Drain {
   readonly done: Promise<DrainResult>;
   readonly #input: DrainInput;
@@ -48,18 +48,18 @@ export class Drain {
       });
     });
     this.#deadlineTimer = setTimeout(() => this.#cut(), timeout);
-    // The server's own close() also ends connections whose first request is on its way, which clients do not send again.
+    // The server's own close() would also end connections with a first request on its way, which clients do not repeat.
     tls.Server.prototype.close.call(server);
     for (const socket of secureSockets) if (exchanges.isIdle(socket)) socket.destroySoon();
-    // A GOAWAY that names the last stream served: streams that cross it may be sent again. Node ignores streams after a GOAWAY of any
-    // kind, so that the notice of RFC 9113 section 6.8 (greatest stream id first) would leave them without an answer.
+    // A GOAWAY names the last stream served, so clients may repeat later streams. Node ignores streams after any GOAWAY, so the notice of
+    // RFC 9113 section 6.8 (greatest stream id first) would leave them unanswered.
     for (const session of sessions) session.close();
     this.#closeTimer = setTimeout(() => server.close(), Math.min(grace, timeout));
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
   }
 
-  /** A session whose handshake ended after the drain began: its first requests are served. */
+  /** Serves the first requests of a session whose handshake ended during the drain. */
   session(session: ServerHttp2Session): void {
     const timer = setTimeout(() => session.close(), this.#input.grace);
     session.once('close', () => clearTimeout(timer));
@@ -72,12 +72,12 @@ export class Drain {
 
   exchangeEnded(exchange: Exchange, complete: boolean): void {
     if (complete) this.#result.finished += 1;
-    // Replies whose headers promised keep-alive before the drain began.
+    // The headers of these replies promised keep-alive before the drain began.
     if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
     this.#watchQuiet();
   }
 
-  /** When nothing is under way for the length of `grace`, what is still connected has nothing to say. */
+  /** After `grace` without an exchange the remaining connections are closed. */
   #watchQuiet(): void {
     if (this.#input.exchanges.size > 0) return;
     clearTimeout(this.#quietTimer);
@@ -87,7 +87,7 @@ export class Drain {
   #cut(): void {
     this.#result.cut += this.#input.exchanges.size;
     for (const exchange of this.#input.exchanges) {
-      // Without a reset some clients take a connection that ends for the end of the stream.
+      // Some clients take the end of a connection for the end of the stream, so the stream is reset.
       if (exchange.version === 2) exchange.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
       else exchange.socket.destroy();
     }
@@ -97,7 +97,7 @@ export class Drain {
   }
 }
 
-/** Makes Node answer with `Connection: close`, if the headers are not out yet. */
+/** Makes Node send `Connection: close`, if the headers are not sent yet. */
 function lastOnConnection(exchange: Exchange): void {
   if (exchange.version === 1 && !exchange.res.headersSent) exchange.res.shouldKeepAlive = false;
 }

@@ -2,15 +2,15 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ClientResponse } from './exchanges.ts';
 
-/** An answer that the listener gives by itself, before any handler sees the request. */
+/** An answer of the listener itself, before any handler sees the request. */
 export interface EdgeAnswer {
   status: number;
-  /** Of distribution-spec "Error Codes"; UNSUPPORTED if there is none that fits. */
+  /** A code of distribution-spec "Error Codes"; UNSUPPORTED if no other fits. */
   code?: string;
   message: string;
 }
 
-/** Answers on a response object, and ends an HTTP/1.1 connection with it. */
+/** Answers on a response object and ends an HTTP/1.1 connection. */
 export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
   const body = errorBody(answer);
   const headers: Record<string, string> = {
@@ -27,8 +27,8 @@ export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
 }
 
 /**
- * Answers on a connection on which no response object exists, and ends it. What the client still sends is read for `lingerMs`:
- * closing with unread bytes makes the kernel send a reset, which can overtake the answer.
+ * Answers on a connection without a response object and ends it. The client's data is read for `lingerMs`: closing with unread bytes makes
+ * the kernel send a reset, which can overtake the answer.
  */
 export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number): void {
   const body = errorBody(answer);
@@ -48,7 +48,7 @@ export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: num
   socket.once('close', () => clearTimeout(cut));
 }
 
-/** What to tell a client whose request Node's parser would not take; undefined if the connection itself is gone. */
+/** The answer to a request that Node's parser refused; undefined: the connection is gone. */
 export function answerToClientError(code: string | undefined): EdgeAnswer | undefined {
   if (code === 'HPE_HEADER_OVERFLOW')
     return { status: 431, message: 'request line and headers are longer than is allowed' };
@@ -58,7 +58,7 @@ export function answerToClientError(code: string | undefined): EdgeAnswer | unde
   return code?.startsWith('HPE_') ? { status: 400, message: 'malformed request' } : undefined;
 }
 
-/** The body of an error, as distribution-spec "Error Codes" has it. */
+/** The JSON body (distribution-spec "Error Codes"). */
 function errorBody({ code = 'UNSUPPORTED', message }: EdgeAnswer): string {
   return JSON.stringify({ errors: [{ code, message, detail: {} }] });
 }

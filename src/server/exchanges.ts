@@ -13,14 +13,14 @@ export type Exchange = Listed &
     | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream }
   );
 
-/** The exchanges that are under way on one listener. */
+/** The running exchanges of one listener. */
 export class Exchanges {
   readonly #open = new Roster<Exchange>();
-  /** Of HTTP/1.1 connections that have had requests; kept when empty, because the next request is never far. */
+  /** The exchanges of HTTP/1.1 connections; empty sets are kept for the next request. */
   readonly #perSocket = new WeakMap<Socket, Set<Exchange>>();
   readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
 
-  /** @param onEnd told of every exchange that ended, after it left; `complete`: the whole reply was written */
+  /** @param onEnd called after an exchange has ended; `complete`: the whole reply was written */
   constructor(onEnd: (exchange: Exchange, complete: boolean) => void) {
     this.#onEnd = onEnd;
   }
@@ -43,7 +43,7 @@ export class Exchanges {
     return this.#perSocket.get(socket)?.size === 0;
   }
 
-  /** Takes note of an exchange until its reply closes. */
+  /** Tracks an exchange until its reply closes. */
   begin(exchange: Exchange): void {
     this.#open.add(exchange);
     const closing = exchange.version === 1 ? exchange.res : exchange.stream;
@@ -57,7 +57,7 @@ export class Exchanges {
     else this.#perSocket.set(exchange.socket, new Set([exchange]));
   }
 
-  /** Ends what a closed connection leaves behind: a pipelined reply that never had its turn does not close. */
+  /** Ends the exchanges of a closed connection, because a pipelined reply without its turn never emits `close`. */
   abandon(socket: Socket): void {
     for (const exchange of this.onSocket(socket)) this.#end(exchange);
   }
@@ -69,25 +69,25 @@ export class Exchanges {
   }
 }
 
-/** Pairs up what the server hands out; both come from the same protocol version. */
+/** Pairs a request with its response of the same protocol version. */
 export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
   if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, position: -1 };
   return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket, position: -1 };
 }
 
 /**
- * Node ends the body of an HTTP/2 request that was reset as if it were whole (`aborted`, then `end`), so that half an upload would pass
- * for all of it. This makes it fail as the body of an HTTP/1.1 request does.
+ * Node ends the body of a reset HTTP/2 request as if it were complete (`aborted`, then `end`), so that half an upload would pass for all of
+ * it. This makes the body fail as in HTTP/1.1.
  */
 function failWhenAborted({ req, stream }: Extract<Exchange, { version: 2 }>): void {
   stream.once('aborted', () => {
-    // As Node does for HTTP/1.1: no error where nobody listens for one.
+    // As for HTTP/1.1 in Node: no error without a listener.
     req.destroy(req.listenerCount('error') > 0 ? new Error('aborted') : undefined);
   });
 }
 
 function isComplete(exchange: Exchange): boolean {
   if (exchange.version === 1) return exchange.res.writableFinished;
-  // The compatibility layer says `finish` after a reset as well.
+  // The compatibility layer emits `finish` after a reset too.
   return exchange.stream.writableFinished && exchange.stream.rstCode === 0;
 }

@@ -2,26 +2,26 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 
 export interface FileWatchOptions {
-  /** Told once when files have changed and then kept still for a whole interval, with their names. */
+  /** Called once with the files that changed and then stayed unchanged for a whole interval. */
   onChange: (files: string[]) => void;
-  /** Milliseconds between looks. */
+  /** Milliseconds between two checks. */
   intervalMs?: number;
 }
 
-/** A file as last looked at; `digest` is undefined while it is missing. */
+/** The last check of a file; `digest` is undefined while the file is missing. */
 interface Look {
   signature: string;
   digest: string | undefined;
 }
 
 /**
- * Watches files for other content. It looks at intervals and follows symbolic links, so that a rename over the file and the swap of
- * a Kubernetes secret's directory link are seen, on network storage too; a touch without other content is no change.
+ * Watches files for new content. It checks at intervals and follows symbolic links, so that it sees a rename over the file and the link
+ * swap of a Kubernetes secret, on network storage too. A touch without new content is no change.
  */
 export class FileWatch {
   readonly #options: Required<FileWatchOptions>;
   #files: readonly string[];
-  /** What the owner has been told of. */
+  /** The content that was last reported. */
   #known = new Map<string, string | undefined>();
   #looks = new Map<string, Look>();
   #timer: NodeJS.Timeout | undefined;
@@ -32,7 +32,7 @@ export class FileWatch {
     this.#files = [...new Set(files)];
   }
 
-  /** Resolves when the present content is known; changes after that are told. Does not keep the process alive. */
+  /** Resolves when the present content is known; later changes are reported. Does not keep the process alive. */
   async start(): Promise<void> {
     await this.#look();
     this.#known = this.#digests();
@@ -56,7 +56,7 @@ export class FileWatch {
     const differs = (one: Map<string, string | undefined>) =>
       this.#files.filter((file) => one.get(file) !== after.get(file));
     const changed = differs(this.#known);
-    // A certificate and its key are replaced one after the other: wait until nothing moves, and until nothing is missing.
+    // A certificate and its key are replaced one after the other: wait until no file changes and none is missing.
     const still = differs(before).length === 0 && changed.every((file) => after.get(file) !== undefined);
     if (changed.length > 0 && still && !this.#closed) {
       this.#known = after;
@@ -83,7 +83,7 @@ async function lookAt(file: string, last: Look | undefined): Promise<Look> {
     const facts = await stat(file, { bigint: true });
     const signature = [facts.dev, facts.ino, facts.size, facts.mtimeNs, facts.ctimeNs].join(' ');
     if (last?.signature === signature) return last;
-    // Opening a FIFO would block one of libuv's threads until somebody writes.
+    // Opening a FIFO would block a thread of libuv until some process writes.
     if (!facts.isFile()) return { signature, digest: undefined };
     return {
       signature,
@@ -92,7 +92,7 @@ async function lookAt(file: string, last: Look | undefined): Promise<Look> {
         .digest('hex'),
     };
   } catch {
-    // Missing for a moment is part of being replaced.
+    // A file may be missing for a moment while it is replaced.
     return { signature: '', digest: undefined };
   }
 }

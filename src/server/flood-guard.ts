@@ -1,20 +1,20 @@
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 
 export interface FloodBounds {
-  /** A session without streams is closed after so many milliseconds. */
+  /** Milliseconds after which a session without streams is closed. */
   idleMs: number;
-  /** How long a closed session may take to leave, in milliseconds. */
+  /** Milliseconds that a closed session may take to end. */
   graceMs: number;
-  /** Streams that end in an error: at once, and per second after that. Covers CVE-2023-44487 (rapid reset) and its reverse. */
+  /** Streams that end in an error: at once, and then each second. Covers CVE-2023-44487 (rapid reset) and its reverse. */
   resets: { burst: number; perSecond: number };
-  /** Frames that cost the sender nothing and want an answer: SETTINGS and PING. */
+  /** Frames that cost the sender nothing but need an answer: SETTINGS and PING. */
   control: { burst: number; perSecond: number };
 }
 
-/** Receive window of a whole session in bytes: four streams at full window. Bounds what a session can make us hold. */
+/** Receive window of a whole session in bytes: four streams at full window. It bounds the memory of a session. */
 const SESSION_WINDOW = 4 * 1_048_576;
 
-/** Ends HTTP/2 sessions that flood or that idle. `onFlood` is told once per session. */
+/** Ends HTTP/2 sessions that flood or idle. `onFlood` is called once for each session. */
 export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, onFlood: () => void): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let flooding = false;
@@ -43,7 +43,7 @@ export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, o
   session.once('close', () => clearTimeout(idle));
 }
 
-/** Pings do not keep a session: only streams do. */
+/** Only streams keep a session open, not pings. */
 function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds): NodeJS.Timeout {
   return setTimeout(() => {
     session.close();
@@ -65,7 +65,7 @@ class TokenBucket {
     this.#left = burst;
   }
 
-  /** False if there is nothing left. */
+  /** False: the bucket is empty. */
   tryTake(now: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + (Math.max(0, now - this.#at) * this.#perSecond) / 1000) - 1;
     this.#at = now;

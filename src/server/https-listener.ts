@@ -23,14 +23,14 @@ export interface HttpsListenerOptions {
   certificates: readonly CertificatePair[];
   limits: ListenerLimits;
   handler: Handler;
-  /** Told of what a handler throws, and of errors that have no other place. */
+  /** Called with exceptions of the handler, and with errors that belong nowhere else. */
   onError: (error: unknown) => void;
   /** Connections of load balancers begin with a PROXY header. Omitted: none does. */
   proxies?: ProxyTrust | undefined;
   timings?: Partial<ListenerTimings>;
 }
 
-/** What the listener has seen since it started. Of `ProxyRefusal`: connections refused before their handshake. */
+/** Counts since the start. Those of `ProxyRefusal` are connections refused before their handshake. */
 export interface ListenerCounts extends Record<ProxyRefusal, number> {
   /** Handshakes that failed. */
   tlsErrors: number;
@@ -100,20 +100,20 @@ export class HttpsListener {
     return addressOf(this.#server);
   }
 
-  /** Open connections, and requests under way. */
+  /** Open connections and running requests. */
   load(): { connections: number; exchanges: number } {
     return { connections: this.#sockets.size, exchanges: this.#exchanges.size };
   }
 
-  /** New limits, for what comes from now on; open connections go on. */
+  /** Applies new limits to new connections. */
   update(limits: ListenerLimits): void {
     this.#limits = limits;
     applyLimits(this.#server, limits);
   }
 
   /**
-   * Stops accepting, lets what is under way finish for at most `timeout` milliseconds, then cuts the rest. Resolves when every
-   * connection is closed. A second call joins the first.
+   * Stops accepting, waits at most `timeout` milliseconds for running exchanges, then cuts the rest. Resolves when every connection is
+   * closed. A second call joins the first.
    */
   drain({ timeout }: { timeout: number }): Promise<DrainResult> {
     this.#drain ??= new Drain({
@@ -128,7 +128,7 @@ export class HttpsListener {
     return this.#drain.done;
   }
 
-  /** Before anything else listens: what gets a connection now gets it without its header. */
+  /** Must run before any other listener is added, because a connection that is passed on now lacks its header. */
   #expectProxies({ isProxy, onRefused }: ProxyTrust): void {
     new ProxyGate(this.#server, {
       isProxy,
@@ -156,7 +156,7 @@ export class HttpsListener {
     });
     server.on('drop', () => this.#add('shed'));
     server.on('tlsClientError', () => this.#add('tlsErrors'));
-    // A session that breaks the protocol destroys itself and its streams; it needs no more than to be counted.
+    // A session that breaks the protocol destroys itself and its streams, so it is only counted.
     server.on('sessionError', () => this.#add('malformed'));
     server.on('session', (session) => {
       this.#sessions.add(session);

@@ -1,7 +1,7 @@
 import http2, { type Http2SecureServer, type SecureServerOptions } from 'node:http2';
 import type { Certificates } from './certificates.ts';
 
-/** Bounds in time, all in milliseconds. */
+/** Time limits in milliseconds. */
 export interface ListenerTimings {
   /** TLS handshake. */
   handshake: number;
@@ -9,9 +9,9 @@ export interface ListenerTimings {
   headers: number;
   /** A connection or session without a request. */
   keepAlive: number;
-  /** How often clients are looked at. */
+  /** Interval of the checks for stalled clients. */
   sweep: number;
-  /** What a connection that is being ended may still take to leave. */
+  /** Time for a closing connection to end. */
   grace: number;
 }
 
@@ -29,17 +29,17 @@ export interface ListenerLimits {
   connections: number;
   /** Request line and headers together. */
   headerBytes: number;
-  /** Milliseconds that a client may neither send nor take a byte that it owes. */
+  /** Milliseconds for which a client may neither send nor read bytes that it owes. */
   clientIdle: number;
 }
 
 /** Header fields of one HTTP/2 request; Node's default of 128 for both versions. */
 const HEADER_PAIRS = 128;
 
-/** What a stream may send before it is read: enough for 100 MB/s at 10 ms. */
+/** Bytes that a stream may send before they are read: enough for 100 MB/s at 10 ms. */
 const STREAM_WINDOW = 1_048_576;
 
-/** What an HTTP/2 session may do at once, and per second after that. A client that cancels a parallel pull stays well below. */
+/** Bursts and rates allowed to an HTTP/2 session. A client that cancels a parallel pull stays far below. */
 export const FLOOD_BOUNDS = {
   resets: { burst: 256, perSecond: 20 },
   control: { burst: 1000, perSecond: 50 },
@@ -66,7 +66,7 @@ export function createHttpsServer(
 
 /** Takes new limits for connections that come from now on. */
 export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
-  // Beyond it Node destroys a connection before any handshake.
+  // Node destroys further connections before any handshake.
   server.maxConnections = limits.connections;
   Object.assign(server, { maxHeaderSize: limits.headerBytes });
   server.updateSettings({ maxHeaderListSize: limits.headerBytes });
@@ -78,14 +78,14 @@ function http1Options(limits: ListenerLimits, timings: ListenerTimings) {
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
     headersTimeout: timings.headers,
-    // Node's default of five minutes ends uploads that flow; `StallWatch` finds those that do not.
+    // Node's default of five minutes would end running uploads; `StallWatch` finds the stalled ones.
     requestTimeout: 0,
     keepAliveTimeout: timings.keepAlive,
     connectionsCheckingInterval: Math.min(timings.headers / 4, timings.sweep),
     maxHeaderSize: limits.headerBytes,
     insecureHTTPParser: false,
     rejectNonStandardBodyWrites: true,
-    // Left to `guardRequest`, which answers with a body that a client shows.
+    // `guardRequest` checks this and answers with a body that clients show.
     requireHostHeader: false,
   };
 }

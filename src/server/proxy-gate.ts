@@ -3,38 +3,38 @@ import type { NamedClient } from './proxy-header.ts';
 import { type ConnectionStart, readProxyHeader } from './proxy-header-read.ts';
 
 /**
- * Why a connection was refused before TLS or HTTP: a load balancer that sent no header, or a broken one; somebody who sent as good as
- * nothing in time; a header of somebody who is no load balancer.
+ * Why a connection was refused before TLS or HTTP: a load balancer sent no header or a malformed one, a client sent too little in time, or
+ * a client that is no load balancer sent a header.
  */
 export type ProxyRefusal = 'proxyMissing' | 'proxyMalformed' | 'proxyLate' | 'proxyUntrusted';
 
-/** What is known of the load balancers before a listener, and who hears of what they do wrong. */
+/** The known load balancers of a listener, and the callback for refused connections. */
 export interface ProxyTrust {
-  /** Whether that address is one of a load balancer. Asked at each connection, so that a reload takes effect. */
+  /** Whether an address belongs to a load balancer. Called for each connection, so that a reload takes effect. */
   isProxy: (address: string) => boolean;
-  /** Told of each connection that is refused, and of the address that it came from. */
+  /** Called with each refused connection and its address. */
   onRefused: (refusal: ProxyRefusal, address: string) => void;
 }
 
 export interface ProxyGateOptions extends ProxyTrust {
-  /** Load balancers must send a header. Else they may. */
+  /** Load balancers must send a header; otherwise they may. */
   required: boolean;
   /** Milliseconds from the connection to the end of its header. */
   timeout: number;
 }
 
 /**
- * Takes the PROXY header off connections before a server sees them, and tells TLS connections whose they are: `remoteAddress` is the
- * client's, or undefined where the header does not say. Only the header passes through here; what the server gets is the socket itself.
+ * Removes the PROXY header from connections before a server sees them, and gives TLS connections the client's address. `remoteAddress` is
+ * undefined if the header names no client. Only the header passes through here; the server gets the socket itself.
  */
 export class ProxyGate {
   readonly #options: ProxyGateOptions;
   readonly #forward: (socket: Socket) => void;
   readonly #waiting = new Set<Socket>();
-  /** By both ends of the connection: a TLS socket does not say which socket it is made of. Without a client: nobody knows who it is. */
+  /** Keyed by both ends of the connection, because a TLS socket does not tell its TCP socket. Without a client: the header names none. */
   readonly #clients = new Map<string, { client: NamedClient | undefined }>();
 
-  /** @param server as it was made: what listens to `connection` by now gets the connections */
+  /** @param server its present `connection` listeners get the connections later */
   constructor(server: Server, options: ProxyGateOptions) {
     this.#options = options;
     const takers = server.listeners('connection');
@@ -43,25 +43,25 @@ export class ProxyGate {
       for (const taker of takers) taker.call(server, socket);
     };
     server.on('connection', (socket: Socket) => this.#receive(socket));
-    // First, so that no request is read before.
+    // Runs first, before any request is read.
     server.prependListener('secureConnection', (socket: Socket) =>
       nameClient(socket, this.#clients.get(endsOf(socket))?.client),
     );
   }
 
-  /** Connections that it keeps something of: those whose header has not come, and those that are open. */
+  /** Connections that the gate remembers: those without a complete header, and the open ones. */
   get size(): number {
     return this.#waiting.size + this.#clients.size;
   }
 
-  /** Cuts the connections that have not begun. */
+  /** Closes connections whose header is incomplete. */
   close(): void {
     for (const socket of this.#waiting) socket.destroy();
   }
 
   #receive(socket: Socket): void {
     const { remoteAddress: address, remotePort: port } = socket;
-    // It has gone already.
+    // The connection is closed already.
     if (address === undefined || port === undefined) {
       socket.destroy();
       return;
@@ -85,7 +85,7 @@ export class ProxyGate {
     if (beginning.kind === 'malformed') return 'proxyMalformed';
     if (beginning.kind === 'late') return 'proxyLate';
     if (beginning.kind === 'absent') return this.#options.required ? 'proxyMissing' : undefined;
-    // A load balancer that only tries whether the port is open has nothing to say.
+    // A load balancer that only checks the port sends nothing.
     return beginning.kind === 'closed' && beginning.begun ? 'proxyMalformed' : undefined;
   }
 
@@ -94,13 +94,13 @@ export class ProxyGate {
     const named = { client };
     this.#clients.set(ends, named);
     socket.once('close', () => {
-      // The same ends may have met again before this was told.
+      // The same ends may be in use again before this event.
       if (this.#clients.get(ends) === named) this.#clients.delete(ends);
     });
   }
 }
 
-/** Who is no load balancer is taken for the client, unless it says to be one. */
+/** A client that is no load balancer must not send a header. */
 function refusalOfOther({ kind }: ConnectionStart): ProxyRefusal | undefined {
   if (kind === 'header' || kind === 'malformed') return 'proxyUntrusted';
   return kind === 'late' ? 'proxyLate' : undefined;

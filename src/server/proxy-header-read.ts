@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net';
 import { type ProxyHeader, parseProxyHeader } from './proxy-header.ts';
 
-/** How a connection begins. `late`, `closed`: before that was clear; `begun` if there were bytes. */
+/** The start of a connection. `late` and `closed`: the header was not complete; `begun`: some bytes came. */
 export type ConnectionStart =
   | Exclude<ProxyHeader, { kind: 'incomplete' }>
   | { kind: 'late'; begun: boolean }
   | { kind: 'closed'; begun: boolean };
 
 /**
- * Reads a header and not what follows it: with `header` and `absent` the rest is back in the socket, which may be handed on at once, to
- * be read through its handle. It is paused until then.
- * @param timeout milliseconds that the whole header may take
+ * Reads a header and nothing after it. With `header` and `absent` the remaining bytes are back in the socket, which is paused and can be
+ * handed on.
+ * @param timeout milliseconds for the whole header
  */
 export function readProxyHeader(socket: Socket, timeout: number, done: (beginning: ConnectionStart) => void): void {
-  // Never more than a header's greatest length and what came in one read with its last byte.
+  // At most the longest header and the last read.
   let received: Buffer = Buffer.alloc(0);
   const settle = (beginning: ConnectionStart) => {
     clearTimeout(timer);
     socket.off('readable', read).off('close', closed).off('end', closed);
     done(beginning);
-    // Only now: until somebody else listens, an error would end the process. One that is refused may still have one.
+    // The listener stays until now, because an unhandled error would end the process. A refused socket keeps it.
     if (!socket.destroyed) socket.off('error', ignore);
   };
   const read = () => {
@@ -37,5 +37,5 @@ export function readProxyHeader(socket: Socket, timeout: number, done: (beginnin
   socket.on('error', ignore).on('readable', read).once('close', closed).once('end', closed);
 }
 
-/** `close` follows. */
+/** A `close` event follows. */
 function ignore(): void {}

@@ -7,19 +7,19 @@ import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 export interface RedirectListenerOptions {
   /** `0.0.0.0:80`. */
   address: string;
-  /** The names that are redirected; any other Host is told 421. Read at each request, so that a reload takes effect. */
+  /** Names that are redirected; any other Host gets 421. Called for each request, so that a reload takes effect. */
   hostnames: () => readonly string[];
-  /** Where the https listener is reached, for the Location; 443 is left out of it. */
+  /** Port of the https listener for the Location; 443 is left out. */
   httpsPort: () => number;
   onError: (error: unknown) => void;
-  /** Connections of load balancers may begin with a PROXY header; it says nothing that is needed here. Omitted: none does. */
+  /** Connections of load balancers may begin with a PROXY header, whose content is not needed. Omitted: they do not. */
   proxies?: ProxyTrust | undefined;
 }
 
-/** Milliseconds for the head of a request, and for what may come before it. */
+/** Milliseconds for the head of a request, and for a PROXY header before it. */
 const HEADERS_MS = 10_000;
 
-/** Plain HTTP that sends everyone to https and reads no body. */
+/** Plain HTTP that redirects to https and reads no body. */
 export class RedirectListener {
   readonly #options: RedirectListenerOptions;
   readonly #server: http.Server;
@@ -49,7 +49,7 @@ export class RedirectListener {
     return listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
   }
 
-  /** Closes at once: a redirect is never worth waiting for. */
+  /** Closes at once, without waiting for redirects. */
   async close(): Promise<void> {
     const closed = closeNow(this.#server);
     this.#gate?.close();
@@ -67,7 +67,7 @@ export class RedirectListener {
     } else {
       const port = this.#options.httpsPort();
       const location = `https://${bracketed(hostname)}${port === 443 ? '' : `:${port}`}${path}`;
-      // Whatever body follows is not read, so the connection cannot be used again.
+      // The request body is not read, so the connection cannot be reused.
       res.writeHead(308, { location, 'content-length': '0', connection: 'close' });
       res.end();
     }
@@ -86,7 +86,7 @@ function bracketed(hostname: string): string {
   return hostname.includes(':') && !hostname.startsWith('[') ? `[${hostname}]` : hostname;
 }
 
-/** Path and query of an origin-form or absolute-form target; undefined if it is neither or holds what a header may not. */
+/** Path and query of a request target; undefined: malformed, or with characters that a header may not have. */
 function pathOf(target: string): string | undefined {
   const path = target.replace(/^http:\/\/[^/?#]*/i, '') || '/';
   return /^\/[\x21-\x7e]*$/.test(path) ? path : undefined;

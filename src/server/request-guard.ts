@@ -1,18 +1,18 @@
 import type { EdgeAnswer } from './edge-answer.ts';
 
-/** The part of a request, of either protocol version, that the guard reads. */
+/** The part of a request that the guard reads. */
 export interface GuardedRequest {
   httpVersionMajor: number;
   httpVersionMinor: number;
   headers: Record<string, string | string[] | undefined>;
-  /** Names and values in turn, as they came. */
+  /** Names and values in turn. */
   rawHeaders: string[];
 }
 
-/** Headers of which Node keeps the first or joins all, and the next server along may do otherwise. */
+/** Headers that Node merges or drops when they repeat, while the next server may not. */
 const SINGLE = new Set(['host', 'content-length', 'transfer-encoding']);
 
-/** Why a request that the parser took is refused all the same; undefined if it may go on. */
+/** Why a parsed request is refused; undefined: the request may go on. */
 export function guardRequest(request: GuardedRequest): EdgeAnswer | undefined {
   const repeated = repeatedHeader(request.rawHeaders);
   if (repeated !== undefined) return { status: 400, message: `more than one ${repeated} header` };
@@ -35,7 +35,7 @@ function guardAuthority(headers: GuardedRequest['headers']): EdgeAnswer | undefi
   return { status: 400, message: ':authority and Host name different hosts' };
 }
 
-/** RFC 9112 section 6.1 and 6.3: framings on which two servers may disagree are how requests are smuggled. */
+/** RFC 9112 sections 6.1 and 6.3: ambiguous framing allows request smuggling. */
 function guardFraming({ headers, httpVersionMinor }: GuardedRequest): EdgeAnswer | undefined {
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return undefined;

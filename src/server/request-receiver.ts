@@ -6,25 +6,25 @@ import { type ClientRequest, type ClientResponse, type Exchange, type Exchanges,
 import { guardRequest } from './request-guard.ts';
 
 /**
- * Takes a request. `expectContinue`: the client waits for `100 Continue` before it sends the body, and nothing was answered yet.
- * A client that stalls is cut; its response emits `timeout` just before.
+ * Handles a request. `expectContinue`: the client waits for `100 Continue` before it sends the body. A stalled client is cut; its response
+ * emits `timeout` just before.
  */
 export type Handler = (req: ClientRequest, res: ClientResponse, expectContinue: boolean) => void;
 
 export interface RequestReceiverOptions {
   exchanges: Exchanges;
   handler: Handler;
-  /** Told of each exchange as it begins. */
+  /** Called with each new exchange. */
   onBegin: (exchange: Exchange) => void;
-  /** Told of each request that never reaches the handler. */
+  /** Called for each request that never reaches the handler. */
   onMalformed: () => void;
-  /** Told of what a handler throws. */
+  /** Called with exceptions of the handler. */
   onError: (error: unknown) => void;
-  /** Milliseconds that a refused connection may take to leave. */
+  /** Milliseconds that a refused connection may take to end. */
   lingerMs: number;
 }
 
-/** Wires what the server emits about requests: the good ones reach the handler, the others are answered here. */
+/** Passes valid requests of the server to the handler and answers all others here. */
 export function receiveRequests(server: Http2SecureServer, options: RequestReceiverOptions): void {
   const intake = new RequestReceiver(options);
   server.on('request', (req, res) => intake.receive(req, res, false));
@@ -36,7 +36,7 @@ export function receiveRequests(server: Http2SecureServer, options: RequestRecei
 
 class RequestReceiver {
   readonly #options: RequestReceiverOptions;
-  /** Connections that end with the answer they were given: the parser goes on with what it has already read, and repeats its errors. */
+  /** Connections that end with their last answer: the parser continues with buffered bytes and repeats its errors. */
   readonly #ending = new WeakSet<Duplex>();
 
   constructor(options: RequestReceiverOptions) {
@@ -78,14 +78,15 @@ class RequestReceiver {
     this.#ending.add(socket);
     const answer = answerToClientError(error.code);
     if (answer) this.#options.onMalformed();
-    // Between the replies to earlier requests an answer would pass for one of them; to the request whose body is broken it is right.
+    // An answer between replies to earlier requests would be taken for one of them. For the request with the broken body the answer is
+    // right.
     const [first, second] = this.#options.exchanges.onSocket(socket);
     const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
     if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs);
     else socket.destroy();
   }
 
-  /** False if the connection is ending and the request is none. */
+  /** False: the connection is ending, and this is no new request. */
   #begin(req: ClientRequest, res: ClientResponse): boolean {
     const exchange = exchangeOf(req, res);
     if (exchange.version === 1 && this.#ending.has(exchange.socket)) return false;
@@ -101,7 +102,7 @@ class RequestReceiver {
   }
 }
 
-/** The end of an exchange whose handler threw: never one that looks complete. */
+/** Ends an exchange whose handler threw, so that its reply never looks complete. */
 function failExchange(res: ClientResponse): void {
   if (!res.headersSent) writeAnswer(res, { status: 500, code: 'UNKNOWN', message: 'internal error' });
   else if ('stream' in res) res.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);

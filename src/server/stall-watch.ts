@@ -1,6 +1,6 @@
 import type { Exchange } from './exchanges.ts';
 
-/** How far an exchange had come when it was last seen to move. Times are epoch milliseconds. */
+/** The last known progress of an exchange. Times are epoch milliseconds. */
 interface Progress {
   since: number;
   received: number;
@@ -8,20 +8,17 @@ interface Progress {
   drains: number;
 }
 
-/**
- * Finds clients that neither send what they owe nor take what waits for them. A reply that waits for an upstream, or a body that
- * waits for one, is not the client's fault and does not count.
- */
+/** Finds clients that neither send nor read what they owe. Waiting for an upstream does not count against the client. */
 export class StallWatch {
   readonly #marks = new WeakMap<Exchange, Progress>();
   readonly #idleMs: () => number;
 
-  /** @param idleMs how long a client may make no progress, in milliseconds; read at each look */
+  /** @param idleMs greatest time without progress, in milliseconds; read at each check */
   constructor(idleMs: () => number) {
     this.#idleMs = idleMs;
   }
 
-  /** Begins with an exchange when it is looked at for the first time: most are over before. */
+  /** Watches an exchange from its first check on: most exchanges end before. */
   #watch(exchange: Exchange, now: number): void {
     const mark = { since: now, received: receivedOf(exchange), sent: sentOf(exchange), drains: 0 };
     this.#marks.set(exchange, mark);
@@ -30,7 +27,7 @@ export class StallWatch {
     });
   }
 
-  /** Those of the exchanges whose client has made no progress for too long. */
+  /** The exchanges whose client has made no progress for too long. */
   stalled(exchanges: Iterable<Exchange>, now: number): Exchange[] {
     return [...exchanges].filter((exchange) => this.#isStalled(exchange, now));
   }
@@ -52,13 +49,13 @@ export class StallWatch {
   }
 }
 
-/** The handler wants more of the body than has come. */
+/** Whether the handler waits for more of the request body. */
 function awaitsClient({ req }: Exchange): boolean {
   const wanted = req.readableFlowing === true || req.listenerCount('readable') > 0;
   return wanted && !req.complete && req.readableLength === 0;
 }
 
-/** Bytes of the reply wait for the client. A pipelined reply that waits for its turn has no socket yet. */
+/** Whether bytes of the reply wait for the client. A pipelined reply may have no socket yet. */
 function hasUnsent(exchange: Exchange): boolean {
   if (exchange.version === 2) return exchange.stream.writableLength > 0;
   return exchange.res.socket !== null && exchange.res.writableLength > 0;
@@ -67,7 +64,7 @@ function hasUnsent(exchange: Exchange): boolean {
 /** A number that changes with every byte that arrives. */
 function receivedOf(exchange: Exchange): number {
   if (exchange.version === 1) return exchange.socket.bytesRead;
-  // A session's socket moves for other streams too; the stream's own window shrinks and grows with its body.
+  // The socket of a session carries other streams too; the stream's own window changes with its body.
   return exchange.stream.destroyed ? 0 : (exchange.stream.state.localWindowSize ?? 0);
 }
 
