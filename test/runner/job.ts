@@ -42,7 +42,9 @@ export async function runJob(job: Job, folder: string, env: NodeJS.ProcessEnv): 
   const [first = '', ...others] = job.command;
   const [program, args] = commandLine(first, others);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  let hung = false;
   const silence = setTimeout(() => {
+    hung = true;
     child.kill('SIGALRM');
     setTimeout(() => child.kill('SIGKILL'), LAST_WORDS).unref();
   }, SILENCE);
@@ -50,10 +52,11 @@ export async function runJob(job: Job, folder: string, env: NodeJS.ProcessEnv): 
     stream.on('data', () => silence.refresh());
     stream.pipe(log, { end: false });
   }
-  const ended = await new Promise<number | string>((resolve) => {
+  const end = await new Promise<number | string>((resolve) => {
     child.once('error', ({ message }) => resolve(message));
     child.once('close', (code, signal) => resolve(code ?? signal ?? 0));
   });
+  const ended = hung ? `a signal, since it said nothing for ${SILENCE / 1000} s` : end;
   clearTimeout(silence);
   await finished(log.end());
   const output = await readFile(file, 'utf8');

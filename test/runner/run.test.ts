@@ -13,12 +13,13 @@ interface Run {
   /** What bin/real-parts could not install. */
   missing?: string;
   ci?: boolean;
+  env?: NodeJS.ProcessEnv;
 }
 
 /** bin/test in a checkout of its own, with tests and tools that are played by scripts. */
 function run(
   t: Test,
-  { tests, args = [], lintStatus = 0, typesStatus = 0, missing = '', ci = false }: Run,
+  { tests, args = [], lintStatus = 0, typesStatus = 0, missing = '', ci = false, env: more = {} }: Run,
 ): Promise<Finished> {
   const checkout = temporaryFolder(t);
   const write = (path: string, text: string, mode = 0o644) => {
@@ -39,7 +40,7 @@ function run(
   write('node_modules/.bin/biome', `#!/bin/sh\nexit ${lintStatus}\n`, 0o755);
   write('node_modules/.bin/tsc', `#!/bin/sh\nexit ${typesStatus}\n`, 0o755);
   symlinkSync(process.execPath, join(checkout, 'node_modules/.bin/node'));
-  const env = { PATH: '/usr/bin:/bin', ...(ci ? { CI: 'true' } : {}) };
+  const env = { PATH: '/usr/bin:/bin', ...(ci ? { CI: 'true' } : {}), ...more };
   return tryCommand(join(checkout, 'bin/test'), args, { env });
 }
 
@@ -84,6 +85,14 @@ t.test('a file that counted nothing, or that died, is a failure', async (t) => {
   t.not(died.status, 0);
   t.equal(lastLine(died), '8 passed, 1 failed');
   t.match(died.output, /it ended with 3/);
+});
+
+t.test('a file that hangs is ended', async (t) => {
+  const tests = { 'a.test.ts': `console.log(${JSON.stringify(GOOD)}); setInterval(() => {}, 1000);` };
+  const hung = await run(t, { tests, args: ['test/a.test.ts'], env: { TEST_PATIENCE: '0.003' } });
+  t.not(hung.status, 0);
+  t.match(lastLine(hung), / 1 failed$/);
+  t.match(hung.output, /it said nothing for 1\.8 s/);
 });
 
 t.test('what is left out is named; with CI=true it is a failure', async (t) => {
