@@ -7,6 +7,7 @@ import { documentedKeys } from '../src/config/markdown.ts';
 import { ERROR_CATALOG } from '../src/oci/error.ts';
 import { Metrics } from '../src/status/metrics/metrics.ts';
 import { isRelative, markdownFiles, readPage, targetOf } from './helpers/markdown.ts';
+import { readSources } from './helpers/source.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -33,6 +34,25 @@ t.test('every relative link leads to a file, and to a heading of it', async (t) 
 
 t.test('no page was left in the middle of a merge', async (t) => {
   for (const file of markdownFiles()) t.notMatch(read(file), /^(<{7}|>{7}) /m, file);
+});
+
+t.test('messages that docs/operations.md quotes for the night are messages of the program', async (t) => {
+  const text = read('docs/operations.md');
+  const rows = text.slice(text.indexOf('## Three in the morning')).matchAll(/^\| ([^|]+) \|/gm);
+  const sources = readSources('src').map(({ code }) => code);
+  let quoted = 0;
+  for (const [, seen = ''] of rows)
+    for (const [, message = ''] of seen.matchAll(/"([^"]+)"/g)) {
+      quoted += 1;
+      // Names of upstreams, and what an ellipsis stands for, are no part of the message.
+      const parts = message.split(/…|harbor|gcr|404/).map((part) => part.replace(/^[\s,;:]+|[\s,;:]+$/g, ''));
+      for (const part of parts.filter((one) => one.length > 3))
+        t.ok(
+          sources.some((code) => code.includes(part)),
+          `${message}: ${part}`,
+        );
+    }
+  t.ok(quoted > 8, 'messages were looked at');
 });
 
 t.test('every file and folder of the checkout that a page names exists', async (t) => {
