@@ -67,3 +67,12 @@ export interface ProxyContext {
   /** A number that grows with each call, so that URLs take turns. */
   turn(): number;
 }
+
+/** The part of the context that a stage uses. */
+export type Uses<Part extends keyof ProxyContext> = Pick<ProxyContext, Part>;
+
+/** The part that a pull uses to plan its attempts and to make them. */
+export type PullContext = Uses<'config' | 'copies' | 'ledger' | 'turn' | 'upstreams' | 'views'>;
+
+/** The part that puts an upstream's challenge into the client's names. */
+export type ChallengeContext = Uses<'access' | 'routes' | 'sealer'>;

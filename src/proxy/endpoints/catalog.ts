@@ -6,7 +6,7 @@ import { findRoute, type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
@@ -49,7 +49,7 @@ export class Catalog {
 
   async fetch(
     exchange: Exchange,
-    context: ProxyContext,
+    context: ChallengeContext & Uses<'turn' | 'upstreams' | 'views'>,
     asked: { request: RegistryRequest; registry: string | undefined },
   ): Promise<Reply> {
     // Clients may see different repositories: the key has their credentials.
@@ -72,7 +72,7 @@ export class Catalog {
 
   async #gather(
     exchange: Exchange,
-    context: ProxyContext,
+    context: ChallengeContext & Uses<'turn' | 'upstreams' | 'views'>,
     asked: { request: RegistryRequest; registry: string | undefined },
   ): Promise<Names | Reply> {
     const names = new Set<string>();
@@ -114,7 +114,7 @@ export class Catalog {
 /** Where the edge checks who clients are, each client sees the repositories that it may pull. */
 function visibleTo(
   { permit: { user } }: Exchange,
-  context: ProxyContext,
+  context: Uses<'access' | 'routes'>,
   registry: string | undefined,
   names: string[],
 ): string[] {
@@ -139,7 +139,7 @@ function onceFor(
 
 function addNames(
   names: Set<string>,
-  context: ProxyContext,
+  context: Uses<'routes'>,
   route: Route,
   attempt: Attempt,
   found: readonly string[],
@@ -153,7 +153,7 @@ function addNames(
 /** The whole catalog of one upstream, page by page. */
 async function list(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext & Uses<'upstreams' | 'views'>,
   asked: { request: RegistryRequest; registry: string | undefined },
   attempt: Attempt,
 ): Promise<Listing> {
@@ -176,7 +176,7 @@ async function list(
 
 async function readPage(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'upstreams'>,
   attempt: Attempt,
   query: URLSearchParams,
 ): ReturnType<typeof attemptRead> {

@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { plainTransfer } from '../push/plain-transfer.ts';
 import { pullHeaders, repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
@@ -11,7 +11,11 @@ import type { Reply } from '../reply/reply.ts';
  * The second hop of a redirect that leads to the upstream's own host (Artifact Registry's /artifacts-downloads/). The
  * sealed path is the permission, as the path itself would be. The request carries no credentials.
  */
-export async function fetchDownload(exchange: Exchange, context: ProxyContext, token: string): Promise<Reply> {
+export async function fetchDownload(
+  exchange: Exchange,
+  context: Uses<'sealer' | 'upstreams'>,
+  token: string,
+): Promise<Reply> {
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD')
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, HEAD' } });
   const sealed = await context.sealer.open(token, 'download');

@@ -3,7 +3,7 @@ import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import { upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { isReference, isRepository } from '../../oci/reference.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 
 export interface Explanation {
   repository: string;
@@ -37,7 +37,10 @@ export interface LedgerWord {
  * @param image `library/app:1.2`, `library/app@sha256:…`; with the edge's own host name or a route's `registry` in front if need be
  * @throws OciError NAME_INVALID, NAME_UNKNOWN
  */
-export function explain(context: ProxyContext, image: string): Explanation {
+export function explain(
+  context: Uses<'config' | 'copies' | 'ledger' | 'routes' | 'views'>,
+  image: string,
+): Explanation {
   const { registry, repository, reference } = splitImage(context, image);
   const route = findRoute(context.routes, registry, repository);
   if (!route)
@@ -71,7 +74,12 @@ export function explain(context: ProxyContext, image: string): Explanation {
   };
 }
 
-function ledgerWord(context: ProxyContext, route: Route, repository: string, tag: string): Pick<Explanation, 'ledger'> {
+function ledgerWord(
+  context: Uses<'ledger'>,
+  route: Route,
+  repository: string,
+  tag: string,
+): Pick<Explanation, 'ledger'> {
   const place = upstreamTag(route, repository, tag);
   const [newest] = (place && context.ledger.find(place)) ?? [];
   if (!place || !newest) return {};
@@ -79,7 +87,7 @@ function ledgerWord(context: ProxyContext, route: Route, repository: string, tag
   return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
 }
 
-function rottenCopies(context: ProxyContext, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+function rottenCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'rotten'> {
   const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isCorrupt(name, digest));
   return rotten.length > 0 ? { rotten } : {};
 }
@@ -89,7 +97,7 @@ function iso(ms: number): string {
 }
 
 function explainPush(
-  context: ProxyContext,
+  context: Uses<'views'>,
   plan: () => { upstream: string },
   where: { upstream: string; as: string } | undefined,
 ): Explanation['push'] {
@@ -103,7 +111,7 @@ function explainPush(
 }
 
 function splitImage(
-  context: ProxyContext,
+  context: Uses<'config' | 'routes'>,
   image: string,
 ): { registry: string | undefined; repository: string; reference: string } {
   const [first = '', ...rest] = image.split('/');

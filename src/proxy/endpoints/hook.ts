@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { hintTargets } from '../push/hint-targets.ts';
 import { noteHints } from '../push/note-hints.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
@@ -16,7 +16,7 @@ const TYPES: Record<HookSender, RegExp> = {
 /** Takes a hook and answers before anything is done about it: Harbor gives it three seconds. @throws OciError; ClientGone */
 export async function fetchHook(
   exchange: Exchange,
-  context: Pick<ProxyContext, 'hooks' | 'hints' | 'routes'>,
+  context: Uses<'hooks' | 'hints' | 'routes'>,
   sender: HookSender,
 ): Promise<Reply> {
   const { hooks } = context;

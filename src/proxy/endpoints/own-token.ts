@@ -3,7 +3,7 @@ import { parseTokenForm, parseTokenQuery } from '../../auth/token-request.ts';
 import { OciError } from '../../oci/error.ts';
 import { readFormBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { Access } from '../request/access.ts';
 import { callerOf } from '../request/authorize.ts';
@@ -11,7 +11,7 @@ import { callerOf } from '../request/authorize.ts';
 /** The edge's own token service, GET and POST (Docker registry token protocol). @throws OciError */
 export async function fetchOwnToken(
   exchange: Exchange,
-  { access }: Pick<ProxyContext, 'access'>,
+  { access }: Uses<'access'>,
   query: URLSearchParams,
 ): Promise<Reply> {
   if (!access) throw new OciError('NAME_UNKNOWN', 'this registry issues no tokens, because auth.mode is open');

@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { Forwarder } from '../push/forwarder.ts';
 import { plainTransfer } from '../push/plain-transfer.ts';
 import { forwardedHeaders, repliedHeaders } from '../reply/header-rules.ts';
@@ -15,7 +15,7 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 export async function fetchPassthrough(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'upstreams'>,
   forwarder: Forwarder,
   name: string,
 ): Promise<Reply> {

@@ -1,6 +1,6 @@
 import type { Attempt } from '../../failover/plan.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
@@ -14,7 +14,7 @@ const API_VERSION: [string, string] = ['docker-distribution-api-version', 'regis
  */
 export async function fetchPing(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext & Uses<'upstreams'>,
   registry: string | undefined,
 ): Promise<Reply> {
   if (context.access) return jsonReply(200, {}, [API_VERSION]);
@@ -50,7 +50,7 @@ export async function fetchPing(
 }
 
 /** The upstream whose challenge clients get: the first one, in the order of the routes, with `credentials: forward`. */
-function challenger(context: ProxyContext, registry: string | undefined): Attempt | undefined {
+function challenger(context: Uses<'routes' | 'upstreams'>, registry: string | undefined): Attempt | undefined {
   for (const route of context.routes.filter((one) => one.registry === registry)) {
     for (const candidate of [route.push, ...route.pull]) {
       const upstream = candidate && context.upstreams.get(candidate.upstream);

@@ -5,7 +5,7 @@ import type { Answer } from '../../upstream/client.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { readFormBody } from '../body.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import type { Reply } from '../reply/reply.ts';
 import { nameForClient, nameOnUpstream } from '../request/repository-names.ts';
@@ -22,7 +22,7 @@ const MAX_TOKEN = 262_144;
  */
 export async function fetchToken(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext & Uses<'config' | 'upstreams'>,
   sealedRealm: string,
   query: URLSearchParams,
 ): Promise<Reply> {
@@ -56,7 +56,7 @@ export async function fetchToken(
   }
 }
 
-async function replyOf(exchange: Exchange, context: ProxyContext, sealed: Realm, answer: Answer): Promise<Reply> {
+async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Realm, answer: Answer): Promise<Reply> {
   const { upstream, url, registry } = sealed;
   const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
     renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name)),
@@ -96,7 +96,7 @@ function parseJson(body: Buffer): unknown {
  * A registry that knows the edge's name may call itself by it. Its token service is still at the registry's own
  * address.
  */
-function realmFor(context: ProxyContext, realm: string, upstream: URL): URL {
+function realmFor(context: Uses<'config'>, realm: string, upstream: URL): URL {
   if (!URL.canParse(realm))
     throw new OciError('UNAVAILABLE', 'the challenge names no usable token service', { retryAfter: 5 });
   const url = new URL(realm);

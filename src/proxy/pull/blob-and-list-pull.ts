@@ -1,6 +1,6 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { PullContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT, type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
 import { absentCode, contentOf, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
@@ -8,7 +8,7 @@ import { absentCode, contentOf, type ManifestRequest, type PullRequest, upstream
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
   exchange: Exchange,
-  context: ProxyContext,
+  context: PullContext,
   route: Route,
   request: Exclude<PullRequest, ManifestRequest>,
 ): Promise<Relayable> {

@@ -5,14 +5,14 @@ import { extentOf } from '../../splice/extent.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { PullContext, Uses } from '../proxy-context.ts';
 import type { Relayable } from './pull-plan.ts';
 import { type BlobPull, resumeElsewhere } from './resume-elsewhere.ts';
 
 /** The body of a blob on its way to the client. When an upstream fails, the transfer resumes from the next one. */
 export function blobTransfer(
   exchange: Exchange,
-  context: ProxyContext,
+  context: PullContext & Uses<'hasher' | 'recheck'>,
   pull: BlobPull,
   { answer, attempt, permit }: Relayable,
   source: PrimedBody,
@@ -38,7 +38,7 @@ export function blobTransfer(
 
 function checkOf(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'copies' | 'hasher' | 'recheck' | 'upstreams'>,
   { request, route }: BlobPull,
   upstream: string,
   { first, last, total }: ContentRange,

@@ -1,6 +1,6 @@
 import { type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import type { Reply } from '../reply/reply.ts';
 import type { AnswerHead } from './attempt-result.ts';
@@ -24,7 +24,7 @@ const REWRITTEN = new Set([
  */
 export function cachedManifest(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'manifestCache' | 'pulls' | 'upstreams'>,
   route: Route,
   request: ManifestRequest,
 ): Reply | undefined {
@@ -61,7 +61,7 @@ function isKnownTo({ headers }: Exchange, { headers: kept }: AnswerHead, digest:
 /** Keeps a manifest that was read whole, under the digest that was verified. @returns whether the upstream served it */
 export function keepManifest(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'manifestCache' | 'upstreams'>,
   { outcome, answer, body, attempt }: Relayable,
   request: ManifestRequest,
 ): boolean {
@@ -80,7 +80,7 @@ export function keepManifest(
 
 function placeAt(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'upstreams'>,
   upstream: string,
   repository: string,
   digest: string,

@@ -4,7 +4,7 @@ import type { Sink } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
 import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import type { AttemptResult, CopyPlace, UpstreamRead } from './attempt-result.ts';
 
@@ -32,7 +32,7 @@ export class Recheck {
   }
 
   /** Checks one copy that is due. Never rejects. */
-  async run(context: ProxyContext, now = Date.now()): Promise<void> {
+  async run(context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>, now = Date.now()): Promise<void> {
     for (const [key, { upstream, digest }] of this.#places)
       if (!context.copies.isCorrupt(upstream, digest)) this.#places.delete(key);
     const place = [...this.#places.values()].find(({ due }) => due <= now);
@@ -49,7 +49,10 @@ export class Recheck {
   }
 }
 
-async function readAgain(context: ProxyContext, place: CopyPlace): Promise<void> {
+async function readAgain(
+  context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>,
+  place: CopyPlace,
+): Promise<void> {
   const upstream = context.upstreams.get(place.upstream);
   const url = upstream?.view().replicas.find(({ state }) => state === 'up')?.url;
   if (!upstream || url === undefined || upstream.config.credentials === 'forward') return;
@@ -84,7 +87,7 @@ function readingOf({ repository, digest }: CopyPlace): UpstreamRead {
 }
 
 function transferOf(
-  { hasher, copies, config, log }: ProxyContext,
+  { hasher, copies, config, log }: Uses<'config' | 'copies' | 'hasher' | 'log'>,
   { upstream, digest }: CopyPlace,
   url: string,
   stallMs: number,

@@ -1,7 +1,7 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { UpstreamTag } from '../../ledger/upstream-tag.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { keepManifest } from './cached-manifest.ts';
 import { notePull } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
@@ -15,14 +15,21 @@ const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {
   readonly #exchange: Exchange;
-  readonly #context: ProxyContext;
+  readonly #context: Uses<
+    'coalescer' | 'config' | 'ledger' | 'manifestCache' | 'pulls' | 'turn' | 'upstreams' | 'views'
+  >;
   readonly #route: Route;
   readonly #request: ManifestRequest;
   /** Undefined where the request names a digest. */
   readonly #tag: UpstreamTag | undefined;
   readonly #forPush: boolean;
 
-  constructor(exchange: Exchange, context: ProxyContext, route: Route, request: ManifestRequest) {
+  constructor(
+    exchange: Exchange,
+    context: Uses<'coalescer' | 'config' | 'ledger' | 'manifestCache' | 'pulls' | 'turn' | 'upstreams' | 'views'>,
+    route: Route,
+    request: ManifestRequest,
+  ) {
     this.#exchange = exchange;
     this.#context = context;
     this.#route = route;

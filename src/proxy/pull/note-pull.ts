@@ -1,6 +1,6 @@
 import { isCopied, type Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { ManifestRequest } from './upstream-read.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { ManifestRequest } from './upstream-read.ts';
  */
 export function notePull(
   { method, permit }: Pick<Exchange, 'method' | 'permit'>,
-  { pulls }: Pick<ProxyContext, 'pulls'>,
+  { pulls }: Uses<'pulls'>,
   route: Route,
   { repository, reference }: ManifestRequest,
   digest: string | undefined,

@@ -5,7 +5,7 @@ import type { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
@@ -22,7 +22,7 @@ const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'c
  */
 export async function pullReply(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext & Uses<'views'>,
   { request, registry }: { request: RegistryRequest; registry: string | undefined },
   result: Relayable,
   stream?: (body: PrimedBody) => Transfer,
@@ -60,7 +60,7 @@ export async function pullReply(
  */
 export function originHeaders(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'views'>,
   upstream: string,
   passed?: string,
 ): [string, string][] {
@@ -121,7 +121,7 @@ function parseJson(body: Buffer): unknown {
 }
 
 async function redirectHeaders(
-  context: ProxyContext,
+  context: Uses<'sealer'>,
   { outcome, answer, attempt }: Relayable,
 ): Promise<[string, string][]> {
   const location = answer.headers.get('location');

@@ -2,14 +2,14 @@ import { type Attempt, planPull } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
 
 /** Stage 3 of a pull: the upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
   { permit, visible }: Pick<Exchange, 'permit' | 'visible'>,
-  { views, turn }: Pick<ProxyContext, 'views' | 'turn'>,
+  { views, turn }: Uses<'views' | 'turn'>,
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
@@ -24,7 +24,7 @@ export function planAttempts(
  * can be relayed.
  * @throws OciError 404 or 503 as `conclude` says; ClientGone
  */
-export async function fetchPull(scope: PullScope, context: ProxyContext, plan: PullPlan): Promise<Relayable> {
+export async function fetchPull(scope: PullScope, context: Uses<'upstreams'>, plan: PullPlan): Promise<Relayable> {
   return new Race(scope, context, plan).run();
 }
 
@@ -36,7 +36,7 @@ export async function fetchPull(scope: PullScope, context: ProxyContext, plan: P
  * @param read reads by a plan
  */
 export async function fetchForPush<T>(
-  context: ProxyContext,
+  context: Uses<'upstreams'>,
   plan: PullPlan,
   isLook: boolean,
   replan: () => Attempt[],
@@ -54,7 +54,7 @@ export async function fetchForPush<T>(
 }
 
 async function fetchFromPushUpstream<T>(
-  context: ProxyContext,
+  context: Uses<'upstreams'>,
   plan: PullPlan,
   replan: () => Attempt[],
   read: (plan: PullPlan) => Promise<T>,

@@ -5,7 +5,7 @@ import { OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import { type AttemptResult, attemptRecord, discardAnswer } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
@@ -45,7 +45,7 @@ const RECHECK_MS = 100;
  */
 export class Race {
   readonly #scope: PullScope;
-  readonly #context: Pick<ProxyContext, 'upstreams'>;
+  readonly #context: Uses<'upstreams'>;
   readonly #plan: PullPlan;
   readonly #attempt: typeof attemptRead;
   readonly #queue: Attempt[];
@@ -61,7 +61,7 @@ export class Race {
   #begun = 0;
 
   /** @param attempt makes one attempt */
-  constructor(scope: PullScope, context: Pick<ProxyContext, 'upstreams'>, plan: PullPlan, attempt = attemptRead) {
+  constructor(scope: PullScope, context: Uses<'upstreams'>, plan: PullPlan, attempt = attemptRead) {
     this.#scope = scope;
     this.#context = context;
     this.#plan = plan;
@@ -271,7 +271,7 @@ function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): 
 
 /** Since when an upstream has been down, and why. Undefined: it is not down. */
 export function outageOf(
-  { upstreams }: Pick<ProxyContext, 'upstreams'>,
+  { upstreams }: Uses<'upstreams'>,
   name: string,
 ): { since: number; reason: string } | undefined {
   const view = upstreams.get(name)?.view();

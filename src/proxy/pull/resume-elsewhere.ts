@@ -7,7 +7,7 @@ import type { Leg } from '../../splice/running-leg.ts';
 import type { ResumeElsewhere } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { PullContext, Uses } from '../proxy-context.ts';
 import { fetchPull, planAttempts } from './pull.ts';
 import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
 import { absentCode, contentOf, type PullRequest, upstreamReadFor } from './upstream-read.ts';
@@ -38,7 +38,7 @@ interface Rest {
  */
 export function resumeElsewhere(
   exchange: Exchange,
-  context: ProxyContext,
+  context: PullContext,
   pull: BlobPull,
   extent: ContentRange,
 ): ResumeElsewhere {
@@ -67,7 +67,11 @@ export function resumeElsewhere(
   };
 }
 
-function planned(exchange: Exchange, context: ProxyContext, { route, request }: BlobPull): Attempt[] {
+function planned(
+  exchange: Exchange,
+  context: Uses<'copies' | 'turn' | 'views'>,
+  { route, request }: BlobPull,
+): Attempt[] {
   const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
   if (request.kind !== 'blob') return attempts;
   return soundFirst(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
@@ -81,7 +85,7 @@ function brokenUrlLast(attempts: readonly Attempt[], url: string): Attempt[] {
 /** @throws ClientGone */
 async function resume(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'ledger' | 'upstreams'>,
   rest: Rest,
   attempts: Attempt[],
 ): Promise<Leg | undefined> {
@@ -101,7 +105,7 @@ async function resume(
 
 function planOf(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'ledger'>,
   { pull: { route, request }, extent, from }: Rest,
   attempts: Attempt[],
   limitMs: number,
@@ -132,7 +136,11 @@ function planOf(
 }
 
 /** @throws ClientGone */
-async function tryResume(exchange: Exchange, context: ProxyContext, plan: PullPlan): Promise<Relayable | undefined> {
+async function tryResume(
+  exchange: Exchange,
+  context: Uses<'upstreams'>,
+  plan: PullPlan,
+): Promise<Relayable | undefined> {
   try {
     return await fetchPull(exchange, context, plan);
   } catch (error) {
@@ -142,7 +150,7 @@ async function tryResume(exchange: Exchange, context: ProxyContext, plan: PullPl
 }
 
 function legOf(
-  context: ProxyContext,
+  context: Uses<'upstreams'>,
   { outcome, answer, body, attempt, permit }: Relayable,
   { extent, from }: Rest,
 ): Leg | undefined {

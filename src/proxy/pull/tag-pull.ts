@@ -5,7 +5,7 @@ import type { TagVerdict } from '../../failover/tag-history.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { isDigest } from '../../oci/reference.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { TagNote } from '../request-record.ts';
 import { fetchPull } from './pull.ts';
 import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
@@ -34,7 +34,7 @@ export function placeOfTag(route: Route, { repository, reference }: ManifestRequ
  */
 export async function fetchTag(
   scope: PullScope,
-  context: ProxyContext,
+  context: Uses<'ledger' | 'upstreams'>,
   plan: PullPlan,
   request: ManifestRequest,
   place: UpstreamTag,
@@ -73,7 +73,7 @@ export async function fetchTag(
 type Decided = (StaleTagDecision & { verdict: TagVerdict }) | undefined;
 
 function decision(
-  context: ProxyContext,
+  context: Uses<'ledger'>,
   route: Route,
   { reference }: ManifestRequest,
   place: UpstreamTag,

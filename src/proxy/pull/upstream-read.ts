@@ -2,7 +2,7 @@ import type { Attempt } from '../../failover/plan.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { pullHeaders } from '../reply/header-rules.ts';
 import type { UpstreamRead } from './attempt-result.ts';
 
@@ -38,7 +38,7 @@ export function contentOf(request: PullRequest): string {
 /** The read that an upstream gets for a client's request. */
 export function upstreamReadFor(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'ledger'>,
   request: PullRequest,
   attempt: Attempt,
 ): UpstreamRead {

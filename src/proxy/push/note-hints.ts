@@ -1,11 +1,11 @@
 import type { Hint } from '../../replication/hint.ts';
 import type { StageNotes } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 
 /** Hands hints on to replication, and notes them for the log line and the metrics of the request that brought them. */
 export function noteHints(
   { notes }: { notes: Pick<StageNotes, 'fetch'> },
-  { hints: receiver }: Pick<ProxyContext, 'hints'>,
+  { hints: receiver }: Uses<'hints'>,
   hints: readonly Hint[],
 ): void {
   const [first] = hints;

@@ -1,7 +1,7 @@
 import { isCopied } from '../../failover/rewrite.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { noteHints } from './note-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -9,7 +9,7 @@ import type { PushPlan } from './push-plan.ts';
 /** Notes an acknowledged write before its client gets the reply: the tag that became current, or was deleted. */
 export function notePush(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache'>,
   { request, route }: PushPlan,
   { status, headers, attempt }: PushAnswer,
 ): void {

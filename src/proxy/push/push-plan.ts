@@ -3,7 +3,7 @@ import { findRoute, type Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { nameOnUpstream } from '../request/repository-names.ts';
 
 export type WriteRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' | 'tags' | 'referrers' }>;
@@ -23,7 +23,7 @@ export interface PushPlan {
  * @throws OciError DENIED, BLOB_UPLOAD_UNKNOWN
  */
 export async function planWrite(
-  context: ProxyContext,
+  context: Uses<'routes' | 'sealer' | 'turn' | 'upstreams' | 'views'>,
   route: Route,
   registry: string | undefined,
   request: WriteRequest,
@@ -51,7 +51,7 @@ export async function planWrite(
 }
 
 async function openSession(
-  context: ProxyContext,
+  context: Uses<'sealer'>,
   upstream: Upstream,
   request: Extract<WriteRequest, { kind: 'upload' }>,
 ): Promise<{ url: string; path: string }> {
@@ -77,7 +77,7 @@ function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
  * upload.
  */
 function pushQuery(
-  context: ProxyContext,
+  context: Uses<'routes'>,
   registry: string | undefined,
   upstream: string,
   request: WriteRequest,

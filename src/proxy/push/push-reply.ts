@@ -4,7 +4,7 @@ import { readBody } from '../../upstream/body/read-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
 import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
@@ -12,8 +12,7 @@ import { sealUpload } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
 import { withNamespace } from '../request/namespace.ts';
 import { plainTransfer } from './plain-transfer.ts';
-import type { PushAnswer } from './push.ts';
-import { denialOf } from './push.ts';
+import { denialOf, type PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 
 const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
@@ -25,7 +24,7 @@ const MAX_ERROR = 65_536;
  */
 export async function pushReply(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext,
   registry: string | undefined,
   plan: PushPlan,
   answer: PushAnswer,
@@ -84,7 +83,7 @@ function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [strin
 }
 
 async function locationHeaders(
-  context: ProxyContext,
+  context: Uses<'sealer'>,
   plan: PushPlan,
   { status, headers, attempt, body, permit }: PushAnswer,
 ): Promise<[string, string][]> {

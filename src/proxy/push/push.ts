@@ -5,7 +5,7 @@ import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders } from '../reply/header-rules.ts';
 import type { ForwardedResponse, Forwarder, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -26,7 +26,7 @@ const REFUSED_MS = 900;
 /** Stage 4 of a push. @throws OciError if the upstream could not take the push; ClientGone */
 export async function fetchPush(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config'>,
   forwarder: Forwarder,
   plan: PushPlan,
 ): Promise<PushAnswer> {
@@ -114,7 +114,7 @@ async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: strin
 
 async function forwardRequestFor(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config'>,
   { attempt, upstream, path, scopes, request }: PushPlan,
   canarySilent: boolean,
 ): Promise<ForwardRequest> {

@@ -1,7 +1,7 @@
 import { type Challenge, formatChallenge, parseChallenges } from '../../oci/challenge.ts';
 import { renameScopes } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { authorityOf, edgeChallenge } from '../request/edge-challenge.ts';
 import { TOKEN_PATH } from '../request/paths.ts';
 import { nameForClient } from '../request/repository-names.ts';
@@ -13,7 +13,7 @@ import { nameForClient } from '../request/repository-names.ts';
  */
 export async function translateChallenges(
   exchange: Exchange,
-  context: ProxyContext,
+  context: ChallengeContext,
   registry: string | undefined,
   upstream: { name: string; url: string },
   header: string | undefined,
@@ -34,7 +34,7 @@ export async function translateChallenges(
 
 async function translateBearer(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'routes' | 'sealer'>,
   registry: string | undefined,
   upstream: { name: string; url: string },
   challenge: Challenge,

@@ -1,4 +1,4 @@
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH } from '../request/paths.ts';
 
 const DOWNLOAD_MS = 600_000;
@@ -15,7 +15,7 @@ interface Origin {
  * @returns undefined for a Location that leads to another host
  */
 export async function sealUpload(
-  context: ProxyContext,
+  context: Uses<'sealer'>,
   origin: Origin,
   repository: string,
   location: string,
@@ -36,7 +36,7 @@ export async function sealUpload(
  * The Location of a redirect that is passed on. It is sealed if it leads to the upstream's own host. Otherwise the
  * client follows it as it is.
  */
-export async function passRedirect(context: ProxyContext, origin: Origin, location: string): Promise<string> {
+export async function passRedirect(context: Uses<'sealer'>, origin: Origin, location: string): Promise<string> {
   if (!URL.canParse(location, origin.url)) return location;
   const target = new URL(location, origin.url);
   if (target.host !== new URL(origin.url).host) return location;

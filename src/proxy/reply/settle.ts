@@ -1,6 +1,6 @@
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { RequestRecord } from '../request-record.ts';
 import { closingHeaders, cut, finish } from './end-response.ts';
 
@@ -8,12 +8,16 @@ import { closingHeaders, cut, finish } from './end-response.ts';
  * Stage 6: the only place that writes an error, a log line or a metric.
  * @param error what a stage threw; undefined if the reply was relayed
  */
-export function settle(exchange: Exchange, context: ProxyContext, error: unknown): void {
+export function settle(
+  exchange: Exchange,
+  context: Uses<'config' | 'log' | 'observer' | 'requests'>,
+  error: unknown,
+): void {
   if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, context, error);
   exchange.whenClosed(() => writeRecord(exchange, context, error));
 }
 
-function writeError(exchange: Exchange, context: ProxyContext, error: unknown): void {
+function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): void {
   const { response } = exchange;
   const known =
     error instanceof OciError
@@ -52,7 +56,7 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
   return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
 }
 
-function writeRecord(exchange: Exchange, context: ProxyContext, error: unknown): void {
+function writeRecord(exchange: Exchange, context: Uses<'config' | 'observer' | 'requests'>, error: unknown): void {
   const record = recordOf(exchange, error);
   context.observer.record(record);
   const decided = record.grant !== undefined;

@@ -6,7 +6,7 @@ import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { formatScope } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge, type Refused } from './edge-challenge.ts';
 import { unverifiedPushDenial } from './push-denial.ts';
@@ -21,7 +21,7 @@ import { visibleUpstreams } from './visible-upstreams.ts';
  */
 export async function authorize(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'access' | 'config' | 'routes' | 'upstreams'>,
   access: Access,
   request: RegistryRequest,
   registry: string | undefined,
@@ -45,7 +45,11 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
   return { address: client, anonymous: anonymous.has(client) };
 }
 
-function needOf(context: ProxyContext, request: RegistryRequest, registry: string | undefined): Requirement {
+function needOf(
+  context: Uses<'access' | 'routes'>,
+  request: RegistryRequest,
+  registry: string | undefined,
+): Requirement {
   // A client without a token must learn where to get one, even if it could pull without.
   if (request.kind === 'ping' || request.kind === 'catalog')
     return request.kind === 'ping' ? { requested: [] } : 'any-user';

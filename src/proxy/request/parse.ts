@@ -4,7 +4,7 @@ import { parseRange } from '../../oci/range.ts';
 import { isDigest, isRepository } from '../../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
 
 /** A parsed request. `registry` is the name of the registry that it means. Undefined: the edge's own. */
@@ -28,7 +28,7 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
  * decoded.
  * @throws OciError for everything that is malformed
  */
-export function parse(exchange: Exchange, context: ProxyContext): ParsedRequest {
+export function parse(exchange: Exchange, context: Uses<'config' | 'names' | 'routes'>): ParsedRequest {
   const { url } = exchange;
   if (url.length > MAX_URL) throw new OciError('NAME_INVALID', 'the request target is too long', { status: 414 });
   if (!url.startsWith('/') || /[^\x21-\x7e]|[#\\]/.test(url))
@@ -58,7 +58,7 @@ function edgeEndpoint(path: string, search: string): Extract<ParsedRequest, { ki
 }
 
 /** Everything else goes to the upstream of `passthrough`. @throws OciError where none is configured, or the path is in disguise */
-function passthroughRequest({ method }: Exchange, { config }: ProxyContext, path: string): ParsedRequest {
+function passthroughRequest({ method }: Exchange, { config }: Uses<'config'>, path: string): ParsedRequest {
   if (config.passthrough === undefined)
     throw new OciError('NAME_UNKNOWN', 'only the registry API under /v2/ is served here');
   refuseDisguise(path);
@@ -71,7 +71,7 @@ function passthroughRequest({ method }: Exchange, { config }: ProxyContext, path
 
 function registryRequest(
   exchange: Exchange,
-  context: ProxyContext,
+  context: Uses<'config' | 'names' | 'routes'>,
   host: string,
   path: string,
   search: string,
@@ -105,7 +105,7 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
  * Refuses a manifest whose length is announced and too large. A manifest of unknown length is counted while it is
  * forwarded.
  */
-function checkLength({ headers }: Exchange, { config }: ProxyContext, { kind, method }: RegistryRequest): void {
+function checkLength({ headers }: Exchange, { config }: Uses<'config'>, { kind, method }: RegistryRequest): void {
   const most = config.limits.manifestBytes;
   if (kind === 'manifest' && method === 'PUT' && Number(headers['content-length'] ?? 0) > most)
     throw new OciError('SIZE_INVALID', `the manifest is larger than ${most} bytes`);
@@ -125,7 +125,7 @@ function hostOf({ headers }: Exchange): string {
   return match[1].toLowerCase();
 }
 
-function registryOfHost(context: ProxyContext, host: string): string | undefined {
+function registryOfHost(context: Uses<'names' | 'routes'>, host: string): string | undefined {
   if (context.names.has(host)) return undefined;
   if (context.routes.some((route) => route.registry === host)) return host;
   throw new OciError('NAME_UNKNOWN', `${host} is not a name of this registry`, { status: 421 });
@@ -136,7 +136,7 @@ function registryOfHost(context: ProxyContext, host: string): string | undefined
  * let anybody claim its names.
  */
 function registryOfNamespace(
-  context: ProxyContext,
+  context: Uses<'names' | 'routes'>,
   namespace: string | null,
   registry: string | undefined,
 ): string | undefined {

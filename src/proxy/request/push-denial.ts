@@ -2,7 +2,7 @@ import type { Permit, Requirement } from '../../auth/guard.ts';
 import { pushRefusal } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { Access } from './access.ts';
  * @returns undefined if another token could help
  */
 export async function unverifiedPushDenial(
-  { upstreams, config }: ProxyContext,
+  { upstreams, config }: Uses<'config' | 'upstreams'>,
   { authority }: Access,
   requirement: Requirement,
   permit: Extract<Permit, { refused: unknown }>,

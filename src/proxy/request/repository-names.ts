@@ -1,9 +1,9 @@
 import { findRoute, type Route, toClient, toUpstream } from '../../failover/rewrite.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 
 /** The upstream's name for a client's repository. Undefined if it cannot be read from that upstream. */
 export function nameOnUpstream(
-  context: ProxyContext,
+  context: Uses<'routes'>,
   registry: string | undefined,
   upstream: string,
   repository: string,
@@ -15,7 +15,7 @@ export function nameOnUpstream(
 
 /** The client's name for an upstream's repository. */
 export function nameForClient(
-  context: ProxyContext,
+  context: Uses<'routes'>,
   registry: string | undefined,
   upstream: string,
   repository: string,

@@ -1,7 +1,7 @@
 import type { Visibility } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ProxyContext } from '../proxy-context.ts';
+import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge } from './edge-challenge.ts';
 
@@ -30,7 +30,7 @@ export function visibleUpstreams(
  */
 export function hideAbsence(
   exchange: Exchange,
-  { access, upstreams }: Pick<ProxyContext, 'access' | 'upstreams'>,
+  { access, upstreams }: Uses<'access' | 'upstreams'>,
   error: unknown,
 ): unknown {
   const hidden = exchange.visible.except;
