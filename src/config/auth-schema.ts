@@ -7,46 +7,48 @@ export const authSchema = z
       .enum(['open', 'htpasswd', 'delegate'])
       .default('open')
       .describe(
-        '`open`: the edge itself asks nobody who they are. `htpasswd`: users, passwords and rules of its own, whichever upstream serves. `delegate`: the upstream with `credentials: forward` decides; what it let users pull is remembered for the time when it cannot be asked.',
+        'Who decides what clients may do. `open`: the upstreams alone; the edge asks for no login. `htpasswd`: the users and rules of this configuration. `delegate`: the upstream with `credentials: forward`, the authority. What the authority let a user pull is remembered for its outages.',
       ),
     htpasswdFile: file
       .optional()
       .describe(
-        'For `htpasswd`: users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write them. Read again when it changes.',
+        'For `htpasswd`: file with users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write it. A change takes effect at once.',
       ),
     breakGlassFile: file
       .optional()
       .describe(
-        'For `delegate`: users and bcrypt hashes, as in `htpasswdFile`, who may log in only while the authority cannot be asked, and pull what `access` allows them. Their names end in `@break-glass`. Read again when it changes.',
+        'For `delegate`: file with emergency users and bcrypt hashes. They may log in only while the authority cannot be reached, and pull what `access` allows. Their names end in `@break-glass`. A change takes effect at once.',
       ),
     groups: z
       .record(userName, z.array(userName))
       .default({})
-      .describe('For `htpasswd` and `breakGlassFile`: users that share rules, by the name of the group.'),
+      .describe(
+        'For `htpasswd` and `breakGlassFile`: users by the name of a group, for example `ci: [build, deploy]`.',
+      ),
     access: z
       .record(ruleHolder, z.array(accessRule))
       .default({})
       .describe(
-        'For `htpasswd` and `breakGlassFile`: what a user, a group (`@name`) or every user (`*`) may do, such as `library/** pull,push`. `**` stands for any number of parts of a name, `*` for text within one. Repositories of a route with a `registry` begin with its name. Nothing is allowed that no rule allows.',
+        'For `htpasswd` and `breakGlassFile`: rules of a user, a group (`@ci`) or every user (`*`), for example `library/** pull,push`. `**` matches any number of path components, `*` any text within one. For a route with a `registry`, patterns begin with the registry. Without a matching rule an action is denied.',
       ),
     remember: duration('24h', 0).describe(
-      'For `delegate`: how long a user may go on to pull what the authority last let them pull, while it cannot be asked. 0s: not at all.',
+      'For `delegate`: how long users may pull during an outage what the authority last let them pull. 0s: not at all.',
     ),
     realmHosts: z
       .array(hostName)
       .default([])
       .describe(
-        "For `delegate`: further hosts whose token service may be given users' passwords, where the authority's is not on its own host.",
+        'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',
       ),
     anonymous: z
       .array(network)
       .default([])
       .describe('Networks that may pull without credentials on routes with `anonymous: true`.'),
     tokenLifetime: duration('1h', 60_000).describe(
-      'How long a token opens what it was made for. Some clients do not ask for another one during a long pull.',
+      'How long an access token is valid. Some clients use one token for a whole pull.',
     ),
     refreshLifetime: duration('24d', 60_000).describe(
-      'How long `docker login` lasts: the time for which the token that it keeps in place of the password brings new ones.',
+      'How long `docker login` lasts, if the client stores a refresh token in place of the password.',
     ),
   })
   .prefault({});

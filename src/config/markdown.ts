@@ -62,12 +62,12 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from src/config/schema.ts by \`npm run docs\`. Do not edit. -->
 
-One YAML file. \`breakwater check --config FILE\` says what is wrong with it, and \`config/breakwater.schema.json\` lets an editor do so.
-An unknown key, a missing file or a prefix that cannot be inverted stops the start, with file, line, key and what was expected. File
-names are relative to the configuration file. Times are written \`500ms\`, \`2s\`, \`1m\`, \`24h\`.
+The configuration is one YAML file. \`breakwater check --config FILE\` lists its errors, and \`config/breakwater.schema.json\` lets an
+editor check it. An unknown key, a missing file or an ambiguous prefix stops the start. The message names the file, the line, the key
+and what is expected. File names are relative to the configuration file. Times are written \`500ms\`, \`2s\`, \`1m\` or \`24h\`.
 
-SIGHUP, or a changed certificate file, reloads the whole of it without dropping a connection; a bad new one is refused and the old one
-goes on. Only \`listen\` needs a restart.
+SIGHUP or a changed certificate file reloads the configuration. No connection is dropped. A configuration with errors is refused, and
+the old one stays in use. A change of a listen address, of \`ledger\`, or of \`manifests.memory\` and \`manifests.keep\` needs a restart.
 
 ## Example
 
@@ -76,16 +76,17 @@ EXAMPLE\`\`\`
 
 ## Names, both ways
 
-A route takes the repositories that begin with its \`prefix\`; the longest wins. On an upstream the prefix of the pull entry stands in
-its place; without one it is the same there. With the example:
+A route takes the repositories that begin with its \`prefix\`. The longest prefix wins. A pull entry with its own \`prefix\` replaces the
+prefix of the route on that upstream. With the example:
 
 | client | harbor | gcr |
 |---|---|---|
 | \`cr.example.io/library/app\` | \`library/app\` | \`example-project/app\` |
 | \`cr.example.io/other/app\` | no route: 404 | |
 
-What comes back goes the other way: names in catalogs, tag lists, \`Location\`, \`Link\` and challenges are the client's. So no two client
-names may become one on an upstream. These two routes are refused, since \`a/team/app\` and \`b/app\` would both be \`project/team/app\`:
+Names in answers are translated back: catalogs, tag lists, \`Location\`, \`Link\` and challenges show the client's names. So no two client
+names may mean the same repository of an upstream. These two routes are refused, because \`a/team/app\` and \`b/app\` would both be
+\`project/team/app\`:
 
 \`\`\`yaml
 routes:
@@ -93,11 +94,12 @@ routes:
   - { prefix: b/, pull: [{ upstream: gcr, prefix: project/team/ }] }
 \`\`\`
 
-They are accepted when a longer route, \`a/team/\`, takes the names that would meet. Routes of different \`registry\` may share a place.
+They are accepted if a longer route, \`a/team/\`, takes the colliding names. Routes of different \`registry\` may share a prefix on an
+upstream.
 
 ## Keys
 
-| key | what it is | default | |
+| key | type | default | description |
 |---|---|---|---|
 `;
 

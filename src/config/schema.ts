@@ -8,82 +8,93 @@ import { upstreamSchema } from './upstream-schema.ts';
 
 const splice = z
   .strictObject({
-    enabled: z.boolean().default(true).describe('Off: a blob that breaks off in the middle ends short.'),
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether a broken blob transfer resumes on the next upstream. Off: the client gets an incomplete blob and has to retry.',
+      ),
     minRate: z
       .int()
       .min(0)
       .default(16_384)
       .describe(
-        'Bytes a second below which an upstream counts as stalled while another one is there; below a sixteenth of it already after `deadlines.stall`. 0: never.',
+        'Bytes per second below which an upstream counts as stalled while another upstream can take over. Below a sixteenth of it, `deadlines.stall` is enough. 0: never.',
       ),
-    window: duration('30s', 100).describe('Time over which that rate is measured; only time the client waited counts.'),
+    window: duration('30s', 100).describe(
+      'Time over which `minRate` is measured. Only time in which the client waited counts.',
+    ),
   })
   .prefault({});
 
 const route = z.strictObject({
   prefix: prefix.describe(
-    'Repositories that begin with this take the route; the longest prefix wins, "" is everything.',
+    'Repositories that begin with this prefix take the route, for example `library/`. The longest prefix wins; the empty prefix takes everything.',
   ),
   registry: hostName
     .optional()
     .describe(
-      'The registry these repositories belong to, as containerd names it in `?ns=` or as a further hostname of the edge (`docker.io`).',
+      'The registry that these repositories belong to, for example `docker.io`. containerd names it in `?ns=`; clients may also use it as the hostname of the edge.',
     ),
-  push: upstreamName.optional().describe('The only upstream that is ever written to. Omitted: the route is read-only.'),
+  push: upstreamName.optional().describe('The only upstream that pushes go to. Omitted: the route is read-only.'),
   pull: z
     .array(
       z.strictObject({
         upstream: upstreamName.describe('Name of the upstream.'),
-        prefix: prefix.optional().describe("What stands there in place of the route's prefix. Default: the same."),
-        replicate: z.boolean().default(false).describe('Keep it in step with the push upstream.'),
+        prefix: prefix
+          .optional()
+          .describe(
+            'Replaces the prefix of the route on this upstream, for example `example-project/`. Default: the same prefix.',
+          ),
+        replicate: z.boolean().default(false).describe('Copies everything from the push upstream to this upstream.'),
       }),
     )
     .min(1)
-    .describe('Upstreams in order of preference.'),
+    .describe('Upstreams in order of preference. The first one is asked first.'),
   deletions: z
     .enum(['keep', 'follow'])
     .default('keep')
     .describe(
-      'What becomes of the copies of what is deleted on the push upstream, where an upstream of this route has `replicate: true`. `keep`: they stay. `follow`: they are deleted too.',
+      'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too.',
     ),
-  anonymous: z.boolean().default(false).describe('Networks of `auth.anonymous` may pull here without credentials.'),
+  anonymous: z.boolean().default(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: z
     .enum(['stop', 'next'])
     .default('stop')
-    .describe("Whether a healthy upstream's 404 is the answer, or the next one is asked."),
+    .describe(
+      'What follows when a healthy upstream answers 404. `stop`: the client gets the 404. `next`: the next upstream is asked.',
+    ),
   staleTags: z
     .enum(['refuse', 'warn', 'serve'])
     .default('warn')
     .describe(
-      'What to do with a tag of a fallback when the ledger knows that the push upstream has moved or deleted it, and what it moved to is not to be had. `refuse`: 503. `warn`: served with a `Warning` header and a line in the log. `serve`: the ledger is not asked.',
+      'What to do when a fallback has an outdated tag and no upstream has the current image. `refuse`: answer 503. `warn`: serve the old image with a `Warning` header and a log line. `serve`: serve it without a check.',
     ),
 });
 
 const certificate = z.strictObject({
-  certFile: file.describe('PEM file: certificate and chain.'),
-  keyFile: file.describe('PEM file: private key.'),
+  certFile: file.describe('PEM file with the certificate and its chain.'),
+  keyFile: file.describe('PEM file with the private key.'),
 });
 
 /** The whole configuration: types, defaults, docs and JSON Schema come from here. Times are in milliseconds after parsing. */
 export const configSchema = z.strictObject({
-  hostname: hostName.describe('The one name that clients use.'),
+  hostname: hostName.describe('The hostname that clients use, for example `cr.example.io`.'),
   aliases: z
     .array(hostName)
     .default([])
     .describe(
-      "Further names and addresses of the edge itself. A Host that is neither this, nor `hostname`, nor a route's `registry` is refused.",
+      'Further names and addresses of the edge. A request for any other Host is refused, except for the `registry` of a route.',
     ),
   listen: z
     .strictObject({
-      https: address.default('0.0.0.0:443').describe('Clients: HTTP/1.1 and HTTP/2.'),
-      http: address
-        .optional()
-        .describe('Plain HTTP that answers every request with a redirect to https. Off if omitted.'),
+      https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
+      http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),
       proxyProtocol: z
         .boolean()
         .default(false)
         .describe(
-          'Every connection of `trustedProxies` to `https` begins with a PROXY header (version 1 or 2), and comes from whom that names; one without is refused, and so is a header of anybody else. `http` takes such a header too, and needs none.',
+          'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
         ),
       admin: address
         .default('127.0.0.1:9443')
@@ -101,35 +112,41 @@ export const configSchema = z.strictObject({
     .describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
     .union([certificate, z.array(certificate).min(1)])
-    .describe('One certificate, or several, chosen by the names they carry (SNI); the first is the default.'),
+    .describe(
+      'One certificate, or a list of certificates that are chosen by their names (SNI). The first one is the default.',
+    ),
   keyFile: file
     .optional()
     .describe(
-      'Secret shared by a pair: seals Locations and tokens. At least 32 bytes; several, one a line, while it is replaced: the first is used, all are accepted. Made anew at each start, loudly, if omitted.',
+      'File with the secret that the edges of a pair share. It seals upload locations and tokens. At least 32 bytes. To replace it, write the new secret in the first line and keep the old one in the second. Omitted: a new secret at each start, with a warning.',
     ),
   peers: z
     .array(peerUrl)
     .max(64)
     .default([])
     .describe(
-      'The other edges of this site, each by an address of its own, not by the VIP: what one learns of users and tags the others know a second later. All of them may have the same list; a name with several addresses stands for as many. Needs `keyFile`.',
+      'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second. The list may be the same on every edge. Needs `keyFile`.',
     ),
-  auth: authSchema.describe('Who may do what.'),
+  auth: authSchema.describe('Who may pull and push.'),
   trustedProxies: z
     .array(network)
     .default([])
     .describe(
-      'Load balancers before the edge: the client is who their `X-Forwarded-For` names, or their PROXY header (`listen.proxyProtocol`). From anybody else neither counts. No clients may be among these addresses.',
+      'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`). No client may have one of these addresses.',
     ),
-  upstreams: z.record(upstreamName, upstreamSchema).describe('The registries behind the edge, by a name of your own.'),
-  routes: z.array(route).min(1).describe('Which repositories are where.'),
+  upstreams: z
+    .record(upstreamName, upstreamSchema)
+    .describe('The registries behind the edge, each under a name of your choice, for example `harbor`.'),
+  routes: z.array(route).min(1).describe('Which repositories are on which upstreams.'),
   replication: replicationSchema.describe(
     'How upstreams with `replicate: true` are kept in step with the push upstream.',
   ),
-  splice: splice.describe('Blobs whose upstream fails in the middle go on from the next one.'),
+  splice: splice.describe('How a blob transfer resumes on the next upstream when its upstream fails.'),
   passthrough: upstreamName
     .optional()
-    .describe("Upstream that gets every path outside the registry API (Harbor's UI and API). Omitted: those are 404."),
+    .describe(
+      'Upstream for every path outside the registry API, such as the UI and API of Harbor. Omitted: such paths get 404.',
+    ),
   adminTokenFile: file
     .optional()
     .describe(
@@ -143,29 +160,41 @@ export const configSchema = z.strictObject({
   drain: z
     .strictObject({
       announce: duration('5s', 0).describe(
-        'After SIGTERM: how long `/readyz` fails before the listener closes, so that a VIP or a load balancer moves first.',
+        'Time between SIGTERM and the close of the listener, in which `/readyz` fails. A VIP or a load balancer moves away in this time.',
       ),
-      timeout: duration('5m', 0).describe('How long transfers under way may take to finish.'),
+      timeout: duration('5m', 0).describe('Time that running transfers have to finish.'),
     })
     .prefault({})
     .describe('How the edge stops.'),
   limits: z
     .strictObject({
-      connections: z.int().min(1).default(10_000).describe('Client connections at once.'),
-      headerBytes: z.int().min(4096).max(1_048_576).default(32_768).describe('Request line and headers together.'),
-      manifestBytes: z.int().min(1024).max(67_108_864).default(4_194_304).describe('A manifest, either way.'),
-      clientIdle: duration('60s', 100).describe('A client that neither sends nor takes a byte for so long is cut.'),
+      connections: z.int().min(1).default(10_000).describe('Concurrent connections of clients.'),
+      headerBytes: z
+        .int()
+        .min(4096)
+        .max(1_048_576)
+        .default(32_768)
+        .describe('Bytes of the request line and all headers.'),
+      manifestBytes: z
+        .int()
+        .min(1024)
+        .max(67_108_864)
+        .default(4_194_304)
+        .describe('Bytes of one manifest, pulled or pushed.'),
+      clientIdle: duration('60s', 100).describe(
+        'Time after which a client is disconnected that neither sends nor reads a byte.',
+      ),
     })
     .prefault({})
-    .describe('Bounds on what a client may cost.'),
+    .describe('Limits for clients.'),
   verify: z
     .enum(['first', 'always', 'never'])
     .default('first')
     .describe(
-      'Which blobs the edge hashes while it passes them on, in a thread of its own (0.5 to 0.8 seconds of one core a GB). A blob whose digest is wrong never ends as a complete response, and that copy of it serves again only when it has the right one. `first`: the first whole transfer of each blob from each upstream, once a day, so that a herd pays once. `always`: every whole transfer. `never`: off; clients still check what they pull. Transfers of a part are left to the client.',
+      'Which blobs are hashed during the transfer, for 0.5 to 0.8 seconds of one core per GB. A blob with a wrong digest never ends as a complete response, and its upstream is skipped for that blob until the digest is right. `first`: the first complete transfer of a blob from each upstream, once a day. `always`: every complete transfer. `never`: none; clients still verify what they pull. Partial transfers are left to the client.',
     ),
   verifyAgain: duration('10m', 100).describe(
-    'How often the edge itself reads a copy that was found rotten again, to see whether it was mended. Not where the upstream gets the clients’ credentials only.',
+    'How often a corrupt copy is read again, to see whether it was repaired. Upstreams with `credentials: forward` are not read.',
   ),
   ledger: z
     .strictObject({
@@ -174,12 +203,14 @@ export const configSchema = z.strictObject({
         .min(1)
         .max(1_000_000)
         .default(50_000)
-        .describe('Tags that are remembered; beyond them those that were seen least recently are forgotten.'),
+        .describe(
+          'Most tags that are remembered. Beyond it, the tags that were not seen for the longest time are forgotten.',
+        ),
       keep: duration('7d', 1000).describe('How long a tag is remembered after it was last seen.'),
     })
     .prefault({})
     .describe(
-      'What the edge remembers of tags, so that no fallback takes one back in time. In memory only. A change needs a restart.',
+      'What the edge remembers of tags, so that no fallback takes a tag back in time. In memory only. A change needs a restart.',
     ),
   manifests: z
     .strictObject({
@@ -188,30 +219,28 @@ export const configSchema = z.strictObject({
         .min(0)
         .max(1_073_741_824)
         .default(33_554_432)
-        .describe('Bytes of manifests that are kept in memory by their digest. 0: none.'),
+        .describe('Bytes of manifests that are kept in memory. 0: none.'),
       keep: duration('10m', 0).describe(
-        "How long one is kept; at most a minute where the upstream decides by the client's own credentials. 0: not at all.",
+        'How long a manifest is kept. At most a minute for upstreams with `credentials: forward`. 0s: not at all.',
       ),
       tagFreshness: duration('0s', 0).describe(
-        'How long the answer to a request by tag is given again without asking any upstream. 0: each request is asked, but for those that are being asked at the same moment.',
+        'How long the answer for a tag is reused without asking an upstream. 0s: only concurrent requests share an answer.',
       ),
     })
     .prefault({})
-    .describe(
-      'Manifests that were read and proven answer the next request by digest. A change of `memory` or `keep` needs a restart.',
-    ),
+    .describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is logged.'),
       requests: z
         .enum(['all', 'notable'])
         .default('all')
         .describe(
-          'Which requests get a line. `notable`: those that failed, that the upstream asked first did not answer, or whose blob or tag was in doubt.',
+          'Which requests are logged. `notable`: failed requests, requests that another than the first upstream answered, and requests with a doubtful blob or tag.',
         ),
     })
     .prefault({})
-    .describe('Logs: JSON lines on standard output, pretty on a terminal.'),
+    .describe('Logs: JSON lines on standard output, readable text on a terminal.'),
 });
 
 /** A parsed configuration. File names are as written; `Loaded.material` holds what they contain. */
