@@ -11,7 +11,7 @@ import { Passwords } from '../../src/auth/passwords.ts';
 import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import type { Action } from '../../src/config/access-rule.ts';
 import { leastSeen, propertyRuns } from '../helpers/property-runs.ts';
-import { asked, Clock, deedOf, hashOf, LIFETIME, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, Clock, hashOf, LIFETIME, login, MARK, outside, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
 
 const LASTS = 300_000;
 const SKEW = 60_000;
@@ -152,7 +152,7 @@ async function checkUse(
   if (!one) return 'nothing to use';
   const permit = await world.guard.check(
     `Bearer ${one.token}`,
-    { requested: [deedOf(repository, ...wanted)] },
+    { requested: [requestedOn(repository, ...wanted)] },
     outside,
   );
   const stands = world.silent && world.clock.now <= one.at + LASTS + SKEW;

@@ -11,13 +11,13 @@ import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import {
   asked,
   Clock,
-  deedOf,
   granted,
   hashOf,
   LIFETIME,
   login,
   MARK,
   outside,
+  requestedOn,
   SECRET,
   SERVICE,
 } from './made-tokens.ts';
@@ -106,7 +106,7 @@ t.test('the guard takes their tokens only while the authority is silent', async 
   const { tokens, guard, state, box, clock, standing } = made();
   const { token } = granted(await tokens.issue(asked(hal, 'repository:library/a:pull'), outside));
   const check = (...actions: ('pull' | 'push')[]) =>
-    guard.check(`Bearer ${token}`, { requested: [deedOf('library/a', ...actions)] }, outside);
+    guard.check(`Bearer ${token}`, { requested: [requestedOn('library/a', ...actions)] }, outside);
   t.strictSame(await check('pull'), { user: 'hal@break-glass' });
   t.strictSame(await check('pull', 'push'), { refused: 'insufficient_scope', user: 'hal@break-glass' });
   state.silent = false;
@@ -119,7 +119,7 @@ t.test('the guard takes their tokens only while the authority is silent', async 
   const claims = { use: 'access', service: SERVICE, issued: clock.now, expires: clock.now + 1000 } as const;
   const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
   const forged = await box.seal({ ...claims, user: 'hal@break-glass', access, basis: MARK.text, upstream: 'Bearer x' });
-  const need = { requested: [deedOf('library/a', 'pull')] };
+  const need = { requested: [requestedOn('library/a', 'pull')] };
   t.strictSame(await guard.check(`Bearer ${forged}`, need, outside), { refused: 'invalid_token' }, 'a token of before');
   t.equal(standing.acceptsBasis('ann', MARK.text), true);
   t.equal(standing.acceptsBasis('ann', 'delegated'), false);

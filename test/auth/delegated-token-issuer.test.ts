@@ -6,7 +6,7 @@ import { Guard } from '../../src/auth/guard.ts';
 import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
-import { asked, deedOf, login, MARK, outside, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, login, MARK, outside, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
 
 const ANN = login('ann', 'secret');
 type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
@@ -55,10 +55,11 @@ t.test('each repository is shown what opens it', async (t) => {
   });
   const answer = await ask('repository:a:pull,push repository:b:pull');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
-  const shown = async (...requested: ReturnType<typeof deedOf>[]) => guard.check(authorization, { requested }, outside);
-  t.match(await shown(deedOf('a', 'pull')), { upstream: 'Bearer one' });
-  t.match(await shown(deedOf('b', 'pull')), { upstream: 'Bearer two' });
-  t.match(await shown(deedOf('a', 'push'), deedOf('b', 'pull')), { upstream: 'Bearer one' }, 'a mount');
+  const shown = async (...requested: ReturnType<typeof requestedOn>[]) =>
+    guard.check(authorization, { requested }, outside);
+  t.match(await shown(requestedOn('a', 'pull')), { upstream: 'Bearer one' });
+  t.match(await shown(requestedOn('b', 'pull')), { upstream: 'Bearer two' });
+  t.match(await shown(requestedOn('a', 'push'), requestedOn('b', 'pull')), { upstream: 'Bearer one' }, 'a mount');
   t.match(await guard.check(authorization, 'any-user', outside), { upstream: 'Bearer one' });
 });
 
@@ -70,7 +71,7 @@ t.test('what is not there may be hidden, and is not for the fallback to show', a
   const answer = await ask('repository:a:pull,push');
   t.match(answer, { scope: 'repository:a:pull,push' }, 'who pushes it reads it, too');
   const authorization = `Bearer ${'token' in answer ? answer.token : ''}`;
-  const permit = await guard.check(authorization, { requested: [deedOf('a', 'pull')] }, outside);
+  const permit = await guard.check(authorization, { requested: [requestedOn('a', 'pull')] }, outside);
   t.match(permit, { forPush: true, authorityOnly: true }, 'where it is pushed');
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { refused: 'unavailable' }, 'nothing of that is remembered');

@@ -3,7 +3,6 @@ import type { Permit } from '../../src/auth/guard.ts';
 import {
   asked,
   Clock,
-  deedOf,
   granted,
   hashOf,
   inside,
@@ -13,6 +12,7 @@ import {
   made,
   nobody,
   outside,
+  requestedOn,
 } from './made-tokens.ts';
 
 const hashes = { ann: await hashOf('secret') };
@@ -38,20 +38,20 @@ t.test('what a token opens', async (t) => {
   const pull = await tokenFor('repository:team/app:pull');
   const push = await tokenFor('repository:team/app:pull,push repository:from/a:pull');
   const rows: [string, string, Parameters<typeof guard.check>[1], Permit][] = [
-    ['a pull', pull, { requested: [deedOf('team/app', 'pull')] }, permitted],
-    ['a push with a token to pull', pull, { requested: [deedOf('team/app', 'pull', 'push')] }, narrow],
-    ['another repository', pull, { requested: [deedOf('team/other', 'pull')] }, narrow],
-    ['one that begins like it', pull, { requested: [deedOf('team/app2', 'pull')] }, narrow],
-    ['one below it', pull, { requested: [deedOf('team/app/x', 'pull')] }, narrow],
-    ['a push', push, { requested: [deedOf('team/app', 'pull', 'push')] }, forPush],
-    ['a read with a token for a push', push, { requested: [deedOf('team/app', 'pull')] }, forPush],
-    ['a read of what that is not for', push, { requested: [deedOf('from/a', 'pull')] }, permitted],
-    ['a deletion that was not asked for', push, { requested: [deedOf('team/app', 'delete')] }, narrow],
-    ['a mount', push, { requested: [deedOf('team/app', 'pull', 'push'), deedOf('from/a', 'pull')] }, forPush],
+    ['a pull', pull, { requested: [requestedOn('team/app', 'pull')] }, permitted],
+    ['a push with a token to pull', pull, { requested: [requestedOn('team/app', 'pull', 'push')] }, narrow],
+    ['another repository', pull, { requested: [requestedOn('team/other', 'pull')] }, narrow],
+    ['one that begins like it', pull, { requested: [requestedOn('team/app2', 'pull')] }, narrow],
+    ['one below it', pull, { requested: [requestedOn('team/app/x', 'pull')] }, narrow],
+    ['a push', push, { requested: [requestedOn('team/app', 'pull', 'push')] }, forPush],
+    ['a read with a token for a push', push, { requested: [requestedOn('team/app', 'pull')] }, forPush],
+    ['a read of what that is not for', push, { requested: [requestedOn('from/a', 'pull')] }, permitted],
+    ['a deletion that was not asked for', push, { requested: [requestedOn('team/app', 'delete')] }, narrow],
+    ['a mount', push, { requested: [requestedOn('team/app', 'pull', 'push'), requestedOn('from/a', 'pull')] }, forPush],
     [
       'a mount from what the token does not open',
       push,
-      { requested: [deedOf('team/app', 'pull', 'push'), deedOf('from/b', 'pull')] },
+      { requested: [requestedOn('team/app', 'pull', 'push'), requestedOn('from/b', 'pull')] },
       narrow,
     ],
     ['the ping', pull, { requested: [] }, permitted],
@@ -64,13 +64,13 @@ t.test('what a token opens', async (t) => {
 t.test('a mount from a repository that the user may not pull', async (t) => {
   const options = { hashes, access: { ann: ['team/** pull,push'] } };
   const token = await tokenFor('repository:team/app:pull,push repository:secret/a:pull', options);
-  const requested = [deedOf('team/app', 'pull', 'push'), deedOf('secret/a', 'pull')];
+  const requested = [requestedOn('team/app', 'pull', 'push'), requestedOn('secret/a', 'pull')];
   t.strictSame(await made(options).guard.check(token, { requested }, outside), narrow);
 });
 
 t.test('headers that are no token', async (t) => {
   const { guard } = made({ hashes, access });
-  const need = { requested: [deedOf('team/app', 'pull')] };
+  const need = { requested: [requestedOn('team/app', 'pull')] };
   const token = await tokenFor('repository:team/app:pull');
   t.strictSame(await guard.check(undefined, need, outside), noToken);
   const basic = `Basic ${Buffer.from('ann:secret').toString('base64')}`;
@@ -107,7 +107,7 @@ t.test('tokens that stand on nothing any more', async (t) => {
   ];
   for (const [name, options, expected] of rows) {
     const { guard } = made({ hashes, access, ...options });
-    const need = { requested: [deedOf('team/app', 'pull')] };
+    const need = { requested: [requestedOn('team/app', 'pull')] };
     t.strictSame(await guard.check(token, need, outside), expected, name);
     t.strictSame(await guard.check(token, need, outside), expected, `${name}, from memory`);
   }
@@ -116,27 +116,31 @@ t.test('tokens that stand on nothing any more', async (t) => {
 t.test('rules that were widened since open no more than was asked for', async (t) => {
   const token = await tokenFor('repository:team/app:pull,delete repository:other/a:pull');
   const { guard } = made({ hashes, access: { ann: ['** pull,push,delete'] } });
-  t.strictSame(await guard.check(token, { requested: [deedOf('team/app', 'delete')] }, outside), permitted);
-  t.strictSame(await guard.check(token, { requested: [deedOf('team/app', 'push')] }, outside), narrow);
-  t.strictSame(await guard.check(token, { requested: [deedOf('other/a', 'pull')] }, outside), narrow);
+  t.strictSame(await guard.check(token, { requested: [requestedOn('team/app', 'delete')] }, outside), permitted);
+  t.strictSame(await guard.check(token, { requested: [requestedOn('team/app', 'push')] }, outside), narrow);
+  t.strictSame(await guard.check(token, { requested: [requestedOn('other/a', 'pull')] }, outside), narrow);
 });
 
 t.test('a refresh token opens nothing', async (t) => {
   const { tokens, guard } = made({ hashes, access });
   const { refreshToken } = granted(await tokens.issue(asked(ann, 'repository:team/app:pull', true), outside));
-  for (const need of ['any-user', { requested: [] }, { requested: [deedOf('team/app', 'pull')] }] as const)
+  for (const need of ['any-user', { requested: [] }, { requested: [requestedOn('team/app', 'pull')] }] as const)
     t.strictSame(await guard.check(`Bearer ${refreshToken}`, need, outside), invalid);
 });
 
 t.test('networks that may pull without credentials', async (t) => {
   const { guard } = made({ hashes, access });
-  const open = { requested: [deedOf('open-a', 'pull')] };
+  const open = { requested: [requestedOn('open-a', 'pull')] };
   const rows: [string, Parameters<typeof guard.check>[1], unknown][] = [
     ['an open repository', open, { user: undefined }],
-    ['a push', { requested: [deedOf('open-a', 'pull', 'push')] }, noToken],
-    ['a deletion', { requested: [deedOf('open-a', 'delete')] }, noToken],
-    ['another repository', { requested: [deedOf('team/app', 'pull')] }, noToken],
-    ['an open one and another', { requested: [deedOf('open-a', 'pull'), deedOf('team/app', 'pull')] }, noToken],
+    ['a push', { requested: [requestedOn('open-a', 'pull', 'push')] }, noToken],
+    ['a deletion', { requested: [requestedOn('open-a', 'delete')] }, noToken],
+    ['another repository', { requested: [requestedOn('team/app', 'pull')] }, noToken],
+    [
+      'an open one and another',
+      { requested: [requestedOn('open-a', 'pull'), requestedOn('team/app', 'pull')] },
+      noToken,
+    ],
     ['the ping, which says where tokens are', { requested: [] }, noToken],
     ['the catalog', 'any-user', noToken],
   ];
@@ -163,7 +167,7 @@ t.test('who logs in may do no less there than who does not', async (t) => {
 t.test('a token of nobody in particular', async (t) => {
   const { guard } = made({ hashes, access });
   const token = await anonymousToken('repository:open-a:pull');
-  const open = { requested: [deedOf('open-a', 'pull')] };
+  const open = { requested: [requestedOn('open-a', 'pull')] };
   t.strictSame(await guard.check(token, open, inside), { user: undefined });
   t.strictSame(await guard.check(token, { requested: [] }, inside), { user: undefined }, 'the ping');
   t.strictSame(await guard.check(token, open, outside), { ...narrow, user: undefined }, 'carried out of the networks');
@@ -173,18 +177,18 @@ t.test('a token of nobody in particular', async (t) => {
     'the ping from there',
   );
   t.strictSame(
-    await guard.check(token, { requested: [deedOf('open-b', 'pull')] }, inside),
+    await guard.check(token, { requested: [requestedOn('open-b', 'pull')] }, inside),
     { ...narrow, user: undefined },
     'not asked for',
   );
-  t.strictSame(await guard.check(token, { requested: [deedOf('open-a', 'pull', 'push')] }, inside), {
+  t.strictSame(await guard.check(token, { requested: [requestedOn('open-a', 'pull', 'push')] }, inside), {
     ...narrow,
     user: undefined,
   });
   t.strictSame(await guard.check(token, 'any-user', inside), { ...narrow, user: undefined }, 'the catalog');
   const closed = {
     requested: [
-      { ...deedOf('open-a', 'pull'), repositoryKey: { name: 'open-a', tokenName: 'open-a', anonymous: false } },
+      { ...requestedOn('open-a', 'pull'), repositoryKey: { name: 'open-a', tokenName: 'open-a', anonymous: false } },
     ],
   };
   t.strictSame(await guard.check(token, closed, inside), { ...narrow, user: undefined }, 'the route says so no more');
@@ -196,7 +200,7 @@ t.test('one name in two registries: each is judged by its own rules', async (t) 
   const options = { hashes, access: { ann: ['docker.io/** pull'] }, places };
   const token = await tokenFor('repository:library/a:pull', options);
   const { guard } = made(options);
-  const deedAt = (name: string) => ({
+  const neededAs = (name: string) => ({
     requested: [
       {
         repository: 'library/a',
@@ -205,6 +209,6 @@ t.test('one name in two registries: each is judged by its own rules', async (t) 
       },
     ],
   });
-  t.strictSame(await guard.check(token, deedAt('docker.io/library/a'), outside), permitted);
-  t.strictSame(await guard.check(token, deedAt('library/a'), outside), narrow);
+  t.strictSame(await guard.check(token, neededAs('docker.io/library/a'), outside), permitted);
+  t.strictSame(await guard.check(token, neededAs('library/a'), outside), narrow);
 });

@@ -73,7 +73,7 @@ export function repositoryKeyOf(name: string): RepositoryKey {
   return { name, tokenName: name, anonymous: name.startsWith('open-') };
 }
 
-export function deedOf(repository: string, ...actions: Action[]) {
+export function requestedOn(repository: string, ...actions: Action[]) {
   return { repository, repositoryKey: repositoryKeyOf(repository), actions };
 }
 
