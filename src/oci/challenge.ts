@@ -18,8 +18,8 @@ export function parseChallenges(header: string | undefined): Challenge[] {
     const parameter = PARAMETER.exec(rest);
     const current = challenges.at(-1);
     if (parameter && current) {
-      const [whole, name = '', quoted, bare] = parameter;
-      current.parameters[name.toLowerCase()] = quoted === undefined ? (bare ?? '') : quoted.replace(/\\(.)/g, '$1');
+      const [whole, name = '', quoted, bare = ''] = parameter;
+      current.parameters[name.toLowerCase()] = quoted === undefined ? bare : quoted.replace(/\\(.)/g, '$1');
       rest = rest.slice(whole.length);
       continue;
     }

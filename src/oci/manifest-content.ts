@@ -22,10 +22,8 @@ export interface ManifestContent {
 /** `problem`: why the manifest cannot be copied, for the operator. */
 export type ManifestReading = ManifestContent | { problem: string };
 
-const INDEXES = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-];
+const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
 /** Foreign blobs: with `urls` clients fetch them elsewhere, and a registry need not have them. */
 const FOREIGN = /\.foreign\.|\.nondistributable\./;
@@ -33,8 +31,9 @@ const MAX_DESCRIPTORS = 10_000;
 
 /** All manifest media types, for an Accept header that asks for the manifest unchanged. */
 export const MANIFEST_TYPES = [
-  'application/vnd.oci.image.manifest.v1+json',
-  ...INDEXES,
+  OCI_MANIFEST,
+  OCI_INDEX,
+  'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.docker.distribution.manifest.v2+json',
   'application/vnd.oci.artifact.manifest.v1+json',
 ];
@@ -63,14 +62,14 @@ export function readManifestContent(bytes: Uint8Array, contentType: string | und
       subject,
     };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: (error as Error).message };
   }
 }
 
 /** Some registries send a generic type; then the content decides. */
 function mediaTypeOf(manifest: Record<string, unknown>, mediaType: string): string {
   if (mediaType !== '' && !/^(application\/(json|octet-stream)|text\/plain)$/.test(mediaType)) return mediaType;
-  return (Array.isArray(manifest.manifests) ? INDEXES[0] : MANIFEST_TYPES[0]) ?? '';
+  return Array.isArray(manifest.manifests) ? OCI_INDEX : OCI_MANIFEST;
 }
 
 function isManifest({ mediaType }: Descriptor): boolean {

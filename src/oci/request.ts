@@ -49,9 +49,8 @@ function parsePath(method: string, path: string): RegistryPath {
   if (!path.startsWith('/v2/')) throw new OciError('NAME_UNKNOWN', NO_ENDPOINT);
   const parts = path.slice('/v2/'.length).split('/');
   // A repository may contain the components blobs, manifests and tags, so the path is read from the right.
-  const last = parts.at(-1) ?? '';
-  const verb = parts.at(-2);
-  if (verb === 'uploads' && parts.at(-3) === 'blobs') return uploadPath(parts, last);
+  const [last = '', verb, before] = parts.toReversed();
+  if (verb === 'uploads' && before === 'blobs') return uploadPath(parts, last);
   if (last === 'uploads' && verb === 'blobs')
     return { kind: 'upload-start', repository: repositoryOf(parts.slice(0, -2)) };
   if (verb === 'tags' && last === 'list') return { kind: 'tags', repository: repositoryOf(parts.slice(0, -2)) };

@@ -26,9 +26,12 @@ export function formatScope({ type, name, actions }: Scope): string {
 
 /** Merges scopes of the same type and name. */
 export function mergeScopes(scopes: readonly Scope[]): Scope[] {
-  return [...Map.groupBy(scopes, ({ type, name }) => `${type}:${name}`).values()].flatMap(([first, ...rest]) =>
-    first ? [{ ...first, actions: [...new Set([first, ...rest].flatMap(({ actions }) => actions))] }] : [],
-  );
+  const merged = new Map<string, Scope>();
+  for (const { type, name, actions } of scopes) {
+    const key = `${type}:${name}`;
+    merged.set(key, { type, name, actions: [...new Set([...(merged.get(key)?.actions ?? []), ...actions])] });
+  }
+  return [...merged.values()];
 }
 
 /** Renames the repositories in a space-separated scope list; scopes without a counterpart are dropped. */

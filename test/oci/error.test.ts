@@ -27,6 +27,7 @@ t.test('every code has its status, and a body as the specification wants it', as
   for (const [code, status] of Object.entries(STATUS) as [ErrorCode, number][]) {
     const error = new OciError(code);
     t.equal(error.status, status, code);
+    t.equal(error.name, 'OciError', 'as logs call it');
     const { message } = ERROR_CATALOG[code];
     t.match(message, /^[\x20-\x7e]{5,100}$/, `${code}: printable and short`);
     t.strictSame(JSON.parse(error.body()), { errors: [{ code, message, detail: {} }] });

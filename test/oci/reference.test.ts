@@ -29,7 +29,7 @@ t.test('repositories', async (t) => {
 });
 
 t.test('prefixes are whole components', async (t) => {
-  for (const good of ['a/', 'library/', 'a/b/']) t.ok(isRepositoryPrefix(good), good);
+  for (const good of ['a/', 'library/', 'a/b/', `${'a'.repeat(254)}/`]) t.ok(isRepositoryPrefix(good), good);
   for (const bad of ['', '/', 'a', 'a//', '/a/', 'A/', 'a-/', `${'a'.repeat(255)}/`])
     t.notOk(isRepositoryPrefix(bad), bad);
 });
@@ -50,6 +50,7 @@ t.test('digests', async (t) => {
     'a+b.c-d_e:Zz=_-9',
     'constructor:x',
     'valueof:x',
+    `a:${'b'.repeat(254)}`,
   ];
   for (const one of good) t.ok(isDigest(one), one);
   const bad = [
@@ -61,7 +62,11 @@ t.test('digests', async (t) => {
     `sha256:${hex(64).toUpperCase()}`,
     `sha256:${hex(62)}gg`,
     `sha384:${hex(64)}`,
+    `sha384:${hex(96)}zz`,
+    `sha384:zz${hex(96)}`,
     `sha512:${hex(64)}`,
+    `sha512:${hex(128)}zz`,
+    `sha512:zz${hex(128)}`,
     `SHA256:${hex(64)}`,
     `sha256:${hex(64)}:x`,
     `+sha:${hex(64)}`,

@@ -19,7 +19,13 @@ t.test('tags of lists', async (t) => {
   t.equal(referrersTag(SUBJECT), `sha256-${'a'.repeat(64)}`);
   t.equal(subjectOfTag(referrersTag(SUBJECT)), SUBJECT);
   t.equal(subjectOfTag(`sha512-${'0'.repeat(128)}`), `sha512:${'0'.repeat(128)}`);
-  for (const tag of ['latest', `sha256-${'a'.repeat(63)}`, `sha256-${'a'.repeat(64)}.sig`, `sha256-${'A'.repeat(64)}`])
+  for (const tag of [
+    'latest',
+    `sha256-${'a'.repeat(63)}`,
+    `sha256-${'a'.repeat(64)}.sig`,
+    `sha256-${'A'.repeat(64)}`,
+    `x${referrersTag(SUBJECT)}`,
+  ])
     t.equal(subjectOfTag(tag), undefined, tag);
 });
 
@@ -29,11 +35,15 @@ t.test('entries of lists', async (t) => {
   t.equal(type({ config }), 'a/config', 'of the configuration where the manifest names none');
   t.equal(type({ artifactType: '', config }), 'a/config');
   t.equal(type({}), undefined);
+  t.equal(type({ config: null }), undefined);
+  t.equal(type({ artifactType: 5, config }), 'a/config');
   const bytes = manifest({ ...about, annotations: { made: 'today' } });
   t.strictSame(referrerOf(bytes, MANIFEST, DIGEST), {
     subject: SUBJECT,
     entry: { mediaType: MANIFEST, digest: DIGEST, size: bytes.length, annotations: { made: 'today' } },
   });
+  for (const annotations of [null, 'today', ['today']])
+    t.notOk('annotations' in (referrerOf(manifest({ ...about, annotations }), MANIFEST, DIGEST)?.entry ?? {}));
   t.equal(referrerOf(manifest({}), MANIFEST, DIGEST), undefined, 'about nothing');
   t.equal(referrerOf(Buffer.from('<html>'), MANIFEST, DIGEST), undefined);
 });
@@ -41,9 +51,14 @@ t.test('entries of lists', async (t) => {
 t.test('a list with one more', async (t) => {
   const entry = (digest: string) => ({ mediaType: MANIFEST, digest, size: 3 });
   const first = withReferrer(undefined, entry(DIGEST));
-  t.strictSame(JSON.parse(String(first)).manifests, [entry(DIGEST)]);
+  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json' };
+  t.strictSame(JSON.parse(String(first)), { ...index, manifests: [entry(DIGEST)] });
   t.equal(withReferrer(first, entry(DIGEST)), undefined, 'it is there');
   t.strictSame(JSON.parse(String(withReferrer(first, entry(OTHER)))).manifests, [entry(DIGEST), entry(OTHER)]);
-  for (const other of [manifest({ config }), Buffer.from('[]'), Buffer.from('{"schemaVersion":1}')])
-    t.throws(() => withReferrer(other, entry(DIGEST)), String(other));
+  const others: [Buffer, RegExp][] = [
+    [manifest({ config }), /^it is no index$/],
+    [Buffer.from('[]'), /no JSON object/],
+    [Buffer.from('{"schemaVersion":1}'), /schema 1/],
+  ];
+  for (const [other, message] of others) t.throws(() => withReferrer(other, entry(DIGEST)), { message }, String(other));
 });

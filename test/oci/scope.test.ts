@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatScope, parseScope, renameScopes } from '../../src/oci/scope.ts';
+import { formatScope, mergeScopes, parseScope, renameScopes } from '../../src/oci/scope.ts';
 
 t.test('reading', async (t) => {
   const rows: [string, unknown][] = [
@@ -44,8 +44,26 @@ t.test('renaming', async (t) => {
     ],
     ['', ''],
     ['openid', 'openid'],
+    ['repositories:library/app:pull', 'repositories:library/app:pull'],
+    ['my-repository:library/app:pull', 'my-repository:library/app:pull'],
   ];
   for (const [text, expected] of rows) t.equal(renameScopes(text, rename), expected, JSON.stringify(text));
+});
+
+t.test('merging', async (t) => {
+  const scope = (type: string, name: string, ...actions: string[]) => ({ type, name, actions });
+  t.strictSame(mergeScopes([]), []);
+  t.strictSame(
+    mergeScopes([
+      scope('repository', 'a', 'pull'),
+      scope('repository', 'b', 'delete'),
+      scope('registry', 'a', '*'),
+      scope('repository', 'a', 'push', 'pull'),
+      scope('repository', 'b'),
+    ]),
+    [scope('repository', 'a', 'pull', 'push'), scope('repository', 'b', 'delete'), scope('registry', 'a', '*')],
+    'each type and name once, with every action once, in the order in which they came',
+  );
 });
 
 t.test('property: what is written is read back', async () => {
