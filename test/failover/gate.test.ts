@@ -36,6 +36,20 @@ t.test('one step', async (t) => {
       200,
       at('refusing', 200, 'writes to it fail'),
     ],
+    [
+      'its credentials open nothing',
+      at('accepting', 100),
+      { ...WELL, refused: true },
+      200,
+      at('refusing', 200, "it refuses the edge's credentials; an operator must renew them"),
+    ],
+    [
+      'a request has just failed',
+      at('accepting', 100),
+      { ...WELL, doubtful: true },
+      200,
+      at('refusing', 200, 'a request to it has just failed, and its canary fails'),
+    ],
     ['still down, for another reason', at('refusing', 100, 'a'), down, 200, at('refusing', 100, 'no answer')],
     ['back', at('refusing', 100, 'no answer'), WELL, 200, at('settling', 200, 'back, and settling')],
     ['settling', at('settling', 200), WELL, 200 + SETTLE - 1, at('settling', 200)],
@@ -45,6 +59,8 @@ t.test('one step', async (t) => {
   ];
   for (const [name, gate, input, now, expected] of rows)
     t.strictSame(nextGate(gate, input, SETTLE, now), expected, name);
+  const refusing = at('refusing', 100, 'no answer');
+  t.equal(nextGate(refusing, down, SETTLE, 200), refusing, 'still down for the same reason: nothing has changed');
   t.strictSame(
     nextGate(at('refusing', 100), WELL, 0, 200),
     at('accepting', 200, 'well'),

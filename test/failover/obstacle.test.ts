@@ -1,6 +1,6 @@
 import t from 'tap';
 import { obstacleTo } from '../../src/failover/plan.ts';
-import type { BreakerState, ReplicaView } from '../../src/failover/view.ts';
+import { type BreakerState, type ReplicaView, TRAFFIC_CLASSES } from '../../src/failover/view.ts';
 import { NOW, perClass, replica } from './made-view.ts';
 
 const URL = 'https://harbor.lan';
@@ -36,6 +36,11 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
 });
 
 t.test('each class of traffic has its own', async (t) => {
+  for (const one of TRAFFIC_CLASSES) {
+    const open = replica(URL, { breakers: perClass<BreakerState>('closed', { [one]: 'open' }) });
+    const stopped = TRAFFIC_CLASSES.filter((other) => obstacleTo(open, other, NOW));
+    t.strictSame(stopped, [one], `the breaker of ${one} stops nothing else`);
+  }
   const full = replica(URL, { saturated: { control: true, data: true } });
   t.ok(obstacleTo(full, 'data', NOW));
   t.notOk(obstacleTo(full, 'push', NOW), 'pushes are not bounded by this');

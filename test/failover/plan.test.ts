@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
+  type Attempt,
   EVERY_UPSTREAM,
   MAX_ATTEMPTS,
   type PullInput,
@@ -70,20 +71,36 @@ t.test('an attempt', async (t) => {
     repository: 'example-project/app',
     class: 'control',
     why: 'up: canary blob was read',
+    trial: false,
+    lastResort: false,
   });
-  t.match(second, { upstream: 'harbor', repository: 'library/app', why: 'last resort: down: no answer' });
+  t.match(second, {
+    upstream: 'harbor',
+    repository: 'library/app',
+    why: 'last resort: down: no answer',
+    trial: false,
+    lastResort: true,
+  });
   t.equal(first?.candidate, PULL.route.pull[1]);
-  const [trial] = planPull(
-    PULL,
-    views(
-      upstream('harbor', {
-        replicas: [replica('https://harbor', { breakers: perClass('half-open'), trialFree: perClass(true) })],
-      }),
-    ),
-    0,
-    NOW,
-  );
-  t.equal(trial?.why, 'trial of the half-open control breaker');
+  const rows: [Partial<ReplicaView>, Partial<Attempt>][] = [
+    [{ state: 'unknown' }, { why: 'not probed yet', trial: false, lastResort: false }],
+    [
+      { breakers: perClass('half-open'), trialFree: perClass(true) },
+      { why: 'trial of the half-open control breaker', trial: true, lastResort: false },
+    ],
+    [
+      { breakers: perClass('half-open') },
+      {
+        why: 'last resort: control breaker half-open, its trial is under way',
+        trial: false,
+        lastResort: true,
+      },
+    ],
+  ];
+  for (const [given, expected] of rows) {
+    const harbor = upstream('harbor', { replicas: [replica('https://harbor', given)] });
+    t.match(planPull(PULL, views(harbor), 0, NOW), [expected], expected.why ?? '');
+  }
 });
 
 t.test('an upstream that is not there is left out', async (t) => {
@@ -126,6 +143,16 @@ t.test('HEAD of a blob: who may say that it exists', async (t) => {
   t.strictSame(order(state(refusing), head), ['harbor', 'gcr'], 'read-only, say: it knows best');
   t.strictSame(order(state(refusing, true), head), ['gcr'], 'down: not waited for');
   t.strictSame(order(state(accepting)), ['harbor', 'gcr'], 'any other pull');
+  const [up, down, failing] = [replica('https://h1'), replica('https://h2', { state: 'down' }), { suspected: true }];
+  const withUrls = (...all: ReplicaView[]) =>
+    views(upstream('harbor', { gate: refusing, replicas: all }), upstream('gcr'));
+  t.strictSame(order(withUrls(up, down), head), ['h1', 'gcr', 'h2'], 'one URL that is up is enough');
+  t.strictSame(order(withUrls({ ...up, ...failing }, down), head), ['gcr'], 'but not one that has just failed');
+  t.strictSame(
+    order(views(upstream('gcr')), head),
+    [],
+    'an upstream that is not there is no reason to believe another',
+  );
   const elsewhere = libraryRoute({ push: { upstream: 'other', prefix: 'library/', replicate: false } });
   t.strictSame(
     order(views(upstream('other'), upstream('harbor'), upstream('gcr')), { ...head, route: elsewhere }),
@@ -142,6 +169,8 @@ t.test('who may push is told what is there by the push upstream alone, while tha
   t.strictSame(order(state({ mode: 'accepting', since: 0, reason: '' }), forPush), ['harbor']);
   t.strictSame(order(state(settling), forPush), ['harbor']);
   t.strictSame(order(state(refusing), forPush), ['harbor', 'gcr'], 'no push can come of it');
+  const down = upstream('harbor', { gate: refusing, replicas: [replica('https://harbor', { state: 'down' })] });
+  t.strictSame(order(views(down, upstream('gcr')), forPush), ['gcr', 'harbor'], 'a pull is tried everywhere');
   const readOnly = libraryRoute({ push: undefined });
   t.strictSame(order(state(refusing), { ...forPush, route: readOnly }), ['harbor', 'gcr']);
 });
@@ -209,6 +238,9 @@ t.test('a push goes to the push upstream', async (t) => {
     url: 'https://harbor',
     repository: 'library/app',
     class: 'push',
+    why: 'the push upstream',
+    trial: false,
+    lastResort: false,
   });
   const [, gcr] = libraryRoute().pull;
   t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, NOW), {
@@ -256,7 +288,10 @@ t.test('a refused push says why and since when', async (t) => {
     message: /"library\/" are refused: the route is read-only/,
   });
   t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
-  t.throws(push({ replicas: [] }), { code: 'UNKNOWN' });
-  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, NOW), { code: 'UNKNOWN' });
+  t.throws(push({ replicas: [] }), { code: 'UNKNOWN', message: /harbor has no URL/ });
+  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, NOW), {
+    code: 'UNKNOWN',
+    message: /no upstream harbor/,
+  });
   t.equal(pushRefusal('harbor', refusing).headers['retry-after'], undefined, 'dockerd would go on for a minute');
 });

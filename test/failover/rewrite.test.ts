@@ -5,6 +5,7 @@ import { findCollisions } from '../../src/config/inversion.ts';
 import {
   type Candidate,
   findRoute,
+  isCopied,
   type Route,
   resolveRoute,
   toClient,
@@ -46,6 +47,13 @@ t.test('the route of a repository', async (t) => {
   for (const [registry, name, expected] of rows)
     t.equal(prefixOf(findRoute(reversed, registry, name)), expected, 'in any order');
   t.equal(findRoute(routes.slice(0, 1), undefined, 'library/'), undefined, 'a prefix alone is no repository');
+});
+
+t.test('a route is copied if any of its upstreams is kept in step', async (t) => {
+  const entry = (replicate: boolean) => ({ upstream: 'gcr', prefix: '', replicate });
+  t.equal(isCopied({ pull: [entry(false), entry(true)] }), true);
+  t.equal(isCopied({ pull: [entry(false), entry(false)] }), false);
+  t.equal(isCopied({ pull: [] }), false);
 });
 
 t.test('defaults', async (t) => {

@@ -84,6 +84,10 @@ t.test('texts say who shows what, and what is known of it', async (t) => {
       { judgement: UNKNOWN },
       `tag v1 at gcr is ${OLD}, which harbor was not seen to have; it may be newer or older: harbor last showed ${NEW} at 2026-11-21T10:05:00Z`,
     ],
+    [
+      { judgement: { verdict: 'stale', current: NEW }, currentAsked: true },
+      `tag v1 at gcr is ${OLD}, older, replaced by an unknown time at the latest: harbor last showed ${NEW} at an unknown time`,
+    ],
   ];
   for (const [given, text] of rows) {
     t.strictSame(decideTag(shown(given)), { action: 'serve-with-warning', text });

@@ -270,6 +270,19 @@ const foreign = fc.array(fc.tuple(state, time, time), { maxLength: 40 }).map((en
 );
 const any = fc.oneof(history, foreign);
 
+t.test('of entries of the same time the same one stays on every node', async (t) => {
+  const entry = (digest: string | null, since: number) => ({ digest, since, confirmedAt: 9 });
+  const rows: [string, TagHistory, TagHistory, TagHistory][] = [
+    ['of one digest the one that was seen first', [entry('A', 1)], [entry('A', 5)], [entry('A', 1)]],
+    ['a deletion is newer than a digest', [entry(null, 9)], [entry('A', 1)], [entry(null, 9), entry('A', 1)]],
+    ['of two digests the later name', [entry('A', 1)], [entry('B', 1)], [entry('B', 1), entry('A', 1)]],
+  ];
+  for (const [name, one, other, expected] of rows) {
+    t.strictSame(merge(one, other), expected, name);
+    t.strictSame(merge(other, one), expected, `${name}, the other way round`);
+  }
+});
+
 t.test('property: merging is commutative, associative and idempotent', async () => {
   fc.assert(
     fc.property(any, any, any, (a, b, c) => {

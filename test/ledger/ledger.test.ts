@@ -161,11 +161,14 @@ t.test('what is no digest, or lies in the future, is not believed', async (t) =>
     { ...entry, digest: 'latest' },
   ];
   for (const one of bad) ledger.merge([{ ...v1, history: [one] }]);
+  ledger.merge([{ ...v1, history: [entry, { ...entry, digest: 'latest' }] }]);
   ledger.merge([{ ...v1, history: [] }]);
   t.equal(ledger.size, 0);
-  t.match(ledger.counts, { seen: 0, deleted: 0, merged: 0, refused: 10 + bad.length });
+  t.match(ledger.counts, { seen: 0, deleted: 0, merged: 0, refused: 11 + bad.length });
   ledger.merge([{ ...v1, history: [entry] }]);
   t.equal(ledger.size, 1, 'the same without what was wrong');
+  ledger.merge([{ ...place('v2'), history: [{ ...entry, since: 0 }] }]);
+  t.equal(ledger.size, 2, 'a time may be the first one there is');
 });
 
 t.test('two nodes tell each other', async (t) => {
@@ -180,9 +183,53 @@ t.test('two nodes tell each other', async (t) => {
   t.equal(one.hasTagAt('harbor', 'library/app', B), true);
   t.same([...JSON.parse(JSON.stringify([...one.entries()]))], [...one.entries()], 'as JSON');
   const { merged } = one.counts;
+  t.equal(merged, 2);
   one.merge(two.entries());
   one.merge(one.entries());
   t.equal(one.counts.merged, merged, 'nothing new');
+});
+
+t.test('each detail that another node knows better is news, and what it knows worse is none', async (t) => {
+  const at = Date.now();
+  const state = (age: number) => {
+    const digest = `sha256:${String(age).padStart(64, '0')}`;
+    return { digest, since: at - 10 * age, confirmedAt: at - 10 * age };
+  };
+  const full = Array.from({ length: MAX_STATES }, (_, age) => state(age));
+  const entry = { digest: A, since: at - 50, confirmedAt: at };
+  const rows: [string, LedgerEntry['history'], LedgerEntry['history'], boolean][] = [
+    ['the same', [entry], [entry], false],
+    ['another digest', [entry], [{ ...entry, digest: B }], true],
+    ['seen before', [entry], [{ ...entry, since: at - 60 }], true],
+    ['seen later only', [entry], [{ ...entry, since: at - 40 }], false],
+    ['confirmed later', [{ ...entry, confirmedAt: at - 1 }], [entry], true],
+    ['confirmed before', [entry], [{ ...entry, confirmedAt: at - 1 }], false],
+    ['the newest of two is the same', [entry], [entry, { digest: B, since: 1, confirmedAt: 1 }], true],
+    ['the older one of two was confirmed later', full.slice(0, 2), [{ ...state(1), confirmedAt: at - 9 }], true],
+    ['nothing of it fits in', full, [{ digest: B, since: 1, confirmedAt: 1 }], false],
+    ['another digest of the same time in a full history', full, [{ ...state(MAX_STATES - 1), digest: B }], true],
+  ];
+  for (const [name, known, told, news] of rows) {
+    const ledger = made(t);
+    ledger.merge([{ ...v1, history: known }]);
+    t.equal(ledger.counts.merged, 1);
+    ledger.merge([{ ...v1, history: told }]);
+    t.equal(ledger.counts.merged, news ? 2 : 1, name);
+  }
+});
+
+t.test('who listens hears of each tag that is noted, and what was known of it before', async (t) => {
+  const ledger = made(t, { keep: DAY });
+  ledger.recordSeen(v1, A, ledger.now());
+  const heard: unknown[] = [];
+  ledger.onChange = (entry, before) => heard.push([entry, before]);
+  const before = ledger.find(v1);
+  const at = ledger.now();
+  ledger.recordSeen(v1, B, at);
+  t.strictSame(heard, [[{ ...v1, history: ledger.find(v1) }, before]]);
+  t.match(ledger.find(v1), [{ digest: B, since: at }, { digest: A }]);
+  ledger.recordSeen(place('old'), A, at - 2 * DAY);
+  t.equal(heard.length, 1, 'not of what is too old to be kept');
 });
 
 t.test('of two nodes that are not of one time, the later one is not taken for older by what it learnt', async (t) => {
@@ -236,6 +283,13 @@ t.test('a full ledger makes room for a few at once, and never holds more than it
   t.equal(ledger.counts.evicted, 2000 - ledger.size);
 });
 
+t.test('a ledger that is just full forgets nothing', async (t) => {
+  const ledger = made(t, { tags: 640 });
+  for (let count = 1; count <= 640; count += 1) ledger.recordSeen(place(`v${count}`), A, ledger.now());
+  t.equal(ledger.size, 640);
+  t.equal(ledger.counts.evicted, 0);
+});
+
 t.test('a tag goes when it has not been seen for long, counted from when it was seen', async (t) => {
   const real = Date.now;
   let now = real();
@@ -262,6 +316,24 @@ t.test('a tag goes when it has not been seen for long, counted from when it was 
   now += 2 * DAY;
   late.merge(entry ? [entry] : []);
   t.equal(late.find(v1), undefined, 'and does not come back from another node');
+});
+
+t.test('a tag that is too old is told to nobody, though it has not been asked for since', async (t) => {
+  const real = Date.now;
+  let now = real();
+  Date.now = () => now;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  const ledger = made(t, { keep: DAY });
+  ledger.recordSeen(v1, A, ledger.now());
+  now += 1000;
+  ledger.recordSeen(place('v2'), B, ledger.now());
+  now += DAY - 1;
+  t.strictSame(
+    [...ledger.entries()].map(({ tag }) => tag),
+    ['v2'],
+  );
 });
 
 t.test('a busy tag keeps a bounded history', async (t) => {
