@@ -44,7 +44,7 @@ t.test('renaming', async (t) => {
     ],
     ['', ''],
     ['openid', 'openid'],
-    ['repositories:library/app:pull', 'repositories:library/app:pull'],
+    ['repository-list:library/app:pull', 'repository-list:library/app:pull'],
     ['my-repository:library/app:pull', 'my-repository:library/app:pull'],
   ];
   for (const [text, expected] of rows) t.equal(renameScopes(text, rename), expected, JSON.stringify(text));

@@ -10,6 +10,8 @@ interface Run {
   args?: string[];
   lintStatus?: number;
   typesStatus?: number;
+  /** By file below src/: what is in it. */
+  sources?: Record<string, string>;
   /** What bin/real-parts could not install. */
   missing?: string;
   ci?: boolean;
@@ -19,7 +21,7 @@ interface Run {
 /** bin/test in a checkout of its own, with tests and tools that are played by scripts. */
 function run(
   t: Test,
-  { tests, args = [], lintStatus = 0, typesStatus = 0, missing = '', ci = false, env: more = {} }: Run,
+  { tests, args = [], lintStatus = 0, typesStatus = 0, sources = {}, missing = '', ci = false, env: more = {} }: Run,
 ): Promise<Finished> {
   const checkout = temporaryFolder(t);
   const write = (path: string, text: string, mode = 0o644) => {
@@ -28,7 +30,7 @@ function run(
   };
   const root = join(import.meta.dirname, '../..');
   const helpers = ['command-line', 'time-limit', 'tool'].map((name) => `test/helpers/${name}.ts`);
-  for (const part of ['bin/test', 'test/runner', ...helpers])
+  for (const part of ['bin/test', 'test/coverage', 'test/runner', ...helpers])
     cpSync(join(root, part), join(checkout, part), {
       recursive: true,
       filter: (source) => !source.endsWith('.test.ts'),
@@ -36,10 +38,13 @@ function run(
   write('package.json', '{ "type": "module" }');
   for (const [name, text] of Object.entries(tests))
     write(`test/${name}`, text.startsWith('TAP') ? `console.log(${JSON.stringify(text)});` : text);
+  for (const [name, text] of Object.entries(sources)) write(`src/${name}`, text);
   write('bin/real-parts', `#!/bin/sh\necho "$*" >asked\n${missing && `echo ${missing}`}\n`, 0o755);
   write('node_modules/.bin/biome', `#!/bin/sh\nexit ${lintStatus}\n`, 0o755);
   write('node_modules/.bin/tsc', `#!/bin/sh\nexit ${typesStatus}\n`, 0o755);
   symlinkSync(process.execPath, join(checkout, 'node_modules/.bin/node'));
+  for (const name of ['@bcoe', 'acorn', 'ast-v8-to-istanbul', 'istanbul-lib-coverage'])
+    symlinkSync(join(root, 'node_modules', name), join(checkout, 'node_modules', name));
   const env = { PATH: '/usr/bin:/bin', ...(ci ? { CI: 'true' } : {}), ...more };
   return tryCommand(join(checkout, 'bin/test'), args, { env });
 }
@@ -139,4 +144,23 @@ t.test('suites', async (t) => {
     t.equal(lastLine(finished), expected, `${suite}: ${finished.output}`);
   }
   t.not((await run(t, { tests, args: ['--suite', 'slow'] })).status, 0, 'there is no other');
+});
+
+t.test('a line or a branch of a pure folder that its tests do not run is a failure', async (t) => {
+  const test = `import { sign } from '../../src/oci/sign.ts'; sign(-1); sign(0); console.log('# { total: 1, pass: 1 }');`;
+  const tests = { 'oci/a.test.ts': test };
+  const sign = (more: string) => ({
+    'oci/sign.ts': `export function sign(n: number): string {\n  if (n < 0) return '-';\n${more}  return '+';\n}\n`,
+    'oci/types.ts': 'export interface Never {\n  loaded: true;\n}\n',
+  });
+  const whole = await run(t, { tests, sources: sign('') });
+  t.equal(lastLine(whole), '4 passed, 0 failed', whole.output);
+  t.match(whole.stdout, 'coverage of src/oci: 100 % of lines and 100 % of branches');
+  const part = await run(t, { tests, sources: sign("  if (n > 0) {\n    return 'more';\n  }\n") });
+  t.not(part.status, 0);
+  t.equal(lastLine(part), '4 passed, 1 failed', part.output);
+  t.match(part.stdout, /src\/oci\/sign\.ts:4 is not run\n.*src\/oci\/sign\.ts:3 has a branch that is never taken/);
+  const unloaded = await run(t, { tests, sources: { ...sign(''), 'oci/b.ts': 'export const two = 1 + 1;\n' } });
+  t.match(unloaded.stdout, /src\/oci\/b\.ts:1 is not run/);
+  t.equal(lastLine(unloaded), '4 passed, 1 failed', 'a file that no test loads counts too');
 });

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { COLLECTED, collection } from '../coverage/collection.ts';
+import { wholeFolders } from '../coverage/summary.ts';
 import { type Job, type Result, runJob } from './job.ts';
 import { runInLanes } from './lanes.ts';
 import { reportAll, reportResult, sumOf } from './report.ts';
@@ -21,17 +24,19 @@ async function runTests(suite: Suite, files: readonly string[]): Promise<boolean
   const began = performance.now();
   const missing = suite === 'fast' ? [] : installParts(suite);
   if (missing.length > 0) console.error(`bin/test: leaving out the tests that need: ${missing.join(' ')}`);
+  rmSync(join(COLLECTED, suite), { recursive: true, force: true });
   const results = await runInLanes(
     files.length > 0 ? files.map(jobOf) : jobsOf(suite),
     // What waits for real programs takes a part of a core.
     { cpu: availableParallelism(), real: availableParallelism() },
-    (job) => runAndTell(job, environment(suite)),
+    (job) => runAndTell(job, { ...environment(suite), ...(files.length > 0 ? {} : collection(suite, job.name)) }),
   );
   const counts = sumOf(results);
   if (process.env.CI === 'true' && (missing.length > 0 || counts.skipped > 0)) {
     console.error('bin/test: with CI=true nothing may be left out');
     counts.failed += 1;
   }
+  if (files.length === 0 && suite !== 'site') counts.failed += await tellCoverage(suite);
   console.log(reportAll(results, counts, (performance.now() - began) / 1000));
   return counts.failed === 0;
 }
@@ -40,6 +45,13 @@ async function runAndTell(job: Job, env: NodeJS.ProcessEnv): Promise<Result> {
   const result = await runJob(job, '.tap/results', env);
   console.log(reportResult(result));
   return result;
+}
+
+/** Prints the coverage of the folders that are to be whole. @returns how many are not */
+async function tellCoverage(suite: Suite): Promise<number> {
+  const folders = await wholeFolders(suite);
+  for (const { text, missing } of folders) console.log([`coverage of ${text}`, ...missing].join('\n  '));
+  return folders.filter(({ missing }) => missing.length > 0).length;
 }
 
 /** Installs the programs that tests drive. @returns those that cannot be had */
