@@ -74,8 +74,7 @@ function whyText({ outcome, detail, splices = [], tag, verified }: LoggedRequest
 
 function spliceText({ from, to, reason, at, ms }: SpliceRecord): string {
   const what = `${from} broke off near ${bytesText(at)} (${reason})`;
-  if (to === undefined) return `${what}, nobody could go on`;
-  return `${what}, ${to === from ? 'it' : to} went on ${ms} ms later`;
+  return to === undefined ? `${what}, no upstream could resume it` : `${what}, resumed on ${to} ${ms} ms later`;
 }
 
 function tagText({ action, text }: TagNote): string[] {

@@ -61,7 +61,7 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
   const { detail: _, ...blob } = request;
   t.match(
     lineOf({ request: { ...blob, splices: [{ ...splice, to: 'gcr' }] } }),
-    / from gcr \(fallback\) 12 ms - harbor broke off near 268 MB \(reset\), gcr went on 34 ms later$/,
+    / from gcr \(fallback\) 12 ms - harbor broke off near 268 MB \(reset\), resumed on gcr 34 ms later$/,
   );
   const same = {
     ...blob,
@@ -71,13 +71,13 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
   } satisfies RequestRecord;
   t.match(
     lineOf({ request: same }),
-    / from harbor 12 ms - harbor broke off near 0 B \(reset\), it went on 34 ms later$/,
+    / from harbor 12 ms - harbor broke off near 0 B \(reset\), resumed on harbor 34 ms later$/,
   );
   const cut = { ...blob, outcome: 'cut', detail: 'harbor failed in the middle of the body (reset)' } as const;
   t.match(lineOf({ request: cut }), / - harbor failed in the middle of the body \(reset\)$/);
   t.match(
     lineOf({ request: { ...cut, splices: [splice] } }),
-    / ms - harbor broke off near 268 MB \(reset\), nobody could go on$/,
+    / ms - harbor broke off near 268 MB \(reset\), no upstream could resume it$/,
   );
   t.match(lineOf({ request: { ...cut, verified: 'wrong' } }), /; its bytes are wrong, so its end was not sent$/);
   const tag = { ...blob, kind: 'manifest', reference: 'v1' } as const;
