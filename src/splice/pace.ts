@@ -109,7 +109,7 @@ export class StallDetector {
     return new UpstreamError('stall', `less than ${Math.round(rate)} bytes a second for ${ms / 1000} s`);
   }
 
-  destroySource(): void {
+  stop(): void {
     this.#meter.stopWaiting(performance.now());
     clearTimeout(this.#timer);
     this.#timer = undefined;

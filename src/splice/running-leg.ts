@@ -43,14 +43,14 @@ export class RunningLeg {
 
   /** Stops a leg that is no longer wanted. */
   drop(verdict: AttemptVerdict): void {
-    this.stallDetector.destroySource();
+    this.stallDetector.stop();
     this.leg.source.destroy();
     this.leg.permit.reportEnd(verdict);
   }
 
   /** All wanted bytes have arrived. If they were the whole answer, the connection is kept for the next request. */
   complete(): void {
-    this.stallDetector.destroySource();
+    this.stallDetector.stop();
     if (!this.#sourceEnded && this.offset === this.leg.endOffset)
       this.#endTimer = setTimeout(() => this.destroySource(), END_TIMEOUT_MS).unref();
     else if (!this.#sourceEnded) this.destroySource();

@@ -16,7 +16,7 @@ export type ResumeElsewhere = (
   from: number,
   broken: Leg,
   error: UpstreamError,
-  alive: boolean,
+  stillSending: boolean,
 ) => Promise<Leg | undefined>;
 
 export interface TransferOptions {
@@ -51,7 +51,7 @@ export class Transfer {
   /** Offset in the blob of the next byte to send. */
   #offset: number;
   #resuming = false;
-  /** The error that broke off the last leg. */
+  /** The error that broke off the last leg; undefined while a leg is running. */
   #lastError: UpstreamError | undefined;
   #settled = false;
 
@@ -94,6 +94,7 @@ export class Transfer {
   #startLeg(leg: Leg): void {
     const running = new RunningLeg(leg, this.#options.limits);
     this.#current = running;
+    this.#lastError = undefined;
     this.#backpressure.reset();
     running.stallDetector.start((error) => this.#onBroken(running, error));
     leg.source.start({
@@ -140,13 +141,13 @@ export class Transfer {
     if (extent) this.#overlap.push(chunk, bytes);
     const checkHasRoom = check?.update(chunk, bytes) ?? true;
     if (this.#isComplete()) {
-      running.stallDetector.destroySource();
+      running.stallDetector.stop();
       void this.#sendLastBytes(running, chunk, bytes);
       // The source may still signal its end, but no byte beyond the extent is wanted.
       return running.offset === running.leg.endOffset;
     }
     const paused = this.#backpressure.update(!this.#writer?.write(chunk, bytes), !checkHasRoom);
-    if (paused) running.stallDetector.destroySource();
+    if (paused) running.stallDetector.stop();
     if (!checkHasRoom) check?.onDrain(() => this.#backpressure.checkDrained());
     return !paused;
   }
@@ -199,12 +200,12 @@ export class Transfer {
     }
     this.#resuming = true;
     resumeElsewhere(this.#overlap.start, running.leg, error, stillSending).then(
-      (next) => this.#onNextLeg(running, next, stillSending, error),
+      (next) => this.#onNextLeg(running, next, stillSending),
       (failure: unknown) => this.#fail('bad', failure),
     );
   }
 
-  #onNextLeg(before: RunningLeg, next: Leg | undefined, wasSending: boolean, error: UpstreamError): void {
+  #onNextLeg(before: RunningLeg, next: Leg | undefined, wasSending: boolean): void {
     this.#resuming = false;
     if (this.#settled || this.#isComplete()) {
       next?.source.destroy();
@@ -214,11 +215,10 @@ export class Transfer {
       this.#legCount += 1;
       next.onStart?.();
       this.#startLeg(next);
-    } else if (!this.#current) {
-      const lastError = this.#lastError ?? error;
+    } else if (this.#lastError) {
       // If the slow leg has broken off during the search, its upstream may be asked again too.
-      if (wasSending) this.#findNextLeg(before, lastError);
-      else this.#fail('bad', lastError);
+      if (wasSending) this.#findNextLeg(before, this.#lastError);
+      else this.#fail('bad', this.#lastError);
     }
   }
 

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** Folders below src/ whose every line and branch is run by the tests of the folder of the same name. */
-export const WHOLE = ['failover', 'ledger', 'oci'];
+export const WHOLE = ['failover', 'ledger', 'oci', 'splice'];
 
 /** Where the processes of a suite write down what of src/ they ran. */
 export const COLLECTED = '.tap/coverage';

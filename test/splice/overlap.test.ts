@@ -71,6 +71,50 @@ t.test('a overlap against all that was sent', async (t) => {
   t.pass('agrees with a plain concatenation');
 });
 
+t.test('the window over large and small chunks', async (t) => {
+  const overlap = new OverlapWindow(10);
+  let [sent, held] = [0, 0];
+  const push = (size: number) => {
+    held += 1;
+    const chunk = new Chunk(Buffer.from(SOURCE.subarray(sent, sent + size)), () => {
+      held -= 1;
+    });
+    overlap.push(chunk, chunk.bytes);
+    chunk.release();
+    sent += size;
+  };
+  const steps: [size: number, known: number, held: number][] = [
+    [1000, 1000, 0],
+    [OVERLAP_BYTES - 1000, OVERLAP_BYTES, 0],
+    [OVERLAP_BYTES - 1, OVERLAP_BYTES, 0],
+    // The copy has no room for two bytes more: its last window moves to the front.
+    [2, OVERLAP_BYTES, 0],
+    [OVERLAP_BYTES, OVERLAP_BYTES, 1],
+    [2 * OVERLAP_BYTES, OVERLAP_BYTES, 1],
+    [1, OVERLAP_BYTES, 0],
+    [OVERLAP_BYTES - 1, OVERLAP_BYTES, 0],
+    [3, OVERLAP_BYTES, 0],
+  ];
+  for (const [size, known, chunks] of steps) {
+    push(size);
+    const name = `${size} bytes more, ${sent} in all`;
+    t.equal(overlap.end, 10 + sent, name);
+    t.equal(overlap.start, 10 + sent - known, name);
+    t.equal(held, chunks, `${name}: only a large chunk is kept as it is`);
+    const last = SOURCE.subarray(sent - known, sent);
+    t.ok(overlap.matches(last, overlap.start), `${name}: the same bytes`);
+    for (const at of [0, Math.floor(known / 2), known - 1]) {
+      const other = Buffer.from(last);
+      other[at] = (other[at] ?? 0) ^ 1;
+      t.notOk(overlap.matches(other, overlap.start), `${name}: byte ${at} differs`);
+    }
+  }
+  push(OVERLAP_BYTES);
+  overlap.release();
+  t.equal(held, 0);
+  t.equal(overlap.start, overlap.end, 'nothing is known any more');
+});
+
 t.test('what is not known passes', async (t) => {
   const overlap = new OverlapWindow(1000);
   t.ok(overlap.matches(Buffer.from('anything'), 0), 'before the first byte');

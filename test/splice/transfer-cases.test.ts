@@ -241,6 +241,45 @@ t.test('a body that breaks off for ever ends some time', async (t) => {
   t.ok((await sink.taken()).equals(CONTENT.subarray(0, sink.given)));
 });
 
+t.test('an upstream whose overlap differs is not used', async (t) => {
+  const calls: Parameters<typeof noted>[0] = [];
+  const wrong = Buffer.from(CONTENT.subarray(CHUNK));
+  wrong[OVERLAP_BYTES - 1] = (wrong[OVERLAP_BYTES - 1] ?? 0) ^ 1;
+  const at = CHUNK + OVERLAP_BYTES;
+  const [first, second] = [legOf(0, { how: 'failed', at }), legOf(CHUNK, WHOLE, { bytes: wrong })];
+  const resumeElsewhere = noted(calls, (from) => (calls.length === 1 ? second : legOf(from, WHOLE)));
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg: first, limits: PACE, extent: EXTENT, resumeElsewhere }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
+  t.strictSame(calls, [
+    { from: CHUNK, reason: 'reset', alive: false },
+    { from: CHUNK, reason: 'digest', alive: false },
+  ]);
+  t.strictSame(second.verdicts, ['bad']);
+  t.equal(second.source.state, 'destroyed');
+});
+
+t.test('a slow upstream that none can replace is kept to the end', async (t) => {
+  const leg = trickle(TOTAL - 10_000, WHOLE);
+  const sink = new MadeSink(EAGER);
+  await new Transfer({ leg, limits: TRICKLE, extent: { ...EXTENT, first: TOTAL - 10_000 } }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT.subarray(TOTAL - 10_000)));
+  t.strictSame(leg.verdicts, ['good']);
+});
+
+t.test('a client that has room again while the next upstream is looked for', async (t) => {
+  const sink = new MadeSink({ capacity: 1, pulses: ['immediate'] });
+  const resumeElsewhere: ResumeElsewhere = async (from) => {
+    await sink.taken();
+    await new Promise(setImmediate);
+    return legOf(from, WHOLE);
+  };
+  const leg = legOf(0, { how: 'failed', at: CHUNK }, { pulses: ['now'] });
+  await new Transfer({ leg, limits: PACE, extent: EXTENT, resumeElsewhere }).run(sink);
+  t.ok((await sink.taken()).equals(CONTENT));
+  t.strictSame(leg.source.wrongs, [], 'the broken one is not told to go on');
+});
+
 t.test('nobody goes on', async (t) => {
   const nobody: [says: string, resumeElsewhere: ResumeElsewhere | undefined, error: Error][] = [
     ['none is looked for', undefined, new UpstreamError('reset', 'made up')],
@@ -384,6 +423,57 @@ t.test('nothing beyond what is wanted is read while the verdict is awaited', asy
   await run;
   t.equal(leg.source.state, 'destroyed');
   t.ok((await sink.taken()).equals(CONTENT.subarray(0, CHUNK)));
+});
+
+t.test('what comes beyond the end while the verdict is awaited is thrown away', async (t) => {
+  const check = new SlowCheck();
+  const leg = legOf(0, { how: 'longer', by: CHUNK });
+  const sink = new MadeSink(EAGER);
+  const run = new Transfer({ leg, limits: PACE, extent: EXTENT, check }).run(sink);
+  await once(check.asked, 'asked');
+  await until(() => leg.source.sent > TOTAL);
+  t.equal(books.out.size, 1, 'only its last chunk is kept');
+  check.answer.resolve('right');
+  await run;
+  t.ok((await sink.taken()).equals(CONTENT));
+});
+
+t.test('a check that fails when the client has left changes nothing', async (t) => {
+  const check = new SlowCheck();
+  const sink = new MadeSink(EAGER);
+  const run = new Transfer({ leg: legOf(0, WHOLE), limits: PACE, extent: EXTENT, check }).run(sink);
+  await once(check.asked, 'asked');
+  sink.leave();
+  await t.rejects(run, /left/);
+  check.answer.reject(new RangeError('a mistake'));
+  await new Promise(setImmediate);
+  t.equal(check.drops, 1);
+  t.strictSame(sink.wrongs, []);
+});
+
+t.test('a check that is behind holds the upstream up', async (t) => {
+  const drained: (() => void)[] = [];
+  class FullCheck extends SlowCheck {
+    override update(): boolean {
+      return false;
+    }
+    override onDrain(resume?: () => void): void {
+      if (resume) drained.push(resume);
+    }
+  }
+  const leg = legOf(0, WHOLE);
+  const sink = new MadeSink(EAGER);
+  const check = new FullCheck('right');
+  const run = new Transfer({ leg, limits: QUICK, extent: EXTENT, check }).run(sink);
+  for (let chunks = 1; chunks < TOTAL / CHUNK; chunks += 1) {
+    await until(() => drained.length === chunks);
+    await new Promise((resolve) => setTimeout(resolve, 2 * QUICK.stallMs));
+    t.equal(leg.source.sent, chunks * CHUNK, 'longer than a stall');
+    drained.at(-1)?.();
+  }
+  await run;
+  t.ok((await sink.taken()).equals(CONTENT));
+  t.strictSame(leg.verdicts, ['good']);
 });
 
 t.test('a client that leaves before the verdict', async (t) => {
