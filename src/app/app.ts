@@ -163,7 +163,7 @@ class EdgeApp implements App {
       tagWarnings: this.#tagWarnings.list(),
       sinceStart: this.#sinceStart,
       // Earlier findings do not count while nothing is verified.
-      rotten: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
+      corruptCopies: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
       replication: this.#runtime.replication(),

@@ -14,7 +14,7 @@ import { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
 import { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
-import type { Stores } from '../status/stores.ts';
+import type { Stores } from '../status/snapshot/snapshot.ts';
 import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
 import { registryIdentity } from '../upstream/upstream.ts';

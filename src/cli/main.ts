@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
-import { version } from '../status/version.ts';
+import { version } from '../status/snapshot/snapshot.ts';
 import { NoAnswer } from './ask/admin-client.ts';
 import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';

@@ -10,18 +10,18 @@ export interface AdminParts {
   phase: () => Phase;
   snapshot: () => Snapshot;
   metrics: Pick<Metrics, 'text' | 'contentType'>;
-  /** What would happen to a request for an image. @throws OciError */
+  /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
   explain: (image: string) => unknown;
-  /** What could be pulled without the push upstream. @throws OciError */
+  /** Says which tags could be pulled without the push upstream. @throws OciError */
   coverage: (query: URLSearchParams) => unknown;
 }
 
 export interface AdminRequest {
   method: string;
-  /** As it came: `/api/status`. */
+  /** Path as sent, such as `/api/status`. */
   path: string;
   query: URLSearchParams;
-  /** It comes from a browser that has logged in, and can log out. */
+  /** Whether the request comes from a browser that has logged in. */
   session: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface AdminAnswer {
   body: string;
 }
 
-/** What the admin listener shows. It only reads. Never rejects: what went wrong is an answer too. */
+/** Answers a read of the admin listener. Never rejects: an error becomes an answer. */
 export async function adminAnswer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
   try {
     return await answer(parts, request);
@@ -42,12 +42,12 @@ export async function adminAnswer(parts: AdminParts, request: AdminRequest): Pro
 
 async function answer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
   const { method, path } = request;
-  const known = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
-  if (!known) throw new OciError('UNSUPPORTED', 'there is nothing at this path of the admin listener', { status: 404 });
+  const handler = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
+  if (!handler) throw new OciError('UNSUPPORTED', 'the admin listener has no such path', { status: 404 });
   if (method !== 'GET' && method !== 'HEAD') {
-    throw new OciError('UNSUPPORTED', 'this path can only be read', { headers: { allow: 'GET, HEAD' } });
+    throw new OciError('UNSUPPORTED', 'this path takes only GET and HEAD', { headers: { allow: 'GET, HEAD' } });
   }
-  return known(parts, request);
+  return handler(parts, request);
 }
 
 const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>> = {
@@ -61,7 +61,7 @@ const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminA
   '/api/status': ({ snapshot }) => json(200, snapshot()),
   '/api/explain': ({ explain }, { query }) => {
     const image = query.get('image');
-    if (image === null || image === '') throw new OciError('NAME_INVALID', 'say which image: ?image=library/app:1.2');
+    if (image === null || image === '') throw new OciError('NAME_INVALID', 'name an image: ?image=library/app:1.2');
     return json(200, explain(image));
   },
   '/api/coverage': ({ coverage }, { query }) => json(200, coverage(query)),
@@ -74,7 +74,7 @@ const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminA
   ),
 };
 
-/** Says whether this edge can serve; an upstream that is down is no reason to move the VIP (docs/operations.md). */
+/** An edge whose upstreams are down is still ready, because another edge would have the same upstreams (docs/operations.md). */
 function readiness(phase: Phase): AdminAnswer {
   if (phase === 'serving') return json(200, { ready: true });
   const reason = phase === 'starting' ? 'not started yet' : 'draining';

@@ -1,11 +1,11 @@
 import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 import { type FailoverReason, failoverOf } from './failover.ts';
 
-/** Pulls of one repository that another upstream than the preferred one answered, for one reason. */
+/** Failovers of one repository between two upstreams for one reason. */
 export interface FailoverEntry {
-  /** The last of them, ISO 8601. */
+  /** Time of the last one, ISO 8601. */
   at: string;
-  /** As clients name it; empty for requests that name none. */
+  /** Name that clients use; empty for requests without a repository. */
   repository: string;
   /** Prefix of the route. */
   route: string;
@@ -13,21 +13,21 @@ export interface FailoverEntry {
   to: string;
   reason: FailoverReason;
   detail?: string;
-  /** How many there were since they first came up. */
+  /** How often this failover happened since its entry was made. */
   count: number;
 }
 
-/** As counted: many come at once in an outage, and few are ever looked at. */
+/** A stored entry. Its time becomes text only when an operator looks, because an outage brings many failovers at once. */
 interface Entry extends Omit<FailoverEntry, 'at' | 'detail'> {
   /** Epoch milliseconds. */
   at: number;
   detail: string | undefined;
 }
 
-/** The last failovers, newest first. Equal ones are counted as one entry: an outage must not push out what came before it. */
+/** The last failovers, newest first. Equal failovers share an entry, so that an outage does not push older entries out. */
 export class FailoverRing implements Observer {
   readonly #size: number;
-  /** In the order of `at`, oldest first. */
+  /** Ordered by `at`, oldest first. */
   readonly #entries = new Map<string, Entry>();
 
   constructor(size = 50) {

@@ -2,8 +2,8 @@ import type { Failure } from '../failover/classify.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 
 /**
- * Why the preferred upstream did not answer. Beside the failures of an attempt: `absent` (and the route goes on then), `refused`,
- * `slower` (its attempt was called off because another answered first) and `avoided` (its health or a breaker spoke against asking).
+ * Why the preferred upstream did not answer. Beside the failures of an attempt: `absent` (on a route with `onAbsent: next`), `refused`,
+ * `slower` (cancelled because another upstream answered first) and `avoided` (not asked because of its health or a breaker).
  */
 export type FailoverReason = Failure | 'absent' | 'refused' | 'slower' | 'avoided' | 'unknown';
 
@@ -11,11 +11,11 @@ export interface Failover {
   from: string;
   to: string;
   reason: FailoverReason;
-  /** In words. */
+  /** The reason as a sentence. */
   detail: string | undefined;
 }
 
-/** The failover that a request was, if it was one: another upstream than the preferred one answered. */
+/** The failover of a request; undefined if the preferred upstream answered, or none did. */
 export function failoverOf({ upstream, preferred, attempts }: RequestRecord): Failover | undefined {
   if (upstream === undefined || preferred === undefined || upstream === preferred) return undefined;
   const attempt = attempts.find((one) => one.upstream === preferred && one.outcome !== 'served');

@@ -1,17 +1,17 @@
 import type { AttemptRecord, HedgeCounts, Observer, RequestRecord } from '../proxy/request-record.ts';
 
-/** What the edge did about slow, broken and wrong upstreams since it started. */
+/** Counts since the edge started. */
 export interface SinceStartFigures {
   hedges: HedgeCounts;
-  /** Bodies that an upstream broke off: another went on, or nobody, so that the client got a part. */
+  /** Broken downloads: `done` were resumed on another upstream, `failed` were not, so that the client got a part. */
   splices: { done: number; failed: number };
-  /** Blobs that were hashed. */
+  /** Blobs whose digest was computed, by result. */
   verified: { right: number; wrong: number; unknown: number };
-  /** Tags of a fallback: served with a warning; an older one replaced by the current one; refused, because that was not to be had. */
+  /** Tags of a fallback: served with a warning; an older digest replaced by the current one; refused because no upstream had that. */
   tags: { warned: number; replaced: number; refused: number };
 }
 
-/** Counts it. For the status; the metrics have the same by their labels. */
+/** Counts for the status page. The metrics have the same counts by their labels. */
 export class SinceStart implements Observer {
   readonly #hedges = { started: 0, won: 0, refused: 0 };
   readonly #splices = { done: 0, failed: 0 };
@@ -38,7 +38,7 @@ export class SinceStart implements Observer {
     };
   }
 
-  /** Attempts at each upstream that were given up because one that was asked later answered first. */
+  /** By upstream: attempts that were cancelled because another upstream, asked later, answered first. */
   get outrun(): ReadonlyMap<string, number> {
     return this.#outrun;
   }

@@ -1,24 +1,24 @@
 import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 
-/** A tag that was served although the ledger had something against it. */
+/** A tag that was served although its digest may be out of date. */
 export interface TagWarning {
-  /** The last time, ISO 8601. */
+  /** Time of the last warning, ISO 8601. */
   at: string;
-  /** As clients name it. */
+  /** Name that clients use. */
   repository: string;
   tag: string;
-  /** Who showed it. */
+  /** The upstream that answered. */
   upstream: string;
-  /** What clients were told the last time. */
+  /** Text of the last warning. */
   text: string;
-  /** How often it was served so. */
+  /** Number of warnings. */
   count: number;
 }
 
-/** The last tags that were served with a warning, newest first, each once. */
+/** The last tags that were served with a warning, newest first. */
 export class TagWarnings implements Observer {
   readonly #size: number;
-  /** In the order of `at`, oldest first. */
+  /** Ordered by `at`, oldest first. */
   readonly #warnings = new Map<string, TagWarning>();
 
   constructor(size = 20) {

@@ -105,11 +105,11 @@ t.test('another key, no key, and nobody there', async (t) => {
   const { first, second } = await start(t, {}, Buffer.from('the key of quite another site, as long as that'));
   const other = await second();
   t.match(other.app.status().peers, [{ state: 'stranger', heardAt: null }]);
-  t.match(other.app.status().headline, { level: 'degraded', text: /does not know this one since .*another keyFile/ });
+  t.match(other.app.status().headline, { level: 'degraded', text: /has rejected this edge since .*another keyFile/ });
   t.match(other.log, /peer is stranger/);
   await first.app.stop();
   await until(() => other.app.status().peers[0]?.state === 'unreachable');
-  t.match(other.app.status().headline.text, /cannot be reached since .*ECONNREFUSED/);
+  t.match(other.app.status().headline.text, /has been unreachable since .*ECONNREFUSED/);
   t.match((await other.admin('/metrics')).body, /breakwater_peers\{peer="https:[^"]+",state="unreachable"\} 1/);
 });
 

@@ -117,7 +117,7 @@ t.test('shows a page that loads only its own files and escapes everything', asyn
   t.notMatch(policy, /unsafe|nonce/);
   t.notMatch(html, evil);
   t.notMatch(html, '<img');
-  t.match(html, 'harbor is down since 03:12 UTC (&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;)');
+  t.match(html, 'harbor has been down since 03:12 UTC (&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;)');
   t.match(html, '<h1>&lt;b&gt;&quot;cr&quot;</h1>');
   t.notMatch(html, /\b(src|href)=["']?(https?:)?\/\//, 'no outside resource');
   t.notMatch(html, /\son\w+=["']|\sstyle=|<style/, 'no inline handler and no inline style');

@@ -40,7 +40,7 @@ t.test('a copy of a blob with wrong bytes', async (t) => {
   await sample(made, 'rotten_copies{upstream="gcr"} 0');
   const { headline, sinceStart, upstreams } = await status(made);
   t.match(upstreams, [{ name: 'harbor', rotten: { count: 1, copies: [{ digest: bad }] } }, { rotten: { count: 0 } }]);
-  t.match(headline, { level: 'degraded', text: /harbor has one blob with wrong bytes/ });
+  t.match(headline, { level: 'degraded', text: /harbor has a corrupt blob\./ });
   t.same(sinceStart.verified, { right: 1, wrong: 1, unknown: 0 });
   t.match(await explain(made, `library/app@${bad}`), { rotten: ['harbor'] });
   t.notOk(Object.hasOwn((await explain(made, `library/app@${good}`)) as object, 'rotten'));
@@ -107,7 +107,7 @@ t.test('a tag that may be old', async (t) => {
   await sample(made, 'tags_total{verdict="stale",action="warned"} 1');
   const { headline, tagWarnings, sinceStart, stores } = await status(made);
   t.match(tagWarnings, [{ repository: 'library/app', tag: 'v1', upstream: 'gcr', text: /older/, count: 1 }]);
-  t.match(headline.lines.at(-1), 'Tags that may be old were served in the last 10 minutes: library/app:v1.');
+  t.match(headline.lines.at(-1), 'Clients got tags that may be out of date in the last 10 minutes: library/app:v1.');
   t.equal(sinceStart.tags.warned, 1);
   t.equal(stores.ledger.tags, 1);
 });

@@ -1,14 +1,14 @@
 import type { Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
-import { cellCounter } from './cell-counter.ts';
+import { cellCounter } from './cells.ts';
 
 type Result = 'granted' | 'remembered' | 'break-glass' | 'refused' | 'limited' | 'unavailable' | 'invalid';
 
 const BY_STATUS: Record<number, Result> = { 200: 'granted', 401: 'refused', 429: 'limited', 503: 'unavailable' };
 
-/** Who was let in, and on whose word. */
+/** Counts requests for tokens by their result. */
 export class AccessMetrics implements Observer {
-  // All there from the start: Prometheus does not see a series begin.
+  // Every series exists from the start, because Prometheus does not see an increase from nothing to 1.
   readonly #tokens: Record<Result, number> = {
     granted: 0,
     remembered: 0,
@@ -23,7 +23,7 @@ export class AccessMetrics implements Observer {
     cellCounter(
       registry,
       'tokens_total',
-      'Requests for tokens: granted; on what was remembered of an authority that could not be asked; to break-glass users meanwhile; refused to wrong passwords; held back after too many of them; unavailable, because nobody could say; invalid.',
+      'Requests for tokens. remembered: granted as before, because the deciding upstream did not answer. break-glass: granted to a break-glass user. limited: too many wrong passwords. unavailable: could not be decided.',
       ['result'],
       () => Object.entries(this.#tokens).map(([result, count]): [string[], number] => [[result], count]),
     );

@@ -1,17 +1,28 @@
+import { Counter, type Registry } from 'prom-client';
+
+/** Value of a label without a value. No prefix and no upstream can have this name. */
+export const NONE = '-';
+
+/** `*` for the route of everything else, because an empty label counts as no label for Prometheus. */
+export function routeLabel(prefix: string | undefined): string {
+  if (prefix === undefined) return NONE;
+  return prefix === '' ? '*' : prefix;
+}
+
 interface Labelled<Cell> {
   labels: readonly string[];
   cell: Cell;
 }
 
-/** What goes on with each value of the next label. */
+/** A node of the tree of cells. Each value of the next label leads to a child. */
 interface Branch<Cell> {
   next: Map<string, Branch<Cell>>;
   here: Cell | undefined;
 }
 
 /**
- * What is counted at every request, by the values of its labels. prom-client checks and hashes all labels at each count; here each is one
- * look into a map, by a string whose hash is known, and prom-client is given the sums when it is scraped.
+ * Counts of a metric by the values of its labels. prom-client checks and hashes all labels at each count. Here each label costs one look
+ * into a map, and prom-client gets the sums at a scrape.
  */
 export class Cells<Cell> {
   readonly #make: (labels: readonly string[]) => Cell;
@@ -22,7 +33,7 @@ export class Cells<Cell> {
     this.#make = make;
   }
 
-  /** The cell for these values, which come from the configuration and from fixed lists, so that there are not many. */
+  /** @param labels values from the configuration and from fixed lists, so that their number is bounded */
   at(...labels: string[]): Cell {
     let branch = this.#root;
     for (const label of labels) {
@@ -40,8 +51,28 @@ export class Cells<Cell> {
     return branch.here;
   }
 
-  /** In the order in which they came up. */
+  /** All cells, oldest first. */
   [Symbol.iterator](): Iterator<Labelled<Cell>> {
     return this.#all.values();
   }
+}
+
+/** A counter of prom-client that takes its values from `samples` at each scrape. */
+export function cellCounter<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly Label[],
+  samples: () => Iterable<readonly [labels: readonly string[], value: number]>,
+): Counter<Label> {
+  return new Counter({
+    name: `breakwater_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of samples()) this.labels(...labels).inc(value);
+    },
+  });
 }

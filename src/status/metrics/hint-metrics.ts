@@ -1,12 +1,12 @@
 import type { Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
-import { cellCounter } from './cell-counter.ts';
+import { cellCounter } from './cells.ts';
 
 type Hints = NonNullable<RequestRecord['hints']>;
 
-/** Who told of changes that copies are to follow. */
+/** Counts hints, which start copies, by sender. */
 export class HintMetrics implements Observer {
-  // All there from the start: Prometheus does not see a series begin.
+  // Every series exists from the start, because Prometheus does not see an increase from nothing to 1.
   readonly #hints: Record<Hints['from'], Omit<Hints, 'from'>> = {
     edge: { push: 0, delete: 0 },
     harbor: { push: 0, delete: 0 },
@@ -17,7 +17,7 @@ export class HintMetrics implements Observer {
     cellCounter(
       registry,
       'hints_total',
-      'Word of a change on a push upstream that copies are made of: from a push through the edge, or from a hook.',
+      'Events about replicated images, from pushes through the edge or from hooks. None from a hook while images are pushed: the hook is not set up.',
       ['from', 'kind'],
       () =>
         Object.entries(this.#hints).flatMap(([from, { push, delete: deleted }]): [string[], number][] => [

@@ -1,7 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Stores } from '../stores.ts';
+import type { Snapshot, Stores } from '../snapshot/snapshot.ts';
 import { AccessMetrics } from './access-metrics.ts';
 import { HintMetrics } from './hint-metrics.ts';
 import { PullMetrics } from './pull-metrics.ts';
@@ -9,18 +8,18 @@ import { RequestMetrics } from './request-metrics.ts';
 import { type ClientSide, StateGauges } from './state-gauges.ts';
 
 export interface MetricsSources {
-  /** Read at each scrape. */
+  /** Called at each scrape. */
   snapshot: () => Snapshot;
-  /** When certificates end, in epoch milliseconds. */
+  /** `expiresAt` in epoch milliseconds. */
   certificates: () => { file: string; expiresAt: number }[];
-  /** The listener's side of things. */
+  /** Undefined before the listener starts. */
   clients?: () => ClientSide;
   stores?: () => Stores;
 }
 
 /**
- * Prometheus metrics, in a registry of their own. Labels come from the configuration (prefixes, upstreams, URLs, files) and from fixed
- * lists (kinds, outcomes, reasons, statuses): never from what clients ask for.
+ * Prometheus metrics, in a registry of their own. Values of labels come from the configuration (prefixes, upstreams, URLs, files) and from
+ * fixed lists (kinds, outcomes, reasons, statuses). They never come from a client's request, which would make endless series.
  */
 export class Metrics implements Observer {
   readonly #sources: MetricsSources;
@@ -48,7 +47,7 @@ export class Metrics implements Observer {
     this.#hints.record(request);
   }
 
-  /** All metrics in the exposition format, the state of upstreams taken now. */
+  /** All metrics in the exposition format. */
   async text(): Promise<string> {
     const { snapshot, certificates, clients, stores } = this.#sources;
     const gauges = await this.#gauges.text({

@@ -1,11 +1,10 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Observer, RequestRecord, SpliceRecord } from '../../proxy/request-record.ts';
-import { cellCounter } from './cell-counter.ts';
-import { NONE } from './label.ts';
+import { cellCounter, NONE } from './cells.ts';
 
 const SPLICE_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
 
-/** What the edge does that a plain proxy does not: hedges, splices, digests, tags, and manifests that no upstream was asked for. */
+/** Counts hedges, splices, verified digests, tags of a fallback, and manifests from memory. */
 export class PullMetrics implements Observer {
   readonly #hedges = { started: 0, won: 0, refused: 0 };
   readonly #manifests = { upstream: 0, memory: 0, coalesced: 0 };
@@ -21,42 +20,42 @@ export class PullMetrics implements Observer {
     cellCounter(
       registry,
       'hedges_total',
-      'Upstreams asked beside one that was late: started; won by the one asked later; refused, because the budget was spent.',
+      'Hedged requests: sent to the next upstream because the first was slow. started, won (the later one answered first), refused (over budget: the first upstream is slow for every client).',
       ['result'],
       fixed(this.#hedges),
     );
     cellCounter(
       registry,
       'manifests_total',
-      'Reads of manifests that were answered: by asking an upstream, out of memory, or with the answer to an equal read under way.',
+      'Manifests read: from an upstream, from memory, or coalesced with an equal read in flight.',
       ['source'],
       fixed(this.#manifests),
     );
     this.#splices = new Counter({
       name: 'breakwater_splices_total',
-      help: 'Bodies of blobs that an upstream broke off, by who went on with them; "-": nobody, so that the client got a part.',
+      help: 'Blob downloads that an upstream (from) broke off, by the upstream that resumed them (to). to="-": none could, and the client got a part.',
       labelNames: ['from', 'to', 'reason'],
       registers,
     });
     this.#spliceSeconds = new Histogram({
       name: 'breakwater_splice_seconds',
-      help: 'From the trouble with a body to the first byte of who went on with it.',
+      help: 'Seconds from a broken download to the first byte of the upstream that resumed it.',
       buckets: SPLICE_SECONDS,
       registers,
     });
     this.#verifications = new Counter({
       name: 'breakwater_verifications_total',
-      help: 'Digests of blobs that were computed beside their transfer; upstream "-": several brought bytes of it.',
+      help: 'Blobs whose digest was computed during their transfer. wrong: the upstream sent corrupt bytes. upstream="-": several upstreams sent parts.',
       labelNames: ['upstream', 'result'],
       registers,
     });
     this.#tags = new Counter({
       name: 'breakwater_tags_total',
-      help: 'Tags that came from another upstream than the one whose word counts, by what the ledger said and what was done.',
+      help: 'Tags answered by another upstream than the push upstream, by what the ledger knew and what was done. A rise of warned: clients may get old images.',
       labelNames: ['verdict', 'action'],
       registers,
     });
-    // Prometheus does not see a series begin: what is alerted on has to be there before it happens.
+    // Series that alerts watch exist from the start, because Prometheus does not see an increase from nothing to 1.
     this.#tags.inc({ verdict: 'stale', action: 'warned' }, 0);
     this.#tags.inc({ verdict: 'stale', action: 'refused' }, 0);
     this.#tags.inc({ verdict: 'unknown', action: 'warned' }, 0);
@@ -69,7 +68,7 @@ export class PullMetrics implements Observer {
     this.#hedges.refused += hedges.refused;
     if (kind === 'manifest') this.#manifest(request);
     for (const splice of splices) this.#splice(splice);
-    if (verified) this.#verifications.inc({ upstream: broughtBy(request), result: verified });
+    if (verified) this.#verifications.inc({ upstream: senderOf(request), result: verified });
     if (tag) this.#tags.inc({ verdict: tag.verdict, action: tag.action });
   }
 
@@ -85,6 +84,7 @@ export class PullMetrics implements Observer {
   }
 }
 
-function broughtBy({ upstream = NONE, splices }: RequestRecord): string {
+/** `-` if several upstreams sent parts of the blob. */
+function senderOf({ upstream = NONE, splices }: RequestRecord): string {
   return splices.some(({ from, to }) => to !== undefined && to !== from) ? NONE : upstream;
 }

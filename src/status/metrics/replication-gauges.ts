@@ -1,41 +1,45 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { CopyRouteSnapshot, ReplicationSnapshot } from '../snapshot/replication-snapshot.ts';
-import { routeLabel } from './label.ts';
+import { routeLabel } from './cells.ts';
 
 const BY_ROUTE = ['route', 'target'];
 
-/** How well fallbacks are kept in step, at the moment of a scrape. What this edge does not know has no series. */
+/** Coverage and copies at the moment of a scrape. An unknown value has no series. */
 export class ReplicationGauges {
   readonly #registry = new Registry();
-  readonly #active = this.#gauge(
-    'replication_active',
-    '1 if this edge copies, 0 if it leaves that to another one.',
-    [],
-  );
+  readonly #active = this.#gauge('replication_active', '1 if this edge copies images, 0 if another edge does.', []);
   readonly #ratio = this.#gauge(
     'coverage_ratio',
-    'Share of tags that could be pulled with the right digest if the push upstream died now.',
+    'Share of tags, 0 to 1, that could be pulled with the right digest if the push upstream died now.',
     BY_ROUTE,
   );
-  readonly #gaps = this.#gauge('coverage_gaps', 'Tags that could not.', [...BY_ROUTE, 'state']);
-  readonly #lag = this.#gauge('replication_lag_seconds', 'For how long the oldest gap has been one.', BY_ROUTE);
-  readonly #failures = this.#gauge('replication_failures', 'Things that cannot be copied now.', BY_ROUTE);
+  readonly #gaps = this.#gauge(
+    'coverage_gaps',
+    'Tags that could not be pulled with the right digest if the push upstream died now.',
+    [...BY_ROUTE, 'state'],
+  );
+  readonly #lag = this.#gauge('replication_lag_seconds', 'Age of the oldest gap; 0 if there is none.', BY_ROUTE);
+  readonly #failures = this.#gauge(
+    'replication_failures',
+    'Images that failed to be copied and are retried.',
+    BY_ROUTE,
+  );
   readonly #compared = this.#gauge(
     'replication_compared_seconds',
-    'Unix time at which the last comparison began that came to its end.',
+    'Unix time at which the last complete comparison began.',
     BY_ROUTE,
   );
   readonly #queue = this.#gauge(
     'replication_queue',
-    'Copies that wait, that run, and that failed and are tried again.',
+    'Copies that are waiting, running, or failed and waiting for a retry.',
     ['state'],
   );
-  readonly #copies = this.#counter('replication_copies_total', 'Copies that ended, by what came of them.', ['result']);
-  readonly #bytes = this.#counter('replication_bytes_total', 'Bytes of blobs that were copied.', []);
+  readonly #copies = this.#counter('replication_copies_total', 'Copies by result.', ['result']);
+  readonly #bytes = this.#counter('replication_bytes_total', 'Bytes of copied blobs.', []);
 
-  /** In the exposition format. @param replication null: nothing is to be copied */
+  /** All series in the exposition format. @param replication null where no route replicates */
   text(replication: ReplicationSnapshot | null | undefined): Promise<string> {
-    // What a reload took out of the configuration must not linger.
+    // Series of routes that a reload removed must vanish.
     this.#registry.resetMetrics();
     if (replication) this.#update(replication);
     return this.#registry.metrics();
@@ -51,7 +55,7 @@ export class ReplicationGauges {
 
   #updateRoute({ prefix, registry, target, coverage, lagSeconds, failing }: CopyRouteSnapshot): void {
     const { ratio, missing, stale, comparedAt } = coverage;
-    // Prefixes are told apart by their registry, where they have one.
+    // Two routes may have the same prefix in different registries.
     const labels = { route: registry === undefined ? routeLabel(prefix) : `${registry}/${prefix}`, target };
     if (ratio !== null && comparedAt !== null) this.#ratio.set(labels, ratio);
     this.#gaps.set({ ...labels, state: 'missing' }, missing);

@@ -1,9 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { AttemptRecord, Observer, RequestRecord } from '../../proxy/request-record.ts';
 import { failoverOf } from '../failover.ts';
-import { cellCounter } from './cell-counter.ts';
-import { Cells } from './cells.ts';
-import { NONE, routeLabel } from './label.ts';
+import { Cells, cellCounter, NONE, routeLabel } from './cells.ts';
 import { TimeHistogram, type Times } from './time-histogram.ts';
 
 const FIRST_BYTE_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
@@ -11,68 +9,68 @@ const DURATION_MS = [
   5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000,
 ];
 
-interface Tally {
+interface Counted {
   count: number;
 }
 
-interface Requests extends Tally {
+interface RequestCell extends Counted {
   bytes: { in: number; out: number };
   duration: Times;
   firstByte: Times;
 }
 
-const tally = (): Tally => ({ count: 0 });
+const newCount = (): Counted => ({ count: 0 });
 
-/** What is counted of every request: it is on the path of each of them, so that it must cost next to nothing. */
+/** Counts every request. This runs on the hot path, so each count is an addition to a cell that was looked up once. */
 export class RequestMetrics implements Observer {
   readonly #duration = new TimeHistogram(
     'request_duration_seconds',
-    'From the first byte of a request to the last of its reply.',
+    'Seconds from the first byte of a client request to the last byte of its reply.',
     DURATION_MS,
   );
   readonly #firstByte = new TimeHistogram(
     'first_byte_seconds',
-    'From the first byte of a request to the first of its reply.',
+    'Seconds from the first byte of a client request to the first byte of its reply.',
     FIRST_BYTE_MS,
   );
   readonly #bytes = new Cells(() => ({ in: 0, out: 0 }));
-  readonly #requests = new Cells<Requests>(([, kind = NONE, upstream = NONE, outcome = NONE]) => ({
+  readonly #requests = new Cells<RequestCell>(([, kind = NONE, upstream = NONE, outcome = NONE]) => ({
     count: 0,
     bytes: this.#bytes.at(upstream),
     duration: this.#duration.of(kind, outcome),
     firstByte: this.#firstByte.of(kind, outcome),
   }));
-  readonly #attempts = new Cells(tally);
-  readonly #failovers = new Cells(tally);
+  readonly #attempts = new Cells(newCount);
+  readonly #failovers = new Cells(newCount);
 
   constructor(registry: Registry) {
-    const counts = (cells: Cells<Tally>) => () =>
+    const counts = (cells: Cells<Counted>) => () =>
       [...cells].map(({ labels, cell }): [readonly string[], number] => [labels, cell.count]);
     cellCounter(
       registry,
       'requests_total',
-      'Client requests that ended.',
+      'Finished client requests. outcome="failed": no upstream could serve.',
       ['route', 'kind', 'upstream', 'outcome', 'code'],
       counts(this.#requests),
     );
     cellCounter(
       registry,
       'attempts_total',
-      'Requests to upstreams that ended.',
+      'Finished requests to upstreams. Coalesced client requests share one.',
       ['upstream', 'class', 'outcome', 'reason'],
       counts(this.#attempts),
     );
     cellCounter(
       registry,
       'failovers_total',
-      'Client requests that another upstream than the preferred one answered.',
+      "Client requests that another upstream than the route's first one answered.",
       ['route', 'from', 'to', 'reason'],
       counts(this.#failovers),
     );
     cellCounter(
       registry,
       'bytes_total',
-      'Bytes of bodies, in from clients or out to them.',
+      'Bytes of bodies: in from clients, out to clients.',
       ['direction', 'upstream'],
       () =>
         [...this.#bytes].flatMap(({ labels, cell }): [string[], number][] => [
@@ -91,13 +89,13 @@ export class RequestMetrics implements Observer {
     cell.firstByte.add(request.firstByteMs);
     cell.bytes.in += request.bytesIn;
     cell.bytes.out += request.bytesOut;
-    // Those of a herd are counted by the one request that told of them first.
+    // The attempts of coalesced requests are counted once, by the request that sent them.
     if (!request.coalesced) for (const attempt of request.attempts) this.#attempt(attempt);
     const failover = failoverOf(request);
     if (failover) this.#failovers.at(route, failover.from, failover.to, failover.reason).count += 1;
   }
 
-  /** The histograms, which are in no registry. In the exposition format. */
+  /** The histograms in the exposition format. They belong to no registry of prom-client. */
   text(): string {
     return `${this.#duration.text()}\n${this.#firstByte.text()}`;
   }

@@ -1,88 +1,94 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { PeerSnapshot } from '../snapshot/peer-snapshot.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot, Stores } from '../snapshot/snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from '../snapshot/upstream-snapshot.ts';
-import type { Stores } from '../stores.ts';
 import { ReplicationGauges } from './replication-gauges.ts';
 import { StoreGauges } from './store-gauges.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
 
-/** The client side, as the listener knows it. */
+/** Load and events of the listener for clients. */
 export interface ClientSide {
   load: { connections: number; exchanges: number };
-  /** What happened since the start, by a name from a fixed list (`tlsErrors`, `shed`, …). */
+  /** Events since the start by name (`tlsErrors`, `shed`, …). The names are a fixed list. */
   counts: Readonly<Record<string, number>>;
 }
 
 export interface GaugeSources {
   snapshot: Snapshot;
-  /** Ends in epoch milliseconds. */
+  /** `expiresAt` in epoch milliseconds. */
   certificates: readonly { file: string; expiresAt: number }[];
   clients: ClientSide | undefined;
   stores: Stores | undefined;
 }
 
-/** Gauges that say how things are at the moment of a scrape. What is not known (not probed, no canary) has no series. */
+/** Gauges of the state at the moment of a scrape. An unknown value (not probed, no canary) has no series. */
 export class StateGauges {
   readonly #registry = new Registry();
   readonly #all: Gauge[] = [];
-  readonly #up = this.#gauge('upstream_up', '1 if probes find the URL well, 0 if not.', ['upstream', 'url']);
+  readonly #up = this.#gauge('upstream_up', '1 if the probes of the URL are good, 0 if it is down.', [
+    'upstream',
+    'url',
+  ]);
   readonly #canary = this.#gauge('canary_good', '1 if the canary can be read from the URL, 0 if not.', [
     'upstream',
     'url',
   ]);
-  readonly #probe = this.#gauge('probe_duration_seconds', 'How long the last probe took.', ['upstream', 'url']);
-  readonly #breaker = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open.', ['upstream', 'url', 'class']);
-  readonly #inFlight = this.#gauge('in_flight', 'Requests under way.', ['upstream', 'url', 'class']);
-  readonly #waiting = this.#gauge('waiting', 'Requests that wait for a place among those under way.', [
-    'upstream',
-    'url',
-    'class',
-  ]);
+  readonly #probe = this.#gauge('probe_duration_seconds', 'Duration of the last probe.', ['upstream', 'url']);
+  readonly #breaker = this.#gauge(
+    'breaker_state',
+    'State of the breaker: 0 closed, 1 half-open (testing), 2 open (no requests).',
+    ['upstream', 'url', 'class'],
+  );
+  readonly #inFlight = this.#gauge('in_flight', 'Requests in flight to the upstream.', ['upstream', 'url', 'class']);
+  readonly #waiting = this.#gauge(
+    'waiting',
+    'Requests queued for the upstream. Above 0: it is at its limit maxInFlight.',
+    ['upstream', 'url', 'class'],
+  );
   readonly #pushes = this.#gauge(
     'pushes_admitted',
     '1 if pushes to the upstream are admitted, 0 if they are refused.',
     ['upstream'],
   );
-  readonly #expiry = this.#gauge('certificate_expiry_seconds', 'Unix time at which the certificate ends.', ['file']);
-  readonly #connections = this.#gauge('client_connections', 'Client connections that are open.', []);
-  readonly #exchanges = this.#gauge('client_requests', 'Client requests under way.', []);
+  readonly #expiry = this.#gauge('certificate_expiry_seconds', 'Unix time at which the certificate expires.', ['file']);
+  readonly #connections = this.#gauge('client_connections', 'Open client connections.', []);
+  readonly #exchanges = this.#gauge('client_requests', 'Client requests in flight.', []);
   readonly #events = new Counter({
     name: 'breakwater_listener_events_total',
-    help: 'What the listener dealt with by itself: failed handshakes, malformed requests, shed connections, stalled clients, floods, PROXY headers.',
+    help: 'Events of the listener: failed TLS handshakes, malformed requests, connections above the limit, stalled clients, floods, bad PROXY headers.',
     labelNames: ['event'],
     registers: [this.#registry],
   });
   readonly #p95 = this.#gauge(
     'first_byte_p95_seconds',
-    'Within it came 19 of 20 of the last answers (blobs: their first 16 KiB); later than that is late, and hedged. Missing until 8 came.',
+    '95th percentile of the time of recent answers (blobs: of their first 16 KiB). A slower answer is hedged. Missing until there are 8 answers.',
     ['upstream', 'url', 'class'],
   );
   readonly #credentials = this.#gauge(
     'credentials_good',
-    "1 if the upstream takes the edge's own credentials, 0 if it refuses them.",
+    "1 if the upstream accepts the edge's own credentials, 0 if it refuses them.",
     ['upstream'],
   );
-  readonly #rotten = this.#gauge(
+  readonly #corruptCopies = this.#gauge(
     'rotten_copies',
-    'Blobs whose bytes at the upstream are wrong, as far as the edge has seen.',
+    'Corrupt blobs that were found on the upstream and not yet repaired.',
     ['upstream'],
   );
-  readonly #peers = this.#gauge('peers', 'Other edges of the site, by what is known of them.', ['peer', 'state']);
+  readonly #peers = this.#gauge('peers', 'Other edges of the site, by state.', ['peer', 'state']);
   readonly #peerEntries = this.#gauge(
     'peer_entries',
-    'Grants, tags and pulls that another edge told and this one did not know.',
+    'New grants, tags and pulls that this edge learnt from another edge.',
     ['peer'],
   );
   readonly #stores = new StoreGauges(this.#registry);
   readonly #replication = new ReplicationGauges();
-  readonly #ready = this.#gauge('ready', '1 if the edge serves, 0 while it starts or drains.', []);
+  readonly #ready = this.#gauge('ready', '1 if the edge serves clients, 0 while it starts or drains.', []);
   readonly #build = this.#gauge('build_info', 'Always 1; the version is a label.', ['version']);
 
-  /** In the exposition format. */
+  /** All series in the exposition format. */
   async text({ snapshot, certificates, clients, stores }: GaugeSources): Promise<string> {
-    // What a reload took out of the configuration must not linger.
+    // Series of upstreams that a reload removed must vanish.
     for (const gauge of this.#all) gauge.reset();
     for (const upstream of snapshot.upstreams) this.#updateUpstream(upstream);
     for (const peer of snapshot.peers) this.#updatePeer(peer);
@@ -94,7 +100,7 @@ export class StateGauges {
     return [await this.#registry.metrics(), await this.#replication.text(snapshot.replication)].join('\n');
   }
 
-  /** A name may stand for several edges. */
+  /** Adds up, because one name may resolve to several edges. */
   #updatePeer({ url, state, entries }: PeerSnapshot): void {
     this.#peers.inc({ peer: url, state }, 1);
     this.#peerEntries.inc({ peer: url }, entries);
@@ -108,7 +114,7 @@ export class StateGauges {
   }
 
   #updateUpstream({ name, urls, pushes, credentials, rotten }: UpstreamSnapshot): void {
-    this.#rotten.set({ upstream: name }, rotten.count);
+    this.#corruptCopies.set({ upstream: name }, rotten.count);
     if (credentials !== undefined) this.#credentials.set({ upstream: name }, credentials.state === 'good' ? 1 : 0);
     if (pushes !== undefined) this.#pushes.set({ upstream: name }, pushes.admitted ? 1 : 0);
     for (const url of urls) this.#updateUrl(name, url);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Stores } from '../stores.ts';
+import type { Stores } from '../snapshot/snapshot.ts';
 
-/** What the edge keeps in memory, at the moment of a scrape. */
+/** Sizes of the stores in memory at the moment of a scrape. */
 export class StoreGauges {
   readonly #tags: Gauge;
   readonly #evicted: Counter;
@@ -11,20 +11,20 @@ export class StoreGauges {
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.#tags = new Gauge({ name: 'breakwater_ledger_tags', help: 'Tags that the ledger knows.', registers });
+    this.#tags = new Gauge({ name: 'breakwater_ledger_tags', help: 'Tags in the ledger.', registers });
     this.#evicted = new Counter({
       name: 'breakwater_ledger_evicted_total',
-      help: 'Tags that the ledger forgot because there were more than `ledger.tags`.',
+      help: 'Tags that the ledger dropped because there were more than ledger.tags. Clients may then get old tags from a fallback without a warning.',
       registers,
     });
     this.#manifests = new Gauge({
       name: 'breakwater_manifest_memory_bytes',
-      help: 'What the manifests that are kept in memory take.',
+      help: 'Bytes of the manifests in memory.',
       registers,
     });
     this.#buffers = new Gauge({
       name: 'breakwater_buffers_bytes',
-      help: 'Memory that bodies are read into: in use, and kept for reuse.',
+      help: 'Bytes of the buffers for bodies: in_use, or kept for reuse.',
       labelNames: ['state'],
       registers,
     });

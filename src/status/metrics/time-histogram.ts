@@ -1,9 +1,9 @@
 import { Cells } from './cells.ts';
 
-/** Times of one set of label values. */
+/** Times with the same label values. */
 export class Times {
   readonly #bounds: readonly number[];
-  /** How many were at most as long as the bound of the same place, and longer than the one before; the last: longer than all. */
+  /** Times in each bucket: above the previous bound and up to this one. The last bucket has no upper bound. */
   readonly #counts: number[];
   #sumMs = 0;
 
@@ -14,18 +14,18 @@ export class Times {
   }
 
   add(ms: number): void {
-    let place = 0;
-    while (place < this.#bounds.length && ms > (this.#bounds[place] ?? 0)) place += 1;
-    this.#counts[place] = (this.#counts[place] ?? 0) + 1;
+    let bucket = 0;
+    while (bucket < this.#bounds.length && ms > (this.#bounds[bucket] ?? 0)) bucket += 1;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sumMs += ms;
   }
 
   /** Samples in the exposition format. @param labels `kind="blob",outcome="served"` */
   lines(name: string, labels: string): string[] {
     let count = 0;
-    const buckets = this.#counts.map((more, place) => {
+    const buckets = this.#counts.map((more, bucket) => {
       count += more;
-      const bound = this.#bounds[place];
+      const bound = this.#bounds[bucket];
       return `${name}_bucket{le="${bound === undefined ? '+Inf' : bound / 1000}",${labels}} ${count}`;
     });
     return [...buckets, `${name}_sum{${labels}} ${this.#sumMs / 1000}`, `${name}_count{${labels}} ${count}`];
@@ -33,8 +33,8 @@ export class Times {
 }
 
 /**
- * A histogram of times by kind and outcome of requests, in seconds for those who read it. Not prom-client's, since that cannot be handed
- * sums, and takes longer for one time than all else that is counted of a request.
+ * A histogram of times by kind and outcome of requests. It shows seconds. prom-client's histogram takes no sums, and adding one time to it
+ * costs more than all other counts of a request.
  */
 export class TimeHistogram {
   readonly #name: string;
@@ -48,12 +48,12 @@ export class TimeHistogram {
     this.#cells = new Cells(() => new Times(bounds));
   }
 
-  /** Where times of requests of this kind that ended so are to be added. Both come from fixed lists, so that nothing is to be escaped. */
+  /** The times of requests of this kind and outcome. Both come from fixed lists, so that neither needs escaping. */
   of(kind: string, outcome: string): Times {
     return this.#cells.at(kind, outcome);
   }
 
-  /** In the exposition format. */
+  /** All samples in the exposition format. */
   text(): string {
     const samples = [...this.#cells].flatMap(({ labels: [kind, outcome], cell }) =>
       cell.lines(this.#name, `kind="${kind}",outcome="${outcome}"`),

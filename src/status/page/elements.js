@@ -1,6 +1,6 @@
 /**
- * Elements that the parts of the status page are made of. They set text and never parse markup: names of repositories and reasons come
- * from clients and upstreams.
+ * The elements of the status page. They set text and never parse markup, because names of repositories and reasons come from clients and
+ * upstreams.
  * @typedef {'' | 'well' | 'degraded' | 'failing' | 'quiet'} Level
  */
 
@@ -17,7 +17,7 @@ export const LEVELS = {
   open: 'failing',
 };
 
-/** The element of the page with that id. @param {string} id */
+/** @param {string} id of an element of the page */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no element ${id}`);
@@ -46,7 +46,7 @@ export const cell = (className, ...children) => el('td', className, ...children)
 /** @param {Node[]} cells */
 export const row = (...cells) => el('tr', '', ...cells);
 
-/** A table with a head. @param {string} className @param {string[]} names those of columns of numbers begin with # @param {Node[]} rows */
+/** @param {string} className @param {string[]} names of columns; a column of numbers begins with # @param {Node[]} rows */
 export function table(className, names, rows) {
   const heads = names.map((name) => {
     const th = el('th', name.startsWith('#') ? 'number' : '', name.replace('#', ''));
@@ -56,7 +56,7 @@ export function table(className, names, rows) {
   return el('table', className, el('thead', '', el('tr', '', ...heads)), el('tbody', '', ...rows));
 }
 
-/** A moment, shown as text of any kind. @param {string} iso ISO 8601 @param {string} text */
+/** A text whose tooltip is a moment. @param {string} iso ISO 8601 @param {string} text */
 export function time(iso, text) {
   const node = el('time', '', text);
   node.dateTime = iso;
@@ -76,18 +76,18 @@ export function ago(iso, now) {
 /** @param {number} number */
 export const figure = (number) => number.toLocaleString('en');
 
-/** @param {number} number @param {string} name @param {string} [names] more than one; default: with an s */
+/** @param {number} number @param {string} name @param {string} [names] plural; default: with an s */
 export const count = (number, name, names = `${name}s`) => `${figure(number)} ${number === 1 ? name : names}`;
 
 /** @param {number} number */
 export const bytes = (number) => (number < 1e6 ? `${(number / 1e3).toFixed(0)} kB` : `${(number / 1e6).toFixed(1)} MB`);
 
-/** A reason in which digests are cut short; whole on hover. @param {string} text */
+/** A reason with its digests cut short. The tooltip has the whole text. @param {string} text */
 export function reason(text) {
   const node = el('div', 'reason', text.replace(/(sha\d+:[0-9a-f]{12})[0-9a-f]+/g, '$1\u2026'));
   node.title = text;
   return node;
 }
 
-/** The name of a route; empty: everything else. @param {{ registry?: string, prefix: string }} route */
+/** The name of a route; empty for the route of everything else. @param {{ registry?: string, prefix: string }} route */
 export const routeName = ({ registry, prefix }) => (registry ? `${registry}/` : '') + prefix;

@@ -9,7 +9,7 @@ export interface PageFile {
 
 const NAMES = ['page.css', 'page.js', 'elements.js', 'upstream-panel.js', 'replication-panel.js'];
 
-/** The style sheet and the scripts of the status page by their paths, read once: an upgrade under a running edge does not mix two versions. */
+/** Style sheet and scripts of the status page by path. They are read once, so that an upgrade of a running edge does not mix versions. */
 export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map(
   NAMES.map((name) => [
     `/${name}`,

@@ -18,19 +18,33 @@ import { copyCounts, replicationPanel } from './replication-panel.js';
 import { upstreamPanel } from './upstream-panel.js';
 
 /**
- * Draws the status page from the snapshot that came with it, and then from a new one every two seconds.
+ * Draws the status page from the snapshot in the page, and then from a new one every two seconds.
  * @typedef {import('../snapshot/snapshot.ts').Snapshot} Snapshot
  * @typedef {import('./elements.js').Level} Level
  */
 
 const REFRESH_MS = 2000;
-/** Colours of the icon. @type {Record<string, string>} */
+/** Colours of the icon by the headline's level. @type {Record<string, string>} */
 const ICONS = { well: '%2312784a', degraded: '%23e09a1a', failing: '%23d0342c' };
 /** @type {Record<string, Level>} */
 const PEER_LEVELS = { 'in-step': 'well', behind: 'degraded', unreachable: 'degraded', stranger: 'failing' };
+/** @type {Record<string, string>} */
+const PEER_STATES = { 'in-step': 'in sync', stranger: 'rejects this edge' };
+/** Reasons of failovers that are no words of the field; the others are shown as they are. @type {Record<string, string>} */
+const REASONS = {
+  avoided: 'unhealthy, so not tried',
+  canary: 'canary failed',
+  late: 'slow, another upstream answered first',
+  slower: 'slow, another upstream answered first',
+  absent: 'not found',
+  'first-byte': 'first byte timed out',
+  'out-of-time': 'timed out',
+  saturated: 'queue full',
+  'authority-dead': 'database down',
+};
 
-/** @param {Snapshot['routes'][number]} one @param {Map<string, string>} states of upstreams */
-function route(one, states) {
+/** @param {Snapshot['routes'][number]} one @param {Map<string, string>} states of upstreams by name */
+function routeRow(one, states) {
   const order = one.pull.map(({ upstream, prefix, replicate }) => {
     const item = el('li', '', el('span', LEVELS[states.get(upstream) ?? ''] ?? '', upstream));
     if (prefix !== one.prefix) item.append(' ', el('code', 'faint', prefix || '(no prefix)'));
@@ -42,15 +56,15 @@ function route(one, states) {
     cell('', name ? el('code', '', name) : el('span', '', 'everything else')),
     cell('', el('ol', 'order', ...order)),
     cell('tight', one.push || el('span', 'faint', 'read-only')),
-    cell('tight', one.onAbsent === 'next' ? 'ask the next' : '404'),
+    cell('tight', one.onAbsent === 'next' ? 'try the next upstream' : 'reply 404'),
   );
 }
 
 /** @param {Snapshot['failovers']} list @param {number} now */
 function failovers(list, now) {
-  if (list.length === 0) return el('div', 'panel', el('p', 'empty', 'None since this edge started.'));
+  if (list.length === 0) return el('div', 'panel', el('p', 'empty', 'No failover since this edge started.'));
   const rows = list.map((one) => {
-    const why = cell('', one.reason === 'avoided' ? `${one.from} was not asked` : one.reason);
+    const why = cell('', REASONS[one.reason] ?? one.reason);
     if (one.detail) why.append(el('div', 'reason', one.detail));
     return row(
       cell('tight', time(one.at, `${ago(one.at, now)} ago`)),
@@ -60,7 +74,7 @@ function failovers(list, now) {
       cell('number', `\u00d7${one.count}`),
     );
   });
-  return el('div', 'scroll', table('', ['Last', 'Repository', 'From \u2192 to', 'Why', '#Times'], rows));
+  return el('div', 'scroll', table('', ['Last', 'Repository', 'From \u2192 to', 'Reason', '#Count'], rows));
 }
 
 /** @param {Snapshot['tagWarnings']} list @param {number} now */
@@ -73,13 +87,13 @@ function tagWarnings(list, now) {
       cell('number', `\u00d7${times}`),
     ),
   );
-  return el('div', 'scroll', table('', ['Last', 'Tag', 'What clients were told', '#Times'], rows));
+  return el('div', 'scroll', table('', ['Last', 'Tag', 'Warning sent to clients', '#Count'], rows));
 }
 
 /** @param {Snapshot['peers']} list @param {number} now */
 function peers(list, now) {
   const rows = list.map(({ url, address, state, since, reason: why, heardAt, entries }) => {
-    const level = pill(state.replace('-', ' '), PEER_LEVELS[state]);
+    const level = pill(PEER_STATES[state] ?? state, PEER_LEVELS[state]);
     return row(
       cell('', el('code', '', url)),
       cell('tight', address || '\u2013'),
@@ -89,35 +103,35 @@ function peers(list, now) {
       cell('number', figure(entries)),
     );
   });
-  return el('div', 'scroll', table('', ['Edge', 'Address', 'State', 'Why', 'Heard', '#Told'], rows));
+  return el('div', 'scroll', table('', ['Edge', 'Address', 'State', 'Reason', 'Last heard', '#Entries learnt'], rows));
 }
 
 /** @param {number} number @param {string} name @param {Record<string, number>} parts @param {boolean} [bad] */
 function fact(number, name, parts, bad = false) {
-  const told = Object.entries(parts).filter(([, value]) => value > 0);
+  const shown = Object.entries(parts).filter(([, value]) => value > 0);
   return el(
     'div',
     'fact',
     el('span', bad ? 'amount degraded' : 'amount', figure(number)),
     el('span', '', name),
-    el('span', 'faint', told.map(([what, value]) => `${figure(value)} ${what}`).join(', ')),
+    el('span', 'faint', shown.map(([part, value]) => `${figure(value)} ${part}`).join(', ')),
   );
 }
 
 /** @param {Snapshot['sinceStart']} figures */
 function facts({ hedges, splices, verified, tags }) {
-  const replaced = { 'put right': tags.replaced, refused: tags.refused };
+  const others = { 'replaced by the current one': tags.replaced, refused: tags.refused };
   return [
-    fact(hedges.started, 'asked twice because late', { won: hedges.won, 'over budget': hedges.refused }),
-    fact(splices.done, 'bodies went on elsewhere', { 'in vain': splices.failed }, splices.failed > 0),
-    fact(verified.right + verified.wrong, 'blobs hashed', { wrong: verified.wrong }, verified.wrong > 0),
-    fact(tags.warned, 'tags served with a warning', replaced, tags.warned > 0),
+    fact(hedges.started, 'hedged requests', { won: hedges.won, 'over budget': hedges.refused }),
+    fact(splices.done, 'downloads resumed on another upstream', { broken: splices.failed }, splices.failed > 0),
+    fact(verified.right + verified.wrong, 'blobs verified', { corrupt: verified.wrong }, verified.wrong > 0),
+    fact(tags.warned, 'tags served with a warning', others, tags.warned > 0),
   ];
 }
 
 /** @param {Snapshot['stores']} stores */
 function memory({ ledger, manifests, buffers }) {
-  const evicted = ledger.evicted > 0 ? ` (${figure(ledger.evicted)} had to go)` : '';
+  const evicted = ledger.evicted > 0 ? ` (${figure(ledger.evicted)} evicted)` : '';
   const kept = `${count(manifests.kept, 'manifest')} (${bytes(manifests.bytes)})`;
   return `In memory: ${count(ledger.tags, 'tag')} in the ledger${evicted}, ${kept}, ${bytes(buffers.inUse)} of buffers in use.`;
 }
@@ -126,7 +140,7 @@ function memory({ ledger, manifests, buffers }) {
 function headline(level, lines) {
   const box = byId('headline');
   box.className = level;
-  // Screen readers read it out when it changes, so it is left alone when it does not.
+  // A screen reader reads the headline out at each change, so equal lines are not set again.
   const shown = Array.from(box.children, (line) => line.textContent);
   if (shown.join('\n') !== lines.join('\n')) box.replaceChildren(...lines.map((line) => el('p', '', line)));
 }
@@ -146,7 +160,7 @@ function draw(snapshot) {
   headline(snapshot.headline.level, snapshot.headline.lines);
   icon(snapshot.headline.level);
   byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstreamPanel(one, now)));
-  byId('routes').replaceChildren(...snapshot.routes.map((one) => route(one, states)));
+  byId('routes').replaceChildren(...snapshot.routes.map((one) => routeRow(one, states)));
   byId('replication').hidden = snapshot.replication === null;
   if (snapshot.replication) {
     byId('copy-routes').replaceChildren(replicationPanel(snapshot.replication, now));
@@ -165,13 +179,13 @@ function draw(snapshot) {
 async function refresh() {
   try {
     const response = await fetch('/api/status', { signal: AbortSignal.timeout(REFRESH_MS * 2) });
-    // The session has ended; the login form comes in place of this page.
+    // The session has ended. The reload shows the login form.
     if (response.status === 401) location.reload();
     if (!response.ok) throw new Error(`status ${response.status}`);
     draw(await response.json());
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    headline('failing', [`This page has lost the edge (${why}).`, 'What follows is old.']);
+    headline('failing', [`This page cannot reach the edge (${why}).`, 'The data below is out of date.']);
   }
   setTimeout(refresh, REFRESH_MS);
 }

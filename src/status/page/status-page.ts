@@ -1,6 +1,6 @@
 import type { Snapshot } from '../snapshot/snapshot.ts';
 
-/** Headers of the page: only the files of this listener run in it, no markup is made by script, and it asks nobody else. */
+/** Headers of the page. The page runs only scripts of this listener, sends requests only to this listener, and scripts make no markup. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': [
@@ -15,14 +15,14 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join('; '),
-  // With no-referrer a browser would not say which origin the form to log out is from.
+  // With no-referrer the browser would send no Origin with the form that logs out.
   'referrer-policy': 'same-origin',
 };
 
 /**
- * The status page. It carries the snapshot as data, draws it by script (text only, never markup) and then keeps itself up to date from
- * `/api/status`. Without script the headline still stands there.
- * @param session the browser has logged in, and can log out
+ * The status page. The page holds a snapshot as JSON. The script draws the snapshot as text, never as markup, and then reads a new one
+ * from `/api/status` every two seconds. Without JavaScript the page still shows the headline.
+ * @param session whether the browser has logged in, and can log out
  */
 export function renderPage(snapshot: Snapshot, session: boolean): string {
   return `<!doctype html>
@@ -46,13 +46,13 @@ export function renderPage(snapshot: Snapshot, session: boolean): string {
 ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
 </section>
 <section><h2>Upstreams</h2><div id="upstreams"></div></section>
-<section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls are served by, in this order</th><th>Pushes go to</th><th>If absent</th></tr></thead><tbody id="routes"></tbody></table></div></section>
-<section id="replication" hidden><h2>Replication: if the primary died now</h2><div id="copy-routes"></div><p id="copying" class="reason"></p></section>
+<section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls try, in this order</th><th>Pushes go to</th><th>If not found</th></tr></thead><tbody id="routes"></tbody></table></div></section>
+<section id="replication" hidden><h2>Replication</h2><div id="copy-routes"></div><p id="copying" class="reason"></p></section>
 <section id="tags" hidden><h2>Tags served with a warning</h2><div id="tag-list"></div></section>
 <section id="peers" hidden><h2>Other edges of this site</h2><div id="peer-list"></div></section>
-<section><h2>Last failovers</h2><div id="failovers"></div></section>
-<section><h2>Since the start</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
-<noscript><p>Without script this page shows only the headline; <a href="/api/status">/api/status</a> has the rest.</p></noscript>
+<section><h2>Recent failovers</h2><div id="failovers"></div></section>
+<section><h2>Since the edge started</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
+<noscript><p>Without JavaScript this page shows only the headline. <a href="/api/status">/api/status</a> has everything else.</p></noscript>
 </main>
 <footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span>${session ? LOG_OUT : ''}</footer>
 <script type="application/json" id="snapshot">${escapeJson(snapshot)}</script>
@@ -68,7 +68,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => names[character] ?? character);
 }
 
-/** JSON that cannot end the script element it stands in. */
+/** JSON that cannot close the script element around it. */
 function escapeJson(content: unknown): string {
   return JSON.stringify(content).replace(
     /[<>&\u2028\u2029]/g,

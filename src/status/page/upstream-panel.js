@@ -5,12 +5,18 @@ import { ago, cell, count, el, figure, LEVELS, pill, row, table, time } from './
  * @typedef {import('../snapshot/upstream-snapshot.ts').UrlSnapshot} UrlSnapshot
  */
 
-const COLUMNS = ['URL', 'State', 'Canary', 'Breakers', '#Blobs / other', '#First byte p95', '#Probe'];
+const COLUMNS = ['URL', 'State', 'Canary', 'Breakers', '#In flight: blobs / other', '#First byte p95', '#Probe'];
 
-/** What is known of one upstream. @param {UpstreamSnapshot} one @param {number} now epoch milliseconds */
+/** One upstream with its URLs. Pairs of figures are for blobs, and for all other requests. @param {UpstreamSnapshot} one @param {number} now epoch milliseconds */
 export function upstreamPanel(one, now) {
   const urls = one.urls.map((url) => urlRow(url, one.urls.length > 1, now));
-  return el('div', 'panel', head(one, now), el('div', 'wide', table('urls', COLUMNS, urls)), ...rotten(one, now));
+  return el(
+    'div',
+    'panel',
+    head(one, now),
+    el('div', 'wide', table('urls', COLUMNS, urls)),
+    ...corruptCopies(one, now),
+  );
 }
 
 /** @param {UpstreamSnapshot} one @param {number} now */
@@ -25,11 +31,11 @@ function head(one, now) {
     refused.title = one.credentials.reason;
     node.append(refused);
   }
-  if (one.rotten.count > 0) node.append(pill(count(one.rotten.count, 'rotten copy', 'rotten copies'), 'degraded'));
-  node.append(pill(one.kind));
+  if (one.rotten.count > 0) node.append(pill(count(one.rotten.count, 'corrupt copy', 'corrupt copies'), 'degraded'));
+  node.append(pill(`kind: ${one.kind}`));
   if (one.outrun > 0) {
-    const outrun = el('span', 'faint', `outrun ${count(one.outrun, 'time')}`);
-    outrun.title = 'requests given up here because an upstream that was asked later answered first';
+    const outrun = el('span', 'faint', `lost ${count(one.outrun, 'hedged request')}`);
+    outrun.title = 'cancelled here because another upstream, asked later, answered first';
     node.append(outrun);
   }
   if (one.reason && one.urls.length === 1) node.append(el('span', 'reason', one.reason));
@@ -38,8 +44,8 @@ function head(one, now) {
 
 /** @param {NonNullable<UpstreamSnapshot['pushes']>} pushes @param {number} now */
 function pushes({ mode, admitted, since }, now) {
-  const others = mode === 'settling' ? 'pushes soon' : `pushes refused for ${ago(since, now)}`;
-  return pill(mode === 'accepting' ? 'pushes admitted' : others, admitted ? 'well' : 'degraded');
+  const refused = mode === 'settling' ? 'pushes resume in seconds' : `pushes refused for ${ago(since, now)}`;
+  return pill(mode === 'accepting' ? 'pushes accepted' : refused, admitted ? 'well' : 'degraded');
 }
 
 /** @param {UrlSnapshot} url @param {boolean} several the upstream has further URLs @param {number} now */
@@ -47,8 +53,8 @@ function urlRow(url, several, now) {
   const where = cell('', el('code', '', url.url));
   if (several && url.reason) where.append(el('div', 'reason', url.reason));
   if (url.suspected)
-    where.append(el('div', 'degraded', url.slow ? 'its answers are late' : 'a request to it has just failed'));
-  if (url.restingUntil) where.append(el('div', 'reason', `asked to be left alone until ${url.restingUntil}`));
+    where.append(el('div', 'degraded', url.slow ? 'slow to answer' : 'requests failed since the last good probe'));
+  if (url.restingUntil) where.append(el('div', 'reason', `rate-limited until ${url.restingUntil.slice(11, 19)} UTC`));
   const breakers = Object.entries(url.breakers).map(([name, state]) =>
     el('span', LEVELS[state] ?? '', state === 'closed' ? name : `${name} ${state}`),
   );
@@ -58,15 +64,22 @@ function urlRow(url, several, now) {
     cell('tight', pill(url.state, LEVELS[url.state]), ' ', since),
     cell('tight', pill(url.canary === 'none' ? 'no canary' : url.canary, LEVELS[url.canary])),
     cell('', el('div', 'breakers', ...breakers)),
-    cell('number', `${url.inFlight.data} / ${url.inFlight.control}`, ...waiting(url.waiting)),
-    cell('number', `${ms(url.firstByteP95Ms.data)} / ${ms(url.firstByteP95Ms.control)} ms`),
+    pair(String(url.inFlight.data), String(url.inFlight.control), '', ...queued(url.waiting)),
+    pair(ms(url.firstByteP95Ms.data), ms(url.firstByteP95Ms.control), ' ms'),
     cell('number', url.probeMs === null ? '\u2013' : `${url.probeMs} ms`),
   );
 }
 
+/** @param {string} blobs @param {string} others @param {string} unit @param {HTMLElement[]} more */
+function pair(blobs, others, unit, ...more) {
+  const node = cell('number', `${blobs} / ${others}${unit}`, ...more);
+  node.title = 'blobs / all other requests';
+  return node;
+}
+
 /** @param {UrlSnapshot['waiting']} waiting */
-function waiting({ data, control }) {
-  return data + control === 0 ? [] : [el('div', 'degraded', count(data + control, 'waits', 'wait'))];
+function queued({ data, control }) {
+  return data + control === 0 ? [] : [el('div', 'degraded', `${figure(data + control)} queued`)];
 }
 
 /** @param {number | null} value */
@@ -75,14 +88,15 @@ function ms(value) {
 }
 
 /** @param {UpstreamSnapshot} one @param {number} now */
-function rotten({ rotten: { count: all, copies } }, now) {
+function corruptCopies({ rotten: { count: all, copies } }, now) {
   if (all === 0) return [];
-  const list = el('ul', 'rotten');
+  const list = el('ul', 'items');
   for (const { digest, since } of copies.slice(0, 5)) {
     const found = el('span', 'faint', 'found ', time(since, `${ago(since, now)} ago`));
     list.append(el('li', '', el('code', '', digest), ' ', found));
   }
   if (all > 5) list.append(el('li', 'faint', `and ${figure(all - 5)} more`));
-  const text = 'Blobs with wrong bytes here. They are asked for elsewhere; docs/splicing.md says how to mend them.';
+  const text =
+    'Corrupt blobs on this upstream. Pulls use other upstreams for them. To repair them, see docs/splicing.md.';
   return [el('div', 'note', el('p', '', text), list)];
 }

@@ -1,15 +1,18 @@
 import type { TagWarning } from '../tag-warnings.ts';
-import { isApart, type PeerSnapshot } from './peer-snapshot.ts';
+import { isOutOfSync, type PeerSnapshot } from './peer-snapshot.ts';
 import { replicationNews } from './replication-lines.ts';
 import type { ReplicationSnapshot } from './replication-snapshot.ts';
 import type { RouteSnapshot, UpstreamSnapshot } from './upstream-snapshot.ts';
 
-/** `well`: as configured. `degraded`: something serves in place of something else, or nothing could. `failing`: pulls fail. */
+/**
+ * `well`: all works as configured. `degraded`: an upstream has failed over, or could not take over, or pushes are refused. `failing`: some
+ * route has no healthy upstream.
+ */
 export interface Headline {
   level: 'well' | 'degraded' | 'failing';
-  /** A few sentences for somebody who was just woken, the most important first. */
+  /** A few sentences for an operator, the most important first. */
   lines: string[];
-  /** The same as one text. */
+  /** The lines, joined by spaces. */
   text: string;
 }
 
@@ -23,18 +26,18 @@ export interface HeadlineInput {
   replication: ReplicationSnapshot | null;
 }
 
-/** Which upstream a route's pulls are served by now; undefined if none of them is well. */
-interface Served {
+interface ServedRoute {
   route: RouteSnapshot;
+  /** The upstream that serves the route's pulls now; undefined if none is healthy. */
   by: string | undefined;
 }
 
-/** More names than this do not fit a sentence. */
-const NAMES = 4;
-/** A tag that was served with a warning is news for so long, in milliseconds. */
-const TAG_NEWS_MS = 600_000;
+/** Most names in one sentence. */
+const MAX_NAMES = 4;
+/** The headline shows a tag that was served with a warning for this long, in milliseconds. */
+const TAG_WARNING_MS = 600_000;
 
-/** Says who serves pulls, what becomes of pushes, and what is amiss. @param now epoch milliseconds */
+/** Says which upstream serves pulls, where pushes go, and what needs the operator. @param now epoch milliseconds */
 export function headlineOf(input: HeadlineInput, now: number): Headline {
   const { ready, upstreams, routes, tagWarnings, peers } = input;
   const troubles = new Map(
@@ -52,113 +55,112 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
-    ...spareLines(served, troubles),
+    ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
     ...credentialLines(upstreams, now),
-    ...rottenLines(upstreams),
+    ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
     ...copies.lines,
     ...peerLines(peers, now),
   ];
   const failing = served.some(({ by }) => by === undefined);
-  const rotten = upstreams.some((upstream) => upstream.rotten.count > 0);
   const degraded =
     !ready ||
-    peers.some(isApart) ||
+    peers.some(isOutOfSync) ||
     copies.degraded ||
     troubles.size > 0 ||
-    rotten ||
-    upstreams.some(({ credentials }) => credentials?.state === 'refused') ||
+    upstreams.some(({ credentials, rotten }) => credentials?.state === 'refused' || rotten.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
 
-function pullsLine(served: readonly Served[], troubles: ReadonlyMap<string, string>): string {
+function pullsLine(served: readonly ServedRoute[], troubles: ReadonlyMap<string, string>): string {
   const groups = [...Map.groupBy(served, ({ by }) => by)];
-  // What fails is said first.
+  // Routes whose pulls fail come first.
   groups.sort(([one], [other]) => Number(one !== undefined) - Number(other !== undefined));
-  const clauses = groups.map(([by, group]) => {
-    const of = groups.length === 1 ? 'Pulls' : `pulls of ${names(group.map(({ route }) => nameOf(route)))}`;
-    return by === undefined ? `${of}: no upstream is well, each is still asked` : `${of}: served by ${by}`;
+  const sentences = groups.map(([by, group]) => {
+    const pulls = groups.length === 1 ? 'Pulls' : `Pulls of ${names(group.map(({ route }) => nameOf(route)))}`;
+    return by === undefined
+      ? `${pulls} may fail: no upstream is healthy, and each is still tried.`
+      : `${pulls} are served by ${by}.`;
   });
-  const passedOver = new Set(served.flatMap(({ route, by }) => passed(route, by)));
-  const reasons = [...passedOver].flatMap((name) => troubles.get(name) ?? []);
-  return `${capital(clauses.join('; '))}${reasons.map((reason) => `, ${reason}`).join('')}.`;
+  const skipped = new Set(served.flatMap(({ route, by }) => skippedUpstreams(route, by)));
+  return [...sentences, ...[...skipped].flatMap((name) => troubles.get(name) ?? []).map((text) => `${text}.`)].join(
+    ' ',
+  );
 }
 
-/** Upstreams that would have been asked before the one that serves. */
-function passed(route: RouteSnapshot, by: string | undefined): string[] {
+/** Upstreams of the route before the one that serves. */
+function skippedUpstreams(route: RouteSnapshot, by: string | undefined): string[] {
   const order = route.pull.map((one) => one.upstream);
   return by === undefined ? order : order.slice(0, order.indexOf(by));
 }
 
-/** Upstreams that serve nothing now, and could not if they had to. */
-function spareLines(served: readonly Served[], troubles: ReadonlyMap<string, string>): string[] {
-  const named = new Set(served.flatMap(({ route, by }) => passed(route, by)));
+/** Upstreams that serve no route now, and could not take over. */
+function unusableFallbackLines(served: readonly ServedRoute[], troubles: ReadonlyMap<string, string>): string[] {
+  const skipped = new Set(served.flatMap(({ route, by }) => skippedUpstreams(route, by)));
   return [...troubles]
-    .filter(([name]) => !named.has(name))
-    .map(([, trouble]) => `${trouble}, and could not take over.`);
+    .filter(([name]) => !skipped.has(name))
+    .map(([, trouble]) => `${trouble}, so it cannot take over.`);
 }
 
 function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<string, string>, now: number): string[] {
-  if (gated.length === 0) return ['Pushes: none, every route is read-only.'];
+  if (gated.length === 0) return ['Pushes are refused: every route is read-only.'];
   return gated.flatMap(({ name, pushes: gate }) => {
     if (!gate) return [];
-    const to = gated.length === 1 ? 'Pushes' : `Pushes to ${name}`;
-    if (gate.mode === 'accepting') return [gated.length === 1 ? `Pushes: go to ${name}.` : `${to}: admitted.`];
-    if (gate.mode === 'settling') return [`${to}: refused for a few seconds more, ${name} is just back.`];
-    // What was said of the upstream itself need not be said again.
+    if (gate.mode === 'accepting') return [`Pushes go to ${name}.`];
+    if (gate.mode === 'settling')
+      return [`Pushes to ${name} are refused for a few more seconds: it has just recovered.`];
+    // A reason that the line about pulls gives is not repeated.
     const why = troubles.get(name)?.includes(gate.reason) ? '' : ` (${gate.reason})`;
-    return [`${to}: refused since ${clock(gate.since, now)}${why}.`];
+    return [`Pushes to ${name} have been refused since ${clock(gate.since, now)}${why}.`];
   });
 }
 
-/** Nobody but the operator can mend it, and clients are told nothing of it. */
+/** Clients see nothing of refused credentials, and only the operator can renew them. */
 function credentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
   return upstreams.flatMap(({ name, credentials }) =>
     credentials?.state === 'refused'
       ? [
-          `${name} refuses the credentials that this edge has for it since ${clock(credentials.since, now)} (${credentials.reason}).`,
+          `${name} has refused this edge's credentials since ${clock(credentials.since, now)} (${credentials.reason}). Renew them.`,
         ]
       : [],
   );
 }
 
-/** Rot on a storage harms nobody as long as another upstream has the blob; but somebody has to mend it. */
-function rottenLines(upstreams: readonly UpstreamSnapshot[]): string[] {
+function corruptCopyLines(upstreams: readonly UpstreamSnapshot[]): string[] {
   return upstreams.flatMap(({ name, rotten: { count } }) => {
     if (count === 0) return [];
-    const blobs = count === 1 ? 'one blob' : `${count} blobs`;
-    return [`${name} has ${blobs} with wrong bytes, asked for elsewhere until mended.`];
+    const [blobs, them] = count === 1 ? ['a corrupt blob', 'it'] : [`${count} corrupt blobs`, 'them'];
+    return [`${name} has ${blobs}. Pulls use other upstreams for ${them}. Repair ${them} as docs/splicing.md says.`];
   });
 }
 
 function tagLines(warnings: readonly TagWarning[], now: number): string[] {
-  const recent = warnings.filter(({ at }) => now - Date.parse(at) < TAG_NEWS_MS);
+  const recent = warnings.filter(({ at }) => now - Date.parse(at) < TAG_WARNING_MS);
   if (recent.length === 0) return [];
   const tags = names(recent.map(({ repository, tag }) => `${repository}:${tag}`));
-  return [`Tags that may be old were served in the last 10 minutes: ${tags}.`];
+  return [`Clients got tags that may be out of date in the last 10 minutes: ${tags}.`];
 }
 
-/** They serve on their own; but were the VIP to move now, what one learnt since would not be known there. */
+/** Each edge serves on its own. If the VIP moves now, the other edge lacks what this edge has learnt. */
 function peerLines(peers: readonly PeerSnapshot[], now: number): string[] {
-  return peers.filter(isApart).map(({ url, address, state, since, reason }) => {
-    const who = address === null || url.endsWith(address) ? url : `${url} (${address})`;
-    const trouble = state === 'stranger' ? 'does not know this one' : 'cannot be reached';
-    return `The edge at ${who} ${trouble} since ${clock(since, now)}: ${reason}.`;
+  return peers.filter(isOutOfSync).map(({ url, address, state, since, reason }) => {
+    const peer = address === null || url.endsWith(address) ? url : `${url} (${address})`;
+    const trouble = state === 'stranger' ? 'has rejected this edge' : 'has been unreachable';
+    return `The edge at ${peer} ${trouble} since ${clock(since, now)}: ${reason}.`;
   });
 }
 
-/** What keeps an upstream from being asked; undefined if nothing does. */
+/** Why requests avoid an upstream, as a sentence without its full stop; undefined if they do not. */
 function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now: number): string | undefined {
-  if (state === 'down') return `${name} is down since ${clock(since, now)} (${reason})`;
-  if (state === 'unknown') return `${name} was not probed yet`;
+  if (state === 'down') return `${name} has been down since ${clock(since, now)} (${reason})`;
+  if (state === 'unknown') return `${name} has not been probed yet`;
   const up = urls.filter((url) => url.state === 'up');
   const tripped = (url: (typeof up)[number]) => url.breakers.control === 'open' || url.breakers.data === 'open';
   if (up.some((url) => url.restingUntil === null && !tripped(url))) return undefined;
-  if (up.some((url) => url.restingUntil !== null))
-    return `${name} asked to be left alone for a while (too many requests)`;
-  return `${name} passes its probes but fails what it is asked (breaker open)`;
+  if (up.some((url) => url.restingUntil !== null)) return `${name} is rate-limiting this edge`;
+  return `${name} passes its probes but fails real requests (breaker open)`;
 }
 
 function nameOf(route: RouteSnapshot): string {
@@ -167,16 +169,12 @@ function nameOf(route: RouteSnapshot): string {
 }
 
 function names(all: readonly string[]): string {
-  const shown = all.slice(0, NAMES).join(', ');
-  return all.length > NAMES ? `${shown} and ${all.length - NAMES} more` : shown;
+  const shown = all.slice(0, MAX_NAMES).join(', ');
+  return all.length > MAX_NAMES ? `${shown} and ${all.length - MAX_NAMES} more` : shown;
 }
 
-/** The time of day in UTC, with the date if it was not today. */
+/** The time of day in UTC, with the date unless that is today. */
 function clock(iso: string, now: number): string {
   const time = `${iso.slice(11, 16)} UTC`;
   return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(0, 10)} ${time}`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -3,14 +3,14 @@ import type { PeerState, PeerView } from '../../peer/peer-view.ts';
 /** Another edge of the site. Times are ISO 8601 in UTC. */
 export interface PeerSnapshot {
   url: string;
-  /** Address and port; null: the name leads nowhere. */
+  /** Address and port; null if the name does not resolve. */
   address: string | null;
   state: PeerState;
   since: string;
   reason: string;
-  /** When it last told what it knows. */
+  /** When the peer last sent its entries. */
   heardAt: string | null;
-  /** What it told that was new. */
+  /** Number of new entries that this edge learnt from the peer. */
   entries: number;
 }
 
@@ -27,7 +27,7 @@ export function peerSnapshot({ url, address, state, since, reason, heardAt, entr
   };
 }
 
-/** Whether what this edge learns is not known there, nor the other way round. */
-export function isApart({ state }: PeerSnapshot): boolean {
+/** Whether the two edges do not exchange what they learn. */
+export function isOutOfSync({ state }: PeerSnapshot): boolean {
   return state === 'unreachable' || state === 'stranger';
 }

@@ -1,21 +1,21 @@
 import type { CopyRouteSnapshot, ReplicationSnapshot } from './replication-snapshot.ts';
 
-/** What of replication somebody should know who looks at the headline. */
+/** What the headline says about replication. */
 export interface ReplicationNews {
   lines: string[];
-  /** Whether it has lasted for so long that somebody should look after it. */
+  /** Whether a gap or a failure has lasted so long that the operator should act. */
   degraded: boolean;
 }
 
-/** A copy takes a while: what has lasted for less, in seconds, is no news; … */
+/** A copy takes a while. The headline mentions gaps and failures that have lasted this long. */
 const NEWS_SECONDS = 60;
-/** … and what has lasted for longer is amiss. */
-const AMISS_SECONDS = 300;
-const NAMES = 4;
+/** Gaps and failures that have lasted this long make the level `degraded`. */
+const DEGRADED_SECONDS = 300;
+const MAX_NAMES = 4;
 
 /**
- * What could not be pulled without the push upstream.
- * @param isDown whether an upstream serves nothing now
+ * Says which tags could not be pulled without the push upstream.
+ * @param isDown whether an upstream serves no pulls now
  * @param now epoch milliseconds
  */
 export function replicationNews(
@@ -35,8 +35,8 @@ export function replicationNews(
       ...failed.filter((route) => failedFor(route) >= NEWS_SECONDS).map(comparisonLine),
     ],
     degraded:
-      [...bySource.values()].flat().some(({ lagSeconds }) => lagSeconds >= AMISS_SECONDS) ||
-      failed.some((route) => failedFor(route) >= AMISS_SECONDS),
+      [...bySource.values()].flat().some(({ lagSeconds }) => lagSeconds >= DEGRADED_SECONDS) ||
+      failed.some((route) => failedFor(route) >= DEGRADED_SECONDS),
   };
 }
 
@@ -60,10 +60,10 @@ function gapLines(source: string, routes: readonly CopyRouteSnapshot[], isDown: 
   }
   if (digests.length === 0) return [];
   const shown = digests.map(({ repository, reference }) => `${repository}@${reference.slice(0, 19)}`);
-  return [`${when}, what is pulled by digest ${cannot} all be pulled: ${names(shown, shown.length)}${why}.`];
+  return [`${when}, some images pulled by digest ${cannot} be pulled: ${names(shown, shown.length)}${why}.`];
 }
 
-/** Why copies fail; of several reasons that which was met first. */
+/** The first reason for which copies fail, preferably one that a retry will not cure. */
 function whyOf(routes: readonly CopyRouteSnapshot[]): string {
   const failures = routes.flatMap((route) => route.failures);
   const first = failures.find(({ passing }) => !passing) ?? failures[0];
@@ -71,11 +71,11 @@ function whyOf(routes: readonly CopyRouteSnapshot[]): string {
 }
 
 function comparisonLine({ source, target, reconcile }: CopyRouteSnapshot): string {
-  return `What ${target} lacks of ${source} is not known: comparing them fails (${reconcile?.failed?.slice(0, 200)}).`;
+  return `It is unknown which tags of ${source} are missing on ${target}: their comparison fails (${reconcile?.failed?.slice(0, 200)}).`;
 }
 
 function names(all: readonly string[], count: number): string {
-  const shown = all.slice(0, NAMES);
+  const shown = all.slice(0, MAX_NAMES);
   const more = count - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`;
 }

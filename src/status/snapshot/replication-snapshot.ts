@@ -1,28 +1,28 @@
 import type { CopyCounts, CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 
-/** Of one repository that has gaps. */
+/** A repository with missing or stale tags. */
 export interface GapSnapshot {
   repository: string;
   missing: number;
   stale: number;
-  /** Those known for the longest time. */
+  /** The tags whose gap is oldest. */
   tags: string[];
   since: string | null;
 }
 
-/** Something that could not be copied, and is tried again. */
+/** An image that could not be copied and is retried. */
 export interface FailureSnapshot {
   repository: string;
   reference: string;
-  /** When it was to be copied first. */
+  /** When the copy was first due. */
   since: string;
   tries: number;
   reason: string;
-  /** Whether it may go by itself. */
+  /** Whether a retry may succeed without an operator. */
   passing: boolean;
 }
 
-/** One way of copying: a route, from its push upstream to one of the others. Times are ISO 8601 in UTC. */
+/** Copies of one route from its push upstream to another upstream. Times are ISO 8601 in UTC. */
 export interface CopyRouteSnapshot {
   prefix: string;
   registry?: string;
@@ -33,18 +33,18 @@ export interface CopyRouteSnapshot {
     tags: number;
     missing: number;
     stale: number;
-    /** Share of tags that could be pulled with the right digest; null: not known. */
+    /** Share of tags that could be pulled with the right digest; null if unknown. */
     ratio: number | null;
-    /** When the last comparison began that came to its end; null: none did yet. */
+    /** When the last complete comparison began; null before the first. */
     comparedAt: string | null;
   };
-  /** For how long the oldest gap has been one; 0: there is none. */
+  /** Age of the oldest gap; 0 if there is none. */
   lagSeconds: number;
   queued: number;
   failing: number;
-  /** Of those. */
+  /** Some of the failing copies. */
   failures: FailureSnapshot[];
-  /** The worst first. */
+  /** The repositories with the most gaps first. */
   gaps: GapSnapshot[];
   reconcile: {
     at: string;
@@ -52,7 +52,7 @@ export interface CopyRouteSnapshot {
     repositories: number;
     tags: number;
     gaps: number;
-    /** Why it did not come to its end, and since when none did. */
+    /** Why the last comparison failed, and since when comparisons fail. */
     failed: string | null;
     failingSince: string | null;
   } | null;
@@ -60,19 +60,19 @@ export interface CopyRouteSnapshot {
 }
 
 export interface ReplicationSnapshot {
-  /** Whether this edge copies, and why or why not. */
+  /** Whether this edge copies; `reason` says why or why not. */
   active: boolean;
   reason: string;
   queue: { waiting: number; running: number; failed: number };
   copies: CopyCounts;
-  /** Of blobs that were copied. */
+  /** Bytes of copied blobs. */
   bytes: number;
-  /** Hints that there was no room for. */
+  /** Hints that were dropped because the queue was full. */
   dropped: number;
   routes: CopyRouteSnapshot[];
 }
 
-/** Repositories and failures that are shown of each route; `breakwater coverage` tells more. */
+/** Repositories and failures shown of each route. `breakwater coverage` shows more. */
 const SHOWN = 20;
 const TAGS_SHOWN = 5;
 

@@ -1,18 +1,34 @@
+import { readFileSync } from 'node:fs';
 import type { Route } from '../../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { PeerView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
-import type { Stores } from '../stores.ts';
 import type { TagWarning } from '../tag-warnings.ts';
-import { version } from '../version.ts';
 import { type Headline, headlineOf } from './headline.ts';
 import { type PeerSnapshot, peerSnapshot } from './peer-snapshot.ts';
 import { type ReplicationSnapshot, replicationSnapshot } from './replication-snapshot.ts';
-import type { RottenSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
+import type { CorruptCopiesSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
-/** What the edge knows at one moment: the JSON of `/api/status`. */
+/** Version of this package. */
+export const version: string = String(
+  JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version,
+);
+
+/** Sizes of the stores in memory. */
+export interface Stores {
+  /** Tags in the ledger, and tags dropped since the start because there were too many. */
+  ledger: { tags: number; evicted: number };
+  /** Manifests in memory, and their bytes. */
+  manifests: { kept: number; bytes: number };
+  /** Bytes of the buffers for bodies: in use, and kept for reuse. */
+  buffers: { inUse: number; kept: number };
+  /** Digests being computed. */
+  hashing: number;
+}
+
+/** The state of the edge at one moment: the JSON of `/api/status`. */
 export interface Snapshot {
   version: string;
   hostname: string;
@@ -20,7 +36,7 @@ export interface Snapshot {
   /** When the snapshot was taken. */
   at: string;
   ready: boolean;
-  /** What an operator needs to know first. */
+  /** A summary for the operator. */
   headline: Headline;
   upstreams: UpstreamSnapshot[];
   routes: RouteSnapshot[];
@@ -32,12 +48,12 @@ export interface Snapshot {
   stores: Stores;
   /** The other edges of the site. */
   peers: PeerSnapshot[];
-  /** How fallbacks are kept in step; null: nothing is to be copied. */
+  /** Null where no route replicates. */
   replication: ReplicationSnapshot | null;
 }
 
-/** A copy of a blob whose bytes are wrong; `since` in epoch milliseconds. */
-export interface RottenCopy {
+/** A corrupt copy of a blob; `since` in epoch milliseconds. */
+export interface CorruptCopy {
   upstream: string;
   digest: string;
   since: number;
@@ -53,24 +69,24 @@ export interface SnapshotInput {
   failovers: readonly FailoverEntry[];
   tagWarnings: readonly TagWarning[];
   sinceStart: Pick<SinceStart, 'figures' | 'outrun'>;
-  /** Those found first come first. */
-  rotten: readonly RottenCopy[];
+  /** Oldest first. */
+  corruptCopies: readonly CorruptCopy[];
   stores: Stores;
   peers: readonly PeerView[];
   replication?: ReplicationView | undefined;
 }
 
-/** Of each upstream; so many digests are enough to see what is wrong with a storage. */
-const MAX_ROTTEN_SHOWN = 50;
+/** Digests shown of each upstream: enough to see what is wrong with its storage. */
+const MAX_CORRUPT_SHOWN = 50;
 
-/** Puts together what is known. @param now epoch milliseconds */
+/** @param now epoch milliseconds */
 export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Snapshot {
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
-  const rotten = Map.groupBy(input.rotten, (copy) => copy.upstream);
+  const corruptCopies = Map.groupBy(input.corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
     (view): UpstreamSnapshot => ({
       ...stateOf(view, pushed.has(view.name)),
-      rotten: rottenSnapshot(rotten.get(view.name) ?? []),
+      rotten: corruptCopiesSnapshot(corruptCopies.get(view.name) ?? []),
       outrun: input.sinceStart.outrun.get(view.name) ?? 0,
       urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
     }),
@@ -118,8 +134,8 @@ function credentialsOf({ credentials: { own, refusal } }: UpstreamView): Pick<Up
   return own ? { credentials: { state: 'good' } } : {};
 }
 
-function rottenSnapshot(copies: readonly RottenCopy[]): RottenSnapshot {
-  const shown = copies.slice(-MAX_ROTTEN_SHOWN).reverse();
+function corruptCopiesSnapshot(copies: readonly CorruptCopy[]): CorruptCopiesSnapshot {
+  const shown = copies.slice(-MAX_CORRUPT_SHOWN).reverse();
   return { count: copies.length, copies: shown.map(({ digest, since }) => ({ digest, since: iso(since) })) };
 }
 
@@ -158,7 +174,7 @@ function tenths(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10;
 }
 
-/** A URL may carry a user and a password; the status is read by more people than the configuration. */
+/** A URL may have a user and a password, and more people read the status than the configuration. */
 function withoutCredentials(url: string): string {
   return url.replace(/^(https?:\/\/)[^/@]*@/i, '$1');
 }

@@ -12,24 +12,24 @@ export interface UrlSnapshot {
   /** Duration of the last probe in milliseconds. */
   probeMs: number | null;
   breakers: Record<TrafficClass, BreakerState>;
-  /** A request to it has just failed, and no probe has been good since. */
+  /** A request to the URL has failed, and no probe has been good since. */
   suspected: boolean;
-  /** That request was only late, and the URL is up. */
+  /** The URL is up, and that request was only slow. */
   slow: boolean;
-  /** Until when it asked to be left alone (429); null if it did not. */
+  /** Until when the URL is rate-limiting this edge (Retry-After); null if it is not. */
   restingUntil: string | null;
   inFlight: { data: number; control: number };
-  /** Requests that wait for a place among those. */
+  /** Queued requests. */
   waiting: { data: number; control: number };
-  /** Milliseconds within which 19 of 20 of the last answers came, of blobs the first few KiB; null: too few came yet. */
+  /** 95th percentile of the time of recent answers in milliseconds, of blobs for their first 16 KiB; null before there are 8 answers. */
   firstByteP95Ms: { data: number | null; control: number | null };
 }
 
-/** Whether the upstream takes what the edge itself shows it. */
+/** Whether the upstream accepts the edge's own credentials. */
 export type CredentialsSnapshot = { state: 'good' } | { state: 'refused'; since: string; reason: string };
 
-/** Copies of blobs whose bytes are wrong. */
-export interface RottenSnapshot {
+/** Corrupt copies of blobs on one upstream. */
+export interface CorruptCopiesSnapshot {
   count: number;
   /** The last ones found, newest first. */
   copies: { digest: string; since: string }[];
@@ -42,14 +42,14 @@ export interface UpstreamSnapshot {
   reason: string;
   kind: UpstreamView['kind'];
   readOnly: boolean;
-  /** The components that Harbor reports as unhealthy. */
+  /** Components that Harbor reports as unhealthy. */
   unhealthy: string[];
   /** Only where a route pushes to this upstream. */
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
-  /** The edge's own, here; not there where it shows nothing of its own and nothing was refused. */
+  /** State of the edge's own credentials; undefined where the edge has none and none were refused. */
   credentials?: CredentialsSnapshot;
-  rotten: RottenSnapshot;
-  /** Attempts since the start that were given up because an upstream that was asked later answered first. */
+  rotten: CorruptCopiesSnapshot;
+  /** Attempts since the start that were cancelled because another upstream, asked later, answered first. */
   outrun: number;
   urls: UrlSnapshot[];
 }

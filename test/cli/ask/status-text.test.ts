@@ -8,7 +8,7 @@ const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 
 t.test('a quiet night', async (t) => {
   const lines = statusText(snapshotOf(), NOW).split('\n');
-  t.same(lines.slice(0, 3), ['Pulls: served by harbor.', 'Pushes: go to harbor.', '']);
+  t.same(lines.slice(0, 3), ['Pulls are served by harbor.', 'Pushes go to harbor.', '']);
   t.match(
     lines[4],
     /^ {2}harbor {2}up {2}for 10 h {2}canary good {2}p95 31 \/ 8 ms {2}https:\/\/harbor\.lan {2}canary/,
@@ -50,14 +50,14 @@ t.test('a bad one', async (t) => {
       tag: { verdict: 'stale', action: 'warned', text: 'older' },
     }),
   );
-  const rotten = 'abcdefg'
+  const corruptCopies = 'abcdefg'
     .split('')
     .map((letter, index) => ({ upstream: 'harbor', digest: digest(letter), since: NOW + index }));
   const text = statusText(
     snapshotOf({
       upstreams: [down('harbor'), upstream('gcr')],
       sinceStart,
-      rotten,
+      corruptCopies,
       tagWarnings: [
         {
           at: new Date(NOW - 60_000).toISOString(),

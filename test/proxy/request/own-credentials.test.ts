@@ -71,7 +71,7 @@ for (const scheme of ['basic', 'bearer'] as const) {
       t.equal(await metric(site), '0');
       t.match(site.edge.app.status().headline, {
         level: 'degraded',
-        text: /harbor refuses the credentials that this edge has for it since .* \(.*answers 401\)\./,
+        text: /harbor has refused this edge's credentials since .* \(.*answers 401\)\./,
       });
       t.match(site.edge.log, /"level":50[^\n]*"upstream":"harbor"[^\n]*refuses the edge's credentials/);
       t.equal(site.edge.requests.filter(({ kind }) => kind === 'manifest').length, 0, 'no client was there');

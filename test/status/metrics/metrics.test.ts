@@ -232,10 +232,12 @@ t.test('tells whether the edge’s own credentials are taken, where it shows any
   ]);
 });
 
-t.test('tells of rotten copies, and of what first bytes usually take', async (t) => {
+t.test('counts corrupt copies, and shows the p95 of first bytes', async (t) => {
   const fresh = replica({ url: 'https://gcr.lan', firstByteP95: { control: undefined, data: 40 } });
-  const rotten = ['a', 'b'].map((digest) => ({ upstream: 'harbor', digest, since: 0 }));
-  const metrics = make(snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [fresh] })], rotten }));
+  const corruptCopies = ['a', 'b'].map((digest) => ({ upstream: 'harbor', digest, since: 0 }));
+  const metrics = make(
+    snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [fresh] })], corruptCopies }),
+  );
   t.same(await samples(metrics, 'rotten_copies'), ['{upstream="harbor"} 2', '{upstream="gcr"} 0']);
   t.same(await samples(metrics, 'first_byte_p95_seconds'), [
     '{upstream="harbor",url="https://harbor.lan",class="data"} 0.031',

@@ -10,37 +10,40 @@ const headline = (over: Parameters<typeof snapshotOf>[0]) => snapshotOf(over).he
 t.test('says that all is well', async (t) => {
   t.same(headline({}), {
     level: 'well',
-    lines: ['Pulls: served by harbor.', 'Pushes: go to harbor.'],
-    text: 'Pulls: served by harbor. Pushes: go to harbor.',
+    lines: ['Pulls are served by harbor.', 'Pushes go to harbor.'],
+    text: 'Pulls are served by harbor. Pushes go to harbor.',
   });
 });
 
-t.test('says who serves when the first upstream is down', async (t) => {
+t.test('says which upstream serves when the first one is down', async (t) => {
   t.match(headline({ upstreams: [down('harbor'), gcr] }), {
     level: 'degraded',
-    text: 'Pulls: served by gcr, harbor is down since 03:12 UTC (canary read timed out). Pushes: refused since 03:12 UTC.',
+    lines: [
+      'Pulls are served by gcr. harbor has been down since 03:12 UTC (canary read timed out).',
+      'Pushes to harbor have been refused since 03:12 UTC.',
+    ],
   });
 });
 
-t.test('says which upstream refuses the edge’s own credentials, which nobody else is told', async (t) => {
+t.test('says which upstream refuses the edge’s own credentials', async (t) => {
   const refusal = { since: NOW - 18 * 60_000, reason: 'the token service at gcr.lan answers 401', total: true };
   const refusing = upstream('gcr', { credentials: { own: true, refusal } });
   t.match(headline({ upstreams: [harbor, refusing] }), {
     level: 'degraded',
     lines: [
-      'Pulls: served by harbor.',
-      'Pushes: go to harbor.',
-      'gcr refuses the credentials that this edge has for it since 03:12 UTC (the token service at gcr.lan answers 401).',
+      'Pulls are served by harbor.',
+      'Pushes go to harbor.',
+      "gcr has refused this edge's credentials since 03:12 UTC (the token service at gcr.lan answers 401). Renew them.",
     ],
   });
 });
 
-t.test('says that pulls fail, and which, before anything else', async (t) => {
+t.test('says first which pulls fail', async (t) => {
   t.match(headline({ upstreams: [down('harbor'), down('gcr')] }), {
     level: 'failing',
     lines: [
-      /^Pulls: no upstream is well, each is still asked, harbor is down .*, gcr is down .*\.$/,
-      /^Pushes: refused/,
+      /^Pulls may fail: no upstream is healthy, and each is still tried\. harbor has been down .*\. gcr has been down .*\.$/,
+      /^Pushes to harbor have been refused/,
     ],
   });
   const hub = resolveRoute({
@@ -55,54 +58,60 @@ t.test('says that pulls fail, and which, before anything else', async (t) => {
   t.match(headline({ upstreams: [harbor, gcr, down('hub')], routes: [...ROUTES, hub] }), {
     level: 'failing',
     lines: [
-      'Pulls of docker.io/: no upstream is well, each is still asked; pulls of library/: served by harbor, hub is down since 03:12 UTC (canary read timed out).',
-      'Pushes: go to harbor.',
+      'Pulls of docker.io/ may fail: no upstream is healthy, and each is still tried. Pulls of library/ are served by harbor. hub has been down since 03:12 UTC (canary read timed out).',
+      'Pushes go to harbor.',
     ],
   });
 });
 
-t.test('warns that nothing could take over', async (t) => {
+t.test('warns that a fallback cannot take over', async (t) => {
   t.match(headline({ upstreams: [harbor, down('gcr')] }), {
     level: 'degraded',
     lines: [
-      'Pulls: served by harbor.',
-      'gcr is down since 03:12 UTC (canary read timed out), and could not take over.',
-      'Pushes: go to harbor.',
+      'Pulls are served by harbor.',
+      'gcr has been down since 03:12 UTC (canary read timed out), so it cannot take over.',
+      'Pushes go to harbor.',
     ],
   });
 });
 
-t.test('tells refused pushes with their own reason', async (t) => {
+t.test('says since when and why pushes are refused', async (t) => {
   const readOnly = upstream('harbor', {
     gate: { mode: 'refusing', since: NOW - 26 * HOUR, reason: 'it is read-only' },
   });
   t.match(headline({ upstreams: [readOnly, gcr] }), {
     level: 'degraded',
-    lines: ['Pulls: served by harbor.', 'Pushes: refused since 2026-11-20 01:30 UTC (it is read-only).'],
+    lines: [
+      'Pulls are served by harbor.',
+      'Pushes to harbor have been refused since 2026-11-20 01:30 UTC (it is read-only).',
+    ],
   });
   const settling = upstream('harbor', { gate: { mode: 'settling', since: NOW, reason: 'back, and settling' } });
   t.match(
     headline({ upstreams: [settling, gcr] }).lines[1],
-    'Pushes: refused for a few seconds more, harbor is just back.',
+    'Pushes to harbor are refused for a few more seconds: it has just recovered.',
   );
   const routes = ROUTES.map((route) => ({ ...route, push: undefined }));
-  t.match(headline({ routes }).lines[1], 'Pushes: none, every route is read-only.');
+  t.match(headline({ routes }).lines[1], 'Pushes are refused: every route is read-only.');
 });
 
-t.test('counts an upstream whose breaker is open, that rests, or that was not probed yet as unwell', async (t) => {
-  const one = replica();
-  const tripped = upstream('harbor', { replicas: [{ ...one, breakers: { ...one.breakers, data: 'open' } }] });
-  t.match(
-    headline({ upstreams: [tripped, gcr] }).text,
-    /served by gcr, harbor passes its probes but fails what it is asked/,
-  );
-  const half = upstream('harbor', { replicas: [...tripped.replicas, one] });
-  t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
-  const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1 }] });
-  t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr, harbor asked to be left alone/);
-  const unknown = upstream('harbor', { replicas: [{ ...one, state: 'unknown' }] });
-  t.match(headline({ upstreams: [unknown, gcr] }).text, /served by gcr, harbor was not probed yet/);
-});
+t.test(
+  'an upstream is unhealthy with an open breaker, while it is rate-limiting, and before its first probe',
+  async (t) => {
+    const one = replica();
+    const tripped = upstream('harbor', { replicas: [{ ...one, breakers: { ...one.breakers, data: 'open' } }] });
+    t.match(
+      headline({ upstreams: [tripped, gcr] }).text,
+      /served by gcr\. harbor passes its probes but fails real requests/,
+    );
+    const half = upstream('harbor', { replicas: [...tripped.replicas, one] });
+    t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
+    const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1 }] });
+    t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr\. harbor is rate-limiting this edge\./);
+    const unknown = upstream('harbor', { replicas: [{ ...one, state: 'unknown' }] });
+    t.match(headline({ upstreams: [unknown, gcr] }).text, /served by gcr\. harbor has not been probed yet/);
+  },
+);
 
 t.test('says when the edge itself does not serve', async (t) => {
   t.match(headline({ ready: false }), {
@@ -111,7 +120,7 @@ t.test('says when the edge itself does not serve', async (t) => {
   });
 });
 
-t.test('keeps to a few names', async (t) => {
+t.test('shows only a few names', async (t) => {
   const routes = ['a/', 'b/', 'c/', 'd/', 'e/', 'f/'].map((prefix) =>
     resolveRoute({
       prefix,
@@ -122,23 +131,26 @@ t.test('keeps to a few names', async (t) => {
       pull: [{ upstream: 'gcr', replicate: false }],
     }),
   );
-  t.match(headline({ routes: [...ROUTES, ...routes] }).text, /pulls of a\/, b\/, c\/, d\/ and 2 more: served by gcr/i);
+  t.match(
+    headline({ routes: [...ROUTES, ...routes] }).text,
+    /Pulls of a\/, b\/, c\/, d\/ and 2 more are served by gcr/,
+  );
 });
 
-t.test('tells of wrong bytes', async (t) => {
-  const rotten = (...digests: string[]) => digests.map((digest) => ({ upstream: 'harbor', digest, since: NOW }));
-  t.match(headline({ rotten: rotten('a') }), {
+t.test('says which upstream has corrupt blobs', async (t) => {
+  const copies = (...digests: string[]) => digests.map((digest) => ({ upstream: 'harbor', digest, since: NOW }));
+  t.match(headline({ corruptCopies: copies('a') }), {
     level: 'degraded',
     lines: [
       /served by harbor/,
       /go to harbor/,
-      'harbor has one blob with wrong bytes, asked for elsewhere until mended.',
+      'harbor has a corrupt blob. Pulls use other upstreams for it. Repair it as docs/splicing.md says.',
     ],
   });
-  t.match(headline({ rotten: rotten('a', 'b') }).text, /harbor has 2 blobs with wrong bytes/);
+  t.match(headline({ corruptCopies: copies('a', 'b') }).text, /harbor has 2 corrupt blobs\. .* Repair them/);
 });
 
-t.test('tells of tags that may be old, while that is news', async (t) => {
+t.test('names tags that may be out of date for ten minutes', async (t) => {
   const warning = (tag: string, ago: number) => ({
     at: new Date(NOW - ago).toISOString(),
     repository: 'library/app',
@@ -147,24 +159,24 @@ t.test('tells of tags that may be old, while that is news', async (t) => {
     text: 'older',
     count: 1,
   });
-  const told = headline({ tagWarnings: [warning('v2', 0), warning('v1', 599_000), warning('v0', 600_000)] });
-  t.match(told, {
+  const recent = headline({ tagWarnings: [warning('v2', 0), warning('v1', 599_000), warning('v0', 600_000)] });
+  t.match(recent, {
     level: 'well',
     lines: [
       /Pulls/,
       /Pushes/,
-      'Tags that may be old were served in the last 10 minutes: library/app:v2, library/app:v1.',
+      'Clients got tags that may be out of date in the last 10 minutes: library/app:v2, library/app:v1.',
     ],
   });
   t.equal(headline({ tagWarnings: [warning('v0', 600_000)] }).lines.length, 2);
 });
 
-t.test('says which other edge does not hear of what this one learns', async (t) => {
+t.test('says which other edge is not in sync with this one', async (t) => {
   t.match(headline({ peers: [peer(), peer({ state: 'itself' }), peer({ state: 'behind' })] }), { level: 'well' });
   t.match(headline({ peers: [peer({ state: 'unreachable', reason: 'connect ECONNREFUSED' })] }), {
     level: 'degraded',
-    text: /The edge at https:\/\/edge-b\.lan \(10\.0\.0\.12:443\) cannot be reached since .* UTC: connect ECONNREFUSED\.$/,
+    text: /The edge at https:\/\/edge-b\.lan \(10\.0\.0\.12:443\) has been unreachable since .* UTC: connect ECONNREFUSED\.$/,
   });
   const lost = peer({ url: 'https://edge-b.lan', address: undefined, state: 'stranger', reason: 'another keyFile' });
-  t.match(headline({ peers: [lost] }).text, /The edge at https:\/\/edge-b\.lan does not know this one since/);
+  t.match(headline({ peers: [lost] }).text, /The edge at https:\/\/edge-b\.lan has rejected this edge since/);
 });

@@ -33,12 +33,12 @@ t.test('says what could not be pulled, by name, and why', async (t) => {
   });
 });
 
-t.test('while the primary is down it is no longer a question', async (t) => {
-  const told = headline(copied({ lagMs: 12 * MINUTE }), [down('harbor'), upstream('gcr')]);
-  t.match(told.text, /While harbor is down, 3 of 120 tags cannot be pulled: library\/app:1\.1, /);
+t.test('while the primary is down, the line says which tags cannot be pulled', async (t) => {
+  const { text } = headline(copied({ lagMs: 12 * MINUTE }), [down('harbor'), upstream('gcr')]);
+  t.match(text, /While harbor is down, 3 of 120 tags cannot be pulled: library\/app:1\.1, /);
 });
 
-t.test('a copy takes a while: first it is nothing, then news, then amiss', async (t) => {
+t.test('a gap is shown after a minute, and degrades the level after five', async (t) => {
   const level = (lagMs: number) => {
     const { level, lines } = headline(copied({ lagMs }));
     return [level, lines.length];
@@ -48,25 +48,25 @@ t.test('a copy takes a while: first it is nothing, then news, then amiss', async
   t.same(level(301_000), ['degraded', 3]);
 });
 
-t.test('keeps to a few names, of all routes from the same upstream together', async (t) => {
+t.test('shows only a few names, of all routes from the same upstream together', async (t) => {
   const names = Array.from({ length: 1500 }, (_, number) => String(number));
   const one = copyRouteView([{ ...FOUND, tags: 2000, missing: names, stale: [] }], { lagMs: MINUTE }, NOW);
   const { text } = headline(replicationView([one, { ...one, prefix: 'team/' }]));
   t.match(text, /3,000 of 4,000 tags could not be pulled: library\/app:0, library\/app:1, [^ ]+, [^ ]+ and 2,996 more/);
 });
 
-t.test('what is pulled by digest alone counts too', async (t) => {
+t.test('images that are pulled by digest count too', async (t) => {
   const reference = `sha256:${'a'.repeat(64)}`;
   const all = copied({ lagMs: 6 * MINUTE, failing: 1, failures: [failure({ reference })] }, [
     { ...FOUND, missing: [], stale: [] },
   ]);
   t.match(headline(all), {
     level: 'degraded',
-    text: /what is pulled by digest could not all be pulled: library\/app@sha256:aaaaaaaaaaaa \(harbor lacks a blob\)\./,
+    text: /some images pulled by digest could not be pulled: library\/app@sha256:aaaaaaaaaaaa \(harbor lacks a blob\)\./,
   });
 });
 
-t.test('a comparison that fails again and again', async (t) => {
+t.test('a comparison that keeps failing', async (t) => {
   const failing = (minutes: number) =>
     copied(
       {
@@ -79,10 +79,10 @@ t.test('a comparison that fails again and again', async (t) => {
   t.match(headline(failing(2)), { level: 'well', lines: { length: 3 } });
   t.match(headline(failing(6)), {
     level: 'degraded',
-    text: /What gcr lacks of harbor is not known: comparing them fails \(harbor lists nothing \(403\)\)\./,
+    text: /It is unknown which tags of harbor are missing on gcr: their comparison fails \(harbor lists nothing \(403\)\)\./,
   });
 });
 
-t.test('who does not copy knows nothing', async (t) => {
+t.test('an edge that does not copy says nothing about coverage', async (t) => {
   t.match(headline({ ...copied({ lagMs: 12 * MINUTE }), active: false }), { level: 'well', lines: { length: 2 } });
 });

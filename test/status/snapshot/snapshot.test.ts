@@ -89,13 +89,13 @@ t.test('says null for what is not known, survives JSON, and hides credentials in
   t.match(snapshot.routes[0], { prefix: '', registry: 'docker.io', onAbsent: 'next' });
 });
 
-t.test('tells of rotten copies, the last ones first, and not of all when there are many', async (t) => {
-  const rotten = Array.from({ length: 60 }, (_, index) => ({
+t.test('shows the last 50 corrupt copies of an upstream, newest first', async (t) => {
+  const corruptCopies = Array.from({ length: 60 }, (_, index) => ({
     upstream: 'gcr',
     digest: `sha256:${index}`,
     since: NOW + index,
   }));
-  const [harbor, gcr] = snapshotOf({ rotten }).upstreams;
+  const [harbor, gcr] = snapshotOf({ corruptCopies }).upstreams;
   t.same(harbor?.rotten, { count: 0, copies: [] });
   t.equal(gcr?.rotten.count, 60);
   t.equal(gcr?.rotten.copies.length, 50);

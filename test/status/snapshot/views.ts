@@ -3,8 +3,7 @@ import type { ReplicaView, UpstreamView } from '../../../src/failover/view.ts';
 import type { PeerView } from '../../../src/peer/peer-view.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
 import { SinceStart } from '../../../src/status/since-start.ts';
-import { type Snapshot, type SnapshotInput, takeSnapshot } from '../../../src/status/snapshot/snapshot.ts';
-import type { Stores } from '../../../src/status/stores.ts';
+import { type Snapshot, type SnapshotInput, type Stores, takeSnapshot } from '../../../src/status/snapshot/snapshot.ts';
 
 /** 2026-11-21 03:30 UTC. */
 export const NOW = Date.UTC(2026, 10, 21, 3, 30);
@@ -111,7 +110,7 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       failovers: [],
       tagWarnings: [],
       sinceStart: new SinceStart(),
-      rotten: [],
+      corruptCopies: [],
       stores: STORES,
       peers: [],
       ...over,
