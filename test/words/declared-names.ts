@@ -39,11 +39,16 @@ function collect(node: Node, text: string, file: string, names: DeclaredName[]):
   const kind = kindOf(node);
   const name = (node as Node & { name?: Node }).name;
   // A quoted key, such as a media type, is data and no name.
-  if (kind && name && (is.isIdentifier(name) || is.isPrivateIdentifier(name))) {
+  if (kind && name && (is.isIdentifier(name) || is.isPrivateIdentifier(name)) && !isEnvironment(kind, name.text)) {
     const line = text.slice(0, name.end).split('\n').length;
     names.push({ name: name.text, kind, file, line });
   }
   node.forEachChild((child) => collect(child, text, file, names));
+}
+
+/** `TEST_PATIENCE` in an object is a variable of the environment, which users set by that name. */
+function isEnvironment(kind: DeclaredName['kind'], name: string): boolean {
+  return kind === 'field' && /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(name);
 }
 
 function kindOf(node: Node): DeclaredName['kind'] | undefined {
