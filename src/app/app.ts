@@ -79,8 +79,8 @@ class EdgeApp implements App {
       stores: () => this.#processState.stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    const { ledger, manifestCache, hasher, copies, recheck, access, pulls, network } = this.#processState;
-    this.#parts = { ledger, manifestCache, hasher, copies, recheck, access, pulls, network, observer, log };
+    const { ledger, manifestCache, hasher, copies, scrubber, access, pulls, network } = this.#processState;
+    this.#parts = { ledger, manifestCache, hasher, copies, scrubber, access, pulls, network, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');

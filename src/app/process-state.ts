@@ -10,7 +10,7 @@ import { Peers, type PeersConfig } from '../peer/peers.ts';
 import { SharedGrants } from '../peer/shared-grants.ts';
 import { SharedLedger } from '../peer/shared-ledger.ts';
 import { SharedPulls } from '../peer/shared-pulls.ts';
-import { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
+import { CorruptCopyScrubber } from '../proxy/pull/corrupt-copy-scrubber.ts';
 import { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
@@ -27,7 +27,7 @@ export class ProcessState {
   readonly manifestCache: ManifestCache;
   readonly hasher: Hasher;
   readonly copies: CopyIntegrity;
-  readonly recheck = new Recheck();
+  readonly scrubber = new CorruptCopyScrubber();
   readonly pulls = new PulledLog();
   readonly network = { resolver: new Resolver(), pool: new BufferPool() };
   /** Logins, and failed ones. */

@@ -10,7 +10,7 @@ import { Catalog } from '../proxy/endpoints/catalog.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
-import type { Recheck } from '../proxy/pull/corrupt-copy-recheck.ts';
+import type { CorruptCopyScrubber } from '../proxy/pull/corrupt-copy-scrubber.ts';
 import type { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
 import { Forwarder } from '../proxy/push/forwarder.ts';
@@ -33,7 +33,7 @@ export interface RuntimeParts {
   manifestCache: ManifestCache;
   hasher: Hasher;
   copies: CopyIntegrity;
-  recheck: Recheck;
+  scrubber: CorruptCopyScrubber;
   network: Network;
   /** Logins, and failed ones. */
   access: AccessMemory;
@@ -54,7 +54,7 @@ export class Runtime {
   readonly context: ProxyContext;
   readonly handler: Handler;
   readonly #catalog = new Catalog();
-  readonly #recheck: Recheck;
+  readonly #scrubber: CorruptCopyScrubber;
   readonly #upstreams: Map<string, Upstream>;
   /** Configuration and secrets of each upstream, compared at the next reload. */
   readonly #identities: Map<string, string>;
@@ -62,7 +62,7 @@ export class Runtime {
   readonly #atWork: ReplicationAtWork | undefined;
   /** The runtime that replaced this one. */
   #successor: Runtime | undefined;
-  #rechecks: NodeJS.Timeout | undefined;
+  #scrubTimer: NodeJS.Timeout | undefined;
   #inUse = 0;
   #whenIdle: (() => void) | undefined;
   /** The end of the runtime before this one. The caller of its `retire` gets its errors. */
@@ -70,11 +70,11 @@ export class Runtime {
 
   constructor(
     loaded: Loaded,
-    { ledger, manifestCache, hasher, copies, recheck, network, access, pulls, observer, log }: RuntimeParts,
+    { ledger, manifestCache, hasher, copies, scrubber, network, access, pulls, observer, log }: RuntimeParts,
     sealer: Sealer,
     previous?: Runtime,
   ) {
-    this.#recheck = recheck;
+    this.#scrubber = scrubber;
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     const names = Object.keys(config.upstreams);
@@ -105,7 +105,7 @@ export class Runtime {
       manifestCache,
       hasher,
       copies,
-      recheck,
+      scrubber,
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
       sealer,
       access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
@@ -131,8 +131,8 @@ export class Runtime {
     await Promise.all(fresh.map((upstream) => upstream.start()));
     if (this.#atWork !== previous?.atWork) this.#atWork?.replicator.start();
     const { verifyAgain } = this.context.config;
-    const tick = () => void this.#recheck.run(this.context);
-    this.#rechecks = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
+    const tick = () => void this.#scrubber.run(this.context);
+    this.#scrubTimer = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 
   /** The upstream of that name, if its configuration and secrets are the same. */
@@ -206,7 +206,7 @@ export class Runtime {
         this.#whenIdle = resolve;
       });
     }
-    clearInterval(this.#rechecks);
+    clearInterval(this.#scrubTimer);
     this.#catalog.close();
     await copied;
     // A request from two reloads ago may still use an upstream of this runtime.

@@ -10,7 +10,7 @@ import type { PulledManifest } from '../replication/coverage/pulled-log.ts';
 import type { Hint } from '../replication/hint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Hooks } from './endpoints/hook-gate.ts';
-import type { CopyPlace } from './pull/attempt-result.ts';
+import type { BlobCopy } from './pull/attempt-result.ts';
 import type { ManifestCache } from './pull/manifest-cache.ts';
 import type { ManifestRead } from './pull/pull-plan.ts';
 import type { RequestCoalescer } from './pull/request-coalescer.ts';
@@ -29,9 +29,9 @@ export interface PullRecorder {
 }
 
 /** Checks corrupt copies again. */
-export interface CopyRecheck {
+export interface CopyScrubber {
   /** @param everyMs milliseconds until it is read again */
-  note(place: CopyPlace, everyMs: number): void;
+  note(place: BlobCopy, everyMs: number): void;
 }
 
 /** What the stages of a request need: one configuration at work. A reload makes a new one. */
@@ -47,7 +47,7 @@ export interface ProxyContext {
   coalescer: RequestCoalescer<ManifestRead>;
   hasher: Hasher;
   copies: CopyIntegrity;
-  recheck: CopyRecheck;
+  scrubber: CopyScrubber;
   sealer: Sealer;
   /** Undefined: `auth.mode: open`. */
   access: Access | undefined;

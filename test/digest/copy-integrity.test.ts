@@ -190,9 +190,9 @@ t.test('whatever happens: a copy last found wrong is claimed by all, and no clai
         const under: (() => void)[] = [];
         for (const { upstream, both, word, open, passes } of steps) {
           clock.now += passes;
-          const wasRotten = copies.isCorrupt(upstream, D);
+          const wasCorrupt = copies.isCorrupt(upstream, D);
           const claim = copies.claim(upstream, D);
-          if ((wasRotten || policy === 'always') && !claim) return false;
+          if ((wasCorrupt || policy === 'always') && !claim) return false;
           const contributors = both ? ['nas', 'gcr'] : [upstream];
           if (claim) under.push(() => void claim[word](contributors));
           while (under.length > open) under.shift()?.();

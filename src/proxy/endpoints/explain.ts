@@ -63,7 +63,7 @@ export function explain(
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
     ...(reference.includes(':')
-      ? rottenCopies(context, route, reference)
+      ? corruptCopies(context, route, reference)
       : ledgerWord(context, route, repository, reference)),
     pull: attempts.map(({ upstream, url, repository: name, why }) => ({ upstream, url, as: name + end, why })),
     push: explainPush(
@@ -87,9 +87,9 @@ function ledgerWord(
   return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
 }
 
-function rottenCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'rotten'> {
-  const rotten = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isCorrupt(name, digest));
-  return rotten.length > 0 ? { rotten } : {};
+function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+  const corrupt = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isCorrupt(name, digest));
+  return corrupt.length > 0 ? { rotten: corrupt } : {};
 }
 
 function iso(ms: number): string {

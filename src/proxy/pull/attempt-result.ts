@@ -46,7 +46,7 @@ export type AttemptResult =
   | { outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean };
 
 /** The place of a blob's copy. The repository is in the upstream's names. */
-export interface CopyPlace {
+export interface BlobCopy {
   upstream: string;
   repository: string;
   digest: string;

@@ -2,7 +2,7 @@ import type { Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
-import { CORRUPT, type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
+import { CORRUPT_COPY, corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
 import { absentCode, contentOf, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
@@ -14,10 +14,10 @@ export async function fetchContent(
 ): Promise<Relayable> {
   const trafficClass = request.kind === 'blob' && request.method === 'GET' ? 'data' : 'control';
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
-  const isRotten = (upstream: string) => request.kind === 'blob' && context.copies.isCorrupt(upstream, request.digest);
+  const isCorrupt = (upstream: string) => request.kind === 'blob' && context.copies.isCorrupt(upstream, request.digest);
   const planned = () => {
     const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, blobHead);
-    return blobHead ? attempts : soundFirst(attempts, isRotten, exchange.headers.range === undefined);
+    return blobHead ? attempts : corruptCopiesLast(attempts, isCorrupt, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {
     route,
@@ -25,14 +25,14 @@ export async function fetchContent(
     reading: (attempt) => upstreamReadFor(exchange, context, request, attempt),
     // The copy may have been repaired, but if it was not, its client would have to pull again. Other copies come
     // first.
-    isLastResort: ({ upstream }) => isRotten(upstream),
+    isLastResort: ({ upstream }) => isCorrupt(upstream),
     content: contentOf(request),
     absent: absentCode(request),
   };
   const { plan: notes } = exchange.notes;
   const { preferred = '' } = notes;
   const asked = plan.attempts.find((attempt) => attempt.upstream === preferred);
-  notes.passedOver = asked?.why ?? (isRotten(preferred) ? CORRUPT : undefined);
+  notes.passedOver = asked?.why ?? (isCorrupt(preferred) ? CORRUPT_COPY : undefined);
   const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
   const forPush = blobHead || exchange.permit.forPush === true;
   const isLook = exchange.permit.forPush === true && request.method === 'HEAD';

@@ -12,7 +12,7 @@ import { type BlobPull, resumeElsewhere } from './resume-elsewhere.ts';
 /** The body of a blob on its way to the client. When an upstream fails, the transfer resumes from the next one. */
 export function blobTransfer(
   exchange: Exchange,
-  context: PullContext & Uses<'hasher' | 'recheck'>,
+  context: PullContext & Uses<'hasher' | 'scrubber'>,
   pull: BlobPull,
   { answer, attempt, permit }: Relayable,
   source: PrimedBody,
@@ -38,7 +38,7 @@ export function blobTransfer(
 
 function checkOf(
   exchange: Exchange,
-  context: Uses<'config' | 'copies' | 'hasher' | 'recheck' | 'upstreams'>,
+  context: Uses<'config' | 'copies' | 'hasher' | 'scrubber' | 'upstreams'>,
   { request, route }: BlobPull,
   upstream: string,
   { first, last, total }: ContentRange,
@@ -50,7 +50,7 @@ function checkOf(
     for (const candidate of route.pull.filter((one) => finding.blame.corrupt.includes(one.upstream))) {
       const repository = toUpstream(route, candidate, request.repository);
       context.upstreams.get(candidate.upstream)?.reportCorruptCopy(finding.digest);
-      context.recheck.note(
+      context.scrubber.note(
         { upstream: candidate.upstream, repository, digest: finding.digest },
         context.config.verifyAgain,
       );

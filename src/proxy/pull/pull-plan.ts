@@ -56,19 +56,19 @@ export interface ManifestRead extends TagAnswer {
   passedOver: string | undefined;
 }
 
-export const CORRUPT = 'its copy of the blob is rotten';
+export const CORRUPT_COPY = 'its copy of the blob is corrupt';
 
 /**
  * Puts attempts at corrupt copies of a blob last. A corrupt copy is only asked for a whole blob, whose digest is
  * checked before its end is sent. It is never asked for a part, because the edge cannot check a part.
  */
-export function soundFirst(
+export function corruptCopiesLast(
   attempts: readonly Attempt[],
-  isRotten: (upstream: string) => boolean,
+  isCorrupt: (upstream: string) => boolean,
   whole: boolean,
 ): Attempt[] {
-  const sound = attempts.filter(({ upstream }) => !isRotten(upstream));
-  if (!whole) return sound;
-  const rotten = attempts.filter(({ upstream }) => isRotten(upstream));
-  return [...sound, ...rotten.map((attempt) => ({ ...attempt, why: `last resort: ${CORRUPT}` }))];
+  const intact = attempts.filter(({ upstream }) => !isCorrupt(upstream));
+  if (!whole) return intact;
+  const corrupt = attempts.filter(({ upstream }) => isCorrupt(upstream));
+  return [...intact, ...corrupt.map((attempt) => ({ ...attempt, why: `last resort: ${CORRUPT_COPY}` }))];
 }

@@ -9,7 +9,7 @@ import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import { fetchPull, planAttempts } from './pull.ts';
-import { type PullPlan, type Relayable, soundFirst } from './pull-plan.ts';
+import { corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
 import { absentCode, contentOf, type PullRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** Milliseconds that a client waits for an upstream to resume the blob. */
@@ -74,7 +74,7 @@ function planned(
 ): Attempt[] {
   const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
   if (request.kind !== 'blob') return attempts;
-  return soundFirst(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
+  return corruptCopiesLast(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
 }
 
 /** The URL that has just failed comes last, because perhaps only its connection was reset. */

@@ -56,8 +56,8 @@ t.test('the first client gets a part, and with its retry the whole', async (t) =
       t.match(line, { verified: 'wrong', attempts: [{ upstream: 'harbor', outcome: 'failed', reason: 'digest' }] });
       await settled(site);
       const third = (await pull(client, bytes)) as Reply;
-      t.ok(isWhole(third, bytes), 'as long as it is rotten');
-      t.match(third.headers, { 'x-breakwater-upstream': 'gcr', warning: /its copy of the blob is rotten/ });
+      t.ok(isWhole(third, bytes), 'as long as it is corrupt');
+      t.match(third.headers, { 'x-breakwater-upstream': 'gcr', warning: /its copy of the blob is corrupt/ });
       t.match(await site.edge.admin('/metrics'), { body: /^breakwater_rotten_copies\{upstream="harbor"\} 1$/m });
     }
   }
@@ -76,7 +76,7 @@ t.test('parts of it are never taken from there', async (t) => {
     [349_000, 351_000],
   ] as const) {
     const reply = (await pull(client, BIG, { range: `bytes=${first}-${last}` })) as Reply;
-    t.match(reply, { status: 206, complete: true, headers: { 'x-breakwater-upstream': 'gcr', warning: /rotten/ } });
+    t.match(reply, { status: 206, complete: true, headers: { 'x-breakwater-upstream': 'gcr', warning: /corrupt/ } });
     t.ok(reply.body.equals(BIG.subarray(first, last + 1)));
   }
   await site.fallback.faults.on('down');

@@ -35,7 +35,7 @@ const bad = fc
     at: where,
   })
   .map(({ what: [fault, input], at }): Step => ({ fault, input, at }));
-const rotten = fc
+const corrupt = fc
   .record({
     what: fc.oneof(
       bytes.map((at): [FaultName, FaultInput] => ['corrupt', { bytes: at }]),
@@ -64,7 +64,7 @@ const MISCHIEF = fc.array(fc.oneof({ weight: 3, arbitrary: broken }, bad, heal, 
 });
 // What of a part is wrong nobody can know who does not have all of it.
 const ROT = fc.array(
-  fc.oneof({ weight: 2, arbitrary: broken }, { weight: 3, arbitrary: rotten }, heal, {
+  fc.oneof({ weight: 2, arbitrary: broken }, { weight: 3, arbitrary: corrupt }, heal, {
     weight: 4,
     arbitrary: asks(fc.constant(undefined)),
   }),
@@ -172,7 +172,7 @@ t.test('what breaks off', async (t) => {
   t.notMatch(site.edge.log, /failed inside the edge/, 'no fault of the edge’s own');
 });
 
-t.test('what is rotten', async (t) => {
+t.test('corrupt copies', async (t) => {
   const site = await startSpliceSite(t, { harbor: upstream, gcr: upstream, config: { verify: 'always' } });
   const tally = await rage(site, ROT, 15);
   t.comment(tally);

@@ -6,10 +6,10 @@ import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import type { AttemptResult, CopyPlace, UpstreamRead } from './attempt-result.ts';
+import type { AttemptResult, BlobCopy, UpstreamRead } from './attempt-result.ts';
 
 /** Corrupt copies that are remembered. Beyond that number the oldest are forgotten until they are read again. */
-const MAX_PLACES = 1000;
+const MAX_COPIES = 1000;
 /** Milliseconds that one check may take. */
 const LIMIT_MS = 600_000;
 
@@ -17,63 +17,72 @@ const LIMIT_MS = 600_000;
  * Checks corrupt copies again, one at a time. Without it, a copy that was repaired would never serve again while
  * another upstream has the blob. Upstreams that take only the clients' own credentials are left out.
  */
-export class Recheck {
+export class CorruptCopyScrubber {
   /** By upstream and digest. `due` is the time of the next check, in epoch milliseconds. */
-  readonly #places = new Map<string, CopyPlace & { due: number }>();
+  readonly #copies = new Map<string, BlobCopy & { due: number }>();
   #running = false;
 
   /** Remembers a corrupt copy. @param everyMs milliseconds until it is checked again */
-  note(place: CopyPlace, everyMs: number, now = Date.now()): void {
-    const key = `${place.upstream} ${place.digest}`;
-    if (this.#places.has(key)) return;
-    const [oldest] = this.#places.keys();
-    if (this.#places.size >= MAX_PLACES && oldest !== undefined) this.#places.delete(oldest);
-    this.#places.set(key, { ...place, due: now + everyMs });
+  note(copy: BlobCopy, everyMs: number, now = Date.now()): void {
+    const key = `${copy.upstream} ${copy.digest}`;
+    if (this.#copies.has(key)) return;
+    const [oldest] = this.#copies.keys();
+    if (this.#copies.size >= MAX_COPIES && oldest !== undefined) this.#copies.delete(oldest);
+    this.#copies.set(key, { ...copy, due: now + everyMs });
   }
 
   /** Checks one copy that is due. Never rejects. */
   async run(context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>, now = Date.now()): Promise<void> {
-    for (const [key, { upstream, digest }] of this.#places)
-      if (!context.copies.isCorrupt(upstream, digest)) this.#places.delete(key);
-    const place = [...this.#places.values()].find(({ due }) => due <= now);
-    if (this.#running || !place) return;
+    for (const [key, { upstream, digest }] of this.#copies)
+      if (!context.copies.isCorrupt(upstream, digest)) this.#copies.delete(key);
+    const copy = [...this.#copies.values()].find(({ due }) => due <= now);
+    if (this.#running || !copy) return;
     this.#running = true;
-    place.due = now + context.config.verifyAgain;
+    copy.due = now + context.config.verifyAgain;
     try {
-      await readAgain(context, place);
+      await scrub(context, copy);
     } catch (error) {
-      context.log.info({ ...place, err: error }, 'a copy of a blob that was found rotten could not be checked again');
+      context.log.info({ ...copy, err: error }, 'a corrupt copy of a blob could not be checked again');
     } finally {
       this.#running = false;
     }
   }
 }
 
-async function readAgain(
+async function scrub(
   context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>,
-  place: CopyPlace,
+  copy: BlobCopy,
 ): Promise<void> {
-  const upstream = context.upstreams.get(place.upstream);
+  const upstream = context.upstreams.get(copy.upstream);
   const url = upstream?.view().replicas.find(({ state }) => state === 'up')?.url;
   if (!upstream || url === undefined || upstream.config.credentials === 'forward') return;
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(new Error('it took too long')), LIMIT_MS).unref();
   const limit = { ms: upstream.config.deadlines.blob, ignoreCanary: true };
   try {
-    const result = await attemptRead(upstream, attemptAt(place, url), readingOf(place), limit, control);
-    const transfer = transferOf(context, place, url, upstream.config.deadlines.stall, result);
+    const result = await attemptRead(upstream, attemptFor(copy, url), readFor(copy), limit, control);
+    const transfer = transferOf(context, copy, url, upstream.config.deadlines.stall, result);
     await transfer?.run(new NullSink(control.signal));
   } finally {
     clearTimeout(timer);
   }
 }
 
-function attemptAt({ upstream, repository }: CopyPlace, url: string): Attempt {
+function attemptFor({ upstream, repository }: BlobCopy, url: string): Attempt {
   const candidate = { upstream, prefix: '', replicate: false };
-  return { upstream, url, repository, candidate, class: 'data', why: 'found rotten', trial: false, lastResort: false };
+  return {
+    upstream,
+    url,
+    repository,
+    candidate,
+    class: 'data',
+    why: 'check of a corrupt copy',
+    trial: false,
+    lastResort: false,
+  };
 }
 
-function readingOf({ repository, digest }: CopyPlace): UpstreamRead {
+function readFor({ repository, digest }: BlobCopy): UpstreamRead {
   return {
     method: 'GET',
     path: `/v2/${repository}/blobs/${digest}`,
@@ -88,7 +97,7 @@ function readingOf({ repository, digest }: CopyPlace): UpstreamRead {
 
 function transferOf(
   { hasher, copies, config, log }: Uses<'config' | 'copies' | 'hasher' | 'log'>,
-  { upstream, digest }: CopyPlace,
+  { upstream, digest }: BlobCopy,
   url: string,
   stallMs: number,
   result: AttemptResult,

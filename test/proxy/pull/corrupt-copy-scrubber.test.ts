@@ -18,7 +18,7 @@ t.test('a copy that was mended serves again, without anybody asking for it', asy
     ).length;
   const before = reads();
   await until(() => reads() > before, { what: () => 'the edge to read it again' });
-  t.match(await client.ask(blob), { headers: { 'x-breakwater-upstream': 'gcr' } }, 'it is still rotten');
+  t.match(await client.ask(blob), { headers: { 'x-breakwater-upstream': 'gcr' } }, 'it is still corrupt');
 
   await site.primary.faults.off();
   await until(async () => (await client.ask(blob)).headers['x-breakwater-upstream'] === 'harbor', {
