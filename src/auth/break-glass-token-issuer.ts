@@ -66,7 +66,10 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
     } catch (error) {
       return this.#grant(user, request, outageDetail(error));
     }
-    return { refused: 'idle', detail: `${user} may log in only while ${authority} cannot be asked, and it can` };
+    return {
+      refused: 'idle',
+      detail: `${user} may log in only while ${authority} is unreachable, and it is reachable now`,
+    };
   }
 
   async #grant(user: string, { scopes }: TokenRequest, detail: string): Promise<TokenGrant> {

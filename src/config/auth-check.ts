@@ -11,8 +11,8 @@ export function authErrors(config: Config): KeyFinding[] {
       ? [
           {
             path: ['auth', 'htpasswdFile'],
-            message: 'auth.mode htpasswd needs the file with its users',
-            remedy: 'name one here, and make it with: breakwater user add NAME',
+            message: 'auth.mode htpasswd needs a password file',
+            remedy: 'name one here and create it with: breakwater user add NAME',
           },
         ]
       : [];
@@ -21,8 +21,8 @@ export function authErrors(config: Config): KeyFinding[] {
     .filter(([, { credentials }]) => credentials === 'forward')
     .map(([name]) => ({
       path: ['upstreams', name, 'credentials'],
-      message: `auth.mode htpasswd: clients have credentials for the edge only, so that there are none to forward to ${name}`,
-      remedy: "give the edge's own { username, passwordFile }, or none",
+      message: `with auth.mode htpasswd clients log in to the edge, so they send no credentials to forward to ${name}`,
+      remedy: 'set { username, passwordFile } of the edge, or none',
     }));
   return [...missing, ...forwarding];
 }
@@ -34,8 +34,8 @@ function delegateErrors({ upstreams }: Config): KeyFinding[] {
   return [
     {
       path: ['auth', 'mode'],
-      message: `auth.mode delegate needs exactly one upstream with credentials: forward, whose users the clients are; there are ${forwarding.length}`,
-      remedy: "set it on the registry that decides, and give the others the edge's own { username, passwordFile }",
+      message: `auth.mode delegate needs exactly one upstream with credentials: forward, which decides about users; found ${forwarding.length}`,
+      remedy: 'set it on the registry whose users log in, and give every other upstream { username, passwordFile }',
     },
   ];
 }
@@ -55,8 +55,8 @@ export function authWarnings(config: Config): KeyFinding[] {
 
 const NO_KEY: KeyFinding = {
   path: ['keyFile'],
-  message: 'without it tokens are worth nothing after a restart, and to the other edge of a pair',
-  remedy: 'head -c 48 /dev/urandom | base64 > edge.key, the same on both, and name it here',
+  message: 'without it a restart logs every user out, and the other edge of a pair refuses the tokens',
+  remedy: 'head -c 48 /dev/urandom | base64 > edge.key; copy the file to every edge, and name it here',
 };
 
 function networkWarnings({ auth, routes }: Config): KeyFinding[] {
@@ -67,12 +67,12 @@ function networkWarnings({ auth, routes }: Config): KeyFinding[] {
       path: ['auth', 'anonymous'],
       ...(open
         ? {
-            message: 'routes say anonymous: true, but no network may pull without credentials',
-            remedy: 'name the networks, or take it from the routes',
+            message: 'routes have anonymous: true, but auth.anonymous lists no network',
+            remedy: 'list the networks here, or remove anonymous from the routes',
           }
         : {
-            message: 'no route says anonymous: true, so that these networks may pull nothing without credentials',
-            remedy: 'say it on the routes that they may pull from',
+            message: 'no route has anonymous: true, so these networks can pull nothing without credentials',
+            remedy: 'set anonymous: true on the routes that they may pull from',
           }),
     },
   ];
@@ -85,9 +85,8 @@ function routeWithoutAuthorityWarnings({ routes, upstreams }: Config): KeyFindin
     return [
       {
         path: ['routes', index],
-        message: 'the upstream that decides is not in this route, so that nobody may do anything here',
-        remedy:
-          'add the upstream with credentials: forward to its pull, or open it to auth.anonymous with anonymous: true',
+        message: 'the upstream with credentials: forward is not in this route, so every request here is denied',
+        remedy: 'add that upstream to pull, or set anonymous: true for the networks of auth.anonymous',
       },
     ];
   });
@@ -100,9 +99,8 @@ function anonymousRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
     return [
       {
         path: ['routes', index, 'anonymous'],
-        message:
-          'only the upstream that decides is in this route, and it is asked with the credentials of clients alone',
-        remedy: 'add an upstream to its pull that the edge has credentials of its own for, or that needs none',
+        message: 'this route has only the upstream with credentials: forward, which shows nothing to anonymous clients',
+        remedy: 'add an upstream to pull that has { username, passwordFile } or needs no credentials',
       },
     ];
   });
@@ -114,8 +112,8 @@ function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFi
   return [
     {
       path: ['auth', 'access'],
-      message: `no rule allows anything, so that no ${mode === 'htpasswd' ? '' : 'break-glass '}user may do anything`,
-      remedy: 'access: { "*": ["** pull"] }, for a start',
+      message: `there are no rules, so every request of a ${mode === 'htpasswd' ? '' : 'break-glass '}user is denied`,
+      remedy: 'start with access: { "*": ["** pull"] }',
     },
   ];
 }
@@ -135,7 +133,7 @@ function unusedKeyWarnings({ auth }: Config): KeyFinding[] {
     .filter(([, isIdle]) => isIdle)
     .map(([key, , where]) => ({
       path: ['auth', key],
-      message: `is of no effect in auth.mode ${mode}`,
-      remedy: `it is for ${where}; set that, or take this out`,
+      message: `has no effect in auth.mode ${mode}`,
+      remedy: `set ${where}, or remove this key`,
     }));
 }

@@ -10,8 +10,8 @@ export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFin
     if (isBreakGlassName(user)) return;
     findings.push({
       path,
-      message: `${user} is no break-glass user, and only those have rules in auth.mode delegate`,
-      remedy: `name users as they stand in auth.breakGlassFile, such as ${user}${BREAK_GLASS}`,
+      message: `${user} is not a break-glass user; rules in auth.mode delegate apply only to break-glass users`,
+      remedy: `use a name from auth.breakGlassFile, such as ${user}${BREAK_GLASS}`,
     });
   };
   for (const [group, users] of Object.entries(groups))
@@ -23,8 +23,8 @@ export function breakGlassWarnings({ auth: { access, groups } }: Config): KeyFin
       if (surplus.length === 0) continue;
       findings.push({
         path: ['auth', 'access', holder, index],
-        message: `break-glass users only pull: ${surplus.join(' and ')} is of no effect`,
-        remedy: 'leave pull alone; pushes are refused while the primary is down, whoever asks',
+        message: `break-glass users can only pull; ${surplus.join(' and ')} has no effect`,
+        remedy: 'keep only pull: every push is refused while the primary is down',
       });
     }
   }

@@ -55,7 +55,7 @@ function routeErrors(config: Config, route: RouteConfig, index: number): KeyFind
     if (first < position)
       findings.push({
         path: ['routes', index, 'pull', position, 'upstream'],
-        message: `"${entry.upstream}" stands in this list already; it is asked once`,
+        message: `"${entry.upstream}" is listed twice; each upstream is asked once`,
       });
   }
   if (route.registry !== undefined && [config.hostname, ...config.aliases].includes(route.registry)) {
@@ -73,8 +73,8 @@ function peerErrors({ peers, keyFile }: Config): KeyFinding[] {
   return [
     {
       path: ['peers'],
-      message: 'without a keyFile that they share, the edges of a site cannot tell each other from anybody else',
-      remedy: 'head -c 48 /dev/urandom | base64 > edge.key, the same on all of them, and name it as keyFile',
+      message: 'peers need a shared keyFile: without it the edges of a site cannot recognize each other',
+      remedy: 'head -c 48 /dev/urandom | base64 > edge.key; copy the file to every edge, and set keyFile',
     },
   ];
 }
@@ -85,7 +85,7 @@ function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {
   return [
     {
       path: ['routes', index, 'push'],
-      message: `what is pushed here goes to "${prefix}" on ${push}, which this route does not pull from`,
+      message: `pushes go to "${prefix}" on ${push}, but this route does not pull from ${push}`,
       remedy: `add ${push} to pull`,
     },
   ];
@@ -104,8 +104,8 @@ function openWarnings(config: Config, route: RouteConfig, index: number): KeyFin
     return [
       {
         path: ['routes', index, 'pull', position],
-        message: `while ${asking} is down, every client may pull everything of this route from ${upstream}: auth.mode open asks nobody who they are, and the edge's own credentials open it`,
-        remedy: 'put only what may be public behind this route, or let nobody else reach the edge',
+        message: `while ${asking} is down, every client can pull every image of this route from ${upstream}: auth.mode open checks no user, and the edge uses its own credentials there`,
+        remedy: 'set auth.mode, keep only public images behind this route, or restrict access to the edge',
       },
     ];
   });

@@ -20,8 +20,8 @@ export function parseHtpasswd(text: string): { users: PasswordHashes; errors: st
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const [user = '', hash = ''] = line.split(':');
-    if (!isUserName(user)) errors.push(`line ${index + 1}: no user name that can be used`);
-    else if (users.has(user)) errors.push(`line ${index + 1}: ${user} stands there twice`);
+    if (!isUserName(user)) errors.push(`line ${index + 1}: invalid user name`);
+    else if (users.has(user)) errors.push(`line ${index + 1}: ${user} is listed twice`);
     else if (!BCRYPT.test(hash)) errors.push(`line ${index + 1}: the password of ${user} is not hashed with bcrypt`);
     else users.set(user, hash);
   }

@@ -64,7 +64,7 @@ function collisionFinding(a: Mapping, inA: string, b: Mapping, inB: string): Key
   const place = a.upstreamPrefix.length > b.upstreamPrefix.length ? a.upstreamPrefix : b.upstreamPrefix;
   return {
     path: b.path,
-    message: `the prefix cannot be inverted: "${inB}NAME" of routes[${b.route}] ("${b.routePrefix}") and "${inA}NAME" of routes[${a.route}] ("${a.routePrefix}") would both be "${place}NAME" on ${b.upstream}`,
+    message: `the prefix is ambiguous: "${inB}NAME" of routes[${b.route}] ("${b.routePrefix}") and "${inA}NAME" of routes[${a.route}] ("${a.routePrefix}") would both be "${place}NAME" on ${b.upstream}`,
     remedy: 'give each route a prefix of its own on that upstream',
   };
 }

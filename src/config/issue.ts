@@ -10,7 +10,8 @@ export function findingsOf(issue: Issue, input: unknown, known: (path: KeyPath) 
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], known(path)));
   if (issue.code === 'invalid_union') return unionFindings(issue, path, input, known);
   const expected = expectedText(issue);
-  if (issue.code === 'invalid_key') return [{ path, message: `is no such name; expected ${expected}`, atKey: true }];
+  if (issue.code === 'invalid_key')
+    return [{ path, message: `is not a valid name; expected ${expected}`, atKey: true }];
   const value = valueAtPath(input, path);
   const hint = issue.code === 'invalid_value' ? suggestion(value, [issue]) : '';
   return [{ path, message: `${shownValue(value, path)}; expected ${expected}${hint}` }];
@@ -62,7 +63,7 @@ function unknownKey(path: KeyPath, names: readonly string[]): KeyFinding {
   const near = nearest(String(path.at(-1)), names);
   const others = names.length > 0 ? `; there are ${[...names].sort().join(', ')}` : '';
   const hint = near === undefined ? others : `; did you mean "${near}"?`;
-  return { path, message: `is no key that is known here${hint}`, atKey: true };
+  return { path, message: `is not a known key${hint}`, atKey: true };
 }
 
 function valueAtPath(input: unknown, path: KeyPath): unknown {

@@ -134,12 +134,12 @@ async function passwordsOf(config: Config, configFile: string, reader: MaterialR
   if (content === undefined) return undefined;
   const { users, errors } = parseHtpasswd(content.toString('utf8'));
   for (const message of errors)
-    reader.errors.push({ path, message, remedy: 'breakwater user add writes lines that can be used' });
+    reader.errors.push({ path, message, remedy: 'write the file with breakwater user add' });
   const foreign = key === 'breakGlassFile' ? [...users.keys()].filter((user) => !isBreakGlassName(user)) : [];
   for (const user of foreign)
     reader.errors.push({
       path,
-      message: `${user} could be a user of the authority's; names of break-glass users end in ${BREAK_GLASS}`,
+      message: `${user} may be a user of the authority; names of break-glass users end in ${BREAK_GLASS}`,
       remedy: `breakwater user add ${user}${BREAK_GLASS}, and remove ${user}`,
     });
   return { file: resolve(dirname(configFile), name), users };

@@ -8,8 +8,8 @@ export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding[] {
   return [
     {
       path: ['listen', 'proxyProtocol'],
-      message: 'no load balancer is known that could send a PROXY header, so that it would be refused from everybody',
-      remedy: 'name the addresses of the load balancers under trustedProxies',
+      message: 'trustedProxies is empty, so every PROXY header would be refused',
+      remedy: 'list the addresses of the load balancers in trustedProxies',
     },
   ];
 }
@@ -22,8 +22,8 @@ export function proxyWarnings(config: Config): KeyFinding[] {
     return [
       {
         path: ['trustedProxies', everybody],
-        message: 'everybody may say who the client is, and so pass for any of auth.anonymous and evade the limits',
-        remedy: 'name the addresses of the load balancers only',
+        message: 'every client could claim another address, join auth.anonymous and evade limits',
+        remedy: 'list only the addresses of the load balancers',
       },
     ];
   const within = trustedProxies.findIndex((text) => auth.anonymous.some((other) => contains(text, other)));
@@ -33,9 +33,9 @@ export function proxyWarnings(config: Config): KeyFinding[] {
     {
       path: ['trustedProxies', within],
       message: listen.proxyProtocol
-        ? 'holds all of a network of auth.anonymous: clients there are taken for load balancers, and refused without a PROXY header'
-        : 'holds all of a network of auth.anonymous: clients there may say that they are somebody else',
-      remedy: 'name the addresses of the load balancers only',
+        ? 'contains a network of auth.anonymous: its clients count as load balancers and are refused without a PROXY header'
+        : 'contains a network of auth.anonymous: its clients could claim another address',
+      remedy: 'list only the addresses of the load balancers',
     },
   ];
 }
@@ -51,8 +51,8 @@ function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding[] {
   return [
     {
       path: ['peers', refused],
-      message: 'is in trustedProxies: its questions come without a PROXY header and are refused',
-      remedy: 'name the addresses of the load balancers only',
+      message: 'is in trustedProxies: its requests have no PROXY header and are refused',
+      remedy: 'list only the addresses of the load balancers',
     },
   ];
 }

@@ -38,7 +38,7 @@ function conflictingWriteErrors(routes: readonly RouteConfig[]): KeyFinding[] {
         findings.push({
           path: ['routes', index],
           message: `"${place.prefix}" on ${place.upstream} is written from "${source.prefix}" on ${source.upstream}, and by routes[${other.place.route}] from "${other.source.prefix}" on ${other.source.upstream}`,
-          remedy: 'give one of them another prefix there',
+          remedy: 'give one of the routes another prefix on that upstream',
         });
       written.push({ place, source });
     }
@@ -56,8 +56,8 @@ function isSame(one: WrittenPrefix, other: WrittenPrefix): boolean {
 
 const NO_VIP: KeyFinding = {
   path: ['replication', 'when'],
-  message: 'vip says that the edge with the shared address copies, but not which address that is',
-  remedy: 'name it as replication.vip, such as 10.0.0.10, or say always',
+  message: 'when: vip needs the shared address',
+  remedy: 'set replication.vip, for example 10.0.0.10, or use always',
 };
 
 function routeErrors(config: Config, { push, pull }: RouteConfig, index: number): KeyFinding[] {
@@ -69,16 +69,16 @@ function routeErrors(config: Config, { push, pull }: RouteConfig, index: number)
     return [
       {
         path: at(first[0]),
-        message: 'copies are made of what is on the push upstream, and this route has none',
-        remedy: `name it as push, or take replicate from ${first[1].upstream}`,
+        message: 'replicate copies from the push upstream, but this route has no push upstream',
+        remedy: `set push, or remove replicate from ${first[1].upstream}`,
       },
     ];
   const itself = copied.filter(([, { upstream }]) => upstream === push);
   return [
     ...itself.map(([position]) => ({
       path: at(position),
-      message: `${push} is the push upstream, which is what is copied`,
-      remedy: 'say it of the others',
+      message: `${push} is the push upstream, which is the source of the copies`,
+      remedy: 'set replicate only on other upstreams',
     })),
     ...missingCredentialsErrors(config, push, at(first[0])),
     ...copied
@@ -95,8 +95,8 @@ function missingCredentialsErrors({ upstreams }: Config, name: string, path: Key
   return [
     {
       path,
-      message: `the edge has no credentials of its own for ${name} to copy with: those of clients are forwarded there, and used for nothing else`,
-      remedy: `give upstreams.${name}.replication.credentials a { username, passwordFile }, or say none if it needs none`,
+      message: `copies have no credentials for ${name}: with credentials: forward only clients bring some`,
+      remedy: `set upstreams.${name}.replication.credentials to { username, passwordFile }, or to none if ${name} needs none`,
     },
   ];
 }
@@ -107,22 +107,22 @@ export function replicationWarnings({ replication, routes }: Config): KeyFinding
   if (replication.vip !== undefined && replication.when !== 'vip')
     findings.push({
       path: ['replication', 'vip'],
-      message: `is of no effect with replication.when: ${replication.when}`,
-      remedy: 'say when: vip, or take this out',
+      message: `has no effect with replication.when: ${replication.when}`,
+      remedy: 'set when: vip, or remove this key',
     });
   const copied = (route: RouteConfig) => route.pull.some(({ replicate }) => replicate);
   if (replication.hookSecretFile !== undefined && !routes.some(copied))
     findings.push({
       path: ['replication', 'hookSecretFile'],
-      message: 'hooks are taken, but no route has an upstream that is kept in step, so that they do nothing',
-      remedy: 'say replicate: true of one, or take this out',
+      message: 'webhooks have no effect, because no route has replicate: true',
+      remedy: 'set replicate: true on an upstream, or remove this key',
     });
   for (const [index, route] of routes.entries()) {
     if (route.deletions === 'keep' || copied(route)) continue;
     findings.push({
       path: ['routes', index, 'deletions'],
-      message: 'no upstream of this route is kept in step, so that there is nothing to delete from',
-      remedy: 'say replicate: true of one, or take this out',
+      message: 'has no effect, because no upstream of this route has replicate: true',
+      remedy: 'set replicate: true on an upstream, or remove this key',
     });
   }
   return findings;

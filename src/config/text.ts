@@ -69,7 +69,7 @@ export const prefix = z
   .string()
   .refine(
     (text) => text === '' || isRepositoryPrefix(text),
-    'a repository prefix that ends in "/" (or "" for everything), so that it can be inverted',
+    'a repository prefix that ends in "/", or "" for everything',
   )
   .meta({ title: 'prefix' });
 export const peerUrl = z

@@ -15,7 +15,7 @@ export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFindi
   if (host !== undefined)
     findings.push({
       path: at('probe', 'canary'),
-      message: `begins with the host ${host}; expected what comes after it`,
+      message: `begins with the host ${host}; expected the image name alone`,
     });
   return findings;
 }
@@ -23,11 +23,11 @@ export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFindi
 function urlMessages(url: URL, twin: number | undefined): string[] {
   const messages: string[] = [];
   if (url.username !== '' || url.password !== '')
-    messages.push('holds a user or a password; these go into credentials');
+    messages.push('contains a user or a password; set them in credentials');
   if (url.search !== '' || url.hash !== '')
     messages.push('has a query or a fragment; expected scheme, host and at most a base path');
-  if (/\/v2\/?$/.test(url.pathname)) messages.push('ends in /v2, which is added to it; expected the URL without');
-  if (twin !== undefined) messages.push(`is urls[${twin}] again; expected each replica once`);
+  if (/\/v2\/?$/.test(url.pathname)) messages.push('ends in /v2; expected the URL without /v2');
+  if (twin !== undefined) messages.push(`repeats urls[${twin}]; expected each replica once`);
   return messages;
 }
 
@@ -53,7 +53,7 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
     .map((text) => new URL(text))
     .find((url) => url.protocol === 'http:' && !isLoopback(url));
   if (exposed === undefined) return findings;
-  const message = `credentials go to ${exposed.host} in the clear`;
+  const message = `credentials go to ${exposed.host} unencrypted`;
   const remedy = 'use https for it';
   if (upstream.credentials !== 'none') findings.push({ path: ['upstreams', name, 'credentials'], message, remedy });
   if (typeof upstream.probe.credentials === 'object')

@@ -42,7 +42,7 @@ export class YamlSource {
       return this.#document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
       if (!(error instanceof ReferenceError)) throw error;
-      throw new ConfigError([this.#at(0, '', `aliases unfold into too much; expected at most ${MAX_ALIASES} values`)]);
+      throw new ConfigError([this.#at(0, '', `aliases expand too far; expected at most ${MAX_ALIASES} values`)]);
     }
   }
 
@@ -59,7 +59,7 @@ export class YamlSource {
       Alias: (_, alias) => {
         if (alias.resolve(this.#document) === undefined)
           findings.push(
-            this.#at(alias.range?.[0] ?? 0, '', 'an alias of nothing; text that begins with "*" needs quotes'),
+            this.#at(alias.range?.[0] ?? 0, '', 'this alias has no anchor; text that begins with "*" needs quotes'),
           );
       },
       Pair: (_, pair) => {

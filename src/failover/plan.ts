@@ -185,13 +185,12 @@ export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now
   if (breaker === 'open') return { severity: 4, why: `${trafficClass} breaker open` };
   if (replica.retryAfterUntil > now) {
     const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);
-    return { severity: 3, why: `asked to be left alone for ${seconds} s` };
+    return { severity: 3, why: `rate-limited for ${seconds} s` };
   }
   if (breaker === 'half-open' && !replica.trialFree[trafficClass])
     return { severity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
-  if (replica.suspected)
-    return { severity: 1, why: 'a request to it has just failed, and no probe has been good since' };
+  if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
-    return { severity: 1, why: 'as many requests under way as are allowed' };
+    return { severity: 1, why: 'at its concurrency limit' };
   return undefined;
 }

@@ -70,7 +70,7 @@ function parsePath(method: string, path: string): RegistryPath {
 /** For a read, a malformed reference is an unknown manifest, as the conformance suite expects (GET .INVALID_MANIFEST_NAME). */
 function malformedReference(method: string, reference: string): OciError {
   if (reference.includes(':')) return new OciError('DIGEST_INVALID');
-  const message = 'a reference is a tag of at most 128 characters or a digest';
+  const message = 'invalid reference; expected a tag of at most 128 characters, or a digest';
   return method === 'GET' || method === 'HEAD'
     ? new OciError('MANIFEST_UNKNOWN', message)
     : new OciError('TAG_INVALID', message);

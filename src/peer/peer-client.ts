@@ -50,7 +50,7 @@ export class PeerClient {
       });
       if (status === 200) return (await readBody(body, MAX_ANSWER)).toString('latin1');
       await body.dump({ limit: 65_536 });
-      if (status === 503) throw new UpstreamError('saturated', 'it has too much to do');
+      if (status === 503) throw new UpstreamError('saturated', 'it is overloaded');
       return undefined;
     } catch (error) {
       if (signal.aborted) throw new UpstreamError('first-byte', 'it did not answer in time');

@@ -24,7 +24,7 @@ export interface PeerLinkOptions {
 const INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 5000;
 const SELF_INTERVAL_MS = 30_000;
-const STRANGER_REASON = 'what answers there has another keyFile, or a clock that is minutes off, or is no Breakwater';
+const STRANGER_REASON = 'the process there has another keyFile, a clock that is minutes off, or is not Breakwater';
 
 /** Asks one edge repeatedly for what changed there. */
 export class PeerLink {
@@ -83,7 +83,7 @@ export class PeerLink {
       const text = await ask(await sealer().seal(question));
       const answer = text === undefined ? undefined : await sealer().openAnswer(text);
       if (!answer || answer.nonce !== question.nonce) this.#setState('stranger', STRANGER_REASON);
-      else if (answer.node === node) this.#setState('itself', 'the name leads to this node');
+      else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
       else this.#mergeAnswer(answer, beginning);
     } catch (error) {
       this.#setState('unreachable', error instanceof Error ? error.message : String(error));
@@ -114,7 +114,7 @@ export class PeerLink {
       if (!told) continue;
       const news = store.merge(told.entries);
       if (news === undefined) {
-        this.#setState('stranger', `it tells of its ${store.name} what is not understood`);
+        this.#setState('stranger', `its ${store.name} entries cannot be read`);
         return;
       }
       known[store.name] = told.next;
@@ -124,7 +124,10 @@ export class PeerLink {
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
     this.#view.heardAt = this.#now();
-    this.#setState(more ? 'behind' : 'in-step', more ? 'it is telling what it knows' : 'it told all that it knows');
+    this.#setState(
+      more ? 'behind' : 'in-step',
+      more ? 'it is still sending what it knows' : 'it has sent all that it knows',
+    );
   }
 
   #setState(state: PeerState, reason: string): void {

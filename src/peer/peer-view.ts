@@ -1,5 +1,5 @@
 /**
- * in-step: it told all that it knows, a moment ago. behind: it is telling. unreachable: it does not answer. stranger: something answers
+ * in-step: it has sent all that it knows, a moment ago. behind: it is telling. unreachable: it does not answer. stranger: something answers
  * that is no node of this site, or has another key. itself: the name leads to this very node. asking: it was not asked yet.
  */
 export type PeerState = 'asking' | 'in-step' | 'behind' | 'unreachable' | 'stranger' | 'itself';

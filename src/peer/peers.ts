@@ -144,7 +144,7 @@ export class Peers {
   /** @throws Error if a name does not resolve in time: the other names must not wait */
   #resolve(name: string): Promise<{ address: string }[]> {
     return withTimeout(RESOLVE_TIMEOUT_MS, this.#options.resolver.addresses(name), () => {
-      throw new Error(`no name server says in time where ${name} is`);
+      throw new Error(`${name} did not resolve in time`);
     });
   }
 

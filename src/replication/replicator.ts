@@ -185,7 +185,7 @@ export class Replicator {
     if (subject !== undefined && (await source.supportsReferrers(repository.source, subject, signal))) return false;
     // The canary is read at the same URL, because another URL may see its storage while this one does not.
     if ((await this.#options.confirmCanary(source)) !== 'good')
-      throw new CopyError(`${source.name} has no canary that could be read, so that a deletion there may be none`, {
+      throw new CopyError(`${source.name} cannot read a canary, so a missing tag there may be no deletion`, {
         retryable: true,
       });
     await target.deleteManifest(repository.target, reference, signal);

@@ -171,7 +171,7 @@ export class RouteReplication {
     );
     // A storage that is lost during the comparison lists fewer and fewer tags without any failure.
     if ((await this.#options.confirmCanary(source)) === 'failing')
-      throw new CopyError(`${source.name} cannot read its canary, so that it may have listed less than it has`);
+      throw new CopyError(`${source.name} cannot read its canary, so its lists may be incomplete`);
     this.#coverage.retainOnly(seen, began);
     // A repository that no list names any more would never be found again.
     this.#options.tasks.retryAll(this.copyRoute, began);
@@ -185,11 +185,7 @@ export class RouteReplication {
     for (const { repository, digest } of missing)
       this.#options.tasks.add(this.#task(repository, digest, 'copy'), PRIORITY.reconcile);
     if (failed !== undefined && !signal.aborted)
-      this.#options.onReconcile(
-        this.copyRoute.name,
-        `not all that was pulled by digest could be looked at: ${failed}`,
-        true,
-      );
+      this.#options.onReconcile(this.copyRoute.name, `some pulled digests could not be checked: ${failed}`, true);
   }
 
   #coverageOf(repository: string, reference: string): TagCoverage {

@@ -77,8 +77,8 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     { metricsTokenFile: 'metrics.token' },
     [/^warning metricsTokenFile: has no effect/],
   ],
-  ['peers without a key', { peers: ['https://edge-b.lan'] }, [/^error peers: without a keyFile that they share/]],
-  ['peers in the clear', { peers: ['http://edge-b.lan'], keyFile: 'k' }, [/^error peers\[0\]: .*a URL such as https/]],
+  ['peers without a key', { peers: ['https://edge-b.lan'] }, [/^error peers: peers need a shared keyFile/]],
+  ['peers unencrypted', { peers: ['http://edge-b.lan'], keyFile: 'k' }, [/^error peers\[0\]: .*a URL such as https/]],
   ['a peer with a path', { peers: ['https://edge-b.lan/x'], keyFile: 'k' }, [/^error peers\[0\]: .*without a path/]],
   ['a peer with a password', { peers: ['https://a:b@edge-b.lan'], keyFile: 'k' }, [/^error peers\[0\]/]],
   [
@@ -135,29 +135,29 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'pushed to, and not pulled from',
     { routes: [{ prefix: 'a/', push: 'harbor', pull: [{ upstream: 'gcr' }] }] },
-    [/^warning routes\[0\]\.push: what is pushed here goes to "a\/" on harbor/],
+    [/^warning routes\[0\]\.push: pushes go to "a\/" on harbor/],
   ],
   [
-    'a password in the clear',
+    'a password unencrypted',
     { upstreams: { gcr: { urls: ['http://gcr.example'], credentials: SECRET } } },
-    [/^warning upstreams\.gcr\.credentials: credentials go to gcr\.example in the clear/],
+    [/^warning upstreams\.gcr\.credentials: credentials go to gcr\.example unencrypted/],
   ],
   [
-    'passwords of clients in the clear, to a name that looks like loopback',
+    'passwords of clients unencrypted, to a name that looks like loopback',
     { upstreams: { gcr: { urls: ['https://gcr.example', 'http://127.example.com:80'], credentials: 'forward' } } },
-    [/^warning upstreams\.gcr\.credentials: credentials go to 127\.example\.com in the clear/],
+    [/^warning upstreams\.gcr\.credentials: credentials go to 127\.example\.com unencrypted/],
   ],
   [
-    "the probe's password in the clear",
+    "the probe's password unencrypted",
     { upstreams: { gcr: { urls: ['http://gcr.example'], probe: { credentials: SECRET } } } },
-    [/^warning upstreams\.gcr\.probe\.credentials: credentials go to gcr\.example in the clear/],
+    [/^warning upstreams\.gcr\.probe\.credentials: credentials go to gcr\.example unencrypted/],
   ],
   ...['localhost:5000', '127.0.0.1', '127.1', '[::1]:5000', 'a.localhost'].map((host): [string, Change, RegExp[]] => [
     `a password to ${host}`,
     { upstreams: { gcr: { urls: [`http://${host}`], credentials: SECRET } } },
     [],
   ]),
-  ['nothing in the clear', { upstreams: { gcr: { urls: ['http://gcr.example'] } } }, []],
+  ['nothing unencrypted', { upstreams: { gcr: { urls: ['http://gcr.example'] } } }, []],
   [
     'forward in front of a password',
     {
@@ -166,7 +166,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
         gcr: { urls: ['https://gcr.example'], credentials: SECRET },
       },
     },
-    [/^warning routes\[0\]\.pull\[1\]: while harbor is down, every client may pull everything of this route from gcr/],
+    [/^warning routes\[0\]\.pull\[1\]: while harbor is down, every client can pull every image of this route from gcr/],
   ],
   [
     'the same on a route that is read-only',
@@ -193,12 +193,12 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'one URL twice',
     { upstreams: { gcr: { urls: ['https://gcr.example/a/', 'https://GCR.example:443/a'] } } },
-    [/^error upstreams\.gcr\.urls\[1\]: is urls\[0\] again/],
+    [/^error upstreams\.gcr\.urls\[1\]: repeats urls\[0\]/],
   ],
   [
     'a URL with everything that it should not have',
     { upstreams: { gcr: { urls: ['https://u:p@gcr.example/v2?a=b#c'] } } },
-    [/urls\[0\]: holds a user or a password/, /urls\[0\]: has a query/, /urls\[0\]: ends in \/v2/],
+    [/urls\[0\]: contains a user or a password/, /urls\[0\]: has a query/, /urls\[0\]: ends in \/v2/],
   ],
   [
     'a canary with a port',
@@ -225,13 +225,13 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'PROXY headers, and nobody who may send them',
     { listen: { proxyProtocol: true } },
-    [/^error listen\.proxyProtocol: no load balancer is known/],
+    [/^error listen\.proxyProtocol: trustedProxies is empty/],
   ],
   ['PROXY headers of load balancers', { listen: { proxyProtocol: true }, trustedProxies: ['10.0.0.5'] }, []],
   [
     'everybody trusted',
     { listen: { proxyProtocol: true }, trustedProxies: ['10.0.0.5', '::/0'] },
-    [/^warning trustedProxies\[1\]: everybody may say/],
+    [/^warning trustedProxies\[1\]: every client could claim another address/],
   ],
   [
     'clients among the load balancers that send headers',
@@ -245,7 +245,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'clients among the load balancers',
     { trustedProxies: ['10.0.0.0/8'], auth: { anonymous: ['10.0.0.0/8'] } },
-    [/^warning trustedProxies\[0\]: .* may say that they are somebody else/],
+    [/^warning trustedProxies\[0\]: .* could claim another address/],
   ],
   [
     'peers among the load balancers that send headers',
@@ -265,7 +265,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'replication by the VIP, whose address nobody knows',
     { replication: { when: 'vip' } },
-    [/^error replication\.when: vip says/],
+    [/^error replication\.when: when: vip needs the shared address/],
   ],
   ['replication by the VIP', { replication: { when: 'vip', vip: 'fd00::10' } }, []],
   [
@@ -276,12 +276,12 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'a VIP for nothing',
     { replication: { vip: '10.0.0.10' } },
-    [/^warning replication\.vip: is of no effect with replication\.when: always/],
+    [/^warning replication\.vip: has no effect with replication\.when: always/],
   ],
   [
     'hooks for nothing',
     { replication: { hookSecretFile: 'hook.secret' } },
-    [/^warning replication\.hookSecretFile: hooks are taken, but no route/],
+    [/^warning replication\.hookSecretFile: webhooks have no effect, because no route/],
   ],
   ['hooks', { replication: { hookSecretFile: 'hook.secret' }, routes: replicated() }, []],
   ['deletions of copies', { routes: replicated({ deletions: 'follow' }) }, []],
@@ -292,7 +292,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
         { prefix: '', push: 'harbor', deletions: 'follow', pull: [{ upstream: 'harbor' }, { upstream: 'gcr' }] },
       ],
     },
-    [/^warning routes\[0\]\.deletions: no upstream of this route/],
+    [/^warning routes\[0\]\.deletions: has no effect, because no upstream of this route/],
   ],
   [
     'copies of two places to one',
@@ -308,7 +308,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
   [
     'copies of nothing',
     { routes: replicated({ push: undefined }) },
-    [/^error routes\[0\]\.pull\[1\]\.replicate: .* this route has none/],
+    [/^error routes\[0\]\.pull\[1\]\.replicate: .* this route has no push upstream/],
   ],
   [
     'copies to itself',
@@ -325,8 +325,8 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
       routes: replicated(),
     },
     [
-      /^error routes\[0\]\.pull\[1\]\.replicate: the edge has no credentials of its own for harbor/,
-      /^error routes\[0\]\.pull\[1\]\.replicate: the edge has no credentials of its own for gcr/,
+      /^error routes\[0\]\.pull\[1\]\.replicate: copies have no credentials for harbor/,
+      /^error routes\[0\]\.pull\[1\]\.replicate: copies have no credentials for gcr/,
     ],
   ],
   [
@@ -341,9 +341,9 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     [],
   ],
   [
-    'credentials of copies in the clear',
+    'credentials of copies unencrypted',
     { upstreams: { gcr: { urls: ['http://gcr.example'], replication: { credentials: SECRET } } } },
-    [/^warning upstreams\.gcr\.replication\.credentials: credentials go to gcr\.example in the clear/],
+    [/^warning upstreams\.gcr\.replication\.credentials: credentials go to gcr\.example unencrypted/],
   ],
   [
     'routes that meet on an upstream',
@@ -353,7 +353,7 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
         { prefix: 'b/', pull: [{ upstream: 'gcr', prefix: 'p/q/' }] },
       ],
     },
-    [/^error routes\[1\]\.pull\[0\]: the prefix cannot be inverted: "b\/NAME" .* "a\/q\/NAME" .* "p\/q\/NAME" on gcr$/],
+    [/^error routes\[1\]\.pull\[0\]: the prefix is ambiguous: "b\/NAME" .* "a\/q\/NAME" .* "p\/q\/NAME" on gcr$/],
   ],
 ];
 

@@ -57,6 +57,6 @@ t.test('the contract example: defaults, secrets and warnings', async (t) => {
   t.match(material.upstreams.gcr?.password, /service_account/);
   t.match(
     warnings.map(({ key, message }) => `${key}: ${message}`),
-    [/^routes\[0\]\.pull\[1\]: while harbor is down, every client may pull/],
+    [/^routes\[0\]\.pull\[1\]: while harbor is down, every client can pull/],
   );
 });

@@ -38,12 +38,12 @@ t.test('lines that cannot be used are told with their number, and open nothing',
     ['cut short', `ann:${hash().slice(0, -1)}`, /bcrypt/],
     ['too long', `ann:${hash()}x`, /bcrypt/],
     ['no password', 'ann:', /bcrypt/],
-    ['no name', `:${hash()}`, /no user name/],
-    ['a hash alone', hash(), /no user name/],
-    ['a group', `@ci:${hash()}`, /no user name/],
-    ['everybody', `*:${hash()}`, /no user name/],
-    ['a space in the name', `a b:${hash()}`, /no user name/],
-    ['twice', `# x\nann:${hash()}\nann:${hash()}`, /line 3: ann stands there twice/],
+    ['no name', `:${hash()}`, /invalid user name/],
+    ['a hash alone', hash(), /invalid user name/],
+    ['a group', `@ci:${hash()}`, /invalid user name/],
+    ['everybody', `*:${hash()}`, /invalid user name/],
+    ['a space in the name', `a b:${hash()}`, /invalid user name/],
+    ['twice', `# x\nann:${hash()}\nann:${hash()}`, /line 3: ann is listed twice/],
   ];
   for (const [name, text, expected] of rows) {
     const { users, errors } = parseHtpasswd(text);

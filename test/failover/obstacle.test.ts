@@ -11,11 +11,11 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
   const rows: [string, Partial<ReplicaView>, number | undefined, RegExp | undefined][] = [
     ['nothing', {}, undefined, undefined],
     ['not probed yet', { state: 'unknown' }, undefined, undefined],
-    ['saturated', saturated, 1, /as many requests/],
+    ['saturated', saturated, 1, /concurrency limit/],
     ['suspected', { suspected: true }, 1, /has just failed/],
     ['half-open, with room for a trial', { ...halfOpen, trialFree: perClass(true) }, undefined, undefined],
     ['half-open, its trial under way', halfOpen, 2, /half-open, its trial/],
-    ['resting', { retryAfterUntil: NOW + 1001 }, 3, /left alone for 2 s/],
+    ['resting', { retryAfterUntil: NOW + 1001 }, 3, /rate-limited for 2 s/],
     ['rested', { retryAfterUntil: NOW }, undefined, undefined],
     ['open', { breakers: perClass('open') }, 4, /control breaker open/],
     ['open for another class', { breakers: perClass<BreakerState>('closed', { data: 'open' }) }, undefined, undefined],
@@ -26,7 +26,7 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
       5,
       /down/,
     ],
-    ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /left alone/],
+    ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /rate-limited for 1 s/],
   ];
   for (const [name, given, severity, why] of rows) {
     const obstacle = obstacleTo(replica(URL, given), 'control', NOW);

@@ -35,5 +35,5 @@ t.test('one that has too much to do is no stranger', async (t) => {
   const { address } = await node(t);
   const line = new PeerClient({ address, hostname: 'busy.test', resolver: new Resolver() });
   t.teardown(() => line.close());
-  await t.rejects(line.ask('x'), { reason: 'saturated', message: 'it has too much to do' });
+  await t.rejects(line.ask('x'), { reason: 'saturated', message: 'it is overloaded' });
 });

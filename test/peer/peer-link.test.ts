@@ -120,7 +120,7 @@ t.test('what is not understood is said, and asked for again', async (t) => {
   mine.understood = false;
   theirs.words.push('a');
   await link.poll();
-  t.match(link.view, { state: 'stranger', reason: /its words what is not understood/ });
+  t.match(link.view, { state: 'stranger', reason: /its words entries cannot be read/ });
   mine.understood = true;
   await link.poll();
   t.match(link.view, { state: 'in-step', entries: 1 });

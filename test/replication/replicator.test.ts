@@ -377,6 +377,6 @@ t.test('a fallback that fails while pulled digests are looked at is told of, and
   pulls.record({ registry: undefined, repository: 'library/app', reference: next, digest: next });
   await fallback.faults.on('errors', { status: 500, path: new RegExp(next) });
   await replicator.reconcile();
-  t.match(reasons.at(-2), /pulled by digest could be looked at: .*500/);
+  t.match(reasons.at(-2), /pulled digests could not be checked: .*500/);
   t.equal(replicator.view().routes[0]?.stateOf('library/app', next), 'unknown');
 });

@@ -95,7 +95,7 @@ export class BlobSource {
       }
       if (at > before) breaks = 0;
       if (breaks >= MAX_FRUITLESS_RETRIES) {
-        const what = `${registry.name} breaks off again and again at byte ${at} of ${this.#description()}`;
+        const what = `${registry.name} keeps breaking off at byte ${at} of ${this.#description()}`;
         throw new CopyError(what, { retryable: true, cause });
       }
     }
@@ -127,7 +127,7 @@ export class BlobSource {
 
   #readFailure(cause: unknown): unknown {
     if (!(cause instanceof UpstreamError)) return cause;
-    const what = `${this.#options.registry.name} does not give ${this.#description()}: ${cause.message}`;
+    const what = `${this.#options.registry.name} does not serve ${this.#description()}: ${cause.message}`;
     return new CopyError(what, { retryable: RetryPolicy.isRetryable(cause), cause });
   }
 
@@ -184,11 +184,11 @@ export class BlobSource {
     const said = await readErrorMessage(answer);
     if (good && encoding !== 'identity')
       throw new CopyError(
-        `${registry.name} does not give ${this.#description()} as it is, but in the encoding ${encoding}`,
+        `${registry.name} does not serve ${this.#description()} as it is, but in the encoding ${encoding}`,
       );
     if (good)
       throw new CopyError(`${registry.name} has another length of ${this.#description()} than its manifest says`);
-    throw registry.failure(answer, `does not give ${this.#description()}`, said);
+    throw registry.failure(answer, `does not serve ${this.#description()}`, said);
   }
 
   #description(): string {

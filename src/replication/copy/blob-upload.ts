@@ -109,7 +109,7 @@ export class BlobUpload {
       if (next > at) stuck = 0;
       at = next;
       if (stuck > MAX_FRUITLESS_CHUNKS)
-        throw new CopyError(`${this.#registry.name} loses what it is sent of an upload`, { retryable: true });
+        throw new CopyError(`${this.#registry.name} stores nothing of what an upload sends`, { retryable: true });
     }
     return session.finish(source, at, signal);
   }
@@ -118,7 +118,7 @@ export class BlobUpload {
     this.#monolithic = true;
     // The other statuses may concern this upload only.
     if (CHUNKS_UNSUPPORTED.includes(status)) monolithicOnly.add(this.#registry);
-    return new CopyError(`${this.#registry.name} takes blobs in one piece only`, { retryable: true });
+    return new CopyError(`${this.#registry.name} accepts blobs only in one request`, { retryable: true });
   }
 
   #exists(signal: AbortSignal): Promise<boolean> {

@@ -50,7 +50,7 @@ export class CopyRun {
   /** Copies all blobs and manifests that a manifest names. */
   async copyContent(manifest: RemoteManifest, digest: string, depth = 0): Promise<void> {
     const { children, blobs } = this.#parse(manifest, digest);
-    if (depth > MAX_DEPTH) throw new CopyError(`${digest} lists indexes that list indexes, deeper than ${MAX_DEPTH}`);
+    if (depth > MAX_DEPTH) throw new CopyError(`${digest} nests indexes deeper than ${MAX_DEPTH} levels`);
     const parts = [
       ...blobs.map((blob) => () => this.#copyBlob(blob)),
       ...children.map((child) => () => this.#copyChild(child, depth + 1)),

@@ -47,11 +47,11 @@ export class UploadSession {
   static fromReply(options: UploadSessionOptions, reply: UploadReply): UploadSession {
     const { registry, repository } = options;
     if (reply.status !== 202)
-      throw registry.failure(reply, `does not begin an upload to ${repository}`, reply.errorMessage);
+      throw registry.failure(reply, `does not start an upload to ${repository}`, reply.errorMessage);
     const { url } = registry.connection;
     const at = new URL(`${url.pathname.replace(/\/+$/, '')}/v2/${repository}/blobs/uploads/`, url);
     const session = new UploadSession(options, at);
-    if (!session.#followLocation(reply)) throw new CopyError(`${registry.name} does not say where an upload goes on`);
+    if (!session.#followLocation(reply)) throw new CopyError(`${registry.name} sends no Location for an upload`);
     return session;
   }
 
@@ -74,7 +74,7 @@ export class UploadSession {
       if (from === 0 && CHUNKS_REFUSED.includes(reply.status)) return { refused: reply.status };
       if (reply.status >= 200 && reply.status < 300)
         return this.#offsetIn(reply, reply.bodyComplete ? to : from, source);
-      const failure = this.#failure(reply, 'does not take a part of an upload');
+      const failure = this.#failure(reply, 'refuses a chunk of an upload');
       if (!failure.retryable && !ASK_OFFSET.includes(reply.status)) throw failure;
       cause = failure;
     } catch (error) {
@@ -101,9 +101,9 @@ export class UploadSession {
     const body = { bytes: size - from, read: (cut: AbortSignal) => source.read(from, size, cut) };
     const headers = { 'content-type': CONTENT_TYPE };
     const reply = await this.#send({ method: 'PUT', at, headers, ...(body.bytes > 0 ? { body } : {}) }, signal);
-    if (reply.status !== 201 && reply.status !== 204) throw this.#failure(reply, 'does not take a blob');
+    if (reply.status !== 201 && reply.status !== 204) throw this.#failure(reply, 'refuses a blob');
     if (!reply.bodyComplete)
-      throw new CopyError(`${this.#registry.name} has not read what it took`, { retryable: true });
+      throw new CopyError(`${this.#registry.name} answered before it had read the whole upload`, { retryable: true });
   }
 
   async #send(request: Omit<UploadRequest, 'scopes' | 'at'> & { at?: URL }, signal: AbortSignal): Promise<UploadReply> {
@@ -142,8 +142,7 @@ export class UploadSession {
     if (text === '' || !URL.canParse(text, this.#location)) return false;
     const to = new URL(text, this.#location);
     const ours = to.hostname === url.hostname || to.pathname.startsWith(`${url.pathname.replace(/\/+$/, '')}/v2/`);
-    if (!ours)
-      throw new CopyError(`${this.#registry.name} wants an upload to go on at ${to.host}, which is another host`);
+    if (!ours) throw new CopyError(`${this.#registry.name} redirects an upload to ${to.host}, which is another host`);
     this.#location = new URL(to.pathname + to.search, url.origin);
     return true;
   }

@@ -33,15 +33,12 @@ function windowMs(text: string): number {
   const [, digits = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   const ms = Number(digits) * (UNIT_MS[unit] ?? 0);
   if (ms > 0 && ms <= MAX_DAYS * 86_400_000) return ms;
-  throw new OciError(
-    'NAME_INVALID',
-    `what was pulled within which time? One such as 12h or 7d, of at most ${MAX_DAYS}d`,
-  );
+  throw new OciError('NAME_INVALID', `pulled must be a time such as 12h or 7d, at most ${MAX_DAYS}d`);
 }
 
 function limitOf(text: string | null): number {
   if (text === null) return LIMIT;
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new OciError('NAME_INVALID', `a limit is a number from 1 to ${MAX_LIMIT}`);
+  throw new OciError('NAME_INVALID', `limit must be a number from 1 to ${MAX_LIMIT}`);
 }

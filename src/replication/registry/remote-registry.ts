@@ -106,7 +106,7 @@ export class RemoteRegistry {
       const manifest = await this.manifest(repository, reference, signal);
       return manifest && sha256(manifest.bytes);
     }
-    throw this.failure(reply, `does not tell of ${imageName(repository, reference)}`);
+    throw this.failure(reply, `does not return the digest of ${imageName(repository, reference)}`);
   }
 
   /** Undefined: there is no such manifest. @throws CopyError, UpstreamError */
@@ -115,7 +115,7 @@ export class RemoteRegistry {
     const request = { scopes: [pullScope(repository)], accept: ACCEPT, maxBytes: MAX_MANIFEST_BYTES };
     const reply = await this.#requests.read(path, request, signal);
     if (reply.status === 404) return undefined;
-    const what = `does not give the manifest ${imageName(repository, reference)}`;
+    const what = `does not serve the manifest ${imageName(repository, reference)}`;
     if (reply.status !== 200) throw this.failure(reply, what);
     const encoding = reply.headers.get('content-encoding') ?? 'identity';
     if (encoding !== 'identity') throw new CopyError(`${this.name} ${what} as it is, but in the encoding ${encoding}`);
@@ -127,7 +127,7 @@ export class RemoteRegistry {
     const path = `/v2/${repository}/blobs/${digest}`;
     const reply = await this.#requests.read(path, { method: 'HEAD', scopes: [pullScope(repository)] }, signal);
     if (reply.status === 200 || reply.status === 404) return reply.status === 200;
-    throw this.failure(reply, `does not tell of a blob of ${repository}`);
+    throw this.failure(reply, `does not answer for a blob of ${repository}`);
   }
 
   /** Manifests whose subject is this digest; empty where the registry has no referrers API. @throws CopyError, UpstreamError */
@@ -164,7 +164,7 @@ export class RemoteRegistry {
     { bytes, mediaType }: RemoteManifest,
     signal: AbortSignal,
   ): Promise<void> {
-    const what = `does not take the manifest ${imageName(repository, reference)}`;
+    const what = `refuses the manifest ${imageName(repository, reference)}`;
     const headers = { 'content-type': mediaType ?? MANIFEST_TYPES[0] ?? '' };
     const request = {
       method: 'PUT',
@@ -196,7 +196,7 @@ export class RemoteRegistry {
   #parseLists(reply: RegistryReply, what: string): RegistryLists {
     const lists = reply.status === 200 ? parseLists(reply.body) : undefined;
     if (lists) return lists;
-    throw this.failure(reply, what, reply.status === 200 ? 'what it answers is no list' : '');
+    throw this.failure(reply, what, reply.status === 200 ? 'its answer is no list' : '');
   }
 
   /** Reads a list page by page, as its Link headers say. */
@@ -208,7 +208,7 @@ export class RemoteRegistry {
   ): AsyncGenerator<RegistryReply> {
     let query: URLSearchParams | undefined = new URLSearchParams(first);
     for (let pages = 0; query; pages += 1) {
-      if (pages >= MAX_PAGES) throw new CopyError(`${this.name} has no end of ${path}`);
+      if (pages >= MAX_PAGES) throw new CopyError(`${this.name} lists ${path} without end`);
       const asked = query.size > 0 ? `${path}?${query}` : path;
       const reply: RegistryReply = await this.#requests.read(asked, { scopes, maxBytes: MAX_LIST_BYTES }, signal);
       yield reply;

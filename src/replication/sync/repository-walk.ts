@@ -59,7 +59,7 @@ export class RepositoryWalk {
     if (reply.status === 404) return undefined;
     const level = reply.status === 200 ? parseLevel(reply.body) : undefined;
     if (level) return level;
-    const said = reply.status === 200 ? 'what it answers is no list' : '';
+    const said = reply.status === 200 ? 'its answer is no list' : '';
     throw this.#requests.failure(reply, `does not list what is below ${name}`, said);
   }
 }

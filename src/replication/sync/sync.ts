@@ -124,7 +124,7 @@ export class Sync {
     const { namedRepositories, source, includeTag = () => true } = this.#options;
     const main = tags.filter(({ state, tag }) => state !== 'surplus' && includeTag(tag));
     if (namedRepositories && main.length === 0)
-      throw new CopyError(`${source.name} has no such repository, or no tag in it that is wanted`);
+      throw new CopyError(`${source.name} has no such repository, or no matching tag in it`);
     const [first] = main;
     if (first) this.#sentinel ??= { repository, tag: first.tag };
     const open = tags.filter(({ state }) => state === 'missing' || state === 'differs');
@@ -143,7 +143,7 @@ export class Sync {
     const { repository, tag } = this.#sentinel;
     try {
       if ((await source.resolveDigest(repository.source, tag, signal)) !== undefined) return;
-      const reason = `${source.name} has lost the tag ${tag} meanwhile: if its storage is gone, it has listed less than it had`;
+      const reason = `${source.name} has lost the tag ${tag} during the sync: if its storage is gone, its lists were incomplete`;
       this.#reportFailure(repository, undefined, reason);
     } catch (error) {
       if (!signal.aborted) this.#reportFailure(repository, undefined, messageOf(error));
@@ -189,7 +189,7 @@ export class Sync {
   #assertMayCopyLast(image: SyncImage): void {
     const { copyLast, isPartial } = this.#options;
     if (!copyLast?.(image)) return;
-    const left = 'left out, because it would tell that all is there, and';
+    const left = 'skipped, because it would announce a complete copy, but';
     if (this.#failures > 0) throw new CopyError(`${left} ${this.#failures} failed`);
     if (isPartial && image.state === 'missing') throw new CopyError(`${left} only a part was asked for`);
   }

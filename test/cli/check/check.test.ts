@@ -31,7 +31,7 @@ t.test('a key that is missing is told once, with what it means in that mode', as
   const upstreams = harbor('http://127.0.0.1:1');
   for (const [settings, expected] of [
     [{}, /at each start/],
-    [delegate, /tokens are worth nothing/],
+    [delegate, /logs every user out/],
     [{ keyFile: 'edge.key', ...delegate }, undefined],
   ] as const) {
     const { status, findings } = await check(t, { routes, upstreams, ...settings }, '--offline');

@@ -101,7 +101,7 @@ t.test('one JSON document', async (t) => {
   t.match(half, { status: 1, summary: { complete: false, copied: 1, failed: 1, repositories: 1 } });
   t.match(
     half.tags.find(({ tag }) => tag === '2'),
-    { outcome: 'failed', reason: /does not give the manifest a:2 \(403/ },
+    { outcome: 'failed', reason: /does not serve the manifest a:2 \(403/ },
   );
   t.match(
     half.tags.find(({ tag }) => tag === '1'),
@@ -164,7 +164,8 @@ t.test('a part of what is missing does not bring what tells that all is there', 
   for (const name of ['app', 'canary'])
     for (const tag of ['1', '2']) gcr.seed(`example-project/${name}`, tag, { blobs: [9] });
   const at = ['--config', await configFor(t, harbor, gcr)];
-  const left = /example-project\/canary:1: left out, because it would tell .* and only a part was asked for/;
+  const left =
+    /example-project\/canary:1: skipped, because it would announce a complete copy, but only a part was asked for/;
   for (const part of [
     ['--tag-filter', '1'],
     ['--prefix', 'example-project/c'],

@@ -104,7 +104,7 @@ t.test('wrong ones', async (t) => {
       /in the encoding gzip/,
       1000,
     ],
-    ['not there', (response) => response.writeHead(404).end(), /does not give the blob sha256:.* \(404/, 1000],
+    ['not there', (response) => response.writeHead(404).end(), /does not serve the blob sha256:.* \(404/, 1000],
     [
       'not for us',
       (response) => response.writeHead(403).end('{"errors":[{"message":"no pull"}]}'),
@@ -181,14 +181,14 @@ t.test('who takes its time is no stall', async (t) => {
 
 t.test('one that breaks off without a byte is given up', async (t) => {
   const site = await blobSite(t, MIB, { source: first(99, (response) => response.destroy()), remote: { limit: 100 } });
-  await t.rejects(site.read(site.blob()), { message: /does not give the blob .*closed/, retryable: true });
+  await t.rejects(site.read(site.blob()), { message: /does not serve the blob .*closed/, retryable: true });
   const cut = first(99, (response) => {
     response.writeHead(200, { 'content-length': MIB });
     response.flushHeaders();
     setTimeout(() => response.destroy(), 5);
   });
   const dying = await blobSite(t, MIB, { source: cut });
-  await t.rejects(dying.read(dying.blob()), { message: /breaks off again and again at byte 0/, retryable: true });
+  await t.rejects(dying.read(dying.blob()), { message: /keeps breaking off at byte 0/, retryable: true });
 });
 
 t.test('who stops leaves nothing open', async (t) => {

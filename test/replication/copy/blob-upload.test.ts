@@ -116,7 +116,7 @@ t.test('an upload that is lost begins anew, once', async (t) => {
     t.ok(arrived(site));
   }
   const never = await blobSite(t, MIB, { target: first(99, 'PUT', (_, response) => reply(response, 404)) });
-  await t.rejects(upload(never), { status: 404, message: /gcr does not take a blob to there \(404/ });
+  await t.rejects(upload(never), { status: 404, message: /gcr refuses a blob to there \(404/ });
   t.equal(count(never, 'POST'), 2);
 });
 
@@ -170,7 +170,10 @@ t.test('a registry that loses whatever it is sent is given up', async (t) => {
     reply(response, 202, { range: '0-0', location: request.url ?? '' });
   });
   const site = await blobSite(t, 3 * MIB, { target: loses, remote: { limit: 500 } });
-  await t.rejects(upload(site, { chunkBytes: MIB }), { message: /gcr loses what it is sent/, retryable: true });
+  await t.rejects(upload(site, { chunkBytes: MIB }), {
+    message: /gcr stores nothing of what an upload sends/,
+    retryable: true,
+  });
 });
 
 t.test('a registry that counts more than it was sent', async (t) => {
@@ -260,9 +263,9 @@ t.test('where an upload goes on', async (t) => {
     t.ok(arrived(site));
   }
   site = await blobSite(t, 1000, { target: begins(() => 'http://elsewhere.example/upload') });
-  await t.rejects(upload(site), { message: /gcr wants an upload to go on at elsewhere.example/, retryable: false });
+  await t.rejects(upload(site), { message: /gcr redirects an upload to elsewhere.example/, retryable: false });
   site = await blobSite(t, 1000, { target: begins(() => '') });
-  await t.rejects(upload(site), { message: /does not say where an upload goes on/ });
+  await t.rejects(upload(site), { message: /sends no Location for an upload/ });
 });
 
 t.test('what the location says comes back as it was', async (t) => {

@@ -240,7 +240,7 @@ t.test('what cannot be copied is called by its name', async (t) => {
   await t.rejects(copy('old'), { message: /schema 1/, retryable: false });
   const digest = `sha256:${'b'.repeat(64)}`;
   keep(primary, 'app', { layers: [{ digest, size: 5, mediaType: 'x/y' }] }, 'broken');
-  await t.rejects(copy('broken'), { message: /harbor does not give the blob sha256:bbbb.* \(404/, retryable: false });
+  await t.rejects(copy('broken'), { message: /harbor does not serve the blob sha256:bbbb.* \(404/, retryable: false });
   keep(primary, 'app', { manifests: [{ digest, size: 5, mediaType: MANIFEST }] }, 'holes', INDEX);
   await t.rejects(copy('holes'), { message: /harbor lacks app@sha256:bbb/ });
   const foreign = {
@@ -266,7 +266,7 @@ t.test('an upload that fails for good says why', async (t) => {
   const { primary, fallback, copy } = await start(t);
   primary.seed('app', '1', { blobs: [1000] });
   await fallback.faults.on('readOnly');
-  await t.rejects(copy('1'), { message: /gcr does not begin an upload to there\/app \(403: / });
+  await t.rejects(copy('1'), { message: /gcr does not start an upload to there\/app \(403: / });
 });
 
 t.test('with credentials, by token and by Basic', async (t) => {

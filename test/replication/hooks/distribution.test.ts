@@ -120,5 +120,5 @@ t.test('whatever is sent, hints are names or there are none', async (t) => {
   );
   const one = fc.record({ action: nearly('pull', 'push', 'delete'), target }, { requiredKeys: ['action', 'target'] });
   const seen = hintsAreNames(readDistributionHook, anyHook(fc.record({ events: fc.array(one, { maxLength: 4 }) })));
-  t.ok(seen.hints > 50 && seen.refused > 50, JSON.stringify(seen));
+  t.ok(seen.hints > 5 && seen.refused > 5, JSON.stringify(seen));
 });

@@ -115,7 +115,7 @@ t.test('digests', async (t) => {
   t.equal(await absent.remote.resolveDigest('app', '1', signal), undefined);
   const denied = await registry(t, () => ({ status: 403 }));
   await t.rejects(denied.remote.resolveDigest('app', '1', signal), {
-    message: 'gcr does not tell of app:1 (403)',
+    message: 'gcr does not return the digest of app:1 (403)',
     retryable: false,
   });
   t.equal(denied.asked.length, 1);
@@ -144,7 +144,7 @@ t.test('what passes is tried again', async (t) => {
 t.test('manifests', async (t) => {
   const gzip = await registry(t, () => ({ headers: { 'content-encoding': 'gzip' }, body: 'x' }));
   await t.rejects(gzip.remote.manifest('app', DIGEST, signal), {
-    message: /does not give the manifest app@sha256:.* in the encoding gzip/,
+    message: /does not serve the manifest app@sha256:.* in the encoding gzip/,
   });
   const { remote, asked } = await registry(t, () => ({ status: 202 }));
   await remote.deleteManifest('app', '1', signal);

@@ -201,7 +201,7 @@ t.test('a source whose storage goes away meanwhile is not taken for one that has
   };
   const synced = await sync(names, { onEvent: lose, copyLast });
   t.match(
-    synced.events.filter((event) => event.kind === 'failed' && /it has listed less than it had/.test(event.reason)),
+    synced.events.filter((event) => event.kind === 'failed' && /its lists were incomplete/.test(event.reason)),
     [{ repository: { source: /^app/ } }],
   );
   t.ok(kinds(synced, 'copied').length < 30);
@@ -214,7 +214,7 @@ t.test('storage that may not be read is no break-off that is tried again', async
   const synced = await sync(['app']);
   t.match(
     synced.events.filter(({ kind }) => kind === 'failed'),
-    [{ reason: /harbor does not give the blob sha256:.*: redirects\.hosts does not name localhost/ }],
+    [{ reason: /harbor does not serve the blob sha256:.*: redirects\.hosts does not name localhost/ }],
   );
   t.ok(primary.requests.filter(({ kind }) => kind === 'blob').length <= 3, 'each blob was asked for once');
 });
@@ -227,7 +227,7 @@ t.test('what tells that all is there comes when all is there', async (t) => {
   const failed = await sync(['a', 'b', 'c'], { copyLast });
   t.match(
     failed.events.filter(({ kind }) => kind === 'failed'),
-    [{ image: undefined }, { image: { tag: '1' }, reason: /left out, because .* and 1 failed/ }],
+    [{ image: undefined }, { image: { tag: '1' }, reason: /skipped, because .* but 1 failed/ }],
   );
   t.strictSame(Object.keys(tagsOf(fallback, 'there/b')), ['2']);
   await primary.faults.off();

@@ -89,7 +89,7 @@ export function peer(over: Partial<PeerView> = {}): PeerView {
     address: '10.0.0.12:443',
     state: 'in-step',
     since: NOW - 60 * MINUTE,
-    reason: 'it told all that it knows',
+    reason: 'it has sent all that it knows',
     heardAt: NOW - 500,
     entries: 12,
     ...over,
