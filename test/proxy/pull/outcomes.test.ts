@@ -70,7 +70,7 @@ t.test('wrong credentials are told loudly, and never shown', async (t) => {
   });
   await site.edge.http1().ask(MANIFEST);
   await site.edge.line(({ kind }) => kind === 'manifest');
-  t.match(site.edge.log, /"level":50.*credentials do not work/);
+  t.match(site.edge.log, /"level":50.*refuses the edge's credentials/);
   t.notMatch(site.edge.log, /wr0ng-secret/);
   t.notMatch(site.edge.log, new RegExp(Buffer.from('ann:wr0ng-secret').toString('base64')));
 });

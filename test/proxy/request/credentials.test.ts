@@ -118,7 +118,7 @@ t.test('a push with credentials that do not work is 403 with the reason, and lou
       t.match(reply.body.toString(), /credentials/);
       t.equal(reply.headers['www-authenticate'], undefined, 'users are not told that their password is wrong');
     }
-    t.match(site.edge.log, /"level":50.*credentials do not work/);
+    t.match(site.edge.log, /"level":50.*refuses the edge's credentials/);
     t.notMatch(site.edge.log, /wrong-s3cret/);
     t.equal(site.fallback.writes, 0);
   }
