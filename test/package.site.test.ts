@@ -29,6 +29,7 @@ function copyCheckout(t: Test): string {
     'README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
+    'CODE_OF_CONDUCT.md',
     'SECURITY.md',
     'CHANGELOG.md',
     'LICENSE',
