@@ -65,6 +65,16 @@ t.test('every file and folder of the checkout that a page names exists', async (
   t.ok(named > 50, 'paths were looked at');
 });
 
+t.test('a name that a page says is in a file is there', async (t) => {
+  let named = 0;
+  for (const file of markdownFiles())
+    for (const [, name = '', path = ''] of read(file).matchAll(/`(\w+)`\s+in\s+`((?:src|test)\/[\w./-]+\.\w+)`/g)) {
+      named += 1;
+      t.ok(new RegExp(`\\b${name}\\b`).test(read(path)), `${file}: ${name} in ${path}`);
+    }
+  t.ok(named > 15, 'names were looked at');
+});
+
 t.test('docs/glossary.md has 30 words, and README and ARCHITECTURE lead there', async (t) => {
   const words = [...read('docs/glossary.md').matchAll(/^\| \*\*(.+?)\*\* \|/gm)].map(([, word]) => word);
   t.equal(new Set(words).size, 30);
