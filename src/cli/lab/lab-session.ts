@@ -31,7 +31,7 @@ export class LabSession {
   readonly #log: LabLog;
   /** Lines of the start, until it is known whether anybody needs them. Undefined: lines are shown at once. */
   #held: string[] | undefined = [];
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #over = new AbortController();
   /** Menu choices in the order in which they were typed. */
   #chain: Promise<void> = Promise.resolve();
   #site: LabSite | undefined;
@@ -40,7 +40,7 @@ export class LabSession {
     this.#options = options;
     this.#console = new LabConsole(
       (line) => this.#typed(line),
-      () => this.#ended.resolve(),
+      () => this.#over.abort(),
     );
     this.#log = new LabLog((line) =>
       options.json ? process.stdout.write(`${line}\n`) : this.#show(lineOf(JSON.parse(line))),
@@ -48,7 +48,9 @@ export class LabSession {
   }
 
   async run(): Promise<void> {
-    const stop = () => this.#ended.resolve();
+    const { signal } = this.#over;
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    const stop = () => this.#over.abort();
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
     const { port: https, adminPort: admin, controlPort: control } = this.#options;
@@ -56,23 +58,29 @@ export class LabSession {
       this.#site = await startLabSite({
         ports: { https, admin, control },
         log: this.#log,
+        signal,
         onTaken: (taken) => this.#say(`port ${taken} is taken; any free one is used instead`),
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
       this.#held = undefined;
       if (this.#options.tour) {
-        const whole = await Promise.race([this.#tour(this.#site), this.#ended.promise]);
+        const whole = await Promise.race([this.#tour(this.#site), ended]);
         this.#held = [];
         if (whole !== true) process.exitCode = 1;
       } else {
         this.#greet(this.#site);
-        await this.#ended.promise;
+        await ended;
         this.#console.close();
         this.#say('stopping; a second signal stops at once');
       }
       for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();
     } catch (error) {
+      // Told to end while it starts: that is no failure but of a tour.
+      if (signal.aborted && !this.#site) {
+        process.exitCode = this.#options.tour ? 1 : 0;
+        return;
+      }
       for (const line of this.#held ?? []) this.#console.print(line);
       throw error;
     } finally {
@@ -96,7 +104,8 @@ export class LabSession {
 
   /** Resolves with whether all went as promised. The log is not shown meanwhile: the tour quotes what matters of it. */
   async #tour(site: LabSite): Promise<boolean> {
-    const print = (text: string) => this.#say(text);
+    // What fails because the lab stops is of no account.
+    const print = (text: string) => this.#over.signal.aborted || this.#say(text);
     const pause = this.#console.interactive ? READING_MS : 0;
     this.#held = [];
     try {
@@ -108,7 +117,9 @@ export class LabSession {
 
   #typed(line: string): void {
     const choice = readMenu(line, REGISTRIES);
-    this.#chain = this.#chain.then(() => this.#choose(choice)).catch((error: unknown) => this.#say(String(error)));
+    // It does not wait for a tour to end.
+    if (choice.kind === 'word' && choice.word === 'quit') this.#over.abort();
+    else this.#chain = this.#chain.then(() => this.#choose(choice)).catch((error: unknown) => this.#say(String(error)));
   }
 
   async #choose(choice: MenuChoice): Promise<void> {
@@ -124,13 +135,12 @@ export class LabSession {
   }
 
   async #obey(word: MenuWord): Promise<void> {
-    if (word === 'quit') return this.#ended.resolve();
     if (word === 'help') return this.#say(menuText(REGISTRIES));
     const site = this.#site;
     if (!site) return this.#say('not yet: the lab is still starting');
     if (word === 'tour') await this.#tour(site);
     else if (word === 'status') this.#say(siteStatus(site));
-    else this.#say(coverageText(await site.coverage(), Date.now()));
+    else if (word === 'coverage') this.#say(coverageText(await site.coverage(), Date.now()));
   }
 
   #switched(registry: string, fault: FaultName | undefined, on: boolean): void {

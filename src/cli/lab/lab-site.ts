@@ -17,6 +17,8 @@ export interface LabSiteOptions {
   /** Wanted ports of the edge, its admin listener and the control; 0: any. */
   ports: { https: number; admin: number; control: number };
   log: LabLog;
+  /** Ends the wait for both registries to be up. */
+  signal?: AbortSignal;
   /** Told when a wanted port is taken and another one is used. */
   onTaken: (port: number) => void;
   onSwitch: (registry: string, fault: FaultName | undefined, on: boolean) => void;
@@ -40,7 +42,13 @@ export interface LabSite {
  * Starts it all, or, where something fails, leaves nothing running. The lab is warm when this resolves: both registries are up and pushes
  * are admitted. The first probes load and compile most of the code that they run, and may time out on a busy machine.
  */
-export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOptions): Promise<LabSite> {
+export async function startLabSite({
+  ports,
+  log,
+  signal = new AbortController().signal,
+  onTaken,
+  onSwitch,
+}: LabSiteOptions): Promise<LabSite> {
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of started.splice(0).reverse()) await end();
@@ -64,7 +72,7 @@ export async function startLabSite({ ports, log, onTaken, onSwitch }: LabSiteOpt
     const app = await createApp(labConfiguration(places, await makeCertificate()), { log: log.logger });
     started.push(() => app.stop());
     await app.start();
-    await untilUp(app, log, AbortSignal.timeout(WARM_UP_MS));
+    await untilUp(app, log, AbortSignal.any([signal, AbortSignal.timeout(WARM_UP_MS)]));
     const control = await startLabControl({ port: await pick(ports.control), registries, onSwitch });
     started.push(() => control.close());
     const healthy = async (signal: AbortSignal) => {

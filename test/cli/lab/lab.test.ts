@@ -135,3 +135,27 @@ t.test('greets only when both registries are up, even if the first probe times o
     'a person sees nothing of it',
   );
 });
+
+t.test('it can be ended while it starts, and during a tour', async (t) => {
+  const file = join(temporaryFolder(t), 'frozen.mjs');
+  // Nothing is answered until the lab has been told to end.
+  const frozen = `import { subscribe } from 'node:diagnostics_channel';
+    subscribe('http.server.request.start', ({ request }) => request.socket.destroy());`;
+  writeFileSync(file, frozen);
+  const starting = new LabProcess(t, [...ANY, '--json'], { NODE_OPTIONS: `--import ${file}` });
+  await starting.line(/"upstream is down"/);
+  t.equal(await starting.end('SIGINT'), 0);
+  t.notOk(starting.lines.some((line) => line.includes('"listening"')));
+
+  const lab = new LabProcess(t, ANY);
+  await lab.line(/Type "help"/);
+  lab.type('tour');
+  await lab.line(/^2\/6/);
+  lab.type('quit');
+  await once(lab.child, 'exit');
+  t.equal(lab.child.exitCode, 0);
+  t.notOk(
+    lab.lines.some((line) => /FAILED|tour is over/.test(line)),
+    'nothing is said of the steps that were not made',
+  );
+});
