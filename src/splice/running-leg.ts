@@ -1,6 +1,6 @@
 import type { BodySource } from '../upstream/body/body-source.ts';
 import type { AttemptVerdict } from '../upstream/health/breaker.ts';
-import { StallDetector, type ThroughputLimits } from './pace.ts';
+import { StallDetector, type ThroughputLimits } from './throughput.ts';
 
 /** The part of a body that one upstream sends. */
 export interface Leg {

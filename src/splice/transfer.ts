@@ -5,8 +5,8 @@ import { UpstreamError } from '../upstream/upstream-error.ts';
 import { Backpressure } from './backpressure.ts';
 import { ChunkWriter, type Sink } from './chunk-writer.ts';
 import { OverlapWindow } from './overlap.ts';
-import type { ThroughputLimits } from './pace.ts';
 import { type Leg, RunningLeg } from './running-leg.ts';
+import type { ThroughputLimits } from './throughput.ts';
 
 /**
  * Finds an upstream that sends the bytes from offset `from` on in place of `broken`; undefined when there is none.

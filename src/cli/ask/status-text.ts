@@ -21,7 +21,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since)))),
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
-    ...upstreams.flatMap(rottenLine),
+    ...upstreams.flatMap(corruptCopyLine),
     ...replicationLines(snapshot.replication, now),
     `since the start: ${figuresText(snapshot.sinceStart)}`,
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
@@ -77,7 +77,7 @@ function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since):
   return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
 }
 
-function rottenLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
+function corruptCopyLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
   if (count === 0) return [];
   const shown = copies.slice(0, SHOWN).map(({ digest }) => `  ${digest}`);
   const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];

@@ -81,8 +81,11 @@ export class UserAuthority {
 
   #knownFailure(): UpstreamError | undefined {
     const { name, view } = this.#options;
-    const { state, reason, unhealthy } = view();
-    if (state === 'down') return new UpstreamError('connect', `${name} is down: ${reason}`);
+    const { state, since, reason, unhealthy } = view();
+    if (state === 'down') {
+      const when = new Date(since).toISOString();
+      return new UpstreamError('connect', `${name} has been down since ${when} (${reason})`);
+    }
     if (unhealthy.includes('database')) return new UpstreamError('authority-dead', `the database of ${name} is down`);
     return undefined;
   }

@@ -90,7 +90,12 @@ t.test('another URL is asked when the first cannot say', async (t) => {
     ['down comes last', { does: { [A]: 200, [B]: 200 }, states: { [A]: 'down' } }, { outcome: 'granted' }, [B]],
     ['so does trouble', { does: { [A]: 200, [B]: 200 }, suspected: [A] }, { outcome: 'granted' }, [B]],
     ['no slot', { does: { [A]: 200 }, slots: 0 }, { reason: 'saturated' }, [A]],
-    ['all is down', { does: { [A]: 200 }, state: 'down' }, { reason: 'connect' }, []],
+    [
+      'all is down',
+      { does: { [A]: 200 }, state: 'down' },
+      { reason: 'connect', message: /has been down since \d{4}-.*Z \(/ },
+      [],
+    ],
     ['no database', { does: { [A]: 200 }, unhealthy: ['database'] }, { reason: 'authority-dead' }, []],
   ];
   for (const [name, given, answer, urls] of rows) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type MinimumRate, ThroughputMeter } from '../../src/splice/pace.ts';
+import { type MinimumRate, ThroughputMeter } from '../../src/splice/throughput.ts';
 
 const limits = { stallMs: 5000, minRate: 1000, rateWindowMs: 10_000 };
 
