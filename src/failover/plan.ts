@@ -14,9 +14,9 @@ export interface Attempt {
   /** Why the attempt has this place in the plan. */
   why: string;
   /** The attempt tries a half-open breaker. */
-  trial: boolean;
+  trial?: boolean;
   /** An obstacle was known when the plan was made. */
-  lastResort: boolean;
+  lastResort?: boolean;
 }
 
 /** The upstreams that a client may be shown. */
@@ -152,8 +152,6 @@ export function planPush(
     candidate: push,
     class: 'push',
     why: 'the push upstream',
-    trial: false,
-    lastResort: false,
   };
 }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { Allowed } from '../auth/guard.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
+import type { Origin } from './request/sealer.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
 const PROCESS = randomBytes(5).toString('hex');
@@ -155,6 +156,15 @@ export class Exchange {
   /** Milliseconds since the request began. */
   elapsed(): number {
     return performance.now() - this.#started;
+  }
+
+  /** Records an attempt that is over. @param started on the clock of `performance.now` */
+  recordAttempt(
+    { upstream, url }: Origin,
+    started: number,
+    rest: Omit<AttemptRecord, 'upstream' | 'url' | 'ms'>,
+  ): void {
+    this.attempts.push({ upstream, url, ...rest, ms: Math.round(performance.now() - started) });
   }
 
   noteFirstByte(): void {

@@ -8,11 +8,12 @@ import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
+import { attemptRecord } from '../pull/attempt-result.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
 import { outageOf } from '../pull/race.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
-import { namespaceOf } from '../request/namespace.ts';
+import { namespaceOf } from '../request/paths.ts';
 import { repositoryKeyOf } from '../request/repository-key.ts';
 
 interface Names {
@@ -191,17 +192,9 @@ async function readPage(
     scopes: ['registry:catalog:*'],
     clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: MAX_BODY,
-    digest: undefined,
   };
   const result = await attemptRead(upstream, attempt, reading, { ms: limit, ignoreCanary: false }, exchange.control());
-  exchange.attempts.push({
-    upstream: attempt.upstream,
-    url: attempt.url,
-    class: 'control',
-    outcome: result.outcome === 'redirect' ? 'failed' : result.outcome,
-    ...('reason' in result ? { reason: result.reason, detail: result.detail } : {}),
-    ms: Math.round(performance.now() - started),
-  });
+  exchange.attempts.push(attemptRecord(attempt, result, Math.round(performance.now() - started)));
   return result;
 }
 

@@ -2,8 +2,7 @@ import { OciError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { hintTargets } from '../push/hint-targets.ts';
-import { noteHints } from '../push/note-hints.ts';
+import { hintTargets, noteHints } from '../push/note-hints.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { HookSender } from '../request/paths.ts';
 

@@ -28,7 +28,7 @@ export async function fetchPassthrough(
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;
   const started = performance.now();
-  const note = { upstream: upstream.name, url: replica.url, class: 'passthrough' as const };
+  const origin = { upstream: name, url: replica.url };
   try {
     const forwarded = await forwarder.forward(exchange, {
       url,
@@ -43,12 +43,7 @@ export async function fetchPassthrough(
       maxBytes: Number.POSITIVE_INFINITY,
     });
     permit.reportAnswer(forwarded.status >= 500 ? 'bad' : 'good');
-    exchange.attempts.push({
-      ...note,
-      outcome: 'served',
-      status: forwarded.status,
-      ms: Math.round(performance.now() - started),
-    });
+    exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'served', status: forwarded.status });
     const headers = repliedHeaders(forwarded.headers, 'passthrough').filter(([name]) => name !== 'location');
     const location = forwarded.headers.get('location');
     if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
@@ -60,13 +55,7 @@ export async function fetchPassthrough(
     permit.reportEnd('neutral');
     if (error instanceof ClientGone || error instanceof OciError) throw error;
     const { reason, message } = asUpstreamError(error);
-    exchange.attempts.push({
-      ...note,
-      outcome: 'failed',
-      reason,
-      detail: message,
-      ms: Math.round(performance.now() - started),
-    });
+    exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'failed', reason, detail: message });
     throw new OciError('UNAVAILABLE', `${upstream.name} could not answer (${reason})`, { retryAfter: 5 });
   }
 }

@@ -28,7 +28,6 @@ export async function fetchPing(
     scopes: [],
     clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: 65_536,
-    digest: undefined,
   };
   const result = await attemptRead(
     upstream,
@@ -42,7 +41,7 @@ export async function fetchPing(
     exchange,
     context,
     registry,
-    { name: attempt.upstream, url: attempt.url },
+    attempt,
     result.answer.headers.joined('www-authenticate'),
   );
   const error = { errors: [{ code: 'UNAUTHORIZED', message: 'authentication required', detail: {} }] };
@@ -65,8 +64,6 @@ function challenger(context: Uses<'routes' | 'upstreams'>, registry: string | un
           candidate,
           class: 'control',
           why: 'its users are the clients',
-          trial: false,
-          lastResort: false,
         };
     }
   }

@@ -57,7 +57,7 @@ export async function fetchToken(
 }
 
 async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Realm, answer: Answer): Promise<Reply> {
-  const { upstream, url, registry } = sealed;
+  const { upstream, registry } = sealed;
   const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
     renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name)),
   );
@@ -71,7 +71,7 @@ async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Re
     if (value !== undefined) headers.push([name, value]);
   }
   const challenges = answer.headers.joined('www-authenticate');
-  headers.push(...(await translateChallenges(exchange, context, registry, { name: upstream, url }, challenges)));
+  headers.push(...(await translateChallenges(exchange, context, registry, sealed, challenges)));
   return { status: answer.status, headers, body, upstream };
 }
 

@@ -12,14 +12,14 @@ export interface UpstreamRead {
   path: string;
   headers: Record<string, string>;
   scopes: string[];
-  clientAuthorization: string | undefined;
+  clientAuthorization?: string | undefined;
   /**
    * Answers of up to so many bytes are read whole and checked against `digest` before a byte goes to the client.
    * Undefined: the answer is streamed.
    */
-  wholeUpTo: number | undefined;
+  wholeUpTo?: number | undefined;
   /** The digest that the body must have, if the request names one. */
-  digest: string | undefined;
+  digest?: string | undefined;
   /** See `UpstreamCall`. */
   keep?: boolean;
   /** The ledger knows that the upstream has the content, so that a 404 is a failure. */

@@ -70,16 +70,7 @@ async function scrub(
 
 function attemptFor({ upstream, repository }: BlobCopy, url: string): Attempt {
   const candidate = { upstream, prefix: '', replicate: false };
-  return {
-    upstream,
-    url,
-    repository,
-    candidate,
-    class: 'data',
-    why: 'check of a corrupt copy',
-    trial: false,
-    lastResort: false,
-  };
+  return { upstream, url, repository, candidate, class: 'data', why: 'check of a corrupt copy' };
 }
 
 function readFor({ repository, digest }: BlobCopy): UpstreamRead {
@@ -88,9 +79,6 @@ function readFor({ repository, digest }: BlobCopy): UpstreamRead {
     path: `/v2/${repository}/blobs/${digest}`,
     headers: { 'accept-encoding': 'identity' },
     scopes: [`repository:${repository}:pull`],
-    clientAuthorization: undefined,
-    wholeUpTo: undefined,
-    digest: undefined,
     redirects: 'follow',
   };
 }

@@ -11,7 +11,7 @@ import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
-import { namespaceOf } from '../request/namespace.ts';
+import { namespaceOf } from '../request/paths.ts';
 import type { Relayable } from './pull-plan.ts';
 
 const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
@@ -38,13 +38,7 @@ export async function pullReply(
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer, body),
     ...(answer.status === 401
-      ? await translateChallenges(
-          exchange,
-          context,
-          registry,
-          { name: attempt.upstream, url: attempt.url },
-          answer.headers.joined('www-authenticate'),
-        )
+      ? await translateChallenges(exchange, context, registry, attempt, answer.headers.joined('www-authenticate'))
       : []),
     ...originHeaders(exchange, context, attempt.upstream, answer.headers.joined('warning')),
   ];

@@ -1,3 +1,4 @@
+import { isCopied, type Route, toClient } from '../../failover/rewrite.ts';
 import type { Hint } from '../../replication/hint.ts';
 import type { StageNotes } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -15,4 +16,19 @@ export function noteHints(
   notes.fetch.hints = { from: first.from, push: pushed, delete: hints.length - pushed };
   // A hook is mostly about one image, and an operator searches the log for it.
   notes.fetch.hinted = { repository: first.repository, reference: first.reference };
+}
+
+/**
+ * The upstreams that a hook's hints are about. A hook does not name its upstream: each push upstream whose repository
+ * is replicated gets the hint. Hints about other repositories are dropped.
+ */
+export function hintTargets(routes: readonly Route[], hints: readonly Hint[]): Hint[] {
+  return hints.flatMap((hint) => {
+    const upstreams = routes.flatMap((route) => {
+      const { push } = route;
+      if (!push || !isCopied(route) || toClient(routes, route, push, hint.repository) === undefined) return [];
+      return push.upstream;
+    });
+    return [...new Set(upstreams)].map((upstream) => ({ ...hint, upstream }));
+  });
 }

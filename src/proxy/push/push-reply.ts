@@ -10,7 +10,7 @@ import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { sealUpload } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
-import { withNamespace } from '../request/namespace.ts';
+import { withNamespace } from '../request/paths.ts';
 import { plainTransfer } from './plain-transfer.ts';
 import { denialOf, type PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -41,13 +41,18 @@ export async function pushReply(
     throw denial;
   }
   const body = await bodyOf(plan, answer);
-  const origin = { name: answer.attempt.upstream, url: answer.attempt.url };
   const headers = [
     ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
     ...(answer.status === 401
-      ? await translateChallenges(exchange, context, registry, origin, answer.headers.joined('www-authenticate'))
+      ? await translateChallenges(
+          exchange,
+          context,
+          registry,
+          answer.attempt,
+          answer.headers.joined('www-authenticate'),
+        )
       : []),
     ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
   ];

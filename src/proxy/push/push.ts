@@ -7,6 +7,7 @@ import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstr
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders } from '../reply/header-rules.ts';
+import type { AttemptRecord } from '../request-record.ts';
 import type { ForwardedResponse, Forwarder, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
@@ -37,15 +38,8 @@ export async function fetchPush(
   const permit = replica.tryStartAttempt('push');
   if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
-  const note = (outcome: 'served' | 'failed' | 'refused' | 'aborted', more: object) =>
-    exchange.attempts.push({
-      upstream: attempt.upstream,
-      url: attempt.url,
-      class: 'push',
-      outcome,
-      ms: Math.round(performance.now() - started),
-      ...more,
-    });
+  const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
+    exchange.recordAttempt(attempt, started, { class: 'push', outcome, ...more });
   try {
     const forwarded = await forwarder.forward(exchange, await forwardRequestFor(exchange, context, plan, canarySilent));
     const bad = forwarded.status >= 500;

@@ -5,6 +5,7 @@ import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { authorityOf, edgeChallenge } from '../request/edge-challenge.ts';
 import { TOKEN_PATH } from '../request/paths.ts';
 import { nameForClient } from '../request/repository-names.ts';
+import type { Origin } from '../request/sealer.ts';
 
 /**
  * The challenge that a client gets for an upstream's challenge: the token service under the edge's name, the scopes
@@ -15,7 +16,7 @@ export async function translateChallenges(
   exchange: Exchange,
   context: ChallengeContext,
   registry: string | undefined,
-  upstream: { name: string; url: string },
+  origin: Origin,
   header: string | undefined,
 ): Promise<[string, string][]> {
   // Clients cannot reach the upstream's token service in this mode. The token that is not good any more is one of the
@@ -24,9 +25,7 @@ export async function translateChallenges(
   const fields: [string, string][] = [];
   for (const challenge of parseChallenges(header)) {
     const translated =
-      challenge.scheme === 'bearer'
-        ? await translateBearer(exchange, context, registry, upstream, challenge)
-        : challenge;
+      challenge.scheme === 'bearer' ? await translateBearer(exchange, context, registry, origin, challenge) : challenge;
     fields.push(['www-authenticate', formatChallenge(translated)]);
   }
   return fields;
@@ -36,14 +35,14 @@ async function translateBearer(
   exchange: Exchange,
   context: Uses<'routes' | 'sealer'>,
   registry: string | undefined,
-  upstream: { name: string; url: string },
+  { upstream, url }: Origin,
   challenge: Challenge,
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
   const sealed = await context.sealer.seal({
     kind: 'realm',
-    upstream: upstream.name,
-    url: upstream.url,
+    upstream,
+    url,
     realm,
     ...(registry === undefined ? {} : { registry }),
   });
@@ -51,7 +50,7 @@ async function translateBearer(
     realm: `https://${authorityOf(exchange)}${TOKEN_PATH}${sealed}`,
     ...others,
   };
-  const renamed = renameScopes(scope ?? '', (name) => nameForClient(context, registry, upstream.name, name));
+  const renamed = renameScopes(scope ?? '', (name) => nameForClient(context, registry, upstream, name));
   if (renamed !== '') parameters.scope = renamed;
   return { scheme: challenge.scheme, parameters };
 }

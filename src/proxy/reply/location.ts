@@ -1,13 +1,8 @@
 import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH } from '../request/paths.ts';
+import type { Origin } from '../request/sealer.ts';
 
 const DOWNLOAD_MS = 600_000;
-
-interface Origin {
-  upstream: string;
-  /** The upstream's URL that issued the Location. */
-  url: string;
-}
 
 /**
  * The Location of an upload session as the client gets it: below the client's repository, and sealed, so that the

@@ -1,14 +1,20 @@
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { KeyRing } from '../../auth/key-ring.ts';
 
+/** The URL of an upstream that an answer came from. */
+export interface Origin {
+  upstream: string;
+  url: string;
+}
+
 /** The content of a sealed part of a URL. */
 export type Sealed =
   /** An upload session: only its issuer understands the path. */
-  | { kind: 'upload'; upstream: string; url: string; repository: string; path: string }
+  | ({ kind: 'upload'; repository: string; path: string } & Origin)
   /** A redirect of an upstream to a path outside of its registry API. */
-  | { kind: 'download'; upstream: string; url: string; path: string; expires: number }
+  | ({ kind: 'download'; path: string; expires: number } & Origin)
   /** The token service of a challenge that was relayed, and the registry whose names the client uses. */
-  | { kind: 'realm'; upstream: string; url: string; realm: string; registry?: string };
+  | ({ kind: 'realm'; realm: string; registry?: string } & Origin);
 
 /**
  * Encrypts values that clients get and send back (JWE, dir, A256GCM; ADR 3). Any edge with the same key can open

@@ -51,14 +51,12 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
       candidate: { upstream, prefix: '', replicate: false },
       class: 'control',
       why: '',
-      trial: false,
-      lastResort: false,
     }),
   );
   // All are slow: the race asks each of them before it uses the reserve.
   const upstream = {
     config: { deadlines: { manifest: 5000, blob: 5000 }, hedge: { share: 0, floor: 4000 } },
-    hedges: { earn: () => undefined, spend: () => false },
+    hedgeBudget: { earn: () => undefined, spend: () => false },
     replica: () => ({ latency: { control: { p95: undefined } }, view: () => ({ slow: true }) }),
     view: () => ({ state: 'up' }),
   } as unknown as Upstream;

@@ -1,8 +1,7 @@
 import t from 'tap';
 import { parseConfig } from '../../../src/config/inspection.ts';
 import { resolveRoute } from '../../../src/failover/rewrite.ts';
-import { hintTargets } from '../../../src/proxy/push/hint-targets.ts';
-import { noteHints } from '../../../src/proxy/push/note-hints.ts';
+import { hintTargets, noteHints } from '../../../src/proxy/push/note-hints.ts';
 import type { Hint } from '../../../src/replication/hint.ts';
 
 const upstream = { urls: ['https://a.lan'] };
