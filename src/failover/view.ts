@@ -26,7 +26,7 @@ export interface ReplicaView {
   suspected: boolean;
   /** The URL is up, and its only problem is late answers. */
   slow: boolean;
-  /** Until when the URL is rate-limited (429 with Retry-After); 0: it did not. */
+  /** Until when the URL is rate-limited (429 with Retry-After); 0: it is not. */
   retryAfterUntil: number;
   inFlight: { control: number; data: number };
   /** Requests that wait for a free place. */

@@ -42,8 +42,8 @@ export class PeerLink {
     const { url, address } = options;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const since = this.#now();
-    this.#view = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: undefined, entries: 0 };
+    const since = this.#iso();
+    this.#view = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
   }
 
   get view(): PeerView {
@@ -123,7 +123,7 @@ export class PeerLink {
       more ||= told.more && told.next > (before[store.name] ?? 0);
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
-    this.#view.heardAt = this.#now();
+    this.#view.heardAt = this.#iso();
     this.#setState(
       more ? 'behind' : 'in-step',
       more ? 'it is still sending what it knows' : 'it has sent all that it knows',
@@ -134,7 +134,11 @@ export class PeerLink {
     const well = state === 'in-step' || state === 'behind' || state === 'itself';
     this.#failures = well ? 0 : this.#failures + 1;
     const changed = state !== this.#view.state;
-    this.#view = { ...this.#view, state, reason, since: changed ? this.#now() : this.#view.since };
+    this.#view = { ...this.#view, state, reason, since: changed ? this.#iso() : this.#view.since };
     if (changed && !this.#stopped.signal.aborted) this.#options.onState(this.view);
+  }
+
+  #iso(): string {
+    return new Date(this.#now()).toISOString();
   }
 }

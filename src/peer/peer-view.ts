@@ -1,20 +1,20 @@
 /**
- * in-step: it has sent all that it knows, a moment ago. behind: it is telling. unreachable: it does not answer. stranger: something answers
- * that is no node of this site, or has another key. itself: the name leads to this very node. asking: it was not asked yet.
+ * `asking`: no question was answered yet. `in-step`: all news was read a moment ago. `behind`: news is being read. `unreachable`: no answer.
+ * `stranger`: the answer does not come from an edge of this site, or its key differs. `itself`: the name leads to this edge.
  */
 export type PeerState = 'asking' | 'in-step' | 'behind' | 'unreachable' | 'stranger' | 'itself';
 
-/** One address of another node. Times are epoch milliseconds. */
+/** One address of another edge, as in the JSON of `/api/status`. Times are ISO 8601 in UTC. */
 export interface PeerView {
-  /** As the configuration has it. */
+  /** The URL from the configuration. */
   url: string;
-  /** Address and port that the name leads to; undefined: to none. */
-  address: string | undefined;
+  /** Address and port; null if the name does not resolve. */
+  address: string | null;
   state: PeerState;
-  since: number;
+  since: string;
   reason: string;
-  /** When it was last heard. */
-  heardAt: number | undefined;
-  /** What it told that was new, since it is known. */
+  /** When the peer last sent its entries. */
+  heardAt: string | null;
+  /** Number of new entries that this edge learnt from the peer. */
   entries: number;
 }

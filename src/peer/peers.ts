@@ -164,11 +164,11 @@ export class Peers {
       const known = this.#unresolved.get(text);
       const view: PeerView = {
         url: text,
-        address: undefined,
+        address: null,
         state: 'unreachable',
-        since: Date.now(),
+        since: new Date().toISOString(),
         reason,
-        heardAt: undefined,
+        heardAt: null,
         entries: 0,
       };
       if (!known) this.#options.onState(view);

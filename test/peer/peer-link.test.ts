@@ -58,12 +58,12 @@ function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
 
 t.test('hears all at first, and then what is new', async (t) => {
   const { link, mine, theirs, states, restart } = made(t);
-  t.match(link.view, { state: 'asking', heardAt: undefined });
+  t.match(link.view, { state: 'asking', heardAt: null });
   theirs.words.push(...Array.from({ length: 2300 }, (_, index) => index));
   await link.start();
   t.equal(mine.words.length, 2300);
   t.strictSame(states, ['behind', 'in-step']);
-  t.match(link.view, { state: 'in-step', entries: 2300, heardAt: Number });
+  t.match(link.view, { state: 'in-step', entries: 2300, heardAt: String });
   theirs.words.push('new');
   await link.poll();
   t.equal(mine.words.at(-1), 'new');

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { PeerSnapshot } from '../snapshot/peer-snapshot.ts';
+import type { PeerView } from '../../peer/peer-view.ts';
 import type { Snapshot, Stores } from '../snapshot/snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from '../snapshot/upstream-snapshot.ts';
 import { ReplicationGauges } from './replication-gauges.ts';
@@ -101,7 +101,7 @@ export class StateGauges {
   }
 
   /** Adds up, because one name may resolve to several edges. */
-  #updatePeer({ url, state, entries }: PeerSnapshot): void {
+  #updatePeer({ url, state, entries }: PeerView): void {
     this.#peers.inc({ peer: url, state }, 1);
     this.#peerEntries.inc({ peer: url }, entries);
   }

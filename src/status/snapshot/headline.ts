@@ -1,5 +1,5 @@
+import type { PeerView } from '../../peer/peer-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
-import { isOutOfSync, type PeerSnapshot } from './peer-snapshot.ts';
 import { replicationNews } from './replication-lines.ts';
 import type { ReplicationSnapshot } from './replication-snapshot.ts';
 import type { RouteSnapshot, UpstreamSnapshot } from './upstream-snapshot.ts';
@@ -22,7 +22,7 @@ export interface HeadlineInput {
   routes: readonly RouteSnapshot[];
   /** Newest first. */
   tagWarnings: readonly TagWarning[];
-  peers: readonly PeerSnapshot[];
+  peers: readonly PeerView[];
   replication: ReplicationSnapshot | null;
 }
 
@@ -144,7 +144,7 @@ function tagLines(warnings: readonly TagWarning[], now: number): string[] {
 }
 
 /** Each edge serves on its own. If the VIP moves now, the other edge lacks what this edge has learnt. */
-function peerLines(peers: readonly PeerSnapshot[], now: number): string[] {
+function peerLines(peers: readonly PeerView[], now: number): string[] {
   return peers.filter(isOutOfSync).map(({ url, address, state, since, reason }) => {
     const peer = address === null || url.endsWith(address) ? url : `${url} (${address})`;
     const trouble = state === 'stranger' ? 'has rejected this edge' : 'has been unreachable';
@@ -177,4 +177,9 @@ function names(all: readonly string[]): string {
 function clock(iso: string, now: number): string {
   const time = `${iso.slice(11, 16)} UTC`;
   return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(0, 10)} ${time}`;
+}
+
+/** Whether the two edges do not exchange what they learn. */
+function isOutOfSync({ state }: PeerView): boolean {
+  return state === 'unreachable' || state === 'stranger';
 }

@@ -177,6 +177,6 @@ t.test('says which other edge is not in sync with this one', async (t) => {
     level: 'degraded',
     text: /The edge at https:\/\/edge-b\.lan \(10\.0\.0\.12:443\) has been unreachable since .* UTC: connect ECONNREFUSED\.$/,
   });
-  const lost = peer({ url: 'https://edge-b.lan', address: undefined, state: 'stranger', reason: 'another keyFile' });
+  const lost = peer({ url: 'https://edge-b.lan', address: null, state: 'stranger', reason: 'another keyFile' });
   t.match(headline({ peers: [lost] }).text, /The edge at https:\/\/edge-b\.lan has rejected this edge since/);
 });

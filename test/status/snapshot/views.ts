@@ -88,9 +88,9 @@ export function peer(over: Partial<PeerView> = {}): PeerView {
     url: 'https://edge-b.lan',
     address: '10.0.0.12:443',
     state: 'in-step',
-    since: NOW - 60 * MINUTE,
+    since: new Date(NOW - 60 * MINUTE).toISOString(),
     reason: 'it has sent all that it knows',
-    heardAt: NOW - 500,
+    heardAt: new Date(NOW - 500).toISOString(),
     entries: 12,
     ...over,
   };
