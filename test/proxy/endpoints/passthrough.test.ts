@@ -3,6 +3,7 @@ import { PROBE, RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-pro
 import { codeOf, startLabSite } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
 import { startSlowUpstream } from '../../helpers/slow-upstream.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 const HARBOR = { primary: { harbor: true }, config: { passthrough: 'harbor' } };
 /** What is neither a probe's nor under /v2/. */
@@ -118,7 +119,7 @@ t.test('writes, methods, and what goes wrong', async (t) => {
   const site = await startLabSite(t);
   const edge = await startEdgeInProcess(t, {
     upstreams: {
-      ui: { urls: [slow.url], probe: RARE_PROBE, deadlines: { push: '500ms' } },
+      ui: { urls: [slow.url], probe: RARE_PROBE, deadlines: { push: `${timeLimit(500)}ms` } },
       other: { urls: [site.fallback.url], probe: PROBE },
     },
     routes: [{ prefix: '', pull: [{ upstream: 'other' }] }],
@@ -168,7 +169,7 @@ t.test('writes, methods, and what goes wrong', async (t) => {
     });
     const silent = await client.ask('/api/x', { method: 'OPTIONS' });
     t.match(silent, { status: 503 }, 'no answer to a request without a body');
-    t.ok(held && silent.headersAfter < 3000);
+    t.ok(held && silent.headersAfter < timeLimit(3000));
     for (const method of ['TRACE', 'PROPFIND']) {
       t.match(await client.ask('/api/x', { method }), { status: 405, headers: { allow: /GET/ } }, method);
     }

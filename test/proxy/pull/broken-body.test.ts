@@ -7,6 +7,7 @@ import { received2 } from '../../helpers/http2-client.ts';
 import { type LabSite, startLabSite } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 // A body that breaks off where nobody goes on with it (splice is off here) must never look whole, and over HTTP/1.1 it ends with a FIN, after which containerd resumes by itself (facts/protocol.md section 3).
 const LENGTH = 300_000;
@@ -17,7 +18,7 @@ const FAULTS: [FaultName, FaultInput][] = [
   ['short', { fraction: 0.5 }],
   ['stall', { fraction: 0.5 }],
 ];
-const harbor = { probe: RARE_PROBE, deadlines: { stall: '500ms' } };
+const harbor = { probe: RARE_PROBE, deadlines: { stall: `${timeLimit(500)}ms` } };
 
 async function brokenSite(t: Test, fault: FaultName, input: FaultInput): Promise<LabSite> {
   const site = await startLabSite(t, { harbor, canary: false, config: { splice: { enabled: false } } });
@@ -99,7 +100,7 @@ const GARBAGE: [says: string, text: string][] = [
 for (const [says, text] of GARBAGE) {
   t.test(`an upstream that sends ${says}`, async (t) => {
     const odd = await startOddServer(t, (socket) => socket.write(text));
-    const upstreams = { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { manifest: '1s' } } };
+    const upstreams = { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { manifest: `${timeLimit(1000)}ms` } } };
     const edge = await startEdgeInProcess(t, {
       upstreams,
       routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
@@ -118,12 +119,12 @@ t.test('an upstream whose headers trickle in for ever', async (t) => {
     socket.on('close', () => clearInterval(trickle));
   });
   const edge = await startEdgeInProcess(t, {
-    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { blob: '500ms' } } },
+    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { blob: `${timeLimit(500)}ms` } } },
     routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
   });
   const reply = await edge.http2().ask(`/v2/app/blobs/sha256:${'0'.repeat(64)}`);
   t.match(reply, { status: 503, headers: { 'retry-after': /\d/ } });
-  t.ok(reply.headersAfter < 3000, 'not for ever');
+  t.ok(reply.headersAfter < timeLimit(3000), 'not for ever');
   for (const socket of odd.sockets) await once(socket, 'close');
   t.pass('and its connection is gone');
 });

@@ -7,6 +7,7 @@ import type { Http2Client } from '../../helpers/http2-client.ts';
 import { type LabSite, pushBlob, sha256, startLabSite } from '../../helpers/lab-site.ts';
 import { propertyRuns } from '../../helpers/property-runs.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 
 // Random faults on both registries, random clients, some of which leave at once. Whatever happens: no wrong bytes pass as right, no
@@ -103,7 +104,14 @@ async function wrong(
 
 t.test('whatever happens', async (t) => {
   const quick = {
-    deadlines: { connect: '300ms', manifest: '250ms', blob: '250ms', stall: '250ms', push: '300ms', commit: '300ms' },
+    deadlines: {
+      connect: `${timeLimit(300)}ms`,
+      manifest: `${timeLimit(250)}ms`,
+      blob: `${timeLimit(250)}ms`,
+      stall: `${timeLimit(250)}ms`,
+      push: `${timeLimit(300)}ms`,
+      commit: `${timeLimit(300)}ms`,
+    },
   };
   const probe = { probe: { interval: '50ms', timeout: '100ms' } };
   const site = await startLabSite(t, { harbor: { ...quick, ...probe }, gcr: { ...quick, ...probe } });

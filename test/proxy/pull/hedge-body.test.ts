@@ -1,5 +1,6 @@
 import t from 'tap';
 import { sha256 } from '../../helpers/lab-site.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import {
   allQuiet,
@@ -38,7 +39,7 @@ t.test('a body that trickles is late', async (t) => {
         const says = `${client.version} ${path} ${headers.range ?? ''}, ${first} bytes at once`;
         t.match(reply, { complete: true, headers: { 'x-breakwater-upstream': 'gcr', warning: /harbor.*late/ } }, says);
         t.equal(sha256(reply.body), sha256(body), 'the right bytes');
-        t.ok(reply.headersAfter < 1500, `well before any deadline: ${reply.headersAfter}`);
+        t.ok(reply.headersAfter < timeLimit(1500), `well before any deadline: ${reply.headersAfter}`);
         t.match(await lineFor(edge, reply), {
           outcome: 'fallback',
           hedges: { started: 1, won: 1, refused: 0 },
@@ -73,7 +74,7 @@ t.test('one that is slow after its beginning has answered', async (t) => {
 });
 
 t.test('a trickle is better than nobody, at the latest when its time is over', async (t) => {
-  const site = await startPacedSite(t, { all: { ...PATIENT, deadlines: { blob: '600ms' } } });
+  const site = await startPacedSite(t, { all: { ...PATIENT, deadlines: { blob: `${timeLimit(600)}ms` } } });
   const { edge, harbor, gcr, quay } = site;
   harbor.answer = serveTrickle(40);
   gcr.answer = quay.answer = status(500);
@@ -91,14 +92,14 @@ t.test('a trickle is better than nobody, at the latest when its time is over', a
 t.test('where nobody else may be asked the first byte is an answer', async (t) => {
   const cases = [
     { route: { pull: [{ upstream: 'harbor' }] } },
-    { harbor: { hedge: { floor: '40ms', share: 0 }, deadlines: { blob: '4s' } } },
+    { harbor: { hedge: { floor: '40ms', share: 0 }, deadlines: { blob: `${timeLimit(4000)}ms` } } },
   ];
   for (const options of cases) {
     const site = await startPacedSite(t, options);
     site.harbor.answer = serveTrickle(1);
     const reply = await site.edge.http2().ask(BLOB, { headers: { range: 'bytes=0-400' } });
     t.match(reply, { complete: true, headers: { 'x-breakwater-upstream': 'harbor' } });
-    t.ok(reply.headersAfter < 900, `before the rest was there: ${reply.headersAfter}`);
+    t.ok(reply.headersAfter < timeLimit(900), `before the rest was there: ${reply.headersAfter}`);
     t.equal(site.gcr.asked, 0);
     await allQuiet(site.edge);
   }

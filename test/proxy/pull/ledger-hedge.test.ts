@@ -1,4 +1,5 @@
 import t from 'tap';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { digestOf, type LedgerSite, pathOf, startLedgerSite, tagWarning } from './ledger-site.ts';
 import { allQuiet, asksFirst, lineFor } from './paced-upstream.ts';
@@ -82,7 +83,7 @@ for (const [says, , prepare] of BEFORE) {
 
 for (const [says, verdict, prepare] of BEFORE) {
   t.test(`and when the slow one does not answer at all: ${says}`, async (t) => {
-    const harbor = { ...SLOW.harbor, deadlines: { manifest: '400ms' } };
+    const harbor = { ...SLOW.harbor, deadlines: { manifest: `${timeLimit(400)}ms` } };
     const site = await startLedgerSite(t, { harbor });
     const { edge } = site.lab;
     await prepare(site);

@@ -1,9 +1,15 @@
 import type { LabAuth } from '../../../src/lab/access.ts';
 import { RARE_PROBE } from '../../helpers/edge-in-process.ts';
 import { INNER, type LabSite, type LabSiteOptions, MANIFEST_TYPE, sha256 } from '../../helpers/lab-site.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 // "What an attempt's result means on a pull" (design.md), row by row. Probes stay out of it: the plan is that of a healthy moment.
-export const QUICK = { connect: '1s', manifest: '1s', blob: '1s', stall: '1s' };
+export const QUICK = {
+  connect: `${timeLimit(1000)}ms`,
+  manifest: `${timeLimit(1000)}ms`,
+  blob: `${timeLimit(1000)}ms`,
+  stall: `${timeLimit(1000)}ms`,
+};
 export const BASIC: LabAuth = {
   scheme: 'basic',
   users: [{ username: 'ann', password: 'right', repositories: ['canary'] }],
@@ -38,7 +44,7 @@ export const ROWS: Row[] = [
   { says: 'refused', given: ({ primary }) => primary.faults.on('down'), ...fails('connect') },
   { says: 'frozen', given: ({ primary }) => primary.faults.on('frozen'), ...fails('first-byte') },
   { says: 'storage hung', given: ({ primary }) => primary.faults.on('storageHung'), ...fails('first-byte') },
-  { says: 'late', given: ({ primary }) => primary.faults.on('delay', { ms: 3000 }), ...fails('first-byte') },
+  { says: 'late', given: ({ primary }) => primary.faults.on('delay', { ms: timeLimit(3000) }), ...fails('first-byte') },
   { says: '500', given: ({ primary }) => primary.faults.on('errors'), ...fails('status-5xx') },
   { says: '503', given: ({ primary }) => primary.faults.on('errors', { status: 503 }), ...fails('status-5xx') },
   { says: '429', given: ({ primary }) => primary.faults.on('rateLimited'), ...fails('rate-limited') },

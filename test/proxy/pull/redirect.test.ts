@@ -14,6 +14,7 @@ import {
   startLabSite,
 } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 const AUTH: LabAuth = { scheme: 'basic', users: [{ username: 'robot', password: 'right' }] };
 const blobPath = ({ image }: LabSite) => `/v2/library/app/blobs/${image.blobDigests[0]}`;
@@ -186,7 +187,12 @@ t.test('a download that redirects again, fails, or hangs', async (t) => {
   });
   const edge = await startEdgeInProcess(t, {
     upstreams: {
-      odd: { urls: [odd.url], probe: RARE_PROBE, redirects: { mode: 'pass' }, deadlines: { blob: '500ms' } },
+      odd: {
+        urls: [odd.url],
+        probe: RARE_PROBE,
+        redirects: { mode: 'pass' },
+        deadlines: { blob: `${timeLimit(500)}ms` },
+      },
     },
     routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
   });

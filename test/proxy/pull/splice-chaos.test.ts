@@ -3,6 +3,7 @@ import t from 'tap';
 import type { FaultInput, FaultName } from '../../../src/lab/fault.ts';
 import type { Client } from '../../helpers/http1-client.ts';
 import { type LabSite, sha256 } from '../../helpers/lab-site.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { BLOB, CONTENT, DIGEST, nothingLeft, startSpliceSite, TOTAL } from './splice-site.ts';
 
 // Random faults on both registries while blobs are pulled, whole and in parts. Whatever happens: a complete reply has the right bytes,
@@ -159,7 +160,7 @@ async function rage(site: LabSite, steps: fc.Arbitrary<Step[]>, numRuns: number)
 const PROBE = { interval: '50ms', fastInterval: '20ms', timeout: '200ms', rise: 1, fall: 1, holdDown: '0s' };
 const upstream = {
   probe: PROBE,
-  deadlines: { connect: '300ms', blob: '500ms', stall: '150ms' },
+  deadlines: { connect: `${timeLimit(300)}ms`, blob: `${timeLimit(500)}ms`, stall: `${timeLimit(150)}ms` },
   breaker: { open: '50ms', openMax: '100ms' },
   hedge: { share: 20, floor: '50ms' },
 };

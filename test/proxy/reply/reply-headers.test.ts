@@ -3,6 +3,7 @@ import { RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts
 import { sha256 } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 
 const VERBATIM: Record<string, string> = {
   'docker-content-digest': sha256('{}'),
@@ -92,7 +93,13 @@ t.test('what an upstream should not have sent', async (t) => {
   for (const [says, text, status] of answers) {
     const odd = await startOddServer(t, (socket) => socket.write(text));
     const edge = await startEdgeInProcess(t, {
-      upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { manifest: '1s', blob: '1s' } } },
+      upstreams: {
+        odd: {
+          urls: [odd.url],
+          probe: RARE_PROBE,
+          deadlines: { manifest: `${timeLimit(1000)}ms`, blob: `${timeLimit(1000)}ms` },
+        },
+      },
       routes: [{ prefix: '', push: 'odd', pull: [{ upstream: 'odd' }] }],
     });
     for (const path of ['/v2/app/manifests/1', `/v2/app/blobs/${sha256('{}')}`]) {
