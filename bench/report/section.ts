@@ -1,4 +1,4 @@
-import { table } from '../../src/cli/table.ts';
+import { table } from '../../src/cli/text-format.ts';
 import type { BarChart } from './bar-chart.ts';
 import type { Target } from './target.ts';
 

@@ -1,24 +1,24 @@
 import { existsSync } from 'node:fs';
 
-const BESIDE = 'breakwater.yaml';
+const DEFAULT_PATH = 'breakwater.yaml';
 
-/** Whether any configuration is named or lies in the working directory. */
+/** Whether a configuration is named, or the working directory has one. */
 export function hasConfig(given: string | undefined): boolean {
-  return given !== undefined || process.env.BREAKWATER_CONFIG !== undefined || existsSync(BESIDE);
+  return given !== undefined || process.env.BREAKWATER_CONFIG !== undefined || existsSync(DEFAULT_PATH);
 }
 
-/** The configuration that a command works on: `--config`, else BREAKWATER_CONFIG, else ./breakwater.yaml. */
+/** Path from `--config`, else BREAKWATER_CONFIG, else ./breakwater.yaml. @throws UsageError if there is no such file */
 export function configPath(given: string | undefined): string {
-  const path = given ?? process.env.BREAKWATER_CONFIG ?? BESIDE;
+  const path = given ?? process.env.BREAKWATER_CONFIG ?? DEFAULT_PATH;
   if (existsSync(path)) return path;
   const hint =
     given === undefined
       ? 'Name one with --config or BREAKWATER_CONFIG, or try `breakwater lab`, which needs none.'
-      : 'Is the name right?';
+      : 'Check the path.';
   throw new UsageError(`there is no configuration at ${path}. ${hint}`);
 }
 
-/** Something that the caller of a command has to change; exit status 2. */
+/** A mistake in the arguments or files of a command; exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

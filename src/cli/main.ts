@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { version } from '../status/snapshot/snapshot.ts';
-import { NoAnswer } from './ask/admin-client.ts';
+import { AdminError } from './ask/admin-client.ts';
 import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
@@ -12,10 +12,12 @@ import { registerServe } from './serve/serve.ts';
 import { registerSync } from './sync/sync.ts';
 import { registerUser } from './user/user.ts';
 
-/** All commands; `docs` and tests read their help from it. */
+/** All commands. Tests read their help texts. */
 export function createProgram(): Command {
   const program = new Command('breakwater')
-    .description('Keeps `docker pull` working while the primary registry is down: one hostname before two registries.')
+    .description(
+      'Keeps `docker pull` working while the primary registry is down: one hostname in front of two registries.',
+    )
     .version(version)
     .exitOverride()
     .showHelpAfterError('(see breakwater --help)');
@@ -46,24 +48,24 @@ async function main(argv: string[]): Promise<number> {
       process.stderr.write(`breakwater: ${error.message}\n`);
       return 2;
     }
-    if (error instanceof NoAnswer) {
+    if (error instanceof AdminError) {
       process.stderr.write(`breakwater: ${error.message}\n`);
       return 1;
     }
     process.stderr.write(
-      `breakwater: ${error instanceof Error ? (isListenError(error) ?? error.stack) : String(error)}\n`,
+      `breakwater: ${error instanceof Error ? (listenErrorText(error) ?? error.stack) : String(error)}\n`,
     );
     return 1;
   }
 }
 
-/** What goes wrong most often at a start deserves better than a stack. */
-function isListenError(error: Error): string | undefined {
+/** A message without a stack for a port that is taken or not permitted; undefined for any other error. */
+function listenErrorText(error: Error): string | undefined {
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'EADDRINUSE')
-    return `${error.message}. Something else listens there; change listen: in the configuration.`;
+    return `${error.message}. Another process listens there. Stop it, or change listen: in the configuration.`;
   if (code === 'EACCES')
-    return `${error.message}. Ports below 1024 need CAP_NET_BIND_SERVICE or root; or listen on a higher one.`;
+    return `${error.message}. Ports below 1024 need root or CAP_NET_BIND_SERVICE. Or use a higher port.`;
   return undefined;
 }
 

@@ -66,8 +66,8 @@ t.test('what could be pulled if the primary died, over everything and over what 
 
   const text = await tryCommand(BIN, ['coverage', '--pulled', '7d', '--admin', adminOf(site)]);
   t.equal(text.status, 1);
-  t.match(text.stdout, /^If harbor died now, 1 of 2 things pulled within 7d could not be pulled\.\n/);
-  t.match(text.stdout, /library\/broken: 1 of 1 thing\n.*missing.*404/);
+  t.match(text.stdout, /^If harbor died now, 1 of 2 images pulled within 7d could not be pulled\.\n/);
+  t.match(text.stdout, /library\/broken: 1 of 1 image\n.*missing.*404/);
   const json = await tryCommand(BIN, ['coverage', '--json', '--admin', adminOf(site)]);
   t.match(JSON.parse(json.stdout), { verdict: 'incomplete', routes: [{ missing: 1 }] });
   t.equal((await tryCommand(BIN, ['coverage', '--pulled', 'long', '--admin', adminOf(site)])).status, 2);

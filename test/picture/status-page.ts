@@ -31,7 +31,7 @@ export async function statusPicture(owner: Owner): Promise<{ png: Buffer; text: 
   const shows = async () => {
     text = await browser.text();
     // The page comes with its headline; its script adds the rest.
-    return /Upstreams\s.*harbor.*down.*Last failovers\s.*library\/hello/is.test(text);
+    return /Upstreams\s.*harbor.*down.*Recent failovers\s.*library\/hello/is.test(text);
   };
   await until(shows, { what: () => `harbor to be shown as down:\n${text}` });
   return { png: await browser.picture(STATUS_SIZE.height), text };

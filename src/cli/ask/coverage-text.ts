@@ -1,8 +1,7 @@
 import type { CoverageReport, GapReport, RepositoryReport, RouteReport } from '../../replication/coverage/report.ts';
-import { countText, withShortDigests } from '../amount.ts';
-import { ago, table } from '../table.ts';
+import { ago, countText, table, withShortDigests } from '../text-format.ts';
 
-/** Coverage as a person reads it: the answer, then the routes, then what is missing by name. @param now epoch milliseconds */
+/** Coverage for a terminal: the answer, then the routes, then the missing tags. @param now epoch milliseconds */
 export function coverageText(report: CoverageReport, now: number): string {
   const { routes, pulled, uncopied } = report;
   const since = (iso: string) => ago(now - Date.parse(iso));
@@ -11,7 +10,7 @@ export function coverageText(report: CoverageReport, now: number): string {
     ...(routes.length > 0 ? [table([heads(pulled), ...routes.map((route) => routeRow(route, since))])] : []),
     ...routes.flatMap((route) => gapLines(route, pulled, since)),
     ...uncopied.map(
-      ({ prefix, registry, push }) => `${nameOf(prefix, registry)}: nothing is copied; only ${push} has what is pushed`,
+      ({ prefix, registry, push }) => `${nameOf(prefix, registry)}: not replicated; only ${push} has what is pushed`,
     ),
     '',
   ].join('\n');
@@ -23,33 +22,34 @@ function answerText(
   { verdict, active, reason, routes, pulled, pullsKnownSince }: CoverageReport,
   since: Since,
 ): string {
-  const what = pulled === null ? 'tags' : `things pulled within ${pulled}`;
+  const what = pulled === null ? 'tags' : `images pulled within ${pulled}`;
   const sum = (of: (route: RouteReport) => number) => routes.reduce((all, route) => all + of(route), 0);
   const references = sum((one) => one.references);
   const primaries = [...new Set(routes.map(({ source }) => source))].join(' or ');
-  const known = pulled === null ? '' : `\nPulls are known since ${since(pullsKnownSince)} ago, and from other edges.`;
-  if (!active) return `This edge does not know: it does not copy (${reason}).`;
+  const known =
+    pulled === null ? '' : `\nPulls have been recorded for ${since(pullsKnownSince)}, those of the other edges too.`;
+  if (!active) return `This edge does not know the coverage, because it does not copy (${reason}).`;
   const down = [...new Set(routes.flatMap(({ target, targetState }) => (targetState === 'down' ? target : [])))];
   if (down.length > 0)
-    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}. It is down, or refuses the credentials of this edge.${known}`;
+    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}. It is down, or refuses this edge's credentials.${known}`;
   if (verdict === 'covered')
     return `If ${primaries} died now, all of ${references.toLocaleString('en')} ${what} could be pulled.${known}`;
   const lost = sum((one) => one.missing + one.stale);
   if (verdict === 'incomplete')
     return `If ${primaries} died now, ${lost.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} could not be pulled.${known}`;
   if (routes.some(({ failed }) => failed !== null))
-    return `Not all is known: the last comparison of both sides failed.${known}`;
+    return `The coverage is not fully known: the last comparison failed.${known}`;
   const waiting = routes.some(({ comparedAt }) => comparedAt === null);
-  if (waiting) return `Not all is known yet: a comparison of both sides has not come to its end.${known}`;
+  if (waiting) return `The coverage is not fully known yet: the first comparison is not complete.${known}`;
   const unknown = sum((one) => one.unknown);
-  if (references === 0 && pulled !== null) return `Nothing is known to have been pulled within ${pulled}.${known}`;
+  if (references === 0 && pulled !== null) return `No pull within ${pulled} is recorded.${known}`;
   if (references === 0) return 'There is nothing to copy.';
-  return `Of ${unknown.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} it is not known; the next comparison finds out.${known}`;
+  return `The coverage of ${unknown.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} is unknown until the next comparison.${known}`;
 }
 
 function heads(pulled: string | null): string[] {
-  const things = pulled === null ? 'tags' : 'pulled';
-  return ['', 'route', 'from -> to', 'covered', things, 'missing', 'stale', 'unknown', 'lag', 'compared'];
+  const references = pulled === null ? 'tags' : 'pulled';
+  return ['', 'route', 'from -> to', 'covered', references, 'missing', 'stale', 'unknown', 'lag', 'compared'];
 }
 
 function routeRow(route: RouteReport, since: Since): string[] {
@@ -62,11 +62,11 @@ function routeRow(route: RouteReport, since: Since): string[] {
     ratio === null ? '-' : percentText(ratio),
     ...[references, missing, stale, unknown].map((count) => count.toLocaleString('en')),
     lagSeconds === 0 ? '-' : ago(lagSeconds * 1000),
-    failed === null ? compared : `${compared}; the last one failed: ${failed}`,
+    failed === null ? compared : `${compared}; the last comparison failed: ${failed}`,
   ];
 }
 
-/** Never 100 % where something is missing. */
+/** Rounds down, so that 100 % means complete. */
 export function percentText(ratio: number): string {
   return `${Math.floor(ratio * 1000) / 10}%`;
 }
@@ -79,7 +79,7 @@ function gapLines(
   if (worst.length === 0) return [];
   const more = withGaps - worst.length;
   return [
-    `not on ${target}, of ${nameOf(prefix, registry)}:`,
+    `missing or stale on ${target}, route ${nameOf(prefix, registry)}:`,
     ...worst.map((one) => repositoryText(one, pulled, since)),
     ...(more > 0 ? [`  and ${countText(more, 'repository', 'repositories')} more`] : []),
   ];
@@ -91,10 +91,10 @@ function repositoryText(
   since: Since,
 ): string {
   const open = missing + stale + unknown;
-  const things = pulled === null ? 'tag' : 'thing';
+  const unit = pulled === null ? 'tag' : 'image';
   const rest = open - gaps.length;
   return [
-    `  ${repository}: ${open.toLocaleString('en')} of ${countText(references, things)}`,
+    `  ${repository}: ${open.toLocaleString('en')} of ${countText(references, unit)}`,
     table(gaps.map((gap) => gapRow(gap, since))),
     ...(rest > 0 ? [`    and ${rest.toLocaleString('en')} more`] : []),
   ].join('\n');

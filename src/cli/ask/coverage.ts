@@ -13,15 +13,15 @@ interface Options extends AdminOptions {
 export function registerCoverage(program: Command): void {
   withAdminOptions(program.command('coverage'))
     .description(
-      'If the primary died now: what could still be pulled, with the right digest? Exit status 1 if something could not, or not all is known.',
+      'Show which images could still be pulled if the primary died now. Exit status 1 if some could not, or the answer is not fully known.',
     )
-    .option('--pulled <time>', 'only what clients pulled within that time: 12h, 7d')
-    .option('--route <prefix>', 'only the route of this prefix; * is that of everything else')
+    .option('--pulled <time>', 'only images that clients pulled within that time: 12h, 7d')
+    .option('--route <prefix>', 'only the route with this prefix; * is the route of everything else')
     .option(
       '--limit <number>',
-      'repositories with gaps that are told of each route, and references of each (default: 20)',
+      'most repositories shown of each route, and most images of each repository (default: 20)',
     )
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: Options) => {
       const report = await askAdmin<CoverageReport>(options, `/api/coverage?${queryOf(options)}`);
       process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : coverageText(report, Date.now()));

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
-import { ago, table } from '../table.ts';
+import { ago, table } from '../text-format.ts';
 import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
 
 export function registerExplain(program: Command): void {
   withAdminOptions(program.command('explain'))
-    .argument('<reference>', 'an image as clients name it: library/app:1.2')
-    .description('Ask the running edge which route an image takes, which upstreams are asked in which order, and why.')
-    .option('--json', 'as JSON')
+    .argument('<reference>', 'image by the name that clients use: library/app:1.2')
+    .description('Show which route an image takes, which upstreams the running edge would ask in which order, and why.')
+    .option('--json', 'print JSON')
     .action(async (reference: string, options: AdminOptions & { json?: boolean }) => {
       const path = `/api/explain?image=${encodeURIComponent(reference)}`;
       const explanation = await askAdmin<Explanation>(options, path);
@@ -17,26 +17,26 @@ export function registerExplain(program: Command): void {
     });
 }
 
-/** The explanation as a person reads it. @param now epoch milliseconds */
+/** The explanation for a terminal. @param now epoch milliseconds */
 export function explanationText(explanation: Explanation, now: number): string {
   const { repository, reference, registry, route, ledger, rotten, pull, push } = explanation;
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
-  const pushed = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
+  const pushText = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
   return [
     `${repository}${end}${where} takes the route "${route}"`,
     ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
-    ...(rotten ?? []).map((upstream) => `the copy at ${upstream} has wrong bytes, and is asked for last`),
+    ...(rotten ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
-    `push ${pushed}`,
+    `push ${pushText}`,
     '',
   ].join('\n');
 }
 
 function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: number): string {
-  const seen = `seen so ${ago(now - Date.parse(confirmedAt))} ago`;
+  const seen = `confirmed ${ago(now - Date.parse(confirmedAt))} ago`;
   const from = `since ${since.replace(/\.\d+Z$/, 'Z')}`;
-  if (digest === null) return `ledger: ${upstream} has had no such tag ${from}, ${seen}`;
-  return `ledger: ${upstream} has had it at ${digest} ${from}, ${seen}`;
+  if (digest === null) return `ledger: the tag has been absent on ${upstream} ${from}, ${seen}`;
+  return `ledger: the tag has been ${digest} on ${upstream} ${from}, ${seen}`;
 }

@@ -1,19 +1,18 @@
 import type { CopyRouteSnapshot, ReplicationSnapshot } from '../../status/snapshot/replication-snapshot.ts';
-import { bytesText, countText, withShortDigests } from '../amount.ts';
-import { ago, table } from '../table.ts';
+import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
 import { percentText } from './coverage-text.ts';
 
-/** Lines of each list; all of it is in `--json`. */
-const SHOWN = 5;
+/** Most lines of a list. `--json` has all of them. */
+const MAX_LINES = 5;
 
-/** How fallbacks are kept in step, as lines for a person. @param now epoch milliseconds */
+/** Coverage and copies of each replicated route. @param now epoch milliseconds */
 export function replicationLines(replication: ReplicationSnapshot | null, now: number): string[] {
   if (!replication) return [];
   const { active, reason, routes, queue, copies, bytes } = replication;
-  if (!active) return [`replication: not by this edge (${reason})`];
+  if (!active) return [`replication: this edge does not copy (${reason})`];
   const since = (iso: string) => ago(now - Date.parse(iso));
   const { waiting, running } = queue;
-  const sums = `${countText(copies.copied, 'image')} copied (${bytesText(bytes)}), ${running} under way, ${waiting.toLocaleString('en')} waiting`;
+  const sums = `${countText(copies.copied, 'image')} copied (${bytesText(bytes)}), ${running} running, ${waiting.toLocaleString('en')} queued`;
   return [
     `replication: ${sums}`,
     table(routes.map((route) => routeRow(route, since))),
@@ -31,20 +30,20 @@ function routeRow(
   const open = missing + stale;
   const name = `${registry === undefined ? '' : `${registry}/`}${prefix}` || 'everything else';
   const compared = comparedAt === null ? 'not compared yet' : `compared ${since(comparedAt)} ago`;
-  const failed = reconcile?.failed == null ? '' : `; the last one failed: ${reconcile.failed}`;
+  const failed = reconcile?.failed == null ? '' : `; the last comparison failed: ${reconcile.failed}`;
   return [
     '',
     name,
     `${source} -> ${target}`,
     ratio === null ? '-' : `${percentText(ratio)} of ${countText(tags, 'tag')}`,
-    open === 0 ? '' : `${open.toLocaleString('en')} could not be pulled for ${ago(lagSeconds * 1000)}`,
+    open === 0 ? '' : `${open.toLocaleString('en')} missing or stale for ${ago(lagSeconds * 1000)}`,
     compared + failed,
   ];
 }
 
 function failureLines({ target, failing, failures }: CopyRouteSnapshot, since: Since): string[] {
   if (failing === 0) return [];
-  const rows = failures.slice(0, SHOWN).map(({ repository, reference, since: from, reason }) => {
+  const rows = failures.slice(0, MAX_LINES).map(({ repository, reference, since: from, reason }) => {
     const at = reference.includes(':') ? '@' : ':';
     return ['  ', `for ${since(from)}`, withShortDigests(`${repository}${at}${reference}`), reason];
   });

@@ -1,14 +1,13 @@
 import type { SinceStartFigures } from '../../status/since-start.ts';
 import type { Snapshot } from '../../status/snapshot/snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from '../../status/snapshot/upstream-snapshot.ts';
-import { bytesText, countText, withShortDigests } from '../amount.ts';
-import { ago, table } from '../table.ts';
+import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
 import { replicationLines } from './replication-text.ts';
 
-/** Lines of each list; all of it is in `--json`. */
-const SHOWN = 5;
+/** Most lines of a list. `--json` has all of them. */
+const MAX_LINES = 5;
 
-/** The status as a person reads it: what matters first, and of what is rare only what there is. @param now epoch milliseconds */
+/** The status for a terminal, the most important lines first. @param now epoch milliseconds */
 export function statusText(snapshot: Snapshot, now: number): string {
   const since = (iso: string) => ago(now - Date.parse(iso));
   const { upstreams, stores } = snapshot;
@@ -23,7 +22,8 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
     ...upstreams.flatMap(corruptCopyLine),
     ...replicationLines(snapshot.replication, now),
-    `since the start: ${figuresText(snapshot.sinceStart)}`,
+    'since the edge started:',
+    ...countLines(snapshot.sinceStart),
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
     ...peerLines(snapshot, since),
     ...tagLines(snapshot, since),
@@ -51,13 +51,13 @@ function troubleText({ breakers, slow, waiting }: UrlSnapshot): string {
   const queue = waiting.data + waiting.control;
   const troubles = [
     ...Object.entries(breakers).flatMap(([name, state]) => (state === 'closed' ? [] : [`${name} breaker ${state}`])),
-    ...(slow ? ['its answers are late'] : []),
-    ...(queue > 0 ? [`${countText(queue, 'request')} waiting`] : []),
+    ...(slow ? ['slow to answer'] : []),
+    ...(queue > 0 ? [`${countText(queue, 'request')} queued`] : []),
   ];
   return troubles.length > 0 ? `  [${troubles.join(', ')}]` : '';
 }
 
-/** Of blobs, and of all else. */
+/** The p95 for blobs, and for all other requests. */
 function p95Text({ data, control }: UrlSnapshot['firstByteP95Ms']): string {
   return data === null && control === null ? '' : `p95 ${msText(data)} / ${msText(control)} ms`;
 }
@@ -79,28 +79,28 @@ function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since):
 
 function corruptCopyLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
   if (count === 0) return [];
-  const shown = copies.slice(0, SHOWN).map(({ digest }) => `  ${digest}`);
+  const shown = copies.slice(0, MAX_LINES).map(({ digest }) => `  ${digest}`);
   const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];
-  return [[`wrong bytes at ${name}, mend them there:`, ...shown, ...more].join('\n')];
+  return [[`corrupt blobs on ${name}, to be repaired as docs/splicing.md says:`, ...shown, ...more].join('\n')];
 }
 
-function figuresText({ hedges, splices, tags, verified }: SinceStartFigures): string {
+function countLines({ hedges, splices, tags, verified }: SinceStartFigures): string[] {
   const { started, won, refused } = hedges;
-  const parts = [
-    `${countText(started, 'hedge')}${detailText({ won, 'over budget': refused })}`,
-    `${countText(splices.done, 'splice')}${detailText({ 'in vain': splices.failed })}`,
-    `${countText(verified.right + verified.wrong, 'blob')} verified${detailText({ wrong: verified.wrong })}`,
-    `${countText(tags.warned, 'tag')} with a warning${detailText({ 'put right': tags.replaced, refused: tags.refused })}`,
+  const { warned, replaced, refused: refusedTags } = tags;
+  return [
+    `  ${countText(started, 'hedged request')}${detailText({ won, 'over budget': refused })}`,
+    `  ${countText(splices.done, 'download')} resumed on another upstream${detailText({ broken: splices.failed })}`,
+    `  ${countText(verified.right + verified.wrong, 'blob')} verified${detailText({ corrupt: verified.wrong })}`,
+    `  ${countText(warned, 'tag')} served with a warning${detailText({ 'replaced by the current one': replaced, refused: refusedTags })}`,
   ];
-  return parts.join(', ');
 }
 
-/** What is not zero, in brackets. */
+/** The counts above zero, in brackets. */
 function detailText(counts: Record<string, number>): string {
-  const told = Object.entries(counts).filter(([, count]) => count > 0);
-  return told.length === 0
+  const shown = Object.entries(counts).filter(([, count]) => count > 0);
+  return shown.length === 0
     ? ''
-    : ` (${told.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
+    : ` (${shown.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
 }
 
 function peerLines({ peers }: Snapshot, since: Since): string[] {
@@ -119,15 +119,15 @@ function peerLines({ peers }: Snapshot, since: Since): string[] {
 function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {
   if (tagWarnings.length === 0) return [];
   const rows = tagWarnings
-    .slice(0, SHOWN)
+    .slice(0, MAX_LINES)
     .map(({ at, repository, tag, text }) => ['', `${since(at)} ago`, `${repository}:${tag}`, withShortDigests(text)]);
   return [`tags served with a warning:\n${table(rows)}`];
 }
 
 function failoverLines({ failovers }: Snapshot, since: Since): string[] {
-  if (failovers.length === 0) return ['no failovers yet'];
+  if (failovers.length === 0) return ['no failover since the edge started'];
   const rows = failovers
-    .slice(0, SHOWN)
+    .slice(0, MAX_LINES)
     .map(({ at, repository, from, to, reason }) => ['', `${since(at)} ago`, repository, `${from} -> ${to}`, reason]);
-  return [`last failovers:\n${table(rows)}`];
+  return [`recent failovers:\n${table(rows)}`];
 }

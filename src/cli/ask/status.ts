@@ -7,9 +7,9 @@ import { statusText } from './status-text.ts';
 export function registerStatus(program: Command): void {
   withAdminOptions(program.command('status'))
     .description(
-      'Show what the running edge knows: upstreams, breakers, pushes, last failovers. Exit status 1 if not all is well.',
+      'Show upstreams, pushes, replication and recent failovers of the running edge. Exit status 1 if anything is degraded.',
     )
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: AdminOptions & { json?: boolean }) => {
       const snapshot = await askAdmin<Snapshot>(options, '/api/status');
       process.stdout.write(options.json ? `${JSON.stringify(snapshot, null, 2)}\n` : statusText(snapshot, Date.now()));

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
-import { bytesText } from '../amount.ts';
 import { coverageText } from '../ask/coverage-text.ts';
 import { lineOf } from '../serve/terminal-log.ts';
+import { bytesText } from '../text-format.ts';
 import type { LabLog } from './lab-log.ts';
 import type { LabSite } from './lab-site.ts';
 import { errorText, TourClient } from './tour-client.ts';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import type { RequestRecord, SpliceRecord } from '../../proxy/request-record.ts';
-import { bytesText, withShortDigests } from '../amount.ts';
+import { bytesText, withShortDigests } from '../text-format.ts';
 
 /** A log of the edge whose entries come out as one line each, for a person who watches. */
 export function terminalLog(print: (line: string) => void, level = 'info'): pino.Logger {

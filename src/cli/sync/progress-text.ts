@@ -1,5 +1,4 @@
-import { bytesText, countText } from '../amount.ts';
-import { ago } from '../table.ts';
+import { ago, bytesText, countText } from '../text-format.ts';
 import type { SyncTally } from './tally.ts';
 
 export interface Progress {

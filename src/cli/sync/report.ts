@@ -1,7 +1,6 @@
 import type { SyncEnd } from '../../replication/sync/sync.ts';
 import type { SyncEvent, SyncImage } from '../../replication/sync/sync-event.ts';
-import { bytesText, countText, withShortDigests } from '../amount.ts';
-import { ago } from '../table.ts';
+import { ago, bytesText, countText, withShortDigests } from '../text-format.ts';
 import type { SyncTally } from './tally.ts';
 
 export interface SyncReport {

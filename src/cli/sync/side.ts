@@ -1,6 +1,6 @@
 import { isRepositoryPrefix } from '../../oci/reference.ts';
 import { UsageError } from '../config-path.ts';
-import { withoutUser } from '../without-user.ts';
+import { withoutUser } from '../text-format.ts';
 
 /** One of the two registries, as the command line names it. */
 export type Side =

@@ -43,20 +43,14 @@ t.test('commands show the token that they find', async (t) => {
     t.match(said.output, /^\{\n/, how);
   const without = await run(['status', ...json], {}, folder);
   t.equal(without.status, 1, 'that of ./breakwater.yaml is not shown to an edge that was named');
-  t.match(
-    without.output,
-    `the edge at ${urlOf(edge)} asks for a token. Give it with --token-file or BREAKWATER_ADMIN_TOKEN`,
-  );
+  t.match(without.output, `the edge at ${urlOf(edge)} requires a token. Use --token-file or BREAKWATER_ADMIN_TOKEN`);
   t.notMatch(without.output, /\bat .*:\d+:\d+/, 'no stack');
 
   const wrong = await run(['coverage', ...json, '--token-file', join(folder, 'other.token')], {
     BREAKWATER_ADMIN_TOKEN: TOKEN,
   });
   t.equal(wrong.status, 1, 'a named file goes before the variable');
-  t.match(
-    wrong.output,
-    /does not take the token from .*other\.token\. Compare it with the file that adminTokenFile names/,
-  );
+  t.match(wrong.output, /refuses the token from .*other\.token\. Compare it with the edge's adminTokenFile/);
   t.notMatch(wrong.output, 'another-token');
   for (const file of ['empty.token', 'no-such-file']) {
     const unusable = await run(['status', ...json, '--token-file', join(folder, file)]);

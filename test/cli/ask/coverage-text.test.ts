@@ -79,49 +79,46 @@ t.test('what is missing, by name, since when and why', async (t) => {
     },
   ];
   const bad = route({ missing: 3, references: 120, covered: 117, ratio: 0.975, lagSeconds: 600, worst, withGaps: 4 });
-  const told = text({ verdict: 'incomplete', pulled: '7d', routes: [bad] });
+  const shown = text({ verdict: 'incomplete', pulled: '7d', routes: [bad] });
   t.match(
-    told,
-    /^If harbor died now, 3 of 120 things pulled within 7d could not be pulled\.\nPulls are known since 2 h ago/,
+    shown,
+    /^If harbor died now, 3 of 120 images pulled within 7d could not be pulled\.\nPulls have been recorded for 2 h/,
   );
-  t.match(told, / {2}97\.5% +120 +3 +0 +0 +10 min +5 min ago\n/);
-  t.match(told, /^not on gcr, of library\/:\n {2}library\/app: 3 of 20 things\n/m);
-  t.match(told, /^ {5}1\.2 +missing for 10 min +pulled 60 s ago +harbor lacks a blob$/m);
-  t.match(told, /^ {5}sha256:aaaaaaaaaaaa… +missing/m);
-  t.match(told, /^ {4}and 1 more\n {2}and 3 repositories more$/m);
+  t.match(shown, / {2}97\.5% +120 +3 +0 +0 +10 min +5 min ago\n/);
+  t.match(shown, /^missing or stale on gcr, route library\/:\n {2}library\/app: 3 of 20 images\n/m);
+  t.match(shown, /^ {5}1\.2 +missing for 10 min +pulled 60 s ago +harbor lacks a blob$/m);
+  t.match(shown, /^ {5}sha256:aaaaaaaaaaaa… +missing/m);
+  t.match(shown, /^ {4}and 1 more\n {2}and 3 repositories more$/m);
 });
 
 t.test('a fallback that is down serves nothing, whatever it has', async (t) => {
-  const told = text({ verdict: 'incomplete', routes: [route({ targetState: 'down' })] });
+  const shown = text({ verdict: 'incomplete', routes: [route({ targetState: 'down' })] });
   t.match(
-    told,
-    /^If harbor died now, nothing could be pulled from gcr\. It is down, or refuses the credentials of this edge\.\n/,
+    shown,
+    /^If harbor died now, nothing could be pulled from gcr\. It is down, or refuses this edge's credentials\.\n/,
   );
 });
 
 t.test('what is not known is said', async (t) => {
   t.match(
     text({ active: false, verdict: 'unknown', reason: 'another edge has 10.0.0.10' }),
-    /^This edge does not know: .*10\.0\.0\.10/,
+    /^This edge does not know the coverage, because .*10\.0\.0\.10/,
   );
   t.match(
     text({ verdict: 'unknown', routes: [route({ comparedAt: null })] }),
-    /^Not all is known yet.*\n(.*\n)+.*not yet$/m,
+    /^The coverage is not fully known yet.*\n(.*\n)+.*not yet$/m,
   );
-  t.match(text({ verdict: 'unknown', routes: [route({ unknown: 3 })] }), /^Of 3 of 1,200 tags it is not known/);
+  t.match(text({ verdict: 'unknown', routes: [route({ unknown: 3 })] }), /^The coverage of 3 of 1,200 tags is unknown/);
   const none = route({ references: 0, covered: 0, ratio: null });
-  t.match(
-    text({ verdict: 'unknown', routes: [none], pulled: '1h' }),
-    /^Nothing is known to have been pulled within 1h/,
-  );
+  t.match(text({ verdict: 'unknown', routes: [none], pulled: '1h' }), /^No pull within 1h is recorded/);
   t.match(text({ verdict: 'unknown', routes: [none] }), /^There is nothing to copy/);
   t.match(
     text({ routes: [route({ failed: 'gcr answers 503' })] }),
-    /5 min ago; the last one failed: gcr answers 503$/m,
+    /5 min ago; the last comparison failed: gcr answers 503$/m,
   );
   t.match(
     text({ uncopied: [{ prefix: '', registry: null, push: 'harbor' }] }),
-    /^everything else: nothing is copied; only harbor has what is pushed$/m,
+    /^everything else: not replicated; only harbor has what is pushed$/m,
   );
 });
 

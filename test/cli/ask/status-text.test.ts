@@ -15,9 +15,13 @@ t.test('a quiet night', async (t) => {
   );
   t.same(lines.slice(6), [
     'pushes to harbor: admitted',
-    'since the start: 0 hedges, 0 splices, 0 blobs verified, 0 tags with a warning',
+    'since the edge started:',
+    '  0 hedged requests',
+    '  0 downloads resumed on another upstream',
+    '  0 blobs verified',
+    '  0 tags served with a warning',
     'in memory: 1,234 tags in the ledger, 56 manifests (1.2 MB)',
-    'no failovers yet',
+    'no failover since the edge started',
     '',
   ]);
 });
@@ -27,7 +31,7 @@ t.test('what is wrong with a URL', async (t) => {
   const none = { control: undefined, data: undefined };
   const url = replica({ breakers, suspected: true, slow: true, waiting: { control: 1, data: 2 }, firstByteP95: none });
   const text = statusText(snapshotOf({ upstreams: [upstream('harbor', { replicas: [url] }), upstream('gcr')] }), NOW);
-  t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, its answers are late, 3 requests waiting\]$/m);
+  t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, slow to answer, 3 requests queued\]$/m);
 });
 
 t.test('credentials that are refused', async (t) => {
@@ -72,10 +76,13 @@ t.test('a bad one', async (t) => {
     NOW,
   );
   t.match(text, /^pushes to harbor: refused for 18 min \(canary read timed out\)$/m);
-  t.match(text, /^wrong bytes at harbor, mend them there:\n {2}sha256:g{64}\n(.*\n){4} {2}and 2 more$/m);
   t.match(
     text,
-    /^since the start: 3 hedges \(1 won, 2 over budget\), 1 splice \(1 in vain\), 1 blob verified \(1 wrong\), 1 tag with a warning$/m,
+    /^corrupt blobs on harbor, to be repaired as docs\/splicing\.md says:\n {2}sha256:g{64}\n(.*\n){4} {2}and 2 more$/m,
+  );
+  t.match(
+    text,
+    /^since the edge started:\n {2}3 hedged requests \(1 won, 2 over budget\)\n {2}1 download resumed on another upstream \(1 broken\)\n {2}1 blob verified \(1 corrupt\)\n {2}1 tag served with a warning\n/m,
   );
   t.match(
     text,
@@ -83,7 +90,7 @@ t.test('a bad one', async (t) => {
   );
 });
 
-t.test('how fallbacks are kept in step', async (t) => {
+t.test('coverage and failing copies of each route', async (t) => {
   const found = [{ repository: 'library/app', tags: 120, missing: ['1.1'], stale: ['latest'] }];
   const failure = {
     repository: 'library/app',
@@ -102,17 +109,17 @@ t.test('how fallbacks are kept in step', async (t) => {
     queue: { waiting: 3, running: 1, failed: 7 },
   });
   const text = statusText(snapshotOf({ replication: view }), NOW);
-  t.match(text, /^replication: 1,234 images copied \(5\.0 MB\), 1 under way, 3 waiting$/m);
+  t.match(text, /^replication: 1,234 images copied \(5\.0 MB\), 1 running, 3 queued$/m);
   t.match(
     text,
-    /^ {2}library\/ +harbor -> gcr +98\.3% of 120 tags +2 could not be pulled for 10 min +compared 5 min ago$/m,
+    /^ {2}library\/ +harbor -> gcr +98\.3% of 120 tags +2 missing or stale for 10 min +compared 5 min ago$/m,
   );
   t.match(text, /^ {2}everything else +harbor -> gcr +- +not compared yet$/m);
   t.match(text, /^ {2}cannot be copied to gcr:\n +for 10 min +library\/app:1\.1 +harbor lacks a blob\n +and 6 more$/m);
   const resting = { ...view, active: false, reason: 'another edge has 10.0.0.10' };
   t.match(
     statusText(snapshotOf({ replication: resting }), NOW),
-    /^replication: not by this edge \(another edge has 10\.0\.0\.10\)$/m,
+    /^replication: this edge does not copy \(another edge has 10\.0\.0\.10\)$/m,
   );
   t.notMatch(statusText(snapshotOf(), NOW), /replication/);
 });
