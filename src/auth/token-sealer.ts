@@ -84,9 +84,9 @@ export class TokenSealer {
       ...(basis === undefined ? {} : { basis }),
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreams.length === 0 ? {} : { upstreams }),
-      ...(authorityOnly.length === 0 ? {} : { unseen: authorityOnly }),
-      ...(previouslyGranted.length === 0 ? {} : { faded: previouslyGranted }),
-      ...(authorityUnreachable ? { unasked: authorityUnreachable } : {}),
+      ...(authorityOnly.length === 0 ? {} : { authorityOnly }),
+      ...(previouslyGranted.length === 0 ? {} : { previouslyGranted }),
+      ...(authorityUnreachable ? { authorityUnreachable } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
@@ -132,13 +132,10 @@ export class TokenSealer {
   }
 }
 
-/**
- * Checks the types, since another version of the edge may have sealed the token. The claims `unseen`, `faded` and `unasked` keep their
- * names for that reason.
- */
+/** Checks the types, since another version of the edge may have sealed the token. */
 function parseClaims(content: Record<string, unknown>): Claims | undefined {
   const { use, aud, iat, exp, access, sub, basis, upstream, upstreams, secret } = content;
-  const { unseen: authorityOnly, faded: previouslyGranted, unasked: authorityUnreachable } = content;
+  const { authorityOnly, previouslyGranted, authorityUnreachable } = content;
   const isUse = use === 'access' || use === 'refresh';
   if (!isUse || typeof aud !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return undefined;
   if (!Array.isArray(access)) return undefined;

@@ -13,7 +13,7 @@ export async function readBody(exchange: Exchange, most: number, what: string): 
   const tooLong = () => new OciError('SIZE_INVALID', `${what} must not be larger than ${most} bytes`);
   if (Number(exchange.headers['content-length'] ?? 0) > most) throw tooLong();
   const chunks: Buffer[] = [];
-  exchange.sayContinue();
+  exchange.sendContinue();
   try {
     // A request that is too long is not destroyed, so that the client can read the reason.
     for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {

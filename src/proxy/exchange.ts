@@ -142,7 +142,7 @@ export class Exchange {
   }
 
   /** Tells a client that waits for `100 Continue` to send its body (RFC 9110 section 10.1.1). */
-  sayContinue(): void {
+  sendContinue(): void {
     if (!this.expectsContinue || this.#continued) return;
     this.#continued = true;
     this.response.writeContinue();

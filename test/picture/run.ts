@@ -59,18 +59,18 @@ async function record(): Promise<string> {
   recording.start();
   const captions = [{ at: 0, text: 'An image is pulled through Breakwater.' }];
   const began = performance.now();
-  const say = (text: string) => captions.push({ at: performance.now() - began, text });
+  const printWrapped = (text: string) => captions.push({ at: performance.now() - began, text });
   await sleep(800);
   await recording.type('client', `docker pull ${IMAGE}`);
   await recording.shows('client', /Downloading[^\n]*MB\/32/, 20_000);
   await sleep(1800);
   await recording.type('lab', 'harbor frozen on');
-  say('The primary freezes in the middle of the download.');
+  printWrapped('The primary freezes in the middle of the download.');
   await recording.shows('lab', /\(stall\)/);
-  say('The download resumes on the fallback, in the same response.');
+  printWrapped('The download resumes on the fallback, in the same response.');
   await recording.shows('client', /Status: Downloaded newer image/);
   await sleep(1500);
-  say('The primary is still frozen. The pull succeeded.');
+  printWrapped('The primary is still frozen. The pull succeeded.');
   await sleep(500);
   const { frames, length } = await recording.stop();
   return terminalSvg({

@@ -30,7 +30,7 @@ export class LabConsole {
   }
 
   /** Writes text for people, its lines no longer than the terminal is wide. What is to be pasted elsewhere goes through `print`. */
-  say(text: string): void {
+  printWrapped(text: string): void {
     this.print(wrapWords(text, process.stdout.isTTY ? process.stdout.columns : undefined));
   }
 

@@ -59,7 +59,7 @@ export class LabSession {
         ports: { https, admin, control },
         log: this.#log,
         signal,
-        onTaken: (taken) => this.#say(`port ${taken} is taken; any free one is used instead`),
+        onTaken: (taken) => this.#printWrapped(`port ${taken} is taken; any free one is used instead`),
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
       this.#held = undefined;
@@ -71,7 +71,7 @@ export class LabSession {
         this.#greet(this.#site);
         await ended;
         this.#console.close();
-        this.#say('stopping; a second signal stops at once');
+        this.#printWrapped('stopping; a second signal stops at once');
       }
       for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();
@@ -105,7 +105,7 @@ export class LabSession {
   /** Resolves with whether all went as promised. The log is not shown meanwhile: the tour quotes what matters of it. */
   async #tour(site: LabSite): Promise<boolean> {
     // What fails because the lab stops is of no account.
-    const print = (text: string) => this.#over.signal.aborted || this.#say(text);
+    const print = (text: string) => this.#over.signal.aborted || this.#printWrapped(text);
     const pause = this.#console.interactive ? READING_MS : 0;
     this.#held = [];
     try {
@@ -119,14 +119,17 @@ export class LabSession {
     const choice = readMenu(line, REGISTRIES);
     // It does not wait for a tour to end.
     if (choice.kind === 'word' && choice.word === 'quit') this.#over.abort();
-    else this.#chain = this.#chain.then(() => this.#choose(choice)).catch((error: unknown) => this.#say(String(error)));
+    else
+      this.#chain = this.#chain
+        .then(() => this.#choose(choice))
+        .catch((error: unknown) => this.#printWrapped(String(error)));
   }
 
   async #choose(choice: MenuChoice): Promise<void> {
     if (choice.kind === 'nothing') return;
-    if (choice.kind === 'mistake') return this.#say(choice.message);
+    if (choice.kind === 'mistake') return this.#printWrapped(choice.message);
     if (choice.kind === 'word') return await this.#obey(choice.word);
-    if (!this.#site) return this.#say('not yet: the lab is still starting');
+    if (!this.#site) return this.#printWrapped('not yet: the lab is still starting');
     const { registry, fault, on, parameters } = choice;
     const { faults } = this.#site.registries[registry as RegistryName];
     if (on && fault) await faults.on(fault, parameters);
@@ -135,29 +138,29 @@ export class LabSession {
   }
 
   async #obey(word: MenuWord): Promise<void> {
-    if (word === 'help') return this.#say(menuText(REGISTRIES));
+    if (word === 'help') return this.#printWrapped(menuText(REGISTRIES));
     const site = this.#site;
-    if (!site) return this.#say('not yet: the lab is still starting');
+    if (!site) return this.#printWrapped('not yet: the lab is still starting');
     if (word === 'tour') await this.#tour(site);
-    else if (word === 'status') this.#say(siteStatus(site));
-    else if (word === 'coverage') this.#say(coverageText(await site.coverage(), Date.now()));
+    else if (word === 'status') this.#printWrapped(siteStatus(site));
+    else if (word === 'coverage') this.#printWrapped(coverageText(await site.coverage(), Date.now()));
   }
 
   #switched(registry: string, fault: FaultName | undefined, on: boolean): void {
     const side = registry === 'harbor' ? 'primary' : 'fallback';
-    this.#say(`${registry}: ${fault ?? 'everything'} is ${on ? 'ON' : 'off'}. ${advice(fault, on, side)}`);
+    this.#printWrapped(`${registry}: ${fault ?? 'everything'} is ${on ? 'ON' : 'off'}. ${advice(fault, on, side)}`);
   }
 
   /** A line of the edge's log. */
   #show(line: string | undefined): void {
     if (line === undefined) return;
     if (this.#held) this.#held.push(line);
-    else this.#console.say(line);
+    else this.#console.printWrapped(line);
   }
 
-  #say(text: string): void {
+  #printWrapped(text: string): void {
     if (this.#options.json) this.#log.logger.info({ lab: text }, 'lab');
-    else this.#console.say(text);
+    else this.#console.printWrapped(text);
   }
 }
 

@@ -14,7 +14,7 @@ export interface SyncPlan {
   /** Undefined: the catalog of the source. */
   names: string[] | undefined;
   prefix: string;
-  isWanted: ((tag: string) => boolean) | undefined;
+  isSelected: ((tag: string) => boolean) | undefined;
   existing: 'replace' | 'keep';
   canary: SyncCanary | undefined;
   /** A filter leaves out what edges would miss once they see the canary. Who names repositories knows what they do. */
@@ -52,7 +52,7 @@ export function planSync(
     map,
     names,
     prefix,
-    isWanted: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
+    isSelected: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
     existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
     canary: canary === undefined ? undefined : new SyncCanary(canary),
     isPart: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),

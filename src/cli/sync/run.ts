@@ -56,7 +56,7 @@ export class SyncRun {
       blobs: concurrentBlobs,
       maxBandwidth,
       names,
-      isWanted: includeTag,
+      isSelected: includeTag,
       existing,
       canary,
       isPart: isPartial,

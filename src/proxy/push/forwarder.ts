@@ -144,7 +144,7 @@ class Watch {
     const { socket } = outgoing;
     const connected = () => {
       // Before that, the upstream cannot take the body.
-      this.#exchange.sayContinue();
+      this.#exchange.sendContinue();
       this.#watchBody(outgoing);
     };
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
