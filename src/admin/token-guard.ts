@@ -34,11 +34,11 @@ export class TokenGuard {
     const waitMs = this.#failures.waitMs(key);
     if (waitMs > 0) return { waitMs };
     // All tokens are compared, so that the time does not reveal which one is right.
-    const equal = tokens.map((token) => timingSafeEqual(digestOf(shown), digestOf(token)));
+    const equal = tokens.map((token) => timingSafeEqual(tokenHash(shown), tokenHash(token)));
     const right = equal.indexOf(true);
     if (right >= 0) return { right };
     // The failure counts before the delay: otherwise parallel requests could try more tokens.
-    const mark = digestOf(`${key[0]} ${shown}`).toString('base64');
+    const mark = tokenHash(`${key[0]} ${shown}`).toString('base64');
     if (!this.#seen.has(mark)) this.#failures.recordFailures(key);
     this.#seen.set(mark, true);
     await this.#delay();
@@ -54,6 +54,6 @@ export class TokenGuard {
 }
 
 /** Of one length, whatever was shown. */
-function digestOf(text: string): Buffer {
+function tokenHash(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

@@ -40,14 +40,14 @@ function readSpan(header: string | undefined, total: number): { first: number; e
 }
 
 function lengthened(exchange: Exchange, bytes: Bytes): Bytes {
-  const fault = exchange.take('wrongLength');
+  const fault = exchange.takeFault('wrongLength');
   return fault ? bytes.resized(Math.max(0, bytes.length + (fault.parameters.bytes ?? -1))) : bytes;
 }
 
 function corrupted(exchange: Exchange, bytes: Bytes, first: number, end: number): Bytes {
   const middle = Math.floor(bytes.length / 2);
   const within = (at: number) => at >= first && at < end;
-  const fault = exchange.take('corrupt', (parameters) => within(parameters.bytes ?? middle));
+  const fault = exchange.takeFault('corrupt', (parameters) => within(parameters.bytes ?? middle));
   return fault ? bytes.flipped(fault.parameters.bytes ?? middle) : bytes;
 }
 
@@ -62,7 +62,7 @@ function stopOf(exchange: Exchange, length: number): Stop | undefined {
     // A fraction of a very small body is nothing: the one byte that a probe reads stays whole unless `bytes` asks for it.
     const after = (parameters: { bytes?: number | undefined; fraction?: number | undefined }) =>
       parameters.bytes ?? (Math.floor(length * (parameters.fraction ?? 0.5)) || length);
-    const fault = exchange.take(how, (parameters) => after(parameters) < length);
+    const fault = exchange.takeFault(how, (parameters) => after(parameters) < length);
     if (fault) return { how, after: after(fault.parameters) };
   }
   return undefined;
@@ -71,7 +71,7 @@ function stopOf(exchange: Exchange, length: number): Stop | undefined {
 async function send(exchange: Exchange, bytes: Bytes, first: number, end: number): Promise<void> {
   const { res } = exchange;
   const stop = stopOf(exchange, end - first);
-  const rate = exchange.take('slow')?.parameters;
+  const rate = exchange.takeFault('slow')?.parameters;
   const perSecond = rate && (rate.bytesPerSecond ?? 4_000_000);
   // Twenty slices a second, or single bytes.
   const slice = perSecond ? Math.max(1, Math.min(65_536, Math.floor(perSecond / 20))) : undefined;

@@ -54,8 +54,11 @@ export class Exchange {
     return this.res.closed || this.res.destroyed;
   }
 
-  take(name: FaultName, applies?: Parameters<FaultSwitches['take']>[2]): ReturnType<FaultSwitches['take']> {
-    return this.#faults.take(name, this.subject, applies);
+  takeFault(
+    name: FaultName,
+    applies?: Parameters<FaultSwitches['takeFault']>[2],
+  ): ReturnType<FaultSwitches['takeFault']> {
+    return this.#faults.takeFault(name, this.subject, applies);
   }
 
   /** Holds a body under way while the registry is frozen or its storage hangs. */

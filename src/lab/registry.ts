@@ -140,7 +140,7 @@ export class LabRegistry {
     const lab = { store: this.store, behaviour: this.#behaviour, faults: this.faults };
     const exchange = new Exchange({ req, res }, lab, subject);
     const storageOf = (real: Exchange) =>
-      real.take('storageGone') ? new Exchange({ req, res }, { ...lab, store: this.#mountPoint }, subject) : real;
+      real.takeFault('storageGone') ? new Exchange({ req, res }, { ...lab, store: this.#mountPoint }, subject) : real;
     const site = { access: this.#access, harbor: this.#options.harbor ?? false };
     if (path.startsWith('/v2')) res.setHeader('docker-distribution-api-version', 'registry/2.0');
     // The other side may go at any moment; that ends the exchange, and nothing else.

@@ -38,7 +38,7 @@ export async function serve(
     if (!site.harbor) throw new LabError(404, 'NOT_FOUND', 'no such page');
     return serveHarbor(arrived, path, access.isUser(arrived));
   }
-  if (arrived.take('emptyChallenge401'))
+  if (arrived.takeFault('emptyChallenge401'))
     throw new LabError(401, 'UNAUTHORIZED', 'unauthorized', { 'www-authenticate': '' });
   if (endpoint.kind === 'download') {
     if (arrived.req.headers.authorization !== undefined)
@@ -73,16 +73,16 @@ function actionsOf(method: string, kind: Endpoint['kind']): string[] {
 
 async function faulty(exchange: Exchange, endpoint: Endpoint): Promise<void> {
   const { method = '' } = exchange.req;
-  if (!['GET', 'HEAD'].includes(method) && exchange.take('readOnly'))
+  if (!['GET', 'HEAD'].includes(method) && exchange.takeFault('readOnly'))
     throw new LabError(403, 'DENIED', 'The system is in read only mode. Any modification is prohibited.');
-  const limited = exchange.take('rateLimited');
+  const limited = exchange.takeFault('rateLimited');
   if (limited)
     throw new LabError(429, 'TOOMANYREQUESTS', 'too many requests', {
       'retry-after': String(limited.parameters.retryAfter ?? 5),
     });
-  const failing = exchange.take('errors');
+  const failing = exchange.takeFault('errors');
   if (failing) throw failure(failing.parameters);
-  const late = exchange.take('delay');
+  const late = exchange.takeFault('delay');
   if (late) await Promise.race([sleep(late.parameters.ms ?? 1000), exchange.closed]);
   // A new upload touches no file yet: distribution answers it even when storage hangs.
   if (endpoint.kind === 'upload' && method === 'POST') return;

@@ -149,7 +149,7 @@ export class Store {
 
   /** Turns a session into a blob, if its bytes have this digest; the session is over either way. */
   commit(session: UploadSession, digest: string): boolean {
-    if (digestOf(session, digest) !== digest) {
+    if (uploadDigest(session, digest) !== digest) {
       this.dropSession(session);
       return false;
     }
@@ -159,7 +159,7 @@ export class Store {
   }
 }
 
-function digestOf(session: UploadSession, like: string): string | undefined {
+function uploadDigest(session: UploadSession, like: string): string | undefined {
   const algorithm = like.split(':')[0] ?? '';
   if (algorithm === 'sha256') return `sha256:${session.sha256.digest('hex')}`;
   if (algorithm !== 'sha512' && algorithm !== 'sha384') return undefined;

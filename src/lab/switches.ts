@@ -79,7 +79,7 @@ export class FaultSwitches {
   }
 
   /** Whether this request is hit, which counts. `applies` may decline for what the parameters cannot affect. */
-  take(
+  takeFault(
     name: FaultName,
     subject: FaultSubject,
     applies?: (parameters: FaultParameters) => boolean,
@@ -96,7 +96,7 @@ export class FaultSwitches {
 
   /** Waits as long as the fault holds this request: until it is switched off, or `closed`. */
   async hold(name: FaultName, subject: FaultSubject, closed: Promise<void>): Promise<void> {
-    if (!this.take(name, subject)) return;
+    if (!this.takeFault(name, subject)) return;
     await Promise.race([this.#on.get(name)?.ended.promise, closed]);
     await this.pause(name, subject, closed);
   }

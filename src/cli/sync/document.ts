@@ -53,7 +53,7 @@ export class SyncDocument {
     this.#dryRun = dryRun;
   }
 
-  take(event: SyncEvent): void {
+  addEvent(event: SyncEvent): void {
     const entry = entryOf(event, this.#dryRun);
     if (!entry) return;
     this.#write(`${this.#entries === 0 ? BEGIN : ','}\n${JSON.stringify(entry)}`);

@@ -87,7 +87,7 @@ function mapOf(
     return map;
   }
   const prefixes = [prefixOf('from', from, fromPrefix), prefixOf('to', to, toPrefix)] as const;
-  if (placeOf(from) === placeOf(to)) {
+  if (sideText(from) === sideText(to)) {
     if (prefixes[0] === prefixes[1]) throw new UsageError('both sides are the same');
     if (prefixes[1].startsWith(prefixes[0]) && !named)
       throw new UsageError(
@@ -97,7 +97,7 @@ function mapOf(
   return RepositoryMap.ofPrefixes(...prefixes);
 }
 
-function placeOf(side: Side): string {
+function sideText(side: Side): string {
   return side.kind === 'upstream' ? side.name : side.url;
 }
 

@@ -87,8 +87,8 @@ export class SyncRun {
   }
 
   #told(event: SyncEvent, screen: SyncScreen): void {
-    this.#tally.take(event);
-    this.#document?.take(event);
+    this.#tally.addEvent(event);
+    this.#document?.addEvent(event);
     // Bars tell of what goes well by themselves.
     const drawn = event.kind === 'copied' && screen.drawn && process.stdout.isTTY;
     if (this.#document || drawn) return;

@@ -49,7 +49,7 @@ export class SyncTally {
     return this.offered.all && this.repositories + this.#uncompared >= this.offered.count;
   }
 
-  take(event: SyncEvent): void {
+  addEvent(event: SyncEvent): void {
     if (event.kind === 'compared') {
       this.repositories += 1;
       this.same += event.same;

@@ -24,7 +24,7 @@ export function registerUser(program: Command): void {
     .option('--password-stdin', 'read the password from standard input instead of asking for it')
     .action(async (name: string, options: Where & { passwordStdin?: boolean }) => {
       if (!isUserName(name)) throw new UsageError(`${name} is no user name: letters, digits and . _ @ $ + -`);
-      const { file, breakGlass } = await placeOf(options);
+      const { file, breakGlass } = await openUserFile(options);
       if (breakGlass && !isBreakGlassName(name))
         throw new UsageError(`names of break-glass users end in ${BREAK_GLASS}: ${name}${BREAK_GLASS}`);
       const { askPassword, passwordFromStdin } = await import('./password-prompt.ts');
@@ -40,7 +40,7 @@ export function registerUser(program: Command): void {
     .argument('<name>')
     .description('Remove a user; tokens of theirs are worth nothing from then on. Exit status 1 if there is none.')
     .action(async (name: string, options: Where) => {
-      const removed = await (await placeOf(options)).file.remove(name);
+      const removed = await (await openUserFile(options)).file.remove(name);
       process.stdout.write(removed ? `${name} was removed\n` : `there is no user ${name}\n`);
       if (!removed) process.exitCode = 1;
     });
@@ -48,7 +48,7 @@ export function registerUser(program: Command): void {
     .description('List the users.')
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean }) => {
-      const names = await (await placeOf(options)).file.names();
+      const names = await (await openUserFile(options)).file.names();
       process.stdout.write(options.json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(''));
     });
 }
@@ -60,7 +60,7 @@ function withPlace(command: Command): Command {
 }
 
 /** @returns the file, and whether it is known to be of break-glass users */
-async function placeOf({ config, file }: Where): Promise<{ file: UserFile; breakGlass: boolean }> {
+async function openUserFile({ config, file }: Where): Promise<{ file: UserFile; breakGlass: boolean }> {
   if (file !== undefined) return { file: new UserFile(file), breakGlass: false };
   const path = configPath(config);
   const inspected = await inspectFile(path);

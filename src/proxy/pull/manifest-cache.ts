@@ -60,12 +60,12 @@ export class ManifestCache {
   }
 
   get(place: ManifestPlace): KeptManifest | undefined {
-    return this.#kept?.get(keyOf(place));
+    return this.#kept?.get(cacheKey(place));
   }
 
   set(place: ManifestPlace, kept: KeptManifest): void {
     const ttl = place.authorization === undefined ? this.#keep : Math.min(this.#keep, PERSONAL_MS);
-    this.#kept?.set(keyOf(place), kept, { ttl });
+    this.#kept?.set(cacheKey(place), kept, { ttl });
   }
 
   /** Forgets a manifest that was deleted, or all of a repository or an upstream. */
@@ -86,7 +86,7 @@ function costOf({ head, bytes }: KeptManifest): number {
 }
 
 // Names of upstreams, repositories and digests have no line breaks.
-function keyOf({ upstream, repository, digest, authorization }: ManifestPlace): string {
+function cacheKey({ upstream, repository, digest, authorization }: ManifestPlace): string {
   const whose = authorization === undefined ? '' : createHash('sha256').update(authorization).digest('base64');
   return `${upstream}\n${repository}\n${digest}\n${whose}`;
 }

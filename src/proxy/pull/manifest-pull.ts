@@ -6,7 +6,7 @@ import { keepManifest } from './cached-manifest.ts';
 import { notePull } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
-import { digestOf, fetchTag, isShown, placeOfTag, TagRefused } from './tag-pull.ts';
+import { answerDigest, fetchTag, isShown, placeOfTag, TagRefused } from './tag-pull.ts';
 import { absentCode, contentOf, type ManifestRequest, upstreamReadFor } from './upstream-read.ts';
 
 /** The request headers that may change the answer to a read of a manifest. */
@@ -50,7 +50,7 @@ export class ManifestPull {
       notes.plan.passedOver = passedOver;
       if (tag) notes.fetch.tag = tag;
       const byDigest = this.#tag ? undefined : this.#request.reference;
-      const digest = isShown(result) ? (byDigest ?? digestOf(result)) : undefined;
+      const digest = isShown(result) ? (byDigest ?? answerDigest(result)) : undefined;
       notePull(this.#exchange, this.#context, this.#route, this.#request, digest);
       return result;
     } catch (error) {

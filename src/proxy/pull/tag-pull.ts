@@ -55,7 +55,7 @@ export async function fetchTag(
   });
   if (!isShown(result)) return { result };
   if (result.attempt.upstream === place.upstream) {
-    const digest = digestOf(result);
+    const digest = answerDigest(result);
     if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
     return { result };
   }
@@ -81,7 +81,7 @@ function decision(
   authorityIs: 'slow' | 'failed',
   currentAsked: boolean,
 ): Decided {
-  const digest = digestOf(result);
+  const digest = answerDigest(result);
   if (digest === undefined) {
     if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
     if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
@@ -117,7 +117,7 @@ export function isShown({ outcome, answer }: Relayable): boolean {
 }
 
 /** The digest of the manifest that an upstream shows. Undefined if the upstream does not tell it. */
-export function digestOf({ answer, body }: Relayable): string | undefined {
+export function answerDigest({ answer, body }: Relayable): string | undefined {
   const told = answer.headers.get('docker-content-digest');
   if (told !== undefined && isDigest(told)) return told;
   if (answer.status !== 200 || !Buffer.isBuffer(body)) return undefined;

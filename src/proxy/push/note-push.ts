@@ -19,7 +19,7 @@ export function notePush(
   const { reference } = request;
   const at = context.ledger.now();
   if (request.method === 'PUT') {
-    const digest = digestOf(headers);
+    const digest = pushedDigest(headers);
     if (!reference.includes(':') && digest !== undefined)
       context.ledger.recordSeen({ upstream, repository, tag: reference }, digest, at);
   } else if (request.method === 'DELETE') {
@@ -38,7 +38,7 @@ export function notePush(
 /**
  * The digest of a manifest that was accepted. Only its Location is mandatory (distribution-spec "Pushing manifests").
  */
-function digestOf(headers: PushAnswer['headers']): string | undefined {
+function pushedDigest(headers: PushAnswer['headers']): string | undefined {
   const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
   return told !== undefined && isDigest(told) ? told : undefined;
 }

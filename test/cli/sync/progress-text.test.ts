@@ -16,17 +16,17 @@ function tallyOf(underWay: [name: string, sent: number, expected: number][], don
   tally.offered.all = true;
   for (const [name, sent, expected] of underWay) {
     const image = imageOf(name, 'v1');
-    tally.take({ kind: 'planned', image });
-    tally.take({ kind: 'began', image });
-    tally.take({ kind: 'expected', image, bytes: expected });
-    tally.take({ kind: 'sent', image, bytes: sent });
+    tally.addEvent({ kind: 'planned', image });
+    tally.addEvent({ kind: 'began', image });
+    tally.addEvent({ kind: 'expected', image, bytes: expected });
+    tally.addEvent({ kind: 'sent', image, bytes: sent });
   }
   for (let index = 0; index < done; index += 1) {
     const image = imageOf('done', `v${index}`);
     const blobs = { uploaded: 1, mounted: 0, there: 0 };
-    tally.take({ kind: 'planned', image });
-    tally.take({ kind: 'began', image });
-    tally.take({
+    tally.addEvent({ kind: 'planned', image });
+    tally.addEvent({ kind: 'began', image });
+    tally.addEvent({
       kind: 'copied',
       image,
       ms: 1,
@@ -88,7 +88,7 @@ t.test('off a terminal one line, and ASCII where there is nothing else', async (
 t.test('while there is more to compare, what is known is the least', async (t) => {
   const tally = tallyOf([['library/app', 1, 2]]);
   tally.offered.all = false;
-  tally.take({ kind: 'compared', repository: { source: 'library/zoo', target: 'x' }, same: 1234, surplus: 0 });
+  tally.addEvent({ kind: 'compared', repository: { source: 'library/zoo', target: 'x' }, same: 1234, surplus: 0 });
   const text = progressLines({ tally, rate: 1, left: undefined }, { columns: 100, rows: 24, unicode: true }).join('\n');
   t.match(text, /0 of at least 1 image\n1 B sent {3}1 B\/s {3}1,234 were the same {3}comparing library\/zoo$/);
 });

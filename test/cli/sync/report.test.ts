@@ -10,9 +10,9 @@ const digest = `sha256:${'a'.repeat(64)}`;
 const blobs = { uploaded: 2, mounted: 1, there: 3 };
 const result = { digest, outcome: 'copied', manifests: 1, bytes: 1_200_000, blobs } as const;
 
-function tallyOf(...events: Parameters<SyncTally['take']>[0][]): SyncTally {
+function tallyOf(...events: Parameters<SyncTally['addEvent']>[0][]): SyncTally {
   const tally = new SyncTally();
-  for (const event of events) tally.take(event);
+  for (const event of events) tally.addEvent(event);
   return tally;
 }
 

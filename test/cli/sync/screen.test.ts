@@ -11,9 +11,9 @@ t.test('off a terminal it is told every 10 seconds, also while nothing has to be
   const tally = new SyncTally();
   const screen = new SyncScreen(tally, out);
   t.strictSame(lines, [], 'nothing at the beginning');
-  tally.take({ kind: 'compared', repository: { source: 'app', target: 'app' }, same: 7, surplus: 0 });
+  tally.addEvent({ kind: 'compared', repository: { source: 'app', target: 'app' }, same: 7, surplus: 0 });
   mock.timers.tick(10_000);
-  tally.take({ kind: 'planned', image: { repository: { source: 'b', target: 'b' }, tag: '1', state: 'missing' } });
+  tally.addEvent({ kind: 'planned', image: { repository: { source: 'b', target: 'b' }, tag: '1', state: 'missing' } });
   mock.timers.tick(10_000);
   screen.end();
   mock.timers.tick(60_000);
