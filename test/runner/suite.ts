@@ -19,7 +19,7 @@ const BOTH = /^test\/(e2e\/(coverage|pull|push)|scenarios\/(frozen|killed|storag
 const REAL = /^test\/(access|cli\/lab|e2e|packaging|scenarios)\//;
 
 /** The longest ones start first, so that no core is idle at the end. */
-const FIRST = ['test/cli', 'test/proxy/pull', 'test/cli/user'];
+const FIRST = ['proxy/pull', 'proxy/push', 'cli/sync', 'cli/user', 'app'].map((name) => `test/${name}`);
 
 const CHECKS: Job[] = [
   { name: 'lint', command: ['biome', 'check', '--colors=off'], lane: 'cpu', tap: false },
