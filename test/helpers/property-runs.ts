@@ -9,7 +9,10 @@ export function propertyRuns(whole: number): number {
   return Math.max(Math.min(whole, LEAST), Math.round(whole * share));
 }
 
-/** How often a case must at least have come up among the runs, given how often it must among all of them. Few runs vary more. */
+/**
+ * How often a case must at least have come up among the runs, given how often it must among all of them. Few runs vary more: of a rare
+ * case, a share of the runs may have none.
+ */
 export function leastSeen(whole: number): number {
-  return share < 1 ? Math.floor((whole * share) / 2) : whole;
+  return share < 1 ? Math.max(Math.floor((whole * share) / 2) - 5, -1) : whole;
 }
