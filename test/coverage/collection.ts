@@ -14,7 +14,7 @@ export const COLLECTED = '.tap/coverage';
 export function collection(suite: string, job: string): NodeJS.ProcessEnv {
   const whole = WHOLE.some((folder) => job === `test/${folder}`);
   if (!whole && process.env.COVERAGE !== 'all') return {};
-  const collect = pathToFileURL(join(import.meta.dirname, 'collect.ts'));
+  const collect = pathToFileURL(join(import.meta.dirname, 'collect.js'));
   return {
     COVERAGE_FOLDER: resolve(COLLECTED, suite, job),
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${collect}`.trim(),

@@ -14,7 +14,7 @@ const BATCH = 32;
 
 /**
  * What of the sources was run, by the statements and branches of their syntax.
- * @param collected patterns of the files that collect.ts wrote
+ * @param collected patterns of the files that collect.js wrote
  * @param sources pattern of the files that count; one that was never loaded counts as not covered
  */
 export async function coverageOf(collected: string, sources: string): Promise<CoverageMap> {

@@ -10,9 +10,9 @@ export interface Share {
   branches: number;
 }
 
-/** Of `src/` as a whole, after runs of suites with `COVERAGE=all`. */
+/** Of `src/` as a whole, after runs of `main` and `site` with `COVERAGE=all`. */
 export async function shareOfAll(): Promise<Share> {
-  return shareOf(await coverageOf(`${COLLECTED}/**/*.json`, 'src/**/*.{ts,js}'));
+  return shareOf(await coverageOf(`${COLLECTED}/{main,site}/**/*.json`, 'src/**/*.ts'));
 }
 
 /** For each folder that is to be whole, what to print; `missing` names each line and branch that its tests do not run. */

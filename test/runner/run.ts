@@ -29,7 +29,8 @@ async function runTests(suite: Suite, files: readonly string[]): Promise<boolean
     files.length > 0 ? files.map(jobOf) : jobsOf(suite),
     // What waits for real programs takes a part of a core.
     { cpu: availableParallelism(), real: availableParallelism() },
-    (job) => runAndTell(job, { ...environment(suite), ...(files.length > 0 ? {} : collection(suite, job.name)) }),
+    (job) =>
+      runAndTell(job, { ...environment(suite), ...(job.tap && files.length === 0 ? collection(suite, job.name) : {}) }),
   );
   const counts = sumOf(results);
   if (process.env.CI === 'true' && (missing.length > 0 || counts.skipped > 0)) {

@@ -3,7 +3,8 @@ import { Session } from 'node:inspector';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
-// Preloaded into every process of a run with coverage: `NODE_OPTIONS="--import …/collect.ts" COVERAGE_FOLDER=…`.
+// Preloaded into every process of a run with coverage: `NODE_OPTIONS="--import …/collect.js" COVERAGE_FOLDER=…`.
+// It is no TypeScript, because some tests start an older Node.
 // NODE_V8_COVERAGE would also write down node_modules and the tests: ten times as much, in each of a thousand processes.
 const folder = process.env.COVERAGE_FOLDER;
 const SOURCES = new URL('../../src/', import.meta.url).href;
