@@ -179,8 +179,8 @@ t.test('messages', async (t) => {
   const rows: [string, string, string][] = [
     ['GET', '/v2/a', 'no such endpoint of the registry API'],
     ['GET', '/v1/a', 'no such endpoint of the registry API'],
-    ['GET', '/v2/a/manifests/-', 'a reference is a tag of at most 128 characters or a digest'],
-    ['PUT', '/v2/a/manifests/-', 'a reference is a tag of at most 128 characters or a digest'],
+    ['GET', '/v2/a/manifests/-', 'invalid reference; expected a tag of at most 128 characters, or a digest'],
+    ['PUT', '/v2/a/manifests/-', 'invalid reference; expected a tag of at most 128 characters, or a digest'],
   ];
   for (const [method, path, message] of rows) t.throws(() => parse(method, path), { message }, `${method} ${path}`);
 });

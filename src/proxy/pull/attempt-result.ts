@@ -21,7 +21,7 @@ export interface UpstreamRead {
   /** The digest that the body must have, if the request names one. */
   digest?: string | undefined;
   /** See `UpstreamCall`. */
-  keep?: boolean;
+  keepAlive?: boolean;
   /** The ledger knows that the upstream has the content, so that a 404 is a failure. */
   known?: boolean;
   /** Overrides the upstream's setting. */

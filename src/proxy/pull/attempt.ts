@@ -44,7 +44,16 @@ export async function attemptRead(
       replica.latency[trafficClass].add(performance.now() - started);
   };
   try {
-    const call: UpstreamCall = { ...read, signal, redirects: read.redirects ?? upstream.config.redirects.mode };
+    const call: Required<UpstreamCall> = {
+      method: read.method,
+      path: read.path,
+      headers: read.headers,
+      scopes: read.scopes,
+      clientAuthorization: read.clientAuthorization,
+      keepAlive: read.keepAlive ?? false,
+      redirects: read.redirects ?? upstream.config.redirects.mode,
+      signal,
+    };
     const result = isStreamed(read)
       ? await stream(upstream, replica, connection, call, read, permit, beginning)
       : await readWhole(upstream, replica, connection, call, read, permit);

@@ -61,7 +61,7 @@ export function upstreamReadFor(
     digest,
     // Some registries send a body with the answer to a HEAD, which would be read as the next answer on that
     // connection. A manifest cannot be mistaken for an answer, but a blob can.
-    keep: request.kind === 'manifest',
+    keepAlive: request.kind === 'manifest',
     known: digest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, digest),
   };
 }

@@ -2,6 +2,7 @@ import { readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
+import type { UpstreamCall } from '../../upstream/upstream-call.ts';
 import type { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
 import { type FailedAnswer, readErrorMessage, registryFailure } from './registry-failure.ts';
@@ -56,7 +57,7 @@ export class RegistryRequests {
     // A compressed body would match neither its digest nor its length.
     const headers = { accept, 'accept-encoding': 'identity' };
     // A comparison sends thousands of HEADs: a new connection for each would cost more than the answer.
-    const call = { method, path, headers, scopes, redirects: 'follow', keep: true } as const;
+    const call: Omit<UpstreamCall, 'signal'> = { method, path, headers, scopes, redirects: 'follow', keepAlive: true };
     return this.#withRetries(signal, async (soon) => {
       const answer = await this.#connection.send({ ...call, signal: soon });
       const { status } = answer;
