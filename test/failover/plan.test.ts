@@ -239,8 +239,6 @@ t.test('a push goes to the push upstream', async (t) => {
     repository: 'library/app',
     class: 'push',
     why: 'the push upstream',
-    trial: false,
-    lastResort: false,
   });
   const [, gcr] = libraryRoute().pull;
   t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, NOW), {
