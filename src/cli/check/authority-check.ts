@@ -4,22 +4,21 @@ import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts
 import { type CheckFinding, remedyFor } from './reachability.ts';
 
 /**
- * Asks the upstream that decides in `auth.mode: delegate` how its users log in, at each of its URLs that is up; none of them is shown
- * anything of anybody's.
+ * Asks the upstream that decides in `auth.mode: delegate` how its users log in, at each URL that is up. No credentials are sent.
  * @param realmHosts `auth.realmHosts`
  */
 export async function checkAuthority(upstream: Upstream, realmHosts: readonly string[]): Promise<CheckFinding[]> {
-  // What is wrong with the others has been said already.
+  // checkUpstream reports the URLs that are down.
   const urls = upstream.view().replicas.flatMap(({ url, state }) => (state === 'up' ? [url] : []));
-  return Promise.all(urls.map((url) => askAt(upstream, url, realmHosts)));
+  return Promise.all(urls.map((url) => checkLogin(upstream, url, realmHosts)));
 }
 
-async function askAt(upstream: Upstream, url: string, realmHosts: readonly string[]): Promise<CheckFinding> {
+async function checkLogin(upstream: Upstream, url: string, realmHosts: readonly string[]): Promise<CheckFinding> {
   const subject = `${upstream.name} ${url}`;
   const signal = AbortSignal.timeout(upstream.config.deadlines.manifest);
   try {
-    const way = await upstream.connection(url)?.userTokens.checkReachable(realmHosts, signal);
-    return { level: 'ok', subject, message: messageOf(way, new URL(url).host) };
+    const method = await upstream.connection(url)?.userTokens.checkReachable(realmHosts, signal);
+    return { level: 'ok', subject, message: messageOf(method, new URL(url).host) };
   } catch (error) {
     const failure = signal.aborted
       ? new UpstreamError('first-byte', 'its token service does not answer in time')
@@ -33,33 +32,31 @@ async function askAt(upstream: Upstream, url: string, realmHosts: readonly strin
   }
 }
 
-function messageOf(way: LoginMethod | undefined, own: string): string {
-  if (way?.by !== 'token') return 'its users log in with Basic; what each may pull is found out by reading tag lists';
-  return `its users log in at ${way.host === own ? 'its own token service' : `the token service at ${way.host}`}`;
+function messageOf(method: LoginMethod | undefined, ownHost: string): string {
+  if (method?.by !== 'token')
+    return 'its users log in with Basic; Breakwater reads tag lists to find out what each user may pull';
+  return `its users log in at ${method.host === ownHost ? 'its own token service' : `the token service at ${method.host}`}`;
 }
 
 const REMEDIES: [RegExp, string][] = [
   [
     /answers 2\d\d without a way/,
-    'it lets everybody in: turn its authentication on, or decide at the edge (auth.mode htpasswd), or nowhere (open)',
+    'it serves everyone without a login: turn its authentication on, or use auth.mode htpasswd or open',
   ],
   [
     /without a way to log in/,
-    'it asks for nothing that a user could give: look at its database (Harbor answers so without one), and at what answers at its URL',
+    'it offers no usable login: check its database (Harbor answers so when it is down), and that its URL is a registry',
   ],
   [
     /is on (\S+), which auth\.realmHosts does not name/,
-    'if that is its token service, name the host in auth.realmHosts: passwords of its users go there; if not, correct the realm in the registry',
+    'if that is its token service, add the host to auth.realmHosts (its users’ passwords go there); if not, correct the realm in the registry',
   ],
   [
     /is not https/,
-    'passwords never go in the clear where the registry is https: give its token service an https URL (external_url of Harbor, auth.token.realm of distribution)',
+    'give its token service an https URL (external_url of Harbor, auth.token.realm of distribution), because Breakwater sends no password in the clear',
   ],
-  [/names no usable token service/, 'correct the realm in the registry: it is to be a URL (auth.token.realm)'],
-  [
-    /does not answer in time/,
-    'it has deadlines.manifest for an answer: look at the token service that its challenge names',
-  ],
+  [/names no usable token service/, 'correct the realm in the registry (auth.token.realm): it must be a URL'],
+  [/does not answer in time/, 'check the token service that its challenge names, or raise deadlines.manifest'],
   [/token service answers/, 'its challenge names that URL: look at what answers there, or correct the realm'],
 ];
 

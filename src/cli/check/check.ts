@@ -10,20 +10,20 @@ import { checkAuthority } from './authority-check.ts';
 import { type CheckFinding, checkUpstream } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 
-const SOON_MS = 14 * 86_400_000;
+const EXPIRES_SOON_MS = 14 * 86_400_000;
 
 export function registerCheck(program: Command): void {
   program
     .command('check')
     .description(
-      'Check the configuration and that everything in it can be reached; each finding with its remedy. Exit status 1 on errors.',
+      'Check the configuration and that everything in it can be reached. Each finding has a remedy. Exit status 1 on errors.',
     )
     .option('-c, --config <file>', 'configuration (default: BREAKWATER_CONFIG, else ./breakwater.yaml)')
-    .option('--offline', 'only the configuration and its files; nothing is contacted')
-    .option('--json', 'as JSON')
+    .option('--offline', 'check only the configuration and its files, and contact nothing')
+    .option('--json', 'print JSON')
     .action(async (options: { config?: string; offline?: boolean; json?: boolean }) => {
       const findings = await check(configPath(options.config), options.offline === true);
-      process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : text(findings));
+      process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findingsText(findings));
       if (findings.some((finding) => finding.level === 'error')) process.exitCode = 1;
     });
 }
@@ -50,13 +50,14 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
   const findings: CheckFinding[] = [{ level: 'ok', subject: path, message: 'the configuration is valid' }];
   for (const { key, message, remedy } of warnings)
     findings.push({ level: 'warning', subject: key, message, ...(remedy === undefined ? {} : { remedy }) });
-  // Where there are tokens its lack has been told already, with what becomes of them.
+  // Where Breakwater issues tokens, a warning of the configuration has named the missing keyFile already.
   if (config.keyFile === undefined && !warnings.some(({ key }) => key === 'keyFile')) {
     findings.push({
       level: 'warning',
       subject: 'keyFile',
-      message: 'a key is made at each start',
-      remedy: 'for a pair, and for uploads that survive a restart: head -c 48 /dev/urandom | base64 > edge.key',
+      message:
+        'without keyFile a new key is made at each start: uploads end at a restart, and a pair cannot share them',
+      remedy: 'make one, and name it as keyFile: head -c 48 /dev/urandom | base64 > edge.key',
     });
   }
   return findings;
@@ -67,7 +68,7 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
   const findings: CheckFinding[] = [];
   for (const { certFile, parsed } of certificates) {
     const left = parsed.validToDate.getTime() - Date.now();
-    if (left > SOON_MS)
+    if (left > EXPIRES_SOON_MS)
       findings.push({
         level: 'ok',
         subject: certFile,
@@ -77,21 +78,21 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
       findings.push({
         level: left > 0 ? 'warning' : 'error',
         subject: certFile,
-        message: `${left > 0 ? 'ends' : 'ended'} on ${parsed.validToDate.toISOString().slice(0, 10)}`,
-        remedy: 'renew it; a changed file is taken without a restart',
+        message: `${left > 0 ? 'expires' : 'expired'} on ${parsed.validToDate.toISOString().slice(0, 10)}`,
+        remedy: 'renew it; Breakwater loads the changed file without a restart',
       });
   }
   const names = [config.hostname, ...config.routes.flatMap((route) => route.registry ?? [])];
   for (const name of new Set(names)) {
     if (certificates.some(({ parsed }) => parsed.checkHost(name) !== undefined || parsed.checkIP(name) !== undefined))
       continue;
-    // A route's registry may only ever be named by ?ns=, which needs no certificate.
+    // The registry of a route may be used only with ?ns=, which needs no certificate.
     if (name === config.hostname)
       findings.push({
         level: 'error',
         subject: 'tls',
-        message: `no certificate carries ${name}`,
-        remedy: 'clients will refuse it; issue one with that name',
+        message: `no certificate has the name ${name}, so clients will refuse the connection`,
+        remedy: 'issue a certificate with that name',
       });
   }
   return findings;
@@ -125,7 +126,7 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
 
 const MARKS = { ok: 'ok     ', warning: 'warning', error: 'error  ' };
 
-function text(findings: CheckFinding[]): string {
+function findingsText(findings: CheckFinding[]): string {
   const lines = findings.map(
     ({ level, subject, message, remedy }) =>
       `${MARKS[level]}  ${subject}: ${message}${remedy === undefined ? '' : `\n         -> ${remedy}`}`,

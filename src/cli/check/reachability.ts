@@ -5,16 +5,16 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 
-/** Something that `check` found, with what to do about it. */
+/** A finding of `check`, with its remedy. */
 export interface CheckFinding {
   level: 'ok' | 'warning' | 'error';
-  /** What it is about: a key of the configuration, or an upstream's URL. */
+  /** A key of the configuration, or an upstream with its URL. */
   subject: string;
   message: string;
   remedy?: string;
 }
 
-/** Looks at an upstream that has been probed once: reachability, canary, credentials. */
+/** Checks reachability, canary and credentials. @param upstream has been probed once */
 export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]> {
   const view = upstream.view();
   const findings: CheckFinding[] = [];
@@ -27,7 +27,7 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
     findings.push({
       level: 'warning',
       subject: view.name,
-      message: 'it says that it is read-only, so pushes are refused',
+      message: 'it is read-only, so pushes are refused',
       remedy: 'end read-only mode in Harbor (Administration, Configuration) when the maintenance is over',
     });
   if (view.unhealthy.length > 0)
@@ -35,7 +35,7 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
       level: 'warning',
       subject: view.name,
       message: `Harbor reports as unhealthy: ${view.unhealthy.join(', ')}`,
-      remedy: 'look at these components in Harbor; pulls may work all the same',
+      remedy: 'check these components in Harbor; pulls may still work',
     });
   return findings;
 }
@@ -49,13 +49,13 @@ function stateFindings(subject: string, replica: ReplicaView, config: UpstreamCo
     {
       level: 'warning',
       subject,
-      message: `reachable${took}, but its probe is shallow: a registry whose storage hangs or is gone still answers it`,
-      remedy: 'push a small image there and name it in probe.canary; give probe.credentials if it is private',
+      message: `reachable${took}, but without a canary the probe does not notice when its storage hangs or is lost`,
+      remedy: 'push a small image there, and name it in probe.canary; add probe.credentials if it is private',
     },
   ];
 }
 
-/** Whether the edge's own credentials are accepted at all, canary or not. */
+/** Checks that the upstream accepts the edge's own credentials. */
 async function credentialFindings(subject: string, upstream: Upstream, url: string): Promise<CheckFinding[]> {
   const { credentials } = upstream.config;
   if (credentials === 'forward') return [];
@@ -65,14 +65,14 @@ async function credentialFindings(subject: string, upstream: Upstream, url: stri
       .connection(url)
       ?.send({ method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' });
     await answer?.body.dump({ limit: 16_384 });
-    if (credentials === 'none') return answer ? strangerFindings(subject, answer) : [];
+    if (credentials === 'none') return answer ? anonymousFindings(subject, answer) : [];
     if (answer?.status === 200) return [{ level: 'ok', subject, message: 'the credentials are accepted' }];
     return [
       {
         level: 'error',
         subject,
         message: `the credentials are refused: /v2/ answers ${answer?.status}`,
-        remedy: 'check username and passwordFile of its credentials',
+        remedy: 'check username and passwordFile in the credentials of this upstream',
       },
     ];
   } catch (error) {
@@ -88,41 +88,41 @@ async function credentialFindings(subject: string, upstream: Upstream, url: stri
   }
 }
 
-/** Of one that is shown nothing: it may give tokens to nobody in particular; Basic is for users only. */
-function strangerFindings(subject: string, { status, headers }: UpstreamAnswer): CheckFinding[] {
+/** Checks an upstream with `credentials: none`. It may give out anonymous tokens; Basic is only for users. */
+function anonymousFindings(subject: string, { status, headers }: UpstreamAnswer): CheckFinding[] {
   const schemes = parseChallenges(headers.joined('www-authenticate')).map(({ scheme }) => scheme);
   if (status !== 401 || schemes.includes('bearer')) return [];
   return [
     {
       level: 'warning',
       subject,
-      message: 'it wants credentials, and its credentials are none: nothing can be pulled from it, or pushed',
-      remedy: 'give it { username, passwordFile }, or forward',
+      message: 'it requires a login, but its credentials are none, so every pull and push there will fail',
+      remedy: 'set its credentials to { username, passwordFile }, or to forward',
     },
   ];
 }
 
 const REMEDIES: [RegExp, string][] = [
-  [/\bdns\b|ENOTFOUND|EAI_AGAIN/, 'check the host name in urls, and the resolver of this machine'],
+  [/\bdns\b|ENOTFOUND|EAI_AGAIN/, 'check the host name in urls, and DNS on this machine'],
   [
     /\btls\b|certificate/i,
-    'give the authority that signed its certificate as caFile, and check that the certificate carries the host name of urls',
+    'set caFile to the CA that signed its certificate, and check that the certificate has the host name of urls',
   ],
-  [/ECONNREFUSED|\bconnect\b/, 'check host and port in urls, whether the registry runs, and firewalls between'],
+  [/ECONNREFUSED|\bconnect\b/, 'check host and port in urls, that the registry runs, and firewalls on the way'],
   [
     /canary manifest answers 404/,
-    "push a small image there under the name of probe.canary, or correct the name (it is the upstream's own, with its prefix)",
+    'push a small image there under the name of probe.canary, or correct the name (it must include the prefix on this upstream)',
   ],
   [
     /answers 40[13]|credentials/,
-    'give the probe credentials that may read the canary (probe.credentials), and check passwordFile; a token service on another host must be in realmHosts',
+    'set probe.credentials to an account that may read the canary, and check passwordFile; add a token service on another host to realmHosts',
   ],
-  [/redirect-host/, 'name the storage host in redirects.hosts, or set redirects.mode: pass'],
-  [/timed out|first-byte/, 'it accepts connections but does not answer in probe.timeout: look at its storage'],
-  [/\/v2\/ answers/, 'is there a registry at this URL? A base path belongs into urls'],
+  [/redirect-host/, 'add the storage host to redirects.hosts, or set redirects.mode: pass'],
+  [/timed out|first-byte/, 'it accepts connections but does not answer within probe.timeout: check its storage'],
+  [/\/v2\/ answers/, 'check that a registry answers at this URL; a base path belongs in urls'],
 ];
 
-/** @param reason in words, or a `Failure` */
+/** @param reason a message, or a `Failure` */
 export function remedyFor(reason: string, config: UpstreamConfig): string {
   const known = REMEDIES.find(([pattern]) => pattern.test(reason));
   return known?.[1] ?? `look at what answers at ${config.urls.join(', ')}`;

@@ -8,26 +8,26 @@ import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { type CheckFinding, remedyFor } from './reachability.ts';
 
-/** Milliseconds for each way of copying. */
-const LIMIT_MS = 15_000;
-/** Repositories that are looked through for one that is copied. */
-const LOOKED_THROUGH = 1000;
+/** Time for each copy route. */
+const TIMEOUT_MS = 15_000;
+/** Most repositories that are listed to find one that is copied. */
+const MAX_REPOSITORIES = 1000;
 
-/** Looks at each way of copying with the credentials that copies have: what the source lists, and what the target shows. Nothing is written. */
+/** Lists the source and the target of each copy route with the credentials of copies. Nothing is written. */
 export async function checkReplication(loaded: Loaded): Promise<CheckFinding[]> {
   const { routes, copyRoutes } = configuredCopyRoutes(loaded.config.routes);
-  const findings = await Promise.all(copyRoutes.map((on) => checkWay(loaded, routes, on)));
+  const findings = await Promise.all(copyRoutes.map((copyRoute) => checkCopyRoute(loaded, routes, copyRoute)));
   return findings.flat();
 }
 
-async function checkWay(
+async function checkCopyRoute(
   { config, material }: Loaded,
   routes: Parameters<typeof repositoryPair>[0],
-  on: CopyRoute,
+  copyRoute: CopyRoute,
 ): Promise<CheckFinding[]> {
   const network = { resolver: new Resolver(), pool: new BufferPool() };
-  const signal = AbortSignal.timeout(LIMIT_MS);
-  const end = (name: string) => {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const open = (name: string) => {
     const upstream = config.upstreams[name];
     if (!upstream) throw new Error(`no upstream ${name}`);
     const { connection } = configuredRegistry(
@@ -37,7 +37,7 @@ async function checkWay(
       material.upstreams[name] ?? {},
       network,
     );
-    // Whoever asks wants to know how it is now.
+    // No retries: the check reports the state of this moment.
     return new RemoteRegistry(name, connection, new RetryPolicy({ limitMs: 0 }));
   };
   const remedy = (error: unknown, name: string, refused: string) => {
@@ -45,27 +45,27 @@ async function checkWay(
     const isReached = !(error instanceof UpstreamError) || error.reason === 'credentials';
     return isReached || !upstream ? refused : remedyFor(error.reason, upstream);
   };
-  const [source, target] = [end(on.source.upstream), end(on.target.upstream)];
-  const subject = `replication ${on.name}`;
+  const [source, target] = [open(copyRoute.source.upstream), open(copyRoute.target.upstream)];
+  const subject = `replication ${copyRoute.name}`;
   try {
-    const pair = await firstPair(source, routes, on, signal).catch((error: unknown) => {
-      const refused = `let the account list what ${source.name} has (upstreams.${source.name}.replication.credentials)`;
-      throw new Finding(source.name, error, remedy(error, source.name, refused));
+    const pair = await firstPair(source, routes, copyRoute, signal).catch((error: unknown) => {
+      const refused = `let the account list the repositories of ${source.name} (upstreams.${source.name}.replication.credentials)`;
+      throw new CopyCheckError(source.name, error, remedy(error, source.name, refused));
     });
     if (!pair)
       return [
         {
           level: 'warning',
           subject,
-          message: `${source.name} lists nothing that this route shows: nothing is copied`,
-          remedy: 'is its prefix right, and may the account see the repositories?',
+          message: `${source.name} lists no repository of this route, so nothing is copied`,
+          remedy: 'check the prefix, and that the account may list the repositories',
         },
       ];
     const tags = await target.tags(pair.target, signal).catch((error: unknown) => {
       const refused = `give the account the right to pull and push at ${target.name} (upstreams.${target.name}.replication.credentials)`;
-      throw new Finding(target.name, error, remedy(error, target.name, refused));
+      throw new CopyCheckError(target.name, error, remedy(error, target.name, refused));
     });
-    const found = tags.length === 0 ? 'which has none of it yet' : `which has ${tags.length} tags of it`;
+    const found = tags.length === 0 ? 'which has none of its tags yet' : `which has ${tags.length} of its tags`;
     return [
       {
         level: 'ok',
@@ -74,7 +74,7 @@ async function checkWay(
       },
     ];
   } catch (error) {
-    if (!(error instanceof Finding)) throw error;
+    if (!(error instanceof CopyCheckError)) throw error;
     return [{ level: 'error', subject, message: error.message, remedy: error.remedy }];
   } finally {
     await Promise.all([source, target].map(({ connection }) => connection.close()));
@@ -84,19 +84,19 @@ async function checkWay(
 async function firstPair(
   source: RemoteRegistry,
   routes: Parameters<typeof repositoryPair>[0],
-  on: CopyRoute,
+  copyRoute: CopyRoute,
   signal: AbortSignal,
 ) {
   let seen = 0;
   for await (const repository of source.repositories(signal)) {
-    const pair = repositoryPair(routes, on, repository);
+    const pair = repositoryPair(routes, copyRoute, repository);
     seen += 1;
-    if (pair || seen >= LOOKED_THROUGH) return pair;
+    if (pair || seen >= MAX_REPOSITORIES) return pair;
   }
   return undefined;
 }
 
-class Finding extends Error {
+class CopyCheckError extends Error {
   readonly remedy: string;
 
   constructor(upstream: string, cause: unknown, remedy: string) {

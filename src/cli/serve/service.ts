@@ -5,13 +5,13 @@ import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
 import { createLogger } from './logger.ts';
 
-/** Serves clients until SIGTERM or SIGINT, and then ends the process. @param path of the configuration */
+/** Serves clients until SIGTERM or SIGINT, then ends the process. @param path of the configuration */
 export async function serve(path: string): Promise<void> {
   const loaded = await loadConfig(path);
   const log = createLogger(loaded.config.log.level);
   const app = await createApp(loaded, { log });
   const reloader = new Reloader(app, path, loaded, log);
-  // Before the first await on the network: a SIGHUP or SIGTERM while the first probes run must not end the process.
+  // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
     process.on('SIGTERM', () => resolve('SIGTERM'));
     process.on('SIGINT', () => resolve('SIGINT'));
@@ -21,7 +21,12 @@ export async function serve(path: string): Promise<void> {
   await reloader.watch();
   const { https, http, admin } = app.addresses();
   log.info(
-    { https: text(https), ...(http ? { http: text(http) } : {}), admin: text(admin), pid: process.pid },
+    {
+      https: addressText(https),
+      ...(http ? { http: addressText(http) } : {}),
+      admin: addressText(admin),
+      pid: process.pid,
+    },
     'listening',
   );
   const signal = await stopping;
@@ -33,11 +38,11 @@ export async function serve(path: string): Promise<void> {
   process.exit(0);
 }
 
-function text({ address, port, family }: AddressInfo): string {
+function addressText({ address, port, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Reads the configuration again when it is told to, or when a certificate changes. */
+/** Reloads the configuration on SIGHUP, and when a watched file changes. */
 class Reloader {
   readonly #app: App;
   readonly #path: string;
@@ -66,17 +71,17 @@ class Reloader {
       const loaded = await loadConfig(this.#path);
       await this.#app.reload(loaded);
       const files = watchedFiles(loaded);
-      if (files.join('\n') !== this.#files.join('\n')) await this.#watchOthers(files);
+      if (files.join('\n') !== this.#files.join('\n')) await this.#watchFiles(files);
       this.#log.info({ why }, 'reloaded');
     } catch (error) {
       this.#log.error(
         { why, reason: error instanceof Error ? error.message : String(error) },
-        'the new configuration is refused; the old one goes on',
+        'the new configuration is refused, and the old one stays in force; correct it and send SIGHUP again',
       );
     }
   }
 
-  async #watchOthers(files: string[]): Promise<void> {
+  async #watchFiles(files: string[]): Promise<void> {
     this.#watch.close();
     this.#files = files;
     this.#watch = this.#watcher();
@@ -88,7 +93,7 @@ class Reloader {
   }
 }
 
-/** Those that change while the edge serves: certificates and users. */
+/** Certificates and the file of users: they change while the edge serves. */
 function watchedFiles({ material }: Loaded): string[] {
   const certificates = material.tls.flatMap((pair) => [pair.certFile, pair.keyFile]);
   return material.passwords === undefined ? certificates : [...certificates, material.passwords.file];

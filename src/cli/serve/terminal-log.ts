@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import type { RequestRecord, SpliceRecord } from '../../proxy/request-record.ts';
 import { bytesText, withShortDigests } from '../text-format.ts';
 
-/** A log of the edge whose entries come out as one line each, for a person who watches. */
+/** A log that prints each entry as one readable line. */
 export function terminalLog(print: (line: string) => void, level = 'info'): pino.Logger {
   const write = (text: string) => {
     const line = lineOf(JSON.parse(text));
@@ -11,16 +11,16 @@ export function terminalLog(print: (line: string) => void, level = 'info'): pino
   return pino({ level, base: null }, { write });
 }
 
-/** Fields of entries other than requests that a person wants to see, with their names. */
+/** Fields that are printed with their names, of entries that are not requests. */
 const NAMED = ['https', 'http', 'admin', 'signal', 'why', 'key', 'message', 'remedy'];
 
-/** A record as the log has it: what did not happen is left out. */
+/** A request as logged: fields about events that did not happen are left out. */
 type LoggedRequest = Omit<RequestRecord, 'attempts' | 'hedges' | 'splices'> & Partial<Pick<RequestRecord, 'splices'>>;
 type TagNote = NonNullable<RequestRecord['tag']>;
 /** An entry of the log. */
 export type Entry = { msg?: string; request?: LoggedRequest; level?: number; time?: number } & Record<string, unknown>;
 
-/** `undefined`: not worth a line, as a ping that was answered. */
+/** The line of an entry; undefined for a ping that was served. */
 export function lineOf({ msg, request, level: _, time, ...rest }: Entry): string | undefined {
   const clock = new Date(time ?? Date.now()).toTimeString().slice(0, 8);
   if (request) {
@@ -59,14 +59,14 @@ function fromText({ upstream, outcome, memory }: LoggedRequest): string {
   return `from ${upstream}${how.length > 0 ? ` (${how.join(', ')})` : ''}`;
 }
 
-/** What was not as it should be, and what became of it. */
+/** What went wrong, and how Breakwater handled it. */
 function whyText({ outcome, detail, splices = [], tag, verified }: LoggedRequest): string {
-  // What cut it is what the last of its splices failed with.
-  const told = outcome === 'served' || (outcome === 'cut' && splices.length > 0 && verified !== 'wrong');
+  // The text of the last splice says why a reply was cut.
+  const explained = outcome === 'served' || (outcome === 'cut' && splices.length > 0 && verified !== 'wrong');
   const words = [
-    ...(told || detail === undefined ? [] : [detail]),
+    ...(explained || detail === undefined ? [] : [detail]),
     ...splices.map(spliceText),
-    ...(verified === 'wrong' ? ['its bytes are wrong, so its end was not sent'] : []),
+    ...(verified === 'wrong' ? ['its bytes are corrupt, so its end was not sent'] : []),
     ...(tag === undefined ? [] : tagText(tag)),
   ];
   return withShortDigests(words.join('; '));
@@ -78,8 +78,8 @@ function spliceText({ from, to, reason, at, ms }: SpliceRecord): string {
 }
 
 function tagText({ action, text }: TagNote): string[] {
-  if (action === 'replaced') return ['what it had was older; the current digest was asked for'];
-  // Of one that was refused the detail tells.
+  if (action === 'replaced') return ['it had an older digest, so the current one was fetched'];
+  // The detail of the request says why a tag was refused.
   return action === 'warned' && text !== undefined ? [`WARNED: ${text}`] : [];
 }
 

@@ -2,20 +2,20 @@ import type { SyncEvent } from '../../replication/sync/sync-event.ts';
 import { isComplete, type SyncReport } from './report.ts';
 import type { SyncTally } from './tally.ts';
 
-/** What `--json` says of one tag; `tag` null: of a whole repository. */
+/** A tag in the output of `--json`; `tag` is null for a failure of the whole repository. */
 export interface SyncEntry {
-  /** On either side. */
+  /** Repository on the source, and on the target in `to`. */
   from: string;
   to: string;
   tag: string | null;
   outcome: 'copied' | 'would-copy' | 'kept' | 'failed';
   digest?: string;
-  /** Of blobs that were sent. */
+  /** Bytes of the blobs that were sent. */
   bytes?: number;
   reason?: string;
 }
 
-/** Everything of it but `tags`. */
+/** The summary in the output of `--json`. */
 export interface SyncSummary {
   from: string;
   to: string;
@@ -27,22 +27,22 @@ export interface SyncSummary {
   repositories: number;
   same: number;
   copied: number;
-  /** With `dryRun`: how many would be copied; else those that were not come to. */
+  /** With `dryRun`: images that would be copied; else images that were not copied before the end. */
   left: number;
   kept: number;
   surplus: number;
   failed: number;
   bytes: number;
   blobs: { uploaded: number; mounted: number; there: number };
-  /** Why it could not go on, where that is not about a single repository. */
+  /** Failures that concern no single repository. */
   reasons: string[];
-  /** What else should be known. */
+  /** Hints for the operator, a sentence each. */
   notes: string[];
 }
 
 const BEGIN = '{"tags":[';
 
-/** One JSON document, written while it happens: `{"tags":[…],"summary":{…}}`, a line a tag; so that no list of all tags is kept. */
+/** Writes one JSON document, `{"tags":[…],"summary":{…}}`. Each tag is written at once, so that no list of all tags is kept in memory. */
 export class SyncDocument {
   readonly #write: (text: string) => void;
   readonly #dryRun: boolean;

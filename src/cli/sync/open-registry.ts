@@ -5,25 +5,24 @@ import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { UsageError } from '../config-path.ts';
-import { firstContact } from './first-contact.ts';
-import { isHarbor } from './is-harbor.ts';
+import { checkAccess, isHarbor } from './registry-access.ts';
 import { type Side, sideName } from './side.ts';
 import { type UrlOptions, type UrlSettings, urlSettings } from './url-settings.ts';
 
 export interface OpenOptions {
   which: 'from' | 'to';
   side: Side;
-  /** What the command line says of it beside what it is; for URLs only. */
+  /** Options of the command line for a side that is a URL. */
   options: UrlOptions;
   loaded: Loaded | undefined;
   network: Network;
-  /** Given every connection that is to be closed at the end. */
+  /** Collects the connections, which the caller closes. */
   opened: Connection[];
 }
 
 /**
- * Looks at all that is said of a side before anybody is asked. @throws UsageError
- * @returns what makes it one that answers; it throws UpstreamError if nobody does, or the credentials are refused
+ * Checks the options of a side without any request. @throws UsageError
+ * @returns a function that opens a registry that answers, or throws UpstreamError if none does or the credentials are refused
  */
 export async function openRegistry(open: OpenOptions): Promise<(signal: AbortSignal) => Promise<RemoteRegistry>> {
   const { side, which, options } = open;
@@ -35,12 +34,12 @@ export async function openRegistry(open: OpenOptions): Promise<(signal: AbortSig
   return (signal) => openUrl(open, settings, side.url, signal);
 }
 
-/** Several URLs share one storage: any that is well will do. */
+/** The first registry that answers. All URLs of an upstream share one storage. */
 async function firstOf(registries: readonly RemoteRegistry[], signal: AbortSignal): Promise<RemoteRegistry> {
   const failures: unknown[] = [];
   for (const registry of registries)
     try {
-      await firstContact(registry.name, registry.connection, signal);
+      await checkAccess(registry.name, registry.connection, signal);
       return registry;
     } catch (error) {
       signal.throwIfAborted();
@@ -53,7 +52,7 @@ function ofUpstream({ which, options, loaded, network, opened }: OpenOptions, na
   const given = Object.entries(options).find(([, value]) => value !== undefined);
   if (given)
     throw new UsageError(
-      `--${which}-${dashed(given[0])} is for a URL; upstreams.${name} of the configuration has its own`,
+      `--${which}-${dashed(given[0])} is only for a URL; for ${name}, set it in upstreams.${name} of the configuration`,
     );
   const upstream = loaded?.config.upstreams[name];
   if (!loaded || !upstream) throw new Error(`no upstream ${name}`);
@@ -75,15 +74,15 @@ async function openUrl(
     return connection;
   };
   const connection = connect(config);
-  await firstContact(sideName(side), connection, signal).catch((error: unknown) => {
-    // There is no configuration whose key it could be.
+  await checkAccess(sideName(side), connection, signal).catch((error: unknown) => {
+    // The message names a key of the configuration; here an option takes its place.
     if (!(error instanceof UpstreamError) || !error.message.includes('realmHosts')) throw error;
     throw new UpstreamError(error.reason, error.message.replace('realmHosts', `--${which}-realm-host`));
   });
-  // To nobody in particular Harbor lists what is public, as if it were all.
-  const more = options.user !== undefined && (await isHarbor(connection, signal));
+  // Without a user, Harbor's API lists only public repositories, and does not say so.
+  const useHarborApi = options.user !== undefined && (await isHarbor(connection, signal));
   const probe = { ...config.probe, kind: 'harbor' as const };
-  return new RemoteRegistry(sideName(side), more ? connect({ ...config, probe }) : connection);
+  return new RemoteRegistry(sideName(side), useHarborApi ? connect({ ...config, probe }) : connection);
 }
 
 function dashed(key: string): string {

@@ -1,6 +1,8 @@
 import type { UrlOptions } from './url-settings.ts';
 
-/** Options of `breakwater sync` as commander gives them. */
+const POWERS = ['', 'k', 'M', 'G', 'T'];
+
+/** Options of `breakwater sync`, as commander parses them. */
 export interface SyncCommandOptions {
   config?: string;
   dryRun?: boolean;
@@ -28,7 +30,7 @@ export interface SyncCommandOptions {
   toRealmHost?: string[];
 }
 
-/** What they say of one side. */
+/** The options of one side. */
 export function sideOptions(which: 'from' | 'to', options: SyncCommandOptions): UrlOptions {
   if (which === 'to') {
     const { toUser: user, toPasswordFile: passwordFile, toCa: ca, toRealmHost: realmHost } = options;
@@ -36,4 +38,14 @@ export function sideOptions(which: 'from' | 'to', options: SyncCommandOptions): 
   }
   const { fromUser: user, fromPasswordFile: passwordFile, fromCa: ca, fromRealmHost: realmHost } = options;
   return { user, passwordFile, ca, realmHost, redirectHost: options.fromRedirectHost };
+}
+
+/** Reads bytes a second: `500000`, `20MB`, `1.5 GiB/s`; undefined if the text is no rate. */
+export function readByteRate(text: string): number | undefined {
+  const [, amount = '', letter = '', binary] =
+    /^(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(i?)b?(?:\/s)?$/i.exec(text.trim()) ?? [];
+  if (amount === '' || (letter === '' && binary)) return undefined;
+  const power = POWERS.findIndex((one) => one.toLowerCase() === letter.toLowerCase());
+  const bytes = Math.round(Number(amount) * (binary ? 1024 : 1000) ** power);
+  return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
 }

@@ -1,25 +1,25 @@
 interface Sample {
-  /** Milliseconds. */
+  /** Milliseconds of a monotonic clock. */
   at: number;
   bytes: number;
-  /** Images done, and parts of those under way. */
+  /** Images done, with the parts of images in progress. */
   images: number;
 }
 
-/** Over which the pace is measured, in milliseconds. */
+/** The rate is measured over this time. */
 const WINDOW_MS = 20_000;
-/** Between samples. */
+/** Least time between two samples. */
 const STEP_MS = 500;
-/** Of which nothing is said yet. */
+/** Before this time there is no rate. */
 const MIN_MS = 1000;
 
-/** How fast it goes, and so how long it will take. */
+/** Measures the rate of the copy, and estimates the time that is left. */
 export class SyncPace {
   readonly #samples: Sample[] = [];
   #latest: Sample | undefined;
 
-  /** @param at milliseconds of any clock that only goes forward */
-  note(at: number, bytes: number, images: number): void {
+  /** @param at milliseconds of a monotonic clock */
+  sample(at: number, bytes: number, images: number): void {
     this.#latest = { at, bytes, images };
     const last = this.#samples.at(-1);
     if (last && at - last.at < STEP_MS) return;
@@ -27,13 +27,13 @@ export class SyncPace {
     while ((this.#samples[1]?.at ?? at) < at - WINDOW_MS) this.#samples.shift();
   }
 
-  /** Bytes a second lately; undefined: it has only begun. */
+  /** Bytes a second; undefined in the first second. */
   get rate(): number | undefined {
     const span = this.#span();
     return span && (span.bytes / span.ms) * 1000;
   }
 
-  /** Milliseconds for so many further images; undefined: nobody can say. */
+  /** Estimated milliseconds for so many further images; undefined if no image was done lately. */
   timeFor(images: number): number | undefined {
     const span = this.#span();
     return span && span.images > 0 ? (images / span.images) * span.ms : undefined;

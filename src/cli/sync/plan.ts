@@ -8,25 +8,25 @@ import type { SyncCommandOptions } from './options.ts';
 import type { Side } from './side.ts';
 import { SyncCanary } from './sync-canary.ts';
 
-/** What is to be copied, and how. */
+/** What a sync copies, and how. */
 export interface SyncPlan {
   map: RepositoryMap;
-  /** Undefined: the catalog of the source. */
+  /** Undefined for all repositories in the catalog of the source. */
   names: string[] | undefined;
   prefix: string;
-  isSelected: ((tag: string) => boolean) | undefined;
+  includeTag: ((tag: string) => boolean) | undefined;
   existing: 'replace' | 'keep';
   canary: SyncCanary | undefined;
-  /** A filter leaves out what edges would miss once they see the canary. Who names repositories knows what they do. */
-  isPart: boolean;
+  /** Whether a filter leaves out images. The canary is then not copied, because it would tell edges that the target is complete. */
+  isPartial: boolean;
   images: number;
   blobs: number;
-  /** Bytes a second; 0: no bound. */
+  /** Bytes a second; 0 for no limit. */
   maxBandwidth: number;
 }
 
 /**
- * @param config there if a side is an upstream of it. @param names of repositories, as the command line and its file give them
+ * @param config given if a side is an upstream of it @param names repositories from the command line and its file
  * @throws UsageError
  */
 export function planSync(
@@ -36,41 +36,41 @@ export function planSync(
   config: Config | undefined,
   names: string[] | undefined,
 ): SyncPlan {
-  for (const side of [from, to]) if (side.kind === 'upstream') mustKnow(side.name, config);
-  const map = mapOf(from, to, { ...options, named: names !== undefined }, config);
+  for (const side of [from, to]) if (side.kind === 'upstream') requireUpstream(side.name, config);
+  const map = repositoryMapOf(from, to, { ...options, named: names !== undefined }, config);
   for (const name of names ?? []) {
-    if (!isRepository(name)) throw new UsageError(`${name} is no name of a repository`);
+    if (!isRepository(name)) throw new UsageError(`${name} is not a repository name`);
     if (map.pairs(name).length === 0)
-      throw new UsageError(`${name} has no place on the other side: its prefix is another`);
+      throw new UsageError(`${name} has no counterpart on the other side, because no prefix matches it`);
   }
   const { tagFilter, prefix = '', keep, replace } = options;
   const { images, blobs, maxBandwidth } = config?.replication ?? { images: 4, blobs: 8, maxBandwidth: 0 };
-  // Tags that were pushed to a primary since are newer than those of its fallback.
+  // On a push upstream, a different tag may be newer than the one on its fallback.
   const isPrimary = to.kind === 'upstream' && config?.routes.some(({ push }) => push === to.name) === true;
   const canary = to.kind === 'upstream' ? config?.upstreams[to.name]?.probe.canary : undefined;
   return {
     map,
     names,
     prefix,
-    isSelected: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
+    includeTag: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
     existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
     canary: canary === undefined ? undefined : new SyncCanary(canary),
-    isPart: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),
+    isPartial: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),
     images: options.images ?? images,
     blobs: options.blobs ?? blobs,
     maxBandwidth: options.maxBandwidth ?? maxBandwidth,
   };
 }
 
-function mustKnow(name: string, config: Config | undefined): void {
+function requireUpstream(name: string, config: Config | undefined): void {
   const names = Object.keys(config?.upstreams ?? {});
   if (names.includes(name)) return;
-  const meant = nearest(name, names);
-  const hint = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`;
+  const similar = nearest(name, names);
+  const hint = similar === undefined ? `it has ${names.join(', ')}` : `did you mean ${similar}?`;
   throw new UsageError(`the configuration has no upstream ${name}; ${hint}`);
 }
 
-function mapOf(
+function repositoryMapOf(
   from: Side,
   to: Side,
   { fromPrefix, toPrefix, named }: SyncCommandOptions & { named: boolean },
@@ -82,7 +82,7 @@ function mapOf(
     const map = RepositoryMap.ofRoutes(config.routes, from.name, to.name);
     if (!map)
       throw new UsageError(
-        `no route has both ${from.name} and ${to.name}, so that nothing says what is where; give --from-prefix and --to-prefix`,
+        `no route has both ${from.name} and ${to.name}; name the prefixes with --from-prefix and --to-prefix`,
       );
     return map;
   }
@@ -91,7 +91,7 @@ function mapOf(
     if (prefixes[0] === prefixes[1]) throw new UsageError('both sides are the same');
     if (prefixes[1].startsWith(prefixes[0]) && !named)
       throw new UsageError(
-        `${prefixes[1]} is among what is copied, so that each run would copy the copies of the one before; name the repositories with --repository`,
+        `${prefixes[1]} is part of the source, so each run would copy the copies of the last run; name the repositories with --repository`,
       );
   }
   return RepositoryMap.ofPrefixes(...prefixes);
@@ -104,8 +104,8 @@ function sideText(side: Side): string {
 function prefixOf(which: 'from' | 'to', side: Side, given: string | undefined): string {
   const inUrl = side.kind === 'url' ? side.prefix : '';
   if (given === undefined) return inUrl;
-  if (inUrl !== '') throw new UsageError(`--${which}-prefix: the URL has a prefix already (${inUrl})`);
+  if (inUrl !== '') throw new UsageError(`--${which}-prefix: the URL already has the prefix ${inUrl}`);
   if (given !== '' && !isRepositoryPrefix(given))
-    throw new UsageError(`--${which}-prefix: ${given} is no prefix of repositories, which ends in "/"`);
+    throw new UsageError(`--${which}-prefix: ${given} is not a prefix of repositories; a prefix ends in "/"`);
   return given;
 }

@@ -3,39 +3,38 @@ import type { SyncTally } from './tally.ts';
 
 export interface Progress {
   tally: SyncTally;
-  /** Bytes a second; undefined: not known yet. */
+  /** Bytes a second; undefined if unknown. */
   rate: number | undefined;
-  /** Milliseconds; undefined: not known. */
+  /** Milliseconds until the end; undefined if unknown. */
   left: number | undefined;
 }
 
-/** Of a terminal. */
-export interface Frame {
+export interface TerminalSize {
   columns: number;
   rows: number;
-  /** Blocks; else ASCII. */
+  /** Whether bars are drawn with block characters instead of ASCII. */
   unicode: boolean;
 }
 
 const MAX_IMAGES = 8;
-const NARROW = 40;
+const MIN_COLUMNS = 40;
 
-/** How far it is in one line, for a log. */
+/** The progress as one line, for a log. */
 export function progressLine(progress: Progress): string {
   return [imagesText(progress.tally), ...totals(progress)].join(', ');
 }
 
-/** The same for a terminal: a bar of images, what it comes to, and a bar for each image that is under way. No line is wider than the terminal. */
-export function progressLines(progress: Progress, { columns, rows, unicode }: Frame): string[] {
+/** The progress for a terminal: a bar for each image in progress, a bar of all images, and totals. No line is wider than the terminal. */
+export function progressLines(progress: Progress, { columns, rows, unicode }: TerminalSize): string[] {
   const { tally } = progress;
-  const width = Math.max(NARROW, columns) - 1;
+  const width = Math.max(MIN_COLUMNS, columns) - 1;
   const shown = Math.max(1, Math.min(MAX_IMAGES, rows - 5));
-  const under = [...tally.underWay].slice(0, shown);
-  const more = tally.underWay.size - under.length;
+  const images = [...tally.inProgress].slice(0, shown);
+  const more = tally.inProgress.size - images.length;
   const nameWidth = Math.max(12, Math.floor(width / 2) - 4);
   const lines = [
-    ...under.map(([{ repository, tag }, counts]) => {
-      const name = fitted(`${repository.source}:${tag}`, nameWidth, unicode).padEnd(nameWidth);
+    ...images.map(([{ repository, tag }, counts]) => {
+      const name = shortened(`${repository.source}:${tag}`, nameWidth, unicode).padEnd(nameWidth);
       const amount = counts.expected === 0 ? 'comparing' : amountText(counts);
       return barLine(`  ${name} `, counts.sent / (counts.expected || 1), ` ${amount.padStart(19)}`, width, unicode);
     }),
@@ -43,7 +42,7 @@ export function progressLines(progress: Progress, { columns, rows, unicode }: Fr
     barLine('', tally.done / (tally.planned || 1), `  ${imagesText(tally)}`, width, unicode),
     totals(progress).join('   '),
   ];
-  return lines.map((line) => fitted(line, width, unicode));
+  return lines.map((line) => shortened(line, width, unicode));
 }
 
 function totals({ tally, rate, left }: Progress): string[] {
@@ -52,7 +51,7 @@ function totals({ tally, rate, left }: Progress): string[] {
     ...(rate === undefined ? [] : [`${bytesText(rate)}/s`]),
     ...(left === undefined ? [] : [`${ago(left)} left`]),
     ...(tally.failed > 0 ? [`${tally.failed.toLocaleString('en')} failed`] : []),
-    ...(tally.same > 0 ? [`${tally.same.toLocaleString('en')} were the same`] : []),
+    ...(tally.same > 0 ? [`${tally.same.toLocaleString('en')} already there`] : []),
     ...(tally.listed ? [] : [`comparing ${tally.last}`.trimEnd()]),
   ];
 }
@@ -61,7 +60,7 @@ function imagesText({ done, planned, listed }: SyncTally): string {
   return `${done.toLocaleString('en')} of ${listed ? '' : 'at least '}${countText(planned, 'image')}`;
 }
 
-/** Both in the unit of what is expected. */
+/** `1.2 MB of 3.4 MB` */
 function amountText({ sent, expected }: { sent: number; expected: number }): string {
   return `${bytesText(Math.min(sent, expected))} of ${bytesText(expected)}`;
 }
@@ -76,8 +75,8 @@ function bar(share: number, length: number, unicode: boolean): string {
   return (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(length - full);
 }
 
-/** Cut in the middle: both ends of an image's name tell something. */
-function fitted(text: string, width: number, unicode: boolean): string {
+/** Cuts a name in the middle, because both ends of an image's name identify it. */
+function shortened(text: string, width: number, unicode: boolean): string {
   if (text.length <= width) return text;
   const dots = unicode ? '…' : '..';
   const head = Math.ceil((width - dots.length) / 2);

@@ -4,43 +4,43 @@ import { ago, bytesText, countText, withShortDigests } from '../text-format.ts';
 import type { SyncTally } from './tally.ts';
 
 export interface SyncReport {
-  /** As the command line names them. */
+  /** Source, and target in `to`, as the command line names them. */
   from: string;
   to: string;
   dryRun: boolean;
-  /** `failed`: the list of repositories could not be read to its end. */
+  /** `failed` if the list of repositories could not be read completely. */
   end: SyncEnd | 'failed';
-  /** Milliseconds it took. */
+  /** Duration in milliseconds. */
   ms: number;
-  /** What else should be known, a sentence each. */
+  /** Hints for the operator, a sentence each. */
   notes: string[];
 }
 
 const MAX_SHOWN = 50;
 
-/** A line about what has become of one image; undefined: it is not worth one. */
+/** The line for an event; undefined for events that print none. */
 export function eventLine(event: SyncEvent, dryRun: boolean): string | undefined {
   if (event.kind === 'planned' && dryRun)
     return `would copy  ${imageText(event.image)} (${event.image.state === 'differs' ? 'another digest' : 'missing'})`;
   if (event.kind === 'copied') {
     const { image, result, ms } = event;
-    const how = result.outcome === 'same' ? 'was there meanwhile' : `${bytesText(result.bytes)}, ${secondsText(ms)}`;
+    const how = result.outcome === 'same' ? 'was already there' : `${bytesText(result.bytes)}, ${secondsText(ms)}`;
     return `copied      ${imageText(image)} (${how})`;
   }
-  if (event.kind === 'kept') return `kept        ${imageText(event.image)} (another digest, left as it is)`;
+  if (event.kind === 'kept') return `kept        ${imageText(event.image)} (another digest there, not replaced)`;
   if (event.kind !== 'failed') return undefined;
   const { repository, image, reason } = event;
   return `failed      ${image ? imageText(image) : repository.source}: ${withShortDigests(reason)}`;
 }
 
-/** What it came to, with what could not be copied and why. */
+/** The summary, with each image that could not be copied and the reason. */
 export function reportText(tally: SyncTally, report: SyncReport): string {
   const { from, to, dryRun } = report;
   const some = (count: number, what: string) => (count > 0 ? [`${count.toLocaleString('en')} ${what}`] : []);
   const parts = [
-    `${tally.same.toLocaleString('en')} were the same`,
+    `${tally.same.toLocaleString('en')} already there`,
     dryRun ? `${tally.planned.toLocaleString('en')} would be copied` : `${tally.copied.toLocaleString('en')} copied`,
-    ...some(tally.kept, `kept as they are on ${to}`),
+    ...some(tally.kept, `not replaced on ${to}`),
     ...some(tally.surplus, `only on ${to}`),
     ...some(tally.failed, 'failed'),
   ];
@@ -55,7 +55,7 @@ function amountLines({ copied, uploaded, blobs }: SyncTally, { ms }: SyncReport)
   return [`${rate}; ${countText(blobs.uploaded, 'blob')} sent, ${blobs.mounted.toLocaleString('en')} mounted`];
 }
 
-/** Whether all that was asked for is on the other side. */
+/** Whether the target has every image that the sync was to copy. */
 export function isComplete(tally: SyncTally, { dryRun, end }: SyncReport): boolean {
   const missing = dryRun ? tally.planned : tally.left;
   return end === 'done' && tally.failed === 0 && missing === 0 && tally.same + tally.copied + tally.kept + missing > 0;
@@ -75,15 +75,14 @@ function failureLines({ failures, failed }: SyncTally): string[] {
   ];
 }
 
-function verdictLines(tally: SyncTally, { from, to, end }: SyncReport): string[] {
-  const again = 'run it again to go on: what is there is not copied twice';
-  if (end === 'interrupted') return [`interrupted; ${again}`];
-  if (end === 'gave-up') return [`given up, because one after the other failed; ${again}`];
+function verdictLines(tally: SyncTally, { from, end }: SyncReport): string[] {
+  const again = 'Run the command again to continue; nothing is copied twice.';
+  if (end === 'interrupted') return [`Interrupted. ${again}`];
+  if (end === 'gave-up') return [`Stopped, because too many images in a row failed. ${again}`];
   const { same, copied, planned, kept, failed } = tally;
   if (end === 'done' && failed === 0 && same + copied + planned + kept === 0)
-    return [`nothing to copy was found on ${from}: is its storage there, and are prefixes and filters right?`];
-  if (kept > 0)
-    return [`tags that ${to} has at another digest were left as they are; --replace takes those of ${from}`];
+    return [`Nothing to copy was found on ${from}. Check its storage, and the prefixes and filters.`];
+  if (kept > 0) return [`Use --replace to take the tags of ${from}.`];
   return [];
 }
 

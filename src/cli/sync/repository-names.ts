@@ -3,7 +3,10 @@ import { UsageError } from '../config-path.ts';
 
 const MAX_BYTES = 67_108_864;
 
-/** Those given by name, and those of a file: one a line, empty ones and those that begin with # left out. Undefined: none of both. @throws UsageError */
+/**
+ * The names given, and those in the file: one a line, without empty lines and lines that begin with #. Undefined if neither is given.
+ * @throws UsageError
+ */
 export async function repositoryNames(
   given: readonly string[] | undefined,
   file: string | undefined,
@@ -25,6 +28,6 @@ async function linesOf(file: string): Promise<string[]> {
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  if (names.length === 0) throw new UsageError(`--repository-file: ${file} names no repository`);
+  if (names.length === 0) throw new UsageError(`--repository-file: ${file} has no repository name`);
   return names;
 }

@@ -17,7 +17,7 @@ export interface SyncRunOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   plan: SyncPlan;
-  /** As the command line names them. */
+  /** Source, and target in `to`, as the command line names them. */
   from: string;
   to: string;
   dryRun: boolean;
@@ -25,7 +25,7 @@ export interface SyncRunOptions {
   signal: AbortSignal;
 }
 
-/** The copying, and all that is told of it. */
+/** Copies, and prints progress and results. */
 export class SyncRun {
   readonly #options: SyncRunOptions;
   readonly #tally = new SyncTally();
@@ -36,7 +36,7 @@ export class SyncRun {
     this.#document = options.json ? new SyncDocument((text) => process.stdout.write(text), options.dryRun) : undefined;
   }
 
-  /** @returns whether all is there. @throws UsageError where the source does not say what it has */
+  /** @returns whether the copy is complete @throws UsageError if the source does not list its repositories */
   async run(): Promise<boolean> {
     const { from, to, dryRun } = this.#options;
     const began = performance.now();
@@ -51,27 +51,18 @@ export class SyncRun {
 
   async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
     const { source, target, dryRun, plan, signal } = this.#options;
-    const {
-      images,
-      blobs: concurrentBlobs,
-      maxBandwidth,
-      names,
-      isSelected: includeTag,
-      existing,
-      canary,
-      isPart: isPartial,
-    } = plan;
+    const { images, blobs: concurrentBlobs, maxBandwidth, names, includeTag, existing, canary, isPartial } = plan;
     const sync = new Sync({
       ...{ source, target, images, includeTag, existing, isPartial },
       copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, bandwidth: new BandwidthLimit(maxBandwidth) }),
       copyLast: canary && ((image) => canary.isIn(image)),
       namedRepositories: names !== undefined,
-      onEvent: (event) => this.#told(event, screen),
+      onEvent: (event) => this.#onEvent(event, screen),
     });
     try {
       return await sync.run(this.#pairs(), signal);
     } catch (error) {
-      this.#unlisted(error);
+      this.#listFailed(error);
       return 'failed';
     }
   }
@@ -86,18 +77,18 @@ export class SyncRun {
     offered.all = true;
   }
 
-  #told(event: SyncEvent, screen: SyncScreen): void {
+  #onEvent(event: SyncEvent, screen: SyncScreen): void {
     this.#tally.addEvent(event);
     this.#document?.addEvent(event);
-    // Bars tell of what goes well by themselves.
-    const drawn = event.kind === 'copied' && screen.drawn && process.stdout.isTTY;
-    if (this.#document || drawn) return;
+    // On a terminal the bars show the images that were copied.
+    const isDrawn = event.kind === 'copied' && screen.hasBars && process.stdout.isTTY;
+    if (this.#document || isDrawn) return;
     const line = eventLine(event, this.#options.dryRun);
     if (line !== undefined) screen.line(line);
   }
 
-  /** A registry without a catalog is nothing that goes by itself. */
-  #unlisted(error: unknown): void {
+  /** A registry that refuses to list its repositories will not do so after a retry. */
+  #listFailed(error: unknown): void {
     if (!(error instanceof CopyError || error instanceof UpstreamError)) throw error;
     const refused = error instanceof CopyError ? !error.retryable : error.reason === 'credentials';
     const reason = `${error.message}${refused ? '; name the repositories with --repository or --repository-file' : ''}`;
@@ -110,7 +101,7 @@ export class SyncRun {
     const redirected = this.#tally.failures.some(({ reason }) => reason.includes('redirects.hosts'));
     return [
       ...(redirected && /^https?:/i.test(from)
-        ? ['storage that FROM redirects to is named by --from-redirect-host']
+        ? ['Name the storage that FROM redirects to with --from-redirect-host.']
         : []),
       ...(end === 'done' && !dryRun ? await this.#canaryNotes() : []),
     ];
@@ -119,9 +110,9 @@ export class SyncRun {
   async #canaryNotes(): Promise<string[]> {
     const { target, plan, signal } = this.#options;
     try {
-      return (await plan.canary?.lack(target, signal)) ?? [];
+      return (await plan.canary?.missingNote(target, signal)) ?? [];
     } catch (error) {
-      return [`whether ${target.name} has its canary is not known: ${error instanceof Error ? error.message : error}`];
+      return [`It is unknown whether ${target.name} has its canary: ${error instanceof Error ? error.message : error}`];
     }
   }
 }

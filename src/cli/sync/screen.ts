@@ -4,14 +4,13 @@ import { SyncPace } from './pace.ts';
 import { type Progress, progressLine, progressLines } from './progress-text.ts';
 import type { SyncTally } from './tally.ts';
 
-/** Milliseconds between drawings on a terminal, … */
+/** Time between two drawings on a terminal. */
 const DRAW_MS = 100;
-/** … and between lines about the progress off it. */
+/** Time between two progress lines where there is no terminal. */
 const LINE_MS = 10_000;
 
 /**
- * Where it is told how far it is: bars on a terminal, which is standard error, so that standard output has results alone; else a line now
- * and then, there as well.
+ * Shows the progress on standard error: bars on a terminal, otherwise a line every 10 seconds. Standard output has only results.
  */
 export class SyncScreen {
   readonly #tally: SyncTally;
@@ -23,28 +22,27 @@ export class SyncScreen {
   constructor(tally: SyncTally, out: NodeJS.WriteStream = process.stderr) {
     this.#tally = tally;
     this.#out = out;
-    // Bars need room, and a pseudo-terminal may be told none.
+    // A pseudo-terminal may have zero columns, where bars cannot be drawn.
     const terminal = out.isTTY === true && out.columns > 0 && out.rows > 0 && process.env.TERM !== 'dumb';
     this.#bars = terminal ? createLogUpdate(out) : undefined;
     this.#timer = setInterval(() => this.#show(), terminal ? DRAW_MS : LINE_MS);
-    this.#note();
+    this.#sample();
     this.#draw();
   }
 
-  /** Whether there are bars. */
-  get drawn(): boolean {
+  get hasBars(): boolean {
     return this.#bars !== undefined;
   }
 
-  /** Writes a line of results; bars stay below it. */
+  /** Writes a line of results above the bars. */
   line(text: string): void {
-    // Only one of both may be a terminal; then there is nothing to make way for.
+    // If standard output is no terminal, the line does not touch the bars.
     if (process.stdout.isTTY) this.#bars?.clear();
     process.stdout.write(`${text}\n`);
     if (process.stdout.isTTY) this.#draw();
   }
 
-  /** The bars go; what comes after them is the result. */
+  /** Removes the bars. */
   end(): void {
     clearInterval(this.#timer);
     this.#bars?.clear();
@@ -52,19 +50,19 @@ export class SyncScreen {
   }
 
   #show(): void {
-    this.#note();
+    this.#sample();
     if (this.#bars) this.#draw();
     else this.#out.write(`${progressLine(this.#progress())}\n`);
   }
 
-  #note(): void {
-    this.#pace.note(performance.now(), this.#tally.sent, imagesOf(this.#tally));
+  #sample(): void {
+    this.#pace.sample(performance.now(), this.#tally.sent, imagesOf(this.#tally));
   }
 
   #draw(): void {
     if (!this.#bars) return;
     const { columns, rows } = this.#out;
-    const lines = progressLines(this.#progress(), { columns, rows, unicode: speaksUnicode() });
+    const lines = progressLines(this.#progress(), { columns, rows, unicode: isUnicodeTerminal() });
     this.#bars(coloured(lines.join('\n'), this.#out));
   }
 
@@ -75,7 +73,7 @@ export class SyncScreen {
   }
 }
 
-/** As far as the terminal has colours, and NO_COLOR does not forbid them. */
+/** Colours the text if the terminal has colours and NO_COLOR is not set. */
 function coloured(text: string, stream: NodeJS.WriteStream): string {
   const style = (colour: 'green' | 'red' | 'gray') => (match: string) => styleText(colour, match, { stream });
   return text
@@ -84,14 +82,14 @@ function coloured(text: string, stream: NodeJS.WriteStream): string {
     .replace(/[\d,]+ failed/, style('red'));
 }
 
-/** Images done, and the parts of those under way. */
-function imagesOf({ done, underWay }: SyncTally): number {
+/** Images done, with the parts of images in progress. */
+function imagesOf({ done, inProgress }: SyncTally): number {
   let parts = 0;
-  for (const { sent, expected } of underWay.values()) parts += expected === 0 ? 0 : Math.min(sent / expected, 0.99);
+  for (const { sent, expected } of inProgress.values()) parts += expected === 0 ? 0 : Math.min(sent / expected, 0.99);
   return done + parts;
 }
 
-function speaksUnicode(): boolean {
+function isUnicodeTerminal(): boolean {
   const { LC_ALL, LC_CTYPE, LANG } = process.env;
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }

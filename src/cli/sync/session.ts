@@ -4,7 +4,6 @@ import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { configPath } from '../config-path.ts';
-import { Interruption } from './interruption.ts';
 import { openRegistry } from './open-registry.ts';
 import { type SyncCommandOptions, sideOptions } from './options.ts';
 import { planSync } from './plan.ts';
@@ -12,9 +11,11 @@ import { repositoryNames } from './repository-names.ts';
 import { SyncRun } from './run.ts';
 import { readSide, type Side } from './side.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * `breakwater sync` from its arguments to its last line.
- * @returns whether all is there. @throws UsageError
+ * Runs `breakwater sync`.
+ * @returns whether the copy is complete @throws UsageError
  */
 export async function syncSession(fromText: string, toText: string, options: SyncCommandOptions): Promise<boolean> {
   const [from, to] = [readSide(fromText), readSide(toText)];
@@ -41,5 +42,31 @@ export async function syncSession(fromText: string, toText: string, options: Syn
   } finally {
     await Promise.all(opened.map((connection) => connection.close()));
     interruption.end();
+  }
+}
+
+/** Ends the run on a signal. The first signal ends it in order, a second one at once. */
+class Interruption {
+  readonly #abort = new AbortController();
+  readonly #interrupt = () => {
+    if (this.#abort.signal.aborted) process.exit(1);
+    this.#abort.abort(new Error('interrupted'));
+  };
+
+  /** The reader of the output has closed it (`| head`). */
+  readonly #outputClosed = () => this.#abort.abort(new Error('the output was closed'));
+
+  constructor() {
+    for (const name of SIGNALS) process.on(name, this.#interrupt);
+    process.stdout.on('error', this.#outputClosed);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  end(): void {
+    for (const name of SIGNALS) process.off(name, this.#interrupt);
+    process.stdout.off('error', this.#outputClosed);
   }
 }

@@ -2,8 +2,7 @@ import type { RemoteRegistry } from '../../replication/registry/remote-registry.
 import type { SyncImage } from '../../replication/sync/sync-event.ts';
 
 /**
- * The image by which edges tell that the other side has its storage. Once it is there they take what is missing for absent, so that it has
- * to come after all else.
+ * The canary of the target. Once the target has its canary, edges believe its 404 for any other image, so the canary is copied last.
  */
 export class SyncCanary {
   readonly #repository: string;
@@ -16,20 +15,18 @@ export class SyncCanary {
     this.#reference = reference;
   }
 
-  /** Whether it would be there with this image. */
+  /** Whether copying this image copies the canary. */
   isIn({ repository, tag }: SyncImage): boolean {
     const byDigest = this.#reference.includes(':');
     return repository.target === this.#repository && (byDigest || tag === this.#reference);
   }
 
-  /** What is to be known if it is not there. @throws CopyError, UpstreamError */
-  async lack(registry: RemoteRegistry, signal: AbortSignal): Promise<string[]> {
+  /** A note if the target has no canary. @throws CopyError, UpstreamError */
+  async missingNote(registry: RemoteRegistry, signal: AbortSignal): Promise<string[]> {
     const found = await registry.resolveDigest(this.#repository, this.#reference, signal);
     if (found !== undefined) return [];
     const end = this.#reference.includes(':') ? '@' : ':';
     const name = `${this.#repository}${end}${this.#reference}`;
-    return [
-      `${name}, the canary of ${registry.name}, is not there: until it is pushed, edges count ${registry.name} as down`,
-    ];
+    return [`${registry.name} has no canary. Push ${name}; until then edges count ${registry.name} as down.`];
   }
 }

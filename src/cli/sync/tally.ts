@@ -1,22 +1,22 @@
 import type { CopyResult } from '../../replication/copy/copy-job.ts';
 import type { SyncEvent, SyncImage } from '../../replication/sync/sync-event.ts';
 
-/** What could not be copied, and why. `tag` undefined: the whole repository; `repository` undefined: the list of them. */
+/** A failure. `tag` is undefined for a whole repository, `repository` for the list of repositories. */
 export interface SyncFailure {
   repository: string | undefined;
   tag: string | undefined;
   reason: string;
 }
 
-/** Failures that are kept by name; beyond them they are only counted. */
+/** Most failures that are kept; further ones are only counted. */
 const MAX_FAILURES = 1000;
 
-/** Counts what happened so far. */
+/** Counts of a sync so far. */
 export class SyncTally {
   repositories = 0;
-  /** Tags that were all right before. */
+  /** Tags that the target already had. */
   same = 0;
-  /** Tags that only the other side has. */
+  /** Tags that only the target has. */
   surplus = 0;
   /** Tags to be copied, done or not. */
   planned = 0;
@@ -24,27 +24,27 @@ export class SyncTally {
   kept = 0;
   failed = 0;
   readonly failures: SyncFailure[] = [];
-  /** Bytes that went over the wire or were mounted, those of what failed included. */
+  /** Bytes that were sent or mounted, with those of failed copies. */
   sent = 0;
-  /** Bytes of blobs of what was copied, without those that were there already or were mounted. */
+  /** Bytes of blobs that were sent for complete copies. Blobs that were there already or were mounted do not count. */
   uploaded = 0;
   readonly blobs = { uploaded: 0, mounted: 0, there: 0 };
-  /** The images that are being copied, oldest first; bytes. */
-  readonly underWay = new Map<SyncImage, { expected: number; sent: number }>();
+  /** Images that are being copied, oldest first, with their bytes. */
+  readonly inProgress = new Map<SyncImage, { expected: number; sent: number }>();
   /** The repository that was compared last. */
   last = '';
-  /** Images that are still to be done. */
+  /** Images that are still to be copied. */
   left = 0;
-  /** Repositories that are to be compared, and whether there will be more. */
+  /** Repositories to compare, and whether the list is complete. */
   readonly offered = { count: 0, all: false };
   #uncompared = 0;
 
-  /** Images that are done, one way or the other. */
+  /** Images that were copied or failed. */
   get done(): number {
     return this.planned - this.left;
   }
 
-  /** All repositories were compared, so that `planned` is all there is. */
+  /** Whether all repositories were compared, so that `planned` is final. */
   get listed(): boolean {
     return this.offered.all && this.repositories + this.#uncompared >= this.offered.count;
   }
@@ -58,27 +58,27 @@ export class SyncTally {
     } else if (event.kind === 'planned') {
       this.planned += 1;
       this.left += 1;
-    } else if (event.kind === 'began') this.underWay.set(event.image, { expected: 0, sent: 0 });
+    } else if (event.kind === 'began') this.inProgress.set(event.image, { expected: 0, sent: 0 });
     else if (event.kind === 'expected' || event.kind === 'sent') this.#count(event);
     else this.#end(event);
   }
 
-  /** Something failed that is about no repository. */
+  /** Records a failure; without a repository it concerns the whole sync. */
   fail(reason: string, repository?: string, tag?: string): void {
     this.failed += 1;
     if (this.failures.length < MAX_FAILURES) this.failures.push({ repository, tag, reason });
   }
 
   #count({ kind, image, bytes }: Extract<SyncEvent, { bytes: number }>): void {
-    const counts = this.underWay.get(image);
+    const counts = this.inProgress.get(image);
     if (counts) counts[kind] += bytes;
     if (kind === 'sent') this.sent += bytes;
   }
 
   #end(event: Extract<SyncEvent, { kind: 'copied' | 'kept' | 'failed' }>): void {
     const { image, kind } = event;
-    // What is kept from the beginning was never planned.
-    const planned = image !== undefined && this.underWay.delete(image);
+    // An image that is kept at the comparison was never planned.
+    const planned = image !== undefined && this.inProgress.delete(image);
     if (planned) this.left -= 1;
     if (kind === 'copied') this.#copied(event.result);
     else if (kind === 'failed') {

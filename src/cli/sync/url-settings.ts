@@ -4,7 +4,7 @@ import { upstreamSchema } from '../../config/upstream-schema.ts';
 import type { Secrets } from '../../upstream/connection.ts';
 import { UsageError } from '../config-path.ts';
 
-/** What the command line says of a registry that it names by its URL. */
+/** Options of the command line for a registry that is named by its URL. */
 export interface UrlOptions {
   user?: string | undefined;
   passwordFile?: string | undefined;
@@ -13,7 +13,7 @@ export interface UrlOptions {
   redirectHost?: string[] | undefined;
 }
 
-/** The same as the configuration would have it, with the contents of its files. */
+/** The options in the form of the configuration, with the contents of their files. */
 export interface UrlSettings {
   config: UpstreamConfig;
   secrets: Secrets;
@@ -26,7 +26,7 @@ export async function urlSettings(
   { user, passwordFile, ca, realmHost = [], redirectHost = [] }: UrlOptions,
 ): Promise<UrlSettings> {
   if ((user === undefined) !== (passwordFile === undefined))
-    throw new UsageError(`--${which}-user and --${which}-password-file go together`);
+    throw new UsageError(`--${which}-user and --${which}-password-file must be given together`);
   const reader = new MaterialReader(process.cwd());
   const password = passwordFile && (await reader.secret(passwordFile, [`--${which}-password-file`]));
   const authority = ca && (await reader.certificates(ca, [`--${which}-ca`]));
@@ -40,7 +40,7 @@ export async function urlSettings(
   return { config: parsed.data, secrets };
 }
 
-/** The option that a key of the configuration stands for. */
+/** The option for a key of the configuration. */
 function nameOf(path: readonly PropertyKey[] = []): string {
   if (path.includes('hosts')) return 'redirect-host';
   return path.includes('realmHosts') ? 'realm-host' : 'user';

@@ -4,14 +4,14 @@ import { UsageError } from '../config-path.ts';
 
 const MAX_BYTES = 4096;
 
-/** The password from standard input: without its line end. */
+/** The password from standard input, without its line end. */
 export async function passwordFromStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > MAX_BYTES) throw new UsageError('that is too long for a password');
+    if (length > MAX_BYTES) throw new UsageError(`the password is longer than ${MAX_BYTES} bytes`);
   }
   return Buffer.concat(chunks)
     .toString('utf8')
@@ -20,9 +20,10 @@ export async function passwordFromStdin(): Promise<string> {
 
 /** Asks for a password twice on the terminal, without showing it. @throws UsageError off a terminal, or if the two differ */
 export async function askPassword(user: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask for the password; use --password-stdin');
-  const first = await ask(`Password of ${user}: `);
-  if ((await ask('Once more: ')) !== first) throw new UsageError('these were two different passwords');
+  if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask for a password; use --password-stdin');
+  const first = await ask(`Password for ${user}: `);
+  if ((await ask('Repeat the password: ')) !== first)
+    throw new UsageError('the two passwords differ; nothing was changed');
   return first;
 }
 
@@ -33,7 +34,7 @@ async function ask(question: string): Promise<string> {
   try {
     return await lines.question('');
   } catch (error) {
-    // Ctrl-C and Ctrl-D.
+    // Ctrl-C and Ctrl-D abort the question.
     if (error instanceof Error && error.name === 'AbortError') throw new UsageError('no password was given');
     throw error;
   } finally {

@@ -5,7 +5,7 @@ import { UsageError } from '../config-path.ts';
 
 const OWNER_ONLY = 0o600;
 
-/** An htpasswd file that is changed line by line: comments and what else stands in it stay. */
+/** An htpasswd file. A change replaces only the line of one user, so that comments stay. */
 export class UserFile {
   readonly #path: string;
 
@@ -13,14 +13,14 @@ export class UserFile {
     this.#path = path;
   }
 
-  /** Names, in the file's order; a file that is not there has none. @throws UsageError for one that cannot be read */
+  /** Names in the order of the file; none if the file does not exist. @throws UsageError if the file cannot be read */
   async names(): Promise<string[]> {
     const { users, errors } = parseHtpasswd(await this.#text());
     if (errors.length > 0) throw new UsageError(`${this.#path}: ${errors.join('; ')}`);
     return [...users.keys()];
   }
 
-  /** @returns whether the user was there already */
+  /** @returns whether the user existed before */
   async set(user: string, hash: string): Promise<boolean> {
     const lines = await this.#lines();
     const index = lines.findIndex((line) => isOf(line, user));
@@ -29,7 +29,7 @@ export class UserFile {
     return index >= 0;
   }
 
-  /** @returns whether the user was there */
+  /** @returns whether the user existed */
   async remove(user: string): Promise<boolean> {
     const lines = await this.#lines();
     const left = lines.filter((line) => !isOf(line, user));
@@ -52,16 +52,16 @@ export class UserFile {
     }
   }
 
-  /** By a rename, so that an edge that reads it meanwhile sees the old one or the new one. */
+  /** Writes a new file and renames it, so that an edge reads either the old or the new file. */
   async #write(lines: readonly string[]): Promise<void> {
-    // A link stays one; what it points to is replaced.
+    // A symbolic link stays; its target is replaced.
     const path = await realpath(this.#path).catch(() => this.#path);
     const present = await stat(path).catch(() => undefined);
     const temporary = `${path}.${randomUUID()}`;
     try {
       await writeFile(temporary, lines.map((line) => `${line}\n`).join(''), { mode: OWNER_ONLY, flag: 'wx' });
       if (present) {
-        // The edge that reads it may be another user than who calls this.
+        // The edge may run as another user than this command, so the owner of the file stays.
         if (present.uid !== process.geteuid?.() || present.gid !== process.getegid?.())
           await chown(temporary, present.uid, present.gid);
         await chmod(temporary, present.mode & 0o777);

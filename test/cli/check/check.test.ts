@@ -42,7 +42,7 @@ t.test('a key that is missing is told once, with what it means in that mode', as
   }
 });
 
-t.test('one that wants credentials, and is to get none', async (t) => {
+t.test('an upstream that requires a login, with credentials none', async (t) => {
   const users = [{ username: 'ann', password: 'x' }];
   for (const [auth, count] of [
     [{ scheme: 'basic', users }, 1],
@@ -53,7 +53,7 @@ t.test('one that wants credentials, and is to get none', async (t) => {
     t.teardown(() => registry.close());
     const upstreams = { harbor: { urls: [registry.url], credentials: 'none' } };
     const { findings } = await check(t, { routes, upstreams, keyFile: 'edge.key' });
-    const told = findings.filter(({ message }) => message.startsWith('it wants credentials'));
+    const told = findings.filter(({ message }) => message.startsWith('it requires a login'));
     t.equal(told.length, count, auth?.scheme ?? 'open');
     t.notOk(
       findings.some(({ message }) => message === 'the credentials are accepted'),
@@ -112,7 +112,7 @@ t.test('each way of copying, with the credentials that copies have', async (t) =
     {
       level: 'ok',
       subject: 'replication library/ on harbor -> gcr',
-      message: /library\/app, for there\/app on gcr, which has none/,
+      message: /library\/app, for there\/app on gcr, which has none of its tags yet/,
     },
   ]);
   t.match(await look({ username: 'u', passwordFile: 'probe.secret' }), {

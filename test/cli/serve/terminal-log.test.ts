@@ -79,7 +79,7 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
     lineOf({ request: { ...cut, splices: [splice] } }),
     / ms - harbor broke off near 268 MB \(reset\), no upstream could resume it$/,
   );
-  t.match(lineOf({ request: { ...cut, verified: 'wrong' } }), /; its bytes are wrong, so its end was not sent$/);
+  t.match(lineOf({ request: { ...cut, verified: 'wrong' } }), /; its bytes are corrupt, so its end was not sent$/);
   const tag = { ...blob, kind: 'manifest', reference: 'v1' } as const;
   const text = `tag v1 at gcr is ${digest}, older`;
   t.match(
@@ -88,7 +88,7 @@ t.test('what became of a body that broke off, and of a tag that may be old', asy
   );
   t.match(
     lineOf({ request: { ...tag, tag: { verdict: 'stale', action: 'replaced' } } }),
-    / - what it had was older; the current digest was asked for$/,
+    / - it had an older digest, so the current one was fetched$/,
   );
   t.match(
     lineOf({

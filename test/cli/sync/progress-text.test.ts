@@ -10,11 +10,11 @@ const imageOf = (source: string, tag: string): SyncImage => ({
   state: 'missing',
 });
 
-/** A tally with images under way: bytes that are sent, and expected. */
-function tallyOf(underWay: [name: string, sent: number, expected: number][], done = 0): SyncTally {
+/** A tally with images in progress: bytes sent, and expected. */
+function tallyOf(inProgress: [name: string, sent: number, expected: number][], done = 0): SyncTally {
   const tally = new SyncTally();
   tally.offered.all = true;
-  for (const [name, sent, expected] of underWay) {
+  for (const [name, sent, expected] of inProgress) {
     const image = imageOf(name, 'v1');
     tally.addEvent({ kind: 'planned', image });
     tally.addEvent({ kind: 'began', image });
@@ -90,5 +90,5 @@ t.test('while there is more to compare, what is known is the least', async (t) =
   tally.offered.all = false;
   tally.addEvent({ kind: 'compared', repository: { source: 'library/zoo', target: 'x' }, same: 1234, surplus: 0 });
   const text = progressLines({ tally, rate: 1, left: undefined }, { columns: 100, rows: 24, unicode: true }).join('\n');
-  t.match(text, /0 of at least 1 image\n1 B sent {3}1 B\/s {3}1,234 were the same {3}comparing library\/zoo$/);
+  t.match(text, /0 of at least 1 image\n1 B sent {3}1 B\/s {3}1,234 already there {3}comparing library\/zoo$/);
 });

@@ -40,7 +40,7 @@ t.test('all is there', async (t) => {
   );
   t.equal(
     reportText(tally, report),
-    'harbor -> gcr: 1 repository, images: 1,000 were the same, 1 copied, 2 only on gcr\n' +
+    'harbor -> gcr: 1 repository, images: 1,000 already there, 1 copied, 2 only on gcr\n' +
       '1.2 MB in 1.5 s, 800 kB/s; 2 blobs sent, 1 mounted\n',
   );
   t.equal(isComplete(tally, report), true);
@@ -65,12 +65,12 @@ t.test('something is missing', async (t) => {
 t.test('what was kept is there, and told', async (t) => {
   const tally = tallyOf({ kind: 'compared', repository, same: 0, surplus: 0 }, { kind: 'kept', image });
   t.equal(isComplete(tally, report), true);
-  t.match(reportText(tally, report), /1 kept as they are on gcr\n.*--replace takes those of harbor\n$/);
+  t.match(reportText(tally, report), /1 not replaced on gcr\nUse --replace to take the tags of harbor\.\n$/);
 });
 
 t.test('an end before the end, and notes', async (t) => {
   const tally = tallyOf({ kind: 'compared', repository, same: 1, surplus: 0 });
-  t.match(reportText(tally, { ...report, end: 'interrupted' }), /interrupted; run it again/);
-  t.match(reportText(tally, { ...report, end: 'gave-up' }), /given up, because one after the other failed/);
+  t.match(reportText(tally, { ...report, end: 'interrupted' }), /Interrupted\. Run the command again/);
+  t.match(reportText(tally, { ...report, end: 'gave-up' }), /Stopped, because too many images in a row failed/);
   t.match(reportText(tally, { ...report, notes: ['so it is'] }), /\nso it is\n$/);
 });

@@ -18,7 +18,7 @@ t.test('off a terminal it is told every 10 seconds, also while nothing has to be
   screen.end();
   mock.timers.tick(60_000);
   t.equal(lines.length, 2, 'and no more at the end');
-  t.match(lines[0], /^0 of at least 0 images, 0 B sent.*, 7 were the same, comparing app\n$/);
+  t.match(lines[0], /^0 of at least 0 images, 0 B sent.*, 7 already there, comparing app\n$/);
   t.match(lines[1], /^0 of at least 1 image, /);
 });
 
@@ -29,7 +29,7 @@ t.test('a terminal that has no size is told lines, as if it were none', async (t
   // As where nobody told a pseudo-terminal how large it is.
   const out = { isTTY: true, columns: 0, rows: 0, write: (line: string) => lines.push(line) > 0 };
   const screen = new SyncScreen(new SyncTally(), out as unknown as NodeJS.WriteStream);
-  t.equal(screen.drawn, false);
+  t.equal(screen.hasBars, false);
   mock.timers.tick(10_000);
   screen.end();
   t.match(lines, [/^0 of at least 0 images/]);

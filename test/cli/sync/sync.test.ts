@@ -78,13 +78,13 @@ t.test('from URL to URL: dry, real, and nothing left', async (t) => {
   for (const name of ['a', 'b/c', 'd']) for (const tag of ['1', '2']) from.seed(name, tag, { blobs: [1000] });
   const dry = await sync(from.url, to.url, '--dry-run');
   t.match(dry, { status: 1, stdout: /^would copy {2}a:1 \(missing\)\n/ });
-  t.match(dry.stdout, /: 3 repositories, images: 0 were the same, 6 would be copied\n$/);
+  t.match(dry.stdout, /: 3 repositories, images: 0 already there, 6 would be copied\n$/);
   t.equal(to.writes, 0);
   const real = await sync(from.url, to.url);
   t.match(real, { status: 0, stdout: /^copied {6}b\/c:2 \(/m });
-  t.match(real.stdout, /images: 0 were the same, 6 copied\n.* in .*; 2 blobs sent, 4 mounted\n$/);
+  t.match(real.stdout, /images: 0 already there, 6 copied\n.* in .*; 2 blobs sent, 4 mounted\n$/);
   t.strictSame(names(to), names(from));
-  t.match(await sync(from.url, to.url, '--dry-run'), { status: 0, stdout: /6 were the same, 0 would be copied\n$/ });
+  t.match(await sync(from.url, to.url, '--dry-run'), { status: 0, stdout: /6 already there, 0 would be copied\n$/ });
 });
 
 t.test('one JSON document', async (t) => {
@@ -139,7 +139,7 @@ t.test('between upstreams by their routes, with the canary as the last', async (
 
   const newer = harbor.seed('library/app', '1', { blobs: [2000] });
   const kept = await sync('gcr', 'harbor', '--config', config);
-  t.match(kept, { status: 0, stdout: /1 kept as they are on harbor\ntags .*--replace/ });
+  t.match(kept, { status: 0, stdout: /1 not replaced on harbor\nUse --replace/ });
   t.equal(harbor.store.repository('library/app').tags.get('1'), newer.digest, 'a push is not taken back');
   t.match(await sync('harbor', 'gcr', '--config', config), {
     status: 0,
@@ -155,7 +155,7 @@ t.test('a canary that is nowhere is told of', async (t) => {
   gcr.seed('example-project/app', '1', { blobs: [1000] });
   const config = await configFor(t, harbor, gcr);
   t.match(await sync('gcr', 'harbor', '--config', config), {
-    stdout: /library\/canary:1, the canary of harbor, is not there/,
+    stdout: /harbor has no canary\. Push library\/canary:1/,
   });
 });
 
@@ -286,7 +286,7 @@ t.test('a source without any image is not "all there"', async (t) => {
   const [from, to] = await registries(t);
   t.match(await sync(from.url, to.url), {
     status: 1,
-    stdout: /nothing to copy was found on http.*is its storage there/,
+    stdout: /Nothing to copy was found on http.*Check its storage/,
   });
   from.seed('a', '1', { blobs: [10] });
   t.match(await sync(from.url, to.url, '--prefix', 'b'), { status: 1 });
@@ -308,11 +308,11 @@ t.test('an interruption ends it in order', async (t) => {
 const MISTAKES: [what: string, args: string[], RegExp][] = [
   ['nothing', [], /missing required argument 'from'/],
   ['one side', ['http://a.lan'], /missing required argument 'to'/],
-  ['a host alone', ['registry.lan:5000', 'http://b.lan'], /registry\.lan:5000 is neither .* a URL begins with https/],
+  ['a host alone', ['registry.lan:5000', 'http://b.lan'], /registry\.lan:5000 is neither .* a URL with https/],
   [
     'credentials in a URL',
     ['http://ann:secret@a.lan', 'http://b.lan'],
-    /credentials do not belong into the URL of a\.lan/,
+    /the URL of a\.lan must not have a user or password/,
   ],
   ['credentials without a scheme', ['ann:secret@a.lan', 'http://b.lan'], /^\*\*\*@a\.lan is neither /],
   [
@@ -323,20 +323,20 @@ const MISTAKES: [what: string, args: string[], RegExp][] = [
   [
     'credentials in no URL',
     ['http://ann:se@secret@a.lan:99999', 'http://b.lan'],
-    /^http:\/\/\*\*\*@a\.lan:99999 is no URL/,
+    /^http:\/\/\*\*\*@a\.lan:99999 is not a valid URL/,
   ],
-  ['the API', ['http://a.lan/v2/', 'http://b.lan'], /leave v2\/ out/],
-  ['an image', ['http://a.lan/app', 'http://b.lan'], /a prefix of repositories, which ends in "\/"/],
-  ['a query', ['http://a.lan/?n=1', 'http://b.lan'], /more than a host/],
+  ['the API', ['http://a.lan/v2/', 'http://b.lan'], /remove v2\/ from/],
+  ['an image', ['http://a.lan/app', 'http://b.lan'], /a prefix of repositories ends in "\/"/],
+  ['a query', ['http://a.lan/?n=1', 'http://b.lan'], /must have only a host/],
   ['itself', ['http://a.lan', 'http://a.lan/'], /both sides are the same/],
-  ['its own copies', ['http://a.lan/x/', 'http://a.lan/x/y/'], /x\/y\/ is among what is copied/],
-  ['a prefix twice', ['http://a.lan/x/', 'http://b.lan', '--from-prefix', 'y/'], /has a prefix already/],
-  ['a prefix that is none', ['http://a.lan', 'http://b.lan', '--to-prefix', 'y'], /no prefix of repositories/],
-  ['a user alone', ['http://a.lan', 'http://b.lan', '--from-user', 'x'], /go together/],
-  ['a password alone', ['http://a.lan', 'http://b.lan', '--to-password-file', 'x'], /go together/],
+  ['its own copies', ['http://a.lan/x/', 'http://a.lan/x/y/'], /x\/y\/ is part of the source/],
+  ['a prefix twice', ['http://a.lan/x/', 'http://b.lan', '--from-prefix', 'y/'], /already has the prefix x/],
+  ['a prefix that is none', ['http://a.lan', 'http://b.lan', '--to-prefix', 'y'], /not a prefix of repositories/],
+  ['a user alone', ['http://a.lan', 'http://b.lan', '--from-user', 'x'], /must be given together/],
+  ['a password alone', ['http://a.lan', 'http://b.lan', '--to-password-file', 'x'], /must be given together/],
   ['a host that is none', ['http://a.lan', 'http://b.lan', '--from-redirect-host', 'a b'], /--from-redirect-host: /],
   ['a file that is not there', ['http://a.lan', 'http://b.lan', '--from-ca', 'no.crt'], /--from-ca .*does not exist/],
-  ['names that are none', ['http://a.lan', 'http://b.lan', '--repository', 'A'], /A is no name of a repository/],
+  ['names that are none', ['http://a.lan', 'http://b.lan', '--repository', 'A'], /A is not a repository name/],
   ['no file of names', ['http://a.lan', 'http://b.lan', '--repository-file', 'no'], /no does not exist/],
   ['images', ['http://a.lan', 'http://b.lan', '--images', '0'], /a number from 1 to 64/],
   ['a rate', ['http://a.lan', 'http://b.lan', '--max-bandwidth', 'fast'], /bytes a second/],
@@ -374,11 +374,14 @@ t.test('upstreams that are none, or on no common route', async (t) => {
   const [harbor, gcr] = await registries(t);
   const at = ['--config', await configFor(t, harbor, gcr)];
   t.match(await refusal(['harbr', 'gcr', ...at]), /no upstream harbr; did you mean harbor/);
-  t.match(await refusal(['gcr', 'nowhere', ...at]), /no upstream nowhere; there are harbor, gcr, other/);
+  t.match(await refusal(['gcr', 'nowhere', ...at]), /no upstream nowhere; it has harbor, gcr, other/);
   t.match(await refusal(['gcr', 'gcr', ...at]), /the same upstream/);
   t.match(await refusal(['gcr', 'gcr', '--from-prefix', 'x/', '--to-prefix', 'x/', ...at]), /both sides are the same/);
-  t.match(await refusal(['gcr', 'gcr', '--to-prefix', 'x/', ...at]), /x\/ is among what is copied/);
+  t.match(await refusal(['gcr', 'gcr', '--to-prefix', 'x/', ...at]), /x\/ is part of the source/);
   t.match(await refusal(['gcr', 'other', ...at]), /no route has both gcr and other/);
   const user = ['--to-user', 'x', '--to-password-file', 'y'];
-  t.match(await refusal(['gcr', 'harbor', ...user, ...at]), /--to-user is for a URL; upstreams\.harbor/);
+  t.match(
+    await refusal(['gcr', 'harbor', ...user, ...at]),
+    /--to-user is only for a URL; for harbor, set it in upstreams\.harbor/,
+  );
 });

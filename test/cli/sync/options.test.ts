@@ -1,5 +1,5 @@
 import t from 'tap';
-import { readByteRate } from '../../../src/cli/sync/byte-rate.ts';
+import { readByteRate } from '../../../src/cli/sync/options.ts';
 
 const ROWS: [string, number | undefined][] = [
   ['500000', 500_000],
