@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findTool } from '../test/helpers/tool.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
-import { benchMiddle } from './outages/middle.ts';
+import { benchMidTransfer } from './outages/mid-transfer.ts';
 import { benchOutages } from './outages/outages.ts';
 import { benchBlobs } from './parts/blobs.ts';
 import { benchCoalescing } from './parts/coalescing.ts';
@@ -28,7 +28,7 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   replication: benchReplication,
   'push-lag': benchPushLag,
   outages: benchOutages,
-  middle: benchMiddle,
+  middle: benchMidTransfer,
 };
 const STATUS_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 /** How long interrupted work may take to notice that everything under it is gone, in milliseconds. */

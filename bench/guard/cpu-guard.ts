@@ -5,7 +5,7 @@ import { startEdge } from '../../test/helpers/edge.ts';
 import { Program } from '../../test/helpers/program.ts';
 import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
 import { median } from '../report/median.ts';
-import { KeptConnection } from './kept-connection.ts';
+import { KeepAliveConnection } from './keep-alive-connection.ts';
 import { startManifestUpstream } from './manifest-upstream.ts';
 
 /** What is measured: an answer of the constant server, and a manifest from the edge by tag and by digest. */
@@ -19,7 +19,7 @@ export type Ratios = Record<Exclude<Subject, 'constant'>, number>;
 
 interface Target {
   pid: number;
-  connections: KeptConnection[];
+  connections: KeepAliveConnection[];
   /** The path that a connection asks for. */
   path: (connection: number) => string;
   /** Requests in a round. They are few, so that some rounds end before another process gets the core. */
@@ -47,7 +47,7 @@ export class CpuGuard {
     });
     const constant = await startConstantServer(owner, upstream.bytes);
     const open = (port: number, ca: string) =>
-      Promise.all(Array.from({ length: CONNECTIONS }, () => KeptConnection.open(owner, port, ca)));
+      Promise.all(Array.from({ length: CONNECTIONS }, () => KeepAliveConnection.open(owner, port, ca)));
     const ofEdge = {
       pid: edge.pid,
       connections: await open(Number(new URL(edge.url).port), edge.certificate.authority),

@@ -1,20 +1,20 @@
 import { startCaddy } from '../proxies/caddy.ts';
 import type { Contender } from '../proxies/contender.ts';
 import { freePorts } from '../proxies/ports.ts';
-import { CHECK, FALLBACK, type FailoverPlace, PRIMARY, SERVED_BY } from './place.ts';
+import { CHECK, FALLBACK, type FailoverSetup, PRIMARY, SERVED_BY } from './failover-setup.ts';
 
 /**
  * What an expert makes of Caddy: the primary, checked by reading a manifest, and as the second choice Caddy itself over
  * loopback, where the names are rewritten. One failure leaves the primary alone for a while; what it answers with 404 or
  * 5xx is asked again at the second.
  */
-export async function failoverByCaddy(place: FailoverPlace): Promise<Contender> {
+export async function failoverByCaddy(setup: FailoverSetup): Promise<Contender> {
   const [port = 0, hop = 0] = await freePorts(2);
-  const pid = await startCaddy(place.owner, sites(place, port, hop), [port, hop]);
+  const pid = await startCaddy(setup.owner, sites(setup, port, hop), [port, hop]);
   return { name: 'Caddy', url: `https://127.0.0.1:${port}`, pid };
 }
 
-function sites({ primary, fallback, certificate, quick }: FailoverPlace, port: number, hop: number): string {
+function sites({ primary, fallback, certificate, quick }: FailoverSetup, port: number, hop: number): string {
   return `
 https://127.0.0.1:${port}, https://localhost:${port} {
   bind 127.0.0.1

@@ -1,7 +1,7 @@
 import { startEdge } from '../../test/helpers/edge.ts';
 import { type Contender, EDGE } from '../proxies/contender.ts';
 import { edgeLauncher } from '../proxies/edge-package.ts';
-import { CANARY, FALLBACK, type FailoverPlace, PRIMARY } from './place.ts';
+import { CANARY, FALLBACK, type FailoverSetup, PRIMARY } from './failover-setup.ts';
 
 /** For `--short`: a registry that is back is trusted sooner than by default. */
 const QUICK = { interval: '500ms', fastInterval: '100ms', timeout: '500ms', holdDown: '1s', settle: '500ms' };
@@ -13,7 +13,7 @@ export async function failoverByEdge({
   fallback,
   certificate: { certFile, keyFile },
   quick,
-}: FailoverPlace): Promise<Contender> {
+}: FailoverSetup): Promise<Contender> {
   const probe = quick ? QUICK : {};
   const edge = await startEdge(
     owner,

@@ -1,21 +1,21 @@
 import type { Contender } from '../proxies/contender.ts';
 import { startHaproxy } from '../proxies/haproxy.ts';
 import { freePorts } from '../proxies/ports.ts';
-import { CHECK, FALLBACK, type FailoverPlace, PRIMARY, SERVED_BY } from './place.ts';
+import { CHECK, FALLBACK, type FailoverSetup, PRIMARY, SERVED_BY } from './failover-setup.ts';
 
 /**
  * What an expert makes of HAProxy: the primary, checked by reading a manifest, and as its backup HAProxy itself over
  * loopback, where the names are rewritten. The first bad answer takes the primary out until checks are good again.
  */
-export async function failoverByHaproxy(place: FailoverPlace): Promise<Contender> {
+export async function failoverByHaproxy(setup: FailoverSetup): Promise<Contender> {
   const [port = 0, hop = 0] = await freePorts(2);
-  const sections = (pem: string) => configuration(place, port, hop, pem);
-  const { owner, certificate } = place;
+  const sections = (pem: string) => configuration(setup, port, hop, pem);
+  const { owner, certificate } = setup;
   const pid = await startHaproxy(owner, { sections, certificate, ports: [port, hop] });
   return { name: 'HAProxy', url: `https://127.0.0.1:${port}`, pid };
 }
 
-function configuration({ primary, fallback }: FailoverPlace, port: number, hop: number, pem: string): string {
+function configuration({ primary, fallback }: FailoverSetup, port: number, hop: number, pem: string): string {
   return `
 frontend clients
   bind 127.0.0.1:${port} ssl crt ${pem} alpn h2,http/1.1

@@ -1,4 +1,4 @@
-import type { FaultLine } from '../upstreams/fault-line.ts';
+import type { FaultProxy } from '../upstreams/fault-proxy.ts';
 import { Flapping } from './flapping.ts';
 import { HungBlobs } from './hung-blobs.ts';
 import type { OutageSite } from './site.ts';
@@ -96,22 +96,22 @@ export const OUTAGE_KINDS: readonly OutageKind[] = [
     name: 'blackholed',
     lined: true,
     begin: async (site) => {
-      const line = lineOf(site);
-      await line.swallow();
-      return () => line.unswallow();
+      const faultProxy = lineOf(site);
+      await faultProxy.swallow();
+      return () => faultProxy.unswallow();
     },
   },
 ];
 
-function spoiled(faults: Parameters<FaultLine['set']>[0]): OutageKind['begin'] {
+function spoiled(faults: Parameters<FaultProxy['set']>[0]): OutageKind['begin'] {
   return async (site) => {
-    const line = lineOf(site);
-    await line.set(faults);
-    return () => line.set({});
+    const faultProxy = lineOf(site);
+    await faultProxy.set(faults);
+    return () => faultProxy.set({});
   };
 }
 
-function lineOf({ line }: OutageSite): FaultLine {
-  if (!line) throw new Error('this outage needs a line before the primary');
-  return line;
+function lineOf({ faultProxy }: OutageSite): FaultProxy {
+  if (!faultProxy) throw new Error('this outage needs a line before the primary');
+  return faultProxy;
 }

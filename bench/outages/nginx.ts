@@ -1,20 +1,20 @@
 import type { Contender } from '../proxies/contender.ts';
 import { startNginx } from '../proxies/nginx.ts';
 import { freePorts } from '../proxies/ports.ts';
-import { FALLBACK, type FailoverPlace, PRIMARY, SERVED_BY } from './place.ts';
+import { FALLBACK, type FailoverSetup, PRIMARY, SERVED_BY } from './failover-setup.ts';
 
 /**
  * What an expert makes of nginx: one upstream of the primary and a backup. The backup is nginx itself, over loopback, since
  * only there the names can be rewritten to those of the fallback. There are no active checks in the free nginx: after one
  * failure it leaves the primary alone for a while.
  */
-export async function failoverByNginx(place: FailoverPlace): Promise<Contender> {
+export async function failoverByNginx(setup: FailoverSetup): Promise<Contender> {
   const [port = 0, hop = 0] = await freePorts(2);
-  const pid = await startNginx(place.owner, http(place, port, hop), [port, hop]);
+  const pid = await startNginx(setup.owner, http(setup, port, hop), [port, hop]);
   return { name: 'nginx', url: `https://127.0.0.1:${port}`, pid };
 }
 
-function http({ primary, fallback, certificate, quick }: FailoverPlace, port: number, hop: number): string {
+function http({ primary, fallback, certificate, quick }: FailoverSetup, port: number, hop: number): string {
   return `
   map $upstream_addr $served_by { default ${FALLBACK}; "~${primary}$" ${PRIMARY}; }
   proxy_http_version 1.1;

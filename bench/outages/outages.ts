@@ -6,11 +6,11 @@ import type { BarChart } from '../report/bar-chart.ts';
 import { figure, type Section } from '../report/section.ts';
 import { atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
+import { REPOSITORY } from './failover-setup.ts';
 import { OUTAGE_KINDS, type OutageKind } from './kinds.ts';
-import { REPOSITORY } from './place.ts';
+import { isBack, type OutageSummary, summarizeOutage } from './outage-summary.ts';
 import { PullSeries } from './pull-series.ts';
 import { startOutageSite } from './site.ts';
-import { isBack, judge, type Verdict } from './verdict.ts';
 
 /** Milliseconds. */
 interface Times {
@@ -28,7 +28,7 @@ const FULL: Times = { warmUp: 2000, steady: 8000, outage: 12_000, back: 20_000, 
 const SHORT: Times = { warmUp: 500, steady: 1000, outage: 2500, back: 15_000, after: 500 };
 
 /** How one proxy came through one outage. */
-interface Row extends Verdict {
+interface Row extends OutageSummary {
   kind: OutageKind;
   proxy: ProxyName;
 }
@@ -97,7 +97,7 @@ async function runOutage(
   });
   await delay(times.after);
   await series.stop();
-  return { ...judge(series.ended, { steady, began, ended }), kind, proxy };
+  return { ...summarizeOutage(series.ended, { steady, began, ended }), kind, proxy };
 }
 
 function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, relapses }: Row): string[] {

@@ -13,7 +13,7 @@ export interface PullTarget {
 }
 
 /** A pull that ended. Times are those of `performance.now()`. */
-export interface Ended {
+export interface FinishedPull {
   began: number;
   ended: number;
   /** Undefined for a good one. */
@@ -26,7 +26,7 @@ const EVERY_MS = 50;
 
 /** Begins a pull every 50 ms, whether or not the ones before have ended. No pull retries anything. */
 export class PullSeries {
-  readonly #ended: Ended[] = [];
+  readonly #ended: FinishedPull[] = [];
   readonly #target: PullTarget;
   readonly #client: HttpsClient;
   readonly #running = new Set<Promise<void>>();
@@ -43,7 +43,7 @@ export class PullSeries {
   }
 
   /** In the order in which they ended. */
-  get ended(): readonly Ended[] {
+  get ended(): readonly FinishedPull[] {
     return this.#ended;
   }
 

@@ -5,14 +5,14 @@ import { Skopeo } from '../../test/helpers/skopeo.ts';
 import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
 import type { ProxyName } from '../options.ts';
 import type { Contender } from '../proxies/contender.ts';
-import { FaultLine } from '../upstreams/fault-line.ts';
+import { FaultProxy } from '../upstreams/fault-proxy.ts';
 import { failoverByCaddy } from './caddy.ts';
 import { failoverByEdge } from './edge.ts';
+import { CANARY, type FailoverSetup, REPOSITORY } from './failover-setup.ts';
 import { failoverByHaproxy } from './haproxy.ts';
 import { failoverByNginx } from './nginx.ts';
-import { CANARY, type FailoverPlace, REPOSITORY } from './place.ts';
 
-const STARTERS: Record<ProxyName, (place: FailoverPlace) => Promise<Contender>> = {
+const STARTERS: Record<ProxyName, (setup: FailoverSetup) => Promise<Contender>> = {
   edge: failoverByEdge,
   nginx: failoverByNginx,
   HAProxy: failoverByHaproxy,
@@ -27,7 +27,7 @@ export interface OutageSite {
   primary: Registry;
   fallback: Registry;
   /** What the primary is reached over, if anything. */
-  line: FaultLine | undefined;
+  faultProxy: FaultProxy | undefined;
   image: Image;
   canary: Image;
   contenders: Contender[];
@@ -59,18 +59,18 @@ export async function startOutageSite(
 
   const certificate = await writeCertificate(owner);
   const contenders: Contender[] = [];
-  const lineTo = ({ address }: Registry) => FaultLine.start(owner, address, proxies.length);
-  const line = lined === 'none' ? undefined : await lineTo(primary);
-  const beside = lined === 'both' ? await lineTo(fallback) : undefined;
+  const startFaultProxy = ({ address }: Registry) => FaultProxy.start(owner, address, proxies.length);
+  const faultProxy = lined === 'none' ? undefined : await startFaultProxy(primary);
+  const beside = lined === 'both' ? await startFaultProxy(fallback) : undefined;
   for (const [index, proxy] of proxies.entries()) {
-    const place = {
+    const setup = {
       owner,
-      primary: line?.addresses[index] ?? primary.address,
+      primary: faultProxy?.addresses[index] ?? primary.address,
       fallback: beside?.addresses[index] ?? fallback.address,
       certificate,
       quick,
     };
-    contenders.push(await STARTERS[proxy](place));
+    contenders.push(await STARTERS[proxy](setup));
   }
-  return { owner, quick, primary, fallback, line, image, canary, contenders, authority: certificate.authority };
+  return { owner, quick, primary, fallback, faultProxy, image, canary, contenders, authority: certificate.authority };
 }

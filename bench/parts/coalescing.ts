@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Registry, startRegistry } from '../../test/helpers/registry.ts';
 import { interleave } from '../interleave.ts';
-import { Crowd, type CrowdResult } from '../load/crowd.ts';
+import { ConcurrentClients, type ConcurrentResult } from '../load/concurrent-clients.ts';
 import type { Options } from '../options.ts';
 import { type Contender, EDGE, NGINX } from '../proxies/contender.ts';
 import { startRelayContenders } from '../proxies/relay-contenders.ts';
@@ -11,7 +11,7 @@ import { atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
 import { MANIFEST_TYPE } from '../upstreams/static-registry.ts';
 
-interface Measured extends CrowdResult {
+interface Measured extends ConcurrentResult {
   /** Requests for the manifest that the upstream answered. */
   upstream: number;
 }
@@ -69,9 +69,9 @@ async function measure(
   clients: number,
 ): Promise<Measured> {
   const { tag, digest } = await pushManifest(registry);
-  const crowd = await Crowd.gather(scope, url, clients);
+  const concurrent = await ConcurrentClients.gather(scope, url, clients);
   const path = `/v2/${REPOSITORY}/manifests/${by === 'tag' ? tag : digest}`;
-  const result = await crowd.ask(path, MANIFEST_TYPE);
+  const result = await concurrent.ask(path, MANIFEST_TYPE);
   return { ...result, upstream: registry.requests().filter((line) => line === `GET ${path}`).length };
 }
 

@@ -3,7 +3,7 @@ import { download } from '../load/download.ts';
 import { slowClients } from '../load/slow-clients.ts';
 import type { Options } from '../options.ts';
 import { EDGE, NGINX } from '../proxies/contender.ts';
-import { forgetPeak, peakMegabytes } from '../proxies/process-usage.ts';
+import { peakMegabytes, resetPeak } from '../proxies/process-usage.ts';
 import { startRelayContenders } from '../proxies/relay-contenders.ts';
 import { figure, type Section } from '../report/section.ts';
 import { atMost } from '../report/target.ts';
@@ -75,7 +75,7 @@ async function measure(
   for (const { name, url: base, pid } of await startRelayContenders(scope, { url: registry.url }, proxies)) {
     if (pid === undefined) continue;
     const url = `${base}/v2/${paths.blob}`;
-    forgetPeak(pid);
+    resetPeak(pid);
     const idle = peakMegabytes(pid);
     if (load === 'clients') await slowClients(scope, folder, { url, count: clients, rate: RATE, seconds });
     else

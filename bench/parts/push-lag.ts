@@ -14,7 +14,7 @@ import type { Scope } from '../scope.ts';
 const MIB = 1_048_576;
 /** Between two looks at the fallback, in milliseconds. */
 const LOOK_MS = 5;
-const PATIENCE_MS = 60_000;
+const LIMIT_MS = 60_000;
 
 interface Pushed {
   /** Milliseconds that the push itself took, and from its end until the fallback had the tag. */
@@ -41,7 +41,7 @@ export async function benchPushLag(scope: Scope, options: Options): Promise<Sect
     await edgeLauncher(),
   );
   // What follows is to come from the push alone.
-  await edge.waitForLog(/compared the two upstreams/, PATIENCE_MS);
+  await edge.waitForLog(/compared the two upstreams/, LIMIT_MS);
   const skopeo = new Skopeo(scope, edge.certificate.authorityFolder);
   const rounds: Pushed[] = [];
   for (let round = 0; round < options.rounds + options.warmUps; round += 1) {
@@ -73,10 +73,10 @@ export async function benchPushLag(scope: Scope, options: Options): Promise<Sect
 
 async function readable(url: string, digest: string): Promise<void> {
   const accept = 'application/vnd.oci.image.manifest.v1+json';
-  for (const began = performance.now(); performance.now() - began < PATIENCE_MS; ) {
+  for (const began = performance.now(); performance.now() - began < LIMIT_MS; ) {
     const head = await fetch(url, { method: 'HEAD', headers: { accept } });
     if (head.headers.get('docker-content-digest') === digest) return;
     await delay(LOOK_MS);
   }
-  throw new Error(`the tag did not come within ${PATIENCE_MS / 1000} s`);
+  throw new Error(`the tag did not come within ${LIMIT_MS / 1000} s`);
 }

@@ -14,7 +14,7 @@ export function peakMegabytes(pid: number): number {
 }
 
 /** The peak is counted anew from what is resident now; false where the kernel does not let us. */
-export function forgetPeak(pid: number): boolean {
+export function resetPeak(pid: number): boolean {
   try {
     for (const one of processesOf(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
     return true;

@@ -43,7 +43,7 @@ export async function startRelayContenders(
       continue;
     }
     const [port = 0] = await freePorts(1);
-    const pid = await RIVALS[proxy]({ owner, port, certificate, ...upstream });
+    const pid = await STARTERS[proxy]({ owner, port, certificate, ...upstream });
     contenders.push({ name: proxy, url: `https://127.0.0.1:${port}`, pid });
   }
   return contenders;
@@ -62,7 +62,7 @@ async function relayByEdge(owner: Owner, { url, caFile }: Relayed, { name, confi
   return { name, url: edge.url, pid: edge.pid };
 }
 
-const RIVALS: Record<Exclude<ProxyName, 'edge'>, (place: Place) => Promise<number>> = {
+const STARTERS: Record<Exclude<ProxyName, 'edge'>, (place: Place) => Promise<number>> = {
   nginx: relayByNginx,
   HAProxy: relayByHaproxy,
   Caddy: relayByCaddy,

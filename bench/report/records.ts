@@ -1,7 +1,7 @@
 import type { Section } from './section.ts';
 
 /** What is kept of a run: how its numbers came about. */
-export interface KeptRun {
+export interface RecordedRun {
   /** Arguments of the command. */
   args: readonly string[];
   /** ISO 8601. */
@@ -15,20 +15,22 @@ export interface KeptRun {
   failures: readonly string[];
 }
 
-export type KeptSection = Omit<Section, 'details'> & {
+export type RecordedSection = Omit<Section, 'details'> & {
   /** Its run, as an index. */
   run: number;
 };
 
 /** All that is recorded: each section as the last run had it that measured it. */
 export interface Records {
-  runs: KeptRun[];
-  sections: KeptSection[];
+  runs: RecordedRun[];
+  sections: RecordedSection[];
 }
 
 /** What a run has measured takes the place of what was there; what it has not measured stays, with the run that it is of. */
-export function withRun({ runs, sections }: Records, measured: readonly Section[], run: KeptRun): Records {
-  const fresh = measured.map(({ details: _details, ...section }): KeptSection => ({ ...section, run: runs.length }));
+export function withRun({ runs, sections }: Records, measured: readonly Section[], run: RecordedRun): Records {
+  const fresh = measured.map(
+    ({ details: _details, ...section }): RecordedSection => ({ ...section, run: runs.length }),
+  );
   const isKnown = ({ title }: Section) => sections.some((one) => one.title === title);
   const merged = [
     ...sections.map((old) => fresh.find(({ title }) => title === old.title) ?? old),

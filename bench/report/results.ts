@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawBars } from './bar-chart.ts';
-import { type KeptRun, type KeptSection, type Records, withRun } from './records.ts';
+import { type RecordedRun, type RecordedSection, type Records, withRun } from './records.ts';
 import { asMarkdown, markdownTable, type Section } from './section.ts';
 import type { Target } from './target.ts';
 
@@ -12,7 +12,7 @@ const READING = '## What they show\n';
 const RAW = 'results.json';
 
 /** How the numbers came about. */
-export interface Run extends Omit<KeptRun, 'began' | 'ended'> {
+export interface Run extends Omit<RecordedRun, 'began' | 'ended'> {
   began: Date;
   ended: Date;
   /** Folders of this machine, whose names are nobody's business. */
@@ -46,7 +46,10 @@ export async function record(folder: string, sections: readonly Section[], run: 
   await writeFile(join(folder, FILE), withoutFolders(parts.join('\n')));
 }
 
-function aboutRun({ args, began, ended, loads, machine, failures }: KeptRun, sections: readonly KeptSection[]): string {
+function aboutRun(
+  { args, began, ended, loads, machine, failures }: RecordedRun,
+  sections: readonly RecordedSection[],
+): string {
   const command = ['npm run bench --', ...args].join(' ');
   const minutes = Math.round((Date.parse(ended) - Date.parse(began)) / 60_000);
   const lines = [

@@ -1,4 +1,4 @@
-/** What is wrong with what a fault line carries; nothing, if empty. */
+/** What is wrong with what a fault proxy carries; nothing, if empty. */
 export interface Faults {
   /** Bytes of a body in a second; its header comes at once. */
   trickle?: number;
@@ -8,8 +8,8 @@ export interface Faults {
   cut?: { how: 'reset' | 'stall'; after: number };
 }
 
-/** Where a fault line listens, as it says itself on its first line of output. */
-export interface FaultLinePorts {
+/** Where a fault proxy listens, as it says itself on its first line of output. */
+export interface FaultProxyPorts {
   /** For `PUT /faults` and `GET /requests`. */
   control: number;
   lines: number[];

@@ -3,33 +3,33 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Program } from '../../test/helpers/program.ts';
 import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
-import type { FaultLinePorts, Faults } from './faults.ts';
+import type { FaultProxyPorts, Faults } from './faults.ts';
 
-const SCRIPT = join(import.meta.dirname, 'fault-line-process.ts');
+const SCRIPT = join(import.meta.dirname, 'fault-proxy-process.ts');
 /** More than fit into the backlogs of its listeners. */
 const FILLERS = 64;
 
 /** A process before a registry that carries requests as they are, until it is told to spoil them. */
-export class FaultLine {
+export class FaultProxy {
   readonly #owner: Owner;
   readonly #program: Program;
-  readonly #ports: FaultLinePorts;
+  readonly #ports: FaultProxyPorts;
   #fillers: Socket[] = [];
 
-  private constructor(owner: Owner, program: Program, ports: FaultLinePorts) {
+  private constructor(owner: Owner, program: Program, ports: FaultProxyPorts) {
     this.#owner = owner;
     this.#program = program;
     this.#ports = ports;
   }
 
   /** @param to `127.0.0.1:PORT`; `lines`: how many listeners lead there */
-  static async start(owner: Owner, to: string, lines: number): Promise<FaultLine> {
-    const logFile = join(temporaryFolder(owner), 'fault-line.log');
+  static async start(owner: Owner, to: string, lines: number): Promise<FaultProxy> {
+    const logFile = join(temporaryFolder(owner), 'fault-proxy.log');
     const args = [SCRIPT, to, String(lines)];
     const program = new Program(owner, { command: process.execPath, args, logFile });
     program.start();
     const [line] = await program.waitForLog(/^\{.*\}$/m);
-    return new FaultLine(owner, program, JSON.parse(line));
+    return new FaultProxy(owner, program, JSON.parse(line));
   }
 
   /** `127.0.0.1:PORT` of each listener. */

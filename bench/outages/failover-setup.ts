@@ -2,7 +2,7 @@ import type { CertificateFiles } from '../../test/helpers/certificate.ts';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
 /** Where one proxy stands: before two registries that hold the same under different names. */
-export interface FailoverPlace {
+export interface FailoverSetup {
   owner: Owner;
   /** `127.0.0.1:PORT` */
   primary: string;

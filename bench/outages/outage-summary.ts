@@ -1,9 +1,9 @@
 import { percentile } from '../report/percentile.ts';
-import { PRIMARY } from './place.ts';
-import type { Ended } from './pull-series.ts';
+import { PRIMARY } from './failover-setup.ts';
+import type { FinishedPull } from './pull-series.ts';
 
 /** When what happened, by `performance.now()`. */
-export interface Moments {
+export interface OutageTimes {
   /** From here on pulls count as steady: what was warming up is warm. */
   steady: number;
   /** The outage. */
@@ -12,7 +12,7 @@ export interface Moments {
 }
 
 /** What a series of pulls through one outage was like. Times in milliseconds. */
-export interface Verdict {
+export interface OutageSummary {
   pulls: number;
   failed: number;
   /** Of the first few that failed: when they began, after the outage did, and why. */
@@ -40,9 +40,9 @@ const HOME_RUN = 20;
 /** Pulls in a row not from the primary that say it is not, after all; fewer are hedges that the fallback won. */
 const RELAPSE_RUN = 3;
 
-export function judge(all: readonly Ended[], { steady, began, ended }: Moments): Verdict {
+export function summarizeOutage(all: readonly FinishedPull[], { steady, began, ended }: OutageTimes): OutageSummary {
   const good = all.filter(({ error }) => error === undefined);
-  const at = (pull: Ended) => Math.round(pull.began - began);
+  const at = (pull: FinishedPull) => Math.round(pull.began - began);
   const before = good.filter((pull) => pull.ended >= steady && pull.ended < began);
   const within = all.filter((pull) => pull.began >= began + FIRST_SECOND_MS && pull.began < ended);
   return {
@@ -64,11 +64,11 @@ export function judge(all: readonly Ended[], { steady, began, ended }: Moments):
 }
 
 /** Whether the primary serves again. @param ended when the outage did */
-export function isBack(all: readonly Ended[], ended: number): boolean {
+export function isBack(all: readonly FinishedPull[], ended: number): boolean {
   return Number.isFinite(recovery(all, ended).back);
 }
 
-function recovery(all: readonly Ended[], ended: number): Pick<Verdict, 'back' | 'relapses'> {
+function recovery(all: readonly FinishedPull[], ended: number): Pick<OutageSummary, 'back' | 'relapses'> {
   const after = all.filter((pull) => pull.began >= ended).toSorted((a, b) => a.began - b.began);
   const runs = runsOf(after.map(fromPrimary));
   const home = runs.find(({ primary, length }) => primary && length >= HOME_RUN);
@@ -94,15 +94,15 @@ function runsOf(primary: readonly boolean[]): StretchOfPulls[] {
   return runs;
 }
 
-function fromPrimary({ upstreams, error }: Ended): boolean {
+function fromPrimary({ upstreams, error }: FinishedPull): boolean {
   return error === undefined && upstreams.every((name) => name === PRIMARY);
 }
 
-function duration({ began, ended, error }: Ended): number {
+function duration({ began, ended, error }: FinishedPull): number {
   return error === undefined ? ended - began : Number.POSITIVE_INFINITY;
 }
 
-function longestGap(pulls: readonly Ended[]): number {
+function longestGap(pulls: readonly FinishedPull[]): number {
   const ends = pulls.map(({ ended }) => ended).toSorted((a, b) => a - b);
   return ends.length > 1 ? Math.max(...ends.slice(1).map((end, index) => end - (ends[index] ?? end))) : Number.NaN;
 }

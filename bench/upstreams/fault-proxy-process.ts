@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FaultLinePorts, Faults } from './faults.ts';
+import type { FaultProxyPorts, Faults } from './faults.ts';
 
-// A process of its own, so that what it carries does not disturb who measures: `node fault-line-process.ts HOST:PORT LINES`.
+// A process of its own, so that what it carries does not disturb who measures: `node fault-proxy-process.ts HOST:PORT LINES`.
 // Each proxy has a line of its own, so that what each asked can be counted.
 
 /** Small, so that a stopped process soon has nobody's connection accepted any more. */
@@ -110,7 +110,7 @@ async function listen(server: Server): Promise<number> {
 }
 
 const lines = Array.from({ length: Number(lineCount) }, openLine);
-const ports: FaultLinePorts = {
+const ports: FaultProxyPorts = {
   control: await listen(createServer((incoming, outgoing) => void control(incoming, outgoing, lines))),
   lines: await Promise.all(lines.map(({ server }) => listen(server))),
 };

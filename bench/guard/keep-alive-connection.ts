@@ -3,18 +3,18 @@ import tls, { type TLSSocket } from 'node:tls';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
 /** An HTTP/1.1 connection that asks again as soon as it has its answer. It takes less CPU than Node's own client. */
-export class KeptConnection {
+export class KeepAliveConnection {
   readonly #socket: TLSSocket;
 
   private constructor(socket: TLSSocket) {
     this.#socket = socket;
   }
 
-  static async open(owner: Owner, port: number, ca: string): Promise<KeptConnection> {
+  static async open(owner: Owner, port: number, ca: string): Promise<KeepAliveConnection> {
     const socket = tls.connect({ host: '127.0.0.1', port, ca, servername: 'localhost', ALPNProtocols: ['http/1.1'] });
     owner.teardown(() => socket.destroy());
     await once(socket, 'secureConnect');
-    return new KeptConnection(socket);
+    return new KeepAliveConnection(socket);
   }
 
   /** @throws Error if an answer is not 200, or the connection ends */

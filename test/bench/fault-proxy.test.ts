@@ -3,12 +3,12 @@ import { Agent, createServer, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { finished } from 'node:stream';
 import t from 'tap';
-import { FaultLine } from '../../bench/upstreams/fault-line.ts';
+import { FaultProxy } from '../../bench/upstreams/fault-proxy.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 
 const BODY = Buffer.alloc(300_000, 'blob');
 
-async function setUp(t: Owner, lines = 1): Promise<{ line: FaultLine; urls: string[]; agent: Agent }> {
+async function setUp(t: Owner, lines = 1): Promise<{ line: FaultProxy; urls: string[]; agent: Agent }> {
   const server = createServer((_request, response) => response.end(BODY));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -18,7 +18,7 @@ async function setUp(t: Owner, lines = 1): Promise<{ line: FaultLine; urls: stri
   });
   const agent = new Agent({ keepAlive: true });
   t.teardown(() => agent.destroy());
-  const line = await FaultLine.start(t, `127.0.0.1:${(server.address() as AddressInfo).port}`, lines);
+  const line = await FaultProxy.start(t, `127.0.0.1:${(server.address() as AddressInfo).port}`, lines);
   return { line, urls: line.addresses.map((address) => `http://${address}/v2/app/blobs/x`), agent };
 }
 

@@ -7,7 +7,7 @@ import { tryCommand } from '../../test/helpers/command.ts';
 import { tool } from '../../test/helpers/tool.ts';
 
 /** What one download by a real curl, without a retry, brought. */
-export interface KeptDownload {
+export interface CurlDownload {
   seconds: number;
   bytes: number;
   /** Of what came. */
@@ -20,14 +20,14 @@ export interface KeptDownload {
 
 const LOOK_MS = 5;
 /** Seconds without a byte after which a client is taken to give up. */
-export const PATIENCE = 15;
+export const CLIENT_TIMEOUT_SECONDS = 15;
 
 /** Downloads to a file, which is hashed afterwards so that it does not slow the download, and removed. */
-export async function keptDownload(folder: string, url: string): Promise<KeptDownload> {
+export async function curlDownload(folder: string, url: string): Promise<CurlDownload> {
   const file = join(folder, 'download');
   const args = [
     ...['--silent', '--insecure', '--http1.1', '--tls13-ciphers', 'TLS_AES_128_GCM_SHA256'],
-    ...['--speed-limit', '1', '--speed-time', String(PATIENCE), '--max-time', '120'],
+    ...['--speed-limit', '1', '--speed-time', String(CLIENT_TIMEOUT_SECONDS), '--max-time', '120'],
     ...['--output', file, '--write-out', '%{time_total}', url],
   ];
   const pauses = new Pauses(file);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
-export interface CrowdResult {
+export interface ConcurrentResult {
   /** 200 with a whole body. */
   good: number;
   failed: number;
@@ -17,7 +17,7 @@ const BATCH = 50;
 const TIMEOUT_MS = 30_000;
 
 /** Clients that are connected, each over TLS, and wait for the word. */
-export class Crowd {
+export class ConcurrentClients {
   readonly #host: string;
   readonly #sockets: TLSSocket[];
 
@@ -27,7 +27,7 @@ export class Crowd {
   }
 
   /** @param url `https://127.0.0.1:PORT`, whose certificate is not looked at */
-  static async gather(owner: Owner, url: string, count: number): Promise<Crowd> {
+  static async gather(owner: Owner, url: string, count: number): Promise<ConcurrentClients> {
     const { hostname: host, port } = new URL(url);
     const sockets: TLSSocket[] = [];
     owner.teardown(() => {
@@ -39,11 +39,11 @@ export class Crowd {
       sockets.push(...batch);
       await Promise.all(batch.map((socket) => once(socket, 'secureConnect')));
     }
-    return new Crowd(`${host}:${port}`, sockets);
+    return new ConcurrentClients(`${host}:${port}`, sockets);
   }
 
   /** All at once ask for one thing, and leave when they have it. */
-  async ask(path: string, accept: string): Promise<CrowdResult> {
+  async ask(path: string, accept: string): Promise<ConcurrentResult> {
     const request = `GET ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nAccept: ${accept}\r\nConnection: close\r\n\r\n`;
     const began = performance.now();
     const answers = await Promise.all(this.#sockets.map((socket) => answerTo(socket, request)));

@@ -2,16 +2,16 @@ import { HttpsClient } from '../../test/helpers/https-client.ts';
 import { temporaryFolder } from '../../test/helpers/temporary-folder.ts';
 import { until } from '../../test/helpers/until.ts';
 import { interleave } from '../interleave.ts';
-import { type KeptDownload, keptDownload, PATIENCE } from '../load/kept-download.ts';
+import { CLIENT_TIMEOUT_SECONDS, type CurlDownload, curlDownload } from '../load/curl-download.ts';
 import type { Options } from '../options.ts';
 import { type Contender, EDGE, NGINX } from '../proxies/contender.ts';
 import { median } from '../report/median.ts';
 import { figure, type Section } from '../report/section.ts';
 import { atLeast, atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
-import type { FaultLine } from '../upstreams/fault-line.ts';
+import type { FaultProxy } from '../upstreams/fault-proxy.ts';
+import { CHECK, PRIMARY, REPOSITORY, SERVED_BY } from './failover-setup.ts';
 import { LargeBlob } from './large-blob.ts';
-import { CHECK, PRIMARY, REPOSITORY, SERVED_BY } from './place.ts';
 import { type OutageSite, startOutageSite } from './site.ts';
 
 type How = 'reset' | 'stall';
@@ -22,7 +22,7 @@ interface Row {
   proxy: string;
   /** How many of the downloads came whole, with the right digest. */
   whole: number;
-  downloads: KeptDownload[];
+  downloads: CurlDownload[];
   /** Medians in seconds; those of whole downloads. */
   later: number;
   steady: number;
@@ -34,7 +34,7 @@ const STALL = 5;
 const MARGIN = 0.3;
 
 /** Downloads of a large blob whose primary fails in the middle. */
-export async function benchMiddle(scope: Scope, options: Options): Promise<Section> {
+export async function benchMidTransfer(scope: Scope, options: Options): Promise<Section> {
   const { mib, proxies, short: quick } = options;
   const blob = new LargeBlob(mib);
   const site = await startOutageSite(scope, { cache: true, lined: 'both', quick, proxies });
@@ -43,7 +43,7 @@ export async function benchMiddle(scope: Scope, options: Options): Promise<Secti
   const rows = await measureAll(scope, site, blob, options);
   return {
     title: 'In the middle of a blob',
-    about: `A blob of ${mib} MiB, downloaded by one curl without retries. At half of it, the primary resets the connection, or sends nothing more. \`later\` is the difference to the median of downloads without a fault, over the same connections and registries. The pause is the longest time in which no byte arrived. The edge counts ${STALL} s without a byte as a stall. The client gives up after ${PATIENCE} s.`,
+    about: `A blob of ${mib} MiB, downloaded by one curl without retries. At half of it, the primary resets the connection, or sends nothing more. \`later\` is the difference to the median of downloads without a fault, over the same connections and registries. The pause is the longest time in which no byte arrived. The edge counts ${STALL} s without a byte as a stall. The client gives up after ${CLIENT_TIMEOUT_SECONDS} s.`,
     columns: ['in the middle', 'proxy', 'whole', 'of', 'curl says', 'steady s', 'later s', 'pause s'],
     rows: rows.map(cells),
     targets: rows.filter(({ proxy }) => proxy === EDGE).flatMap((row) => targetsOf(row, rows)),
@@ -55,38 +55,38 @@ export async function benchMiddle(scope: Scope, options: Options): Promise<Secti
 }
 
 async function measureAll(scope: Scope, site: OutageSite, blob: LargeBlob, options: Options): Promise<Row[]> {
-  const { line } = site;
-  if (!line) throw new Error('a blob cannot break off without a line');
+  const { faultProxy } = site;
+  if (!faultProxy) throw new Error('a blob cannot break off without a line');
   const folder = temporaryFolder(scope);
   const ways = options.selection.itemsOf('middle') as How[];
   const measured = await interleave(site.contenders, options, async (contender, warmUp) => {
-    const found = new Map<Condition, KeptDownload>();
+    const found = new Map<Condition, CurlDownload>();
     for (const condition of ['steady', ...(warmUp ? [] : ways)] as const)
-      found.set(condition, await downloadUnder(condition, { line, folder, contender, site, blob }));
+      found.set(condition, await downloadUnder(condition, { faultProxy, folder, contender, site, blob }));
     return found;
   });
   const rowOf = (how: How, index: number): Row => {
     const all = (condition: Condition) => (measured[index] ?? []).flatMap((round) => round.get(condition) ?? []);
-    return judge(how, site.contenders[index]?.name ?? '', all('steady'), all(how), blob);
+    return summarizeOutage(how, site.contenders[index]?.name ?? '', all('steady'), all(how), blob);
   };
   return ways.flatMap((how) => site.contenders.map((_, index) => rowOf(how, index)));
 }
 
 interface Place {
-  line: FaultLine;
+  faultProxy: FaultProxy;
   folder: string;
   contender: Contender;
   site: OutageSite;
   blob: LargeBlob;
 }
 
-async function downloadUnder(condition: Condition, place: Place): Promise<KeptDownload> {
-  const { line, folder, contender, site, blob } = place;
-  await line.set({});
+async function downloadUnder(condition: Condition, setup: Place): Promise<CurlDownload> {
+  const { faultProxy, folder, contender, site, blob } = setup;
+  await faultProxy.set({});
   await servedByPrimary(contender, site.authority);
-  if (condition !== 'steady') await line.set({ cut: { how: condition, after: Math.round(blob.bytes / 2) } });
-  const kept = await keptDownload(folder, `${contender.url}/v2/${REPOSITORY}/blobs/${blob.digest}`);
-  await line.set({});
+  if (condition !== 'steady') await faultProxy.set({ cut: { how: condition, after: Math.round(blob.bytes / 2) } });
+  const kept = await curlDownload(folder, `${contender.url}/v2/${REPOSITORY}/blobs/${blob.digest}`);
+  await faultProxy.set({});
   if (condition === 'steady' && !isWhole(kept, blob))
     throw new Error(`${contender.name}: ${kept.bytes} of ${blob.bytes} bytes without any fault, curl: ${kept.status}`);
   return kept;
@@ -108,7 +108,13 @@ async function servedByPrimary({ name, url }: Contender, authority: string): Pro
   }
 }
 
-function judge(how: How, proxy: string, steady: KeptDownload[], downloads: KeptDownload[], blob: LargeBlob): Row {
+function summarizeOutage(
+  how: How,
+  proxy: string,
+  steady: CurlDownload[],
+  downloads: CurlDownload[],
+  blob: LargeBlob,
+): Row {
   const usual = median(steady.map(({ seconds }) => seconds));
   const whole = downloads.filter((kept) => isWhole(kept, blob));
   return {
@@ -122,7 +128,7 @@ function judge(how: How, proxy: string, steady: KeptDownload[], downloads: KeptD
   };
 }
 
-function isWhole({ status, digest }: KeptDownload, blob: LargeBlob): boolean {
+function isWhole({ status, digest }: CurlDownload, blob: LargeBlob): boolean {
   return status === 0 && digest === blob.digest;
 }
 
