@@ -1,6 +1,6 @@
 import t from 'tap';
 import { markdownFiles, parsePage, readPage, wordsOf } from './helpers/markdown.ts';
-import { declaredNames, hasWord, wordsOfName } from './words/declared-names.ts';
+import { declaredNames, hasWord, privateNames, wordsOfName } from './words/declared-names.ts';
 import { PRIVATE_WORDS } from './words/private-words.ts';
 
 const MOST_WORDS = 30;
@@ -15,6 +15,10 @@ t.test('no sentence of a page is longer than 30 words', async (t) => {
     const long = readPage(file).sentences.filter((sentence) => wordsOf(sentence).length > MOST_WORDS);
     t.strictSame(long, [], file);
   }
+});
+
+t.test('no declared name has a private word', async (t) => {
+  t.strictSame(privateNames(), []);
 });
 
 t.test('sentences are found where people read them', async (t) => {

@@ -32,18 +32,18 @@ t.test('a copy of a blob with wrong bytes', async (t) => {
   const [good, bad] = [made.blob(1), made.blob(0)];
   await client.ask(`/v2/library/app/blobs/${good}`);
   await sample(made, 'verifications_total{upstream="harbor",result="right"} 1');
-  await sample(made, 'rotten_copies{upstream="harbor"} 0');
+  await sample(made, 'corrupt_copies{upstream="harbor"} 0');
   await made.primary.faults.on('corrupt', { path: bad });
   await client.ask(`/v2/library/app/blobs/${bad}`).catch((error: unknown) => t.ok(error, 'the client got a part'));
   await sample(made, 'verifications_total{upstream="harbor",result="wrong"} 1');
-  await sample(made, 'rotten_copies{upstream="harbor"} 1');
-  await sample(made, 'rotten_copies{upstream="gcr"} 0');
+  await sample(made, 'corrupt_copies{upstream="harbor"} 1');
+  await sample(made, 'corrupt_copies{upstream="gcr"} 0');
   const { headline, sinceStart, upstreams } = await status(made);
-  t.match(upstreams, [{ name: 'harbor', rotten: { count: 1, copies: [{ digest: bad }] } }, { rotten: { count: 0 } }]);
+  t.match(upstreams, [{ name: 'harbor', corrupt: { count: 1, copies: [{ digest: bad }] } }, { corrupt: { count: 0 } }]);
   t.match(headline, { level: 'degraded', text: /harbor has a corrupt blob\./ });
   t.same(sinceStart.verified, { right: 1, wrong: 1, unknown: 0 });
-  t.match(await explain(made, `library/app@${bad}`), { rotten: ['harbor'] });
-  t.notOk(Object.hasOwn((await explain(made, `library/app@${good}`)) as object, 'rotten'));
+  t.match(await explain(made, `library/app@${bad}`), { corrupt: ['harbor'] });
+  t.notOk(Object.hasOwn((await explain(made, `library/app@${good}`)) as object, 'corrupt'));
 });
 
 t.test('a body that goes on from the next upstream', async (t) => {

@@ -19,7 +19,7 @@ export function registerExplain(program: Command): void {
 
 /** The explanation for a terminal. @param now epoch milliseconds */
 export function explanationText(explanation: Explanation, now: number): string {
-  const { repository, reference, registry, route, ledger, rotten, pull, push } = explanation;
+  const { repository, reference, registry, route, ledger, corrupt, pull, push } = explanation;
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
@@ -27,7 +27,7 @@ export function explanationText(explanation: Explanation, now: number): string {
   return [
     `${repository}${end}${where} takes the route "${route}"`,
     ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
-    ...(rotten ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
+    ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
     `push ${pushText}`,
     '',

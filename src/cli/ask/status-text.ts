@@ -77,7 +77,7 @@ function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since):
   return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
 }
 
-function corruptCopyLine({ name, rotten: { count, copies } }: UpstreamSnapshot): string[] {
+function corruptCopyLine({ name, corrupt: { count, copies } }: UpstreamSnapshot): string[] {
   if (count === 0) return [];
   const shown = copies.slice(0, MAX_LINES).map(({ digest }) => `  ${digest}`);
   const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];

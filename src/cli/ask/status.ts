@@ -22,6 +22,6 @@ function isWell({ ready, upstreams, replication, at }: Snapshot): boolean {
   return (
     ready &&
     !degraded &&
-    upstreams.every(({ state, pushes, rotten }) => state === 'up' && pushes?.admitted !== false && rotten.count === 0)
+    upstreams.every(({ state, pushes, corrupt }) => state === 'up' && pushes?.admitted !== false && corrupt.count === 0)
   );
 }

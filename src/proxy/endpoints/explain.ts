@@ -13,7 +13,7 @@ export interface Explanation {
   /** What the ledger knows of the tag; absent where it knows nothing, or the reference is a digest. */
   ledger?: LedgerWord;
   /** Upstreams whose copy of the blob with this digest has wrong bytes. */
-  rotten?: string[];
+  corrupt?: string[];
   /** Attempts of a pull of the manifest, in order. */
   pull: { upstream: string; url: string; as: string; why: string }[];
   /** What would happen to a push. */
@@ -87,9 +87,9 @@ function ledgerWord(
   return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
 }
 
-function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'rotten'> {
+function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'corrupt'> {
   const corrupt = route.pull.map(({ upstream }) => upstream).filter((name) => context.copies.isCorrupt(name, digest));
-  return corrupt.length > 0 ? { rotten: corrupt } : {};
+  return corrupt.length > 0 ? { corrupt } : {};
 }
 
 function iso(ms: number): string {

@@ -71,7 +71,7 @@ export class StateGauges {
     ['upstream'],
   );
   readonly #corruptCopies = this.#gauge(
-    'rotten_copies',
+    'corrupt_copies',
     'Corrupt blobs that were found on the upstream and not yet repaired.',
     ['upstream'],
   );
@@ -113,8 +113,8 @@ export class StateGauges {
     for (const [event, count] of Object.entries(counts)) this.#events.inc({ event }, count);
   }
 
-  #updateUpstream({ name, urls, pushes, credentials, rotten }: UpstreamSnapshot): void {
-    this.#corruptCopies.set({ upstream: name }, rotten.count);
+  #updateUpstream({ name, urls, pushes, credentials, corrupt }: UpstreamSnapshot): void {
+    this.#corruptCopies.set({ upstream: name }, corrupt.count);
     if (credentials !== undefined) this.#credentials.set({ upstream: name }, credentials.state === 'good' ? 1 : 0);
     if (pushes !== undefined) this.#pushes.set({ upstream: name }, pushes.admitted ? 1 : 0);
     for (const url of urls) this.#updateUrl(name, url);

@@ -31,7 +31,7 @@ function head(one, now) {
     refused.title = one.credentials.reason;
     node.append(refused);
   }
-  if (one.rotten.count > 0) node.append(pill(count(one.rotten.count, 'corrupt copy', 'corrupt copies'), 'degraded'));
+  if (one.corrupt.count > 0) node.append(pill(count(one.corrupt.count, 'corrupt copy', 'corrupt copies'), 'degraded'));
   node.append(pill(`kind: ${one.kind}`));
   if (one.outrun > 0) {
     const outrun = el('span', 'faint', `lost ${count(one.outrun, 'hedged request')}`);
@@ -88,7 +88,7 @@ function ms(value) {
 }
 
 /** @param {UpstreamSnapshot} one @param {number} now */
-function corruptCopies({ rotten: { count: all, copies } }, now) {
+function corruptCopies({ corrupt: { count: all, copies } }, now) {
   if (all === 0) return [];
   const list = el('ul', 'items');
   for (const { digest, since } of copies.slice(0, 5)) {

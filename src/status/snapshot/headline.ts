@@ -69,7 +69,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     peers.some(isOutOfSync) ||
     copies.degraded ||
     troubles.size > 0 ||
-    upstreams.some(({ credentials, rotten }) => credentials?.state === 'refused' || rotten.count > 0) ||
+    upstreams.some(({ credentials, corrupt }) => credentials?.state === 'refused' || corrupt.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
@@ -129,7 +129,7 @@ function credentialLines(upstreams: readonly UpstreamSnapshot[], now: number): s
 }
 
 function corruptCopyLines(upstreams: readonly UpstreamSnapshot[]): string[] {
-  return upstreams.flatMap(({ name, rotten: { count } }) => {
+  return upstreams.flatMap(({ name, corrupt: { count } }) => {
     if (count === 0) return [];
     const [blobs, them] = count === 1 ? ['a corrupt blob', 'it'] : [`${count} corrupt blobs`, 'them'];
     return [`${name} has ${blobs}. Pulls use other upstreams for ${them}. Repair ${them} as docs/splicing.md says.`];

@@ -85,7 +85,7 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   const upstreams = input.upstreams.map(
     (view): UpstreamSnapshot => ({
       ...stateOf(view, pushed.has(view.name)),
-      rotten: corruptCopiesSnapshot(corruptCopies.get(view.name) ?? []),
+      corrupt: corruptCopiesSnapshot(corruptCopies.get(view.name) ?? []),
       outrun: input.sinceStart.outrun.get(view.name) ?? 0,
       urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
     }),
@@ -112,7 +112,7 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   };
 }
 
-function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapshot, 'rotten' | 'outrun' | 'urls'> {
+function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapshot, 'corrupt' | 'outrun' | 'urls'> {
   const { name, state, since, reason, kind, readOnly, unhealthy, gate } = view;
   const pushes = { admitted: gate.mode === 'accepting', mode: gate.mode, since: iso(gate.since), reason: gate.reason };
   return {

@@ -48,7 +48,7 @@ export interface UpstreamSnapshot {
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
   /** State of the edge's own credentials; undefined where the edge has none and none were refused. */
   credentials?: CredentialsSnapshot;
-  rotten: CorruptCopiesSnapshot;
+  corrupt: CorruptCopiesSnapshot;
   /** Attempts since the start that were cancelled because another upstream, asked later, answered first. */
   outrun: number;
   urls: UrlSnapshot[];

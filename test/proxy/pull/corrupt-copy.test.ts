@@ -58,7 +58,7 @@ t.test('the first client gets a part, and with its retry the whole', async (t) =
       const third = (await pull(client, bytes)) as Reply;
       t.ok(isWhole(third, bytes), 'as long as it is corrupt');
       t.match(third.headers, { 'x-breakwater-upstream': 'gcr', warning: /its copy of the blob is corrupt/ });
-      t.match(await site.edge.admin('/metrics'), { body: /^breakwater_rotten_copies\{upstream="harbor"\} 1$/m });
+      t.match(await site.edge.admin('/metrics'), { body: /^breakwater_corrupt_copies\{upstream="harbor"\} 1$/m });
     }
   }
 });
@@ -118,7 +118,7 @@ t.test('a copy that was put right', async (t) => {
   await site.fallback.faults.off();
   const after = (await pull(client, BIG, { range: 'bytes=0-99' })) as Reply;
   t.match(after, { status: 206, headers: { 'x-breakwater-upstream': 'harbor' } }, 'it serves again, parts too');
-  t.match(await site.edge.admin('/metrics'), { body: /^breakwater_rotten_copies\{upstream="harbor"\} 0$/m });
+  t.match(await site.edge.admin('/metrics'), { body: /^breakwater_corrupt_copies\{upstream="harbor"\} 0$/m });
 });
 
 t.test('it is not asked beside one that is merely slow', async (t) => {

@@ -238,7 +238,7 @@ t.test('counts corrupt copies, and shows the p95 of first bytes', async (t) => {
   const metrics = make(
     snapshotOf({ upstreams: [upstream('harbor'), upstream('gcr', { replicas: [fresh] })], corruptCopies }),
   );
-  t.same(await samples(metrics, 'rotten_copies'), ['{upstream="harbor"} 2', '{upstream="gcr"} 0']);
+  t.same(await samples(metrics, 'corrupt_copies'), ['{upstream="harbor"} 2', '{upstream="gcr"} 0']);
   t.same(await samples(metrics, 'first_byte_p95_seconds'), [
     '{upstream="harbor",url="https://harbor.lan",class="data"} 0.031',
     '{upstream="harbor",url="https://harbor.lan",class="control"} 0.008',

@@ -28,7 +28,7 @@ t.test('has the shape that the status API promises', async (t) => {
     readOnly: true,
     unhealthy: ['database'],
     pushes: { admitted: false, mode: 'refusing', since, reason: 'canary read timed out' },
-    rotten: { count: 0, copies: [] },
+    corrupt: { count: 0, copies: [] },
     outrun: 0,
     urls: [
       {
@@ -96,8 +96,8 @@ t.test('shows the last 50 corrupt copies of an upstream, newest first', async (t
     since: NOW + index,
   }));
   const [harbor, gcr] = snapshotOf({ corruptCopies }).upstreams;
-  t.same(harbor?.rotten, { count: 0, copies: [] });
-  t.equal(gcr?.rotten.count, 60);
-  t.equal(gcr?.rotten.copies.length, 50);
-  t.same(gcr?.rotten.copies[0], { digest: 'sha256:59', since: iso(NOW + 59) });
+  t.same(harbor?.corrupt, { count: 0, copies: [] });
+  t.equal(gcr?.corrupt.count, 60);
+  t.equal(gcr?.corrupt.copies.length, 50);
+  t.same(gcr?.corrupt.copies[0], { digest: 'sha256:59', since: iso(NOW + 59) });
 });
