@@ -1,8 +1,8 @@
 import type { Options } from './options.ts';
 
 /**
- * Measures everybody in every round, so that what else the machine does hits all; warm-ups do not count.
- * @returns the measurements of each, in the order of `contenders`
+ * Measures all contenders in every round, so that other load on the machine affects each of them. Warm-ups do not count. @returns the
+ * measurements of each, in the order of `contenders`
  */
 export async function interleave<C, M>(
   contenders: readonly C[],

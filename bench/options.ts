@@ -6,19 +6,19 @@ export type ProxyName = (typeof PROXIES)[number];
 
 export interface Options {
   selection: Selection;
-  /** Whom to measure; in the order of `PROXIES`. */
+  /** Proxies to measure, in the order of `PROXIES`. */
   proxies: readonly ProxyName[];
-  /** Small sizes, one round, short outages: whether it works, not how good it is. */
+  /** Small sizes, one round, short outages: shows that the benchmark works, and not how fast anything is. */
   short: boolean;
-  /** Write bench/RESULTS.md and what belongs to it. */
+  /** Write bench/RESULTS.md, its charts and results.json. */
   record: boolean;
-  /** Tell what lies behind the numbers. */
+  /** Print the details behind the numbers. */
   details: boolean;
   /** Size of the blob. */
   mib: number;
   /** Measurements of each proxy; the median counts. */
   rounds: number;
-  /** Rounds before those that do not count: page cache, buffers, compiled code. */
+  /** Further rounds that do not count: they fill the page cache and buffers, and compile code. */
   warmUps: number;
 }
 
@@ -26,7 +26,7 @@ export const USAGE = `usage: npm run bench -- [--short] [--record] [--details] [
 ${PARTS.map((part) => `  ${part}: ${ITEMS[part].join(', ')}`).join('\n')}
   proxies: ${PROXIES.join(', ')}`;
 
-/** @throws TypeError for what is no option */
+/** @throws TypeError for an unknown option */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -53,7 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
     short,
     record,
     details,
-    // CPU time is counted in hundredths of a second: with much less a proxy may seem to need none.
+    // CPU time is counted in hundredths of a second. With a much smaller blob a proxy would seem to need none.
     mib: count('mib', values.mib, short ? 64 : 512),
     rounds: count('rounds', values.rounds, short ? 1 : 3),
     warmUps: short ? 0 : 1,

@@ -31,7 +31,7 @@ const BENCHES: Record<Part, (scope: Scope, options: Options) => Promise<Section>
   middle: benchMidTransfer,
 };
 const STATUS_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-/** How long interrupted work may take to notice that everything under it is gone, in milliseconds. */
+/** Longest time in milliseconds until interrupted work notices that its processes are gone. */
 const LINGER_MS = 2000;
 
 async function main(): Promise<void> {
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
     }
     if (tell(sections, problems) > 0) process.exitCode = 1;
   } catch (error) {
-    // What fails because it was stopped is no news.
+    // Failures after an interrupt are expected.
     await stopping;
     await root.close();
     throw error;
@@ -79,7 +79,7 @@ function readOptions(): Options {
   }
 }
 
-/** Measures those that are there, and says who is not: the run has failed then, whatever it finds. */
+/** Leaves out proxies that are not installed and names them. The run then fails, whatever the results. */
 function withoutAbsent(options: Options): Options {
   const absent = options.proxies.filter((name) => name !== 'edge' && findTool(name.toLowerCase()) === undefined);
   for (const name of absent) {
@@ -93,7 +93,7 @@ function loadOfMinute(): number {
   return loadavg()[0] ?? Number.NaN;
 }
 
-/** @param problems gets what failed as a whole */
+/** @param problems receives parts that failed as a whole */
 async function runParts(root: Scope, options: Options, problems: string[]): Promise<Section[]> {
   const sections: Section[] = [];
   for (const part of options.selection.parts) {
@@ -113,7 +113,7 @@ async function stop(root: Scope, work: Promise<unknown>, status: number): Promis
   process.exit(status);
 }
 
-/** @returns how many problems there are */
+/** @returns the number of problems */
 function tell(sections: readonly Section[], failures: readonly string[]): number {
   const found = sections.flatMap((section) => [
     ...section.problems,

@@ -1,28 +1,28 @@
 import type { Owner } from '../test/helpers/temporary-folder.ts';
 
-/** What is running and lying about because of one part of a benchmark; all of it goes when the scope is closed. */
+/** The processes and files of one part of a benchmark. All of them are removed when the scope is closed. */
 export class Scope implements Owner {
   readonly #cleaners: (() => unknown)[] = [];
   #closing: Promise<void> | undefined;
 
   teardown(clean: () => unknown): void {
     this.#cleaners.push(clean);
-    // Work goes on for a moment after an interrupt: it must not start anything any more.
+    // Work may continue for a moment after an interrupt, but must not start anything.
     if (this.#closing) throw new Error('the benchmark was stopped');
   }
 
-  /** Whether it was closed, and nothing may be started any more. */
+  /** Whether the scope was closed, so that nothing may be started. */
   get closed(): boolean {
     return this.#closing !== undefined;
   }
 
-  /** Last said, first done; one that fails does not keep the others from being done. Again: for what was said since. */
+  /** Runs the clean-ups in reverse order. A failing one does not stop the others. A second call runs those added since. */
   close(): Promise<void> {
     this.#closing = (this.#closing ?? Promise.resolve()).then(() => this.#clean());
     return this.#closing;
   }
 
-  /** Does something in a scope of its own, which ends with it or with this one. */
+  /** Runs work in a scope of its own, which ends with the work or with this scope. */
   async within<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
     const inner = new Scope();
     this.teardown(() => inner.close());
@@ -33,7 +33,7 @@ export class Scope implements Owner {
     }
   }
 
-  /** As `within`, for what is one of many: if it fails, that is said in `problems`, and the others go on. */
+  /** As `within`, for one of several works: a failure is added to `problems`, and the others continue. */
   async attempt<T>(what: string, problems: string[], work: (scope: Scope) => Promise<T>): Promise<T | undefined> {
     try {
       return await this.within(work);

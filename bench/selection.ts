@@ -11,7 +11,7 @@ export const PARTS = [
 ] as const;
 export type Part = (typeof PARTS)[number];
 
-/** What can be run by itself. */
+/** Items of each part that can be run by themselves. */
 export const ITEMS: Record<Part, readonly string[]> = {
   blobs: ['plain', 'always', 'never', 'tls'],
   memory: ['downloads', 'clients'],
@@ -36,14 +36,14 @@ export const ITEMS: Record<Part, readonly string[]> = {
   middle: ['reset', 'stall'],
 };
 
-/** What stands for everything in a short run. */
+/** Items that stand for all in a short run. */
 const SHORT_ITEMS: typeof ITEMS = { ...ITEMS, outages: ['killed', 'one-of-three'], middle: ['reset'] };
 
-/** What was asked for by `--only`: whole parts, or items of them. */
+/** The parts and items named by `--only`. */
 export class Selection {
   readonly #items: ReadonlyMap<Part, ReadonlySet<string>>;
 
-  /** @param asked `PART` or `PART:ITEM`; nothing is everything. @throws TypeError for what there is not */
+  /** @param asked `PART` or `PART:ITEM`; empty for all @throws TypeError for an unknown name */
   constructor(asked: readonly string[], short: boolean) {
     const items = new Map<Part, Set<string>>();
     if (asked.length === 0) for (const part of PARTS) items.set(part, new Set((short ? SHORT_ITEMS : ITEMS)[part]));
@@ -66,7 +66,7 @@ export class Selection {
     return this.#items.get(part)?.has(item) ?? false;
   }
 
-  /** Items of a part that were asked for, in their order. */
+  /** The selected items of a part, in their order. */
   itemsOf(part: Part): string[] {
     return ITEMS[part].filter((item) => this.has(part, item));
   }

@@ -6,9 +6,8 @@ const SHARED_MEMORY = '/dev/shm';
 const PREFIX = 'bw-bench-';
 
 /**
- * Everything goes below one folder, so that nothing stays even where work was cut short between two steps. It is in memory
- * where there is room, so that no disk is measured. What a benchmark left that was killed goes too.
- * @param mib size of the blob
+ * Makes one folder for all files, so that nothing stays after an interrupt. The folder is in memory if there is room, so that no disk is
+ * measured. Folders of killed benchmarks are removed. @param mib size of the blob
  */
 export function makeWorkspace(mib: number): void {
   const places = [SHARED_MEMORY, tmpdir()].filter(existsSync);
@@ -19,7 +18,7 @@ export function makeWorkspace(mib: number): void {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
 }
 
-/** For two registries with the blob, the blob of a static one, a download of it, and some more. */
+/** Room for two registries with the blob, the blob of a static registry, a download of it, and a margin. */
 function hasRoom(folder: string, mib: number): boolean {
   if (!existsSync(folder)) return false;
   const { bavail, bsize } = statfsSync(folder);
@@ -38,7 +37,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's is alive too.
+    // EPERM means that the process of another user is alive.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

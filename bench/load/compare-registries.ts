@@ -1,4 +1,4 @@
-// Compares two registries as a reconcile does, and says what it took. Arguments: URLs of both.
+// Compares two registries as a reconcile does, and prints what it cost. Arguments: URLs of both.
 import { Comparison } from '../../src/replication/compare/comparison.ts';
 import { remoteRegistry } from '../../test/helpers/remote-registry.ts';
 
@@ -12,7 +12,7 @@ async function* pairs() {
   for await (const name of source.repositories(signal)) yield { source: name, target: name };
 }
 
-// What an edge has long done when it compares: code is compiled, connections are there.
+// A first round, because an edge that runs for long has compiled code and open connections.
 for await (const pair of pairs()) {
   await new Comparison({ source, target }).compare(pair, signal);
   break;

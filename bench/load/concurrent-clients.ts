@@ -3,20 +3,20 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
 export interface ConcurrentResult {
-  /** 200 with a whole body. */
+  /** Answers of 200 with a whole body. */
   good: number;
   failed: number;
-  /** What the first one that failed got. */
+  /** The answer of the first request that failed. */
   firstFailure?: string;
   /** From the first request to the last answer, in milliseconds. */
   took: number;
 }
 
-/** Handshakes at a time: an accept queue has an end. */
+/** Handshakes in parallel, because an accept queue is bounded. */
 const BATCH = 50;
 const TIMEOUT_MS = 30_000;
 
-/** Clients that are connected, each over TLS, and wait for the word. */
+/** Clients with open TLS connections, which send their requests at the same time. */
 export class ConcurrentClients {
   readonly #host: string;
   readonly #sockets: TLSSocket[];
@@ -26,7 +26,7 @@ export class ConcurrentClients {
     this.#sockets = sockets;
   }
 
-  /** @param url `https://127.0.0.1:PORT`, whose certificate is not looked at */
+  /** @param url `https://127.0.0.1:PORT`, whose certificate is not verified */
   static async gather(owner: Owner, url: string, count: number): Promise<ConcurrentClients> {
     const { hostname: host, port } = new URL(url);
     const sockets: TLSSocket[] = [];
@@ -42,7 +42,7 @@ export class ConcurrentClients {
     return new ConcurrentClients(`${host}:${port}`, sockets);
   }
 
-  /** All at once ask for one thing, and leave when they have it. */
+  /** All clients send the same request at once, and close after the answer. */
   async ask(path: string, accept: string): Promise<ConcurrentResult> {
     const request = `GET ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nAccept: ${accept}\r\nConnection: close\r\n\r\n`;
     const began = performance.now();
@@ -59,7 +59,7 @@ export class ConcurrentClients {
   }
 }
 
-/** Everything up to the end of the connection, or why there is nothing. */
+/** All bytes up to the end of the connection, or the error. */
 function answerTo(socket: TLSSocket, request: string): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

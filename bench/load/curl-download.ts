@@ -6,23 +6,23 @@ import { pipeline } from 'node:stream/promises';
 import { tryCommand } from '../../test/helpers/command.ts';
 import { tool } from '../../test/helpers/tool.ts';
 
-/** What one download by a real curl, without a retry, brought. */
+/** One download by a real curl, without a retry. */
 export interface CurlDownload {
   seconds: number;
   bytes: number;
-  /** Of what came. */
+  /** Digest of the bytes received. */
   digest: string;
   /** Exit status of curl: 18 for a part, 28 for no byte in time, 56 for a reset. */
   status: number | string;
-  /** The longest time in which no byte came, in seconds. */
+  /** The longest time without a byte, in seconds. */
   pause: number;
 }
 
 const LOOK_MS = 5;
-/** Seconds without a byte after which a client is taken to give up. */
+/** Seconds without a byte after which a client gives up. */
 export const CLIENT_TIMEOUT_SECONDS = 15;
 
-/** Downloads to a file, which is hashed afterwards so that it does not slow the download, and removed. */
+/** Downloads to a file. The file is hashed afterwards, so that hashing does not slow the download, and then removed. */
 export async function curlDownload(folder: string, url: string): Promise<CurlDownload> {
   const file = join(folder, 'download');
   const args = [
@@ -44,7 +44,7 @@ export async function curlDownload(folder: string, url: string): Promise<CurlDow
   }
 }
 
-/** Looks at how a file grows. */
+/** Watches a file grow. */
 class Pauses {
   readonly #file: string;
   readonly #timer: NodeJS.Timeout;

@@ -1,7 +1,7 @@
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 import { runProgram } from './run-program.ts';
 
-/** Bytes per second of so many downloads at once, each by a real curl; none of which may be cut short. */
+/** Bytes per second of so many parallel downloads, each by a real curl. A download that is cut short is an error. */
 export async function download(
   owner: Owner,
   folder: string,
@@ -17,6 +17,6 @@ export async function download(
     if (size !== bytes) throw new Error(`curl ${url}: ${size} bytes of ${bytes}\n${output}`);
     return seconds ?? Number.NaN;
   });
-  // By the clock of the slowest curl: starting the processes is none of the proxy's business.
+  // The time of the slowest curl, so that starting the processes does not count.
   return (bytes * downloads) / Math.max(...ends);
 }

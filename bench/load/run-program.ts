@@ -5,8 +5,8 @@ import type { Owner } from '../../test/helpers/temporary-folder.ts';
 import { tool } from '../../test/helpers/tool.ts';
 
 /**
- * Runs a load generator to its end, which comes with its owner's at the latest.
- * @param good exit statuses that are no failure. @returns what it wrote
+ * Runs a load generator to its end, at the latest until its owner ends. @param good exit statuses that are no failure. @returns its
+ * output
  */
 export async function runProgram(
   owner: Owner,

@@ -6,14 +6,14 @@ const TIMED_OUT = 28;
 export interface SlowClients {
   url: string;
   count: number;
-  /** Bytes a second of each. */
+  /** Bytes a second of each client. */
   rate: number;
   seconds: number;
 }
 
 /**
- * So many downloads at once, each at a limited rate over a connection of its own, for so long, by one curl.
- * @returns bytes that came in all; it fails if they are less than a quarter of what was to come
+ * Parallel downloads by one curl, each with a limited rate over a connection of its own. @returns bytes received in all; fails if they
+ * are less than a quarter of the expected bytes
  */
 export async function slowClients(
   owner: Owner,

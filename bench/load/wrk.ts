@@ -10,7 +10,7 @@ export interface WrkResult {
 
 const CONNECTIONS = 32;
 
-/** Asks for one URL as fast as it is answered, over 32 connections that stay. @param seconds how long */
+/** Sends requests for one URL over 32 keep-alive connections, each as soon as the last is answered. @param seconds duration */
 export async function wrk(owner: Owner, folder: string, url: string, seconds: number): Promise<WrkResult> {
   const load = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '5s', '--latency'];
   return parseWrk(await runProgram(owner, folder, 'wrk', [...load, '-H', `Accept: ${MANIFEST_TYPE}`, url]));

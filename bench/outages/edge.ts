@@ -3,10 +3,10 @@ import { type Contender, EDGE } from '../proxies/contender.ts';
 import { edgeLauncher } from '../proxies/edge-package.ts';
 import { CANARY, FALLBACK, type FailoverSetup, PRIMARY } from './failover-setup.ts';
 
-/** For `--short`: a registry that is back is trusted sooner than by default. */
+/** For `--short`: a registry that has recovered is used again sooner than by default. */
 const QUICK = { interval: '500ms', fastInterval: '100ms', timeout: '500ms', holdDown: '1s', settle: '500ms' };
 
-/** The edge with its defaults, a canary, and one route over both. */
+/** The edge with its defaults, a canary, and one route over both registries. */
 export async function failoverByEdge({
   owner,
   primary,

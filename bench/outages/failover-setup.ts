@@ -1,15 +1,15 @@
 import type { CertificateFiles } from '../../test/helpers/certificate.ts';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
-/** Where one proxy stands: before two registries that hold the same under different names. */
+/** What one proxy needs to fail over between two registries that hold the same images under different names. */
 export interface FailoverSetup {
   owner: Owner;
   /** `127.0.0.1:PORT` */
   primary: string;
-  /** The same repositories, below `example-project/` in place of `library/`. */
+  /** Address of the registry with the same repositories below `example-project/` instead of `library/`. */
   fallback: string;
   certificate: CertificateFiles;
-  /** For `--short`: what failed is trusted again sooner than by default. */
+  /** For `--short`: a registry that has recovered is used again sooner than by default. */
   quick: boolean;
 }
 
@@ -18,10 +18,10 @@ export const FALLBACK = 'fallback';
 export const REPOSITORY = 'library/app';
 export const CANARY = 'library/canary';
 
-/** The edge's header that says who served; the others are made to say it too, for the counting. */
+/** The edge's header that names the upstream. The other proxies are configured to set the header too, so that pulls can be counted. */
 export const SERVED_BY = 'X-Breakwater-Upstream';
 
-/** What a proxy that checks its upstreams by HTTP is told to read. */
+/** The request by which other proxies check their upstreams. */
 export const CHECK = {
   path: `/v2/${CANARY}/manifests/latest`,
   accept: 'application/vnd.oci.image.manifest.v1+json',

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from '../../test/helpers/registry.ts';
 import type { Owner } from '../../test/helpers/temporary-folder.ts';
 
-/** A registry that is killed and started again, over and over. */
+/** A registry that is killed and started again in turn. */
 export class Flapping {
   readonly #registry: Registry;
   readonly #halfMs: number;
@@ -10,7 +10,7 @@ export class Flapping {
   readonly #running: Promise<void>;
   #up = true;
 
-  /** @param halfMs how long it is down each time, and how long up */
+  /** @param halfMs time for which the registry is down, and then up */
   constructor(owner: Owner, registry: Registry, halfMs: number) {
     this.#registry = registry;
     this.#halfMs = halfMs;
@@ -18,7 +18,7 @@ export class Flapping {
     this.#running = this.#run();
   }
 
-  /** It is up for good when this resolves. */
+  /** Resolves when the registry is up and stays up. */
   async stop(): Promise<void> {
     await this.#end();
     if (!this.#up) await this.#registry.start();

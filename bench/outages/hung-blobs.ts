@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command } from '../../test/helpers/command.ts';
 
-/** Blobs of a real docker-registry that are FIFOs: who opens one waits. Everything else goes on. */
+/** Blobs of a real docker-registry that are FIFOs: a read of such a blob hangs. All other requests work. */
 export class HungBlobs {
   readonly #files: string[];
 
@@ -28,10 +28,10 @@ export class HungBlobs {
     return new HungBlobs(files);
   }
 
-  /** Those who wait get an end of file. */
+  /** Readers that hang get an end of file. */
   async release(): Promise<void> {
     for (const file of this.#files) {
-      // Opened for both, it does not wait; closing it releases every reader that does.
+      // Opening for reading and writing does not hang, and closing releases every reader.
       const pipe = await open(file, constants.O_RDWR | constants.O_NONBLOCK);
       await rename(`${file}.kept`, file);
       await pipe.close();

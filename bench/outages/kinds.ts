@@ -3,17 +3,17 @@ import { Flapping } from './flapping.ts';
 import { HungBlobs } from './hung-blobs.ts';
 import type { OutageSite } from './site.ts';
 
-/** Makes it end. */
+/** Ends the outage. */
 type Undo = () => unknown;
 
-/** One way in which a real registry goes away and comes back. */
+/** One way in which a real registry fails and recovers. */
 export interface OutageKind {
-  /** As `--only outages:ITEM` has it. */
+  /** The name in `--only outages:ITEM`. */
   item: string;
   name: string;
-  /** The registry keeps no facts about blobs in memory; with them it says 200 to a blob that it then cannot read. */
+  /** The registry keeps no blob descriptors in memory. With them it answers 200 for a blob that it cannot read. */
   forgetful?: boolean;
-  /** The proxies reach the primary over a line that can be spoiled. */
+  /** The proxies reach the primary through a fault proxy. */
   lined?: boolean;
   begin(site: OutageSite): Undo | Promise<Undo>;
   /** The longest time without a good pull that the edge may have, in seconds. */

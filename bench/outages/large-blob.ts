@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 
 const MEBIBYTE = 1_048_576;
 
-/** A blob of any size that needs no room: one random mebibyte, again and again. */
+/** A blob of any size that needs little memory: one random mebibyte, repeated. */
 export class LargeBlob {
   readonly bytes: number;
   readonly digest: string;
@@ -19,7 +19,7 @@ export class LargeBlob {
     this.digest = `sha256:${hash.digest('hex')}`;
   }
 
-  /** Puts it into a real registry, as a client does. @param registry `http://127.0.0.1:PORT` */
+  /** Pushes the blob to a real registry, as a client does. @param registry `http://127.0.0.1:PORT` */
   async push(registry: string, repository: string): Promise<void> {
     const begun = await fetch(`${registry}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
     const location = begun.headers.get('location');

@@ -20,20 +20,20 @@ type Condition = 'steady' | How;
 interface Row {
   how: How;
   proxy: string;
-  /** How many of the downloads came whole, with the right digest. */
+  /** Number of complete downloads with the right digest. */
   whole: number;
   downloads: CurlDownload[];
-  /** Medians in seconds; those of whole downloads. */
+  /** Medians of complete downloads, in seconds. */
   later: number;
   steady: number;
   pause: number;
 }
 
-/** How long the edge by default takes no byte for a delay, in seconds. */
+/** Default time without a byte, in seconds, after which the edge counts a body as stalled. */
 const STALL = 5;
 const MARGIN = 0.3;
 
-/** Downloads of a large blob whose primary fails in the middle. */
+/** Downloads of a large blob whose primary fails in mid-transfer. */
 export async function benchMidTransfer(scope: Scope, options: Options): Promise<Section> {
   const { mib, proxies, short: quick } = options;
   const blob = new LargeBlob(mib);
@@ -92,7 +92,7 @@ async function downloadUnder(condition: Condition, setup: Place): Promise<CurlDo
   return kept;
 }
 
-/** What failed before may have made a proxy leave the primary alone for a while. */
+/** A proxy may have taken the primary out of service after an earlier failure. */
 async function servedByPrimary({ name, url }: Contender, authority: string): Promise<void> {
   const client = new HttpsClient(url, authority);
   try {

@@ -2,31 +2,31 @@ import { percentile } from '../report/percentile.ts';
 import { PRIMARY } from './failover-setup.ts';
 import type { FinishedPull } from './pull-series.ts';
 
-/** When what happened, by `performance.now()`. */
+/** Times of an outage by `performance.now()`. */
 export interface OutageTimes {
-  /** From here on pulls count as steady: what was warming up is warm. */
+  /** Pulls count as steady from here on, when all caches are warm. */
   steady: number;
-  /** The outage. */
+  /** Begin and end of the outage. */
   began: number;
   ended: number;
 }
 
-/** What a series of pulls through one outage was like. Times in milliseconds. */
+/** The pulls through one outage. Times are in milliseconds. */
 export interface OutageSummary {
   pulls: number;
   failed: number;
-  /** Of the first few that failed: when they began, after the outage did, and why. */
+  /** The first few failures: time since the outage began, and the reason. */
   errors: { at: number; error: string }[];
-  /** The longest time from the end of one good pull to that of the next, from the outage on. */
+  /** The longest time between the ends of two good pulls, from the outage on. */
   gap: number;
-  /** The same before the outage. */
+  /** The longest such time before the outage. */
   steadyGap: number;
-  /** 99 of 100 pulls of the steady state did not take longer. */
+  /** 99th percentile of the duration of pulls in the steady state. */
   steadyP99: number;
-  /** The same for those begun in the outage, but for its first second; a failed one never ends. */
+  /** 99th percentile of pulls that began in the outage, without its first second. A failed pull counts as endless. */
   outageP99: number;
   slowestPulls: { at: number; took: number; upstreams: string[] }[];
-  /** From the end of the outage to the end of the first of a second of pulls that the primary served; never: Infinity. */
+  /** Time from the end of the outage until the primary serves again for a second; Infinity if never. */
   back: number;
   /** How often, after that, several pulls in a row were not served by the primary. */
   relapses: number;
@@ -35,9 +35,9 @@ export interface OutageSummary {
 const FIRST_SECOND_MS = 1000;
 const SHARE = 0.99;
 const FEW = 5;
-/** Pulls in a row from the primary that say it is back: those of a second. */
+/** Pulls in a row from the primary after which the primary serves again: those of one second. */
 const HOME_RUN = 20;
-/** Pulls in a row not from the primary that say it is not, after all; fewer are hedges that the fallback won. */
+/** Pulls in a row from the fallback that count as a relapse. Fewer are hedges that the fallback won. */
 const RELAPSE_RUN = 3;
 
 export function summarizeOutage(all: readonly FinishedPull[], { steady, began, ended }: OutageTimes): OutageSummary {
@@ -63,7 +63,7 @@ export function summarizeOutage(all: readonly FinishedPull[], { steady, began, e
   };
 }
 
-/** Whether the primary serves again. @param ended when the outage did */
+/** Whether the primary serves again. @param ended end of the outage */
 export function isBack(all: readonly FinishedPull[], ended: number): boolean {
   return Number.isFinite(recovery(all, ended).back);
 }

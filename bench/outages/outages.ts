@@ -12,28 +12,28 @@ import { isBack, type OutageSummary, summarizeOutage } from './outage-summary.ts
 import { PullSeries } from './pull-series.ts';
 import { startOutageSite } from './site.ts';
 
-/** Milliseconds. */
+/** Durations in milliseconds. */
 interface Times {
-  /** Pulls that do not count. */
+  /** The first pulls, which do not count. */
   warmUp: number;
   steady: number;
   outage: number;
-  /** How long at most to wait until the primary serves again. */
+  /** Longest time to wait until the primary serves again. */
   back: number;
-  /** How long to look on after that. */
+  /** Time to watch after that. */
   after: number;
 }
 
 const FULL: Times = { warmUp: 2000, steady: 8000, outage: 12_000, back: 20_000, after: 2000 };
 const SHORT: Times = { warmUp: 500, steady: 1000, outage: 2500, back: 15_000, after: 500 };
 
-/** How one proxy came through one outage. */
+/** One proxy in one outage. */
 interface Row extends OutageSummary {
   kind: OutageKind;
   proxy: ProxyName;
 }
 
-/** Pulls through real outages of a real registry; each proxy by itself, so that none disturbs another. */
+/** Pulls through real outages of a real registry. Each proxy runs by itself, so that the proxies do not disturb each other. */
 export async function benchOutages(scope: Scope, options: Options): Promise<Section> {
   const times = options.short ? SHORT : FULL;
   const rows: Row[] = [];
@@ -114,7 +114,7 @@ function cells({ kind, proxy, pulls, failed, gap, steadyP99, outageP99, back, re
   ];
 }
 
-/** Where to look first when a number is not as it should be. */
+/** The slowest pulls and the errors, for a number that looks wrong. */
 function detailsOf({ kind, proxy, slowestPulls, errors }: Row): string[] {
   const title = `${kind.name}, ${proxy}:`;
   return [

@@ -8,23 +8,23 @@ export interface PullTarget {
   authority: string;
   repository: string;
   reference: string;
-  /** The manifest's digest that every pull must have. */
+  /** Digest of the manifest that every pull must get. */
   digest: string;
 }
 
-/** A pull that ended. Times are those of `performance.now()`. */
+/** A finished pull. Times are those of `performance.now()`. */
 export interface FinishedPull {
   began: number;
   ended: number;
-  /** Undefined for a good one. */
+  /** Undefined for a good pull. */
   error?: string;
-  /** Who served its requests, by `X-Breakwater-Upstream`. */
+  /** The upstreams of its requests, by `X-Breakwater-Upstream`. */
   upstreams: string[];
 }
 
 const EVERY_MS = 50;
 
-/** Begins a pull every 50 ms, whether or not the ones before have ended. No pull retries anything. */
+/** Begins a pull every 50 ms, even if earlier ones have not finished. No pull retries anything. */
 export class PullSeries {
   readonly #ended: FinishedPull[] = [];
   readonly #target: PullTarget;
@@ -42,12 +42,12 @@ export class PullSeries {
     });
   }
 
-  /** In the order in which they ended. */
+  /** In the order of their ends. */
   get ended(): readonly FinishedPull[] {
     return this.#ended;
   }
 
-  /** Begins no more, and waits for those under way. */
+  /** Begins no more pulls, and waits for those in flight. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#running);

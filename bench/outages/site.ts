@@ -22,23 +22,23 @@ const STARTERS: Record<ProxyName, (setup: FailoverSetup) => Promise<Contender>> 
 /** Two real registries that hold the same image under different prefixes, and each proxy in front of both. */
 export interface OutageSite {
   owner: Owner;
-  /** As in `FailoverPlace`. */
+  /** As in `FailoverSetup`. */
   quick: boolean;
   primary: Registry;
   fallback: Registry;
-  /** What the primary is reached over, if anything. */
+  /** The fault proxy in front of the primary, if any. */
   faultProxy: FaultProxy | undefined;
   image: Image;
   canary: Image;
   contenders: Contender[];
-  /** Of the authority that signed the certificates of all proxies, PEM. */
+  /** PEM of the CA that signed the certificates of all proxies. */
   authority: string;
 }
 
 export interface SiteOptions {
-  /** The registries keep facts about blobs in memory. */
+  /** The registries keep blob descriptors in memory. */
   cache: boolean;
-  /** Every proxy reaches the primary over a line of its own, which can be spoiled; for equal speed the fallback too. */
+  /** Every proxy reaches the primary through a fault proxy of its own. For equal speed, `both` puts one in front of the fallback too. */
   lined: 'none' | 'primary' | 'both';
   quick: boolean;
   proxies: readonly ProxyName[];

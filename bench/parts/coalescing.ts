@@ -26,7 +26,7 @@ const CLIENTS = 1000;
 const QUICK_CLIENTS = 200;
 const REPOSITORY = 'bench/coalescing';
 
-/** Many clients that ask for one manifest at the same moment, one that nobody has asked for before. */
+/** Many clients ask for the same new manifest at the same moment. */
 export async function benchCoalescing(scope: Scope, options: Options): Promise<Section> {
   const registry = await startRegistry(scope);
   const contenders = await startRelayContenders(scope, { url: registry.url }, options.proxies);
@@ -77,7 +77,7 @@ async function measure(
 
 let pushed = 0;
 
-/** A manifest of its own each time, over one small blob. */
+/** A new manifest each time, over one small blob. */
 async function pushManifest({ url }: Registry): Promise<{ tag: string; digest: string }> {
   pushed += 1;
   const blob = Buffer.from('{}');

@@ -25,10 +25,10 @@ interface Row extends Measured {
   rounds: Measured[];
 }
 
-/** How many manifests a second, asked for by tag and by digest. */
+/** Manifests per second, by tag and by digest. */
 export async function benchManifests(scope: Scope, options: Options): Promise<Section> {
   const registry = await startStaticRegistry(scope, 1);
-  // The others write no line for a request either.
+  // The other proxies write no line for a request either.
   const quiet = { name: EDGE, config: { log: { requests: 'notable' } } };
   const relaying = await startRelayContenders(scope, { url: registry.url }, options.proxies, [quiet]);
   const contenders = [...relaying, { name: DIRECT, url: registry.url }];

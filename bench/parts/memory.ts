@@ -28,7 +28,7 @@ const RATE = 1_000_000;
 /** MB. */
 const BOUNDS: Record<Load, number> = { downloads: 110, clients: 150 };
 
-/** The most memory that each proxy has resident under a load, each in processes that have served nothing else. */
+/** Peak resident memory of each proxy under a load. Each load has processes of its own. */
 export async function benchMemory(scope: Scope, options: Options): Promise<Section> {
   const registry = await startStaticRegistry(scope, options.mib);
   const [clients, seconds] = options.short ? [QUICK_CLIENTS, 3] : [CLIENTS, 20];

@@ -12,17 +12,17 @@ import { atMost } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
 
 const MIB = 1_048_576;
-/** Between two looks at the fallback, in milliseconds. */
+/** Milliseconds between two checks of the fallback. */
 const LOOK_MS = 5;
 const LIMIT_MS = 60_000;
 
 interface Pushed {
-  /** Milliseconds that the push itself took, and from its end until the fallback had the tag. */
+  /** Duration of the push in milliseconds; `lag` runs from its end until the fallback has the tag. */
   push: number;
   lag: number;
 }
 
-/** How long after a push through the edge the fallback has the tag, and with it all of the image. */
+/** Time from a push through the edge until the fallback has the tag and all of the image. */
 export async function benchPushLag(scope: Scope, options: Options): Promise<Section> {
   const mib = options.short ? 5 : 50;
   const [primary, fallback] = await Promise.all([startRegistry(scope), startRegistry(scope)]);
@@ -40,7 +40,7 @@ export async function benchPushLag(scope: Scope, options: Options): Promise<Sect
     },
     await edgeLauncher(),
   );
-  // What follows is to come from the push alone.
+  // Copies after this point come from the push alone.
   await edge.waitForLog(/compared the two upstreams/, LIMIT_MS);
   const skopeo = new Skopeo(scope, edge.certificate.authorityFolder);
   const rounds: Pushed[] = [];

@@ -17,10 +17,10 @@ import { atLeast, atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
 import { startManyTags } from '../upstreams/many-tags.ts';
 
-/** Who copies, and what it took. */
+/** One program that copies, and its cost. */
 interface Copied {
   seconds: number;
-  /** That both registries answered. */
+  /** Requests that both registries answered. */
   requests: number;
 }
 
@@ -89,7 +89,7 @@ async function copies(scope: Scope, options: Options, images: number, problems: 
           ...['--insecure-policy', 'sync', '--all', '--src', 'yaml', '--dest', 'docker'],
           ...['--dest-tls-verify=false', list, address],
         ],
-        // What it has learnt of blobs in earlier runs is kept at home.
+        // A new home folder, because skopeo remembers the blobs of earlier runs.
         env: { ...process.env, HOME: temporaryFolder(scope), XDG_DATA_HOME: temporaryFolder(scope) },
       }),
     },
@@ -117,7 +117,7 @@ async function copies(scope: Scope, options: Options, images: number, problems: 
   return contenders.map(({ name }, index) => ({ name, runs: runs[index] ?? [] }));
 }
 
-/** What skopeo is to copy, in its own format: every repository by name, since it knows no catalog. */
+/** The list of repositories in skopeo's own format, because skopeo does not read a catalog. */
 async function skopeoList(folder: string, source: Registry): Promise<string> {
   const file = join(folder, 'list.yaml');
   const names = [...(await tagsOf(source.url)).keys()].map((name) => `    ${name}: []\n`);
@@ -125,7 +125,7 @@ async function skopeoList(folder: string, source: Registry): Promise<string> {
   return file;
 }
 
-/** Requests that both have answered so far; their logs come a little later than their answers. */
+/** Requests that both registries have answered so far. Their logs come a little later than their answers. */
 async function answered(...registries: readonly Registry[]): Promise<number> {
   const count = () => registries.reduce((sum, registry) => sum + registry.requests().length, 0);
   let seen: number;
@@ -136,7 +136,7 @@ async function answered(...registries: readonly Registry[]): Promise<number> {
   return seen;
 }
 
-/** @param whole every byte, and not only manifests and lengths */
+/** @param whole compares every byte, and not only manifests and lengths */
 async function differences(source: Registry, target: Registry, whole: boolean): Promise<string[]> {
   const found: string[] = [];
   const tags = [...(await tagsOf(source.url))].flatMap(([repository, names]) =>
@@ -155,7 +155,7 @@ async function comparison(scope: Scope, tags: number): Promise<Compared> {
   const { source, target } = await startManyTags(scope, tags);
   const before = await answered(source, target);
   const logFile = join(temporaryFolder(scope), 'compare.log');
-  // As the edge is started.
+  // The arguments with which the edge is started.
   const args = [
     '--max-semi-space-size=4',
     '--heap-growing-percent=40',
@@ -184,7 +184,7 @@ function compareTargets(compared: Compared | undefined, tags: number): Target[] 
   return [
     atMost({ what: `comparison of ${tags} tags`, value: ms / 1000, bound: 60, unit: ' s', digits: 1 }),
     atMost({ what: 'growth of its RSS', value: (rssPeak - rssBefore) / 1e6, bound: 50, unit: ' MB', digits: 0 }),
-    // One HEAD, and its share of the list of its repository and of the catalog.
+    // One HEAD, with its share of the list of its repository and of the catalog.
     atMost({ what: 'its requests, by tag and side', value: requests / tags / 2, bound: 1.05, unit: '', digits: 3 }),
   ];
 }

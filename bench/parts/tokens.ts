@@ -13,7 +13,7 @@ import { figure, type Section } from '../report/section.ts';
 import { atMost, type Target } from '../report/target.ts';
 import type { Scope } from '../scope.ts';
 
-/** What a token may hold at the most that clients still send: 20 scopes and the authority's own token. */
+/** The largest token that clients still send: 20 scopes and the authority's own token. */
 const SCOPES = 20;
 const UPSTREAM_BYTES = 1600;
 const CHECKED_AT_ONCE = 1000;
@@ -24,15 +24,15 @@ const REPOSITORY = 'library/app';
 
 interface Measured {
   what: string;
-  /** Milliseconds of one, at the median and at the 99th percentile. */
+  /** Median and 99th percentile of one request, in milliseconds. */
   p50: number;
   p99: number;
-  /** Requests that the authority got for one; undefined where none is involved. */
+  /** Requests to the authority for one token; undefined where there is no authority. */
   requests: number | undefined;
   times: number[];
 }
 
-/** What it costs to get a token from the edge, and to have one checked. */
+/** The cost of getting a token from the edge, and of checking one. */
 export async function benchTokens(scope: Scope, options: Options): Promise<Section> {
   const count = options.short ? 50 : 500;
   const rows: Measured[] = [];
@@ -114,7 +114,7 @@ async function services(scope: Scope, count: number): Promise<Measured[]> {
   };
   const first = await series(site, 1, ask);
   const next = await series(site, count, ask);
-  // What is not there is as good: the registry has checked the token when it says so.
+  // A 404 is as good: the registry has checked the token before it answers so.
   const pull = async () => {
     const reply = await client.ask(`/v2/${REPOSITORY}/manifests/1`, { headers: { authorization: `Bearer ${token}` } });
     if (reply.status !== 404) throw new Error(`the edge answers ${reply.status}: ${reply.body}`);
@@ -144,9 +144,9 @@ interface Site {
 
 interface Series {
   times: number[];
-  /** That authority and registry got for one. */
+  /** Requests to authority and registry for one pull. */
   requests: number;
-  /** That the authority alone got for one. */
+  /** Requests to the authority alone for one pull. */
   tokens: number;
 }
 
@@ -164,7 +164,7 @@ async function series({ authority, registry }: Site, count: number, one: () => P
   return { times, tokens, requests: tokens + (registry.requests().length - before.registry) / count };
 }
 
-/** Its log comes a little later than its answers. */
+/** The registry's log comes a little later than its answers. */
 async function settled(registry: Registry): Promise<void> {
   let seen: number;
   do {

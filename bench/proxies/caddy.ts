@@ -13,7 +13,7 @@ export async function startCaddy(owner: Owner, sites: string, ports: readonly nu
     args: ['run', '--adapter', 'caddyfile', '--config', file],
     folder,
     ports,
-    // What it stores goes with the folder.
+    // Its data is removed with the folder.
     env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
   });
 }

@@ -1,15 +1,15 @@
 import type { ProxyName } from '../options.ts';
 
-/** What is measured: a way to the same upstream. */
+/** A way to the upstream that is measured. */
 export interface Contender {
-  /** As the tables call it. */
+  /** Name in the tables. */
   name: string;
   url: string;
-  /** The process whose CPU time and memory count, with those below it; none where there is no proxy. */
+  /** The process whose CPU time and memory count, with its children; undefined where there is no proxy. */
   pid?: number;
 }
 
 export const EDGE: ProxyName = 'edge';
 export const NGINX: ProxyName = 'nginx';
-/** The upstream itself over plain HTTP: what the load generator and the upstream can do without a proxy. */
+/** The upstream itself over plain HTTP: the limit of the load generator and the upstream. */
 export const DIRECT = 'no proxy, no TLS';

@@ -9,14 +9,14 @@ export interface DaemonOptions {
   /** Name of the program. */
   name: string;
   args: string[];
-  /** Where its log goes. */
+  /** Folder of its log. */
   folder: string;
-  /** Ports of 127.0.0.1 it listens on when it is ready. */
+  /** Ports of 127.0.0.1 on which a ready server listens. */
   ports: readonly number[];
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs a server in the foreground until its owner ends. @returns its process id, once it takes connections */
+/** Runs a server in the foreground until its owner ends. @returns its process id, once the server accepts connections */
 export async function startDaemon(owner: Owner, { name, args, folder, ports, env }: DaemonOptions): Promise<number> {
   const logFile = join(folder, 'output.log');
   const program = new Program(owner, { command: tool(name), args, logFile, ...(env ? { env } : {}) });

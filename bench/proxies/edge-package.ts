@@ -8,8 +8,8 @@ const root = join(import.meta.dirname, '../..');
 let launcher: Promise<string> | undefined;
 
 /**
- * The launcher of the edge as it is published: compiled, since reading TypeScript at its start costs memory that no package and no image
- * needs. Made once a run, below the workspace that is removed with it.
+ * Launcher of the edge as published. The package is compiled, because type stripping at the start costs memory. It is built once a run,
+ * in the workspace.
  */
 export function edgeLauncher(): Promise<string> {
   launcher ??= makePackage();

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
 
-/** Ports of 127.0.0.1 that were free just now: for programs that cannot choose their own. */
+/** Ports of 127.0.0.1 that are free at this moment, for programs that cannot choose their own. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
@@ -12,7 +12,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Whether somebody takes connections on a port of 127.0.0.1. */
+/** Whether a server accepts connections on a port of 127.0.0.1. */
 export function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

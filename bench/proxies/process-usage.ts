@@ -3,17 +3,17 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** CPU seconds, of user and kernel, that a process and those below it have spent so far with all their threads. */
+/** CPU seconds, user and kernel, of a process and its children with all their threads. */
 export function cpuSeconds(pid: number): number {
   return sum(processesOf(pid).map(cpuSecondsOf));
 }
 
-/** Memory, in MB of 10^6 bytes: the most that was resident since `forgetPeak`, over a process and those below it. */
+/** Peak resident memory since `resetPeak`, in MB of 10^6 bytes, of a process and its children. */
 export function peakMegabytes(pid: number): number {
   return sum(processesOf(pid).map(peakOf));
 }
 
-/** The peak is counted anew from what is resident now; false where the kernel does not let us. */
+/** Resets the peak to the memory that is resident now; false where the kernel does not permit it. */
 export function resetPeak(pid: number): boolean {
   try {
     for (const one of processesOf(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
@@ -34,7 +34,7 @@ function peakOf(pid: number): number {
   return (Number(kibibytes) * 1024) / 1e6;
 }
 
-/** The process and all below it: a proxy may have workers. */
+/** The process and its descendants, because a proxy may have workers. */
 function processesOf(root: number): number[] {
   const parents = new Map(
     readdirSync('/proc')
@@ -48,7 +48,7 @@ function processesOf(root: number): number[] {
   return below(root);
 }
 
-/** Undefined for one that has just ended. */
+/** Undefined for a process that has just ended. */
 function parentOf(pid: number): number | undefined {
   try {
     return Number(fieldsOf(pid)[1]);
@@ -58,7 +58,7 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** Those of /proc/PID/stat from the third on: the second is the program's name in parentheses, which may hold spaces. */
+/** Fields of /proc/PID/stat from the third on. The second is the program's name in parentheses, which may contain spaces. */
 function fieldsOf(pid: number): string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -9,14 +9,14 @@ import { startHaproxy } from './haproxy.ts';
 import { startNginx } from './nginx.ts';
 import { freePorts } from './ports.ts';
 
-/** One upstream that every proxy passes requests on to. */
+/** The upstream to which every proxy forwards requests. */
 export interface Relayed {
   url: string;
-  /** File with the authority of an https upstream. */
+  /** File with the CA of an https upstream. */
   caFile?: string;
 }
 
-/** The edge with keys at the top level of its configuration. */
+/** The edge with further top-level keys in its configuration. */
 export interface EdgeVariant {
   name: string;
   config: Record<string, unknown>;
@@ -28,7 +28,7 @@ interface Place extends Relayed {
   certificate: CertificateFiles;
 }
 
-/** Each proxy as an expert tunes it for large blobs, with TLS towards the client, before one and the same upstream. */
+/** Each proxy, tuned by an expert for large blobs, with TLS towards the client, in front of the same upstream. */
 export async function startRelayContenders(
   owner: Owner,
   upstream: Relayed,

@@ -1,21 +1,21 @@
 import { colourOf } from './colours.ts';
 
-/** Horizontal bars in groups, as a drawing that reads on a light and on a dark background. */
+/** Horizontal bars in groups, readable on a light and on a dark background. */
 export interface BarChart {
   /** Name of its file, without `.svg`. */
   name: string;
   title: string;
-  /** Of the values. */
+  /** Unit of the values. */
   unit: string;
   groups: { label: string; bars: Bar[] }[];
 }
 
 export interface Bar {
-  /** Whose it is: one colour each. */
+  /** Name that determines the colour. */
   series: string;
-  /** Not finite: nothing is drawn but the note. */
+  /** If not finite, only the note is drawn. */
   value: number;
-  /** Behind the bar; tells the value. */
+  /** Text behind the bar, with the value. */
   note: string;
 }
 
@@ -62,7 +62,7 @@ export function drawBars({ title, unit, groups }: BarChart): string {
   ].join('\n');
 }
 
-// One grey for both: whether the page is dark is not always what the system prefers.
+// One grey for both, because a page may be light on a system that prefers dark.
 const STYLE = `<style>
 text { font: 12px system-ui, sans-serif; fill: #727c86 }
 .title { font-size: 15px; font-weight: 600 }
@@ -99,7 +99,7 @@ function text(x: number, y: number, content: string, anchor: string, kind?: stri
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}"${style}>${escaped(content)}</text>`;
 }
 
-/** 1, 2 or 5 times a power of ten, so that there are about five of them. */
+/** 1, 2 or 5 times a power of ten, so that there are about five steps. */
 function roundStep(most: number): number {
   if (!(most > 0)) return 1;
   const rough = most / 5;

@@ -1,4 +1,4 @@
-// Okabe and Ito's colours: told apart by everybody, and neither too light for white nor too dark for black.
+// Okabe and Ito's colours, which people with colour blindness can tell apart. None is too light for white or too dark for black.
 const COLOURS: Record<string, string> = {
   edge: '#0072b2',
   'edge, verify: always': '#56b4e9',
@@ -8,7 +8,7 @@ const COLOURS: Record<string, string> = {
   Caddy: '#cc79a7',
 };
 
-/** Whoever is drawn has the same colour in every drawing. */
+/** Each name has the same colour in every chart. */
 export function colourOf(name: string): string {
   return COLOURS[name] ?? '#999999';
 }

@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { tryCommand } from '../../test/helpers/command.ts';
 import { findTool } from '../../test/helpers/tool.ts';
 
-/** What the numbers were measured on, one line each. */
+/** The machine of the measurement, one line for each fact. */
 export async function describeMachine(): Promise<string[]> {
   const processors = cpus();
   const { version }: { version: string } = JSON.parse(
@@ -23,7 +23,7 @@ export async function describeMachine(): Promise<string[]> {
 async function versionOf(name: string, args: string[], pattern: RegExp): Promise<string> {
   const program = findTool(name);
   if (program === undefined) return 'missing';
-  // wrk tells its version and ends with status 1.
+  // wrk prints its version and ends with status 1.
   const { output } = await tryCommand(program, args);
   const found = pattern.exec(output);
   return found?.[1] ?? found?.[0] ?? 'of an unknown version';

@@ -1,4 +1,4 @@
-/** NaN for nothing, so that what is missing shows. */
+/** NaN for no values, so that a missing measurement shows. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;

@@ -1,32 +1,32 @@
 import type { Section } from './section.ts';
 
-/** What is kept of a run: how its numbers came about. */
+/** The recorded facts about a run. */
 export interface RecordedRun {
   /** Arguments of the command. */
   args: readonly string[];
   /** ISO 8601. */
   began: string;
   ended: string;
-  /** Of the last minute, before and after. */
+  /** Load averages of the last minute, before and after the run. */
   loads: { began: number; ended: number };
-  /** What it ran on, one line each. */
+  /** The machine, one line for each fact. */
   machine: readonly string[];
-  /** Parts that could not be measured at all, and why. */
+  /** Parts that could not be measured, and why. */
   failures: readonly string[];
 }
 
 export type RecordedSection = Omit<Section, 'details'> & {
-  /** Its run, as an index. */
+  /** Index of its run. */
   run: number;
 };
 
-/** All that is recorded: each section as the last run had it that measured it. */
+/** All recorded results. Each section comes from the last run that measured it. */
 export interface Records {
   runs: RecordedRun[];
   sections: RecordedSection[];
 }
 
-/** What a run has measured takes the place of what was there; what it has not measured stays, with the run that it is of. */
+/** The sections of a new run replace the recorded ones. Other sections stay, with their own run. */
 export function withRun({ runs, sections }: Records, measured: readonly Section[], run: RecordedRun): Records {
   const fresh = measured.map(
     ({ details: _details, ...section }): RecordedSection => ({ ...section, run: runs.length }),

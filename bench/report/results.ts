@@ -6,22 +6,22 @@ import { asMarkdown, markdownTable, type Section } from './section.ts';
 import type { Target } from './target.ts';
 
 const FILE = 'RESULTS.md';
-/** What people make of the numbers stands below this line, and stays when new ones are recorded. */
+/** The text below this heading is written by hand, and stays when new numbers are recorded. */
 const READING = '## What they show\n';
 
 const RAW = 'results.json';
 
-/** How the numbers came about. */
+/** Facts about the run. */
 export interface Run extends Omit<RecordedRun, 'began' | 'ended'> {
   began: Date;
   ended: Date;
-  /** Folders of this machine, whose names are nobody's business. */
+  /** Folders of this machine, whose names must not appear in the results. */
   folders: readonly string[];
 }
 
 /**
- * Writes RESULTS.md, its drawings, and every single number as results.json. Sections that this run has not measured stay as they were.
- * @param folder where to
+ * Writes RESULTS.md, its charts, and every measurement as results.json. Sections that this run has not measured stay. @param folder
+ * target folder
  */
 export async function record(folder: string, sections: readonly Section[], run: Run): Promise<void> {
   for (const { chart } of sections) if (chart) await writeFile(join(folder, `${chart.name}.svg`), drawBars(chart));
@@ -85,7 +85,7 @@ function targetTable(targets: readonly Target[]): string[] {
   return [`## Targets\n\n${met} of ${targets.length} are met.\n\n${markdownTable(columns, rows).join('\n')}\n`];
 }
 
-/** JSON has neither; null would not tell them apart. */
+/** JSON has neither NaN nor Infinity, and null would not tell them apart. */
 function asNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -10,13 +10,13 @@ export interface Section {
   columns: string[];
   rows: string[][];
   chart?: BarChart;
-  /** What must be reached. */
+  /** Targets to be met. */
   targets: Target[];
   /** Every single measurement, for bench/results.json. */
   data: unknown;
   /** What `--details` shows. */
   details?: string[];
-  /** What went wrong that a good run has not. */
+  /** Problems that a good run does not have. */
   problems: string[];
 }
 
@@ -47,7 +47,7 @@ export function asMarkdown({ title, about, columns, rows, problems, chart }: Omi
   return `## ${title}\n\n${about}\n\n${drawing}${[...markdownTable(columns, rows), ...(found.length > 0 ? ['', ...found] : [])].join('\n')}\n`;
 }
 
-/** Lines; all columns but the first are numbers. */
+/** Lines of a table; all columns but the first are numbers. */
 export function markdownTable(columns: readonly string[], rows: readonly string[][]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(columns), line(columns.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)];

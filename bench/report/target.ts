@@ -1,9 +1,9 @@
-/** Something that must be reached, and what was. */
+/** A target and its measured value. */
 export interface Target {
   what: string;
-  /** In words: `>= 1.15 x nginx`. */
+  /** Bound in words: `>= 1.15 x nginx`. */
   bound: string;
-  /** In the unit of the bound. */
+  /** Measured value, in the unit of the bound. */
   reached: string;
   /** nginx in the same unit, for scale. */
   nginx: string;
@@ -12,10 +12,10 @@ export interface Target {
 
 export interface Limit {
   what: string;
-  /** NaN if it could not be measured, which is not met. */
+  /** NaN if the value could not be measured; the target is then missed. */
   value: number;
   bound: number;
-  /** Behind the number, with its space: ` x nginx`. */
+  /** Unit behind the number, with its space: ` x nginx`. */
   unit: string;
   /** Digits after the point. */
   digits?: number;

@@ -6,10 +6,10 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultProxyPorts, Faults } from './faults.ts';
 
-// A process of its own, so that what it carries does not disturb who measures: `node fault-proxy-process.ts HOST:PORT LINES`.
-// Each proxy has a line of its own, so that what each asked can be counted.
+// `node fault-proxy-process.ts HOST:PORT LINES`. A process of its own, so that its work does not disturb the measurement. Each measured
+// proxy has its own listener, so that its requests can be counted.
 
-/** Small, so that a stopped process soon has nobody's connection accepted any more. */
+/** Small, so that a stopped process soon accepts no further connection. */
 const BACKLOG = 16;
 const PIECE_MS = 100;
 
@@ -28,7 +28,7 @@ function openLine(): Line {
     server: createServer((incoming, outgoing) => void carry(line, incoming, outgoing)),
     requests: 0,
   };
-  // Proxies keep their connections for long; it is not this line that should end them.
+  // Proxies keep connections for long, and this listener must not end them first.
   line.server.keepAliveTimeout = 120_000;
   return line;
 }
@@ -45,7 +45,7 @@ async function carry(line: Line, incoming: IncomingMessage, outgoing: ServerResp
   try {
     await relay(incoming, outgoing);
   } catch {
-    // Whichever side broke: all there is to tell the other is that the connection is gone.
+    // Whichever side broke off, the other side sees a closed connection.
     outgoing.destroy();
   }
 }
@@ -54,7 +54,7 @@ async function relay(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   const [host, port] = to.split(':');
   const { method, url: path, headers } = incoming;
   const call = request({ host, port, method, path, headers, agent });
-  // Also once its answer has begun; before that, it rejects what waits for the answer as well.
+  // An error may come after the answer has begun. Before that, the awaited answer is rejected as well.
   call.on('error', () => outgoing.destroy());
   outgoing.on('close', () => call.destroy());
   incoming.pipe(call);
@@ -69,7 +69,7 @@ async function relay(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   else await pipeline(answer, trickle, outgoing);
 }
 
-/** Lets so many bytes through, and then either resets the connection or carries nothing more. */
+/** Forwards so many bytes, then resets the connection or sends nothing more. */
 function breakOff({ how, after }: NonNullable<Faults['cut']>, outgoing: ServerResponse): Transform {
   let rest = after;
   return new Transform({
@@ -78,13 +78,13 @@ function breakOff({ how, after }: NonNullable<Faults['cut']>, outgoing: ServerRe
       rest -= part.length;
       if (rest > 0 || how === 'stall') this.push(part);
       if (rest > 0) done();
-      // A reset drops what has not been sent: it comes once the client has that.
+      // A reset drops bytes that are still buffered, so it waits until the client has them.
       else if (how === 'reset') outgoing.write(part, () => outgoing.socket?.resetAndDestroy());
     },
   });
 }
 
-/** As slow as the faults of the moment say; they may be mended while a body is under way. */
+/** As slow as the current faults say. The faults may end during a body. */
 async function* trickle(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   for await (const chunk of source) {
     let sent = 0;

@@ -6,10 +6,10 @@ import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder
 import type { FaultProxyPorts, Faults } from './faults.ts';
 
 const SCRIPT = join(import.meta.dirname, 'fault-proxy-process.ts');
-/** More than fit into the backlogs of its listeners. */
+/** More connections than fit into the backlogs of its listeners. */
 const FILLERS = 64;
 
-/** A process before a registry that carries requests as they are, until it is told to spoil them. */
+/** A process in front of a registry that forwards requests unchanged until faults are set. */
 export class FaultProxy {
   readonly #owner: Owner;
   readonly #program: Program;
@@ -22,7 +22,7 @@ export class FaultProxy {
     this.#ports = ports;
   }
 
-  /** @param to `127.0.0.1:PORT`; `lines`: how many listeners lead there */
+  /** @param to `127.0.0.1:PORT`; `lines`: number of listeners that lead there */
   static async start(owner: Owner, to: string, lines: number): Promise<FaultProxy> {
     const logFile = join(temporaryFolder(owner), 'fault-proxy.log');
     const args = [SCRIPT, to, String(lines)];
@@ -37,19 +37,19 @@ export class FaultProxy {
     return this.#ports.lines.map((port) => `127.0.0.1:${port}`);
   }
 
-  /** From the next request on; `{}` mends it. */
+  /** Applies from the next request on; `{}` ends all faults. */
   async set(faults: Faults): Promise<void> {
     await this.#control('PUT', JSON.stringify(faults));
   }
 
-  /** How many requests for content came to each listener so far. */
+  /** Number of requests for content at each listener. */
   requests(): Promise<number[]> {
     return this.#control('GET');
   }
 
   /**
-   * As if packets were dropped: connections that are open say nothing, and nobody gets a new one. Needs no privileges: the
-   * kernel answers no SYN for a listener whose backlog is full, and this one accepts nothing.
+   * Acts as if packets were dropped: open connections are silent, and new ones do not open. This needs no privileges, because the kernel
+   * answers no SYN for a listener whose backlog is full, and this listener accepts nothing.
    */
   async swallow(): Promise<void> {
     this.#program.signal('SIGSTOP');
@@ -58,7 +58,7 @@ export class FaultProxy {
     );
     this.#fillers = fillers;
     this.#owner.teardown(() => this.#release());
-    // They fail when they are let go; that is what they are for.
+    // The fillers fail when they are released, as intended.
     for (const filler of fillers) filler.on('error', () => filler.destroy());
     await delay(50);
   }

@@ -1,14 +1,14 @@
-/** What is wrong with what a fault proxy carries; nothing, if empty. */
+/** Faults of a fault proxy; empty for none. */
 export interface Faults {
-  /** Bytes of a body in a second; its header comes at once. */
+  /** Bytes of a body in a second. The header comes at once. */
   trickle?: number;
-  /** Each request of so many for content is answered 500; `/v2/` never. */
+  /** Every n-th request for content is answered 500, but never one for `/v2/`. */
   failEvery?: number;
-  /** A body longer than `after` bytes breaks off there: with a RST, or with nothing more. */
+  /** A body longer than `after` bytes breaks off there, by a RST or by silence. */
   cut?: { how: 'reset' | 'stall'; after: number };
 }
 
-/** Where a fault proxy listens, as it says itself on its first line of output. */
+/** Ports of a fault proxy, which its first line of output names. */
 export interface FaultProxyPorts {
   /** For `PUT /faults` and `GET /requests`. */
   control: number;

@@ -6,7 +6,7 @@ import type { Scope } from '../scope.ts';
 
 const TAGS = 100;
 
-/** Two real registries that have the same repositories, of a hundred tags each; made on disk, which takes a fraction of pushing them. */
+/** Two real registries with the same repositories of a hundred tags each. They are written to disk, which is much faster than pushes. */
 export async function startManyTags(scope: Scope, tags: number): Promise<{ source: Registry; target: Registry }> {
   const [source, target] = await Promise.all([startRegistry(scope), startRegistry(scope)]);
   await putImageSet(source.url, { images: 1, layerBytes: 1000, repositories: 1 });

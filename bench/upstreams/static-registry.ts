@@ -11,9 +11,9 @@ export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 /** An upstream that costs next to nothing: nginx serves one image from the page cache, at the paths of a registry. */
 export interface StaticRegistry {
   url: string;
-  /** The same over TLS 1.3 with AES-128-GCM. */
+  /** The same registry over TLS 1.3 with AES-128-GCM. */
   tlsUrl: string;
-  /** File with the authority that signed its certificate. */
+  /** File with the CA that signed the certificate. */
   caFile: string;
   /** Paths below `/v2/`. */
   paths: { blob: string; tag: string; digest: string };
@@ -53,7 +53,7 @@ interface Site {
   port: number;
   tlsPort: number;
   folder: string;
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   digest: string;
   certificate: CertificateFiles;
 }
@@ -85,7 +85,7 @@ function http({ port, tlsPort, folder, digest, certificate }: Site): string {
   }`;
 }
 
-/** Random bytes, repeated: nothing on the way compresses. @returns the digest */
+/** Random bytes, repeated, so that nothing can compress them. @returns the digest */
 async function writeBlob(folder: string, mib: number): Promise<string> {
   const chunk = randomBytes(1_048_576);
   const hash = createHash('sha256');
@@ -96,7 +96,7 @@ async function writeBlob(folder: string, mib: number): Promise<string> {
   return digest;
 }
 
-/** As large as usual: eight blobs, about 1.4 KiB. */
+/** A manifest of usual size: eight blobs, about 1.4 KiB. */
 function imageManifest(digest: string, size: number): Buffer {
   const descriptor = (kind: string) => ({ mediaType: `application/vnd.oci.image.${kind}`, digest, size });
   const layers = Array.from({ length: 7 }, () => descriptor('layer.v1.tar+gzip'));
