@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
-import { ago, table } from '../text-format.ts';
+import { ago, table, withShortDigests } from '../text-format.ts';
 import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
 
 export function registerExplain(program: Command): void {
@@ -38,5 +38,5 @@ function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: n
   const seen = `confirmed ${ago(now - Date.parse(confirmedAt))} ago`;
   const from = `since ${since.replace(/\.\d+Z$/, 'Z')}`;
   if (digest === null) return `ledger: the tag has been absent on ${upstream} ${from}, ${seen}`;
-  return `ledger: the tag has been ${digest} on ${upstream} ${from}, ${seen}`;
+  return `ledger: the tag has been ${withShortDigests(digest)} on ${upstream} ${from}, ${seen}`;
 }
