@@ -5,6 +5,7 @@ import { startEdge } from '../../test/helpers/edge.ts';
 import { Program } from '../../test/helpers/program.ts';
 import { type Owner, temporaryFolder } from '../../test/helpers/temporary-folder.ts';
 import { median } from '../report/median.ts';
+import { percentile } from '../report/percentile.ts';
 import { KeepAliveConnection } from './keep-alive-connection.ts';
 import { startManifestUpstream } from './manifest-upstream.ts';
 
@@ -79,23 +80,29 @@ export class CpuGuard {
   }
 }
 
-/** Compares the cheapest rounds: other processes can make a request dearer, and never cheaper. */
+/**
+ * Compares cheap rounds: other processes can make a request dearer, and never cheaper. Not the cheapest one, because work that a round
+ * leaves behind counts for the next.
+ */
 export function ratiosOf(rounds: readonly Costs[]): Ratios {
-  const constant = least(rounds, 'constant');
-  return { tag: least(rounds, 'tag') / constant, digest: least(rounds, 'digest') / constant };
+  const constant = cheap(rounds, 'constant');
+  return { tag: cheap(rounds, 'tag') / constant, digest: cheap(rounds, 'digest') / constant };
 }
 
 /**
- * How noisy the machine is: the median cost of the constant server as a multiple of its cheapest round. Other processes empty the caches
- * of the processor, and the edge loses more by that than a small server does.
+ * How noisy the machine is: the median cost of the constant server as a multiple of a cheap round. Other processes empty the caches of
+ * the processor, and the edge loses more by that than a small server does.
  */
 export function noiseOf(rounds: readonly Costs[]): number {
-  const costs = rounds.map(({ constant }) => constant);
-  return median(costs) / Math.min(...costs);
+  return median(rounds.map(({ constant }) => constant)) / cheap(rounds, 'constant');
 }
 
-function least(rounds: readonly Costs[], subject: Subject): number {
-  return Math.min(...rounds.map((costs) => costs[subject]));
+/** The cost that a tenth of the rounds do not exceed. */
+function cheap(rounds: readonly Costs[], subject: Subject): number {
+  return percentile(
+    rounds.map((costs) => costs[subject]),
+    0.1,
+  );
 }
 
 async function measure({ pid, connections, path, requests }: Target): Promise<number> {
