@@ -1,5 +1,5 @@
 // Measures the CPU time of a manifest through the edge as a multiple of a constant answer. With `--record` the result is written to
-// bench/cpu-guard.json, with which test/bench/cpu-guard.test.ts compares every later run. Record on a quiet machine.
+// bench/cpu-guard.json, with which test/bench/cpu-guard.alone.test.ts compares every later run. Record on a quiet machine.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine } from '../report/machine.ts';

@@ -24,7 +24,7 @@ async function runTests(suite: Suite, files: readonly string[]): Promise<boolean
   const began = performance.now();
   const missing = suite === 'fast' ? [] : installParts(suite);
   if (missing.length > 0) console.error(`bin/test: leaving out the tests that need: ${missing.join(' ')}`);
-  rmSync(join(COLLECTED, suite), { recursive: true, force: true });
+  if (files.length === 0) rmSync(join(COLLECTED, suite), { recursive: true, force: true });
   const results = await runInLanes(
     files.length > 0 ? files.map(jobOf) : jobsOf(suite),
     // What waits for real programs takes a part of a core.

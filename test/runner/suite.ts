@@ -12,6 +12,8 @@ export type Suite = (typeof SUITES)[number];
 /** What runs at every change: folders without I/O, and a pull through a real edge. */
 const FAST = /^test\/(oci|failover|config|ledger|splice|smoke)\//;
 const SITE = /\.site\.test\.ts$/;
+/** In no suite: what measures must have the machine to itself (`npm run test:cpu`). */
+const ALONE = /\.alone\.test\.ts$/;
 /** Part of both suites: with the clients of Debian in `main`, with all of them in `site`. */
 const BOTH = /^test\/(e2e\/(coverage|pull|push)|scenarios\/(frozen|killed|storage-\w+))\.test\.ts$/;
 
@@ -57,6 +59,7 @@ export function filesOf(folder: string, suite: Suite): string[] {
 }
 
 function isPartOf(suite: Suite, file: string): boolean {
+  if (ALONE.test(file)) return false;
   if (suite === 'site') return SITE.test(file) || BOTH.test(file);
   return suite === 'fast' ? FAST.test(file) : !SITE.test(file);
 }
