@@ -32,7 +32,6 @@ export interface LabAuth {
 }
 
 interface Token {
-  user: LabUser | undefined;
   scopes: Scope[];
   /** Epoch milliseconds. */
   expiresAt: number;
@@ -58,31 +57,30 @@ export class Access {
    * @throws LabError 401 with a challenge, or 403
    */
   demand(exchange: Exchange, wanted: Scope | undefined): void {
-    const auth = this.#auth;
-    if (!auth) return;
-    const [scheme = '', value = ''] = (exchange.req.headers.authorization ?? '').split(' ');
-    if (scheme.toLowerCase() === 'basic' && (auth.scheme === 'basic' || auth.basicToo)) {
-      const user = this.#user(value);
-      if (!user) throw this.#challenge(exchange, wanted);
-      if (wanted && !covers([wanted], permitted(user, wanted)))
-        throw new LabError(403, 'DENIED', 'requested access to the resource is denied');
-      return;
-    }
-    if (scheme.toLowerCase() !== 'bearer' || auth.scheme !== 'bearer') throw this.#challenge(exchange, wanted);
-    const token = this.#tokens.get(value);
-    if (!token || token.expiresAt <= Date.now()) throw this.#challenge(exchange, wanted, 'invalid_token');
-    if (wanted && !covers([wanted], token.scopes)) throw this.#challenge(exchange, wanted, 'insufficient_scope');
+    const refusal = this.#refusal(exchange, wanted);
+    if (refusal) throw refusal;
   }
 
   /** The same as a question. */
   allows(exchange: Exchange, wanted: Scope): boolean {
-    try {
-      this.demand(exchange, wanted);
-      return true;
-    } catch (error) {
-      if (error instanceof LabError) return false;
-      throw error;
+    return this.#refusal(exchange, wanted) === undefined;
+  }
+
+  #refusal(exchange: Exchange, wanted: Scope | undefined): LabError | undefined {
+    const auth = this.#auth;
+    if (!auth) return undefined;
+    const [scheme = '', value = ''] = (exchange.req.headers.authorization ?? '').split(' ');
+    if (scheme.toLowerCase() === 'basic' && (auth.scheme === 'basic' || auth.basicToo)) {
+      const user = this.#user(value);
+      if (!user) return this.#challenge(exchange, wanted);
+      if (!wanted || covers(wanted, permitted(user, wanted))) return undefined;
+      return new LabError(403, 'DENIED', 'requested access to the resource is denied');
     }
+    if (scheme.toLowerCase() !== 'bearer' || auth.scheme !== 'bearer') return this.#challenge(exchange, wanted);
+    const token = this.#tokens.get(value);
+    if (!token || token.expiresAt <= Date.now()) return this.#challenge(exchange, wanted, 'invalid_token');
+    if (wanted && !covers(wanted, token.scopes)) return this.#challenge(exchange, wanted, 'insufficient_scope');
+    return undefined;
   }
 
   /** Whether the request names a user by Basic; true where there are no users. */
@@ -93,18 +91,20 @@ export class Access {
   }
 
   /** GET of the token service: grants what is permitted of what is asked, which may be nothing. */
-  issue(exchange: Exchange, query: URLSearchParams): void {
+  issue(exchange: Exchange): void {
     const { authorization } = exchange.req.headers;
     if (exchange.req.method !== 'GET') throw new LabError(405, 'UNSUPPORTED', 'GET only', { allow: 'GET' });
     const user = authorization === undefined ? undefined : this.#user(authorization.replace(/^basic /i, ''));
     if (authorization !== undefined && !user) throw new LabError(401, 'UNAUTHORIZED', 'unknown user or wrong password');
-    const asked = query.getAll('scope').flatMap((text) => text.split(' ').flatMap((one) => parseScope(one) ?? []));
+    const asked = exchange.query
+      .getAll('scope')
+      .flatMap((text) => text.split(' ').flatMap((one) => parseScope(one) ?? []));
     const scopes = asked.flatMap((scope) => (user ? permitted(user, scope) : this.#anonymous(scope)));
     const seconds = this.#auth?.expiresIn ?? 300;
     const value = randomBytes(24).toString('base64url');
     const oldest = this.#tokens.keys().next().value;
     if (oldest !== undefined && this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(oldest);
-    this.#tokens.set(value, { user, scopes, expiresAt: Date.now() + seconds * 1000 });
+    this.#tokens.set(value, { scopes, expiresAt: Date.now() + seconds * 1000 });
     const issued_at = new Date().toISOString();
     exchange.json(200, { token: value, access_token: value, expires_in: seconds, issued_at });
   }
@@ -147,15 +147,13 @@ function within(repository: string, list: string[]): boolean {
 function permitted(user: LabUser, scope: Scope): Scope[] {
   if (scope.type !== 'repository') return user.repositories ? [] : [scope];
   if (user.repositories && !within(scope.name, user.repositories)) return [];
-  const may: readonly string[] | undefined = user.actions;
-  const actions = scope.actions.filter((action) => !may || may.includes(action));
+  const may: readonly string[] = user.actions ?? scope.actions;
+  const actions = scope.actions.filter((action) => may.includes(action));
   return actions.length > 0 ? [{ ...scope, actions }] : [];
 }
 
 /** Whether every action wanted is granted by one of the scopes of the same resource. */
-function covers(wanted: Scope[], granted: Scope[]): boolean {
-  return wanted.every(({ type, name, actions }) => {
-    const own = granted.filter((scope) => scope.type === type && scope.name === name).flatMap((scope) => scope.actions);
-    return actions.every((action) => own.includes(action) || own.includes('*'));
-  });
+function covers({ type, name, actions }: Scope, granted: Scope[]): boolean {
+  const own = granted.filter((scope) => scope.type === type && scope.name === name).flatMap((scope) => scope.actions);
+  return actions.every((action) => own.includes(action) || own.includes('*'));
 }

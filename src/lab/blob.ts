@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRange } from '../oci/range.ts';
 import type { Bytes } from './bytes.ts';
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
+import type { FaultParameters } from './fault.ts';
 
 /** Milliseconds between the last byte of a body that is cut and the cut. */
 const GRACE_MS = 20;
@@ -60,8 +62,7 @@ interface Stop {
 function stopOf(exchange: Exchange, length: number): Stop | undefined {
   for (const how of ['cut', 'short', 'stall'] as const) {
     // A fraction of a very small body is nothing: the one byte that a probe reads stays whole unless `bytes` asks for it.
-    const after = (parameters: { bytes?: number | undefined; fraction?: number | undefined }) =>
-      parameters.bytes ?? (Math.floor(length * (parameters.fraction ?? 0.5)) || length);
+    const after = ({ bytes, fraction = 0.5 }: FaultParameters) => bytes ?? (Math.floor(length * fraction) || length);
     const fault = exchange.takeFault(how, (parameters) => after(parameters) < length);
     if (fault) return { how, after: after(fault.parameters) };
   }
@@ -89,15 +90,8 @@ async function send(exchange: Exchange, bytes: Bytes, first: number, end: number
 
 /** Waits for room, or, with `through`, until the bytes were handed to the kernel: a reset discards what was not. */
 async function write({ res, closed }: Exchange, part: Buffer, through: boolean): Promise<void> {
-  const flushed = Promise.withResolvers<void>();
-  const room = res.write(part, () => flushed.resolve());
-  if (through) return Promise.race([flushed.promise, closed]);
-  if (room) return;
-  const drained = Promise.withResolvers<void>();
-  const resolve = () => drained.resolve();
-  res.once('drain', resolve);
-  await Promise.race([drained.promise, closed]);
-  res.off('drain', resolve);
+  if (through) return Promise.race([new Promise<void>((resolve) => res.write(part, () => resolve())), closed]);
+  if (!res.write(part)) await Promise.race([once(res, 'drain'), closed]);
 }
 
 async function halt(exchange: Exchange, stop: Stop, bytes: Bytes, reach: number, end: number): Promise<void> {

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FAULT_NAMES, FAULTS, type FaultName, faultNamed } from './fault.ts';
 import type { LabRegistry } from './registry.ts';
@@ -25,86 +26,64 @@ class ControlError extends Error {
 }
 
 /** The fault switches over HTTP, on 127.0.0.1 only. */
-export class LabControl {
-  readonly #server: Server;
-  readonly #options: LabControlOptions;
+export interface LabControl {
+  port: number;
+  url: string;
+  close(): Promise<void>;
+}
 
-  constructor(options: LabControlOptions) {
-    this.#options = options;
-    this.#server = createServer((req, res) => void this.#answer(req, res));
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.port}`;
-  }
-
-  async listen(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', reject);
-    this.#server.listen(this.#options.port ?? 0, '127.0.0.1', () => resolve());
-    await promise.finally(() => this.#server.off('error', reject));
-  }
-
-  async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
+/** Starts the control; it listens once this resolves. */
+export async function startLabControl(options: LabControlOptions): Promise<LabControl> {
+  const server = createServer((req, res) => void answer(req, res, options));
+  server.listen(options.port ?? 0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const close = async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
     await closed;
-  }
+  };
+  return { port, url: `http://127.0.0.1:${port}`, close };
+}
 
-  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    try {
-      reply(res, 200, await this.#act(req));
-    } catch (error) {
-      if (error instanceof ControlError) return reply(res, error.status, { error: error.message });
-      if (error instanceof RangeError) return reply(res, 400, { error: error.message });
-      reply(res, 500, { error: String(error) });
-    }
+async function answer(req: IncomingMessage, res: ServerResponse, options: LabControlOptions): Promise<void> {
+  try {
+    reply(res, 200, await act(req, options));
+  } catch (error) {
+    if (error instanceof ControlError) return reply(res, error.status, { error: error.message });
+    if (error instanceof RangeError) return reply(res, 400, { error: error.message });
+    reply(res, 500, { error: String(error) });
   }
+}
 
-  async #act(req: IncomingMessage): Promise<unknown> {
-    guard(req);
-    const [name = '', fault, ...more] = (req.url ?? '').split('?')[0]?.slice(1).split('/') ?? [];
-    if (name === '') {
-      if (req.method !== 'GET') throw new ControlError(405, 'GET / lists; POST or DELETE /{registry}/{fault} switches');
-      return this.#list();
-    }
-    const registry = Object.hasOwn(this.#options.registries, name) ? this.#options.registries[name] : undefined;
-    if (!registry)
-      throw new ControlError(404, `no registry ${name}; there are ${Object.keys(this.#options.registries).join(', ')}`);
-    if (more.length > 0) throw new ControlError(404, 'a path is /{registry}/{fault}');
-    if (fault !== undefined && fault !== '') await this.#one(req, name, registry, fault);
-    else await this.#all(req, name, registry);
-    return describe(registry);
+async function act(req: IncomingMessage, { registries, onSwitch }: LabControlOptions): Promise<unknown> {
+  guard(req);
+  const { method } = req;
+  const [name = '', text = '', ...more] = (req.url ?? '').split('?')[0]?.slice(1).split('/') ?? [];
+  if (name === '') {
+    if (method !== 'GET') throw new ControlError(405, 'GET / lists; POST or DELETE /{registry}/{fault} switches');
+    return list(registries);
   }
+  const registry = Object.hasOwn(registries, name) ? registries[name] : undefined;
+  if (!registry) throw new ControlError(404, `no registry ${name}; there are ${Object.keys(registries).join(', ')}`);
+  if (more.length > 0) throw new ControlError(404, 'a path is /{registry}/{fault}');
+  const fault = faultNamed(text);
+  if (text !== '' && !fault) throw new ControlError(404, `no fault ${text}; there are ${FAULT_NAMES.join(', ')}`);
+  if (fault && method === 'POST') await registry.faults.on(fault, (await readJson(req)) as object);
+  else if (method === 'DELETE') await registry.faults.off(fault);
+  else if (fault) throw new ControlError(405, 'POST switches on, DELETE off');
+  else if (method !== 'GET') throw new ControlError(405, 'GET shows, DELETE switches everything off');
+  if (method !== 'GET') onSwitch?.(name, fault, method === 'POST');
+  return describe(registry);
+}
 
-  async #one(req: IncomingMessage, name: string, registry: LabRegistry, text: string): Promise<void> {
-    const fault = faultNamed(text);
-    if (!fault) throw new ControlError(404, `no fault ${text}; there are ${FAULT_NAMES.join(', ')}`);
-    if (req.method === 'POST') await registry.faults.on(fault, (await readJson(req)) as object);
-    else if (req.method === 'DELETE') await registry.faults.off(fault);
-    else throw new ControlError(405, 'POST switches on, DELETE off');
-    this.#options.onSwitch?.(name, fault, req.method === 'POST');
-  }
-
-  async #all(req: IncomingMessage, name: string, registry: LabRegistry): Promise<void> {
-    if (req.method === 'GET') return;
-    if (req.method !== 'DELETE') throw new ControlError(405, 'GET shows, DELETE switches everything off');
-    await registry.faults.off();
-    this.#options.onSwitch?.(name, undefined, false);
-  }
-
-  #list(): unknown {
-    const registries = Object.entries(this.#options.registries).map(([name, registry]) => [name, describe(registry)]);
-    const faults = FAULT_NAMES.map((name) => [
-      name,
-      { says: FAULTS[name].says, takes: Object.keys(FAULTS[name].takes.shape) },
-    ]);
-    return { registries: Object.fromEntries(registries), faults: Object.fromEntries(faults) };
-  }
+function list(registries: LabControlOptions['registries']): unknown {
+  const described = Object.entries(registries).map(([name, registry]) => [name, describe(registry)]);
+  const faults = Object.entries(FAULTS).map(([name, { says, takes }]) => [
+    name,
+    { says, takes: Object.keys(takes.shape) },
+  ]);
+  return { registries: Object.fromEntries(described), faults: Object.fromEntries(faults) };
 }
 
 /** A page in the user's browser must not be able to throw switches, be it by name rebinding or by a cross-site POST. */
@@ -146,11 +125,4 @@ function reply(res: ServerResponse, status: number, value: unknown): void {
   const unread = res.req.complete ? {} : { connection: 'close' };
   res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...unread });
   res.end(body);
-}
-
-/** Starts the control; it listens once this resolves. */
-export async function startLabControl(options: LabControlOptions): Promise<LabControl> {
-  const control = new LabControl(options);
-  await control.listen();
-  return control;
 }

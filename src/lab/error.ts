@@ -6,9 +6,12 @@ export class LabError extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Record<string, string>;
+  readonly #body: string | undefined;
 
-  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
+  /** @param body replaces the JSON of an error */
+  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}, body?: string) {
     super(message);
+    this.#body = body;
     this.status = status;
     this.code = code;
     this.headers = headers;
@@ -22,6 +25,6 @@ export class LabError extends Error {
   }
 
   body(): string {
-    return JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: {} }] });
+    return this.#body ?? JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: {} }] });
   }
 }

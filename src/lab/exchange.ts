@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LabError } from './error.ts';
-import type { FaultName } from './fault.ts';
+import type { FaultName, LabKind } from './fault.ts';
 import type { Store } from './store.ts';
 import type { FaultSubject, FaultSwitches } from './switches.ts';
 
@@ -16,38 +16,35 @@ export interface LabBehaviour {
   redirectTo?: string | undefined;
   /** Entries of a tag list, catalog or referrers list in one page at most. Default 1000. */
   pageSize: number;
-  /** Default 4 MiB. */
-  maxManifestBytes: number;
 }
+
+type ExchangeOptions = Pick<Exchange, 'req' | 'res' | 'path' | 'query' | 'store' | 'behaviour' | 'faults'> & {
+  kind: LabKind;
+};
 
 /** One request and its reply, with what is needed to answer it. */
 export class Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly store: Store;
+  readonly path: string;
+  readonly query: URLSearchParams;
   readonly behaviour: LabBehaviour;
-  readonly subject: FaultSubject;
+  readonly faults: FaultSwitches;
   readonly closed: Promise<void>;
-  readonly #faults: FaultSwitches;
+  /** Another one once the request has found the storage gone. */
+  store: Store;
+  readonly #subject: FaultSubject;
 
-  constructor(
-    http: { req: IncomingMessage; res: ServerResponse },
-    lab: { store: Store; behaviour: LabBehaviour; faults: FaultSwitches },
-    subject: FaultSubject,
-  ) {
-    this.req = http.req;
-    this.res = http.res;
-    this.store = lab.store;
-    this.behaviour = lab.behaviour;
-    this.#faults = lab.faults;
-    this.subject = subject;
-    this.closed = new Promise((resolve) => {
-      this.res.once('close', resolve);
-    });
-  }
-
-  get faults(): FaultSwitches {
-    return this.#faults;
+  constructor({ req, res, path, query, kind, store, behaviour, faults }: ExchangeOptions) {
+    this.req = req;
+    this.res = res;
+    this.path = path;
+    this.query = query;
+    this.store = store;
+    this.behaviour = behaviour;
+    this.faults = faults;
+    this.#subject = { kind, url: req.url ?? '' };
+    this.closed = new Promise((resolve) => res.once('close', resolve));
   }
 
   get gone(): boolean {
@@ -58,13 +55,18 @@ export class Exchange {
     name: FaultName,
     applies?: Parameters<FaultSwitches['takeFault']>[2],
   ): ReturnType<FaultSwitches['takeFault']> {
-    return this.#faults.takeFault(name, this.subject, applies);
+    return this.faults.takeFault(name, this.#subject, applies);
+  }
+
+  /** Waits as long as the fault holds this request. */
+  hold(name: FaultName): Promise<void> {
+    return this.faults.hold(name, this.#subject, this.closed);
   }
 
   /** Holds a body under way while the registry is frozen or its storage hangs. */
   async pause(): Promise<void> {
-    await this.#faults.pause('frozen', this.subject, this.closed);
-    await this.#faults.pause('storageHung', this.subject, this.closed);
+    await this.faults.pause('frozen', this.#subject, this.closed);
+    await this.faults.pause('storageHung', this.#subject, this.closed);
   }
 
   reply(status: number, headers: Record<string, string | number> = {}, body: string | Buffer = ''): void {

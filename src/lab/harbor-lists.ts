@@ -6,11 +6,11 @@ const ARTIFACTS = /^\/api\/v2\.0\/projects\/([^/]+)\/repositories\/([^/]+)\/arti
 const MAX_PAGE = 100;
 
 /** Harbor's lists of repositories and of artifacts (api/v2.0/swagger.yaml). @returns whether the path is one of them */
-export function serveHarborLists(exchange: Exchange, path: string, isUser: boolean): boolean {
-  const query = URL.parse(exchange.req.url ?? '', 'http://lab')?.searchParams ?? new URLSearchParams();
+export function serveHarborLists(exchange: Exchange, isUser: boolean): boolean {
+  const { path } = exchange;
   if (path === '/api/v2.0/repositories') {
     // Who is nobody sees the public projects, and there are none here.
-    serveRepositories(exchange, isUser ? [...exchange.store.repositories] : [], query);
+    serveRepositories(exchange, isUser ? [...exchange.store.repositories] : []);
     return true;
   }
   const [, project = '', name = ''] = ARTIFACTS.exec(path) ?? [];
@@ -19,20 +19,21 @@ export function serveHarborLists(exchange: Exchange, path: string, isUser: boole
   const repository = `${project}/${decodeURIComponent(decodeURIComponent(name))}`;
   const known = exchange.store.repositories.get(repository);
   if (!known) throw new LabError(404, 'NOT_FOUND', `repository ${repository} not found`);
-  serveArtifacts(exchange, repository, known, query);
+  serveArtifacts(exchange, repository, known);
   return true;
 }
 
-function serveRepositories(exchange: Exchange, all: [string, StoredRepository][], query: URLSearchParams): void {
+function serveRepositories(exchange: Exchange, all: [string, StoredRepository][]): void {
   const found = all
     // Whatever has no project cannot be in Harbor.
     .filter(([name, { manifests }]) => name.includes('/') && manifests.size > 0)
     .map(([name, { manifests }], id) => ({ id, name, artifact_count: manifests.size, pull_count: 0 }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  servePage(exchange, found, query);
+  servePage(exchange, found);
 }
 
-function serveArtifacts(exchange: Exchange, repository: string, known: StoredRepository, query: URLSearchParams): void {
+function serveArtifacts(exchange: Exchange, repository: string, known: StoredRepository): void {
+  const { query } = exchange;
   const tagsOf = (digest: string) => [...known.tags].flatMap(([tag, at]) => (at === digest ? tag : []));
   const found = [...known.manifests]
     .map(([digest, manifest]) => ({ digest, manifest, tags: tagsOf(digest) }))
@@ -48,7 +49,7 @@ function serveArtifacts(exchange: Exchange, repository: string, known: StoredRep
       manifest_media_type: manifest.mediaType,
       tags: query.get('with_tag') === 'false' || tags.length === 0 ? null : tags.map((name) => ({ name })),
     }));
-  servePage(exchange, found, query);
+  servePage(exchange, found);
 }
 
 /** What Harbor lists with what it is about only: what names a subject, and cosign's signatures. */
@@ -56,9 +57,9 @@ function isAccessory({ subject }: StoredManifest, tags: readonly string[]): bool
   return subject !== undefined || tags.some((tag) => /^sha256-[0-9a-f]{64}\.sig$/.test(tag));
 }
 
-function servePage(exchange: Exchange, found: readonly unknown[], query: URLSearchParams): void {
+function servePage(exchange: Exchange, found: readonly unknown[]): void {
   const number = (name: string, preset: number) => {
-    const text = query.get(name) ?? String(preset);
+    const text = exchange.query.get(name) ?? String(preset);
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new LabError(422, 'UNPROCESSABLE_ENTITY', `${name} is a number above 0`);
     return Number(text);
   };

@@ -14,8 +14,9 @@ const PAGES: Record<string, Page> = {
 };
 
 /** What Harbor serves beside the registry: its health, its lists, and a page that sets what must not cross to another upstream. */
-export function serveHarbor(exchange: Exchange, path: string, isUser: boolean): void {
-  if (serveHarborLists(exchange, path, isUser)) return;
+export function serveHarbor(exchange: Exchange, isUser: boolean): void {
+  const { path } = exchange;
+  if (serveHarborLists(exchange, isUser)) return;
   const page = PAGES[path] ?? (path.startsWith('/c/') ? servePage : undefined);
   if (!page) throw new LabError(404, 'NOT_FOUND', 'no such page');
   page(exchange, isUser);

@@ -4,41 +4,34 @@ import type { Exchange } from './exchange.ts';
 const REFERRERS = 'application/vnd.oci.image.index.v1+json';
 
 /** GET `_catalog`, of the repositories that hold a manifest. */
-export function serveCatalog(exchange: Exchange, query: URLSearchParams): void {
-  const names = [...exchange.store.repositories].filter(([, { manifests }]) => manifests.size > 0);
-  const page = paged(
-    exchange,
-    '/v2/_catalog',
-    query,
-    names.map(([name]) => name),
-  );
+export function serveCatalog(exchange: Exchange): void {
+  const names = [...exchange.store.repositories].flatMap(([name, { manifests }]) => (manifests.size > 0 ? name : []));
+  const page = paged(exchange, names);
   exchange.json(200, { repositories: page.entries }, page.headers);
 }
 
 /** GET `tags/list`. */
-export function serveTags(exchange: Exchange, repository: string, query: URLSearchParams): void {
+export function serveTags(exchange: Exchange, repository: string): void {
   const known = exchange.store.repositories.get(repository);
   if (!known?.manifests.size) throw new LabError(404, 'NAME_UNKNOWN', 'repository name not known to registry');
-  const page = paged(exchange, `/v2/${repository}/tags/list`, query, [...known.tags.keys()]);
+  const page = paged(exchange, [...known.tags.keys()]);
   exchange.json(200, { name: repository, tags: page.entries }, page.headers);
 }
 
 /** GET `referrers/<digest>`: an index, empty where there are none. */
-export function serveReferrers(exchange: Exchange, repository: string, subject: string, query: URLSearchParams): void {
-  const wanted = query.get('artifactType');
+export function serveReferrers(exchange: Exchange, repository: string, subject: string): void {
+  const wanted = exchange.query.get('artifactType');
   const manifests = exchange.store.repositories.get(repository)?.manifests ?? new Map<string, never>();
   const found = new Map(
-    [...manifests].filter(
-      ([, manifest]) => manifest.subject === subject && (!wanted || manifest.artifactType === wanted),
-    ),
+    [...manifests]
+      .filter(([, manifest]) => manifest.subject === subject && (!wanted || manifest.artifactType === wanted))
+      .map(([digest, { mediaType, artifactType, annotations, bytes }]) => [
+        digest,
+        { mediaType, digest, size: bytes.length, artifactType, annotations },
+      ]),
   );
-  const page = paged(exchange, `/v2/${repository}/referrers/${subject}`, query, [...found.keys()]);
-  const descriptors = page.entries.flatMap((digest) => {
-    const manifest = found.get(digest);
-    if (!manifest) return [];
-    const { mediaType, artifactType, annotations, bytes } = manifest;
-    return { mediaType, digest, size: bytes.length, artifactType, annotations };
-  });
+  const page = paged(exchange, [...found.keys()]);
+  const descriptors = page.entries.map((digest) => found.get(digest));
   exchange.json(
     200,
     { schemaVersion: 2, mediaType: REFERRERS, manifests: descriptors },
@@ -47,12 +40,8 @@ export function serveReferrers(exchange: Exchange, repository: string, subject: 
 }
 
 /** One page of the sorted entries after `last`, at most `n` of them, with a Link to the next. */
-function paged(
-  exchange: Exchange,
-  path: string,
-  query: URLSearchParams,
-  entries: string[],
-): { entries: string[]; headers: Record<string, string> } {
+function paged(exchange: Exchange, entries: string[]): { entries: string[]; headers: Record<string, string> } {
+  const { path, query } = exchange;
   const asked = query.get('n');
   if (asked !== null && !/^\d{1,9}$/.test(asked))
     throw new LabError(400, 'PAGINATION_NUMBER_INVALID', 'n is a number that is not negative');

@@ -4,6 +4,8 @@ import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
 import type { Store, StoredManifest } from './store.ts';
 
+const MAX_BYTES = 4 * 1024 ** 2;
+
 const descriptor = z.looseObject({
   mediaType: z.string().optional(),
   digest: z.string(),
@@ -35,8 +37,8 @@ export function serveManifest(exchange: Exchange, repository: string, reference:
 
 /** PUT (distribution-spec v1.1.1 "Pushing manifests"): what it refers to must be there; `subject` need not. */
 export async function takeManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
-  const { store, behaviour, req } = exchange;
-  const bytes = await exchange.readAll(behaviour.maxManifestBytes);
+  const { store, req } = exchange;
+  const bytes = await exchange.readAll(MAX_BYTES);
   const digest = digestFor(bytes, reference);
   const manifest = readManifest(bytes, req.headers['content-type']);
   checkReferences(store, repository, manifest.references);

@@ -18,37 +18,27 @@ const READS = ['GET', 'HEAD'];
 /** Remembers the last requests, and counts those that write. */
 export class Recorder {
   readonly #limit: number;
-  #requests: LabRequest[] = [];
-  #writes = 0;
+  requests: LabRequest[] = [];
+  writes = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  get requests(): readonly LabRequest[] {
-    return this.#requests;
-  }
-
-  get writes(): number {
-    return this.#writes;
-  }
-
   add(req: IncomingMessage, res: ServerResponse, kind: LabKind): void {
     const method = req.method ?? '';
     const request = { method, url: req.url ?? '', kind, headers: req.headers, status: 0 };
-    if (!READS.includes(method)) this.#writes += 1;
-    this.#requests.push(request);
-    if (this.#requests.length > this.#limit) this.#requests.shift();
-    res.once('close', () => {
-      if (res.headersSent) request.status = res.statusCode;
-    });
-    res.once('finish', () => {
-      request.status = res.statusCode;
-    });
+    if (!READS.includes(method)) this.writes += 1;
+    this.requests.push(request);
+    if (this.requests.length > this.#limit) this.requests.shift();
+    for (const event of ['finish', 'close'])
+      res.once(event, () => {
+        if (res.headersSent) request.status = res.statusCode;
+      });
   }
 
   clear(): void {
-    this.#requests = [];
-    this.#writes = 0;
+    this.requests = [];
+    this.writes = 0;
   }
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +9,7 @@ import { Exchange, type LabBehaviour } from './exchange.ts';
 import type { FaultName } from './fault.ts';
 import { type LabRequest, Recorder } from './recorder.ts';
 import { type Seed, type Seeded, seedImage } from './seed.ts';
-import { serve } from './serve.ts';
+import { type Site, serve } from './serve.ts';
 import { Store } from './store.ts';
 import { FaultSwitches } from './switches.ts';
 
@@ -28,34 +29,28 @@ export interface LabRegistryOptions extends Partial<LabBehaviour> {
   maxRequests?: number;
 }
 
+const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true };
+
 /** A registry in memory: the whole of the distribution-spec, and faults at a switch. */
 export class LabRegistry {
   readonly store: Store;
   readonly faults: FaultSwitches;
   readonly #server: Server;
   readonly #recorder: Recorder;
-  readonly #access: Access;
+  readonly #site: Site;
   readonly #behaviour: LabBehaviour;
   readonly #options: LabRegistryOptions;
   #port: number;
-  /** What a registry finds, and writes to, when its storage is not mounted. */
-  #mountPoint: Store;
 
   constructor(options: LabRegistryOptions) {
     this.#options = options;
     this.store = new Store(options.maxBytes ?? 1024 ** 3);
-    this.#mountPoint = new Store(this.store.maxBytes);
+    const harbor = options.harbor ?? false;
+    const access = new Access(options.auth && { ...(harbor ? HARBOR_AUTH : {}), ...options.auth });
+    this.#site = { access, harbor, mountPoint: new Store(this.store.maxBytes) };
     this.faults = new FaultSwitches((name, on) => this.#switched(name, on));
     this.#recorder = new Recorder(options.maxRequests ?? 1000);
-    this.#access = new Access(options.auth && authOf(options.auth, options.harbor ?? false));
-    this.#behaviour = {
-      locations: options.locations ?? 'relative',
-      uploads: options.uploads ?? 'registry',
-      downloads: options.downloads ?? 'direct',
-      redirectTo: options.redirectTo,
-      pageSize: options.pageSize ?? 1000,
-      maxManifestBytes: options.maxManifestBytes ?? 4 * 1024 ** 2,
-    };
+    this.#behaviour = { locations: 'relative', uploads: 'registry', downloads: 'direct', pageSize: 1000, ...options };
     this.#port = options.port ?? 0;
     this.#server = this.#makeServer();
   }
@@ -95,17 +90,14 @@ export class LabRegistry {
   }
 
   async listen(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', reject);
-    this.#server.listen(this.#port, this.host, () => resolve());
-    await promise.finally(() => this.#server.off('error', reject));
+    this.#server.listen(this.#port, this.host);
+    await once(this.#server, 'listening');
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   async close(): Promise<void> {
     await this.#shut();
-    if (this.faults.isOn('down')) return;
-    await this.faults.off();
+    if (!this.faults.isOn('down')) await this.faults.off();
   }
 
   async #shut(): Promise<void> {
@@ -116,7 +108,7 @@ export class LabRegistry {
   }
 
   async #switched(name: FaultName, on: boolean): Promise<void> {
-    if (name === 'storageGone') this.#mountPoint = new Store(this.store.maxBytes);
+    if (name === 'storageGone') this.#site.mountPoint = new Store(this.store.maxBytes);
     if (name === 'down') await (on ? this.#shut() : this.listen());
   }
 
@@ -134,29 +126,22 @@ export class LabRegistry {
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const [path = '', search = ''] = (req.url ?? '').split('?', 2);
     const query = new URLSearchParams(search);
-    const endpoint = readEndpoint(req.method ?? '', path, query, this.#access.tokenPath);
-    this.#recorder.add(req, res, endpoint.kind);
-    const subject = { kind: endpoint.kind, url: req.url ?? '' };
-    const lab = { store: this.store, behaviour: this.#behaviour, faults: this.faults };
-    const exchange = new Exchange({ req, res }, lab, subject);
-    const storageOf = (real: Exchange) =>
-      real.takeFault('storageGone') ? new Exchange({ req, res }, { ...lab, store: this.#mountPoint }, subject) : real;
-    const site = { access: this.#access, harbor: this.#options.harbor ?? false };
+    const endpoint = readEndpoint(req.method ?? '', path, query, this.#site.access.tokenPath);
+    const { kind } = endpoint;
+    this.#recorder.add(req, res, kind);
+    const { store, faults } = this;
+    const exchange = new Exchange({ req, res, path, query, kind, store, faults, behaviour: this.#behaviour });
     if (path.startsWith('/v2')) res.setHeader('docker-distribution-api-version', 'registry/2.0');
     // The other side may go at any moment; that ends the exchange, and nothing else.
     req.on('error', () => res.destroy());
     res.on('error', () => res.destroy());
     try {
-      await serve(site, exchange, endpoint, path, query, storageOf);
+      await serve(this.#site, exchange, endpoint);
     } catch (error) {
       if (exchange.gone || res.headersSent) return void res.destroy();
       exchange.fail(LabError.from(error) ?? new LabError(500, 'UNKNOWN', `mistake in the lab: ${String(error)}`));
     }
   }
-}
-
-function authOf(auth: LabAuth, harbor: boolean): LabAuth {
-  return harbor ? { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true, ...auth } : auth;
 }
 
 /** Starts a registry; it listens once this resolves. */

@@ -6,51 +6,47 @@ import { serveBlob } from './blob.ts';
 import { downloadPath, type Endpoint } from './endpoint.ts';
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
+import type { FaultParameters } from './fault.ts';
 import { serveHarbor } from './harbor.ts';
 import { serveCatalog, serveReferrers, serveTags } from './listing.ts';
 import { dropManifest, serveManifest, takeManifest } from './manifest.ts';
+import type { Store } from './store.ts';
 import { continueUpload, sessionOf, startUpload } from './upload.ts';
 
 export interface Site {
   access: Access;
   /** Whether Harbor's own paths are served. */
   harbor: boolean;
+  /** What the registry finds, and writes to, when its storage is not mounted. */
+  mountPoint: Store;
 }
-
-/** Which of the registry's storages a request finds: the real one, or what is left under an unmounted one. */
-export type StorageOf = (exchange: Exchange) => Exchange;
 
 /** Answers one request; faults come in the order in which a real registry would run into them. */
 export async function serve(
-  site: Site,
-  arrived: Exchange,
+  { access, harbor, mountPoint }: Site,
+  exchange: Exchange,
   endpoint: Endpoint,
-  path: string,
-  query: URLSearchParams,
-  storageOf: StorageOf,
 ): Promise<void> {
-  const { access } = site;
-  await arrived.faults.hold('frozen', arrived.subject, arrived.closed);
-  if (arrived.gone) return;
+  await exchange.hold('frozen');
+  if (exchange.gone) return;
   if (endpoint.kind === 'invalid') throw endpoint.error;
-  if (endpoint.kind === 'token') return access.issue(arrived, query);
+  if (endpoint.kind === 'token') return access.issue(exchange);
   if (endpoint.kind === 'api' || endpoint.kind === 'ui') {
-    if (!site.harbor) throw new LabError(404, 'NOT_FOUND', 'no such page');
-    return serveHarbor(arrived, path, access.isUser(arrived));
+    if (!harbor) throw new LabError(404, 'NOT_FOUND', 'no such page');
+    return serveHarbor(exchange, access.isUser(exchange));
   }
-  if (arrived.takeFault('emptyChallenge401'))
+  if (exchange.takeFault('emptyChallenge401'))
     throw new LabError(401, 'UNAUTHORIZED', 'unauthorized', { 'www-authenticate': '' });
   if (endpoint.kind === 'download') {
-    if (arrived.req.headers.authorization !== undefined)
+    if (exchange.req.headers.authorization !== undefined)
       throw new LabError(400, 'UNSUPPORTED', 'only one auth mechanism is allowed: the URL itself grants the download');
-  } else access.demand(arrived, scopeOf(arrived, endpoint));
-  await faulty(arrived, endpoint);
-  if (arrived.gone) return;
-  const exchange = storageOf(arrived);
+  } else access.demand(exchange, scopeOf(exchange, endpoint));
+  await faulty(exchange, endpoint);
+  if (exchange.gone) return;
+  if (exchange.takeFault('storageGone')) exchange.store = mountPoint;
   if (endpoint.kind === 'download') return download(exchange, endpoint.digest);
-  if ('session' in endpoint)
-    return continueUpload(exchange, sessionOf(exchange, endpoint.session, undefined, query), query);
-  return serveRegistry(site, exchange, endpoint.request);
+  if ('session' in endpoint) return continueUpload(exchange, sessionOf(exchange, endpoint.session));
+  return serveRegistry(access, exchange, endpoint.request);
 }
 
 /** What a request must be permitted; `undefined` for the ping, which only asks who it is. */
@@ -86,52 +82,30 @@ async function faulty(exchange: Exchange, endpoint: Endpoint): Promise<void> {
   if (late) await Promise.race([sleep(late.parameters.ms ?? 1000), exchange.closed]);
   // A new upload touches no file yet: distribution answers it even when storage hangs.
   if (endpoint.kind === 'upload' && method === 'POST') return;
-  await exchange.faults.hold('storageHung', exchange.subject, exchange.closed);
+  await exchange.hold('storageHung');
 }
 
-class RawError extends LabError {
-  readonly #raw: string;
-
-  constructor(status: number, raw: string, headers: Record<string, string>) {
-    super(status, 'UNKNOWN', 'switched so in the lab', headers);
-    this.#raw = raw;
-  }
-
-  override body(): string {
-    return this.#raw;
-  }
-}
-
-function failure({
-  status = 500,
-  retryAfter,
-  body,
-}: {
-  status?: number | undefined;
-  retryAfter?: number | undefined;
-  body?: string | undefined;
-}): LabError {
+function failure({ status = 500, retryAfter, body }: FaultParameters): LabError {
   const headers: Record<string, string> = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
-  if (body === undefined) return new LabError(status, 'UNKNOWN', 'switched so in the lab', headers);
-  return new RawError(status, body, headers);
+  return new LabError(status, 'UNKNOWN', 'switched so in the lab', headers, body);
 }
 
-async function serveRegistry({ access }: Site, exchange: Exchange, request: RegistryRequest): Promise<void> {
-  const { method, query } = request;
+async function serveRegistry(access: Access, exchange: Exchange, request: RegistryRequest): Promise<void> {
+  const { method } = request;
   const pullable = (name: string) => access.allows(exchange, { type: 'repository', name, actions: ['pull'] });
   switch (request.kind) {
     case 'ping':
       return exchange.json(200, {});
     case 'catalog':
-      return serveCatalog(exchange, query);
+      return serveCatalog(exchange);
     case 'tags':
-      return serveTags(exchange, request.repository, query);
+      return serveTags(exchange, request.repository);
     case 'referrers':
-      return serveReferrers(exchange, request.repository, request.digest, query);
+      return serveReferrers(exchange, request.repository, request.digest);
     case 'upload-start':
-      return startUpload(exchange, request.repository, query, pullable);
+      return startUpload(exchange, request.repository, pullable);
     case 'upload':
-      return continueUpload(exchange, sessionOf(exchange, request.session, request.repository, query), query);
+      return continueUpload(exchange, sessionOf(exchange, request.session, request.repository));
     case 'manifest':
       if (method === 'PUT') return takeManifest(exchange, request.repository, request.reference);
       if (method === 'DELETE') return dropManifest(exchange, request.repository, request.reference);

@@ -103,16 +103,11 @@ export class FaultSwitches {
 
   /** The same for a body under way, which a fault that is limited to some requests leaves alone. */
   async pause(name: FaultName, subject: FaultSubject, closed: Promise<void>): Promise<void> {
-    let gone = false;
     for (;;) {
       const entry = this.#match(name, subject);
-      if (gone || !entry || entry.parameters.times !== undefined || entry.parameters.every !== undefined) return;
-      await Promise.race([
-        entry.ended.promise,
-        closed.then(() => {
-          gone = true;
-        }),
-      ]);
+      if (!entry || entry.parameters.times !== undefined || entry.parameters.every !== undefined) return;
+      const gone = await Promise.race([entry.ended.promise, closed.then(() => true)]);
+      if (gone) return;
     }
   }
 

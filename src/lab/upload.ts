@@ -7,9 +7,9 @@ import type { UploadSession } from './store.ts';
 export async function startUpload(
   exchange: Exchange,
   repository: string,
-  query: URLSearchParams,
   mountable: (from: string) => boolean,
 ): Promise<void> {
+  const { query } = exchange;
   const mount = query.get('mount');
   if (mount && mounted(exchange, repository, mount, query.get('from'), mountable))
     return created(exchange, repository, mount);
@@ -36,11 +36,7 @@ function mounted(
 }
 
 /** PATCH, PUT, GET, HEAD and DELETE of a session. */
-export async function continueUpload(
-  exchange: Exchange,
-  session: UploadSession,
-  query: URLSearchParams,
-): Promise<void> {
+export async function continueUpload(exchange: Exchange, session: UploadSession): Promise<void> {
   const { method, headers } = exchange.req;
   if (method === 'GET' || method === 'HEAD') return exchange.reply(204, sessionHeaders(exchange, session));
   if (session.busy) throw new LabError(409, 'BLOB_UPLOAD_INVALID', 'another request is adding to this upload');
@@ -52,7 +48,7 @@ export async function continueUpload(
   const chunked = headers['content-range'] !== undefined || session.length > 0;
   if (method === 'PATCH' && chunked && exchange.behaviour.uploads === 'artifact-registry')
     throw new LabError(405, 'UNSUPPORTED', 'chunked uploads are not supported', { allow: 'PUT' });
-  const digest = query.get('digest') ?? '';
+  const digest = exchange.query.get('digest') ?? '';
   if (method === 'PUT' && !isDigest(digest))
     throw new LabError(400, 'DIGEST_INVALID', 'digest is missing or malformed');
   checkPlace(exchange, session, headers['content-range']);
@@ -62,14 +58,9 @@ export async function continueUpload(
 }
 
 /** Finds a session by what follows `uploads/`; outside `/v2/` it alone says which repository it is for. */
-export function sessionOf(
-  exchange: Exchange,
-  id: string,
-  repository: string | undefined,
-  query: URLSearchParams,
-): UploadSession {
-  const session = exchange.store.sessions.get(id);
-  const state = exchange.behaviour.uploads === 'artifact-registry' ? session?.state : query.get('_state');
+export function sessionOf({ store, behaviour, query }: Exchange, id: string, repository?: string): UploadSession {
+  const session = store.sessions.get(id);
+  const state = behaviour.uploads === 'artifact-registry' ? session?.state : query.get('_state');
   if (!session || session.state !== state || (repository !== undefined && session.repository !== repository))
     throw new LabError(404, 'BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   return session;
