@@ -52,7 +52,7 @@ interface AuthorityAccess {
   lifetime: number;
   outage?: OutageGrant;
   /** The client asked for a push while the authority could not be reached. */
-  authorityUnreachable?: boolean;
+  authorityUnreachable?: true | undefined;
 }
 
 /** Clients expect tokens to last at least this long. */
@@ -157,7 +157,8 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
     const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
     const outage = { grant: 'remembered', detail } as const;
-    const authorityUnreachable = wanted.some(({ authorityScope }) => authorityScope.actions.includes('push'));
+    const authorityUnreachable =
+      wanted.some(({ authorityScope }) => authorityScope.actions.includes('push')) || undefined;
     return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });
   }
 
@@ -165,29 +166,26 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     login: Login,
     { wantsRefreshToken }: TokenRequest,
     access: readonly GrantedScope[],
-    { authorization, repositoryAuthorizations = {}, lifetime, outage, authorityUnreachable = false }: AuthorityAccess,
+    { authorization, repositoryAuthorizations = {}, lifetime, outage, authorityUnreachable }: AuthorityAccess,
   ): Promise<TokenGrant> {
     const { sealer, service, refreshLifetime } = this.#options;
     const { user } = login;
     const issued = this.#now();
     const claims = { user, service, issued, basis: this.#options.fingerprint.text };
+    const own = access.flatMap(({ repositoryKey, authorityScope }): [string, string][] => {
+      const authorization = repositoryAuthorizations[authorityScope.name];
+      return authorization === undefined ? [] : [[repositoryKey.tokenName, authorization]];
+    });
     const token = await sealer.seal({
       ...claims,
       use: 'access',
       access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
       expires: issued + lifetime,
       upstream: authorization,
-      ...(authorityUnreachable ? { authorityUnreachable } : {}),
-      authorityOnly: access.flatMap(({ repositoryKey, authorityOnly }) =>
-        authorityOnly ? [repositoryKey.tokenName] : [],
-      ),
-      previouslyGranted: access.flatMap(({ repositoryKey, previouslyGranted }) =>
-        previouslyGranted ? [repositoryKey.tokenName] : [],
-      ),
-      upstreams: access.flatMap(({ repositoryKey, authorityScope }) => {
-        const own = repositoryAuthorizations[authorityScope.name];
-        return own === undefined ? [] : [[repositoryKey.tokenName, own] as const];
-      }),
+      authorityUnreachable,
+      authorityOnly: tokenNames(access.filter((one) => one.authorityOnly)),
+      previouslyGranted: tokenNames(access.filter((one) => one.previouslyGranted)),
+      upstreams: own.length > 0 ? own : undefined,
     });
     const refreshToken = wantsRefreshToken
       ? await sealer.seal({
@@ -216,6 +214,11 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       use === 'refresh' && service === this.#options.service && this.#options.fingerprint.matches(basis ?? '');
     return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
   }
+}
+
+/** Undefined for none, so that tokens stay short. */
+function tokenNames(scopes: readonly GrantedScope[]): string[] | undefined {
+  return scopes.length > 0 ? scopes.map(({ repositoryKey }) => repositoryKey.tokenName) : undefined;
 }
 
 function basicHeader({ user, password }: Login): string {

@@ -1,15 +1,21 @@
 import { createHash, createSecretKey, hkdfSync, type webcrypto } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 
-export interface RingKey {
+interface RingKey {
   /** Identifies the key without revealing the secret. */
   id: string;
   /** For A256GCM. The import is done once, since it takes as long as a decryption. */
   secret: webcrypto.CryptoKey;
 }
 
-/** Keys for one purpose. The first key seals and all keys open, so that the edges of a pair can change the secret one after the other. */
+const [ALGORITHM, ENCRYPTION] = ['dir', 'A256GCM'];
+
+/**
+ * Keys for one purpose, which seal values as JWE (RFC 7516, `dir` with A256GCM, not compressed). The first key seals and all keys open, so
+ * that the edges of a pair can change the secret one after the other. No party without a key can read, make or change a sealed text.
+ */
 export class KeyRing {
-  readonly current: RingKey;
+  readonly #current: RingKey;
   readonly #keys: readonly RingKey[];
 
   /**
@@ -20,11 +26,31 @@ export class KeyRing {
     this.#keys = secrets.map((secret) => derive(secret, purpose));
     const [first] = this.#keys;
     if (!first) throw new Error('a key ring needs a secret');
-    this.current = first;
+    this.#current = first;
   }
 
-  find(id: string | undefined): RingKey | undefined {
-    return this.#keys.find((key) => key.id === id);
+  /** @param content as JSON writes it. @param header shown to everyone */
+  seal(content: object, header: { typ?: string } = {}): Promise<string> {
+    const { id: kid, secret } = this.#current;
+    return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(content)))
+      .setProtectedHeader({ alg: ALGORITHM, enc: ENCRYPTION, ...header, kid })
+      .encrypt(secret);
+  }
+
+  /** Undefined: forged, damaged, sealed with another key, or of another type. The sender is not told which. */
+  async open(text: string, { typ: expected }: { typ?: string } = {}): Promise<unknown> {
+    try {
+      const { kid, typ, zip } = decodeProtectedHeader(text);
+      const key = this.#keys.find(({ id }) => id === kid);
+      if (!key || typ !== expected || zip !== undefined) return undefined;
+      const { plaintext } = await compactDecrypt(text, key.secret, {
+        keyManagementAlgorithms: [ALGORITHM],
+        contentEncryptionAlgorithms: [ENCRYPTION],
+      });
+      return JSON.parse(new TextDecoder().decode(plaintext));
+    } catch {
+      return undefined;
+    }
   }
 }
 

@@ -24,7 +24,7 @@ t.test('what was sealed is read back, by any edge with the key', async (t) => {
   const rows: Claims[] = [
     claimsAt(clock),
     claimsAt(clock, { use: 'refresh', access: [] }),
-    claimsAt(clock, { user: undefined, basis: undefined }),
+    claimsAt(clock, { user: undefined }),
     claimsAt(clock, { user: 'robot$ä"\\', service: 'host:5000' }),
     claimsAt(clock, { access: [{ type: 'registry', name: 'catalog', actions: ['*'] }] }),
     claimsAt(clock, { access: [{ type: 'repository', name: 'host:5000/a', actions: ['pull', 'push'] }] }),

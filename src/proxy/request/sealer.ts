@@ -1,4 +1,3 @@
-import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { KeyRing } from '../../auth/key-ring.ts';
 
 /** The URL of an upstream that an answer came from. */
@@ -28,32 +27,15 @@ export class Sealer {
     this.#keys = new KeyRing(secrets, 'breakwater sealed locations 1');
   }
 
-  async seal(content: Sealed): Promise<string> {
-    const text = new TextEncoder().encode(JSON.stringify(content));
-    const { id: kid, secret } = this.#keys.current;
-    return new CompactEncrypt(text).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid }).encrypt(secret);
+  seal(content: Sealed): Promise<string> {
+    return this.#keys.seal(content);
   }
 
   /** The content, if it was sealed with one of the keys and is of that kind. */
   async open<K extends Sealed['kind']>(token: string, kind: K): Promise<Extract<Sealed, { kind: K }> | undefined> {
-    const content = await this.#decrypt(token);
+    const content = (await this.#keys.open(token)) as Sealed | undefined;
     if (content?.kind !== kind) return undefined;
     if (content.kind === 'download' && content.expires < Date.now()) return undefined;
     return content as Extract<Sealed, { kind: K }>;
-  }
-
-  async #decrypt(token: string): Promise<Sealed | undefined> {
-    try {
-      const key = this.#keys.find(decodeProtectedHeader(token).kid);
-      if (!key) return undefined;
-      const { plaintext } = await compactDecrypt(token, key.secret, {
-        keyManagementAlgorithms: ['dir'],
-        contentEncryptionAlgorithms: ['A256GCM'],
-      });
-      return JSON.parse(new TextDecoder().decode(plaintext));
-    } catch {
-      // Forged, damaged, or sealed with another key: the sender gets the same answer.
-      return undefined;
-    }
   }
 }
