@@ -83,7 +83,7 @@ export class ProcessState {
     const { hasher, ledger, manifestCache, network } = this;
     const { manifests: kept, bytes } = manifestCache.size;
     return {
-      ledger: { tags: ledger.size, evicted: ledger.counts.evicted },
+      ledger: { tags: ledger.size, evicted: ledger.evicted },
       manifests: { kept, bytes },
       buffers: { inUse: network.pool.inUseBytes, kept: network.pool.freeBytes },
       hashing: hasher.jobs,

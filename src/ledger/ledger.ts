@@ -6,7 +6,6 @@ import {
   noteSeen,
   type TagEntry,
   type TagHistory,
-  type TagVerdict,
 } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
@@ -15,21 +14,6 @@ import { parseTagKey, tagKey, type UpstreamTag } from './upstream-tag.ts';
 
 export interface LedgerEntry extends UpstreamTag {
   history: TagHistory;
-}
-
-/** Counts since the start. */
-export interface LedgerCounts {
-  seen: number;
-  deleted: number;
-  /** Entries of other edges that were new. */
-  merged: number;
-  /** Refused entries: no digest, or a time in the future. */
-  refused: number;
-  /** Tags that were dropped to make room. */
-  evicted: number;
-  /** Tags that were dropped because they had not been seen for long. */
-  expired: number;
-  judged: Record<TagVerdict, number>;
 }
 
 export interface LedgerOptions {
@@ -47,10 +31,8 @@ export interface LedgerOptions {
 export class Ledger {
   readonly #store: TagStore;
   readonly #clock: LedgerClock;
-  readonly #counts = { seen: 0, deleted: 0, merged: 0, refused: 0 };
   /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
-  readonly #judged: Record<TagVerdict, number> = { current: 0, stale: 0, unknown: 0, unrecorded: 0 };
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
     this.#store = new TagStore(tags, keep);
@@ -61,8 +43,9 @@ export class Ledger {
     return this.#store.size;
   }
 
-  get counts(): LedgerCounts {
-    return { ...this.#counts, ...this.#store.counts, judged: { ...this.#judged } };
+  /** Tags that were dropped to make room, since the start. */
+  get evicted(): number {
+    return this.#store.evicted;
   }
 
   /** The time for an observation: of a read taken when its request begins, of a write when it is acknowledged. */
@@ -73,7 +56,6 @@ export class Ledger {
   /** Records that the upstream showed the tag at this digest, or acknowledged a push of it. */
   recordSeen(tag: UpstreamTag, digest: string, at: number): void {
     if (!this.#accepts({ digest, since: at, confirmedAt: at })) return;
-    this.#counts.seen += 1;
     this.#update(tag, (history) => noteSeen(history, digest, at));
   }
 
@@ -85,7 +67,6 @@ export class Ledger {
   /** Records that the upstream acknowledged a deletion of the tag. */
   recordDeleted(tag: UpstreamTag, at: number): void {
     if (!this.#accepts({ digest: null, since: at, confirmedAt: at })) return;
-    this.#counts.deleted += 1;
     this.#update(tag, (history) => noteDeleted(history, at));
   }
 
@@ -101,9 +82,7 @@ export class Ledger {
 
   /** Judges a digest that another upstream shows for the tag. */
   judge(tag: UpstreamTag, digest: string): Judgement {
-    const judgement = judge(this.find(tag), digest);
-    this.#judged[judgement.verdict] += 1;
-    return judgement;
+    return judge(this.find(tag), digest);
   }
 
   find(tag: UpstreamTag): TagHistory | undefined {
@@ -123,15 +102,17 @@ export class Ledger {
     }
   }
 
-  /** Merges entries of another edge or of replication, in any order and any number of times. */
-  merge(entries: Iterable<LedgerEntry>): void {
+  /** Merges entries of another edge, in any order and any number of times. @returns how many were new */
+  merge(entries: Iterable<LedgerEntry>): number {
+    let news = 0;
     for (const { history, ...place } of entries) {
       if (!history.every((entry) => this.#accepts(entry))) continue;
       const known = this.find(place) ?? [];
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
-      if (this.#update(place, (mine) => merge(mine, history))) this.#counts.merged += 1;
+      if (this.#update(place, (mine) => merge(mine, history))) news += 1;
     }
+    return news;
   }
 
   /** Forgets all tags of an upstream, because its name now means another registry. */
@@ -154,9 +135,7 @@ export class Ledger {
 
   #accepts({ digest, since, confirmedAt }: TagEntry): boolean {
     const inOrder = since >= 0 && since <= confirmedAt;
-    const sound = (digest === null || isDigest(digest)) && inOrder && this.#clock.observe(confirmedAt);
-    if (!sound) this.#counts.refused += 1;
-    return sound;
+    return (digest === null || isDigest(digest)) && inOrder && this.#clock.observe(confirmedAt);
   }
 }
 

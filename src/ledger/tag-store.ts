@@ -8,7 +8,8 @@ const EVICTED_SHARE = 64;
 
 /** Histories by key, bounded in number and time. A full store drops the oldest updates. */
 export class TagStore {
-  readonly counts = { evicted: 0, expired: 0 };
+  /** Histories that were dropped to make room. */
+  evicted = 0;
   readonly #cache: NodeCache;
   readonly #maxTags: number;
   readonly #keepMs: number;
@@ -30,9 +31,6 @@ export class TagStore {
     this.#cache.on('del', (key: string, history: TagHistory) => {
       this.#order.delete(key);
       this.#byDigest.move(key, currentDigest(history), null);
-    });
-    this.#cache.on('expired', () => {
-      this.counts.expired += 1;
     });
   }
 
@@ -85,7 +83,7 @@ export class TagStore {
     const left = this.#maxTags - Math.floor(this.#maxTags / EVICTED_SHARE);
     for (const oldest of this.#order) {
       if (this.#order.size <= left) return;
-      this.counts.evicted += 1;
+      this.evicted += 1;
       this.delete(oldest);
     }
   }

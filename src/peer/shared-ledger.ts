@@ -3,18 +3,16 @@ import { MAX_STATES, type TagHistory } from '../failover/tag-history.ts';
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts';
 import { parseTagKey, tagKey } from '../ledger/upstream-tag.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
-import { ChangeLog } from './change-log.ts';
-import type { SharedStore } from './shared-store.ts';
+import { ChangedEntries } from './shared-store.ts';
 
 const digest = z.string().max(256).nullable();
 /** Identity of the registry, repository there, tag, states as [digest, since, confirmedAt]. */
-const entrySchema = z.tuple([
+const entry = z.tuple([
   z.string().max(64),
   z.string().refine(isRepository),
   z.string().refine(isTag),
   z.array(z.tuple([digest, z.number().min(0), z.number().min(0)])).max(MAX_STATES),
 ]);
-const entriesSchema = z.array(entrySchema);
 
 /** An unchanged tag is told again at most once in so many milliseconds. */
 const RENEWAL_MS = 60_000;
@@ -23,49 +21,35 @@ const RENEWAL_MS = 60_000;
  * Shares the ledger between edges. Entries name a registry by its identity, because the edges of a site take a new configuration one after
  * the other.
  */
-export class SharedLedger implements SharedStore {
-  readonly name = 'ledger';
-  readonly #ledger: Ledger;
-  readonly #registries: () => ReadonlyMap<string, string>;
-  readonly #log: ChangeLog;
-
+export class SharedLedger extends ChangedEntries<z.output<typeof entry>> {
   /** @param registries name of each upstream -> its identity */
   constructor(ledger: Ledger, registries: () => ReadonlyMap<string, string>) {
-    this.#ledger = ledger;
-    this.#registries = registries;
-    this.#log = new ChangeLog((key) => ledger.find(parseTagKey(key)) !== undefined);
-    ledger.onChange = (entry, before) => {
-      if (isNews(entry.history, before)) this.#log.record(tagKey(entry));
+    super({
+      name: 'ledger',
+      entry,
+      find: (key) => {
+        const tag = parseTagKey(key);
+        const [registry, history] = [registries().get(tag.upstream), ledger.find(tag)];
+        if (registry === undefined || !history) return undefined;
+        const states = history.map(({ digest, since, confirmedAt }): [string | null, number, number] => [
+          digest,
+          since,
+          confirmedAt,
+        ]);
+        return [registry, tag.repository, tag.tag, states];
+      },
+      merge: (entries) => {
+        const named = Map.groupBy(registries(), ([, registry]) => registry);
+        const mine = entries.flatMap(([registry, repository, tag, states]): LedgerEntry[] => {
+          const history = states.map(([digest, since, confirmedAt]) => ({ digest, since, confirmedAt }));
+          return (named.get(registry) ?? []).map(([upstream]) => ({ upstream, repository, tag, history }));
+        });
+        return ledger.merge(mine);
+      },
+    });
+    ledger.onChange = (changed, before) => {
+      if (isNews(changed.history, before)) this.record(tagKey(changed));
     };
-  }
-
-  get head(): number {
-    return this.#log.head;
-  }
-
-  since(version: number, max: number): { entries: unknown[]; next: number } {
-    const registries = this.#registries();
-    const { keys, next } = this.#log.since(version, max);
-    const entries = keys.flatMap((key): z.input<typeof entrySchema>[] => {
-      const { upstream, repository, tag } = parseTagKey(key);
-      const [registry, history] = [registries.get(upstream), this.#ledger.find({ upstream, repository, tag })];
-      if (registry === undefined || !history) return [];
-      return [[registry, repository, tag, history.map((state) => [state.digest, state.since, state.confirmedAt])]];
-    });
-    return { entries, next };
-  }
-
-  merge(entries: readonly unknown[]): number | undefined {
-    const read = entriesSchema.safeParse(entries);
-    if (!read.success) return undefined;
-    const named = Map.groupBy(this.#registries(), ([, registry]) => registry);
-    const mine = read.data.flatMap(([registry, repository, tag, states]): LedgerEntry[] => {
-      const history = states.map(([digest, since, confirmedAt]) => ({ digest, since, confirmedAt }));
-      return (named.get(registry) ?? []).map(([upstream]) => ({ upstream, repository, tag, history }));
-    });
-    const before = this.#ledger.counts.merged;
-    this.#ledger.merge(mine);
-    return this.#ledger.counts.merged - before;
   }
 }
 

@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { ChangeLog } from './change-log.ts';
+
 /** A store whose changes are shared between edges. */
 export interface SharedStore {
   /** The store's name in the protocol. */
@@ -15,4 +18,47 @@ export interface SharedStore {
    * @returns how many were new; undefined: malformed, and none was merged
    */
   merge(entries: readonly unknown[]): number | undefined;
+}
+
+export interface SharedEntries<Entry> {
+  /** The store's name in the protocol. */
+  name: string;
+  /** One entry in the protocol. */
+  entry: z.ZodType<Entry>;
+  /** The entry of a key; undefined: it was dropped, and is not told. */
+  find: (key: string) => Entry | undefined;
+  /** @returns how many were new */
+  merge: (entries: readonly Entry[]) => number;
+}
+
+/** Tells the entries of a store in the order of their changes. */
+export class ChangedEntries<Entry> implements SharedStore {
+  readonly name: string;
+  readonly #shared: SharedEntries<Entry>;
+  readonly #log: ChangeLog;
+
+  constructor(shared: SharedEntries<Entry>) {
+    this.name = shared.name;
+    this.#shared = shared;
+    this.#log = new ChangeLog((key) => shared.find(key) !== undefined);
+  }
+
+  get head(): number {
+    return this.#log.head;
+  }
+
+  /** The entry of this key has changed. */
+  record(key: string): void {
+    this.#log.record(key);
+  }
+
+  since(version: number, max: number): { entries: unknown[]; next: number } {
+    const { keys, next } = this.#log.since(version, max);
+    return { entries: keys.map(this.#shared.find).filter((entry) => entry !== undefined), next };
+  }
+
+  merge(entries: readonly unknown[]): number | undefined {
+    const read = z.array(this.#shared.entry).safeParse(entries);
+    return read.success ? this.#shared.merge(read.data) : undefined;
+  }
 }

@@ -28,7 +28,6 @@ t.test('remembers what was seen, and judges by it', async (t) => {
   t.equal(ledger.judge(v1, C).verdict, 'unknown');
   t.equal(ledger.find(v1)?.length, 2);
   t.equal(ledger.size, 1);
-  t.match(ledger.counts, { seen: 2, judged: { current: 1, stale: 1, unknown: 1, unrecorded: 1 } });
 });
 
 t.test('the same tag elsewhere is another one', async (t) => {
@@ -99,7 +98,6 @@ t.test('a manifest that is deleted takes its tags of that repository with it', a
   t.equal(ledger.judge(elsewhere, A).verdict, 'current');
   t.equal(ledger.judge(other, C).verdict, 'current');
   t.equal(ledger.judge(moved, B).verdict, 'current', 'what it was before does not count');
-  t.match(ledger.counts, { deleted: 2 });
 });
 
 t.test('a slow read cannot undo a deletion', async (t) => {
@@ -141,7 +139,6 @@ t.test('a host whose clock is set back does not take pushes for old', async (t) 
   ledger.recordSeen(v1, B, ledger.now());
   t.equal(ledger.judge(v1, A).verdict, 'stale');
   t.equal(ledger.judge(v1, B).verdict, 'current');
-  t.match(ledger.counts, { seen: 2, refused: 0 });
 });
 
 t.test('what is no digest, or lies in the future, is not believed', async (t) => {
@@ -164,7 +161,6 @@ t.test('what is no digest, or lies in the future, is not believed', async (t) =>
   ledger.merge([{ ...v1, history: [entry, { ...entry, digest: 'latest' }] }]);
   ledger.merge([{ ...v1, history: [] }]);
   t.equal(ledger.size, 0);
-  t.match(ledger.counts, { seen: 0, deleted: 0, merged: 0, refused: 11 + bad.length });
   ledger.merge([{ ...v1, history: [entry] }]);
   t.equal(ledger.size, 1, 'the same without what was wrong');
   ledger.merge([{ ...place('v2'), history: [{ ...entry, since: 0 }] }]);
@@ -177,16 +173,12 @@ t.test('two nodes tell each other', async (t) => {
   two.merge(one.entries());
   two.recordSeen(v1, B, two.now());
   two.recordSeen(place('v2'), C, two.now());
-  one.merge(two.entries());
+  t.equal(one.merge(two.entries()), 2);
   t.equal(one.judge(v1, A).verdict, 'stale', 'what the second one saw is later than what it had learnt');
   t.equal(one.judge(place('v2'), C).verdict, 'current');
   t.equal(one.hasTagAt('harbor', 'library/app', B), true);
   t.same([...JSON.parse(JSON.stringify([...one.entries()]))], [...one.entries()], 'as JSON');
-  const { merged } = one.counts;
-  t.equal(merged, 2);
-  one.merge(two.entries());
-  one.merge(one.entries());
-  t.equal(one.counts.merged, merged, 'nothing new');
+  t.equal(one.merge(two.entries()) + one.merge(one.entries()), 0, 'nothing new');
 });
 
 t.test('each detail that another node knows better is news, and what it knows worse is none', async (t) => {
@@ -211,10 +203,8 @@ t.test('each detail that another node knows better is news, and what it knows wo
   ];
   for (const [name, known, told, news] of rows) {
     const ledger = made(t);
-    ledger.merge([{ ...v1, history: known }]);
-    t.equal(ledger.counts.merged, 1);
-    ledger.merge([{ ...v1, history: told }]);
-    t.equal(ledger.counts.merged, news ? 2 : 1, name);
+    t.equal(ledger.merge([{ ...v1, history: known }]), 1);
+    t.equal(ledger.merge([{ ...v1, history: told }]), news ? 1 : 0, name);
   }
 });
 
@@ -249,7 +239,7 @@ t.test('when it is full the tag that was seen least recently goes', async (t) =>
     [...ledger.entries()].map(({ tag }) => tag),
     ['c', 'a', 'd'],
   );
-  t.match(ledger.counts, { evicted: 1, expired: 0 });
+  t.equal(ledger.evicted, 1);
   t.equal(ledger.size, 3);
   ledger.merge([{ ...place('a'), history: ledger.find(place('a')) ?? [] }]);
   ledger.recordSeen(place('e'), B, ledger.now());
@@ -280,14 +270,14 @@ t.test('a full ledger makes room for a few at once, and never holds more than it
   }
   t.equal(ledger.judge(place('v2000'), A).verdict, 'current');
   t.equal(ledger.judge(place('v1371'), A).verdict, 'current');
-  t.equal(ledger.counts.evicted, 2000 - ledger.size);
+  t.equal(ledger.evicted, 2000 - ledger.size);
 });
 
 t.test('a ledger that is just full forgets nothing', async (t) => {
   const ledger = made(t, { tags: 640 });
   for (let count = 1; count <= 640; count += 1) ledger.recordSeen(place(`v${count}`), A, ledger.now());
   t.equal(ledger.size, 640);
-  t.equal(ledger.counts.evicted, 0);
+  t.equal(ledger.evicted, 0);
 });
 
 t.test('a tag goes when it has not been seen for long, counted from when it was seen', async (t) => {
@@ -310,7 +300,7 @@ t.test('a tag goes when it has not been seen for long, counted from when it was 
     t.equal(one.judge(place('v2'), B).verdict, 'unrecorded');
     t.equal(one.judge(v1, A).verdict, 'current');
     t.equal(one.size, 1);
-    t.match(one.counts, { expired: 1, evicted: 0 });
+    t.equal(one.evicted, 0);
   }
   const [entry] = ledger.entries();
   now += 2 * DAY;
