@@ -7,7 +7,7 @@ export interface GateInput {
   readOnly: boolean;
   /** Writes fail although probes succeed. */
   pushBreakerOpen: boolean;
-  /** A request to each URL has just failed, and so has the canary. That is too early for `down`, but too risky for a write. */
+  /** The canary of each URL has just failed. That is too early for `down`, but too risky for a write. */
   doubtful: boolean;
   /** The edge's own credentials open nothing at the upstream. */
   refused: boolean;
@@ -45,6 +45,6 @@ function writeObstacle(input: GateInput): string | undefined {
   if (input.refused) return "it refuses the edge's credentials; an operator must renew them";
   if (input.readOnly) return 'it is read-only';
   if (input.pushBreakerOpen) return 'writes to it fail';
-  if (input.doubtful) return 'a request to it has just failed, and its canary fails';
+  if (input.doubtful) return 'its canary cannot be read';
   return undefined;
 }

@@ -44,11 +44,11 @@ t.test('one step', async (t) => {
       at('refusing', 200, "it refuses the edge's credentials; an operator must renew them"),
     ],
     [
-      'a request has just failed',
+      'its canary fails',
       at('accepting', 100),
       { ...WELL, doubtful: true },
       200,
-      at('refusing', 200, 'a request to it has just failed, and its canary fails'),
+      at('refusing', 200, 'its canary cannot be read'),
     ],
     ['still down, for another reason', at('refusing', 100, 'a'), down, 200, at('refusing', 100, 'no answer')],
     ['back', at('refusing', 100, 'no answer'), WELL, 200, at('settling', 200, 'back, and settling')],

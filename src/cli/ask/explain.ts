@@ -23,13 +23,13 @@ export function explanationText(explanation: Explanation, now: number): string {
   const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
-  const pushText = push.admitted ? `goes to ${push.upstream} as ${push.as} (${push.why})` : `is refused: ${push.why}`;
+  const pushText = push.admitted ? `push goes to ${push.upstream} as ${push.as} (${push.why})` : push.why;
   return [
     `${repository}${end}${where} takes the route "${route}"`,
     ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
     ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
-    `push ${pushText}`,
+    pushText,
     '',
   ].join('\n');
 }

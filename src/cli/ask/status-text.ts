@@ -17,7 +17,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...snapshot.headline.lines,
     '',
     `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
-    table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since)))),
+    table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since, now)))),
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
     ...upstreams.flatMap(corruptCopyLine),
@@ -34,7 +34,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
 
 type Since = (iso: string) => string;
 
-function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): string[] {
+function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since, now: number): string[] {
   return [
     '',
     upstream.name,
@@ -43,15 +43,16 @@ function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since): str
     `canary ${url.canary}`,
     p95Text(url.firstByteP95Ms),
     url.url,
-    `${url.reason}${troubleText(url)}`,
+    `${url.reason}${troubleText(url, now)}`,
   ];
 }
 
-function troubleText({ breakers, slow, waiting }: UrlSnapshot): string {
+function troubleText({ breakers, restingUntil, slow, suspected, waiting }: UrlSnapshot, now: number): string {
   const queue = waiting.data + waiting.control;
   const troubles = [
     ...Object.entries(breakers).flatMap(([name, state]) => (state === 'closed' ? [] : [`${name} breaker ${state}`])),
-    ...(slow ? ['slow to answer'] : []),
+    ...(restingUntil ? [`rate-limited for ${Math.ceil((Date.parse(restingUntil) - now) / 1000)} s`] : []),
+    ...(suspected ? [slow ? 'slow to answer' : 'requests failed since the last good probe'] : []),
     ...(queue > 0 ? [`${countText(queue, 'request')} queued`] : []),
   ];
   return troubles.length > 0 ? `  [${troubles.join(', ')}]` : '';

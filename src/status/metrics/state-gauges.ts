@@ -124,7 +124,7 @@ export class StateGauges {
     const { url, state, canary, probeMs, breakers, inFlight, waiting, firstByteP95Ms } = one;
     const labels = { upstream, url };
     if (state !== 'unknown') this.#up.set(labels, state === 'up' ? 1 : 0);
-    if (canary !== 'none') this.#canary.set(labels, canary === 'good' ? 1 : 0);
+    if (canary !== 'none' && canary !== 'unknown') this.#canary.set(labels, canary === 'good' ? 1 : 0);
     if (probeMs !== null) this.#probe.set(labels, probeMs / 1000);
     for (const [name, value] of Object.entries(breakers))
       this.#breaker.set({ ...labels, class: name }, BREAKER_VALUE[value]);

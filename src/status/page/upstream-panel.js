@@ -38,7 +38,8 @@ function head(one, now) {
     outrun.title = 'cancelled here because another upstream, asked later, answered first';
     node.append(outrun);
   }
-  if (one.reason && one.urls.length === 1) node.append(el('span', 'reason', one.reason));
+  const [url, ...others] = one.urls;
+  if (url?.reason && others.length === 0) node.append(el('span', 'reason', url.reason));
   return node;
 }
 
@@ -54,7 +55,10 @@ function urlRow(url, several, now) {
   if (several && url.reason) where.append(el('div', 'reason', url.reason));
   if (url.suspected)
     where.append(el('div', 'degraded', url.slow ? 'slow to answer' : 'requests failed since the last good probe'));
-  if (url.restingUntil) where.append(el('div', 'reason', `rate-limited until ${url.restingUntil.slice(11, 19)} UTC`));
+  if (url.restingUntil) {
+    const seconds = Math.ceil((Date.parse(url.restingUntil) - now) / 1000);
+    where.append(el('div', 'degraded', `rate-limited for ${seconds} s`));
+  }
   const breakers = Object.entries(url.breakers).map(([name, state]) =>
     el('span', LEVELS[state] ?? '', state === 'closed' ? name : `${name} ${state}`),
   );

@@ -2,7 +2,7 @@ import type { PeerView } from '../../peer/peer-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { replicationNews } from './replication-lines.ts';
 import type { ReplicationSnapshot } from './replication-snapshot.ts';
-import type { RouteSnapshot, UpstreamSnapshot } from './upstream-snapshot.ts';
+import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
 /**
  * `well`: all works as configured. `degraded`: an upstream has failed over, or could not take over, or pushes are refused. `failing`: some
@@ -26,10 +26,23 @@ export interface HeadlineInput {
   replication: ReplicationSnapshot | null;
 }
 
+/** Why an upstream may not serve pulls now. */
+interface Trouble {
+  /** A sentence without its full stop. */
+  text: string;
+  /** `out`: pulls go elsewhere. `failing`: its canary fails, and probes have not decided yet. `unclear`: pulls may succeed there. */
+  kind: 'out' | 'failing' | 'unclear';
+}
+
+type Troubles = ReadonlyMap<string, Trouble>;
+
 interface ServedRoute {
   route: RouteSnapshot;
-  /** The upstream that serves the route's pulls now; undefined if none is healthy. */
-  by: string | undefined;
+  /** The upstreams that cannot be relied on, and come before the first healthy one. */
+  skipped: string[];
+  /** Where the route's pulls go, as the end of a sentence. */
+  pulls: string;
+  fails: boolean;
 }
 
 /** Most names in one sentence. */
@@ -41,17 +54,15 @@ const TAG_WARNING_MS = 600_000;
 export function headlineOf(input: HeadlineInput, now: number): Headline {
   const { ready, upstreams, routes, tagWarnings, peers } = input;
   const troubles = new Map(
-    upstreams.flatMap((upstream): [string, string][] => {
+    upstreams.flatMap((upstream): [string, Trouble][] => {
       const trouble = troubleWith(upstream, now);
       return trouble === undefined ? [] : [[upstream.name, trouble]];
     }),
   );
-  const served = routes.map((route) => ({
-    route,
-    by: route.pull.map((one) => one.upstream).find((name) => !troubles.has(name)),
-  }));
+  const served = routes.map((route) => servedBy(route, troubles));
   const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
-  const copies = replicationNews(input.replication, (name) => troubles.has(name), now);
+  const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
+  const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
@@ -63,7 +74,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...copies.lines,
     ...peerLines(peers, now),
   ];
-  const failing = served.some(({ by }) => by === undefined);
+  const failing = served.some(({ fails }) => fails);
   const degraded =
     !ready ||
     peers.some(isOutOfSync) ||
@@ -74,37 +85,38 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
 
-function pullsLine(served: readonly ServedRoute[], troubles: ReadonlyMap<string, string>): string {
-  const groups = [...Map.groupBy(served, ({ by }) => by)];
+function servedBy(route: RouteSnapshot, troubles: Troubles): ServedRoute {
+  const order = route.pull.map(({ upstream }) => upstream);
+  const by = order.find((name) => !troubles.has(name));
+  const skipped = by === undefined ? order : order.slice(0, order.indexOf(by));
+  const kinds = skipped.map((name) => troubles.get(name)?.kind);
+  if (by === undefined && !kinds.includes('unclear'))
+    return { route, skipped, fails: true, pulls: 'may fail: no upstream is healthy, and each is still tried.' };
+  const tried = [...skipped.filter((_, index) => kinds[index] !== 'out'), ...(by === undefined ? [] : [by])];
+  const how = tried[0] === by ? 'served by' : 'tried on';
+  return { route, skipped, fails: false, pulls: `are ${how} ${tried.join(' and ')}.` };
+}
+
+function pullsLine(served: readonly ServedRoute[], troubles: Troubles): string {
   // Routes whose pulls fail come first.
-  groups.sort(([one], [other]) => Number(one !== undefined) - Number(other !== undefined));
-  const sentences = groups.map(([by, group]) => {
-    const pulls = groups.length === 1 ? 'Pulls' : `Pulls of ${names(group.map(({ route }) => nameOf(route)))}`;
-    return by === undefined
-      ? `${pulls} may fail: no upstream is healthy, and each is still tried.`
-      : `${pulls} are served by ${by}.`;
-  });
-  const skipped = new Set(served.flatMap(({ route, by }) => skippedUpstreams(route, by)));
-  return [...sentences, ...[...skipped].flatMap((name) => troubles.get(name) ?? []).map((text) => `${text}.`)].join(
-    ' ',
+  const sorted = served.toSorted((one, other) => Number(other.fails) - Number(one.fails));
+  const groups = [...Map.groupBy(sorted, ({ pulls }) => pulls)];
+  const sentences = groups.map(([pulls, group]) =>
+    groups.length === 1 ? `Pulls ${pulls}` : `Pulls of ${names(group.map(({ route }) => nameOf(route)))} ${pulls}`,
   );
+  const skipped = new Set(served.flatMap((one) => one.skipped));
+  return [...sentences, ...[...skipped].map((name) => `${troubles.get(name)?.text}.`)].join(' ');
 }
 
-/** Upstreams of the route before the one that serves. */
-function skippedUpstreams(route: RouteSnapshot, by: string | undefined): string[] {
-  const order = route.pull.map((one) => one.upstream);
-  return by === undefined ? order : order.slice(0, order.indexOf(by));
-}
-
-/** Upstreams that serve no route now, and could not take over. */
-function unusableFallbackLines(served: readonly ServedRoute[], troubles: ReadonlyMap<string, string>): string[] {
-  const skipped = new Set(served.flatMap(({ route, by }) => skippedUpstreams(route, by)));
+/** Upstreams that serve no route now, and may be unable to take over. */
+function unusableFallbackLines(served: readonly ServedRoute[], troubles: Troubles): string[] {
+  const skipped = new Set(served.flatMap((one) => one.skipped));
   return [...troubles]
     .filter(([name]) => !skipped.has(name))
-    .map(([, trouble]) => `${trouble}, so it cannot take over.`);
+    .map(([, { text, kind }]) => `${text}, so it ${kind === 'out' ? 'cannot' : 'may be unable to'} take over.`);
 }
 
-function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<string, string>, now: number): string[] {
+function pushLines(gated: readonly UpstreamSnapshot[], troubles: Troubles, now: number): string[] {
   if (gated.length === 0) return ['Pushes are refused: every route is read-only.'];
   return gated.flatMap(({ name, pushes: gate }) => {
     if (!gate) return [];
@@ -112,7 +124,7 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: ReadonlyMap<str
     if (gate.mode === 'settling')
       return [`Pushes to ${name} are refused for a few more seconds: it has just recovered.`];
     // A reason that the line about pulls gives is not repeated.
-    const why = troubles.get(name)?.includes(gate.reason) ? '' : ` (${gate.reason})`;
+    const why = troubles.get(name)?.text.includes(gate.reason) ? '' : ` (${gate.reason})`;
     return [`Pushes to ${name} have been refused since ${clock(gate.since, now)}${why}.`];
   });
 }
@@ -152,15 +164,37 @@ function peerLines(peers: readonly PeerView[], now: number): string[] {
   });
 }
 
-/** Why requests avoid an upstream, as a sentence without its full stop; undefined if they do not. */
-function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now: number): string | undefined {
-  if (state === 'down') return `${name} has been down since ${clock(since, now)} (${reason})`;
-  if (state === 'unknown') return `${name} has not been probed yet`;
-  const up = urls.filter((url) => url.state === 'up');
-  const tripped = (url: (typeof up)[number]) => url.breakers.control === 'open' || url.breakers.data === 'open';
-  if (up.some((url) => url.restingUntil === null && !tripped(url))) return undefined;
-  if (up.some((url) => url.restingUntil !== null)) return `${name} is rate-limiting this edge`;
-  return `${name} passes its probes but fails real requests (breaker open)`;
+/** What is wrong with an upstream by the newest evidence: a probe, the canary or a request. Undefined: nothing. */
+function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now: number): Trouble | undefined {
+  if (state === 'down') {
+    const recovering = urls.some(({ canary }) => canary === 'good') ? ' and is recovering' : '';
+    return { kind: 'out', text: `${name} has been down since ${clock(since, now)} (${reason})${recovering}` };
+  }
+  const troubles = urls.filter((url) => url.state === state).map((url) => urlTrouble(url, now));
+  if (troubles.includes(undefined)) return undefined;
+  const [mildest] = (['unclear', 'failing', 'out'] as const).flatMap(
+    (kind) => troubles.find((trouble) => trouble?.kind === kind) ?? [],
+  );
+  return mildest && { ...mildest, text: `${name} ${mildest.text}` };
+}
+
+function urlTrouble(
+  { state, canary, breakers, suspected, slow, restingUntil }: UrlSnapshot,
+  now: number,
+): Trouble | undefined {
+  if (canary === 'failing') return { kind: 'failing', text: 'is failing right now (its canary cannot be read)' };
+  if (restingUntil !== null)
+    return { kind: 'out', text: `is rate-limited for ${Math.ceil((Date.parse(restingUntil) - now) / 1000)} s` };
+  if (breakers.control === 'open' || breakers.data === 'open')
+    return {
+      kind: 'out',
+      text: suspected
+        ? 'fails requests (breaker open), and no probe has been good since'
+        : 'passes its probes but fails real requests (breaker open)',
+    };
+  if (slow) return { kind: 'unclear', text: 'is slow to answer' };
+  if (suspected) return { kind: 'unclear', text: 'has failed a request, and no probe has been good since' };
+  return state === 'unknown' ? { kind: 'unclear', text: 'has not been probed yet' } : undefined;
 }
 
 function nameOf(route: RouteSnapshot): string {

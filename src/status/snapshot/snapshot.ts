@@ -145,8 +145,9 @@ function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
     url: withoutCredentials(url),
     state,
     since: iso(since),
-    reason,
-    canary,
+    reason: state === 'up' && canary === 'failing' ? `last good probe: ${reason}` : reason,
+    // Until the canary is read, its state only keeps a 404 from being believed.
+    canary: lastProbeAt === undefined && !suspected && canary === 'failing' ? 'unknown' : canary,
     lastProbeAt: lastProbeAt === undefined ? null : iso(lastProbeAt),
     probeMs: probeMs ?? null,
     breakers: { ...breakers },

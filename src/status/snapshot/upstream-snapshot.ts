@@ -7,7 +7,8 @@ export interface UrlSnapshot {
   state: HealthState;
   since: string;
   reason: string;
-  canary: CanaryState;
+  /** `unknown`: not read yet. */
+  canary: CanaryState | 'unknown';
   lastProbeAt: string | null;
   /** Duration of the last probe in milliseconds. */
   probeMs: number | null;
@@ -16,7 +17,7 @@ export interface UrlSnapshot {
   suspected: boolean;
   /** The URL is up, and that request was only slow. */
   slow: boolean;
-  /** Until when the URL is rate-limiting this edge (Retry-After); null if it is not. */
+  /** Until when the URL is rate-limited (Retry-After); null if it is not. */
   restingUntil: string | null;
   inFlight: { data: number; control: number };
   /** Queued requests. */

@@ -32,6 +32,11 @@ t.test('what is wrong with a URL', async (t) => {
   const url = replica({ breakers, suspected: true, slow: true, waiting: { control: 1, data: 2 }, firstByteP95: none });
   const text = statusText(snapshotOf({ upstreams: [upstream('harbor', { replicas: [url] }), upstream('gcr')] }), NOW);
   t.match(text, /^ {2}harbor .* good +https.* {2}\[data breaker open, slow to answer, 3 requests queued\]$/m);
+  const failing = replica({ canary: 'failing', suspected: true, retryAfterUntil: NOW + 1001 });
+  t.match(
+    statusText(snapshotOf({ upstreams: [upstream('harbor', { replicas: [failing] })] }), NOW),
+    /canary failing .* last good probe: canary read in 12 ms {2}\[rate-limited for 2 s, requests failed since the last good probe\]$/m,
+  );
 });
 
 t.test('credentials that are refused', async (t) => {

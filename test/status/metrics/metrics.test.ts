@@ -110,7 +110,8 @@ t.test('has no series for what is not known, nor for what a reload took away', a
   let snapshot = snapshotOf();
   const metrics = new Metrics({ snapshot: () => snapshot, certificates: () => [] });
   t.equal((await samples(metrics, 'upstream_up')).length, 2);
-  const fresh = replica({ url: 'https://gcr.lan', state: 'unknown', canary: 'none', probeMs: undefined });
+  const never = { canary: 'failing', lastProbeAt: undefined, probeMs: undefined } as const;
+  const fresh = replica({ url: 'https://gcr.lan', state: 'unknown', ...never });
   snapshot = snapshotOf({ upstreams: [upstream('gcr', { replicas: [fresh] })] });
   for (const name of ['upstream_up', 'canary_good', 'probe_duration_seconds', 'pushes_admitted'])
     t.same(await samples(metrics, name), [], name);

@@ -95,23 +95,88 @@ t.test('says since when and why pushes are refused', async (t) => {
   t.match(headline({ routes }).lines[1], 'Pushes are refused: every route is read-only.');
 });
 
-t.test(
-  'an upstream is unhealthy with an open breaker, while it is rate-limiting, and before its first probe',
-  async (t) => {
-    const one = replica();
-    const tripped = upstream('harbor', { replicas: [{ ...one, breakers: { ...one.breakers, data: 'open' } }] });
-    t.match(
-      headline({ upstreams: [tripped, gcr] }).text,
-      /served by gcr\. harbor passes its probes but fails real requests/,
-    );
-    const half = upstream('harbor', { replicas: [...tripped.replicas, one] });
-    t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
-    const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1 }] });
-    t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr\. harbor is rate-limiting this edge\./);
-    const unknown = upstream('harbor', { replicas: [{ ...one, state: 'unknown' }] });
-    t.match(headline({ upstreams: [unknown, gcr] }).text, /served by gcr\. harbor has not been probed yet/);
-  },
-);
+t.test('pulls avoid an upstream with an open breaker, and one that is rate-limited', async (t) => {
+  const one = replica();
+  const tripped = { ...one, breakers: { ...one.breakers, data: 'open' as const } };
+  t.match(headline({ upstreams: [upstream('harbor', { replicas: [tripped] }), gcr] }), {
+    level: 'degraded',
+    text: /^Pulls are served by gcr\. harbor passes its probes but fails real requests \(breaker open\)\./,
+  });
+  const half = upstream('harbor', { replicas: [tripped, one] });
+  t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
+  const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1001 }] });
+  t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr\. harbor is rate-limited for 2 s\./);
+});
+
+t.test('claims no state that the newest evidence contradicts', async (t) => {
+  const one = replica();
+  const open = { ...one.breakers, data: 'open' as const };
+  const suspected = { suspected: true };
+  const failing = { canary: 'failing' as const, suspected: true };
+  const says = (over: Partial<typeof one>) =>
+    headline({ upstreams: [upstream('harbor', { replicas: [{ ...one, ...over }] }), gcr] });
+  for (const [over, expected] of [
+    [failing, 'Pulls are tried on harbor and gcr. harbor is failing right now (its canary cannot be read).'],
+    [
+      { canary: 'failing' },
+      'Pulls are tried on harbor and gcr. harbor is failing right now (its canary cannot be read).',
+    ],
+    [
+      { ...failing, breakers: open, retryAfterUntil: NOW + 1 },
+      'Pulls are tried on harbor and gcr. harbor is failing right now (its canary cannot be read).',
+    ],
+    [suspected, 'Pulls are tried on harbor and gcr. harbor has failed a request, and no probe has been good since.'],
+    [{ ...suspected, slow: true }, 'Pulls are tried on harbor and gcr. harbor is slow to answer.'],
+    [
+      { ...suspected, breakers: open },
+      'Pulls are served by gcr. harbor fails requests (breaker open), and no probe has been good since.',
+    ],
+    [{ state: 'unknown', canary: 'none' }, 'Pulls are tried on harbor and gcr. harbor has not been probed yet.'],
+    [
+      { ...failing, state: 'unknown' },
+      'Pulls are tried on harbor and gcr. harbor is failing right now (its canary cannot be read).',
+    ],
+  ] as [Partial<typeof one>, string][])
+    t.match(says(over), { level: 'degraded', lines: [expected] }, expected);
+  const fallback = upstream('gcr', { replicas: [{ ...one, ...failing }] });
+  t.match(headline({ upstreams: [harbor, fallback] }), {
+    level: 'degraded',
+    lines: [
+      'Pulls are served by harbor.',
+      'gcr is failing right now (its canary cannot be read), so it may be unable to take over.',
+    ],
+  });
+  const recovering = down('harbor', { replicas: [replica({ state: 'down', since: NOW - 60_000, reason: 'a' })] });
+  t.match(
+    headline({ upstreams: [recovering, gcr] }).lines[0],
+    'Pulls are served by gcr. harbor has been down since 03:29 UTC (a) and is recovering.',
+  );
+});
+
+t.test('an only upstream that fails its canary makes pulls fail, one failed request does not', async (t) => {
+  const routes = ROUTES.map((route) => ({ ...route, pull: route.pull.slice(0, 1) }));
+  const only = (over: Parameters<typeof replica>[0]) =>
+    headline({ routes, upstreams: [upstream('harbor', { replicas: [replica(over)] })] });
+  t.match(only({ canary: 'failing' }), {
+    level: 'failing',
+    lines: [
+      'Pulls may fail: no upstream is healthy, and each is still tried. harbor is failing right now (its canary cannot be read).',
+    ],
+  });
+  t.match(only({ suspected: true }), {
+    level: 'degraded',
+    lines: ['Pulls are tried on harbor. harbor has failed a request, and no probe has been good since.'],
+  });
+});
+
+t.test('a reason that the line about pulls gives is not repeated in the line about pushes', async (t) => {
+  const reason = 'its canary cannot be read';
+  const failing = upstream('harbor', {
+    replicas: [replica({ canary: 'failing', suspected: true })],
+    gate: { mode: 'refusing', since: NOW, reason },
+  });
+  t.match(headline({ upstreams: [failing, gcr] }).lines[1], 'Pushes to harbor have been refused since 03:30 UTC.');
+});
 
 t.test('says when the edge itself does not serve', async (t) => {
   t.match(headline({ ready: false }), {

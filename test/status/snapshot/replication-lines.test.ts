@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { CopyRouteView, FailureView } from '../../../src/replication/replication-view.ts';
 import { copyRouteView, replicationView } from '../../replication/made-view.ts';
-import { down, NOW, snapshotOf, upstream } from './views.ts';
+import { down, NOW, replica, snapshotOf, upstream } from './views.ts';
 
 const MINUTE = 60_000;
 const FOUND = { repository: 'library/app', tags: 120, missing: ['1.1', '1.2'], stale: ['latest'] };
@@ -31,6 +31,12 @@ t.test('says what could not be pulled, by name, and why', async (t) => {
       'If harbor died now, 3 of 120 tags could not be pulled: library/app:1.1, library/app:1.2, library/app:latest (harbor lacks a blob).',
     ],
   });
+});
+
+t.test('a primary that is only rate-limited is not called down', async (t) => {
+  const limited = upstream('harbor', { replicas: [replica({ retryAfterUntil: NOW + 5000 })] });
+  const { text } = headline(copied({ lagMs: 12 * MINUTE }), [limited, upstream('gcr')]);
+  t.match(text, /If harbor died now, 3 of 120 tags could not be pulled/);
 });
 
 t.test('while the primary is down, the line says which tags cannot be pulled', async (t) => {

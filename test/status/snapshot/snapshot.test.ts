@@ -65,7 +65,13 @@ t.test('has the shape that the status API promises', async (t) => {
 
 t.test('says null for what is not known, survives JSON, and hides credentials in URLs', async (t) => {
   const url = 'https://user:secret@harbor.lan/base';
-  const fresh = replica({ url, lastProbeAt: undefined, probeMs: undefined, retryAfterUntil: NOW + 5_000 });
+  const fresh = replica({
+    url,
+    canary: 'failing',
+    lastProbeAt: undefined,
+    probeMs: undefined,
+    retryAfterUntil: NOW + 5_000,
+  });
   const routes = [
     resolveRoute({
       prefix: '',
@@ -83,6 +89,7 @@ t.test('says null for what is not known, survives JSON, and hides credentials in
     url: 'https://harbor.lan/base',
     lastProbeAt: null,
     probeMs: null,
+    canary: 'unknown',
     restingUntil: iso(NOW + 5_000),
   });
   t.notMatch(JSON.stringify(snapshot), 'secret');
