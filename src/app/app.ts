@@ -166,7 +166,7 @@ class EdgeApp implements App {
       corruptCopies: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
-      replication: this.#runtime.replication(),
+      replication: this.#runtime.atWork?.replicator.view(),
     });
   }
 
@@ -187,7 +187,7 @@ class EdgeApp implements App {
 
   #coverage(query: URLSearchParams): CoverageReport {
     const { pulls } = this.#processState;
-    const input = { view: this.#runtime.replication(), routes: this.#runtime.context.routes, pulls };
+    const input = { replication: this.#runtime.atWork?.replicator, routes: this.#runtime.context.routes, pulls };
     return coverageReport(input, readCoverageQuery(query));
   }
 

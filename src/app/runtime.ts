@@ -21,7 +21,6 @@ import type { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Hint } from '../replication/hint.ts';
 import { readDistributionHook } from '../replication/hooks/distribution.ts';
 import { readHarborHook } from '../replication/hooks/harbor.ts';
-import type { ReplicationView } from '../replication/replication-view.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import type { Network } from '../upstream/streams.ts';
 import { Upstream } from '../upstream/upstream.ts';
@@ -148,11 +147,6 @@ export class Runtime {
   takeHints(hints: readonly Hint[]): void {
     if (this.#successor) this.#successor.takeHints(hints);
     else this.#atWork?.replicator.enqueueHints(hints);
-  }
-
-  /** The state of replication. Undefined: replication is off. */
-  replication(): ReplicationView | undefined {
-    return this.#atWork?.replicator.view();
   }
 
   get names(): string[] {

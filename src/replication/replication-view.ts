@@ -1,89 +1,96 @@
+import type { Route } from '../failover/rewrite.ts';
 import type { HealthState } from '../failover/view.ts';
-import type { CoverageTotals, RepositoryCoverage, TagCoverage } from './coverage/coverage.ts';
+import type { CoverageTotals, TagCoverage } from './coverage/coverage.ts';
+import type { RepositoryReport } from './coverage/report.ts';
 
-/** What the last whole comparison of a way came to. Times are epoch milliseconds. */
-export interface ReconcileView {
-  at: number;
-  tookMs: number;
-  repositories: number;
-  tags: number;
-  /** Tags that were not as on the push upstream, and were queued. */
-  gaps: number;
-  /** Why it did not come to its end; undefined: it did. */
-  failed: string | undefined;
+/** A repository with missing or stale tags. */
+export interface GapView {
+  repository: string;
+  missing: number;
+  stale: number;
+  /** The tags whose gap is oldest. */
+  tags: string[];
+  since: string | null;
 }
 
-/** Something that could not be copied yet. */
+/** An image that could not be copied and is retried. */
 export interface FailureView {
-  /** As clients name it. */
+  /** The repository's name as clients use it. */
   repository: string;
   reference: string;
-  since: number;
-  at: number;
+  /** When the copy was first due. */
+  since: string;
   tries: number;
   reason: string;
-  /** Whether it is tried again by itself before the next reconcile. */
+  /** Whether a retry may succeed without an operator. */
   passing: boolean;
 }
 
-/** One way of copying: a route, from its push upstream to one of the others. */
+/** Copies of one route from its push upstream to another upstream. Times are ISO 8601 in UTC. */
 export interface CopyRouteView {
-  name: string;
   prefix: string;
-  registry: string | undefined;
+  registry?: string | undefined;
   source: string;
   target: string;
-  /** `down` too if it refuses all that this edge shows it: it could serve nothing. */
-  targetState: HealthState;
-  /** Milliseconds for which the oldest known gap has been one; 0: none is known. */
-  lagMs: number;
-  /** Tasks that wait or are being done. */
+  coverage: CoverageTotals & {
+    /** When the last complete comparison began; null before the first, and while its result may be outdated. */
+    comparedAt: string | null;
+  };
+  /** Age of the oldest gap; 0 if there is none. */
+  lagSeconds: number;
+  /** Copies that wait or are running. */
   queued: number;
-  /** Tasks that failed, and are tried again later. */
   failing: number;
-  /** All of them. */
+  /** Some of the failing copies. */
   failures: FailureView[];
-  /** When the last comparison began that came to its end; undefined: none did, so that not all is known. */
-  comparedAt: number | undefined;
-  /** The last one, however it ended. Undefined: none ended yet. */
-  reconcile: ReconcileView | undefined;
-  /** Since when none comes to its end; undefined: the last one did. */
-  failingSince: number | undefined;
-  /** A comparison is under way. */
+  /** The repositories with the most gaps first. */
+  gaps: GapView[];
+  /** The last comparison, however it ended; null before the first has ended. */
+  reconcile: {
+    at: string;
+    tookMs: number;
+    repositories: number;
+    tags: number;
+    /** Tags that were not as on the push upstream, and were queued. */
+    gaps: number;
+    /** Why the last comparison failed, and since when comparisons fail; null: it succeeded. */
+    failed: string | null;
+    failingSince: string | null;
+  } | null;
   reconciling: boolean;
-  coverage: CoverageTotals;
+}
+
+/** What a coverage report reads of a copy route. Repositories have the names that clients use. */
+export interface CoveredRoute {
+  readonly copyRoute: { name: string; route: Pick<Route, 'prefix' | 'registry'> };
+  /** `down` too if the target refuses all that this edge shows it: it could serve nothing. */
+  readonly targetState: HealthState;
+  /** All failing copies. */
+  readonly failures: FailureView[];
+  view(): CopyRouteView;
   /** Repositories with gaps, the worst first. */
-  gaps: (max: number) => RepositoryCoverage[];
-  /** Of a tag, or of a digest that was pulled by itself; the repository as clients name it. */
-  stateOf: (repository: string, reference: string) => TagCoverage;
-  /** Since when a tag is a gap; undefined: it is none, or that is not known. */
-  sinceOf: (repository: string, tag: string) => number | undefined;
+  gaps(maxRepositories: number, maxTags: number): RepositoryReport[];
+  /** The state of a tag, or of a digest that was pulled. */
+  stateOf(repository: string, reference: string): TagCoverage;
+  /** When the gap of a tag was first seen, in epoch milliseconds; undefined: the tag has no gap, or that is not known. */
+  sinceOf(repository: string, tag: string): number | undefined;
 }
 
-/** What came of copies, since the start or since the configuration of copying changed. */
-export interface CopyCounts {
-  copied: number;
-  /** It was there already. */
-  same: number;
-  /** The push upstream had no such thing any more. */
-  absent: number;
-  deleted: number;
-  failed: number;
-}
-
+/** Replication as `/api/status` shows it. */
 export interface ReplicationView {
-  /** Whether this edge copies now. */
+  /** Whether this edge copies; `reason` says why or why not. */
   active: boolean;
-  /** Why, or why not. */
   reason: string;
-  copies: CopyCounts;
-  /** Bytes of blobs that were copied. */
-  bytes: number;
-  /** Tasks: `failed` are those that are tried again later. */
+  /** `failed`: copies that are retried later. */
   queue: { waiting: number; running: number; failed: number };
-  copied: number;
-  failed: number;
-  /** Hints that there was no room for; reconcile makes them good. */
+  /**
+   * Results of copies since the start, or since the configuration of copies changed. `same`: the target had the image already. `absent`:
+   * the push upstream had it no more.
+   */
+  copies: { copied: number; same: number; absent: number; deleted: number; failed: number };
+  /** Bytes of copied blobs. */
+  bytes: number;
+  /** Hints that were dropped because the queue was full. The next comparison finds what they told. */
   dropped: number;
   routes: CopyRouteView[];
 }

@@ -28,7 +28,7 @@ const BUSY_TRANSFERS = 128;
 /** Keeps fallbacks in step with push upstreams. Hints say what may have changed; regular comparisons find the rest. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
-  readonly #routes: readonly RouteReplication[];
+  readonly routes: readonly RouteReplication[];
   readonly #imageCopy: ImageCopy;
   /** One queue for each pair of upstreams, so that a failing upstream does not delay copies elsewhere. */
   readonly #queues = new Map<string, TaskQueue>();
@@ -53,7 +53,7 @@ export class Replicator {
       this.#queues.set(ends, queue);
       return queue;
     };
-    this.#routes = copyRoutes(routes).map((on) => new RouteReplication(on, { ...options, tasks: queueOf(on) }));
+    this.routes = copyRoutes(routes).map((on) => new RouteReplication(on, { ...options, tasks: queueOf(on) }));
   }
 
   start(): void {
@@ -62,13 +62,13 @@ export class Replicator {
 
   /** Queues copies for these hints. Hints about other repositories are dropped, and all of them while another edge copies. */
   enqueueHints(hints: readonly Hint[]): void {
-    if (!this.#activity().active) return;
-    for (const hint of hints) for (const route of this.#routes) route.enqueueHint(hint);
+    if (!this.activity.active) return;
+    for (const hint of hints) for (const route of this.routes) route.enqueueHint(hint);
   }
 
   /** Compares all routes now, in addition to the schedule. */
   async reconcile(): Promise<void> {
-    for (const route of this.#routes) await route.reconcile(this.#stopped.signal);
+    for (const route of this.routes) await route.reconcile(this.#stopped.signal);
   }
 
   /** Resolves when the queues are empty. */
@@ -77,25 +77,18 @@ export class Replicator {
   }
 
   view(): ReplicationView {
-    const due = this.#allQueues.flatMap((tasks) => [...tasks.pending()]);
-    const failed = this.#allQueues.flatMap((tasks) => tasks.failed);
     const sum = (of: (tasks: TaskQueue) => number) => this.#allQueues.reduce((all, tasks) => all + of(tasks), 0);
-    const counts = {
-      copied: sum((tasks) => tasks.counts.copied),
-      failed: sum((tasks) => tasks.counts.failed),
-      dropped: sum((tasks) => tasks.counts.dropped),
-    };
     return {
-      ...this.#activity(),
-      ...counts,
-      copies: { ...this.#copies, failed: counts.failed },
+      ...this.activity,
+      copies: { ...this.#copies, failed: sum(({ counts }) => counts.failed) },
       bytes: this.#bytes,
+      dropped: sum(({ counts }) => counts.dropped),
       queue: {
-        waiting: sum((tasks) => tasks.size.waiting),
-        running: sum((tasks) => tasks.size.running),
-        failed: failed.length,
+        waiting: sum(({ size }) => size.waiting),
+        running: sum(({ size }) => size.running),
+        failed: sum(({ failed }) => failed.length),
       },
-      routes: this.#routes.map((route) => route.view(due, failed)),
+      routes: this.routes.map((route) => route.view()),
     };
   }
 
@@ -109,12 +102,12 @@ export class Replicator {
   async #loop(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      const { active } = this.#activity();
+      const { active } = this.activity;
       for (const tasks of this.#allQueues) if (active) tasks.retry();
       // An edge that takes over compares at once, because hints went to the other edge.
-      for (const route of this.#routes) if (!active) route.yieldToPeer();
+      for (const route of this.routes) if (!active) route.yieldToPeer();
       // Routes are compared independently: a route that waits for its fallback delays no other.
-      for (const route of this.#routes)
+      for (const route of this.routes)
         if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));
       // The wait rejects only when replication stops.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
@@ -125,7 +118,8 @@ export class Replicator {
     return [...this.#queues.values()];
   }
 
-  #activity(): { active: boolean; reason: string } {
+  /** Whether this edge copies now, and why or why not. */
+  get activity(): { active: boolean; reason: string } {
     const { when, vip } = this.#options.config;
     if (when === 'never') return { active: false, reason: 'replication.when is never' };
     if (when === 'always' || vip === undefined) return { active: true, reason: 'replication.when is always' };
@@ -136,7 +130,7 @@ export class Replicator {
 
   /** @throws what a copy throws */
   async #runTask(task: CopyTask, signal: AbortSignal): Promise<void> {
-    const route = this.#routes.find(({ copyRoute }) => copyRoute === task.copyRoute);
+    const route = this.routes.find(({ copyRoute }) => copyRoute === task.copyRoute);
     await this.#waitUntilIdle(task.copyRoute, signal);
     const { source, target, ends } = this.#endpoints(task);
     if (task.kind === 'delete') {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
 import { type Route, toUpstream } from '../failover/rewrite.ts';
-import type { CanaryState, UpstreamView } from '../failover/view.ts';
+import type { CanaryState, HealthState, UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './compare/comparison.ts';
 import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
@@ -10,10 +10,11 @@ import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.t
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
 import type { PulledLog } from './coverage/pulled-log.ts';
+import type { RepositoryReport } from './coverage/report.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
-import type { CopyRouteView, FailureView, ReconcileView } from './replication-view.ts';
-import { type CopyTask, type FailedTask, PRIORITY, type TaskQueue } from './task-queue.ts';
+import type { CopyRouteView, CoveredRoute, FailureView } from './replication-view.ts';
+import { type CopyTask, PRIORITY, type TaskQueue } from './task-queue.ts';
 
 /** Tasks of one comparison that may wait; the comparison pauses while there are more. */
 const MAX_WAITING_TASKS = 200;
@@ -22,18 +23,19 @@ const RETRY_MS = 60_000;
 /** The same for a comparison that failed for some repositories only. */
 const PARTIAL_RETRY_MS = 600_000;
 const TICK_MS = 500;
+/** Repositories and failures shown of each route. `breakwater coverage` shows more. */
+const SHOWN = 20;
+const TAGS_SHOWN = 5;
 
 /** Replication of one copy route: its coverage, and the comparisons that find gaps. */
-export class RouteReplication {
+export class RouteReplication implements CoveredRoute {
   readonly copyRoute: CopyRoute;
   readonly #options: RouteReplicationOptions;
   #coverage = new Coverage();
   /** Start of the last complete comparison; undefined: none has completed, or its result may be outdated. */
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
-  #lastReconcile: ReconcileView | undefined;
-  /** Since when comparisons have failed; undefined: the last one succeeded. */
-  #failingSince: number | undefined;
+  #lastReconcile: CopyRouteView['reconcile'] = null;
   #reconciling: Promise<void> | undefined;
   /** Counts how often another edge was seen to copy. */
   #yields = 0;
@@ -97,12 +99,12 @@ export class RouteReplication {
     const [at, rests] = [Date.now(), this.#yields];
     const ended = (result: ReconcileResult) => {
       const { failed, repositories } = result;
-      this.#lastReconcile = { at, tookMs: Date.now() - at, ...result };
-      this.#failingSince = failed === undefined ? undefined : (this.#failingSince ?? at);
-      const again = failed === undefined ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
+      const failingSince = failed === null ? null : (this.#lastReconcile?.failingSince ?? iso(at));
+      this.#lastReconcile = { at: iso(at), tookMs: Date.now() - at, ...result, failingSince };
+      const again = failed === null ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
       this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
-      this.#options.onReconcile(this.copyRoute.name, outcome, failed !== undefined);
+      this.#options.onReconcile(this.copyRoute.name, outcome, failed !== null);
     };
     try {
       await this.#waitUntilUp(signal);
@@ -112,7 +114,7 @@ export class RouteReplication {
         this.dueAt = 0;
         return;
       }
-      if (result.failed === undefined) this.#comparedAt = at;
+      if (result.failed === null) this.#comparedAt = at;
       ended(result);
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
@@ -120,34 +122,62 @@ export class RouteReplication {
     }
   }
 
-  /** @param due all pending tasks. @param failed those of them that failed */
-  view(due: readonly { task: CopyTask; since: number }[], failed: readonly FailedTask[]): CopyRouteView {
-    const { copyRoute } = this;
-    const mine = due.filter(({ task }) => task.copyRoute === copyRoute);
-    const failures = failed.filter(({ task }) => task.copyRoute === copyRoute);
-    let oldest = this.#coverage.oldestGapSince ?? Number.POSITIVE_INFINITY;
-    for (const { since } of mine) oldest = Math.min(oldest, since);
-    const { state, credentials } = this.#options.view(copyRoute.target.upstream);
+  view(): CopyRouteView {
+    const { source, target, route } = this.copyRoute;
+    const { tasks } = this.#options;
+    const due = [...tasks.queued, ...tasks.failed].filter(({ task }) => task.copyRoute === this.copyRoute);
+    const { failures } = this;
+    let oldest = this.#coverage.oldestGapSince;
+    for (const { since } of due) oldest = Math.min(oldest, since);
     return {
-      name: copyRoute.name,
-      prefix: copyRoute.route.prefix,
-      registry: copyRoute.route.registry,
-      source: copyRoute.source.upstream,
-      target: copyRoute.target.upstream,
-      targetState: credentials.refusal?.total ? 'down' : state,
-      lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
-      queued: mine.length - failures.length,
+      prefix: route.prefix,
+      registry: route.registry,
+      source: source.upstream,
+      target: target.upstream,
+      coverage: {
+        ...this.#coverage.totals(),
+        comparedAt: this.#comparedAt === undefined ? null : iso(this.#comparedAt),
+      },
+      lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, Date.now() - oldest) / 1000) : 0,
+      queued: due.length - failures.length,
       failing: failures.length,
-      failures: failures.map((one) => this.#failure(one)),
-      comparedAt: this.#comparedAt,
+      failures: failures.slice(0, SHOWN),
+      gaps: this.gaps(SHOWN, TAGS_SHOWN).map(({ repository, missing, stale, gaps }) => ({
+        repository,
+        missing,
+        stale,
+        tags: gaps.map(({ reference }) => reference),
+        since: gaps[0]?.since ?? null,
+      })),
       reconcile: this.#lastReconcile,
-      failingSince: this.#failingSince,
       reconciling: this.#reconciling !== undefined,
-      coverage: this.#coverage.totals(),
-      gaps: (max) => this.#coverage.gaps(max),
-      stateOf: (repository, reference) => this.#coverageOf(repository, reference),
-      sinceOf: (repository, tag) => this.#coverage.gapSince(repository, tag),
     };
+  }
+
+  get targetState(): HealthState {
+    const { state, credentials } = this.#options.view(this.copyRoute.target.upstream);
+    return credentials.refusal?.total ? 'down' : state;
+  }
+
+  get failures(): FailureView[] {
+    return this.#options.tasks.failed
+      .filter(({ task }) => task.copyRoute === this.copyRoute)
+      .map(({ task, since, tries, reason, retryable }) => ({
+        repository: this.#clientName(task.repository.source),
+        reference: task.reference,
+        since: iso(since),
+        tries,
+        reason,
+        passing: retryable,
+      }));
+  }
+
+  gaps(maxRepositories: number, maxTags: number): RepositoryReport[] {
+    return this.#coverage.gaps(maxRepositories, maxTags);
+  }
+
+  sinceOf(repository: string, tag: string): number | undefined {
+    return this.#coverage.gapSince(repository, tag);
   }
 
   async #compareAll(signal: AbortSignal): Promise<ReconcileResult> {
@@ -188,7 +218,7 @@ export class RouteReplication {
       this.#options.onReconcile(this.copyRoute.name, `some pulled digests could not be checked: ${failed}`, true);
   }
 
-  #coverageOf(repository: string, reference: string): TagCoverage {
+  stateOf(repository: string, reference: string): TagCoverage {
     if (reference.includes(':')) return this.#digests.digestState(repository, reference);
     const { route, source } = this.copyRoute;
     const place = { upstream: source.upstream, repository: toUpstream(route, source, repository), tag: reference };
@@ -220,7 +250,7 @@ export class RouteReplication {
     }
     const name = this.#clientName(repository.source);
     for (const tag of [...missing, ...stale])
-      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
+      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.sinceOf(name, tag));
     if (this.copyRoute.route.deletions === 'follow')
       // A tag that is listed but cannot be read may be lost on the source: the copy may be the last one.
       for (const { tag, listedWithoutManifest } of surplus)
@@ -242,11 +272,10 @@ export class RouteReplication {
   #clientName(repository: string): string {
     return clientRepository(this.#options.routes, this.copyRoute, repository);
   }
+}
 
-  #failure({ task, since, at, tries, reason, retryable }: FailedTask): FailureView {
-    const repository = this.#clientName(task.repository.source);
-    return { repository, reference: task.reference, since, at, tries, reason, passing: retryable };
-  }
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 export interface RouteReplicationOptions {

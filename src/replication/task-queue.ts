@@ -51,7 +51,7 @@ export class TaskQueue {
   readonly #entries = new Map<string, Entry>();
   readonly #failed = new Map<string, FailedTask>();
   readonly #stopped = new AbortController();
-  readonly counts = { copied: 0, failed: 0, dropped: 0 };
+  readonly counts = { failed: 0, dropped: 0 };
 
   constructor(options: TaskQueueOptions) {
     this.#options = options;
@@ -69,10 +69,9 @@ export class TaskQueue {
     return [...this.#failed.values()];
   }
 
-  /** All tasks that are not done, with the time since when. */
-  *pending(): Generator<{ task: CopyTask; since: number }> {
-    yield* this.#entries.values();
-    yield* this.#failed.values();
+  /** Waiting and running tasks, with the time since when. */
+  get queued(): Iterable<{ task: CopyTask; since: number }> {
+    return this.#entries.values();
   }
 
   /**
@@ -162,7 +161,6 @@ export class TaskQueue {
       if (signal.aborted) return;
       try {
         await work(entry.task, signal);
-        this.counts.copied += 1;
         this.#failed.delete(key);
       } catch (error) {
         if (signal.aborted) return;

@@ -1,35 +1,61 @@
-import { Coverage, type RepositoryComparison, type TagCoverage } from '../../src/replication/coverage/coverage.ts';
-import type { CopyRouteView, ReplicationView } from '../../src/replication/replication-view.ts';
+import { Coverage, type RepositoryComparison } from '../../src/replication/coverage/coverage.ts';
+import type { CopyRouteView, CoveredRoute, ReplicationView } from '../../src/replication/replication-view.ts';
 
-/** A way of copying as a view tells of it, from what was found of it. */
+/** A copy route as the status shows it, from what was found of it. */
 export function copyRouteView(
   found: readonly RepositoryComparison[],
   over: Partial<CopyRouteView> = {},
   since = Date.now(),
 ): CopyRouteView {
-  const coverage = new Coverage(() => since);
-  for (const one of found) coverage.recordComparison(one);
+  const coverage = coverageOf(found, since);
+  const at = new Date(since).toISOString();
   return {
-    name: 'library/ on harbor -> gcr',
     prefix: 'library/',
     registry: undefined,
     source: 'harbor',
     target: 'gcr',
-    targetState: 'up',
-    lagMs: 0,
+    lagSeconds: 0,
     queued: 0,
     failing: 0,
     failures: [],
-    comparedAt: since,
-    reconcile: { at: since, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: undefined },
-    failingSince: undefined,
+    reconcile: { at, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: null, failingSince: null },
     reconciling: false,
-    coverage: coverage.totals(),
-    gaps: (max) => coverage.gaps(max),
-    stateOf: (repository, reference): TagCoverage => coverage.tagState(repository, reference),
+    coverage: { ...coverage.totals(), comparedAt: at },
+    gaps: coverage.gaps(20, 5).map(({ repository, missing, stale, gaps }) => ({
+      repository,
+      missing,
+      stale,
+      tags: gaps.map(({ reference }) => reference),
+      since: gaps[0]?.since ?? null,
+    })),
+    ...over,
+  };
+}
+
+/** The same route as a coverage report reads it. */
+export function coveredRoute(
+  found: readonly RepositoryComparison[],
+  over: Partial<Omit<CoveredRoute, 'view'>> = {},
+  view: CopyRouteView = copyRouteView(found),
+  since = Date.now(),
+): CoveredRoute {
+  const coverage = coverageOf(found, since);
+  return {
+    copyRoute: { name: 'library/ on harbor -> gcr', route: { prefix: view.prefix, registry: view.registry } },
+    targetState: 'up',
+    failures: view.failures,
+    view: () => view,
+    gaps: (repositories, tags) => coverage.gaps(repositories, tags),
+    stateOf: (repository, reference) => coverage.tagState(repository, reference),
     sinceOf: (repository, tag) => coverage.gapSince(repository, tag),
     ...over,
   };
+}
+
+function coverageOf(found: readonly RepositoryComparison[], since: number): Coverage {
+  const coverage = new Coverage(() => since);
+  for (const one of found) coverage.recordComparison(one);
+  return coverage;
 }
 
 export function replicationView(
@@ -42,8 +68,6 @@ export function replicationView(
     copies: { copied: 0, same: 0, absent: 0, deleted: 0, failed: 0 },
     bytes: 0,
     queue: { waiting: 0, running: 0, failed: 0 },
-    copied: 0,
-    failed: 0,
     dropped: 0,
     routes: [...routes],
     ...over,

@@ -28,7 +28,7 @@ const routes = [
 ];
 
 /** One way between two registries; nothing is copied by it. */
-async function made(t: Test, more: Partial<UpstreamView> = {}) {
+async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () => {}) {
   const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const harbor = remoteRegistry(t, 'harbor', primary.url, { limit: 20 });
@@ -36,7 +36,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}) {
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
   const canary: { state: 'good' | 'failing' } = { state: 'good' };
-  const tasks = new TaskQueue({ concurrency: 1, work: async () => {}, isRetryable: () => true, onFailure: () => {} });
+  const tasks = new TaskQueue({ concurrency: 1, work, isRetryable: () => true, onFailure: () => {} });
   const [copyRoute] = copyRoutes(routes);
   if (!copyRoute) throw new Error('nothing is copied');
   const route = new RouteReplication(copyRoute, {
@@ -54,8 +54,8 @@ async function made(t: Test, more: Partial<UpstreamView> = {}) {
     onReconcile: () => {},
   });
   const looked = Promise.withResolvers<void>();
-  const view = () => route.view([], []);
-  return { primary, fallback, ledger, canary, route, view, began: looked.promise };
+  const view = () => route.view();
+  return { primary, fallback, tasks, ledger, canary, route, view, began: looked.promise };
 }
 
 t.test('what is known, and from when: not before a whole comparison, and not once another edge copies', async (t) => {
@@ -67,27 +67,27 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
   await fallback.faults.on('errors', { status: 500 });
   await route.reconcile(never);
   const first = view();
-  t.match(first, { comparedAt: undefined, coverage: { ratio: undefined } });
-  t.ok(first.reconcile?.failed && first.failingSince !== undefined);
+  t.match(first.coverage, { comparedAt: null, ratio: null });
+  t.ok(first.reconcile?.failed && first.reconcile.failingSince);
   await route.reconcile(never);
-  t.equal(view().failingSince, first.failingSince, 'since the first one that failed');
-  t.equal(view().stateOf('library/app', '1'), 'unknown');
+  t.equal(view().reconcile?.failingSince, first.reconcile?.failingSince, 'since the first one that failed');
+  t.equal(route.stateOf('library/app', '1'), 'unknown');
 
   await fallback.faults.off('errors');
   await route.reconcile(never);
-  t.match(view(), { failingSince: undefined, coverage: { ratio: 0.5, missing: 1 }, reconcile: { failed: undefined } });
-  t.type(view().comparedAt, 'number');
-  const { comparedAt } = view();
+  t.match(view(), { coverage: { ratio: 0.5, missing: 1 }, reconcile: { failed: null, failingSince: null } });
+  t.type(view().coverage.comparedAt, 'string');
+  const { comparedAt } = view().coverage;
   t.same(
-    [view().stateOf('library/app', '1'), view().stateOf('library/other', '1'), view().stateOf('library/none', '1')],
+    [route.stateOf('library/app', '1'), route.stateOf('library/other', '1'), route.stateOf('library/none', '1')],
     ['missing', 'covered', 'gone'],
   );
   await fallback.faults.on('errors', { status: 500 });
   await route.reconcile(never);
-  t.equal(view().comparedAt, comparedAt, 'what was found before still stands');
+  t.equal(view().coverage.comparedAt, comparedAt, 'what was found before still stands');
   t.match(view().coverage, { ratio: 0.5 });
   ledger.recordDeleted({ upstream: 'harbor', repository: 'library/other', tag: '1' }, ledger.now());
-  t.equal(view().stateOf('library/other', '1'), 'gone', 'the primary has it no more');
+  t.equal(route.stateOf('library/other', '1'), 'gone', 'the primary has it no more');
 
   await fallback.faults.off('errors');
   canary.state = 'failing';
@@ -98,12 +98,12 @@ t.test('what is known, and from when: not before a whole comparison, and not onc
     /harbor cannot read its canary/,
     'an unmounted storage lists nothing, and fails nothing',
   );
-  t.equal(view().comparedAt, comparedAt);
+  t.equal(view().coverage.comparedAt, comparedAt);
   await primary.faults.off('storageGone');
 
   route.yieldToPeer();
-  t.match(view(), { comparedAt: undefined, coverage: { ratio: undefined, tags: 0 }, lagMs: 0 });
-  t.equal(view().stateOf('library/app', '1'), 'unknown');
+  t.match(view(), { coverage: { comparedAt: null, ratio: null, tags: 0 }, lagSeconds: 0 });
+  t.equal(route.stateOf('library/app', '1'), 'unknown');
   t.equal(route.dueAt, 0, 'and compares at once when it is its turn again');
 });
 
@@ -115,10 +115,10 @@ t.test('a comparison during which another edge copied does not count', async (t)
   await began;
   route.yieldToPeer();
   await compared;
-  t.match(view(), { comparedAt: undefined, reconciling: false });
+  t.match(view(), { coverage: { comparedAt: null }, reconciling: false });
   t.equal(route.dueAt, 0);
   await route.reconcile(never);
-  t.type(view().comparedAt, 'number');
+  t.type(view().coverage.comparedAt, 'string');
 });
 
 t.test('a repository that cannot be read keeps no other from being compared', async (t) => {
@@ -135,38 +135,38 @@ t.test('a repository that cannot be read keeps no other from being compared', as
       tags: 2,
       failed: /^1 of the repositories could not be compared: .*library\/b/,
     });
-    t.equal(view().comparedAt, undefined, 'not all is known');
-    t.equal(view().stateOf('library/z', '1'), 'covered');
-    t.equal(view().stateOf('library/b', '1'), 'unknown');
+    t.equal(view().coverage.comparedAt, null, 'not all is known');
+    t.equal(route.stateOf('library/z', '1'), 'covered');
+    t.equal(route.stateOf('library/b', '1'), 'unknown');
   }
   await primary.faults.off('errors');
   await route.reconcile(never);
-  t.equal(view().stateOf('library/b', '1'), 'covered');
+  t.equal(route.stateOf('library/b', '1'), 'covered');
   await primary.faults.on('errors', { status: 403, path: /library\/b\// });
-  const { comparedAt } = view();
+  const { comparedAt } = view().coverage;
   await route.reconcile(never);
-  t.equal(view().stateOf('library/b', '1'), 'covered', 'what was known of it still is');
-  t.equal(view().comparedAt, comparedAt);
+  t.equal(route.stateOf('library/b', '1'), 'covered', 'what was known of it still is');
+  t.equal(view().coverage.comparedAt, comparedAt);
 });
 
 t.test('what was pushed since the last comparison, and nobody told of, is not taken for covered or gone', async (t) => {
-  const { primary, fallback, ledger, route, view } = await made(t);
+  const { primary, fallback, ledger, route } = await made(t);
   for (const registry of [primary, fallback]) registry.seed('library/app', '1', { blobs: [1] });
   await route.reconcile(never);
   const pulled = (repository: string, tag: string) => {
     const at = ledger.now();
     const { digest } = primary.seed(repository, tag, { blobs: [2] });
     ledger.recordSeen({ upstream: 'harbor', repository, tag }, digest, at);
-    return view().stateOf(repository, tag);
+    return route.stateOf(repository, tag);
   };
-  t.equal(view().stateOf('library/app', '1'), 'covered');
+  t.equal(route.stateOf('library/app', '1'), 'covered');
   t.equal(pulled('library/app', '2'), 'unknown', 'a new tag');
   t.equal(pulled('library/app', '1'), 'unknown', 'a tag that moved');
   t.equal(pulled('library/new', '1'), 'unknown', 'a new repository');
   const repository = { source: 'library/app', target: 'library/app' };
   const task = { copyRoute: route.copyRoute, repository, reference: '2', kind: 'copy' as const };
   route.markCopied(task, ledger.now());
-  t.equal(view().stateOf('library/app', '2'), 'covered');
+  t.equal(route.stateOf('library/app', '2'), 'covered');
   const begun = ledger.now();
   ledger.recordSeen(
     { upstream: 'harbor', repository: 'library/app', tag: '2' },
@@ -174,24 +174,12 @@ t.test('what was pushed since the last comparison, and nobody told of, is not ta
     ledger.now(),
   );
   route.markCopied(task, begun);
-  t.equal(view().stateOf('library/app', '2'), 'unknown', 'it moved while it was copied');
+  t.equal(route.stateOf('library/app', '2'), 'unknown', 'it moved while it was copied');
   await route.reconcile(never);
   t.same(
-    [view().stateOf('library/app', '1'), view().stateOf('library/app', '2'), view().stateOf('library/new', '1')],
+    [route.stateOf('library/app', '1'), route.stateOf('library/app', '2'), route.stateOf('library/new', '1')],
     ['stale', 'missing', 'missing'],
   );
-});
-
-t.test('of everything that failed it is told why', async (t) => {
-  const { route } = await made(t);
-  const repository = { source: 'library/app', target: 'library/app' };
-  const failed = Array.from({ length: 1000 }, (_, number) => {
-    const task = { copyRoute: route.copyRoute, repository, reference: `v${number}`, kind: 'copy' as const };
-    return { task, since: 1, at: 2, tries: 1, reason: `no ${number}`, retryable: false, nextAt: 3 };
-  });
-  const { failing, failures } = route.view(failed, failed);
-  t.equal(failing, 1000);
-  t.match(failures.at(-1), { repository: 'library/app', reference: 'v999', reason: 'no 999' });
 });
 
 t.test('a fallback that lets the edge read nothing could serve nothing', async (t) => {
@@ -199,7 +187,28 @@ t.test('a fallback that lets the edge read nothing could serve nothing', async (
     [true, 'down'],
     [false, 'up'],
   ] as const) {
-    const { view } = await made(t, { credentials: { own: true, refusal: { since: 1, reason: '401', total } } });
-    t.equal(view().targetState, state);
+    const { route } = await made(t, { credentials: { own: true, refusal: { since: 1, reason: '401', total } } });
+    t.equal(route.targetState, state);
   }
+});
+
+t.test('a view has the worst repositories and some failures, within bounds', async (t) => {
+  const { primary, tasks, route, view } = await made(t, {}, async () => {
+    throw new Error('gcr answers 503');
+  });
+  for (let number = 0; number < 21; number += 1)
+    for (const tag of ['1', '2', '3', '4', '5', '6', '7']) primary.seed(`library/app${number}`, tag, { blobs: [1] });
+  const before = Date.now();
+  await route.reconcile(never);
+  await tasks.onIdle();
+  const { coverage, gaps, failing, failures, queued } = view();
+  t.match(coverage, { repositories: 21, tags: 147, missing: 147, stale: 0, incomplete: 21, ratio: 0 });
+  t.equal(gaps.length, 20);
+  t.match(gaps[0], { repository: 'library/app0', missing: 7, stale: 0, tags: { length: 5 } });
+  t.ok(Date.parse(gaps[0]?.since ?? '') >= before);
+  t.strictSame([queued, failing, failures.length], [0, 147, 20]);
+  t.match(failures[0], { tries: 1, reason: 'gcr answers 503', passing: true });
+  t.ok(Date.parse(failures[0]?.since ?? '') >= before);
+  t.equal(route.failures.length, 147, 'a coverage report reads all of them');
+  t.match(route.failures.at(-1), { reason: 'gcr answers 503' });
 });

@@ -1,4 +1,4 @@
-import type { CopyRouteSnapshot, ReplicationSnapshot } from '../../status/snapshot/replication-snapshot.ts';
+import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
 import { percentText } from './coverage-text.ts';
 
@@ -6,7 +6,7 @@ import { percentText } from './coverage-text.ts';
 const MAX_LINES = 5;
 
 /** Coverage and copies of each replicated route. @param now epoch milliseconds */
-export function replicationLines(replication: ReplicationSnapshot | null, now: number): string[] {
+export function replicationLines(replication: ReplicationView | null, now: number): string[] {
   if (!replication) return [];
   const { active, reason, routes, queue, copies, bytes } = replication;
   if (!active) return [`replication: this edge does not copy (${reason})`];
@@ -23,7 +23,7 @@ export function replicationLines(replication: ReplicationSnapshot | null, now: n
 type Since = (iso: string) => string;
 
 function routeRow(
-  { prefix, registry, source, target, coverage, lagSeconds, reconcile }: CopyRouteSnapshot,
+  { prefix, registry, source, target, coverage, lagSeconds, reconcile }: CopyRouteView,
   since: Since,
 ): string[] {
   const { ratio, tags, missing, stale, comparedAt } = coverage;
@@ -41,7 +41,7 @@ function routeRow(
   ];
 }
 
-function failureLines({ target, failing, failures }: CopyRouteSnapshot, since: Since): string[] {
+function failureLines({ target, failing, failures }: CopyRouteView, since: Since): string[] {
   if (failing === 0) return [];
   const rows = failures.slice(0, MAX_LINES).map(({ repository, reference, since: from, reason }) => {
     const at = reference.includes(':') ? '@' : ':';

@@ -20,8 +20,8 @@ export interface ReconcileResult {
   repositories: number;
   tags: number;
   gaps: number;
-  /** How many repositories could not be compared, with the reason of the first; undefined: all were compared. */
-  failed: string | undefined;
+  /** How many repositories could not be compared, with the reason of the first; null: all were compared. */
+  failed: string | null;
 }
 
 /** Consecutive retryable failures after which the registry itself counts as failing. */
@@ -35,7 +35,7 @@ export async function reconcile(
   { source, target, toPair, now, onRepository, onFailure }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
-  const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: undefined };
+  const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: null };
   const failures = { all: 0, consecutive: 0, first: '' };
   async function* pairs(): AsyncGenerator<RepositoryPair> {
     for await (const repository of source.repositories(signal)) {

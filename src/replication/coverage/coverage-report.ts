@@ -1,6 +1,6 @@
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
-import type { CopyRouteView, ReplicationView } from '../replication-view.ts';
+import type { CopyRouteView, CoveredRoute } from '../replication-view.ts';
 import type { CoverageQuery } from './coverage-query.ts';
 import type { PulledLog, PulledManifest } from './pulled-log.ts';
 import { pulledTally } from './pulled-tally.ts';
@@ -8,7 +8,7 @@ import type { CoverageReport, ReferenceCounts, RepositoryReport, RouteReport } f
 
 export interface CoverageInput {
   /** Undefined: no route has `replicate: true`. */
-  view: ReplicationView | undefined;
+  replication: { activity: { active: boolean; reason: string }; routes: readonly CoveredRoute[] } | undefined;
   routes: readonly Route[];
   pulls: Pick<PulledLog, 'within' | 'since'>;
 }
@@ -18,24 +18,24 @@ const MAX_REPORTED_GAPS = 10_000;
 
 /** @param now epoch milliseconds. @throws OciError for a route that does not exist */
 export function coverageReport(
-  { view, routes, pulls }: CoverageInput,
+  { replication, routes, pulls }: CoverageInput,
   query: CoverageQuery,
   now: number = Date.now(),
 ): CoverageReport {
-  const all = view?.routes ?? [];
-  const selected = all.filter(({ prefix }) => isSelected(prefix, query));
+  const all = replication?.routes ?? [];
+  const selected = all.filter(({ copyRoute }) => isSelected(copyRoute.route.prefix, query));
   const uncopied = routes.filter((one) => one.push && !one.pull.some(({ replicate }) => replicate));
   const selectedUncopied = uncopied.filter(({ prefix }) => isSelected(prefix, query));
   if (query.route !== undefined && selected.length + selectedUncopied.length === 0)
     throw new OciError('NAME_UNKNOWN', `no route with the prefix ${query.route} takes pushes`);
   const pulled = query.pulledMs === undefined ? undefined : [...pulls.within(query.pulledMs)];
   const reports = capGaps(selected.map((one) => routeReport(one, routes, pulled, query.limit)));
-  const active = view?.active ?? false;
+  const { active, reason } = replication?.activity ?? { active: false, reason: 'no route has replicate: true' };
   return {
     at: iso(now),
     verdict: active ? verdictOf(reports) : 'unknown',
     active,
-    reason: view?.reason ?? 'no route has replicate: true',
+    reason,
     pulled: query.pulled ?? null,
     pullsKnownSince: iso(pulls.since),
     routes: reports,
@@ -75,51 +75,39 @@ function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
 }
 
 function routeReport(
-  view: CopyRouteView,
+  route: CoveredRoute,
   routes: readonly Route[],
   pulled: readonly PulledManifest[] | undefined,
   limit: number,
 ): RouteReport {
-  const figures = pulled ? pulledTally(view, routes, pulled, limit) : countAllTags(view, limit);
+  const view = route.view();
+  const figures = pulled ? pulledTally(route, routes, pulled, limit) : countAllTags(route, view, limit);
   const { references, missing, stale, unknown } = figures;
   const covered = Math.max(0, references - missing - stale - unknown);
   return {
-    name: view.name,
+    name: route.copyRoute.name,
     prefix: view.prefix,
     registry: view.registry ?? null,
     source: view.source,
     target: view.target,
-    targetState: view.targetState,
-    comparedAt: view.comparedAt === undefined ? null : iso(view.comparedAt),
+    targetState: route.targetState,
+    comparedAt: view.coverage.comparedAt,
     failed: view.reconcile?.failed ?? null,
     covered,
     ratio: references === 0 ? null : covered / references,
-    lagSeconds: Math.round(view.lagMs / 1000),
+    lagSeconds: view.lagSeconds,
     ...figures,
-    worst: figures.worst.map((one) => withFailures(one, view)),
+    worst: figures.worst.map((one) => withFailures(one, route)),
   };
 }
 
-function countAllTags({ coverage, gaps }: CopyRouteView, limit: number): ReferenceCounts {
+function countAllTags(route: CoveredRoute, { coverage }: CopyRouteView, limit: number): ReferenceCounts {
   const { tags: references, missing, stale, repositories, incomplete: withGaps } = coverage;
-  const worst = gaps(limit).map((one) => ({
-    repository: one.repository,
-    references: one.tags,
-    missing: one.missing,
-    stale: one.stale,
-    unknown: 0,
-    gaps: one.gaps.slice(0, limit).map(({ tag, state, since }) => ({
-      reference: tag,
-      state,
-      since: iso(since),
-      pulledAt: null,
-      failure: null,
-    })),
-  }));
+  const worst = route.gaps(limit, limit);
   return { references, missing, stale, unknown: 0, gone: 0, repositories, worst, withGaps };
 }
 
-function withFailures(report: RepositoryReport, { failures }: CopyRouteView): RepositoryReport {
+function withFailures(report: RepositoryReport, { failures }: CoveredRoute): RepositoryReport {
   const mine = new Map(
     failures.filter(({ repository }) => repository === report.repository).map((one) => [one.reference, one.reason]),
   );

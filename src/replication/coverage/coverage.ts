@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { RepositoryReport } from './report.ts';
 
 /** The result of comparing one repository. */
 export interface RepositoryComparison {
@@ -15,24 +16,6 @@ export interface RepositoryComparison {
   ledgerTime?: number;
 }
 
-/** A tag that the fallback cannot serve as the push upstream has it. */
-export interface TagGap {
-  tag: string;
-  state: 'missing' | 'stale';
-  /** When the gap was first seen; epoch milliseconds. */
-  since: number;
-}
-
-/** Coverage of one repository with gaps. */
-export interface RepositoryCoverage {
-  repository: string;
-  tags: number;
-  missing: number;
-  stale: number;
-  /** The oldest gaps first; beyond a bound, gaps are counted but not listed. */
-  gaps: TagGap[];
-}
-
 /** Sums over all repositories of one copy route. */
 export interface CoverageTotals {
   repositories: number;
@@ -41,16 +24,23 @@ export interface CoverageTotals {
   stale: number;
   /** Count of repositories with gaps. */
   incomplete: number;
-  /** Share of tags that the fallback can serve with the right digest, 0 to 1; undefined: nothing is known yet. */
-  ratio: number | undefined;
+  /** Share of tags that the fallback can serve with the right digest, 0 to 1; null: nothing is known yet. */
+  ratio: number | null;
 }
 
 /** `gone`: the push upstream no longer has the tag. `unknown`: not compared yet, or hidden among gaps that are only counted. */
 export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 
+/** A tag that the fallback cannot serve as the push upstream has it. */
+interface Gap {
+  state: 'missing' | 'stale';
+  /** When the gap was first seen; epoch milliseconds. */
+  since: number;
+}
+
 interface RepositoryState {
   tags: number;
-  gaps: Map<string, { state: TagGap['state']; since: number }>;
+  gaps: Map<string, Gap>;
   /** Time of the last update; epoch milliseconds. */
   at: number;
   /** Ledger time of the last comparison; undefined: never compared. */
@@ -161,11 +151,11 @@ export class Coverage {
     return this.#repositories.get(repository)?.gaps.get(tag)?.since;
   }
 
-  /** When the oldest gap was first seen; undefined: there is no gap. */
-  get oldestGapSince(): number | undefined {
-    let oldest: number | undefined;
+  /** When the oldest gap was first seen; Infinity: there is no gap. */
+  get oldestGapSince(): number {
+    let oldest = Number.POSITIVE_INFINITY;
     for (const { gaps } of this.#repositories.values())
-      for (const { since } of gaps.values()) if (oldest === undefined || since < oldest) oldest = since;
+      for (const { since } of gaps.values()) oldest = Math.min(oldest, since);
     return oldest;
   }
 
@@ -179,22 +169,32 @@ export class Coverage {
       if (missing + stale > 0) sum.incomplete += 1;
     }
     const { tags, missing, stale } = sum;
-    return { ...sum, ratio: tags === 0 ? undefined : Math.max(0, tags - missing - stale) / tags };
+    return { ...sum, ratio: tags === 0 ? null : Math.max(0, tags - missing - stale) / tags };
   }
 
-  /** Repositories with gaps, those with the most gaps first. */
-  gaps(max: number): RepositoryCoverage[] {
+  /** Repositories with gaps, those with the most gaps first. The oldest gaps come first; beyond a bound, gaps are counted but not listed. */
+  gaps(maxRepositories: number, maxTags: number): RepositoryReport[] {
     return [...this.#repositories]
       .map(([repository, known]) => ({ repository, known, ...gapCounts(known) }))
       .filter(({ missing, stale }) => missing + stale > 0)
       .sort((a, b) => b.missing + b.stale - (a.missing + a.stale) || (a.repository < b.repository ? -1 : 1))
-      .slice(0, max)
+      .slice(0, maxRepositories)
       .map(({ repository, known: { tags, gaps }, missing, stale }) => ({
         repository,
-        tags,
+        references: tags,
         missing,
         stale,
-        gaps: [...gaps].map(([tag, gap]) => ({ tag, ...gap })).sort((a, b) => a.since - b.since),
+        unknown: 0,
+        gaps: [...gaps]
+          .sort(([, a], [, b]) => a.since - b.since)
+          .slice(0, maxTags)
+          .map(([reference, { state, since }]) => ({
+            reference,
+            state,
+            since: new Date(since).toISOString(),
+            pulledAt: null,
+            failure: null,
+          })),
       }));
   }
 
@@ -212,7 +212,7 @@ export class Coverage {
     return known;
   }
 
-  #openGap(known: RepositoryState, tag: string, state: TagGap['state'], since: number | undefined): void {
+  #openGap(known: RepositoryState, tag: string, state: Gap['state'], since: number | undefined): void {
     if (this.#names >= this.#maxNames) {
       known.unnamed[state] += 1;
       return;

@@ -1,5 +1,5 @@
 import { findRoute, type Route } from '../../failover/rewrite.ts';
-import type { CopyRouteView } from '../replication-view.ts';
+import type { CoveredRoute } from '../replication-view.ts';
 import type { PulledManifest } from './pulled-log.ts';
 import type { ReferenceCounts, RepositoryReport } from './report.ts';
 
@@ -13,7 +13,7 @@ interface RepositoryTally extends RepositoryReport {
  * @param limit most repositories, and most references of each
  */
 export function pulledTally(
-  view: CopyRouteView,
+  covered: CoveredRoute,
   routes: readonly Route[],
   pulls: readonly PulledManifest[],
   limit: number,
@@ -23,8 +23,9 @@ export function pulledTally(
   for (const pulled of pulls) {
     const { registry, repository, reference } = pulled;
     const route = findRoute(routes, registry, repository);
-    if (!route || route.prefix !== view.prefix || route.registry !== view.registry) continue;
-    const state = view.stateOf(repository, reference);
+    if (route?.prefix !== covered.copyRoute.route.prefix || route.registry !== covered.copyRoute.route.registry)
+      continue;
+    const state = covered.stateOf(repository, reference);
     if (state === 'gone') {
       gone += 1;
       continue;
@@ -46,7 +47,7 @@ export function pulledTally(
     unknown: sum('unknown'),
     gone,
     repositories: all.length,
-    worst: bad.slice(0, limit).map((one) => toReport(one, limit, view)),
+    worst: bad.slice(0, limit).map((one) => toReport(one, limit, covered)),
     withGaps: bad.length,
   };
 }
@@ -61,18 +62,14 @@ function bySeverity(a: RepositoryTally, b: RepositoryTally): number {
 }
 
 /** The most recent pull comes first. */
-function toReport(
-  { gapPulls, ...report }: RepositoryTally,
-  limit: number,
-  { sinceOf }: CopyRouteView,
-): RepositoryReport {
+function toReport({ gapPulls, ...report }: RepositoryTally, limit: number, route: CoveredRoute): RepositoryReport {
   const iso = (ms: number) => new Date(ms).toISOString();
   const gaps = gapPulls
     .sort((a, b) => b.pulled.at - a.pulled.at)
     .slice(0, limit)
     .map(({ pulled: { reference, at }, state }) => {
       // For a digest the start of its gap is not known.
-      const known = sinceOf(report.repository, reference);
+      const known = route.sinceOf(report.repository, reference);
       const from = known === undefined ? null : iso(known);
       return { reference, state, since: from, pulledAt: iso(at), failure: null };
     });

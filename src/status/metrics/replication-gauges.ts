@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { CopyRouteSnapshot, ReplicationSnapshot } from '../snapshot/replication-snapshot.ts';
+import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { routeLabel } from './cells.ts';
 
 const BY_ROUTE = ['route', 'target'];
@@ -38,14 +38,14 @@ export class ReplicationGauges {
   readonly #bytes = this.#counter('replication_bytes_total', 'Bytes of copied blobs.', []);
 
   /** All series in the exposition format. @param replication null where no route replicates */
-  text(replication: ReplicationSnapshot | null | undefined): Promise<string> {
+  text(replication: ReplicationView | null | undefined): Promise<string> {
     // Series of routes that a reload removed must vanish.
     this.#registry.resetMetrics();
     if (replication) this.#update(replication);
     return this.#registry.metrics();
   }
 
-  #update({ active, queue, copies, bytes, routes }: ReplicationSnapshot): void {
+  #update({ active, queue, copies, bytes, routes }: ReplicationView): void {
     this.#active.set({}, active ? 1 : 0);
     for (const [state, count] of Object.entries(queue)) this.#queue.set({ state }, count);
     for (const [result, count] of Object.entries(copies)) this.#copies.inc({ result }, count);
@@ -53,7 +53,7 @@ export class ReplicationGauges {
     if (active) for (const route of routes) this.#updateRoute(route);
   }
 
-  #updateRoute({ prefix, registry, target, coverage, lagSeconds, failing }: CopyRouteSnapshot): void {
+  #updateRoute({ prefix, registry, target, coverage, lagSeconds, failing }: CopyRouteView): void {
     const { ratio, missing, stale, comparedAt } = coverage;
     // Two routes may have the same prefix in different registries.
     const labels = { route: registry === undefined ? routeLabel(prefix) : `${registry}/${prefix}`, target };

@@ -1,10 +1,10 @@
 import { ago, bytes, cell, count, el, figure, pill, reason, routeName, row, table, time } from './elements.js';
 
 /**
- * @typedef {import('../snapshot/replication-snapshot.ts').ReplicationSnapshot} ReplicationSnapshot
- * @typedef {import('../snapshot/replication-snapshot.ts').CopyRouteSnapshot} CopyRouteSnapshot
- * @typedef {import('../snapshot/replication-snapshot.ts').GapSnapshot} GapSnapshot
- * @typedef {import('../snapshot/replication-snapshot.ts').FailureSnapshot} FailureSnapshot
+ * @typedef {import('../../replication/replication-view.ts').ReplicationView} ReplicationView
+ * @typedef {import('../../replication/replication-view.ts').CopyRouteView} CopyRouteView
+ * @typedef {import('../../replication/replication-view.ts').GapView} GapView
+ * @typedef {import('../../replication/replication-view.ts').FailureView} FailureView
  */
 
 const COLUMNS = [
@@ -18,7 +18,7 @@ const COLUMNS = [
   'Last comparison',
 ];
 
-/** Coverage and copies of each replicated route. @param {ReplicationSnapshot} replication @param {number} now epoch milliseconds */
+/** Coverage and copies of each replicated route. @param {ReplicationView} replication @param {number} now epoch milliseconds */
 export function replicationPanel(replication, now) {
   const { active, routes } = replication;
   if (!active) return el('div', 'panel', el('p', 'empty', `This edge does not replicate: ${replication.reason}.`));
@@ -26,14 +26,14 @@ export function replicationPanel(replication, now) {
   return el('div', 'panel', el('div', 'wide', table('', COLUMNS, rows)), ...routes.flatMap((one) => gapNote(one, now)));
 }
 
-/** The copies since the start, as a sentence. @param {ReplicationSnapshot} replication */
+/** The copies since the start, as a sentence. @param {ReplicationView} replication */
 export function copyCounts({ queue, copies, bytes: size, dropped }) {
   const left = dropped > 0 ? `, ${figure(dropped)} dropped until the next comparison` : '';
   const copied = `${count(copies.copied, 'image')} copied (${bytes(size)}), ${figure(copies.same)} already there`;
   return `Since the edge started: ${copied}. Now: ${queue.running} running, ${figure(queue.waiting)} queued${left}.`;
 }
 
-/** @param {CopyRouteSnapshot} one @param {number} now */
+/** @param {CopyRouteView} one @param {number} now */
 function routeRow(one, now) {
   const { ratio, tags, missing, stale } = one.coverage;
   const name = routeName(one);
@@ -56,7 +56,7 @@ function percent(ratio) {
   return ratio === null ? '\u2013' : `${Math.floor(ratio * 1000) / 10} %`;
 }
 
-/** @param {CopyRouteSnapshot} one @param {number} now */
+/** @param {CopyRouteView} one @param {number} now */
 function compared({ coverage: { comparedAt }, reconcile, reconciling }, now) {
   const never = reconciling ? 'running' : 'not yet';
   const node = cell('', comparedAt ? `${ago(comparedAt, now)} ago` : never);
@@ -64,7 +64,7 @@ function compared({ coverage: { comparedAt }, reconcile, reconciling }, now) {
   return node;
 }
 
-/** @param {CopyRouteSnapshot} one @param {number} now */
+/** @param {CopyRouteView} one @param {number} now */
 function gapNote(one, now) {
   const items = [
     ...one.gaps.slice(0, 5).map((gap) => gapItem(gap, now)),
@@ -75,7 +75,7 @@ function gapNote(one, now) {
   return [el('div', 'note', el('p', '', text), el('ul', 'items', ...items))];
 }
 
-/** @param {GapSnapshot} gap @param {number} now */
+/** @param {GapView} gap @param {number} now */
 function gapItem({ repository, missing, stale, tags, since }, now) {
   const more = missing + stale - tags.length;
   const text = `${repository}: ${tags.join(', ')}${more > 0 ? ` and ${figure(more)} more` : ''}`;
@@ -88,7 +88,7 @@ function gapItem({ repository, missing, stale, tags, since }, now) {
   );
 }
 
-/** @param {FailureSnapshot} failure @param {number} now */
+/** @param {FailureView} failure @param {number} now */
 function failureItem({ repository, reference, tries, since, reason: why }, now) {
   const name = reference.includes(':') ? `@${reference.slice(0, 19)}` : `:${reference}`;
   const failed = el('span', 'faint', `copy failed ${count(tries, 'time')} in ${ago(since, now)}`);

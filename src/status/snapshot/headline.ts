@@ -1,7 +1,7 @@
 import type { PeerView } from '../../peer/peer-view.ts';
+import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { replicationNews } from './replication-lines.ts';
-import type { ReplicationSnapshot } from './replication-snapshot.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
 /**
@@ -23,7 +23,7 @@ export interface HeadlineInput {
   /** Newest first. */
   tagWarnings: readonly TagWarning[];
   peers: readonly PeerView[];
-  replication: ReplicationSnapshot | null;
+  replication: ReplicationView | null;
 }
 
 /** Why an upstream may not serve pulls now. */

@@ -1,4 +1,4 @@
-import type { CopyRouteSnapshot, ReplicationSnapshot } from './replication-snapshot.ts';
+import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 
 /** What the headline says about replication. */
 export interface ReplicationNews {
@@ -19,7 +19,7 @@ const MAX_NAMES = 4;
  * @param now epoch milliseconds
  */
 export function replicationNews(
-  replication: ReplicationSnapshot | null,
+  replication: ReplicationView | null,
   isDown: (upstream: string) => boolean,
   now: number,
 ): ReplicationNews {
@@ -27,7 +27,7 @@ export function replicationNews(
   const { routes } = replication;
   const bySource = Map.groupBy(routes.filter(isNews), ({ source }) => source);
   const failed = routes.filter(({ reconcile }) => reconcile?.failed != null);
-  const failedFor = ({ reconcile }: CopyRouteSnapshot) =>
+  const failedFor = ({ reconcile }: CopyRouteView) =>
     (now - Date.parse(reconcile?.failingSince ?? reconcile?.at ?? '')) / 1000;
   return {
     lines: [
@@ -40,12 +40,12 @@ export function replicationNews(
   };
 }
 
-function isNews({ coverage, failing, lagSeconds }: CopyRouteSnapshot): boolean {
+function isNews({ coverage, failing, lagSeconds }: CopyRouteView): boolean {
   return lagSeconds >= NEWS_SECONDS && coverage.missing + coverage.stale + failing > 0;
 }
 
-function gapLines(source: string, routes: readonly CopyRouteSnapshot[], isDown: boolean): string[] {
-  const sum = (of: (route: CopyRouteSnapshot) => number) => routes.reduce((all, route) => all + of(route), 0);
+function gapLines(source: string, routes: readonly CopyRouteView[], isDown: boolean): string[] {
+  const sum = (of: (route: CopyRouteView) => number) => routes.reduce((all, route) => all + of(route), 0);
   const open = sum(({ coverage }) => coverage.missing + coverage.stale);
   const tags = sum(({ coverage }) => coverage.tags);
   const named = routes.flatMap(({ gaps }) =>
@@ -64,13 +64,13 @@ function gapLines(source: string, routes: readonly CopyRouteSnapshot[], isDown: 
 }
 
 /** The first reason for which copies fail, preferably one that a retry will not cure. */
-function whyOf(routes: readonly CopyRouteSnapshot[]): string {
+function whyOf(routes: readonly CopyRouteView[]): string {
   const failures = routes.flatMap((route) => route.failures);
   const first = failures.find(({ passing }) => !passing) ?? failures[0];
   return first === undefined ? '' : ` (${first.reason.slice(0, 200)})`;
 }
 
-function comparisonLine({ source, target, reconcile }: CopyRouteSnapshot): string {
+function comparisonLine({ source, target, reconcile }: CopyRouteView): string {
   return `It is unknown which tags of ${source} are missing on ${target}: their comparison fails (${reconcile?.failed?.slice(0, 200)}).`;
 }
 

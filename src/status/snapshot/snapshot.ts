@@ -7,7 +7,6 @@ import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { type Headline, headlineOf } from './headline.ts';
-import { type ReplicationSnapshot, replicationSnapshot } from './replication-snapshot.ts';
 import type { CorruptCopiesSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
 /** Version of this package. */
@@ -48,7 +47,7 @@ export interface Snapshot {
   /** The other edges of the site. */
   peers: PeerView[];
   /** Null where no route replicates. */
-  replication: ReplicationSnapshot | null;
+  replication: ReplicationView | null;
 }
 
 /** A corrupt copy of a blob; `since` in epoch milliseconds. */
@@ -93,7 +92,7 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   const routes = input.routes.map(routeSnapshot);
   const tagWarnings = [...input.tagWarnings];
   const peers = [...input.peers];
-  const replication = input.replication ? replicationSnapshot(input.replication) : null;
+  const replication = input.replication ?? null;
   return {
     version,
     hostname: input.hostname,

@@ -10,7 +10,8 @@ import { down, snapshotOf, upstream } from '../../status/snapshot/views.ts';
 
 const BIN = fileURLToPath(new URL('../../../bin/breakwater', import.meta.url));
 const MISSING = [{ repository: 'library/app', tags: 10, missing: ['1'], stale: [] }];
-const lacking = (lagMs: number) => snapshotOf({ replication: replicationView([copyRouteView(MISSING, { lagMs })]) });
+const lacking = (lagSeconds: number) =>
+  snapshotOf({ replication: replicationView([copyRouteView(MISSING, { lagSeconds })]) });
 
 t.test('breakwater status ends with 1 if not all is well', async (t) => {
   let snapshot: Snapshot = snapshotOf();
@@ -24,6 +25,6 @@ t.test('breakwater status ends with 1 if not all is well', async (t) => {
   };
   t.equal(await status(snapshotOf()), 0);
   t.equal(await status(snapshotOf({ upstreams: [down('harbor'), upstream('gcr')] })), 1);
-  t.equal(await status(lacking(120_000)), 0, 'a copy takes a while');
-  t.equal(await status(lacking(400_000)), 1, 'the fallback has lacked a tag for minutes');
+  t.equal(await status(lacking(120)), 0, 'a copy takes a while');
+  t.equal(await status(lacking(400)), 1, 'the fallback has lacked a tag for minutes');
 });

@@ -100,14 +100,14 @@ t.test('coverage and failing copies of each route', async (t) => {
   const failure = {
     repository: 'library/app',
     reference: '1.1',
-    since: NOW - 600_000,
-    at: NOW,
+    since: new Date(NOW - 600_000).toISOString(),
     tries: 2,
     reason: 'harbor lacks a blob',
     passing: false,
   };
-  const one = copyRouteView(found, { lagMs: 600_000, failing: 7, failures: [failure] }, NOW - 300_000);
-  const other = copyRouteView([], { prefix: '', comparedAt: undefined });
+  const one = copyRouteView(found, { lagSeconds: 600, failing: 7, failures: [failure] }, NOW - 300_000);
+  const empty = copyRouteView([], { prefix: '' });
+  const other = { ...empty, coverage: { ...empty.coverage, comparedAt: null } };
   const view = replicationView([one, other], {
     bytes: 5_000_000,
     copies: { copied: 1234, same: 0, absent: 0, deleted: 0, failed: 0 },

@@ -4,7 +4,8 @@ import { OciError } from '../../../src/oci/error.ts';
 import { readCoverageQuery } from '../../../src/replication/coverage/coverage-query.ts';
 import { type CoverageInput, coverageReport } from '../../../src/replication/coverage/coverage-report.ts';
 import { PulledLog } from '../../../src/replication/coverage/pulled-log.ts';
-import { copyRouteView, replicationView } from '../made-view.ts';
+import type { CopyRouteView, CoveredRoute } from '../../../src/replication/replication-view.ts';
+import { copyRouteView, coveredRoute } from '../made-view.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 3, 30);
 const HOUR = 3_600_000;
@@ -23,10 +24,15 @@ const FOUND = [
 ];
 const ALL_WELL = FOUND.map((one) => ({ ...one, missing: [], stale: [] }));
 
+const copying = (...covered: CoveredRoute[]): CoverageInput['replication'] => ({
+  activity: { active: true, reason: 'replication.when is always' },
+  routes: covered,
+});
+
 function input(over: Partial<CoverageInput> = {}): CoverageInput & { pulls: PulledLog } {
   const pulls = new PulledLog({ now: () => NOW });
-  const view = replicationView([copyRouteView(FOUND, {}, NOW - HOUR)]);
-  return { view, routes, pulls, ...over } as CoverageInput & { pulls: PulledLog };
+  const replication = copying(coveredRoute(FOUND, {}, undefined, NOW - HOUR));
+  return { replication, routes, pulls, ...over } as CoverageInput & { pulls: PulledLog };
 }
 
 const report = (of: CoverageInput, query = '') =>
@@ -36,10 +42,10 @@ const pull = (pulls: PulledLog, repository: string, reference: string) =>
 
 t.test('over everything: the worst and the missing by name', async (t) => {
   const failures = [
-    { repository: 'library/b', reference: '2', since: 1, at: 2, tries: 3, reason: 'lacks a blob', passing: false },
+    { repository: 'library/b', reference: '2', since: '', tries: 3, reason: 'lacks a blob', passing: false },
   ];
-  const view = replicationView([copyRouteView(FOUND, { failures, lagMs: 5400 }, NOW - HOUR)]);
-  const told = report(input({ view }));
+  const view = copyRouteView(FOUND, { lagSeconds: 5 }, NOW - HOUR);
+  const told = report(input({ replication: copying(coveredRoute(FOUND, { failures }, view)) }));
   t.match(told, { verdict: 'incomplete', active: true, pulled: null });
   t.match(told.routes, [
     { references: 20, covered: 16, missing: 3, stale: 1, unknown: 0, ratio: 0.8, repositories: 3, withGaps: 2 },
@@ -60,18 +66,29 @@ t.test('over everything: the worst and the missing by name', async (t) => {
 
 t.test('all is covered only where all was compared', async (t) => {
   const well = copyRouteView(ALL_WELL);
-  const verdict = (view: CoverageInput['view']) => report(input({ view })).verdict;
-  t.equal(verdict(replicationView([well])), 'covered');
-  t.equal(verdict(replicationView([well, { ...well, comparedAt: undefined }])), 'unknown');
-  const reconcile = { at: NOW, tookMs: 1, repositories: 0, tags: 0, gaps: 0, failed: 'gcr answers 503' };
-  t.equal(verdict(replicationView([{ ...well, reconcile }])), 'unknown', 'what the last comparison did not see');
-  t.equal(verdict(replicationView([{ ...well, targetState: 'down' }])), 'incomplete', 'it could serve nothing');
-  t.equal(verdict(replicationView([{ ...well, targetState: 'unknown' }])), 'unknown');
-  t.equal(verdict(replicationView([well], { active: false })), 'unknown');
-  t.equal(verdict(replicationView([copyRouteView([])])), 'unknown', 'a source that lists nothing may have no storage');
+  const uncompared = (view: CopyRouteView) => ({ ...view, coverage: { ...view.coverage, comparedAt: null } });
+  const verdict = (replication: CoverageInput['replication']) => report(input({ replication })).verdict;
+  t.equal(verdict(copying(coveredRoute(ALL_WELL))), 'covered');
+  t.equal(verdict(copying(coveredRoute(ALL_WELL), coveredRoute(ALL_WELL, {}, uncompared(well)))), 'unknown');
+  const reconcile = {
+    at: '',
+    tookMs: 1,
+    repositories: 0,
+    tags: 0,
+    gaps: 0,
+    failed: 'gcr answers 503',
+    failingSince: '',
+  };
+  const failing = coveredRoute(ALL_WELL, {}, { ...well, reconcile });
+  t.equal(verdict(copying(failing)), 'unknown', 'what the last comparison did not see');
+  t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'down' }))), 'incomplete', 'it could serve nothing');
+  t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'unknown' }))), 'unknown');
+  const resting = { activity: { active: false, reason: '' }, routes: [coveredRoute(ALL_WELL)] };
+  t.equal(verdict(resting), 'unknown');
+  t.equal(verdict(copying(coveredRoute([]))), 'unknown', 'a source that lists nothing may have no storage');
   t.equal(verdict(undefined), 'unknown');
-  t.equal(report(input({ view: undefined })).reason, 'no route has replicate: true');
-  t.equal(verdict(replicationView([copyRouteView(FOUND, { comparedAt: undefined })])), 'incomplete');
+  t.equal(report(input({ replication: undefined })).reason, 'no route has replicate: true');
+  t.equal(verdict(copying(coveredRoute(FOUND, {}, uncompared(copyRouteView(FOUND))))), 'incomplete');
 });
 
 t.test('over what was pulled', async (t) => {
@@ -106,7 +123,7 @@ t.test('over what was pulled', async (t) => {
 t.test('what was pulled is covered, unknown, or not on the push upstream any more', async (t) => {
   const states: Record<string, 'covered' | 'gone' | 'unknown'> = { '1': 'covered', '2': 'gone' };
   const of = input({
-    view: replicationView([copyRouteView(ALL_WELL, { stateOf: (_, tag) => states[tag] ?? 'unknown' })]),
+    replication: copying(coveredRoute(ALL_WELL, { stateOf: (_, tag) => states[tag] ?? 'unknown' })),
   });
   t.equal(report(of, 'pulled=1h').verdict, 'unknown', 'nothing was pulled');
   pull(of.pulls, 'library/a', '1');
@@ -117,8 +134,8 @@ t.test('what was pulled is covered, unknown, or not on the push upstream any mor
 });
 
 t.test('one route, and no more than the limit', async (t) => {
-  const other = copyRouteView(ALL_WELL, { prefix: '', name: 'everything else' });
-  const of = input({ view: replicationView([copyRouteView(FOUND), other]) });
+  const other = coveredRoute(ALL_WELL, {}, copyRouteView(ALL_WELL, { prefix: '' }));
+  const of = input({ replication: copying(coveredRoute(FOUND), other) });
   t.match(report(of, 'route=*'), { verdict: 'covered', routes: [{ prefix: '' }], uncopied: [] });
   t.equal(report(of, 'route=library/').routes.length, 1);
   t.match(report(of, 'route=library/own/'), { routes: [], uncopied: [{}], verdict: 'unknown' });
@@ -153,7 +170,7 @@ t.test('names have an end, whatever the limit', async (t) => {
     missing: names,
     stale: [],
   }));
-  const [route] = report(input({ view: replicationView([copyRouteView(many)]) }), 'limit=1000').routes;
+  const [route] = report(input({ replication: copying(coveredRoute(many)) }), 'limit=1000').routes;
   t.match(route, { missing: 18_000, withGaps: 20 });
   t.equal(route?.worst.flatMap(({ gaps }) => gaps).length, 10_000);
 });

@@ -4,9 +4,9 @@ import { Coverage } from '../../../src/replication/coverage/coverage.ts';
 
 t.test('nothing is known at the start, and that is not the same as nothing missing', async (t) => {
   const coverage = new Coverage();
-  t.strictSame(coverage.totals(), { repositories: 0, tags: 0, missing: 0, stale: 0, incomplete: 0, ratio: undefined });
+  t.strictSame(coverage.totals(), { repositories: 0, tags: 0, missing: 0, stale: 0, incomplete: 0, ratio: null });
   t.equal(coverage.tagState('app', '1'), 'unknown');
-  t.equal(coverage.oldestGapSince, undefined);
+  t.equal(coverage.oldestGapSince, Number.POSITIVE_INFINITY);
 });
 
 t.test('a gap keeps the time since when it is one, and closes when the tag was copied', async (t) => {
@@ -16,18 +16,25 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
   clock.now = 5000;
   coverage.recordComparison({ repository: 'app', tags: 4, missing: ['1', '3'], stale: [] });
   t.equal(coverage.oldestGapSince, 1000);
-  t.strictSame(coverage.gaps(9), [
+  const noPull = { pulledAt: null, failure: null };
+  t.strictSame(coverage.gaps(9, 9), [
     {
       repository: 'app',
-      tags: 4,
+      references: 4,
       missing: 2,
       stale: 0,
+      unknown: 0,
       gaps: [
-        { tag: '1', state: 'missing', since: 1000 },
-        { tag: '3', state: 'missing', since: 5000 },
+        { reference: '1', state: 'missing', since: '1970-01-01T00:00:01.000Z', ...noPull },
+        { reference: '3', state: 'missing', since: '1970-01-01T00:00:05.000Z', ...noPull },
       ],
     },
   ]);
+  t.strictSame(
+    coverage.gaps(9, 1)[0]?.gaps.map(({ reference }) => reference),
+    ['1'],
+    'the oldest first',
+  );
   t.equal(coverage.totals().ratio, 0.5);
   t.strictSame(
     ['1', '2', '3', '4'].map((tag) => coverage.tagState('app', tag)),
@@ -37,7 +44,7 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
   t.equal(coverage.oldestGapSince, 5000);
   coverage.markDeleted('app', '3');
   t.strictSame(coverage.totals(), { repositories: 1, tags: 3, missing: 0, stale: 0, incomplete: 0, ratio: 1 });
-  t.strictSame(coverage.gaps(9), []);
+  t.strictSame(coverage.gaps(9, 9), []);
 });
 
 t.test('a push is a gap until it was copied', async (t) => {
@@ -82,10 +89,10 @@ t.test('the worst repositories come first, and those that are no more go', async
   coverage.recordComparison({ repository: 'b', tags: 5, missing: ['1', '2'], stale: ['3'] });
   coverage.recordComparison({ repository: 'c', tags: 5, missing: [], stale: [] });
   t.strictSame(
-    coverage.gaps(9).map(({ repository }) => repository),
+    coverage.gaps(9, 9).map(({ repository }) => repository),
     ['b', 'a'],
   );
-  t.equal(coverage.gaps(1).length, 1);
+  t.equal(coverage.gaps(1, 9).length, 1);
   t.match(coverage.totals(), { incomplete: 2 });
   coverage.retainOnly(new Set(['a', 'c']), Date.now() + 1);
   t.match(coverage.totals(), { repositories: 2, tags: 10, missing: 1 });
@@ -114,14 +121,14 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
       }
       const states = NAMES.flatMap((name) => TAGS.map((tag) => coverage.tagState(name, tag)));
       const { missing, stale, tags, ratio } = coverage.totals();
-      const named = coverage.gaps(9).flatMap(({ gaps }) => gaps);
+      const named = coverage.gaps(9, 9).flatMap(({ gaps }) => gaps);
       return (
         missing === states.filter((state) => state === 'missing').length &&
         stale === states.filter((state) => state === 'stale').length &&
         named.length === missing + stale &&
         missing + stale <= tags &&
-        (ratio === undefined || (ratio >= 0 && ratio <= 1)) &&
-        (coverage.oldestGapSince === undefined) === (named.length === 0)
+        (ratio === null || (ratio >= 0 && ratio <= 1)) &&
+        (coverage.oldestGapSince === Number.POSITIVE_INFINITY) === (named.length === 0)
       );
     }),
   );
