@@ -89,5 +89,5 @@ export function reason(text) {
   return node;
 }
 
-/** The name of a route; empty for the route of everything else. @param {{ registry?: string, prefix: string }} route */
+/** The name of a route; empty for the route of everything else. @param {{ registry?: string | undefined, prefix: string }} route */
 export const routeName = ({ registry, prefix }) => (registry ? `${registry}/` : '') + prefix;
