@@ -34,7 +34,7 @@ t.test('says what could not be pulled, by name, and why', async (t) => {
 
 t.test('a primary that is only rate-limited is not called down', async (t) => {
   const limited = upstream('harbor', { replicas: [replica({ retryAfterUntil: NOW + 5000 })] });
-  const { text } = headline(copied({ lagMs: 12 * MINUTE }), [limited, upstream('gcr')]);
+  const { text } = headline(copied({ lagSeconds: 720 }), [limited, upstream('gcr')]);
   t.match(text, /If harbor died now, 3 of 120 tags could not be pulled/);
 });
 
