@@ -91,7 +91,7 @@ function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {
   ];
 }
 
-/** Rule 3 of the design cannot hold without authentication, so the operator is warned where it does not. */
+/** Rule 3 (ARCHITECTURE.md) cannot hold without authentication, so the operator is warned where it does not. */
 function openWarnings(config: Config, route: RouteConfig, index: number): KeyFinding[] {
   if (config.auth.mode !== 'open') return [];
   const credentialsOf = (name: string) => config.upstreams[name]?.credentials;

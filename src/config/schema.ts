@@ -236,7 +236,7 @@ export const configSchema = z.strictObject({
         .enum(['all', 'notable'])
         .default('all')
         .describe(
-          'Which requests are logged. `notable`: failed requests, requests that another than the first upstream answered, and requests with a doubtful blob or tag.',
+          'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
         ),
     })
     .prefault({})

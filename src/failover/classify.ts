@@ -51,7 +51,7 @@ const DEFAULT_RETRY_AFTER_MS = 5000;
 const MAX_RETRY_AFTER_MS = 300_000;
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/;
 
-/** The meaning of an answer's status ("What an attempt's result means" in the design). A 404 still needs `confirmAbsence`. */
+/** The meaning of an answer's status. A 404 still needs `confirmAbsence`. */
 export function classify(facts: ResultFacts, now: number): Outcome {
   const { status } = facts;
   if (REDIRECTS.has(status)) return { outcome: 'redirect' };

@@ -155,7 +155,7 @@ export function planPush(
   };
 }
 
-/** 403, not 503: clients show only the message of a 4xx, and dockerd retries a 5xx for a minute (facts/protocol.md section 2). */
+/** 403, not 503: clients show only the message of a 4xx, and dockerd retries a 5xx for a minute. */
 export function pushRefusal(upstream: string, gate: Gate): OciError {
   const since = new Date(gate.since).toISOString().replace(/\.\d+Z$/, 'Z');
   if (gate.mode === 'settling') {

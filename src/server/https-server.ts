@@ -45,7 +45,7 @@ export const FLOOD_BOUNDS = {
   control: { burst: 1000, perSecond: 50 },
 };
 
-/** One TLS port for HTTP/1.1 and HTTP/2 (facts/node.md "One TLS port"): the options of this one server hold for both. */
+/** One TLS port for HTTP/1.1 and HTTP/2: the options of this one server hold for both. */
 export function createHttpsServer(
   certificates: Certificates,
   limits: ListenerLimits,

@@ -35,7 +35,7 @@ const MAX_LEGS = 20;
 
 /**
  * Sends one body to its sink with backpressure, and resumes the body from another upstream when a leg breaks off. Rule
- * 2 of the design applies: the total length must be the same, the overlap must be byte-identical, and a digest that is
+ * 2 (ARCHITECTURE.md) applies: the total length must be the same, the overlap must be byte-identical, and a digest that is
  * computed must be right.
  */
 export class Transfer {

@@ -22,7 +22,7 @@ export interface UpstreamRead {
   digest?: string | undefined;
   /** See `UpstreamCall`. */
   keepAlive?: boolean;
-  /** The ledger knows that the upstream has the content, so that a 404 is a failure. */
+  /** The ledger knows that the upstream has had the content, so that a 404 is not final. */
   known?: boolean;
   /** Overrides the upstream's setting. */
   redirects?: 'follow';

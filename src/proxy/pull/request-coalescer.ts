@@ -89,7 +89,7 @@ export class RequestCoalescer<T extends object> {
 
   /**
    * @param key has everything that the answer depends on, also the client's credentials if an upstream sees them
-   * @param shared the read, if none with this key is under way
+   * @param request the read, if none with this key is under way
    */
   join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);

@@ -8,7 +8,7 @@ import type { NetworkSet } from '../../config/network.ts';
 export interface Access {
   guard: Guard;
   tokens: TokenIssuer;
-  /** NetworkSet that may pull without credentials. */
+  /** Networks whose clients may pull without credentials. */
   anonymous: NetworkSet;
   /** Name of the service that tokens are for. */
   service: string;

@@ -9,7 +9,7 @@ import { startOddServer } from '../../helpers/odd-server.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 
-// A body that breaks off where nobody goes on with it (splice is off here) must never look whole, and over HTTP/1.1 it ends with a FIN, after which containerd resumes by itself (facts/protocol.md section 3).
+// A body that breaks off where nobody goes on with it (splice is off here) must never look whole, and over HTTP/1.1 it ends with a FIN, after which containerd resumes by itself.
 const LENGTH = 300_000;
 const FAULTS: [FaultName, FaultInput][] = [
   ['cut', { fraction: 0.5 }],

@@ -50,7 +50,7 @@ t.test('an outage that the probes have seen: every write is refused at once, wit
 });
 
 t.test('an outage that nobody has seen yet: the start of an upload is refused within a second', async (t) => {
-  // A hung storage answers the start of an upload (facts/protocol.md section 4), so that only its canary tells of it.
+  // A hung storage answers the start of an upload, so that only its canary tells of it.
   for (const fault of OUTAGES.filter((one) => one !== 'storageHung')) {
     const site = await startLabSite(t, { harbor: { probe: RARE_PROBE } });
     await site.primary.faults.on(fault);
