@@ -15,7 +15,7 @@ import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import type { Access } from '../proxy/request/access.ts';
-import { repositoryKeyOf } from '../proxy/request/repository-key.ts';
+import { repositoryKeyOf } from '../proxy/request/repository-names.ts';
 import { registryIdentity, type Upstream } from '../upstream/upstream.ts';
 
 export interface AccessParts {
@@ -102,6 +102,6 @@ function repositoryKeysOf(
   const registries = [...new Set(routes.map(({ registry }) => registry))];
   return registries.flatMap((registry) => {
     const route = findRoute(routes, registry, repository);
-    return route ? [repositoryKeyOf(registry, repository, route, authority)] : [];
+    return route ? [repositoryKeyOf(routes, authority, registry, repository)] : [];
   });
 }

@@ -6,7 +6,6 @@ import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { Catalog } from '../proxy/endpoints/catalog.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
@@ -52,7 +51,6 @@ const MAX_TICK_MS = 60_000;
 export class Runtime {
   readonly context: ProxyContext;
   readonly handler: Handler;
-  readonly #catalog = new Catalog();
   readonly #scrubber: CorruptCopyScrubber;
   readonly #upstreams: Map<string, Upstream>;
   /** Configuration and secrets of each upstream, compared at the next reload. */
@@ -121,7 +119,7 @@ export class Runtime {
         return turn;
       },
     };
-    this.handler = new Handler(this.context, new Forwarder(network.resolver), this.#catalog);
+    this.handler = new Handler(this.context, new Forwarder(network.resolver));
   }
 
   /** Starts the probes of new upstreams. Resolves after the first round of probes, whatever its result. */
@@ -201,7 +199,6 @@ export class Runtime {
       });
     }
     clearInterval(this.#scrubTimer);
-    this.#catalog.close();
     await copied;
     // A request from two reloads ago may still use an upstream of this runtime.
     await this.#predecessor;

@@ -18,7 +18,6 @@ export interface ConcludeFacts {
   now: number;
 }
 
-const RETRY_AFTER_SECONDS = 5;
 const DAY_MS = 86_400_000;
 
 /** What an upstream that is not down did, as the end of a sentence about it. */
@@ -54,9 +53,7 @@ const DID: Readonly<Record<Failure, string>> = {
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
   const failed = endings.filter((ending) => ending.outcome === 'failed');
   if (endings.length > 0 && failed.length === 0) return new OciError(absent);
-  return new OciError('UNAVAILABLE', `${explain(endings, failed, facts)}; try again`, {
-    retryAfter: RETRY_AFTER_SECONDS,
-  });
+  return new OciError('UNAVAILABLE', `${explain(endings, failed, facts)}; try again`);
 }
 
 /** Such as: gcr does not have library/app:1.2; harbor, which may, has been down since 18:23 UTC (probe timed out) */

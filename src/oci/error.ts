@@ -24,10 +24,13 @@ export const ERROR_CATALOG = {
 
 export type ErrorCode = keyof typeof ERROR_CATALOG;
 
+/** Seconds after which a client should ask again for what is unavailable. */
+const RETRY_AFTER_SECONDS = 5;
+
 export interface OciErrorOptions {
   /** Replaces the status of the catalog. */
   status?: number;
-  /** Seconds for the Retry-After header. */
+  /** Seconds for the Retry-After header. Default: 5 for UNAVAILABLE, otherwise none. */
   retryAfter?: number;
   headers?: Record<string, string>;
 }
@@ -44,7 +47,8 @@ export class OciError extends Error {
     this.code = code;
     this.status = options.status ?? ERROR_CATALOG[code].status;
     this.headers = { ...options.headers };
-    if (options.retryAfter !== undefined) this.headers['retry-after'] = String(options.retryAfter);
+    const retryAfter = options.retryAfter ?? (code === 'UNAVAILABLE' ? RETRY_AFTER_SECONDS : undefined);
+    if (retryAfter !== undefined) this.headers['retry-after'] = String(retryAfter);
   }
 
   /** The JSON body (distribution-spec "Error Codes"). */

@@ -46,6 +46,8 @@ export class Exchange {
   readonly headers: IncomingMessage['headers'];
   /** The client's address. It is kept here because a closed socket has none. */
   client: string;
+  /** The registry that the request means. Undefined: the edge's own. */
+  registry: string | undefined;
   /**
    * The Authorization for upstreams with `credentials: forward`. Where the edge itself checks who clients are, their
    * own header is never forwarded.
@@ -68,11 +70,14 @@ export class Exchange {
   readonly #started = performance.now();
   /** Made when its signal is first asked for: most requests never need it. */
   #gone: AbortController | undefined;
-  #left = false;
-  #whenClosed: (() => void) | undefined;
-  #finished = false;
+  /** Whether the client has left. */
+  left = false;
+  /** Whether the whole reply was sent. */
+  finished = false;
+  /** Whether the client was told to send the body. */
+  continued = false;
   #closed = false;
-  #continued = false;
+  #whenClosed: (() => void) | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
     this.request = request;
@@ -85,11 +90,11 @@ export class Exchange {
     this.clientAuthorization = request.headers.authorization;
     // Noted here because HTTP/2's compatibility object has neither `writableFinished` nor `closed`.
     response.once('finish', () => {
-      this.#finished = !wasReset(response);
+      this.finished = !wasReset(response);
     });
     response.once('close', () => {
       this.#closed = true;
-      if (!this.#finished) this.#leave();
+      if (!this.finished) this.#leave();
       this.#whenClosed?.();
     });
     // Without a listener a reset by the client would end the process; `close` follows.
@@ -98,7 +103,7 @@ export class Exchange {
   }
 
   readonly #leave = () => {
-    this.#left = true;
+    this.left = true;
     this.#gone?.abort(new ClientGone());
   };
 
@@ -106,14 +111,9 @@ export class Exchange {
   get gone(): AbortSignal {
     if (!this.#gone) {
       this.#gone = new AbortController();
-      if (this.#left) this.#gone.abort(new ClientGone());
+      if (this.left) this.#gone.abort(new ClientGone());
     }
     return this.#gone.signal;
-  }
-
-  /** Whether the client has left. */
-  get left(): boolean {
-    return this.#left;
   }
 
   /** Calls back when the reply has ended; at once if it already has. */
@@ -131,26 +131,11 @@ export class Exchange {
     return control;
   }
 
-  /** Whether the whole reply was sent. */
-  get finished(): boolean {
-    return this.#finished;
-  }
-
-  /** Whether the reply has ended, whole or not. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Tells a client that waits for `100 Continue` to send its body (RFC 9110 section 10.1.1). */
   sendContinue(): void {
-    if (!this.expectsContinue || this.#continued) return;
-    this.#continued = true;
+    if (!this.expectsContinue || this.continued) return;
+    this.continued = true;
     this.response.writeContinue();
-  }
-
-  /** Whether the client was told to send the body. */
-  get continued(): boolean {
-    return this.#continued;
   }
 
   /** Milliseconds since the request began. */
@@ -169,6 +154,11 @@ export class Exchange {
 
   noteFirstByte(): void {
     this.firstByteMs ??= this.elapsed();
+  }
+
+  /** Host and port by which the client reached the edge. Empty: it did not say. */
+  get authority(): string {
+    return String(this.headers[':authority'] ?? this.headers.host ?? '');
   }
 
   /** Whether the reply runs over HTTP/2. */

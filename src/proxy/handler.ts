@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { clientAddress } from '../auth/caller.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
-import type { Catalog } from './endpoints/catalog.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import { Catalog } from './endpoints/catalog.ts';
 import { fetchDownload } from './endpoints/download.ts';
 import { fetchHook } from './endpoints/hook.ts';
 import { fetchOwnToken } from './endpoints/own-token.ts';
@@ -29,18 +30,15 @@ import { authorize } from './request/authorize.ts';
 import { type ParsedRequest, parse } from './request/parse.ts';
 import { hideAbsence } from './request/visible-upstreams.ts';
 
-type Registry = Extract<ParsedRequest, { kind: 'registry' }>;
-
 /** Takes each client request through the six stages (docs/request-handling.md). */
 export class Handler {
   readonly #context: ProxyContext;
   readonly #forwarder: Forwarder;
-  readonly #catalog: Catalog;
+  readonly #catalog = new Catalog();
 
-  constructor(context: ProxyContext, forwarder: Forwarder, catalog: Catalog) {
+  constructor(context: ProxyContext, forwarder: Forwarder) {
     this.#context = context;
     this.#forwarder = forwarder;
-    this.#catalog = catalog;
   }
 
   /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
@@ -49,9 +47,9 @@ export class Handler {
     try {
       const parsed = parse(exchange, this.#context);
       const { access, trustedProxies } = this.#context;
-      if (trustedProxies) exchange.client = clientAddress(exchange.client, forwardedFor(exchange), trustedProxies);
-      if (access && parsed.kind === 'registry')
-        await authorize(exchange, this.#context, access, parsed.request, parsed.registry);
+      const forwarded = String(exchange.headers['x-forwarded-for'] ?? '');
+      if (trustedProxies) exchange.client = clientAddress(exchange.client, forwarded, trustedProxies);
+      if (access && parsed.kind === 'registry') await authorize(exchange, this.#context, access, parsed.request);
       const reply = await this.#fetch(exchange, parsed);
       await relay(exchange, reply);
       settle(exchange, this.#context, undefined);
@@ -63,10 +61,10 @@ export class Handler {
   async #fetch(exchange: Exchange, parsed: ParsedRequest): Promise<Reply> {
     const context = this.#context;
     switch (parsed.kind) {
-      case 'own-token':
-        return fetchOwnToken(exchange, context, parsed.query);
       case 'token':
-        return fetchToken(exchange, context, parsed.sealed, parsed.query);
+        return parsed.sealed === undefined
+          ? fetchOwnToken(exchange, context, parsed.query)
+          : fetchToken(exchange, context, parsed.sealed, parsed.query);
       case 'download':
         return fetchDownload(exchange, context, parsed.sealed);
       case 'hook':
@@ -74,37 +72,36 @@ export class Handler {
       case 'passthrough':
         return fetchPassthrough(exchange, context, this.#forwarder, parsed.upstream);
       default:
-        return this.#fetchRegistry(exchange, parsed);
+        return this.#fetchRegistry(exchange, parsed.request);
     }
   }
 
-  async #fetchRegistry(exchange: Exchange, parsed: Registry): Promise<Reply> {
-    const { request, registry } = parsed;
+  async #fetchRegistry(exchange: Exchange, request: RegistryRequest): Promise<Reply> {
     const context = this.#context;
-    if (request.kind === 'ping') return fetchPing(exchange, context, registry);
-    if (request.kind === 'catalog') return this.#catalog.fetch(exchange, context, parsed);
-    const found = findRoute(context.routes, registry, request.repository);
+    if (request.kind === 'ping') return fetchPing(exchange, context);
+    if (request.kind === 'catalog') return this.#catalog.fetch(exchange, context, request);
+    const found = findRoute(context.routes, exchange.registry, request.repository);
     if (!found) throw new OciError('NAME_UNKNOWN', 'no route of this registry matches the repository');
     // A well upstream may hide the repository from this user: the next upstream must not show it.
     const route: Route = exchange.permit.previouslyGranted ? { ...found, onAbsent: 'stop' } : found;
     exchange.notes.plan.route = route.prefix;
-    if (!isPull(request)) return this.#push(exchange, request, route, registry);
+    if (!isPull(request)) return this.#push(exchange, request, route);
     try {
-      return await this.#pull(exchange, parsed, request, route);
+      return await this.#pull(exchange, request, route);
     } catch (error) {
       throw hideAbsence(exchange, context, error);
     }
   }
 
-  async #push(exchange: Exchange, request: WriteRequest, route: Route, registry: string | undefined): Promise<Reply> {
+  async #push(exchange: Exchange, request: WriteRequest, route: Route): Promise<Reply> {
     const context = this.#context;
-    const plan = await planWrite(context, route, registry, request);
+    const plan = await planWrite(exchange, context, route, request);
     const answer = await fetchPush(exchange, context, this.#forwarder, plan);
     notePush(exchange, context, plan, answer);
-    return pushReply(exchange, context, registry, plan, answer);
+    return pushReply(exchange, context, plan, answer);
   }
 
-  async #pull(exchange: Exchange, parsed: Registry, request: PullRequest, route: Route): Promise<Reply> {
+  async #pull(exchange: Exchange, request: PullRequest, route: Route): Promise<Reply> {
     const context = this.#context;
     const preferred = route.pull[0]?.upstream;
     if (preferred !== undefined) exchange.notes.plan.preferred = preferred;
@@ -114,13 +111,8 @@ export class Handler {
       request.kind === 'manifest'
         ? await new ManifestPull(exchange, context, route, request).fetch()
         : await fetchContent(exchange, context, route, request);
-    return pullReply(exchange, context, parsed, result, (body) =>
+    return pullReply(exchange, context, request, result, (body) =>
       blobTransfer(exchange, context, { request, route }, result, body),
     );
   }
-}
-
-function forwardedFor({ headers }: Exchange): string | undefined {
-  const value = headers['x-forwarded-for'];
-  return Array.isArray(value) ? value.join(',') : value;
 }

@@ -6,8 +6,8 @@ import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { PulledManifest } from '../replication/coverage/pulled-log.ts';
-import type { Hint } from '../replication/hint.ts';
+import type { PulledLog } from '../replication/coverage/pulled-log.ts';
+import type { Replicator } from '../replication/replicator.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Hooks } from './endpoints/hook-gate.ts';
 import type { BlobCopy } from './pull/attempt-result.ts';
@@ -17,16 +17,6 @@ import type { RequestCoalescer } from './pull/request-coalescer.ts';
 import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
 import type { Observer } from './request-record.ts';
-
-/** Receives hints. It never makes the caller wait. */
-export interface HintReceiver {
-  enqueueHints(hints: readonly Hint[]): void;
-}
-
-/** Remembers what clients pulled. */
-export interface PullRecorder {
-  record(pulled: Omit<PulledManifest, 'at'>): void;
-}
 
 /** Checks corrupt copies again. */
 export interface CopyScrubber {
@@ -56,8 +46,9 @@ export interface ProxyContext {
   /** Undefined: the edge refuses hooks. */
   hooks: Hooks | undefined;
   /** Undefined: replication is off. */
-  hints: HintReceiver | undefined;
-  pulls: PullRecorder | undefined;
+  hints: Pick<Replicator, 'enqueueHints'> | undefined;
+  /** Remembers what clients pulled. */
+  pulls: Pick<PulledLog, 'record'>;
   observer: Observer;
   log: Logger;
   /** Logger for the line of each request. It does not search for secrets, because a record has none. */

@@ -31,7 +31,7 @@ t.test('every code has its status, and a body as the specification wants it', as
     const { message } = ERROR_CATALOG[code];
     t.match(message, /^[\x20-\x7e]{5,100}$/, `${code}: printable and short`);
     t.strictSame(JSON.parse(error.body()), { errors: [{ code, message, detail: {} }] });
-    t.strictSame(error.headers, {});
+    t.strictSame(error.headers, code === 'UNAVAILABLE' ? { 'retry-after': '5' } : {});
   }
 });
 

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
-import NodeCache from 'node-cache';
-import { type AttemptEnding, conclude } from '../../failover/conclude.ts';
+import { LRUCache } from 'lru-cache';
+import type { AttemptEnding } from '../../failover/conclude.ts';
 import type { Attempt } from '../../failover/plan.ts';
-import { findRoute, type Route, toClient } from '../../failover/rewrite.ts';
+import { type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
-import { attemptRecord } from '../pull/attempt-result.ts';
+import { type AttemptResult, recordAttempt, type UpstreamRead } from '../pull/attempt-result.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
-import { outageOf } from '../pull/race.ts';
+import { conclusion } from '../pull/race.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/paths.ts';
-import { repositoryKeyOf } from '../request/repository-key.ts';
+import { repositoryKeyOf } from '../request/repository-names.ts';
 
 interface Names {
   names: string[];
@@ -25,7 +25,9 @@ interface Names {
 
 type Listing = { names: string[] } | { refused: Reply } | { failed: AttemptEnding };
 
-const FRESH_SECONDS = 10;
+type CatalogContext = ChallengeContext & Uses<'turn' | 'upstreams' | 'views'>;
+
+const FRESH_MS = 10_000;
 const MAX_KEYS = 32;
 const MAX_NAMES = 100_000;
 const MAX_PAGES = 200;
@@ -41,134 +43,87 @@ const TOTAL_MS = 9000;
  * the order. The merged list is kept for a few seconds, for the pages that follow.
  */
 export class Catalog {
-  readonly #cache = new NodeCache({
-    useClones: false,
-    stdTTL: FRESH_SECONDS,
-    maxKeys: MAX_KEYS,
-    checkperiod: FRESH_SECONDS,
-  });
+  readonly #cache = new LRUCache<string, Names>({ max: MAX_KEYS, ttl: FRESH_MS, ttlAutopurge: true });
 
-  async fetch(
-    exchange: Exchange,
-    context: ChallengeContext & Uses<'turn' | 'upstreams' | 'views'>,
-    asked: { request: RegistryRequest; registry: string | undefined },
-  ): Promise<Reply> {
+  async fetch(exchange: Exchange, context: CatalogContext, request: RegistryRequest): Promise<Reply> {
     // Clients may see different repositories: the key has their credentials.
     const key = createHash('sha256')
-      .update(`${asked.registry ?? ''}\n${exchange.clientAuthorization ?? ''}`)
+      .update(`${exchange.registry ?? ''}\n${exchange.clientAuthorization ?? ''}`)
       .digest('hex');
-    const gathered = this.#cache.get<Names>(key) ?? (await this.#gather(exchange, context, asked));
+    const gathered = this.#cache.get(key) ?? (await gather(exchange, context, request));
     if ('status' in gathered) return gathered;
-    if (this.#cache.keys().length >= MAX_KEYS) this.#cache.flushAll();
     this.#cache.set(key, gathered);
-    return page(
-      { ...gathered, names: visibleTo(exchange, context, asked.registry, gathered.names) },
-      asked.request.query,
-    );
+    return page({ ...gathered, names: visibleTo(exchange, context, gathered.names) }, request.query);
   }
+}
 
-  close(): void {
-    this.#cache.close();
-  }
-
-  async #gather(
-    exchange: Exchange,
-    context: ChallengeContext & Uses<'turn' | 'upstreams' | 'views'>,
-    asked: { request: RegistryRequest; registry: string | undefined },
-  ): Promise<Names | Reply> {
-    const names = new Set<string>();
-    const upstreams = new Set<string>();
-    const missing = new Set<string>();
-    const listings = new Map<string, Promise<Listing>>();
-    for (const route of context.routes.filter((one) => one.registry === asked.registry)) {
-      const endings: AttemptEnding[] = [];
-      let listed = false;
-      const authority = context.access?.authority;
-      const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', false).filter(
-        ({ upstream }) => authority === undefined || upstream === authority,
-      );
-      for (const attempt of attempts) {
-        const listing = await onceFor(listings, attempt, () => list(exchange, context, asked, attempt));
-        if ('refused' in listing) return listing.refused;
-        if ('failed' in listing) {
-          endings.push(listing.failed);
-          missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
-          continue;
-        }
-        addNames(names, context, route, attempt, listing.names);
-        upstreams.add(attempt.upstream);
-        if (attempt.upstream !== route.pull[0]?.upstream) missing.add(`${route.pull[0]?.upstream}: not available`);
-        listed = true;
-        break;
+async function gather(exchange: Exchange, context: CatalogContext, request: RegistryRequest): Promise<Names | Reply> {
+  const names = new Set<string>();
+  const upstreams = new Set<string>();
+  const missing = new Set<string>();
+  const listings = new Map<string, Promise<Listing>>();
+  for (const route of context.routes.filter(({ registry }) => registry === exchange.registry)) {
+    const endings: AttemptEnding[] = [];
+    let listed = false;
+    for (const attempt of attemptsFor(exchange, context, route)) {
+      const reading = listings.get(attempt.url) ?? list(exchange, context, request, attempt);
+      listings.set(attempt.url, reading);
+      const listing = await reading;
+      if ('refused' in listing) return listing.refused;
+      if ('failed' in listing) {
+        endings.push(listing.failed);
+        missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
+        continue;
       }
-      if (!listed)
-        throw conclude(endings, 'NAME_UNKNOWN', {
-          content: 'the catalog',
-          outage: (name) => outageOf(context, name),
-          now: Date.now(),
-        });
+      for (const name of listing.names) {
+        const own = toClient(context.routes, route, attempt.candidate, name);
+        if (own !== undefined && names.size < MAX_NAMES) names.add(own);
+      }
+      upstreams.add(attempt.upstream);
+      if (attempt.upstream !== route.pull[0]?.upstream) missing.add(`${route.pull[0]?.upstream}: not available`);
+      listed = true;
+      break;
     }
-    return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
+    if (!listed) throw conclusion(context, endings, 'NAME_UNKNOWN', 'the catalog');
   }
+  return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
+}
+
+function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route): Attempt[] {
+  const authority = context.access?.authority;
+  const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', false);
+  return attempts.filter(({ upstream }) => authority === undefined || upstream === authority);
 }
 
 /** Where the edge checks who clients are, each client sees the repositories that it may pull. */
 function visibleTo(
-  { permit: { user } }: Exchange,
-  context: Uses<'access' | 'routes'>,
-  registry: string | undefined,
+  { permit: { user }, registry }: Exchange,
+  { access, routes }: Uses<'access' | 'routes'>,
   names: string[],
 ): string[] {
-  const { access, routes } = context;
   if (!access) return names;
-  return names.filter(
-    (name) =>
-      user !== undefined &&
-      access.may(user, repositoryKeyOf(registry, name, findRoute(routes, registry, name), access.authority), 'pull'),
-  );
-}
-
-function onceFor(
-  listings: Map<string, Promise<Listing>>,
-  attempt: Attempt,
-  start: () => Promise<Listing>,
-): Promise<Listing> {
-  const listing = listings.get(attempt.url) ?? start();
-  listings.set(attempt.url, listing);
-  return listing;
-}
-
-function addNames(
-  names: Set<string>,
-  context: Uses<'routes'>,
-  route: Route,
-  attempt: Attempt,
-  found: readonly string[],
-): void {
-  for (const name of found) {
-    const own = toClient(context.routes, route, attempt.candidate, name);
-    if (own !== undefined && names.size < MAX_NAMES) names.add(own);
-  }
+  const key = (name: string) => repositoryKeyOf(routes, access.authority, registry, name);
+  return names.filter((name) => user !== undefined && access.may(user, key(name), 'pull'));
 }
 
 /** The whole catalog of one upstream, page by page. */
 async function list(
   exchange: Exchange,
-  context: ChallengeContext & Uses<'upstreams' | 'views'>,
-  asked: { request: RegistryRequest; registry: string | undefined },
+  context: CatalogContext,
+  request: RegistryRequest,
   attempt: Attempt,
 ): Promise<Listing> {
+  const { upstream } = attempt;
   const names: string[] = [];
   let query: URLSearchParams | undefined = new URLSearchParams({ n: String(UPSTREAM_PAGE) });
   for (let count = 0; query && count < MAX_PAGES && names.length < MAX_NAMES; count += 1) {
     const result = await readPage(exchange, context, attempt, query);
-    if (result.outcome === 'failed')
-      return { failed: { upstream: attempt.upstream, outcome: 'failed', reason: result.reason } };
+    if (result.outcome === 'failed') return { failed: { upstream, outcome: 'failed', reason: result.reason } };
     if (result.outcome === 'absent') return { names };
     if (result.outcome !== 'served')
-      return { refused: await pullReply(exchange, context, asked, { ...result, attempt }) };
-    const found = repositoriesOf(Buffer.isBuffer(result.body) ? result.body : Buffer.alloc(0));
-    if (!found) return { failed: { upstream: attempt.upstream, outcome: 'failed', reason: 'malformed' } };
+      return { refused: await pullReply(exchange, context, request, { ...result, attempt }) };
+    const found = Buffer.isBuffer(result.body) ? repositoriesOf(result.body) : undefined;
+    if (!found) return { failed: { upstream, outcome: 'failed', reason: 'malformed' } };
     names.push(...found);
     query = found.length > 0 ? nextPageQuery(result.answer.headers.joined('link')) : undefined;
   }
@@ -180,21 +135,21 @@ async function readPage(
   context: Uses<'upstreams'>,
   attempt: Attempt,
   query: URLSearchParams,
-): ReturnType<typeof attemptRead> {
+): Promise<AttemptResult> {
   const upstream = context.upstreams.get(attempt.upstream);
-  const limit = Math.min(upstream?.config.deadlines.manifest ?? 0, TOTAL_MS - exchange.elapsed());
-  if (!upstream || limit <= 0) return { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left' };
+  const ms = Math.min(upstream?.config.deadlines.manifest ?? 0, TOTAL_MS - exchange.elapsed());
+  if (!upstream || ms <= 0) return { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left' };
   const started = performance.now();
-  const reading = {
-    method: 'GET' as const,
+  const read: UpstreamRead = {
+    method: 'GET',
     path: `/v2/_catalog?${query}`,
     headers: { accept: 'application/json' },
     scopes: ['registry:catalog:*'],
     clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: MAX_BODY,
   };
-  const result = await attemptRead(upstream, attempt, reading, { ms: limit, ignoreCanary: false }, exchange.control());
-  exchange.attempts.push(attemptRecord(attempt, result, Math.round(performance.now() - started)));
+  const result = await attemptRead(upstream, attempt, read, { ms, ignoreCanary: false }, exchange.control());
+  recordAttempt(exchange, attempt, result, started);
   return result;
 }
 
@@ -211,26 +166,18 @@ function repositoriesOf(body: Buffer): string[] | undefined {
 
 function page({ names, upstreams, missing }: Names, query: URLSearchParams): Reply {
   const last = query.get('last') ?? '';
-  const asked = query.get('n');
-  const size =
-    asked !== null && /^\d{1,9}$/.test(asked) && Number(asked) > 0 ? Math.min(Number(asked), MAX_PAGE) : DEFAULT_PAGE;
+  const asked = query.get('n') ?? '';
+  const size = /^\d{1,9}$/.test(asked) && Number(asked) > 0 ? Math.min(Number(asked), MAX_PAGE) : DEFAULT_PAGE;
   const start = names.findIndex((name) => name > last);
   const shown = start === -1 ? [] : names.slice(start, start + size);
   const headers: [string, string][] = [['x-breakwater-upstream', upstreams.join(', ')]];
-  if (missing.length > 0)
-    headers.push([
-      'warning',
-      `299 - "some repositories are listed by a fallback (${missing.join('; ').slice(0, 512)})"`,
-    ]);
+  const why = missing.join('; ').slice(0, 512);
+  if (missing.length > 0) headers.push(['warning', `299 - "some repositories are listed by a fallback (${why})"`]);
   const final = shown.at(-1);
   if (final !== undefined && start + size < names.length) {
-    headers.push([
-      'link',
-      `</v2/_catalog?${new URLSearchParams([...namespaceOf(query), ['last', final], ['n', String(size)]])}>; rel="next"`,
-    ]);
+    const next = new URLSearchParams([...namespaceOf(query), ['last', final], ['n', String(size)]]);
+    headers.push(['link', `</v2/_catalog?${next}>; rel="next"`]);
   }
-  return {
-    ...jsonReply(200, { repositories: shown }, headers),
-    upstream: upstreams.length === 1 ? upstreams[0] : undefined,
-  };
+  const upstream = upstreams.length === 1 ? upstreams[0] : undefined;
+  return { ...jsonReply(200, { repositories: shown }, headers), upstream };
 }

@@ -25,7 +25,7 @@ export async function fetchDownload(
   if (!sealed || !upstream || !replica || !connection)
     throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
   const permit = replica.tryStartAttempt('data');
-  if (!permit) throw new OciError('UNAVAILABLE', 'too many transfers are under way; try again', { retryAfter: 5 });
+  if (!permit) throw new OciError('UNAVAILABLE', 'too many transfers are under way; try again');
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
   try {
@@ -51,7 +51,7 @@ export async function fetchDownload(
     permit.reportEnd('neutral');
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.signal.aborted ? 'first-byte' : asUpstreamError(error).reason;
-    throw new OciError('UNAVAILABLE', `${upstream.name} did not answer (${reason})`, { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', `${upstream.name} did not answer (${reason})`);
   } finally {
     clearTimeout(timer);
   }

@@ -37,10 +37,7 @@ export interface LedgerWord {
  * @param image `library/app:1.2`, `library/app@sha256:…`; with the edge's own host name or a route's `registry` in front if need be
  * @throws OciError NAME_INVALID, NAME_UNKNOWN
  */
-export function explain(
-  context: Uses<'config' | 'copies' | 'ledger' | 'routes' | 'views'>,
-  image: string,
-): Explanation {
+export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' | 'views'>, image: string): Explanation {
   const { registry, repository, reference } = splitImage(context, image);
   const route = findRoute(context.routes, registry, repository);
   if (!route)
@@ -111,12 +108,12 @@ function explainPush(
 }
 
 function splitImage(
-  context: Uses<'config' | 'routes'>,
+  context: Uses<'names' | 'routes'>,
   image: string,
 ): { registry: string | undefined; repository: string; reference: string } {
   const [first = '', ...rest] = image.split('/');
   const host = first.toLowerCase().replace(/:\d{1,5}$/, '');
-  const own = [context.config.hostname, ...context.config.aliases].includes(host);
+  const own = context.names.has(host);
   const registry = context.routes.find((route) => route.registry === host)?.registry;
   const name = (own || registry !== undefined) && rest.length > 0 ? rest.join('/') : image;
   const at = name.indexOf('@');

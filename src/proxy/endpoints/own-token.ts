@@ -37,7 +37,7 @@ export async function fetchOwnToken(
         retryAfter: Math.ceil(grant.waitMs / 1000),
       });
     if (grant.refused === 'unavailable')
-      throw new OciError('UNAVAILABLE', `logins cannot be checked now: ${grant.detail}; try again`, { retryAfter: 5 });
+      throw new OciError('UNAVAILABLE', `logins cannot be checked now: ${grant.detail}; try again`);
     throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
   }
   noteOutage(exchange, grant);

@@ -24,7 +24,7 @@ export async function fetchPassthrough(
   const view = upstream.view();
   const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
   const permit = replica && upstream.replica(replica.url)?.tryStartAttempt('passthrough');
-  if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`, { retryAfter: 5 });
+  if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`);
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;
   const started = performance.now();
@@ -56,13 +56,12 @@ export async function fetchPassthrough(
     if (error instanceof ClientGone || error instanceof OciError) throw error;
     const { reason, message } = asUpstreamError(error);
     exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'failed', reason, detail: message });
-    throw new OciError('UNAVAILABLE', `${upstream.name} could not answer (${reason})`, { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', `${upstream.name} could not answer (${reason})`);
   }
 }
 
 function passthroughHeaders(exchange: Exchange): Record<string, string> {
-  const authority = exchange.headers[':authority'] ?? exchange.headers.host ?? '';
-  const host = Array.isArray(authority) ? (authority[0] ?? '') : authority;
+  const host = exchange.authority;
   const headers: Record<string, string> = {
     ...forwardedHeaders(exchange, true),
     host,
@@ -76,9 +75,8 @@ function passthroughHeaders(exchange: Exchange): Record<string, string> {
 
 /** A redirect to the upstream's own host leads to the edge instead, so that a browser stays on the one name. */
 function ownLocation(location: string, upstream: URL): string {
-  if (!URL.canParse(location, upstream)) return location;
-  const target = new URL(location, upstream);
-  if (target.host !== upstream.host) return location;
+  const target = URL.parse(location, upstream);
+  if (target?.host !== upstream.host) return location;
   const base = upstream.pathname.replace(/\/+$/, '');
   const path = target.pathname.startsWith(`${base}/`) ? target.pathname.slice(base.length) : target.pathname;
   return path + target.search + target.hash;

@@ -22,7 +22,7 @@ const MAX_TOKEN = 262_144;
  */
 export async function fetchToken(
   exchange: Exchange,
-  context: ChallengeContext & Uses<'config' | 'upstreams'>,
+  context: ChallengeContext & Uses<'names' | 'upstreams'>,
   sealedRealm: string,
   query: URLSearchParams,
 ): Promise<Reply> {
@@ -34,6 +34,7 @@ export async function fetchToken(
   if (!['GET', 'POST'].includes(exchange.method))
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });
   const { registry } = sealed;
+  exchange.registry = registry;
   const rename = (scopes: string) =>
     renameScopes(scopes, (name) => nameOnUpstream(context, registry, sealed.upstream, name));
   const realm = realmFor(context, sealed.realm, connection.url);
@@ -50,9 +51,7 @@ export async function fetchToken(
   } catch (error) {
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.aborted ? 'first-byte' : asUpstreamError(error).reason;
-    throw new OciError('UNAVAILABLE', `the token service of ${sealed.upstream} does not answer (${reason})`, {
-      retryAfter: 5,
-    });
+    throw new OciError('UNAVAILABLE', `the token service of ${sealed.upstream} does not answer (${reason})`);
   }
 }
 
@@ -70,8 +69,7 @@ async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Re
     const value = answer.headers.get(name);
     if (value !== undefined) headers.push([name, value]);
   }
-  const challenges = answer.headers.joined('www-authenticate');
-  headers.push(...(await translateChallenges(exchange, context, registry, sealed, challenges)));
+  headers.push(...(await translateChallenges(exchange, context, sealed, answer)));
   return { status: answer.status, headers, body, upstream };
 }
 
@@ -96,14 +94,13 @@ function parseJson(body: Buffer): unknown {
  * A registry that knows the edge's name may call itself by it. Its token service is still at the registry's own
  * address.
  */
-function realmFor(context: Uses<'config'>, realm: string, upstream: URL): URL {
-  if (!URL.canParse(realm))
-    throw new OciError('UNAVAILABLE', 'the challenge names no usable token service', { retryAfter: 5 });
-  const url = new URL(realm);
-  const own = [context.config.hostname, ...context.config.aliases].includes(url.hostname.replace(/^\[|\]$/g, ''));
-  if (own && url.host !== upstream.host) return new URL(url.pathname + url.search, upstream);
+function realmFor(context: Uses<'names'>, realm: string, upstream: URL): URL {
+  const url = URL.parse(realm);
+  if (!url) throw new OciError('UNAVAILABLE', 'the challenge names no usable token service');
+  if (context.names.has(url.hostname) && url.host !== upstream.host)
+    return new URL(url.pathname + url.search, upstream);
   if (url.protocol !== 'https:' && upstream.protocol === 'https:')
-    throw new OciError('UNAVAILABLE', 'the token service is not https', { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', 'the token service is not https');
   return url;
 }
 

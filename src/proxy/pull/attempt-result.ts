@@ -52,17 +52,22 @@ export interface BlobCopy {
   digest: string;
 }
 
-/** The record of an attempt that is over. @param ms its duration in milliseconds */
-export function attemptRecord(attempt: Attempt, result: AttemptResult, ms: number): AttemptRecord {
-  return {
-    upstream: attempt.upstream,
-    url: attempt.url,
-    class: attempt.class,
+/** Records an attempt that is over. @param started on the clock of `performance.now` */
+export function recordAttempt(
+  { attempts }: { attempts: AttemptRecord[] },
+  { upstream, url, class: trafficClass }: Attempt,
+  result: AttemptResult,
+  started: number,
+): void {
+  attempts.push({
+    upstream,
+    url,
+    class: trafficClass,
     outcome: result.outcome === 'redirect' ? 'served' : result.outcome,
     ...('reason' in result ? { reason: result.reason, detail: result.detail } : {}),
     ...('answer' in result ? { status: result.answer.status } : {}),
-    ms,
-  };
+    ms: Math.round(performance.now() - started),
+  });
 }
 
 /** Discards an answer that came too late. */

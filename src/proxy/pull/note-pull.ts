@@ -17,5 +17,5 @@ export function notePull(
 ): void {
   if (digest === undefined || permit.forPush || !isCopied(route)) return;
   if (method === 'HEAD' && reference.includes(':')) return;
-  pulls?.record({ registry: route.registry, repository, reference, digest });
+  pulls.record({ registry: route.registry, repository, reference, digest });
 }

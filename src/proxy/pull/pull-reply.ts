@@ -23,7 +23,7 @@ const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'c
 export async function pullReply(
   exchange: Exchange,
   context: ChallengeContext & Uses<'views'>,
-  { request, registry }: { request: RegistryRequest; registry: string | undefined },
+  request: RegistryRequest,
   result: Relayable,
   stream?: (body: PrimedBody) => Transfer,
 ): Promise<Reply> {
@@ -37,9 +37,7 @@ export async function pullReply(
     ...(await redirectHeaders(context, result)),
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer, body),
-    ...(answer.status === 401
-      ? await translateChallenges(exchange, context, registry, attempt, answer.headers.joined('www-authenticate'))
-      : []),
+    ...(await translateChallenges(exchange, context, attempt, answer)),
     ...originHeaders(exchange, context, attempt.upstream, answer.headers.joined('warning')),
   ];
   // Storage behind a redirect does not know the digest, but the client asked for this one.
@@ -110,7 +108,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    throw new OciError('UNAVAILABLE', 'the upstream sent a list that cannot be parsed; try again', { retryAfter: 5 });
+    throw new OciError('UNAVAILABLE', 'the upstream sent a list that cannot be parsed; try again');
   }
 }
 

@@ -1,13 +1,13 @@
 import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, obstacleTo } from '../../failover/plan.ts';
-import { OciError } from '../../oci/error.ts';
+import { type ErrorCode, OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import { type AttemptResult, attemptRecord, discardAnswer } from './attempt-result.ts';
+import { type AttemptResult, discardAnswer, recordAttempt } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
 
@@ -87,7 +87,8 @@ export class Race {
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
-    if (this.#state === 'lost') this.#lose(error ?? this.#conclusion());
+    const { absent, content } = this.#plan;
+    if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, absent, content));
   }
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
@@ -170,7 +171,7 @@ export class Race {
       discardAnswer(result);
       return;
     }
-    this.#note(runner, result);
+    recordAttempt(this.#scope, runner.attempt, result, runner.started);
     if (result.outcome === 'absent' || result.outcome === 'failed') {
       this.#unserved(runner.attempt, result);
     } else {
@@ -222,23 +223,15 @@ export class Race {
       this.#apply('absent', { error: new OciError(absent) });
   }
 
-  #conclusion(): OciError {
-    const { absent, content } = this.#plan;
-    return conclude(this.#endings, absent, {
-      content,
-      outage: (name) => outageOf(this.#context, name),
-      now: Date.now(),
-    });
-  }
-
   #win({ runner: winner, result }: Finish): void {
     if (winner.hedge) this.#scope.hedges.won += 1;
     for (const runner of this.#running) {
       if (runner.started > winner.started) continue;
       // The breaker of an upstream that was asked earlier, and is still silent, should know.
-      const error = new UpstreamError('late', `${winner.attempt.upstream} answered first`);
-      runner.control.abort(error);
-      this.#note(runner, { outcome: 'failed', reason: error.reason, detail: error.message });
+      const detail = `${winner.attempt.upstream} answered first`;
+      runner.control.abort(new UpstreamError('late', detail));
+      const late: AttemptResult = { outcome: 'failed', reason: 'late', detail };
+      recordAttempt(this.#scope, runner.attempt, late, runner.started);
     }
     this.#cancelAll();
     if (this.#reserve && this.#reserve.result !== result) discardAnswer(this.#reserve.result);
@@ -258,10 +251,6 @@ export class Race {
     }
     this.#running.clear();
   }
-
-  #note({ attempt, started }: Runner, result: AttemptResult): void {
-    this.#scope.attempts.push(attemptRecord(attempt, result, Math.round(performance.now() - started)));
-  }
 }
 
 function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): boolean {
@@ -269,11 +258,16 @@ function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): 
   return view !== undefined && obstacleTo(view, trafficClass, Date.now()) !== undefined;
 }
 
-/** Since when an upstream has been down, and why. Undefined: it is not down. */
-export function outageOf(
+/** The reply when no attempt served. @param content what the client asked for, in its own names */
+export function conclusion(
   { upstreams }: Uses<'upstreams'>,
-  name: string,
-): { since: number; reason: string } | undefined {
-  const view = upstreams.get(name)?.view();
-  return view?.state === 'down' ? view : undefined;
+  endings: readonly AttemptEnding[],
+  absent: ErrorCode,
+  content: string,
+): OciError {
+  const outage = (name: string) => {
+    const view = upstreams.get(name)?.view();
+    return view?.state === 'down' ? view : undefined;
+  };
+  return conclude(endings, absent, { content, outage, now: Date.now() });
 }

@@ -16,7 +16,7 @@ export class TagRefused extends OciError {
   readonly tag: TagNote;
 
   constructor(verdict: TagVerdict, text: string) {
-    super('UNAVAILABLE', text, { retryAfter: 5 });
+    super('UNAVAILABLE', text);
     this.tag = { verdict, action: 'refused', text };
   }
 }

@@ -1,8 +1,9 @@
 import { type Attempt, planPush } from '../../failover/plan.ts';
-import { findRoute, type Route } from '../../failover/rewrite.ts';
+import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { nameOnUpstream } from '../request/repository-names.ts';
 
@@ -23,9 +24,9 @@ export interface PushPlan {
  * @throws OciError DENIED, BLOB_UPLOAD_UNKNOWN
  */
 export async function planWrite(
+  exchange: Exchange,
   context: Uses<'routes' | 'sealer' | 'turn' | 'upstreams' | 'views'>,
   route: Route,
-  registry: string | undefined,
   request: WriteRequest,
 ): Promise<PushPlan> {
   const planned = planPush(route, request.repository, context.views(), context.turn(), Date.now());
@@ -34,20 +35,14 @@ export async function planWrite(
   const scopes = [
     `repository:${planned.repository}:${request.method === 'DELETE' && request.kind !== 'upload' ? 'delete' : 'pull,push'}`,
   ];
+  const plan = { route, request, upstream, scopes };
   if (request.kind === 'upload') {
-    const session = await openSession(context, upstream, request);
-    return { route, request, attempt: { ...planned, url: session.url }, upstream, path: session.path, scopes };
+    const { url, path } = await openSession(context, upstream, request);
+    return { ...plan, attempt: { ...planned, url }, path };
   }
   const base = new URL(planned.url).pathname.replace(/\/+$/, '');
-  const query = pushQuery(context, registry, planned.upstream, request, scopes);
-  return {
-    route,
-    request,
-    attempt: planned,
-    upstream,
-    path: `${base}/v2/${planned.repository}/${endOf(request)}${query}`,
-    scopes,
-  };
+  const query = pushQuery(exchange, context, planned.upstream, request, scopes);
+  return { ...plan, attempt: planned, path: `${base}/v2/${planned.repository}/${endOf(request)}${query}` };
 }
 
 async function openSession(
@@ -77,8 +72,8 @@ function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
  * upload.
  */
 function pushQuery(
+  { registry }: Exchange,
   context: Uses<'routes'>,
-  registry: string | undefined,
   upstream: string,
   request: WriteRequest,
   scopes: string[],
@@ -87,7 +82,7 @@ function pushQuery(
   query.delete('ns');
   const from = query.get('from');
   if (from !== null) {
-    const name = findRoute(context.routes, registry, from) && nameOnUpstream(context, registry, upstream, from);
+    const name = nameOnUpstream(context, registry, upstream, from);
     if (name === undefined) {
       query.delete('mount');
       query.delete('from');

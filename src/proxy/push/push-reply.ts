@@ -25,7 +25,6 @@ const MAX_ERROR = 65_536;
 export async function pushReply(
   exchange: Exchange,
   context: ChallengeContext,
-  registry: string | undefined,
   plan: PushPlan,
   answer: PushAnswer,
 ): Promise<Reply> {
@@ -45,15 +44,7 @@ export async function pushReply(
     ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
-    ...(answer.status === 401
-      ? await translateChallenges(
-          exchange,
-          context,
-          registry,
-          answer.attempt,
-          answer.headers.joined('www-authenticate'),
-        )
-      : []),
+    ...(await translateChallenges(exchange, context, answer.attempt, answer)),
     ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
   ];
   return { status: answer.status, headers, body, upstream: answer.attempt.upstream };
@@ -74,9 +65,7 @@ async function bodyOf(
   } catch (error) {
     permit.reportEnd('bad');
     const { summary } = asUpstreamError(error);
-    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary}); push again`, {
-      retryAfter: 5,
-    });
+    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary}); push again`);
   } finally {
     clearTimeout(timer);
   }

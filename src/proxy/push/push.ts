@@ -69,8 +69,7 @@ export async function fetchPush(
 export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciError | undefined {
   const { status, headers } = answer;
   // Distribution puts paths of its storage into the body of a 500.
-  if (status >= 500)
-    return new OciError('UNAVAILABLE', `${upstream.name} failed with status ${status}; push again`, { retryAfter: 5 });
+  if (status >= 500) return new OciError('UNAVAILABLE', `${upstream.name} failed with status ${status}; push again`);
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
     return pushRefusal(upstream.name, {
@@ -163,7 +162,5 @@ function unreachable(
       reason: `it cannot be reached: ${summary}`,
     });
   }
-  return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`, {
-    retryAfter: 5,
-  });
+  return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`);
 }

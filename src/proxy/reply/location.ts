@@ -17,13 +17,8 @@ export async function sealUpload(
 ): Promise<string | undefined> {
   const path = pathAt(origin, location);
   if (path === undefined) return undefined;
-  const sealed = await context.sealer.seal({
-    kind: 'upload',
-    upstream: origin.upstream,
-    url: origin.url,
-    repository,
-    path,
-  });
+  const { upstream, url } = origin;
+  const sealed = await context.sealer.seal({ kind: 'upload', upstream, url, repository, path });
   return `/v2/${repository}/blobs/uploads/${sealed}`;
 }
 
@@ -32,18 +27,12 @@ export async function sealUpload(
  * client follows it as it is.
  */
 export async function passRedirect(context: Uses<'sealer'>, origin: Origin, location: string): Promise<string> {
-  if (!URL.canParse(location, origin.url)) return location;
-  const target = new URL(location, origin.url);
-  if (target.host !== new URL(origin.url).host) return location;
+  const target = URL.parse(location, origin.url);
+  if (target?.host !== new URL(origin.url).host) return location;
   const path = target.pathname + target.search;
-  const content = {
-    kind: 'download',
-    upstream: origin.upstream,
-    url: origin.url,
-    path,
-    expires: Date.now() + DOWNLOAD_MS,
-  } as const;
-  return DOWNLOAD_PATH + (await context.sealer.seal(content));
+  const { upstream, url } = origin;
+  const expires = Date.now() + DOWNLOAD_MS;
+  return DOWNLOAD_PATH + (await context.sealer.seal({ kind: 'download', upstream, url, path, expires }));
 }
 
 /**
@@ -51,9 +40,9 @@ export async function passRedirect(context: Uses<'sealer'>, origin: Origin, loca
  * host, because registries behind proxies of their own may name a host or scheme that only they know.
  */
 function pathAt({ url }: Origin, location: string): string | undefined {
-  if (!URL.canParse(location, url)) return undefined;
+  const target = URL.parse(location, url);
+  if (!target) return undefined;
   const base = new URL(url);
-  const target = new URL(location, url);
   const api = `${base.pathname.replace(/\/+$/, '')}/v2/`;
   if (target.host !== base.host && !target.pathname.startsWith(api)) return undefined;
   return target.pathname + target.search;

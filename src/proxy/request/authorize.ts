@@ -1,7 +1,6 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { RequestedActions, Requirement } from '../../auth/guard.ts';
 import type { Action } from '../../config/access-rule.ts';
-import { findRoute } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { formatScope } from '../../oci/scope.ts';
@@ -10,7 +9,7 @@ import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge, type Refused } from './edge-challenge.ts';
 import { unverifiedPushDenial } from './push-denial.ts';
-import { repositoryKeyOf } from './repository-key.ts';
+import { repositoryKeyOf } from './repository-names.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
 
 /**
@@ -24,10 +23,9 @@ export async function authorize(
   context: Uses<'access' | 'config' | 'routes' | 'upstreams'>,
   access: Access,
   request: RegistryRequest,
-  registry: string | undefined,
 ): Promise<void> {
   exchange.clientAuthorization = undefined;
-  const requirement = needOf(context, request, registry);
+  const requirement = needOf(exchange, context, access, request);
   const checked = access.guard.check(exchange.headers.authorization, requirement, callerOf(exchange, access));
   const permit = checked instanceof Promise ? await checked : checked;
   if ('refused' in permit)
@@ -46,27 +44,22 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
 }
 
 function needOf(
-  context: Uses<'access' | 'routes'>,
+  { registry }: Exchange,
+  { routes }: Uses<'routes'>,
+  { authority }: Access,
   request: RegistryRequest,
-  registry: string | undefined,
 ): Requirement {
   // A client without a token must learn where to get one, even if it could pull without.
-  if (request.kind === 'ping' || request.kind === 'catalog')
-    return request.kind === 'ping' ? { requested: [] } : 'any-user';
+  if (request.kind === 'ping') return { requested: [] };
+  if (request.kind === 'catalog') return 'any-user';
   const asked = (repository: string, actions: readonly Action[]): RequestedActions => ({
-    repositoryKey: repositoryKeyOf(
-      registry,
-      repository,
-      findRoute(context.routes, registry, repository),
-      context.access?.authority,
-    ),
+    repositoryKey: repositoryKeyOf(routes, authority, registry, repository),
     repository,
     actions,
   });
   const requested = [asked(request.repository, actionsOf(request))];
   const from = request.kind === 'upload-start' ? request.query.get('from') : null;
-  if (from !== null && request.kind === 'upload-start' && from !== request.repository)
-    requested.push(asked(from, ['pull']));
+  if (from !== null && from !== request.repository) requested.push(asked(from, ['pull']));
   return { requested };
 }
 

@@ -11,16 +11,10 @@ export function edgeChallenge(exchange: Exchange, { service }: Access, scope: st
   return formatChallenge({
     scheme: 'bearer',
     parameters: {
-      realm: `https://${authorityOf(exchange)}${OWN_TOKEN_PATH}`,
+      realm: `https://${exchange.authority}${OWN_TOKEN_PATH}`,
       service,
       ...(scope === '' ? {} : { scope }),
       ...(why === 'no-token' ? {} : { error: why }),
     },
   });
-}
-
-/** Host and port by which the client reached the edge. */
-export function authorityOf({ headers }: Exchange): string {
-  const authority = headers[':authority'] ?? headers.host ?? '';
-  return Array.isArray(authority) ? (authority[0] ?? '') : authority;
 }

@@ -7,11 +7,10 @@ import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
 
-/** A parsed request. `registry` is the name of the registry that it means. Undefined: the edge's own. */
 export type ParsedRequest =
-  | { kind: 'registry'; request: RegistryRequest; registry: string | undefined }
-  | { kind: 'token'; sealed: string; query: URLSearchParams }
-  | { kind: 'own-token'; query: URLSearchParams }
+  | { kind: 'registry'; request: RegistryRequest }
+  /** `sealed`: the token service of an upstream. Undefined: the edge's own. */
+  | { kind: 'token'; sealed: string | undefined; query: URLSearchParams }
   | { kind: 'download'; sealed: string }
   | { kind: 'hook'; sender: HookSender }
   | { kind: 'passthrough'; upstream: string };
@@ -35,25 +34,26 @@ export function parse(exchange: Exchange, context: Uses<'config' | 'names' | 'ro
     throw new OciError('NAME_INVALID', 'malformed request target');
   refuseBody(exchange);
   const host = hostOf(exchange);
-  const [path = '', search = ''] = splitAt(url, '?');
-  if (path === '/v2' || path.startsWith('/v2/')) return registryRequest(exchange, context, host, path, search);
+  const [path = ''] = url.split('?', 1);
+  const search = url.slice(path.length + 1);
+  if (path === '/v2' || path.startsWith('/v2/'))
+    return { kind: 'registry', request: registryRequest(exchange, context, host, path, search) };
   registryOfHost(context, host);
   const parsed = edgeEndpoint(path, search);
-  exchange.notes.parse.kind = parsed === undefined ? 'passthrough' : KINDS[parsed.kind];
+  exchange.notes.parse.kind = parsed?.kind ?? 'passthrough';
   return parsed ?? passthroughRequest(exchange, context, path);
 }
 
-/** Kinds of requests in the log, for the endpoints of the edge's own. */
-const KINDS = { token: 'token', 'own-token': 'token', download: 'download', hook: 'hook' } as const;
-
 /** A request for an endpoint of the edge's own. */
-function edgeEndpoint(path: string, search: string): Extract<ParsedRequest, { kind: keyof typeof KINDS }> | undefined {
-  if (path === OWN_TOKEN_PATH) return { kind: 'own-token', query: new URLSearchParams(search) };
-  if (path.startsWith(TOKEN_PATH))
-    return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query: new URLSearchParams(search) };
+function edgeEndpoint(
+  path: string,
+  search: string,
+): Extract<ParsedRequest, { kind: 'token' | 'download' | 'hook' }> | undefined {
+  const query = new URLSearchParams(search);
+  if (path === OWN_TOKEN_PATH) return { kind: 'token', sealed: undefined, query };
+  if (path.startsWith(TOKEN_PATH)) return { kind: 'token', sealed: path.slice(TOKEN_PATH.length), query };
   if (path.startsWith(DOWNLOAD_PATH)) return { kind: 'download', sealed: path.slice(DOWNLOAD_PATH.length) };
-  if (!path.startsWith(HOOKS_PATH)) return undefined;
-  const sender = HOOK_SENDERS.find((name) => name === path.slice(HOOKS_PATH.length));
+  const sender = HOOK_SENDERS.find((name) => path === HOOKS_PATH + name);
   return sender && { kind: 'hook', sender };
 }
 
@@ -75,7 +75,7 @@ function registryRequest(
   host: string,
   path: string,
   search: string,
-): ParsedRequest {
+): RegistryRequest {
   const query = search === '' ? NO_QUERY : new URLSearchParams(search);
   const request = parseRequest(exchange.method, path, query);
   const { notes } = exchange;
@@ -83,10 +83,12 @@ function registryRequest(
   if ('repository' in request) notes.parse.repository = request.repository;
   if ('reference' in request) notes.parse.reference = request.reference;
   if ('digest' in request) notes.parse.reference = request.digest;
-  const registry = registryOfNamespace(context, query.get('ns'), registryOfHost(context, host));
+  const ofHost = registryOfHost(context, host);
+  const namespace = query.get('ns');
+  exchange.registry = namespace === null ? ofHost : registryOfNamespace(context, namespace);
   checkParameters(exchange, request);
   checkLength(exchange, context, request);
-  return { kind: 'registry', request, registry };
+  return request;
 }
 
 function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): void {
@@ -117,34 +119,34 @@ function refuseBody({ method, hasBody }: Exchange): void {
     throw new OciError('UNSUPPORTED', `a ${method} request must not have a body`, { status: 400 });
 }
 
-function hostOf({ headers }: Exchange): string {
-  const authority = headers[':authority'] ?? headers.host ?? '';
-  const host = Array.isArray(authority) ? '' : authority;
-  const match = /^(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(host);
-  if (!match?.[1]) throw new OciError('NAME_INVALID', 'missing or malformed Host');
-  return match[1].toLowerCase();
+function hostOf({ authority }: Exchange): string {
+  const host = /^(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(authority)?.[1];
+  if (!host) throw new OciError('NAME_INVALID', 'missing or malformed Host');
+  return host.toLowerCase();
 }
 
 function registryOfHost(context: Uses<'names' | 'routes'>, host: string): string | undefined {
-  if (context.names.has(host)) return undefined;
-  if (context.routes.some((route) => route.registry === host)) return host;
-  throw new OciError('NAME_UNKNOWN', `${host} is not a name of this registry`, { status: 421 });
+  return registryNamed(context, host, `${host} is not a name of this registry`, 421);
 }
 
 /**
  * The registry that containerd names in `ns=`. An unknown one is refused: falling through to another registry would
  * let anybody claim its names.
  */
-function registryOfNamespace(
-  context: Uses<'names' | 'routes'>,
-  namespace: string | null,
-  registry: string | undefined,
-): string | undefined {
-  if (namespace === null) return registry;
+function registryOfNamespace(context: Uses<'names' | 'routes'>, namespace: string): string | undefined {
   const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
-  if (context.names.has(name)) return undefined;
-  if (context.routes.some((route) => route.registry === name)) return name;
-  throw new OciError('NAME_UNKNOWN', 'this registry is no mirror of the one that ns= names');
+  return registryNamed(context, name, 'this registry is no mirror of the one that ns= names', 404);
+}
+
+function registryNamed(
+  { names, routes }: Uses<'names' | 'routes'>,
+  name: string,
+  refusal: string,
+  status: number,
+): string | undefined {
+  if (names.has(name)) return undefined;
+  if (routes.some((route) => route.registry === name)) return name;
+  throw new OciError('NAME_UNKNOWN', refusal, { status });
 }
 
 /** Names by which clients may call the edge itself. */
@@ -172,9 +174,4 @@ function refuseDisguise(path: string): void {
 
 function decodeOnce(path: string): string {
   return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-function splitAt(text: string, separator: string): [string, string] {
-  const index = text.indexOf(separator);
-  return index === -1 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
 }

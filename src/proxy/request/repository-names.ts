@@ -1,3 +1,4 @@
+import type { DelegatedRepositoryKey } from '../../auth/repository-key.ts';
 import { findRoute, type Route, toClient, toUpstream } from '../../failover/rewrite.ts';
 import type { Uses } from '../proxy-context.ts';
 
@@ -10,7 +11,7 @@ export function nameOnUpstream(
 ): string | undefined {
   const route = findRoute(context.routes, registry, repository);
   const candidate = route && candidateOf(route, upstream);
-  return route && candidate ? toUpstream(route, candidate, repository) : undefined;
+  return candidate && toUpstream(route, candidate, repository);
 }
 
 /** The client's name for an upstream's repository. */
@@ -29,9 +30,27 @@ export function nameForClient(
   return undefined;
 }
 
-function candidateOf(route: Route, upstream: string): Route['push'] {
-  return (
-    route.pull.find((candidate) => candidate.upstream === upstream) ??
-    (route.push?.upstream === upstream ? route.push : undefined)
-  );
+/**
+ * A repository as its route knows it. Where no route leads there, no rule can open it.
+ * @param authority the upstream that decides, if one does
+ */
+export function repositoryKeyOf(
+  routes: readonly Route[],
+  authority: string | undefined,
+  registry: string | undefined,
+  repository: string,
+): DelegatedRepositoryKey {
+  const route = findRoute(routes, registry, repository);
+  const candidate = route && candidateOf(route, authority);
+  const authorityName = candidate && toUpstream(route, candidate, repository);
+  return {
+    name: registry === undefined ? repository : `${registry}/${repository}`,
+    tokenName: authorityName ?? `${registry ?? ''}//${repository}`,
+    anonymous: route?.anonymous ?? false,
+    authorityName,
+  };
+}
+
+function candidateOf({ pull, push }: Route, upstream: string | undefined): Route['push'] {
+  return [...pull, push].find((candidate) => candidate?.upstream === upstream);
 }

@@ -5,8 +5,6 @@ import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge } from './edge-challenge.ts';
 
-const RETRY_AFTER_SECONDS = 5;
-
 /**
  * The upstreams that a client may be shown where the edge checks who clients are. The authority of `auth.mode: delegate` is not asked
  * without credentials for it: the client's token was made while the authority was unreachable, or its network needs no login. Where the
@@ -42,7 +40,7 @@ export function hideAbsence(
       return new OciError(exchange.notes.parse.kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN');
     if (error.status === 503) return error;
     const message = `${hidden} cannot be reached now, and no other upstream has the content; try again`;
-    return new OciError('UNAVAILABLE', message, { retryAfter: RETRY_AFTER_SECONDS });
+    return new OciError('UNAVAILABLE', message);
   }
   const why = exchange.headers.authorization === undefined ? 'no-token' : 'invalid_token';
   return new OciError('UNAUTHORIZED', undefined, {
