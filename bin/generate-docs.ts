@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { jsonSchema } from '../src/config/json-schema.ts';
-import { configurationMarkdown } from '../src/config/markdown.ts';
+import { configurationMarkdown, jsonSchema } from './configuration-docs.ts';
 
 // Writes what is generated from the schema; with --check only says whether it is up to date (exit status 1 if not).
 const root = new URL('../', import.meta.url);

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { documentedKeys, jsonSchema } from '../bin/configuration-docs.ts';
 import { createProgram } from '../src/cli/main.ts';
-import { jsonSchema } from '../src/config/json-schema.ts';
-import { documentedKeys } from '../src/config/markdown.ts';
 import { ERROR_CATALOG } from '../src/oci/error.ts';
 import { Metrics } from '../src/status/metrics/metrics.ts';
 import { isRelative, markdownFiles, readPage, targetOf } from './helpers/markdown.ts';

@@ -1,7 +1,6 @@
 import { ConfigError, type Finding } from './config-error.ts';
 import { crossCheck, unknownUpstreams } from './cross-check.ts';
-import { findingsOf } from './issue.ts';
-import { jsonSchema, knownKeys, type SchemaNode } from './json-schema.ts';
+import { expectedText, findingsOf } from './issue.ts';
 import { type KeyFinding, keyText } from './key-path.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -13,15 +12,11 @@ export interface Inspection {
   warnings: KeyFinding[];
 }
 
-let keys: SchemaNode | undefined;
-
 /** Checks plain values against the schema, then against each other. */
 export function inspectConfig(input: unknown): Inspection {
-  const parsed = configSchema.safeParse(input);
+  const parsed = configSchema.safeParse(input, { error: expectedText });
   if (parsed.success) return { config: parsed.data, ...crossCheck(parsed.data) };
-  keys ??= jsonSchema();
-  const schema = keys;
-  const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input, (path) => knownKeys(schema, path)));
+  const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input));
   const config = withoutFaultyKeys(input, errors);
   // The meaning of the faulty keys is unknown, so only checks that do not depend on them are made.
   return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };

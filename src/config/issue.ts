@@ -1,31 +1,31 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { nearest } from './nearest.ts';
 
 type Issue = z.core.$ZodIssue;
 
 /** Turns an issue of the schema into findings. @param input the whole document, to show the value that was found */
-export function findingsOf(issue: Issue, input: unknown, known: (path: KeyPath) => readonly string[]): KeyFinding[] {
+export function findingsOf(issue: Issue, input: unknown): KeyFinding[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], known(path)));
-  if (issue.code === 'invalid_union') return unionFindings(issue, path, input, known);
-  const expected = expectedText(issue);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownKey([...path, key], issue.message.split(', ')));
+  if (issue.code === 'invalid_union') return unionFindings(issue, path, input);
   if (issue.code === 'invalid_key')
-    return [{ path, message: `is not a valid name; expected ${expected}`, atKey: true }];
+    return [{ path, message: `is not a valid name; expected ${issue.message}`, atKey: true }];
   const value = valueAtPath(input, path);
-  const hint = issue.code === 'invalid_value' ? suggestion(value, [issue]) : '';
-  return [{ path, message: `${shownValue(value, path)}; expected ${expected}${hint}` }];
+  return [{ path, message: `${shownValue(value, path)}; expected ${issue.message}${suggestion(value, [issue])}` }];
 }
 
-function expectedText(issue: Issue): string {
-  // A message of our own schema is better than one made from the issue's code.
-  if (!/^(Invalid|Too (small|big)|Unrecognized)/.test(issue.message)) return issue.message;
-  if (issue.code === 'invalid_type') return typeName(issue.expected);
+/** The message of an issue: what the schema expects, where it does not say so itself. Of unknown keys: the known keys. */
+export function expectedText(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'unrecognized_keys' && issue.inst instanceof z.ZodObject)
+    return Object.keys(issue.inst.shape).sort().join(', ');
+  if (issue.code === 'invalid_type') return TYPE_NAMES[issue.expected] ?? issue.expected;
   if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value)).join(' or ');
   if (issue.code === 'too_small') return `at least ${issue.minimum}${unit(issue.origin, Number(issue.minimum))}`;
   if (issue.code === 'too_big') return `at most ${issue.maximum}${unit(issue.origin, Number(issue.maximum))}`;
-  if (issue.code === 'invalid_key') return issue.issues.map((inner) => expectedText(inner)).join(', ');
-  return issue.message.replace(/^Invalid input: expected /, '');
+  if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => message).join(', ');
+  return undefined;
 }
 
 function unit(origin: string, count: number): string {
@@ -35,19 +35,16 @@ function unit(origin: string, count: number): string {
 }
 
 /** Picks the branch of a union that has the same kind of value, so that an object is told about its keys. */
-function unionFindings(
-  issue: Issue & { code: 'invalid_union' },
-  path: KeyPath,
-  input: unknown,
-  known: (path: KeyPath) => readonly string[],
-): KeyFinding[] {
+function unionFindings(issue: Issue & { code: 'invalid_union' }, path: KeyPath, input: unknown): KeyFinding[] {
   const value = valueAtPath(input, path);
   const fitting = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && inner.code !== 'unrecognized_keys'),
   );
   const branch = typeof value === 'object' && value !== null ? fitting[0] : undefined;
-  if (branch) return branch.flatMap((inner) => findingsOf({ ...inner, path: [...path, ...inner.path] }, input, known));
-  const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(expectedText)))].join(', or ');
+  if (branch) return branch.flatMap((inner) => findingsOf({ ...inner, path: [...path, ...inner.path] }, input));
+  const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(({ message }) => message)))].join(
+    ', or ',
+  );
   const message = `${shownValue(value, path)}; expected ${choices}${suggestion(value, issue.errors.flat())}`;
   return [{ path, message }];
 }
@@ -61,8 +58,7 @@ function suggestion(value: unknown, issues: readonly Issue[]): string {
 
 function unknownKey(path: KeyPath, names: readonly string[]): KeyFinding {
   const near = nearest(String(path.at(-1)), names);
-  const others = names.length > 0 ? `; there are ${[...names].sort().join(', ')}` : '';
-  const hint = near === undefined ? others : `; did you mean "${near}"?`;
+  const hint = near === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${near}"?`;
   return { path, message: `is not a known key${hint}`, atKey: true };
 }
 
@@ -75,18 +71,15 @@ function valueAtPath(input: unknown, path: KeyPath): unknown {
   return value;
 }
 
-function typeName(expected: string): string {
-  const names: Record<string, string> = {
-    object: 'a map',
-    record: 'a map',
-    array: 'a list',
-    string: 'text',
-    number: 'a number',
-    int: 'a whole number',
-    boolean: 'true or false',
-  };
-  return names[expected] ?? expected;
-}
+const TYPE_NAMES: Record<string, string> = {
+  object: 'a map',
+  record: 'a map',
+  array: 'a list',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
 
 const MAX_SHOWN = 60;
 /** Keys where users sometimes write the secret itself in place of its file name. */

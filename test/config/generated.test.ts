@@ -3,9 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { jsonSchema } from '../../src/config/json-schema.ts';
+import { configurationMarkdown, documentedKeys, jsonSchema } from '../../bin/configuration-docs.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { configurationMarkdown, documentedKeys } from '../../src/config/markdown.ts';
 import { writeMaterial } from './write-material.ts';
 
 const root = new URL('../../', import.meta.url).pathname;

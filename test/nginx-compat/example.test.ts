@@ -3,9 +3,8 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { jsonSchema } from '../../src/config/json-schema.ts';
+import { documentedKeys, jsonSchema } from '../../bin/configuration-docs.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { documentedKeys } from '../../src/config/markdown.ts';
 import { writeMaterial } from '../config/write-material.ts';
 import { missing } from '../helpers/tool.ts';
 

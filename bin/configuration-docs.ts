@@ -1,4 +1,32 @@
-import type { SchemaNode } from './json-schema.ts';
+import { z } from 'zod';
+import { configSchema } from '../src/config/schema.ts';
+
+// What `npm run docs` writes.
+
+/** The configuration as JSON Schema, for editors: what may be written, before defaults. */
+export function jsonSchema(): SchemaNode {
+  const schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+  return { title: 'Breakwater configuration', ...schema } as SchemaNode;
+}
+
+/** The part of a JSON Schema that is used here. */
+export interface SchemaNode {
+  type?: string;
+  /** The kind of text: `duration`, `file name`. */
+  title?: string;
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, SchemaNode>;
+  required?: string[];
+  additionalProperties?: SchemaNode | boolean;
+  items?: SchemaNode;
+  anyOf?: SchemaNode[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+}
 
 /** One key in the reference documentation. */
 export interface DocumentedKey {
