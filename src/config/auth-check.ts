@@ -4,18 +4,8 @@ import type { Config } from './schema.ts';
 
 export function authErrors(config: Config): KeyFinding[] {
   const { mode, htpasswdFile } = config.auth;
-  if (mode === 'delegate') return delegateErrors(config);
+  if (mode === 'delegate') return [delegateErrors(config)].flat();
   if (mode !== 'htpasswd') return [];
-  const missing: KeyFinding[] =
-    htpasswdFile === undefined
-      ? [
-          {
-            path: ['auth', 'htpasswdFile'],
-            message: 'auth.mode htpasswd needs a password file',
-            remedy: 'name one here and create it with: breakwater user add NAME',
-          },
-        ]
-      : [];
   // Clients have a password for the edge, which must not be sent to an upstream.
   const forwarding = Object.entries(config.upstreams)
     .filter(([, { credentials }]) => credentials === 'forward')
@@ -24,33 +14,37 @@ export function authErrors(config: Config): KeyFinding[] {
       message: `with auth.mode htpasswd clients log in to the edge, so they send no credentials to forward to ${name}`,
       remedy: 'set { username, passwordFile } of the edge, or none',
     }));
-  return [...missing, ...forwarding];
+  return htpasswdFile === undefined ? [NO_PASSWORDS, ...forwarding] : forwarding;
 }
 
+const NO_PASSWORDS: KeyFinding = {
+  path: ['auth', 'htpasswdFile'],
+  message: 'auth.mode htpasswd needs a password file',
+  remedy: 'name one here and create it with: breakwater user add NAME',
+};
+
 /** There must be one authority: a user's token for one upstream must never be sent to another. */
-function delegateErrors({ upstreams }: Config): KeyFinding[] {
+function delegateErrors({ upstreams }: Config): KeyFinding | [] {
   const forwarding = Object.keys(upstreams).filter((name) => upstreams[name]?.credentials === 'forward');
   if (forwarding.length === 1) return [];
-  return [
-    {
-      path: ['auth', 'mode'],
-      message: `auth.mode delegate needs exactly one upstream with credentials: forward, which decides about users; found ${forwarding.length}`,
-      remedy: 'set it on the registry whose users log in, and give every other upstream { username, passwordFile }',
-    },
-  ];
+  return {
+    path: ['auth', 'mode'],
+    message: `auth.mode delegate needs exactly one upstream with credentials: forward, which decides about users; found ${forwarding.length}`,
+    remedy: 'set it on the registry whose users log in, and give every other upstream { username, passwordFile }',
+  };
 }
 
 export function authWarnings(config: Config): KeyFinding[] {
   const { mode, breakGlassFile } = config.auth;
   if (mode === 'open') return unusedKeyWarnings(config);
   return [
-    ...(config.keyFile === undefined ? [NO_KEY] : []),
-    ...networkWarnings(config),
-    ...(mode === 'delegate' ? [...routeWithoutAuthorityWarnings(config), ...anonymousRouteWarnings(config)] : []),
-    ...ruleWarnings(config),
-    ...unusedKeyWarnings(config),
-    ...(mode === 'delegate' && breakGlassFile !== undefined ? breakGlassWarnings(config) : []),
-  ];
+    config.keyFile === undefined ? NO_KEY : [],
+    networkWarnings(config),
+    mode === 'delegate' ? [...routeWithoutAuthorityWarnings(config), ...anonymousRouteWarnings(config)] : [],
+    ruleWarnings(config),
+    unusedKeyWarnings(config),
+    mode === 'delegate' && breakGlassFile !== undefined ? breakGlassWarnings(config) : [],
+  ].flat();
 }
 
 const NO_KEY: KeyFinding = {
@@ -59,36 +53,32 @@ const NO_KEY: KeyFinding = {
   remedy: 'head -c 48 /dev/urandom | base64 > edge.key; copy the file to every edge, and name it here',
 };
 
-function networkWarnings({ auth, routes }: Config): KeyFinding[] {
+function networkWarnings({ auth, routes }: Config): KeyFinding | [] {
   const open = routes.some(({ anonymous }) => anonymous);
-  if (open === auth.anonymous.length > 0) return [];
-  return [
-    {
-      path: ['auth', 'anonymous'],
-      ...(open
-        ? {
-            message: 'routes have anonymous: true, but auth.anonymous lists no network',
-            remedy: 'list the networks here, or remove anonymous from the routes',
-          }
-        : {
-            message: 'no route has anonymous: true, so these networks can pull nothing without credentials',
-            remedy: 'set anonymous: true on the routes that they may pull from',
-          }),
-    },
-  ];
+  const path = ['auth', 'anonymous'];
+  if (open && auth.anonymous.length === 0)
+    return {
+      path,
+      message: 'routes have anonymous: true, but auth.anonymous lists no network',
+      remedy: 'list the networks here, or remove anonymous from the routes',
+    };
+  if (open || auth.anonymous.length === 0) return [];
+  return {
+    path,
+    message: 'no route has anonymous: true, so these networks can pull nothing without credentials',
+    remedy: 'set anonymous: true on the routes that they may pull from',
+  };
 }
 
 function routeWithoutAuthorityWarnings({ routes, upstreams }: Config): KeyFinding[] {
   return [...routes.entries()].flatMap(([index, route]) => {
     const names = [route.push ?? [], ...route.pull.map(({ upstream }) => upstream)].flat();
     if (route.anonymous || names.some((name) => upstreams[name]?.credentials === 'forward')) return [];
-    return [
-      {
-        path: ['routes', index],
-        message: 'the upstream with credentials: forward is not in this route, so every request here is denied',
-        remedy: 'add that upstream to pull, or set anonymous: true for the networks of auth.anonymous',
-      },
-    ];
+    return {
+      path: ['routes', index],
+      message: 'the upstream with credentials: forward is not in this route, so every request here is denied',
+      remedy: 'add that upstream to pull, or set anonymous: true for the networks of auth.anonymous',
+    };
   });
 }
 
@@ -96,26 +86,22 @@ function routeWithoutAuthorityWarnings({ routes, upstreams }: Config): KeyFindin
 function anonymousRouteWarnings({ routes, upstreams }: Config): KeyFinding[] {
   return [...routes.entries()].flatMap(([index, { anonymous, pull }]) => {
     if (!anonymous || pull.some(({ upstream }) => upstreams[upstream]?.credentials !== 'forward')) return [];
-    return [
-      {
-        path: ['routes', index, 'anonymous'],
-        message: 'this route has only the upstream with credentials: forward, which shows nothing to anonymous clients',
-        remedy: 'add an upstream to pull that has { username, passwordFile } or needs no credentials',
-      },
-    ];
+    return {
+      path: ['routes', index, 'anonymous'],
+      message: 'this route has only the upstream with credentials: forward, which shows nothing to anonymous clients',
+      remedy: 'add an upstream to pull that has { username, passwordFile } or needs no credentials',
+    };
   });
 }
 
-function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFinding[] {
+function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFinding | [] {
   const needed = mode === 'htpasswd' || breakGlassFile !== undefined;
   if (!needed || Object.keys(access).length > 0) return [];
-  return [
-    {
-      path: ['auth', 'access'],
-      message: `there are no rules, so every request of a ${mode === 'htpasswd' ? '' : 'break-glass '}user is denied`,
-      remedy: 'start with access: { "*": ["** pull"] }',
-    },
-  ];
+  return {
+    path: ['auth', 'access'],
+    message: `there are no rules, so every request of a ${mode === 'htpasswd' ? '' : 'break-glass '}user is denied`,
+    remedy: 'start with access: { "*": ["** pull"] }',
+  };
 }
 
 /** Keys without effect in this mode. */

@@ -19,26 +19,23 @@ export function crossCheck(config: Config): CrossCheck {
   const upstreams = Object.entries(config.upstreams);
   return {
     errors: [
-      ...unknownUpstreams(config),
-      ...config.routes.flatMap((route, index) => routeErrors(config, route, index)),
-      ...upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
-      ...findCollisions(config.routes),
-      ...authErrors(config),
-      ...proxyErrors(config),
-      ...peerErrors(config),
-      ...replicationErrors(config),
-    ],
+      unknownUpstreams(config),
+      config.routes.flatMap((route, index) => routeErrors(config, route, index)),
+      upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
+      findCollisions(config.routes),
+      authErrors(config),
+      proxyErrors(config),
+      peerErrors(config),
+      replicationErrors(config),
+    ].flat(),
     warnings: [
-      ...adminWarnings(config),
-      ...authWarnings(config),
-      ...proxyWarnings(config),
-      ...replicationWarnings(config),
-      ...upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),
-      ...config.routes.flatMap((route, index) => [
-        ...pushWarnings(route, index),
-        ...openWarnings(config, route, index),
-      ]),
-    ],
+      adminWarnings(config),
+      authWarnings(config),
+      proxyWarnings(config),
+      replicationWarnings(config),
+      upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),
+      config.routes.flatMap((route, index) => [pushWarnings(route, index), openWarnings(config, route, index)].flat()),
+    ].flat(),
   };
 }
 
@@ -68,27 +65,23 @@ function routeErrors(config: Config, route: RouteConfig, index: number): KeyFind
 }
 
 /** Edges recognize each other only by the shared key. */
-function peerErrors({ peers, keyFile }: Config): KeyFinding[] {
+function peerErrors({ peers, keyFile }: Config): KeyFinding | [] {
   if (peers.length === 0 || keyFile !== undefined) return [];
-  return [
-    {
-      path: ['peers'],
-      message: 'peers need a shared keyFile: without it the edges of a site cannot recognize each other',
-      remedy: 'head -c 48 /dev/urandom | base64 > edge.key; copy the file to every edge, and set keyFile',
-    },
-  ];
+  return {
+    path: ['peers'],
+    message: 'peers need a shared keyFile: without it the edges of a site cannot recognize each other',
+    remedy: 'head -c 48 /dev/urandom | base64 > edge.key; copy the file to every edge, and set keyFile',
+  };
 }
 
-function pushWarnings(route: RouteConfig, index: number): KeyFinding[] {
+function pushWarnings(route: RouteConfig, index: number): KeyFinding | [] {
   const { push, prefix, pull } = route;
   if (push === undefined || pull.some((entry) => entry.upstream === push)) return [];
-  return [
-    {
-      path: ['routes', index, 'push'],
-      message: `pushes go to "${prefix}" on ${push}, but this route does not pull from ${push}`,
-      remedy: `add ${push} to pull`,
-    },
-  ];
+  return {
+    path: ['routes', index, 'push'],
+    message: `pushes go to "${prefix}" on ${push}, but this route does not pull from ${push}`,
+    remedy: `add ${push} to pull`,
+  };
 }
 
 /** Rule 3 (ARCHITECTURE.md) cannot hold without authentication, so the operator is warned where it does not. */
@@ -101,13 +94,11 @@ function openWarnings(config: Config, route: RouteConfig, index: number): KeyFin
   if (asking === undefined) return [];
   return route.pull.flatMap(({ upstream }, position) => {
     if (typeof credentialsOf(upstream) !== 'object') return [];
-    return [
-      {
-        path: ['routes', index, 'pull', position],
-        message: `while ${asking} is down, every client can pull every image of this route from ${upstream}: auth.mode open checks no user, and the edge uses its own credentials there`,
-        remedy: 'set auth.mode, keep only public images behind this route, or restrict access to the edge',
-      },
-    ];
+    return {
+      path: ['routes', index, 'pull', position],
+      message: `while ${asking} is down, every client can pull every image of this route from ${upstream}: auth.mode open checks no user, and the edge uses its own credentials there`,
+      remedy: 'set auth.mode, keep only public images behind this route, or restrict access to the edge',
+    };
   });
 }
 

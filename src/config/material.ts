@@ -17,14 +17,15 @@ export interface Material {
   passwords: { file: string; users: PasswordHashes } | undefined;
   /** Of `replication.hookSecretFile`. */
   hookSecret: string | undefined;
-  upstreams: Record<string, UpstreamMaterial>;
+  upstreams: Record<string, Secrets>;
 }
 
-interface UpstreamMaterial {
-  ca?: string;
-  password?: string;
-  probePassword?: string;
-  replicationPassword?: string;
+/** Contents of the files that the configuration names for an upstream. */
+export interface Secrets {
+  ca?: string | undefined;
+  password?: string | undefined;
+  probePassword?: string | undefined;
+  replicationPassword?: string | undefined;
 }
 
 const MIN_KEY_BYTES = 32;
@@ -51,7 +52,7 @@ export async function readMaterial(
   }
   const tokens = await adminTokens(config, reader);
   const passwords = await passwordsOf(config, configFile, reader);
-  const hookSecret = await hookSecretOf(config, reader);
+  const hookSecret = await headerSecret(config.replication.hookSecretFile, ['replication', 'hookSecretFile'], reader);
   const upstreams: Material['upstreams'] = {};
   for (const [name, upstream] of Object.entries(config.upstreams))
     upstreams[name] = await upstreamMaterial(upstream, ['upstreams', name], reader);
@@ -72,7 +73,7 @@ async function upstreamMaterial(
   { caFile, credentials, probe, replication }: UpstreamConfig,
   path: KeyPath,
   reader: MaterialReader,
-): Promise<UpstreamMaterial> {
+): Promise<Secrets> {
   const ca = caFile === undefined ? undefined : await reader.certificates(caFile, [...path, 'caFile']);
   const secret = async (given: string | { passwordFile: string } | undefined, ...at: KeyPath) =>
     typeof given === 'object'
@@ -81,16 +82,7 @@ async function upstreamMaterial(
   const password = await secret(credentials);
   const probePassword = await secret(probe.credentials, 'probe');
   const replicationPassword = await secret(replication.credentials, 'replication');
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(password === undefined ? {} : { password }),
-    ...(probePassword === undefined ? {} : { probePassword }),
-    ...(replicationPassword === undefined ? {} : { replicationPassword }),
-  };
-}
-
-async function hookSecretOf({ replication }: Config, reader: MaterialReader): Promise<string | undefined> {
-  return headerSecret(replication.hookSecretFile, ['replication', 'hookSecretFile'], reader);
+  return { ca, password, probePassword, replicationPassword };
 }
 
 async function adminTokens(

@@ -36,9 +36,12 @@ export class NetworkSet {
   }
 }
 
-/** Whether a host, without brackets, is this machine as only itself can reach it. */
+/** Whether a host, with or without brackets, is this machine as only itself can reach it. */
 export function isLoopback(host: string): boolean {
-  const plain = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+  const plain = host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/^::ffff:(?=\d+\.)/, '');
   if (isIP(plain) === 4) return plain.startsWith('127.');
   return plain === 'localhost' || plain === '::1';
 }

@@ -3,33 +3,29 @@ import type { KeyFinding } from './key-path.ts';
 import { parseNetwork } from './network.ts';
 import type { Config } from './schema.ts';
 
-export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding[] {
+export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding | [] {
   if (!listen.proxyProtocol || trustedProxies.length > 0) return [];
-  return [
-    {
-      path: ['listen', 'proxyProtocol'],
-      message: 'trustedProxies is empty, so every PROXY header would be refused',
-      remedy: 'list the addresses of the load balancers in trustedProxies',
-    },
-  ];
+  return {
+    path: ['listen', 'proxyProtocol'],
+    message: 'trustedProxies is empty, so every PROXY header would be refused',
+    remedy: 'list the addresses of the load balancers in trustedProxies',
+  };
 }
 
 /** Addresses in `trustedProxies` may name the client, so clients must not be among them. */
-export function proxyWarnings(config: Config): KeyFinding[] {
+export function proxyWarnings(config: Config): KeyFinding | KeyFinding[] {
   const { listen, trustedProxies, auth } = config;
   const everybody = trustedProxies.findIndex((text) => parseNetwork(text)?.bits === 0);
   if (everybody >= 0)
-    return [
-      {
-        path: ['trustedProxies', everybody],
-        message: 'every client could claim another address, join auth.anonymous and evade limits',
-        remedy: 'list only the addresses of the load balancers',
-      },
-    ];
+    return {
+      path: ['trustedProxies', everybody],
+      message: 'every client could claim another address, join auth.anonymous and evade limits',
+      remedy: 'list only the addresses of the load balancers',
+    };
   const within = trustedProxies.findIndex((text) => auth.anonymous.some((other) => contains(text, other)));
   if (within < 0) return peerWarnings(config);
   return [
-    ...peerWarnings(config),
+    peerWarnings(config),
     {
       path: ['trustedProxies', within],
       message: listen.proxyProtocol
@@ -37,24 +33,22 @@ export function proxyWarnings(config: Config): KeyFinding[] {
         : 'contains a network of auth.anonymous: its clients could claim another address',
       remedy: 'list only the addresses of the load balancers',
     },
-  ];
+  ].flat();
 }
 
 /** Edges ask each other directly. Host names are not resolved here. */
-function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding[] {
+function peerWarnings({ listen, trustedProxies, peers }: Config): KeyFinding | [] {
   if (!listen.proxyProtocol) return [];
   const refused = peers.findIndex((peer) => {
     const host = new URL(peer).hostname.replace(/^\[(.*)\]$/, '$1');
     return trustedProxies.some((text) => contains(text, host));
   });
   if (refused < 0) return [];
-  return [
-    {
-      path: ['peers', refused],
-      message: 'is in trustedProxies: its requests have no PROXY header and are refused',
-      remedy: 'list only the addresses of the load balancers',
-    },
-  ];
+  return {
+    path: ['peers', refused],
+    message: 'is in trustedProxies: its requests have no PROXY header and are refused',
+    remedy: 'list only the addresses of the load balancers',
+  };
 }
 
 /** Whether the inner network lies in the outer one. */

@@ -6,10 +6,10 @@ import type { Config, RouteConfig } from './schema.ts';
 export function replicationErrors(config: Config): KeyFinding[] {
   const { when, vip } = config.replication;
   return [
-    ...(when === 'vip' && vip === undefined ? [NO_VIP] : []),
-    ...config.routes.flatMap((route, index) => routeErrors(config, route, index)),
-    ...conflictingWriteErrors(config.routes),
-  ];
+    when === 'vip' && vip === undefined ? NO_VIP : [],
+    config.routes.flatMap((route, index) => routeErrors(config, route, index)),
+    conflictingWriteErrors(config.routes),
+  ].flat();
 }
 
 interface WrittenPrefix {
@@ -60,45 +60,41 @@ const NO_VIP: KeyFinding = {
   remedy: 'set replication.vip, for example 10.0.0.10, or use always',
 };
 
-function routeErrors(config: Config, { push, pull }: RouteConfig, index: number): KeyFinding[] {
+function routeErrors(config: Config, { push, pull }: RouteConfig, index: number): KeyFinding | KeyFinding[] {
   const copied = [...pull.entries()].filter(([, entry]) => entry.replicate);
   const at = (position: number) => ['routes', index, 'pull', position, 'replicate'];
   const [first] = copied;
   if (first === undefined) return [];
   if (push === undefined)
-    return [
-      {
-        path: at(first[0]),
-        message: 'replicate copies from the push upstream, but this route has no push upstream',
-        remedy: `set push, or remove replicate from ${first[1].upstream}`,
-      },
-    ];
-  const itself = copied.filter(([, { upstream }]) => upstream === push);
+    return {
+      path: at(first[0]),
+      message: 'replicate copies from the push upstream, but this route has no push upstream',
+      remedy: `set push, or remove replicate from ${first[1].upstream}`,
+    };
   return [
-    ...itself.map(([position]) => ({
-      path: at(position),
-      message: `${push} is the push upstream, which is the source of the copies`,
-      remedy: 'set replicate only on other upstreams',
-    })),
-    ...missingCredentialsErrors(config, push, at(first[0])),
-    ...copied
-      .filter(([, { upstream }]) => upstream !== push)
-      .flatMap(([position, { upstream }]) => missingCredentialsErrors(config, upstream, at(position))),
-  ];
+    missingCredentialsErrors(config, push, at(first[0])),
+    copied.flatMap(([position, { upstream }]) =>
+      upstream === push
+        ? {
+            path: at(position),
+            message: `${push} is the push upstream, which is the source of the copies`,
+            remedy: 'set replicate only on other upstreams',
+          }
+        : missingCredentialsErrors(config, upstream, at(position)),
+    ),
+  ].flat();
 }
 
 /** Clients' forwarded credentials cannot serve for copies, which no client requests. */
-function missingCredentialsErrors({ upstreams }: Config, name: string, path: KeyPath): KeyFinding[] {
+function missingCredentialsErrors({ upstreams }: Config, name: string, path: KeyPath): KeyFinding | [] {
   const upstream = upstreams[name];
   if (upstream?.credentials !== 'forward' || upstream.replication.credentials !== undefined) return [];
   if (replicationCredentials(upstream) !== 'none') return [];
-  return [
-    {
-      path,
-      message: `copies have no credentials for ${name}: with credentials: forward only clients bring some`,
-      remedy: `set upstreams.${name}.replication.credentials to { username, passwordFile }, or to none if ${name} needs none`,
-    },
-  ];
+  return {
+    path,
+    message: `copies have no credentials for ${name}: with credentials: forward only clients bring some`,
+    remedy: `set upstreams.${name}.replication.credentials to { username, passwordFile }, or to none if ${name} needs none`,
+  };
 }
 
 /** Settings without effect. */

@@ -1,4 +1,4 @@
-import type { Material } from './material.ts';
+import type { Secrets } from './material.ts';
 import type { CredentialsConfig, UpstreamConfig } from './schema.ts';
 
 type Static = Exclude<CredentialsConfig, string>;
@@ -13,19 +13,9 @@ export function replicationCredentials({ replication, credentials, probe }: Upst
   return typeof probe.credentials === 'object' ? probe.credentials : 'none';
 }
 
-/** The same with the password; undefined: copies use no credentials. */
-export function replicationUser(
-  upstream: UpstreamConfig,
-  secrets: Material['upstreams'][string],
-): { username: string; password: string; realmHosts: readonly string[] } | undefined {
-  const used = replicationCredentials(upstream);
-  if (used === 'none') return undefined;
-  const password =
-    used === upstream.replication.credentials
-      ? secrets.replicationPassword
-      : used === upstream.credentials
-        ? secrets.password
-        : secrets.probePassword;
-  if (password === undefined) throw new Error('the password for replication was not read');
-  return { username: used.username, password, realmHosts: used.realmHosts };
+/** Their password; undefined: copies use no credentials. */
+export function replicationPassword(upstream: UpstreamConfig, secrets: Secrets): string | undefined {
+  if (replicationCredentials(upstream) === 'none') return undefined;
+  // A password was read for exactly those credentials that are set.
+  return secrets.replicationPassword ?? secrets.password ?? secrets.probePassword;
 }

@@ -1,4 +1,5 @@
 import type { KeyFinding, KeyPath } from './key-path.ts';
+import { isLoopback } from './network.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 
 /** Settings of one upstream that cannot work. */
@@ -51,7 +52,10 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
   findings.push(...timeWarnings(name, upstream));
   const exposed = upstream.urls
     .map((text) => new URL(text))
-    .find((url) => url.protocol === 'http:' && !isLoopback(url));
+    // `URL` has normalized the address: `http://127.1` is 127.0.0.1 here.
+    .find(
+      ({ protocol, hostname }) => protocol === 'http:' && !isLoopback(hostname) && !hostname.endsWith('.localhost'),
+    );
   if (exposed === undefined) return findings;
   const message = `credentials go to ${exposed.host} unencrypted`;
   const remedy = 'use https for it';
@@ -79,9 +83,4 @@ function timeWarnings(name: string, { probe, breaker }: UpstreamConfig): KeyFind
       remedy: 'set it to at least open',
     });
   return findings;
-}
-
-/** `URL` has normalized the address: `http://127.1` is 127.0.0.1 here. */
-function isLoopback({ hostname }: URL): boolean {
-  return /^(localhost|.+\.localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(hostname);
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
+import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { type Answer, type Call, Client } from './client.ts';
 import { Authorizer, staticUser } from './credentials/authorizer.ts';
@@ -16,13 +17,6 @@ import { UpstreamError } from './upstream-error.ts';
 interface RequestSender<A> {
   send(call: Call): Promise<A>;
   sendElsewhere(url: URL, call: Call): Promise<A>;
-}
-
-/** Contents of the files that the configuration names for an upstream. */
-export interface Secrets {
-  ca?: string;
-  password?: string;
-  probePassword?: string;
 }
 
 /** Milliseconds for which an upstream without a challenge counts as open. */

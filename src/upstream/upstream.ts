@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
-import { Connection, type Secrets } from './connection.ts';
+import { Connection } from './connection.ts';
 import { CredentialWatch } from './credentials/credential-watch.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
 import type { UpstreamEvents } from './events.ts';

@@ -1,7 +1,7 @@
+import type { Secrets } from '../../config/material.ts';
 import { MaterialReader } from '../../config/material-reader.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { upstreamSchema } from '../../config/upstream-schema.ts';
-import type { Secrets } from '../../upstream/connection.ts';
 import { UsageError } from '../config-path.ts';
 
 /** Options of the command line for a registry that is named by its URL. */

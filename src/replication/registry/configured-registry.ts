@@ -1,5 +1,5 @@
-import type { Material } from '../../config/material.ts';
-import { replicationCredentials, replicationUser } from '../../config/replication-user.ts';
+import type { Secrets } from '../../config/material.ts';
+import { replicationCredentials, replicationPassword } from '../../config/replication-user.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
@@ -10,14 +10,10 @@ export function configuredRegistry(
   name: string,
   url: string,
   upstream: UpstreamConfig,
-  material: Material['upstreams'][string],
+  material: Secrets,
   network: Network,
 ): RemoteRegistry {
-  const password = replicationUser(upstream, material)?.password;
-  const secrets = {
-    ...(material.ca === undefined ? {} : { ca: material.ca }),
-    ...(password === undefined ? {} : { password }),
-  };
+  const secrets = { ca: material.ca, password: replicationPassword(upstream, material) };
   const config = { ...upstream, credentials: replicationCredentials(upstream) };
   return new RemoteRegistry(name, new Connection(url, config, secrets, network));
 }
