@@ -7,7 +7,6 @@ import { type Image, writeImage } from '../helpers/image.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
 import { Skopeo } from '../helpers/skopeo.ts';
 import { type Owner, temporaryFolder } from '../helpers/temporary-folder.ts';
-import { timeLimit } from '../helpers/time-limit.ts';
 import type { Primary } from './primary.ts';
 import { keyFileOf } from './users.ts';
 
@@ -15,7 +14,7 @@ const CLOUD = 'example-project/';
 const TIMES = {
   interval: '500ms',
   fastInterval: '100ms',
-  timeout: `${timeLimit(2000)}ms`,
+  timeout: '2000ms',
   fall: 2,
   holdDown: '1s',
   settle: '500ms',

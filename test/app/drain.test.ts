@@ -5,7 +5,9 @@ import { until } from '../helpers/until.ts';
 
 for (const version of ['http1', 'http2'] as const) {
   t.test(`a stop lets a transfer finish: ${version}`, async (t) => {
-    const site = await startLabSite(t, { config: { drain: { announce: `${timeLimit(300)}ms`, timeout: '5s' } } });
+    const site = await startLabSite(t, {
+      config: { drain: { announce: `${timeLimit(300)}ms`, timeout: `${timeLimit(5000)}ms` } },
+    });
     await site.primary.faults.on('slow', { bytesPerSecond: 200_000, kind: 'blob' });
     const transfer = site.edge[version]().ask(`/v2/library/app/blobs/${site.blob()}`);
     await until(() => site.primary.requests.some((one) => one.url.includes(site.blob())));

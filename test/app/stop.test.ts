@@ -10,7 +10,10 @@ import { until } from '../helpers/until.ts';
 const MANIFEST = '/v2/library/app/manifests/1';
 
 t.test('stop: /readyz fails first, then what is under way finishes, then nothing listens', async (t) => {
-  const site = await startLabSite(t, { canary: false, config: { drain: { announce: '400ms', timeout: '10s' } } });
+  const site = await startLabSite(t, {
+    canary: false,
+    config: { drain: { announce: `${timeLimit(400)}ms`, timeout: `${timeLimit(10_000)}ms` } },
+  });
   const { edge, primary } = site;
   t.equal((await edge.admin('/readyz')).status, 200);
   await primary.faults.on('stall', { path: 'library/app', bytes: 150_000 });

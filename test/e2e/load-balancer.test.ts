@@ -19,7 +19,7 @@ import { connectPlain, ProxiedConnection } from '../server/proxied-connection.ts
 const ACCEPT = 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json';
 const MANIFEST = '/v2/library/app/manifests/v1';
 const ALICE = { name: 'alice', password: 'correct horse' };
-/** May pull without credentials; anybody else may not. */
+/** This address may pull without credentials. */
 const INSIDE = '127.0.0.2';
 const OUTSIDE = '127.0.0.3';
 const BALANCER = '127.0.0.9';
@@ -95,7 +95,7 @@ for (const kind of ['send-proxy', 'send-proxy-v2']) {
     const { port } = haproxy;
     t.equal((await ask(site, { port, from: INSIDE })).status, 200, 'a network without credentials');
     t.equal((await ask(site, { port, from: '::1' })).status, 200, 'over IPv6');
-    t.equal((await ask(site, { port, from: OUTSIDE })).status, 401, 'anybody else');
+    t.equal((await ask(site, { port, from: OUTSIDE })).status, 401, 'any other network');
     for (const client of [INSIDE, OUTSIDE, '::1']) await site.edge.waitForLog(new RegExp(`"client":"${client}"`));
 
     for (const { digest } of image.blobs) {
@@ -107,12 +107,12 @@ for (const kind of ['send-proxy', 'send-proxy-v2']) {
 
     const skopeo = new Skopeo(t, site.edge.certificate.authorityFolder);
     skopeo.as(`127.0.0.1:${port}`, ALICE);
-    t.equal(await skopeo.pull(`127.0.0.1:${port}/library/app:v1`), image.digest, 'a real client, logged in');
-    t.match(await events(site), QUIET, 'nothing was odd, the checks of the load balancer included');
+    t.equal(await skopeo.pull(`127.0.0.1:${port}/library/app:v1`), image.digest, 'skopeo, logged in');
+    t.match(await events(site), QUIET, "no listener event was counted, not even for the load balancer's checks");
   });
 }
 
-t.test('nobody can say that they are somebody else', { skip }, async (t) => {
+t.test('a client cannot claim the address of another client', { skip }, async (t) => {
   const { site } = await start(t);
   const own = Number(site.edge.address.split(':')[1]);
   const haproxy = await startHaproxy(t, { edge: site.edge.address, header: 'send-proxy-v2', source: BALANCER });
@@ -120,34 +120,34 @@ t.test('nobody can say that they are somebody else', { skip }, async (t) => {
   const forwarded = { 'x-forwarded-for': INSIDE };
   t.equal((await ask(site, { port, from: OUTSIDE, headers: forwarded })).status, 401, 'by X-Forwarded-For');
   t.equal((await ask(site, { port: own, from: OUTSIDE, headers: forwarded })).status, 401, 'nor past it');
-  await t.rejects(ask(site, { port, from: OUTSIDE, before: header(INSIDE) }), 'by a header of their own');
+  await t.rejects(ask(site, { port, from: OUTSIDE, before: header(INSIDE) }), 'by a header of its own');
   // Counted when the edge sees it, which the client does not wait for.
   await until(async () => (await events(site)).tlsErrors === 1, { what: () => 'an error of TLS' });
   t.match(await events(site), { ...QUIET, tlsErrors: 1 }, 'which is not even looked at');
   await t.rejects(ask(site, { port: own, from: OUTSIDE, before: header(INSIDE) }), 'by one past the load balancer');
   await until(async () => (await events(site)).proxyUntrusted === 1, { what: () => 'an untrusted header' });
   t.match(await events(site), { ...QUIET, tlsErrors: 1, proxyUntrusted: 1 });
-  t.equal((await ask(site, { port: own, from: INSIDE })).status, 200, 'directly they are who they are');
+  t.equal((await ask(site, { port: own, from: INSIDE })).status, 200, 'a direct connection counts by its own address');
   t.equal((await ask(site, { port: own, from: OUTSIDE })).status, 401);
-  await t.rejects(ask(site, { port: own, from: BALANCER }), 'and the load balancer has to say for whom it comes');
+  await t.rejects(ask(site, { port: own, from: BALANCER }), 'the load balancer must send a header');
   await site.edge.waitForLog(/"address":"127\.0\.0\.3"[^\n]*not in trustedProxies/);
 });
 
-t.test('who guesses behind a load balancer holds up nobody else', { skip }, async (t) => {
+t.test('wrong guesses behind a load balancer do not delay other clients', { skip }, async (t) => {
   const { site } = await start(t);
   const { port } = await startHaproxy(t, { edge: site.edge.address, header: 'send-proxy', source: BALANCER });
   const login = (from: string, user: string) => {
     const authorization = `Basic ${Buffer.from(`${user}:wrong`).toString('base64')}`;
     return ask(site, { port, from, path: '/auth/token', headers: { authorization } });
   };
-  const statuses: (number | undefined)[] = [];
-  for (let guess = 0; guess < 12; guess += 1) statuses.push((await login(OUTSIDE, `user${guess}`)).status);
-  t.equal(statuses[0], 401);
-  t.equal(statuses.at(-1), 429, 'is held up');
-  t.equal((await login('127.0.0.4', 'bob')).status, 401, 'another one is not');
+  // Together, because the edge forgives one failure in six seconds, and each guess costs it a hash.
+  const guesses = await Promise.all(Array.from({ length: 20 }, (_, guess) => login(OUTSIDE, `user${guess}`)));
+  t.ok(guesses.some(({ status }) => status === 401));
+  t.equal((await login(OUTSIDE, 'another')).status, 429, 'the address of the guesses has to wait');
+  t.equal((await login('127.0.0.4', 'bob')).status, 401, 'another address does not');
 });
 
-t.test('a load balancer that sends no header is seen, and so is that by its checks', { skip }, async (t) => {
+t.test('a load balancer that sends no header is reported, and its health checks fail', { skip }, async (t) => {
   const { site } = await start(t);
   const haproxy = await startHaproxy(t, { edge: site.edge.address, header: '', source: BALANCER });
   await haproxy.waitFor('DOWN L6RSP');

@@ -9,8 +9,8 @@ import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate
 import { Http1Client } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
 import type { Owner } from './temporary-folder.ts';
-import { timeLimit } from './time-limit.ts';
 import { until } from './until.ts';
+import { scaleUpstreamTimes } from './upstream-times.ts';
 
 export const HOSTNAME = 'edge.test';
 
@@ -119,7 +119,7 @@ export class EdgeInProcess {
 export const PROBE = {
   interval: '50ms',
   fastInterval: '20ms',
-  timeout: `${timeLimit(1000)}ms`,
+  timeout: '1s',
   fall: 1,
   rise: 1,
   holdDown: '0s',
@@ -159,7 +159,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
     listen: { https: '127.0.0.1:0', admin: '127.0.0.1:0' },
     tls: { certFile: 'tls.crt', keyFile: 'tls.key' },
     drain: { announce: '0s', timeout: '2s' },
-    ...input,
+    ...scaleUpstreamTimes(input),
   });
   const { cert, key } = certificate;
   return {

@@ -5,6 +5,7 @@ import { type CertificateFiles, writeCertificate } from './certificate.ts';
 import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
+import { scaleUpstreamTimes } from './upstream-times.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 
@@ -66,7 +67,7 @@ export class Edge {
   }
 
   async configure(config: Record<string, unknown>): Promise<void> {
-    await writeFile(this.#configFile, stringify(config));
+    await writeFile(this.#configFile, stringify(scaleUpstreamTimes(config)));
   }
 
   async start(): Promise<void> {

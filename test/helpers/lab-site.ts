@@ -5,7 +5,6 @@ import type { Seeded } from '../../src/lab/seed.ts';
 import { type EdgeInProcess, type EdgeSettings, PROBE, startEdgeInProcess } from './edge-in-process.ts';
 import type { Client, Reply } from './http1-client.ts';
 import type { Owner } from './temporary-folder.ts';
-import { timeLimit } from './time-limit.ts';
 
 /** Prefixes on the upstreams; no client must ever see them. */
 export const INNER = 'inner/';
@@ -75,8 +74,6 @@ export async function startLabSite(owner: Owner, options: LabSiteOptions = {}): 
   const upstream = (url: string, { probe = {}, ...more }: Record<string, unknown> = {}) => ({
     urls: [url],
     probe: { ...PROBE, ...canary, ...(probe as object) },
-    // As shipped, and no answer counts as late because the machine is busy.
-    hedge: { floor: `${timeLimit(150)}ms` },
     ...more,
   });
   const config = {

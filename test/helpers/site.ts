@@ -8,7 +8,6 @@ import { Podman } from './podman.ts';
 import { type Registry, type RegistryOptions, startRegistry } from './registry.ts';
 import { Skopeo } from './skopeo.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
-import { timeLimit } from './time-limit.ts';
 
 /** A site as Breakwater is made for: a primary, a fallback under another prefix, and the edge before both. */
 export class Site {
@@ -87,8 +86,7 @@ export async function startSite(
   skopeo.as(harbor.address, pusher);
   await skopeo.push(canary.folder, `${harbor.address}/library/canary:latest`);
   // The shipped timeout, twice: two cores run registries, clients and tests at once, and a late probe is no outage.
-  const timeout = `${timeLimit(2000)}ms`;
-  const times = { interval: '500ms', fastInterval: '100ms', timeout, holdDown: '2s', settle: '500ms' };
+  const times = { interval: '500ms', fastInterval: '100ms', timeout: '2s', holdDown: '2s', settle: '500ms' };
   const own = await primary(harbor);
   const edge = await startEdge(owner, {
     upstreams: {

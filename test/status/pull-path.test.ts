@@ -3,6 +3,7 @@ import type { Snapshot } from '../../src/status/snapshot/snapshot.ts';
 import { RARE_PROBE } from '../helpers/edge-in-process.ts';
 import { CLOUD, INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 
 // What the edge does about slow, broken and wrong upstreams, as an operator sees it from outside.
@@ -67,7 +68,7 @@ t.test('a body that goes on from the next upstream', async (t) => {
 
 t.test('an answer that is late', async (t) => {
   const made = await site(t, { harbor: { hedge: { floor: '20ms', share: 10 } } });
-  await made.primary.faults.on('delay', { ms: 2000, kind: 'blob' });
+  await made.primary.faults.on('delay', { ms: timeLimit(2000), kind: 'blob' });
   const client = made.edge.http1();
   t.match(await client.ask(`/v2/library/app/blobs/${made.blob()}`), { headers: { 'x-breakwater-upstream': 'gcr' } });
   await sample(made, 'hedges_total{result="started"} 1');
@@ -113,10 +114,12 @@ t.test('a tag that may be old', async (t) => {
 });
 
 t.test('manifests that no upstream was asked for', async (t) => {
-  const made = await site(t);
-  await made.primary.faults.on('delay', { ms: 100, kind: 'manifest' });
+  const made = await site(t, { harbor: { hedge: { share: 0 } } });
+  await made.primary.faults.on('delay', { ms: timeLimit(300), kind: 'manifest' });
   const path = `/v2/library/app/manifests/${made.image.digest}`;
   const clients = Array.from({ length: 5 }, () => made.edge.http1());
+  // Connected before, so that all five ask while the first answer is awaited.
+  await Promise.all(clients.map((client) => client.ask('/v2/')));
   for (const reply of await Promise.all(clients.map((client) => client.ask(path)))) t.equal(reply.status, 200);
   await sample(made, 'manifests_total{source="upstream"} 1');
   await sample(made, 'manifests_total{source="coalesced"} 4');

@@ -11,6 +11,7 @@ import { BufferPool } from '../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { UpstreamError } from '../../src/upstream/upstream-error.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
+import { scaleUpstream } from '../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 /** A service account key as it comes from the console: several lines, quotes, and what base64 would mistake for padding. */
@@ -40,7 +41,7 @@ async function serve(t: Test, answer: (request: IncomingMessage, response: Serve
 }
 
 function connect(t: Test, url: string, given: object = {}, secrets: Secrets = {}): Connection {
-  const config = upstreamSchema.parse({ urls: [url], ...given });
+  const config = upstreamSchema.parse(scaleUpstream({ urls: [url], ...given }));
   const connection = new Connection(url, config, secrets, { resolver: new Resolver(), pool: new BufferPool() });
   t.teardown(() => connection.close());
   return connection;

@@ -9,6 +9,7 @@ import { Resolver } from '../../src/upstream/resolver.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
+import { scaleUpstream } from '../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 const PROBE = { interval: '60ms', fastInterval: '20ms', timeout: '300ms', holdDown: '100ms', settle: '100ms' };
@@ -25,11 +26,13 @@ async function start(t: Test, options: LabRegistryOptions = {}, probe: object = 
     credentials: (_name, detail) => events.push(`credentials: ${detail}`),
     corruptCopy: () => undefined,
   };
-  const config = upstreamSchema.parse({
-    urls: [registry.url],
-    probe: { ...PROBE, canary: 'library/canary:latest', ...probe },
-    ...more,
-  });
+  const config = upstreamSchema.parse(
+    scaleUpstream({
+      urls: [registry.url],
+      probe: { ...PROBE, canary: 'library/canary:latest', ...probe },
+      ...more,
+    }),
+  );
   const upstream = new Upstream(
     'harbor',
     config,

@@ -7,11 +7,14 @@ import { startLabRegistry } from '../../../src/lab/registry.ts';
 import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../../src/upstream/resolver.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
+import { scaleUpstream } from '../../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 
 async function check(t: Test, urls: string[], realmHosts: string[] = []) {
-  const config = upstreamSchema.parse({ urls, credentials: 'forward', deadlines: { manifest: '300ms' } });
+  const config = upstreamSchema.parse(
+    scaleUpstream({ urls, credentials: 'forward', deadlines: { manifest: '300ms' } }),
+  );
   const nothing = () => undefined;
   const events = { health: nothing, breaker: nothing, gate: nothing, credentials: nothing, corruptCopy: nothing };
   const upstream = new Upstream('harbor', config, {}, { resolver: new Resolver(), pool: new BufferPool() }, events);

@@ -192,9 +192,13 @@ t.test('without the secret nothing is said, and nothing read', async (t) => {
     t.notMatch(reply.body.toString(), /secret/);
   }
   t.equal(await statusBeforeBody(site, { authorization: 'wrong' }), 401);
-  for (let guess = 4; guess < 10; guess += 1)
-    t.equal((await tell(client, { authorization: `guess ${guess}` })).status, 401);
-  t.match(await tell(client), { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'whoever guessed has to wait');
+  // Together, because the edge forgives one failure in six seconds.
+  const others = site.edge.http2();
+  const guesses = await Promise.all(
+    Array.from({ length: 30 }, (_, guess) => tell(others, { authorization: `guess ${guess}` })),
+  );
+  t.ok(guesses.filter(({ status }) => status === 401).length >= 6);
+  t.match(await tell(client), { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'then the right secret waits too');
   t.same((await counted(site))['harbor push'], 0);
 });
 

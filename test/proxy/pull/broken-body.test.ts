@@ -18,7 +18,7 @@ const FAULTS: [FaultName, FaultInput][] = [
   ['short', { fraction: 0.5 }],
   ['stall', { fraction: 0.5 }],
 ];
-const harbor = { probe: RARE_PROBE, deadlines: { stall: `${timeLimit(500)}ms` } };
+const harbor = { probe: RARE_PROBE, deadlines: { stall: '500ms' } };
 
 async function brokenSite(t: Test, fault: FaultName, input: FaultInput): Promise<LabSite> {
   const site = await startLabSite(t, { harbor, canary: false, config: { splice: { enabled: false } } });
@@ -100,7 +100,7 @@ const GARBAGE: [says: string, text: string][] = [
 for (const [says, text] of GARBAGE) {
   t.test(`an upstream that sends ${says}`, async (t) => {
     const odd = await startOddServer(t, (socket) => socket.write(text));
-    const upstreams = { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { manifest: `${timeLimit(1000)}ms` } } };
+    const upstreams = { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { manifest: '1000ms' } } };
     const edge = await startEdgeInProcess(t, {
       upstreams,
       routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
@@ -119,7 +119,7 @@ t.test('an upstream whose headers trickle in for ever', async (t) => {
     socket.on('close', () => clearInterval(trickle));
   });
   const edge = await startEdgeInProcess(t, {
-    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { blob: `${timeLimit(500)}ms` } } },
+    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, deadlines: { blob: '500ms' } } },
     routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
   });
   const reply = await edge.http2().ask(`/v2/app/blobs/sha256:${'0'.repeat(64)}`);

@@ -3,6 +3,7 @@ import t from 'tap';
 import { PROBE } from '../../helpers/edge-in-process.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
 import { INNER, startLabSite } from '../../helpers/lab-site.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { lineFor, serveRight, startPacedSite, status } from './paced-upstream.ts';
 
 // Answers to requests by tag that are given again while they are fresh, and which are not.
@@ -25,14 +26,14 @@ t.test('a failure is shared, and not kept', async (t) => {
 });
 
 t.test('a tag that is fresh is not asked for', async (t) => {
-  const site = await startPacedSite(t, { config: { manifests: { memory: 0, tagFreshness: '1s' } } });
+  const site = await startPacedSite(t, { config: { manifests: { memory: 0, tagFreshness: `${timeLimit(1000)}ms` } } });
   const client = site.edge.http1();
   await client.ask(BY_TAG);
   const reply = await client.ask(BY_TAG);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
   t.match(await lineFor(site.edge, reply), { memory: true, attempts: [] });
   t.equal(site.harbor.asked, 1);
-  await sleep(1100);
+  await sleep(timeLimit(1100));
   await client.ask(BY_TAG);
   t.equal(site.harbor.asked, 2, 'once it is not, it is');
   await client.ask('/v2/app/manifests/1', { method: 'HEAD' });

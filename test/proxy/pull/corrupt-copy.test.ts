@@ -4,6 +4,7 @@ import { PROBE } from '../../helpers/edge-in-process.ts';
 import type { Client, Reply } from '../../helpers/http1-client.ts';
 import { CLOUD, clientRequests, INNER, type LabSite, sha256, startLabSite } from '../../helpers/lab-site.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { asksFirst, lineFor } from './paced-upstream.ts';
 
@@ -129,7 +130,7 @@ t.test('it is not asked beside one that is merely slow', async (t) => {
   await settled(site);
   await site.edge.reload({ ...site.config, upstreams: eager(site) });
   await settled(site);
-  await site.fallback.faults.on('delay', { ms: 500, kind: 'blob' });
+  await site.fallback.faults.on('delay', { ms: timeLimit(500), kind: 'blob' });
   for (let count = 0; count < 3; count += 1) {
     const reply = (await pull(client, BIG)) as Reply;
     t.ok(isWhole(reply, BIG));

@@ -9,7 +9,8 @@ import { allQuiet, asksFirst, lineFor } from './paced-upstream.ts';
 const IMAGE = 'warn/app:1';
 const SLOW = { harbor: { hedge: { floor: '40ms' }, breaker: { consecutive: 100, volume: 1000 } } };
 
-const slow = ({ harbor }: LedgerSite, ms: number) => harbor.faults.on('delay', { ms, kind: 'manifest', path: 'app' });
+const slow = ({ harbor }: LedgerSite, ms: number) =>
+  harbor.faults.on('delay', { ms: timeLimit(ms), kind: 'manifest', path: 'app' });
 
 const BEFORE: [says: string, verdict: string, prepare: (site: LedgerSite) => Promise<unknown>][] = [
   [
@@ -83,7 +84,7 @@ for (const [says, , prepare] of BEFORE) {
 
 for (const [says, verdict, prepare] of BEFORE) {
   t.test(`and when the slow one does not answer at all: ${says}`, async (t) => {
-    const harbor = { ...SLOW.harbor, deadlines: { manifest: `${timeLimit(400)}ms` } };
+    const harbor = { ...SLOW.harbor, deadlines: { manifest: '400ms' } };
     const site = await startLedgerSite(t, { harbor });
     const { edge } = site.lab;
     await prepare(site);

@@ -1,6 +1,5 @@
 import t from 'tap';
 import { clientRequests } from '../../helpers/lab-site.ts';
-import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { digestOf, pathOf, push, startLedgerSite, tagWarning } from './ledger-site.ts';
 import { asksFirst, lineFor } from './paced-upstream.ts';
@@ -54,7 +53,7 @@ t.test('reads that show no body are noted too', async (t) => {
 });
 
 t.test('a push, and a primary that freezes right after it', async (t) => {
-  const site = await startLedgerSite(t, { harbor: { deadlines: { manifest: `${timeLimit(400)}ms` } } });
+  const site = await startLedgerSite(t, { harbor: { deadlines: { manifest: '400ms' } } });
   const client = site.lab.edge.http1();
   site.put('both', 'warn/app:1', 1);
   const newer = site.put('harbor', 'warn/app:2', 2);

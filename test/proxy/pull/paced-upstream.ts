@@ -6,6 +6,7 @@ import { type EdgeInProcess, PROBE, type RequestLine, startEdgeInProcess } from 
 import type { Reply } from '../../helpers/http1-client.ts';
 import { MANIFEST_TYPE, manifestOf, sha256 } from '../../helpers/lab-site.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 
 export const CONTENT = Buffer.from('the bytes of a blob '.repeat(5000));
@@ -14,7 +15,7 @@ const [BLOB_DIGEST, DIGEST] = [sha256(CONTENT), sha256(MANIFEST)];
 export const BLOB = `/v2/app/blobs/${BLOB_DIGEST}`;
 export const BY_DIGEST = `/v2/app/manifests/${DIGEST}`;
 
-/** Milliseconds to the answer; `never`: it is held until the other side leaves. */
+/** Milliseconds to the answer on a quiet machine, as deadlines are; `never`: it is held until the other side leaves. */
 export type Pace = number | 'never';
 
 export type Answer = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -60,7 +61,7 @@ export class PacedUpstream {
       if (!res.writableFinished) this.left += 1;
     });
     const { pace, answer } = this;
-    await Promise.race([closed, pace === 'never' ? closed : sleep(pace)]);
+    await Promise.race([closed, pace === 'never' ? closed : sleep(timeLimit(pace))]);
     if (!res.closed) answer(req, res);
   }
 }
@@ -77,7 +78,7 @@ export function serveTrickle(first = 0): Answer {
     res.flushHeaders();
     if (first > 0) res.write(bytes.subarray(0, first));
     for (let sent = first; sent < bytes.length && !res.destroyed; sent += 20) {
-      await sleep(50);
+      await sleep(timeLimit(50));
       res.write(bytes.subarray(sent, sent + 20));
     }
     res.end();

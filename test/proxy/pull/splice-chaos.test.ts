@@ -96,7 +96,7 @@ async function asked(
   const headers: Record<string, string> = range ? { range: `bytes=${first}-${last}` } : {};
   const reply = await clients[version].ask(BLOB, { headers });
   const says = `${JSON.stringify(ask)}: ${reply.status}, ${reply.body.length} bytes, complete: ${reply.complete}`;
-  if (reply.headersAfter > 9900) return `${says}, late`;
+  if (reply.headersAfter > timeLimit(9900)) return `${says}, late`;
   if (reply.status >= 400) {
     tally.refused += 1;
     return reply.status === 503 || reply.status === 404 ? undefined : says;
@@ -160,7 +160,7 @@ async function rage(site: LabSite, steps: fc.Arbitrary<Step[]>, numRuns: number)
 const PROBE = { interval: '50ms', fastInterval: '20ms', timeout: '200ms', rise: 1, fall: 1, holdDown: '0s' };
 const upstream = {
   probe: PROBE,
-  deadlines: { connect: `${timeLimit(300)}ms`, blob: `${timeLimit(500)}ms`, stall: `${timeLimit(150)}ms` },
+  deadlines: { connect: '300ms', blob: '500ms', stall: '150ms' },
   breaker: { open: '50ms', openMax: '100ms' },
   hedge: { share: 20, floor: '50ms' },
 };

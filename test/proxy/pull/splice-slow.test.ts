@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { sha256 } from '../../helpers/lab-site.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import {
   BLOB,
@@ -23,7 +24,7 @@ import {
 
 // Who brings too little counts as stalled while somebody else is there; a client that takes its time does not.
 
-const SPLICE = { splice: { minRate: 1_000_000, window: '200ms' } };
+const SPLICE = { splice: { minRate: 1_000_000, window: `${timeLimit(200)}ms` } };
 
 t.test('a trickle is left for somebody else', async (t) => {
   for (const version of ['http1', 'http2'] as const) {
@@ -49,7 +50,7 @@ t.test('next to nothing is as good as a stall, long before the window is over', 
     const reply = await edge[version]().ask(BLOB);
     t.match(reply, { status: 200, complete: true });
     t.equal(sha256(reply.body), DIGEST, version);
-    const detail = 'less than 1000000 bytes a second for 0.4 s';
+    const detail = `less than 1000000 bytes a second for ${timeLimit(400) / 1000} s`;
     t.match(await lineOf(edge, reply), {
       attempts: [{ upstream: 'harbor', outcome: 'failed', reason: 'stall', detail }, { upstream: 'gcr' }],
       splices: [{ from: 'harbor', to: 'gcr', reason: 'stall' }],
@@ -153,7 +154,7 @@ t.test('a client that reads slowly', async (t) => {
       if (received < LONG * (naps / 3)) return;
       naps += 1;
       stream.pause();
-      setTimeout(() => stream.resume(), 600);
+      setTimeout(() => stream.resume(), timeLimit(600));
     });
     await once(stream, 'close');
     t.ok(received >= LONG, `${version}: gets all of it`);

@@ -1,7 +1,6 @@
 import t from 'tap';
 import type { FaultInput, FaultName } from '../../../src/lab/fault.ts';
 import { CLOUD, clientRequests, sha256 } from '../../helpers/lab-site.ts';
-import { timeLimit } from '../../helpers/time-limit.ts';
 import { BLOB, back, CONTENT, DIGEST, lineOf, nothingLeft, rangeOf, startSpliceSite, TOTAL } from './splice-site.ts';
 
 // A blob whose upstream fails in the middle goes on from the next one, and its client does not notice.
@@ -21,7 +20,7 @@ const FAULTS: [FaultName, FaultInput & { bytes: number }, reason: string][] = [
 ];
 
 t.test('the whole blob, wherever its upstream fails', async (t) => {
-  const site = await startSpliceSite(t, { harbor: { probe: PROBE, deadlines: { stall: `${timeLimit(300)}ms` } } });
+  const site = await startSpliceSite(t, { harbor: { probe: PROBE, deadlines: { stall: '300ms' } } });
   const { edge, primary, fallback } = site;
   for (const client of [edge.http1(), edge.http2()]) {
     for (const [fault, input, reason] of FAULTS) {
@@ -70,7 +69,7 @@ t.test('parts of it', async (t) => {
     [`bytes=600000-${TOTAL + 5}`, 600_000, TOTAL - 1],
     ['bytes=70000-70001', 70_000, 70_001],
   ];
-  const site = await startSpliceSite(t, { harbor: { probe: PROBE, deadlines: { stall: `${timeLimit(300)}ms` } } });
+  const site = await startSpliceSite(t, { harbor: { probe: PROBE, deadlines: { stall: '300ms' } } });
   const { edge, primary, fallback } = site;
   for (const client of [edge.http1(), edge.http2()]) {
     for (const [range, first, last] of parts) {

@@ -1,4 +1,5 @@
 import type { Client, Reply } from '../../helpers/http1-client.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { digestOf, type LedgerSite, type Policy, pathOf, push, tagWarning } from './ledger-site.ts';
 
 export type Step =
@@ -33,7 +34,8 @@ export class TagModel {
     if (step.do === 'read') return this.#read(await this.#ask(step.method, step.client));
     if ('image' in step) return this.#move(step.do, step.image + 1);
     if (step.do === 'outage') await harbor.faults.on('errors');
-    else if (step.do === 'slow') await harbor.faults.on('delay', { ms: 120, kind: 'manifest', path: this.#name });
+    else if (step.do === 'slow')
+      await harbor.faults.on('delay', { ms: timeLimit(120), kind: 'manifest', path: this.#name });
     else if (step.do === 'recover') await this.recover();
     else if (step.do === 'delete-past') this.#tags(harbor, 'inner/').delete('1');
     else if ((await this.#ask('DELETE', 0)).status === 202) this.#last = null;

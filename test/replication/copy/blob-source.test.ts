@@ -6,6 +6,7 @@ import { BandwidthLimit } from '../../../src/replication/copy/bandwidth-limit.ts
 import { BlobSource } from '../../../src/replication/copy/blob-source.ts';
 import type { FrontRule } from '../../helpers/registry-front.ts';
 import { remoteRegistry } from '../../helpers/remote-registry.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { blobSite } from './blob-site.ts';
 
@@ -164,16 +165,16 @@ t.test('no answer, and no byte more', async (t) => {
       if (asked === 2) response.writeHead(200, { 'content-length': MIB }).write(site.bytes.subarray(0, 1000));
     }),
   });
-  t.ok((await site.read(site.blob({ stallMs: 200 }))).equals(site.bytes));
+  t.ok((await site.read(site.blob({ stallMs: timeLimit(200) }))).equals(site.bytes));
   t.match(site.primary.requests.at(-1)?.headers.range, /^bytes=1000-$/);
 });
 
 t.test('who takes its time is no stall', async (t) => {
   const site = await blobSite(t, MIB);
   let read = 0;
-  for await (const piece of site.blob({ stallMs: 100 }).read(0, MIB, site.signal)) {
+  for await (const piece of site.blob({ stallMs: timeLimit(100) }).read(0, MIB, site.signal)) {
     read += piece.length;
-    if (read === piece.length) await new Promise((resolve) => setTimeout(resolve, 300));
+    if (read === piece.length) await new Promise((resolve) => setTimeout(resolve, timeLimit(300)));
   }
   t.equal(read, MIB);
   t.equal(site.primary.requests.length, 1);

@@ -6,6 +6,7 @@ import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../../src/upstream/resolver.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { until } from '../../helpers/until.ts';
+import { scaleUpstream } from '../../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 const PROBE = {
@@ -24,7 +25,7 @@ async function start(t: Test, options: LabRegistryOptions, more: object = {}) {
   const registry = await startLabRegistry(options);
   t.teardown(() => registry.close());
   const news: (string | undefined)[] = [];
-  const config = upstreamSchema.parse({ urls: [registry.url], probe: PROBE, credentials: OWN, ...more });
+  const config = upstreamSchema.parse(scaleUpstream({ urls: [registry.url], probe: PROBE, credentials: OWN, ...more }));
   const network = { resolver: new Resolver(), pool: new BufferPool() };
   const nothing = () => undefined;
   const upstream = new Upstream('harbor', config, { password: 'hunter2' }, network, {
