@@ -3,16 +3,14 @@ import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
 import type { Caller } from './caller.ts';
 import { breakGlassBasis } from './delegated-access-policy.ts';
-import type { FailureLimit } from './failure-limit.ts';
 import type { LocalAuthority } from './local-authority.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
-import type { TokenGrant, TokenIssuer, TokenRefusal } from './token-issuer.ts';
-import { OUTAGE_TOKEN_MS, outageDetail } from './token-issuer.ts';
+import type { TokenGrant, TokenIssuer, TokenIssuerOptions, TokenRefusal } from './token-issuer.ts';
+import { OUTAGE_TOKEN_MS, outageDetail, sealTokens } from './token-issuer.ts';
 import type { TokenRequest } from './token-request.ts';
-import type { TokenSealer } from './token-sealer.ts';
 
-export interface BreakGlassTokenIssuerOptions {
+export interface BreakGlassTokenIssuerOptions extends TokenIssuerOptions<DelegatedRepositoryKey> {
   /** Issues the tokens of all other users. */
   authorityIssuer: TokenIssuer;
   users: LocalAuthority;
@@ -20,15 +18,6 @@ export interface BreakGlassTokenIssuerOptions {
   pingAuthority: () => Promise<unknown>;
   /** Name of the upstream that is the authority. */
   authority: string;
-  sealer: TokenSealer;
-  failures: FailureLimit;
-  /** Service name in the tokens. */
-  service: string;
-  /** All repositories of this name that a route leads to, one for each registry. */
-  repositoryKeys: (repository: string) => readonly DelegatedRepositoryKey[];
-  /** Milliseconds. */
-  lifetime: number;
-  now?: () => number;
 }
 
 /**
@@ -37,12 +26,10 @@ export interface BreakGlassTokenIssuerOptions {
  */
 export class BreakGlassTokenIssuer implements TokenIssuer {
   readonly #options: BreakGlassTokenIssuerOptions;
-  readonly #now: () => number;
   readonly #throttle: LoginThrottle;
 
   constructor(options: BreakGlassTokenIssuerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
     this.#throttle = new LoginThrottle(options.failures);
   }
 
@@ -53,14 +40,14 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
     if (credentials.kind !== 'password' || !isBreakGlassName(credentials.user))
       return authorityIssuer.issue(request, caller);
     const { user, password } = credentials;
-    const known = () => users.isRecentlyVerified(user, password);
+    const known = () => users.passwords.isRecentlyVerified(user, password);
     return this.#throttle.attempt(credentials, caller, known, () => this.#decide(credentials, request));
   }
 
   async #decide({ user, password }: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const { users, pingAuthority, authority } = this.#options;
     // The password is checked first: only its owner learns the state of the authority, and an unknown name takes as long as a known one.
-    if (!(await users.authenticate(user, password))) return { refused: 'credentials' };
+    if (!(await users.passwords.verify(user, password))) return { refused: 'credentials' };
     try {
       await pingAuthority();
     } catch (error) {
@@ -74,24 +61,19 @@ export class BreakGlassTokenIssuer implements TokenIssuer {
 
   async #grant(user: string, { scopes }: TokenRequest, detail: string): Promise<TokenGrant> {
     const { sealer, users, service } = this.#options;
-    const issued = this.#now();
-    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS);
     const granted = scopes.map((scope) => ({ scope, access: this.#grantedScopes(user, scope) }));
-    const token = await sealer.seal({
-      use: 'access',
+    const claims = {
       user,
       service,
-      issued,
-      expires: issued + lifetime,
-      access: granted.flatMap(({ access }) => access),
       basis: breakGlassBasis(users, user),
-    });
+      access: granted.flatMap(({ access }) => access),
+    };
+    const tokens = await sealTokens(sealer, claims, Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS));
     const scope = granted
       .filter(({ access }) => access.length > 0)
       .map((one) => formatScope({ ...one.scope, actions: ['pull'] }))
       .join(' ');
-    const outage = { grant: 'break-glass', detail } as const;
-    return { user, token, refreshToken: undefined, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
+    return { ...tokens, scope, outage: { grant: 'break-glass', detail } };
   }
 
   /** Repositories that the authority knows nothing of are not part of its outage. */

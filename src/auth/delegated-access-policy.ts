@@ -39,6 +39,6 @@ export class DelegatedAccessPolicy implements AccessPolicy {
 
 /** The prefix keeps this basis apart: a user of the authority may have had the same name before the break-glass file existed. */
 export function breakGlassBasis(users: LocalAuthority, user: string): string | undefined {
-  const basis = users.basis(user);
+  const basis = users.passwords.basis(user);
   return basis === undefined ? undefined : `break-glass ${basis}`;
 }

@@ -1,19 +1,16 @@
 import { formatScope, mergeScopes, type Scope } from '../oci/scope.ts';
 import type { UserAnswer } from '../upstream/credentials/user-tokens.ts';
-import { issueAnonymousToken } from './anonymous-token.ts';
 import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
-import type { FailureLimit } from './failure-limit.ts';
 import type { GrantHolder, Grants } from './grants.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
-import type { OutageGrant, TokenGrant, TokenIssuer, TokenRefusal } from './token-issuer.ts';
-import { OUTAGE_TOKEN_MS, outageDetail } from './token-issuer.ts';
+import type { OutageGrant, TokenGrant, TokenIssuer, TokenIssuerOptions, TokenRefusal } from './token-issuer.ts';
+import { issueAnonymousToken, OUTAGE_TOKEN_MS, outageDetail, sealTokens } from './token-issuer.ts';
 import type { TokenRequest } from './token-request.ts';
-import type { TokenSealer } from './token-sealer.ts';
 
-export interface DelegatedTokenIssuerOptions {
+export interface DelegatedTokenIssuerOptions extends TokenIssuerOptions<DelegatedRepositoryKey> {
   /** @throws an error whose `summary` says why the authority cannot be reached */
   askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
   /** Identity of the authority, for grants. */
@@ -21,16 +18,8 @@ export interface DelegatedTokenIssuerOptions {
   /** Goes into the tokens of the authority's users. */
   fingerprint: AuthorityFingerprint;
   grants: Grants;
-  sealer: TokenSealer;
-  failures: FailureLimit;
-  /** Service name in the tokens. */
-  service: string;
-  /** All repositories of this name that a route leads to, one for each registry. */
-  repositoryKeys: (repository: string) => readonly DelegatedRepositoryKey[];
   /** Milliseconds. */
-  lifetime: number;
   refreshLifetime: number;
-  now?: () => number;
 }
 
 /** A requested scope with the granted actions. */
@@ -64,21 +53,16 @@ const MIN_LIFETIME_MS = 60_000;
  */
 export class DelegatedTokenIssuer implements TokenIssuer {
   readonly #options: DelegatedTokenIssuerOptions;
-  readonly #now: () => number;
   readonly #throttle: LoginThrottle;
 
   constructor(options: DelegatedTokenIssuerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
     this.#throttle = new LoginThrottle(options.failures);
   }
 
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
-    if (credentials.kind === 'none')
-      return caller.anonymous
-        ? issueAnonymousToken(this.#options, request.scopes, this.#now())
-        : { refused: 'credentials' };
+    if (credentials.kind === 'none') return issueAnonymousToken(this.#options, request, caller);
     if (credentials.kind === 'password') return this.#throttled(credentials, request, caller);
     const login = await this.#loginFromRefreshToken(credentials.token);
     return login ? this.#throttled(login, request, caller) : { refused: 'credentials' };
@@ -168,38 +152,26 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     access: readonly GrantedScope[],
     { authorization, repositoryAuthorizations = {}, lifetime, outage, authorityUnreachable }: AuthorityAccess,
   ): Promise<TokenGrant> {
-    const { sealer, service, refreshLifetime } = this.#options;
-    const { user } = login;
-    const issued = this.#now();
-    const claims = { user, service, issued, basis: this.#options.fingerprint.text };
+    const { sealer, service, refreshLifetime, fingerprint } = this.#options;
     const own = access.flatMap(({ repositoryKey, authorityScope }): [string, string][] => {
       const authorization = repositoryAuthorizations[authorityScope.name];
       return authorization === undefined ? [] : [[repositoryKey.tokenName, authorization]];
     });
-    const token = await sealer.seal({
-      ...claims,
-      use: 'access',
+    const claims = {
+      user: login.user,
+      service,
+      basis: fingerprint.text,
       access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
-      expires: issued + lifetime,
       upstream: authorization,
       authorityUnreachable,
       authorityOnly: tokenNames(access.filter((one) => one.authorityOnly)),
       previouslyGranted: tokenNames(access.filter((one) => one.previouslyGranted)),
       upstreams: own.length > 0 ? own : undefined,
-    });
-    const refreshToken = wantsRefreshToken
-      ? await sealer.seal({
-          ...claims,
-          use: 'refresh',
-          access: [],
-          expires: issued + refreshLifetime,
-          secret: login.password,
-        })
-      : undefined;
-    const scope = mergeScopes(access.map(({ scope: asked, actions }) => ({ ...asked, actions })))
-      .map(formatScope)
-      .join(' ');
-    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope, outage };
+    };
+    const refresh = wantsRefreshToken ? { lifetime: refreshLifetime, secret: login.password } : undefined;
+    const tokens = await sealTokens(sealer, claims, lifetime, refresh);
+    const scopes = mergeScopes(access.map(({ scope, actions }) => ({ ...scope, actions })));
+    return { ...tokens, scope: scopes.map(formatScope).join(' '), outage };
   }
 
   #holder({ user, password }: Login): GrantHolder {

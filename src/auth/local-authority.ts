@@ -6,30 +6,16 @@ import type { RepositoryKey } from './repository-key.ts';
 
 /** `auth.mode: htpasswd`: users and rules of the configuration itself. */
 export class LocalAuthority implements AccessPolicy {
-  readonly #passwords: Passwords;
+  readonly passwords: Passwords;
   readonly #rules: AccessRules;
 
   constructor(passwords: Passwords, rules: AccessRules) {
-    this.#passwords = passwords;
+    this.passwords = passwords;
     this.#rules = rules;
   }
 
-  /** Whether the password was verified a short while ago, so that no hash has to be computed. */
-  isRecentlyVerified(user: string, password: string): boolean {
-    return this.#passwords.isRecentlyVerified(user, password);
-  }
-
-  authenticate(user: string, password: string): Promise<boolean> {
-    return this.#passwords.verify(user, password);
-  }
-
-  /** Changes with the user's password; undefined: no such user. */
-  basis(user: string): string | undefined {
-    return this.#passwords.basis(user);
-  }
-
   acceptsBasis(user: string, basis: string): boolean {
-    return this.basis(user) === basis;
+    return this.passwords.basis(user) === basis;
   }
 
   allows(user: string, key: RepositoryKey, action: Action): boolean {

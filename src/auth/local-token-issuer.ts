@@ -1,55 +1,45 @@
 import { ACTIONS } from '../config/access-rule.ts';
 import { isRepository } from '../oci/reference.ts';
 import { formatScope, type Scope } from '../oci/scope.ts';
-import { issueAnonymousToken } from './anonymous-token.ts';
 import type { Caller } from './caller.ts';
-import type { FailureLimit } from './failure-limit.ts';
 import type { LocalAuthority } from './local-authority.ts';
 import { LoginThrottle } from './login-throttle.ts';
-import type { RepositoryKey } from './repository-key.ts';
-import type { TokenGrant, TokenIssuer, TokenRefusal } from './token-issuer.ts';
+import {
+  issueAnonymousToken,
+  sealTokens,
+  type TokenGrant,
+  type TokenIssuer,
+  type TokenIssuerOptions,
+  type TokenRefusal,
+} from './token-issuer.ts';
 import type { TokenRequest } from './token-request.ts';
-import type { TokenSealer } from './token-sealer.ts';
 
-export interface LocalTokenIssuerOptions {
+export interface LocalTokenIssuerOptions extends TokenIssuerOptions {
   authority: LocalAuthority;
-  sealer: TokenSealer;
-  failures: FailureLimit;
-  /** Service name in the tokens. */
-  service: string;
-  /** All repositories of this name that a route leads to, one for each registry. */
-  repositoryKeys: (repository: string) => readonly RepositoryKey[];
   /** Milliseconds. */
-  lifetime: number;
   refreshLifetime: number;
-  now?: () => number;
 }
 
 /** `auth.mode: htpasswd`: grants the requested actions that the edge's own rules allow. */
 export class LocalTokenIssuer implements TokenIssuer {
   readonly #options: LocalTokenIssuerOptions;
-  readonly #now: () => number;
   readonly #throttle: LoginThrottle;
 
   constructor(options: LocalTokenIssuerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
     this.#throttle = new LoginThrottle(options.failures);
   }
 
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
     const { authority } = this.#options;
-    if (credentials.kind === 'none')
-      return caller.anonymous
-        ? issueAnonymousToken(this.#options, request.scopes, this.#now())
-        : { refused: 'credentials' };
+    if (credentials.kind === 'none') return issueAnonymousToken(this.#options, request, caller);
     if (credentials.kind === 'refresh') return this.#refresh(credentials.token, request);
     const { user, password } = credentials;
     // Other clients that try the same name must not lock out a user with a known password.
-    const known = () => authority.isRecentlyVerified(user, password);
+    const known = () => authority.passwords.isRecentlyVerified(user, password);
     return this.#throttle.attempt(credentials, caller, known, async () =>
-      (await authority.authenticate(user, password)) ? this.#grant(user, request) : { refused: 'credentials' },
+      (await authority.passwords.verify(user, password)) ? this.#grant(user, request) : { refused: 'credentials' },
     );
   }
 
@@ -60,7 +50,7 @@ export class LocalTokenIssuer implements TokenIssuer {
     const claims = 'claims' in opened ? opened.claims : undefined;
     const { user, basis } = claims ?? {};
     const fits = claims?.use === 'refresh' && claims.service === service;
-    if (!fits || user === undefined || basis === undefined || authority.basis(user) !== basis)
+    if (!fits || user === undefined || basis === undefined || authority.passwords.basis(user) !== basis)
       return { refused: 'credentials' };
     // The client keeps its refresh token, or gets a new one if it asks for one.
     return this.#grant(user, request);
@@ -68,16 +58,12 @@ export class LocalTokenIssuer implements TokenIssuer {
 
   async #grant(user: string, { scopes, wantsRefreshToken }: TokenRequest): Promise<TokenGrant> {
     const { sealer, authority, service, lifetime, refreshLifetime } = this.#options;
-    const issued = this.#now();
     const granted = scopes.map((scope) => ({ scope, access: this.#grantedScopes(user, scope) }));
+    const claims = { user, service, basis: authority.passwords.basis(user) };
     const access = granted.flatMap((one) => one.access);
-    const claims = { user, service, issued, basis: authority.basis(user) };
-    const token = await sealer.seal({ ...claims, use: 'access', access, expires: issued + lifetime });
-    const refreshToken = wantsRefreshToken
-      ? await sealer.seal({ ...claims, use: 'refresh', access: [], expires: issued + refreshLifetime })
-      : undefined;
-    const scope = granted.flatMap((one) => requestedForm(one.scope, one.access)).join(' ');
-    return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued, scope };
+    const refresh = wantsRefreshToken ? { lifetime: refreshLifetime } : undefined;
+    const tokens = await sealTokens(sealer, { ...claims, access }, lifetime, refresh);
+    return { ...tokens, scope: granted.flatMap((one) => requestedForm(one.scope, one.access)).join(' ') };
   }
 
   /** A name may exist in several registries, so each repository is decided by itself. */

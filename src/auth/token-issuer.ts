@@ -1,5 +1,9 @@
+import { formatScope } from '../oci/scope.ts';
 import type { Caller } from './caller.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import type { RepositoryKey } from './repository-key.ts';
 import type { TokenRequest } from './token-request.ts';
+import type { Claims, TokenSealer } from './token-sealer.ts';
 
 export interface TokenGrant {
   user: string | undefined;
@@ -36,6 +40,51 @@ export type TokenRefusal =
 /** The edge's own token service, one for each `auth.mode`. */
 export interface TokenIssuer {
   issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal>;
+}
+
+export interface TokenIssuerOptions<Key extends RepositoryKey = RepositoryKey> {
+  sealer: TokenSealer;
+  failures: FailureLimit;
+  /** Service name in the tokens. */
+  service: string;
+  /** All repositories of this name that a route leads to, one for each registry. */
+  repositoryKeys: (repository: string) => readonly Key[];
+  /** Milliseconds. */
+  lifetime: number;
+}
+
+/** Seals the tokens of a grant. @param refresh the refresh token with its own lifetime, if one is wanted */
+export async function sealTokens(
+  sealer: TokenSealer,
+  claims: Omit<Claims, 'use' | 'issued' | 'expires'>,
+  lifetime: number,
+  refresh?: { lifetime: number; secret?: string },
+): Promise<Pick<TokenGrant, 'user' | 'token' | 'refreshToken' | 'expiresIn' | 'issued'>> {
+  const { user, service, basis } = claims;
+  const issued = sealer.now();
+  const token = await sealer.seal({ ...claims, use: 'access', issued, expires: issued + lifetime });
+  const remembered = { user, service, basis, issued, access: [], secret: refresh?.secret };
+  const refreshToken =
+    refresh && (await sealer.seal({ ...remembered, use: 'refresh', expires: issued + refresh.lifetime }));
+  return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued };
+}
+
+/** Issues a token without a user. Inside the networks of `auth.anonymous` the token opens pulls of anonymous routes. */
+export async function issueAnonymousToken(
+  { sealer, service, repositoryKeys, lifetime }: TokenIssuerOptions,
+  { scopes }: TokenRequest,
+  caller: Caller,
+): Promise<TokenGrant | TokenRefusal> {
+  if (!caller.anonymous) return { refused: 'credentials' };
+  const open = scopes
+    .filter(({ type, actions }) => type === 'repository' && (actions.includes('pull') || actions.includes('*')))
+    .map((scope) => ({ ...scope, actions: ['pull'], keys: repositoryKeys(scope.name).filter((key) => key.anonymous) }))
+    .filter(({ keys }) => keys.length > 0);
+  const access = open.flatMap(({ type, actions, keys }) =>
+    keys.map(({ tokenName }) => ({ type, name: tokenName, actions })),
+  );
+  const tokens = await sealTokens(sealer, { user: undefined, service, access }, lifetime);
+  return { ...tokens, scope: open.map(formatScope).join(' ') };
 }
 
 /** Milliseconds for which a token of an outage lasts: its client has to come back soon after the outage. */

@@ -68,12 +68,13 @@ const SKEW_MS = 60_000;
 export class TokenSealer {
   readonly #keys: KeyRing;
   readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
-  readonly #now: () => number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
 
   /** @param secrets at least one; the first seals, all open */
   constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
     this.#keys = new KeyRing(secrets, KEY_PURPOSE);
-    this.#now = now;
+    this.now = now;
   }
 
   seal({ user, service, access, issued, expires, ...claims }: Claims): Promise<string> {
@@ -105,7 +106,7 @@ export class TokenSealer {
   }
 
   #inTime(claims: Claims): OpenedToken {
-    const now = this.#now();
+    const now = this.now();
     if (claims.expires + SKEW_MS < now) return { refused: 'expired' };
     return claims.issued - SKEW_MS > now ? { refused: 'unreadable' } : { claims };
   }

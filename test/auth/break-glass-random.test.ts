@@ -90,7 +90,6 @@ class World {
         { name: one, tokenName: one, anonymous: false, authorityName: one === 'd' ? undefined : `inner/${one}` },
       ],
       lifetime: LIFETIME,
-      now,
     });
     this.guard = new Guard(
       new DelegatedAccessPolicy({ authority: MARK, breakGlass: users, isUnreachable: () => this.silent }),

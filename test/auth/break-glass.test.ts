@@ -54,7 +54,6 @@ function made(access: Record<string, string[]> = RULES) {
       { name, tokenName: name, anonymous: false, authorityName: name === 'elsewhere' ? undefined : `inner/${name}` },
     ],
     lifetime: LIFETIME,
-    now,
   });
   const standing = new DelegatedAccessPolicy({ authority: MARK, breakGlass: users, isUnreachable: () => state.silent });
   return { tokens, guard: new Guard(standing, sealer, SERVICE), box: sealer, state, others, clock, standing };

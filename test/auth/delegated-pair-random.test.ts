@@ -77,7 +77,6 @@ class EdgeModel {
       repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: name }],
       lifetime: 3_600_000,
       refreshLifetime: 3_600_000,
-      now: () => world.now,
     });
   }
 

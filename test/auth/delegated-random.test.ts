@@ -82,7 +82,6 @@ class World {
     repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: `inner/${name}` }],
     lifetime: 3_600_000,
     refreshLifetime: 3_600_000,
-    now: () => this.now,
   });
 
   #answer(basic: string, scopes: readonly Scope[]): UserAnswer {

@@ -61,7 +61,7 @@ export function made(options: MadeOptions = {}): Made {
   const failures = options.failures ?? new FailureLimit(MAX_FAILURES, FORGIVE_MS, now);
   const repositoryKeys = options.places ?? ((repository: string) => [repositoryKeyOf(repository)]);
   const lifetimes = { lifetime: LIFETIME, refreshLifetime: REFRESH_LIFETIME };
-  const tokens = new LocalTokenIssuer({ authority, sealer, failures, service, repositoryKeys, now, ...lifetimes });
+  const tokens = new LocalTokenIssuer({ authority, sealer, failures, service, repositoryKeys, ...lifetimes });
   return { tokens, guard: new Guard(authority, sealer, service), box: sealer, failures, passwords };
 }
 
