@@ -8,11 +8,11 @@ export interface ComparedTag {
   tag: string;
   /**
    * `same`: both registries have the same digest. `differs`: the digests differ. `missing`: the target lacks the tag. `surplus`: only the
-   * target has the tag. The digests are set where the comparison had to read them.
+   * target has the tag.
    */
   state: 'same' | 'differs' | 'missing' | 'surplus';
-  sourceDigest: string | undefined;
-  targetDigest: string | undefined;
+  /** Where the comparison had to read it. */
+  sourceDigest?: string | undefined;
   /**
    * Only with `surplus`: the source lists the tag but has no manifest for it. The tag is being deleted, or the storage of the source lost
    * content.
@@ -32,14 +32,13 @@ export interface ComparedRepository {
 export interface ComparisonOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
-  /** Concurrent requests, of both registries together. Default 16. */
-  concurrency?: number;
   /** Whether a tag takes part in the comparison. Default: every tag does. */
   includeTag?: (tag: string) => boolean;
   now?: () => number;
 }
 
-const DEFAULT_CONCURRENCY = 16;
+/** Concurrent requests, of both registries together. */
+const CONCURRENCY = 16;
 /** Repositories that are compared ahead of the one that is yielded. */
 const LOOKAHEAD = 4;
 
@@ -48,24 +47,11 @@ const LOOKAHEAD = 4;
  * digests with its tags takes one list a repository; any other takes one HEAD for each tag that both sides have.
  */
 export class Comparison {
-  readonly #source: RemoteRegistry;
-  readonly #target: RemoteRegistry;
-  readonly #includeTag: (tag: string) => boolean;
-  readonly #queue: PQueue;
-  readonly #now: () => number;
+  readonly #options: ComparisonOptions;
+  readonly #queue = new PQueue({ concurrency: CONCURRENCY });
 
-  constructor({
-    source,
-    target,
-    concurrency = DEFAULT_CONCURRENCY,
-    includeTag = () => true,
-    now = Date.now,
-  }: ComparisonOptions) {
-    this.#source = source;
-    this.#target = target;
-    this.#includeTag = includeTag;
-    this.#now = now;
-    this.#queue = new PQueue({ concurrency });
+  constructor(options: ComparisonOptions) {
+    this.#options = options;
   }
 
   /**
@@ -102,26 +88,25 @@ export class Comparison {
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
-    const [ledgerTime, comparedAt] = [this.#now(), Date.now()];
+    const { source, target, includeTag = () => true, now = Date.now } = this.#options;
+    const [ledgerTime, comparedAt] = [now(), Date.now()];
     const listed = (registry: RemoteRegistry, name: string) =>
       this.#queue.add(() => registry.tags(name, signal), { signal });
     const [sourceTags, targetTags] = await Promise.all([
-      listed(this.#source, repository.source),
-      listed(this.#target, repository.target),
+      listed(source, repository.source),
+      listed(target, repository.target),
     ]);
     const targetByName = new Map(targetTags.map((one) => [one.tag, one]));
-    const wanted = sourceTags.filter(({ tag }) => this.#includeTag(tag));
+    const wanted = sourceTags.filter(({ tag }) => includeTag(tag));
     const compared: ComparedTag[] = [];
     // A queue of thousands of waiting functions would take more memory than all else, so only a few tags are queued at once.
-    await mapLimit([...wanted.entries()], this.#queue.concurrency, async ([index, one]) => {
+    await mapLimit([...wanted.entries()], CONCURRENCY, async ([index, one]) => {
       compared[index] = await this.#compareTag(repository, one, targetByName.get(one.tag), signal);
     });
     const sourceNames = new Set(sourceTags.map(({ tag }) => tag));
     const surplus = targetTags
-      .filter(({ tag }) => this.#includeTag(tag) && !sourceNames.has(tag))
-      .map(
-        ({ tag, digest }): ComparedTag => ({ tag, state: 'surplus', sourceDigest: undefined, targetDigest: digest }),
-      );
+      .filter(({ tag }) => includeTag(tag) && !sourceNames.has(tag))
+      .map(({ tag }): ComparedTag => ({ tag, state: 'surplus' }));
     return { repository, ledgerTime, comparedAt, tags: [...compared, ...surplus] };
   }
 
@@ -131,17 +116,16 @@ export class Comparison {
     target: RemoteTag | undefined,
     signal: AbortSignal,
   ): Promise<ComparedTag> {
-    if (!target) return { tag, state: 'missing', sourceDigest: digest, targetDigest: undefined };
+    if (!target) return { tag, state: 'missing', sourceDigest: digest };
     const resolve = (registry: RemoteRegistry, name: string, known: string | undefined) =>
       known ?? this.#queue.add(() => registry.resolveDigest(name, tag, signal), { signal });
     const [sourceDigest, targetDigest] = await Promise.all([
-      resolve(this.#source, repository.source, digest),
-      resolve(this.#target, repository.target, target.digest),
+      resolve(this.#options.source, repository.source, digest),
+      resolve(this.#options.target, repository.target, target.digest),
     ]);
     // The tag may have been deleted between the list and this request.
-    if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest, targetDigest };
-    if (sourceDigest === undefined)
-      return { tag, state: 'surplus', sourceDigest, targetDigest, listedWithoutManifest: true };
-    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
+    if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest };
+    if (sourceDigest === undefined) return { tag, state: 'surplus', listedWithoutManifest: true };
+    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest };
   }
 }

@@ -1,17 +1,9 @@
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
-import { readBody } from '../../upstream/body/read-body.ts';
-import type { Connection } from '../../upstream/connection.ts';
+import { parseJson, readBody } from '../../upstream/body/read-body.ts';
 import { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
 import { registryFailure } from './registry-failure.ts';
-import type { RetryPolicy } from './retry-policy.ts';
-
-export interface HarborListsOptions {
-  /** The registry's name in messages. */
-  name: string;
-  connection: Pick<Connection, 'sendApi'>;
-  retryPolicy: RetryPolicy;
-}
+import type { RegistryRequests } from './registry-requests.ts';
 
 /** Harbor's greatest page size. */
 const PAGE_SIZE = 100;
@@ -27,10 +19,10 @@ const API = '/api/v2.0';
  * tags. Harbor leaves out accessories such as cosign's signatures, so the tags themselves come from the registry API.
  */
 export class HarborLists {
-  readonly #options: HarborListsOptions;
+  readonly #registry: RegistryRequests;
 
-  constructor(options: HarborListsOptions) {
-    this.#options = options;
+  constructor(registry: RegistryRequests) {
+    this.#registry = registry;
   }
 
   /**
@@ -82,14 +74,14 @@ export class HarborLists {
       yield* entries;
       if (entries.length < PAGE_SIZE || page > MAX_PAGES) return;
       const next = await this.#page(path, page, signal);
-      if (!next) throw new CopyError(`${this.#options.name} stopped listing at page ${page} of ${path.split('?')[0]}`);
+      if (!next) throw new CopyError(`${this.#registry.name} stopped listing at page ${page} of ${path.split('?')[0]}`);
       entries = next;
     }
   }
 
   /** @returns undefined: these credentials get no list */
   #page(path: string, page: number, signal: AbortSignal): Promise<unknown[] | undefined> {
-    const { name, connection, retryPolicy } = this.#options;
+    const { name, connection, retryPolicy } = this.#registry;
     const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
     const at = `${path}&page=${page}&page_size=${PAGE_SIZE}`;
     const ask = async (soon: AbortSignal) => {
@@ -108,12 +100,9 @@ export class HarborLists {
 
 /** Harbor may write an empty list as null. */
 function parseList(body: Buffer): unknown[] | undefined {
-  try {
-    const content: unknown = JSON.parse(body.toString('utf8'));
-    return content === null ? [] : Array.isArray(content) ? content : undefined;
-  } catch {
-    return undefined;
-  }
+  const content = parseJson(body);
+  if (content === null) return [];
+  return Array.isArray(content) ? content : undefined;
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {

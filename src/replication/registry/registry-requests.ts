@@ -41,14 +41,15 @@ const EMPTY = Buffer.alloc(0);
 
 /** Short requests to one registry, with retries. */
 export class RegistryRequests {
-  readonly #name: string;
-  readonly #connection: Connection;
-  readonly #retryPolicy: RetryPolicy;
+  /** The registry's name in messages. */
+  readonly name: string;
+  readonly connection: Connection;
+  readonly retryPolicy: RetryPolicy;
 
   constructor(name: string, connection: Connection, retryPolicy: RetryPolicy) {
-    this.#name = name;
-    this.#connection = connection;
-    this.#retryPolicy = retryPolicy;
+    this.name = name;
+    this.connection = connection;
+    this.retryPolicy = retryPolicy;
   }
 
   /** Reads an answer, after retries. @throws CopyError, UpstreamError; the signal's reason */
@@ -59,7 +60,7 @@ export class RegistryRequests {
     // A comparison sends thousands of HEADs: a new connection for each would cost more than the answer.
     const call: Omit<UpstreamCall, 'signal'> = { method, path, headers, scopes, redirects: 'follow', keepAlive: true };
     return this.#withRetries(signal, async (soon) => {
-      const answer = await this.#connection.send({ ...call, signal: soon });
+      const answer = await this.connection.send({ ...call, signal: soon });
       const { status } = answer;
       const body =
         method === 'HEAD'
@@ -77,7 +78,7 @@ export class RegistryRequests {
     const length: Record<string, string> = body ? { 'content-length': String(body.length) } : {};
     return this.#withRetries(signal, async (soon) => {
       const call = { method, at: path, headers: { ...headers, ...length }, scopes, signal: soon };
-      const answer = await this.#connection.write(body ? { ...call, body } : call);
+      const answer = await this.connection.write(body ? { ...call, body } : call);
       const said = await readErrorMessage(answer);
       const { status } = answer;
       if ((status < 200 || status > 299) && !alsoAccepted.includes(status))
@@ -86,12 +87,13 @@ export class RegistryRequests {
     });
   }
 
+  /** Makes an error from an unexpected answer. @param errorMessage the message of the registry, if there is one */
   failure(answer: FailedAnswer, what: string, errorMessage = ''): CopyError {
-    return registryFailure(answer, `${this.#name} ${what}`, errorMessage);
+    return registryFailure(answer, `${this.name} ${what}`, errorMessage);
   }
 
   #withRetries<T>(signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, work));
+    return this.retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, work));
   }
 }
 

@@ -5,7 +5,6 @@ import { isDigest } from '../../oci/reference.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import { CopyError } from '../copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
-import type { FailedAnswer } from './registry-failure.ts';
 import { parseLists, type RegistryLists } from './registry-lists.ts';
 import { type RegistryReply, RegistryRequests } from './registry-requests.ts';
 import { RetryPolicy } from './retry-policy.ts';
@@ -34,12 +33,7 @@ const REFERRERS_UNSUPPORTED = [400, 404, 405, 501];
 const REFERRERS_CHECK_MS = 600_000;
 
 /** One registry as replication uses it: the registry's own names, and the edge's own credentials. */
-export class RemoteRegistry {
-  /** The registry's name in messages. */
-  readonly name: string;
-  readonly connection: Connection;
-  readonly retryPolicy: RetryPolicy;
-  readonly #requests: RegistryRequests;
+export class RemoteRegistry extends RegistryRequests {
   readonly #harbor: HarborLists | undefined;
   /** Until when no referrers are requested. Distribution 2.8 and others lack the referrers API for every repository. */
   #referrersUnsupportedUntil = 0;
@@ -47,11 +41,8 @@ export class RemoteRegistry {
   #referrersSupportedUntil = 0;
 
   constructor(name: string, connection: Connection, retryPolicy = new RetryPolicy()) {
-    this.name = name;
-    this.connection = connection;
-    this.retryPolicy = retryPolicy;
-    this.#requests = new RegistryRequests(name, connection, retryPolicy);
-    this.#harbor = connection.kind === 'harbor' ? new HarborLists({ name, connection, retryPolicy }) : undefined;
+    super(name, connection, retryPolicy);
+    this.#harbor = connection.kind === 'harbor' ? new HarborLists(this) : undefined;
   }
 
   /** All repositories, page by page. @throws CopyError, UpstreamError */
@@ -85,19 +76,24 @@ export class RemoteRegistry {
     return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
   }
 
+  /** The first page of a repository's tags; undefined: the repository does not exist. @throws CopyError, UpstreamError */
+  async tagPage(repository: string, signal: AbortSignal, query = ''): Promise<RegistryLists | undefined> {
+    const request = { scopes: [pullScope(repository)], maxBytes: MAX_LIST_BYTES };
+    const reply = await this.read(`/v2/${repository}/tags/list${query}`, request, signal);
+    return reply.status === 404 ? undefined : this.#parseLists(reply, `does not list the tags of ${repository}`);
+  }
+
   /** Whether a repository has no tag or does not exist. @throws CopyError, UpstreamError */
   async isEmpty(repository: string, signal: AbortSignal): Promise<boolean> {
-    const request = { scopes: [pullScope(repository)], maxBytes: MAX_LIST_BYTES };
-    const reply = await this.#requests.read(`/v2/${repository}/tags/list?n=1`, request, signal);
-    if (reply.status === 404) return true;
-    return this.#parseLists(reply, `does not list the tags of ${repository}`).tags.length === 0;
+    const page = await this.tagPage(repository, signal, '?n=1');
+    return page === undefined || page.tags.length === 0;
   }
 
   /** The digest of a tag; undefined: there is no such tag. @throws CopyError, UpstreamError */
   async resolveDigest(repository: string, reference: string, signal: AbortSignal): Promise<string | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;
     const scopes = [pullScope(repository)];
-    const reply = await this.#requests.read(path, { method: 'HEAD', scopes, accept: ACCEPT }, signal);
+    const reply = await this.read(path, { method: 'HEAD', scopes, accept: ACCEPT }, signal);
     const digest = reply.headers.get('docker-content-digest');
     if (reply.status === 200 && digest !== undefined && isDigest(digest)) return digest;
     if (reply.status === 404) return undefined;
@@ -113,7 +109,7 @@ export class RemoteRegistry {
   async manifest(repository: string, reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
     const path = `/v2/${repository}/manifests/${reference}`;
     const request = { scopes: [pullScope(repository)], accept: ACCEPT, maxBytes: MAX_MANIFEST_BYTES };
-    const reply = await this.#requests.read(path, request, signal);
+    const reply = await this.read(path, request, signal);
     if (reply.status === 404) return undefined;
     const what = `does not serve the manifest ${imageName(repository, reference)}`;
     if (reply.status !== 200) throw this.failure(reply, what);
@@ -125,7 +121,7 @@ export class RemoteRegistry {
   /** @throws CopyError, UpstreamError */
   async hasBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
     const path = `/v2/${repository}/blobs/${digest}`;
-    const reply = await this.#requests.read(path, { method: 'HEAD', scopes: [pullScope(repository)] }, signal);
+    const reply = await this.read(path, { method: 'HEAD', scopes: [pullScope(repository)] }, signal);
     if (reply.status === 200 || reply.status === 404) return reply.status === 200;
     throw this.failure(reply, `does not answer for a blob of ${repository}`);
   }
@@ -173,7 +169,7 @@ export class RemoteRegistry {
       body: bytes,
       failureText: what,
     } as const;
-    const reply = await this.#requests.write(`/v2/${repository}/manifests/${reference}`, request, signal);
+    const reply = await this.write(`/v2/${repository}/manifests/${reference}`, request, signal);
     const kept = reply.headers.get('docker-content-digest');
     // A registry that converts manifests could never be in step with the source.
     if (kept?.startsWith('sha256:') && kept !== sha256(bytes) && (!reference.includes(':') || kept !== reference))
@@ -185,12 +181,7 @@ export class RemoteRegistry {
     const scopes = [`repository:${repository}:delete`, pullScope(repository)];
     const what = `does not delete ${imageName(repository, reference)}`;
     const request = { method: 'DELETE', scopes, failureText: what, alsoAccepted: [404] } as const;
-    await this.#requests.write(`/v2/${repository}/manifests/${reference}`, request, signal);
-  }
-
-  /** Makes an error from an unexpected answer. @param errorMessage the message of the registry, if there is one */
-  failure(answer: FailedAnswer, what: string, errorMessage = ''): CopyError {
-    return this.#requests.failure(answer, what, errorMessage);
+    await this.write(`/v2/${repository}/manifests/${reference}`, request, signal);
   }
 
   #parseLists(reply: RegistryReply, what: string): RegistryLists {
@@ -210,7 +201,7 @@ export class RemoteRegistry {
     for (let pages = 0; query; pages += 1) {
       if (pages >= MAX_PAGES) throw new CopyError(`${this.name} lists ${path} without end`);
       const asked = query.size > 0 ? `${path}?${query}` : path;
-      const reply: RegistryReply = await this.#requests.read(asked, { scopes, maxBytes: MAX_LIST_BYTES }, signal);
+      const reply: RegistryReply = await this.read(asked, { scopes, maxBytes: MAX_LIST_BYTES }, signal);
       yield reply;
       const next = nextPageQuery(reply.headers.joined('link'));
       query = String(next) === String(query) ? undefined : next;

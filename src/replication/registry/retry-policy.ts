@@ -14,34 +14,29 @@ export interface RetryPolicyOptions {
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
-const LIMIT_MS = 180_000;
-const PAUSE_MS = 250;
-const LONGEST_MS = 15_000;
+const DEFAULTS: Required<RetryPolicyOptions> = {
+  limitMs: 180_000,
+  firstPauseMs: 250,
+  longestPauseMs: 15_000,
+  random: Math.random,
+  // A monotonic clock: a wall clock set back by an hour would stop requests for an hour.
+  now: () => performance.now(),
+  wait: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+};
 
 /** Reasons for which a retry would fail again. */
 const NOT_RETRYABLE = new Set(['credentials', 'too-large', 'malformed', 'redirect-host', 'redirect-loop']);
 
 /** Retries what a registry fails for the moment, and honours its Retry-After (RFC 9110) for all requests to that registry. */
 export class RetryPolicy {
-  readonly #limitMs: number;
-  readonly #pause: number;
-  readonly #longest: number;
-  readonly #random: () => number;
-  readonly #now: () => number;
-  readonly #wait: NonNullable<RetryPolicyOptions['wait']>;
+  readonly #options: Required<RetryPolicyOptions>;
   /** Until when no request is sent. */
   #retryAfterUntil = Number.NEGATIVE_INFINITY;
   /** Since when every request has failed, and the time of the last failure; undefined: the last request succeeded. */
   #failing: { since: number; seen: number } | undefined;
 
   constructor(options: RetryPolicyOptions = {}) {
-    this.#limitMs = options.limitMs ?? LIMIT_MS;
-    this.#pause = options.firstPauseMs ?? PAUSE_MS;
-    this.#longest = options.longestPauseMs ?? LONGEST_MS;
-    this.#random = options.random ?? Math.random;
-    // A monotonic clock: a wall clock set back by an hour would stop requests for an hour.
-    this.#now = options.now ?? (() => performance.now());
-    this.#wait = options.wait ?? ((ms, signal) => wait(ms, undefined, { signal, ref: false }));
+    this.#options = { ...DEFAULTS, ...options };
   }
 
   /** Whether a retry may succeed. */
@@ -52,7 +47,7 @@ export class RetryPolicy {
 
   /** Milliseconds until the registry may be asked again. */
   get backoffMs(): number {
-    return Math.max(0, this.#retryAfterUntil - this.#now());
+    return Math.max(0, this.#retryAfterUntil - this.#options.now());
   }
 
   /**
@@ -61,12 +56,12 @@ export class RetryPolicy {
    */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#waitOutBackoff(signal);
-    return this.#attempt(signal, this.#now(), 0, work);
+    return this.#attempt(signal, this.#options.now(), 0, work);
   }
 
   /** Like `run`, for work that has just failed and restarts in another way after a pause. */
   async runAfterFailure<T>(failure: unknown, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const began = this.#now();
+    const began = this.#options.now();
     this.#noteFailure(failure);
     await this.pause(0, signal);
     return this.#attempt(signal, began, 1, work);
@@ -74,7 +69,7 @@ export class RetryPolicy {
 
   /** Waits for the pause after so many tries and for the end of the backoff. @throws the signal's reason */
   async pause(tries: number, signal: AbortSignal): Promise<void> {
-    await this.#wait(this.#pauseAfter(tries), signal);
+    await this.#options.wait(this.#pauseAfter(tries), signal);
     await this.#waitOutBackoff(signal);
   }
 
@@ -96,28 +91,30 @@ export class RetryPolicy {
         const pause = this.#pauseAfter(tries);
         // Once a registry has failed every request for long enough, each caller gets a single try.
         const since = Math.min(began, this.#failing?.since ?? began);
-        if (this.#now() - since + Math.max(this.backoffMs, pause) > this.#limitMs) throw error;
-        await this.#wait(pause, signal);
+        if (this.#options.now() - since + Math.max(this.backoffMs, pause) > this.#options.limitMs) throw error;
+        await this.#options.wait(pause, signal);
         await this.#waitOutBackoff(signal);
       }
     }
   }
 
   #noteFailure(failure: unknown): void {
-    const now = this.#now();
+    const now = this.#options.now();
     // A failure that is older than the limit says nothing about now.
-    const since = this.#failing && now - this.#failing.seen <= this.#limitMs ? this.#failing.since : now;
+    const since = this.#failing && now - this.#failing.seen <= this.#options.limitMs ? this.#failing.since : now;
     this.#failing = { since, seen: now };
     const restMs = failure instanceof CopyError ? (failure.retryAfterMs ?? 0) : 0;
     this.#retryAfterUntil = Math.max(this.#retryAfterUntil, now + restMs);
   }
 
   #pauseAfter(tries: number): number {
-    return Math.min(this.#pause * 2 ** Math.min(tries, 10), this.#longest) * (1 - this.#random() / 2);
+    const { firstPauseMs, longestPauseMs, random } = this.#options;
+    return Math.min(firstPauseMs * 2 ** Math.min(tries, 10), longestPauseMs) * (1 - random() / 2);
   }
 
   /** The backoff may be extended while a caller waits. A random part keeps the callers from returning all at once. */
   async #waitOutBackoff(signal: AbortSignal): Promise<void> {
-    while (this.backoffMs > 0) await this.#wait(this.backoffMs + this.#pause * this.#random(), signal);
+    const { wait, firstPauseMs, random } = this.#options;
+    while (this.backoffMs > 0) await wait(this.backoffMs + firstPauseMs * random(), signal);
   }
 }

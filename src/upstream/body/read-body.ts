@@ -23,9 +23,13 @@ export async function readBody(body: Readable, max: number): Promise<Buffer> {
  * @throws UpstreamError too-large
  */
 export async function readJson(body: Readable, max: number): Promise<unknown> {
-  const text = (await readBody(body, max)).toString('utf8');
+  return parseJson(await readBody(body, max));
+}
+
+/** Undefined when the bytes are not JSON. */
+export function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(bytes.toString('utf8'));
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parseLists } from '../../../src/replication/registry/registry-lists.ts';
 
-const empty = { repositories: [], tags: [], digests: new Map() };
+const empty = { repositories: [], tags: [], children: undefined, digests: new Map() };
 const digest = `sha256:${'a'.repeat(64)}`;
 
 t.test('lists as registries write them', async (t) => {
@@ -14,6 +14,7 @@ t.test('lists as registries write them', async (t) => {
   t.strictSame(read({ child: [], tags: ['1', '2', '3'], manifest }), {
     ...empty,
     tags: ['1', '2', '3'],
+    children: [],
     digests: new Map([
       ['1', digest],
       ['2', digest],

@@ -94,7 +94,7 @@ t.test('a level that tells of none below it has its tags, and one that is none f
   const bare = await levels(t, registry, (name, list) => (name === 'project/app' ? { name, tags: ['1'] } : list));
   t.strictSame(await pairs(t, bare, project), inProject);
   const broken = await levels(t, registry, (name, list) => (name === 'project/app' ? '<html>' : list));
-  await t.rejects(pairs(t, broken, project), /gcr does not list what is below project\/app \(200: .* no list/);
+  await t.rejects(pairs(t, broken, project), /gcr does not list the tags of project\/app \(200: .* no list/);
 });
 
 t.test('a registry that tells neither', async (t) => {
