@@ -72,8 +72,8 @@ export interface CoveredRoute {
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[];
   /** The state of a tag, or of a digest that was pulled. */
   stateOf(repository: string, reference: string): TagCoverage;
-  /** When the gap of a tag was first seen, in epoch milliseconds; undefined: the tag has no gap, or that is not known. */
-  sinceOf(repository: string, tag: string): number | undefined;
+  /** When the gap of a tag was first seen; null: the tag has no gap, or that is not known. */
+  sinceOf(repository: string, tag: string): string | null;
 }
 
 /** Replication as `/api/status` shows it. */

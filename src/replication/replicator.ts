@@ -5,11 +5,11 @@ import type { UpstreamView } from '../failover/view.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import { BandwidthLimit } from './copy/bandwidth-limit.ts';
+import type { CopyJob } from './copy/copy-job.ts';
 import { ImageCopy } from './copy/image-copy.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { Hint } from './hint.ts';
-import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { ReplicationView } from './replication-view.ts';
 import type { RouteReplicationOptions } from './route-replication.ts';
 import { RouteReplication } from './route-replication.ts';
@@ -132,34 +132,29 @@ export class Replicator {
   async #runTask(task: CopyTask, signal: AbortSignal): Promise<void> {
     const route = this.routes.find(({ copyRoute }) => copyRoute === task.copyRoute);
     await this.#waitUntilIdle(task.copyRoute, signal);
-    const { source, target, ends } = this.#endpoints(task);
+    const { ledger, registry } = this.#options;
+    const { copyRoute, repository, reference } = task;
+    const job: CopyJob = {
+      source: { registry: registry(copyRoute.source.upstream), repository: repository.source },
+      target: { registry: registry(copyRoute.target.upstream), repository: repository.target },
+      reference,
+    };
     if (task.kind === 'delete') {
-      if (await this.#deleteCopy(task, source, target, signal)) route?.requeue(task);
+      if (await this.#deleteCopy(job, signal)) route?.requeue(task);
       return;
     }
-    const { ledger } = this.#options;
     const at = ledger.now();
-    const { digest, outcome, bytes } = await this.#imageCopy.copy({ ...ends, reference: task.reference }, signal);
+    const { digest, outcome, bytes } = await this.#imageCopy.copy(job, signal);
     this.#copies[outcome] += 1;
     this.#bytes += bytes;
-    if (digest === undefined) route?.markDeleted(task);
-    else route?.markCopied(task, at);
-    if (digest === undefined || task.reference.includes(':')) return;
-    ledger.recordSeen(
-      { upstream: task.copyRoute.source.upstream, repository: task.repository.source, tag: task.reference },
-      digest,
-      at,
-    );
-  }
-
-  #endpoints({ copyRoute, repository }: CopyTask) {
-    const source = this.#options.registry(copyRoute.source.upstream);
-    const target = this.#options.registry(copyRoute.target.upstream);
-    const ends = {
-      source: { registry: source, repository: repository.source },
-      target: { registry: target, repository: repository.target },
-    };
-    return { source, target, ends };
+    if (digest === undefined) {
+      route?.markDeleted(task);
+      return;
+    }
+    route?.markCopied(task, at);
+    const { upstream } = copyRoute.source;
+    if (!reference.includes(':'))
+      ledger.recordSeen({ upstream, repository: repository.source, tag: reference }, digest, at);
   }
 
   /**
@@ -167,22 +162,20 @@ export class Replicator {
    * @returns whether the source has the reference after all
    */
   async #deleteCopy(
-    { repository, reference }: CopyTask,
-    source: RemoteRegistry,
-    target: RemoteRegistry,
+    { source: { registry, repository }, target, reference }: CopyJob,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const isThere = async () => (await source.resolveDigest(repository.source, reference, signal)) !== undefined;
+    const isThere = async () => (await registry.resolveDigest(repository, reference, signal)) !== undefined;
     if (await isThere()) return true;
     // This tag was made on the target for clients; the source has a referrers API instead.
     const subject = subjectOfTag(reference);
-    if (subject !== undefined && (await source.supportsReferrers(repository.source, subject, signal))) return false;
+    if (subject !== undefined && (await registry.supportsReferrers(repository, subject, signal))) return false;
     // The canary is read at the same URL, because another URL may see its storage while this one does not.
-    if ((await this.#options.confirmCanary(source)) !== 'good')
-      throw new CopyError(`${source.name} cannot read a canary, so a missing tag there may be no deletion`, {
+    if ((await this.#options.confirmCanary(registry)) !== 'good')
+      throw new CopyError(`${registry.name} cannot read a canary, so a missing tag there may be no deletion`, {
         retryable: true,
       });
-    await target.deleteManifest(repository.target, reference, signal);
+    await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;
     return isThere();
   }

@@ -48,15 +48,15 @@ export class RouteReplication implements CoveredRoute {
     this.#digests = new PulledDigests({ copyRoute, routes: options.routes, pulls: options.pulls });
   }
 
-  /** @returns whether the hint concerns this copy route */
-  enqueueHint({ repository, reference, kind, upstream }: Hint): boolean {
+  /** Queues what the hint asks for, if it concerns this copy route. */
+  enqueueHint({ repository, reference, kind, upstream }: Hint): void {
     const { routes, tasks } = this.#options;
-    if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return false;
+    if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
     const pair = repositoryPair(routes, this.copyRoute, repository);
-    if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return false;
+    if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
     if (kind === 'push' && !reference.includes(':'))
       this.#coverage.markChanged(this.#clientName(repository), reference);
-    return tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
+    tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
   }
 
   /** @param at ledger time at which the copy began: later pushes may not be part of it */
@@ -102,7 +102,7 @@ export class RouteReplication implements CoveredRoute {
       const failingSince = failed === null ? null : (this.#lastReconcile?.failingSince ?? iso(at));
       this.#lastReconcile = { at: iso(at), tookMs: Date.now() - at, ...result, failingSince };
       const again = failed === null ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
-      this.dueAt = Date.now() + again * (0.9 + (this.#options.random ?? Math.random)() * 0.2);
+      this.dueAt = Date.now() + again * (0.9 + Math.random() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
       this.#options.onReconcile(this.copyRoute.name, outcome, failed !== null);
     };
@@ -136,7 +136,7 @@ export class RouteReplication implements CoveredRoute {
       target: target.upstream,
       coverage: {
         ...this.#coverage.totals(),
-        comparedAt: this.#comparedAt === undefined ? null : iso(this.#comparedAt),
+        comparedAt: isoOr(this.#comparedAt),
       },
       lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, Date.now() - oldest) / 1000) : 0,
       queued: due.length - failures.length,
@@ -176,8 +176,8 @@ export class RouteReplication implements CoveredRoute {
     return this.#coverage.gaps(maxRepositories, maxTags);
   }
 
-  sinceOf(repository: string, tag: string): number | undefined {
-    return this.#coverage.gapSince(repository, tag);
+  sinceOf(repository: string, tag: string): string | null {
+    return isoOr(this.#coverage.gapSince(repository, tag));
   }
 
   async #compareAll(signal: AbortSignal): Promise<ReconcileResult> {
@@ -250,7 +250,7 @@ export class RouteReplication implements CoveredRoute {
     }
     const name = this.#clientName(repository.source);
     for (const tag of [...missing, ...stale])
-      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.sinceOf(name, tag));
+      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
     if (this.copyRoute.route.deletions === 'follow')
       // A tag that is listed but cannot be read may be lost on the source: the copy may be the last one.
       for (const { tag, listedWithoutManifest } of surplus)
@@ -274,6 +274,10 @@ export class RouteReplication implements CoveredRoute {
   }
 }
 
+function isoOr(ms: number | undefined): string | null {
+  return ms === undefined ? null : iso(ms);
+}
+
 function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
@@ -290,5 +294,4 @@ export interface RouteReplicationOptions {
   pulls: Pick<PulledLog, 'within'>;
   tasks: TaskQueue;
   onReconcile: (route: string, outcome: string, failed: boolean) => void;
-  random?: () => number;
 }

@@ -77,25 +77,23 @@ export class TaskQueue {
   /**
    * Tasks of equal priority run in the order of `since`.
    * @param since when the task was first due; epoch milliseconds
-   * @returns whether the task was queued
    */
-  add(task: CopyTask, priority: number, since = this.#now()): boolean {
+  add(task: CopyTask, priority: number, since = this.#now()): void {
     const key = taskKey(task);
     const known = this.#entries.get(key);
     if (known) {
       known.rerun = known.running;
       // A hint moves a task ahead that a comparison has queued.
       if (!known.running && priority === PRIORITY.hint) this.#raisePriority(key, known.since);
-      return true;
+      return;
     }
     if (this.#entries.size >= MAX_WAITING || this.#stopped.signal.aborted) {
       this.counts.dropped += 1;
-      return false;
+      return;
     }
     const entry = { task, since: Math.min(since, this.#failed.get(key)?.since ?? since), running: false, rerun: false };
     this.#entries.set(key, entry);
     void this.#queue.add(() => this.#run(key, entry), { priority: queuePriority(priority, entry.since), id: key });
-    return true;
   }
 
   #raisePriority(key: string, since: number): void {

@@ -1,9 +1,17 @@
 import { Coverage, type RepositoryComparison } from '../../src/replication/coverage/coverage.ts';
 import type { CopyRouteView, CoveredRoute, ReplicationView } from '../../src/replication/replication-view.ts';
 
+type Found = Partial<RepositoryComparison> & Pick<RepositoryComparison, 'repository' | 'tags' | 'missing' | 'stale'>;
+
+/** The result of a comparison that is later than every known change. */
+export function compared(found: Found): RepositoryComparison {
+  const { comparedAt = Number.POSITIVE_INFINITY, ledgerTime = comparedAt } = found;
+  return { ...found, comparedAt, ledgerTime };
+}
+
 /** A copy route as the status shows it, from what was found of it. */
 export function copyRouteView(
-  found: readonly RepositoryComparison[],
+  found: readonly Found[],
   over: Partial<CopyRouteView> = {},
   since = Date.now(),
 ): CopyRouteView {
@@ -34,7 +42,7 @@ export function copyRouteView(
 
 /** The same route as a coverage report reads it. */
 export function coveredRoute(
-  found: readonly RepositoryComparison[],
+  found: readonly Found[],
   over: Partial<Omit<CoveredRoute, 'view'>> = {},
   view: CopyRouteView = copyRouteView(found),
   since = Date.now(),
@@ -47,14 +55,18 @@ export function coveredRoute(
     view: () => view,
     gaps: (repositories, tags) => coverage.gaps(repositories, tags),
     stateOf: (repository, reference) => coverage.tagState(repository, reference),
-    sinceOf: (repository, tag) => coverage.gapSince(repository, tag),
+    sinceOf: (repository, tag) =>
+      coverage
+        .gaps(found.length, 1000)
+        .flatMap((one) => (one.repository === repository ? one.gaps : []))
+        .find(({ reference }) => reference === tag)?.since ?? null,
     ...over,
   };
 }
 
-function coverageOf(found: readonly RepositoryComparison[], since: number): Coverage {
+function coverageOf(found: readonly Found[], since: number): Coverage {
   const coverage = new Coverage(() => since);
-  for (const one of found) coverage.recordComparison(one);
+  for (const one of found) coverage.recordComparison(compared(one));
   return coverage;
 }
 

@@ -1,6 +1,5 @@
 import { REFERRERS_TYPE, type Referrer, referrersTag, withReferrer } from '../../oci/referrers-list.ts';
 import { CopyError } from '../copy-error.ts';
-import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { CopyJob } from './copy-job.ts';
 import type { KnownContent } from './known-content.ts';
 
@@ -21,28 +20,18 @@ export async function updateReferrersTag(
   if (await registry.supportsReferrers(repository, subject, signal)) return;
   if (!(await source.registry.supportsReferrers(source.repository, subject, signal))) return;
   const tag = referrersTag(subject);
-  await known.exclusively(`${repository}:${tag}`, signal, () =>
-    addReferrer(registry, repository, tag, referrer, signal),
-  );
+  await known.exclusively(`${repository}:${tag}`, signal, async () => {
+    const there = await registry.manifest(repository, tag, signal);
+    const list = listWith(referrer, there?.bytes, `${registry.name} has a tag ${repository}:${tag}`);
+    if (list) await registry.putManifest(repository, tag, { bytes: list, mediaType: REFERRERS_TYPE }, signal);
+  });
 }
 
-async function addReferrer(
-  registry: RemoteRegistry,
-  repository: string,
-  tag: string,
-  referrer: Referrer,
-  signal: AbortSignal,
-): Promise<void> {
-  const there = await registry.manifest(repository, tag, signal);
-  const list = listWith(registry, `${repository}:${tag}`, there?.bytes, referrer);
-  if (list) await registry.putManifest(repository, tag, { bytes: list, mediaType: REFERRERS_TYPE }, signal);
-}
-
-function listWith({ name }: RemoteRegistry, tag: string, there: Buffer | undefined, referrer: Referrer) {
+function listWith(referrer: Referrer, there: Buffer | undefined, what: string): Buffer | undefined {
   try {
     return withReferrer(there, referrer);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CopyError(`${name} has a tag ${tag} that is no list of what refers to an image: ${why}`, { cause });
+    throw new CopyError(`${what} that is no list of what refers to an image: ${why}`, { cause });
   }
 }

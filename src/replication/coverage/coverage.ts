@@ -10,10 +10,10 @@ export interface RepositoryComparison {
   missing: readonly string[];
   /** Tags that have another digest on the fallback. */
   stale: readonly string[];
-  /** Time of the comparison in epoch milliseconds. A tag that changed later stays a gap. Default: now. */
-  comparedAt?: number;
-  /** The same time by the ledger's clock. Default: later than every known change. */
-  ledgerTime?: number;
+  /** Time of the comparison in epoch milliseconds. A tag that changed later stays a gap. */
+  comparedAt: number;
+  /** The same time by the ledger's clock. */
+  ledgerTime: number;
 }
 
 /** Sums over all repositories of one copy route. */
@@ -68,27 +68,15 @@ export class Coverage {
     this.#maxNames = maxNames;
   }
 
-  recordComparison(comparison: RepositoryComparison): void {
-    const {
-      repository,
-      tags,
-      missing,
-      stale,
-      comparedAt = Number.POSITIVE_INFINITY,
-      ledgerTime = comparedAt,
-    } = comparison;
+  recordComparison({ repository, tags, missing, stale, comparedAt, ledgerTime }: RepositoryComparison): void {
     const before = this.#repositories.get(repository);
     const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= comparedAt);
     this.#drop(repository);
     if (tags + changed.length === 0) return;
-    const unnamed = { missing: 0, stale: 0 };
-    const known: RepositoryState = { tags, gaps: new Map(), at: this.#now(), comparedAt: ledgerTime, unnamed };
-    this.#repositories.set(repository, known);
-    for (const [state, names] of [
-      ['missing', missing],
-      ['stale', stale],
-    ] as const)
-      for (const tag of names) this.#openGap(known, tag, state, before?.gaps.get(tag)?.since);
+    const known = this.#stateFor(repository);
+    known.comparedAt = ledgerTime;
+    for (const tag of missing) this.#openGap(known, tag, 'missing', before?.gaps.get(tag)?.since);
+    for (const tag of stale) this.#openGap(known, tag, 'stale', before?.gaps.get(tag)?.since);
     for (const [tag, { state, since }] of changed) if (!known.gaps.has(tag)) this.#openGap(known, tag, state, since);
     known.tags = Math.max(tags, known.gaps.size);
   }
@@ -200,13 +188,8 @@ export class Coverage {
 
   #stateFor(repository: string): RepositoryState {
     const unnamed = { missing: 0, stale: 0 };
-    const known = this.#repositories.get(repository) ?? {
-      tags: 0,
-      gaps: new Map(),
-      at: 0,
-      comparedAt: undefined,
-      unnamed,
-    };
+    const fresh: RepositoryState = { tags: 0, gaps: new Map(), at: 0, comparedAt: undefined, unnamed };
+    const known = this.#repositories.get(repository) ?? fresh;
     known.at = this.#now();
     this.#repositories.set(repository, known);
     return known;

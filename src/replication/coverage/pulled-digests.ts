@@ -11,7 +11,6 @@ export interface PulledDigestsOptions {
   copyRoute: CopyRoute;
   routes: readonly Route[];
   pulls: Pick<PulledLog, 'within'>;
-  now?: () => number;
 }
 
 /** A digest that the push upstream has and the fallback lacks. */
@@ -45,12 +44,10 @@ const RECHECK_MS = 86_400_000;
  */
 export class PulledDigests {
   readonly #options: PulledDigestsOptions;
-  readonly #now: () => number;
   readonly #known = new LRUCache<string, KnownDigest>({ max: MAX_DIGESTS });
 
   constructor(options: PulledDigestsOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
   }
 
   /** @param repository the name that clients use */
@@ -101,7 +98,7 @@ export class PulledDigests {
     return [...pulls.within(WINDOW_MS)].filter(({ registry, repository, reference }) => {
       if (!reference.includes(':') || findRoute(routes, registry, repository) !== copyRoute.route) return false;
       const known = this.#known.peek(`${repository}\n${reference}`);
-      return known?.state !== 'covered' || this.#now() - known.at > RECHECK_MS;
+      return known?.state !== 'covered' || Date.now() - known.at > RECHECK_MS;
     });
   }
 
@@ -111,6 +108,6 @@ export class PulledDigests {
   }
 
   #record(repository: string, digest: string, state: TagCoverage): void {
-    this.#known.set(`${repository}\n${digest}`, { state, at: this.#now() });
+    this.#known.set(`${repository}\n${digest}`, { state, at: Date.now() });
   }
 }

@@ -3,14 +3,9 @@ import type { CoveredRoute } from '../replication-view.ts';
 import type { PulledManifest } from './pulled-log.ts';
 import type { ReferenceCounts, RepositoryReport } from './report.ts';
 
-interface RepositoryTally extends RepositoryReport {
-  /** Pulls of references that are not covered. */
-  gapPulls: { pulled: PulledManifest; state: 'missing' | 'stale' | 'unknown' }[];
-}
-
 /**
  * Counts what was pulled of a route against the coverage of its fallback.
- * @param limit most repositories, and most references of each
+ * @param limit most repositories, and most references of each; the most recent pull comes first
  */
 export function pulledTally(
   covered: CoveredRoute,
@@ -18,28 +13,29 @@ export function pulledTally(
   pulls: readonly PulledManifest[],
   limit: number,
 ): ReferenceCounts {
-  const counted = new Map<string, RepositoryTally>();
+  const counted = new Map<string, RepositoryReport>();
+  const { prefix, registry: routeRegistry } = covered.copyRoute.route;
   let gone = 0;
-  for (const pulled of pulls) {
-    const { registry, repository, reference } = pulled;
+  for (const { registry, repository, reference, at } of pulls.toSorted((a, b) => b.at - a.at)) {
     const route = findRoute(routes, registry, repository);
-    if (route?.prefix !== covered.copyRoute.route.prefix || route.registry !== covered.copyRoute.route.registry)
-      continue;
+    if (route?.prefix !== prefix || route.registry !== routeRegistry) continue;
     const state = covered.stateOf(repository, reference);
     if (state === 'gone') {
       gone += 1;
       continue;
     }
-    const count = counted.get(repository) ?? emptyTally(repository);
+    const count = counted.get(repository) ?? emptyReport(repository);
     counted.set(repository, count);
     count.references += 1;
     if (state === 'covered') continue;
     count[state] += 1;
-    count.gapPulls.push({ pulled, state });
+    // For a digest the start of its gap is not known.
+    const since = covered.sinceOf(repository, reference);
+    count.gaps.push({ reference, state, since, pulledAt: new Date(at).toISOString(), failure: null });
   }
   const all = [...counted.values()];
   const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);
-  const bad = all.filter(({ gapPulls }) => gapPulls.length > 0).sort(bySeverity);
+  const bad = all.filter(({ gaps }) => gaps.length > 0).sort(bySeverity);
   return {
     references: sum('references'),
     missing: sum('missing'),
@@ -47,31 +43,16 @@ export function pulledTally(
     unknown: sum('unknown'),
     gone,
     repositories: all.length,
-    worst: bad.slice(0, limit).map((one) => toReport(one, limit, covered)),
+    worst: bad.slice(0, limit).map((one) => ({ ...one, gaps: one.gaps.slice(0, limit) })),
     withGaps: bad.length,
   };
 }
 
-function emptyTally(repository: string): RepositoryTally {
-  return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [], gapPulls: [] };
+function emptyReport(repository: string): RepositoryReport {
+  return { repository, references: 0, missing: 0, stale: 0, unknown: 0, gaps: [] };
 }
 
 /** Missing and stale references come before unknown ones. */
-function bySeverity(a: RepositoryTally, b: RepositoryTally): number {
+function bySeverity(a: RepositoryReport, b: RepositoryReport): number {
   return b.missing + b.stale - (a.missing + a.stale) || b.unknown - a.unknown || (a.repository < b.repository ? -1 : 1);
-}
-
-/** The most recent pull comes first. */
-function toReport({ gapPulls, ...report }: RepositoryTally, limit: number, route: CoveredRoute): RepositoryReport {
-  const iso = (ms: number) => new Date(ms).toISOString();
-  const gaps = gapPulls
-    .sort((a, b) => b.pulled.at - a.pulled.at)
-    .slice(0, limit)
-    .map(({ pulled: { reference, at }, state }) => {
-      // For a digest the start of its gap is not known.
-      const known = route.sinceOf(report.repository, reference);
-      const from = known === undefined ? null : iso(known);
-      return { reference, state, since: from, pulledAt: iso(at), failure: null };
-    });
-  return { ...report, gaps };
 }

@@ -1,18 +1,17 @@
 import { readManifestContent } from '../../oci/manifest-content.ts';
 import { subjectOfTag } from '../../oci/referrers-list.ts';
-import type { ComparedTag } from '../compare/comparison.ts';
 import { manifestDigest } from '../copy/verified-digest.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import type { SyncImage } from './sync-event.ts';
 
 export interface ReferrerTagRoundsOptions {
   source: RemoteRegistry;
   target: RemoteRegistry;
   repository: RepositoryPair;
-  /** Tags that the user asked for. */
-  requested: readonly ComparedTag[];
-  /** All other tags of the repository. */
-  unrequested: readonly ComparedTag[];
+  /** Tags that the target lacks or has at another digest: those that the user asked for, and all others. */
+  requested: readonly SyncImage[];
+  unrequested: readonly SyncImage[];
   /** Whether each round is copied before the next one is requested. */
   copiesBetweenRounds: boolean;
 }
@@ -25,15 +24,13 @@ export interface ReferrerTagRoundsOptions {
 export async function* referrerTagRounds(
   { source, target, repository, requested, unrequested, copiesBetweenRounds }: ReferrerTagRoundsOptions,
   signal: AbortSignal,
-): AsyncGenerator<ComparedTag[]> {
+): AsyncGenerator<SyncImage[]> {
   let open = unrequested.flatMap((one) => {
     const subject = referrerTagSubject(one.tag);
-    return one.state === 'same' || subject === undefined ? [] : [{ one, subject }];
+    return subject === undefined ? [] : [{ one, subject }];
   });
   if (open.length === 0) return;
-  const coming = copiesBetweenRounds
-    ? new Set<string>()
-    : await digestsOf(requested.filter(({ state }) => state !== 'same'));
+  const coming = copiesBetweenRounds ? new Set<string>() : await digestsOf(requested);
   const isThere = async (subject: string) =>
     coming.has(subject) || (await target.resolveDigest(repository.target, subject, signal)) !== undefined;
   const subjects = new Set<string>();
@@ -47,7 +44,7 @@ export async function* referrerTagRounds(
   }
 
   /** Digests of these tags, and of the manifests that their indexes list. */
-  async function digestsOf(tags: readonly ComparedTag[]): Promise<Set<string>> {
+  async function digestsOf(tags: readonly SyncImage[]): Promise<Set<string>> {
     const digests = new Set<string>();
     for (const { tag } of tags) {
       const manifest = await source.manifest(repository.source, tag, signal);

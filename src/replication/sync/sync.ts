@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { type ComparedRepository, type ComparedTag, Comparison } from '../compare/comparison.ts';
+import { type ComparedRepository, Comparison } from '../compare/comparison.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { ImageCopy } from '../copy/image-copy.ts';
 import { CopyError } from '../copy-error.ts';
@@ -106,9 +106,9 @@ export class Sync {
       this.#consecutiveFailures.repositories = 0;
       const { same, surplus, requested, unrequested } = found;
       onEvent({ kind: 'compared', repository, same, surplus });
-      await this.#copyTags(repository, requested);
+      await this.#copyAll(requested);
       const options = { source, target, repository, requested, unrequested, copiesBetweenRounds: copy !== undefined };
-      for await (const companions of referrerTagRounds(options, signal)) await this.#copyTags(repository, companions);
+      for await (const companions of referrerTagRounds(options, signal)) await this.#copyAll(companions);
     } catch (error) {
       if (signal.aborted) return;
       this.#reportFailure(repository, undefined, messageOf(error));
@@ -127,7 +127,9 @@ export class Sync {
       throw new CopyError(`${source.name} has no such repository, or no matching tag in it`);
     const [first] = main;
     if (first) this.#sentinel ??= { repository, tag: first.tag };
-    const open = tags.filter(({ state }) => state === 'missing' || state === 'differs');
+    const open = tags.flatMap(({ tag, state }): SyncImage[] =>
+      state === 'missing' || state === 'differs' ? [{ repository, tag, state }] : [],
+    );
     return {
       same: main.filter(({ state }) => state === 'same').length,
       surplus: tags.filter(({ state, tag }) => state === 'surplus' && includeTag(tag)).length,
@@ -150,11 +152,8 @@ export class Sync {
     }
   }
 
-  async #copyTags(repository: RepositoryPair, tags: readonly ComparedTag[]): Promise<void> {
+  async #copyAll(images: readonly SyncImage[]): Promise<void> {
     const { onEvent, copy, existing, copyLast = () => false } = this.#options;
-    const images = tags.flatMap(({ tag, state }): SyncImage[] =>
-      state === 'missing' || state === 'differs' ? [{ repository, tag, state }] : [],
-    );
     const stays = ({ state }: SyncImage) => state === 'differs' && existing === 'keep';
     for (const image of images) onEvent({ kind: stays(image) ? 'kept' : 'planned', image });
     if (copy === undefined) return;

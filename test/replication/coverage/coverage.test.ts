@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Coverage } from '../../../src/replication/coverage/coverage.ts';
+import { compared } from '../made-view.ts';
 
 t.test('nothing is known at the start, and that is not the same as nothing missing', async (t) => {
   const coverage = new Coverage();
@@ -12,9 +13,9 @@ t.test('nothing is known at the start, and that is not the same as nothing missi
 t.test('a gap keeps the time since when it is one, and closes when the tag was copied', async (t) => {
   const clock = { now: 1000 };
   const coverage = new Coverage(() => clock.now);
-  coverage.recordComparison({ repository: 'app', tags: 4, missing: ['1'], stale: ['2'] });
+  coverage.recordComparison(compared({ repository: 'app', tags: 4, missing: ['1'], stale: ['2'] }));
   clock.now = 5000;
-  coverage.recordComparison({ repository: 'app', tags: 4, missing: ['1', '3'], stale: [] });
+  coverage.recordComparison(compared({ repository: 'app', tags: 4, missing: ['1', '3'], stale: [] }));
   t.equal(coverage.oldestGapSince, 1000);
   const noPull = { pulledAt: null, failure: null };
   t.strictSame(coverage.gaps(9, 9), [
@@ -59,7 +60,7 @@ t.test('a push is a gap until it was copied', async (t) => {
 t.test('a repository that is pushed to first while others are listed stays', async (t) => {
   const clock = { now: 1000 };
   const coverage = new Coverage(() => clock.now);
-  coverage.recordComparison({ repository: 'old', tags: 1, missing: [], stale: [] });
+  coverage.recordComparison(compared({ repository: 'old', tags: 1, missing: [], stale: [] }));
   clock.now = 3000;
   coverage.markChanged('new', '1');
   coverage.markCopied('new', '1', 1);
@@ -70,24 +71,24 @@ t.test('a repository that is pushed to first while others are listed stays', asy
 
 t.test('what there is no room to name is counted, and not taken for covered', async (t) => {
   const coverage = new Coverage(Date.now, 2);
-  coverage.recordComparison({ repository: 'a', tags: 3, missing: ['1', '2', '3'], stale: [] });
-  coverage.recordComparison({ repository: 'b', tags: 2, missing: [], stale: ['1'] });
-  coverage.recordComparison({ repository: 'c', tags: 1, missing: [], stale: [] });
+  coverage.recordComparison(compared({ repository: 'a', tags: 3, missing: ['1', '2', '3'], stale: [] }));
+  coverage.recordComparison(compared({ repository: 'b', tags: 2, missing: [], stale: ['1'] }));
+  coverage.recordComparison(compared({ repository: 'c', tags: 1, missing: [], stale: [] }));
   t.match(coverage.totals(), { tags: 6, missing: 3, stale: 1 });
   t.equal(coverage.tagState('a', '3'), 'unknown');
   t.equal(coverage.tagState('b', '1'), 'unknown');
   t.equal(coverage.tagState('c', '1'), 'covered');
   for (const tag of ['1', '2', '3']) coverage.markCopied('a', tag, 1);
   t.match(coverage.totals(), { missing: 0 });
-  coverage.recordComparison({ repository: 'b', tags: 2, missing: [], stale: ['1'] });
+  coverage.recordComparison(compared({ repository: 'b', tags: 2, missing: [], stale: ['1'] }));
   t.equal(coverage.tagState('b', '1'), 'stale', 'there is room again');
 });
 
 t.test('the worst repositories come first, and those that are no more go', async (t) => {
   const coverage = new Coverage();
-  coverage.recordComparison({ repository: 'a', tags: 5, missing: ['1'], stale: [] });
-  coverage.recordComparison({ repository: 'b', tags: 5, missing: ['1', '2'], stale: ['3'] });
-  coverage.recordComparison({ repository: 'c', tags: 5, missing: [], stale: [] });
+  coverage.recordComparison(compared({ repository: 'a', tags: 5, missing: ['1'], stale: [] }));
+  coverage.recordComparison(compared({ repository: 'b', tags: 5, missing: ['1', '2'], stale: ['3'] }));
+  coverage.recordComparison(compared({ repository: 'c', tags: 5, missing: [], stale: [] }));
   t.strictSame(
     coverage.gaps(9, 9).map(({ repository }) => repository),
     ['b', 'a'],
@@ -96,7 +97,7 @@ t.test('the worst repositories come first, and those that are no more go', async
   t.match(coverage.totals(), { incomplete: 2 });
   coverage.retainOnly(new Set(['a', 'c']), Date.now() + 1);
   t.match(coverage.totals(), { repositories: 2, tags: 10, missing: 1 });
-  coverage.recordComparison({ repository: 'a', tags: 0, missing: [], stale: [] });
+  coverage.recordComparison(compared({ repository: 'a', tags: 0, missing: [], stale: [] }));
   t.match(coverage.totals(), { repositories: 1, missing: 0 });
 });
 
@@ -115,7 +116,8 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
       const coverage = new Coverage();
       for (const { what, repository, tag, missing } of steps) {
         const stale = TAGS.filter((name) => !missing.includes(name)).slice(0, 1);
-        if (what === 'recordComparison') coverage.recordComparison({ repository, tags: TAGS.length, missing, stale });
+        if (what === 'recordComparison')
+          coverage.recordComparison(compared({ repository, tags: TAGS.length, missing, stale }));
         else if (what === 'retainOnly') coverage.retainOnly(new Set([repository]), Number.POSITIVE_INFINITY);
         else coverage[what as 'markCopied' | 'markChanged' | 'markDeleted'](repository, tag, 1);
       }
@@ -137,17 +139,17 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
 t.test('what changed after it was looked at stays a gap, though that is told later', (t) => {
   const clock = { now: 1000 };
   const coverage = new Coverage(() => clock.now);
-  coverage.recordComparison({ repository: 'app', tags: 2, missing: ['old'], stale: [] });
+  coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: ['old'], stale: [] }));
   clock.now = 2000;
   coverage.markChanged('app', 'new');
   clock.now = 3000;
-  coverage.recordComparison({ repository: 'app', tags: 2, missing: [], stale: [], comparedAt: 1500 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: [], stale: [], comparedAt: 1500 }));
   t.match(coverage.totals(), { tags: 2, stale: 1, missing: 0 });
   t.equal(coverage.tagState('app', 'new'), 'stale');
   t.equal(coverage.gapSince('app', 'new'), 2000);
-  coverage.recordComparison({ repository: 'app', tags: 0, missing: [], stale: [], comparedAt: 1500 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 0, missing: [], stale: [], comparedAt: 1500 }));
   t.match(coverage.totals(), { tags: 1, stale: 1 }, 'its first tag came meanwhile');
-  coverage.recordComparison({ repository: 'app', tags: 1, missing: [], stale: [], comparedAt: 2500 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 1, missing: [], stale: [], comparedAt: 2500 }));
   t.match(coverage.totals(), { tags: 1, stale: 0 });
   t.end();
 });
@@ -159,13 +161,13 @@ t.test('what nobody has looked at is unknown, however well the rest of its repos
   t.equal(coverage.tagState('pushed', 'new', 5), 'covered');
   t.equal(coverage.tagState('pushed', 'old'), 'unknown', 'no comparison yet');
   t.equal(coverage.tagState('pushed', 'new', 11), 'unknown', 'moved since it was copied');
-  coverage.recordComparison({ repository: 'app', tags: 2, missing: ['2'], stale: [], ledgerTime: 20 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: ['2'], stale: [], ledgerTime: 20 }));
   t.equal(coverage.tagState('app', '1', 20), 'covered');
   t.equal(coverage.tagState('app', '3', 21), 'unknown', 'pushed since, and nobody told');
   t.equal(coverage.tagState('app', '2', 21), 'missing');
   coverage.markCopied('app', '2', 30);
   t.equal(coverage.tagState('app', '2', 21), 'covered');
-  coverage.recordComparison({ repository: 'app', tags: 3, missing: [], stale: [], ledgerTime: 40 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 3, missing: [], stale: [], ledgerTime: 40 }));
   t.equal(coverage.tagState('app', '3', 21), 'covered');
   t.end();
 });
