@@ -30,7 +30,7 @@ const CLAIM_TIMEOUT_MS = 60_000;
 /** Copies remembered, some 200 bytes each. A forgotten copy is hashed once more. */
 const MAX_VERIFIED = 50_000;
 const MAX_CORRUPT = 10_000;
-const NO_BLAME: Blame = { verified: [], corrupt: [], unverified: [] };
+export const NO_BLAME: Blame = { verified: [], corrupt: [], unverified: [] };
 
 /**
  * Remembers which upstreams' copies of blobs were verified and which are corrupt. A copy is an upstream and a digest,
@@ -55,7 +55,7 @@ export class CopyIntegrity {
   /** Claims the hashing of a whole transfer; undefined when that transfer need not be hashed. */
   claim(upstream: string, digest: string): VerificationClaim | undefined {
     const key = copyKey(upstream, digest);
-    if (!this.#isDue(key)) return undefined;
+    if (!this.#isDue(upstream, digest)) return undefined;
     const claim = { at: this.#now() };
     this.#claims.set(key, claim);
     this.#claimCount += 1;
@@ -83,7 +83,8 @@ export class CopyIntegrity {
   }
 
   isVerified(upstream: string, digest: string): boolean {
-    return this.#isVerified(copyKey(upstream, digest));
+    const at = this.#verified.get(copyKey(upstream, digest));
+    return at !== undefined && this.#now() - at < VERIFIED_FOR_MS;
   }
 
   /** The corrupt copies, oldest first. */
@@ -103,16 +104,11 @@ export class CopyIntegrity {
       for (const key of [...copies.keys()]) if (key.startsWith(copyKey(upstream, ''))) copies.delete(key);
   }
 
-  #isDue(key: string): boolean {
+  #isDue(upstream: string, digest: string): boolean {
     if (this.policy === 'never') return false;
-    if (this.policy === 'always' || this.#corrupt.has(key)) return true;
-    const claim = this.#claims.get(key);
-    return !this.#isVerified(key) && (!claim || this.#now() - claim.at >= CLAIM_TIMEOUT_MS);
-  }
-
-  #isVerified(key: string): boolean {
-    const at = this.#verified.get(key);
-    return at !== undefined && this.#now() - at < VERIFIED_FOR_MS;
+    if (this.policy === 'always' || this.isCorrupt(upstream, digest)) return true;
+    const claim = this.#claims.get(copyKey(upstream, digest));
+    return !this.isVerified(upstream, digest) && (!claim || this.#now() - claim.at >= CLAIM_TIMEOUT_MS);
   }
 
   #recordResult(digest: string, contributors: readonly string[], right: boolean, claimNumber: number): Blame {

@@ -1,7 +1,7 @@
 import type { Chunk } from '../upstream/body/body-source.ts';
-import type { Blame, CopyIntegrity, VerificationClaim } from './copy-integrity.ts';
+import { type Blame, type CopyIntegrity, NO_BLAME } from './copy-integrity.ts';
 import type { HashAlgorithm } from './hash-batch.ts';
-import { type HashJob, HashUnavailable } from './hash-job.ts';
+import { HashUnavailable } from './hash-job.ts';
 import type { Hasher } from './hasher.ts';
 
 /** `unknown`: no evidence of wrong bytes, so that the client's own check decides. */
@@ -14,8 +14,6 @@ export interface DigestCheck {
    * @returns false when no more bytes may come until `onDrain`
    */
   update(chunk: Chunk, bytes: Buffer): boolean;
-  /** Bytes that wait to be hashed. */
-  readonly backlog: number;
   /** Calls back once, later, when the backlog is small. */
   onDrain(callback: () => void): void;
   /**
@@ -49,7 +47,6 @@ export interface DigestCheckOptions {
   onFinding?: (finding: DigestFinding) => void;
 }
 
-const NO_BLAME: Blame = { verified: [], corrupt: [], unverified: [] };
 const DIGEST_PATTERN = /^(?<algorithm>sha256|sha384|sha512):(?<hex>[0-9a-f]+)$/;
 
 /**
@@ -57,18 +54,40 @@ const DIGEST_PATTERN = /^(?<algorithm>sha256|sha384|sha512):(?<hex>[0-9a-f]+)$/;
  * supported.
  */
 export function checkWholeBlob(upstream: string, digest: string, options: DigestCheckOptions): DigestCheck {
+  const { hasher, copies, onFinding } = options;
   const { algorithm, hex } = DIGEST_PATTERN.exec(digest)?.groups ?? {};
-  const claim = algorithm && hex ? options.copies.claim(upstream, digest) : undefined;
-  if (!claim || !hex) return checkPartialBlob(digest, options);
-  const job = options.hasher.begin(algorithm as HashAlgorithm);
-  return new HashCheck({ ...options, job, claim, digest, hex });
+  const claim = algorithm && hex ? copies.claim(upstream, digest) : undefined;
+  if (!claim) return checkPartialBlob(digest, options);
+  const job = hasher.begin(algorithm as HashAlgorithm);
+  let allReceived = false;
+  return {
+    update: (chunk, bytes) => job.update(chunk, bytes),
+    onDrain: (callback) => job.onDrain(callback),
+    verdict: async (contributors) => {
+      allReceived = true;
+      const found = await job.digest().catch((error: HashUnavailable) => error);
+      if (found instanceof HashUnavailable) {
+        claim.drop();
+        const verdict = verdictWithoutHash(copies, digest, contributors);
+        onFinding?.({ digest, contributors, verdict, blame: NO_BLAME, error: found });
+        return verdict;
+      }
+      const verdict = found === hex ? 'right' : 'wrong';
+      onFinding?.({ digest, contributors, verdict, blame: claim[verdict](contributors) });
+      return verdict;
+    },
+    abandon: () => {
+      if (allReceived) return;
+      job.abandon();
+      claim.drop();
+    },
+  };
 }
 
 /** Checks a part of a blob, which has no digest. Only a copy known to be corrupt makes the verdict `wrong`. */
 export function checkPartialBlob(digest: string, { copies, onFinding }: DigestCheckOptions): DigestCheck {
   return {
     update: () => true,
-    backlog: 0,
     onDrain: (callback) => queueMicrotask(callback),
     verdict: async (contributors) => {
       const verdict = verdictWithoutHash(copies, digest, contributors);
@@ -81,62 +100,4 @@ export function checkPartialBlob(digest: string, { copies, onFinding }: DigestCh
 
 function verdictWithoutHash(copies: CopyIntegrity, digest: string, contributors: readonly string[]): DigestVerdict {
   return contributors.some((upstream) => copies.isCorrupt(upstream, digest)) ? 'wrong' : 'unknown';
-}
-
-interface HashCheckOptions extends DigestCheckOptions {
-  job: HashJob;
-  claim: VerificationClaim;
-  digest: string;
-  hex: string;
-}
-
-class HashCheck implements DigestCheck {
-  readonly #options: HashCheckOptions;
-  #allReceived = false;
-
-  constructor(options: HashCheckOptions) {
-    this.#options = options;
-  }
-
-  get backlog(): number {
-    return this.#options.job.backlog;
-  }
-
-  update(chunk: Chunk, bytes: Buffer): boolean {
-    return this.#options.job.update(chunk, bytes);
-  }
-
-  onDrain(callback: () => void): void {
-    this.#options.job.onDrain(callback);
-  }
-
-  async verdict(contributors: readonly string[]): Promise<DigestVerdict> {
-    const { claim, copies, digest, hex, job, onFinding } = this.#options;
-    this.#allReceived = true;
-    const found = await digestOrError(job);
-    if (found instanceof HashUnavailable) {
-      claim.drop();
-      const verdict = verdictWithoutHash(copies, digest, contributors);
-      onFinding?.({ digest, contributors, verdict, blame: NO_BLAME, error: found });
-      return verdict;
-    }
-    const verdict = found === hex ? 'right' : 'wrong';
-    onFinding?.({ digest, contributors, verdict, blame: claim[verdict](contributors) });
-    return verdict;
-  }
-
-  abandon(): void {
-    if (this.#allReceived) return;
-    this.#options.job.abandon();
-    this.#options.claim.drop();
-  }
-}
-
-async function digestOrError(job: HashJob): Promise<string | HashUnavailable> {
-  try {
-    return await job.digest();
-  } catch (error) {
-    if (error instanceof HashUnavailable) return error;
-    throw error;
-  }
 }

@@ -52,29 +52,17 @@ export class BatchBuilder {
     return this.#bytes >= MAX_BATCH_BYTES || this.pending.length >= MAX_BATCH_PIECES;
   }
 
-  begin(number: number, algorithm: HashAlgorithm): void {
-    this.batch.begun.push([number, algorithm]);
-  }
-
-  add(number: number, job: HashJob, chunk: Chunk, bytes: Buffer): void {
+  add(job: HashJob, chunk: Chunk, bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (bytes.buffer instanceof SharedArrayBuffer) {
       this.pending.push({ job, bytes: bytes.length, chunk: chunk.retain() });
-      this.#append(number, bytes);
+      this.#append(job.number, bytes);
     } else {
       const copy = new Uint8Array(bytes);
       this.pending.push({ job, bytes: bytes.length });
       this.transferList.push(copy.buffer);
-      this.#append(number, copy);
+      this.#append(job.number, copy);
     }
-  }
-
-  finish(number: number): void {
-    this.batch.finished.push(number);
-  }
-
-  drop(number: number): void {
-    this.batch.dropped.push(number);
   }
 
   /**

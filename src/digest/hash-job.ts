@@ -16,14 +16,17 @@ export interface HashExecutor {
 
 /** One digest, computed while its body is transferred. The owner must end the job by `digest` or `abandon`. */
 export class HashJob {
+  /** Names the job to the thread. */
+  readonly number: number;
   readonly #executor: HashExecutor;
   readonly #outcome = Promise.withResolvers<string>();
   #state: 'open' | 'finishing' | 'over' = 'open';
   #backlog = 0;
   #onDrain: (() => void) | undefined;
 
-  constructor(executor: HashExecutor) {
+  constructor(executor: HashExecutor, number: number) {
     this.#executor = executor;
+    this.number = number;
     // A job may fail before `digest` is called. Its owner learns of the failure from `digest`.
     this.#outcome.promise.catch(() => undefined);
   }

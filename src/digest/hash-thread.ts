@@ -18,9 +18,8 @@ const MIN_JOB_BACKLOG = 262_144;
  */
 export class HashThread implements HashExecutor {
   readonly #worker: Worker;
-  readonly #numbers = new Map<HashJob, number>();
   readonly #jobs = new Map<number, HashJob>();
-  readonly #onEnd: (thread: HashThread, error: HashUnavailable) => void;
+  readonly #onEnd: (hasAnswered: boolean, error: HashUnavailable) => void;
   /** Batches sent and not answered yet. */
   readonly #unanswered: PendingPiece[][] = [];
   readonly #timer: NodeJS.Timeout;
@@ -31,24 +30,25 @@ export class HashThread implements HashExecutor {
   #cause: unknown;
   #ended = false;
 
-  /** @param onEnd called once when the thread has died or was closed, before its jobs are told */
-  constructor(worker: Worker, onEnd: (thread: HashThread, error: HashUnavailable) => void) {
+  /**
+   * @param onEnd called once when the thread has died or was closed, before its jobs are told; `hasAnswered`: the thread
+   *   has ever answered a batch
+   */
+  constructor(worker: Worker, onEnd: (hasAnswered: boolean, error: HashUnavailable) => void) {
     this.#worker = worker;
     this.#onEnd = onEnd;
     this.#timer = setTimeout(() => this.#post(), BATCH_MS).unref();
     worker.unref();
     worker.on('message', (reply: HashReply) => this.#onReply(reply));
-    worker.on('messageerror', (error) => this.#fail(error));
+    worker.on('messageerror', (error) => {
+      this.#cause ??= error;
+      void worker.terminate();
+    });
     worker.on('error', (error) => {
       this.#cause ??= error;
     });
     // Only after `exit` does the thread certainly read no more.
     worker.on('exit', (status) => this.#onExit(status));
-  }
-
-  /** Whether the thread has ever answered a batch. */
-  get hasAnswered(): boolean {
-    return this.#hasAnswered;
   }
 
   get jobs(): number {
@@ -60,34 +60,27 @@ export class HashThread implements HashExecutor {
   }
 
   begin(algorithm: HashAlgorithm): HashJob {
-    const job = new HashJob(this);
     this.#lastNumber += 1;
-    this.#numbers.set(job, this.#lastNumber);
-    this.#jobs.set(this.#lastNumber, job);
-    this.#nextBatch.begin(this.#lastNumber, algorithm);
+    const job = new HashJob(this, this.#lastNumber);
+    this.#jobs.set(job.number, job);
+    this.#nextBatch.batch.begun.push([job.number, algorithm]);
     return job;
   }
 
   add(job: HashJob, chunk: Chunk, bytes: Buffer): void {
-    const number = this.#numbers.get(job);
-    if (number === undefined) throw new Error('a hash job went on after its end');
-    this.#nextBatch.add(number, job, chunk, bytes);
+    this.#nextBatch.add(job, chunk, bytes);
     if (this.#nextBatch.isFull) this.#post();
     else this.#schedulePost();
   }
 
   finish(job: HashJob): void {
-    const number = this.#numbers.get(job);
-    if (number === undefined) return;
-    this.#nextBatch.finish(number);
+    this.#nextBatch.batch.finished.push(job.number);
     this.#post();
   }
 
   drop(job: HashJob): void {
-    const number = this.#numbers.get(job);
-    if (number === undefined) return;
-    this.#forget(job, number);
-    this.#nextBatch.drop(number);
+    this.#jobs.delete(job.number);
+    this.#nextBatch.batch.dropped.push(job.number);
     this.#schedulePost();
   }
 
@@ -122,21 +115,9 @@ export class HashThread implements HashExecutor {
     if (this.#unanswered.length === 0 && this.#cause === undefined) this.#worker.unref();
     releasePieces(pending);
     for (const [number, hex] of reply) {
-      const job = this.#jobs.get(number);
-      if (!job) continue;
-      this.#forget(job, number);
-      job.digested(hex);
+      this.#jobs.get(number)?.digested(hex);
+      this.#jobs.delete(number);
     }
-  }
-
-  #forget(job: HashJob, number: number): void {
-    this.#numbers.delete(job);
-    this.#jobs.delete(number);
-  }
-
-  #fail(error: unknown): void {
-    this.#cause ??= error;
-    void this.#worker.terminate();
   }
 
   #onExit(status: number): void {
@@ -145,9 +126,8 @@ export class HashThread implements HashExecutor {
     const error = new HashUnavailable(`the hash thread ended with status ${status}`, { cause: this.#cause });
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
-    this.#numbers.clear();
     // Called first, so that a job's owner cannot begin another job on the dead thread.
-    this.#onEnd(this, error);
+    this.#onEnd(this.#hasAnswered, error);
     for (const job of jobs) job.failed(error);
     for (const pending of [...this.#unanswered.splice(0), this.#nextBatch.pending]) releasePieces(pending);
   }

@@ -49,7 +49,7 @@ export class Hasher {
   #start(): HashThread | undefined {
     if (this.#options.now() < this.#backoffUntil) return undefined;
     try {
-      return new HashThread(this.#options.start(), (thread, error) => this.#onThreadEnd(thread.hasAnswered, error));
+      return new HashThread(this.#options.start(), (hasAnswered, error) => this.#onThreadEnd(hasAnswered, error));
     } catch (cause) {
       this.#onThreadEnd(false, new HashUnavailable('the hash thread cannot be created', { cause }));
       return undefined;
@@ -76,7 +76,7 @@ const NULL_EXECUTOR: HashExecutor = {
 };
 
 function unavailableJob(reason: string): HashJob {
-  const job = new HashJob(NULL_EXECUTOR);
+  const job = new HashJob(NULL_EXECUTOR, 0);
   job.failed(new HashUnavailable(reason));
   return job;
 }

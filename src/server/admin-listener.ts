@@ -1,6 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { addressOf, closeNow, listenAddress, listenOn } from './bound-address.ts';
+import { addressOf, closeNow, listenOn } from './bound-address.ts';
 import { limitConnections } from './connection-limit.ts';
 import { writeAnswer } from './edge-answer.ts';
 
@@ -38,7 +38,7 @@ export class AdminListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    return listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
+    return listenOn(this.#server, this.#options.address, this.#options.onError);
   }
 
   address(): AddressInfo {

@@ -1,19 +1,15 @@
+import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 
 /** Resolves with the address once the server accepts connections; rejects if the address is not available. Later errors go to `onError`. */
 export async function listenOn(
   server: Server,
-  { host, port }: { host: string; port: number },
+  address: string,
   onError: (error: unknown) => void,
 ): Promise<AddressInfo> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  server.listen(listenAddress(address));
+  await once(server, 'listening');
   server.on('error', onError);
   return addressOf(server);
 }

@@ -9,18 +9,6 @@ export interface CertificatePair {
   key: string;
 }
 
-/** The data of a certificate for a metric. */
-export interface CertificateExpiry {
-  file: string;
-  /** Epoch milliseconds. */
-  expiresAt: number;
-}
-
-/** The part of a TLS server that takes a new default certificate. */
-export interface SecureContextHolder {
-  setSecureContext(options: tls.SecureContextOptions): void;
-}
-
 type SniCallback = (servername: string, done: (error: Error | null, context?: tls.SecureContext) => void) => void;
 
 /** RFC 9113 section 9.2.2 forbids ciphers that are not ephemeral and authenticated, and all relevant clients support these. */
@@ -50,11 +38,11 @@ interface Entry extends CertificatePair {
 /** The edge's certificates: the first is the default, the others are chosen by their names. */
 export class Certificates {
   #entries: Entry[];
-  #holder: SecureContextHolder | undefined;
+  #server: Pick<tls.Server, 'setSecureContext'> | undefined;
 
   /** @throws Error that names the file, if a PEM is broken, a key does not fit, or there is no certificate */
   constructor(pairs: readonly CertificatePair[]) {
-    this.#entries = readPairs(pairs);
+    this.#entries = pairs.map(readPair);
   }
 
   /** Options for `tls.createServer` and `http2.createSecureServer`. */
@@ -64,7 +52,7 @@ export class Certificates {
       SNICallback: (servername, done) => {
         // An exception in this callback would end the process.
         try {
-          done(null, this.contextFor(servername));
+          done(null, this.#contextFor(servername));
         } catch (error) {
           done(error instanceof Error ? error : new Error(String(error)));
         }
@@ -73,8 +61,8 @@ export class Certificates {
   }
 
   /** Names the server whose default certificate `replace` swaps. */
-  attach(holder: SecureContextHolder): void {
-    this.#holder = holder;
+  attach(server: Pick<tls.Server, 'setSecureContext'>): void {
+    this.#server = server;
   }
 
   /**
@@ -82,19 +70,19 @@ export class Certificates {
    * @throws Error that names the file; the old certificates then stay in use
    */
   replace(pairs: readonly CertificatePair[]): void {
-    const entries = readPairs(pairs);
-    this.#holder?.setSecureContext(defaultContext(entries));
+    const entries = pairs.map(readPair);
+    this.#server?.setSecureContext(defaultContext(entries));
     this.#entries = entries;
   }
 
   /** The context for a name: an exact match before a wildcard; undefined means the default. */
-  contextFor(servername: string): tls.SecureContext | undefined {
+  #contextFor(servername: string): tls.SecureContext | undefined {
     const exact = this.#entries.find((entry) => entry.leaf.checkHost(servername, { wildcards: false }) !== undefined);
     return (exact ?? this.#entries.find((entry) => entry.leaf.checkHost(servername) !== undefined))?.context;
   }
 
-  /** Expiry of each certificate. */
-  expiries(): CertificateExpiry[] {
+  /** Expiry of each certificate; epoch milliseconds. */
+  expiries(): { file: string; expiresAt: number }[] {
     return this.#entries.map(({ certFile, leaf }) => ({ file: certFile, expiresAt: leaf.validToDate.getTime() }));
   }
 }
@@ -103,11 +91,6 @@ function defaultContext(entries: readonly Entry[]): tls.SecureContextOptions {
   const first = entries[0];
   if (!first) throw new Error('TLS needs at least one certificate');
   return { cert: first.cert, key: first.key, ...PROTOCOL };
-}
-
-function readPairs(pairs: readonly CertificatePair[]): Entry[] {
-  if (pairs.length === 0) throw new Error('TLS needs at least one certificate');
-  return pairs.map(readPair);
 }
 
 function readPair(pair: CertificatePair): Entry {

@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 
-export interface FileWatchOptions {
-  /** Called once with the files that changed and then stayed unchanged for a whole interval. */
-  onChange: (files: string[]) => void;
-  /** Milliseconds between two checks. */
-  intervalMs?: number;
-}
-
 /** The last check of a file; `digest` is undefined while the file is missing. */
 interface Look {
   signature: string;
@@ -19,17 +12,23 @@ interface Look {
  * swap of a Kubernetes secret, on network storage too. A touch without new content is no change.
  */
 export class FileWatch {
-  readonly #options: Required<FileWatchOptions>;
-  #files: readonly string[];
+  readonly #files: readonly string[];
+  readonly #onChange: (files: string[]) => void;
+  readonly #intervalMs: number;
   /** The content that was last reported. */
   #known = new Map<string, string | undefined>();
   #looks = new Map<string, Look>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(files: readonly string[], options: FileWatchOptions) {
-    this.#options = { intervalMs: 2_000, ...options };
+  /**
+   * @param onChange called once with the files that changed and then stayed unchanged for a whole interval
+   * @param intervalMs milliseconds between two checks
+   */
+  constructor(files: readonly string[], onChange: (files: string[]) => void, intervalMs = 2_000) {
     this.#files = [...new Set(files)];
+    this.#onChange = onChange;
+    this.#intervalMs = intervalMs;
   }
 
   /** Resolves when the present content is known; later changes are reported. Does not keep the process alive. */
@@ -46,7 +45,7 @@ export class FileWatch {
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#poll(), this.#options.intervalMs).unref();
+    this.#timer = setTimeout(() => void this.#poll(), this.#intervalMs).unref();
   }
 
   async #poll(): Promise<void> {
@@ -60,7 +59,7 @@ export class FileWatch {
     const still = differs(before).length === 0 && changed.every((file) => after.get(file) !== undefined);
     if (changed.length > 0 && still && !this.#closed) {
       this.#known = after;
-      this.#options.onChange(changed);
+      this.#onChange(changed);
     }
     this.#schedule();
   }

@@ -18,14 +18,14 @@ const SESSION_WINDOW = 4 * 1_048_576;
 export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, onFlood: () => void): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let flooding = false;
-  const spend = (bucket: TokenBucket) => {
-    if (flooding || bucket.tryTake(Date.now())) return;
+  const spend = (tryTake: () => boolean) => {
+    if (flooding || tryTake()) return;
     flooding = true;
     onFlood();
     session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
-  const resets = new TokenBucket(bounds.resets.burst, bounds.resets.perSecond);
-  const control = new TokenBucket(bounds.control.burst, bounds.control.perSecond);
+  const resets = tokenBucket(bounds.resets);
+  const control = tokenBucket(bounds.control);
   session.on('remoteSettings', () => spend(control));
   session.on('ping', () => spend(control));
 
@@ -52,23 +52,14 @@ function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds
   }, idleMs).unref();
 }
 
-/** A token bucket. */
-class TokenBucket {
-  readonly #burst: number;
-  readonly #perSecond: number;
-  #left: number;
-  #at = Date.now();
-
-  constructor(burst: number, perSecond: number) {
-    this.#burst = burst;
-    this.#perSecond = perSecond;
-    this.#left = burst;
-  }
-
-  /** False: the bucket is empty. */
-  tryTake(now: number): boolean {
-    this.#left = Math.min(this.#burst, this.#left + (Math.max(0, now - this.#at) * this.#perSecond) / 1000) - 1;
-    this.#at = now;
-    return this.#left >= 0;
-  }
+/** A token bucket. @returns takes a token; false: the bucket is empty */
+function tokenBucket({ burst, perSecond }: FloodBounds['resets']): () => boolean {
+  let left = burst;
+  let at = Date.now();
+  return () => {
+    const now = Date.now();
+    left = Math.min(burst, left + (Math.max(0, now - at) * perSecond) / 1000) - 1;
+    at = now;
+    return left >= 0;
+  };
 }

@@ -1,6 +1,6 @@
 import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { addressOf, listenAddress, listenOn } from './bound-address.ts';
+import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
 import { Exchanges } from './exchanges.ts';
@@ -65,7 +65,7 @@ export class HttpsListener {
   readonly #secureSockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.exchangeEnded(exchange, complete));
-  readonly #stalls = new StallWatch(() => this.#limits.clientIdle);
+  readonly #stalls = new StallWatch();
   #limits: ListenerLimits;
   #drain: Drain | undefined;
 
@@ -90,7 +90,7 @@ export class HttpsListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    const address = await listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
+    const address = await listenOn(this.#server, this.#options.address, this.#options.onError);
     const sweep = setInterval(() => this.#cutStalled(), this.#timings.sweep).unref();
     this.#server.once('close', () => clearInterval(sweep));
     return address;
@@ -169,7 +169,7 @@ export class HttpsListener {
   }
 
   #cutStalled(): void {
-    for (const exchange of this.#stalls.stalled(this.#exchanges, Date.now())) {
+    for (const exchange of this.#stalls.stalled(this.#exchanges, this.#limits.clientIdle)) {
       this.#add('stalled');
       exchange.res.emit('timeout');
       if (exchange.version === 1) exchange.socket.destroy();

@@ -1,6 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { closeNow, listenAddress, listenOn } from './bound-address.ts';
+import { closeNow, listenOn } from './bound-address.ts';
 import { writeAnswer } from './edge-answer.ts';
 import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 
@@ -46,7 +46,7 @@ export class RedirectListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    return listenOn(this.#server, listenAddress(this.#options.address), this.#options.onError);
+    return listenOn(this.#server, this.#options.address, this.#options.onError);
   }
 
   /** Closes at once, without waiting for redirects. */

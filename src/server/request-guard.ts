@@ -1,19 +1,11 @@
 import type { EdgeAnswer } from './edge-answer.ts';
-
-/** The part of a request that the guard reads. */
-export interface GuardedRequest {
-  httpVersionMajor: number;
-  httpVersionMinor: number;
-  headers: Record<string, string | string[] | undefined>;
-  /** Names and values in turn. */
-  rawHeaders: string[];
-}
+import type { ClientRequest } from './exchanges.ts';
 
 /** Headers that Node merges or drops when they repeat, while the next server may not. */
 const SINGLE = new Set(['host', 'content-length', 'transfer-encoding']);
 
 /** Why a parsed request is refused; undefined: the request may go on. */
-export function guardRequest(request: GuardedRequest): EdgeAnswer | undefined {
+export function guardRequest(request: ClientRequest): EdgeAnswer | undefined {
   const repeated = repeatedHeader(request.rawHeaders);
   if (repeated !== undefined) return { status: 400, message: `more than one ${repeated} header` };
   const { headers } = request;
@@ -27,7 +19,7 @@ export function guardRequest(request: GuardedRequest): EdgeAnswer | undefined {
 }
 
 /** RFC 9113 section 8.3.1: `:authority` and Host must not name different hosts. */
-function guardAuthority(headers: GuardedRequest['headers']): EdgeAnswer | undefined {
+function guardAuthority(headers: ClientRequest['headers']): EdgeAnswer | undefined {
   const authority = headers[':authority'];
   if (authority === undefined && headers.host === undefined) return { status: 400, message: ':authority is missing' };
   if (authority === undefined || headers.host === undefined) return undefined;
@@ -36,7 +28,7 @@ function guardAuthority(headers: GuardedRequest['headers']): EdgeAnswer | undefi
 }
 
 /** RFC 9112 sections 6.1 and 6.3: ambiguous framing allows request smuggling. */
-function guardFraming({ headers, httpVersionMinor }: GuardedRequest): EdgeAnswer | undefined {
+function guardFraming({ headers, httpVersionMinor }: ClientRequest): EdgeAnswer | undefined {
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return undefined;
   if (headers['content-length'] !== undefined) {

@@ -11,12 +11,6 @@ interface Progress {
 /** Finds clients that neither send nor read what they owe. Waiting for an upstream does not count against the client. */
 export class StallWatch {
   readonly #marks = new WeakMap<Exchange, Progress>();
-  readonly #idleMs: () => number;
-
-  /** @param idleMs greatest time without progress, in milliseconds; read at each check */
-  constructor(idleMs: () => number) {
-    this.#idleMs = idleMs;
-  }
 
   /** Watches an exchange from its first check on: most exchanges end before. */
   #watch(exchange: Exchange, now: number): void {
@@ -27,12 +21,13 @@ export class StallWatch {
     });
   }
 
-  /** The exchanges whose client has made no progress for too long. */
-  stalled(exchanges: Iterable<Exchange>, now: number): Exchange[] {
-    return [...exchanges].filter((exchange) => this.#isStalled(exchange, now));
+  /** The exchanges whose client has made no progress for `idleMs` milliseconds. */
+  stalled(exchanges: Iterable<Exchange>, idleMs: number): Exchange[] {
+    const now = Date.now();
+    return [...exchanges].filter((exchange) => this.#isStalled(exchange, now, idleMs));
   }
 
-  #isStalled(exchange: Exchange, now: number): boolean {
+  #isStalled(exchange: Exchange, now: number, idleMs: number): boolean {
     const mark = this.#marks.get(exchange);
     if (!mark) {
       this.#watch(exchange, now);
@@ -45,7 +40,7 @@ export class StallWatch {
       Object.assign(mark, { since: now, received, sent });
       return false;
     }
-    return now - mark.since >= this.#idleMs();
+    return now - mark.since >= idleMs;
   }
 }
 

@@ -1,11 +1,8 @@
 import { type ContentRange, parseContentRange } from '../oci/range.ts';
-import type { HeaderList } from '../upstream/header-list.ts';
+import type { StreamAnswer } from '../upstream/streams.ts';
 
 /** The head of an answer that carries a blob or a part of a blob. */
-export interface BlobHead {
-  status: number;
-  headers: HeaderList;
-}
+type BlobHead = Pick<StreamAnswer, 'status' | 'headers'>;
 
 /**
  * Which bytes of the blob an answer carries. Undefined when the answer does not say so exactly, or when the bytes are

@@ -22,10 +22,6 @@ export class OverlapWindow {
     this.#end = start;
   }
 
-  get end(): number {
-    return this.#end;
-  }
-
   get start(): number {
     return this.#end - this.#bytes.length;
   }

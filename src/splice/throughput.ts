@@ -23,8 +23,7 @@ export interface MinimumRate {
 const TRICKLE_SHARE = 1 / 16;
 
 /** The time waited and the bytes received since a minimum was last checked. */
-interface RateWindow {
-  minimum: MinimumRate;
+interface RateWindow extends MinimumRate {
   waitedMs: number;
   bytes: number;
 }
@@ -38,11 +37,10 @@ export class ThroughputMeter {
   #waitingSince: number | undefined;
 
   constructor({ stallMs, minRate, rateWindowMs }: ThroughputLimits) {
-    const minimums = [
-      { rate: minRate, ms: rateWindowMs },
-      { rate: minRate * TRICKLE_SHARE, ms: stallMs },
+    this.#windows = [
+      { rate: minRate, ms: rateWindowMs, waitedMs: 0, bytes: 0 },
+      { rate: minRate * TRICKLE_SHARE, ms: stallMs, waitedMs: 0, bytes: 0 },
     ];
-    this.#windows = minimums.map((minimum) => ({ minimum, waitedMs: 0, bytes: 0 }));
   }
 
   /** @param now milliseconds of a monotonic clock */
@@ -62,8 +60,8 @@ export class ThroughputMeter {
     let missed: MinimumRate | undefined;
     for (const span of this.#windows) {
       span.bytes += bytes;
-      if (span.waitedMs < span.minimum.ms) continue;
-      if (span.bytes / (span.waitedMs / 1000) < span.minimum.rate) missed ??= span.minimum;
+      if (span.waitedMs < span.ms) continue;
+      if (span.bytes / (span.waitedMs / 1000) < span.rate) missed ??= span;
       span.waitedMs = 0;
       span.bytes = 0;
     }

@@ -9,13 +9,11 @@ const INTERVAL_MS = 20;
 async function watch(t: Test, files: string[]) {
   const told: string[][] = [];
   let waiting: ((files: string[]) => void) | undefined;
-  const fileWatch = new FileWatch(files, {
-    intervalMs: INTERVAL_MS,
-    onChange: (changed) => {
-      told.push(changed);
-      waiting?.(changed);
-    },
-  });
+  const onChange = (changed: string[]) => {
+    told.push(changed);
+    waiting?.(changed);
+  };
+  const fileWatch = new FileWatch(files, onChange, INTERVAL_MS);
   await fileWatch.start();
   // The watch does not keep the process alive, so the test does.
   const alive = setInterval(() => {}, 1_000);

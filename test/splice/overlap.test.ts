@@ -44,7 +44,6 @@ t.test('a overlap against all that was sent', async (t) => {
       }
       const all = Buffer.concat(sent);
       const end = first + all.length;
-      if (overlap.end !== end) throw new Error(`end ${overlap.end}, not ${end}`);
       if (end - overlap.start !== Math.min(all.length, OVERLAP_BYTES))
         throw new Error(`${end - overlap.start} bytes are known`);
       for (const { back, length } of looks) {
@@ -98,7 +97,6 @@ t.test('the window over large and small chunks', async (t) => {
   for (const [size, known, chunks] of steps) {
     push(size);
     const name = `${size} bytes more, ${sent} in all`;
-    t.equal(overlap.end, 10 + sent, name);
     t.equal(overlap.start, 10 + sent - known, name);
     t.equal(held, chunks, `${name}: only a large chunk is kept as it is`);
     const last = SOURCE.subarray(sent - known, sent);
@@ -112,7 +110,7 @@ t.test('the window over large and small chunks', async (t) => {
   push(OVERLAP_BYTES);
   overlap.release();
   t.equal(held, 0);
-  t.equal(overlap.start, overlap.end, 'nothing is known any more');
+  t.equal(overlap.start, 10 + sent, 'nothing is known any more');
 });
 
 t.test('what is not known passes', async (t) => {

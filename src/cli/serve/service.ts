@@ -89,7 +89,7 @@ class Reloader {
   }
 
   #watcher(): FileWatch {
-    return new FileWatch(this.#files, { onChange: (changed) => void this.reload(`changed: ${changed.join(', ')}`) });
+    return new FileWatch(this.#files, (changed) => void this.reload(`changed: ${changed.join(', ')}`));
   }
 }
 
