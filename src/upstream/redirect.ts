@@ -7,9 +7,8 @@ import { UpstreamError } from './upstream-error.ts';
  * @throws UpstreamError redirect-host, or malformed
  */
 export function redirectTarget(location: string | undefined, from: URL, hosts: readonly string[]): URL {
-  if (location === undefined || !URL.canParse(location, from))
-    throw new UpstreamError('malformed', 'a redirect has no usable Location');
-  const to = new URL(location, from);
+  const to = location === undefined ? null : URL.parse(location, from);
+  if (!to) throw new UpstreamError('malformed', 'a redirect has no usable Location');
   if (!/^https?:$/.test(to.protocol))
     throw new UpstreamError('redirect-host', `a redirect to ${to.protocol} is not followed`);
   if (from.protocol === 'https:' && to.protocol === 'http:') {

@@ -1,5 +1,7 @@
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 
 interface Entry {
   addresses: dns.LookupAddress[];
@@ -18,7 +20,7 @@ const MAX_NAMES = 1000;
  * there is no newer. `dns.lookup` shares libuv's four threads with all file I/O, so it is called rarely.
  */
 export class Resolver {
-  readonly #known = new Map<string, Entry>();
+  readonly #known = new LRUCache<string, Entry>({ max: MAX_NAMES });
   readonly #pending = new Map<string, Promise<dns.LookupAddress[]>>();
   readonly #resolve: (name: string) => Promise<dns.LookupAddress[]>;
 
@@ -48,32 +50,19 @@ export class Resolver {
     const entry = this.#known.get(name);
     if (entry && entry.expires > Date.now()) return entry.addresses;
     const pending = this.#pending.get(name) ?? this.#ask(name);
-    return entry ? freshOrStale(entry.addresses, pending) : pending;
+    if (!entry) return pending;
+    const old = entry.addresses;
+    return Promise.race([pending.catch(() => old), setTimeout(STALE_AFTER_MS, old, { ref: false })]);
   }
 
   #ask(name: string): Promise<dns.LookupAddress[]> {
     const asked = this.#resolve(name)
       .then((addresses) => {
-        if (this.#known.size >= MAX_NAMES) this.#known.clear();
         this.#known.set(name, { addresses, expires: Date.now() + TTL_MS });
         return addresses;
       })
       .finally(() => this.#pending.delete(name));
     this.#pending.set(name, asked);
     return asked;
-  }
-}
-
-/** The old answer, when the new one fails or takes too long. */
-async function freshOrStale(
-  known: dns.LookupAddress[],
-  pending: Promise<dns.LookupAddress[]>,
-): Promise<dns.LookupAddress[]> {
-  const { promise: late, resolve } = Promise.withResolvers<dns.LookupAddress[]>();
-  const timer = setTimeout(() => resolve(known), STALE_AFTER_MS);
-  try {
-    return await Promise.race([pending.catch(() => known), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -15,6 +15,12 @@ export class Chunk {
     this.#onFree = onFree;
   }
 
+  /** A chunk over the bytes from offset `from` up to offset `to`, which holds a reference to this one. */
+  part(from: number, to: number): Chunk {
+    this.retain();
+    return new Chunk(this.bytes.subarray(from, to), () => this.release());
+  }
+
   retain(): this {
     if (this.#references === 0) throw new Error('a chunk was used after its release');
     this.#references += 1;

@@ -36,7 +36,7 @@ export interface RealmRules {
  */
 export function tokenServiceUrl({ parameters }: Challenge, { upstream, hosts, key, failure }: RealmRules): URL {
   const { realm: text = '', service } = parameters;
-  const realm = URL.canParse(text) ? new URL(text) : undefined;
+  const realm = URL.parse(text);
   if (!realm || !/^https?:$/.test(realm.protocol))
     throw new UpstreamError(failure, 'the challenge names no usable token service');
   if (realm.protocol === 'http:' && upstream.protocol === 'https:')

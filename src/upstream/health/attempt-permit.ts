@@ -1,9 +1,4 @@
-import type { AttemptVerdict, Breaker, Ticket } from './breaker.ts';
-
-interface BreakerShare {
-  breaker: Breaker;
-  ticket: Ticket;
-}
+import type { AttemptVerdict, Breaker, ReportVerdict } from './breaker.ts';
 
 /**
  * Permission for one attempt at a URL: a slot of the concurrency limit, and the right to report to the URL's breakers.
@@ -11,21 +6,17 @@ interface BreakerShare {
  * breaker waiting.
  */
 export class AttemptPermit {
-  readonly #answer: BreakerShare;
-  readonly #body: BreakerShare | undefined;
-  readonly #onVerdict: (verdict: AttemptVerdict) => void;
+  readonly #reportToAnswers: ReportVerdict;
+  readonly #reportToBodies: ReportVerdict | undefined;
+  readonly #onVerdict: ReportVerdict;
   readonly #releaseSlot: () => void;
   #answerReported = false;
   #endReported = false;
 
-  constructor(
-    answer: Breaker,
-    body: Breaker | undefined,
-    onVerdict: (verdict: AttemptVerdict) => void,
-    releaseSlot: () => void,
-  ) {
-    this.#answer = { breaker: answer, ticket: answer.admit() };
-    this.#body = body && { breaker: body, ticket: body.admit() };
+  /** @param bodies the breaker of bodies, if they have their own */
+  constructor(answers: Breaker, bodies: Breaker | undefined, onVerdict: ReportVerdict, releaseSlot: () => void) {
+    this.#reportToAnswers = answers.admit();
+    this.#reportToBodies = bodies?.admit();
     this.#onVerdict = onVerdict;
     this.#releaseSlot = releaseSlot;
   }
@@ -34,7 +25,8 @@ export class AttemptPermit {
   reportAnswer(verdict: AttemptVerdict): void {
     if (this.#answerReported) return;
     this.#answerReported = true;
-    this.#settle(this.#answer, verdict);
+    this.#reportToAnswers(verdict);
+    this.#onVerdict(verdict);
   }
 
   /**
@@ -44,13 +36,8 @@ export class AttemptPermit {
     if (this.#endReported) return;
     this.#endReported = true;
     this.reportAnswer('neutral');
-    if (this.#body) this.#settle(this.#body, verdict);
-    else if (verdict === 'bad') this.#onVerdict(verdict);
+    this.#reportToBodies?.(verdict);
+    if (this.#reportToBodies || verdict === 'bad') this.#onVerdict(verdict);
     this.#releaseSlot();
-  }
-
-  #settle({ breaker, ticket }: BreakerShare, verdict: AttemptVerdict): void {
-    breaker.settle(ticket, verdict);
-    this.#onVerdict(verdict);
   }
 }

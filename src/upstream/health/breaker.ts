@@ -8,11 +8,8 @@ import type { BreakerState } from '../../failover/view.ts';
  */
 export type AttemptVerdict = 'good' | 'bad' | 'late' | 'neutral';
 
-/** Admission of one attempt, to be settled once by `Breaker.settle`. */
-export interface Ticket {
-  readonly generation: number;
-  readonly trial: boolean;
-}
+/** Reports the result of an admitted attempt; to be called once. */
+export type ReportVerdict = (verdict: AttemptVerdict) => void;
 
 /** Milliseconds after which a trial that has not settled no longer keeps other trials out. */
 const TRIAL_TIMEOUT_MS = 30_000;
@@ -42,8 +39,8 @@ export class Breaker {
   /** The last time open and the next one, without jitter; milliseconds. */
   #lastOpen = 0;
   #nextOpen = 0;
-  #trial: Ticket | undefined;
-  #trialSince: number | undefined;
+  /** The trial under way. */
+  #trial: { since: number } | undefined;
 
   /** @param onChange called at every change of state */
   constructor(config: BreakerConfig, onChange: (state: BreakerState) => void, random: () => number = Math.random) {
@@ -71,28 +68,23 @@ export class Breaker {
 
   /** Whether the half-open breaker would admit a trial now. */
   get trialFree(): boolean {
-    return (
-      this.state === 'half-open' && (this.#trialSince === undefined || Date.now() - this.#trialSince > TRIAL_TIMEOUT_MS)
-    );
+    return this.state === 'half-open' && !(this.#trial && Date.now() - this.#trial.since <= TRIAL_TIMEOUT_MS);
   }
 
   /** Never refuses: the plan decides which URL is asked, and asks an open one when no other is left. */
-  admit(): Ticket {
-    const trial = this.trialFree;
-    const ticket = { generation: this.#generation, trial };
-    if (trial) {
-      this.#trial = ticket;
-      this.#trialSince = Date.now();
-    }
-    return ticket;
+  admit(): ReportVerdict {
+    const generation = this.#generation;
+    const trial = this.trialFree ? { since: Date.now() } : undefined;
+    this.#trial = trial ?? this.#trial;
+    return (verdict) => {
+      // A hung trial that was replaced must not end its successor.
+      if (trial && trial === this.#trial) this.#trial = undefined;
+      if (generation === this.#generation) this.#count(verdict);
+    };
   }
 
-  /** Reports the result of an admitted attempt; see `AttemptVerdict`. */
-  settle(ticket: Ticket, verdict: AttemptVerdict): void {
-    // A hung trial that was replaced must not end its successor.
-    if (ticket === this.#trial) this.#trialSince = undefined;
-    const stale = ticket.generation !== this.#generation;
-    if (verdict === 'neutral' || stale || this.#breaker.opened) return;
+  #count(verdict: AttemptVerdict): void {
+    if (verdict === 'neutral' || this.#breaker.opened) return;
     this.#failuresInARow = verdict === 'good' ? 0 : this.#failuresInARow + 1;
     this.#prepareOpenTime(verdict === 'late');
     // The rejection is the failure just reported; opossum has counted it.
@@ -103,7 +95,10 @@ export class Breaker {
   /** Closes the breaker after a canary was read well on an upstream that had been down. */
   recover(): void {
     if (this.state === 'closed') return;
-    this.#reset();
+    this.#generation += 1;
+    this.#failuresInARow = 0;
+    this.#lastOpen = 0;
+    this.#trial = undefined;
     this.#breaker.close();
   }
 
@@ -115,7 +110,7 @@ export class Breaker {
     this.#generation += 1;
     this.#failuresInARow = 0;
     this.#lastOpen = this.#nextOpen;
-    this.#trialSince = undefined;
+    this.#trial = undefined;
     onChange('open');
   }
 
@@ -137,13 +132,6 @@ export class Breaker {
     this.#nextOpen = Math.min(Math.max(open, 2 * this.#lastOpen), most);
     const options: { resetTimeout?: number } = Reflect.get(this.#breaker, 'options');
     options.resetTimeout = this.#nextOpen * (0.9 + 0.2 * this.#random());
-  }
-
-  #reset(): void {
-    this.#generation += 1;
-    this.#failuresInARow = 0;
-    this.#lastOpen = 0;
-    this.#trialSince = undefined;
   }
 }
 

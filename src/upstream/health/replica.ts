@@ -57,12 +57,7 @@ export class Replica {
     this.#canaryState = canary.configured ? 'failing' : 'none';
     const breaker = (trafficClass: TrafficClass) =>
       new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
-    this.#breakers = {
-      control: breaker('control'),
-      data: breaker('data'),
-      push: breaker('push'),
-      passthrough: breaker('passthrough'),
-    };
+    this.#breakers = perClass(breaker);
     this.#bodies = breaker('data');
   }
 

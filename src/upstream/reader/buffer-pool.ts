@@ -1,5 +1,5 @@
+import { Chunk } from '../body/body-source.ts';
 import { FreeList } from './free-list.ts';
-import { PooledBuffer } from './pooled-buffer.ts';
 
 export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 
@@ -98,19 +98,22 @@ export class BufferPool {
     this.#fastBodies -= 1;
   }
 
-  /** Undefined when `max` bytes are in use; see `waitForMemory`. */
-  acquire(size: BufferSize): PooledBuffer | undefined {
+  /**
+   * A buffer over a SharedArrayBuffer, so that a worker thread can read the bytes without a copy. The last release
+   * returns the buffer to the pool. Undefined when `max` bytes are in use; see `waitForMemory`.
+   */
+  acquire(size: BufferSize): Chunk | undefined {
     return this.#hasRoom(BUFFER_BYTES[size]) ? this.acquireBeyondMax(size) : undefined;
   }
 
   /** For bytes that have arrived and must be stored. */
-  acquireBeyondMax(size: BufferSize): PooledBuffer {
+  acquireBeyondMax(size: BufferSize): Chunk {
     const bytes = BUFFER_BYTES[size];
     const freeList = size === 'small' ? this.#small : this.#large;
     const buffer = freeList.pop();
     this.#inUse += 1;
     this.#inUseBytes += bytes;
-    return new PooledBuffer(buffer.subarray(0, bytes), () => {
+    return new Chunk(buffer.subarray(0, bytes), () => {
       freeList.push(buffer);
       this.#onReturned(bytes);
     });

@@ -23,11 +23,6 @@ export class Dialer {
     this.#context = this.secure ? tls.createSecureContext(ca === undefined ? {} : { ca }) : undefined;
   }
 
-  /** The event after which a request may be written. Before it, the peer is not authenticated. */
-  get readyEvent(): 'connect' | 'secureConnect' {
-    return this.secure ? 'secureConnect' : 'connect';
-  }
-
   dial(onread: OnReadOpts): Socket {
     const options = {
       host: this.#host,

@@ -1,11 +1,10 @@
 import type { Chunk } from '../body/body-source.ts';
 import type { BufferPool, BufferSize } from './buffer-pool.ts';
-import type { PooledBuffer } from './pooled-buffer.ts';
 
 /** The buffer that a body is being read into: its filled part, and the part of that already handed over as chunks. */
 export class FillBuffer {
   readonly #pool: BufferPool;
-  #buffer: PooledBuffer | undefined;
+  #buffer: Chunk | undefined;
   #target: Buffer | undefined;
   #cutEnd = 0;
   #filledEnd = 0;
@@ -21,12 +20,12 @@ export class FillBuffer {
 
   /** Bytes that still fit. */
   get freeBytes(): number {
-    return this.#buffer === undefined ? 0 : this.#buffer.memory.length - this.#filledEnd;
+    return this.#buffer === undefined ? 0 : this.#buffer.bytes.length - this.#filledEnd;
   }
 
   /** Size of the buffer in bytes, filled or not. */
   get capacity(): number {
-    return this.#buffer?.memory.length ?? 0;
+    return this.#buffer?.bytes.length ?? 0;
   }
 
   /** Makes sure that bytes fit, in a new buffer if need be. @returns false while the pool has no memory */
@@ -41,7 +40,7 @@ export class FillBuffer {
   /** Where a socket may write next; undefined when no byte fits. */
   target(): Buffer | undefined {
     if (this.#buffer === undefined || this.freeBytes === 0) return undefined;
-    this.#target ??= this.#buffer.memory.subarray(this.#filledEnd);
+    this.#target ??= this.#buffer.bytes.subarray(this.#filledEnd);
     return this.#target;
   }
 
@@ -59,7 +58,7 @@ export class FillBuffer {
     for (let done = 0; done < count; ) {
       if (this.freeBytes === 0) this.#nextBuffer(onFullChunk);
       const part = bytes.subarray(done, Math.min(count, done + this.freeBytes));
-      this.#buffer?.memory.set(part, this.#filledEnd);
+      this.#buffer?.bytes.set(part, this.#filledEnd);
       this.#filledEnd += part.length;
       done += part.length;
     }
@@ -70,8 +69,8 @@ export class FillBuffer {
   moveToNewBuffer(size: BufferSize): boolean {
     const buffer = this.#pool.acquire(size);
     if (buffer === undefined) return false;
-    const pending = this.#buffer?.memory.subarray(this.#cutEnd, this.#filledEnd);
-    if (pending !== undefined) buffer.memory.set(pending);
+    const pending = this.#buffer?.bytes.subarray(this.#cutEnd, this.#filledEnd);
+    if (pending !== undefined) buffer.bytes.set(pending);
     this.#use(buffer);
     this.#filledEnd = pending?.length ?? 0;
     return true;
@@ -80,7 +79,7 @@ export class FillBuffer {
   /** The pending bytes as a chunk; undefined when there are none. */
   takeChunk(): Chunk | undefined {
     if (this.#buffer === undefined || this.pendingBytes === 0) return undefined;
-    const chunk = this.#buffer.chunk(this.#cutEnd, this.#filledEnd);
+    const chunk = this.#buffer.part(this.#cutEnd, this.#filledEnd);
     this.#cutEnd = this.#filledEnd;
     return chunk;
   }
@@ -100,7 +99,7 @@ export class FillBuffer {
     this.#use(this.#pool.acquireBeyondMax('small'));
   }
 
-  #use(buffer: PooledBuffer): void {
+  #use(buffer: Chunk): void {
     this.release();
     this.#buffer = buffer;
   }

@@ -71,7 +71,8 @@ export class Http1Connection implements BodyConnection {
       connectMs,
     );
     this.#socket
-      .once(dialer.readyEvent, () => this.#onConnected())
+      // Before this event the peer is not authenticated.
+      .once(this.secure ? 'secureConnect' : 'connect', () => this.#onConnected())
       .on('error', (error) => this.#fail(asUpstreamError(error)))
       .on('end', () => this.#fail(this.#closedEarly()))
       .on('close', () => this.#fail(this.#closedEarly()));

@@ -1,11 +1,11 @@
 import { mock } from 'node:test';
 import t from 'tap';
+import type { Chunk } from '../../../src/upstream/body/body-source.ts';
 import { BUFFER_BYTES, BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
-import type { PooledBuffer } from '../../../src/upstream/reader/pooled-buffer.ts';
 
 const { large, medium, small } = BUFFER_BYTES;
 
-function given(buffer: PooledBuffer | undefined): PooledBuffer {
+function given(buffer: Chunk | undefined): Chunk {
   if (!buffer) throw new Error('the pool gave nothing');
   return buffer;
 }
@@ -13,11 +13,11 @@ function given(buffer: PooledBuffer | undefined): PooledBuffer {
 t.test('a buffer is used again after the last use of it, over memory that a worker can see', async (t) => {
   const pool = new BufferPool();
   const buffer = given(pool.acquire('large'));
-  t.equal(buffer.memory.length, large);
-  t.ok(buffer.memory.buffer instanceof SharedArrayBuffer);
-  buffer.memory.write('abcdef');
-  const first = buffer.chunk(0, 3);
-  const second = buffer.chunk(3, 6);
+  t.equal(buffer.bytes.length, large);
+  t.ok(buffer.bytes.buffer instanceof SharedArrayBuffer);
+  buffer.bytes.write('abcdef');
+  const first = buffer.part(0, 3);
+  const second = buffer.part(3, 6);
   buffer.release();
   t.equal(pool.inUse, 1, 'chunks of it are about');
   t.equal(`${first.bytes}${second.bytes}`, 'abcdef');
@@ -27,20 +27,20 @@ t.test('a buffer is used again after the last use of it, over memory that a work
   second.release();
   t.strictSame([pool.inUse, pool.inUseBytes, pool.freeBytes], [0, 0, large]);
   const again = given(pool.acquire('large'));
-  t.equal(again.memory.buffer, buffer.memory.buffer);
+  t.equal(again.bytes.buffer, buffer.bytes.buffer);
   t.strictSame([pool.inUse, pool.inUseBytes, pool.freeBytes], [1, large, 0]);
 });
 
 t.test('a part of a large buffer is lent as a smaller one', async (t) => {
   const pool = new BufferPool();
   const buffer = given(pool.acquire('medium'));
-  t.equal(buffer.memory.length, medium);
+  t.equal(buffer.bytes.length, medium);
   t.equal(pool.inUseBytes, medium);
   buffer.release();
   const again = given(pool.acquire('large'));
-  t.equal(again.memory.buffer, buffer.memory.buffer);
-  t.equal(again.memory.length, large);
-  t.not(given(pool.acquire('small')).memory.buffer, buffer.memory.buffer, 'those for slow clients are their own');
+  t.equal(again.bytes.buffer, buffer.bytes.buffer);
+  t.equal(again.bytes.length, large);
+  t.not(given(pool.acquire('small')).bytes.buffer, buffer.bytes.buffer, 'those for slow clients are their own');
 });
 
 t.test('at the bound nothing is given until something comes back, in the order of asking', async (t) => {
