@@ -20,6 +20,9 @@ export interface Call {
   keepAlive?: boolean | undefined;
 }
 
+/** A request to another host, whose URL tells the path. */
+export type CallElsewhere = Omit<Call, 'path'>;
+
 export interface Answer {
   status: number;
   headers: HeaderList;
@@ -61,28 +64,30 @@ export class Client {
     this.#pool = new Pool(url.origin, {
       ...shared,
       connections,
-      connect: ca === undefined ? connect : { ...connect, ca },
+      connect: { ...connect, ca },
     });
-    const authorities = ca === undefined ? {} : { ca: [...tls.getCACertificates('default'), ca] };
-    this.#otherHosts = new Agent({ ...shared, connections, connect: { ...connect, ...authorities } });
+    this.#otherHosts = new Agent({ ...shared, connections, connect: { ...connect, ca: otherHostsCa(ca) } });
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted */
   async send(call: Call): Promise<Answer> {
-    return answerTo(this.#pool.request(optionsOf(call)), call.signal);
+    return answerTo(this.#pool.request(optionsOf(call, call.path)), call.signal);
   }
 
-  /** Sends a request to another host. @param url absolute; `call.path` is ignored */
-  async sendElsewhere(url: URL, call: Call): Promise<Answer> {
-    return answerTo(
-      this.#otherHosts.request({ ...optionsOf(call), origin: url.origin, path: url.pathname + url.search }),
-      call.signal,
-    );
+  /** Sends a request to another host. @param url absolute */
+  async sendElsewhere(url: URL, call: CallElsewhere): Promise<Answer> {
+    const options = optionsOf(call, url.pathname + url.search);
+    return answerTo(this.#otherHosts.request({ ...options, origin: url.origin }), call.signal);
   }
 
   async destroy(): Promise<void> {
     await Promise.all([this.#pool.destroy(), this.#otherHosts.destroy()]);
   }
+}
+
+/** The authorities for the hosts that redirects lead to. @param ca of the upstream itself */
+export function otherHostsCa(ca: string | undefined): string[] | undefined {
+  return ca === undefined ? undefined : [...tls.getCACertificates('default'), ca];
 }
 
 /** RFC 6066 section 3 allows no addresses in SNI. */
@@ -91,8 +96,8 @@ function withoutVerification(name: string): { servername?: string; rejectUnautho
   return { ...(isAddress ? {} : { servername: name }), rejectUnauthorized: false };
 }
 
-function optionsOf(call: Call): Dispatcher.RequestOptions {
-  const { method, path, headers, body, signal, keepAlive = false } = call;
+function optionsOf(call: CallElsewhere, path: string): Dispatcher.RequestOptions {
+  const { method, headers, body, signal, keepAlive = false } = call;
   const options = { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null, signal };
   return { ...options, responseHeaders: 'raw', ...(keepAlive ? { reset: false } : {}) };
 }
@@ -100,15 +105,10 @@ function optionsOf(call: Call): Dispatcher.RequestOptions {
 async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Answer> {
   try {
     const { statusCode, headers, body } = await response;
-    return { status: statusCode, headers: headerList(headers), body };
+    // With `responseHeaders: 'raw'` undici returns the alternating list, against its types.
+    return { status: statusCode, headers: HeaderList.fromRaw(headers as unknown as Buffer[]), body };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw asUpstreamError(error);
   }
-}
-
-// With `responseHeaders: 'raw'` undici returns the alternating list, against its types.
-function headerList(headers: unknown): HeaderList {
-  if (Array.isArray(headers)) return HeaderList.fromRaw(headers);
-  return new HeaderList(Object.entries(headers as Record<string, string>));
 }

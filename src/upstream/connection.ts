@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
-import tls from 'node:tls';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
-import { type Answer, type Call, Client } from './client.ts';
+import { REDIRECTS } from '../failover/classify.ts';
+import { type Answer, type Call, type CallElsewhere, Client } from './client.ts';
 import { Authorizer, staticUser } from './credentials/authorizer.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
 import { fetchToken } from './credentials/token-service.ts';
@@ -16,7 +16,7 @@ import { UpstreamError } from './upstream-error.ts';
 /** Sends requests whose answers are read whole, or ones whose answers are streamed. */
 interface RequestSender<A> {
   send(call: Call): Promise<A>;
-  sendElsewhere(url: URL, call: Call): Promise<A>;
+  sendElsewhere(url: URL, call: CallElsewhere): Promise<A>;
 }
 
 /** Milliseconds for which an upstream without a challenge counts as open. */
@@ -45,11 +45,9 @@ export class Connection {
     this.#config = config;
     this.kind = config.probe.kind;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
-    const { ca } = secrets;
-    const connectMs = config.deadlines.connect;
-    this.#client = new Client(this.url, { ca, connectMs, connections, resolver: network.resolver });
-    const otherHostsCa = ca === undefined ? undefined : [...tls.getCACertificates('default'), ca];
-    this.#streams = new Streams(this.#client, this.url, { ca, otherHostsCa, connectMs, connections, network });
+    const options = { ca: secrets.ca, connectMs: config.deadlines.connect, connections, ...network };
+    this.#client = new Client(this.url, options);
+    this.#streams = new Streams(this.#client, this.url, options);
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
     const own = staticUser(config.credentials, secrets.password);
@@ -123,11 +121,7 @@ export class Connection {
     if (!authorizer) return clientAuthorization;
     if (!authorizer.knowsChallenge) {
       if (Date.now() < this.#noChallengeUntil) return undefined;
-      const answer = await this.#sendFollowing(
-        this.#client,
-        { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' },
-        undefined,
-      );
+      const answer = await this.#checkVersion(signal);
       await answer.body.dump({ limit: 16_384 });
       if (answer.status !== 401) {
         this.#noChallengeUntil = Date.now() + NO_CHALLENGE_MS;
@@ -149,35 +143,32 @@ export class Connection {
   get credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
     const own = this.#authorizer;
     if (!own || own.anonymous) return undefined;
-    return (signal) => {
-      const call = { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' } as const;
-      return checkCredentials(own, (authorization) => this.#sendFollowing(this.#client, call, authorization), signal);
-    };
+    return (signal) => checkCredentials(own, (authorization) => this.#checkVersion(signal, authorization), signal);
+  }
+
+  #checkVersion(signal: AbortSignal, authorization?: string): Promise<UpstreamAnswer> {
+    const call = { method: 'GET', path: '/v2/', headers: {}, scopes: [], signal, redirects: 'pass' } as const;
+    return this.#sendFollowing(this.#client, call, authorization);
   }
 
   /** Asks about the upstream's own users. */
   get userTokens(): UserTokens {
     this.#userTokens ??= new UserTokens({
       upstream: this.url,
-      send: (path, headers, cut) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal: cut }),
-      sendElsewhere: (url, headers, cut) =>
-        this.#client.sendElsewhere(url, { method: 'GET', path: '', headers, signal: cut }),
+      send: (path, headers, signal) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal }),
+      sendElsewhere: (url, headers, signal) => this.#client.sendElsewhere(url, { method: 'GET', headers, signal }),
     });
     return this.#userTokens;
   }
 
   /** Sends a request to any URL without Breakwater's credentials, such as a token service that a challenge named. */
-  async sendElsewhere(
-    url: URL,
-    call: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
-  ): Promise<Answer> {
-    return this.#client.sendElsewhere(url, { ...call, path: '' });
+  sendElsewhere(url: URL, call: CallElsewhere): Promise<Answer> {
+    return this.#client.sendElsewhere(url, call);
   }
 
   async close(): Promise<void> {
-    this.#authorizer?.close();
-    this.#probeAuthorizer.close();
-    await Promise.all([this.#client.destroy(), this.#streams.destroy()]);
+    this.#streams.destroy();
+    await this.#client.destroy();
   }
 
   #withOwnCredentials<A extends Answer | StreamAnswer>(
@@ -213,13 +204,13 @@ export class Connection {
     let url = new URL(this.#base + call.path, this.url);
     let answer = await asker.send({ ...call, path: url.pathname + url.search, headers });
     let hops = 0;
-    while (call.redirects === 'follow' && [301, 302, 303, 307, 308].includes(answer.status)) {
+    while (call.redirects === 'follow' && REDIRECTS.has(answer.status)) {
       hops += 1;
       await answer.body.dump({ limit: 65_536, signal: call.signal });
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
       url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
       // Storage refuses an Authorization, and must not see the registry's.
-      answer = await asker.sendElsewhere(url, { ...call, path: '' });
+      answer = await asker.sendElsewhere(url, call);
     }
     return { ...answer, redirected: hops > 0, url };
   }

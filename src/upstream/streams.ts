@@ -1,9 +1,10 @@
+import { LRUCache } from 'lru-cache';
 import { ReadableSource } from './body/readable-source.ts';
-import { StreamedBody } from './body/streamed-body.ts';
-import type { Answer, Call, Client } from './client.ts';
+import type { StreamedBody } from './body/streamed-body.ts';
+import { type Answer, type Call, type CallElsewhere, type Client, otherHostsCa } from './client.ts';
 import type { HeaderList } from './header-list.ts';
 import type { BufferPool } from './reader/buffer-pool.ts';
-import { Reader } from './reader/reader.ts';
+import { Reader, type ReaderOptions } from './reader/reader.ts';
 import type { Resolver } from './resolver.ts';
 
 /** Shared by all upstreams of the process. */
@@ -19,17 +20,6 @@ export interface StreamAnswer {
   body: StreamedBody;
 }
 
-export interface StreamsOptions {
-  /** PEM; undefined for the system's authorities. */
-  ca: string | undefined;
-  /** Authorities for the hosts that redirects lead to. */
-  otherHostsCa: string[] | undefined;
-  /** Milliseconds for TCP and TLS together. */
-  connectMs: number;
-  connections: number;
-  network: Network;
-}
-
 /** Milliseconds for which a host with unreadable answers is asked by the other client at once. */
 const UNREADABLE_MS = 600_000;
 /** Redirect targets whose connections are kept. */
@@ -38,72 +28,53 @@ const MAX_OTHER_HOSTS = 8;
 /** Sends the requests for blobs, whose long bodies are streamed. */
 export class Streams {
   readonly #client: Client;
-  readonly #options: StreamsOptions;
   readonly #origin: string;
   readonly #reader: Reader;
-  /** By origin, the one used last at the end. */
-  readonly #otherHosts = new Map<string, Reader>();
-  /** Origins that the reader skips, and until when; epoch milliseconds. */
-  readonly #unreadable = new Map<string, number>();
+  /** By origin. */
+  readonly #otherHosts: LRUCache<string, Reader>;
+  /** Origins that the reader skips. */
+  readonly #unreadable = new LRUCache<string, true>({ max: MAX_OTHER_HOSTS, ttl: UNREADABLE_MS });
 
-  constructor(client: Client, url: URL, options: StreamsOptions) {
+  constructor(client: Client, url: URL, options: ReaderOptions & { ca: string | undefined }) {
     this.#client = client;
-    this.#options = options;
     this.#origin = url.origin;
-    this.#reader = this.#makeReader(url, options.ca);
+    this.#reader = new Reader(url, options);
+    const ca = otherHostsCa(options.ca);
+    this.#otherHosts = new LRUCache<string, Reader>({
+      max: MAX_OTHER_HOSTS,
+      memoMethod: (origin) => new Reader(new URL(origin), { ...options, ca }),
+      // The reader used longest ago may still have bodies under way.
+      dispose: (reader) => reader.closeWhenDone(),
+    });
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted before the head */
   async send(call: Call): Promise<StreamAnswer> {
-    const read = await this.#read(this.#origin, () => this.#reader, call.path, call);
+    const read = await this.#read(this.#origin, call);
     return read ?? streamed(await this.#client.send(call));
   }
 
-  /** Sends a request to another host. @param url absolute; `call.path` is ignored */
-  async sendElsewhere(url: URL, call: Call): Promise<StreamAnswer> {
-    const read = await this.#read(url.origin, () => this.#readerForHost(url), url.pathname + url.search, call);
+  /** Sends a request to another host. @param url absolute */
+  async sendElsewhere(url: URL, call: CallElsewhere): Promise<StreamAnswer> {
+    const read = await this.#read(url.origin, { ...call, path: url.pathname + url.search });
     return read ?? streamed(await this.#client.sendElsewhere(url, call));
   }
 
-  async destroy(): Promise<void> {
-    await Promise.all([this.#reader, ...this.#otherHosts.values()].map((reader) => reader.destroy()));
+  destroy(): void {
+    for (const reader of [this.#reader, ...this.#otherHosts.values()]) reader.destroy();
   }
 
   /** Undefined when the reader cannot read the origin's answers. */
-  async #read(
-    origin: string,
-    reader: () => Reader,
-    path: string,
-    { method, headers, signal }: Call,
-  ): Promise<StreamAnswer | undefined> {
-    if (method !== 'GET' || (this.#unreadable.get(origin) ?? 0) > Date.now()) return undefined;
-    const answer = await reader().get({ path, headers, signal });
-    if (answer !== 'unreadable')
-      return { status: answer.status, headers: answer.headers, body: new StreamedBody(answer.body) };
-    if (this.#unreadable.size >= MAX_OTHER_HOSTS) this.#unreadable.clear();
-    this.#unreadable.set(origin, Date.now() + UNREADABLE_MS);
+  async #read(origin: string, call: Call): Promise<StreamAnswer | undefined> {
+    if (call.method !== 'GET' || this.#unreadable.has(origin)) return undefined;
+    const reader = origin === this.#origin ? this.#reader : this.#otherHosts.memo(origin);
+    const answer = await reader.get(call);
+    if (answer !== 'unreadable') return answer;
+    this.#unreadable.set(origin, true);
     return undefined;
-  }
-
-  #readerForHost(url: URL): Reader {
-    const reader = this.#otherHosts.get(url.origin) ?? this.#makeReader(url, this.#options.otherHostsCa);
-    this.#otherHosts.delete(url.origin);
-    this.#otherHosts.set(url.origin, reader);
-    for (const [origin, oldest] of this.#otherHosts) {
-      if (this.#otherHosts.size <= MAX_OTHER_HOSTS) break;
-      this.#otherHosts.delete(origin);
-      // The oldest reader may still have bodies under way.
-      oldest.closeWhenDone();
-    }
-    return reader;
-  }
-
-  #makeReader(url: URL, ca: string | string[] | undefined): Reader {
-    const { connectMs, connections, network } = this.#options;
-    return new Reader(url, { ca, connectMs, connections, ...network });
   }
 }
 
 function streamed({ status, headers, body }: Answer): StreamAnswer {
-  return { status, headers, body: new StreamedBody(new ReadableSource(body)) };
+  return { status, headers, body: new ReadableSource(body) };
 }

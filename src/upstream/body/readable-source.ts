@@ -1,14 +1,16 @@
 import type { Readable } from 'node:stream';
 import { asUpstreamError } from '../upstream-error.ts';
-import { type BodySink, type BodySource, Chunk } from './body-source.ts';
+import { type BodySink, Chunk } from './body-source.ts';
+import { StreamedBody } from './streamed-body.ts';
 
 /** Reads a Node stream as a body. */
-export class ReadableSource implements BodySource {
+export class ReadableSource extends StreamedBody {
   readonly #readable: Readable;
   #sink: BodySink | undefined;
   #finished = false;
 
   constructor(readable: Readable) {
+    super();
     this.#readable = readable;
     // An error before `start` or after `destroy` must not end the process.
     readable.on('error', (error) => this.#fail(error));

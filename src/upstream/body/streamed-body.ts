@@ -3,24 +3,10 @@ import { UpstreamError } from '../upstream-error.ts';
 import type { BodySink, BodySource, Chunk } from './body-source.ts';
 
 /** A body to be used in exactly one way: streamed, read whole because it is small, or thrown away. */
-export class StreamedBody implements BodySource {
-  readonly #source: BodySource;
-
-  constructor(source: BodySource) {
-    this.#source = source;
-  }
-
-  start(sink: BodySink): void {
-    this.#source.start(sink);
-  }
-
-  resume(): void {
-    this.#source.resume();
-  }
-
-  destroy(): void {
-    this.#source.destroy();
-  }
+export abstract class StreamedBody implements BodySource {
+  abstract start(sink: BodySink): void;
+  abstract resume(): void;
+  abstract destroy(): void;
 
   /**
    * Reads and discards the body, so that its connection can be used again. Beyond `limit` bytes the connection is
@@ -47,13 +33,13 @@ export class StreamedBody implements BodySource {
   #consume(limit: number, onChunk: (chunk: Chunk) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let length = 0;
-      this.#source.start({
+      this.start({
         data: (chunk) => {
           length += chunk.bytes.length;
           if (length <= limit) onChunk(chunk);
           chunk.release();
           if (length > limit) {
-            this.#source.destroy();
+            this.destroy();
             reject(new UpstreamError('too-large', `the answer is longer than ${limit} bytes`));
           }
           return true;

@@ -1,8 +1,8 @@
-import NodeCache from 'node-cache';
+import { LRUCache } from 'lru-cache';
 import type { CredentialsConfig } from '../../config/schema.ts';
-import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import type { Challenge } from '../../oci/challenge.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { type Token, tokenServiceUrl } from './token-service.ts';
+import { type Token, tokenServiceUrl, usableChallenge } from './token-service.ts';
 
 /** Breakwater's own user at an upstream. */
 export interface StaticUser {
@@ -32,7 +32,7 @@ export class Authorizer {
   readonly #upstream: URL;
   readonly #user: StaticUser | undefined;
   readonly #fetchToken: FetchToken;
-  readonly #tokens = new NodeCache({ useClones: false, maxKeys: MAX_TOKENS, checkperiod: 120 });
+  readonly #tokens = new LRUCache<string, CachedToken>({ max: MAX_TOKENS });
   readonly #pending = new Map<string, Promise<string>>();
   #challenge: Challenge | undefined;
   #lastTokenAt = Number.NEGATIVE_INFINITY;
@@ -83,7 +83,7 @@ export class Authorizer {
     // The token may have been revoked, or its key changed. Only the refused token is discarded: another request may
     // have fetched its successor.
     const key = tokenKey(chosen, scopes);
-    if (sent === `Bearer ${this.#tokens.get<CachedToken>(key)?.value}`) this.#tokens.del(key);
+    if (sent === `Bearer ${this.#tokens.get(key)?.value}`) this.#tokens.delete(key);
     return true;
   }
 
@@ -101,11 +101,7 @@ export class Authorizer {
 
   /** Discards the token for these scopes. */
   discardToken(scopes: readonly string[]): void {
-    if (this.#challenge) this.#tokens.del(tokenKey(this.#challenge, scopes));
-  }
-
-  close(): void {
-    this.#tokens.close();
+    if (this.#challenge) this.#tokens.delete(tokenKey(this.#challenge, scopes));
   }
 
   /** Basic credentials of the static user, for APIs that take no tokens. */
@@ -115,14 +111,13 @@ export class Authorizer {
   }
 
   #chooseChallenge(wwwAuthenticate: string | undefined): Challenge | undefined {
-    const challenges = parseChallenges(wwwAuthenticate);
-    const bearer = challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined);
-    return bearer ?? (this.#user ? challenges.find((one) => one.scheme === 'basic') : undefined);
+    const chosen = usableChallenge(wwwAuthenticate);
+    return chosen?.scheme === 'basic' && !this.#user ? undefined : chosen;
   }
 
   async #cachedOrNew(challenge: Challenge, scopes: readonly string[]): Promise<string> {
     const key = tokenKey(challenge, scopes);
-    const cached = this.#tokens.get<CachedToken>(key);
+    const cached = this.#tokens.get(key);
     if (cached && Date.now() < cached.refreshAt) return cached.value;
     const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
     if (!cached) return fetching;
@@ -170,10 +165,8 @@ export class Authorizer {
   }
 
   #cacheToken(key: string, { value, expiresIn }: Token): void {
-    const lifetime = Math.max(expiresIn - EXPIRY_MARGIN_SECONDS, 1);
-    // A full node-cache throws instead of making room.
-    if (this.#tokens.keys().length >= MAX_TOKENS) this.#tokens.flushAll();
-    this.#tokens.set<CachedToken>(key, { value, refreshAt: Date.now() + lifetime * 1000 * REFRESH_SHARE }, lifetime);
+    const ttl = Math.max(expiresIn - EXPIRY_MARGIN_SECONDS, 1) * 1000;
+    this.#tokens.set(key, { value, refreshAt: Date.now() + ttl * REFRESH_SHARE }, { ttl });
   }
 }
 

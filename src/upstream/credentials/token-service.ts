@@ -1,5 +1,5 @@
 import type { Failure } from '../../failover/classify.ts';
-import type { Challenge } from '../../oci/challenge.ts';
+import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Client } from '../client.ts';
 import { sameHost } from '../redirect.ts';
@@ -13,6 +13,15 @@ export interface Token {
   value: string;
   /** Seconds. */
   expiresIn: number;
+}
+
+/** The challenge of a WWW-Authenticate header that can be met: Bearer before Basic. */
+export function usableChallenge(wwwAuthenticate: string | undefined): Challenge | undefined {
+  const challenges = parseChallenges(wwwAuthenticate);
+  return (
+    challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined) ??
+    challenges.find((one) => one.scheme === 'basic')
+  );
 }
 
 /** The rules for the realm of a challenge. */
@@ -63,7 +72,7 @@ export async function fetchToken(
   const headers: Record<string, string> = { accept: 'application/json' };
   if (authorization !== undefined) headers.authorization = authorization;
   try {
-    const answer = await client.sendElsewhere(realm, { method: 'GET', path: '', headers, signal });
+    const answer = await client.sendElsewhere(realm, { method: 'GET', headers, signal });
     if (answer.status === 200) {
       const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
       return { value, expiresIn: Math.min(expiresIn, MAX_SECONDS) };

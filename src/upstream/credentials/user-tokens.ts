@@ -1,10 +1,10 @@
-import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import type { Challenge } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import { type Permissions, permissionsByTagLists } from './tag-list-permission.ts';
-import { tokenServiceUrl } from './token-service.ts';
+import { tokenServiceUrl, usableChallenge } from './token-service.ts';
 import { readUserToken, type UserToken } from './user-token.ts';
 
 interface UserGrant {
@@ -94,10 +94,7 @@ export class UserTokens {
     const answer = await this.#options.send('/v2/', {}, signal);
     await answer.body.dump({ limit: 65_536 });
     if (answer.status >= 500) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
-    const challenges = parseChallenges(answer.headers.joined('www-authenticate'));
-    const challenge =
-      challenges.find((one) => one.scheme === 'bearer' && one.parameters.realm !== undefined) ??
-      challenges.find((one) => one.scheme === 'basic');
+    const challenge = usableChallenge(answer.headers.joined('www-authenticate'));
     if (answer.status !== 401 || !challenge) {
       this.#cachedChallenge = undefined;
       throw new UpstreamError('authority-dead', `/v2/ answers ${answer.status} without a way to log in`);

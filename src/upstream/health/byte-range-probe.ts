@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { REDIRECTS } from '../../failover/classify.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Answer } from '../client.ts';
@@ -25,7 +26,6 @@ export interface ProbedBlob {
 
 /** Bytes read at most of an answer that is longer than the range. */
 const MAX_ANSWER_BYTES = 65_536;
-const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
  * Reads one byte at a random offset: the first byte may come from a page cache while storage hangs.
@@ -44,7 +44,7 @@ export async function readRandomByte(
     await answer.body.dump({ limit: 16_384 });
     return { state: 'none', reason: 'the probe has no credentials to read a blob' };
   }
-  if (REDIRECTS.includes(status)) {
+  if (REDIRECTS.has(status)) {
     // With `redirects: pass`, a redirect shows that the registry has found the blob. Its target may be out of
     // Breakwater's reach.
     await answer.body.dump({ limit: 16_384 });

@@ -1,4 +1,5 @@
-import type { BodySink, BodySource, Chunk } from '../body/body-source.ts';
+import type { BodySink, Chunk } from '../body/body-source.ts';
+import { StreamedBody } from '../body/streamed-body.ts';
 import type { UpstreamError } from '../upstream-error.ts';
 import { BUFFER_BYTES, type BufferPool, type BufferSize } from './buffer-pool.ts';
 import { FillBuffer } from './fill-buffer.ts';
@@ -41,7 +42,7 @@ const SLOW_CLIENT_BYTES = 4_194_304;
  * The body of one answer: collects the bytes that its connection reads, and delivers them as fast as the sink takes
  * them.
  */
-export class Http1Body implements BodySource {
+export class Http1Body extends StreamedBody {
   readonly #connection: BodyConnection;
   readonly #pool: BufferPool;
   readonly #buffer: FillBuffer;
@@ -62,6 +63,7 @@ export class Http1Body implements BodySource {
    * @param rest bytes of the body that came with the head; they are copied
    */
   constructor(connection: BodyConnection, pool: BufferPool, length: number, rest: Buffer) {
+    super();
     this.#connection = connection;
     this.#pool = pool;
     this.#buffer = new FillBuffer(pool);

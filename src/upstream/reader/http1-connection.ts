@@ -10,8 +10,6 @@ import { parseResponseHead, type ResponseHead } from './response-head.ts';
 export interface Http1Answer {
   status: number;
   headers: HeaderList;
-  /** Bytes of the body. */
-  length: number;
   body: Http1Body;
 }
 
@@ -195,7 +193,7 @@ export class Http1Connection implements BodyConnection {
     this.#interimAnswers = 0;
     const body = new Http1Body(this, this.#pool, length, rest.subarray(0, length));
     this.#head.reset();
-    pending.settle({ status, headers, length, body });
+    pending.settle({ status, headers, body });
     if (body.remaining === 0) this.done();
     else this.#body = body;
     return body.remaining === 0 && !this.#closed;

@@ -1,36 +1,19 @@
-import type { BodySource } from '../body/body-source.ts';
-import type { HeaderList } from '../header-list.ts';
-import type { Resolver } from '../resolver.ts';
+import type { Call, ClientOptions } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { Dialer } from './dialer.ts';
 import { type Http1Answer, Http1Connection } from './http1-connection.ts';
 import { requestHead } from './request-head.ts';
 
-export interface ReaderCall {
-  /** Path and query as sent. */
-  path: string;
-  headers: Record<string, string>;
-  /** Bounds the time until the head arrives; has no effect afterwards. */
-  signal: AbortSignal;
-}
-
 /**
  * `unreadable`: the answer is framed in a way that the reader does not support (chunked, no Content-Length, an
  * upgrade). It may be valid, so another client should repeat the request.
  */
-export type ReaderAnswer =
-  | { status: number; headers: HeaderList /** Bytes of the body. */; length: number; body: BodySource }
-  | 'unreadable';
+export type ReaderAnswer = Http1Answer | 'unreadable';
 
-export interface ReaderOptions {
+export interface ReaderOptions extends Pick<ClientOptions, 'connectMs' | 'connections' | 'resolver'> {
   /** PEM; undefined for the system's authorities. */
   ca: string | string[] | undefined;
-  /** Milliseconds for TCP and TLS together. */
-  connectMs: number;
-  /** Connections at most. Callers bound their requests to fewer, so that no request is queued here. */
-  connections: number;
-  resolver: Resolver;
   pool: BufferPool;
 }
 
@@ -58,10 +41,11 @@ export class Reader {
   }
 
   /**
-   * Resolves at the head of the answer. The body must be started or destroyed, else its connection is lost.
+   * Resolves at the head of the answer. The body must be started or destroyed, else its connection is lost. The signal
+   * has no effect after the head.
    * @throws UpstreamError when there is no answer; the signal's reason when it was aborted
    */
-  async get({ path, headers, signal }: ReaderCall): Promise<ReaderAnswer> {
+  async get({ path, headers, signal }: Pick<Call, 'path' | 'headers' | 'signal'>): Promise<ReaderAnswer> {
     signal.throwIfAborted();
     const request = requestHead(this.#host, path, headers);
     const answer = (await this.#requestOnIdle(request, signal)) ?? (await this.#requestOnNew(request, signal));
@@ -81,7 +65,7 @@ export class Reader {
   }
 
   /** Closes all connections, so that their bodies fail. */
-  async destroy(): Promise<void> {
+  destroy(): void {
     this.#destroyed = true;
     for (const connection of [...this.#connections]) connection.close();
   }
@@ -89,7 +73,7 @@ export class Reader {
   /**
    * Sends a request on an idle connection; undefined when there is none, or when the upstream has closed it meanwhile.
    */
-  async #requestOnIdle(request: string, signal: AbortSignal): Promise<Http1Answer | 'unreadable' | undefined> {
+  async #requestOnIdle(request: string, signal: AbortSignal): Promise<ReaderAnswer | undefined> {
     const connection = this.#idle.pop();
     if (!connection) return undefined;
     this.counts.reuses += 1;
@@ -104,7 +88,7 @@ export class Reader {
     }
   }
 
-  #requestOnNew(request: string, signal: AbortSignal): Promise<Http1Answer | 'unreadable'> {
+  #requestOnNew(request: string, signal: AbortSignal): Promise<ReaderAnswer> {
     if (this.#destroyed) throw new UpstreamError('reset', 'the reader was closed');
     const { connections, connectMs, pool } = this.#options;
     if (this.#connections.size >= connections) this.#idle[0]?.close();

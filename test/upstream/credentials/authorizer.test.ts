@@ -26,7 +26,6 @@ t.test('Basic is learnt from the challenge, and sent from then on', async (t) =>
   const basic = await authorizer.authorization(SCOPES);
   t.equal(Buffer.from(basic?.slice(6) ?? '', 'base64').toString(), 'robot$ci:hunter2');
   t.notOk(authorizer.learnChallenge('Basic realm="x"', basic, SCOPES), 'refused: another try is of no use');
-  authorizer.close();
 });
 
 t.test('a token is asked for once a scope, with the user, and shared by those who wait', async (t) => {
@@ -39,7 +38,6 @@ t.test('a token is asked for once a scope, with the user, and shared by those wh
   t.equal(await authorizer.authorization(['repository:other:pull']), 'Bearer token-2');
   t.match(asked[0]?.realm, /service=registry&scope=repository%3Aapp%3Apull$/);
   t.match(asked[0]?.authorization, /^Basic /);
-  authorizer.close();
 });
 
 t.test('a refused token is thrown away', async (t) => {
@@ -50,7 +48,6 @@ t.test('a refused token is thrown away', async (t) => {
   const first = await authorizer.authorization(SCOPES);
   t.ok(authorizer.learnChallenge(challenge, first, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
-  authorizer.close();
 });
 
 t.test('refreshed early, beside the request that still uses the old one', async (t) => {
@@ -68,7 +65,6 @@ t.test('refreshed early, beside the request that still uses the old one', async 
   t.equal(asked.length, 2);
   await new Promise(setImmediate);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
-  authorizer.close();
 });
 
 t.test('where the password may go', async (t) => {
@@ -92,7 +88,6 @@ t.test('where the password may go', async (t) => {
     if (allowed) continue;
     t.ok(result instanceof UpstreamError && result.reason === 'credentials', `${realm} is refused`);
     t.notMatch(String(result), /hunter2|aHVudGVyMg/, 'without the password');
-    authorizer.close();
   }
 });
 
@@ -109,7 +104,6 @@ t.test('a service that fails: the next request asks the upstream anew where to',
   t.ok(authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer good');
   t.same(asked, ['auth.example.io', 'registry.example.io']);
-  authorizer.close();
 });
 
 t.test('of two that were refused with one token, both try again, and with one new token', async (t) => {
@@ -125,7 +119,6 @@ t.test('of two that were refused with one token, both try again, and with one ne
   t.ok(authorizer.learnChallenge(challenge, old, SCOPES), 'after it was');
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   t.equal(asked.length, 2);
-  authorizer.close();
 });
 
 t.test('another challenge for another repository is followed', async (t) => {
@@ -137,7 +130,6 @@ t.test('another challenge for another repository is followed', async (t) => {
   t.ok(authorizer.learnChallenge(bearer('https://registry.example.io/token'), first, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
   t.match(asked[1]?.realm, /service=registry/);
-  authorizer.close();
 });
 
 t.test('from Basic to Bearer, and back', async (t) => {
@@ -149,7 +141,6 @@ t.test('from Basic to Bearer, and back', async (t) => {
   t.equal(token, 'Bearer token-1');
   t.ok(authorizer.learnChallenge('Basic realm="x"', token, SCOPES));
   t.equal(await authorizer.authorization(SCOPES), basic);
-  authorizer.close();
 });
 
 t.test('what no try can help', async (t) => {
@@ -158,7 +149,6 @@ t.test('what no try can help', async (t) => {
     t.notOk(authorizer.learnChallenge(header, undefined, SCOPES), String(header));
   t.equal(await authorizer.authorization(SCOPES), undefined);
   t.ok(authorizer.anonymous);
-  authorizer.close();
 });
 
 t.test('hosts are the same in any case; an IPv6 address with and without brackets', async (t) => {
@@ -173,7 +163,6 @@ t.test('hosts are the same in any case; an IPv6 address with and without bracket
     authorizer.learnChallenge(bearer(realm), undefined, SCOPES);
     await authorizer.authorization(SCOPES);
     t.equal(asked.length, 1, realm);
-    authorizer.close();
   }
 });
 
@@ -187,7 +176,6 @@ t.test('as many scopes as may come cost bounded memory, and the tokens in use go
   t.equal(asked.length, 5100, 'the newest is kept');
   await authorizer.authorization(['repository:r0:pull']);
   t.equal(asked.length, 5101, 'the oldest is not');
-  authorizer.close();
 });
 
 t.test('a token that is refused ahead is forgotten', async (t) => {
@@ -198,7 +186,6 @@ t.test('a token that is refused ahead is forgotten', async (t) => {
   await authorizer.authorization(SCOPES);
   authorizer.discardToken(SCOPES);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
-  authorizer.close();
 });
 
 t.test('a service that takes one scope at a time is asked for the first alone', async (t) => {
@@ -220,5 +207,4 @@ t.test('a service that takes one scope at a time is asked for the first alone', 
   t.strictSame(asked, [['repository:a:pull,push', 'repository:b:pull'], ['repository:a:pull,push']]);
   await t.rejects(authorizer.authorization(['repository:a:pull', 'dead']), /answers 400/);
   t.equal(asked.length, 3, 'what is refused for another reason is not asked for again');
-  authorizer.close();
 });

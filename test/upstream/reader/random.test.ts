@@ -141,7 +141,8 @@ async function run({ get }: MadeReader, path: string, plan: Plan): Promise<void>
     if (whole || plan.how === 'end') throw error;
   });
   if (!answer) return;
-  const { body, length } = answer;
+  const { body, headers } = answer;
+  const length = headers.contentLength();
   if (length !== plan.length) throw new Error(`the length is ${length}`);
   const outcome = await take(body, plan);
   const wanted = whole ? new RegExp(`^(end ${plan.length}|left \\d+)$`) : /^((short|reset) \d+|left \d+)$/;
