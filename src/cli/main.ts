@@ -32,41 +32,26 @@ export function createProgram(): Command {
   return program;
 }
 
-function allCommands(command: Command): Command[] {
-  return command.commands.flatMap((one) => [one, ...allCommands(one)]);
-}
-
 async function main(argv: string[]): Promise<number> {
   try {
-    const program = createProgram();
-    for (const command of allCommands(program)) command.exitOverride();
-    await program.parseAsync(argv);
+    await createProgram().parseAsync(argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof ConfigError || error instanceof UsageError) {
-      process.stderr.write(`breakwater: ${error.message}\n`);
-      return 2;
-    }
-    if (error instanceof AdminError) {
-      process.stderr.write(`breakwater: ${error.message}\n`);
-      return 1;
-    }
-    process.stderr.write(
-      `breakwater: ${error instanceof Error ? (listenErrorText(error) ?? error.stack) : String(error)}\n`,
-    );
-    return 1;
+    process.stderr.write(`breakwater: ${error instanceof Error ? errorText(error) : String(error)}\n`);
+    return error instanceof ConfigError || error instanceof UsageError ? 2 : 1;
   }
 }
 
-/** A message without a stack for a port that is taken or not permitted; undefined for any other error. */
-function listenErrorText(error: Error): string | undefined {
-  const code = 'code' in error ? String(error.code) : '';
+/** The message, and the stack only of an error that was not foreseen. */
+function errorText(error: Error): string | undefined {
+  if (error instanceof ConfigError || error instanceof UsageError || error instanceof AdminError) return error.message;
+  const code = 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE')
     return `${error.message}. Another process listens there. Stop it, or change listen: in the configuration.`;
   if (code === 'EACCES')
     return `${error.message}. Ports below 1024 need root or CAP_NET_BIND_SERVICE. Or use a higher port.`;
-  return undefined;
+  return error.stack;
 }
 
 if (import.meta.main) process.exit(await main(process.argv));

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import { sha256 } from '../oci/reference.ts';
 import { helloProgram } from './hello-program.ts';
 import { madeUp, type Seed } from './seed.ts';
 import { makeTar, type TarEntry } from './tar.ts';
@@ -17,7 +17,7 @@ export function sampleImage(files: readonly (readonly TarEntry[])[], command?: s
     config: command ? { Cmd: command } : {},
     rootfs: {
       type: 'layers',
-      diff_ids: archives.map((archive) => `sha256:${createHash('sha256').update(archive).digest('hex')}`),
+      diff_ids: archives.map(sha256),
     },
     history: archives.map(() => ({ created: '2026-01-01T00:00:00Z', created_by: 'breakwater lab' })),
   };

@@ -1,4 +1,5 @@
 import { createCipheriv, createHash } from 'node:crypto';
+import { sha256 } from '../oci/reference.ts';
 import type { Store } from './store.ts';
 
 export interface Seed {
@@ -67,8 +68,4 @@ export function madeUp(size: number, index: number): Buffer {
 
 function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -1,4 +1,5 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { sha256 } from '../oci/reference.ts';
 import { Bytes } from './bytes.ts';
 import { LabError } from './error.ts';
 
@@ -78,7 +79,7 @@ export class Store {
   }
 
   addBlob(repository: string, bytes: Buffer): string {
-    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const digest = sha256(bytes);
     this.reserve(bytes.length);
     this.keepBlob(repository, digest, new Bytes([bytes]));
     return digest;

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 // Grammar of distribution-spec v1.1.1, "Pulling manifests", and of image-spec's descriptor for digests.
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
@@ -28,8 +30,18 @@ export function isTag(text: string): boolean {
 /** Whether `text` is a digest; the length of the hash is checked for the algorithms that are registered. */
 export function isDigest(text: string): boolean {
   if (text.length > 256 || !DIGEST.test(text)) return false;
-  const [algorithm = '', hash = ''] = text.split(':');
-  return KNOWN_HEX.get(algorithm)?.test(hash) ?? true;
+  const [algorithm = '', hex = ''] = text.split(':');
+  return KNOWN_HEX.get(algorithm)?.test(hex) ?? true;
+}
+
+/** `repository:tag` or `repository@digest`. */
+export function imageName(repository: string, reference: string): string {
+  return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
+}
+
+/** The digest of bytes. */
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${hash('sha256', bytes, 'hex')}`;
 }
 
 /** A tag or a digest. */

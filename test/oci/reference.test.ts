@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isDigest, isReference, isRepository, isRepositoryPrefix, isTag } from '../../src/oci/reference.ts';
+import {
+  imageName,
+  isDigest,
+  isReference,
+  isRepository,
+  isRepositoryPrefix,
+  isTag,
+  sha256,
+} from '../../src/oci/reference.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 
 t.test('repositories', async (t) => {
@@ -99,4 +107,11 @@ t.test('property: no text whatever takes long or throws', async () => {
       return performance.now() - started < timeLimit(100);
     }),
   );
+});
+
+t.test('the name of an image, and the digest of bytes', async (t) => {
+  const digest = 'sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae';
+  t.equal(sha256(Buffer.from('foo')), digest);
+  t.equal(imageName('library/app', '1.2'), 'library/app:1.2');
+  t.equal(imageName('library/app', digest), `library/app@${digest}`);
 });

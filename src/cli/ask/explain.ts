@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { imageName } from '../../oci/reference.ts';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
 import { ago, table, withShortDigests } from '../text-format.ts';
 import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
@@ -20,12 +21,11 @@ export function registerExplain(program: Command): void {
 /** The explanation for a terminal. @param now epoch milliseconds */
 export function explanationText(explanation: Explanation, now: number): string {
   const { repository, reference, registry, route, ledger, corrupt, pull, push } = explanation;
-  const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
   const pushText = push.admitted ? `push goes to ${push.upstream} as ${push.as} (${push.why})` : push.why;
   return [
-    `${repository}${end}${where} takes the route "${route}"`,
+    `${imageName(repository, reference)}${where} takes the route "${route}"`,
     ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
     ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,

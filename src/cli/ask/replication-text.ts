@@ -1,3 +1,4 @@
+import { imageName } from '../../oci/reference.ts';
 import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
 import { percentText } from './coverage-text.ts';
@@ -44,8 +45,7 @@ function routeRow(
 function failureLines({ target, failing, failures }: CopyRouteView, since: Since): string[] {
   if (failing === 0) return [];
   const rows = failures.slice(0, MAX_LINES).map(({ repository, reference, since: from, reason }) => {
-    const at = reference.includes(':') ? '@' : ':';
-    return ['  ', `for ${since(from)}`, withShortDigests(`${repository}${at}${reference}`), reason];
+    return ['  ', `for ${since(from)}`, withShortDigests(imageName(repository, reference)), reason];
   });
   const more = failing > rows.length ? [`    and ${(failing - rows.length).toLocaleString('en')} more`] : [];
   return [`  cannot be copied to ${target}:`, table(rows), ...more];

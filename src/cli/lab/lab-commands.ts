@@ -46,17 +46,23 @@ function hasDockerSocket({ DOCKER_HOST: host, XDG_RUNTIME_DIR: runtime }: NodeJS
 
 /** What the visitor is told to try, in this order. Every line can be pasted as it stands. */
 export function labCommands(client: LabClient, addresses: LabAddresses): LabCommand[] {
-  const switches = `http://localhost:${addresses.control}/harbor`;
-  const { pull, push, big, again } = clientLines(client, addresses);
+  const { edge, control, bigBlob } = addresses;
+  const switches = `http://localhost:${control}/harbor`;
+  const { pull, push } = clientLines(client, addresses);
   const freeze = `curl -X POST ${switches}/frozen`;
+  const isCurl = client === 'curl';
+  const big = isCurl
+    ? `curl -k https://localhost:${edge}/v2/library/big/blobs/${bigBlob} | openssl dgst -sha256`
+    : pull('big');
   return [
-    { says: 'Pull an image. It comes from harbor, the primary.', lines: [pull] },
+    { says: 'Pull an image. It comes from harbor, the primary.', lines: [pull('hello')] },
     { says: 'Push one. It goes to harbor, and Breakwater copies it to gcr.', lines: [push] },
     {
       says: 'Freeze harbor during a download of 32 MB. The download resumes on gcr.',
       lines: [`curl -X POST ${switches}/slow`, `${big} & sleep 3; ${freeze}; wait`],
     },
-    { says: 'Harbor is frozen. Pull: it comes from gcr.', lines: [again] },
+    // With curl, the push only begins an upload.
+    { says: 'Harbor is frozen. Pull: it comes from gcr.', lines: [pull(isCurl ? 'hello' : 'mine')] },
     { says: 'Push again. Breakwater refuses it, and says why.', lines: [push] },
     { says: 'Heal harbor. It serves again within 5 seconds.', lines: [`curl -X DELETE ${switches}`] },
   ];
@@ -64,41 +70,32 @@ export function labCommands(client: LabClient, addresses: LabAddresses): LabComm
 
 function clientLines(
   client: LabClient,
-  { edge, layout, bigBlob }: LabAddresses,
-): { pull: string; push: string; big: string; again: string } {
+  { edge, layout }: LabAddresses,
+): { pull: (name: string) => string; push: string } {
   const image = (name: string) => `localhost:${edge}/library/${name}`;
   switch (client) {
     case 'docker':
       return {
-        pull: `docker pull ${image('hello')}`,
+        pull: (name) => `docker pull ${image(name)}`,
         push: `docker tag ${image('hello')} ${image('mine')} && docker push ${image('mine')}`,
-        big: `docker pull ${image('big')}`,
-        again: `docker pull ${image('mine')}`,
       };
     case 'podman':
       return {
-        pull: `podman pull --tls-verify=false ${image('hello')}`,
+        pull: (name) => `podman pull --tls-verify=false ${image(name)}`,
         push: `podman push --tls-verify=false ${image('hello')} ${image('mine')}`,
-        big: `podman pull --tls-verify=false ${image('big')}`,
-        again: `podman pull --tls-verify=false ${image('mine')}`,
       };
     case 'skopeo': {
       const copy = 'skopeo --insecure-policy copy';
-      const from = (name: string) => `${copy} --src-tls-verify=false docker://${image(name)} oci:${layout}:${name}`;
       return {
-        pull: from('hello'),
+        pull: (name) => `${copy} --src-tls-verify=false docker://${image(name)} oci:${layout}:${name}`,
         push: `${copy} --dest-tls-verify=false oci:${layout}:hello docker://${image('mine')}`,
-        big: from('big'),
-        again: from('mine'),
       };
     }
     case 'curl': {
-      const url = (name: string) => `https://localhost:${edge}/v2/library/${name}`;
+      const url = `https://localhost:${edge}/v2/library`;
       return {
-        pull: `curl -ik ${url('hello')}/manifests/latest`,
-        push: `curl -ik -X POST ${url('mine')}/blobs/uploads/`,
-        big: `curl -k ${url('big')}/blobs/${bigBlob} | openssl dgst -sha256`,
-        again: `curl -ik ${url('hello')}/manifests/latest`,
+        pull: (name) => `curl -ik ${url}/${name}/manifests/latest`,
+        push: `curl -ik -X POST ${url}/mine/blobs/uploads/`,
       };
     }
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type App, createApp } from '../../app/app.ts';
 import { makeCertificate } from '../../lab/certificate.ts';
@@ -115,9 +116,13 @@ function seed({ harbor, gcr }: LabSite['registries']): LabSite['bigBlob'] {
 /** The port itself if it can be had on 127.0.0.1, else 0. */
 async function freePort(port: number): Promise<number> {
   if (port === 0) return 0;
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  server.once('error', () => resolve(false));
-  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  return (await promise) ? port : 0;
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return 0;
+  }
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -15,12 +15,8 @@ export interface LabTourOptions {
   pause: number;
 }
 
-interface Step {
-  /** What is done, and what is promised. */
-  says: string;
-  /** Resolves with what was seen. @throws Error when it is not what was promised */
-  run: () => Promise<string[]>;
-}
+/** What is done and promised. The function resolves with what was seen. @throws Error when it is not what was promised */
+type Step = [says: string, run: () => Promise<string[]>];
 
 /** Milliseconds that an upstream may take to change its state, or a copy to be made. */
 const CHANGE_MS = 30_000;
@@ -30,63 +26,58 @@ const COPY_POLL_MS = 100;
 
 /** Shows in a minute what Breakwater does in an outage, and whether it really did. */
 export class LabTour {
+  readonly #options: LabTourOptions;
   readonly #site: LabSite;
-  readonly #log: LabLog;
-  readonly #print: (text: string) => void;
-  readonly #pause: number;
   readonly #client: TourClient;
 
-  constructor({ site, log, print, pause }: LabTourOptions) {
-    this.#site = site;
-    this.#log = log;
-    this.#print = print;
-    this.#pause = pause;
-    this.#client = new TourClient(site.app.addresses().https.port);
+  constructor(options: LabTourOptions) {
+    this.#options = options;
+    this.#site = options.site;
+    this.#client = new TourClient(options.site.app.addresses().https.port);
   }
 
   /** Resolves with whether every step did what it promises. All faults are off before it and after it. */
   async run(): Promise<boolean> {
     const steps: Step[] = [
-      { says: 'Pull library/hello. All is well, so that harbor serves it.', run: () => this.#pull('harbor') },
-      { says: 'Freeze harbor in the middle of a download. The download resumes on gcr.', run: () => this.#resume() },
-      { says: 'Pull library/hello while harbor is frozen. Gcr serves it.', run: () => this.#pull('gcr') },
-      { says: 'Push while harbor is frozen. Breakwater refuses, and says why.', run: () => this.#refused() },
-      { says: 'Heal harbor, and push again. Harbor takes the push.', run: () => this.#heal() },
-      { says: 'Ask for coverage: what could be pulled if harbor died now?', run: () => this.#coverage() },
+      ['Pull library/hello. All is well, so that harbor serves it.', () => this.#pull('harbor')],
+      ['Freeze harbor in the middle of a download. The download resumes on gcr.', () => this.#resume()],
+      ['Pull library/hello while harbor is frozen. Gcr serves it.', () => this.#pull('gcr')],
+      ['Push while harbor is frozen. Breakwater refuses, and says why.', () => this.#refused()],
+      ['Heal harbor, and push again. Harbor takes the push.', () => this.#heal()],
+      ['Ask for coverage: what could be pulled if harbor died now?', () => this.#coverage()],
     ];
+    const { print, pause } = this.#options;
     let failed = 0;
-    this.#print(`A tour in ${steps.length} steps. It begins with all faults off.`);
+    print(`A tour in ${steps.length} steps. It begins with all faults off.`);
     try {
       await this.#site.healthy(AbortSignal.timeout(CHANGE_MS));
-      for (const [index, { says, run }] of steps.entries()) {
-        if (index > 0) await sleep(this.#pause);
-        this.#print(`\n${styleText('bold', `${index + 1}/${steps.length}`)} ${says}`);
+      for (const [index, [says, run]] of steps.entries()) {
+        if (index > 0) await sleep(pause);
+        print(`\n${styleText('bold', `${index + 1}/${steps.length}`)} ${says}`);
         if (!(await this.#take(run))) failed += 1;
       }
     } finally {
       await this.#site.registries.harbor.faults.off();
     }
-    this.#print(
-      failed === 0
-        ? `\nThe tour is over. All ${steps.length} steps did what they promise.`
-        : `\nThe tour is over. ${failed} of ${steps.length} steps FAILED.`,
-    );
+    const result =
+      failed === 0 ? `All ${steps.length} steps did what they promise.` : `${failed} of ${steps.length} steps FAILED.`;
+    print(`\nThe tour is over. ${result}`);
     return failed === 0;
   }
 
-  async #take(run: Step['run']): Promise<boolean> {
+  async #take(run: Step[1]): Promise<boolean> {
     try {
       const lines = await run();
       this.#tell(`${styleText('green', 'ok')}  ${lines.join('\n    ')}`);
       return true;
     } catch (error) {
-      this.#tell(`${styleText('red', 'FAILED')}  ${error instanceof Error ? error.message : String(error)}`);
+      this.#tell(`${styleText('red', 'FAILED')}  ${reasonText(error)}`);
       return false;
     }
   }
 
   #tell(text: string): void {
-    this.#print(`${text.replaceAll(/^/gm, '    ')}`);
+    this.#options.print(text.replaceAll(/^/gm, '    '));
   }
 
   async #pull(from: string): Promise<string[]> {
@@ -102,7 +93,10 @@ export class LabTour {
     const { faults } = this.#site.registries.harbor;
     const { digest, size } = this.#site.bigBlob;
     await faults.on('slow');
-    const logged = this.#log.next(({ request }) => request?.reference === digest, AbortSignal.timeout(CHANGE_MS * 2));
+    const logged = this.#options.log.next(
+      ({ request }) => request?.reference === digest,
+      AbortSignal.timeout(CHANGE_MS * 2),
+    );
     let frozenAt: number | undefined;
     const got = await this.#client.download('library/big', digest, (bytes, upstream) => {
       if (frozenAt !== undefined || bytes < size * FREEZE_AT || upstream !== 'harbor') return;
@@ -121,8 +115,8 @@ export class LabTour {
   }
 
   async #refused(): Promise<string[]> {
-    const refusing = () => this.#pushes()?.admitted === false;
-    await this.#log.until(refusing, AbortSignal.timeout(CHANGE_MS));
+    const refusing = () => this.#site.app.status().upstreams.some(({ pushes }) => pushes?.admitted === false);
+    await this.#options.log.until(refusing, AbortSignal.timeout(CHANGE_MS));
     const began = performance.now();
     const reply = await this.#client.push('library/tour');
     expect(reply.status === 403, `the edge answered ${reply.status}`);
@@ -131,7 +125,6 @@ export class LabTour {
 
   async #heal(): Promise<string[]> {
     const began = performance.now();
-    await this.#site.registries.harbor.faults.off();
     await this.#site.healthy(AbortSignal.timeout(CHANGE_MS));
     const took = ((performance.now() - began) / 1000).toFixed(1);
     const reply = await this.#client.push('library/tour');
@@ -154,10 +147,12 @@ export class LabTour {
       await sleep(COPY_POLL_MS);
     }
   }
+}
 
-  #pushes(): { admitted: boolean } | undefined {
-    return this.#site.app.status().upstreams.find(({ name }) => name === 'harbor')?.pushes;
-  }
+/** The cause of an AbortError says that time is up. */
+function reasonText(error: unknown): string {
+  const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function expect(met: boolean, otherwise: string): asserts met {

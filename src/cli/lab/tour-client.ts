@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { sha256 } from '../../oci/reference.ts';
 
 export interface TourReply {
   status: number;
@@ -83,11 +84,9 @@ export class TourClient {
     const begun = await this.#ask('POST', `/v2/${repository}/blobs/uploads/`);
     if (begun.status !== 202) return begun;
     const digest = sha256(config);
-    const sent = await this.#ask(
-      'PUT',
-      `${begun.location}${begun.location.includes('?') ? '&' : '?'}digest=${digest}`,
-      config,
-    );
+    const upload = new URL(begun.location, 'https://localhost');
+    upload.searchParams.set('digest', digest);
+    const sent = await this.#ask('PUT', upload.pathname + upload.search, config);
     if (sent.status !== 201) return sent;
     const mediaType = 'application/vnd.oci.image.config.v1+json';
     const manifest = {
@@ -105,8 +104,8 @@ export class TourClient {
     return {
       status: response.statusCode ?? 0,
       upstream: String(response.headers['x-breakwater-upstream']),
-      warning: warning === undefined ? undefined : String(warning),
-      location: location.replace(/^https?:\/\/[^/]+/, ''),
+      warning: warning?.toString(),
+      location,
       body: Buffer.concat(await response.toArray()),
     };
   }
@@ -140,8 +139,4 @@ export function errorText({ body }: TourReply): string {
 
 function expectStatus(reply: TourReply, status: number): void {
   if (reply.status !== status) throw new Error(`the edge answered ${reply.status}: ${errorText(reply)}`);
-}
-
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

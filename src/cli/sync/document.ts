@@ -16,29 +16,7 @@ export interface SyncEntry {
 }
 
 /** The summary in the output of `--json`. */
-export interface SyncSummary {
-  from: string;
-  to: string;
-  dryRun: boolean;
-  end: SyncReport['end'];
-  /** Whether the exit status is 0. */
-  complete: boolean;
-  seconds: number;
-  repositories: number;
-  same: number;
-  copied: number;
-  /** With `dryRun`: images that would be copied; else images that were not copied before the end. */
-  left: number;
-  kept: number;
-  surplus: number;
-  failed: number;
-  bytes: number;
-  blobs: { uploaded: number; mounted: number; there: number };
-  /** Failures that concern no single repository. */
-  reasons: string[];
-  /** Hints for the operator, a sentence each. */
-  notes: string[];
-}
+export type SyncSummary = ReturnType<typeof summaryOf>;
 
 const BEGIN = '{"tags":[';
 
@@ -61,16 +39,22 @@ export class SyncDocument {
   }
 
   end(tally: SyncTally, report: SyncReport): void {
-    const { repositories, same, copied, left, kept, surplus, failed, uploaded, blobs, failures } = tally;
-    const { from, to, dryRun, end, ms, notes } = report;
-    const summary: SyncSummary = {
-      ...{ from, to, dryRun, end, complete: isComplete(tally, report), seconds: Math.round(ms) / 1000 },
-      ...{ repositories, same, copied, left, kept, surplus, failed, bytes: uploaded, blobs },
-      reasons: failures.filter(({ repository }) => repository === undefined).map(({ reason }) => reason),
-      notes,
-    };
-    this.#write(`${this.#entries === 0 ? BEGIN : ''}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
+    const summary = JSON.stringify(summaryOf(tally, report), null, 2);
+    this.#write(`${this.#entries === 0 ? BEGIN : ''}\n],\n"summary":${summary}}\n`);
   }
+}
+
+function summaryOf(tally: SyncTally, report: SyncReport) {
+  // With `dryRun`, `left` are the images that would be copied; else the images that were not copied before the end.
+  const { repositories, same, copied, left, kept, surplus, failed, uploaded, blobs, failures } = tally;
+  const { from, to, dryRun, end, ms, notes } = report;
+  return {
+    ...{ from, to, dryRun, end, complete: isComplete(tally, report), seconds: Math.round(ms) / 1000 },
+    ...{ repositories, same, copied, left, kept, surplus, failed, bytes: uploaded, blobs },
+    // Failures that concern no single repository.
+    reasons: failures.filter(({ repository }) => repository === undefined).map(({ reason }) => reason),
+    notes,
+  };
 }
 
 function entryOf(event: SyncEvent, dryRun: boolean): SyncEntry | undefined {

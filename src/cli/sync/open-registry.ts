@@ -5,33 +5,34 @@ import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { UsageError } from '../config-path.ts';
+import type { SyncCommandOptions } from './options.ts';
 import { checkAccess, isHarbor } from './registry-access.ts';
-import { type Side, sideName } from './side.ts';
-import { type UrlOptions, type UrlSettings, urlSettings } from './url-settings.ts';
+import type { Side } from './side.ts';
+import { urlSettings } from './url-settings.ts';
 
 export interface OpenOptions {
   which: 'from' | 'to';
   side: Side;
-  /** Options of the command line for a side that is a URL. */
-  options: UrlOptions;
+  options: SyncCommandOptions;
   loaded: Loaded | undefined;
   network: Network;
   /** Collects the connections, which the caller closes. */
   opened: Connection[];
 }
 
-/**
- * Checks the options of a side without any request. @throws UsageError
- * @returns a function that opens a registry that answers, or throws UpstreamError if none does or the credentials are refused
- */
-export async function openRegistry(open: OpenOptions): Promise<(signal: AbortSignal) => Promise<RemoteRegistry>> {
-  const { side, which, options } = open;
-  if (side.kind === 'upstream') {
-    const registries = ofUpstream(open, side.name);
+/** Opens a registry that answers. @throws UpstreamError if none does, or if the credentials are refused */
+export type OpenRegistry = (signal: AbortSignal) => Promise<RemoteRegistry>;
+
+/** Checks the options of a side without any request. @throws UsageError */
+export async function openRegistry(open: OpenOptions): Promise<OpenRegistry> {
+  const { which, options } = open;
+  const { name, url } = open.side;
+  if (url === undefined) {
+    const registries = ofUpstream(open, name);
     return (signal) => firstOf(registries, signal);
   }
-  const settings = await urlSettings(which, side.url, options);
-  return (signal) => openUrl(open, settings, side.url, signal);
+  const settings = await urlSettings(which, url, options);
+  return (signal) => openUrl(open, settings, url, signal);
 }
 
 /** The first registry that answers. All URLs of an upstream share one storage. */
@@ -49,10 +50,10 @@ async function firstOf(registries: readonly RemoteRegistry[], signal: AbortSigna
 }
 
 function ofUpstream({ which, options, loaded, network, opened }: OpenOptions, name: string): RemoteRegistry[] {
-  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  const given = Object.keys(options).find((option) => option.startsWith(which) && option !== `${which}Prefix`);
   if (given)
     throw new UsageError(
-      `--${which}-${dashed(given[0])} is only for a URL; for ${name}, set it in upstreams.${name} of the configuration`,
+      `--${dashed(given)} is only for a URL; for ${name}, set it in upstreams.${name} of the configuration`,
     );
   const upstream = loaded?.config.upstreams[name];
   if (!loaded || !upstream) throw new Error(`no upstream ${name}`);
@@ -63,8 +64,8 @@ function ofUpstream({ which, options, loaded, network, opened }: OpenOptions, na
 }
 
 async function openUrl(
-  { which, side, options, network, opened }: OpenOptions,
-  { config, secrets }: UrlSettings,
+  { which, side: { name }, network, opened }: OpenOptions,
+  { config, secrets }: Awaited<ReturnType<typeof urlSettings>>,
   url: string,
   signal: AbortSignal,
 ): Promise<RemoteRegistry> {
@@ -74,15 +75,15 @@ async function openUrl(
     return connection;
   };
   const connection = connect(config);
-  await checkAccess(sideName(side), connection, signal).catch((error: unknown) => {
+  await checkAccess(name, connection, signal).catch((error: unknown) => {
     // The message names a key of the configuration; here an option takes its place.
     if (!(error instanceof UpstreamError) || !error.message.includes('realmHosts')) throw error;
     throw new UpstreamError(error.reason, error.message.replace('realmHosts', `--${which}-realm-host`));
   });
   // Without a user, Harbor's API lists only public repositories, and does not say so.
-  const useHarborApi = options.user !== undefined && (await isHarbor(connection, signal));
+  const useHarborApi = secrets.password !== undefined && (await isHarbor(connection, signal));
   const probe = { ...config.probe, kind: 'harbor' as const };
-  return new RemoteRegistry(sideName(side), useHarborApi ? connect({ ...config, probe }) : connection);
+  return new RemoteRegistry(name, useHarborApi ? connect({ ...config, probe }) : connection);
 }
 
 function dashed(key: string): string {

@@ -1,5 +1,3 @@
-import type { UrlOptions } from './url-settings.ts';
-
 const POWERS = ['', 'k', 'M', 'G', 'T'];
 
 /** Options of `breakwater sync`, as commander parses them. */
@@ -28,16 +26,6 @@ export interface SyncCommandOptions {
   toPasswordFile?: string;
   toCa?: string;
   toRealmHost?: string[];
-}
-
-/** The options of one side. */
-export function sideOptions(which: 'from' | 'to', options: SyncCommandOptions): UrlOptions {
-  if (which === 'to') {
-    const { toUser: user, toPasswordFile: passwordFile, toCa: ca, toRealmHost: realmHost } = options;
-    return { user, passwordFile, ca, realmHost };
-  }
-  const { fromUser: user, fromPasswordFile: passwordFile, fromCa: ca, fromRealmHost: realmHost } = options;
-  return { user, passwordFile, ca, realmHost, redirectHost: options.fromRedirectHost };
 }
 
 /** Reads bytes a second: `500000`, `20MB`, `1.5 GiB/s`; undefined if the text is no rate. */

@@ -10,6 +10,11 @@ import { SyncCanary } from './sync-canary.ts';
 
 /** What a sync copies, and how. */
 export interface SyncPlan {
+  /** Source, and target in `to`, as the command line names them. */
+  from: string;
+  to: string;
+  dryRun: boolean;
+  json: boolean;
   map: RepositoryMap;
   /** Undefined for all repositories in the catalog of the source. */
   names: string[] | undefined;
@@ -36,19 +41,23 @@ export function planSync(
   config: Config | undefined,
   names: string[] | undefined,
 ): SyncPlan {
-  for (const side of [from, to]) if (side.kind === 'upstream') requireUpstream(side.name, config);
+  for (const side of [from, to]) if (side.url === undefined) requireUpstream(side.name, config);
   const map = repositoryMapOf(from, to, { ...options, named: names !== undefined }, config);
   for (const name of names ?? []) {
     if (!isRepository(name)) throw new UsageError(`${name} is not a repository name`);
     if (map.pairs(name).length === 0)
       throw new UsageError(`${name} has no counterpart on the other side, because no prefix matches it`);
   }
-  const { tagFilter, prefix = '', keep, replace } = options;
+  const { tagFilter, prefix = '', keep, replace, dryRun = false, json = false } = options;
   const { images, blobs, maxBandwidth } = config?.replication ?? { images: 4, blobs: 8, maxBandwidth: 0 };
   // On a push upstream, a different tag may be newer than the one on its fallback.
-  const isPrimary = to.kind === 'upstream' && config?.routes.some(({ push }) => push === to.name) === true;
-  const canary = to.kind === 'upstream' ? config?.upstreams[to.name]?.probe.canary : undefined;
+  const isPrimary = to.url === undefined && config?.routes.some(({ push }) => push === to.name) === true;
+  const canary = to.url === undefined ? config?.upstreams[to.name]?.probe.canary : undefined;
   return {
+    from: from.text,
+    to: to.text,
+    dryRun,
+    json,
     map,
     names,
     prefix,
@@ -77,7 +86,7 @@ function repositoryMapOf(
   config: Config | undefined,
 ): RepositoryMap {
   const given = fromPrefix !== undefined || toPrefix !== undefined;
-  if (from.kind === 'upstream' && to.kind === 'upstream' && config && !given) {
+  if (from.url === undefined && to.url === undefined && config && !given) {
     if (from.name === to.name) throw new UsageError('both sides are the same upstream');
     const map = RepositoryMap.ofRoutes(config.routes, from.name, to.name);
     if (!map)
@@ -87,7 +96,7 @@ function repositoryMapOf(
     return map;
   }
   const prefixes = [prefixOf('from', from, fromPrefix), prefixOf('to', to, toPrefix)] as const;
-  if (sideText(from) === sideText(to)) {
+  if (from.url === to.url && from.name === to.name) {
     if (prefixes[0] === prefixes[1]) throw new UsageError('both sides are the same');
     if (prefixes[1].startsWith(prefixes[0]) && !named)
       throw new UsageError(
@@ -97,14 +106,9 @@ function repositoryMapOf(
   return RepositoryMap.ofPrefixes(...prefixes);
 }
 
-function sideText(side: Side): string {
-  return side.kind === 'upstream' ? side.name : side.url;
-}
-
 function prefixOf(which: 'from' | 'to', side: Side, given: string | undefined): string {
-  const inUrl = side.kind === 'url' ? side.prefix : '';
-  if (given === undefined) return inUrl;
-  if (inUrl !== '') throw new UsageError(`--${which}-prefix: the URL already has the prefix ${inUrl}`);
+  if (given === undefined) return side.prefix;
+  if (side.prefix !== '') throw new UsageError(`--${which}-prefix: the URL already has the prefix ${side.prefix}`);
   if (given !== '' && !isRepositoryPrefix(given))
     throw new UsageError(`--${which}-prefix: ${given} is not a prefix of repositories; a prefix ends in "/"`);
   return given;

@@ -13,32 +13,26 @@ import { eventLine, isComplete, reportText, type SyncReport } from './report.ts'
 import { SyncScreen } from './screen.ts';
 import { SyncTally } from './tally.ts';
 
-export interface SyncRunOptions {
-  source: RemoteRegistry;
-  target: RemoteRegistry;
-  plan: SyncPlan;
-  /** Source, and target in `to`, as the command line names them. */
-  from: string;
-  to: string;
-  dryRun: boolean;
-  json: boolean;
-  signal: AbortSignal;
-}
-
 /** Copies, and prints progress and results. */
 export class SyncRun {
-  readonly #options: SyncRunOptions;
+  readonly #source: RemoteRegistry;
+  readonly #target: RemoteRegistry;
+  readonly #plan: SyncPlan;
+  readonly #signal: AbortSignal;
   readonly #tally = new SyncTally();
   readonly #document: SyncDocument | undefined;
 
-  constructor(options: SyncRunOptions) {
-    this.#options = options;
-    this.#document = options.json ? new SyncDocument((text) => process.stdout.write(text), options.dryRun) : undefined;
+  constructor(source: RemoteRegistry, target: RemoteRegistry, plan: SyncPlan, signal: AbortSignal) {
+    this.#source = source;
+    this.#target = target;
+    this.#plan = plan;
+    this.#signal = signal;
+    this.#document = plan.json ? new SyncDocument((text) => process.stdout.write(text), plan.dryRun) : undefined;
   }
 
   /** @returns whether the copy is complete @throws UsageError if the source does not list its repositories */
   async run(): Promise<boolean> {
-    const { from, to, dryRun } = this.#options;
+    const { from, to, dryRun } = this.#plan;
     const began = performance.now();
     const screen = new SyncScreen(this.#tally);
     const end = await this.#sync(screen).finally(() => screen.end());
@@ -50,17 +44,18 @@ export class SyncRun {
   }
 
   async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
-    const { source, target, dryRun, plan, signal } = this.#options;
-    const { images, blobs: concurrentBlobs, maxBandwidth, names, includeTag, existing, canary, isPartial } = plan;
+    const { dryRun, blobs: concurrentBlobs, maxBandwidth, names, canary } = this.#plan;
     const sync = new Sync({
-      ...{ source, target, images, includeTag, existing, isPartial },
+      ...this.#plan,
+      source: this.#source,
+      target: this.#target,
       copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, bandwidth: new BandwidthLimit(maxBandwidth) }),
       copyLast: canary && ((image) => canary.isIn(image)),
       namedRepositories: names !== undefined,
       onEvent: (event) => this.#onEvent(event, screen),
     });
     try {
-      return await sync.run(this.#pairs(), signal);
+      return await sync.run(this.#pairs(), this.#signal);
     } catch (error) {
       this.#listFailed(error);
       return 'failed';
@@ -68,9 +63,8 @@ export class SyncRun {
   }
 
   async *#pairs() {
-    const { source, plan, signal } = this.#options;
     const { offered } = this.#tally;
-    for await (const pair of repositoryPairs({ source, ...plan }, signal)) {
+    for await (const pair of repositoryPairs({ source: this.#source, ...this.#plan }, this.#signal)) {
       offered.count += 1;
       yield pair;
     }
@@ -83,7 +77,7 @@ export class SyncRun {
     // On a terminal the bars show the images that were copied.
     const isDrawn = event.kind === 'copied' && screen.hasBars && process.stdout.isTTY;
     if (this.#document || isDrawn) return;
-    const line = eventLine(event, this.#options.dryRun);
+    const line = eventLine(event, this.#plan.dryRun);
     if (line !== undefined) screen.line(line);
   }
 
@@ -97,7 +91,7 @@ export class SyncRun {
   }
 
   async #notes(end: SyncReport['end']): Promise<string[]> {
-    const { from, dryRun } = this.#options;
+    const { from, dryRun } = this.#plan;
     const redirected = this.#tally.failures.some(({ reason }) => reason.includes('redirects.hosts'));
     return [
       ...(redirected && /^https?:/i.test(from)
@@ -108,11 +102,11 @@ export class SyncRun {
   }
 
   async #canaryNotes(): Promise<string[]> {
-    const { target, plan, signal } = this.#options;
     try {
-      return (await plan.canary?.missingNote(target, signal)) ?? [];
+      return (await this.#plan.canary?.missingNote(this.#target, this.#signal)) ?? [];
     } catch (error) {
-      return [`It is unknown whether ${target.name} has its canary: ${error instanceof Error ? error.message : error}`];
+      const { name } = this.#target;
+      return [`It is unknown whether ${name} has its canary: ${error instanceof Error ? error.message : error}`];
     }
   }
 }

@@ -3,14 +3,20 @@ import { UsageError } from '../config-path.ts';
 import { withoutUser } from '../text-format.ts';
 
 /** The source or the target, as named on the command line. */
-export type Side =
-  | { kind: 'upstream'; name: string }
-  /** `url` has no path; `prefix` limits the repositories. */
-  | { kind: 'url'; url: string; prefix: string };
+export interface Side {
+  /** As on the command line. */
+  text: string;
+  /** The name in messages: that of the upstream, or the host of the URL. */
+  name: string;
+  /** Has no path; undefined for an upstream of the configuration. */
+  url: string | undefined;
+  /** Limits the repositories; empty for all. */
+  prefix: string;
+}
 
 /** @throws UsageError */
 export function readSide(text: string): Side {
-  if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return { kind: 'upstream', name: text };
+  if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return { text, name: text, url: undefined, prefix: '' };
   if (!/^https?:\/\//i.test(text))
     throw new UsageError(`${withoutUser(text)} is neither the name of an upstream nor a URL with https:// or http://`);
   const url = URL.parse(text);
@@ -22,10 +28,5 @@ export function readSide(text: string): Side {
   if (prefix !== '' && !isRepositoryPrefix(prefix))
     throw new UsageError(`${text}: a prefix of repositories ends in "/"; name a single repository with --repository`);
   if (/^v[12]\//.test(prefix)) throw new UsageError(`${text}: remove ${prefix.slice(0, 3)} from the URL`);
-  return { kind: 'url', url: url.origin, prefix };
-}
-
-/** The name in messages. */
-export function sideName(side: Side): string {
-  return side.kind === 'upstream' ? side.name : new URL(side.url).host;
+  return { text, name: url.host, url: url.origin, prefix };
 }

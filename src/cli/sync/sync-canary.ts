@@ -1,3 +1,4 @@
+import { imageName } from '../../oci/reference.ts';
 import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import type { SyncImage } from '../../replication/sync/sync-event.ts';
 
@@ -25,8 +26,7 @@ export class SyncCanary {
   async missingNote(registry: RemoteRegistry, signal: AbortSignal): Promise<string[]> {
     const found = await registry.resolveDigest(this.#repository, this.#reference, signal);
     if (found !== undefined) return [];
-    const end = this.#reference.includes(':') ? '@' : ':';
-    const name = `${this.#repository}${end}${this.#reference}`;
+    const name = imageName(this.#repository, this.#reference);
     return [`${registry.name} has no canary. Push ${name}; until then edges count ${registry.name} as down.`];
   }
 }

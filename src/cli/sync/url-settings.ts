@@ -3,28 +3,18 @@ import { MaterialReader } from '../../config/material-reader.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { upstreamSchema } from '../../config/upstream-schema.ts';
 import { UsageError } from '../config-path.ts';
+import type { SyncCommandOptions } from './options.ts';
 
-/** Options of the command line for a registry that is named by its URL. */
-export interface UrlOptions {
-  user?: string | undefined;
-  passwordFile?: string | undefined;
-  ca?: string | undefined;
-  realmHost?: string[] | undefined;
-  redirectHost?: string[] | undefined;
-}
-
-/** The options in the form of the configuration, with the contents of their files. */
-export interface UrlSettings {
-  config: UpstreamConfig;
-  secrets: Secrets;
-}
-
-/** @throws UsageError */
+/** The options for a registry that is named by its URL, in the form of the configuration, with the contents of their files. @throws UsageError */
 export async function urlSettings(
   which: 'from' | 'to',
   url: string,
-  { user, passwordFile, ca, realmHost = [], redirectHost = [] }: UrlOptions,
-): Promise<UrlSettings> {
+  options: SyncCommandOptions,
+): Promise<{ config: UpstreamConfig; secrets: Secrets }> {
+  const user = options[`${which}User` as const];
+  const passwordFile = options[`${which}PasswordFile` as const];
+  const ca = options[`${which}Ca` as const];
+  const realmHosts = options[`${which}RealmHost` as const];
   if ((user === undefined) !== (passwordFile === undefined))
     throw new UsageError(`--${which}-user and --${which}-password-file must be given together`);
   const reader = new MaterialReader(process.cwd());
@@ -32,8 +22,9 @@ export async function urlSettings(
   const authority = ca && (await reader.certificates(ca, [`--${which}-ca`]));
   const [unusable] = reader.errors;
   if (unusable) throw new UsageError(`${unusable.path.join('')} ${unusable.message}`);
-  const credentials = user === undefined ? 'none' : { username: user, passwordFile, realmHosts: realmHost };
-  const parsed = upstreamSchema.safeParse({ urls: [url], credentials, redirects: { hosts: redirectHost } });
+  const credentials = user === undefined ? 'none' : { username: user, passwordFile, realmHosts };
+  const hosts = which === 'from' ? options.fromRedirectHost : undefined;
+  const parsed = upstreamSchema.safeParse({ urls: [url], credentials, redirects: { hosts } });
   const [wrong] = parsed.error?.issues ?? [];
   if (!parsed.success) throw new UsageError(`--${which}-${nameOf(wrong?.path)}: ${wrong?.message ?? 'cannot be used'}`);
   const secrets = { ...(authority ? { ca: authority } : {}), ...(password ? { password } : {}) };

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Route } from '../../failover/rewrite.ts';
 import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
-import { isDigest } from '../../oci/reference.ts';
+import { isDigest, sha256 } from '../../oci/reference.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { TagNote } from '../request-record.ts';
 import { fetchPull } from './pull.ts';
@@ -121,5 +120,5 @@ export function answerDigest({ answer, body }: Relayable): string | undefined {
   const told = answer.headers.get('docker-content-digest');
   if (told !== undefined && isDigest(told)) return told;
   if (answer.status !== 200 || !Buffer.isBuffer(body)) return undefined;
-  return `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  return sha256(body);
 }

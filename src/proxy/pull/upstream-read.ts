@@ -1,5 +1,6 @@
 import type { Attempt } from '../../failover/plan.ts';
 import type { ErrorCode } from '../../oci/error.ts';
+import { imageName } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -32,7 +33,7 @@ export function contentOf(request: PullRequest): string {
   if (request.kind === 'tags') return `the tags of ${request.repository}`;
   if (request.kind === 'referrers') return `the referrers of ${request.repository}@${request.digest}`;
   const reference = request.kind === 'blob' ? request.digest : request.reference;
-  return `${request.repository}${reference.includes(':') ? '@' : ':'}${reference}`;
+  return imageName(request.repository, reference);
 }
 
 /** The read that an upstream gets for a client's request. */

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { nextPageQuery } from '../../oci/link.ts';
 import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../../oci/manifest-content.ts';
-import { isDigest } from '../../oci/reference.ts';
+import { imageName, isDigest, sha256 } from '../../oci/reference.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import { CopyError } from '../copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
@@ -207,15 +206,6 @@ export class RemoteRegistry extends RegistryRequests {
       query = String(next) === String(query) ? undefined : next;
     }
   }
-}
-
-function imageName(repository: string, reference: string): string {
-  return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
-}
-
-/** The digest of content that was requested by a tag. */
-export function sha256(bytes: Uint8Array): string {
-  return `sha256:${hash('sha256', bytes, 'hex')}`;
 }
 
 export function pullScope(repository: string): string {
