@@ -7,6 +7,7 @@ import { ERROR_CATALOG } from '../src/oci/error.ts';
 import { Metrics } from '../src/status/metrics/metrics.ts';
 import { isRelative, markdownFiles, readPage, targetOf } from './helpers/markdown.ts';
 import { readSources } from './helpers/source.ts';
+import { CLIENTS, snapshotOf } from './status/snapshot/views.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -132,18 +133,7 @@ t.test('configuration keys named in prose exist', async (t) => {
 });
 
 t.test('metrics named in prose exist', async (t) => {
-  const loaded = {
-    version: '',
-    at: '',
-    hostname: '',
-    startedAt: '',
-    ready: true,
-    upstreams: [],
-    routes: [],
-    failovers: [],
-    peers: [],
-  };
-  const metrics = new Metrics({ snapshot: () => loaded as never, certificates: () => [] });
+  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], clients: () => CLIENTS });
   const names = new Set(
     [...(await metrics.text()).matchAll(/^# TYPE (breakwater_\w+)/gm)].map(([, name = '']) => name),
   );

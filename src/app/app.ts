@@ -76,7 +76,6 @@ class EdgeApp implements App {
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
-      stores: () => this.#processState.stores(),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
     const { ledger, manifestCache, hasher, copies, scrubber, access, pulls, network } = this.#processState;

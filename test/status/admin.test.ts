@@ -4,14 +4,14 @@ import t from 'tap';
 import { OciError } from '../../src/oci/error.ts';
 import { type AdminParts, adminAnswer, type Phase } from '../../src/status/admin.ts';
 import { Metrics } from '../../src/status/metrics/metrics.ts';
-import { down, pullRecord, snapshotOf, upstream } from './snapshot/views.ts';
+import { CLIENTS, down, pullRecord, snapshotOf, upstream } from './snapshot/views.ts';
 
 const PAGE = join(import.meta.dirname, '../../src/status/page');
 
 /** What a GET of a path is answered with. */
 async function start(over: Partial<AdminParts> = {}) {
   const snapshot = () => snapshotOf({ upstreams: [down('harbor'), down('gcr')] });
-  const metrics = new Metrics({ snapshot, certificates: () => [] });
+  const metrics = new Metrics({ snapshot, certificates: () => [], clients: () => CLIENTS });
   metrics.record(pullRecord());
   const parts: AdminParts = {
     phase: () => 'serving',

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { replicationNews } from '../../status/snapshot/replication-lines.ts';
 import type { Snapshot } from '../../status/snapshot/snapshot.ts';
 import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
 import { statusText } from './status-text.ts';
@@ -13,15 +12,6 @@ export function registerStatus(program: Command): void {
     .action(async (options: AdminOptions & { json?: boolean }) => {
       const snapshot = await askAdmin<Snapshot>(options, '/api/status');
       process.stdout.write(options.json ? `${JSON.stringify(snapshot, null, 2)}\n` : statusText(snapshot, Date.now()));
-      if (!isWell(snapshot)) process.exitCode = 1;
+      if (snapshot.headline.level !== 'well') process.exitCode = 1;
     });
-}
-
-function isWell({ ready, upstreams, replication, at }: Snapshot): boolean {
-  const { degraded } = replicationNews(replication, () => false, Date.parse(at));
-  return (
-    ready &&
-    !degraded &&
-    upstreams.every(({ state, pushes, corrupt }) => state === 'up' && pushes?.admitted !== false && corrupt.count === 0)
-  );
 }

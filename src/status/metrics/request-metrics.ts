@@ -1,7 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { AttemptRecord, Observer, RequestRecord } from '../../proxy/request-record.ts';
 import { failoverOf } from '../failover.ts';
-import { Cells, cellCounter, NONE, routeLabel } from './cells.ts';
+import { addCounts, addMetrics } from './add-metrics.ts';
+import { Cells, NONE, routeLabel } from './cells.ts';
 import { TimeHistogram, type Times } from './time-histogram.ts';
 
 const FIRST_BYTE_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
@@ -42,43 +43,7 @@ export class RequestMetrics implements Observer {
   }));
   readonly #attempts = new Cells(newCount);
   readonly #failovers = new Cells(newCount);
-
-  constructor(registry: Registry) {
-    const counts = (cells: Cells<Counted>) => () =>
-      [...cells].map(({ labels, cell }): [readonly string[], number] => [labels, cell.count]);
-    cellCounter(
-      registry,
-      'requests_total',
-      'Finished client requests. outcome="failed": no upstream could serve.',
-      ['route', 'kind', 'upstream', 'outcome', 'code'],
-      counts(this.#requests),
-    );
-    cellCounter(
-      registry,
-      'attempts_total',
-      'Finished requests to upstreams. Coalesced client requests share one.',
-      ['upstream', 'class', 'outcome', 'reason'],
-      counts(this.#attempts),
-    );
-    cellCounter(
-      registry,
-      'failovers_total',
-      "Client requests that another upstream than the route's first one answered.",
-      ['route', 'from', 'to', 'reason'],
-      counts(this.#failovers),
-    );
-    cellCounter(
-      registry,
-      'bytes_total',
-      'Bytes of bodies: in from clients, out to clients.',
-      ['direction', 'upstream'],
-      () =>
-        [...this.#bytes].flatMap(({ labels, cell }): [string[], number][] => [
-          [['in', ...labels], cell.in],
-          [['out', ...labels], cell.out],
-        ]),
-    );
-  }
+  readonly #manifests = { upstream: 0, memory: 0, coalesced: 0 };
 
   record(request: RequestRecord): void {
     const route = routeLabel(request.route);
@@ -93,14 +58,43 @@ export class RequestMetrics implements Observer {
     if (!request.coalesced) for (const attempt of request.attempts) this.#attempt(attempt);
     const failover = failoverOf(request);
     if (failover) this.#failovers.at(route, failover.from, failover.to, failover.reason).count += 1;
+    if (kind === 'manifest') this.#manifest(request);
+  }
+
+  /** Adds the counters to the registry of a scrape. */
+  addTo(registry: Registry): void {
+    const count = ({ count }: Counted) => count;
+    addMetrics(registry, ['route', 'kind', 'upstream', 'outcome', 'code'], this.#requests, {
+      requests_total: ['Finished client requests. outcome="failed": no upstream could serve.', count],
+    });
+    addMetrics(registry, ['upstream', 'class', 'outcome', 'reason'], this.#attempts, {
+      attempts_total: ['Finished requests to upstreams. Coalesced client requests share one.', count],
+    });
+    addMetrics(registry, ['route', 'from', 'to', 'reason'], this.#failovers, {
+      failovers_total: ["Client requests that another upstream than the route's first one answered.", count],
+    });
+    const bytes = [...this.#bytes].flatMap(([labels, cell]) =>
+      (['in', 'out'] as const).map((direction) => [[direction, ...labels], cell[direction]] as const),
+    );
+    addMetrics(registry, ['direction', 'upstream'], bytes, {
+      bytes_total: ['Bytes of bodies: in from clients, out to clients.', (sum) => sum],
+    });
+    const manifests = 'Manifests read: from an upstream, from memory, or coalesced with an equal read in flight.';
+    addCounts(registry, 'source', 'manifests_total', manifests, this.#manifests);
   }
 
   /** The histograms in the exposition format. They belong to no registry of prom-client. */
-  text(): string {
+  histograms(): string {
     return `${this.#duration.text()}\n${this.#firstByte.text()}`;
   }
 
   #attempt({ upstream, class: trafficClass, outcome, reason }: AttemptRecord): void {
     this.#attempts.at(upstream, trafficClass, outcome, reason ?? NONE).count += 1;
+  }
+
+  #manifest({ method, outcome, memory, coalesced }: RequestRecord): void {
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (!isRead || (outcome !== 'served' && outcome !== 'fallback')) return;
+    this.#manifests[memory ? 'memory' : coalesced ? 'coalesced' : 'upstream'] += 1;
   }
 }

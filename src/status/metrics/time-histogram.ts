@@ -55,7 +55,7 @@ export class TimeHistogram {
 
   /** All samples in the exposition format. */
   text(): string {
-    const samples = [...this.#cells].flatMap(({ labels: [kind, outcome], cell }) =>
+    const samples = [...this.#cells].flatMap(([[kind, outcome], cell]) =>
       cell.lines(this.#name, `kind="${kind}",outcome="${outcome}"`),
     );
     return `${[`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`, ...samples].join('\n')}\n`;

@@ -6,7 +6,7 @@ import t from 'tap';
 import type { Snapshot } from '../../../src/status/snapshot/snapshot.ts';
 import { tryCommand } from '../../helpers/command.ts';
 import { copyRouteView, replicationView } from '../../replication/made-view.ts';
-import { down, snapshotOf, upstream } from '../../status/snapshot/views.ts';
+import { down, replica, snapshotOf, upstream } from '../../status/snapshot/views.ts';
 
 const BIN = fileURLToPath(new URL('../../../bin/breakwater', import.meta.url));
 const MISSING = [{ repository: 'library/app', tags: 10, missing: ['1'], stale: [] }];
@@ -25,6 +25,8 @@ t.test('breakwater status ends with 1 if not all is well', async (t) => {
   };
   t.equal(await status(snapshotOf()), 0);
   t.equal(await status(snapshotOf({ upstreams: [down('harbor'), upstream('gcr')] })), 1);
+  const failing = upstream('harbor', { replicas: [replica({ canary: 'failing', suspected: true })] });
+  t.equal(await status(snapshotOf({ upstreams: [failing, upstream('gcr')] })), 1, 'it says that harbor is failing');
   t.equal(await status(lacking(120)), 0, 'a copy takes a while');
   t.equal(await status(lacking(400)), 1, 'the fallback has lacked a tag for minutes');
 });

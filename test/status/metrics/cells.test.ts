@@ -21,9 +21,9 @@ t.test('tells of them in the order in which they came up', async (t) => {
   t.same(
     [...cells],
     [
-      { labels: ['a', 'b'], cell: { count: 5 } },
-      { labels: ['c'], cell: { count: 2 } },
-      { labels: ['a'], cell: { count: 0 } },
+      [['a', 'b'], { count: 5 }],
+      [['c'], { count: 2 }],
+      [['a'], { count: 0 }],
     ],
   );
   t.same([...new Cells(() => 0)], []);

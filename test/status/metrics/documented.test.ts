@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Metrics } from '../../../src/status/metrics/metrics.ts';
 import { copyRouteView, replicationView } from '../../replication/made-view.ts';
-import { peer, pullRecord, replica, STORES, snapshotOf, upstream } from '../snapshot/views.ts';
+import { peer, pullRecord, replica, snapshotOf, upstream } from '../snapshot/views.ts';
 
 const operations = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
 const table = operations.slice(operations.indexOf('## Every metric'), operations.indexOf('## Three in the morning'));
@@ -24,7 +24,6 @@ async function exposition(): Promise<string> {
       }),
     certificates: () => [{ file: 'tls.crt', expiresAt: 1 }],
     clients: () => ({ load: { connections: 1, exchanges: 1 }, counts: { shed: 1 } }),
-    stores: () => STORES,
   });
   const splices = [{ from: 'harbor', to: 'gcr', reason: 'stall', at: 9, ms: 30 } as const];
   metrics.record(pullRecord({ splices, verified: 'right', tag: { verdict: 'stale', action: 'warned' } }));

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Metrics } from '../../../src/status/metrics/metrics.ts';
-import { down, pullRecord, replica, STORES, snapshotOf, upstream } from '../snapshot/views.ts';
+import { SinceStart } from '../../../src/status/since-start.ts';
+import { CLIENTS, down, pullRecord, replica, STORES, snapshotOf, upstream } from '../snapshot/views.ts';
 
 /** The samples of a metric, as `{labels} value` lines in order. */
 async function samples(metrics: Metrics, name: string): Promise<string[]> {
@@ -14,6 +15,7 @@ function make(snapshot = snapshotOf()) {
   return new Metrics({
     snapshot: () => snapshot,
     certificates: () => [{ file: 'tls.crt', expiresAt: 1_800_000_000_000 }],
+    clients: () => CLIENTS,
   });
 }
 
@@ -108,7 +110,7 @@ t.test('shows the state at the time of the scrape', async (t) => {
 
 t.test('has no series for what is not known, nor for what a reload took away', async (t) => {
   let snapshot = snapshotOf();
-  const metrics = new Metrics({ snapshot: () => snapshot, certificates: () => [] });
+  const metrics = new Metrics({ snapshot: () => snapshot, certificates: () => [], clients: () => CLIENTS });
   t.equal((await samples(metrics, 'upstream_up')).length, 2);
   const never = { canary: 'failing', lastProbeAt: undefined, probeMs: undefined } as const;
   const fresh = replica({ url: 'https://gcr.lan', state: 'unknown', ...never });
@@ -171,14 +173,19 @@ t.test('counts as reads of manifests only those that were answered', async (t) =
 });
 
 t.test('counts hedges, splices, digests and tags', async (t) => {
-  const metrics = make();
+  const sinceStart = new SinceStart();
+  const metrics = new Metrics({
+    snapshot: () => snapshotOf({ sinceStart }),
+    certificates: () => [],
+    clients: () => CLIENTS,
+  });
   const none = ['{result="started"} 0', '{result="won"} 0', '{result="refused"} 0'];
   t.same(await samples(metrics, 'hedges_total'), none, 'there before the first one, so that rates can be taken');
   const splice = { from: 'harbor', to: 'gcr', reason: 'stall', at: 9, ms: 30 } as const;
+  sinceStart.record(pullRecord({ hedges: { started: 2, won: 1, refused: 3 } }));
   metrics.record(
     pullRecord({
       kind: 'blob',
-      hedges: { started: 2, won: 1, refused: 3 },
       splices: [splice, { from: 'gcr', reason: 'reset', at: 99, ms: 9000 }],
       verified: 'wrong',
     }),
@@ -208,7 +215,11 @@ t.test('counts hedges, splices, digests and tags', async (t) => {
 
 t.test('tells what is kept in memory', async (t) => {
   let stores = STORES;
-  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], stores: () => stores });
+  const metrics = new Metrics({
+    snapshot: () => snapshotOf({ stores }),
+    certificates: () => [],
+    clients: () => CLIENTS,
+  });
   t.same(await samples(metrics, 'ledger_tags'), [' 1234']);
   stores = { ...STORES, ledger: { tags: 7, evicted: 6 } };
   t.same(await samples(metrics, 'ledger_tags'), [' 7']);
@@ -248,7 +259,7 @@ t.test('counts corrupt copies, and shows the p95 of first bytes', async (t) => {
 });
 
 t.test('is one exposition: each metric once, each with its type, and nothing else', async (t) => {
-  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], stores: () => STORES });
+  const metrics = make();
   metrics.record(pullRecord());
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '');
   const names = lines.flatMap((line) => /^# TYPE (\S+) /.exec(line)?.[1] ?? []);

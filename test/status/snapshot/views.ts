@@ -82,6 +82,9 @@ export const STORES: Stores = {
   hashing: 2,
 };
 
+/** The listener for clients, which has nothing to do. */
+export const CLIENTS = { load: { connections: 0, exchanges: 0 }, counts: {} };
+
 /** Another edge of the site, in step since an hour. */
 export function peer(over: Partial<PeerView> = {}): PeerView {
   return {

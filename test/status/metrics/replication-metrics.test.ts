@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Metrics } from '../../../src/status/metrics/metrics.ts';
 import { copyRouteView, replicationView } from '../../replication/made-view.ts';
-import { NOW, snapshotOf } from '../snapshot/views.ts';
+import { CLIENTS, NOW, snapshotOf } from '../snapshot/views.ts';
 
 const FOUND = {
   repository: 'library/app',
@@ -25,7 +25,11 @@ const VIEW = replicationView(
 );
 
 async function samples(replication: typeof VIEW | undefined): Promise<string[]> {
-  const metrics = new Metrics({ snapshot: () => snapshotOf({ replication }), certificates: () => [] });
+  const metrics = new Metrics({
+    snapshot: () => snapshotOf({ replication }),
+    certificates: () => [],
+    clients: () => CLIENTS,
+  });
   return (await metrics.text()).split('\n').filter((line) => /^breakwater_(coverage|replication)/.test(line));
 }
 
@@ -35,15 +39,15 @@ t.test('metrics; what is not known has no series', async (t) => {
     lines.filter((line) => line.includes('route=')),
     [
       'breakwater_coverage_ratio{route="docker.io/library/",target="gcr"} 0.7416666666666667',
-      'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="missing"} 30',
-      'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="stale"} 1',
-      'breakwater_coverage_gaps{route="*",target="quay",state="missing"} 0',
-      'breakwater_coverage_gaps{route="*",target="quay",state="stale"} 0',
       'breakwater_replication_lag_seconds{route="docker.io/library/",target="gcr"} 90',
       'breakwater_replication_lag_seconds{route="*",target="quay"} 0',
       'breakwater_replication_failures{route="docker.io/library/",target="gcr"} 3',
       'breakwater_replication_failures{route="*",target="quay"} 0',
       `breakwater_replication_compared_seconds{route="docker.io/library/",target="gcr"} ${NOW / 1000}`,
+      'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="missing"} 30',
+      'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="stale"} 1',
+      'breakwater_coverage_gaps{route="*",target="quay",state="missing"} 0',
+      'breakwater_coverage_gaps{route="*",target="quay",state="stale"} 0',
     ],
   );
   t.ok(lines.includes('breakwater_replication_active 1'));

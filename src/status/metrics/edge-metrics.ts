@@ -1,0 +1,66 @@
+import type { Registry } from 'prom-client';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { addCounts, addMetrics } from './add-metrics.ts';
+
+/** Load and events of the listener for clients. */
+export interface ClientSide {
+  load: { connections: number; exchanges: number };
+  /** Events since the start by name (`tlsErrors`, `shed`, …). The names are a fixed list. */
+  counts: Readonly<Record<string, number>>;
+}
+
+/** Adds gauges of the edge itself: its listener, its memory, its certificates and the other edges. */
+export function addEdgeMetrics(
+  registry: Registry,
+  { ready, version, peers, stores, sinceStart }: Snapshot,
+  { load, counts }: ClientSide,
+  certificates: readonly { file: string; expiresAt: number }[],
+): void {
+  const { ledger, manifests, buffers, hashing } = stores;
+  addMetrics(registry, [], [[[], undefined]], {
+    ready: ['1 if the edge serves clients, 0 while it starts or drains.', () => Number(ready)],
+    client_connections: ['Open client connections.', () => load.connections],
+    client_requests: ['Client requests in flight.', () => load.exchanges],
+    ledger_tags: ['Tags in the ledger.', () => ledger.tags],
+    ledger_evicted_total: [
+      'Tags that the ledger dropped because there were more than ledger.tags. Clients may then get old tags from a fallback without a warning.',
+      () => ledger.evicted,
+    ],
+    manifest_memory_bytes: ['Bytes of the manifests in memory.', () => manifests.bytes],
+    hash_jobs: ['Digests being computed.', () => hashing],
+  });
+  const events =
+    'Events of the listener: failed TLS handshakes, malformed requests, connections above the limit, stalled clients, floods, bad PROXY headers.';
+  addCounts(registry, 'event', 'listener_events_total', events, counts);
+  const buffersHelp = 'Bytes of the buffers for bodies: in_use, or kept for reuse.';
+  addCounts(registry, 'state', 'buffers_bytes', buffersHelp, { in_use: buffers.inUse, kept: buffers.kept });
+  const hedges =
+    'Hedged requests: sent to the next upstream because the first was slow. started, won (the later one answered first), refused (over budget: the first upstream is slow for every client).';
+  addCounts(registry, 'result', 'hedges_total', hedges, { ...sinceStart.hedges });
+  addCounts(registry, 'version', 'build_info', 'Always 1; the version is a label.', { [version]: 1 });
+  addMetrics(
+    registry,
+    ['file'],
+    certificates.map(({ file, expiresAt }) => [[file], expiresAt] as const),
+    {
+      certificate_expiry_seconds: ['Unix time at which the certificate expires.', (expiresAt) => expiresAt / 1000],
+    },
+  );
+  // One name may resolve to several edges.
+  addMetrics(
+    registry,
+    ['peer', 'state'],
+    peers.map(({ url, state }) => [[url, state], 1] as const),
+    {
+      peers: ['Other edges of the site, by state.', (count) => count],
+    },
+  );
+  addMetrics(
+    registry,
+    ['peer'],
+    peers.map(({ url, entries }) => [[url], entries] as const),
+    {
+      peer_entries: ['New grants, tags and pulls that this edge learnt from another edge.', (entries) => entries],
+    },
+  );
+}
