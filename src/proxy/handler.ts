@@ -111,8 +111,8 @@ export class Handler {
       request.kind === 'manifest'
         ? await new ManifestPull(exchange, context, route, request).fetch()
         : await fetchContent(exchange, context, route, request);
-    return pullReply(exchange, context, request, result, (body) =>
-      blobTransfer(exchange, context, { request, route }, result, body),
-    );
+    if (request.kind !== 'blob') return pullReply(exchange, context, request, result);
+    const pull = { request, route };
+    return pullReply(exchange, context, request, result, (body) => blobTransfer(exchange, context, pull, result, body));
   }
 }

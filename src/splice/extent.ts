@@ -25,11 +25,8 @@ export function extentOf({ status, headers }: BlobHead): ContentRange | undefine
 /** Bytes to skip at most when an upstream answers a range request with the whole blob. */
 export const MAX_SKIP_BYTES = 268_435_456;
 
-/**
- * The offset in the blob at which an answer to `Range: bytes=<from>-` begins, if that answer can resume `extent`.
- * @returns the offset of the answer's first byte, or the reason why the answer cannot be used
- */
-export function resumeOffset(head: BlobHead, extent: ContentRange, from: number): number | string {
+/** Why an answer to `Range: bytes=<from>-` cannot resume `extent`; undefined: it can. */
+export function resumeObstacle(head: BlobHead, extent: ContentRange, from: number): string | undefined {
   const offered = extentOf(head);
   if (!offered) return `the answer (status ${head.status}) does not say which bytes it carries`;
   if (offered.total !== extent.total) return `the blob has ${offered.total} bytes instead of ${extent.total}`;
@@ -37,5 +34,5 @@ export function resumeOffset(head: BlobHead, extent: ContentRange, from: number)
   if (offered.first > from) return `the answer begins at byte ${offered.first} instead of ${from}`;
   if (from - offered.first > MAX_SKIP_BYTES)
     return `the upstream ignores ranges, and ${from - offered.first} bytes are too many to skip`;
-  return offered.first;
+  return undefined;
 }

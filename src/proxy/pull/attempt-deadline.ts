@@ -20,17 +20,19 @@ export interface AttemptLimit {
 
 /** The clocks of an attempt. They give it up when its time is over, or earlier when the canary fails too. */
 export class AttemptClock {
+  /** The attempt was given up before its time was over. The upstream may still answer. */
+  abandoned = false;
   readonly #control: AbortController;
   readonly #timer: NodeJS.Timeout;
-  readonly #canaryCheck: { stop: () => void } | undefined;
+  readonly #canaryTimer: NodeJS.Timeout | undefined;
   readonly #deadlineReached = new AbortController();
   #last: NodeJS.Immediate | undefined;
-  #abandoned = false;
+  #stopped = false;
 
   constructor(upstream: Upstream, url: string, { ms, ignoreCanary }: AttemptLimit, control: AbortController) {
     this.#control = control;
     this.#timer = setTimeout(() => this.#expired(ms), ms);
-    this.#canaryCheck = ignoreCanary ? undefined : readCanaryWhenLate(upstream, url, () => this.#dead());
+    if (!ignoreCanary) this.#canaryTimer = setTimeout(() => void this.#checkCanary(upstream, url), CANARY_CHECK_MS);
   }
 
   /** Aborted when the time is over. From then on, a body that has begun counts as an answer. */
@@ -38,15 +40,12 @@ export class AttemptClock {
     return this.#deadlineReached.signal;
   }
 
-  /** The attempt was given up before its time was over. The upstream may still answer. */
-  get abandoned(): boolean {
-    return this.#abandoned;
-  }
-
+  /** Nothing is given up any more, because the signal then belongs to the body. */
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#canaryTimer);
     clearImmediate(this.#last);
-    this.#canaryCheck?.stop();
   }
 
   #expired(ms: number): void {
@@ -55,29 +54,15 @@ export class AttemptClock {
     this.#last = setImmediate(() => this.#giveUp('first-byte', `no first byte within ${ms} ms`));
   }
 
-  #dead(): void {
-    this.#abandoned = true;
+  /** A late answer may be slow or may never come: the canary tells. A good canary changes nothing. */
+  async #checkCanary(upstream: Upstream, url: string): Promise<void> {
+    const canary = await upstream.confirmCanary(url);
+    if (this.#stopped || canary !== 'failing') return;
+    this.abandoned = true;
     this.#giveUp('canary', 'no answer yet, and its canary cannot be read either');
   }
 
   #giveUp(reason: Failure, message: string): void {
     this.#control.abort(new UpstreamError(reason, message));
   }
-}
-
-/**
- * Reads the canary when an answer is late, because a late answer may be slow or may never come. A good canary changes
- * nothing. After `stop`, `onDead` is not called any more, because the signal then belongs to the body.
- */
-function readCanaryWhenLate(upstream: Upstream, url: string, onDead: () => void): { stop: () => void } {
-  let waiting = true;
-  const timer = setTimeout(async () => {
-    const canary = await upstream.confirmCanary(url);
-    if (waiting && canary === 'failing') onDead();
-  }, CANARY_CHECK_MS);
-  const stop = () => {
-    waiting = false;
-    clearTimeout(timer);
-  };
-  return { stop };
 }

@@ -2,17 +2,12 @@ import type { Failure } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
-import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
+import type { UpstreamAnswer, UpstreamCall } from '../../upstream/upstream-call.ts';
 import type { AttemptRecord } from '../request-record.ts';
 
 /** A read of an upstream, in terms that are the same for every upstream. */
-export interface UpstreamRead {
+export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'> {
   method: 'GET' | 'HEAD';
-  /** Path and query below the upstream's URL, in the upstream's names. */
-  path: string;
-  headers: Record<string, string>;
-  scopes: string[];
-  clientAuthorization?: string | undefined;
   /**
    * Answers of up to so many bytes are read whole and checked against `digest` before a byte goes to the client.
    * Undefined: the answer is streamed.
@@ -20,8 +15,6 @@ export interface UpstreamRead {
   wholeUpTo?: number | undefined;
   /** The digest that the body must have, if the request names one. */
   digest?: string | undefined;
-  /** See `UpstreamCall`. */
-  keepAlive?: boolean;
   /** The ledger knows that the upstream has had the content, so that a 404 is not final. */
   known?: boolean;
   /** Overrides the upstream's setting. */

@@ -7,11 +7,26 @@ import type { Connection } from '../../upstream/connection.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/upstream-call.ts';
+import type { UpstreamAnswer, UpstreamCall } from '../../upstream/upstream-call.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
 import type { AnswerHead, AttemptResult, UpstreamRead } from './attempt-result.ts';
+
+/** An attempt that has its permit. */
+interface PermittedAttempt {
+  upstream: Upstream;
+  replica: Replica;
+  connection: Connection;
+  permit: AttemptPermit;
+  read: UpstreamRead;
+  call: UpstreamCall;
+}
+
+/** Bytes of a body that is read only to end its answer, or because it explains a refusal. */
+const MAX_ERROR = 65_536;
+/** Outcomes whose bodies are not read. */
+const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
 
 /**
  * Makes one attempt up to the beginning of its answer. It never rejects because of the upstream.
@@ -26,93 +41,59 @@ export async function attemptRead(
   limit: AttemptLimit,
   control: AbortController,
 ): Promise<AttemptResult> {
+  const { signal } = control;
   const replica = upstream.replica(url);
   const connection = upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
-  const permit = replica?.tryStartAttempt(trafficClass) ?? (await replica?.startAttempt(trafficClass, control.signal));
+  const permit = replica?.tryStartAttempt(trafficClass) ?? (await replica?.startAttempt(trafficClass, signal));
   if (!replica || !connection || !permit) {
     clock.stop();
-    if (control.signal.reason instanceof ClientGone) throw control.signal.reason;
+    if (signal.reason instanceof ClientGone) throw signal.reason;
     return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
   }
-  const { signal } = control;
-  const beginning: PrimeTarget = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
   const started = performance.now();
-  const took = () => {
+  try {
+    const call = { ...read, redirects: read.redirects ?? upstream.config.redirects.mode, signal };
+    const attempt = { upstream, replica, connection, permit, read, call };
+    const isStreamed = read.method === 'GET' && read.wholeUpTo === undefined;
+    const beginning = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
+    const result = await (isStreamed ? stream(attempt, beginning) : readWhole(attempt));
     // An answer that has only its first bytes at the deadline says nothing about the usual latency.
     if ((trafficClass === 'control' || trafficClass === 'data') && !clock.deadlineReached.aborted)
       replica.latency[trafficClass].add(performance.now() - started);
-  };
-  try {
-    const call: Required<UpstreamCall> = {
-      method: read.method,
-      path: read.path,
-      headers: read.headers,
-      scopes: read.scopes,
-      clientAuthorization: read.clientAuthorization,
-      keepAlive: read.keepAlive ?? false,
-      redirects: read.redirects ?? upstream.config.redirects.mode,
-      signal,
-    };
-    const result = isStreamed(read)
-      ? await stream(upstream, replica, connection, call, read, permit, beginning)
-      : await readWhole(upstream, replica, connection, call, read, permit);
-    took();
     return result;
   } catch (error) {
-    if (signal.reason instanceof ClientGone) {
+    const gone = signal.reason instanceof ClientGone;
+    if (gone || (!signal.aborted && isOwnFault(error))) {
       permit.reportEnd('neutral');
-      throw signal.reason;
+      throw gone ? signal.reason : error;
     }
-    if (!signal.aborted && isOwnFault(error)) {
-      permit.reportEnd('neutral');
-      throw error;
-    }
-    const failure = asUpstreamError(signal.aborted ? signal.reason : error);
-    return { ...failed(upstream, permit, failure), abandoned: clock.abandoned };
+    return { ...failed(upstream, permit, signal.aborted ? signal.reason : error), abandoned: clock.abandoned };
   } finally {
     clock.stop();
   }
 }
 
-function isStreamed({ method, wholeUpTo }: UpstreamRead): boolean {
-  return method === 'GET' && wholeUpTo === undefined;
-}
-
-async function readWhole(
-  upstream: Upstream,
-  replica: Replica,
-  connection: Connection,
-  call: UpstreamCall,
-  read: UpstreamRead,
-  permit: AttemptPermit,
-): Promise<AttemptResult> {
-  const { answer, asked } = await ask(connection, call, read);
-  const outcome = await judge(upstream, replica, answer, read);
-  const small = SMALL_OUTCOMES.has(outcome.outcome);
-  if (small || asked.method === 'HEAD') {
-    await answer.body.dump({ limit: 65_536 });
+async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
+  const { permit, read } = attempt;
+  const { answer, method } = await ask(attempt);
+  const outcome = await judge(attempt, answer);
+  if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
+    await answer.body.dump({ limit: MAX_ERROR });
     return withoutBody(outcome, answer, permit);
   }
-  const body = await readBody(answer.body, asked.wholeUpTo ?? MAX_ERROR);
-  if (outcome.outcome === 'served' && answer.status === 200) verifyDigest(body, asked.digest, answer);
+  const body = await readBody(answer.body, read.wholeUpTo ?? MAX_ERROR);
+  if (outcome.outcome === 'served' && answer.status === 200) verifyDigest(body, read.digest, answer);
   permit.reportAnswer('good');
   permit.reportEnd('good');
   return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, permit };
 }
 
-async function stream(
-  upstream: Upstream,
-  replica: Replica,
-  connection: Connection,
-  call: UpstreamCall,
-  read: UpstreamRead,
-  permit: AttemptPermit,
-  beginning: PrimeTarget,
-): Promise<AttemptResult> {
-  const answer: UpstreamStream = await connection.stream(call);
+async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promise<AttemptResult> {
+  const { connection, call, read, permit } = attempt;
+  const answer = await connection.stream(call);
   try {
-    const outcome = await judge(upstream, replica, answer, read);
+    const outcome = await judge(attempt, answer);
     const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
@@ -134,31 +115,20 @@ async function stream(
   }
 }
 
-const MAX_ERROR = 65_536;
-/** Outcomes whose bodies are not read. */
-const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
-
 /**
  * Sends the request. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): a GET of the manifest
  * then has the same headers.
+ * @returns the method that was answered, too
  */
-async function ask(
-  connection: Connection,
-  call: UpstreamCall,
-  read: UpstreamRead,
-): Promise<{ answer: UpstreamAnswer; asked: UpstreamRead }> {
+async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answer: UpstreamAnswer; method: string }> {
+  const { method } = call;
   const answer = await connection.send(call);
-  if (read.method !== 'HEAD' || answer.status !== 405 || read.wholeUpTo === undefined) return { answer, asked: read };
-  await answer.body.dump({ limit: 65_536 });
-  return { answer: await connection.send({ ...call, method: 'GET' }), asked: { ...read, method: 'GET' } };
+  if (method !== 'HEAD' || answer.status !== 405 || read.wholeUpTo === undefined) return { answer, method };
+  await answer.body.dump({ limit: MAX_ERROR });
+  return { answer: await connection.send({ ...call, method: 'GET' }), method: 'GET' };
 }
 
-async function judge(
-  upstream: Upstream,
-  replica: Replica,
-  answer: AnswerHead,
-  { known = false }: UpstreamRead,
-): Promise<Outcome> {
+async function judge({ upstream, replica, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
   const { credentials } = upstream.config;
   const outcome = classify(
     {
@@ -172,9 +142,10 @@ async function judge(
     Date.now(),
   );
   if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) replica.backOff(outcome.retryAfterMs);
+  if (outcome.outcome !== 'absent') return outcome;
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.
-  return outcome.outcome === 'absent' ? confirmAbsence(await upstream.confirmCanary(replica.url), known) : outcome;
+  return confirmAbsence(await upstream.confirmCanary(replica.url), read.known ?? false);
 }
 
 /** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */
@@ -186,15 +157,12 @@ function withoutBody(outcome: Outcome, answer: AnswerHead, permit: AttemptPermit
   return { outcome: outcome.outcome, answer, body: undefined, permit };
 }
 
-function failed(
-  upstream: Upstream,
-  permit: AttemptPermit,
-  error: UpstreamError,
-): Extract<AttemptResult, { outcome: 'failed' }> {
-  permit.reportAnswer(error.reason === 'late' ? 'late' : 'bad');
+function failed(upstream: Upstream, permit: AttemptPermit, error: unknown): AttemptResult & { outcome: 'failed' } {
+  const { reason, message } = asUpstreamError(error);
+  permit.reportAnswer(reason === 'late' ? 'late' : 'bad');
   permit.reportEnd('neutral');
-  if (error.reason === 'credentials') upstream.reportDeniedCredentials(error.message);
-  return { outcome: 'failed', reason: error.reason, detail: error.message };
+  if (reason === 'credentials') upstream.reportDeniedCredentials(message);
+  return { outcome: 'failed', reason, detail: message };
 }
 
 /** Checks a whole body against the requested digest and against the digest that the upstream claims. */

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { PullContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT_COPY, corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
-import { absentCode, contentOf, type ManifestRequest, type PullRequest, upstreamReadFor } from './upstream-read.ts';
+import { type ManifestRequest, type PullRequest, pullPlan } from './upstream-read.ts';
 
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -20,14 +20,10 @@ export async function fetchContent(
     return blobHead ? attempts : corruptCopiesLast(attempts, isCorrupt, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {
-    route,
-    attempts: planned(),
-    reading: (attempt) => upstreamReadFor(exchange, context, request, attempt),
+    ...pullPlan(exchange, context, route, request, planned()),
     // The copy may have been repaired, but if it was not, its client would have to pull again. Other copies come
     // first.
     isLastResort: ({ upstream }) => isCorrupt(upstream),
-    content: contentOf(request),
-    absent: absentCode(request),
   };
   const { plan: notes } = exchange.notes;
   const { preferred = '' } = notes;
@@ -35,8 +31,7 @@ export async function fetchContent(
   notes.passedOver = asked?.why ?? (isCorrupt(preferred) ? CORRUPT_COPY : undefined);
   const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
   const forPush = blobHead || exchange.permit.forPush === true;
-  const isLook = exchange.permit.forPush === true && request.method === 'HEAD';
-  const result = await (forPush ? fetchForPush(context, plan, isLook, planned, read) : read(plan));
+  const result = await (forPush ? fetchForPush(exchange, context, plan, planned, read) : read(plan));
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;

@@ -7,31 +7,24 @@ import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import type { Relayable } from './pull-plan.ts';
-import { type BlobPull, resumeElsewhere } from './resume-elsewhere.ts';
+import { type BlobPull, legOf, resumeElsewhere } from './resume-elsewhere.ts';
 
 /** The body of a blob on its way to the client. When an upstream fails, the transfer resumes from the next one. */
 export function blobTransfer(
   exchange: Exchange,
   context: PullContext & Uses<'hasher' | 'scrubber'>,
   pull: BlobPull,
-  { answer, attempt, permit }: Relayable,
+  result: Relayable,
   source: PrimedBody,
 ): Transfer {
-  const extent = extentOf(answer);
+  const extent = extentOf(result.answer);
   const { splice } = context.config;
-  const stallMs = context.upstreams.get(attempt.upstream)?.config.deadlines.stall ?? 0;
+  const leg = legOf(context, result, source);
   return new Transfer({
-    leg: {
-      upstream: attempt.upstream,
-      url: attempt.url,
-      source,
-      startOffset: extent?.first ?? 0,
-      endOffset: extent && extent.last + 1,
-      permit,
-    },
-    limits: { stallMs, minRate: splice.minRate, rateWindowMs: splice.window },
+    leg,
+    limits: { stallMs: leg.stallMs ?? 0, minRate: splice.minRate, rateWindowMs: splice.window },
     extent,
-    check: extent && checkOf(exchange, context, pull, attempt.upstream, extent),
+    check: extent && checkOf(exchange, context, pull, leg.upstream, extent),
     resumeElsewhere: extent && splice.enabled ? resumeElsewhere(exchange, context, pull, extent) : undefined,
   });
 }
@@ -43,17 +36,15 @@ function checkOf(
   upstream: string,
   { first, last, total }: ContentRange,
 ): DigestCheck | undefined {
-  if (request.kind !== 'blob' || context.config.verify === 'never') return undefined;
+  if (context.config.verify === 'never') return undefined;
   const { hasher, copies } = context;
   const onFinding = (finding: DigestFinding) => {
     exchange.notes.relay.verified = finding.verdict;
     for (const candidate of route.pull.filter((one) => finding.blame.corrupt.includes(one.upstream))) {
       const repository = toUpstream(route, candidate, request.repository);
       context.upstreams.get(candidate.upstream)?.reportCorruptCopy(finding.digest);
-      context.scrubber.note(
-        { upstream: candidate.upstream, repository, digest: finding.digest },
-        context.config.verifyAgain,
-      );
+      const copy = { upstream: candidate.upstream, repository, digest: finding.digest };
+      context.scrubber.note(copy, context.config.verifyAgain);
     }
   };
   const whole = first === 0 && last === total - 1;

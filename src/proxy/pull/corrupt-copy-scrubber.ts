@@ -1,4 +1,4 @@
-import { checkWholeBlob } from '../../digest/digest-check.ts';
+import { checkWholeBlob, type DigestCheck, type DigestFinding } from '../../digest/digest-check.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Sink } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
@@ -6,7 +6,8 @@ import { Transfer } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import type { AttemptResult, BlobCopy, UpstreamRead } from './attempt-result.ts';
+import { type BlobCopy, discardAnswer, type UpstreamRead } from './attempt-result.ts';
+import { legOf } from './resume-elsewhere.ts';
 
 /** Corrupt copies that are remembered. Beyond that number the oldest are forgotten until they are read again. */
 const MAX_COPIES = 1000;
@@ -58,11 +59,15 @@ async function scrub(
   if (!upstream || url === undefined || upstream.config.credentials === 'forward') return;
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(new Error('it took too long')), LIMIT_MS).unref();
-  const limit = { ms: upstream.config.deadlines.blob, ignoreCanary: true };
+  const { blob: ms, stall: stallMs } = upstream.config.deadlines;
+  const attempt = attemptFor(copy, url);
   try {
-    const result = await attemptRead(upstream, attemptFor(copy, url), readFor(copy), limit, control);
-    const transfer = transferOf(context, copy, url, upstream.config.deadlines.stall, result);
-    await transfer?.run(new NullSink(control.signal));
+    const result = await attemptRead(upstream, attempt, readFor(copy), { ms, ignoreCanary: true }, control);
+    const extent = 'permit' in result && result.answer.status === 200 ? extentOf(result.answer) : undefined;
+    if (!('permit' in result) || !(result.body instanceof PrimedBody) || !extent) return discardAnswer(result);
+    const leg = legOf(context, { ...result, attempt }, result.body);
+    const limits = { stallMs, minRate: 0, rateWindowMs: context.config.splice.window };
+    await new Transfer({ leg, extent, check: checkOf(context, copy), limits }).run(new NullSink(control.signal));
   } finally {
     clearTimeout(timer);
   }
@@ -83,30 +88,14 @@ function readFor({ repository, digest }: BlobCopy): UpstreamRead {
   };
 }
 
-function transferOf(
-  { hasher, copies, config, log }: Uses<'config' | 'copies' | 'hasher' | 'log'>,
+function checkOf(
+  { hasher, copies, log }: Uses<'copies' | 'hasher' | 'log'>,
   { upstream, digest }: BlobCopy,
-  url: string,
-  stallMs: number,
-  result: AttemptResult,
-): Transfer | undefined {
-  if (!('permit' in result)) return undefined;
-  const extent = extentOf(result.answer);
-  if (!(result.body instanceof PrimedBody) || !extent || result.answer.status !== 200) {
-    if (result.body instanceof PrimedBody) result.body.destroy();
-    result.permit.reportEnd('neutral');
-    return undefined;
-  }
-  const leg = { upstream, url, source: result.body, startOffset: 0, endOffset: extent.total, permit: result.permit };
-  const check = checkWholeBlob(upstream, digest, {
-    hasher,
-    copies,
-    onFinding: ({ verdict }) => {
-      if (verdict === 'right')
-        log.info({ upstream, digest }, 'the copy of a blob has the right bytes again, and serves');
-    },
-  });
-  return new Transfer({ leg, extent, check, limits: { stallMs, minRate: 0, rateWindowMs: config.splice.window } });
+): DigestCheck {
+  const onFinding = ({ verdict }: DigestFinding) => {
+    if (verdict === 'right') log.info({ upstream, digest }, 'the copy of a blob has the right bytes again, and serves');
+  };
+  return checkWholeBlob(upstream, digest, { hasher, copies, onFinding });
 }
 
 /** Takes all bytes and keeps none. */

@@ -1,35 +1,30 @@
 import type { Route } from '../../failover/rewrite.ts';
 import type { UpstreamTag } from '../../ledger/upstream-tag.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Uses } from '../proxy-context.ts';
+import type { PullContext, Uses } from '../proxy-context.ts';
 import { keepManifest } from './cached-manifest.ts';
 import { notePull } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { answerDigest, fetchTag, isShown, placeOfTag, TagRefused } from './tag-pull.ts';
-import { absentCode, contentOf, type ManifestRequest, upstreamReadFor } from './upstream-read.ts';
+import { type ManifestRequest, pullPlan } from './upstream-read.ts';
 
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
+type ManifestContext = PullContext & Uses<'coalescer' | 'manifestCache' | 'pulls'>;
+
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {
   readonly #exchange: Exchange;
-  readonly #context: Uses<
-    'coalescer' | 'config' | 'ledger' | 'manifestCache' | 'pulls' | 'turn' | 'upstreams' | 'views'
-  >;
+  readonly #context: ManifestContext;
   readonly #route: Route;
   readonly #request: ManifestRequest;
   /** Undefined where the request names a digest. */
   readonly #tag: UpstreamTag | undefined;
   readonly #forPush: boolean;
 
-  constructor(
-    exchange: Exchange,
-    context: Uses<'coalescer' | 'config' | 'ledger' | 'manifestCache' | 'pulls' | 'turn' | 'upstreams' | 'views'>,
-    route: Route,
-    request: ManifestRequest,
-  ) {
+  constructor(exchange: Exchange, context: ManifestContext, route: Route, request: ManifestRequest) {
     this.#exchange = exchange;
     this.#context = context;
     this.#route = route;
@@ -63,8 +58,7 @@ export class ManifestPull {
     const plan = this.#plan(this.#request);
     if (!this.#forPush) return this.#readBy(scope, plan);
     const replan = () => this.#plan(this.#request).attempts;
-    const isLook = this.#request.method === 'HEAD';
-    return fetchForPush(this.#context, plan, isLook, replan, (planned) => this.#readBy(scope, planned));
+    return fetchForPush(this.#exchange, this.#context, plan, replan, (planned) => this.#readBy(scope, planned));
   }
 
   async #readBy(scope: PullScope, plan: PullPlan): Promise<ManifestRead> {
@@ -75,13 +69,8 @@ export class ManifestPull {
   }
 
   #plan(request: ManifestRequest): PullPlan {
-    return {
-      route: this.#route,
-      attempts: planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control', false),
-      reading: (attempt) => upstreamReadFor(this.#exchange, this.#context, request, attempt),
-      content: contentOf(request),
-      absent: absentCode(request),
-    };
+    const attempts = planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control', false);
+    return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
   }
 
   /** The plan of a read of what the ledger knows to be current. */

@@ -32,13 +32,12 @@ export async function fetchPull(scope: PullScope, context: Uses<'upstreams'>, pl
  * A read that is part of a push. If only the push upstream may answer and it fails, its canary decides whether it
  * still takes writes. If it does not, the other upstreams may answer, so that the push itself is refused with a
  * reason that clients show.
- * @param isLook a HEAD with a token for a push
  * @param read reads by a plan
  */
 export async function fetchForPush<T>(
+  { permit, method }: Exchange,
   context: Uses<'upstreams'>,
   plan: PullPlan,
-  isLook: boolean,
   replan: () => Attempt[],
   read: (plan: PullPlan) => Promise<T>,
 ): Promise<T> {
@@ -47,6 +46,7 @@ export async function fetchForPush<T>(
   } catch (error) {
     const gate = context.upstreams.get(plan.route.push?.upstream ?? '')?.view().gate;
     // Clients show no reason when a HEAD fails. After a 404 they push, and the refusal of the push has the reason.
+    const isLook = permit.forPush === true && method === 'HEAD';
     if (isLook && gate?.mode === 'refusing' && error instanceof OciError && error.status === 503)
       throw new OciError(plan.absent);
     throw error;

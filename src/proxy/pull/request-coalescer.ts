@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../../upstream/unless-aborted.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { AttemptRecord, HedgeCounts } from '../request-record.ts';
 import type { PullScope } from './pull-plan.ts';
@@ -33,14 +34,9 @@ class SharedRequest<T> implements PullScope {
   /** @throws ClientGone if this client leaves; otherwise the error of the read */
   async join(exchange: Exchange): Promise<T> {
     this.#members += 1;
-    const { promise: left, reject } = Promise.withResolvers<never>();
-    const onGone = () => reject(new ClientGone());
-    exchange.gone.addEventListener('abort', onGone, { once: true });
-    if (exchange.gone.aborted) onGone();
     try {
-      return await Promise.race([this.#done, left]);
+      return await unlessAborted(exchange.gone, this.#done);
     } finally {
-      exchange.gone.removeEventListener('abort', onGone);
       this.#leave(exchange);
     }
   }
@@ -91,11 +87,11 @@ export class RequestCoalescer<T extends object> {
    * @param key has everything that the answer depends on, also the client's credentials if an upstream sees them
    * @param request the read, if none with this key is under way
    */
-  join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
+  async join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
     if (fresh) {
       exchange.notes.fetch.memory = true;
-      return Promise.resolve(fresh);
+      return fresh;
     }
     const known = this.#underWay.get(key);
     if (known && !known.gone.aborted && known.elapsed() < JOIN_MS) return known.join(exchange);

@@ -2,15 +2,16 @@ import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { ContentRange } from '../../oci/range.ts';
-import { extentOf, resumeOffset } from '../../splice/extent.ts';
+import { extentOf, resumeObstacle } from '../../splice/extent.ts';
 import type { Leg } from '../../splice/running-leg.ts';
 import type { ResumeElsewhere } from '../../splice/transfer.ts';
 import { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
+import { type AnswerHead, discardAnswer, type UpstreamRead } from './attempt-result.ts';
 import { fetchPull, planAttempts } from './pull.ts';
 import { corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
-import { absentCode, contentOf, type PullRequest, upstreamReadFor } from './upstream-read.ts';
+import { type BlobRequest, pullPlan } from './upstream-read.ts';
 
 /** Milliseconds that a client waits for an upstream to resume the blob. */
 const LIMIT_MS = 9500;
@@ -19,7 +20,7 @@ const MAX_BREAKS = 3;
 
 /** The request for a blob, and its route. */
 export interface BlobPull {
-  request: PullRequest;
+  request: BlobRequest;
   route: Route;
 }
 
@@ -45,13 +46,12 @@ export function resumeElsewhere(
   const breaks = new Map<string, number>();
   /** URLs that were left because they were too slow. They cannot replace another slow one. */
   const slow = new Set<string>();
-  const count = ({ url }: Leg) => breaks.set(url, (breaks.get(url) ?? 0) + 1);
   return async (from, broken, error, alive) => {
     const started = performance.now();
     // The upstream that resumes gets a record of its own.
     const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
     if (alive) slow.add(broken.url);
-    else count(broken);
+    else breaks.set(broken.url, (breaks.get(broken.url) ?? 0) + 1);
     const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
     const attempts = brokenUrlLast(planned(exchange, context, pull), broken.url).filter(({ url }) => usable(url));
     const leg = await resume(exchange, context, { pull, extent, from }, attempts);
@@ -73,7 +73,6 @@ function planned(
   { route, request }: BlobPull,
 ): Attempt[] {
   const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
-  if (request.kind !== 'blob') return attempts;
   return corruptCopiesLast(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
 }
 
@@ -93,9 +92,14 @@ async function resume(
   let left = attempts;
   while (left.length > 0) {
     const before = exchange.attempts.length;
-    const result = await tryResume(exchange, context, planOf(exchange, context, rest, left, until - performance.now()));
-    const leg = result && legOf(context, result, rest);
-    if (leg || !result) return leg;
+    const plan = planOf(exchange, context, rest, left, until - performance.now());
+    const result = await fetchPull(exchange, context, plan).catch((error: unknown) => {
+      if (error instanceof OciError) return undefined;
+      throw error;
+    });
+    if (!result) return undefined;
+    if (result.outcome === 'served' && result.body instanceof PrimedBody) return legOf(context, result, result.body);
+    discardAnswer(result);
     // A refusal is final for one upstream, but not for those that were not asked.
     const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
     left = left.filter(({ url }) => !asked.has(url));
@@ -111,63 +115,32 @@ function planOf(
   limitMs: number,
 ): PullPlan {
   const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
-  return {
-    // The next upstream may have a blob that this one lacks.
-    route: { ...route, onAbsent: 'next' },
-    attempts,
-    content: contentOf(request),
-    absent: absentCode(request),
-    limitMs,
-    reading: (attempt) => {
-      const reading = upstreamReadFor(exchange, context, request, attempt);
-      const { 'if-none-match': _, 'if-modified-since': __, ...headers } = reading.headers;
-      return {
-        ...reading,
-        headers: { ...headers, range },
-        // A client in the middle of a body cannot follow a redirect.
-        redirects: 'follow',
-        unfit: (head) => {
-          const begins = resumeOffset(head, extent, from);
-          return typeof begins === 'string' ? begins : undefined;
-        },
-      };
-    },
+  // The next upstream may have a blob that this one lacks.
+  const plan = pullPlan(exchange, context, { ...route, onAbsent: 'next' }, request, attempts);
+  const unfit = (head: AnswerHead) => resumeObstacle(head, extent, from);
+  const reading = (attempt: Attempt): UpstreamRead => {
+    const read = plan.reading(attempt);
+    const { 'if-none-match': _, 'if-modified-since': __, ...headers } = read.headers;
+    // A client in the middle of a body cannot follow a redirect.
+    return { ...read, headers: { ...headers, range }, redirects: 'follow', unfit };
   };
+  return { ...plan, limitMs, reading };
 }
 
-/** @throws ClientGone */
-async function tryResume(
-  exchange: Exchange,
+/** The leg of a blob whose body is streamed. */
+export function legOf(
   context: Uses<'upstreams'>,
-  plan: PullPlan,
-): Promise<Relayable | undefined> {
-  try {
-    return await fetchPull(exchange, context, plan);
-  } catch (error) {
-    if (error instanceof OciError) return undefined;
-    throw error;
-  }
-}
-
-function legOf(
-  context: Uses<'upstreams'>,
-  { outcome, answer, body, attempt, permit }: Relayable,
-  { extent, from }: Rest,
-): Leg | undefined {
-  const begins = resumeOffset(answer, extent, from);
-  if (outcome !== 'served' || !(body instanceof PrimedBody) || typeof begins === 'string') {
-    if (body instanceof PrimedBody) body.destroy();
-    permit.reportEnd('neutral');
-    return undefined;
-  }
-  const offered = extentOf(answer);
+  { answer, attempt: { upstream, url }, permit }: Pick<Relayable, 'answer' | 'attempt' | 'permit'>,
+  source: PrimedBody,
+): Leg {
+  const extent = extentOf(answer);
   return {
-    upstream: attempt.upstream,
-    url: attempt.url,
-    source: body,
-    startOffset: begins,
-    endOffset: offered && offered.last + 1,
+    upstream,
+    url,
+    source,
+    startOffset: extent?.first ?? 0,
+    endOffset: extent && extent.last + 1,
     permit,
-    stallMs: context.upstreams.get(attempt.upstream)?.config.deadlines.stall,
+    stallMs: context.upstreams.get(upstream)?.config.deadlines.stall,
   };
 }

@@ -1,4 +1,5 @@
 import type { Attempt } from '../../failover/plan.ts';
+import type { Route } from '../../failover/rewrite.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import { imageName } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -6,10 +7,13 @@ import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { pullHeaders } from '../reply/header-rules.ts';
 import type { UpstreamRead } from './attempt-result.ts';
+import type { PullPlan } from './pull-plan.ts';
 
 export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 
 export type ManifestRequest = Extract<PullRequest, { kind: 'manifest' }>;
+
+export type BlobRequest = Extract<PullRequest, { kind: 'blob' }>;
 
 /** Artifact Registry sends a tag list in one piece, with all its manifests. */
 const MAX_LIST = 33_554_432;
@@ -24,12 +28,20 @@ export function isPull(request: RegistryRequest): request is PullRequest {
   return (request.method === 'GET' || request.method === 'HEAD') && request.kind in ABSENT;
 }
 
-export function absentCode(request: PullRequest): ErrorCode {
-  return ABSENT[request.kind];
+/** The plan of a pull that makes these attempts. */
+export function pullPlan(
+  exchange: Exchange,
+  context: Uses<'config' | 'ledger'>,
+  route: Route,
+  request: PullRequest,
+  attempts: Attempt[],
+): PullPlan {
+  const reading = (attempt: Attempt) => upstreamReadFor(exchange, context, request, attempt);
+  return { route, attempts, reading, content: contentOf(request), absent: ABSENT[request.kind] };
 }
 
 /** What a client asks for, in its own names. */
-export function contentOf(request: PullRequest): string {
+function contentOf(request: PullRequest): string {
   if (request.kind === 'tags') return `the tags of ${request.repository}`;
   if (request.kind === 'referrers') return `the referrers of ${request.repository}@${request.digest}`;
   const reference = request.kind === 'blob' ? request.digest : request.reference;
@@ -37,7 +49,7 @@ export function contentOf(request: PullRequest): string {
 }
 
 /** The read that an upstream gets for a client's request. */
-export function upstreamReadFor(
+function upstreamReadFor(
   exchange: Exchange,
   context: Uses<'config' | 'ledger'>,
   request: PullRequest,
