@@ -1,15 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
-import { AdminHandler } from '../admin/admin-handler.ts';
+import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
 import type { Loaded } from '../config/load.ts';
+import { isLoopback } from '../config/network.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
-import type { Sealer } from '../proxy/request/sealer.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import type { CoverageReport } from '../replication/coverage/report.ts';
 import { AdminListener } from '../server/admin-listener.ts';
+import { listenAddress } from '../server/bound-address.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { RedirectListener, type RedirectListenerOptions } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
@@ -18,25 +19,14 @@ import { Metrics } from '../status/metrics/metrics.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
-import { adminAccessOf } from './admin-access.ts';
 import { ProcessState } from './process-state.ts';
 import { proxyTrustOf } from './proxy-trust.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 
-export interface App {
-  /** Resolves when clients are served. */
-  start(): Promise<void>;
-  /**
-   * Fails `/readyz`, waits for `drain.announce`, lets requests under way finish, and resolves when all is closed. A
-   * second call joins the first.
-   */
-  stop(): Promise<void>;
-  /**
-   * Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays.
-   */
-  reload(loaded: Loaded): Promise<void>;
-  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo };
-  status(): Snapshot;
+interface Addresses {
+  https: AddressInfo;
+  http?: AddressInfo;
+  admin: AddressInfo;
 }
 
 /** Keys of `listen` that cannot change without a restart. */
@@ -44,10 +34,10 @@ const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
 
 /** Wires everything. Listeners and probes begin with `start`. */
 export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
-  return new EdgeApp(loaded, options.log ?? pino({ level: 'silent' }));
+  return new App(loaded, options.log ?? pino({ level: 'silent' }));
 }
 
-class EdgeApp implements App {
+export class App {
   readonly #log: Logger;
   readonly #startedAt = Date.now();
   readonly #failovers = new FailoverRing();
@@ -59,10 +49,9 @@ class EdgeApp implements App {
   readonly #https: HttpsListener;
   readonly #admin: AdminListener;
   #loaded: Loaded;
-  #sealer: Sealer;
   #runtime: Runtime;
   #redirect: RedirectListener | undefined;
-  #addresses: { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } | undefined;
+  #addresses: Addresses | undefined;
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
@@ -71,16 +60,14 @@ class EdgeApp implements App {
     this.#log = log;
     this.#loaded = loaded;
     this.#processState = new ProcessState(loaded, log);
-    this.#sealer = this.#processState.sealerOf(loaded);
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
     });
     const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    const { ledger, manifestCache, hasher, copies, scrubber, access, pulls, network } = this.#processState;
-    this.#parts = { ledger, manifestCache, hasher, copies, scrubber, access, pulls, network, observer, log };
-    this.#runtime = new Runtime(loaded, this.#parts, this.#sealer);
+    this.#parts = { state: this.#processState, observer, log };
+    this.#runtime = new Runtime(loaded, this.#parts);
     const { config, material } = loaded;
     const onError = (error: unknown) => log.error({ err: error }, 'listener');
     const proxies = proxyTrustOf(config, () => this.#runtime.context.trustedProxies, log);
@@ -103,6 +90,7 @@ class EdgeApp implements App {
     this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
   }
 
+  /** Resolves when clients are served. */
   async start(): Promise<void> {
     if (this.#loaded.material.keys.length === 0) {
       this.#log.warn(
@@ -118,6 +106,10 @@ class EdgeApp implements App {
     this.#phase = 'serving';
   }
 
+  /**
+   * Fails `/readyz`, waits for `drain.announce`, lets requests under way finish, and resolves when all is closed. A
+   * second call joins the first.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -139,13 +131,14 @@ class EdgeApp implements App {
     await this.#admin.close();
   }
 
+  /** Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays. */
   reload(loaded: Loaded): Promise<void> {
     const reloaded = this.#reloading.then(() => this.#reload(loaded));
     this.#reloading = reloaded.catch(() => undefined);
     return reloaded;
   }
 
-  addresses(): { https: AddressInfo; http?: AddressInfo; admin: AddressInfo } {
+  addresses(): Addresses {
     if (!this.#addresses) throw new Error('the edge has not started');
     return this.#addresses;
   }
@@ -162,7 +155,7 @@ class EdgeApp implements App {
       tagWarnings: this.#tagWarnings.list(),
       sinceStart: this.#sinceStart,
       // Earlier findings do not count while nothing is verified.
-      corruptCopies: config.verify === 'never' ? [] : this.#parts.copies.corruptCopies(),
+      corruptCopies: config.verify === 'never' ? [] : this.#processState.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
       replication: this.#runtime.atWork?.replicator.view(),
@@ -178,10 +171,24 @@ class EdgeApp implements App {
       coverage: (query) => this.#coverage(query),
     };
     return new AdminHandler({
-      access: () => adminAccessOf(this.#loaded, this.#admin.address().address, this.#runtime.context.trustedProxies),
+      access: () => this.#adminAccess(),
       answer: (request) => adminAnswer(parts, request),
       onWrongToken: (client) => this.#log.warn({ client }, 'a wrong token was shown to the admin listener'),
     });
+  }
+
+  #adminAccess(): AdminAccess {
+    const { config, material } = this.#loaded;
+    const { admin, adminHosts } = config.listen;
+    return {
+      address: admin,
+      loopback: isLoopback(this.#admin.address().address),
+      // A listener that is configured by a name is also reached by it.
+      hosts: [listenAddress(admin).host.toLowerCase(), ...adminHosts],
+      token: material.adminToken,
+      metricsToken: material.metricsToken,
+      trustedProxies: this.#runtime.context.trustedProxies,
+    };
   }
 
   #coverage(query: URLSearchParams): CoverageReport {
@@ -200,11 +207,10 @@ class EdgeApp implements App {
     this.#https.certificates.replace(loaded.material.tls);
     this.#https.update(loaded.config.limits);
     this.#processState.reload(loaded);
-    this.#sealer = this.#processState.sealerOf(loaded);
     const previous = this.#runtime;
-    const next = new Runtime(loaded, this.#parts, this.#sealer, previous);
+    const next = new Runtime(loaded, this.#parts, previous);
     await next.start(previous);
-    this.#parts.copies.policy = loaded.config.verify;
+    this.#processState.copies.policy = loaded.config.verify;
     this.#runtime = next;
     this.#processState.follow(loaded, next.forgetChanged(previous));
     this.#loaded = loaded;
@@ -214,11 +220,7 @@ class EdgeApp implements App {
       .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not stop cleanly'));
   }
 
-  #handle(
-    request: Parameters<Runtime['handler']['handle']>[0],
-    response: Parameters<Runtime['handler']['handle']>[1],
-    expectsContinue: boolean,
-  ): void {
+  #handle(...[request, response, expectsContinue]: Parameters<Runtime['handler']['handle']>): void {
     if (isPeerQuestion(request)) {
       void answerPeer((text) => this.#processState.peers.answer(text), request, response, expectsContinue);
       return;

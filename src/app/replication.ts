@@ -1,22 +1,17 @@
 import type { Logger } from 'pino';
 import type { Loaded } from '../config/load.ts';
 import type { Route } from '../failover/rewrite.ts';
-import type { Ledger } from '../ledger/ledger.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
-import type { PulledLog } from '../replication/coverage/pulled-log.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
-import type { Network } from '../upstream/streams.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { ProcessState } from './process-state.ts';
 
 export interface ReplicationParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
-  ledger: Ledger;
-  /** Manifests that clients pulled. */
-  pulls: PulledLog;
-  network: Network;
+  state: Pick<ProcessState, 'ledger' | 'network' | 'pulls'>;
   log: Logger;
 }
 
@@ -30,7 +25,7 @@ export class ReplicationAtWork {
   constructor(
     { config, material }: Loaded,
     identity: string,
-    { routes, upstreams, ledger, pulls, network, log }: ReplicationParts,
+    { routes, upstreams, state: { ledger, network, pulls }, log }: ReplicationParts,
   ) {
     this.identity = identity;
     const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));

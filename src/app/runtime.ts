@@ -2,41 +2,25 @@ import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
-import type { CopyIntegrity } from '../digest/copy-integrity.ts';
-import type { Hasher } from '../digest/hasher.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
-import type { Ledger } from '../ledger/ledger.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
-import type { CorruptCopyScrubber } from '../proxy/pull/corrupt-copy-scrubber.ts';
-import type { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
 import { Forwarder } from '../proxy/push/forwarder.ts';
 import { ownNames } from '../proxy/request/parse.ts';
-import type { Sealer } from '../proxy/request/sealer.ts';
 import type { Observer } from '../proxy/request-record.ts';
-import type { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Hint } from '../replication/hint.ts';
 import { readDistributionHook } from '../replication/hooks/distribution.ts';
 import { readHarborHook } from '../replication/hooks/harbor.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
-import type { Network } from '../upstream/streams.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
+import type { ProcessState } from './process-state.ts';
 import { ReplicationAtWork } from './replication.ts';
 
 export interface RuntimeParts {
-  ledger: Ledger;
-  manifestCache: ManifestCache;
-  hasher: Hasher;
-  copies: CopyIntegrity;
-  scrubber: CorruptCopyScrubber;
-  network: Network;
-  /** Logins, and failed ones. */
-  access: AccessMemory;
-  /** Manifests that clients pulled. */
-  pulls: PulledLog;
+  state: ProcessState;
   observer: Observer;
   log: Logger;
 }
@@ -51,44 +35,38 @@ const MAX_TICK_MS = 60_000;
 export class Runtime {
   readonly context: ProxyContext;
   readonly handler: Handler;
-  readonly #scrubber: CorruptCopyScrubber;
-  readonly #upstreams: Map<string, Upstream>;
+  readonly #state: ProcessState;
   /** Configuration and secrets of each upstream, compared at the next reload. */
   readonly #identities: Map<string, string>;
   /** Undefined: replication is off. */
-  readonly #atWork: ReplicationAtWork | undefined;
+  readonly atWork: ReplicationAtWork | undefined;
   /** The runtime that replaced this one. */
   #successor: Runtime | undefined;
   #scrubTimer: NodeJS.Timeout | undefined;
   #inUse = 0;
-  #whenIdle: (() => void) | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
   /** The end of the runtime before this one. The caller of its `retire` gets its errors. */
   #predecessor: Promise<void> = Promise.resolve();
 
-  constructor(
-    loaded: Loaded,
-    { ledger, manifestCache, hasher, copies, scrubber, network, access, pulls, observer, log }: RuntimeParts,
-    sealer: Sealer,
-    previous?: Runtime,
-  ) {
-    this.#scrubber = scrubber;
+  constructor(loaded: Loaded, { state, observer, log }: RuntimeParts, previous?: Runtime) {
+    this.#state = state;
+    const { ledger, manifestCache, hasher, copies, scrubber, network, access, pulls } = state;
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
-    const names = Object.keys(config.upstreams);
-    this.#identities = new Map(names.map((name) => [name, identity(name)]));
+    this.#identities = new Map(Object.keys(config.upstreams).map((name) => [name, identity(name)]));
     const kept = (name: string) => previous?.unchanged(name, identity(name));
     const pushed = new Set(config.routes.flatMap((route) => route.push ?? []));
     const events = eventsTo(log, pushed);
-    this.#upstreams = new Map(
+    const upstreams = new Map(
       Object.entries(config.upstreams).map(([name, upstream]) => [
         name,
         kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
     const routes = config.routes.map(resolveRoute);
-    this.#atWork = ReplicationAtWork.of(
+    this.atWork = ReplicationAtWork.of(
       loaded,
-      { routes, upstreams: this.#upstreams, ledger, pulls, network, log },
+      { routes, upstreams, state, log },
       JSON.stringify([config.replication, routes, [...this.#identities]]),
       previous?.atWork,
     );
@@ -96,19 +74,19 @@ export class Runtime {
     this.context = {
       config,
       routes,
-      upstreams: this.#upstreams,
-      views: () => new Map([...this.#upstreams].map(([name, upstream]) => [name, upstream.view()])),
+      upstreams,
+      views: () => new Map([...upstreams].map(([name, upstream]) => [name, upstream.view()])),
       ledger,
       manifestCache,
       hasher,
       copies,
       scrubber,
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
-      sealer,
-      access: accessOf(loaded, { routes, upstreams: this.#upstreams, memory: access }),
+      sealer: state.sealerOf(loaded),
+      access: accessOf(loaded, { routes, upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new NetworkSet(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
-      hints: this.#atWork && { enqueueHints: (hints) => this.takeHints(hints) },
+      hints: this.atWork && { enqueueHints: (hints) => this.takeHints(hints) },
       pulls,
       observer,
       log,
@@ -124,35 +102,27 @@ export class Runtime {
 
   /** Starts the probes of new upstreams. Resolves after the first round of probes, whatever its result. */
   async start(previous?: Runtime): Promise<void> {
-    const fresh = [...this.#upstreams.values()].filter((upstream) => !previous?.owns(upstream));
+    const fresh = [...this.context.upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
-    if (this.#atWork !== previous?.atWork) this.#atWork?.replicator.start();
+    if (this.atWork !== previous?.atWork) this.atWork?.replicator.start();
     const { verifyAgain } = this.context.config;
-    const tick = () => void this.#scrubber.run(this.context);
+    const tick = () => void this.#state.scrubber.run(this.context);
     this.#scrubTimer = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 
   /** The upstream of that name, if its configuration and secrets are the same. */
   unchanged(name: string, identity: string): Upstream | undefined {
-    return this.#identities.get(name) === identity ? this.#upstreams.get(name) : undefined;
-  }
-
-  get atWork(): ReplicationAtWork | undefined {
-    return this.#atWork;
+    return this.#identities.get(name) === identity ? this.context.upstreams.get(name) : undefined;
   }
 
   /** Hands hints on to the newest runtime: a push may end long after a reload. */
   takeHints(hints: readonly Hint[]): void {
     if (this.#successor) this.#successor.takeHints(hints);
-    else this.#atWork?.replicator.enqueueHints(hints);
-  }
-
-  get names(): string[] {
-    return [...this.#upstreams.keys()];
+    else this.atWork?.replicator.enqueueHints(hints);
   }
 
   owns(upstream: Upstream): boolean {
-    return [...this.#upstreams.values()].includes(upstream);
+    return this.context.upstreams.get(upstream.name) === upstream;
   }
 
   /**
@@ -161,10 +131,9 @@ export class Runtime {
    * @returns whether any upstream changed
    */
   forgetChanged(previous: Runtime): boolean {
-    const { upstreams, ...known } = this.context;
-    const changed = previous.names.filter((name) => previous.context.upstreams.get(name) !== upstreams.get(name));
-    for (const name of changed)
-      for (const store of [known.ledger, known.manifestCache, known.copies]) store.forget(name);
+    const { ledger, manifestCache, copies } = this.#state;
+    const changed = [...previous.context.upstreams.values()].filter((upstream) => !this.owns(upstream));
+    for (const { name } of changed) for (const store of [ledger, manifestCache, copies]) store.forget(name);
     return changed.length > 0;
   }
 
@@ -173,7 +142,7 @@ export class Runtime {
     this.#inUse += 1;
     return () => {
       this.#inUse -= 1;
-      if (this.#inUse === 0) this.#whenIdle?.();
+      if (this.#inUse === 0) this.#idle?.resolve();
     };
   }
 
@@ -191,19 +160,16 @@ export class Runtime {
     this.#successor = next;
     // Replication stops at once, even if transfers are under way: the tags of the old primary must not overwrite or
     // delete what the next runtime copies.
-    const copied = this.#atWork === next?.atWork ? undefined : this.#atWork?.stop();
+    const copied = this.atWork === next?.atWork ? undefined : this.atWork?.stop();
     copied?.catch(() => undefined);
-    if (this.#inUse > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve;
-      });
-    }
+    this.#idle = Promise.withResolvers();
+    if (this.#inUse > 0) await this.#idle.promise;
     clearInterval(this.#scrubTimer);
     await copied;
     // A request from two reloads ago may still use an upstream of this runtime.
     await this.#predecessor;
     await Promise.all(
-      [...this.#upstreams.values()].filter((upstream) => !next?.owns(upstream)).map((upstream) => upstream.stop()),
+      [...this.context.upstreams.values()].filter((one) => !next?.owns(one)).map((upstream) => upstream.stop()),
     );
   }
 }
