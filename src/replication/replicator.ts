@@ -11,8 +11,7 @@ import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { Hint } from './hint.ts';
 import type { ReplicationView } from './replication-view.ts';
-import type { RouteReplicationOptions } from './route-replication.ts';
-import { RouteReplication } from './route-replication.ts';
+import { RouteReplication, type RouteReplicationOptions } from './route-replication.ts';
 import { type CopyTask, type FailedTask, TaskQueue } from './task-queue.ts';
 
 /** What each copy route needs, and who hears of failed tasks. */
@@ -36,7 +35,6 @@ export class Replicator {
   readonly #copies = { copied: 0, same: 0, absent: 0, deleted: 0 };
   #bytes = 0;
   #running: Promise<void> = Promise.resolve();
-  readonly #comparing = new Map<RouteReplication, Promise<void>>();
 
   constructor(options: ReplicatorOptions) {
     const { config, routes, onFailure } = options;
@@ -66,16 +64,6 @@ export class Replicator {
     for (const hint of hints) for (const route of this.routes) route.enqueueHint(hint);
   }
 
-  /** Compares all routes now, in addition to the schedule. */
-  async reconcile(): Promise<void> {
-    for (const route of this.routes) await route.reconcile(this.#stopped.signal);
-  }
-
-  /** Resolves when the queues are empty. */
-  async onIdle(): Promise<void> {
-    await Promise.all(this.#allQueues.map((tasks) => tasks.onIdle()));
-  }
-
   view(): ReplicationView {
     const sum = (of: (tasks: TaskQueue) => number) => this.#allQueues.reduce((all, tasks) => all + of(tasks), 0);
     return {
@@ -95,7 +83,7 @@ export class Replicator {
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
     const stopping = this.#allQueues.map((tasks) => tasks.stop());
-    await Promise.all([...stopping, this.#running, ...this.#comparing.values()]);
+    await Promise.all([...stopping, this.#running, ...this.routes.map(({ reconciling }) => reconciling)]);
   }
 
   /** Never rejects. */
@@ -107,8 +95,7 @@ export class Replicator {
       // An edge that takes over compares at once, because hints went to the other edge.
       for (const route of this.routes) if (!active) route.yieldToPeer();
       // Routes are compared independently: a route that waits for its fallback delays no other.
-      for (const route of this.routes)
-        if (active && route.dueAt <= Date.now()) this.#comparing.set(route, route.reconcile(signal));
+      for (const route of this.routes) if (active && route.dueAt <= Date.now()) void route.reconcile(signal);
       // The wait rejects only when replication stops.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
@@ -199,7 +186,7 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** Whether this machine holds an address now: of a pair, only the edge that holds the VIP copies. */
-export function hasAddress(address: string): boolean {
+function hasAddress(address: string): boolean {
   const wanted = new BlockList();
   wanted.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   return Object.values(networkInterfaces())

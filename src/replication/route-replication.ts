@@ -36,7 +36,8 @@ export class RouteReplication implements CoveredRoute {
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
   #lastReconcile: CopyRouteView['reconcile'] = null;
-  #reconciling: Promise<void> | undefined;
+  /** The comparison that is running. */
+  reconciling: Promise<void> | undefined;
   /** Counts how often another edge was seen to copy. */
   #yields = 0;
   /** When the next comparison is due; epoch milliseconds. */
@@ -87,10 +88,10 @@ export class RouteReplication implements CoveredRoute {
 
   /** Compares both sides and queues what differs. Never rejects. */
   reconcile(signal: AbortSignal): Promise<void> {
-    this.#reconciling ??= this.#reconcile(signal).finally(() => {
-      this.#reconciling = undefined;
+    this.reconciling ??= this.#reconcile(signal).finally(() => {
+      this.reconciling = undefined;
     });
-    return this.#reconciling;
+    return this.reconciling;
   }
 
   async #reconcile(signal: AbortSignal): Promise<void> {
@@ -150,7 +151,7 @@ export class RouteReplication implements CoveredRoute {
         since: gaps[0]?.since ?? null,
       })),
       reconcile: this.#lastReconcile,
-      reconciling: this.#reconciling !== undefined,
+      reconciling: this.reconciling !== undefined,
     };
   }
 

@@ -146,7 +146,7 @@ export class TaskQueue {
     this.#stopped.abort(new Error('replication was stopped'));
     this.#queue.clear();
     this.#entries.clear();
-    await this.#queue.onIdle();
+    await this.onIdle();
   }
 
   /** Never rejects. */

@@ -87,11 +87,22 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   return { primary, fallback, replicator, ledger, pulls, states, views, looks, canary, next, hint, there, reasons };
 }
 
+/** Resolves when the queues are empty. */
+const idle = (replicator: Replicator) =>
+  until(() => {
+    const { waiting, running } = replicator.view().queue;
+    return waiting + running === 0;
+  });
+
+async function reconcile({ routes }: Replicator): Promise<void> {
+  for (const route of routes) await route.reconcile(new AbortController().signal);
+}
+
 t.test('a hint is enough', async (t) => {
   const { primary, replicator, hint, there, ledger } = await start(t);
   const { digest } = primary.seed('library/app', '1', { blobs: [1000, 2000] });
   hint('library/app', '1');
-  await replicator.onIdle();
+  await idle(replicator);
   t.equal(there('project/app', '1'), digest);
   const place = { upstream: 'harbor', repository: 'library/app', tag: '1' };
   t.equal(ledger.judge(place, digest).verdict, 'current', 'and the ledger knows');
@@ -100,7 +111,7 @@ t.test('a hint is enough', async (t) => {
   replicator.enqueueHints([
     { repository: 'library/app', reference: '2', kind: 'push', from: 'edge', upstream: 'other' },
   ]);
-  await replicator.onIdle();
+  await idle(replicator);
   t.match(
     replicator.view(),
     { copies: { copied: 1, failed: 0 }, active: true },
@@ -116,7 +127,7 @@ t.test('many hints of one thing are few copies, and the last digest counts', asy
     hint('library/app', '1');
     if (number % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await replicator.onIdle();
+  await idle(replicator);
   t.equal(there('project/app', '1'), digest);
   t.ok(fallback.writes < 100, `${fallback.writes} writes`);
 });
@@ -130,7 +141,7 @@ t.test('a comparison finds what no hint said', async (t) => {
   fallback.seed('project/app', '1', { blobs: [999] });
   replicator.start();
   await until(() => replicator.view().routes[0]?.reconcile !== null);
-  await replicator.onIdle();
+  await idle(replicator);
   t.equal(there('project/app', '1'), images[0]?.digest, 'what differed');
   t.equal(there('project/deep/app', '1'), images[1]?.digest, 'what was missing');
   t.equal(fallback.store.repository('project/private/app').tags.size, 0, 'not what another route has');
@@ -147,7 +158,7 @@ t.test('a comparison finds what no hint said', async (t) => {
       coverage: { ratio: 1, tags: 2 },
     },
   ]);
-  await replicator.reconcile();
+  await reconcile(replicator);
   t.match(replicator.view().routes[0]?.reconcile, { gaps: 0, tags: 2 });
   t.equal(ledger.size, 2);
 });
@@ -185,8 +196,8 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   primary.seed('library/app', 'good', { blobs: [100] });
   const { blobDigests } = primary.seed('library/app', 'broken', { blobs: [5000] });
   primary.store.removeBlob('library/app', blobDigests[0] ?? '');
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   const [route] = replicator.view().routes;
   t.match(route?.failures, [
     { repository: 'library/app', reference: 'broken', tries: 1, passing: false, reason: /404/ },
@@ -195,15 +206,15 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   t.match(route?.coverage, { tags: 2, missing: 1, ratio: 0.5 });
   t.match(route?.gaps, [{ repository: 'library/app', missing: 1, tags: ['broken'] }]);
   t.ok(reasons.some((reason) => /404/.test(reason)));
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   t.match(replicator.view().routes[0]?.failures, [{ tries: 2 }], 'tried again by the next comparison');
   primary.store.repository('library/app').tags.delete('broken');
   const tried = Date.now();
   // In the very millisecond of the last try a comparison could not tell which came first, and keeps the failure.
   await until(() => Date.now() > tried, { every: 1 });
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   t.match(replicator.view().routes[0], { failures: [], lagSeconds: 0 }, 'what is gone is no failure for ever');
 });
 
@@ -214,13 +225,13 @@ t.test('what is known by its digest only, and failed for good, is tried again by
   primary.store.repository('library/app').tags.delete('moves');
   await fallback.faults.on('readOnly');
   hint('library/app', digest);
-  await replicator.onIdle();
+  await idle(replicator);
   t.match(replicator.view().routes[0]?.failures, [{ reference: digest, passing: false }]);
   await fallback.faults.off();
   const tried = Date.now();
   await until(() => Date.now() > tried, { every: 1 });
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   t.ok(fallback.store.manifest('project/app', digest));
   t.strictSame(replicator.view().routes[0]?.failures, []);
 });
@@ -245,7 +256,7 @@ t.test('nothing is copied from or to what is not well, or while clients need the
     t.equal(there('project/app', '1'), undefined, name);
     t.match(replicator.view().routes[0], { queued: 1 });
     views.delete(upstream);
-    await replicator.onIdle();
+    await idle(replicator);
     t.equal(there('project/app', '1'), digest, `${name} no more`);
   };
   await Promise.all(cases.map(wait));
@@ -261,13 +272,13 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     fallback.seed('project/app', list, { blobs: [300] });
     canary.state = 'failing';
     hint('library/app', 'gone', 'delete');
-    await replicator.onIdle();
+    await idle(replicator);
     t.ok(there('project/app', 'gone'), 'an unmounted storage has no tags either');
     canary.state = 'good';
     hint('library/app', 'gone', 'delete');
     hint('library/app', 'stays', 'delete');
-    await replicator.reconcile();
-    await replicator.onIdle();
+    await reconcile(replicator);
+    await idle(replicator);
     t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
@@ -283,10 +294,10 @@ t.test('a URL that lost its storage deletes nothing, though another one of that 
   t.teardown(() => unmounted.close());
   next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
   hint('library/app', '1', 'delete');
-  await replicator.onIdle();
+  await idle(replicator);
   t.ok(there('project/app', '1'));
   next.set('harbor', remoteRegistry(t, 'harbor', unmounted.url, { limit: 200 }));
-  await replicator.reconcile();
+  await reconcile(replicator);
   t.match(reasons.at(-1), /harbor cannot read its canary/, 'and what it lists is not all there is');
   t.equal(replicator.view().routes[0]?.coverage.comparedAt, null);
 });
@@ -300,7 +311,7 @@ t.test('what is pushed while it is deleted is there at the end', async (t) => {
   await fallback.faults.off();
   const { digest } = primary.seed('library/app', '1', { blobs: [2] });
   fallback.seed('project/app', '1', { blobs: [2] });
-  await replicator.onIdle();
+  await idle(replicator);
   t.ok(fallback.requests.some(({ method }) => method === 'DELETE'));
   t.equal(there('project/app', '1'), digest);
 });
@@ -311,8 +322,8 @@ t.test('a tag that the primary lists and cannot read is not deleted', async (t) 
   fallback.seed('project/app', '1', { blobs: [1] });
   await primary.faults.on('errors', { status: 404, kind: ['manifest'] });
   t.equal(canary.state, 'good');
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   t.equal(there('project/app', '1'), digest, 'it may be the last copy');
 });
 
@@ -326,7 +337,7 @@ t.test('only the edge with the VIP copies, if so wanted', async (t) => {
     const { primary, replicator, hint, there } = await start(t, config);
     primary.seed('library/app', '1', { blobs: [100] });
     hint('library/app', '1');
-    await replicator.onIdle();
+    await idle(replicator);
     t.equal(there('project/app', '1') !== undefined, active, JSON.stringify(config));
     t.equal(replicator.view().active, active);
   }
@@ -337,11 +348,11 @@ t.test('a fallback that is busy, or down, is caught up with', async (t) => {
   const { digest } = primary.seed('library/app', '1', { blobs: [100_000] });
   await fallback.faults.on('errors', { status: 500 });
   hint('library/app', '1');
-  await replicator.onIdle();
+  await idle(replicator);
   t.match(replicator.view().routes[0]?.failures, [{ passing: true }]);
   await fallback.faults.off('errors');
   hint('library/app', '1');
-  await replicator.onIdle();
+  await idle(replicator);
   t.equal(there('project/app', '1'), digest);
   t.match(replicator.view().routes[0], { failures: [], lagSeconds: 0 });
 });
@@ -358,14 +369,14 @@ t.test('what is pulled by digest is copied too, though no tag is at it any more'
   pull('library/private/app', other);
   const state = (reference: string) => replicator.routes[0]?.stateOf('library/app', reference);
   t.equal(state(old), 'unknown');
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   t.ok(fallback.store.manifest('project/app', old));
   t.strictSame([old, '1', lost].map(state), ['covered', 'covered', 'gone']);
   t.notOk(fallback.store.manifest('project/private/app', other), 'but nothing that is not copied');
   t.equal(replicator.routes[0]?.stateOf('library/none', '1'), 'gone', 'all that there is was compared');
   fallback.forget();
-  await replicator.reconcile();
+  await reconcile(replicator);
   t.notOk(
     fallback.requests.some(({ url }) => url.includes(old)),
     'and looked at again the day after',
@@ -377,13 +388,13 @@ t.test('a fallback that fails while pulled digests are looked at is told of, and
   const { primary, fallback, replicator, pulls, reasons } = await start(t);
   const { digest } = primary.seed('library/app', '1', { blobs: [1000] });
   pulls.record({ registry: undefined, repository: 'library/app', reference: digest, digest });
-  await replicator.reconcile();
-  await replicator.onIdle();
+  await reconcile(replicator);
+  await idle(replicator);
   const { digest: next } = primary.seed('library/app', '1', { blobs: [2000] });
   primary.seed('library/app', '1', { blobs: [1000] });
   pulls.record({ registry: undefined, repository: 'library/app', reference: next, digest: next });
   await fallback.faults.on('errors', { status: 500, path: new RegExp(next) });
-  await replicator.reconcile();
+  await reconcile(replicator);
   t.match(reasons.at(-2), /pulled digests could not be checked: .*500/);
   t.equal(replicator.routes[0]?.stateOf('library/app', next), 'unknown');
 });

@@ -42,8 +42,8 @@ export class BlobSource {
   readonly size: number;
   readonly #options: BlobSourceOptions;
   readonly #hash;
-  /** Bytes that were hashed so far. */
-  #hashed = 0;
+  /** Bytes that were delivered and hashed so far. */
+  verifiedBytes = 0;
   /** Why the blob cannot be read; undefined: no failure. */
   failure: unknown;
 
@@ -53,11 +53,6 @@ export class BlobSource {
     this.digest = options.digest;
     this.size = options.size;
     this.#hash = createHash(digestAlgorithm(options.digest));
-  }
-
-  /** Bytes that were delivered and hashed so far. */
-  get verifiedBytes(): number {
-    return this.#hashed;
   }
 
   /**
@@ -133,11 +128,11 @@ export class BlobSource {
 
   /** Hashes the bytes that were not hashed before. */
   #hashNewBytes(chunk: Buffer, at: number): void {
-    const fresh = chunk.subarray(Math.max(0, this.#hashed - at));
+    const fresh = chunk.subarray(Math.max(0, this.verifiedBytes - at));
     if (fresh.length === 0) return;
     this.#hash.update(fresh);
-    this.#hashed += fresh.length;
-    if (this.#hashed === this.size) {
+    this.verifiedBytes += fresh.length;
+    if (this.verifiedBytes === this.size) {
       const found = `${digestAlgorithm(this.digest)}:${this.#hash.copy().digest('hex')}`;
       if (found !== this.digest)
         throw new CopyError(

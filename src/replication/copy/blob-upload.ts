@@ -3,16 +3,12 @@ import { CopyError } from '../copy-error.ts';
 import { pullScope, pushScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
 import { sendUpload } from './upload-request.ts';
-import { UploadSession } from './upload-session.ts';
+import { UploadSession, type UploadSessionOptions } from './upload-session.ts';
 
-export interface BlobUploadOptions {
-  registry: RemoteRegistry;
-  repository: string;
+export interface BlobUploadOptions extends UploadSessionOptions {
   source: BlobSource;
   /** Bytes of one chunk. A longer blob is uploaded in chunks of this size, so that an interrupted upload can resume. */
   chunkBytes?: number | undefined;
-  /** See `UploadTimeoutOptions`. */
-  idleMs?: number | undefined;
 }
 
 const DEFAULT_CHUNK_BYTES = 67_108_864;

@@ -152,14 +152,11 @@ export class CopyRun {
 
   async #copyBlob(blob: Descriptor): Promise<void> {
     const { knownContent, queue, signal, job, result } = this.#options;
-    const isKnown = () => knownContent.has(job.target.repository, blob.digest);
-    if (!isKnown()) {
-      // A transfer that waits for another transfer of the same blob takes no place in the queue.
-      await knownContent.exclusively(blob.digest, signal, async () => {
-        if (isKnown()) result.blobs.there += 1;
-        else await queue.add(() => this.#transferBlob(blob));
-      });
-    } else result.blobs.there += 1;
+    // A transfer that waits for another transfer of the same blob takes no place in the queue.
+    await knownContent.exclusively(blob.digest, signal, async () => {
+      if (knownContent.has(job.target.repository, blob.digest)) result.blobs.there += 1;
+      else await queue.add(() => this.#transferBlob(blob));
+    });
   }
 
   async #transferBlob({ digest, size }: Descriptor): Promise<void> {

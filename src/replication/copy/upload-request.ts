@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { UpstreamWrite } from '../../upstream/upstream-call.ts';
 import { readErrorMessage } from '../registry/registry-failure.ts';
@@ -43,7 +44,7 @@ export async function sendUpload(
   { method, at, headers, scopes, body, idleMs }: UploadRequest,
   signal: AbortSignal,
 ): Promise<UploadReply> {
-  const small = body && body.bytes <= SMALL_BODY_BYTES ? await collect(body.read(signal)) : undefined;
+  const small = body && body.bytes <= SMALL_BODY_BYTES ? await buffer(body.read(signal)) : undefined;
   const watch = new UploadTimeout(signal, { answerMs: body || method === 'PUT' ? COMMIT_MS : ANSWER_MS, idleMs });
   const stream =
     body && !small ? Readable.from(watch.watch(body.read(watch.signal)), { objectMode: false }) : undefined;
@@ -66,10 +67,4 @@ export async function sendUpload(
     watch.end();
     stream?.destroy();
   }
-}
-
-async function collect(pieces: AsyncGenerator<Buffer>): Promise<Buffer> {
-  const read: Buffer[] = [];
-  for await (const piece of pieces) read.push(piece);
-  return Buffer.concat(read);
 }

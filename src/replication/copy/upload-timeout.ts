@@ -13,28 +13,22 @@ const IDLE_MS = 60_000;
 /** Aborts an upload that its registry neither reads nor answers. A slow source does not count. */
 export class UploadTimeout {
   readonly #link: AbortLink;
+  /** Aborted on timeout, and with the parent signal. */
+  readonly signal: AbortSignal;
   readonly #answerMs: number;
   readonly #idleMs: number;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
-  #sentBytes = 0;
+  /** Bytes that the registry has read. */
+  sentBytes = 0;
   #reading = false;
 
   constructor(signal: AbortSignal, { answerMs, idleMs = IDLE_MS }: UploadTimeoutOptions) {
     this.#link = new AbortLink(signal);
+    this.signal = this.#link.signal;
     this.#answerMs = answerMs;
     this.#idleMs = idleMs;
     this.#start(answerMs);
-  }
-
-  /** Aborted on timeout, and with the parent signal. */
-  get signal(): AbortSignal {
-    return this.#link.signal;
-  }
-
-  /** Bytes that the registry has read. */
-  get sentBytes(): number {
-    return this.#sentBytes;
   }
 
   /** Passes the chunks through and times how long the registry takes to read each. */
@@ -43,7 +37,7 @@ export class UploadTimeout {
     this.#reading = true;
     for await (const piece of body) {
       this.#start(this.#idleMs);
-      this.#sentBytes += piece.length;
+      this.sentBytes += piece.length;
       yield piece;
       clearTimeout(this.#timer);
     }

@@ -13,14 +13,9 @@ export interface PulledDigestsOptions {
   pulls: Pick<PulledLog, 'within'>;
 }
 
-/** A digest that the push upstream has and the fallback lacks. */
-export interface MissingDigest {
-  repository: RepositoryPair;
-  digest: string;
-}
-
-export interface DigestCheck {
-  missing: MissingDigest[];
+interface DigestCheck {
+  /** Digests that the push upstream has and the fallback lacks. */
+  missing: { repository: RepositoryPair; digest: string }[];
   /** Why some digests could not be checked; undefined: all were checked. */
   failed: string | undefined;
 }

@@ -6,16 +6,13 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
  */
 export class AbortLink {
   readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
   readonly #siblings: Set<AbortLink>;
 
   constructor(parent: AbortSignal) {
     this.#siblings = linksOf(parent);
     this.#siblings.add(this);
     if (parent.aborted) this.abort(parent.reason);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
   }
 
   abort(reason: unknown): void {

@@ -1,7 +1,7 @@
 import type { PeerView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
-import { replicationNews } from './replication-lines.ts';
+import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
 /**
@@ -45,8 +45,6 @@ interface ServedRoute {
   fails: boolean;
 }
 
-/** Most names in one sentence. */
-const MAX_NAMES = 4;
 /** The headline shows a tag that was served with a warning for this long, in milliseconds. */
 const TAG_WARNING_MS = 600_000;
 
@@ -200,11 +198,6 @@ function urlTrouble(
 function nameOf(route: RouteSnapshot): string {
   if (route.registry !== undefined) return `${route.registry}/${route.prefix}`;
   return route.prefix === '' ? 'everything else' : route.prefix;
-}
-
-function names(all: readonly string[]): string {
-  const shown = all.slice(0, MAX_NAMES).join(', ');
-  return all.length > MAX_NAMES ? `${shown} and ${all.length - MAX_NAMES} more` : shown;
 }
 
 /** The time of day in UTC, with the date unless that is today. */

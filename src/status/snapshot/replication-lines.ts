@@ -11,6 +11,7 @@ export interface ReplicationNews {
 const NEWS_SECONDS = 60;
 /** Gaps and failures that have lasted this long make the level `degraded`. */
 const DEGRADED_SECONDS = 300;
+/** Most names in one sentence. */
 const MAX_NAMES = 4;
 
 /**
@@ -60,7 +61,7 @@ function gapLines(source: string, routes: readonly CopyRouteView[], isDown: bool
   }
   if (digests.length === 0) return [];
   const shown = digests.map(({ repository, reference }) => `${repository}@${reference.slice(0, 19)}`);
-  return [`${when}, some images pulled by digest ${cannot} be pulled: ${names(shown, shown.length)}${why}.`];
+  return [`${when}, some images pulled by digest ${cannot} be pulled: ${names(shown)}${why}.`];
 }
 
 /** The first reason for which copies fail, preferably one that a retry will not cure. */
@@ -74,7 +75,8 @@ function comparisonLine({ source, target, reconcile }: CopyRouteView): string {
   return `It is unknown which tags of ${source} are missing on ${target}: their comparison fails (${reconcile?.failed?.slice(0, 200)}).`;
 }
 
-function names(all: readonly string[], count: number): string {
+/** The first names, and how many more there are. @param count default: the names */
+export function names(all: readonly string[], count = all.length): string {
   const shown = all.slice(0, MAX_NAMES);
   const more = count - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`;
