@@ -10,11 +10,12 @@ import { startRegistry } from '../helpers/registry.ts';
 import { tagsOf, walkRegistry } from '../helpers/registry-walk.ts';
 import { remoteRegistry } from '../helpers/remote-registry.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { missing, tool } from '../helpers/tool.ts';
 
 t.test(
   'between two real registries, every byte',
-  { skip: missing('docker-registry', 'skopeo'), timeout: 120_000 },
+  { skip: missing('docker-registry', 'skopeo'), timeout: timeLimit(120_000) },
   async (t) => {
     const [primary, fallback] = await Promise.all([startRegistry(t), startRegistry(t)]);
     const images = await putImageSet(primary.url, { images: 30 });

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
 });
 
 // How long something takes says nothing of mutated code.
-process.env.TEST_PATIENCE = '10';
+process.env.TEST_PATIENCE = '4';
 let low = false;
 for (const [folder, files] of chosen(positionals)) {
   const mutants = await mutantsOf(folder, files);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { FileWatch } from '../../src/server/file-watch.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 
-const INTERVAL_MS = 20;
+const INTERVAL_MS = timeLimit(20);
 
 async function watch(t: Test, files: string[]) {
   const told: string[][] = [];

@@ -4,6 +4,7 @@ import https from 'node:https';
 import tls from 'node:tls';
 import type { Test } from 'tap';
 import { HttpsListener, type HttpsListenerOptions } from '../../src/server/https-listener.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { makeCertificate } from './make-certificate.ts';
 
 export const LIMITS = { connections: 100, headerBytes: 16_384, clientIdle: 60_000 };
@@ -15,7 +16,7 @@ export interface Harness {
   errors: unknown[];
 }
 
-/** A listener on a free port of 127.0.0.1, gone at the end of the test. */
+/** A listener on a free port of 127.0.0.1, gone at the end of the test. Its `timings` are those of a quiet machine. */
 export async function startListener(t: Test, options: Partial<HttpsListenerOptions> = {}): Promise<Harness> {
   const errors: unknown[] = [];
   const listener = new HttpsListener({
@@ -25,7 +26,9 @@ export async function startListener(t: Test, options: Partial<HttpsListenerOptio
     handler: (_req, res) => res.end('ok'),
     onError: (error) => errors.push(error),
     ...options,
-    timings: { grace: 100, ...options.timings },
+    timings: Object.fromEntries(
+      Object.entries({ grace: 100, ...options.timings }).map(([name, ms]) => [name, timeLimit(ms)]),
+    ),
   });
   const { port } = await listener.listen();
   t.teardown(() => listener.drain({ timeout: 0 }));

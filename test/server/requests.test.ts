@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
 import type { Handler } from '../../src/server/request-receiver.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
 import { connect2, connectRaw, LIMITS, request1, request2, sendRaw, startListener } from './listener-harness.ts';
 
@@ -161,7 +162,7 @@ t.test('does not cut an upload that flows for longer than the headers may take',
   const client = await connectRaw(t, port);
   client.socket.write('POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nContent-Length: 8\r\n\r\n');
   for (let sent = 0; sent < 8; sent += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, timeLimit(60)));
     client.socket.write('x');
   }
   t.match(await client.closed, /^HTTP\/1\.1 200 [\s\S]*taken/);

@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientResponse } from '../../src/server/exchanges.ts';
 import type { Handler } from '../../src/server/request-receiver.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { closing, connect2, connectRaw, LIMITS, request2, startListener } from './listener-harness.ts';
 
-const IDLE_MS = 300;
+const IDLE_MS = timeLimit(300);
 
 async function impatient(t: Test, handler: Handler) {
   const timedOut = Promise.withResolvers<void>();

@@ -17,8 +17,8 @@ const CHUNK = 50_000;
 const TOTAL = 4 * CHUNK;
 const CONTENT = randomBytes(TOTAL);
 const EXTENT = { first: 0, last: TOTAL - 1, total: TOTAL };
-const PACE: ThroughputLimits = { stallMs: 2000, minRate: 0, rateWindowMs: 60_000 };
-const QUICK: ThroughputLimits = { ...PACE, stallMs: 30 };
+const PACE: ThroughputLimits = { stallMs: timeLimit(2000), minRate: 0, rateWindowMs: 60_000 };
+const QUICK: ThroughputLimits = { ...PACE, stallMs: timeLimit(30) };
 const WHOLE: Fate = { how: 'whole' };
 const EAGER: Habits = { capacity: Number.POSITIVE_INFINITY, pulses: ['microtask'] };
 
@@ -93,16 +93,15 @@ t.test('a leg that sends more than it promised is closed at once', async (t) => 
   const leg = legOf(0, { how: 'longer', by: 100_000 });
   const sink = new MadeSink(EAGER);
   await new Transfer({ leg, limits: PACE, extent: EXTENT }).run(sink);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  t.equal(leg.source.state, 'destroyed');
+  await until(() => leg.source.state === 'destroyed', { what: () => `its end; it is ${leg.source.state}` });
   t.ok((await sink.taken()).equals(CONTENT));
   t.strictSame(leg.verdicts, ['good']);
 });
 
 t.test('a client that reads slowly is nobody’s stall', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const slow: Habits = { capacity: 1, pulses: ['immediate'], nap: 150 };
-  const limits = { stallMs: 50, minRate: 1_000_000, rateWindowMs: 100 };
+  const slow: Habits = { capacity: 1, pulses: ['immediate'], nap: timeLimit(150) };
+  const limits = { stallMs: timeLimit(50), minRate: 1_000_000, rateWindowMs: timeLimit(100) };
   const sink = new MadeSink(slow);
   await new Transfer({ leg: legOf(0, WHOLE), limits, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
   t.ok((await sink.taken()).equals(CONTENT));
@@ -111,7 +110,7 @@ t.test('a client that reads slowly is nobody’s stall', async (t) => {
 
 t.test('a leg that breaks while its client is full is replaced all the same', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
-  const sink = new MadeSink({ capacity: 1, pulses: ['immediate'], nap: 60 });
+  const sink = new MadeSink({ capacity: 1, pulses: ['immediate'], nap: 2 * QUICK.stallMs });
   const leg = legOf(0, { how: 'failed', at: CHUNK });
   await new Transfer({ leg, limits: QUICK, extent: EXTENT, resumeElsewhere: noted(calls) }).run(sink);
   t.ok((await sink.taken()).equals(CONTENT));
@@ -122,10 +121,12 @@ t.test('each leg stalls in its own time, and at its own pace', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const sink = new MadeSink(EAGER);
   const resumeElsewhere = noted(calls, (from) =>
-    calls.length === 1 ? { ...legOf(from, { how: 'stall', at: OVERLAP_BYTES }), stallMs: 20 } : legOf(from, WHOLE),
+    calls.length === 1
+      ? { ...legOf(from, { how: 'stall', at: OVERLAP_BYTES }), stallMs: timeLimit(20) }
+      : legOf(from, WHOLE),
   );
   // The first one stalls for as long as the window is: nobody after it is slow because of that.
-  const limits = { stallMs: 400, minRate: 1000, rateWindowMs: 400 };
+  const limits = { stallMs: timeLimit(400), minRate: 1000, rateWindowMs: timeLimit(400) };
   const began = performance.now();
   await new Transfer({ leg: legOf(0, { how: 'stall', at: 100_000 }), limits, extent: EXTENT, resumeElsewhere }).run(
     sink,
@@ -398,7 +399,7 @@ t.test('the last bytes wait for the verdict', async (t) => {
       (error: unknown) => error,
     );
     await once(check.asked, 'asked');
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 2 * QUICK.stallMs));
     t.equal(sink.given, TOTAL - CHUNK, 'its last chunk is held back, longer than a stall');
     if (verdict instanceof Error) check.answer.reject(verdict);
     else check.answer.resolve(verdict);

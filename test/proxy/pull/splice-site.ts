@@ -7,6 +7,7 @@ import { type EdgeInProcess, RARE_PROBE, type RequestLine, startEdgeInProcess } 
 import type { Client, Reply } from '../../helpers/http1-client.ts';
 import { CLOUD, INNER, type LabSite, type LabSiteOptions, sha256, startLabSite } from '../../helpers/lab-site.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 
 /** A blob that needs many chunks, whatever reads it. */
@@ -144,7 +145,7 @@ export async function serveBroken({ req, res, first, last }: MadeRequest, bytes:
     res.write(CONTENT.subarray(first, Math.min(first + bytes, last)), () => resolve());
   });
   // A reset discards what is still on its way.
-  await sleep(20);
+  await sleep(timeLimit(20));
   req.socket.resetAndDestroy();
 }
 

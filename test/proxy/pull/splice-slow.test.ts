@@ -114,7 +114,7 @@ async function trickle({ res }: MadeRequest, times: number): Promise<void> {
   res.writeHead(200, { 'content-length': TOTAL });
   for (let time = 0; time < times && !res.destroyed; time += 1) {
     res.write(CONTENT.subarray(time * 1000, (time + 1) * 1000));
-    await sleep(10);
+    await sleep(timeLimit(10));
   }
 }
 

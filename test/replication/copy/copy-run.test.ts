@@ -4,6 +4,7 @@ import { type LabRegistry, startLabRegistry } from '../../../src/lab/registry.ts
 import { ImageCopy } from '../../../src/replication/copy/image-copy.ts';
 import { type FrontRule, RegistryFront } from '../../helpers/registry-front.ts';
 import { remoteRegistry } from '../../helpers/remote-registry.ts';
+import { until } from '../../helpers/until.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -201,9 +202,10 @@ t.test('who stops is told at once, and nothing is left behind', async (t) => {
   primary.seed('app', '1', { blobs: [3_000_000] });
   await fallback.faults.on('frozen', { kind: 'upload' });
   const abort = new AbortController();
-  const copying = copy('1', 'app', abort.signal);
-  setTimeout(() => abort.abort(new Error('enough')), 100);
-  await t.rejects(copying, { message: 'enough' });
+  const copying = t.rejects(copy('1', 'app', abort.signal), { message: 'enough' });
+  await until(() => fallback.requests.some(({ kind }) => kind === 'upload'), { what: () => 'an upload' });
+  abort.abort(new Error('enough'));
+  await copying;
 });
 
 t.test('one that stops does not stop another that waits for the same blob', async (t) => {
@@ -211,12 +213,11 @@ t.test('one that stops does not stop another that waits for the same blob', asyn
   for (const name of ['app', 'other']) primary.seed(name, '1', { blobs: [3_000_000] });
   await fallback.faults.on('frozen', { kind: 'upload' });
   const abort = new AbortController();
-  const first = copy('1', 'app', abort.signal);
+  const first = t.rejects(copy('1', 'app', abort.signal), { message: 'enough' });
   const second = copy('1', 'other');
-  setTimeout(async () => {
-    abort.abort(new Error('enough'));
-    await fallback.faults.off();
-  }, 100);
-  await t.rejects(first, { message: 'enough' });
+  await until(() => fallback.requests.some(({ kind }) => kind === 'upload'), { what: () => 'an upload' });
+  abort.abort(new Error('enough'));
+  await fallback.faults.off();
+  await first;
   t.match(await second, { outcome: 'copied' });
 });

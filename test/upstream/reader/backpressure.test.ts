@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startOddServer } from '../../helpers/odd-server.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { madeReader } from './made-reader.ts';
 import { TakenBody } from './taken-body.ts';
@@ -33,7 +34,7 @@ async function startPlainSource(t: Test): Promise<{ url: string; ca: undefined; 
 async function settled(look: () => number): Promise<number> {
   let last = look();
   await until(async () => {
-    await delay(100);
+    await delay(timeLimit(100));
     const now = look();
     const same = now === last;
     last = now;
