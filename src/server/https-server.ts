@@ -56,24 +56,7 @@ export function createHttpsServer(
     allowHTTP1: true,
     ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: timings.handshake,
-    ...http1Options(limits, timings),
-    ...http2Options(limits),
-  } as SecureServerOptions);
-  certificates.attach(server);
-  applyLimits(server, limits);
-  return server;
-}
-
-/** Takes new limits for connections that come from now on. */
-export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
-  // Node destroys further connections before any handshake.
-  server.maxConnections = limits.connections;
-  Object.assign(server, { maxHeaderSize: limits.headerBytes });
-  server.updateSettings({ maxHeaderListSize: limits.headerBytes });
-}
-
-function http1Options(limits: ListenerLimits, timings: ListenerTimings) {
-  return {
+    // HTTP/1.1
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
@@ -87,11 +70,7 @@ function http1Options(limits: ListenerLimits, timings: ListenerTimings) {
     rejectNonStandardBodyWrites: true,
     // `guardRequest` checks this and answers with a body that clients show.
     requireHostHeader: false,
-  };
-}
-
-function http2Options(limits: ListenerLimits): SecureServerOptions {
-  return {
+    // HTTP/2
     settings: {
       maxConcurrentStreams: 128,
       initialWindowSize: STREAM_WINDOW,
@@ -104,5 +83,16 @@ function http2Options(limits: ListenerLimits): SecureServerOptions {
     maxSettings: 32,
     streamResetBurst: FLOOD_BOUNDS.resets.burst,
     streamResetRate: FLOOD_BOUNDS.resets.perSecond,
-  };
+  } as SecureServerOptions);
+  certificates.attach(server);
+  applyLimits(server, limits);
+  return server;
+}
+
+/** Takes new limits for connections that come from now on. */
+export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
+  // Node destroys further connections before any handshake.
+  server.maxConnections = limits.connections;
+  Object.assign(server, { maxHeaderSize: limits.headerBytes });
+  server.updateSettings({ maxHeaderListSize: limits.headerBytes });
 }

@@ -38,9 +38,7 @@ const BY_CODE: Record<string, Failure> = {
 };
 
 /** The failure behind an error of the HTTP client, a socket, TLS or name resolution. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof UpstreamError) return error.reason;
-  const { code, message, name } = describe(error);
+function failureOf({ code, message, name }: ErrorDescription): Failure {
   const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
   if (known) return known;
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code)) return 'tls';
@@ -60,15 +58,19 @@ export function isOwnFault(error: unknown): boolean {
 /** Wraps any error as an `UpstreamError`. */
 export function asUpstreamError(error: unknown): UpstreamError {
   if (error instanceof UpstreamError) return error;
-  const { code, message } = describe(error);
-  return new UpstreamError(
-    failureOf(error),
-    code === '' || message.includes(code) ? message : `${message} (${code})`,
-    error,
-  );
+  const description = describe(error);
+  const { code, message } = description;
+  const text = code === '' || message.includes(code) ? message : `${message} (${code})`;
+  return new UpstreamError(failureOf(description), text, error);
 }
 
-function describe(error: unknown): { code: string; message: string; name: string } {
+interface ErrorDescription {
+  code: string;
+  message: string;
+  name: string;
+}
+
+function describe(error: unknown): ErrorDescription {
   // Happy eyeballs wraps one error for each address. The first error is representative.
   const inner = error instanceof AggregateError ? error.errors[0] : error;
   if (!(inner instanceof Error)) return { code: '', message: String(inner), name: '' };

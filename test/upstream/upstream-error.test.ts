@@ -1,5 +1,5 @@
 import t from 'tap';
-import { asUpstreamError, failureOf, isOwnFault, UpstreamError } from '../../src/upstream/upstream-error.ts';
+import { asUpstreamError, isOwnFault, UpstreamError } from '../../src/upstream/upstream-error.ts';
 
 const coded = (code: string, message = 'what happened') => Object.assign(new Error(message), { code });
 
@@ -32,7 +32,7 @@ t.test('the reason behind an error', async (t) => {
     ['a text', 'reset'],
     [undefined, 'reset'],
   ];
-  for (const [error, reason] of rows) t.equal(failureOf(error), reason, String(error));
+  for (const [error, reason] of rows) t.equal(asUpstreamError(error).reason, reason, String(error));
 });
 
 t.test('as an error of an upstream', async (t) => {

@@ -97,12 +97,10 @@ export class PrimedBody implements BodySource {
     }
     if (this.#buffered.length > 0) return;
     if (this.#error || this.#ended) this.#finish();
-    else if (!this.#sinkPaused && this.#sourcePaused) this.#resumeSource();
-  }
-
-  #resumeSource(): void {
-    this.#sourcePaused = false;
-    this.#source.resume();
+    else if (!this.#sinkPaused && this.#sourcePaused) {
+      this.#sourcePaused = false;
+      this.#source.resume();
+    }
   }
 
   #finish(): void {

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Scope } from '../../oci/scope.ts';
 import type { Answer } from '../client.ts';
@@ -37,22 +38,13 @@ export async function permissionsByTagLists(
 ): Promise<Permissions> {
   const repositories = scopes.filter(({ type }) => type === 'repository');
   const verdicts = new Map<Scope, TagListVerdict>();
-  const queue = repositories.values();
-  let failed = false;
-  const reader = async () => {
-    for (const scope of queue) {
-      if (failed) return;
-      const releaseSlot = await acquireSlot();
-      verdicts.set(scope, await read(`/v2/${scope.name}/tags/list?n=1`).then(tagListVerdict).finally(releaseSlot));
-    }
-  };
-  const readers = Array.from({ length: MAX_PARALLEL_READS }, () =>
-    reader().catch((error: unknown) => {
-      failed = true;
-      throw error;
-    }),
-  );
-  await Promise.all(readers);
+  const queue = new PQueue({ concurrency: MAX_PARALLEL_READS });
+  const reads = repositories.map((scope) => async () => {
+    const releaseSlot = await acquireSlot();
+    verdicts.set(scope, await read(`/v2/${scope.name}/tags/list?n=1`).then(tagListVerdict).finally(releaseSlot));
+  });
+  // After a failure no further list is read.
+  await queue.addAll(reads).finally(() => queue.clear());
   const pullScopesWith = (verdict: TagListVerdict) =>
     repositories.filter((scope) => scope.actions.includes('pull') && verdicts.get(scope) === verdict);
   return {

@@ -21,7 +21,7 @@ export interface ProbedBlob {
   repository: string;
   digest: string;
   /** Bytes, if known. */
-  size: number | undefined;
+  size?: number | undefined;
 }
 
 /** Bytes read at most of an answer that is longer than the range. */

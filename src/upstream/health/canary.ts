@@ -1,3 +1,4 @@
+import { MANIFEST_TYPES } from '../../oci/manifest-content.ts';
 import { readBody } from '../body/read-body.ts';
 import {
   type CanaryReading,
@@ -15,12 +16,7 @@ interface StandInBlob extends ProbedBlob {
   readable: boolean;
 }
 
-const ACCEPT = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-].join(', ');
+const ACCEPT = MANIFEST_TYPES.join(', ');
 const MAX_MANIFEST = 4_194_304;
 const MAX_STAND_INS = 4;
 /** Limits the blobs of one repository, so that one deleted image does not look like lost storage. */

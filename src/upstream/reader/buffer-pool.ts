@@ -48,24 +48,14 @@ export class BufferPool {
   readonly #large = new FreeList(BUFFER_BYTES.large);
   readonly #small = new FreeList(BUFFER_BYTES.small);
   #timer: NodeJS.Timeout | undefined;
+  /** Bodies that are read at full speed. */
   #fastBodies = 0;
-  #inUse = 0;
   #inUseBytes = 0;
 
   constructor({ max = MAX_BYTES, keep = KEEP_BYTES, idleMs = IDLE_MS }: BufferPoolOptions = {}) {
     this.#max = max;
     this.#keep = keep;
     this.#idleMs = idleMs;
-  }
-
-  /** Bodies that are read at full speed. */
-  get fastBodies(): number {
-    return this.#fastBodies;
-  }
-
-  /** Buffers in use. */
-  get inUse(): number {
-    return this.#inUse;
   }
 
   /** Bytes in use. */
@@ -111,7 +101,6 @@ export class BufferPool {
     const bytes = BUFFER_BYTES[size];
     const freeList = size === 'small' ? this.#small : this.#large;
     const buffer = freeList.pop();
-    this.#inUse += 1;
     this.#inUseBytes += bytes;
     return new Chunk(buffer.subarray(0, bytes), () => {
       freeList.push(buffer);
@@ -129,7 +118,6 @@ export class BufferPool {
   }
 
   #onReturned(bytes: number): void {
-    this.#inUse -= 1;
     this.#inUseBytes -= bytes;
     if (this.#timer === undefined) this.#trimLater();
     if (this.#waiting.size > 0) this.#wakeWaiters();
@@ -145,7 +133,7 @@ export class BufferPool {
   }
 
   #hasRoom(bytes: number): boolean {
-    return this.#inUse === 0 || this.#inUseBytes + bytes <= this.#max;
+    return this.#inUseBytes === 0 || this.#inUseBytes + bytes <= this.#max;
   }
 
   #trimLater(): void {

@@ -22,11 +22,6 @@ export class HeadBuffer {
     this.#memory = scratch;
   }
 
-  /** Whether no byte has arrived. */
-  get empty(): boolean {
-    return this.#used === 0;
-  }
-
   /** Where the next bytes go; never empty. */
   get target(): Buffer {
     return this.#memory.subarray(this.#used);

@@ -20,7 +20,7 @@ t.test('bodies that break off: what came is handed over, and then why', async (t
     t.equal(await taken.outcome, 'short', `after ${sent} bytes`);
     t.ok(taken.bytes.equals(BODY.subarray(0, sent)), 'all that came');
     t.equal(taken.calls.at(-1), 'failed');
-    t.equal(pool.inUse, 0);
+    t.equal(pool.inUseBytes, 0);
     t.equal(reader.idle(), 0);
   }
   const reset = await startOddServer(t, (socket) => {
@@ -34,7 +34,7 @@ t.test('bodies that break off: what came is handed over, and then why', async (t
   });
   t.equal(await taken.outcome, 'reset');
   t.equal(taken.length, 1_000_000);
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });
 
 t.test('a body that is whole is whole, whatever becomes of its connection', async (t) => {
@@ -49,7 +49,7 @@ t.test('a body that is whole is whole, whatever becomes of its connection', asyn
     t.ok(taken.bytes.equals(BODY.subarray(0, 100_000)));
     if (end === 'resetAndDestroy') for (const socket of server.sockets) socket.resetAndDestroy();
     await until(() => server.sockets.size === 0 && reader.idle() === 0);
-    t.equal(pool.inUse, 0);
+    t.equal(pool.inUseBytes, 0);
   }
 });
 
@@ -89,7 +89,7 @@ t.test('an error before the start is kept', async (t) => {
   const taken = TakenBody.start(body);
   t.equal(await taken.outcome, 'reset');
   t.equal(taken.bytes.toString(), 'hello');
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });
 
 t.test('destroyed: the upstream sees it, and all memory is back', async (t) => {
@@ -117,7 +117,7 @@ t.test('destroyed: the upstream sees it, and all memory is back', async (t) => {
     body.start(taken);
     await until(() => server.sockets.size === 0, { what: () => `${what}: the connection is closed` });
     body.resume();
-    t.equal(pool.inUse, 0, `${what}: nothing in use`);
+    t.equal(pool.inUseBytes, 0, `${what}: nothing in use`);
     t.ok(taken.length < 2_000_000, what);
     t.notOk(taken.over, `${what}: and nothing more is told`);
     t.equal(reader.idle(), 0);
@@ -129,7 +129,7 @@ t.test('destroyed when all of it has come: the connection is kept', async (t) =>
   const { get, pool, reader } = madeReader(t, server.url);
   (await get()).body.destroy();
   await until(() => reader.idle() === 1);
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
   const taken = TakenBody.start((await get()).body);
   t.equal(await taken.outcome, 'end');
   t.equal(reader.counts.connects, 1);
@@ -151,12 +151,12 @@ t.test('a chunk may be held for longer than the connection lives', async (t) => 
     });
   });
   await until(() => server.sockets.size === 0);
-  t.ok(pool.inUse > 0);
+  t.ok(pool.inUseBytes > 0);
   const { body: other } = await get();
   await TakenBody.start(other).outcome;
   t.ok(Buffer.concat(held.map(({ bytes }) => bytes)).equals(BODY), 'nobody wrote into it');
   for (const { release } of held) release();
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });
 
 t.test('when the pool has no memory, sockets wait for it', async (t) => {
@@ -179,6 +179,6 @@ t.test('when the pool has no memory, sockets wait for it', async (t) => {
     t.equal(await one.outcome, 'end');
     t.ok(one.bytes.equals(BODY));
   }
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
   t.ok(most <= 600_000 + 20 * 65_536, `${most} bytes in use: the bound, and what came with the heads`);
 });

@@ -38,7 +38,7 @@ t.test('answers that are read, and whether their connection is kept', async (t) 
       what: () => `${what}: kept ${kept}`,
     });
     t.equal(reader.idle(), kept ? 1 : 0, what);
-    t.equal(pool.inUse, 0, `${what}: nothing in use`);
+    t.equal(pool.inUseBytes, 0, `${what}: nothing in use`);
   }
 });
 
@@ -72,7 +72,7 @@ t.test('answers that another client must ask for again', async (t) => {
     t.equal(await reader.get({ path: '/', headers: {}, signal: new AbortController().signal }), 'unreadable', what);
     t.equal(reader.counts.unreadable, 1, what);
     await until(() => server.sockets.size === 0, { what: () => `${what}: the connection is closed` });
-    t.equal(pool.inUse, 0);
+    t.equal(pool.inUseBytes, 0);
   }
 });
 

@@ -169,11 +169,18 @@ for (const secure of [false, true]) {
             return run(made, `/${paths}`, plan);
           }),
         );
-        await until(() => pool.inUse === 0, { timeout: 2000, what: () => `${pool.inUse} buffers to come back` });
+        await until(() => pool.inUseBytes === 0, {
+          timeout: 2000,
+          what: () => `${pool.inUseBytes} bytes to come back`,
+        });
       }),
       { numRuns: propertyRuns(60) },
     );
-    t.equal(pool.fastBodies, 0, 'every body is over');
+    const sizes = Array.from({ length: 9 }, () => {
+      pool.addFastBody();
+      return pool.fastSize;
+    });
+    t.strictSame(sizes, [...Array.from({ length: 8 }, () => 'large'), 'medium'], 'every body is over');
     t.ok(made.reader.counts.reuses > 10, 'connections were used again');
   });
 }

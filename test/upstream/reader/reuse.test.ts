@@ -116,5 +116,5 @@ t.test('a reader that is destroyed keeps nothing', async (t) => {
   t.equal(await taken.outcome, 'reset');
   await until(() => server.sockets.size === 0);
   t.equal(await reasonOf(get()), 'reset');
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });

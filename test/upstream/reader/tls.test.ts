@@ -39,7 +39,7 @@ t.test('byte-exact, however the sink pauses', async (t) => {
     const taken = TakenBody.start((await get()).body, wants);
     t.equal(await taken.outcome, 'end', how);
     t.equal(createHash('sha256').update(taken.bytes).digest('hex'), wanted, how);
-    t.equal(pool.inUse, 0);
+    t.equal(pool.inUseBytes, 0);
     if (how === 'never') t.ok(taken.chunks < 200, `records are gathered: ${taken.chunks} chunks`);
     await until(() => reader.idle() === 1);
   }
@@ -62,7 +62,7 @@ t.test('what came before the start is handed over, though no more comes for long
   const taken = TakenBody.start(body);
   await until(() => taken.length === sent, { timeout: 2000, what: () => `${sent} bytes; there are ${taken.length}` });
   body.destroy();
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });
 
 t.test('many at once, with one that starts late', async (t) => {
@@ -79,7 +79,7 @@ t.test('many at once, with one that starts late', async (t) => {
     t.equal(await one.outcome, 'end');
     t.equal(createHash('sha256').update(one.bytes).digest('hex'), wanted);
   }
-  t.equal(pool.inUse, 0);
+  t.equal(pool.inUseBytes, 0);
 });
 
 t.test('destroyed midway', async (t) => {
@@ -92,7 +92,7 @@ t.test('destroyed midway', async (t) => {
       return true;
     }),
   );
-  await until(() => pool.inUse === 0);
+  await until(() => pool.inUseBytes === 0);
   const lengths = taken.map(({ length }) => length);
   await delay(50);
   t.strictSame(
