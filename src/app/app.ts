@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
@@ -9,8 +10,8 @@ import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import type { CoverageReport } from '../replication/coverage/report.ts';
-import { AdminListener } from '../server/admin-listener.ts';
-import { listenAddress } from '../server/bound-address.ts';
+import { createAdminServer } from '../server/admin-listener.ts';
+import { addressOf, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { RedirectListener, type RedirectListenerOptions } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
@@ -47,7 +48,8 @@ export class App {
   readonly #processState: ProcessState;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
-  readonly #admin: AdminListener;
+  readonly #admin: Server;
+  readonly #onListenerError = (error: unknown) => this.#log.error({ err: error }, 'listener');
   #loaded: Loaded;
   #runtime: Runtime;
   #redirect: RedirectListener | undefined;
@@ -69,7 +71,7 @@ export class App {
     this.#parts = { state: this.#processState, observer, log };
     this.#runtime = new Runtime(loaded, this.#parts);
     const { config, material } = loaded;
-    const onError = (error: unknown) => log.error({ err: error }, 'listener');
+    const onError = this.#onListenerError;
     const proxies = proxyTrustOf(config, () => this.#runtime.context.trustedProxies, log);
     this.#https = new HttpsListener({
       address: config.listen.https,
@@ -82,11 +84,7 @@ export class App {
         this.#handle(request as never, response as never, expectsContinue),
     });
     const admin = this.#adminHandler();
-    this.#admin = new AdminListener({
-      address: config.listen.admin,
-      onError,
-      handler: (request, response) => admin.handle(request, response),
-    });
+    this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError);
     this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
   }
 
@@ -98,7 +96,7 @@ export class App {
       );
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
-    const admin = await this.#admin.listen();
+    const admin = await listenOn(this.#admin, this.#loaded.config.listen.admin, this.#onListenerError);
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     const https = await this.#https.listen();
     const http = await this.#redirect?.listen();
@@ -128,7 +126,8 @@ export class App {
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
     await this.#processState.close();
-    await this.#admin.close();
+    // Replies under way are cut.
+    await closeNow(this.#admin);
   }
 
   /** Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays. */
@@ -182,7 +181,7 @@ export class App {
     const { admin, adminHosts } = config.listen;
     return {
       address: admin,
-      loopback: isLoopback(this.#admin.address().address),
+      loopback: isLoopback(addressOf(this.#admin).address),
       // A listener that is configured by a name is also reached by it.
       hosts: [listenAddress(admin).host.toLowerCase(), ...adminHosts],
       token: material.adminToken,

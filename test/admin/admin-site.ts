@@ -4,7 +4,8 @@ import type { Test } from 'tap';
 import { type AdminAccess, AdminHandler } from '../../src/admin/admin-handler.ts';
 import { TokenGuard } from '../../src/admin/token-guard.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
-import { AdminListener } from '../../src/server/admin-listener.ts';
+import { createAdminServer } from '../../src/server/admin-listener.ts';
+import { closeNow, listenOn } from '../../src/server/bound-address.ts';
 
 export const TOKEN = 'the-token-of-the-admin';
 export const METRICS_TOKEN = 'the-token-of-metrics';
@@ -105,13 +106,10 @@ export async function startAdminSite(
     guard: new TokenGuard(new FailureLimit(10, 6000, () => clock(0)), delayMs),
     now: () => clock(Date.now()),
   });
-  const listener = new AdminListener({
-    address: `${address}:0`,
-    handler: (req, res) => handler.handle(req, res),
-    onError: (error) => t.fail(String(error)),
-  });
-  const { port } = await listener.listen();
-  t.teardown(() => listener.close());
+  const onError = (error: unknown) => t.fail(String(error));
+  const server = createAdminServer((req, res) => handler.handle(req, res), onError);
+  const { port } = await listenOn(server, `${address}:0`, onError);
+  t.teardown(() => closeNow(server));
   const site: AdminSite = new AdminSite(address === '0.0.0.0' ? '127.0.0.1' : address, port, access, wrong);
   return site;
 }

@@ -2,15 +2,17 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { AdminListener } from '../../src/server/admin-listener.ts';
+import { createAdminServer } from '../../src/server/admin-listener.ts';
+import { closeNow, listenOn } from '../../src/server/bound-address.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 
 async function start(t: Test, handler: http.RequestListener) {
   const errors: unknown[] = [];
-  const listener = new AdminListener({ address: '127.0.0.1:0', handler, onError: (error) => errors.push(error) });
-  const { port } = await listener.listen();
-  t.teardown(() => listener.close());
-  return { listener, port, errors };
+  const onError = (error: unknown) => errors.push(error);
+  const server = createAdminServer(handler, onError);
+  const { port } = await listenOn(server, '127.0.0.1:0', onError);
+  t.teardown(() => closeNow(server));
+  return { server, port, errors };
 }
 
 async function request(port: number, options: http.RequestOptions = {}, body?: string) {
@@ -112,18 +114,24 @@ t.test(
 
 t.test('closes at once, whatever is under way', async (t) => {
   const arrived = Promise.withResolvers<void>();
-  const { listener, port } = await start(t, (_req, res) => {
+  const { server, port } = await start(t, (_req, res) => {
     res.write('data: \n\n');
     arrived.resolve();
   });
   const events = t.rejects(request(port));
   await arrived.promise;
-  await listener.close();
+  await closeNow(server);
   await events;
 });
 
 t.test('says so when its address is taken', async (t) => {
   const { port } = await start(t, () => {});
-  const second = new AdminListener({ address: `127.0.0.1:${port}`, handler: () => {}, onError: () => {} });
-  await t.rejects(second.listen(), { code: 'EADDRINUSE' });
+  const second = createAdminServer(
+    () => {},
+    () => {},
+  );
+  await t.rejects(
+    listenOn(second, `127.0.0.1:${port}`, () => {}),
+    { code: 'EADDRINUSE' },
+  );
 });
