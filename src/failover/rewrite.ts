@@ -9,33 +9,18 @@ export interface Candidate {
 }
 
 /** A route with its defaults resolved; `pull` in order of preference. */
-export interface Route {
-  prefix: string;
-  registry: string | undefined;
+export interface Route extends Omit<RouteConfig, 'push' | 'pull'> {
   push: Candidate | undefined;
   pull: Candidate[];
-  onAbsent: 'stop' | 'next';
-  staleTags: 'refuse' | 'warn' | 'serve';
-  /** Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. */
-  deletions: 'keep' | 'follow';
-  /** Networks of `auth.anonymous` may pull here. */
-  anonymous: boolean;
 }
 
 /** Fills in the prefixes that the configuration leaves out. */
 export function resolveRoute(config: RouteConfig): Route {
-  const pull = config.pull.map((entry) => ({
-    upstream: entry.upstream,
-    prefix: entry.prefix ?? config.prefix,
-    replicate: entry.replicate,
-  }));
-  const push = config.push === undefined ? undefined : candidateFor(config.push, pull, config.prefix);
-  const { prefix, registry, onAbsent, staleTags, deletions, anonymous } = config;
-  return { prefix, registry, push, pull, onAbsent, staleTags, deletions, anonymous };
-}
-
-function candidateFor(upstream: string, pull: Candidate[], prefix: string): Candidate {
-  return pull.find((candidate) => candidate.upstream === upstream) ?? { upstream, prefix, replicate: false };
+  const { prefix } = config;
+  const pull = config.pull.map((entry) => ({ ...entry, prefix: entry.prefix ?? prefix }));
+  const push = pull.find(({ upstream }) => upstream === config.push);
+  if (push || config.push === undefined) return { ...config, push, pull };
+  return { ...config, push: { upstream: config.push, prefix, replicate: false }, pull };
 }
 
 /** The route of a repository: the longest prefix within its registry (`undefined`: the edge's own names). */

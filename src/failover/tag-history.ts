@@ -33,23 +33,14 @@ export interface Judgement {
 export const MAX_STATES = 16;
 
 /**
- * Records that the push upstream showed the digest, or acknowledged a push of it.
+ * Records that the push upstream showed the digest, or acknowledged a push of it. `null`: it lacks the tag, or acknowledged a deletion.
  *
  * A read counts from the moment its request began, because its answer may be that old; a write from the moment it was acknowledged. So a
  * slow read that began before a push cannot put the old digest back. The order in which observations arrive does not matter: the latest
  * time of each state counts, and the state with the latest time is current. A tag that went A -> B -> A is at A. All times must come from
  * one clock that never goes back (`LedgerClock`).
  */
-export function noteSeen(history: TagHistory | undefined, digest: string, at: number): TagHistory {
-  return addEntry(history, digest, at);
-}
-
-/** Records that the push upstream acknowledged a deletion or lacks the tag; times as in `noteSeen`. */
-export function noteDeleted(history: TagHistory | undefined, at: number): TagHistory {
-  return addEntry(history, null, at);
-}
-
-function addEntry(history: TagHistory = [], digest: string | null, at: number): TagHistory {
+export function noteState(history: TagHistory | undefined = [], digest: string | null, at: number): TagHistory {
   const [newest] = history;
   if (newest && newest.digest === digest && at >= newest.confirmedAt)
     return [{ digest, since: newest.since, confirmedAt: at }, ...history.slice(1)];

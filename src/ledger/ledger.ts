@@ -1,12 +1,4 @@
-import {
-  type Judgement,
-  judge,
-  merge,
-  noteDeleted,
-  noteSeen,
-  type TagEntry,
-  type TagHistory,
-} from '../failover/tag-history.ts';
+import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
 import { TagStore } from './tag-store.ts';
@@ -55,8 +47,7 @@ export class Ledger {
 
   /** Records that the upstream showed the tag at this digest, or acknowledged a push of it. */
   recordSeen(tag: UpstreamTag, digest: string, at: number): void {
-    if (!this.#accepts({ digest, since: at, confirmedAt: at })) return;
-    this.#update(tag, (history) => noteSeen(history, digest, at));
+    this.#record(tag, digest, at);
   }
 
   /** Records a tag that no client has asked for. Such a tag never pushes out another one. */
@@ -66,8 +57,7 @@ export class Ledger {
 
   /** Records that the upstream acknowledged a deletion of the tag. */
   recordDeleted(tag: UpstreamTag, at: number): void {
-    if (!this.#accepts({ digest: null, since: at, confirmedAt: at })) return;
-    this.#update(tag, (history) => noteDeleted(history, at));
+    this.#record(tag, null, at);
   }
 
   /** Records that the upstream lacks the tag. Unknown tags get no entry, because clients may ask for any name. */
@@ -122,6 +112,11 @@ export class Ledger {
 
   close(): void {
     this.#store.close();
+  }
+
+  #record(tag: UpstreamTag, digest: string | null, at: number): void {
+    if (this.#accepts({ digest, since: at, confirmedAt: at }))
+      this.#update(tag, (known) => noteState(known, digest, at));
   }
 
   #update(tag: UpstreamTag, change: (history: TagHistory | undefined) => TagHistory): boolean {

@@ -17,7 +17,6 @@ export interface PeerLinkOptions {
   node: string;
   /** Called with each change of state. */
   onState: (view: PeerView) => void;
-  now?: () => number;
 }
 
 /** Milliseconds between two questions, which is how long news takes to reach this edge. */
@@ -29,7 +28,6 @@ const STRANGER_REASON = 'the process there has another keyFile, a clock that is 
 /** Asks one edge repeatedly for what changed there. */
 export class PeerLink {
   readonly #options: PeerLinkOptions;
-  readonly #now: () => number;
   readonly #stopped = new AbortController();
   /** The process that answered last, and the version of each store that was read. */
   #progress: { of: string; known: Record<string, number> } | undefined;
@@ -41,8 +39,7 @@ export class PeerLink {
   constructor(options: PeerLinkOptions) {
     const { url, address } = options;
     this.#options = options;
-    this.#now = options.now ?? Date.now;
-    const since = this.#iso();
+    const since = isoNow();
     this.#view = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
   }
 
@@ -75,7 +72,7 @@ export class PeerLink {
       v: PEER_VERSION,
       kind: 'question',
       nonce: randomBytes(16).toString('base64url'),
-      at: this.#now(),
+      at: Date.now(),
       ...(this.#progress ? { of: this.#progress.of } : {}),
       known: this.#progress?.known ?? {},
     };
@@ -123,7 +120,7 @@ export class PeerLink {
       more ||= told.more && told.next > (before[store.name] ?? 0);
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
-    this.#view.heardAt = this.#iso();
+    this.#view.heardAt = isoNow();
     this.#setState(
       more ? 'behind' : 'in-step',
       more ? 'it is still sending what it knows' : 'it has sent all that it knows',
@@ -134,11 +131,11 @@ export class PeerLink {
     const well = state === 'in-step' || state === 'behind' || state === 'itself';
     this.#failures = well ? 0 : this.#failures + 1;
     const changed = state !== this.#view.state;
-    this.#view = { ...this.#view, state, reason, since: changed ? this.#iso() : this.#view.since };
+    this.#view = { ...this.#view, state, reason, since: changed ? isoNow() : this.#view.since };
     if (changed && !this.#stopped.signal.aborted) this.#options.onState(this.view);
   }
+}
 
-  #iso(): string {
-    return new Date(this.#now()).toISOString();
-  }
+function isoNow(): string {
+  return new Date().toISOString();
 }

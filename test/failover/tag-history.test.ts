@@ -6,8 +6,7 @@ import {
   judge,
   MAX_STATES,
   merge,
-  noteDeleted,
-  noteSeen,
+  noteState,
   type TagHistory,
 } from '../../src/failover/tag-history.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
@@ -16,10 +15,7 @@ import { propertyRuns } from '../helpers/property-runs.ts';
 type Step = [string | null, number];
 
 function told(steps: readonly Step[], history?: TagHistory): TagHistory | undefined {
-  return steps.reduce<TagHistory | undefined>(
-    (known, [digest, at]) => (digest === null ? noteDeleted(known, at) : noteSeen(known, digest, at)),
-    history,
-  );
+  return steps.reduce<TagHistory | undefined>((known, [digest, at]) => noteState(known, digest, at), history);
 }
 
 t.test('what a history says of a digest', async (t) => {
@@ -240,7 +236,7 @@ t.test('a history is bounded, and what it dropped is unknown, never current', as
 });
 
 t.test('observations change no history that is held elsewhere', async (t) => {
-  const before = noteSeen(undefined, 'A', 1);
+  const before = noteState(undefined, 'A', 1);
   const copy = structuredClone(before);
   told(
     [
