@@ -1,54 +1,44 @@
 import { z } from 'zod';
-import { accessRule, duration, file, hostName, network, ruleHolder, userName } from './text.ts';
+import { accessRule, duration, file, hostName, list, network, ruleHolder, section, userName } from './text.ts';
 
-export const authSchema = z
-  .strictObject({
-    mode: z
-      .enum(['open', 'htpasswd', 'delegate'])
-      .default('open')
-      .describe(
-        'Who decides what clients may do. `open`: the upstreams alone; the edge asks for no login. `htpasswd`: the users and rules of this configuration. `delegate`: the upstream with `credentials: forward`, the authority. What the authority let a user pull is remembered for its outages.',
-      ),
-    htpasswdFile: file
-      .optional()
-      .describe(
-        'For `htpasswd`: file with users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write it. A change takes effect at once.',
-      ),
-    breakGlassFile: file
-      .optional()
-      .describe(
-        'For `delegate`: file with emergency users and bcrypt hashes. They may log in only while the authority cannot be reached, and pull what `access` allows. Their names end in `@break-glass`. A change takes effect at once.',
-      ),
-    groups: z
-      .record(userName, z.array(userName))
-      .default({})
-      .describe(
-        'For `htpasswd` and `breakGlassFile`: users by the name of a group, for example `ci: [build, deploy]`.',
-      ),
-    access: z
-      .record(ruleHolder, z.array(accessRule))
-      .default({})
-      .describe(
-        'For `htpasswd` and `breakGlassFile`: rules of a user, a group (`@ci`) or every user (`*`), for example `library/** pull,push`. `**` matches any number of path components, `*` any text within one. For a route with a `registry`, patterns begin with the registry. Without a matching rule an action is denied.',
-      ),
-    remember: duration('24h', 0).describe(
-      'For `delegate`: how long users may pull during an outage what the authority last let them pull. 0s: not at all.',
+export const authSchema = section({
+  mode: z
+    .enum(['open', 'htpasswd', 'delegate'])
+    .default('open')
+    .describe(
+      'Who decides what clients may do. `open`: the upstreams alone; the edge asks for no login. `htpasswd`: the users and rules of this configuration. `delegate`: the upstream with `credentials: forward`, the authority. What the authority let a user pull is remembered for its outages.',
     ),
-    realmHosts: z
-      .array(hostName)
-      .default([])
-      .describe(
-        'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',
-      ),
-    anonymous: z
-      .array(network)
-      .default([])
-      .describe('Networks that may pull without credentials on routes with `anonymous: true`.'),
-    tokenLifetime: duration('1h', 60_000).describe(
-      'How long an access token is valid. Some clients use one token for a whole pull.',
+  htpasswdFile: file
+    .optional()
+    .describe(
+      'For `htpasswd`: file with users and bcrypt hashes, as `breakwater user add` and `htpasswd -B` write it. A change takes effect at once.',
     ),
-    refreshLifetime: duration('24d', 60_000).describe(
-      'How long `docker login` lasts, if the client stores a refresh token in place of the password.',
+  breakGlassFile: file
+    .optional()
+    .describe(
+      'For `delegate`: file with emergency users and bcrypt hashes. They may log in only while the authority cannot be reached, and pull what `access` allows. Their names end in `@break-glass`. A change takes effect at once.',
     ),
-  })
-  .prefault({});
+  groups: z
+    .record(userName, z.array(userName))
+    .default({})
+    .describe('For `htpasswd` and `breakGlassFile`: users by the name of a group, for example `ci: [build, deploy]`.'),
+  access: z
+    .record(ruleHolder, z.array(accessRule))
+    .default({})
+    .describe(
+      'For `htpasswd` and `breakGlassFile`: rules of a user, a group (`@ci`) or every user (`*`), for example `library/** pull,push`. `**` matches any number of path components, `*` any text within one. For a route with a `registry`, patterns begin with the registry. Without a matching rule an action is denied.',
+    ),
+  remember: duration('24h', 0).describe(
+    'For `delegate`: how long users may pull during an outage what the authority last let them pull. 0s: not at all.',
+  ),
+  realmHosts: list(hostName).describe(
+    'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',
+  ),
+  anonymous: list(network).describe('Networks that may pull without credentials on routes with `anonymous: true`.'),
+  tokenLifetime: duration('1h', 60_000).describe(
+    'How long an access token is valid. Some clients use one token for a whole pull.',
+  ),
+  refreshLifetime: duration('24d', 60_000).describe(
+    'How long `docker login` lasts, if the client stores a refresh token in place of the password.',
+  ),
+});

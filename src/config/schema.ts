@@ -1,31 +1,37 @@
 import { z } from 'zod';
 import { authSchema } from './auth-schema.ts';
 import { replicationSchema } from './replication-schema.ts';
-import { address, duration, file, hostName, network, peerUrl, prefix, upstreamName } from './text.ts';
+import {
+  address,
+  duration,
+  file,
+  hostName,
+  list,
+  network,
+  peerUrl,
+  prefix,
+  section,
+  upstreamName,
+  wholeNumber,
+} from './text.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.
 
-const splice = z
-  .strictObject({
-    enabled: z
-      .boolean()
-      .default(true)
-      .describe(
-        'Whether a broken blob transfer resumes on the next upstream. Off: the client gets an incomplete blob and has to retry.',
-      ),
-    minRate: z
-      .int()
-      .min(0)
-      .default(16_384)
-      .describe(
-        'Bytes per second below which an upstream counts as stalled while another upstream can take over. Below a sixteenth of it, `deadlines.stall` is enough. 0: never.',
-      ),
-    window: duration('30s', 100).describe(
-      'Time over which `minRate` is measured. Only time in which the client waited counts.',
+const splice = section({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether a broken blob transfer resumes on the next upstream. Off: the client gets an incomplete blob and has to retry.',
     ),
-  })
-  .prefault({});
+  minRate: wholeNumber(16_384, 0).describe(
+    'Bytes per second below which an upstream counts as stalled while another upstream can take over. Below a sixteenth of it, `deadlines.stall` is enough. 0: never.',
+  ),
+  window: duration('30s', 100).describe(
+    'Time over which `minRate` is measured. Only time in which the client waited counts.',
+  ),
+});
 
 const route = z.strictObject({
   prefix: prefix.describe(
@@ -80,36 +86,27 @@ const certificate = z.strictObject({
 /** The whole configuration: types, defaults, docs and JSON Schema come from here. Times are in milliseconds after parsing. */
 export const configSchema = z.strictObject({
   hostname: hostName.describe('The hostname that clients use, for example `cr.example.io`.'),
-  aliases: z
-    .array(hostName)
-    .default([])
-    .describe(
-      'Further names and addresses of the edge. A request for any other Host is refused, except for the `registry` of a route.',
+  aliases: list(hostName).describe(
+    'Further names and addresses of the edge. A request for any other Host is refused, except for the `registry` of a route.',
+  ),
+  listen: section({
+    https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
+    http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),
+    proxyProtocol: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
+      ),
+    admin: address
+      .default('127.0.0.1:9443')
+      .describe(
+        'The admin listener: status page, metrics, health checks. Plain HTTP. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
+      ),
+    adminHosts: list(hostName).describe(
+      'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload takes a change.',
     ),
-  listen: z
-    .strictObject({
-      https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
-      http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),
-      proxyProtocol: z
-        .boolean()
-        .default(false)
-        .describe(
-          'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
-        ),
-      admin: address
-        .default('127.0.0.1:9443')
-        .describe(
-          'The admin listener: status page, metrics, health checks. Plain HTTP. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
-        ),
-      adminHosts: z
-        .array(hostName)
-        .default([])
-        .describe(
-          'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload takes a change.',
-        ),
-    })
-    .prefault({})
-    .describe('Where the edge listens. A change of an address needs a restart.'),
+  }).describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
     .union([certificate, z.array(certificate).min(1)])
     .describe(
@@ -128,12 +125,9 @@ export const configSchema = z.strictObject({
       'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second. The list may be the same on every edge. Needs `keyFile`.',
     ),
   auth: authSchema.describe('Who may pull and push.'),
-  trustedProxies: z
-    .array(network)
-    .default([])
-    .describe(
-      'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`). No client may have one of these addresses.',
-    ),
+  trustedProxies: list(network).describe(
+    'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`). No client may have one of these addresses.',
+  ),
   upstreams: z
     .record(upstreamName, upstreamSchema)
     .describe('The registries behind the edge, each under a name of your choice, for example `harbor`.'),
@@ -157,36 +151,20 @@ export const configSchema = z.strictObject({
     .describe(
       'File with a second token, for Prometheus: it opens `/metrics` and nothing else. Its form is that of `adminTokenFile`; its content must be different.',
     ),
-  drain: z
-    .strictObject({
-      announce: duration('5s', 0).describe(
-        'Time between SIGTERM and the close of the listener, in which `/readyz` fails. A VIP or a load balancer moves away in this time.',
-      ),
-      timeout: duration('5m', 0).describe('Time that running transfers have to finish.'),
-    })
-    .prefault({})
-    .describe('How the edge stops.'),
-  limits: z
-    .strictObject({
-      connections: z.int().min(1).default(10_000).describe('Concurrent connections of clients.'),
-      headerBytes: z
-        .int()
-        .min(4096)
-        .max(1_048_576)
-        .default(32_768)
-        .describe('Bytes of the request line and all headers.'),
-      manifestBytes: z
-        .int()
-        .min(1024)
-        .max(67_108_864)
-        .default(4_194_304)
-        .describe('Bytes of one manifest, pulled or pushed.'),
-      clientIdle: duration('60s', 100).describe(
-        'Time after which a client is disconnected that neither sends nor reads a byte.',
-      ),
-    })
-    .prefault({})
-    .describe('Limits for clients.'),
+  drain: section({
+    announce: duration('5s', 0).describe(
+      'Time between SIGTERM and the close of the listener, in which `/readyz` fails. A VIP or a load balancer moves away in this time.',
+    ),
+    timeout: duration('5m', 0).describe('Time that running transfers have to finish.'),
+  }).describe('How the edge stops.'),
+  limits: section({
+    connections: wholeNumber(10_000, 1).describe('Concurrent connections of clients.'),
+    headerBytes: wholeNumber(32_768, 4096, 1_048_576).describe('Bytes of the request line and all headers.'),
+    manifestBytes: wholeNumber(4_194_304, 1024, 67_108_864).describe('Bytes of one manifest, pulled or pushed.'),
+    clientIdle: duration('60s', 100).describe(
+      'Time after which a client is disconnected that neither sends nor reads a byte.',
+    ),
+  }).describe('Limits for clients.'),
   verify: z
     .enum(['first', 'always', 'never'])
     .default('first')
@@ -196,51 +174,32 @@ export const configSchema = z.strictObject({
   verifyAgain: duration('10m', 100).describe(
     'How often a corrupt copy is read again, to see whether it was repaired. Upstreams with `credentials: forward` are not read.',
   ),
-  ledger: z
-    .strictObject({
-      tags: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(50_000)
-        .describe(
-          'Most tags that are remembered. Beyond it, the tags that were not seen for the longest time are forgotten.',
-        ),
-      keep: duration('7d', 1000).describe('How long a tag is remembered after it was last seen.'),
-    })
-    .prefault({})
-    .describe(
-      'What the edge remembers of tags, so that no fallback takes a tag back in time. In memory only. A change needs a restart.',
+  ledger: section({
+    tags: wholeNumber(50_000, 1, 1_000_000).describe(
+      'Most tags that are remembered. Beyond it, the tags that were not seen for the longest time are forgotten.',
     ),
-  manifests: z
-    .strictObject({
-      memory: z
-        .int()
-        .min(0)
-        .max(1_073_741_824)
-        .default(33_554_432)
-        .describe('Bytes of manifests that are kept in memory. 0: none.'),
-      keep: duration('10m', 0).describe(
-        'How long a manifest is kept. At most a minute for upstreams with `credentials: forward`. 0s: not at all.',
+    keep: duration('7d', 1000).describe('How long a tag is remembered after it was last seen.'),
+  }).describe(
+    'What the edge remembers of tags, so that no fallback takes a tag back in time. In memory only. A change needs a restart.',
+  ),
+  manifests: section({
+    memory: wholeNumber(33_554_432, 0, 1_073_741_824).describe('Bytes of manifests that are kept in memory. 0: none.'),
+    keep: duration('10m', 0).describe(
+      'How long a manifest is kept. At most a minute for upstreams with `credentials: forward`. 0s: not at all.',
+    ),
+    tagFreshness: duration('0s', 0).describe(
+      'How long the answer for a tag is reused without asking an upstream. 0s: only concurrent requests share an answer.',
+    ),
+  }).describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
+  log: section({
+    level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is logged.'),
+    requests: z
+      .enum(['all', 'notable'])
+      .default('all')
+      .describe(
+        'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
       ),
-      tagFreshness: duration('0s', 0).describe(
-        'How long the answer for a tag is reused without asking an upstream. 0s: only concurrent requests share an answer.',
-      ),
-    })
-    .prefault({})
-    .describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
-  log: z
-    .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is logged.'),
-      requests: z
-        .enum(['all', 'notable'])
-        .default('all')
-        .describe(
-          'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
-        ),
-    })
-    .prefault({})
-    .describe('Logs: JSON lines on standard output, readable text on a terminal.'),
+  }).describe('Logs: JSON lines on standard output, readable text on a terminal.'),
 });
 
 /** A parsed configuration. File names are as written; `Loaded.material` holds what they contain. */

@@ -5,7 +5,7 @@ import { parseAccessRule } from './access-rule.ts';
 import { isUserName } from './htpasswd.ts';
 import { parseNetwork } from './network.ts';
 
-// Kinds of text in the configuration. The title names the kind in the reference documentation.
+// Kinds of values in the configuration. The title of a text names its kind in the reference documentation.
 
 const LABEL = '[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?';
 const NAME = `${LABEL}(\\.${LABEL})*`;
@@ -113,4 +113,20 @@ export function duration(defaultText: string, min = 1) {
       if (ms > MAX_DAYS * 86_400_000) ctx.addIssue({ code: 'custom', message: `at most ${MAX_DAYS}d` });
       return ms;
     });
+}
+
+/** @param defaultValue value of a missing key */
+export function wholeNumber(defaultValue: number, min: number, max?: number) {
+  const number = z.int().min(min);
+  return (max === undefined ? number : number.max(max)).default(defaultValue);
+}
+
+/** A list that is empty where its key is missing. */
+export function list<Item extends z.ZodType>(item: Item) {
+  return z.array(item).default([]);
+}
+
+/** A map that may be missing, because each of its keys has a default or may be missing. */
+export function section<Shape extends z.core.$ZodShape>(shape: Shape) {
+  return z.strictObject(shape).prefault({} as never);
 }

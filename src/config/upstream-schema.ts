@@ -1,15 +1,14 @@
 import { z } from 'zod';
-import { duration, file, hostName, hostPattern, image } from './text.ts';
+import { duration, file, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
 
 const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
   passwordFile: file.describe(
     'File with the password; for `_json_key` the whole JSON key file. A line break at the end is ignored.',
   ),
-  realmHosts: z
-    .array(hostName)
-    .default([])
-    .describe("Hosts of token services that may get these credentials, besides the upstream's own hosts."),
+  realmHosts: list(hostName).describe(
+    "Hosts of token services that may get these credentials, besides the upstream's own hosts.",
+  ),
 });
 
 const credentials = z
@@ -19,84 +18,61 @@ const credentials = z
     'Credentials for this upstream. `forward`: the Authorization header of the client, which no other upstream gets. `none`: no credentials. Or a user with a password file.',
   );
 
-const probe = z
-  .strictObject({
-    kind: z
-      .enum(['registry', 'harbor'])
-      .default('registry')
-      .describe('The kind of registry. `harbor` also checks the health of components and `read_only`.'),
-    canary: image
-      .optional()
-      .describe(
-        'Image that every probe reads, by its name on the upstream, for example `library/canary:latest`. A probe reads its manifest and one byte of a blob.',
-      ),
-    credentials: z
-      .union([z.literal('none'), staticCredentials])
-      .optional()
-      .describe(
-        'Credentials of probes. Default: the credentials of the upstream. With `forward`, probes have none by default.',
-      ),
-    interval: duration('2s', 50).describe('Time between probes.'),
-    fastInterval: duration('500ms', 20).describe('Time between probes while the state is changing.'),
-    timeout: duration('1s', 20).describe('Time that one probe may take.'),
-    fall: z.int().min(1).max(100).default(3).describe('Consecutive failed probes after which the upstream is down.'),
-    rise: z
-      .int()
-      .min(1)
-      .max(100)
-      .default(3)
-      .describe('Consecutive successful probes after which the upstream is up again.'),
-    holdDown: duration('10s', 0).describe('Least time that an upstream stays down.'),
-    settle: duration('5s', 0).describe(
-      'Time after the push upstream came back in which pushes are refused and no fallback answers blob HEADs. So no client skips an upload because a fallback has the blob.',
+const probe = section({
+  kind: z
+    .enum(['registry', 'harbor'])
+    .default('registry')
+    .describe('The kind of registry. `harbor` also checks the health of components and `read_only`.'),
+  canary: image
+    .optional()
+    .describe(
+      'Image that every probe reads, by its name on the upstream, for example `library/canary:latest`. A probe reads its manifest and one byte of a blob.',
     ),
-  })
-  .prefault({});
+  credentials: z
+    .union([z.literal('none'), staticCredentials])
+    .optional()
+    .describe(
+      'Credentials of probes. Default: the credentials of the upstream. With `forward`, probes have none by default.',
+    ),
+  interval: duration('2s', 50).describe('Time between probes.'),
+  fastInterval: duration('500ms', 20).describe('Time between probes while the state is changing.'),
+  timeout: duration('1s', 20).describe('Time that one probe may take.'),
+  fall: wholeNumber(3, 1, 100).describe('Consecutive failed probes after which the upstream is down.'),
+  rise: wholeNumber(3, 1, 100).describe('Consecutive successful probes after which the upstream is up again.'),
+  holdDown: duration('10s', 0).describe('Least time that an upstream stays down.'),
+  settle: duration('5s', 0).describe(
+    'Time after the push upstream came back in which pushes are refused and no fallback answers blob HEADs. So no client skips an upload because a fallback has the blob.',
+  ),
+});
 
-const deadlines = z
-  .strictObject({
-    connect: duration('2s').describe('Time to connect, TLS included.'),
-    manifest: duration('3s').describe('Time to the first byte of a manifest, tag list, catalog or token.'),
-    blob: duration('5s').describe('Time to the first byte of a blob.'),
-    stall: duration('5s').describe('Time without a byte in the middle of a body.'),
-    push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),
-    commit: duration('15m').describe(
-      'Time to the answer after the last byte of an upload or manifest. Storage may have to copy a large blob.',
-    ),
-  })
-  .prefault({});
+const deadlines = section({
+  connect: duration('2s').describe('Time to connect, TLS included.'),
+  manifest: duration('3s').describe('Time to the first byte of a manifest, tag list, catalog or token.'),
+  blob: duration('5s').describe('Time to the first byte of a blob.'),
+  stall: duration('5s').describe('Time without a byte in the middle of a body.'),
+  push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),
+  commit: duration('15m').describe(
+    'Time to the answer after the last byte of an upload or manifest. Storage may have to copy a large blob.',
+  ),
+});
 
-const breaker = z
-  .strictObject({
-    consecutive: z.int().min(1).default(5).describe('Consecutive failures that open the breaker.'),
-    errorPercent: z
-      .int()
-      .min(1)
-      .max(100)
-      .default(50)
-      .describe('Share of failed attempts in `window` that opens the breaker, in percent.'),
-    volume: z.int().min(1).default(20).describe('Attempts in `window` below which `errorPercent` does not count.'),
-    window: duration('10s', 100).describe('Time over which `errorPercent` is measured.'),
-    open: duration('5s', 10).describe(
-      'How long the breaker first stays open. The time doubles with each failed trial.',
-    ),
-    openMax: duration('60s', 10).describe('Longest time that the breaker stays open; 10 s if the trial was only late.'),
-  })
-  .prefault({});
+const breaker = section({
+  consecutive: wholeNumber(5, 1).describe('Consecutive failures that open the breaker.'),
+  errorPercent: wholeNumber(50, 1, 100).describe(
+    'Share of failed attempts in `window` that opens the breaker, in percent.',
+  ),
+  volume: wholeNumber(20, 1).describe('Attempts in `window` below which `errorPercent` does not count.'),
+  window: duration('10s', 100).describe('Time over which `errorPercent` is measured.'),
+  open: duration('5s', 10).describe('How long the breaker first stays open. The time doubles with each failed trial.'),
+  openMax: duration('60s', 10).describe('Longest time that the breaker stays open; 10 s if the trial was only late.'),
+});
 
-const hedge = z
-  .strictObject({
-    floor: duration('150ms', 1).describe(
-      'Least time after which an answer counts as late. Above it, an answer is late if it takes longer than 19 of 20 recent answers of this upstream. For a blob its first 16 KiB count, for other content the whole answer.',
-    ),
-    share: z
-      .number()
-      .min(0)
-      .max(100)
-      .default(10)
-      .describe('Most hedged requests, in percent of all requests. 0: none.'),
-  })
-  .prefault({});
+const hedge = section({
+  floor: duration('150ms', 1).describe(
+    'Least time after which an answer counts as late. Above it, an answer is late if it takes longer than 19 of 20 recent answers of this upstream. For a blob its first 16 KiB count, for other content the whole answer.',
+  ),
+  share: z.number().min(0).max(100).default(10).describe('Most hedged requests, in percent of all requests. 0: none.'),
+});
 
 export const upstreamSchema = z.strictObject({
   urls: z
@@ -110,50 +86,33 @@ export const upstreamSchema = z.strictObject({
     .describe('PEM file with the certificate authority of this upstream. Default: the authorities of the system.'),
   credentials,
   probe: probe.describe('How the health of the upstream is checked.'),
-  replication: z
-    .strictObject({
-      credentials: z
-        .union([z.literal('none'), staticCredentials])
-        .optional()
-        .describe(
-          'Credentials for copying from and to this upstream. Default: the credentials of the upstream, then those of the probe. With `forward`, copies have none by default.',
-        ),
-    })
-    .prefault({})
-    .describe('How images are copied from and to this upstream.'),
-  redirects: z
-    .strictObject({
-      mode: z
-        .enum(['follow', 'pass'])
-        .default('follow')
-        .describe(
-          'What to do with a redirect. `follow`: the edge downloads the blob. `pass`: the client follows the redirect.',
-        ),
-      hosts: z
-        .array(hostPattern)
-        .default([])
-        .describe(
-          "Hosts that redirects may lead to, besides the upstream's own. A leading dot stands for all subdomains: `.example.com`.",
-        ),
-    })
-    .prefault({})
-    .describe('How redirects of blobs are handled.'),
+  replication: section({
+    credentials: z
+      .union([z.literal('none'), staticCredentials])
+      .optional()
+      .describe(
+        'Credentials for copying from and to this upstream. Default: the credentials of the upstream, then those of the probe. With `forward`, copies have none by default.',
+      ),
+  }).describe('How images are copied from and to this upstream.'),
+  redirects: section({
+    mode: z
+      .enum(['follow', 'pass'])
+      .default('follow')
+      .describe(
+        'What to do with a redirect. `follow`: the edge downloads the blob. `pass`: the client follows the redirect.',
+      ),
+    hosts: list(hostPattern).describe(
+      "Hosts that redirects may lead to, besides the upstream's own. A leading dot stands for all subdomains: `.example.com`.",
+    ),
+  }).describe('How redirects of blobs are handled.'),
   deadlines: deadlines.describe('Time limits for each step of a request.'),
   breaker: breaker.describe('When requests to a failing upstream are suspended.'),
-  maxInFlight: z
-    .strictObject({
-      data: z.int().min(1).default(256).describe('Concurrent blob transfers per URL.'),
-      control: z.int().min(1).default(64).describe('Other concurrent requests per URL.'),
-      queue: z
-        .int()
-        .min(0)
-        .max(100_000)
-        .default(256)
-        .describe(
-          'Requests of each kind that may wait per URL, if no other upstream can serve them. Any more get 503.',
-        ),
-    })
-    .prefault({})
-    .describe('Limits on concurrent requests. Beyond them the next upstream is asked.'),
+  maxInFlight: section({
+    data: wholeNumber(256, 1).describe('Concurrent blob transfers per URL.'),
+    control: wholeNumber(64, 1).describe('Other concurrent requests per URL.'),
+    queue: wholeNumber(256, 0, 100_000).describe(
+      'Requests of each kind that may wait per URL, if no other upstream can serve them. Any more get 503.',
+    ),
+  }).describe('Limits on concurrent requests. Beyond them the next upstream is asked.'),
   hedge: hedge.describe('When an answer of this upstream is late, the next upstream is asked in parallel.'),
 });
