@@ -1,3 +1,5 @@
+import { UpstreamError } from '../upstream/upstream-error.ts';
+
 export interface CopyErrorOptions {
   retryable?: boolean;
   retryAfterMs?: number;
@@ -21,4 +23,14 @@ export class CopyError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
   }
+}
+
+/** Whether a registry refused something, so that a retry would be refused too. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof CopyError) return !error.retryable;
+  return error instanceof UpstreamError && error.reason === 'credentials';
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

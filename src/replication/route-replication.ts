@@ -5,7 +5,7 @@ import type { CanaryState, HealthState, UpstreamView } from '../failover/view.ts
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ComparedRepository } from './compare/comparison.ts';
 import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
-import { CopyError } from './copy-error.ts';
+import { CopyError, messageOf } from './copy-error.ts';
 import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.ts';
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
@@ -118,8 +118,7 @@ export class RouteReplication implements CoveredRoute {
       if (result.failed === null) this.#comparedAt = at;
       ended(result);
     } catch (error) {
-      const failed = error instanceof Error ? error.message : String(error);
-      if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, failed });
+      if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, failed: messageOf(error) });
     }
   }
 
@@ -232,14 +231,13 @@ export class RouteReplication implements CoveredRoute {
 
   async #recordComparison({ repository, tags, ledgerTime, comparedAt }: ComparedRepository): Promise<void> {
     const { ledger, tasks } = this.#options;
-    const named = (wanted: string) => tags.filter(({ state }) => state === wanted).map(({ tag }) => tag);
-    const [missing, stale] = [named('missing'), named('differs')];
-    const surplus = tags.filter(({ state }) => state === 'surplus');
+    const { missing = [], differs = [], surplus = [] } = Object.groupBy(tags, ({ state }) => state);
+    const name = this.#clientName(repository.source);
     this.#coverage.recordComparison({
-      repository: this.#clientName(repository.source),
+      repository: name,
       tags: tags.length - surplus.length,
-      missing,
-      stale,
+      missing: missing.map(({ tag }) => tag),
+      stale: differs.map(({ tag }) => tag),
       comparedAt,
       ledgerTime,
     });
@@ -249,8 +247,7 @@ export class RouteReplication implements CoveredRoute {
         ledger.recordIfRoom({ upstream, repository: repository.source, tag }, sourceDigest, ledgerTime);
       if (state === 'same') tasks.markInSync(this.#task(repository, tag, 'copy'), comparedAt);
     }
-    const name = this.#clientName(repository.source);
-    for (const tag of [...missing, ...stale])
+    for (const { tag } of [...missing, ...differs])
       tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
     if (this.copyRoute.route.deletions === 'follow')
       // A tag that is listed but cannot be read may be lost on the source: the copy may be the last one.

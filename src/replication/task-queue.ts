@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { messageOf } from './copy-error.ts';
 import type { CopyRoute, RepositoryPair } from './copy-route.ts';
 
 /** A task whose last try failed. Times are epoch milliseconds. */
@@ -173,9 +174,8 @@ export class TaskQueue {
   #failure(key: string, { task, since }: Entry, error: unknown, retryable: boolean): FailedTask {
     const at = this.#now();
     const tries = (this.#failed.get(key)?.tries ?? 0) + 1;
-    const reason = error instanceof Error ? error.message : String(error);
     const nextAt = at + Math.min(RETRY_MS * 2 ** Math.min(tries - 1, 10), LONGEST_RETRY_MS);
-    const failed = { task, since, at, tries, reason, retryable, nextAt };
+    const failed = { task, since, at, tries, reason: messageOf(error), retryable, nextAt };
     this.#failed.delete(key);
     this.#failed.set(key, failed);
     for (const oldest of this.#failed.keys()) {

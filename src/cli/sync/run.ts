@@ -1,6 +1,6 @@
 import { BandwidthLimit } from '../../replication/copy/bandwidth-limit.ts';
 import { ImageCopy } from '../../replication/copy/image-copy.ts';
-import { CopyError } from '../../replication/copy-error.ts';
+import { CopyError, isRefusal } from '../../replication/copy-error.ts';
 import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { repositoryPairs } from '../../replication/sync/repository-pairs.ts';
 import { Sync } from '../../replication/sync/sync.ts';
@@ -84,7 +84,7 @@ export class SyncRun {
   /** A registry that refuses to list its repositories will not do so after a retry. */
   #listFailed(error: unknown): void {
     if (!(error instanceof CopyError || error instanceof UpstreamError)) throw error;
-    const refused = error instanceof CopyError ? !error.retryable : error.reason === 'credentials';
+    const refused = isRefusal(error);
     const reason = `${error.message}${refused ? '; name the repositories with --repository or --repository-file' : ''}`;
     if (refused && this.#tally.offered.count === 0) throw new UsageError(reason);
     this.#tally.fail(reason);

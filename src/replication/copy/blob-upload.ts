@@ -1,5 +1,4 @@
-import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { CopyError } from '../copy-error.ts';
+import { CopyError, isRefusal } from '../copy-error.ts';
 import { pullScope, pushScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
 import { sendUpload } from './upload-request.ts';
@@ -88,8 +87,7 @@ export class BlobUpload {
     } catch (error) {
       signal.throwIfAborted();
       // A failed mount is not reported: if the registry has a problem, the upload meets and reports the same problem.
-      const refused = error instanceof CopyError ? !error.retryable : isCredentialsError(error);
-      if (refused) mountsDisabledUntil.set(this.#registry, Date.now() + MOUNT_RETRY_MS);
+      if (isRefusal(error)) mountsDisabledUntil.set(this.#registry, Date.now() + MOUNT_RETRY_MS);
       return undefined;
     }
   }
@@ -121,8 +119,4 @@ export class BlobUpload {
     const { repository, source } = this.#options;
     return this.#registry.hasBlob(repository, source.digest, signal);
   }
-}
-
-function isCredentialsError(error: unknown): boolean {
-  return error instanceof UpstreamError && error.reason === 'credentials';
 }

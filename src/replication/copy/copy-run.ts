@@ -8,7 +8,6 @@ import type { BandwidthLimit } from './bandwidth-limit.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
-import type { KnownContent } from './known-content.ts';
 import { updateReferrersTag } from './referrers-tag.ts';
 import { manifestDigest } from './verified-digest.ts';
 
@@ -21,8 +20,6 @@ export interface CopyRunOptions {
   /** Queue of all blob transfers of the process. */
   queue: PQueue;
   bandwidth: BandwidthLimit;
-  /** What the target is known to have. */
-  knownContent: KnownContent;
   chunkBytes: number | undefined;
 }
 
@@ -67,12 +64,12 @@ export class CopyRun {
       await put();
     } catch (error) {
       if (!(error instanceof CopyError) || !MISSING_CONTENT.includes(error.status ?? 0)) throw error;
-      for (const blob of blobs) this.#options.knownContent.forget(blob.digest);
+      for (const blob of blobs) registry.knownContent.forget(blob.digest);
       for (const child of children) this.#children.delete(child.digest);
       await this.copyContent({ bytes, mediaType }, digest);
       await put();
     }
-    this.#options.knownContent.add(repository, digest);
+    registry.knownContent.add(repository, digest);
     this.#options.result.manifests += 1;
   }
 
@@ -116,10 +113,10 @@ export class CopyRun {
 
   /** A manifest that is there may lack content that was deleted below it, so the content is checked too before a tag names the manifest. */
   async #copyManifest(digest: string, depth: number): Promise<void> {
-    const { job, knownContent, signal } = this.#options;
+    const { job, signal } = this.#options;
     const { source, target } = job;
     // In a new repository a PUT costs no more than a HEAD, so the HEAD is skipped once.
-    const isFresh = !knownContent.has(target.repository, digest) && (await this.#targetIsEmpty());
+    const isFresh = !target.registry.knownContent.has(target.repository, digest) && (await this.#targetIsEmpty());
     const isThere = !isFresh && (await target.registry.resolveDigest(target.repository, digest, signal)) !== undefined;
     const manifest = await source.registry.manifest(source.repository, digest, signal);
     if (!manifest && isThere) return;
@@ -133,16 +130,16 @@ export class CopyRun {
 
   /** Adds a referrer to the list of its subject, so that clients of the target find the referrer. */
   async listInReferrersTag({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
-    const { job, knownContent, signal } = this.#options;
+    const { job, signal } = this.#options;
     const referrer = referrerOf(bytes, mediaType, digest);
-    if (referrer) await updateReferrersTag(job, referrer.subject, referrer.entry, knownContent, signal);
+    if (referrer) await updateReferrersTag(job, referrer.subject, referrer.entry, signal);
   }
 
   async #targetIsEmpty(): Promise<boolean> {
-    const { knownContent, job, signal } = this.#options;
+    const { job, signal } = this.#options;
     const { registry, repository } = job.target;
     try {
-      return await knownContent.isEmpty(repository, () => registry.isEmpty(repository, signal));
+      return await registry.knownContent.isEmpty(repository, () => registry.isEmpty(repository, signal));
     } catch {
       // The check may have belonged to another image's cancelled copy, or the tags cannot be listed: then each part is checked by itself.
       signal.throwIfAborted();
@@ -151,7 +148,8 @@ export class CopyRun {
   }
 
   async #copyBlob(blob: Descriptor): Promise<void> {
-    const { knownContent, queue, signal, job, result } = this.#options;
+    const { queue, signal, job, result } = this.#options;
+    const { knownContent } = job.target.registry;
     // A transfer that waits for another transfer of the same blob takes no place in the queue.
     await knownContent.exclusively(blob.digest, signal, async () => {
       if (knownContent.has(job.target.repository, blob.digest)) result.blobs.there += 1;
@@ -160,11 +158,11 @@ export class CopyRun {
   }
 
   async #transferBlob({ digest, size }: Descriptor): Promise<void> {
-    const { knownContent, progress, result, signal, bandwidth, chunkBytes } = this.#options;
+    const { progress, result, signal, bandwidth, chunkBytes } = this.#options;
     const { source, target } = this.#options.job;
     const { registry, repository } = target;
     signal.throwIfAborted();
-    const elsewhere = knownContent.mountSource(digest);
+    const elsewhere = registry.knownContent.mountSource(digest);
     const isWorthAsking = elsewhere === undefined && (size > SMALL_BLOB_BYTES || !(await this.#targetIsEmpty()));
     if (isWorthAsking && (await registry.hasBlob(repository, digest, signal))) {
       result.blobs.there += 1;
@@ -187,6 +185,6 @@ export class CopyRun {
       if (how === 'uploaded') result.bytes += size;
       onBytes(size - told);
     }
-    knownContent.add(repository, digest);
+    registry.knownContent.add(repository, digest);
   }
 }

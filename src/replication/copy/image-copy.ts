@@ -1,10 +1,8 @@
 import PQueue from 'p-queue';
 import { CopyError } from '../copy-error.ts';
-import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { BandwidthLimit } from './bandwidth-limit.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
-import { KnownContent } from './known-content.ts';
 import { manifestDigest } from './verified-digest.ts';
 
 export interface ImageCopyOptions {
@@ -27,7 +25,6 @@ const RECENT_MS = 250;
  */
 export class ImageCopy {
   readonly #shared: { queue: PQueue; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
-  readonly #knownContents = new WeakMap<RemoteRegistry, KnownContent>();
 
   constructor({ concurrentBlobs, bandwidth = new BandwidthLimit(0), chunkBytes }: ImageCopyOptions) {
     this.#shared = { queue: new PQueue({ concurrency: concurrentBlobs }), bandwidth, chunkBytes };
@@ -43,14 +40,7 @@ export class ImageCopy {
       blobs: { uploaded: 0, mounted: 0, there: 0 },
       bytes: 0,
     };
-    const run = new CopyRun({
-      job,
-      result,
-      progress,
-      signal,
-      knownContent: this.#knownContentOf(target.registry),
-      ...this.#shared,
-    });
+    const run = new CopyRun({ job, result, progress, signal, ...this.#shared });
     // The digest that was copied last. If the source shows the same digest again, the tag has not moved, whatever a HEAD says.
     let lastCopied: string | undefined;
     // Why a referrer could not be copied.
@@ -103,11 +93,5 @@ export class ImageCopy {
   async #hasMoved({ source, reference }: CopyJob, digest: string, signal: AbortSignal): Promise<boolean> {
     if (reference.includes(':')) return false;
     return (await source.registry.resolveDigest(source.repository, reference, signal)) !== digest;
-  }
-
-  #knownContentOf(registry: RemoteRegistry): KnownContent {
-    const known = this.#knownContents.get(registry) ?? new KnownContent();
-    this.#knownContents.set(registry, known);
-    return known;
   }
 }

@@ -1,26 +1,24 @@
 import { REFERRERS_TYPE, type Referrer, referrersTag, withReferrer } from '../../oci/referrers-list.ts';
-import { CopyError } from '../copy-error.ts';
+import { CopyError, messageOf } from '../copy-error.ts';
 import type { CopyJob } from './copy-job.ts';
-import type { KnownContent } from './known-content.ts';
 
 /**
  * Keeps the referrers tag on a target without a referrers API, because clients look there for signatures (distribution-spec v1.1.1
  * "Referrers Tag Schema"). A source without that API has such tags itself, and they are copied like other tags.
- * @param known content of the target; it serializes updates of one list, since concurrent ones would lose an entry
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function updateReferrersTag(
   { source, target }: CopyJob,
   subject: string,
   referrer: Referrer,
-  known: KnownContent,
   signal: AbortSignal,
 ): Promise<void> {
   const { registry, repository } = target;
   if (await registry.supportsReferrers(repository, subject, signal)) return;
   if (!(await source.registry.supportsReferrers(source.repository, subject, signal))) return;
   const tag = referrersTag(subject);
-  await known.exclusively(`${repository}:${tag}`, signal, async () => {
+  // Concurrent updates of one list would lose an entry.
+  await registry.knownContent.exclusively(`${repository}:${tag}`, signal, async () => {
     const there = await registry.manifest(repository, tag, signal);
     const list = listWith(referrer, there?.bytes, `${registry.name} has a tag ${repository}:${tag}`);
     if (list) await registry.putManifest(repository, tag, { bytes: list, mediaType: REFERRERS_TYPE }, signal);
@@ -31,7 +29,6 @@ function listWith(referrer: Referrer, there: Buffer | undefined, what: string): 
   try {
     return withReferrer(there, referrer);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CopyError(`${what} that is no list of what refers to an image: ${why}`, { cause });
+    throw new CopyError(`${what} that is no list of what refers to an image: ${messageOf(cause)}`, { cause });
   }
 }

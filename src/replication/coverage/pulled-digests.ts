@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import PQueue from 'p-queue';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
-import { CopyError } from '../copy-error.ts';
+import { CopyError, messageOf } from '../copy-error.ts';
 import type { CopyRoute, RepositoryPair } from '../copy-route.ts';
+import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import type { TagCoverage } from './coverage.ts';
 import type { PulledLog, PulledManifest } from './pulled-log.ts';
@@ -65,25 +65,21 @@ export class PulledDigests {
    */
   async check(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<DigestCheck> {
     const checked: DigestCheck = { missing: [], failed: undefined };
-    const queue = new PQueue({ concurrency: CONCURRENCY });
     let over = false;
-    for (const { repository, reference: digest } of this.#unconfirmed()) {
-      await queue.onSizeLessThan(CONCURRENCY);
-      if (over || signal.aborted) break;
-      const look = async () => {
-        const pair = this.#pair(repository);
+    await mapLimit(this.#unconfirmed(), CONCURRENCY, async ({ repository, reference: digest }) => {
+      if (over || signal.aborted) return;
+      const pair = this.#pair(repository);
+      try {
         const there = await target.resolveDigest(pair.target, digest, signal);
         const here = there ?? (await source.resolveDigest(pair.source, digest, signal));
         this.#record(repository, digest, there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone');
         if (there === undefined && here !== undefined) checked.missing.push({ repository: pair, digest });
-      };
-      void queue.add(look).catch((error: unknown) => {
-        checked.failed ??= error instanceof Error ? error.message : String(error);
+      } catch (error) {
+        checked.failed ??= messageOf(error);
         // A permanent failure concerns one repository; a retryable one would delay every other repository too.
         over ||= !(error instanceof CopyError) || error.retryable;
-      });
-    }
-    await queue.onIdle();
+      }
+    });
     return checked;
   }
 

@@ -2,7 +2,7 @@ import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import { parseJson, readBody } from '../../upstream/body/read-body.ts';
 import { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
-import { registryFailure } from './registry-failure.ts';
+import { MAX_ERROR_BYTES, registryFailure } from './registry-failure.ts';
 import type { RegistryRequests } from './registry-requests.ts';
 
 /** Harbor's greatest page size. */
@@ -87,7 +87,7 @@ export class HarborLists {
     const ask = async (soon: AbortSignal) => {
       const call = { method: 'GET', path: at, headers, scopes: [], signal: soon, redirects: 'pass' } as const;
       const answer = await connection.sendApi(call, 'own');
-      const body = await readBody(answer.body, answer.status === 200 ? MAX_BYTES : 16_384);
+      const body = await readBody(answer.body, answer.status === 200 ? MAX_BYTES : MAX_ERROR_BYTES);
       if (answer.status === 200) return parseList(body);
       const failure = registryFailure(answer, `${name} fails ${path.split('?')[0]}`);
       // Harbor's own API answers 401 without a challenge.

@@ -37,7 +37,8 @@ function isRetryable({ status, headers, redirected = false }: FailedAnswer): boo
   return redirected && status === 403;
 }
 
-const MAX_ERROR_BYTES = 16_384;
+/** Bytes of an error's body that are read. */
+export const MAX_ERROR_BYTES = 16_384;
 
 /**
  * Reads an answer to its end.

@@ -5,7 +5,7 @@ import type { HeaderList } from '../../upstream/header-list.ts';
 import type { UpstreamCall } from '../../upstream/upstream-call.ts';
 import type { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
-import { type FailedAnswer, readErrorMessage, registryFailure } from './registry-failure.ts';
+import { type FailedAnswer, MAX_ERROR_BYTES, readErrorMessage, registryFailure } from './registry-failure.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** An answer whose body was read completely. */
@@ -36,7 +36,6 @@ export interface RegistryWrite {
 
 /** Milliseconds for a whole answer: lists and manifests are small. */
 const ANSWER_MS = 30_000;
-const MAX_ERROR_BYTES = 16_384;
 const EMPTY = Buffer.alloc(0);
 
 /** Short requests to one registry, with retries. */

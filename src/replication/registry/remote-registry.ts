@@ -2,6 +2,7 @@ import { nextPageQuery } from '../../oci/link.ts';
 import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../../oci/manifest-content.ts';
 import { imageName, isDigest, sha256 } from '../../oci/reference.ts';
 import type { Connection } from '../../upstream/connection.ts';
+import { KnownContent } from '../copy/known-content.ts';
 import { CopyError } from '../copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
 import { parseLists, type RegistryLists } from './registry-lists.ts';
@@ -33,6 +34,8 @@ const REFERRERS_CHECK_MS = 600_000;
 
 /** One registry as replication uses it: the registry's own names, and the edge's own credentials. */
 export class RemoteRegistry extends RegistryRequests {
+  /** What the registry is known to have. */
+  readonly knownContent = new KnownContent();
   readonly #harbor: HarborLists | undefined;
   /** Until when no referrers are requested. Distribution 2.8 and others lack the referrers API for every repository. */
   #referrersUnsupportedUntil = 0;

@@ -1,6 +1,5 @@
 import { isRepository } from '../../oci/reference.ts';
-import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { CopyError } from '../copy-error.ts';
+import { isRefusal } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RegistryLists } from '../registry/registry-lists.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
@@ -82,10 +81,4 @@ async function repositoriesBelow(
   const root = prefix.replace(/\/$/, '');
   const level = root === '' ? undefined : await registry.tagPage(root, signal);
   return level?.children && walk(root, level);
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof CopyError
-    ? !error.retryable
-    : error instanceof UpstreamError && error.reason === 'credentials';
 }

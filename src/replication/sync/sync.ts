@@ -2,7 +2,7 @@ import PQueue from 'p-queue';
 import { type ComparedRepository, Comparison } from '../compare/comparison.ts';
 import type { CopyResult } from '../copy/copy-job.ts';
 import type { ImageCopy } from '../copy/image-copy.ts';
-import { CopyError } from '../copy-error.ts';
+import { CopyError, messageOf } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { RetryPolicy } from '../registry/retry-policy.ts';
@@ -239,8 +239,4 @@ function addResults(one: CopyResult, other: CopyResult): CopyResult {
     there: one.blobs.there,
   };
   return { ...other, blobs, manifests: one.manifests + other.manifests, bytes: one.bytes + other.bytes };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
