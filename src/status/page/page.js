@@ -54,7 +54,7 @@ function routeRow(one, states) {
   const name = routeName(one);
   return row(
     cell('', name ? el('code', '', name) : el('span', '', 'everything else')),
-    cell('', el('ol', 'order', ...order)),
+    cell('', el('ol', '', ...order)),
     cell('tight', one.push || el('span', 'faint', 'read-only')),
     cell('tight', one.onAbsent === 'next' ? 'try the next upstream' : 'reply 404'),
   );
@@ -74,7 +74,7 @@ function failovers(list, now) {
       cell('number', `\u00d7${one.count}`),
     );
   });
-  return el('div', 'scroll', table('', ['Last', 'Repository', 'From \u2192 to', 'Reason', '#Count'], rows));
+  return el('div', 'panel wide', table('', ['Last', 'Repository', 'From \u2192 to', 'Reason', '#Count'], rows));
 }
 
 /** @param {Snapshot['tagWarnings']} list @param {number} now */
@@ -87,7 +87,7 @@ function tagWarnings(list, now) {
       cell('number', `\u00d7${times}`),
     ),
   );
-  return el('div', 'scroll', table('', ['Last', 'Tag', 'Warning sent to clients', '#Count'], rows));
+  return el('div', 'panel wide', table('', ['Last', 'Tag', 'Warning sent to clients', '#Count'], rows));
 }
 
 /** @param {Snapshot['peers']} list @param {number} now */
@@ -103,7 +103,11 @@ function peers(list, now) {
       cell('number', figure(entries)),
     );
   });
-  return el('div', 'scroll', table('', ['Edge', 'Address', 'State', 'Reason', 'Last heard', '#Entries learnt'], rows));
+  return el(
+    'div',
+    'panel wide',
+    table('', ['Edge', 'Address', 'State', 'Reason', 'Last heard', '#Entries learnt'], rows),
+  );
 }
 
 /** @param {number} number @param {string} name @param {Record<string, number>} parts @param {boolean} [bad] */
@@ -112,9 +116,9 @@ function fact(number, name, parts, bad = false) {
   return el(
     'div',
     'fact',
-    el('span', bad ? 'amount degraded' : 'amount', figure(number)),
-    el('span', '', name),
-    el('span', 'faint', shown.map(([part, value]) => `${figure(value)} ${part}`).join(', ')),
+    el('p', bad ? 'amount degraded' : 'amount', figure(number)),
+    el('p', '', name),
+    el('p', 'faint', shown.map(([part, value]) => `${figure(value)} ${part}`).join(', ')),
   );
 }
 

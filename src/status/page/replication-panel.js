@@ -72,7 +72,7 @@ function gapNote(one, now) {
   ];
   if (items.length === 0) return [];
   const text = `Missing or stale on ${one.target}. Run "breakwater coverage" for the full list.`;
-  return [el('div', 'note', el('p', '', text), el('ul', 'items', ...items))];
+  return [el('div', 'note', el('p', '', text), el('ul', '', ...items))];
 }
 
 /** @param {GapView} gap @param {number} now */

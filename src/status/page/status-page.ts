@@ -46,12 +46,12 @@ export function renderPage(snapshot: Snapshot, session: boolean): string {
 ${snapshot.headline.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
 </section>
 <section><h2>Upstreams</h2><div id="upstreams"></div></section>
-<section><h2>Routes</h2><div class="scroll"><table><thead><tr><th>Repositories</th><th>Pulls try, in this order</th><th>Pushes go to</th><th>If not found</th></tr></thead><tbody id="routes"></tbody></table></div></section>
+<section><h2>Routes</h2><div class="panel wide"><table><thead><tr><th>Repositories</th><th>Pulls try, in this order</th><th>Pushes go to</th><th>If not found</th></tr></thead><tbody id="routes"></tbody></table></div></section>
 <section id="replication" hidden><h2>Replication</h2><div id="copy-routes"></div><p id="copying" class="reason"></p></section>
 <section id="tags" hidden><h2>Tags served with a warning</h2><div id="tag-list"></div></section>
 <section id="peers" hidden><h2>Other edges of this site</h2><div id="peer-list"></div></section>
 <section><h2>Recent failovers</h2><div id="failovers"></div></section>
-<section><h2>Since the edge started</h2><div id="figures"></div><p id="stores" class="reason"></p></section>
+<section><h2>Since the edge started</h2><div id="figures" class="panel"></div><p id="stores" class="reason"></p></section>
 <noscript><p>Without JavaScript this page shows only the headline. <a href="/api/status">/api/status</a> has everything else.</p></noscript>
 </main>
 <footer><a href="/api/status">/api/status</a> <a href="/api/coverage">/api/coverage</a> <a href="/metrics">/metrics</a> <span id="fresh"></span>${session ? LOG_OUT : ''}</footer>

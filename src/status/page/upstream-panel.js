@@ -94,7 +94,7 @@ function ms(value) {
 /** @param {UpstreamSnapshot} one @param {number} now */
 function corruptCopies({ corrupt: { count: all, copies } }, now) {
   if (all === 0) return [];
-  const list = el('ul', 'items');
+  const list = el('ul', '');
   for (const { digest, since } of copies.slice(0, 5)) {
     const found = el('span', 'faint', 'found ', time(since, `${ago(since, now)} ago`));
     list.append(el('li', '', el('code', '', digest), ' ', found));
