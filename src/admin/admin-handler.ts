@@ -1,10 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { clientAddress } from '../auth/caller.ts';
 import type { NetworkSet } from '../config/network.ts';
 import type { AdminAnswer, AdminRequest } from '../status/admin.ts';
 import { isKnownHost } from './known-host.ts';
-import { isHttps, isSameOrigin } from './origin.ts';
 import { type Refusal, refusalAnswer } from './refusal-page.ts';
 import * as refusals from './refusals.ts';
 import { endSession, Sessions } from './session.ts';
@@ -50,6 +49,7 @@ export class AdminHandler {
 
   handle(req: IncomingMessage, res: ServerResponse): void {
     this.#answer(req)
+      .then((answer) => ('title' in answer ? refusalAnswer(answer, req.headers.accept) : answer))
       .then(({ status, headers, body }) => {
         // The rest of a body must be read before the connection can carry the next request.
         req.resume();
@@ -65,42 +65,21 @@ export class AdminHandler {
       .catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
   }
 
-  async #answer(req: IncomingMessage): Promise<AdminAnswer> {
+  async #answer(req: IncomingMessage): Promise<AdminAnswer | Refusal> {
     const request = requestOf(req);
-    if (!request) return refuse(req, refusals.MALFORMED);
+    if (!request) return refusals.MALFORMED;
     if (OPEN_PATHS.has(request.path)) return this.#options.answer(request);
     const access = this.#options.access();
     if (!isKnownHost(req.headers.host, req.socket.localAddress ?? '', access.hosts))
-      return refuse(req, refusals.unknownHost(req.headers.host));
-    return access.token === undefined
-      ? this.#withoutToken(req, request, access)
-      : this.#withToken(req, request, access, access.token);
-  }
-
-  async #withoutToken(req: IncomingMessage, request: AdminRequest, access: AdminAccess): Promise<AdminAnswer> {
-    if (access.loopback) {
-      if (isChange(request)) return refuse(req, refusals.CHANGE_WITHOUT_TOKEN);
-      return this.#options.answer(request);
-    }
+      return refusals.unknownHost(req.headers.host);
+    const { token } = access;
+    if (token === undefined && access.loopback)
+      return isChange(request) ? refusals.CHANGE_WITHOUT_TOKEN : this.#options.answer(request);
     const shown = bearerIn(req.headers.authorization);
-    if (shown === undefined || access.metricsToken === undefined) return refuse(req, refusals.noToken(access.address));
-    return this.#withBearer(shown, req, request, access);
-  }
-
-  async #withToken(
-    req: IncomingMessage,
-    request: AdminRequest,
-    access: AdminAccess,
-    token: string,
-  ): Promise<AdminAnswer> {
-    const { method, path } = request;
-    const shown = bearerIn(req.headers.authorization);
-    if (shown !== undefined) return this.#withBearer(shown, req, request, access);
-    if (path === '/login' && method === 'POST') return this.#logIn(req, access, token);
-    if (!(await this.#sessionsOf(token).isIn(req.headers.cookie))) return refuse(req, refusals.LOGIN_NEEDED);
-    if (isChange(request) && !isSameOrigin(req.headers)) return refuse(req, refusals.OTHER_ORIGIN);
-    if (path === '/logout' && method === 'POST') return redirect(endSession(isHttps(req.headers)));
-    return path === '/login' ? redirect() : this.#options.answer({ ...request, session: true });
+    if (shown !== undefined && (token ?? access.metricsToken) !== undefined)
+      return this.#withBearer(shown, req, request, access);
+    if (token === undefined) return refusals.noToken(access.address);
+    return this.#withSession(req, request, access, token);
   }
 
   async #withBearer(
@@ -108,30 +87,53 @@ export class AdminHandler {
     req: IncomingMessage,
     request: AdminRequest,
     access: AdminAccess,
-  ): Promise<AdminAnswer> {
-    const { token, metricsToken } = access;
-    const tokens = [token, metricsToken].filter((one) => one !== undefined);
-    const verdict = await this.#guard.check(shown, tokens, addressOf(req, access));
-    if (typeof verdict !== 'object' || 'waitMs' in verdict) return this.#refuseToken(req, access, verdict);
-    const opensAll = tokens[verdict.right] === token;
-    if (!opensAll && (request.path !== '/metrics' || isChange(request))) return refuse(req, refusals.METRICS_ONLY);
+  ): Promise<AdminAnswer | Refusal> {
+    const right = await this.#check(shown, [access.token, access.metricsToken], req, access);
+    if (typeof right === 'object') return right;
+    if (right !== access.token && (request.path !== '/metrics' || isChange(request))) return refusals.METRICS_ONLY;
     return this.#options.answer(request);
   }
 
-  async #logIn(req: IncomingMessage, access: AdminAccess, token: string): Promise<AdminAnswer> {
-    // The origin is checked before the token: a page of another site must not use up the tries of its visitor.
-    if (!isSameOrigin(req.headers)) return refuse(req, refusals.OTHER_ORIGIN);
-    const shown = new URLSearchParams(await text(req)).get('token')?.trim() ?? '';
-    if (shown === '') return refuse(req, refusals.LOGIN_NEEDED);
-    const verdict = await this.#guard.check(shown, [token], addressOf(req, access));
-    if (typeof verdict !== 'object' || 'waitMs' in verdict) return this.#refuseToken(req, access, verdict);
-    return redirect(await this.#sessionsOf(token).start(isHttps(req.headers)));
+  async #withSession(
+    req: IncomingMessage,
+    request: AdminRequest,
+    access: AdminAccess,
+    token: string,
+  ): Promise<AdminAnswer | Refusal> {
+    const { method, path } = request;
+    if (path === '/login' && method === 'POST') return this.#logIn(req, access, token);
+    if (!(await this.#sessionsOf(token).isIn(req.headers.cookie))) return refusals.LOGIN_NEEDED;
+    if (isChange(request) && !isSameOrigin(req.headers)) return refusals.OTHER_ORIGIN;
+    if (path === '/logout' && method === 'POST') return redirect(endSession(isHttps(req.headers)));
+    return path === '/login' ? redirect() : this.#options.answer({ ...request, session: true });
   }
 
-  #refuseToken(req: IncomingMessage, access: AdminAccess, verdict: 'wrong' | { waitMs: number }): AdminAnswer {
-    if (verdict !== 'wrong') return refuse(req, refusals.tooManyWrong(verdict.waitMs));
-    this.#options.onWrongToken(addressOf(req, access));
-    return refuse(req, refusals.WRONG_TOKEN);
+  async #logIn(req: IncomingMessage, access: AdminAccess, token: string): Promise<AdminAnswer | Refusal> {
+    // The origin is checked before the token: a page of another site must not use up the tries of its visitor.
+    if (!isSameOrigin(req.headers)) return refusals.OTHER_ORIGIN;
+    const shown = new URLSearchParams(await text(req)).get('token')?.trim() ?? '';
+    if (shown === '') return refusals.LOGIN_NEEDED;
+    const right = await this.#check(shown, [token], req, access);
+    return typeof right === 'object' ? right : redirect(await this.#sessionsOf(token).start(isHttps(req.headers)));
+  }
+
+  /** @returns the token that was shown, or why it is refused */
+  async #check(
+    shown: string,
+    tokens: readonly (string | undefined)[],
+    req: IncomingMessage,
+    access: AdminAccess,
+  ): Promise<string | Refusal> {
+    const address = addressOf(req, access);
+    const verdict = await this.#guard.check(
+      shown,
+      tokens.filter((token) => token !== undefined),
+      address,
+    );
+    if (typeof verdict === 'object') return refusals.tooManyWrong(verdict.waitMs);
+    if (verdict !== undefined) return verdict;
+    this.#options.onWrongToken(address);
+    return refusals.WRONG_TOKEN;
   }
 
   #sessionsOf(token: string): Sessions {
@@ -162,8 +164,16 @@ function addressOf({ socket, headers }: IncomingMessage, { trustedProxies }: Adm
   return trustedProxies ? clientAddress(address, forwarded?.toString(), trustedProxies) : address;
 }
 
-function refuse(req: IncomingMessage, refusal: Refusal): AdminAnswer {
-  return refusalAnswer(refusal, req.headers.accept);
+/** Whether a page of this listener makes the request. Browsers send one of these headers with every request that can change something. */
+function isSameOrigin({ 'sec-fetch-site': site, origin, host }: IncomingHttpHeaders): boolean {
+  if (site !== undefined) return site === 'same-origin';
+  if (origin === undefined || host === undefined) return false;
+  return URL.parse(origin)?.host === host.toLowerCase();
+}
+
+/** Whether the browser came by https, through a proxy with TLS. A false claim only makes the client's own cookie useless. */
+function isHttps({ origin, 'x-forwarded-proto': proto }: IncomingHttpHeaders): boolean {
+  return origin?.startsWith('https:') === true || proto === 'https';
 }
 
 /** To the status page. */

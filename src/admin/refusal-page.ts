@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { type ErrorCode, OciError } from '../oci/error.ts';
 import type { AdminAnswer } from '../status/admin.ts';
+import { escapeHtml, htmlHeaders, htmlPage } from '../status/page/html-page.ts';
 import { PAGE_FILES } from '../status/page/page-files.ts';
-import { escapeHtml } from '../status/page/status-page.ts';
 
 /** Why a request is not answered: as JSON for programs, as a page for browsers. */
 export interface Refusal {
@@ -16,21 +16,9 @@ export interface Refusal {
   headers?: Record<string, string>;
 }
 
+// The style sheet stands in the page: before the login no other path is answered.
 const STYLE = PAGE_FILES.get('/page.css')?.body ?? '';
-const HTML_HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': [
-    "default-src 'none'",
-    // The style sheet stands in the page: before the login no other path is answered.
-    `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-  ].join('; '),
-  // With no-referrer a browser would not say which origin the form is from.
-  'referrer-policy': 'same-origin',
-};
+const HTML_HEADERS = htmlHeaders(`style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`);
 
 /** @param accept the Accept header: browsers name text/html in it */
 export function refusalAnswer(refusal: Refusal, accept: string | undefined): AdminAnswer {
@@ -42,25 +30,12 @@ export function refusalAnswer(refusal: Refusal, accept: string | undefined): Adm
 }
 
 function refusalPage({ title, message, login }: Refusal): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)} · Breakwater</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<main class="notice panel">
+  const body = `<main class="notice panel">
 <h1>${escapeHtml(title)}</h1>
 <p id="message">${escapeHtml(message)}</p>
 ${login ? LOGIN_FORM : ''}
-</main>
-</body>
-</html>
-`;
+</main>`;
+  return htmlPage(title, `<style>${STYLE}</style>`, body);
 }
 
 // Password managers keep a password under a user name.

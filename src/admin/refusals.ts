@@ -4,6 +4,8 @@ import type { Refusal } from './refusal-page.ts';
 
 const MAKE_TOKEN = 'adminTokenFile: admin.token (made with: head -c 24 /dev/urandom | base64 > admin.token)';
 
+const denied = (title: string, message: string): Refusal => ({ status: 403, code: 'DENIED', title, message });
+
 export const MALFORMED: Refusal = {
   status: 400,
   code: 'UNSUPPORTED',
@@ -28,20 +30,16 @@ export function unknownHost(header: string | undefined): Refusal {
 
 /** @param address `listen.admin` */
 export function noToken(address: string): Refusal {
-  return {
-    status: 403,
-    code: 'DENIED',
-    title: 'No token is configured',
-    message: `Other machines can reach this admin listener (${address}), and it has no token. It answers only /healthz and /readyz. Add to the configuration: ${MAKE_TOKEN}`,
-  };
+  return denied(
+    'No token is configured',
+    `Other machines can reach this admin listener (${address}), and it has no token. It answers only /healthz and /readyz. Add to the configuration: ${MAKE_TOKEN}`,
+  );
 }
 
-export const CHANGE_WITHOUT_TOKEN: Refusal = {
-  status: 403,
-  code: 'DENIED',
-  title: 'No token is configured',
-  message: `Requests that change something need a token, and none is configured. Add to the configuration: ${MAKE_TOKEN}`,
-};
+export const CHANGE_WITHOUT_TOKEN = denied(
+  'No token is configured',
+  `Requests that change something need a token, and none is configured. Add to the configuration: ${MAKE_TOKEN}`,
+);
 
 export const LOGIN_NEEDED: Refusal = {
   status: 401,
@@ -72,16 +70,12 @@ export function tooManyWrong(waitMs: number): Refusal {
   };
 }
 
-export const METRICS_ONLY: Refusal = {
-  status: 403,
-  code: 'DENIED',
-  title: 'Only for metrics',
-  message: 'This is the token in metricsTokenFile. It opens /metrics and nothing else.',
-};
+export const METRICS_ONLY = denied(
+  'Only for metrics',
+  'This is the token in metricsTokenFile. It opens /metrics and nothing else.',
+);
 
-export const OTHER_ORIGIN: Refusal = {
-  status: 403,
-  code: 'DENIED',
-  title: 'Refused',
-  message: 'The request does not come from a page of this admin listener. Open the status page and try again.',
-};
+export const OTHER_ORIGIN = denied(
+  'Refused',
+  'The request does not come from a page of this admin listener. Open the status page and try again.',
+);

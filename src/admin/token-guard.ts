@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { addressKey } from '../auth/caller.ts';
@@ -9,8 +9,6 @@ const DELAY_MS = 1000;
 /** Answers that are delayed at the same time. Beyond them a wrong token is refused at once; the limit of its address still holds. */
 const MAX_DELAYED = 64;
 const MAX_SEEN = 1024;
-
-export type TokenVerdict = { right: number } | 'wrong' | { waitMs: number };
 
 /** Compares tokens and slows down guessing: an address may show ten wrong tokens at once, then one every six seconds. */
 export class TokenGuard {
@@ -26,23 +24,27 @@ export class TokenGuard {
   }
 
   /**
-   * Which of the tokens was shown: `right` is its index. `waitMs`: this address has shown too many wrong ones, so nothing was compared.
    * @param address of the client
+   * @returns the token that was shown; undefined: none of them was; `waitMs`: this address has shown too many wrong ones, so nothing was
+   * compared
    */
-  async check(shown: string, tokens: readonly string[], address: string): Promise<TokenVerdict> {
+  async check(
+    shown: string,
+    tokens: readonly string[],
+    address: string,
+  ): Promise<string | undefined | { waitMs: number }> {
     const key = [addressKey(address)];
     const waitMs = this.#failures.waitMs(key);
     if (waitMs > 0) return { waitMs };
     // All tokens are compared, so that the time does not reveal which one is right.
-    const equal = tokens.map((token) => timingSafeEqual(tokenHash(shown), tokenHash(token)));
-    const right = equal.indexOf(true);
-    if (right >= 0) return { right };
+    const [right] = tokens.filter((token) => timingSafeEqual(tokenHash(shown), tokenHash(token)));
+    if (right !== undefined) return right;
     // The failure counts before the delay: otherwise parallel requests could try more tokens.
     const mark = tokenHash(`${key[0]} ${shown}`).toString('base64');
     if (!this.#seen.has(mark)) this.#failures.recordFailures(key);
     this.#seen.set(mark, true);
     await this.#delay();
-    return 'wrong';
+    return undefined;
   }
 
   async #delay(): Promise<void> {
@@ -55,5 +57,5 @@ export class TokenGuard {
 
 /** Of one length, whatever was shown. */
 function tokenHash(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }

@@ -12,14 +12,15 @@ export interface Failover {
   to: string;
   reason: FailoverReason;
   /** The reason as a sentence. */
-  detail: string | undefined;
+  detail?: string;
 }
 
 /** The failover of a request; undefined if the preferred upstream answered, or none did. */
 export function failoverOf({ upstream, preferred, attempts }: RequestRecord): Failover | undefined {
   if (upstream === undefined || preferred === undefined || upstream === preferred) return undefined;
   const attempt = attempts.find((one) => one.upstream === preferred && one.outcome !== 'served');
-  return { from: preferred, to: upstream, reason: reasonOf(attempt), detail: attempt?.detail };
+  const detail = attempt?.detail === undefined ? {} : { detail: attempt.detail };
+  return { from: preferred, to: upstream, reason: reasonOf(attempt), ...detail };
 }
 
 function reasonOf(attempt: RequestRecord['attempts'][number] | undefined): FailoverReason {

@@ -1,4 +1,4 @@
-import type { AttemptRecord, HedgeCounts, Observer, RequestRecord } from '../proxy/request-record.ts';
+import type { HedgeCounts, Observer, RequestRecord } from '../proxy/request-record.ts';
 
 /** Counts since the edge started. */
 export interface SinceStartFigures {
@@ -13,37 +13,30 @@ export interface SinceStartFigures {
 
 /** Counts for the status page. The metrics have the same counts by their labels. */
 export class SinceStart implements Observer {
-  readonly #hedges = { started: 0, won: 0, refused: 0 };
-  readonly #splices = { done: 0, failed: 0 };
-  readonly #verified = { right: 0, wrong: 0, unknown: 0 };
-  readonly #tags = { warned: 0, replaced: 0, refused: 0 };
-  readonly #outrun = new Map<string, number>();
+  readonly #figures: SinceStartFigures = {
+    hedges: { started: 0, won: 0, refused: 0 },
+    splices: { done: 0, failed: 0 },
+    verified: { right: 0, wrong: 0, unknown: 0 },
+    tags: { warned: 0, replaced: 0, refused: 0 },
+  };
+  /** By upstream: attempts that were cancelled because another upstream, asked later, answered first. */
+  readonly outrun = new Map<string, number>();
 
   record({ attempts, coalesced, hedges, splices, tag, verified }: RequestRecord): void {
-    this.#hedges.started += hedges.started;
-    this.#hedges.won += hedges.won;
-    this.#hedges.refused += hedges.refused;
-    for (const { to } of splices) this.#splices[to === undefined ? 'failed' : 'done'] += 1;
-    if (verified) this.#verified[verified] += 1;
-    if (tag && tag.action !== 'served') this.#tags[tag.action] += 1;
-    if (!coalesced) for (const attempt of attempts) this.#attempt(attempt);
+    const figures = this.#figures;
+    figures.hedges.started += hedges.started;
+    figures.hedges.won += hedges.won;
+    figures.hedges.refused += hedges.refused;
+    for (const { to } of splices) figures.splices[to === undefined ? 'failed' : 'done'] += 1;
+    if (verified) figures.verified[verified] += 1;
+    if (tag && tag.action !== 'served') figures.tags[tag.action] += 1;
+    if (coalesced) return;
+    for (const { upstream, reason } of attempts)
+      if (reason === 'late') this.outrun.set(upstream, (this.outrun.get(upstream) ?? 0) + 1);
   }
 
+  /** A copy, which does not change any more. */
   get figures(): SinceStartFigures {
-    return {
-      hedges: { ...this.#hedges },
-      splices: { ...this.#splices },
-      verified: { ...this.#verified },
-      tags: { ...this.#tags },
-    };
-  }
-
-  /** By upstream: attempts that were cancelled because another upstream, asked later, answered first. */
-  get outrun(): ReadonlyMap<string, number> {
-    return this.#outrun;
-  }
-
-  #attempt({ upstream, reason }: AttemptRecord): void {
-    if (reason === 'late') this.#outrun.set(upstream, (this.#outrun.get(upstream) ?? 0) + 1);
+    return structuredClone(this.#figures);
   }
 }

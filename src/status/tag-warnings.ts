@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 
 /** A tag that was served although its digest may be out of date. */
@@ -17,27 +18,21 @@ export interface TagWarning {
 
 /** The last tags that were served with a warning, newest first. */
 export class TagWarnings implements Observer {
-  readonly #size: number;
-  /** Ordered by `at`, oldest first. */
-  readonly #warnings = new Map<string, TagWarning>();
+  readonly #warnings: LRUCache<string, TagWarning>;
 
   constructor(size = 20) {
-    this.#size = size;
+    this.#warnings = new LRUCache({ max: size });
   }
 
   record({ repository = '', reference = '', upstream = '', startedAt, firstByteMs, tag }: RequestRecord): void {
     if (tag?.action !== 'warned') return;
     const key = `${repository}\n${reference}`;
-    const count = (this.#warnings.get(key)?.count ?? 0) + 1;
+    const count = (this.#warnings.peek(key)?.count ?? 0) + 1;
     const at = new Date(startedAt + firstByteMs).toISOString();
-    this.#warnings.delete(key);
     this.#warnings.set(key, { at, repository, tag: reference, upstream, text: tag.text ?? '', count });
-    if (this.#warnings.size <= this.#size) return;
-    const [oldest] = this.#warnings.keys();
-    if (oldest !== undefined) this.#warnings.delete(oldest);
   }
 
   list(): TagWarning[] {
-    return [...this.#warnings.values()].reverse();
+    return [...this.#warnings.values()];
   }
 }

@@ -32,7 +32,7 @@ t.test('the refusal names the key to set', async (t) => {
     'add it to the configuration: listen: { adminHosts: ["edge-a.lan"] }',
   );
   const page = await site.ask('/', { headers: { host: 'edge-a.lan:9443', accept: 'text/html,*/*' } });
-  t.match(page.body, /<h1>Unknown host<\/h1>\n<p id="message">.*adminHosts: \[&quot;edge-a.lan&quot;\]/);
+  t.match(page.body, /<h1>Unknown host<\/h1>\n<p id="message">.*adminHosts: \[&#34;edge-a.lan&#34;\]/);
   t.match(page.headers['content-security-policy'], /^default-src 'none'; style-src 'sha256-/);
   t.notMatch(page.body, '<form', 'nobody is asked for the token under a name that is not known');
   for (const host of ['<img src=x>', 'a"b', 'x'.repeat(300)]) {

@@ -117,8 +117,8 @@ t.test('shows a page that loads only its own files and escapes everything', asyn
   t.notMatch(policy, /unsafe|nonce/);
   t.notMatch(html, evil);
   t.notMatch(html, '<img');
-  t.match(html, 'harbor has been down since 03:12 UTC (&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;)');
-  t.match(html, '<h1>&lt;b&gt;&quot;cr&quot;</h1>');
+  t.match(html, 'harbor has been down since 03:12 UTC (&#60;/script&#62;&#60;img src=x onerror=alert(1)&#62;)');
+  t.match(html, '<h1>&#60;b&#62;&#34;cr&#34;</h1>');
   t.notMatch(html, /\b(src|href)=["']?(https?:)?\/\//, 'no outside resource');
   t.notMatch(html, /\son\w+=["']|\sstyle=|<style/, 'no inline handler and no inline style');
   const island = /<script type="application\/json"[^>]*>(.*?)<\/script>/s.exec(html)?.[1] ?? '';

@@ -53,7 +53,8 @@ export function table(className, names, rows) {
     th.scope = 'col';
     return th;
   });
-  return el('table', className, el('thead', '', el('tr', '', ...heads)), el('tbody', '', ...rows));
+  const all = el('table', '', el('thead', '', row(...heads)), el('tbody', '', ...rows));
+  return el('div', className, all);
 }
 
 /** A text whose tooltip is a moment. @param {string} iso ISO 8601 @param {string} text */

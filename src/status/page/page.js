@@ -24,6 +24,7 @@ import { upstreamPanel } from './upstream-panel.js';
  */
 
 const REFRESH_MS = 2000;
+const ROUTE_COLUMNS = ['Repositories', 'Pulls try, in this order', 'Pushes go to', 'If not found'];
 /** Colours of the icon by the headline's level. @type {Record<string, string>} */
 const ICONS = { well: '%2312784a', degraded: '%23e09a1a', failing: '%23d0342c' };
 /** @type {Record<string, Level>} */
@@ -74,7 +75,7 @@ function failovers(list, now) {
       cell('number', `\u00d7${one.count}`),
     );
   });
-  return el('div', 'panel wide', table('', ['Last', 'Repository', 'From \u2192 to', 'Reason', '#Count'], rows));
+  return table('panel wide', ['Last', 'Repository', 'From \u2192 to', 'Reason', '#Count'], rows);
 }
 
 /** @param {Snapshot['tagWarnings']} list @param {number} now */
@@ -87,7 +88,7 @@ function tagWarnings(list, now) {
       cell('number', `\u00d7${times}`),
     ),
   );
-  return el('div', 'panel wide', table('', ['Last', 'Tag', 'Warning sent to clients', '#Count'], rows));
+  return table('panel wide', ['Last', 'Tag', 'Warning sent to clients', '#Count'], rows);
 }
 
 /** @param {Snapshot['peers']} list @param {number} now */
@@ -160,11 +161,12 @@ function icon(level) {
 function draw(snapshot) {
   const now = Date.parse(snapshot.at);
   const states = new Map(snapshot.upstreams.map((one) => [one.name, one.state]));
+  const routeRows = snapshot.routes.map((one) => routeRow(one, states));
   byId('edge').textContent = `Breakwater ${snapshot.version}, running for ${ago(snapshot.startedAt, now)}`;
   headline(snapshot.headline.level, snapshot.headline.lines);
   icon(snapshot.headline.level);
   byId('upstreams').replaceChildren(...snapshot.upstreams.map((one) => upstreamPanel(one, now)));
-  byId('routes').replaceChildren(...snapshot.routes.map((one) => routeRow(one, states)));
+  byId('routes').replaceChildren(table('panel wide', ROUTE_COLUMNS, routeRows));
   byId('replication').hidden = snapshot.replication === null;
   if (snapshot.replication) {
     byId('copy-routes').replaceChildren(replicationPanel(snapshot.replication, now));

@@ -23,7 +23,7 @@ export function replicationPanel(replication, now) {
   const { active, routes } = replication;
   if (!active) return el('div', 'panel', el('p', 'empty', `This edge does not replicate: ${replication.reason}.`));
   const rows = routes.map((one) => routeRow(one, now));
-  return el('div', 'panel', el('div', 'wide', table('', COLUMNS, rows)), ...routes.flatMap((one) => gapNote(one, now)));
+  return el('div', 'panel', table('wide', COLUMNS, rows), ...routes.flatMap((one) => gapNote(one, now)));
 }
 
 /** The copies since the start, as a sentence. @param {ReplicationView} replication */

@@ -10,13 +10,7 @@ const COLUMNS = ['URL', 'State', 'Canary', 'Breakers', '#In flight: blobs / othe
 /** One upstream with its URLs. Pairs of figures are for blobs, and for all other requests. @param {UpstreamSnapshot} one @param {number} now epoch milliseconds */
 export function upstreamPanel(one, now) {
   const urls = one.urls.map((url) => urlRow(url, one.urls.length > 1, now));
-  return el(
-    'div',
-    'panel',
-    head(one, now),
-    el('div', 'wide', table('urls', COLUMNS, urls)),
-    ...corruptCopies(one, now),
-  );
+  return el('div', 'panel', head(one, now), table('wide urls', COLUMNS, urls), ...corruptCopies(one, now));
 }
 
 /** @param {UpstreamSnapshot} one @param {number} now */

@@ -16,13 +16,16 @@ export interface Headline {
   text: string;
 }
 
+/** The part of a snapshot that the headline sums up. */
 export interface HeadlineInput {
   ready: boolean;
   upstreams: readonly UpstreamSnapshot[];
   routes: readonly RouteSnapshot[];
   /** Newest first. */
   tagWarnings: readonly TagWarning[];
+  /** The other edges of the site. */
   peers: readonly PeerView[];
+  /** Null where no route replicates. */
   replication: ReplicationView | null;
 }
 

@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Route } from '../../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
-import type { PeerView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
-import type { TagWarning } from '../tag-warnings.ts';
-import { type Headline, headlineOf } from './headline.ts';
+import { type Headline, type HeadlineInput, headlineOf } from './headline.ts';
 import type { CorruptCopiesSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
 /** Version of this package. */
@@ -27,27 +25,18 @@ export interface Stores {
 }
 
 /** The state of the edge at one moment: the JSON of `/api/status`. */
-export interface Snapshot {
+export interface Snapshot extends HeadlineInput {
   version: string;
   hostname: string;
   startedAt: string;
   /** When the snapshot was taken. */
   at: string;
-  ready: boolean;
   /** A summary for the operator. */
   headline: Headline;
-  upstreams: UpstreamSnapshot[];
-  routes: RouteSnapshot[];
   /** Newest first. */
-  failovers: FailoverEntry[];
-  /** Newest first. */
-  tagWarnings: TagWarning[];
+  failovers: readonly FailoverEntry[];
   sinceStart: SinceStartFigures;
   stores: Stores;
-  /** The other edges of the site. */
-  peers: PeerView[];
-  /** Null where no route replicates. */
-  replication: ReplicationView | null;
 }
 
 /** A corrupt copy of a blob; `since` in epoch milliseconds. */
@@ -57,20 +46,15 @@ export interface CorruptCopy {
   since: number;
 }
 
-export interface SnapshotInput {
-  hostname: string;
+export interface SnapshotInput
+  extends Pick<Snapshot, 'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers'> {
   /** Epoch milliseconds. */
   startedAt: number;
-  ready: boolean;
   upstreams: readonly UpstreamView[];
   routes: readonly Route[];
-  failovers: readonly FailoverEntry[];
-  tagWarnings: readonly TagWarning[];
   sinceStart: Pick<SinceStart, 'figures' | 'outrun'>;
   /** Oldest first. */
   corruptCopies: readonly CorruptCopy[];
-  stores: Stores;
-  peers: readonly PeerView[];
   replication?: ReplicationView | undefined;
 }
 
@@ -79,49 +63,34 @@ const MAX_CORRUPT_SHOWN = 50;
 
 /** @param now epoch milliseconds */
 export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Snapshot {
+  const { corruptCopies, sinceStart, replication = null, ...shown } = input;
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
-  const corruptCopies = Map.groupBy(input.corruptCopies, (copy) => copy.upstream);
+  const corrupt = Map.groupBy(corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
     (view): UpstreamSnapshot => ({
       ...stateOf(view, pushed.has(view.name)),
-      corrupt: corruptCopiesSnapshot(corruptCopies.get(view.name) ?? []),
-      outrun: input.sinceStart.outrun.get(view.name) ?? 0,
+      corrupt: corruptCopiesSnapshot(corrupt.get(view.name) ?? []),
+      outrun: sinceStart.outrun.get(view.name) ?? 0,
       urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
     }),
   );
-  const routes = input.routes.map(routeSnapshot);
-  const tagWarnings = [...input.tagWarnings];
-  const peers = [...input.peers];
-  const replication = input.replication ?? null;
+  const state = { ...shown, upstreams, routes: input.routes.map(routeSnapshot), replication };
   return {
+    ...state,
     version,
-    hostname: input.hostname,
     startedAt: iso(input.startedAt),
     at: iso(now),
-    ready: input.ready,
-    headline: headlineOf({ ready: input.ready, upstreams, routes, tagWarnings, peers, replication }, now),
-    upstreams,
-    routes,
-    failovers: [...input.failovers],
-    tagWarnings,
-    sinceStart: input.sinceStart.figures,
-    stores: input.stores,
-    peers,
-    replication,
+    headline: headlineOf(state, now),
+    sinceStart: sinceStart.figures,
   };
 }
 
 function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapshot, 'corrupt' | 'outrun' | 'urls'> {
-  const { name, state, since, reason, kind, readOnly, unhealthy, gate } = view;
-  const pushes = { admitted: gate.mode === 'accepting', mode: gate.mode, since: iso(gate.since), reason: gate.reason };
+  const { name, state, reason, kind, readOnly, unhealthy, gate } = view;
+  const pushes = { ...gate, admitted: gate.mode === 'accepting', since: iso(gate.since) };
   return {
-    name,
-    state,
-    since: iso(since),
-    reason,
-    kind,
-    readOnly,
-    unhealthy: [...unhealthy],
+    ...{ name, state, reason, kind, readOnly, unhealthy },
+    since: iso(view.since),
     ...credentialsOf(view),
     ...(takesPushes ? { pushes } : {}),
   };
@@ -138,23 +107,18 @@ function corruptCopiesSnapshot(copies: readonly CorruptCopy[]): CorruptCopiesSna
 }
 
 function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
-  const { url, state, since, reason, canary, lastProbeAt, probeMs, breakers, suspected, slow } = replica;
-  const { retryAfterUntil, inFlight, waiting, firstByteP95 } = replica;
+  const { trialFree: _, saturated: __, retryAfterUntil, firstByteP95, ...shown } = replica;
+  const { state, reason, canary, lastProbeAt, suspected } = replica;
   return {
-    url: withoutCredentials(url),
-    state,
-    since: iso(since),
+    ...shown,
+    url: withoutCredentials(replica.url),
+    since: iso(replica.since),
     reason: state === 'up' && canary === 'failing' ? `last good probe: ${reason}` : reason,
     // Until the canary is read, its state only keeps a 404 from being believed.
     canary: lastProbeAt === undefined && !suspected && canary === 'failing' ? 'unknown' : canary,
     lastProbeAt: lastProbeAt === undefined ? null : iso(lastProbeAt),
-    probeMs: probeMs ?? null,
-    breakers: { ...breakers },
-    suspected,
-    slow,
+    probeMs: replica.probeMs ?? null,
     restingUntil: retryAfterUntil > now ? iso(retryAfterUntil) : null,
-    inFlight: { data: inFlight.data, control: inFlight.control },
-    waiting: { data: waiting.data, control: waiting.control },
     firstByteP95Ms: { data: tenths(firstByteP95.data), control: tenths(firstByteP95.control) },
   };
 }

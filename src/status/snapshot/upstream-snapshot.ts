@@ -1,27 +1,17 @@
 import type { Route } from '../../failover/rewrite.ts';
-import type { BreakerState, CanaryState, Gate, HealthState, TrafficClass, UpstreamView } from '../../failover/view.ts';
+import type { CanaryState, Gate, ReplicaView, UpstreamView } from '../../failover/view.ts';
 
 /** One URL of an upstream. Times are ISO 8601 in UTC. */
-export interface UrlSnapshot {
-  url: string;
-  state: HealthState;
+export interface UrlSnapshot
+  extends Pick<ReplicaView, 'url' | 'state' | 'reason' | 'breakers' | 'suspected' | 'slow' | 'inFlight' | 'waiting'> {
   since: string;
-  reason: string;
   /** `unknown`: not read yet. */
   canary: CanaryState | 'unknown';
   lastProbeAt: string | null;
   /** Duration of the last probe in milliseconds. */
   probeMs: number | null;
-  breakers: Record<TrafficClass, BreakerState>;
-  /** A request to the URL has failed, and no probe has been good since. */
-  suspected: boolean;
-  /** The URL is up, and that request was only slow. */
-  slow: boolean;
   /** Until when the URL is rate-limited (Retry-After); null if it is not. */
   restingUntil: string | null;
-  inFlight: { data: number; control: number };
-  /** Queued requests. */
-  waiting: { data: number; control: number };
   /** 95th percentile of the time of recent answers in milliseconds, of blobs for their first 16 KiB; null before there are 8 answers. */
   firstByteP95Ms: { data: number | null; control: number | null };
 }
@@ -36,15 +26,9 @@ export interface CorruptCopiesSnapshot {
   copies: { digest: string; since: string }[];
 }
 
-export interface UpstreamSnapshot {
-  name: string;
-  state: HealthState;
+export interface UpstreamSnapshot
+  extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'readOnly' | 'unhealthy'> {
   since: string;
-  reason: string;
-  kind: UpstreamView['kind'];
-  readOnly: boolean;
-  /** Components that Harbor reports as unhealthy. */
-  unhealthy: string[];
   /** Only where a route pushes to this upstream. */
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
   /** State of the edge's own credentials; undefined where the edge has none and none were refused. */

@@ -95,12 +95,12 @@ t.test('shows the state at the time of the scrape', async (t) => {
     '{upstream="gcr",url="https://gcr.lan",class="passthrough"} 0',
   ]);
   t.same((await samples(metrics, 'in_flight')).slice(2), [
-    '{upstream="gcr",url="https://gcr.lan",class="data"} 3',
     '{upstream="gcr",url="https://gcr.lan",class="control"} 1',
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 3',
   ]);
   t.same((await samples(metrics, 'waiting')).slice(2), [
-    '{upstream="gcr",url="https://gcr.lan",class="data"} 5',
     '{upstream="gcr",url="https://gcr.lan",class="control"} 0',
+    '{upstream="gcr",url="https://gcr.lan",class="data"} 5',
   ]);
   t.same(await samples(metrics, 'pushes_admitted'), ['{upstream="harbor"} 0']);
   t.same((await samples(metrics, 'probe_duration_seconds'))[0], '{upstream="harbor",url="https://harbor.lan"} 0.012');
