@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
-import type { Store, StoredManifest } from './store.ts';
+import type { Store } from './store.ts';
 
 const MAX_BYTES = 4 * 1024 ** 2;
 
@@ -23,6 +23,8 @@ const document = z.looseObject({
   annotations: z.record(z.string(), z.string()).optional(),
 });
 
+type ManifestContent = z.output<typeof document>;
+
 /** GET and HEAD, by tag or digest. Whatever Accept says, what is there is sent. */
 export function serveManifest(exchange: Exchange, repository: string, reference: string): void {
   const { req, store } = exchange;
@@ -40,14 +42,17 @@ export async function takeManifest(exchange: Exchange, repository: string, refer
   const { store, req } = exchange;
   const bytes = await exchange.readAll(MAX_BYTES);
   const digest = digestFor(bytes, reference);
-  const manifest = readManifest(bytes, req.headers['content-type']);
-  checkReferences(store, repository, manifest.references);
-  store.keepManifest(repository, digest, manifest.stored);
+  const content = parse(bytes);
+  const mediaType = mediaTypeOf(content, req.headers['content-type']);
+  checkReferences(store, repository, content);
+  const { config, artifactType = config?.mediaType, annotations } = content;
+  const subject = content.subject?.digest;
+  store.keepManifest(repository, digest, { mediaType, bytes, subject, artifactType, annotations });
   if (!reference.includes(':')) store.repository(repository).tags.set(reference, digest);
   exchange.reply(201, {
     location: exchange.locate(`/v2/${repository}/manifests/${digest}`),
     'docker-content-digest': digest,
-    ...(manifest.stored.subject === undefined ? {} : { 'oci-subject': manifest.stored.subject }),
+    ...(subject === undefined ? {} : { 'oci-subject': subject }),
   });
 }
 
@@ -71,46 +76,16 @@ function digestFor(bytes: Buffer, reference: string): string {
   return digest;
 }
 
-interface References {
-  blobs: string[];
-  manifests: string[];
-}
-
-/** @throws LabError MANIFEST_INVALID */
-export function readManifest(
-  bytes: Buffer,
-  contentType: string | undefined,
-): { stored: StoredManifest; references: References } {
-  const { mediaType, config, layers = [], manifests = [], subject, artifactType, annotations } = parse(bytes);
+function mediaTypeOf({ mediaType }: ManifestContent, contentType: string | undefined): string {
   const declared = contentType?.split(';')[0]?.trim();
   if (mediaType !== undefined && declared !== undefined && mediaType !== declared)
     throw new LabError(400, 'MANIFEST_INVALID', `Content-Type is ${declared}, mediaType ${mediaType}`);
   const type = declared ?? mediaType;
   if (type === undefined) throw new LabError(400, 'MANIFEST_INVALID', 'neither Content-Type nor mediaType');
-  // Layers that may not be distributed carry the URLs where they are, and need not be here.
-  const here = layers.filter(({ urls }) => !urls?.length);
-  return {
-    stored: {
-      mediaType: type,
-      bytes,
-      ...(subject ? { subject: subject.digest } : {}),
-      ...describe(artifactType ?? config?.mediaType, annotations),
-    },
-    references: {
-      blobs: [...(config ? [config] : []), ...here].map(({ digest }) => digest),
-      manifests: manifests.map(({ digest }) => digest),
-    },
-  };
+  return type;
 }
 
-function describe(
-  artifactType: string | undefined,
-  annotations: Record<string, string> | undefined,
-): Partial<StoredManifest> {
-  return { ...(artifactType === undefined ? {} : { artifactType }), ...(annotations ? { annotations } : {}) };
-}
-
-function parse(bytes: Buffer): z.output<typeof document> {
+function parse(bytes: Buffer): ManifestContent {
   try {
     return document.parse(JSON.parse(bytes.toString('utf8')));
   } catch (error) {
@@ -119,11 +94,14 @@ function parse(bytes: Buffer): z.output<typeof document> {
   }
 }
 
-function checkReferences(store: Store, repository: string, { blobs, manifests }: References): void {
+function checkReferences(store: Store, repository: string, content: ManifestContent): void {
+  const { config, layers = [], manifests = [] } = content;
+  // Layers that may not be distributed carry the URLs where they are, and need not be here.
+  const blobs = [...(config ? [config] : []), ...layers.filter(({ urls }) => !urls?.length)];
   const missing = [
-    ...blobs.filter((digest) => !store.blob(repository, digest)),
-    ...manifests.filter((digest) => !store.manifest(repository, digest)),
-  ];
+    ...blobs.filter(({ digest }) => !store.blob(repository, digest)),
+    ...manifests.filter(({ digest }) => !store.manifest(repository, digest)),
+  ].map(({ digest }) => digest);
   if (missing.length > 0)
     throw new LabError(400, 'MANIFEST_BLOB_UNKNOWN', `manifest refers to what is not here: ${missing.join(', ')}`);
 }

@@ -7,9 +7,9 @@ export interface StoredManifest {
   mediaType: string;
   bytes: Buffer;
   /** Digest of the manifest that this one refers to. */
-  subject?: string;
-  artifactType?: string;
-  annotations?: Record<string, string>;
+  subject?: string | undefined;
+  artifactType?: string | undefined;
+  annotations?: Record<string, string> | undefined;
 }
 
 export interface StoredRepository {

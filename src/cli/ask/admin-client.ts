@@ -11,6 +11,7 @@ export interface AdminOptions {
   config?: string;
   admin?: string;
   tokenFile?: string;
+  json?: boolean;
 }
 
 interface AdminTarget {
@@ -45,6 +46,17 @@ export async function askAdmin<T>(options: AdminOptions, path: string): Promise<
   const message = (content as { errors?: { message?: string }[] } | null)?.errors?.[0]?.message ?? `status ${status}`;
   if (status === 400 || status === 404) throw new UsageError(message);
   throw new AdminError(status === 401 ? refusedToken(found) : `the edge at ${found.base} refuses: ${message}`);
+}
+
+/** Asks the admin listener, and prints the answer: with --json as it came, else as the text that `textOf` makes of it. */
+export async function showAnswer<T>(
+  options: AdminOptions,
+  path: string,
+  textOf: (answer: T, now: number) => string,
+): Promise<T> {
+  const answer = await askAdmin<T>(options, path);
+  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer, Date.now()));
+  return answer;
 }
 
 /** The admin listener of --admin, else of the configuration, else of a running lab. */

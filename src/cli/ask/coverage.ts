@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import type { CoverageReport } from '../../replication/coverage/report.ts';
-import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
+import { type AdminOptions, showAnswer, withAdminOptions } from './admin-client.ts';
 import { coverageText } from './coverage-text.ts';
 
 interface Options extends AdminOptions {
   pulled?: string;
   route?: string;
   limit?: string;
-  json?: boolean;
 }
 
 export function registerCoverage(program: Command): void {
@@ -23,16 +22,10 @@ export function registerCoverage(program: Command): void {
     )
     .option('--json', 'print JSON')
     .action(async (options: Options) => {
-      const report = await askAdmin<CoverageReport>(options, `/api/coverage?${queryOf(options)}`);
-      process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : coverageText(report, Date.now()));
+      const query = new URLSearchParams();
+      for (const name of ['pulled', 'route', 'limit'] as const)
+        if (options[name] !== undefined) query.set(name, options[name]);
+      const report = await showAnswer<CoverageReport>(options, `/api/coverage?${query}`, coverageText);
       if (report.verdict !== 'covered') process.exitCode = 1;
     });
-}
-
-function queryOf({ pulled, route, limit }: Options): URLSearchParams {
-  return new URLSearchParams({
-    ...(pulled === undefined ? {} : { pulled }),
-    ...(route === undefined ? {} : { route }),
-    ...(limit === undefined ? {} : { limit }),
-  });
 }

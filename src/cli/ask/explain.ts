@@ -2,19 +2,15 @@ import type { Command } from 'commander';
 import { imageName } from '../../oci/reference.ts';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
 import { ago, table, withShortDigests } from '../text-format.ts';
-import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
+import { type AdminOptions, showAnswer, withAdminOptions } from './admin-client.ts';
 
 export function registerExplain(program: Command): void {
   withAdminOptions(program.command('explain'))
     .argument('<reference>', 'image by the name that clients use: library/app:1.2')
     .description('Show which route an image takes, which upstreams the running edge would ask in which order, and why.')
     .option('--json', 'print JSON')
-    .action(async (reference: string, options: AdminOptions & { json?: boolean }) => {
-      const path = `/api/explain?image=${encodeURIComponent(reference)}`;
-      const explanation = await askAdmin<Explanation>(options, path);
-      process.stdout.write(
-        options.json ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation, Date.now()),
-      );
+    .action(async (reference: string, options: AdminOptions) => {
+      await showAnswer<Explanation>(options, `/api/explain?image=${encodeURIComponent(reference)}`, explanationText);
     });
 }
 

@@ -105,7 +105,6 @@ function detailText(counts: Record<string, number>): string {
 }
 
 function peerLines({ peers }: Snapshot, since: Since): string[] {
-  if (peers.length === 0) return [];
   const rows = peers.map(({ url, address, state, since: from, reason }) => [
     '',
     url,
@@ -114,15 +113,14 @@ function peerLines({ peers }: Snapshot, since: Since): string[] {
     `for ${since(from)}`,
     reason,
   ]);
-  return [`other edges:\n${table(rows)}`];
+  return section('other edges', rows);
 }
 
 function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {
-  if (tagWarnings.length === 0) return [];
   const rows = tagWarnings
     .slice(0, MAX_LINES)
     .map(({ at, repository, tag, text }) => ['', `${since(at)} ago`, `${repository}:${tag}`, withShortDigests(text)]);
-  return [`tags served with a warning:\n${table(rows)}`];
+  return section('tags served with a warning', rows);
 }
 
 function failoverLines({ failovers }: Snapshot, since: Since): string[] {
@@ -130,5 +128,9 @@ function failoverLines({ failovers }: Snapshot, since: Since): string[] {
   const rows = failovers
     .slice(0, MAX_LINES)
     .map(({ at, repository, from, to, reason }) => ['', `${since(at)} ago`, repository, `${from} -> ${to}`, reason]);
-  return [`recent failovers:\n${table(rows)}`];
+  return section('recent failovers', rows);
+}
+
+function section(title: string, rows: string[][]): string[] {
+  return rows.length === 0 ? [] : [`${title}:\n${table(rows)}`];
 }

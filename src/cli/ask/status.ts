@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Snapshot } from '../../status/snapshot/snapshot.ts';
-import { type AdminOptions, askAdmin, withAdminOptions } from './admin-client.ts';
+import { type AdminOptions, showAnswer, withAdminOptions } from './admin-client.ts';
 import { statusText } from './status-text.ts';
 
 export function registerStatus(program: Command): void {
@@ -9,9 +9,8 @@ export function registerStatus(program: Command): void {
       'Show upstreams, pushes, replication and recent failovers of the running edge. Exit status 1 if anything is degraded.',
     )
     .option('--json', 'print JSON')
-    .action(async (options: AdminOptions & { json?: boolean }) => {
-      const snapshot = await askAdmin<Snapshot>(options, '/api/status');
-      process.stdout.write(options.json ? `${JSON.stringify(snapshot, null, 2)}\n` : statusText(snapshot, Date.now()));
+    .action(async (options: AdminOptions) => {
+      const snapshot = await showAnswer<Snapshot>(options, '/api/status', statusText);
       if (snapshot.headline.level !== 'well') process.exitCode = 1;
     });
 }

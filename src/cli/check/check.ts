@@ -34,11 +34,11 @@ async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
     loaded = await loadConfig(path);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return error.findings.map((finding) => ({
+    return error.findings.map(({ file, line, column, key, message, remedy }) => ({
       level: 'error',
-      subject: `${finding.file}:${finding.line}:${finding.column}${finding.key === '' ? '' : ` ${finding.key}`}`,
-      message: finding.message,
-      ...(finding.remedy === undefined ? {} : { remedy: finding.remedy }),
+      subject: `${file}:${line}:${column} ${key}`.trimEnd(),
+      message,
+      remedy,
     }));
   }
   const findings = [...configurationFindings(loaded), ...certificateFindings(loaded)];
@@ -48,8 +48,7 @@ async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
 
 function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {
   const findings: CheckFinding[] = [{ level: 'ok', subject: path, message: 'the configuration is valid' }];
-  for (const { key, message, remedy } of warnings)
-    findings.push({ level: 'warning', subject: key, message, ...(remedy === undefined ? {} : { remedy }) });
+  for (const { key, message, remedy } of warnings) findings.push({ level: 'warning', subject: key, message, remedy });
   // Where Breakwater issues tokens, a warning of the configuration has named the missing keyFile already.
   if (config.keyFile === undefined && !warnings.some(({ key }) => key === 'keyFile')) {
     findings.push({
@@ -68,46 +67,33 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
   const findings: CheckFinding[] = [];
   for (const { certFile, parsed } of certificates) {
     const left = parsed.validToDate.getTime() - Date.now();
-    if (left > EXPIRES_SOON_MS)
-      findings.push({
-        level: 'ok',
-        subject: certFile,
-        message: `valid until ${parsed.validToDate.toISOString().slice(0, 10)}`,
-      });
+    const day = parsed.validToDate.toISOString().slice(0, 10);
+    if (left > EXPIRES_SOON_MS) findings.push({ level: 'ok', subject: certFile, message: `valid until ${day}` });
     else
       findings.push({
         level: left > 0 ? 'warning' : 'error',
         subject: certFile,
-        message: `${left > 0 ? 'expires' : 'expired'} on ${parsed.validToDate.toISOString().slice(0, 10)}`,
+        message: `${left > 0 ? 'expires' : 'expired'} on ${day}`,
         remedy: 'renew it; Breakwater loads the changed file without a restart',
       });
   }
-  const names = [config.hostname, ...config.routes.flatMap((route) => route.registry ?? [])];
-  for (const name of new Set(names)) {
-    if (certificates.some(({ parsed }) => parsed.checkHost(name) !== undefined || parsed.checkIP(name) !== undefined))
-      continue;
-    // The registry of a route may be used only with ?ns=, which needs no certificate.
-    if (name === config.hostname)
-      findings.push({
-        level: 'error',
-        subject: 'tls',
-        message: `no certificate has the name ${name}, so clients will refuse the connection`,
-        remedy: 'issue a certificate with that name',
-      });
-  }
+  // The registry of a route may be used only with ?ns=, which needs no certificate.
+  const { hostname } = config;
+  if (!certificates.some(({ parsed }) => parsed.checkHost(hostname) ?? parsed.checkIP(hostname)))
+    findings.push({
+      level: 'error',
+      subject: 'tls',
+      message: `no certificate has the name ${hostname}, so clients will refuse the connection`,
+      remedy: 'issue a certificate with that name',
+    });
   return findings;
 }
 
 async function upstreamFindings({ config, material }: Loaded): Promise<CheckFinding[]> {
   const { auth } = config;
   const network = { resolver: new Resolver(), pool: new BufferPool() };
-  const silent = {
-    health: () => undefined,
-    breaker: () => undefined,
-    gate: () => undefined,
-    credentials: () => undefined,
-    corruptCopy: () => undefined,
-  };
+  const ignore = () => undefined;
+  const silent = { health: ignore, breaker: ignore, gate: ignore, credentials: ignore, corruptCopy: ignore };
   const findings = await Promise.all(
     Object.entries(config.upstreams).map(async ([name, upstreamConfig]) => {
       const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);
@@ -131,7 +117,6 @@ function findingsText(findings: CheckFinding[]): string {
     ({ level, subject, message, remedy }) =>
       `${MARKS[level]}  ${subject}: ${message}${remedy === undefined ? '' : `\n         -> ${remedy}`}`,
   );
-  const errors = findings.filter((finding) => finding.level === 'error').length;
-  const warnings = findings.filter((finding) => finding.level === 'warning').length;
-  return `${lines.join('\n')}\n${errors} errors, ${warnings} warnings\n`;
+  const count = (level: CheckFinding['level']) => findings.filter((finding) => finding.level === level).length;
+  return `${lines.join('\n')}\n${count('error')} errors, ${count('warning')} warnings\n`;
 }

@@ -11,7 +11,7 @@ export interface CheckFinding {
   /** A key of the configuration, or an upstream with its URL. */
   subject: string;
   message: string;
-  remedy?: string;
+  remedy?: string | undefined;
 }
 
 /** Checks reachability, canary and credentials. @param upstream has been probed once */

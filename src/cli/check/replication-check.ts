@@ -40,18 +40,12 @@ async function checkCopyRoute(
     // No retries: the check reports the state of this moment.
     return new RemoteRegistry(name, connection, new RetryPolicy({ limitMs: 0 }));
   };
-  const remedy = (error: unknown, name: string, refused: string) => {
-    const upstream = config.upstreams[name];
-    const isReached = !(error instanceof UpstreamError) || error.reason === 'credentials';
-    return isReached || !upstream ? refused : remedyFor(error.reason, upstream);
-  };
   const [source, target] = [open(copyRoute.source.upstream), open(copyRoute.target.upstream)];
   const subject = `replication ${copyRoute.name}`;
+  let asked = source;
+  let right = 'let the account list the repositories of';
   try {
-    const pair = await firstPair(source, routes, copyRoute, signal).catch((error: unknown) => {
-      const refused = `let the account list the repositories of ${source.name} (upstreams.${source.name}.replication.credentials)`;
-      throw new CopyCheckError(source.name, error, remedy(error, source.name, refused));
-    });
+    const pair = await firstPair(source, routes, copyRoute, signal);
     if (!pair)
       return [
         {
@@ -61,21 +55,21 @@ async function checkCopyRoute(
           remedy: 'check the prefix, and that the account may list the repositories',
         },
       ];
-    const tags = await target.tags(pair.target, signal).catch((error: unknown) => {
-      const refused = `give the account the right to pull and push at ${target.name} (upstreams.${target.name}.replication.credentials)`;
-      throw new CopyCheckError(target.name, error, remedy(error, target.name, refused));
-    });
+    asked = target;
+    right = 'give the account the right to pull and push at';
+    const tags = await target.tags(pair.target, signal);
     const found = tags.length === 0 ? 'which has none of its tags yet' : `which has ${tags.length} of its tags`;
-    return [
-      {
-        level: 'ok',
-        subject,
-        message: `${source.name} lists ${pair.source}, for ${pair.target} on ${target.name}, ${found}`,
-      },
-    ];
+    const message = `${source.name} lists ${pair.source}, for ${pair.target} on ${target.name}, ${found}`;
+    return [{ level: 'ok', subject, message }];
   } catch (error) {
-    if (!(error instanceof CopyCheckError)) throw error;
-    return [{ level: 'error', subject, message: error.message, remedy: error.remedy }];
+    const { name } = asked;
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = reason.startsWith(name) ? reason : `${name}: ${reason}`;
+    const upstream = config.upstreams[name];
+    const isReached = !(error instanceof UpstreamError) || error.reason === 'credentials';
+    const refused = `${right} ${name} (upstreams.${name}.replication.credentials)`;
+    const remedy = isReached || !upstream ? refused : remedyFor(error.reason, upstream);
+    return [{ level: 'error', subject, message, remedy }];
   } finally {
     await Promise.all([source, target].map(({ connection }) => connection.close()));
   }
@@ -94,14 +88,4 @@ async function firstPair(
     if (pair || seen >= MAX_REPOSITORIES) return pair;
   }
   return undefined;
-}
-
-class CopyCheckError extends Error {
-  readonly remedy: string;
-
-  constructor(upstream: string, cause: unknown, remedy: string) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    super(message.startsWith(upstream) ? message : `${upstream}: ${message}`, { cause });
-    this.remedy = remedy;
-  }
 }

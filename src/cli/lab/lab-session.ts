@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { advice } from '../../lab/advice.ts';
 import type { FaultName } from '../../lab/fault.ts';
 import { type MenuChoice, type MenuWord, menuText, readMenu } from '../../lab/menu.ts';
 import { coverageText } from '../ask/coverage-text.ts';
 import { statusText } from '../ask/status-text.ts';
+import { abortOnSignals } from '../interruption.ts';
 import { announceLab } from '../running-lab.ts';
 import { lineOf } from '../serve/terminal-log.ts';
 import { LabConsole } from './lab-console.ts';
@@ -27,39 +29,34 @@ type RegistryName = (typeof REGISTRIES)[number];
 /** The lab from its start to the last signal; `run` resolves when all of it has stopped. */
 export class LabSession {
   readonly #options: LabOptions;
-  readonly #console: LabConsole;
-  readonly #log: LabLog;
+  readonly #over = abortOnSignals(['SIGINT', 'SIGTERM']);
+  readonly #console = new LabConsole(
+    (line) => this.#typed(line),
+    () => this.#over.abort(),
+  );
+  readonly #log = new LabLog((line) =>
+    this.#options.json ? this.#console.print(line) : this.#show(lineOf(JSON.parse(line))),
+  );
   /** Lines of the start, until it is known whether anybody needs them. Undefined: lines are shown at once. */
   #held: string[] | undefined = [];
-  readonly #over = new AbortController();
   /** Menu choices in the order in which they were typed. */
   #chain: Promise<void> = Promise.resolve();
   #site: LabSite | undefined;
 
   constructor(options: LabOptions) {
     this.#options = options;
-    this.#console = new LabConsole(
-      (line) => this.#typed(line),
-      () => this.#over.abort(),
-    );
-    this.#log = new LabLog((line) =>
-      options.json ? process.stdout.write(`${line}\n`) : this.#show(lineOf(JSON.parse(line))),
-    );
   }
 
   async run(): Promise<void> {
     const { signal } = this.#over;
-    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-    const stop = () => this.#over.abort();
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    const ended = once(signal, 'abort');
     const { port: https, adminPort: admin, controlPort: control } = this.#options;
     try {
       this.#site = await startLabSite({
         ports: { https, admin, control },
         log: this.#log,
         signal,
-        onTaken: (taken) => this.#printWrapped(`port ${taken} is taken; any free one is used instead`),
+        onTaken: (taken) => this.#print(`port ${taken} is taken; any free one is used instead`),
         onSwitch: (registry, fault, on) => this.#switched(registry, fault, on),
       });
       this.#held = undefined;
@@ -67,13 +64,14 @@ export class LabSession {
         const whole = await Promise.race([this.#tour(this.#site), ended]);
         this.#held = [];
         if (whole !== true) process.exitCode = 1;
+        // From now on, a signal ends the process at once.
+        this.#over.abort();
       } else {
         this.#greet(this.#site);
         await ended;
         this.#console.close();
-        this.#printWrapped('stopping; a second signal stops at once');
+        this.#print('stopping; a second signal stops at once');
       }
-      for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
       await this.#site.stop();
     } catch (error) {
       // Told to end while it starts: that is no failure but of a tour.
@@ -105,7 +103,7 @@ export class LabSession {
   /** Resolves with whether all went as promised. The log is not shown meanwhile: the tour quotes what matters of it. */
   async #tour(site: LabSite): Promise<boolean> {
     // What fails because the lab stops is of no account.
-    const print = (text: string) => this.#over.signal.aborted || this.#printWrapped(text);
+    const print = (text: string) => this.#over.signal.aborted || this.#print(text);
     const pause = this.#console.interactive ? READING_MS : 0;
     this.#held = [];
     try {
@@ -120,35 +118,34 @@ export class LabSession {
     // It does not wait for a tour to end.
     if (choice.kind === 'word' && choice.word === 'quit') this.#over.abort();
     else
-      this.#chain = this.#chain
-        .then(() => this.#choose(choice))
-        .catch((error: unknown) => this.#printWrapped(String(error)));
+      this.#chain = this.#chain.then(() => this.#choose(choice)).catch((error: unknown) => this.#print(String(error)));
   }
 
   async #choose(choice: MenuChoice): Promise<void> {
+    const site = this.#site;
     if (choice.kind === 'nothing') return;
-    if (choice.kind === 'mistake') return this.#printWrapped(choice.message);
-    if (choice.kind === 'word') return await this.#obey(choice.word);
-    if (!this.#site) return this.#printWrapped('not yet: the lab is still starting');
-    const { registry, fault, on, parameters } = choice;
-    const { faults } = this.#site.registries[registry as RegistryName];
-    if (on && fault) await faults.on(fault, parameters);
-    else await faults.off(fault);
-    this.#switched(registry, fault, on);
+    if (choice.kind === 'mistake') this.#print(choice.message);
+    else if (choice.kind === 'word' && choice.word === 'help') this.#print(menuText(REGISTRIES));
+    else if (!site) this.#print('not yet: the lab is still starting');
+    else if (choice.kind === 'word') await this.#obey(choice.word, site);
+    else {
+      const { registry, fault, on, parameters } = choice;
+      const { faults } = site.registries[registry as RegistryName];
+      if (on && fault) await faults.on(fault, parameters);
+      else await faults.off(fault);
+      this.#switched(registry, fault, on);
+    }
   }
 
-  async #obey(word: MenuWord): Promise<void> {
-    if (word === 'help') return this.#printWrapped(menuText(REGISTRIES));
-    const site = this.#site;
-    if (!site) return this.#printWrapped('not yet: the lab is still starting');
+  async #obey(word: MenuWord, site: LabSite): Promise<void> {
     if (word === 'tour') await this.#tour(site);
-    else if (word === 'status') this.#printWrapped(siteStatus(site));
-    else if (word === 'coverage') this.#printWrapped(coverageText(await site.coverage(), Date.now()));
+    else if (word === 'status') this.#print(siteStatus(site));
+    else if (word === 'coverage') this.#print(coverageText(await site.coverage(), Date.now()));
   }
 
   #switched(registry: string, fault: FaultName | undefined, on: boolean): void {
     const side = registry === 'harbor' ? 'primary' : 'fallback';
-    this.#printWrapped(`${registry}: ${fault ?? 'everything'} is ${on ? 'ON' : 'off'}. ${advice(fault, on, side)}`);
+    this.#print(`${registry}: ${fault ?? 'everything'} is ${on ? 'ON' : 'off'}. ${advice(fault, on, side)}`);
   }
 
   /** A line of the edge's log. */
@@ -158,24 +155,16 @@ export class LabSession {
     else this.#console.printWrapped(line);
   }
 
-  #printWrapped(text: string): void {
+  #print(text: string): void {
     if (this.#options.json) this.#log.logger.info({ lab: text }, 'lab');
     else this.#console.printWrapped(text);
   }
 }
 
 function siteStatus({ app, registries }: LabSite): string {
-  const faults = Object.entries(registries).map(
-    ([
-      name,
-      {
-        faults: { active },
-        writes,
-      },
-    ]) => {
-      const on = active.map(({ name: fault, hits }) => `${fault} (${hits} hit)`).join(', ');
-      return `  ${name}: ${on || 'no fault'}; ${writes} writes`;
-    },
-  );
+  const faults = Object.entries(registries).map(([name, registry]) => {
+    const on = registry.faults.active.map(({ name: fault, hits }) => `${fault} (${hits} hit)`).join(', ');
+    return `  ${name}: ${on || 'no fault'}; ${registry.writes} writes`;
+  });
   return `${statusText(app.status(), Date.now())}\nSwitches\n${faults.join('\n')}`;
 }

@@ -81,10 +81,13 @@ export class LabTour {
   }
 
   async #pull(from: string): Promise<string[]> {
-    const { upstreams, warning, requests, bytes } = await this.#client.pull('library/hello');
+    const replies = await this.#client.pull('library/hello');
+    const upstreams = [...new Set(replies.map(({ upstream }) => upstream))];
     expect(upstreams.join() === from, `it came from ${upstreams.join(' and ')}`);
+    const bytes = replies.reduce((sum, { body }) => sum + body.length, 0);
+    const warning = replies.find(({ headers }) => headers.warning !== undefined)?.headers.warning;
     return [
-      `${bytesText(bytes)} in ${requests} requests, digests right, X-Breakwater-Upstream: ${from}`,
+      `${bytesText(bytes)} in ${replies.length} requests, digests right, X-Breakwater-Upstream: ${from}`,
       ...(warning === undefined ? [] : [`Warning: ${warning}`]),
     ];
   }
@@ -105,7 +108,6 @@ export class LabTour {
       this.#tell(`${bytesText(bytes)} of ${bytesText(size)} have come from harbor. Harbor freezes now.`);
     });
     expect(frozenAt !== undefined, `the download came from ${got.upstream} from its beginning`);
-    expect(got.bytes === size && got.digest === digest, `${got.bytes} bytes came, with the digest ${got.digest}`);
     const entry = await logged;
     expect(entry.request?.splices?.[0]?.to === 'gcr', `gcr did not take over: ${lineOf(entry)}`);
     return [

@@ -1,24 +1,21 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { sha256 } from '../../oci/reference.ts';
 
 export interface TourReply {
   status: number;
-  /** The upstream that answered, as the edge names it. */
+  /** The upstream that answered, as the edge names it. A download that resumes keeps the one that it began with. */
   upstream: string;
-  warning: string | undefined;
-  location: string;
+  headers: IncomingHttpHeaders;
   body: Buffer;
 }
 
-export interface TourPull {
-  /** The upstreams that answered, each once. */
-  upstreams: string[];
-  warning: string | undefined;
-  requests: number;
-  bytes: number;
+interface Sent {
+  body?: Buffer;
+  type?: string;
+  /** Told of every piece of the reply how many bytes have come so far. */
+  onBytes?: ((bytes: number, upstream: string) => void) | undefined;
 }
 
 interface Descriptor {
@@ -38,42 +35,20 @@ export class TourClient {
     this.#port = port;
   }
 
-  /** Pulls the image `latest`. @throws Error when a reply is not 200 or bytes do not have their digest */
-  async pull(repository: string): Promise<TourPull> {
-    const manifest = await this.#ask('GET', `/v2/${repository}/manifests/latest`);
-    expectStatus(manifest, 200);
+  /** Pulls the image `latest`. @returns the replies of its requests @throws Error when one is not 200, or bytes do not have their digest */
+  async pull(repository: string): Promise<TourReply[]> {
+    const manifest = await this.#get(`/v2/${repository}/manifests/latest`);
     const { config, layers }: { config: Descriptor; layers: Descriptor[] } = JSON.parse(manifest.body.toString());
     const replies = [manifest];
-    for (const { digest } of [config, ...layers]) {
-      const blob = await this.#ask('GET', `/v2/${repository}/blobs/${digest}`);
-      expectStatus(blob, 200);
-      if (sha256(blob.body) !== digest) throw new Error(`${digest} has other bytes`);
-      replies.push(blob);
-    }
-    return {
-      upstreams: [...new Set(replies.map(({ upstream }) => upstream))],
-      warning: replies.find(({ warning }) => warning !== undefined)?.warning,
-      requests: replies.length,
-      bytes: replies.reduce((sum, { body }) => sum + body.length, 0),
-    };
+    for (const { digest } of [config, ...layers]) replies.push(await this.download(repository, digest));
+    return replies;
   }
 
-  /** Downloads a blob, and tells of every piece how many bytes have come so far. Its upstream is the one that the reply began with. */
-  async download(
-    repository: string,
-    digest: string,
-    onBytes: (bytes: number, upstream: string) => void,
-  ): Promise<{ bytes: number; digest: string; upstream: string }> {
-    const response = await this.#send('GET', `/v2/${repository}/blobs/${digest}`);
-    const upstream = String(response.headers['x-breakwater-upstream']);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    for await (const piece of response) {
-      hash.update(piece);
-      bytes += piece.length;
-      onBytes(bytes, upstream);
-    }
-    return { bytes, digest: `sha256:${hash.digest('hex')}`, upstream };
+  /** Downloads a blob. @throws Error when the reply is not 200, or the bytes do not have the digest */
+  async download(repository: string, digest: string, onBytes?: Sent['onBytes']): Promise<TourReply> {
+    const blob = await this.#get(`/v2/${repository}/blobs/${digest}`, onBytes);
+    if (sha256(blob.body) !== digest) throw new Error(`${digest} has other bytes (${blob.body.length})`);
+    return blob;
   }
 
   /** Pushes a small image as `latest`. @returns the first reply that refuses it, else the one to its manifest */
@@ -84,9 +59,9 @@ export class TourClient {
     const begun = await this.#ask('POST', `/v2/${repository}/blobs/uploads/`);
     if (begun.status !== 202) return begun;
     const digest = sha256(config);
-    const upload = new URL(begun.location, 'https://localhost');
+    const upload = new URL(begun.headers.location ?? '', 'https://localhost');
     upload.searchParams.set('digest', digest);
-    const sent = await this.#ask('PUT', upload.pathname + upload.search, config);
+    const sent = await this.#ask('PUT', upload.pathname + upload.search, { body: config });
     if (sent.status !== 201) return sent;
     const mediaType = 'application/vnd.oci.image.config.v1+json';
     const manifest = {
@@ -95,27 +70,18 @@ export class TourClient {
       config: { mediaType, digest, size: config.length },
       layers: [],
     };
-    return this.#ask('PUT', `/v2/${repository}/manifests/latest`, Buffer.from(JSON.stringify(manifest)), MANIFEST_TYPE);
+    const body = Buffer.from(JSON.stringify(manifest));
+    return this.#ask('PUT', `/v2/${repository}/manifests/latest`, { body, type: MANIFEST_TYPE });
   }
 
-  async #ask(method: string, path: string, body?: Buffer, type?: string): Promise<TourReply> {
-    const response = await this.#send(method, path, body, type);
-    const { warning, location = '' } = response.headers;
-    return {
-      status: response.statusCode ?? 0,
-      upstream: String(response.headers['x-breakwater-upstream']),
-      warning: warning?.toString(),
-      location,
-      body: Buffer.concat(await response.toArray()),
-    };
+  async #get(path: string, onBytes?: Sent['onBytes']): Promise<TourReply> {
+    const reply = await this.#ask('GET', path, { onBytes });
+    if (reply.status !== 200) throw new Error(`the edge answered ${reply.status}: ${errorText(reply)}`);
+    return reply;
   }
 
-  async #send(
-    method: string,
-    path: string,
-    body?: Buffer,
-    type = 'application/octet-stream',
-  ): Promise<IncomingMessage> {
+  async #ask(method: string, path: string, sent: Sent = {}): Promise<TourReply> {
+    const { body, type = 'application/octet-stream', onBytes } = sent;
     const headers = body === undefined ? {} : { 'content-type': type, 'content-length': body.length };
     const call = request({
       ...{ host: '127.0.0.1', servername: 'localhost', port: this.#port, method, path, rejectUnauthorized: false },
@@ -123,7 +89,15 @@ export class TourClient {
     });
     call.end(body);
     const [response] = await once(call, 'response');
-    return response;
+    const upstream = String(response.headers['x-breakwater-upstream']);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of response) {
+      pieces.push(piece);
+      bytes += piece.length;
+      onBytes?.(bytes, upstream);
+    }
+    return { status: response.statusCode, upstream, headers: response.headers, body: Buffer.concat(pieces) };
   }
 }
 
@@ -135,8 +109,4 @@ export function errorText({ body }: TourReply): string {
   } catch {
     return body.toString().slice(0, 300);
   }
-}
-
-function expectStatus(reply: TourReply, status: number): void {
-  if (reply.status !== status) throw new Error(`the edge answered ${reply.status}: ${errorText(reply)}`);
 }

@@ -10,7 +10,7 @@ export async function serve(path: string): Promise<void> {
   const loaded = await loadConfig(path);
   const log = createLogger(loaded.config.log.level);
   const app = await createApp(loaded, { log });
-  const reloader = new Reloader(app, path, loaded, log);
+  const reloader = new Reloader(app, path, log);
   // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
     process.on('SIGTERM', () => resolve('SIGTERM'));
@@ -18,7 +18,7 @@ export async function serve(path: string): Promise<void> {
   });
   process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
   await app.start();
-  await reloader.watch();
+  await reloader.start(loaded);
   const { https, http, admin } = app.addresses();
   log.info(
     {
@@ -47,23 +47,22 @@ class Reloader {
   readonly #app: App;
   readonly #path: string;
   readonly #log: Logger;
-  #watch: FileWatch;
-  #files: string[];
+  #watch: FileWatch | undefined;
+  #files: string[] = [];
 
-  constructor(app: App, path: string, loaded: Loaded, log: Logger) {
+  constructor(app: App, path: string, log: Logger) {
     this.#app = app;
     this.#path = path;
     this.#log = log;
-    this.#files = watchedFiles(loaded);
-    this.#watch = this.#watcher();
   }
 
-  async watch(): Promise<void> {
-    await this.#watch.start();
+  /** Watches the files of a configuration, unless a reload has done so for a newer one. */
+  async start(loaded: Loaded): Promise<void> {
+    if (!this.#watch) await this.#watchFiles(watchedFiles(loaded));
   }
 
   close(): void {
-    this.#watch.close();
+    this.#watch?.close();
   }
 
   async reload(why: string): Promise<void> {
@@ -82,14 +81,10 @@ class Reloader {
   }
 
   async #watchFiles(files: string[]): Promise<void> {
-    this.#watch.close();
+    this.#watch?.close();
     this.#files = files;
-    this.#watch = this.#watcher();
+    this.#watch = new FileWatch(files, (changed) => void this.reload(`changed: ${changed.join(', ')}`));
     await this.#watch.start();
-  }
-
-  #watcher(): FileWatch {
-    return new FileWatch(this.#files, (changed) => void this.reload(`changed: ${changed.join(', ')}`));
   }
 }
 
