@@ -14,7 +14,9 @@ export interface TokenRequest {
 }
 
 /** Why a request cannot be read. `credentials`: malformed credentials count as wrong ones. */
-export type UnreadableRequest = { malformed: string } | { malformed: 'credentials' };
+export interface UnreadableRequest {
+  malformed: string;
+}
 
 const MAX_SCOPES = 100;
 const MAX_SCOPE = 512;

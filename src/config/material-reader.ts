@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { createSecureContext } from 'node:tls';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 
@@ -112,14 +113,9 @@ export function parseSecrets(content: Buffer): Buffer[] {
 
 /** Reads a file of at most `limit` bytes, also from a pipe or an endless device. Undefined: the file is longer. */
 export async function readBounded(file: string, limit: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of createReadStream(file)) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > limit) return undefined;
-  }
-  return Buffer.concat(chunks);
+  // The byte at `end` is read too.
+  const content = await buffer(createReadStream(file, { end: limit }));
+  return content.length > limit ? undefined : content;
 }
 
 /** Why a file cannot be read. The text leaves out the name, which may be a secret. */

@@ -40,24 +40,14 @@ export class ChangeLog {
    */
   since(version: number, max: number): { keys: string[]; next: number } {
     const keys: string[] = [];
-    for (let index = this.#after(version); index < this.#changes.length; index += 1) {
-      const change = this.#changes[index];
-      if (!change || this.#versions.get(change.key) !== change.version) continue;
+    // From the end, because most questions are about the last second.
+    const told = this.#changes.findLastIndex((change) => change.version <= version);
+    for (const change of this.#changes.slice(told + 1)) {
+      if (this.#versions.get(change.key) !== change.version) continue;
       if (keys.length === max) return { keys, next: change.version - 1 };
       keys.push(change.key);
     }
     return { keys, next: this.#head };
-  }
-
-  /** Index of the first change after a version. */
-  #after(version: number): number {
-    let [low, high] = [0, this.#changes.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#changes[middle]?.version ?? 0) <= version) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #compact(): void {
