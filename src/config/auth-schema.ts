@@ -1,13 +1,10 @@
 import { z } from 'zod';
-import { accessRule, duration, file, hostName, list, network, ruleHolder, section, userName } from './text.ts';
+import { accessRule, choice, duration, file, hostName, list, network, ruleHolder, section, userName } from './text.ts';
 
 export const authSchema = section({
-  mode: z
-    .enum(['open', 'htpasswd', 'delegate'])
-    .default('open')
-    .describe(
-      'Who decides what clients may do. `open`: the upstreams alone; the edge asks for no login. `htpasswd`: the users and rules of this configuration. `delegate`: the upstream with `credentials: forward`, the authority. What the authority let a user pull is remembered for its outages.',
-    ),
+  mode: choice(['open', 'htpasswd', 'delegate'], 'open').describe(
+    'Who decides what clients may do. `open`: the upstreams alone; the edge asks for no login. `htpasswd`: the users and rules of this configuration. `delegate`: the upstream with `credentials: forward`, the authority. What the authority let a user pull is remembered for its outages.',
+  ),
   htpasswdFile: file
     .optional()
     .describe(

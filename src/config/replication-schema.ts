@@ -1,16 +1,12 @@
-import { z } from 'zod';
-import { duration, file, hostAddress, section, wholeNumber } from './text.ts';
+import { choice, duration, file, hostAddress, section, wholeNumber } from './text.ts';
 
 export const replicationSchema = section({
   every: duration('1h', 1000).describe(
     'How often both sides of each copy route are compared completely. Pushes and webhooks start copies at once. The time varies by a tenth, so that edges do not compare at the same moment.',
   ),
-  when: z
-    .enum(['always', 'vip', 'never'])
-    .default('always')
-    .describe(
-      'Which edges make copies. `vip`: the edge that has the address `vip`. Several edges that copy do no harm, but waste bandwidth.',
-    ),
+  when: choice(['always', 'vip', 'never'], 'always').describe(
+    'Which edges make copies. `vip`: the edge that has the address `vip`. Several edges that copy do no harm, but waste bandwidth.',
+  ),
   vip: hostAddress
     .optional()
     .describe(

@@ -3,8 +3,10 @@ import { authSchema } from './auth-schema.ts';
 import { replicationSchema } from './replication-schema.ts';
 import {
   address,
+  choice,
   duration,
   file,
+  flag,
   hostName,
   list,
   network,
@@ -19,12 +21,9 @@ import { upstreamSchema } from './upstream-schema.ts';
 // Every key has a description: docs/configuration.md and the JSON Schema are generated from this file.
 
 const splice = section({
-  enabled: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Whether a broken blob transfer resumes on the next upstream. Off: the client gets an incomplete blob and has to retry.',
-    ),
+  enabled: flag(true).describe(
+    'Whether a broken blob transfer resumes on the next upstream. Off: the client gets an incomplete blob and has to retry.',
+  ),
   minRate: wholeNumber(16_384, 0).describe(
     'Bytes per second below which an upstream counts as stalled while another upstream can take over. Below a sixteenth of it, `deadlines.stall` is enough. 0: never.',
   ),
@@ -52,30 +51,21 @@ const route = z.strictObject({
           .describe(
             'Replaces the prefix of the route on this upstream, for example `example-project/`. Default: the same prefix.',
           ),
-        replicate: z.boolean().default(false).describe('Copies everything from the push upstream to this upstream.'),
+        replicate: flag(false).describe('Copies everything from the push upstream to this upstream.'),
       }),
     )
     .min(1)
     .describe('Upstreams in order of preference. The first one is asked first.'),
-  deletions: z
-    .enum(['keep', 'follow'])
-    .default('keep')
-    .describe(
-      'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too.',
-    ),
-  anonymous: z.boolean().default(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
-  onAbsent: z
-    .enum(['stop', 'next'])
-    .default('stop')
-    .describe(
-      'What follows when a healthy upstream answers 404. `stop`: the client gets the 404. `next`: the next upstream is asked.',
-    ),
-  staleTags: z
-    .enum(['refuse', 'warn', 'serve'])
-    .default('warn')
-    .describe(
-      'What to do when a fallback has an outdated tag and no upstream has the current image. `refuse`: answer 503. `warn`: serve the old image with a `Warning` header and a log line. `serve`: serve it without a check.',
-    ),
+  deletions: choice(['keep', 'follow'], 'keep').describe(
+    'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too.',
+  ),
+  anonymous: flag(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
+  onAbsent: choice(['stop', 'next'], 'stop').describe(
+    'What follows when a healthy upstream answers 404. `stop`: the client gets the 404. `next`: the next upstream is asked.',
+  ),
+  staleTags: choice(['refuse', 'warn', 'serve'], 'warn').describe(
+    'What to do when a fallback has an outdated tag and no upstream has the current image. `refuse`: answer 503. `warn`: serve the old image with a `Warning` header and a log line. `serve`: serve it without a check.',
+  ),
 });
 
 const certificate = z.strictObject({
@@ -92,12 +82,9 @@ export const configSchema = z.strictObject({
   listen: section({
     https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
     http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),
-    proxyProtocol: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
-      ),
+    proxyProtocol: flag(false).describe(
+      'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
+    ),
     admin: address
       .default('127.0.0.1:9443')
       .describe(
@@ -165,12 +152,9 @@ export const configSchema = z.strictObject({
       'Time after which a client is disconnected that neither sends nor reads a byte.',
     ),
   }).describe('Limits for clients.'),
-  verify: z
-    .enum(['first', 'always', 'never'])
-    .default('first')
-    .describe(
-      'Which blobs are hashed during the transfer, for 0.5 to 0.8 seconds of one core per GB. A blob with a wrong digest never ends as a complete response, and its upstream is skipped for that blob until the digest is right. `first`: the first complete transfer of a blob from each upstream, once a day. `always`: every complete transfer. `never`: none; clients still verify what they pull. Partial transfers are left to the client.',
-    ),
+  verify: choice(['first', 'always', 'never'], 'first').describe(
+    'Which blobs are hashed during the transfer, for 0.5 to 0.8 seconds of one core per GB. A blob with a wrong digest never ends as a complete response, and its upstream is skipped for that blob until the digest is right. `first`: the first complete transfer of a blob from each upstream, once a day. `always`: every complete transfer. `never`: none; clients still verify what they pull. Partial transfers are left to the client.',
+  ),
   verifyAgain: duration('10m', 100).describe(
     'How often a corrupt copy is read again, to see whether it was repaired. Upstreams with `credentials: forward` are not read.',
   ),
@@ -192,13 +176,10 @@ export const configSchema = z.strictObject({
     ),
   }).describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
   log: section({
-    level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is logged.'),
-    requests: z
-      .enum(['all', 'notable'])
-      .default('all')
-      .describe(
-        'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
-      ),
+    level: choice(['debug', 'info', 'warn', 'error'], 'info').describe('Least severity that is logged.'),
+    requests: choice(['all', 'notable'], 'all').describe(
+      'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
+    ),
   }).describe('Logs: JSON lines on standard output, readable text on a terminal.'),
 });
 

@@ -121,6 +121,15 @@ export function wholeNumber(defaultValue: number, min: number, max?: number) {
   return (max === undefined ? number : number.max(max)).default(defaultValue);
 }
 
+export function flag(defaultValue: boolean) {
+  return z.boolean().default(defaultValue);
+}
+
+/** One of a few words. */
+export function choice<const Word extends string>(words: readonly Word[], defaultWord: NoInfer<Word>) {
+  return z.enum(words).default(defaultWord as never);
+}
+
 /** A list that is empty where its key is missing. */
 export function list<Item extends z.ZodType>(item: Item) {
   return z.array(item).default([]);

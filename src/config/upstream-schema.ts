@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, file, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
+import { choice, duration, file, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
 
 const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
@@ -19,10 +19,9 @@ const credentials = z
   );
 
 const probe = section({
-  kind: z
-    .enum(['registry', 'harbor'])
-    .default('registry')
-    .describe('The kind of registry. `harbor` also checks the health of components and `read_only`.'),
+  kind: choice(['registry', 'harbor'], 'registry').describe(
+    'The kind of registry. `harbor` also checks the health of components and `read_only`.',
+  ),
   canary: image
     .optional()
     .describe(
@@ -95,12 +94,9 @@ export const upstreamSchema = z.strictObject({
       ),
   }).describe('How images are copied from and to this upstream.'),
   redirects: section({
-    mode: z
-      .enum(['follow', 'pass'])
-      .default('follow')
-      .describe(
-        'What to do with a redirect. `follow`: the edge downloads the blob. `pass`: the client follows the redirect.',
-      ),
+    mode: choice(['follow', 'pass'], 'follow').describe(
+      'What to do with a redirect. `follow`: the edge downloads the blob. `pass`: the client follows the redirect.',
+    ),
     hosts: list(hostPattern).describe(
       "Hosts that redirects may lead to, besides the upstream's own. A leading dot stands for all subdomains: `.example.com`.",
     ),
