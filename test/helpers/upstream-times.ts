@@ -2,6 +2,13 @@ import { upstreamSchema } from '../../src/config/upstream-schema.ts';
 import { timeLimit } from './time-limit.ts';
 
 /**
+ * Milliseconds to which deadlines of one attempt grow. The edge gives a whole request 9.5 s, whatever the factor is, and the attempt after
+ * a silent upstream needs some of it.
+ */
+const MAX_ATTEMPT_MS = 4000;
+const OF_ATTEMPTS = new Set(['connect', 'manifest', 'blob']);
+
+/**
  * The same configuration for a machine as busy as `TEST_PATIENCE` says: deadlines, the timeout of probes and the floor of hedges are that
  * much longer, whether a test sets them or not. So no test meets an outage that is only a lack of CPU time.
  * @param scale from milliseconds on a quiet machine to those on this one
@@ -23,7 +30,12 @@ export function scaleUpstream(upstream: unknown, scale = timeLimit): unknown {
   return {
     ...upstream,
     probe: { ...(isObject(probe) ? probe : {}), timeout: duration(data.probe.timeout) },
-    deadlines: Object.fromEntries(Object.entries(data.deadlines).map(([name, ms]) => [name, duration(ms)])),
+    deadlines: Object.fromEntries(
+      Object.entries(data.deadlines).map(([name, ms]) => {
+        const most = OF_ATTEMPTS.has(name) ? Math.max(ms, MAX_ATTEMPT_MS) : Number.POSITIVE_INFINITY;
+        return [name, `${Math.min(Math.ceil(scale(ms)), most)}ms`];
+      }),
+    ),
     hedge: { ...(isObject(hedge) ? hedge : {}), floor: duration(data.hedge.floor) },
   };
 }

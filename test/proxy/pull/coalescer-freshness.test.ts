@@ -9,6 +9,8 @@ import { lineFor, serveRight, startPacedSite, status } from './paced-upstream.ts
 // Answers to requests by tag that are given again while they are fresh, and which are not.
 
 const BY_TAG = '/v2/app/manifests/1';
+/** Milliseconds for which a read takes further clients. */
+const JOIN_MS = 250;
 const FRESH = { memory: 0, tagFreshness: '10s' };
 
 t.test('a failure is shared, and not kept', async (t) => {
@@ -16,10 +18,14 @@ t.test('a failure is shared, and not kept', async (t) => {
   const all = [site.harbor, site.gcr, site.quay];
   for (const upstream of all) Object.assign(upstream, { pace: 50, answer: status(500) });
   const session = site.edge.http2();
+  await session.ask('/v2/');
+  const began = performance.now();
   const replies = await Promise.all(Array.from({ length: 20 }, () => session.ask(BY_TAG)));
   t.ok(replies.every((reply) => reply.status === 503 && reply.headers['retry-after'] !== undefined));
   t.equal(new Set(replies.map(({ headers }) => headers['x-request-id'])).size, 20);
-  for (const { asked } of all) t.ok(asked <= 2, `${asked} requests`);
+  // Usually one or two; a machine that takes longer to bring them all begins further reads.
+  const reads = 2 + Math.floor((performance.now() - began) / JOIN_MS);
+  for (const { asked } of all) t.ok(asked <= reads, `${asked} requests, at most ${reads}`);
   t.match(await lineFor(site.edge, replies[19] as Reply), { outcome: 'failed', attempts: [{ outcome: 'failed' }] });
   for (const upstream of all) upstream.answer = serveRight;
   t.match(await site.edge.http1().ask(BY_TAG), { status: 200 }, 'the next one is asked anew');

@@ -45,7 +45,7 @@ t.test('no hedge beyond the budget', async (t) => {
   await spend(site);
   await until(() => hedgesOf(site) === BURST, { what: () => 'ten lines' });
   const before = site.gcr.asked;
-  site.harbor.pace = 1500;
+  site.harbor.pace = timeLimit(1500);
   await asksFirst(site);
   const replies = await Promise.all([site.edge.http1(), site.edge.http2()].map((client) => client.ask(BLOB)));
   for (const reply of replies) {
@@ -58,7 +58,7 @@ t.test('no hedge beyond the budget', async (t) => {
 
 t.test('none at all', async (t) => {
   const site = await startPacedSite(t, { harbor: { hedge: { floor: '40ms', share: 0 } } });
-  site.harbor.pace = 300;
+  site.harbor.pace = timeLimit(300);
   const reply = await site.edge.http1().ask(BY_DIGEST);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
   t.notHas(await lineFor(site.edge, reply), { hedges: {} });

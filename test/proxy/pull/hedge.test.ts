@@ -86,7 +86,7 @@ t.test('nobody is asked beside one that is in time', async (t) => {
 
 t.test('one that was late and yet the first', async (t) => {
   const site = await startPacedSite(t);
-  site.harbor.pace = 250;
+  site.harbor.pace = timeLimit(250);
   site.gcr.pace = site.quay.pace = 'never';
   for (const client of BOTH(site)) {
     const reply = await client.ask(BLOB);
@@ -122,7 +122,7 @@ t.test('what must not outrun one that is slow and would serve', async (t) => {
   // One that asks to be left alone comes last: it is.
   const answers = [status(400), status(404), status(500), status(401, { 'www-authenticate': 'Basic' }), status(429)];
   const site = await startPacedSite(t, { all: { credentials: 'forward', probe: PROBE } });
-  site.harbor.pace = 300;
+  site.harbor.pace = timeLimit(300);
   for (const answer of answers) {
     site.gcr.answer = site.quay.answer = answer;
     await asksFirst(site);
@@ -146,9 +146,9 @@ t.test('a refusal by a fallback is the answer when nobody serves', async (t) => 
 
 t.test('nobody gets from a hedge what the upstream asked first refuses', async (t) => {
   const site = await startPacedSite(t, { harbor: { credentials: 'forward', probe: PROBE } });
-  site.harbor.pace = 300;
+  site.harbor.pace = timeLimit(300);
   site.harbor.answer = status(401, { 'www-authenticate': 'Basic realm="harbor"' });
-  site.gcr.pace = 800;
+  site.gcr.pace = timeLimit(800);
   site.quay.pace = 'never';
   for (const client of BOTH(site)) {
     for (const path of [BLOB, BY_DIGEST, '/v2/app/manifests/1']) {

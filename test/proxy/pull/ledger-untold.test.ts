@@ -1,5 +1,6 @@
 import t from 'tap';
 import { MANIFEST_TYPE, sha256 } from '../../helpers/lab-site.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { tagWarning } from './ledger-site.ts';
 import {
   type Answer,
@@ -55,7 +56,7 @@ t.test('it waits for a primary that is slow', async (t) => {
   const site = await startPacedSite(t);
   await site.edge.http1().ask(BY_TAG);
   await asksFirst(site);
-  site.harbor.pace = 400;
+  site.harbor.pace = timeLimit(400);
   site.gcr.answer = untold(MANIFEST);
   const reply = await site.edge.http1().ask(BY_TAG, { method: 'HEAD' });
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });

@@ -15,7 +15,7 @@ const [BLOB_DIGEST, DIGEST] = [sha256(CONTENT), sha256(MANIFEST)];
 export const BLOB = `/v2/app/blobs/${BLOB_DIGEST}`;
 export const BY_DIGEST = `/v2/app/manifests/${DIGEST}`;
 
-/** Milliseconds to the answer on a quiet machine, as deadlines are; `never`: it is held until the other side leaves. */
+/** Milliseconds to the answer; `never`: it is held until the other side leaves. */
 export type Pace = number | 'never';
 
 export type Answer = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -61,7 +61,7 @@ export class PacedUpstream {
       if (!res.writableFinished) this.left += 1;
     });
     const { pace, answer } = this;
-    await Promise.race([closed, pace === 'never' ? closed : sleep(timeLimit(pace))]);
+    await Promise.race([closed, pace === 'never' ? closed : sleep(pace)]);
     if (!res.closed) answer(req, res);
   }
 }
