@@ -83,6 +83,7 @@ export class Runtime {
       scrubber,
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
       sealer: state.sealerOf(loaded),
+      forwarder: new Forwarder(network.resolver),
       access: accessOf(loaded, { routes, upstreams, memory: access }),
       trustedProxies: config.trustedProxies.length > 0 ? new NetworkSet(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
@@ -97,7 +98,7 @@ export class Runtime {
         return turn;
       },
     };
-    this.handler = new Handler(this.context, new Forwarder(network.resolver));
+    this.handler = new Handler(this.context);
   }
 
   /** Starts the probes of new upstreams. Resolves after the first round of probes, whatever its result. */

@@ -18,7 +18,6 @@ import { cachedManifest } from './pull/cached-manifest.ts';
 import { ManifestPull } from './pull/manifest-pull.ts';
 import { pullReply } from './pull/pull-reply.ts';
 import { isPull, type PullRequest } from './pull/upstream-read.ts';
-import type { Forwarder } from './push/forwarder.ts';
 import { notePush } from './push/note-push.ts';
 import { fetchPush } from './push/push.ts';
 import { planWrite, type WriteRequest } from './push/push-plan.ts';
@@ -33,12 +32,10 @@ import { hideAbsence } from './request/visible-upstreams.ts';
 /** Takes each client request through the six stages (docs/request-handling.md). */
 export class Handler {
   readonly #context: ProxyContext;
-  readonly #forwarder: Forwarder;
   readonly #catalog = new Catalog();
 
-  constructor(context: ProxyContext, forwarder: Forwarder) {
+  constructor(context: ProxyContext) {
     this.#context = context;
-    this.#forwarder = forwarder;
   }
 
   /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
@@ -70,7 +67,7 @@ export class Handler {
       case 'hook':
         return fetchHook(exchange, context, parsed.sender);
       case 'passthrough':
-        return fetchPassthrough(exchange, context, this.#forwarder, parsed.upstream);
+        return fetchPassthrough(exchange, context, parsed.upstream);
       default:
         return this.#fetchRegistry(exchange, parsed.request);
     }
@@ -96,7 +93,7 @@ export class Handler {
   async #push(exchange: Exchange, request: WriteRequest, route: Route): Promise<Reply> {
     const context = this.#context;
     const plan = await planWrite(exchange, context, route, request);
-    const answer = await fetchPush(exchange, context, this.#forwarder, plan);
+    const answer = await fetchPush(exchange, context, plan);
     notePush(exchange, context, plan, answer);
     return pushReply(exchange, context, plan, answer);
   }

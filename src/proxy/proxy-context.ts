@@ -14,6 +14,7 @@ import type { BlobCopy } from './pull/attempt-result.ts';
 import type { ManifestCache } from './pull/manifest-cache.ts';
 import type { ManifestRead } from './pull/pull-plan.ts';
 import type { RequestCoalescer } from './pull/request-coalescer.ts';
+import type { Forwarder } from './push/forwarder.ts';
 import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
 import type { Observer } from './request-record.ts';
@@ -39,6 +40,7 @@ export interface ProxyContext {
   copies: CopyIntegrity;
   scrubber: CopyScrubber;
   sealer: Sealer;
+  forwarder: Forwarder;
   /** Undefined: `auth.mode: open`. */
   access: Access | undefined;
   /** Load balancers whose word on the client's address counts. */

@@ -5,6 +5,7 @@ import type { Attempt } from '../../failover/plan.ts';
 import { type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
+import { parseJson } from '../../upstream/body/read-body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
@@ -154,14 +155,10 @@ async function readPage(
 }
 
 function repositoriesOf(body: Buffer): string[] | undefined {
-  try {
-    const content: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof content !== 'object' || content === null || !('repositories' in content)) return undefined;
-    const { repositories } = content;
-    return Array.isArray(repositories) ? repositories.filter((name) => typeof name === 'string') : [];
-  } catch {
-    return undefined;
-  }
+  const content = parseJson(body);
+  if (typeof content !== 'object' || content === null || !('repositories' in content)) return undefined;
+  const { repositories } = content;
+  return Array.isArray(repositories) ? repositories.filter((name) => typeof name === 'string') : [];
 }
 
 function page({ names, upstreams, missing }: Names, query: URLSearchParams): Reply {

@@ -2,10 +2,9 @@ import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { plainTransfer } from '../push/plain-transfer.ts';
 import { pullHeaders, repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
-import type { Reply } from '../reply/reply.ts';
+import { plainTransfer, type Reply } from '../reply/reply.ts';
 
 /**
  * The second hop of a redirect that leads to the upstream's own host (Artifact Registry's /artifacts-downloads/). The

@@ -1,5 +1,6 @@
 import { EVERY_UPSTREAM, planPull, planPush } from '../../failover/plan.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
+import type { UpstreamView } from '../../failover/view.ts';
 import { upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { isReference, isRepository } from '../../oci/reference.ts';
@@ -40,34 +41,34 @@ export interface LedgerWord {
 export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' | 'views'>, image: string): Explanation {
   const { registry, repository, reference } = splitImage(context, image);
   const route = findRoute(context.routes, registry, repository);
-  if (!route)
-    throw new OciError(
-      'NAME_UNKNOWN',
-      `no route leads to ${repository}; prefixes are ${context.routes.map((one) => `"${one.prefix}"`).join(', ')}`,
-    );
+  const prefixes = context.routes.map(({ prefix }) => `"${prefix}"`).join(', ');
+  if (!route) throw new OciError('NAME_UNKNOWN', `no route leads to ${repository}; prefixes are ${prefixes}`);
   const views = context.views();
   const now = Date.now();
-  const attempts = planPull(
-    { route, repository, class: 'control', blobHead: false, forPush: false, visible: EVERY_UPSTREAM },
-    views,
-    0,
-    now,
-  );
-  const end = reference.includes(':') ? `@${reference}` : `:${reference}`;
+  const input = {
+    route,
+    repository,
+    class: 'control',
+    blobHead: false,
+    forPush: false,
+    visible: EVERY_UPSTREAM,
+  } as const;
+  const isDigest = reference.includes(':');
+  const end = (isDigest ? '@' : ':') + reference;
+  const known = isDigest ? corruptCopies(context, route, reference) : ledgerWord(context, route, repository, reference);
   return {
     repository,
     reference,
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
-    ...(reference.includes(':')
-      ? corruptCopies(context, route, reference)
-      : ledgerWord(context, route, repository, reference)),
-    pull: attempts.map(({ upstream, url, repository: name, why }) => ({ upstream, url, as: name + end, why })),
-    push: explainPush(
-      context,
-      () => planPush(route, repository, views, 0, now),
-      route.push && { upstream: route.push.upstream, as: toUpstream(route, route.push, repository) + end },
-    ),
+    ...known,
+    pull: planPull(input, views, 0, now).map(({ upstream, url, repository: name, why }) => ({
+      upstream,
+      url,
+      as: name + end,
+      why,
+    })),
+    push: explainPush(route, repository, end, views),
   };
 }
 
@@ -94,13 +95,16 @@ function iso(ms: number): string {
 }
 
 function explainPush(
-  context: Uses<'views'>,
-  plan: () => { upstream: string },
-  where: { upstream: string; as: string } | undefined,
+  route: Route,
+  repository: string,
+  end: string,
+  views: ReadonlyMap<string, UpstreamView>,
 ): Explanation['push'] {
+  const { push } = route;
+  const where = push && { upstream: push.upstream, as: toUpstream(route, push, repository) + end };
   try {
-    const { upstream } = plan();
-    return { ...where, admitted: true, why: context.views().get(upstream)?.reason ?? '' };
+    const { upstream } = planPush(route, repository, views, 0, Date.now());
+    return { ...where, admitted: true, why: views.get(upstream)?.reason ?? '' };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
     return { ...where, admitted: false, why: error.message };

@@ -1,8 +1,10 @@
+import { isCopied, type Route, toClient } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
+import type { Hint } from '../../replication/hint.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { hintTargets, noteHints } from '../push/note-hints.ts';
+import { noteHints } from '../push/note-push.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { HookSender } from '../request/paths.ts';
 
@@ -29,4 +31,19 @@ export async function fetchHook(
   const hints = hintTargets(context.routes, hooks.readers[sender](text));
   noteHints(exchange, context, hints);
   return jsonReply(202, { hints: hints.length });
+}
+
+/**
+ * The upstreams that a hook's hints are about. A hook does not name its upstream: each push upstream whose repository
+ * is replicated gets the hint. Hints about other repositories are dropped.
+ */
+export function hintTargets(routes: readonly Route[], hints: readonly Hint[]): Hint[] {
+  return hints.flatMap((hint) => {
+    const upstreams = routes.flatMap((route) => {
+      const { push } = route;
+      if (!push || !isCopied(route) || toClient(routes, route, push, hint.repository) === undefined) return [];
+      return push.upstream;
+    });
+    return [...new Set(upstreams)].map((upstream) => ({ ...hint, upstream }));
+  });
 }

@@ -2,10 +2,8 @@ import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import type { Forwarder } from '../push/forwarder.ts';
-import { plainTransfer } from '../push/plain-transfer.ts';
 import { forwardedHeaders, repliedHeaders } from '../reply/header-rules.ts';
-import type { Reply } from '../reply/reply.ts';
+import { plainTransfer, type Reply } from '../reply/reply.ts';
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -15,8 +13,7 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 export async function fetchPassthrough(
   exchange: Exchange,
-  context: Uses<'config' | 'upstreams'>,
-  forwarder: Forwarder,
+  context: Uses<'config' | 'forwarder' | 'upstreams'>,
   name: string,
 ): Promise<Reply> {
   const upstream = context.upstreams.get(name);
@@ -30,16 +27,15 @@ export async function fetchPassthrough(
   const started = performance.now();
   const origin = { upstream: name, url: replica.url };
   try {
-    const forwarded = await forwarder.forward(exchange, {
+    const forwarded = await context.forwarder.forward(exchange, {
+      upstream,
       url,
-      ca: upstream.ca,
       path: url.pathname.replace(/\/+$/, '') + exchange.url,
       headers: passthroughHeaders(exchange),
       connectMs: deadlines.connect,
       // What only reads is told of an outage in time; what writes may have a lot to do.
       answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
       idleMs: context.config.limits.clientIdle,
-      isDown: () => upstream.view().state === 'down',
       maxBytes: Number.POSITIVE_INFINITY,
     });
     permit.reportAnswer(forwarded.status >= 500 ? 'bad' : 'good');
@@ -62,15 +58,10 @@ export async function fetchPassthrough(
 
 function passthroughHeaders(exchange: Exchange): Record<string, string> {
   const host = exchange.authority;
-  const headers: Record<string, string> = {
-    ...forwardedHeaders(exchange, true),
-    host,
-    'x-forwarded-host': host,
-    'x-forwarded-proto': 'https',
-  };
+  const forwarded = { 'x-forwarded-host': host, 'x-forwarded-proto': 'https' };
   const { authorization } = exchange.headers;
-  if (authorization !== undefined) headers.authorization = authorization;
-  return headers;
+  const headers = { ...forwardedHeaders(exchange, true), host, ...forwarded };
+  return authorization === undefined ? headers : { ...headers, authorization };
 }
 
 /** A redirect to the upstream's own host leads to the edge instead, so that a browser stays on the one name. */

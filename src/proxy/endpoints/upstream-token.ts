@@ -1,6 +1,6 @@
 import { OciError } from '../../oci/error.ts';
 import { renameScopes } from '../../oci/scope.ts';
-import { readBody } from '../../upstream/body/read-body.ts';
+import { parseJson, readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { readFormBody } from '../body.ts';
@@ -73,21 +73,12 @@ async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Re
   return { status: answer.status, headers, body, upstream };
 }
 
-/** A token reply whose scope, if it names one as OAuth does, is in the client's names. */
+/** A token reply whose scope, if it names one as OAuth does, is in the client's names. An error page stays as it is. */
 function granted(body: Buffer, rename: (scopes: string) => string): Buffer {
   const grant = parseJson(body);
   if (typeof grant !== 'object' || grant === null || !('scope' in grant) || typeof grant.scope !== 'string')
     return body;
   return Buffer.from(JSON.stringify({ ...grant, scope: rename(grant.scope) }));
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    // An error page goes to the client as it is.
-    return undefined;
-  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
+import { parseJson } from '../../upstream/body/read-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
@@ -98,18 +99,12 @@ function bodyOf(
  * is left out, because it names repositories that no route leads to.
  */
 function inClientNames(body: Buffer, repository: string): Buffer {
-  const list: unknown = parseJson(body);
+  const list = parseJson(body);
+  if (list === undefined)
+    throw new OciError('UNAVAILABLE', 'the upstream sent a list that cannot be parsed; try again');
   if (typeof list !== 'object' || list === null || !('tags' in list)) return body;
   const manifest = 'manifest' in list ? { manifest: list.manifest } : {};
   return Buffer.from(JSON.stringify({ name: repository, tags: list.tags ?? [], ...manifest }));
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new OciError('UNAVAILABLE', 'the upstream sent a list that cannot be parsed; try again');
-  }
 }
 
 async function redirectHeaders(

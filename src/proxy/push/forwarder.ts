@@ -1,18 +1,19 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createProxyServer } from 'http-proxy';
+import type { Failure } from '../../failover/classify.ts';
 import { OciError } from '../../oci/error.ts';
 import { HeaderList } from '../../upstream/header-list.ts';
 import type { Resolver } from '../../upstream/resolver.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 
 /** A request that is forwarded with its body. */
 export interface ForwardRequest {
-  /** The upstream's URL. */
+  upstream: Upstream;
+  /** The URL of the upstream that gets it. */
   url: URL;
-  /** PEM of the authority behind the upstream's certificate. Undefined: the system's authorities. */
-  ca: string | undefined;
   /** Path and query as sent. */
   path: string;
   headers: Record<string, string>;
@@ -20,10 +21,11 @@ export interface ForwardRequest {
   connectMs: number;
   /** Milliseconds from the last byte sent to the first of the answer. */
   answerMs: number;
-  /** Milliseconds that the upstream may take no byte of the body. */
+  /**
+   * Milliseconds that the upstream may take no byte of the body. While the upstream is known to be down, no wait lasts
+   * longer.
+   */
   idleMs: number;
-  /** Whether the upstream is known to be down. Then no wait lasts longer than `idleMs`. */
-  isDown: () => boolean;
   /** The most bytes that the body may have. */
   maxBytes: number;
 }
@@ -57,53 +59,45 @@ export class Forwarder {
     request.url = outbound.path;
     // The headers of an HTTP/2 request have a getter and no setter.
     Object.defineProperty(request, 'headers', { value: { ...outbound.headers }, configurable: true });
-    return new Promise((resolve, reject) => {
-      const proxy = createProxyServer({ selfHandleResponse: true });
-      const watch = new Watch(exchange, outbound, (error) => done(() => reject(error)));
-      let outgoing: ClientRequest | undefined;
-      let answered = false;
-      const done = (settle: () => void) => {
-        watch.stop();
-        gone.removeEventListener('abort', onGone);
-        settle();
-      };
-      const fail = (error: unknown) => {
-        // After it has answered, an upstream may close a connection that the body is still written to. The stream of
-        // the answer tells how the answer ends.
-        if (answered) return;
-        done(() => reject(gone.aborted ? new ClientGone() : error));
-        outgoing?.destroy();
-      };
-      const onGone = () => fail(new ClientGone());
-      gone.addEventListener('abort', onGone, { once: true });
-      watch.onTimeout = fail;
-      proxy.on('proxyReq', (made) => {
-        outgoing = made;
-        watch.sending(made);
-      });
-      proxy.on('proxyRes', (answer: IncomingMessage) => {
-        answered = true;
-        done(() =>
-          resolve({ status: answer.statusCode ?? 502, headers: HeaderList.fromRaw(answer.rawHeaders), body: answer }),
-        );
-      });
-      proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
-      // http-proxy destroys the response that it is given when the answer breaks off. It gets a stand-in, because the
-      // client's response is still needed.
-      proxy
-        .web(request, new http.ServerResponse(request), {
-          target: targetOf(outbound.url),
-          agent: this.#agent(outbound),
-        })
-        .catch(fail);
+    const { promise, resolve, reject } = Promise.withResolvers<ForwardedResponse>();
+    let outgoing: ClientRequest | undefined;
+    let answered = false;
+    const fail = (error: unknown) => {
+      // After it has answered, an upstream may close a connection that the body is still written to. The stream of
+      // the answer tells how the answer ends.
+      if (answered) return;
+      reject(gone.aborted ? new ClientGone() : error);
+      outgoing?.destroy();
+    };
+    const watch = new Watch(exchange, outbound, fail);
+    gone.addEventListener('abort', fail, { once: true });
+    const proxy = createProxyServer({ selfHandleResponse: true });
+    proxy.on('proxyReq', (made) => {
+      outgoing = made;
+      watch.sending(made);
     });
+    proxy.on('proxyRes', (answer: IncomingMessage) => {
+      answered = true;
+      resolve({ status: answer.statusCode ?? 502, headers: HeaderList.fromRaw(answer.rawHeaders), body: answer });
+    });
+    proxy.on('error', (error: unknown) => fail(asUpstreamError(error)));
+    // http-proxy destroys the response that it is given when the answer breaks off. It gets a stand-in, because the
+    // client's response is still needed.
+    const standIn = new http.ServerResponse(request);
+    proxy.web(request, standIn, { target: targetOf(outbound.url), agent: this.#agent(outbound) }).catch(fail);
+    try {
+      return await promise;
+    } finally {
+      watch.stop();
+      gone.removeEventListener('abort', fail);
+    }
   }
 
   /**
    * Each request has a connection of its own. The upstream may have closed a pooled one, and a body cannot be sent
    * twice.
    */
-  #agent({ url, ca }: ForwardRequest): http.Agent {
+  #agent({ url, upstream: { ca } }: ForwardRequest): http.Agent {
     const options = { keepAlive: false, lookup: this.#resolver.lookup };
     if (url.protocol === 'http:') return new http.Agent(options);
     const servername = /^[\d.]+$|:/.test(hostnameOf(url)) ? '' : hostnameOf(url);
@@ -121,45 +115,44 @@ function hostnameOf(url: URL): string {
 
 /** The clocks of one forwarded request: for the connection, the body and the answer. */
 class Watch {
-  onTimeout: (error: Error) => void;
   readonly #exchange: Exchange;
   readonly #outbound: ForwardRequest;
+  readonly #fail: (error: Error) => void;
   readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #movedAt = Date.now();
+  /** The request, from the time that its body flows. */
+  #flowing: ClientRequest | undefined;
 
-  constructor(exchange: Exchange, outbound: ForwardRequest, onTimeout: (error: Error) => void) {
+  constructor(exchange: Exchange, outbound: ForwardRequest, fail: (error: Error) => void) {
     this.#exchange = exchange;
     this.#outbound = outbound;
-    this.onTimeout = onTimeout;
-    this.#pulse = setInterval(() => this.#giveUpIfDown(), CHECK_MS);
-    this.#after(
-      outbound.connectMs,
-      () => new UpstreamError('connect', `no connection within ${outbound.connectMs} ms`),
-    );
+    this.#fail = fail;
+    this.#pulse = setInterval(() => this.#checkProgress(), CHECK_MS);
+    this.#failAfter(outbound.connectMs, 'connect', 'no connection');
   }
 
   /** Called when the request has a socket. Its body begins to flow when the socket is connected. */
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
+    const { maxBytes, answerMs } = this.#outbound;
     const connected = () => {
       // Before that, the upstream cannot take the body.
       this.#exchange.sendContinue();
-      this.#watchBody(outgoing);
+      if (outgoing.writableFinished) return;
+      clearTimeout(this.#timer);
+      this.#movedAt = Date.now();
+      this.#flowing = outgoing;
     };
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     else connected();
     this.#exchange.request.on('data', (chunk: Buffer) => {
       this.#exchange.bytesIn += chunk.length;
       this.#movedAt = Date.now();
-      if (this.#exchange.bytesIn > this.#outbound.maxBytes) this.onTimeout(tooLarge(this.#outbound.maxBytes));
+      if (this.#exchange.bytesIn > maxBytes)
+        this.#fail(new OciError('SIZE_INVALID', `the manifest is larger than ${maxBytes} bytes`));
     });
-    outgoing.once('finish', () =>
-      this.#after(
-        this.#outbound.answerMs,
-        () => new UpstreamError('first-byte', `no answer within ${this.#outbound.answerMs} ms`),
-      ),
-    );
+    outgoing.once('finish', () => this.#failAfter(answerMs, 'first-byte', 'no answer'));
   }
 
   stop(): void {
@@ -167,32 +160,19 @@ class Watch {
     clearInterval(this.#pulse);
   }
 
-  #watchBody(outgoing: ClientRequest): void {
-    if (outgoing.writableFinished) return;
-    clearTimeout(this.#timer);
-    this.#movedAt = Date.now();
-    this.#timer = setInterval(() => {
-      const { idleMs } = this.#outbound;
-      if (Date.now() - this.#movedAt < idleMs) return;
-      // The listener cuts a client that sends nothing.
-      if (outgoing.writableNeedDrain)
-        this.onTimeout(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
-    }, CHECK_MS);
-  }
-
   /** An answer may take long while storage copies a large blob, but not from an upstream that is down. */
-  #giveUpIfDown(): void {
-    const { idleMs, isDown } = this.#outbound;
-    if (Date.now() - this.#movedAt < idleMs || !isDown()) return;
-    this.onTimeout(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
+  #checkProgress(): void {
+    const { idleMs, upstream } = this.#outbound;
+    if (Date.now() - this.#movedAt < idleMs) return;
+    // The listener cuts a client that sends nothing.
+    if (this.#flowing?.writableNeedDrain)
+      this.#fail(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
+    else if (upstream.view().state === 'down')
+      this.#fail(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
   }
 
-  #after(ms: number, error: () => Error): void {
+  #failAfter(ms: number, reason: Failure, what: string): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.onTimeout(error()), ms);
+    this.#timer = setTimeout(() => this.#fail(new UpstreamError(reason, `${what} within ${ms} ms`)), ms);
   }
-}
-
-function tooLarge(maxBytes: number): OciError {
-  return new OciError('SIZE_INVALID', `the manifest is larger than ${maxBytes} bytes`);
 }

@@ -1,8 +1,8 @@
 import { isCopied } from '../../failover/rewrite.ts';
 import { isDigest } from '../../oci/reference.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Hint } from '../../replication/hint.ts';
+import type { Exchange, StageNotes } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { noteHints } from './note-hints.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 
@@ -41,4 +41,19 @@ export function notePush(
 function pushedDigest(headers: PushAnswer['headers']): string | undefined {
   const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
   return told !== undefined && isDigest(told) ? told : undefined;
+}
+
+/** Hands hints on to replication, and notes them for the log line and the metrics of the request that brought them. */
+export function noteHints(
+  { notes }: { notes: Pick<StageNotes, 'fetch'> },
+  { hints: receiver }: Uses<'hints'>,
+  hints: readonly Hint[],
+): void {
+  const [first] = hints;
+  if (first === undefined) return;
+  receiver?.enqueueHints(hints);
+  const pushed = hints.filter(({ kind }) => kind === 'push').length;
+  notes.fetch.hints = { from: first.from, push: pushed, delete: hints.length - pushed };
+  // A hook is mostly about one image, and an operator searches the log for it.
+  notes.fetch.hinted = { repository: first.repository, reference: first.reference };
 }

@@ -9,9 +9,8 @@ import { translateChallenges } from '../reply/challenge.ts';
 import { errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { sealUpload } from '../reply/location.ts';
-import type { Reply } from '../reply/reply.ts';
+import { plainTransfer, type Reply } from '../reply/reply.ts';
 import { withNamespace } from '../request/paths.ts';
-import { plainTransfer } from './plain-transfer.ts';
 import { denialOf, type PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 

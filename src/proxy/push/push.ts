@@ -8,7 +8,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders } from '../reply/header-rules.ts';
 import type { AttemptRecord } from '../request-record.ts';
-import type { ForwardedResponse, Forwarder, ForwardRequest } from './forwarder.ts';
+import type { ForwardedResponse, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
 export interface PushAnswer extends ForwardedResponse {
@@ -27,8 +27,7 @@ const REFUSED_MS = 900;
 /** Stage 4 of a push. @throws OciError if the upstream could not take the push; ClientGone */
 export async function fetchPush(
   exchange: Exchange,
-  context: Uses<'config'>,
-  forwarder: Forwarder,
+  context: Uses<'config' | 'forwarder'>,
   plan: PushPlan,
 ): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
@@ -41,7 +40,8 @@ export async function fetchPush(
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
     exchange.recordAttempt(attempt, started, { class: 'push', outcome, ...more });
   try {
-    const forwarded = await forwarder.forward(exchange, await forwardRequestFor(exchange, context, plan, canarySilent));
+    const outbound = await forwardRequestFor(exchange, context, plan, canarySilent);
+    const forwarded = await context.forwarder.forward(exchange, outbound);
     const bad = forwarded.status >= 500;
     permit.reportAnswer(bad ? 'bad' : 'good');
     note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
@@ -58,9 +58,9 @@ export async function fetchPush(
       throw error;
     }
     const failure = asUpstreamError(error);
-    const { reason, message } = failure;
-    note('failed', { reason, detail: message });
-    if (reason === 'credentials') upstream.reportDeniedCredentials(message);
+    const { reason, message: detail } = failure;
+    note('failed', { reason, detail });
+    if (reason === 'credentials') upstream.reportDeniedCredentials(detail);
     throw unreachable(exchange, plan, failure);
   }
 }
@@ -71,13 +71,8 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
   // Distribution puts paths of its storage into the body of a 500.
   if (status >= 500) return new OciError('UNAVAILABLE', `${upstream.name} failed with status ${status}; push again`);
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
-  if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database'))) {
-    return pushRefusal(upstream.name, {
-      mode: 'refusing',
-      since: Date.now(),
-      reason: 'it cannot check who may push, because its database does not answer',
-    });
-  }
+  if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database')))
+    return refusal(upstream, 'it cannot check who may push, because its database does not answer');
   if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
   upstream.reportDeniedCredentials(`a push was answered ${status}`);
   return new OciError(
@@ -100,9 +95,12 @@ async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: strin
     canary === 'failing'
       ? 'its storage does not answer: the canary could not be read'
       : `its canary has not been read within ${ms} ms`;
-  if (canary === 'failing' || (canary === 'silent' && exchange.hasBody))
-    throw pushRefusal(upstream.name, { mode: 'refusing', since: Date.now(), reason });
+  if (canary === 'failing' || (canary === 'silent' && exchange.hasBody)) throw refusal(upstream, reason);
   return canary === 'silent';
+}
+
+function refusal({ name }: Upstream, reason: string, since = Date.now()): OciError {
+  return pushRefusal(name, { mode: 'refusing', since, reason });
 }
 
 async function forwardRequestFor(
@@ -116,17 +114,15 @@ async function forwardRequestFor(
   const limited = (ms: number) =>
     canarySilent ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
   const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, limited(deadlines.push));
-  const headers: Record<string, string> = { ...forwardedHeaders(exchange, false), host: url.host };
-  if (authorization !== undefined) headers.authorization = authorization;
+  const headers = { ...forwardedHeaders(exchange, false), host: url.host };
   return {
+    upstream,
     url,
-    ca: upstream.ca,
     path,
-    headers,
+    headers: authorization === undefined ? headers : { ...headers, authorization },
     connectMs: limited(deadlines.connect),
     answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : limited(deadlines.push),
     idleMs: context.config.limits.clientIdle,
-    isDown: () => upstream.view().state === 'down',
     maxBytes: request.kind === 'manifest' ? context.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };
 }
@@ -155,12 +151,7 @@ function unreachable(
   { attempt, upstream, request }: PushPlan,
   { reason, summary }: UpstreamError,
 ): OciError {
-  if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason)) {
-    return pushRefusal(upstream.name, {
-      mode: 'refusing',
-      since: exchange.startedAt,
-      reason: `it cannot be reached: ${summary}`,
-    });
-  }
+  if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason))
+    return refusal(upstream, `it cannot be reached: ${summary}`, exchange.startedAt);
   return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`);
 }

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { parseConfig } from '../../../src/config/inspection.ts';
 import { resolveRoute } from '../../../src/failover/rewrite.ts';
-import { hintTargets, noteHints } from '../../../src/proxy/push/note-hints.ts';
+import { hintTargets } from '../../../src/proxy/endpoints/hook.ts';
+import { noteHints } from '../../../src/proxy/push/note-push.ts';
 import type { Hint } from '../../../src/replication/hint.ts';
 
 const upstream = { urls: ['https://a.lan'] };
