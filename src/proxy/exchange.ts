@@ -152,10 +152,6 @@ export class Exchange {
     this.attempts.push({ upstream, url, ...rest, ms: Math.round(performance.now() - started) });
   }
 
-  noteFirstByte(): void {
-    this.firstByteMs ??= this.elapsed();
-  }
-
   /** Host and port by which the client reached the edge. Empty: it did not say. */
   get authority(): string {
     return String(this.headers[':authority'] ?? this.headers.host ?? '');

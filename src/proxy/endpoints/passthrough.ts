@@ -5,6 +5,7 @@ import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders, repliedHeaders } from '../reply/header-rules.ts';
 import { plainTransfer, type Reply } from '../reply/reply.ts';
 
+const REWRITTEN = new Set(['location']);
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -40,7 +41,7 @@ export async function fetchPassthrough(
     });
     permit.reportAnswer(forwarded.status >= 500 ? 'bad' : 'good');
     exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'served', status: forwarded.status });
-    const headers = repliedHeaders(forwarded.headers, 'passthrough').filter(([name]) => name !== 'location');
+    const headers = repliedHeaders(forwarded.headers, 'passthrough', REWRITTEN);
     const location = forwarded.headers.get('location');
     if (location !== undefined) headers.push(['location', ownLocation(location, url)]);
     headers.push(['x-breakwater-upstream', upstream.name]);

@@ -7,16 +7,10 @@ import type { AnswerHead } from './attempt-result.ts';
 import type { ManifestPlace } from './manifest-cache.ts';
 import { notePull } from './note-pull.ts';
 import type { Relayable } from './pull-plan.ts';
+import { REWRITTEN } from './pull-reply.ts';
 import type { ManifestRequest } from './upstream-read.ts';
 
-const REWRITTEN = new Set([
-  'location',
-  'link',
-  'www-authenticate',
-  'warning',
-  'content-length',
-  'docker-content-digest',
-]);
+const REWRITTEN_HERE = new Set([...REWRITTEN, 'docker-content-digest']);
 
 /**
  * The reply to a read by digest from the cache. Only the preferred upstream's manifests count, because the plan decides whether another
@@ -38,7 +32,7 @@ export function cachedManifest(
   exchange.notes.fetch.memory = true;
   notePull(exchange, context, route, request, request.reference);
   kept.headers ??= [
-    ...repliedHeaders(kept.head.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ...repliedHeaders(kept.head.headers, 'registry', REWRITTEN_HERE),
     ['docker-content-digest', request.reference],
     ['content-length', String(kept.bytes.length)],
     ['x-breakwater-upstream', upstream],

@@ -15,7 +15,8 @@ import type { Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/paths.ts';
 import type { Relayable } from './pull-plan.ts';
 
-const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
+/** The headers of an upstream's answer to a pull that the edge puts into its own words. */
+export const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
 
 /**
  * The reply to a pull: the upstream's answer in the client's names, with a Warning if it comes from a fallback.
@@ -30,11 +31,8 @@ export async function pullReply(
 ): Promise<Reply> {
   const { answer, attempt } = result;
   const body = bodyOf(request, result, stream);
-  const kept = repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry').filter(
-    ([name]) => !REWRITTEN.has(name),
-  );
   const headers = [
-    ...kept,
+    ...repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry', REWRITTEN),
     ...(await redirectHeaders(context, result)),
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer, body),

@@ -161,7 +161,9 @@ export class Race {
   /** Other requests may find out meanwhile that the upstream is bad: then the next attempt is no hedge any more. */
   #recheck(upstream: Upstream, runner: Runner): void {
     if (!this.#mayHedge()) return;
-    if (isKnownBad(upstream, runner.attempt)) this.#startNext(false);
+    const { url, class: trafficClass } = runner.attempt;
+    const view = upstream.replica(url)?.view();
+    if (view && obstacleTo(view, trafficClass, Date.now())) this.#startNext(false);
     else runner.timer = setTimeout(() => this.#recheck(upstream, runner), RECHECK_MS);
   }
 
@@ -251,11 +253,6 @@ export class Race {
     }
     this.#running.clear();
   }
-}
-
-function isKnownBad(upstream: Upstream, { url, class: trafficClass }: Attempt): boolean {
-  const view = upstream.replica(url)?.view();
-  return view !== undefined && obstacleTo(view, trafficClass, Date.now()) !== undefined;
 }
 
 /** The reply when no attempt served. @param content what the client asked for, in its own names */

@@ -40,7 +40,7 @@ export async function pushReply(
   }
   const body = await bodyOf(plan, answer);
   const headers = [
-    ...repliedHeaders(answer.headers, 'registry').filter(([name]) => !REWRITTEN.has(name)),
+    ...repliedHeaders(answer.headers, 'registry', REWRITTEN),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
     ...(await translateChallenges(exchange, context, answer.attempt, answer)),

@@ -69,11 +69,7 @@ export function pullHeaders(exchange: Exchange): Record<string, string> {
  * @param cookies whether the client's cookies belong to this upstream
  */
 export function forwardedHeaders(exchange: Exchange, cookies: boolean): Record<string, string> {
-  const listed = new Set(
-    String(exchange.headers.connection ?? '')
-      .toLowerCase()
-      .split(/\s*,\s*/),
-  );
+  const listed = connectionOptions(exchange.headers.connection);
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(exchange.headers)) {
     const dropped = name.startsWith(':') || HOP_BY_HOP.has(name) || listed.has(name) || FORWARDING.includes(name);
@@ -97,13 +93,23 @@ function forwardingHeaders({ client }: Exchange): Record<string, string> {
 /**
  * The headers of an upstream's answer that the client gets verbatim.
  * @param from `storage` if a redirect was followed, `passthrough` if cookies belong to that upstream
+ * @param rewritten headers that the caller sets itself
  */
-export function repliedHeaders(answer: HeaderList, from: 'registry' | 'storage' | 'passthrough'): [string, string][] {
-  const listed = new Set((answer.joined('connection') ?? '').toLowerCase().split(/\s*,\s*/));
+export function repliedHeaders(
+  answer: HeaderList,
+  from: 'registry' | 'storage' | 'passthrough',
+  rewritten?: ReadonlySet<string>,
+): [string, string][] {
+  const listed = connectionOptions(answer.joined('connection'));
   return [...answer].filter(([name]) => {
-    if (HOP_BY_HOP.has(name) || listed.has(name)) return false;
+    if (HOP_BY_HOP.has(name) || listed.has(name) || rewritten?.has(name)) return false;
     if (from === 'storage') return FROM_STORAGE.has(name);
     if (from === 'passthrough' && name === 'set-cookie') return true;
     return !NEVER_CROSS.has(name);
   });
+}
+
+/** The headers that belong to one connection only (RFC 9110 section 7.6.1). */
+function connectionOptions(header = ''): Set<string> {
+  return new Set(header.toLowerCase().split(/\s*,\s*/));
 }

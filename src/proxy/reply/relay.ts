@@ -52,7 +52,7 @@ function writeHead(exchange: Exchange, { status, headers }: Reply): void {
     merged[name] = before === undefined ? value : [before, value].flat();
   }
   merged['x-request-id'] = exchange.id;
-  exchange.noteFirstByte();
+  exchange.firstByteMs ??= exchange.elapsed();
   response.writeHead(status, { ...merged, ...closingHeaders(exchange) });
 }
 

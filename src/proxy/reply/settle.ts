@@ -34,7 +34,7 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
     return;
   }
   const body = Buffer.from(known.body());
-  exchange.noteFirstByte();
+  exchange.firstByteMs ??= exchange.elapsed();
   response.writeHead(known.status, {
     'content-type': 'application/json',
     'content-length': body.length,

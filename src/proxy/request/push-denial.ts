@@ -19,8 +19,8 @@ export async function unverifiedPushDenial(
   const upstream = upstreams.get(authority ?? '');
   const mayBeTooNarrow =
     permit.refused === 'insufficient_scope' && permit.user !== undefined && permit.upstream === undefined;
-  if (!upstream || !mayBeTooNarrow || requirement === 'any-user' || !requirement.requested.some(isWrite))
-    return undefined;
+  const actions = requirement === 'any-user' ? [] : requirement.requested.flatMap((one) => one.actions);
+  if (!upstream || !mayBeTooNarrow || actions.every((action) => action === 'pull')) return undefined;
   try {
     await upstream.userAuthority.checkReachable(config.auth.realmHosts);
     return undefined;
@@ -32,8 +32,4 @@ export async function unverifiedPushDenial(
       `pushes are refused: ${upstream.name} cannot say now who may push (${asUpstreamError(error).summary}); pulls keep working`,
     );
   }
-}
-
-function isWrite({ actions }: Exclude<Requirement, 'any-user'>['requested'][number]): boolean {
-  return actions.some((action) => action !== 'pull');
 }
