@@ -33,21 +33,19 @@ export interface AdminAnswer {
 
 /** Answers a read of the admin listener. Never rejects: an error becomes an answer. */
 export async function adminAnswer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
-  try {
-    return await answer(parts, request);
-  } catch (error) {
-    return failure(error);
-  }
-}
-
-async function answer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
   const { method, path } = request;
-  const handler = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
-  if (!handler) throw new OciError('UNSUPPORTED', 'the admin listener has no such path', { status: 404 });
-  if (method !== 'GET' && method !== 'HEAD') {
-    throw new OciError('UNSUPPORTED', 'this path takes only GET and HEAD', { headers: { allow: 'GET, HEAD' } });
+  try {
+    const handler = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
+    if (!handler) throw new OciError('UNSUPPORTED', 'the admin listener has no such path', { status: 404 });
+    if (method !== 'GET' && method !== 'HEAD')
+      throw new OciError('UNSUPPORTED', 'this path takes only GET and HEAD', { headers: { allow: 'GET, HEAD' } });
+    return await handler(parts, request);
+  } catch (error) {
+    const known =
+      error instanceof OciError ? error : new OciError('UNKNOWN', `the edge could not answer: ${String(error)}`);
+    const headers = { 'content-type': 'application/json', ...known.headers };
+    return { status: known.status, headers, body: known.body() };
   }
-  return handler(parts, request);
 }
 
 const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>> = {
@@ -79,16 +77,6 @@ function readiness(phase: Phase): AdminAnswer {
   if (phase === 'serving') return json(200, { ready: true });
   const reason = phase === 'starting' ? 'not started yet' : 'draining';
   return json(503, { ready: false, reason });
-}
-
-function failure(error: unknown): AdminAnswer {
-  const known =
-    error instanceof OciError ? error : new OciError('UNKNOWN', `the edge could not answer: ${String(error)}`);
-  return {
-    status: known.status,
-    headers: { 'content-type': 'application/json', ...known.headers },
-    body: known.body(),
-  };
 }
 
 function json(status: number, content: unknown): AdminAnswer {

@@ -121,7 +121,7 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: Troubles, now: 
   if (gated.length === 0) return ['Pushes are refused: every route is read-only.'];
   return gated.flatMap(({ name, pushes: gate }) => {
     if (!gate) return [];
-    if (gate.mode === 'accepting') return [`Pushes go to ${name}.`];
+    if (gate.mode === 'accepting') return [`Pushes ${troubles.has(name) ? 'are tried on' : 'go to'} ${name}.`];
     if (gate.mode === 'settling')
       return [`Pushes to ${name} are refused for a few more seconds: it has just recovered.`];
     // A reason that the line about pulls gives is not repeated.

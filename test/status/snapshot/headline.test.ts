@@ -137,7 +137,7 @@ t.test('claims no state that the newest evidence contradicts', async (t) => {
       'Pulls are tried on harbor and gcr. harbor is failing right now (its canary cannot be read).',
     ],
   ] as [Partial<typeof one>, string][])
-    t.match(says(over), { level: 'degraded', lines: [expected] }, expected);
+    t.match(says(over), { level: 'degraded', lines: [expected, 'Pushes are tried on harbor.'] }, expected);
   const fallback = upstream('gcr', { replicas: [{ ...one, ...failing }] });
   t.match(headline({ upstreams: [harbor, fallback] }), {
     level: 'degraded',
