@@ -104,11 +104,7 @@ function peers(list, now) {
       cell('number', figure(entries)),
     );
   });
-  return el(
-    'div',
-    'panel wide',
-    table('', ['Edge', 'Address', 'State', 'Reason', 'Last heard', '#Entries learnt'], rows),
-  );
+  return table('panel wide', ['Edge', 'Address', 'State', 'Reason', 'Last heard', '#Entries learnt'], rows);
 }
 
 /** @param {number} number @param {string} name @param {Record<string, number>} parts @param {boolean} [bad] */

@@ -171,7 +171,7 @@ function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now
     const recovering = urls.some(({ canary }) => canary === 'good') ? ' and is recovering' : '';
     return { kind: 'out', text: `${name} has been down since ${clock(since, now)} (${reason})${recovering}` };
   }
-  const troubles = urls.filter((url) => url.state === state).map((url) => urlTrouble(url, now));
+  const troubles = urls.filter((url) => url.state === state).map(urlTrouble);
   if (troubles.includes(undefined)) return undefined;
   const [mildest] = (['unclear', 'failing', 'out'] as const).flatMap(
     (kind) => troubles.find((trouble) => trouble?.kind === kind) ?? [],
@@ -179,13 +179,10 @@ function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now
   return mildest && { ...mildest, text: `${name} ${mildest.text}` };
 }
 
-function urlTrouble(
-  { state, canary, breakers, suspected, slow, restingUntil }: UrlSnapshot,
-  now: number,
-): Trouble | undefined {
+function urlTrouble({ state, canary, breakers, suspected, slow, restingUntil }: UrlSnapshot): Trouble | undefined {
   if (canary === 'failing') return { kind: 'failing', text: 'is failing right now (its canary cannot be read)' };
-  if (restingUntil !== null)
-    return { kind: 'out', text: `is rate-limited for ${Math.ceil((Date.parse(restingUntil) - now) / 1000)} s` };
+  // Without the seconds, because screen readers read the headline out whenever it changes.
+  if (restingUntil !== null) return { kind: 'out', text: 'is rate-limited' };
   if (breakers.control === 'open' || breakers.data === 'open')
     return {
       kind: 'out',

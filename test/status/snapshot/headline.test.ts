@@ -105,7 +105,7 @@ t.test('pulls avoid an upstream with an open breaker, and one that is rate-limit
   const half = upstream('harbor', { replicas: [tripped, one] });
   t.match(headline({ upstreams: [half, gcr] }), { level: 'well' }, 'one good URL is enough');
   const resting = upstream('harbor', { replicas: [{ ...one, retryAfterUntil: NOW + 1001 }] });
-  t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr\. harbor is rate-limited for 2 s\./);
+  t.match(headline({ upstreams: [resting, gcr] }).text, /served by gcr\. harbor is rate-limited\./);
 });
 
 t.test('claims no state that the newest evidence contradicts', async (t) => {
