@@ -9,6 +9,8 @@ export interface OddServer {
   heads: string[];
   /** Connections that are open. */
   sockets: ReadonlySet<Socket>;
+  /** Connections since the start. */
+  connects(): number;
 }
 
 /** A server that answers what no registry would. `answer` gets every request head; false: that one is answered as a ping. */
@@ -18,7 +20,9 @@ export async function startOddServer(
 ): Promise<OddServer> {
   const heads: string[] = [];
   const sockets = new Set<Socket>();
+  let connects = 0;
   const server = createServer((socket) => {
+    connects += 1;
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
@@ -43,5 +47,5 @@ export async function startOddServer(
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, port, heads, sockets };
+  return { url: `http://127.0.0.1:${port}`, port, heads, sockets, connects: () => connects };
 }

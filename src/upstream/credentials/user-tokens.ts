@@ -4,21 +4,26 @@ import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import { type Permissions, permissionsByTagLists } from './tag-list-permission.ts';
-import { tokenServiceUrl, usableChallenge } from './token-service.ts';
-import { readUserToken, type UserToken } from './user-token.ts';
+import { readToken, tokenServiceUrl, usableChallenge } from './token-service.ts';
+import { accessOf } from './user-token.ts';
 
-interface UserGrant {
-  outcome: 'granted';
+interface UserLogin {
   /** The Authorization that this user's requests need. */
   authorization: string;
+  /** Seconds; undefined: as long as the password is right. */
+  expiresIn: number | undefined;
+  /** The scopes that the user's token says it has; undefined for an opaque token, and for Basic. */
+  access: Scope[] | undefined;
+}
+
+interface UserGrant extends Omit<UserLogin, 'access'> {
+  outcome: 'granted';
   /** Repositories that need another Authorization, where a token holds only one scope. */
   perRepository?: Record<string, string>;
   /** The scopes that the user has, of those asked for; in the upstream's names. */
   granted: Scope[];
   /** Repositories whose pull is neither granted nor denied: they do not exist, or were too many to ask for. */
   undecided: string[];
-  /** Seconds; undefined: as long as the password is right. */
-  expiresIn: number | undefined;
 }
 
 /** An upstream's answer about one of its users. */
@@ -146,12 +151,15 @@ export class UserTokens {
   async #requestToken(
     challenge: Challenge,
     { basic, scopes, realmHosts, signal }: UserQuestion,
-  ): Promise<UserToken | 'refused' | 'not granted'> {
+  ): Promise<UserLogin | 'refused' | 'not granted'> {
     const realm = this.#realm(challenge, realmHosts);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
-    if (answer.status === 200) return readUserToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
+    if (answer.status === 200) {
+      const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
+      return { authorization: `Bearer ${value}`, expiresIn, access: accessOf(value) };
+    }
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 400 && scopes.length > 1) {
       this.#singleScopeOnly = true;
@@ -167,9 +175,11 @@ export class UserTokens {
     return 'refused';
   }
 
-  async #permissionsOf({ access, authorization }: UserToken, question: UserQuestion): Promise<Permissions> {
-    if (!access) return this.#permissionsByTagLists(authorization, question);
-    return { granted: allowedScopes(question.scopes, access), undecided: [], denied: [] };
+  async #permissionsOf({ access, authorization }: UserLogin, question: UserQuestion): Promise<Permissions> {
+    const { scopes, signal, acquireSlot } = question;
+    if (access) return { granted: allowedScopes(scopes, access), undecided: [], denied: [] };
+    const read = (path: string) => this.#options.send(path, { authorization }, signal);
+    return permissionsByTagLists(scopes, { read, acquireSlot });
   }
 
   async #askByBasic(question: UserQuestion): Promise<UserAnswer> {
@@ -181,14 +191,8 @@ export class UserTokens {
       return { outcome: 'refused' };
     }
     if (answer.status !== 200) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
-    return grantOf({ authorization: basic, expiresIn: undefined }, await this.#permissionsByTagLists(basic, question));
-  }
-
-  #permissionsByTagLists(authorization: string, { scopes, signal, acquireSlot }: UserQuestion): Promise<Permissions> {
-    return permissionsByTagLists(scopes, {
-      read: (path) => this.#options.send(path, { authorization }, signal),
-      acquireSlot,
-    });
+    const login = { authorization: basic, expiresIn: undefined, access: undefined };
+    return grantOf(login, await this.#permissionsOf(login, question));
   }
 
   #realm(challenge: Challenge, hosts: readonly string[]): URL {
@@ -203,7 +207,7 @@ function tokenServiceFailure(status: number): UpstreamError {
 }
 
 function grantOf(
-  { authorization, expiresIn }: Pick<UserGrant, 'authorization' | 'expiresIn'>,
+  { authorization, expiresIn }: UserLogin,
   { granted, undecided }: Pick<Permissions, 'granted' | 'undecided'>,
 ): UserGrant {
   return { outcome: 'granted', authorization, granted, undecided, expiresIn };

@@ -79,14 +79,10 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
  * unhealthy.
  */
 async function harborState(get: ProbeGet): Promise<Pick<ProbeReport, 'readOnly' | 'unhealthy'>> {
-  const [health, info] = await Promise.allSettled([
-    getJson(get, '/api/v2.0/health'),
-    getJson(get, '/api/v2.0/systeminfo'),
-  ]);
-  return {
-    unhealthy: health.status === 'fulfilled' ? unhealthyOf(health.value) : undefined,
-    readOnly: info.status === 'fulfilled' ? readOnlyOf(info.value) : undefined,
-  };
+  const [health, info] = await Promise.all(
+    ['health', 'systeminfo'].map((name) => getJson(get, `/api/v2.0/${name}`).catch(() => undefined)),
+  );
+  return { unhealthy: unhealthyOf(health), readOnly: readOnlyOf(info) };
 }
 
 async function getJson(get: ProbeGet, path: string): Promise<unknown> {

@@ -1,13 +1,7 @@
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { type Health, initialHealth, nextHealth } from '../../failover/health.ts';
 import { Latency } from '../../failover/latency.ts';
-import {
-  type BreakerState,
-  type CanaryState,
-  type ReplicaView,
-  TRAFFIC_CLASSES,
-  type TrafficClass,
-} from '../../failover/view.ts';
+import type { BreakerState, CanaryState, ReplicaView, TrafficClass } from '../../failover/view.ts';
 import type { UpstreamEvents } from '../events.ts';
 import { AttemptPermit } from './attempt-permit.ts';
 import { type AttemptVerdict, Breaker } from './breaker.ts';
@@ -25,9 +19,8 @@ export class Replica {
   /** Time to the first byte, by class. */
   readonly latency = { control: new Latency(), data: new Latency() };
   readonly #config: UpstreamConfig;
-  readonly #breakers: Record<TrafficClass, Breaker>;
-  /** Bodies of blobs fail apart from their answers; both count as `data`. */
-  readonly #bodies: Breaker;
+  /** By class. Bodies of blobs fail apart from their answers; both count as `data`. */
+  readonly #breakers: Record<TrafficClass, [answers: Breaker, ...bodies: Breaker[]]>;
   readonly #limits: { control: ConcurrencyLimit; data: ConcurrencyLimit };
   readonly #events: UpstreamEvents;
   readonly #name: string;
@@ -57,8 +50,7 @@ export class Replica {
     this.#canaryState = canary.configured ? 'failing' : 'none';
     const breaker = (trafficClass: TrafficClass) =>
       new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
-    this.#breakers = perClass(breaker);
-    this.#bodies = breaker('data');
+    this.#breakers = perClass((one) => (one === 'data' ? [breaker(one), breaker(one)] : [breaker(one)]));
   }
 
   get health(): Health {
@@ -95,12 +87,9 @@ export class Replica {
   }
 
   #permit(trafficClass: TrafficClass, limit: ConcurrencyLimit | undefined): AttemptPermit {
-    return new AttemptPermit(
-      this.#breakers[trafficClass],
-      trafficClass === 'data' ? this.#bodies : undefined,
-      (verdict) => this.#onVerdict(verdict),
-      () => limit?.release(),
-    );
+    const [answers, bodies] = this.#breakers[trafficClass];
+    const onVerdict = (verdict: AttemptVerdict) => this.#onVerdict(verdict);
+    return new AttemptPermit(answers, bodies, onVerdict, () => limit?.release());
   }
 
   #onVerdict(verdict: AttemptVerdict): void {
@@ -160,14 +149,8 @@ export class Replica {
   }
 
   view(): ReplicaView {
-    const state = (trafficClass: TrafficClass): BreakerState =>
-      trafficClass === 'data'
-        ? worseState(this.#breakers.data.state, this.#bodies.state)
-        : this.#breakers[trafficClass].state;
-    const trialFree = (trafficClass: TrafficClass): boolean =>
-      trafficClass === 'data'
-        ? [this.#breakers.data, this.#bodies].every((one) => one.state === 'closed' || one.trialFree)
-        : this.#breakers[trafficClass].trialFree;
+    const trialFree = (trafficClass: TrafficClass) =>
+      this.#breakers[trafficClass].every((one) => one.state === 'closed' || one.trialFree);
     return {
       url: this.url,
       state: this.#health.state,
@@ -176,7 +159,7 @@ export class Replica {
       canary: this.#canaryState,
       lastProbeAt: this.#lastProbeAt,
       probeMs: this.#probeMs,
-      breakers: perClass(state),
+      breakers: perClass((trafficClass) => worstState(this.#breakers[trafficClass])),
       trialFree: perClass(trialFree),
       suspected: this.#suspected,
       slow: this.#suspected && this.#suspectedAsSlow && this.#health.state === 'up',
@@ -189,13 +172,11 @@ export class Replica {
   }
 
   dispose(): void {
-    for (const trafficClass of TRAFFIC_CLASSES) this.#breakers[trafficClass].dispose();
-    this.#bodies.dispose();
+    for (const breaker of Object.values(this.#breakers).flat()) breaker.dispose();
   }
 
   #closeBreakers(): void {
-    for (const trafficClass of TRAFFIC_CLASSES) this.#breakers[trafficClass].recover();
-    this.#bodies.recover();
+    for (const breaker of Object.values(this.#breakers).flat()) breaker.recover();
   }
 }
 
@@ -203,8 +184,6 @@ function perClass<T>(of: (trafficClass: TrafficClass) => T): Record<TrafficClass
   return { control: of('control'), data: of('data'), push: of('push'), passthrough: of('passthrough') };
 }
 
-const ORDER: readonly BreakerState[] = ['closed', 'half-open', 'open'];
-
-function worseState(a: BreakerState, b: BreakerState): BreakerState {
-  return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b;
+function worstState(breakers: readonly Breaker[]): BreakerState {
+  return (['open', 'half-open'] as const).find((state) => breakers.some((one) => one.state === state)) ?? 'closed';
 }

@@ -21,7 +21,6 @@ export interface ReaderOptions extends Pick<ClientOptions, 'connectMs' | 'connec
  * Sends GET requests to one origin over HTTP/1.1. Made for large bodies, which are read straight into pooled memory.
  */
 export class Reader {
-  readonly counts = { connects: 0, reuses: 0, unreadable: 0 };
   readonly #host: string;
   readonly #dialer: Dialer;
   readonly #options: ReaderOptions;
@@ -48,9 +47,7 @@ export class Reader {
   async get({ path, headers, signal }: Pick<Call, 'path' | 'headers' | 'signal'>): Promise<ReaderAnswer> {
     signal.throwIfAborted();
     const request = requestHead(this.#host, path, headers);
-    const answer = (await this.#requestOnIdle(request, signal)) ?? (await this.#requestOnNew(request, signal));
-    if (answer === 'unreadable') this.counts.unreadable += 1;
-    return answer;
+    return (await this.#requestOnIdle(request, signal)) ?? (await this.#requestOnNew(request, signal));
   }
 
   /** Number of idle connections. */
@@ -76,7 +73,6 @@ export class Reader {
   async #requestOnIdle(request: string, signal: AbortSignal): Promise<ReaderAnswer | undefined> {
     const connection = this.#idle.pop();
     if (!connection) return undefined;
-    this.counts.reuses += 1;
     try {
       return await connection.request(request, signal);
     } catch (error) {
@@ -96,7 +92,6 @@ export class Reader {
       throw new UpstreamError('saturated', `all ${connections} connections are in use`);
     const connection = new Http1Connection(this.#dialer, connectMs, pool, this.#owner);
     this.#connections.add(connection);
-    this.counts.connects += 1;
     return connection.request(request, signal);
   }
 
