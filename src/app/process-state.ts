@@ -44,7 +44,7 @@ export class ProcessState {
     this.copies = new CopyIntegrity(config.verify);
     this.access = new AccessMemory(material.keys, config.auth.remember, this.#clock);
     this.#registries = registriesOf(config);
-    this.peers = new Peers(peersConfig({ config, material }), {
+    this.peers = new Peers(this.#peersConfig({ config, material }), {
       stores: [
         new SharedGrants(this.access.grants),
         new SharedLedger(this.ledger, () => this.#registries),
@@ -75,8 +75,12 @@ export class ProcessState {
       registries.size === this.#registries.size &&
       [...registries].every(([name, id]) => this.#registries.get(name) === id);
     this.#registries = registries;
-    this.peers.update(peersConfig({ config, material }));
+    this.peers.update(this.#peersConfig({ config, material }));
     if (forgot || !same) this.peers.resync();
+  }
+
+  #peersConfig({ config, material }: Pick<Loaded, 'config' | 'material'>): PeersConfig {
+    return { urls: config.peers, hostname: config.hostname, secrets: this.access.secretsWith(material.keys) };
   }
 
   stores(): Stores {
@@ -100,10 +104,6 @@ export class ProcessState {
 
 function registriesOf({ upstreams }: Loaded['config']): Map<string, string> {
   return new Map(Object.entries(upstreams).map(([name, { urls }]) => [name, registryIdentity(urls)]));
-}
-
-function peersConfig({ config, material }: Pick<Loaded, 'config' | 'material'>): PeersConfig {
-  return { urls: config.peers, hostname: config.hostname, secrets: material.keys };
 }
 
 function tell(log: Logger, { url, address, state, reason }: PeerView): void {

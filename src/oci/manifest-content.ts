@@ -77,8 +77,8 @@ function isManifest({ mediaType }: Descriptor): boolean {
 }
 
 function isForeign(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { mediaType, urls } = { ...value } as Record<string, unknown>;
+  if (!isObject(value)) return false;
+  const { mediaType, urls } = value;
   return typeof mediaType === 'string' && FOREIGN.test(mediaType) && Array.isArray(urls) && urls.length > 0;
 }
 
@@ -88,8 +88,7 @@ function uniqueByDigest(descriptors: readonly Descriptor[]): Descriptor[] {
 
 /** @throws Error whose message names the problem */
 function toDescriptor(value: unknown): Descriptor {
-  const { digest, size, mediaType } =
-    typeof value === 'object' && value !== null ? ({ ...value } as Record<string, unknown>) : {};
+  const { digest, size, mediaType }: Record<string, unknown> = isObject(value) ? value : {};
   if (typeof digest !== 'string' || !isDigest(digest)) throw new Error('a part of it is named by no digest');
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw new Error(`the size of ${digest.slice(0, 19)} is no number of bytes`);
@@ -106,8 +105,13 @@ function toList(value: unknown): unknown[] {
 function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
     const content: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof content === 'object' && content !== null && !Array.isArray(content) ? { ...content } : undefined;
+    return isObject(content) ? content : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether a value of JSON is an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

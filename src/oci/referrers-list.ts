@@ -1,4 +1,4 @@
-import { readManifestContent } from './manifest-content.ts';
+import { isObject, readManifestContent } from './manifest-content.ts';
 
 /** An entry in a list of referrers (distribution-spec v1.1.1 "Listing Referrers"). */
 export interface Referrer {
@@ -62,8 +62,4 @@ function entriesOf(list: Buffer): unknown[] {
   const { manifests } = JSON.parse(list.toString()) as Record<string, unknown>;
   if (!Array.isArray(manifests)) throw new Error('it is no index');
   return manifests;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

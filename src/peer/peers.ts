@@ -13,7 +13,7 @@ export interface PeersConfig {
   urls: readonly string[];
   /** The hostname of the site. */
   hostname: string;
-  /** Secrets of `keyFile`, the current one first; at least one if there are URLs. */
+  /** At least one; those of `keyFile` first. Without a shared key, edges of the site cannot be recognized. */
   secrets: readonly Buffer[];
 }
 
@@ -47,16 +47,16 @@ export class Peers {
   readonly #unresolved = new Map<string, PeerView>();
   readonly #service: PeerService;
   #config: PeersConfig;
-  #sealer: PeerSealer | undefined;
+  /** With a shared key this edge also answers edges that it does not ask itself. */
+  #sealer: PeerSealer;
   #resolving: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(config: PeersConfig, options: PeersOptions) {
     this.#config = config;
     this.#options = options;
-    this.#sealer = sealerFor(config);
-    const sealer = () => this.#requireSealer();
-    this.#service = new PeerService({ sealer, stores: options.stores, node: this.#node });
+    this.#sealer = new PeerSealer(config.secrets);
+    this.#service = new PeerService({ sealer: () => this.#sealer, stores: options.stores, node: this.#node });
   }
 
   /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
@@ -69,7 +69,7 @@ export class Peers {
   update(config: PeersConfig): void {
     const renamed = config.hostname !== this.#config.hostname;
     this.#config = config;
-    this.#sealer = sealerFor(config);
+    this.#sealer = new PeerSealer(config.secrets);
     if (renamed) for (const key of [...this.#links.keys()]) this.#drop(key);
     void this.#connect();
   }
@@ -81,7 +81,7 @@ export class Peers {
 
   /** Answers another edge. @param text a sealed question. @returns undefined: not from an edge of this site */
   async answer(text: string): Promise<string | undefined> {
-    return this.#sealer ? this.#service.answer(text) : undefined;
+    return this.#service.answer(text);
   }
 
   views(): PeerView[] {
@@ -92,11 +92,6 @@ export class Peers {
     this.#stopped = true;
     clearInterval(this.#resolving);
     for (const key of [...this.#links.keys()]) this.#drop(key);
-  }
-
-  #requireSealer(): PeerSealer {
-    if (!this.#sealer) throw new Error('peers without a key');
-    return this.#sealer;
   }
 
   /** Resolves all names, and opens and closes links. Never rejects. */
@@ -124,7 +119,7 @@ export class Peers {
       url,
       address: new URL(address).host,
       ask: (text) => client.ask(text),
-      sealer: () => this.#requireSealer(),
+      sealer: () => this.#sealer,
       stores,
       node: this.#node,
       onState,
@@ -141,18 +136,17 @@ export class Peers {
     void connected?.client.close().catch(() => undefined);
   }
 
-  /** @throws Error if a name does not resolve in time: the other names must not wait */
-  #resolve(name: string): Promise<{ address: string }[]> {
-    return withTimeout(RESOLVE_TIMEOUT_MS, this.#options.resolver.addresses(name), () => {
-      throw new Error(`${name} did not resolve in time`);
-    });
-  }
-
   async #addressesOf(text: string): Promise<{ url: string; address: string }[]> {
     const url = new URL(text);
     const name = url.hostname.replace(/^\[|\]$/g, '');
+    const late = () => {
+      throw new Error(`${name} did not resolve in time`);
+    };
     try {
-      const found = isIP(name) ? [{ address: name }] : await this.#resolve(name);
+      // The other names must not wait.
+      const found = isIP(name)
+        ? [{ address: name }]
+        : await withTimeout(RESOLVE_TIMEOUT_MS, this.#options.resolver.addresses(name), late);
       this.#unresolved.delete(text);
       return found.map(({ address }) => {
         const one = new URL(text);
@@ -183,9 +177,4 @@ function withTimeout<T>(ms: number, result: Promise<T>, late: () => T): Promise<
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   return Promise.race([result, over.then(late)]).finally(() => clearTimeout(timer));
-}
-
-/** Without a shared key, edges of the site cannot be recognized. With a key this edge also answers edges that it does not ask itself. */
-function sealerFor({ secrets }: PeersConfig): PeerSealer | undefined {
-  return secrets.length > 0 ? new PeerSealer(secrets) : undefined;
 }
