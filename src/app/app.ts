@@ -9,11 +9,10 @@ import { explain } from '../proxy/endpoints/explain.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
-import type { CoverageReport } from '../replication/coverage/report.ts';
 import { createAdminServer } from '../server/admin-listener.ts';
 import { addressOf, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
 import { HttpsListener } from '../server/https-listener.ts';
-import { RedirectListener, type RedirectListenerOptions } from '../server/redirect-listener.ts';
+import { RedirectListener } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
 import { FailoverRing } from '../status/failover-ring.ts';
 import { Metrics } from '../status/metrics/metrics.ts';
@@ -67,8 +66,11 @@ export class App {
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
     });
-    const observer = { record: (request: RequestRecord) => this.#observe(request) };
-    this.#parts = { state: this.#processState, observer, log };
+    const observers = [this.#metrics, this.#failovers, this.#tagWarnings, this.#sinceStart];
+    const record = (request: RequestRecord) => {
+      for (const one of observers) one.record(request);
+    };
+    this.#parts = { state: this.#processState, observer: { record }, log };
     this.#runtime = new Runtime(loaded, this.#parts);
     const { config, material } = loaded;
     const onError = this.#onListenerError;
@@ -85,7 +87,15 @@ export class App {
     });
     const admin = this.#adminHandler();
     this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError);
-    this.#redirect = this.#makeRedirect(config.listen.http, { onError, proxies });
+    const { http } = config.listen;
+    if (http !== undefined)
+      this.#redirect = new RedirectListener({
+        address: http,
+        hostnames: () => namesOf(this.#loaded),
+        httpsPort: () => this.#https.address().port,
+        onError,
+        proxies,
+      });
   }
 
   /** Resolves when clients are served. */
@@ -167,7 +177,11 @@ export class App {
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),
-      coverage: (query) => this.#coverage(query),
+      coverage: (query) => {
+        const { routes } = this.#runtime.context;
+        const replication = this.#runtime.atWork?.replicator;
+        return coverageReport({ replication, routes, pulls: this.#processState.pulls }, readCoverageQuery(query));
+      },
     };
     return new AdminHandler({
       access: () => this.#adminAccess(),
@@ -188,12 +202,6 @@ export class App {
       metricsToken: material.metricsToken,
       trustedProxies: this.#runtime.context.trustedProxies,
     };
-  }
-
-  #coverage(query: URLSearchParams): CoverageReport {
-    const { pulls } = this.#processState;
-    const input = { replication: this.#runtime.atWork?.replicator, routes: this.#runtime.context.routes, pulls };
-    return coverageReport(input, readCoverageQuery(query));
   }
 
   async #reload(loaded: Loaded): Promise<void> {
@@ -228,26 +236,6 @@ export class App {
     const over = runtime.use();
     response.once('close', over);
     void runtime.handler.handle(request, response, expectsContinue);
-  }
-
-  #observe(request: RequestRecord): void {
-    this.#metrics.record(request);
-    this.#failovers.record(request);
-    this.#tagWarnings.record(request);
-    this.#sinceStart.record(request);
-  }
-
-  #makeRedirect(
-    address: string | undefined,
-    options: Pick<RedirectListenerOptions, 'onError' | 'proxies'>,
-  ): RedirectListener | undefined {
-    if (address === undefined) return undefined;
-    return new RedirectListener({
-      address,
-      hostnames: () => namesOf(this.#loaded),
-      httpsPort: () => this.#https.address().port,
-      ...options,
-    });
   }
 }
 
