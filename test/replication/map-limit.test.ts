@@ -30,7 +30,7 @@ t.test('after a failure none is begun, and those under way end first', async (t)
   };
   await t.rejects(mapLimit([1, 2, 3, 4], 2, work), { message: 'first' });
   t.strictSame(begun, [1, 2]);
-  t.strictSame(ended, [1], 'nothing goes on behind the back of who asked');
+  t.strictSame(ended, [1], 'no task continues after the end');
 });
 
 t.test('one that throws at once', async (t) => {

@@ -132,7 +132,7 @@ t.test('many hints of one thing are few copies, and the last digest counts', asy
   t.ok(fallback.writes < 100, `${fallback.writes} writes`);
 });
 
-t.test('a comparison finds what no hint said', async (t) => {
+t.test('a comparison finds changes without a hint', async (t) => {
   const { primary, fallback, replicator, there, ledger } = await start(t);
   const images = ['library/app', 'library/deep/app', 'other/app', 'library/private/app'].map((name) => ({
     name,
@@ -191,7 +191,7 @@ t.test('a fallback that is down holds up no other', async (t) => {
   ]);
 });
 
-t.test('what cannot be copied is listed, with the reason and since when', async (t) => {
+t.test('failed copies are listed with reason and time', async (t) => {
   const { primary, replicator, reasons } = await start(t);
   primary.seed('library/app', 'good', { blobs: [100] });
   const { blobDigests } = primary.seed('library/app', 'broken', { blobs: [5000] });
@@ -218,7 +218,7 @@ t.test('what cannot be copied is listed, with the reason and since when', async 
   t.match(replicator.view().routes[0], { failures: [], lagSeconds: 0 }, 'what is gone is no failure for ever');
 });
 
-t.test('what is known by its digest only, and failed for good, is tried again by the next comparison', async (t) => {
+t.test('the next comparison tries an image again that is known by digest only and failed for good', async (t) => {
   const { primary, fallback, replicator, hint } = await start(t);
   primary.seed('library/app', '1', { blobs: [100] });
   const { digest } = primary.seed('library/app', 'moves', { blobs: [200] });
@@ -236,7 +236,7 @@ t.test('what is known by its digest only, and failed for good, is tried again by
   t.strictSame(replicator.view().routes[0]?.failures, []);
 });
 
-t.test('nothing is copied from or to what is not well, or while clients need the room', async (t) => {
+t.test('copies wait while an upstream is unhealthy or busy with clients', async (t) => {
   const many = replica({ inFlight: { control: 0, data: 128 } });
   const full = replica({ saturated: { control: false, data: true } });
   const cases: [string, string, Partial<UpstreamView>][] = [
@@ -282,7 +282,7 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
-    t.ok(there('project/app', list), 'a list of what refers to an image is for who pulls from the fallback');
+    t.ok(there('project/app', list), 'lists of referrers are copied for clients of the fallback');
   }
 });
 
@@ -302,7 +302,7 @@ t.test('a URL that lost its storage deletes nothing, though another one of that 
   t.equal(replicator.view().routes[0]?.coverage.comparedAt, null);
 });
 
-t.test('what is pushed while it is deleted is there at the end', async (t) => {
+t.test('a tag that is pushed while it is deleted exists at the end', async (t) => {
   const { fallback, primary, replicator, hint, there } = await start(t, {}, { deletions: 'follow' });
   fallback.seed('project/app', '1', { blobs: [1] });
   await fallback.faults.on('delay', { ms: 300, kind: ['manifest'], path: /project\/app\/manifests\/1$/ });
@@ -357,7 +357,7 @@ t.test('a fallback that is busy, or down, is caught up with', async (t) => {
   t.match(replicator.view().routes[0], { failures: [], lagSeconds: 0 });
 });
 
-t.test('what is pulled by digest is copied too, though no tag is at it any more', async (t) => {
+t.test('an image that is pulled by digest is copied, even without a tag', async (t) => {
   const { primary, fallback, replicator, pulls } = await start(t);
   const { digest: old } = primary.seed('library/app', '1', { blobs: [1000] });
   const { digest } = primary.seed('library/app', '1', { blobs: [2000] });

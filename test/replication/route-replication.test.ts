@@ -58,7 +58,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () =
   return { primary, fallback, tasks, ledger, canary, route, view, began: looked.promise };
 }
 
-t.test('what is known, and from when: not before a whole comparison, and not once another edge copies', async (t) => {
+t.test('coverage is known only after a whole comparison, and not while another edge copies', async (t) => {
   const { primary, fallback, ledger, canary, route, view } = await made(t);
   primary.seed('library/app', '1', { blobs: [1] });
   primary.seed('library/other', '1', { blobs: [1] });
@@ -149,7 +149,7 @@ t.test('a repository that cannot be read keeps no other from being compared', as
   t.equal(view().coverage.comparedAt, comparedAt);
 });
 
-t.test('what was pushed since the last comparison, and nobody told of, is not taken for covered or gone', async (t) => {
+t.test('a push without a hint since the last comparison is neither covered nor gone', async (t) => {
   const { primary, fallback, ledger, route } = await made(t);
   for (const registry of [primary, fallback]) registry.seed('library/app', '1', { blobs: [1] });
   await route.reconcile(never);

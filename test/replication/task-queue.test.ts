@@ -63,7 +63,7 @@ t.test('hints go first, each thing once', async (t) => {
   t.match(queue.counts, { failed: 0, dropped: 0 });
 });
 
-t.test('what has waited longest goes first, and a hint raises what waits', async (t) => {
+t.test('the oldest task goes first, and a hint raises the priority of a waiting task', async (t) => {
   const { queue, begun, state, letGo, clock } = made();
   state.hold = true;
   queue.add(task('first'), PRIORITY.reconcile);
@@ -78,7 +78,7 @@ t.test('what has waited longest goes first, and a hint raises what waits', async
   t.strictSame(begun, ['first', 'hinted', 'oldest', 'old', 'new']);
 });
 
-t.test('what is asked for while it runs is done again, once', async (t) => {
+t.test('a task that is added while it runs is done once more', async (t) => {
   const { queue, begun, state, letGo } = made();
   state.hold = true;
   queue.add(task('a'), PRIORITY.hint);
@@ -90,7 +90,7 @@ t.test('what is asked for while it runs is done again, once', async (t) => {
   t.strictSame(begun, ['a', 'a']);
 });
 
-t.test('what fails is kept with its reason, and tried again ever later', async (t) => {
+t.test('a failed task is kept with its reason, and retried after longer and longer pauses', async (t) => {
   const { queue, clock, begun, failing, failures } = made();
   failing.add('a');
   queue.add(task('a'), PRIORITY.hint);
@@ -119,7 +119,7 @@ t.test('what fails is kept with its reason, and tried again ever later', async (
   t.strictSame(queue.failed, []);
 });
 
-t.test('what is being tried again is not asked for once more by that', async (t) => {
+t.test('a retry does not add the task again', async (t) => {
   const { queue, clock, begun, failing, state, letGo } = made();
   failing.add('a');
   queue.add(task('a'), PRIORITY.hint);
@@ -137,7 +137,7 @@ t.test('what is being tried again is not asked for once more by that', async (t)
   t.match(queue.failed, [{ tries: 2 }]);
 });
 
-t.test('what fails for good waits for who asks for it again, or finds it settled', async (t) => {
+t.test('a task that failed for good waits until it is added again or settled', async (t) => {
   const { queue, clock, begun, failing } = made({ isRetryable: () => false });
   failing.add('a').add('b');
   for (const name of ['a', 'b']) queue.add(task(name), PRIORITY.hint);

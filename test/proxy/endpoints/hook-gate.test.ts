@@ -42,7 +42,7 @@ t.test('the ways in which the secret may be shown', async (t) => {
   t.equal(verdict(whole, `Bearer ${SECRET}`), 202, 'a secret that is a whole header');
 });
 
-t.test('who guesses is held back, right or wrong, and nobody else', async (t) => {
+t.test('an address that guesses has to wait, and no other one', async (t) => {
   let now = 0;
   const failures = new FailureLimit(3, 1000, () => now);
   const gate = new HookGate(SECRET, failures);

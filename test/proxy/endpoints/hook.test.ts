@@ -137,7 +137,7 @@ t.test('hooks of each kind, over HTTP/1.1 and HTTP/2', async (t) => {
   t.notMatch(site.edge.log, SECRET);
 });
 
-t.test('what is no hook is refused, and said in the log', async (t) => {
+t.test('requests that are no hooks are refused and logged', async (t) => {
   const site = await startSite(t);
   const asked: [hook: Hook, status: number, code: string][] = [
     [{ method: 'PUT' }, 405, 'UNSUPPORTED'],
@@ -178,7 +178,7 @@ t.test('a body that is too long is not read to its end', async (t) => {
   const stream = site.edge.http2().open('/hooks/harbor', { method: 'POST', headers }, false);
   const reply = received2(stream);
   stream.write(long);
-  t.equal((await reply).status, 413, 'of a length that nobody said');
+  t.equal((await reply).status, 413, 'without a Content-Length');
   const announced = await statusBeforeBody(site, { authorization: SECRET, 'content-length': '1048577' });
   t.equal(announced, 413, 'said before it is sent');
 });
@@ -248,7 +248,7 @@ async function pushAndDelete(client: Client): Promise<void> {
   t.equal((await client.ask(`/v2/app/manifests/${digest}`, { method: 'DELETE' })).status, 202);
 }
 
-t.test('what is pushed and deleted through the edge is a hint', async (t) => {
+t.test('pushes and deletions through the edge are hints', async (t) => {
   const site = await startSite(t);
   await pushAndDelete(site.edge.http1());
   await pushAndDelete(site.edge.http2());

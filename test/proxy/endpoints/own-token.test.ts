@@ -55,7 +55,7 @@ t.test('the way of every client: challenge, token, pull; over either protocol', 
     const ping = await client.ask('/v2/');
     t.match(ping, { status: 401, headers: { 'docker-distribution-api-version': 'registry/2.0' } });
     t.match(challengeOf(ping), { scheme: 'bearer', realm: 'https://edge.test/auth/token', service: 'edge.test' });
-    t.notOk('error' in told(ping), 'who came without a token has no bad one');
+    t.notOk('error' in told(ping), 'a request without a token has no bad token');
     const asked = await client.ask(MANIFEST);
     t.match({ status: asked.status, code: codeOf(asked) }, { status: 401, code: 'UNAUTHORIZED' });
     t.equal(told(asked).scope, 'repository:library/app:pull');
@@ -77,7 +77,7 @@ t.test('the way of every client: challenge, token, pull; over either protocol', 
   t.notMatch(site.edge.log, /Tr0ub4dor|Bearer|eyJ/, 'no secret is in the log');
 });
 
-t.test('only what is both asked for and allowed', async (t) => {
+t.test('a token has only what is both asked for and allowed', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   const ask = async (path: string, authorization: string, method = 'GET') =>
@@ -148,7 +148,7 @@ t.test('docker login: a refresh token in place of the password, which works', as
   );
 });
 
-t.test('in an outage the fallback gives each what the primary would', async (t) => {
+t.test('in an outage the fallback follows the same rules', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   const ann = await token(client, ANN, 'repository:library/app:pull');
@@ -161,7 +161,7 @@ t.test('in an outage the fallback gives each what the primary would', async (t) 
   t.equal((await client.ask(MANIFEST)).status, 401);
 });
 
-t.test('the catalog shows each what it may pull', async (t) => {
+t.test('the catalog shows a user what she may pull', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   const refused = await client.ask('/v2/_catalog');
@@ -180,19 +180,19 @@ t.test('networks that may pull without credentials, on routes that say so', asyn
   t.equal((await closed.edge.http1().ask(MANIFEST)).status, 401, 'the route does not say so');
   const site = await start(t, { anonymous }, { route: { anonymous: true } });
   const client = site.edge.http1();
-  t.equal((await client.ask('/v2/')).status, 401, 'who has credentials must be asked for them');
+  t.equal((await client.ask('/v2/')).status, 401, 'a client with credentials must be asked for them');
   t.equal((await client.ask(MANIFEST)).status, 200, 'none are needed');
   const scope = 'repository:library/app:pull,push';
   const got = await client.ask(`/auth/token?service=edge.test&scope=${scope}`);
   const headers = { authorization: bearer(got) };
-  t.equal((await client.ask(MANIFEST, { headers })).status, 200, 'a token for nobody');
+  t.equal((await client.ask(MANIFEST, { headers })).status, 200, 'an anonymous token');
   const start1 = await client.ask('/v2/library/app/blobs/uploads/', { method: 'POST', headers });
-  t.equal(start1.status, 401, 'that lets nobody push');
+  t.equal(start1.status, 401, 'which does not allow pushes');
   t.equal((await client.ask('/v2/library/app/blobs/uploads/', { method: 'POST' })).status, 401);
   t.equal((await client.ask('/v2/_catalog', { headers })).status, 401, 'nor see the names');
 });
 
-t.test('load balancers say who the client is; nobody else does', async (t) => {
+t.test('only load balancers may name the client', async (t) => {
   const options = (trustedProxies: string[]) => ({ route: { anonymous: true }, config: { trustedProxies } });
   const headers = { 'x-forwarded-for': '10.1.2.3' };
   const trusting = await start(t, { anonymous: ['10.0.0.0/8'] }, options(['127.0.0.1']));
@@ -207,7 +207,7 @@ t.test('load balancers say who the client is; nobody else does', async (t) => {
   t.equal((await alone.edge.http1().ask(MANIFEST, { headers })).status, 401);
 });
 
-t.test('what is not as it should be', async (t) => {
+t.test('bad requests for tokens', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   const ask = async (path: string, ask = {}) => (await client.ask(path, ask)).status;
@@ -226,7 +226,7 @@ t.test('what is not as it should be', async (t) => {
   );
   t.ok(tries.every((status) => status === 401 || status === 429));
   const held = await client.ask('/auth/token', { headers: { authorization: basic('ann', 'again no') } });
-  t.match(held, { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'who guesses has to wait');
+  t.match(held, { status: 429, headers: { 'retry-after': /^\d+$/ } }, 'an address that guesses has to wait');
   const open = await startLabSite(t);
   t.equal((await open.edge.http1().ask('/auth/token')).status, 404, 'there is none in auth.mode: open');
 });

@@ -65,7 +65,7 @@ t.test('cookies never go to, nor come from, the registry API', async (t) => {
   );
 });
 
-t.test('what an upstream could read as the registry API is refused', async (t) => {
+t.test('paths that an upstream could read as the registry API are refused', async (t) => {
   const site = await startLabSite(t, HARBOR);
   const paths = [
     '//v2/library/app/manifests/1',
@@ -114,7 +114,7 @@ t.test('what an upstream could read as the registry API is refused', async (t) =
   }
 });
 
-t.test('writes, methods, and what goes wrong', async (t) => {
+t.test('writes, methods and errors', async (t) => {
   const slow = await startSlowUpstream(t);
   const site = await startLabSite(t);
   const edge = await startEdgeInProcess(t, {

@@ -112,7 +112,7 @@ t.test('POST to the token service: scopes renamed both ways', async (t) => {
   await new Promise<void>((resolve) => leaving.socket.end(resolve));
   leaving.socket.destroy();
   await site.edge.line(({ kind, outcome }) => kind === 'token' && outcome === 'aborted');
-  t.notMatch(site.edge.log, /failed inside the edge/, 'a client that leaves is nobody’s failure');
+  t.notMatch(site.edge.log, /failed inside the edge/, 'a client that leaves is no failure');
   for (const word of [...secrets(), 'granted-t0ken', 'refresh-t0ken']) t.notOk(site.edge.log.includes(word));
 });
 

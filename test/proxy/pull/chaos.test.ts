@@ -163,7 +163,7 @@ t.test('whatever happens', async (t) => {
 
 t.test('as many as are allowed, and no more', async (t) => {
   const site = await startLabSite(t, { canary: false, harbor: { probe: RARE_PROBE, maxInFlight: { data: 2 } } });
-  // Further on than where an answer counts as begun, so that nobody else is asked.
+  // Further on than where an answer counts as begun, so that no other upstream is asked.
   await site.primary.faults.on('stall', { bytes: 50_000 });
   const blob = `/v2/library/app/blobs/${site.blob()}`;
   const held = [site.edge.http1().ask(blob), site.edge.http2().ask(blob)];

@@ -56,7 +56,7 @@ t.test('a refusal is never fresh', async (t) => {
   t.match(await client.ask(BY_TAG), { status: 200 });
 });
 
-t.test('what is written through the edge ends freshness', async (t) => {
+t.test('a write through the edge ends freshness', async (t) => {
   const config = { manifests: { tagFreshness: '1h' } };
   const site = await startLabSite(t, { config });
   const client = site.edge.http1();

@@ -2,7 +2,7 @@ import t from 'tap';
 import { sha256, startLabSite } from '../../helpers/lab-site.ts';
 import { until } from '../../helpers/until.ts';
 
-t.test('a copy that was mended serves again, without anybody asking for it', async (t) => {
+t.test('a repaired copy serves again without a request for it', async (t) => {
   const site = await startLabSite(t, { config: { verifyAgain: '100ms' } });
   const blob = `/v2/library/app/blobs/${site.blob()}`;
   const client = site.edge.http1();

@@ -15,7 +15,7 @@ const SMALL = randomBytes(500);
 const pathOf = (bytes: Buffer) => `/v2/library/big/blobs/${sha256(bytes)}`;
 
 async function startSite(owner: Owner, verify?: 'first' | 'always' | 'never'): Promise<LabSite> {
-  // The trouble is with one blob, and nobody is to be asked less for it.
+  // One blob is corrupt, and no upstream is to be asked less for it.
   const unbroken = { breaker: { consecutive: 1000, volume: 1000 }, probe: PROBE, hedge: { floor: '10s' } };
   const config = verify === undefined ? {} : { verify };
   const site = await startLabSite(owner, { harbor: unbroken, gcr: unbroken, config });
@@ -81,7 +81,7 @@ t.test('parts of it are never taken from there', async (t) => {
     t.ok(reply.body.equals(BIG.subarray(first, last + 1)));
   }
   await site.fallback.faults.on('down');
-  t.match(await pull(client, BIG, { range: 'bytes=0-99' }), { status: 503 }, 'not even when nobody else has it');
+  t.match(await pull(client, BIG, { range: 'bytes=0-99' }), { status: 503 }, 'not even when no other upstream has it');
   t.same(clientRequests(site.primary), []);
 });
 
@@ -122,7 +122,7 @@ t.test('a copy that was put right', async (t) => {
   t.match(await site.edge.admin('/metrics'), { body: /^breakwater_corrupt_copies\{upstream="harbor"\} 0$/m });
 });
 
-t.test('it is not asked beside one that is merely slow', async (t) => {
+t.test('a corrupt copy is no hedge for a slow upstream', async (t) => {
   const site = await startSite(t);
   const client = site.edge.http1();
   await rot(site);

@@ -69,11 +69,11 @@ t.test('one that is slow after its beginning has answered', async (t) => {
   const range = `bytes=0-${BEGINNING + 100}`;
   const reply = await site.edge.http1().ask(BLOB, { headers: { range } });
   t.match(reply, { complete: true, headers: { 'x-breakwater-upstream': 'harbor' } });
-  t.equal(site.gcr.asked, 0, 'nobody else was asked');
+  t.equal(site.gcr.asked, 0, 'no other upstream was asked');
   await allQuiet(site.edge);
 });
 
-t.test('a trickle is better than nobody, at the latest when its time is over', async (t) => {
+t.test('a trickle is the answer at the deadline when no other upstream serves', async (t) => {
   const site = await startPacedSite(t, { all: { ...PATIENT, deadlines: { blob: '600ms' } } });
   const { edge, harbor, gcr, quay } = site;
   harbor.answer = serveTrickle(40);
@@ -89,7 +89,7 @@ t.test('a trickle is better than nobody, at the latest when its time is over', a
   await allQuiet(edge);
 });
 
-t.test('where nobody else may be asked the first byte is an answer', async (t) => {
+t.test('without another upstream the first byte is an answer', async (t) => {
   const cases = [
     { route: { pull: [{ upstream: 'harbor' }] } },
     { harbor: { hedge: { floor: '40ms', share: 0 }, deadlines: { blob: '4000ms' } } },
@@ -114,7 +114,7 @@ t.test('a client that leaves before the beginning is there', async (t) => {
   stream.close(8);
   await until(() => site.harbor.open.size === 0, { every: 2, what: () => 'harbor to be left' });
   await allQuiet(site.edge);
-  t.match(site.edge.app.status().upstreams[0], { urls: [{ breakers: { data: 'closed' } }] }, 'nobody’s failure');
+  t.match(site.edge.app.status().upstreams[0], { urls: [{ breakers: { data: 'closed' } }] }, 'no upstream failed');
 });
 
 t.test('it is left alone after a few, and comes back by itself', async (t) => {

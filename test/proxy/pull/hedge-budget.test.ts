@@ -21,7 +21,7 @@ import {
   status,
 } from './paced-upstream.ts';
 
-// A slow upstream neither gets its load doubled nor runs up the bill of its fallback; one that keeps losing is not waited for.
+// A slow upstream neither gets its load doubled nor runs up the bill of its fallback; an upstream that is late again and again is not waited for.
 
 const BURST = 10;
 const UNBROKEN = { consecutive: 1000, volume: 1000 };
@@ -52,7 +52,7 @@ t.test('no hedge beyond the budget', async (t) => {
     t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } }, 'it is waited for');
     t.match(await lineFor(site.edge, reply), { outcome: 'served', hedges: { started: 0, refused: 1 } });
   }
-  t.equal(site.gcr.asked, before, 'and nobody else is asked');
+  t.equal(site.gcr.asked, before, 'and no other upstream is asked');
   t.match((await site.edge.admin('/metrics')).body, /^breakwater_hedges_total\{result="refused"\} 2$/m);
 });
 
@@ -65,7 +65,7 @@ t.test('none at all', async (t) => {
   t.equal(site.gcr.asked, 0);
 });
 
-t.test('one that keeps losing is not waited for', async (t) => {
+t.test('an upstream that is late again and again is not waited for', async (t) => {
   const site = await startPacedSite(t, { harbor: { hedge: { floor: '40ms' }, breaker: { consecutive: 3 } } });
   const client = site.edge.http1();
   site.harbor.pace = 'never';
@@ -82,7 +82,7 @@ t.test('one that keeps losing is not waited for', async (t) => {
   t.match(harbor, { state: 'up', urls: [{ breakers: { data: 'open', control: 'closed' } }] }, 'only its class');
 });
 
-t.test('the trial of a half-open breaker has somebody on standby, whatever was spent', async (t) => {
+t.test('the trial of a half-open breaker is hedged, whatever the budget', async (t) => {
   const breaker = { consecutive: BURST, open: '20ms', openMax: '20ms' };
   const site = await startPacedSite(t, { harbor: { breaker, hedge: { floor: '40ms', share: 0.001 } } });
   site.harbor.pace = 'never';

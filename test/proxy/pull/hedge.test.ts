@@ -76,7 +76,7 @@ t.test('a late upstream is hedged, and the first good answer is given', async (t
   t.equal(site.quay.asked, 0, 'the third was never needed');
 });
 
-t.test('nobody is asked beside one that is in time', async (t) => {
+t.test('an upstream that answers in time is not hedged', async (t) => {
   const site = await startPacedSite(t, { harbor: { hedge: { floor: '2s' } } });
   for (const client of BOTH(site)) for (let count = 0; count < 15; count += 1) await client.ask(BLOB);
   t.equal(site.gcr.asked + site.quay.asked, 0);
@@ -84,7 +84,7 @@ t.test('nobody is asked beside one that is in time', async (t) => {
   for (const line of site.edge.requests) t.notHas(line, { hedges: {} });
 });
 
-t.test('one that was late and yet the first', async (t) => {
+t.test('a late upstream may still answer first', async (t) => {
   const site = await startPacedSite(t);
   site.harbor.pace = timeLimit(250);
   site.gcr.pace = site.quay.pace = 'never';
@@ -94,14 +94,14 @@ t.test('one that was late and yet the first', async (t) => {
     t.notHas(reply.headers, { warning: '' });
     const line = await lineFor(site.edge, reply);
     t.match(line, { outcome: 'served', hedges: { won: 0 }, attempts: [{ upstream: 'harbor', outcome: 'served' }] });
-    t.equal(line.attempts.length, 1, 'who was cancelled did not fail');
+    t.equal(line.attempts.length, 1, 'a cancelled attempt is no failure');
   }
   await until(() => site.gcr.open.size + site.quay.open.size === 0, { what: () => 'the others to be left' });
   t.match(site.edge.app.status().upstreams[1], { urls: [{ breakers: { data: 'closed' } }] });
   await allQuiet(site.edge);
 });
 
-t.test('three of them, two of which are silent', async (t) => {
+t.test('two silent upstreams of three', async (t) => {
   const site = await startPacedSite(t, { all: { hedge: { floor: '40ms' } } });
   site.harbor.pace = 'never';
   site.gcr.pace = 'never';
@@ -118,7 +118,7 @@ t.test('three of them, two of which are silent', async (t) => {
   t.equal(site.harbor.open.size + site.gcr.open.size, 0);
 });
 
-t.test('what must not outrun one that is slow and would serve', async (t) => {
+t.test('a bad answer of a hedge does not overtake a slow upstream', async (t) => {
   // One that asks to be left alone comes last: it is.
   const answers = [status(400), status(404), status(500), status(401, { 'www-authenticate': 'Basic' }), status(429)];
   const site = await startPacedSite(t, { all: { credentials: 'forward', probe: PROBE } });
@@ -134,7 +134,7 @@ t.test('what must not outrun one that is slow and would serve', async (t) => {
   await allQuiet(site.edge);
 });
 
-t.test('a refusal by a fallback is the answer when nobody serves', async (t) => {
+t.test('a refusal by a fallback is the answer when no upstream serves', async (t) => {
   const site = await startPacedSite(t, {
     all: { credentials: 'forward', probe: PROBE, deadlines: { manifest: '300ms' } },
   });
@@ -144,7 +144,7 @@ t.test('a refusal by a fallback is the answer when nobody serves', async (t) => 
   t.match(reply, { status: 400, headers: { 'x-breakwater-upstream': 'gcr' } });
 });
 
-t.test('nobody gets from a hedge what the upstream asked first refuses', async (t) => {
+t.test('a hedge does not serve what the first upstream refuses', async (t) => {
   const site = await startPacedSite(t, { harbor: { credentials: 'forward', probe: PROBE } });
   site.harbor.pace = timeLimit(300);
   site.harbor.answer = status(401, { 'www-authenticate': 'Basic realm="harbor"' });
@@ -160,13 +160,13 @@ t.test('nobody gets from a hedge what the upstream asked first refuses', async (
   await allQuiet(site.edge);
 });
 
-t.test('a client that leaves ends all of them', async (t) => {
+t.test('a client that leaves ends all attempts', async (t) => {
   const site = await startPacedSite(t, { all: { hedge: { floor: '40ms' } } });
   for (const upstream of [site.harbor, site.gcr, site.quay]) upstream.pace = 'never';
   await leaveWhen(t, site, () => site.quay.open.size === 1);
   await allQuiet(site.edge);
   for (const { urls } of site.edge.app.status().upstreams)
-    t.match(urls, [{ breakers: { data: 'closed', control: 'closed' } }], 'nobody’s failure');
+    t.match(urls, [{ breakers: { data: 'closed', control: 'closed' } }], 'no upstream failed');
 });
 
 async function leaveWhen(t: Test, { edge, harbor, gcr, quay }: PacedSite, moment: () => boolean): Promise<void> {

@@ -77,7 +77,11 @@ t.test('a manifest that a tag is at must be there', async (t) => {
   await client.ask(pathOf('warn/app:1'), { method: 'HEAD' });
   await site.harbor.faults.on('errors', { kind: 'manifest', path: 'warn/app', status: 404 });
   const reply = await client.ask(path);
-  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, 'who says it is not, is wrong');
+  t.match(
+    reply,
+    { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } },
+    'a 404 for a recorded manifest is not believed',
+  );
   t.match(await lineFor(site.lab.edge, reply), { attempts: [{ upstream: 'harbor', outcome: 'absent' }, {}] });
   await site.recovered();
   const unknown = site.put('gcr', 'warn/app:2', 2).digest;
@@ -128,7 +132,7 @@ t.test('after a reload another registry may be under that name', async (t) => {
   t.match((await lineFor(edge, reply)).tag, { verdict: 'unrecorded' });
 });
 
-t.test('who is asked for the current one is asked once', async (t) => {
+t.test('an upstream is asked once for the current digest', async (t) => {
   const site = await startLedgerSite(t);
   const { edge } = site.lab;
   site.put('harbor', 'warn/app:1', 1);

@@ -29,7 +29,7 @@ const untold =
     return res.end(req.method === 'HEAD' ? undefined : bytes);
   };
 
-t.test('a tag of a fallback whose digest nobody can tell', async (t) => {
+t.test('a tag of a fallback without a known digest', async (t) => {
   const site = await startPacedSite(t);
   const client = site.edge.http1();
   await client.ask(BY_TAG);
@@ -49,7 +49,7 @@ t.test('a tag of a fallback whose digest nobody can tell', async (t) => {
   t.match(tagWarning(await client.ask(BY_TAG)), new RegExp(`^tag 1 at gcr is ${sha256(OTHER)}, which`));
   const unrecorded = await client.ask('/v2/app/manifests/2', { method: 'HEAD' });
   t.match(unrecorded, { status: 200 });
-  t.equal(tagWarning(unrecorded), undefined, 'of what nobody knows there is nothing to say');
+  t.equal(tagWarning(unrecorded), undefined, 'an unrecorded tag has no warning');
 });
 
 t.test('it waits for a primary that is slow', async (t) => {

@@ -35,13 +35,13 @@ t.test('the same reply as of the upstream', async (t) => {
       t.equal(unchanged.body.length, 0);
     }
     t.match(await client.ask(path, { headers: { 'if-none-match': '"sha256:aa"' } }), { status: 200 });
-    t.same(clientRequests(site.primary), [], 'nobody was asked');
+    t.same(clientRequests(site.primary), [], 'no upstream was asked');
   }
   await site.primary.faults.on('down');
   t.match(await site.edge.http1().ask(path), { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
 });
 
-t.test('what a fallback showed is not what the upstream asked first has', async (t) => {
+t.test('a manifest from a fallback is not remembered for the first upstream', async (t) => {
   const site = await startPacedSite(t, WITH_MEMORY);
   const client = site.edge.http1();
   site.harbor.answer = status(500);
@@ -63,7 +63,7 @@ t.test('none is kept', async (t) => {
   }
 });
 
-t.test('a part, or what is wrong, is not kept', async (t) => {
+t.test('partial and wrong manifests are not kept', async (t) => {
   const site = await startPacedSite(t, WITH_MEMORY);
   const client = site.edge.http1();
   const wrong: Answer = (_, res) => void res.writeHead(200, { 'docker-content-digest': DIGEST }).end('{}');
@@ -76,7 +76,7 @@ t.test('a part, or what is wrong, is not kept', async (t) => {
   t.ok(reply.body.equals(MANIFEST), 'a part is never asked for');
 });
 
-t.test('what was deleted through the edge is forgotten', async (t) => {
+t.test('a manifest that was deleted through the edge is forgotten', async (t) => {
   const site = await startLabSite(t, { route: { onAbsent: 'stop' } });
   const client = site.edge.http1();
   const path = `/v2/library/app/manifests/${site.image.digest}`;
@@ -85,7 +85,7 @@ t.test('what was deleted through the edge is forgotten', async (t) => {
   t.match(await client.ask(path), { status: 404 });
 });
 
-t.test('and so is what was being read meanwhile', async (t) => {
+t.test('a manifest that is read while it is deleted is not kept', async (t) => {
   const site = await startPacedSite(t, { ...WITH_MEMORY, harbor: { hedge: { floor: '10s' } } });
   const client = site.edge.http2();
   site.harbor.answer = (req, res) => (req.method === 'DELETE' ? status(202)(req, res) : serveRight(req, res));
@@ -94,9 +94,9 @@ t.test('and so is what was being read meanwhile', async (t) => {
   await until(() => site.harbor.open.size === 1, { every: 2 });
   site.harbor.pace = 0;
   t.match(await client.ask(BY_DIGEST, { method: 'DELETE' }), { status: 202 });
-  t.match(await early, { status: 200 }, 'who asked before has it');
+  t.match(await early, { status: 200 }, 'an earlier request is answered');
   for (const upstream of [site.harbor, site.gcr, site.quay]) upstream.answer = status(404);
-  t.match(await client.ask(BY_DIGEST), { status: 404 }, 'who asks now has not');
+  t.match(await client.ask(BY_DIGEST), { status: 404 }, 'a later request is not');
 });
 
 t.test('under the name of an upstream there may be another registry after a reload', async (t) => {

@@ -28,10 +28,10 @@ t.test('only the very same place opens it', async (t) => {
   for (const [says, place] of others)
     t.equal(memory.get({ ...PLACE, authorization: 'Bearer one', ...place }), undefined, says);
   memory.set({ ...PLACE, authorization: '' }, manifest);
-  t.equal(memory.get(PLACE), undefined, 'nobody is not everybody');
+  t.equal(memory.get(PLACE), undefined, 'a client without credentials is one of its own');
 });
 
-t.test('what was deleted is forgotten for all who had it', async (t) => {
+t.test('a deleted manifest is forgotten for all clients', async (t) => {
   const memory = new ManifestCache({ memory: 1_000_000, keep: 60_000 });
   const places = ['', 'Bearer one', undefined].map((authorization) => ({ ...PLACE, authorization }));
   const others = [{ upstream: 'harbor2' }, { repository: 'app2' }, { digest: 'sha256:aab' }];

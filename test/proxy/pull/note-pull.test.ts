@@ -44,7 +44,7 @@ function noted(over: {
   return pulls;
 }
 
-t.test('pulls of what has copies made', async (t) => {
+t.test('pulls of replicated images are noted', async (t) => {
   const app = { registry: undefined, repository: 'library/app', digest: DIGEST };
   t.strictSame(noted({}), [{ ...app, reference: '1' }]);
   t.strictSame(noted({ reference: DIGEST }), [{ ...app, reference: DIGEST }]);
@@ -55,6 +55,6 @@ t.test('pulls of what has copies made', async (t) => {
 t.test('and nothing else', async (t) => {
   t.strictSame(noted({ route: route(false) }), [], 'no copy is to be had');
   t.strictSame(noted({ forPush: true }), [], 'a push looks at what is there');
-  t.strictSame(noted({ method: 'HEAD', reference: DIGEST }), [], 'somebody only looks');
+  t.strictSame(noted({ method: 'HEAD', reference: DIGEST }), [], 'a HEAD is no pull');
   t.strictSame(noted({ digest: null }), [], 'nothing was served');
 });

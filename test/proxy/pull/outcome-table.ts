@@ -25,7 +25,7 @@ export interface Row {
   paths?: (site: LabSite) => string[];
   headers?: Record<string, string>;
   status: number;
-  /** Who answers; undefined: the edge itself. */
+  /** The upstream that answers; undefined: the edge itself. */
   from?: 'harbor' | 'gcr';
   /** Why the primary's attempt failed. */
   reason?: string;

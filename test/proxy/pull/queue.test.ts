@@ -5,7 +5,7 @@ import { until } from '../../helpers/until.ts';
 
 const path = (index: number) => `/v2/app/manifests/v${index}`;
 
-t.test('where nobody else is, requests wait their turn; further ones are told to come back', async (t) => {
+t.test('without another upstream requests are queued, and refused when the queue is full', async (t) => {
   const asked: (() => void)[] = [];
   const odd = await startOddServer(t, (socket) => {
     asked.push(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}'));

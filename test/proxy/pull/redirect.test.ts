@@ -41,7 +41,7 @@ t.test('followed on the same host, without the credentials', async (t) => {
     t.equal(site.leak(reply), undefined);
     const first = site.primary.requests.findLast(({ kind }) => kind === 'blob');
     const second = site.primary.requests.find(({ kind }) => kind === 'download');
-    t.ok(first?.headers.authorization?.startsWith('Basic '), 'the registry is told who asks');
+    t.ok(first?.headers.authorization?.startsWith('Basic '), 'the registry gets the credentials');
     t.match(second, { kind: 'download', headers: { authorization: undefined } }, 'the storage is not');
     const part = await client.ask(blobPath(site), { headers: { range: 'bytes=100-199' } });
     t.match(part, { status: 206, body: madeUp(300_000, 0).subarray(100, 200) }, 'a range reaches the storage');
@@ -69,7 +69,7 @@ t.test('followed to a host that the configuration names, and to no other', async
   t.equal(storage.requests.length, 0, 'the host that is not named was not asked');
 });
 
-t.test('what storage answers is not about the client’s credentials', async (t) => {
+t.test('a refusal by the storage says nothing of the client’s credentials', async (t) => {
   for (const status of [401, 403, 404, 500]) {
     const site = await startLabSite(t, {
       primary: { downloads: 'redirect' },
@@ -133,7 +133,7 @@ t.test('passed: relative ones lead through the edge, sealed', async (t) => {
     const got = await client.ask(location, { headers: { authorization: 'Basic Y2xpZW50', cookie: 'sid=1' } });
     t.match(got, { status: 200, complete: true, headers: { 'content-length': '300000' } });
     t.equal(sha256(got.body), site.blob());
-    t.match(site.primary.requests[0]?.headers, { authorization: undefined, cookie: undefined }, 'nobody’s credentials');
+    t.match(site.primary.requests[0]?.headers, { authorization: undefined, cookie: undefined }, 'no credentials');
     const part = await client.ask(location, { headers: { range: 'bytes=-5' } });
     t.match(part, { status: 206, headers: { 'content-range': 'bytes 299995-299999/300000' } });
     const head = await client.ask(location, { method: 'HEAD' });

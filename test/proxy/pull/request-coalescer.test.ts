@@ -14,20 +14,20 @@ import {
   status,
 } from './paced-upstream.ts';
 
-// Whoever asks for the same manifest at the same time shares one answer, as far as all of them may have it.
+// Clients that ask for the same manifest at the same time share one answer, if all of them may have it.
 
 const HERD = 200;
 /** Milliseconds. */
 const PACE = 200;
 const BY_TAG = '/v2/app/manifests/1';
-/** Only its answers count: nothing is late, and nobody else is asked. */
+/** Only its answers count: nothing is late, and no other upstream is asked. */
 const PATIENT = { harbor: { hedge: { floor: '10s' } } };
 
 function askAll(client: Client, count: number, path: string, headers: Record<string, string> = {}): Promise<Reply[]> {
   return Promise.all(Array.from({ length: count }, () => client.ask(path, { headers })));
 }
 
-t.test('a herd asks once', async (t) => {
+t.test('many clients cause one read', async (t) => {
   const site = await startPacedSite(t, PATIENT);
   const { edge, harbor } = site;
   for (const client of [edge.http1(), edge.http2()]) {
@@ -40,7 +40,7 @@ t.test('a herd asks once', async (t) => {
       // Usually one; a machine that takes longer to bring them all has those who come later ask again.
       const turns = 1 + Math.ceil((performance.now() - began) / PACE);
       t.ok(harbor.asked <= turns, `${client.version}: ${harbor.asked} requests for ${HERD}, ${turns} turns`);
-      t.ok(harbor.most <= 2, 'who asks anew because it takes so long is one');
+      t.ok(harbor.most <= 2, 'a read that takes long is repeated once');
       t.ok(
         replies.every(({ status: code, body }) => code === 200 && body.equals(MANIFEST)),
         'all get it',
@@ -58,7 +58,7 @@ t.test('a herd asks once', async (t) => {
   t.equal(count(/^breakwater_manifests_total\{source="coalesced"\} (\d+)$/m), 4 * HERD - attempts);
 });
 
-t.test('what makes the answer another one is not shared', async (t) => {
+t.test('requests with different answers are not shared', async (t) => {
   const site = await startPacedSite(t, PATIENT);
   site.harbor.pace = 150;
   const client = site.edge.http2();
@@ -81,7 +81,7 @@ const byAuthorization: Answer = (req, res) => {
   else status(401, { 'www-authenticate': 'Basic realm="harbor"' })(req, res);
 };
 
-t.test('nobody gets what another one may have', async (t) => {
+t.test('a client does not get what only another one may have', async (t) => {
   const forward = { credentials: 'forward', probe: PROBE };
   const site = await startPacedSite(t, { harbor: { ...forward, ...PATIENT.harbor }, config: { manifests: {} } });
   site.harbor.answer = byAuthorization;
@@ -113,7 +113,7 @@ t.test('with a permission of the edge’s own for one repository no other one op
   t.same(clientRequests(site.primary), [], 'the first is in memory');
 });
 
-t.test('one that leaves takes nothing from the others', async (t) => {
+t.test('a client that leaves does not end the shared read', async (t) => {
   const site = await startPacedSite(t, PATIENT);
   site.harbor.pace = 200;
   const session = site.edge.http2();
@@ -136,7 +136,7 @@ t.test('one that leaves takes nothing from the others', async (t) => {
   );
 });
 
-t.test('the last one that leaves ends it', async (t) => {
+t.test('the last client that leaves ends the shared read', async (t) => {
   const site = await startPacedSite(t, PATIENT);
   site.harbor.pace = 'never';
   const session = site.edge.http2();
@@ -145,10 +145,10 @@ t.test('the last one that leaves ends it', async (t) => {
   streams[0]?.close(8);
   streams[2]?.close(8);
   await until(() => site.harbor.open.size === 1, { every: 2, what: () => 'the one by digest to be left' });
-  t.equal(site.harbor.left, 1, 'the other goes on for the one who stays');
+  t.equal(site.harbor.left, 1, 'the other read continues for the client that stays');
   streams[1]?.close(8);
   await until(() => site.harbor.open.size === 0, { every: 2, what: () => 'harbor to be left' });
   await allQuiet(site.edge);
   site.harbor.pace = 0;
-  t.match(await session.ask(BY_TAG), { status: 200 }, 'who comes later asks anew');
+  t.match(await session.ask(BY_TAG), { status: 200 }, 'a later client asks again');
 });

@@ -63,7 +63,7 @@ const MISCHIEF = fc.array(fc.oneof({ weight: 3, arbitrary: broken }, bad, heal, 
   minLength: 6,
   maxLength: 14,
 });
-// What of a part is wrong nobody can know who does not have all of it.
+// Without the whole blob, an error in a part cannot be seen.
 const ROT = fc.array(
   fc.oneof({ weight: 2, arbitrary: broken }, { weight: 3, arbitrary: corrupt }, heal, {
     weight: 4,
@@ -165,7 +165,7 @@ const upstream = {
   hedge: { share: 20, floor: '50ms' },
 };
 
-t.test('what breaks off', async (t) => {
+t.test('random breaks of bodies', async (t) => {
   const site = await startSpliceSite(t, { harbor: upstream, gcr: upstream });
   const tally = await rage(site, MISCHIEF, 20);
   t.comment(tally);

@@ -3,9 +3,9 @@ import { ANN, bearer, FORWARD, tokenFor } from '../../helpers/forward-site.ts';
 import { CLOUD, clientRequests, INNER, type LabSiteOptions, sha256 } from '../../helpers/lab-site.ts';
 import { BLOB, CONTENT, DIGEST, lineOf, nothingLeft, startSpliceSite } from './splice-site.ts';
 
-// Whoever goes on is asked by its own path and with its own credentials, and the client's go where they belong (rule 3).
+// The upstream that resumes is asked by its own path and with its own credentials. Those of the client go where they belong (rule 3).
 
-/** What requests for more than the one byte of a probe said of who asks. */
+/** The credentials of requests for more than the one byte of a probe. */
 const shown = (registry: Parameters<typeof clientRequests>[0]) =>
   clientRequests(registry).flatMap(({ headers, url, kind }) =>
     kind === 'blob' && !/^bytes=(\d+)-\1$/.test(headers.range ?? '')

@@ -108,7 +108,7 @@ const UNFIT: [says: string, answer: Answer][] = [
   ],
 ];
 
-t.test('who may go on', async (t) => {
+t.test('upstreams that may resume a download', async (t) => {
   const routes: Parameters<typeof startEdgeOf>[1] = {};
   for (const [index, [, answer]] of FIT.entries()) {
     const first = await startBreaking(t, BREAK);
@@ -124,7 +124,7 @@ t.test('who may go on', async (t) => {
   await nothingLeft(edge);
 });
 
-t.test('who may not go on', async (t) => {
+t.test('upstreams that may not resume a download', async (t) => {
   const routes: Parameters<typeof startEdgeOf>[1] = {};
   const third = await startMadeUpstream(t, serveRight);
   const seconds: MadeUpstream[] = [];
@@ -153,7 +153,7 @@ t.test('who may not go on', async (t) => {
   await nothingLeft(edge);
 });
 
-t.test('a body in chunks without a length is nobody’s to go on with', async (t) => {
+t.test('no upstream resumes a chunked body without a length', async (t) => {
   const first = await startMadeUpstream(t, async ({ req, res }) => {
     await new Promise<void>((resolve) => {
       res.writeHead(200).write(CONTENT.subarray(0, BREAK), () => resolve());

@@ -18,7 +18,7 @@ export const BLOB = `/v2/library/big/blobs/${DIGEST}`;
 /** The same in a repository below a prefix of its own. */
 export const blobBelow = (prefix: string) => `/v2/${prefix}big/blobs/${DIGEST}`;
 
-/** Two registries with the blob, of which no probe says anything after the first, and which nobody hedges against. */
+/** Two registries with the blob, of which no probe says anything after the first, and without hedges. */
 export async function startSpliceSite(owner: Owner, options: LabSiteOptions = {}): Promise<LabSite> {
   const quiet = { probe: RARE_PROBE, deadlines: { stall: '400ms' }, hedge: { share: 0 } };
   const site = await startLabSite(owner, {

@@ -22,11 +22,11 @@ import {
   TOTAL,
 } from './splice-site.ts';
 
-// Who brings too little counts as stalled while somebody else is there; a client that takes its time does not.
+// An upstream that sends too slowly counts as stalled while another one is left. A slow client does not count.
 
 const SPLICE = { splice: { minRate: 1_000_000, window: `${timeLimit(200)}ms` } };
 
-t.test('a trickle is left for somebody else', async (t) => {
+t.test('a trickle is replaced by another upstream', async (t) => {
   for (const version of ['http1', 'http2'] as const) {
     const site = await startSpliceSite(t, { config: SPLICE });
     const { edge, primary } = site;
@@ -42,7 +42,7 @@ t.test('a trickle is left for somebody else', async (t) => {
   }
 });
 
-t.test('next to nothing is as good as a stall, long before the window is over', async (t) => {
+t.test('a very slow trickle counts as a stall before the window is over', async (t) => {
   for (const version of ['http1', 'http2'] as const) {
     const site = await startSpliceSite(t, { config: { splice: { minRate: 16_000_000, window: '1h' } } });
     const { edge, primary } = site;
@@ -59,7 +59,7 @@ t.test('next to nothing is as good as a stall, long before the window is over', 
   }
 });
 
-t.test('nobody is left for one who was too slow before', async (t) => {
+t.test('a download does not return to an upstream that was too slow before', async (t) => {
   const site = await startSpliceSite(t, { config: SPLICE });
   const { edge, primary, fallback } = site;
   await primary.faults.on('slow', { bytesPerSecond: 200_000 });
@@ -72,7 +72,7 @@ t.test('nobody is left for one who was too slow before', async (t) => {
   await nothingLeft(edge);
 });
 
-t.test('a trickle is better than nobody', async (t) => {
+t.test('a trickle is kept when no other upstream serves', async (t) => {
   const site = await startSpliceSite(t, { config: SPLICE });
   const { edge, primary, fallback } = site;
   await primary.faults.on('slow', { bytesPerSecond: 600_000 });
@@ -84,7 +84,7 @@ t.test('a trickle is better than nobody', async (t) => {
   await nothingLeft(edge);
 });
 
-t.test('a trickle that breaks off while nobody else is there is asked again', async (t) => {
+t.test('a trickle that breaks off is asked again when no other upstream serves', async (t) => {
   const only = await startMadeUpstream(t, async (request) => {
     if (request.nth > 0) return serveRight(request);
     await trickle(request, 60);
@@ -95,7 +95,7 @@ t.test('a trickle that breaks off while nobody else is there is asked again', as
   const reply = await edge.http2().ask(BLOB);
   t.match(reply, { status: 200, complete: true });
   t.ok(reply.body.equals(CONTENT));
-  t.ok(second.requests.length > 1, 'somebody else was looked for');
+  t.ok(second.requests.length > 1, 'the other upstream was asked');
   t.match(await lineOf(edge, reply), { splices: [{ from: 'only', to: 'only', reason: 'short' }] });
   await nothingLeft(edge);
 });
@@ -162,7 +162,7 @@ t.test('a client that reads slowly', async (t) => {
   };
   await Promise.all(['HTTP/1.1', 'HTTP/2'].map(readSlowly));
   t.equal(first.requests.length, 2);
-  t.equal(second.requests.length, 0, 'nobody else was asked');
+  t.equal(second.requests.length, 0, 'no other upstream was asked');
   await until(() => edge.requests.filter(({ kind }) => kind === 'blob').length === 2);
   for (const line of edge.requests) t.match(line, { outcome: 'served', splices: undefined });
   await nothingLeft(edge);

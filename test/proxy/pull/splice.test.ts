@@ -142,7 +142,7 @@ t.test('a blob that must not be spliced ends short', async (t) => {
     t.match(reply, { status: 200, complete: false, headers: { 'x-breakwater-upstream': 'harbor' } });
     t.ok(reply.body.equals(CONTENT.subarray(0, reply.body.length)));
     t.match(await lineOf(edge, reply), { outcome: 'cut', splices: undefined });
-    t.equal(clientRequests(fallback).length, 0, 'nobody else is asked');
+    t.equal(clientRequests(fallback).length, 0, 'no other upstream is asked');
   }
   await nothingLeft(edge);
 });

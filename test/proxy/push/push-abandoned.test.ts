@@ -13,7 +13,7 @@ t.test('an upload that waits for a primary that has gone down is given up', asyn
     await site.primary.faults.on('frozen');
     const path = `${begun.headers.location}?digest=${sha256(client.version)}`;
     const reply = await client.ask(path, { method: 'PUT', body: client.version });
-    // Either it was refused because the probes were faster, or it was begun and nobody knows how far it came.
+    // Either it was refused because the probes were faster, or it was begun, and how far it came is unknown.
     t.match(`${reply.status} ${codeOf(reply)}`, /^(503 UNAVAILABLE|403 DENIED)$/);
     t.ok(
       reply.headersAfter < timeLimit(5000),

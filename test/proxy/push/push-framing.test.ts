@@ -78,7 +78,7 @@ t.test('a manifest over the limit', async (t) => {
     `PUT ${path} HTTP/1.1\r\nHost: edge.test\r\nContent-Length: ${big.length}\r\nExpect: 100-continue\r\n\r\n`,
   );
   await continued.closed();
-  t.match(continued.text, /^HTTP\/1\.1 413 /, 'and nobody is asked to send it');
+  t.match(continued.text, /^HTTP\/1\.1 413 /, 'and the client is not asked to send it');
   t.equal(site.primary.store.manifest(`${INNER}team/new`, '1'), undefined);
   const most = Buffer.concat([Buffer.from('{"schemaVersion":2}'), Buffer.alloc(4 * MIB - 19, 0x20)]);
   const taken = await site.edge.http1().ask(path, { method: 'PUT', headers, body: most });

@@ -49,7 +49,7 @@ t.test('an outage that the probes have seen: every write is refused at once, wit
   }
 });
 
-t.test('an outage that nobody has seen yet: the start of an upload is refused within a second', async (t) => {
+t.test('an outage before the next probe: the start of an upload is refused within a second', async (t) => {
   // A hung storage answers the start of an upload, so that only its canary tells of it.
   for (const fault of OUTAGES.filter((one) => one !== 'storageHung')) {
     const site = await startLabSite(t, { harbor: { probe: RARE_PROBE } });
@@ -111,7 +111,7 @@ t.test('100 Continue is said when the primary is connected, and not before', asy
   t.match(odd.text, /^HTTP\/1\.1 400 /, 'a refusal needs no body');
 });
 
-t.test('who may say that a blob exists: the primary, and a fallback only while pushes are refused', async (t) => {
+t.test('blob HEADs are answered by the primary, and by a fallback only while pushes are refused', async (t) => {
   const site = await startLabSite(t, { harbor: { probe: { timeout: '300ms', settle: '700ms' } } });
   site.fallback.seed('cloud-project/team/new', '1', { blobs: [10] });
   const digest = sha256(madeUp(10, 0));

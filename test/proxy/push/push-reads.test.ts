@@ -34,7 +34,7 @@ async function as(client: Client, repository: string, actions: string) {
   return (path: string, method = 'GET'): Promise<Reply> => client.ask(`/v2/${repository}/${path}`, { method, headers });
 }
 
-t.test('a token for a push is told only of what the primary has', async (t) => {
+t.test('a push token sees only the blobs of the primary', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   // The repository is there, as far as tokens that say nothing can tell; the image is not.
@@ -53,7 +53,7 @@ t.test('a token for a push is told only of what the primary has', async (t) => {
   t.match(await other('manifests/1'), { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
 });
 
-t.test('and not of what was there a moment ago', async (t) => {
+t.test('a push token does not see manifests that were just deleted', async (t) => {
   const site = await start(t, { config: { manifests: { tagFreshness: '1m' } } });
   const client = site.edge.http1();
   site.fallback.forget();

@@ -52,7 +52,7 @@ t.test('one edge of a pair continues what the other began', async (t) => {
   t.ok(site.primary.store.blob(`${INNER}team/new`, sha256(bytes)));
 });
 
-t.test('what was not sealed for this is no session, and reaches no upstream', async (t) => {
+t.test('a Location that was not sealed for sessions reaches no upstream', async (t) => {
   const site = await startLabSite(t, {
     settings: { key: randomBytes(32) },
     primary: { downloads: 'redirect' },

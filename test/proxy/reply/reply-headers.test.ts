@@ -63,7 +63,7 @@ t.test('headers of an upstream: verbatim, but for those of the connection and th
   }
 });
 
-t.test('what an upstream should not have sent', async (t) => {
+t.test('headers that an upstream should not have sent', async (t) => {
   const answers: [says: string, text: string, status: number][] = [
     [
       'Early Hints before the answer',
@@ -72,7 +72,7 @@ t.test('what an upstream should not have sent', async (t) => {
     ],
     ['a body on a 304', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: "x"\r\n\r\n', 304],
     [
-      'a 206 that nobody asked for',
+      'a 206 without a Range',
       'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\n{}',
       206,
     ],
@@ -122,7 +122,7 @@ t.test('HTTP/1.0 clients, and connections that are kept', async (t) => {
   const old = await RawConnection.connect(t, edge.http1().target);
   old.send(`GET /v2/app/blobs/${sha256('x')} HTTP/1.0\r\nHost: edge.test\r\n\r\n`);
   await old.closed();
-  t.match(old.text, /\r\n\r\nhello$/, 'no chunks for who does not know them');
+  t.match(old.text, /\r\n\r\nhello$/, 'no chunks for HTTP/1.0');
   t.notMatch(old.text, /transfer-encoding/i);
   const kept = await RawConnection.connect(t, edge.http1().target);
   const requests = [

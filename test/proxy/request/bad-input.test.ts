@@ -185,7 +185,7 @@ const RAW: [says: string, text: string, answer: RegExp][] = [
   ],
 ];
 
-t.test('what is malformed on the wire', async (t) => {
+t.test('malformed requests on the wire', async (t) => {
   const site = await startLabSite(t);
   for (const [says, text, answer] of RAW) {
     site.primary.forget();

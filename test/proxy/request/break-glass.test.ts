@@ -93,7 +93,7 @@ for (const scheme of ['bearer', 'basic'] as const) {
   });
 }
 
-t.test('each of their tokens is a line and a count, as are those on what is remembered', async (t) => {
+t.test('each token of a break-glass user, and each remembered grant, is logged and counted', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   t.equal((await ask(client, ANN)).status, 200);
@@ -141,7 +141,7 @@ t.test('an authority that hangs, or whose database is dead', async (t) => {
   }
 });
 
-t.test('who is taken out of the file, or given another password or rule, is out at once', async (t) => {
+t.test('a user who is removed, or gets another password or rule, loses access at once', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   await site.primary.faults.on('down');

@@ -34,7 +34,7 @@ t.test('forward: the client’s challenge, its token, its pull and its push', as
     t.match({ status: list.status, scope: challengeOf(list).scope }, { status: 401, scope: 'registry:catalog:*' });
     const lister = bearer(await tokenFor(client, list));
     const listed = await client.ask('/v2/_catalog', { headers: { authorization: lister } });
-    t.match(listed, { status: 200, body: /\["library\/app"\]/ }, 'what one may see, for the one who may');
+    t.match(listed, { status: 200, body: /\["library\/app"\]/ }, 'a user sees the repositories that she may pull');
     t.equal((await client.ask('/v2/_catalog')).status, 401, 'is not kept for others');
 
     const post = await client.ask(UPLOADS, { method: 'POST' });
@@ -55,7 +55,7 @@ t.test('forward: the client’s challenge, its token, its pull and its push', as
   t.equal(site.fallback.requests.filter(({ headers }) => headers.authorization === ANN).length, 0);
 });
 
-t.test('a client’s credentials go to nobody else, and the edge’s to nobody else', async (t) => {
+t.test('credentials of a client, and of the edge, go only where they belong', async (t) => {
   const site = await startLabSite(t, FORWARD);
   await site.primary.faults.on('down');
   await site.edge.upstream('harbor', 'down');

@@ -67,7 +67,11 @@ for (const [name, begin] of Object.entries(OUTAGES)) {
 
     const headers = { authorization: bearer(await login(client, 'pull,push')) };
     const blob = `/v2/library/new/blobs/sha256:${'0'.repeat(64)}`;
-    t.equal((await client.ask(blob, { method: 'HEAD', headers })).status, 404, 'who is about to push goes on');
+    t.equal(
+      (await client.ask(blob, { method: 'HEAD', headers })).status,
+      404,
+      'a client that is about to push gets 404',
+    );
     t.equal((await client.ask(NEW, { method: 'HEAD', headers })).status, 404);
     const post = await client.ask('/v2/library/new/blobs/uploads/', { method: 'POST', headers });
     t.match(
@@ -92,7 +96,7 @@ t.test('once it can be asked again, a token of the outage is sent for another on
   t.equal((await client.ask(NEW, { headers: { authorization: bearer(again) } })).status, 200);
 });
 
-t.test('who holds a token for a push gets as far as its refusal', async (t) => {
+t.test('a client with a push token is told that pushes are refused', async (t) => {
   const { site, client } = await start(t);
   const headers = { authorization: bearer(await login(client, 'pull,push')) };
   await site.primary.faults.on('down');
@@ -103,7 +107,7 @@ t.test('who holds a token for a push gets as far as its refusal', async (t) => {
   t.match({ status: post.status, code: codeOf(post) }, { status: 403, code: 'DENIED' });
 });
 
-t.test('what the primary does not show is not for the fallback to show, whoever says to push it', async (t) => {
+t.test('the fallback does not show what the primary hides, even to a client that says it pushes', async (t) => {
   for (const onAbsent of ['stop', 'next'])
     await t.test(onAbsent, async (t) => {
       const { site, client } = await start(t, { onAbsent });
@@ -116,7 +120,7 @@ t.test('what the primary does not show is not for the fallback to show, whoever 
       await site.edge.upstream('harbor', 'down');
       t.equal((await client.ask(hidden, { headers })).status, 503);
       t.equal((await client.ask('/v2/library/hidden/tags/list', { headers })).status, 503);
-      t.equal((await client.ask(hidden, { method: 'HEAD', headers })).status, 404, 'who looks goes on to be refused');
+      t.equal((await client.ask(hidden, { method: 'HEAD', headers })).status, 404, 'a HEAD gets 404');
       t.same(
         clientRequests(site.fallback).filter(({ url }) => url.includes('hidden')),
         [],
@@ -124,7 +128,7 @@ t.test('what the primary does not show is not for the fallback to show, whoever 
     });
 });
 
-t.test('a primary that is well and hides what it let a user pull before has the last word', async (t) => {
+t.test('a healthy primary that hides an image overrules an earlier grant', async (t) => {
   const { site, client } = await start(t, { onAbsent: 'next' });
   const hidden = site.fallback.seed(`${CLOUD}library/new`, '1', { blobs: [120] });
   const blob = `/v2/library/new/blobs/${hidden.blobDigests[0]}`;

@@ -83,7 +83,7 @@ for (const scheme of ['basic', 'bearer'] as const)
     },
   );
 
-t.test('a further URL of the same primary, and one less, log nobody out', async (t) => {
+t.test('adding or removing a URL of the primary keeps all grants', async (t) => {
   const site = await start(t, 'bearer');
   const client = site.edge.http1();
   const token = await login(client);
@@ -95,7 +95,7 @@ t.test('a further URL of the same primary, and one less, log nobody out', async 
   t.equal((await pullOf(client, second)).status, 200);
 });
 
-t.test('a route that leads elsewhere: what was granted by that name before opens nothing of it', async (t) => {
+t.test('an earlier grant does not open a route that now leads elsewhere', async (t) => {
   const site = await start(t, 'bearer');
   site.primary.seed('secret/library/app', '1', { blobs: [100] });
   site.fallback.seed('cloud-secret/library/app', '1', { blobs: [100] });

@@ -40,5 +40,5 @@ t.test('a login is asked about at another URL when the first does not answer, be
   }
   await first.faults.on('down');
   await second.faults.on('down');
-  t.equal((await login('x')).status, 503, 'nobody is left');
+  t.equal((await login('x')).status, 503, 'no replica is left');
 });

@@ -83,7 +83,7 @@ for (const [name, auth] of Object.entries({ bearer: {}, basic: { scheme: 'basic'
     t.equal((await ask(client, BOB)).status, 503, 'what bob may not is not known to be allowed');
     t.equal((await ask(client, basic('ann', 'wrong'))).status, 503, 'no password is called wrong now');
     const catalog = await client.ask('/v2/_catalog', { headers: { authorization: bearer(again) } });
-    t.not(catalog.status, 200, 'the fallback’s catalog is nobody’s');
+    t.not(catalog.status, 200, 'no client sees the catalog of the fallback');
     t.equal(
       clientRequests(site.fallback).some(({ headers }) => headers.authorization === ANN),
       false,
@@ -147,7 +147,7 @@ t.test('docker login: the refresh token works in an outage too', async (t) => {
   t.equal((await client.ask(MANIFEST, { headers: { authorization: `Bearer ${refresh}` } })).status, 401);
 });
 
-t.test('only names of repositories, and what may be done to them, go to the primary', async (t) => {
+t.test('only repository names and actions go to the primary', async (t) => {
   const site = await start(t);
   const client = site.edge.http1();
   site.primary.forget();
@@ -176,7 +176,7 @@ t.test('a reload takes effect for the hosts that passwords may go to', async (t)
   const client = site.edge.http1();
   t.match((await ask(client, ANN)).body.toString(), /malformed/, 'not to a host that is not named');
   await site.edge.reload({ ...site.config, auth: { mode: 'delegate', realmHosts: ['localhost'] } });
-  t.match((await ask(client, ANN)).body.toString(), /connect/, 'to one that is, if somebody were there');
+  t.match((await ask(client, ANN)).body.toString(), /connect/, 'a named host is asked; here nothing listens');
 });
 
 t.test('remember: 0s remembers nothing', async (t) => {

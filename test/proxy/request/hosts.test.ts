@@ -65,7 +65,7 @@ t.test('a request belongs to one registry: that of Host, or that of ns=', async 
       for (const registry of [own, hub, quay]) registry.forget();
       const reply = await client.ask(`/v2/library/app/manifests/1${ns}`, { headers: { host } });
       t.equal(reply.status, status, `${client.version} ${host} ${ns}`);
-      t.equal(upstreamOf(reply), upstream, 'who answers');
+      t.equal(upstreamOf(reply), upstream, 'the upstream that answers');
       if (status !== 200) t.equal(codeOf(reply), 'NAME_UNKNOWN');
       const asked = { own, hub, quay };
       for (const [name, registry] of Object.entries(asked)) {

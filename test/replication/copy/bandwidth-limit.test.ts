@@ -27,7 +27,7 @@ t.test('all that share it keep to the rate together', async (t) => {
   t.ok(took >= 290, `${took.toFixed(0)} ms`);
 });
 
-t.test('what passes after a pause is a burst, and no more', async (t) => {
+t.test('after a pause only a burst passes at once', async (t) => {
   const shared = new BandwidthLimit(100_000);
   await shared.acquire(5000, never);
   await new Promise((resolve) => setTimeout(resolve, 400));
@@ -36,7 +36,7 @@ t.test('what passes after a pause is a burst, and no more', async (t) => {
   t.ok(performance.now() - began >= 90, 'twice what a tenth of a second lets pass');
 });
 
-t.test('who stops does not wait', async (t) => {
+t.test('an aborted transfer does not wait', async (t) => {
   const abort = new AbortController();
   const waiting = new BandwidthLimit(1).acquire(1e6, abort.signal);
   abort.abort(new Error('enough'));

@@ -169,7 +169,7 @@ t.test('no answer, and no byte more', async (t) => {
   t.match(site.primary.requests.at(-1)?.headers.range, /^bytes=1000-$/);
 });
 
-t.test('who takes its time is no stall', async (t) => {
+t.test('a slow reader is no stall', async (t) => {
   const site = await blobSite(t, MIB);
   let read = 0;
   for await (const piece of site.blob({ stallMs: timeLimit(100) }).read(0, MIB, site.signal)) {
@@ -180,7 +180,7 @@ t.test('who takes its time is no stall', async (t) => {
   t.equal(site.primary.requests.length, 1);
 });
 
-t.test('one that breaks off without a byte is given up', async (t) => {
+t.test('a source that breaks off without a byte is given up', async (t) => {
   const site = await blobSite(t, MIB, { source: first(99, (response) => response.destroy()), remote: { limit: 100 } });
   await t.rejects(site.read(site.blob()), { message: /does not serve the blob .*closed/, retryable: true });
   const cut = first(99, (response) => {
@@ -192,7 +192,7 @@ t.test('one that breaks off without a byte is given up', async (t) => {
   await t.rejects(dying.read(dying.blob()), { message: /keeps breaking off at byte 0/, retryable: true });
 });
 
-t.test('who stops leaves nothing open', async (t) => {
+t.test('an aborted download leaves no connection', async (t) => {
   const site = await blobSite(t, 40 * MIB);
   const reading = site.blob().read(0, 40 * MIB, site.signal);
   await reading.next();

@@ -120,7 +120,7 @@ t.test('an upload that is lost begins anew, once', async (t) => {
   t.equal(count(never, 'POST'), 2);
 });
 
-t.test('what a part lost is sent again', async (t) => {
+t.test('bytes that a chunk lost are sent again', async (t) => {
   const cut = first(3, 'PATCH', async (request, response) => {
     await readSome(request, 70_000);
     response.destroy();
@@ -236,7 +236,7 @@ t.test('a registry that takes nothing, or does not answer', async (t) => {
   await until(() => site.underWay() === 0, { timeout: 2000, what: () => 'the source is let go of' });
 });
 
-t.test('who stops gets no more of it, at once', async (t) => {
+t.test('an aborted upload ends at once', async (t) => {
   const silent = first(99, 'PUT', () => new Promise(() => undefined));
   const site = await blobSite(t, 40 * MIB, { target: silent });
   const going = upload(site);
@@ -268,7 +268,7 @@ t.test('where an upload goes on', async (t) => {
   await t.rejects(upload(site), { message: /sends no Location for an upload/ });
 });
 
-t.test('what the location says comes back as it was', async (t) => {
+t.test('the query of a Location is kept', async (t) => {
   const signed = 'a=%2Bb%20c~%2f&_state=x==';
   const begun = first(1, 'POST', (_, response) =>
     reply(response, 202, { location: `/v2/there/blobs/uploads/1?${signed}` }),

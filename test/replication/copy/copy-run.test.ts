@@ -44,7 +44,7 @@ function keep(registry: LabRegistry, content: object, tag: string | undefined, m
   return digest;
 }
 
-t.test('a registry that says it mounted what it has not', async (t) => {
+t.test('a registry that claims a mount without having the blob', async (t) => {
   const lies: FrontRule = async ({ url = '' }, response) => {
     if (!url.includes('mount=')) return 'pass';
     response.writeHead(201, { 'content-length': '0', location: '/x' }).end();
@@ -88,7 +88,7 @@ t.test('one blob that fails: the others end, and nothing goes on afterwards', as
   const { blobDigests } = primary.seed('app', '1', { blobs: sizes });
   bad = blobDigests[0] ?? '-';
   await t.rejects(copy('1'), { name: 'CopyError', status: 403 });
-  t.equal(open, 0, 'nothing is under way behind the back of who asked');
+  t.equal(open, 0, 'no transfer continues after the error');
   t.ok(begun < 12, `${begun} of 13 were begun`);
   t.equal(fallback.store.repository('app').tags.size, 0);
 });
@@ -179,7 +179,7 @@ t.test('an index of indexes that name each other a thousandfold', async (t) => {
   await t.rejects(copy('deep'), { message: /deeper than 4 levels/, retryable: false });
 });
 
-t.test('what refers to what refers to an image', async (t) => {
+t.test('referrers of referrers', async (t) => {
   const { primary, fallback, copy } = await site(t);
   const image = primary.seed('app', '1', { blobs: [10] });
   const about = async (digest: string, name: string) => {
@@ -197,7 +197,7 @@ t.test('what refers to what refers to an image', async (t) => {
   t.ok(fallback.store.manifest('app', signature));
 });
 
-t.test('who stops is told at once, and nothing is left behind', async (t) => {
+t.test('an aborted copy ends at once', async (t) => {
   const { primary, fallback, copy } = await site(t);
   primary.seed('app', '1', { blobs: [3_000_000] });
   await fallback.faults.on('frozen', { kind: 'upload' });
@@ -208,7 +208,7 @@ t.test('who stops is told at once, and nothing is left behind', async (t) => {
   await copying;
 });
 
-t.test('one that stops does not stop another that waits for the same blob', async (t) => {
+t.test('an aborted copy does not stop another one that waits for the same blob', async (t) => {
   const { primary, fallback, copy } = await site(t);
   for (const name of ['app', 'other']) primary.seed(name, '1', { blobs: [3_000_000] });
   await fallback.faults.on('frozen', { kind: 'upload' });

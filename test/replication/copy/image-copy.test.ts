@@ -133,7 +133,7 @@ async function attach(
   return sha256(body);
 }
 
-t.test('what says that it is about an image comes with it, and before its tag', async (t) => {
+t.test('referrers are copied with an image, and before its tag', async (t) => {
   const { primary, fallback, copy } = await start(t);
   const image = primary.seed('app', '1', { blobs: [10] });
   const sbom = await attach(primary, 'app', image);
@@ -150,7 +150,7 @@ t.test('what says that it is about an image comes with it, and before its tag', 
   );
 });
 
-t.test('what is about an image and cannot be had does not hold it back, and is not forgotten', async (t) => {
+t.test('a referrer that cannot be read does not stop the image, and is reported', async (t) => {
   const { primary, fallback, copy } = await start(t, { from: { limit: 20 } });
   const image = primary.seed('app', '1', { blobs: [10] });
   const sbom = await attach(primary, 'app', image);
@@ -181,7 +181,7 @@ t.test('a blob that another repository has is mounted, and asked for once', asyn
   for (const name of ['app', 'other', 'third']) t.strictSame(has(fallback, `there/${name}`), has(primary, name));
 });
 
-t.test('what a fallback has by itself is not sent', async (t) => {
+t.test('blobs that the fallback has are not sent', async (t) => {
   const { primary, fallback, copy } = await start(t);
   const { blobDigests } = primary.seed('app', '1', { blobs: [50_000, 60_000] });
   fallback.seed('there/app', 'older', { blobs: [50_000] });
@@ -233,7 +233,7 @@ t.test('a wrong blob never arrives', async (t) => {
   t.strictSame(has(fallback, 'there/app').tags.size, 0);
 });
 
-t.test('what cannot be copied is called by its name', async (t) => {
+t.test('the error names what cannot be copied', async (t) => {
   const { primary, copy } = await start(t);
   const old = { schemaVersion: 1, fsLayers: [] };
   keep(primary, 'app', old, 'old', 'application/vnd.docker.distribution.manifest.v1+prettyjws');
@@ -253,7 +253,7 @@ t.test('what cannot be copied is called by its name', async (t) => {
   t.match(await copy('windows'), { outcome: 'copied' }, 'foreign layers are left alone');
 });
 
-t.test('a registry asks to be left alone', async (t) => {
+t.test('a registry that answers 429 is left alone as long as it asks', async (t) => {
   const { primary, fallback, copy } = await start(t, { to: { limit: 10_000 } });
   primary.seed('app', '1', { blobs: [1000] });
   await fallback.faults.on('rateLimited', { retryAfter: 1, times: 1 });

@@ -57,7 +57,7 @@ t.test('one that fails fails itself alone', async (t) => {
   t.equal(await second, 'yes');
 });
 
-t.test('who stops does not wait for others', async (t) => {
+t.test('an aborted call does not wait for others', async (t) => {
   const known = new KnownContent();
   const abort = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();

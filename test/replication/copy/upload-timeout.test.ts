@@ -13,7 +13,7 @@ async function* pieces(count: number, pause = 0): AsyncGenerator<Buffer> {
   }
 }
 
-t.test('what comes slowly is waited for, what is not taken is not', async (t) => {
+t.test('a slow source is waited for, a registry that takes nothing is not', async (t) => {
   const watch = new UploadTimeout(never, { answerMs: 10_000, idleMs: 60 });
   let taken = 0;
   for await (const piece of watch.watch(pieces(4, 100))) taken += piece.length;
@@ -27,7 +27,7 @@ t.test('what comes slowly is waited for, what is not taken is not', async (t) =>
   t.match(stuck.signal.reason, { name: 'UpstreamError', reason: 'stall', message: /0\.06 s/ });
 });
 
-t.test('the answer has its time, from the last byte on', async (t) => {
+t.test('the time for the answer begins after the last byte', async (t) => {
   const watch = new UploadTimeout(never, { answerMs: 80, idleMs: 60 });
   for await (const _ of watch.watch(pieces(3, 60))) t.equal(watch.signal.aborted, false);
   await delay(150);
@@ -37,14 +37,14 @@ t.test('the answer has its time, from the last byte on', async (t) => {
   t.equal(bare.signal.aborted, true, 'without a body from the beginning');
 });
 
-t.test('once it is over nothing happens any more', async (t) => {
+t.test('after the end no timeout fires', async (t) => {
   const watch = new UploadTimeout(never, { answerMs: 30 });
   watch.end();
   await delay(80);
   t.equal(watch.signal.aborted, false);
 });
 
-t.test('what is still read when it is over is stopped', async (t) => {
+t.test('the end stops a source that is still read', async (t) => {
   const watch = new UploadTimeout(never, { answerMs: 1000 });
   const body = watch.watch(pieces(5));
   await body.next();
@@ -53,7 +53,7 @@ t.test('what is still read when it is over is stopped', async (t) => {
   await body.return(undefined);
 });
 
-t.test('it ends with the whole', async (t) => {
+t.test('the parent signal ends the upload', async (t) => {
   const abort = new AbortController();
   const watch = new UploadTimeout(abort.signal, { answerMs: 1000 });
   abort.abort(new Error('enough'));

@@ -80,7 +80,7 @@ t.test('all is covered only where all was compared', async (t) => {
     failingSince: '',
   };
   const failing = coveredRoute(ALL_WELL, {}, { ...well, reconcile });
-  t.equal(verdict(copying(failing)), 'unknown', 'what the last comparison did not see');
+  t.equal(verdict(copying(failing)), 'unknown', 'tags that the last comparison did not see');
   t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'down' }))), 'incomplete', 'it could serve nothing');
   t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'unknown' }))), 'unknown');
   const resting = { activity: { active: false, reason: '' }, routes: [coveredRoute(ALL_WELL)] };
@@ -91,7 +91,7 @@ t.test('all is covered only where all was compared', async (t) => {
   t.equal(verdict(copying(coveredRoute(FOUND, {}, uncompared(copyRouteView(FOUND))))), 'incomplete');
 });
 
-t.test('over what was pulled', async (t) => {
+t.test('a report over pulled images', async (t) => {
   const of = input();
   for (const [repository, reference] of [
     ['library/a', '1'],
@@ -120,7 +120,7 @@ t.test('over what was pulled', async (t) => {
   ]);
 });
 
-t.test('what was pulled is covered, unknown, or not on the push upstream any more', async (t) => {
+t.test('a pulled image is covered, unknown, or gone from the push upstream', async (t) => {
   const states: Record<string, 'covered' | 'gone' | 'unknown'> = { '1': 'covered', '2': 'gone' };
   const of = input({
     replication: copying(coveredRoute(ALL_WELL, { stateOf: (_, tag) => states[tag] ?? 'unknown' })),
@@ -146,7 +146,7 @@ t.test('one route, and no more than the limit', async (t) => {
   t.match(few, { withGaps: 2, missing: 3 });
 });
 
-t.test('what cannot be understood is said to be so', async (t) => {
+t.test('an invalid query is refused', async (t) => {
   for (const query of [
     'pulled=',
     'pulled=7',

@@ -69,7 +69,7 @@ t.test('a repository that is pushed to first while others are listed stays', asy
   t.equal(coverage.tagState('new', '1'), 'covered');
 });
 
-t.test('what there is no room to name is counted, and not taken for covered', async (t) => {
+t.test('gaps beyond the limit are counted, and not taken for covered', async (t) => {
   const coverage = new Coverage(Date.now, 2);
   coverage.recordComparison(compared({ repository: 'a', tags: 3, missing: ['1', '2', '3'], stale: [] }));
   coverage.recordComparison(compared({ repository: 'b', tags: 2, missing: [], stale: ['1'] }));
@@ -136,7 +136,7 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
   );
 });
 
-t.test('what changed after it was looked at stays a gap, though that is told later', (t) => {
+t.test('a tag that changed after it was compared stays a gap', (t) => {
   const clock = { now: 1000 };
   const coverage = new Coverage(() => clock.now);
   coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: ['old'], stale: [] }));
@@ -154,7 +154,7 @@ t.test('what changed after it was looked at stays a gap, though that is told lat
   t.end();
 });
 
-t.test('what nobody has looked at is unknown, however well the rest of its repository is', (t) => {
+t.test('a tag that was not compared is unknown, even in a covered repository', (t) => {
   const coverage = new Coverage();
   coverage.markChanged('pushed', 'new');
   coverage.markCopied('pushed', 'new', 10);
@@ -163,7 +163,7 @@ t.test('what nobody has looked at is unknown, however well the rest of its repos
   t.equal(coverage.tagState('pushed', 'new', 11), 'unknown', 'moved since it was copied');
   coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: ['2'], stale: [], ledgerTime: 20 }));
   t.equal(coverage.tagState('app', '1', 20), 'covered');
-  t.equal(coverage.tagState('app', '3', 21), 'unknown', 'pushed since, and nobody told');
+  t.equal(coverage.tagState('app', '3', 21), 'unknown', 'pushed since, without a hint');
   t.equal(coverage.tagState('app', '2', 21), 'missing');
   coverage.markCopied('app', '2', 30);
   t.equal(coverage.tagState('app', '2', 21), 'covered');

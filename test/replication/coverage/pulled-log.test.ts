@@ -41,7 +41,7 @@ t.test('each thing is kept once, and that it was pulled again is noted once a mi
   t.equal(log.size, 1);
 });
 
-t.test('what was pulled within some time', async (t) => {
+t.test('pulls within a time', async (t) => {
   const { clock, note, references, log } = makeLog();
   note('old');
   clock.now += 5 * DAY;
@@ -62,7 +62,7 @@ t.test('of too many things those go that were not pulled for the longest time', 
   t.strictSame(references(), ['1', '3', '4']);
 });
 
-t.test('what another node noted is taken in where it is later', async (t) => {
+t.test('pulls of another edge are merged where they are later', async (t) => {
   const { log, told, note, references } = makeLog(2);
   note('1');
   t.equal(log.merge([pulled({ at: START - 1000, digest: B })]), 0);

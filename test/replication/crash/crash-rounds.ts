@@ -28,7 +28,7 @@ export interface CrashRound {
 
 /**
  * Kills a process that copies all images between two real registries at a random moment and starts it again, each round on an empty
- * part of the target, while somebody looks all the time whether a tag names what is not there.
+ * part of the target, while a watcher looks all the time whether a tag names missing content.
  */
 export async function crashRounds(owner: Owner, options: CrashOptions): Promise<CrashRound[]> {
   const { rounds, images, random = Math.random, onRound } = options;

@@ -20,8 +20,8 @@ export class TagWatcher {
   }
 
   start(): void {
-    // Whoever does not see any more says so: else nothing found would mean nothing.
-    this.#running = this.#watch().catch((error) => void this.found.push(`nobody watched any more: ${String(error)}`));
+    // A watcher that fails says so. Otherwise "no problem found" would mean nothing.
+    this.#running = this.#watch().catch((error) => void this.found.push(`the watcher failed: ${String(error)}`));
   }
 
   /** Resolves when every tag was looked for once more. */

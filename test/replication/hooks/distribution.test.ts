@@ -9,7 +9,7 @@ import { anyHook, hintsAreNames, nearly } from './hook-property.ts';
 const DIGEST = `sha256:${'4f'.repeat(32)}`;
 const OCI = 'application/vnd.oci.image.manifest.v1+json';
 
-t.test('what docker-registry 2.8.2 sent', async (t) => {
+t.test('events that docker-registry 2.8.2 sent', async (t) => {
   const cases: [fixture: string, hints: [kind: string, reference: string | RegExp][]][] = [
     ['push-tag', [['push', '1.0']]],
     ['push-digest', [['push', /^sha256:e57d206/]]],
@@ -81,7 +81,7 @@ t.test('media types of manifests', async (t) => {
     t.same(read(event({ mediaType })), [], mediaType);
 });
 
-t.test('what cannot be used is refused, and nothing of it is shown', async (t) => {
+t.test('unusable bodies are refused, and the message shows nothing of them', async (t) => {
   const events = (...all: unknown[]) => JSON.stringify({ events: all });
   const cases: [text: string, said: RegExp][] = [
     ['hunter2', /it is no JSON/],

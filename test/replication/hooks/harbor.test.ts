@@ -14,7 +14,7 @@ const hint = (kind: string, reference: string) => ({
   from: 'harbor',
 });
 
-t.test('what Harbor sends', async (t) => {
+t.test('events that Harbor sends', async (t) => {
   const cases: [fixture: string, hints: object[]][] = [
     ['push-tag', [hint('push', '1.4')]],
     ['push-untagged', [hint('push', DIGEST)]],
@@ -56,7 +56,7 @@ t.test('several resources, some the same, some without a tag', async (t) => {
   );
 });
 
-t.test('what cannot be used is refused, and nothing of it is shown', async (t) => {
+t.test('unusable bodies are refused, and the message shows nothing of them', async (t) => {
   const resources = (...all: unknown[]) => push({ resources: all });
   const cases: [text: string, said: RegExp][] = [
     ['', /it is no JSON/],

@@ -69,7 +69,7 @@ t.test('signatures, which Harbor leaves out of its list, are tags all the same',
   );
 });
 
-t.test('who may not use the API asks the registry', async (t) => {
+t.test('without access to the API the registry is asked', async (t) => {
   const { lab, registry } = await harbor(t, { ...ROBOT, password: 'wrong' });
   lab.seed('library/app', '1', { blobs: [1] });
   await t.rejects(repositories(registry), /credentials|401/, 'an empty list of Harbor is not believed');
@@ -116,7 +116,7 @@ t.test('whatever else the API answers, the registry is asked', async (t) => {
   }
 });
 
-t.test('what is no tag or no digest is left out', async (t) => {
+t.test('entries that are no tag or no digest are left out', async (t) => {
   const artifacts = [
     { digest: digestOf(1), tags: [{ name: '1' }, { name: 'not a tag' }, 7] },
     { digest: 'sha256:short', tags: [{ name: '2' }] },

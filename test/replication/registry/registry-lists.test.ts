@@ -22,7 +22,7 @@ t.test('lists as registries write them', async (t) => {
   });
 });
 
-t.test('what is none', async (t) => {
+t.test('bodies that are no lists', async (t) => {
   const names = ['../x', 'A', '', 'a//b', 'a b', '\u0000', 5, null, {}, 'a'.repeat(300)];
   const tags = ['', '.x', 'a/b', 'a b', 'x'.repeat(129), 1, [], '\r\n'];
   t.strictSame(parseLists(Buffer.from(JSON.stringify({ repositories: names, tags }))), empty);

@@ -73,7 +73,7 @@ t.test('a page without a name is not the last one, if it says so', async (t) => 
   t.equal(endless.asked.length, 2);
 });
 
-t.test('what is no list is not an empty one', async (t) => {
+t.test('a body that is no list is not taken for an empty list', async (t) => {
   for (const body of ['<html>', '', '{"tags":["1"', [], { tags: 'x' }, { errors: [{ code: 'UNKNOWN' }] }]) {
     const { remote } = await registry(t, () => ({ body }));
     const said = JSON.stringify(body);
@@ -121,7 +121,7 @@ t.test('digests', async (t) => {
   t.equal(denied.asked.length, 1);
 });
 
-t.test('what passes is tried again', async (t) => {
+t.test('temporary failures are retried', async (t) => {
   for (const [status, headers] of [
     [500, {}],
     [502, {}],

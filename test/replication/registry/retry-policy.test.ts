@@ -61,7 +61,7 @@ t.test('no longer than the limit', async (t) => {
   t.ok(clock.now - 1000 <= 2000, `${clock.now - 1000} ms`);
 });
 
-t.test('what does not pass is not tried again', async (t) => {
+t.test('permanent failures are not retried', async (t) => {
   const { policy, clock } = clocked();
   for (const error of [
     new CopyError('for good'),
@@ -186,7 +186,7 @@ t.test('a refusal is an answer', async (t) => {
   t.ok(tries > 1);
 });
 
-t.test('who stops does not wait', async (t) => {
+t.test('an aborted call does not wait', async (t) => {
   const abort = new AbortController();
   const { untimed } = clocked({ firstPauseMs: 60_000, longestPauseMs: 60_000, limitMs: 1e9 });
   const waiting = untimed.run(abort.signal, failing(9));

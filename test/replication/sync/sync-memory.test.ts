@@ -24,7 +24,7 @@ function registry(lacks: number): RemoteRegistry {
   return { name: 'gcr', tags } as unknown as RemoteRegistry;
 }
 
-t.test('what waits to be copied keeps no tags that are the same', async (t) => {
+t.test('waiting work does not hold tags that are equal', async (t) => {
   const all = Promise.withResolvers<void>();
   let compared = 0;
   const copy = { copy: () => new Promise<never>(() => {}) } as unknown as ImageCopy;

@@ -47,7 +47,7 @@ const tagsOf = ({ store }: LabRegistry, repository: string) => Object.fromEntrie
 const made = (registry: LabRegistry, name: string, tag: string, note = tag) =>
   registry.seed(name, tag, { blobs: [1000, 50], annotations: { note } });
 
-t.test('what is missing and what differs comes; what only the other side has stays', async (t) => {
+t.test('missing and different tags are copied; tags that only the target has stay', async (t) => {
   const { primary, fallback, sync } = await start(t);
   for (const name of ['app', 'other']) for (const tag of ['same', 'differs', 'missing']) made(primary, name, tag);
   for (const name of ['app', 'other']) {
@@ -110,7 +110,7 @@ t.test('also one that is pushed there while its image is on the way', async (t) 
   t.strictSame(tagsOf(fallback, 'there/app'), { 1: pushed });
 });
 
-t.test('signatures come with what a filter lets through, and only with that', async (t) => {
+t.test('signatures are copied only with the images that pass the filter', async (t) => {
   const { primary, fallback, sync } = await start(t);
   const [wanted, other] = [made(primary, 'app', 'v1'), made(primary, 'app', 'x1')];
   const tagFor = ({ digest }: { digest: string }, end: string) => `${digest.replace(':', '-')}${end}`;
@@ -123,7 +123,7 @@ t.test('signatures come with what a filter lets through, and only with that', as
   t.strictSame(Object.keys(tagsOf(fallback, 'there/app')).sort(), expected);
 });
 
-t.test('so do signatures of signatures, and of what an index lists', async (t) => {
+t.test('signatures of signatures and of children of an index are copied', async (t) => {
   const { primary, fallback, sync } = await start(t);
   const tagFor = (digest: string, end: string) => `${digest.replace(':', '-')}${end}`;
   const { digest: child, manifest } = made(primary, 'app', 'child');
@@ -167,7 +167,7 @@ t.test('one repository or image that fails does not keep the others', async (t) 
   t.strictSame(tagsOf(fallback, 'there/c'), tagsOf(primary, 'c'));
 });
 
-t.test('what is named and not there is a failure; in a catalog it is none', async (t) => {
+t.test('a named repository that does not exist is a failure; one of a catalog is not', async (t) => {
   const { primary, sync } = await start(t);
   made(primary, 'app', '1');
   t.match(kinds(await sync(['app', 'ap']), 'failed'), []);
@@ -219,7 +219,7 @@ t.test('storage that may not be read is no break-off that is tried again', async
   t.ok(primary.requests.filter(({ kind }) => kind === 'blob').length <= 3, 'each blob was asked for once');
 });
 
-t.test('what tells that all is there comes when all is there', async (t) => {
+t.test('a tag of copyLast is copied when all others are there', async (t) => {
   const { primary, fallback, sync } = await start(t);
   for (const name of ['a', 'b', 'c']) for (const tag of ['1', '2']) made(primary, name, tag);
   const copyLast: SyncOptions['copyLast'] = ({ repository: { target }, tag }) => `${target}:${tag}` === 'there/b:1';
@@ -287,7 +287,7 @@ t.test('also where nothing can be compared any more', async (t) => {
   t.equal((await sync(names, { copy: undefined })).end, 'done', 'a refusal is about one of them');
 });
 
-t.test('what the list of repositories fails with is told when all before is done', async (t) => {
+t.test('an error of the repository list is thrown after the work before it', async (t) => {
   const { primary, fallback } = await start(t);
   made(primary, 'app', '1');
   const [source, target] = [remoteRegistry(t, 'harbor', primary.url), remoteRegistry(t, 'gcr', fallback.url)];

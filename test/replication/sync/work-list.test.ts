@@ -27,7 +27,7 @@ t.test('in turn, no more at once than may be, and each batch told when it is don
   t.strictSame(done, ['second', 'first']);
 });
 
-t.test('who waits for room waits until there is some', async (t) => {
+t.test('a producer waits until there is room', async (t) => {
   const open: (() => void)[] = [];
   const list = new WorkList<number>(1, () => new Promise((resolve) => open.push(resolve)));
   const all = list.runAll([1, 2, 3, 4]);
