@@ -92,7 +92,7 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
 
 function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route): Attempt[] {
   const authority = context.access?.authority;
-  const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', false);
+  const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control');
   return attempts.filter(({ upstream }) => authority === undefined || upstream === authority);
 }
 

@@ -67,7 +67,7 @@ async function scrub(
     if (!('permit' in result) || !(result.body instanceof PrimedBody) || !extent) return discardAnswer(result);
     const leg = legOf(context, { ...result, attempt }, result.body);
     const limits = { stallMs, minRate: 0, rateWindowMs: context.config.splice.window };
-    await new Transfer({ leg, extent, check: checkOf(context, copy), limits }).run(new NullSink(control.signal));
+    await new Transfer({ leg, extent, check: checkOf(context, copy), limits }).run(nullSink(control.signal));
   } finally {
     clearTimeout(timer);
   }
@@ -99,16 +99,10 @@ function checkOf(
 }
 
 /** Takes all bytes and keeps none. */
-class NullSink implements Sink {
-  readonly closed: AbortSignal;
-  onDrain: () => void = () => undefined;
-
-  constructor(closed: AbortSignal) {
-    this.closed = closed;
-  }
-
-  write(_bytes: Buffer, done: () => void): boolean {
+function nullSink(closed: AbortSignal): Sink {
+  const write = (_bytes: Buffer, done: () => void) => {
     done();
     return true;
-  }
+  };
+  return { closed, onDrain: () => undefined, write };
 }

@@ -69,7 +69,7 @@ export class ManifestPull {
   }
 
   #plan(request: ManifestRequest): PullPlan {
-    const attempts = planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control', false);
+    const attempts = planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control');
     return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
   }
 

@@ -13,7 +13,7 @@ export function planAttempts(
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
-  blobHead: boolean,
+  blobHead = false,
 ): Attempt[] {
   const forPush = permit.forPush === true;
   return planPull({ route, repository, class: trafficClass, blobHead, forPush, visible }, views(), turn(), Date.now());

@@ -87,11 +87,11 @@ export class RequestCoalescer<T extends object> {
    * @param key has everything that the answer depends on, also the client's credentials if an upstream sees them
    * @param request the read, if none with this key is under way
    */
-  async join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
+  join(key: string, exchange: Exchange, request: SharedRead<T>): Promise<T> {
     const fresh = this.#fresh?.get(key);
     if (fresh) {
       exchange.notes.fetch.memory = true;
-      return fresh;
+      return Promise.resolve(fresh);
     }
     const known = this.#underWay.get(key);
     if (known && !known.gone.aborted && known.elapsed() < JOIN_MS) return known.join(exchange);

@@ -72,7 +72,7 @@ function planned(
   context: Uses<'copies' | 'turn' | 'views'>,
   { route, request }: BlobPull,
 ): Attempt[] {
-  const attempts = planAttempts(exchange, context, route, request.repository, 'data', false);
+  const attempts = planAttempts(exchange, context, route, request.repository, 'data');
   return corruptCopiesLast(attempts, (upstream) => context.copies.isCorrupt(upstream, request.digest), false);
 }
 

@@ -40,13 +40,12 @@ export async function fetchTag(
   byDigest: (digest: string) => PullPlan,
 ): Promise<TagAnswer> {
   const began = context.ledger.now();
-  const decide = (result: Relayable, authorityIs: 'slow' | 'failed', currentAsked: boolean) =>
-    decision(context, plan.route, request, place, result, authorityIs, currentAsked);
+  const decide = decider(context, plan.route, request, place);
   const result = await fetchPull(scope, context, {
     ...plan,
     provisional: (early, slow) => {
       if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
-      return decide(early, 'slow', false)?.action !== 'serve';
+      return decide(early, 'slow').action !== 'serve';
     },
     onAbsent: (upstream) => {
       if (upstream === place.upstream) context.ledger.recordAbsent(place, began);
@@ -58,8 +57,8 @@ export async function fetchTag(
     if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
     return { result };
   }
-  const decided = decide(result, 'failed', false);
-  if (decided?.action !== 'ask-current') return concluded(decided, result);
+  const decided = decide(result, 'failed');
+  if (decided.action !== 'ask-current') return concluded(decided, result);
   try {
     const replaced = await fetchPull(scope, context, byDigest(decided.digest));
     if (isShown(replaced)) return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
@@ -69,40 +68,39 @@ export async function fetchTag(
   return concluded(decide(result, 'failed', true), result);
 }
 
-type Decided = (StaleTagDecision & { verdict: TagVerdict }) | undefined;
+type Decided = StaleTagDecision & { verdict: TagVerdict };
 
-function decision(
+/** Decides about answers of other upstreams than the authoritative one. */
+function decider(
   context: Uses<'ledger'>,
   route: Route,
   { reference }: ManifestRequest,
   place: UpstreamTag,
-  result: Relayable,
-  authorityIs: 'slow' | 'failed',
-  currentAsked: boolean,
-): Decided {
-  const digest = answerDigest(result);
-  if (digest === undefined) {
-    if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
-    if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
-  }
-  // An answer without a digest may be newer or older than what the ledger knows of the tag.
-  const judgement = context.ledger.judge(place, digest ?? '');
-  const decided = decideTag({
-    tag: reference,
-    digest: digest ?? 'a manifest whose digest it does not tell',
-    shownBy: result.attempt.upstream,
-    authority: place.upstream,
-    authorityIs,
-    judgement,
-    policy: route.staleTags,
-    currentAsked,
-  });
-  return { ...decided, verdict: judgement.verdict };
+): (result: Relayable, authorityIs: 'slow' | 'failed', currentAsked?: boolean) => Decided {
+  return (result, authorityIs, currentAsked = false) => {
+    const digest = answerDigest(result);
+    if (digest === undefined) {
+      if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
+      if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+    }
+    // An answer without a digest may be newer or older than what the ledger knows of the tag.
+    const judgement = context.ledger.judge(place, digest ?? '');
+    const decided = decideTag({
+      tag: reference,
+      digest: digest ?? 'a manifest whose digest it does not tell',
+      shownBy: result.attempt.upstream,
+      authority: place.upstream,
+      authorityIs,
+      judgement,
+      policy: route.staleTags,
+      currentAsked,
+    });
+    return { ...decided, verdict: judgement.verdict };
+  };
 }
 
 /** @throws TagRefused */
 function concluded(decided: Decided, result: Relayable): TagAnswer {
-  if (!decided) return { result };
   const { verdict } = decided;
   if (decided.action === 'refuse') throw new TagRefused(verdict, decided.text);
   if (decided.action === 'serve-with-warning')

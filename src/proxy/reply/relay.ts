@@ -1,4 +1,3 @@
-import type { Failure } from '../../failover/classify.ts';
 import type { Sink } from '../../splice/chunk-writer.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
@@ -58,40 +57,30 @@ function writeHead(exchange: Exchange, { status, headers }: Reply): void {
 
 async function relayStream(exchange: Exchange, transfer: Transfer, upstream: string | undefined): Promise<void> {
   try {
-    await transfer.run(new ClientSink(exchange));
+    await transfer.run(clientSink(exchange));
     finish(exchange);
   } catch (error) {
     // settle reports a fault of the edge itself, and cuts the reply.
     if (error instanceof ClientGone || isOwnFault(error)) throw error;
     cut(exchange);
-    const { reason, message } = asUpstreamError(error);
-    markBroken(exchange, reason, message);
+    const { reason, message: detail } = asUpstreamError(error);
+    // The attempt that brought the body so far has failed.
+    const attempt = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
+    if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
     const { relay: notes } = exchange.notes;
     notes.isCut = true;
     notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
   }
 }
 
-/** Marks the attempt that brought the body so far as failed. */
-function markBroken(exchange: Exchange, reason: Failure, detail: string): void {
-  const attempt = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
-  if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
-}
-
 /** The client's response as the sink of a body. The listener cuts a client that takes nothing. */
-class ClientSink implements Sink {
-  readonly closed: AbortSignal;
-  onDrain: () => void = () => undefined;
-  readonly #exchange: Exchange;
-
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-    this.closed = exchange.gone;
-    exchange.response.on('drain', () => this.onDrain());
-  }
-
-  write(bytes: Buffer, done: () => void): boolean {
-    this.#exchange.bytesOut += bytes.length;
-    return this.#exchange.response.write(bytes, done);
-  }
+function clientSink(exchange: Exchange): Sink {
+  const { response, gone: closed } = exchange;
+  const write = (bytes: Buffer, done: () => void) => {
+    exchange.bytesOut += bytes.length;
+    return response.write(bytes, done);
+  };
+  const sink: Sink = { closed, onDrain: () => undefined, write };
+  response.on('drain', () => sink.onDrain());
+  return sink;
 }
