@@ -86,7 +86,7 @@ export function confirmAbsence(canary: CanaryState, known = false): Outcome {
   return { outcome: 'absent', confirmed: canary === 'good' && !known };
 }
 
-/** Milliseconds for which an upstream asks to be left alone: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
+/** Milliseconds for which an upstream is rate-limited: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
 export function retryAfterMs(retryAfter: string | undefined, now: number): number {
   const text = retryAfter?.trim() ?? '';
   // Date.parse accepts almost anything ("1.5", "-5"), so only the forms of HTTP-date, which begin with a day, are let through.

@@ -33,7 +33,7 @@ const DID: Readonly<Record<Failure, string>> = {
   digest: 'sent content with a wrong digest',
   length: 'sent content of a wrong length',
   'status-5xx': 'answered with a server error',
-  'rate-limited': 'limits the rate of requests',
+  'rate-limited': 'is rate-limited',
   credentials: "refused the edge's credentials",
   'authority-dead': 'cannot check users because its database does not answer',
   canary: 'did not answer, and its canary failed',
