@@ -32,55 +32,47 @@ export async function makeCertificate({
   authority = false,
 }: CertificateOptions = {}): Promise<MadeCertificate> {
   x509.cryptoProvider.set(webcrypto as Crypto);
-  const keys = await generate();
-  const signer = authority ? await makeAuthority(days) : undefined;
-  const common = {
-    ...validity(days),
-    subject: 'CN=breakwater lab',
-    serialNumber: serial(),
-    signingAlgorithm: ALGORITHM,
-    extensions: [...serverExtensions(names, !signer), ...(await keyIdentifiers(keys, signer?.keys ?? keys))],
-  };
-  const certificate = signer
-    ? await x509.X509CertificateGenerator.create({
-        ...common,
-        issuer: signer.certificate.subject,
-        publicKey: keys.publicKey,
-        signingKey: signer.keys.privateKey,
-      })
-    : await x509.X509CertificateGenerator.createSelfSigned({ ...common, name: common.subject, keys });
-  const own = pem(certificate);
-  const ca = signer ? pem(signer.certificate) : own;
-  return { cert: signer ? own + ca : own, key: await keyPem(keys.privateKey), ca };
+  const signer = authority ? await make('CN=breakwater lab authority', days, authorityExtensions()) : undefined;
+  const own = await make('CN=breakwater lab', days, serverExtensions(names, !signer), signer);
+  const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', own.keys.privateKey), 'PRIVATE KEY');
+  const [cert, ca] = [pem(own), pem(signer ?? own)];
+  return { cert: signer ? cert + ca : cert, key: `${key}\n`, ca };
 }
 
-async function makeAuthority(
-  days: number,
-): Promise<{ certificate: x509.X509Certificate; keys: webcrypto.CryptoKeyPair }> {
-  const keys = await generate();
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(days),
-    name: 'CN=breakwater lab authority',
+interface Made {
+  certificate: x509.X509Certificate;
+  keys: webcrypto.CryptoKeyPair;
+}
+
+/** @param signer undefined: it signs itself */
+async function make(subject: string, days: number, extensions: x509.Extension[], signer?: Made): Promise<Made> {
+  const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+  const issuer = signer?.keys ?? keys;
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject,
+    issuer: signer?.certificate.subject ?? subject,
+    // An hour back, for clocks that differ.
+    notBefore: new Date(Date.now() - 3_600_000 - (days < 0 ? 60 * DAY : 0)),
+    notAfter: new Date(Date.now() + days * DAY),
     serialNumber: serial(),
     signingAlgorithm: ALGORITHM,
-    keys,
+    publicKey: keys.publicKey,
+    signingKey: issuer.privateKey,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      ...(await keyIdentifiers(keys, keys)),
+      ...extensions,
+      // Strict clients want both (RFC 5280 section 4.2.1.1).
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   });
   return { certificate, keys };
 }
 
-async function generate(): Promise<webcrypto.CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
-}
-
-function validity(days: number): { notBefore: Date; notAfter: Date } {
-  // An hour back, for clocks that differ.
-  const start = Date.now() - 3_600_000 - (days < 0 ? 60 * DAY : 0);
-  return { notBefore: new Date(start), notAfter: new Date(Date.now() + days * DAY) };
+function authorityExtensions(): x509.Extension[] {
+  return [
+    new x509.BasicConstraintsExtension(true, 0, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+  ];
 }
 
 function serverExtensions(names: readonly string[], selfSigned: boolean): x509.Extension[] {
@@ -92,26 +84,11 @@ function serverExtensions(names: readonly string[], selfSigned: boolean): x509.E
   ];
 }
 
-/** Strict clients want both (RFC 5280 section 4.2.1.1). */
-async function keyIdentifiers(
-  own: webcrypto.CryptoKeyPair,
-  issuer: webcrypto.CryptoKeyPair,
-): Promise<x509.Extension[]> {
-  return [
-    await x509.SubjectKeyIdentifierExtension.create(own.publicKey),
-    await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-  ];
-}
-
 /** Positive and never the same, as RFC 5280 section 4.1.2.2 wants it. */
 function serial(): string {
   return `01${randomBytes(15).toString('hex')}`;
 }
 
-function pem(certificate: x509.X509Certificate): string {
+function pem({ certificate }: Made): string {
   return `${certificate.toString('pem')}\n`;
-}
-
-async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
-  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
 }

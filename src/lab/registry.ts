@@ -6,8 +6,7 @@ import { Access, type LabAuth } from './access.ts';
 import { readEndpoint } from './endpoint.ts';
 import { LabError } from './error.ts';
 import { Exchange, type LabBehaviour } from './exchange.ts';
-import type { FaultName } from './fault.ts';
-import { type LabRequest, Recorder } from './recorder.ts';
+import type { FaultName, LabKind } from './fault.ts';
 import { type Seed, type Seeded, seedImage } from './seed.ts';
 import { type Site, serve } from './serve.ts';
 import { Store } from './store.ts';
@@ -29,14 +28,29 @@ export interface LabRegistryOptions extends Partial<LabBehaviour> {
   maxRequests?: number;
 }
 
+/** One request as it came. */
+export interface LabRequest {
+  method: string;
+  /** Path and query as sent. */
+  url: string;
+  kind: LabKind;
+  /** Names in lower case, as Node reads them. */
+  headers: IncomingMessage['headers'];
+  /** 0 while unanswered, and for ever if the client left or the registry fell silent first. */
+  status: number;
+}
+
 const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true };
 
 /** A registry in memory: the whole of the distribution-spec, and faults at a switch. */
 export class LabRegistry {
   readonly store: Store;
   readonly faults: FaultSwitches;
+  /** The last requests, oldest first. */
+  requests: LabRequest[] = [];
+  /** Requests that were neither GET nor HEAD, since the start or the last `forget`. */
+  writes = 0;
   readonly #server: Server;
-  readonly #recorder: Recorder;
   readonly #site: Site;
   readonly #behaviour: LabBehaviour;
   readonly #options: LabRegistryOptions;
@@ -49,7 +63,6 @@ export class LabRegistry {
     const access = new Access(options.auth && { ...(harbor ? HARBOR_AUTH : {}), ...options.auth });
     this.#site = { access, harbor, mountPoint: new Store(this.store.maxBytes) };
     this.faults = new FaultSwitches((name, on) => this.#switched(name, on));
-    this.#recorder = new Recorder(options.maxRequests ?? 1000);
     this.#behaviour = { locations: 'relative', uploads: 'registry', downloads: 'direct', pageSize: 1000, ...options };
     this.#port = options.port ?? 0;
     this.#server = this.#makeServer();
@@ -69,19 +82,10 @@ export class LabRegistry {
     return `${this.#options.tls ? 'https' : 'http'}://${host}:${this.#port}`;
   }
 
-  /** The last requests, oldest first. */
-  get requests(): readonly LabRequest[] {
-    return this.#recorder.requests;
-  }
-
-  /** Requests that were neither GET nor HEAD, since the start or the last `forget`. */
-  get writes(): number {
-    return this.#recorder.writes;
-  }
-
   /** Forgets the requests and the count of writes. */
   forget(): void {
-    this.#recorder.clear();
+    this.requests = [];
+    this.writes = 0;
   }
 
   /** Puts an image in, without a request. */
@@ -123,12 +127,24 @@ export class LabRegistry {
     return server;
   }
 
+  #record(req: IncomingMessage, res: ServerResponse, kind: LabKind): void {
+    const { method = '', url = '', headers } = req;
+    const request = { method, url, kind, headers, status: 0 };
+    if (!['GET', 'HEAD'].includes(method)) this.writes += 1;
+    this.requests.push(request);
+    if (this.requests.length > (this.#options.maxRequests ?? 1000)) this.requests.shift();
+    for (const event of ['finish', 'close'])
+      res.once(event, () => {
+        if (res.headersSent) request.status = res.statusCode;
+      });
+  }
+
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const [path = '', search = ''] = (req.url ?? '').split('?', 2);
     const query = new URLSearchParams(search);
     const endpoint = readEndpoint(req.method ?? '', path, query, this.#site.access.tokenPath);
     const { kind } = endpoint;
-    this.#recorder.add(req, res, kind);
+    this.#record(req, res, kind);
     const { store, faults } = this;
     const exchange = new Exchange({ req, res, path, query, kind, store, faults, behaviour: this.#behaviour });
     if (path.startsWith('/v2')) res.setHeader('docker-distribution-api-version', 'registry/2.0');

@@ -85,14 +85,13 @@ export class Store {
     return digest;
   }
 
-  /** Whether it was there. The bytes go with the last repository that had it. */
-  removeBlob(repository: string, digest: string): boolean {
+  /** The bytes go with the last repository that had it. */
+  removeBlob(repository: string, digest: string): void {
     const bytes = this.blob(repository, digest);
-    if (!bytes) return false;
+    if (!bytes) return;
     this.repository(repository).blobs.delete(digest);
     const shared = [...this.repositories.values()].some(({ blobs }) => blobs.has(digest));
     if (!shared && this.blobs.delete(digest)) this.#used -= bytes.length;
-    return true;
   }
 
   keepManifest(repository: string, digest: string, manifest: StoredManifest): void {

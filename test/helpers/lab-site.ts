@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LabRequest } from '../../src/lab/recorder.ts';
-import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
+import {
+  type LabRegistry,
+  type LabRegistryOptions,
+  type LabRequest,
+  startLabRegistry,
+} from '../../src/lab/registry.ts';
 import type { Seeded } from '../../src/lab/seed.ts';
 import { type EdgeInProcess, type EdgeSettings, PROBE, startEdgeInProcess } from './edge-in-process.ts';
 import type { Client, Reply } from './http1-client.ts';

@@ -23,12 +23,8 @@ async function checkLogin(upstream: Upstream, url: string, realmHosts: readonly 
     const failure = signal.aborted
       ? new UpstreamError('first-byte', 'its token service does not answer in time')
       : asUpstreamError(error);
-    return {
-      level: 'error',
-      subject,
-      message: `its users cannot log in: ${failure.message}`,
-      remedy: remedyOf(failure, upstream),
-    };
+    const message = `its users cannot log in: ${failure.message}`;
+    return { level: 'error', subject, message, remedy: remedyOf(failure, upstream) };
   }
 }
 

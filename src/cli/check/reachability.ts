@@ -45,14 +45,9 @@ function stateFindings(subject: string, replica: ReplicaView, config: UpstreamCo
     return [{ level: 'error', subject, message: replica.reason, remedy: remedyFor(replica.reason, config) }];
   const took = replica.probeMs === undefined ? '' : ` (${replica.probeMs} ms)`;
   if (replica.canary === 'good') return [{ level: 'ok', subject, message: `reachable, ${replica.reason}${took}` }];
-  return [
-    {
-      level: 'warning',
-      subject,
-      message: `reachable${took}, but without a canary the probe does not notice when its storage hangs or is lost`,
-      remedy: 'push a small image there, and name it in probe.canary; add probe.credentials if it is private',
-    },
-  ];
+  const message = `reachable${took}, but without a canary the probe does not notice when its storage hangs or is lost`;
+  const remedy = 'push a small image there, and name it in probe.canary; add probe.credentials if it is private';
+  return [{ level: 'warning', subject, message, remedy }];
 }
 
 /** Checks that the upstream accepts the edge's own credentials. */
@@ -67,24 +62,13 @@ async function credentialFindings(subject: string, upstream: Upstream, url: stri
     await answer?.body.dump({ limit: 16_384 });
     if (credentials === 'none') return answer ? anonymousFindings(subject, answer) : [];
     if (answer?.status === 200) return [{ level: 'ok', subject, message: 'the credentials are accepted' }];
-    return [
-      {
-        level: 'error',
-        subject,
-        message: `the credentials are refused: /v2/ answers ${answer?.status}`,
-        remedy: 'check username and passwordFile in the credentials of this upstream',
-      },
-    ];
+    const message = `the credentials are refused: /v2/ answers ${answer?.status}`;
+    const remedy = 'check username and passwordFile in the credentials of this upstream';
+    return [{ level: 'error', subject, message, remedy }];
   } catch (error) {
-    const { reason, message } = asUpstreamError(error);
-    return [
-      {
-        level: 'error',
-        subject,
-        message: `the credentials do not work: ${message}`,
-        remedy: remedyFor(reason, upstream.config),
-      },
-    ];
+    const failure = asUpstreamError(error);
+    const message = `the credentials do not work: ${failure.message}`;
+    return [{ level: 'error', subject, message, remedy: remedyFor(failure.reason, upstream.config) }];
   }
 }
 
@@ -92,14 +76,9 @@ async function credentialFindings(subject: string, upstream: Upstream, url: stri
 function anonymousFindings(subject: string, { status, headers }: UpstreamAnswer): CheckFinding[] {
   const schemes = parseChallenges(headers.joined('www-authenticate')).map(({ scheme }) => scheme);
   if (status !== 401 || schemes.includes('bearer')) return [];
-  return [
-    {
-      level: 'warning',
-      subject,
-      message: 'it requires a login, but its credentials are none, so every pull and push there will fail',
-      remedy: 'set its credentials to { username, passwordFile }, or to forward',
-    },
-  ];
+  const message = 'it requires a login, but its credentials are none, so every pull and push there will fail';
+  const remedy = 'set its credentials to { username, passwordFile }, or to forward';
+  return [{ level: 'warning', subject, message, remedy }];
 }
 
 const REMEDIES: [RegExp, string][] = [

@@ -46,15 +46,11 @@ async function checkCopyRoute(
   let right = 'let the account list the repositories of';
   try {
     const pair = await firstPair(source, routes, copyRoute, signal);
-    if (!pair)
-      return [
-        {
-          level: 'warning',
-          subject,
-          message: `${source.name} lists no repository of this route, so nothing is copied`,
-          remedy: 'check the prefix, and that the account may list the repositories',
-        },
-      ];
+    if (!pair) {
+      const message = `${source.name} lists no repository of this route, so nothing is copied`;
+      const remedy = 'check the prefix, and that the account may list the repositories';
+      return [{ level: 'warning', subject, message, remedy }];
+    }
     asked = target;
     right = 'give the account the right to pull and push at';
     const tags = await target.tags(pair.target, signal);

@@ -43,13 +43,8 @@ export interface LabSite {
  * Starts it all, or, where something fails, leaves nothing running. The lab is warm when this resolves: both registries are up and pushes
  * are admitted. The first probes load and compile most of the code that they run, and may time out on a busy machine.
  */
-export async function startLabSite({
-  ports,
-  log,
-  signal = new AbortController().signal,
-  onTaken,
-  onSwitch,
-}: LabSiteOptions): Promise<LabSite> {
+export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
+  const { ports, log, onTaken, onSwitch, signal = new AbortController().signal } = options;
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of started.splice(0).reverse()) await end();

@@ -3,13 +3,14 @@ import { nearest } from '../../config/nearest.ts';
 import type { Config } from '../../config/schema.ts';
 import { isRepository, isRepositoryPrefix } from '../../oci/reference.ts';
 import { RepositoryMap } from '../../replication/sync/repository-map.ts';
+import type { SyncOptions } from '../../replication/sync/sync.ts';
 import { UsageError } from '../config-path.ts';
 import type { SyncCommandOptions } from './options.ts';
 import type { Side } from './side.ts';
 import { SyncCanary } from './sync-canary.ts';
 
 /** What a sync copies, and how. */
-export interface SyncPlan {
+export interface SyncPlan extends Pick<SyncOptions, 'includeTag' | 'existing' | 'isPartial' | 'images'> {
   /** Source, and target in `to`, as the command line names them. */
   from: string;
   to: string;
@@ -19,12 +20,7 @@ export interface SyncPlan {
   /** Undefined for all repositories in the catalog of the source. */
   names: string[] | undefined;
   prefix: string;
-  includeTag: ((tag: string) => boolean) | undefined;
-  existing: 'replace' | 'keep';
   canary: SyncCanary | undefined;
-  /** Whether a filter leaves out images. The canary is then not copied, because it would tell edges that the target is complete. */
-  isPartial: boolean;
-  images: number;
   blobs: number;
   /** Bytes a second; 0 for no limit. */
   maxBandwidth: number;
@@ -64,6 +60,7 @@ export function planSync(
     includeTag: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
     existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
     canary: canary === undefined ? undefined : new SyncCanary(canary),
+    // A filter leaves out images. The canary is then not copied, because it would tell edges that the target is complete.
     isPartial: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),
     images: options.images ?? images,
     blobs: options.blobs ?? blobs,

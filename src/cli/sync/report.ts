@@ -1,13 +1,10 @@
 import type { SyncEnd } from '../../replication/sync/sync.ts';
 import type { SyncEvent, SyncImage } from '../../replication/sync/sync-event.ts';
 import { ago, bytesText, countText, withShortDigests } from '../text-format.ts';
+import type { SyncPlan } from './plan.ts';
 import type { SyncTally } from './tally.ts';
 
-export interface SyncReport {
-  /** Source, and target in `to`, as the command line names them. */
-  from: string;
-  to: string;
-  dryRun: boolean;
+export interface SyncReport extends Pick<SyncPlan, 'from' | 'to' | 'dryRun'> {
   /** `failed` if the list of repositories could not be read completely. */
   end: SyncEnd | 'failed';
   /** Duration in milliseconds. */
