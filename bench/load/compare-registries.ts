@@ -21,8 +21,8 @@ const rssBefore = process.memoryUsage.rss();
 const began = performance.now();
 const found: Record<string, number> = {};
 let rssPeak = rssBefore;
-for await (const { tags } of new Comparison({ source, target }).compareAll(pairs(), signal)) {
-  for (const { state } of tags) found[state] = (found[state] ?? 0) + 1;
+for await (const { compared } of new Comparison({ source, target }).compareAll(pairs(), signal)) {
+  for (const { state } of (await compared).tags) found[state] = (found[state] ?? 0) + 1;
   rssPeak = Math.max(rssPeak, process.memoryUsage.rss());
 }
 const ms = performance.now() - began;

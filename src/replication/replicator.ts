@@ -4,7 +4,6 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { UpstreamView } from '../failover/view.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import { BandwidthLimit } from './copy/bandwidth-limit.ts';
 import type { CopyJob } from './copy/copy-job.ts';
 import { ImageCopy } from './copy/image-copy.ts';
 import { CopyError } from './copy-error.ts';
@@ -39,10 +38,7 @@ export class Replicator {
   constructor(options: ReplicatorOptions) {
     const { config, routes, onFailure } = options;
     this.#options = options;
-    this.#imageCopy = new ImageCopy({
-      concurrentBlobs: config.blobs,
-      bandwidth: new BandwidthLimit(config.maxBandwidth),
-    });
+    this.#imageCopy = new ImageCopy({ concurrentBlobs: config.blobs, maxBandwidth: config.maxBandwidth });
     const queueOf = ({ source, target }: CopyRoute) => {
       const ends = `${source.upstream} ${target.upstream}`;
       const work = (task: CopyTask, signal: AbortSignal) => this.#runTask(task, signal);

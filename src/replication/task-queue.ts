@@ -200,6 +200,6 @@ export interface CopyTask {
   kind: 'copy' | 'delete';
 }
 
-export function taskKey({ copyRoute, repository, reference, kind }: CopyTask): string {
+function taskKey({ copyRoute, repository, reference, kind }: CopyTask): string {
   return [kind, copyRoute.name, repository.source, reference].join('\n');
 }

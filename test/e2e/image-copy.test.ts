@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { BandwidthLimit } from '../../src/replication/copy/bandwidth-limit.ts';
 import { ImageCopy } from '../../src/replication/copy/image-copy.ts';
 import { mapLimit } from '../../src/replication/map-limit.ts';
 import { command } from '../helpers/command.ts';
@@ -87,7 +86,7 @@ t.test('either registry is killed in the middle of a large blob', { skip: missin
   const copies = new ImageCopy({
     concurrentBlobs: 2,
     chunkBytes: 1_000_000,
-    bandwidth: new BandwidthLimit(10_000_000),
+    maxBandwidth: 10_000_000,
   });
   const ends = {
     source: { registry: source, repository: 'team0/app0' },

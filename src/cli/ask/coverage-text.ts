@@ -111,6 +111,7 @@ function gapRow({ reference, state, since: from, pulledAt, failure }: GapReport,
   ];
 }
 
-function nameOf(prefix: string, registry: string | null): string {
-  return `${registry === null ? '' : `${registry}/`}${prefix}` || 'everything else';
+/** The name of a route. */
+export function nameOf(prefix: string, registry: string | null | undefined): string {
+  return `${registry ? `${registry}/` : ''}${prefix}` || 'everything else';
 }

@@ -1,7 +1,7 @@
 import { imageName } from '../../oci/reference.ts';
 import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
-import { percentText } from './coverage-text.ts';
+import { nameOf, percentText } from './coverage-text.ts';
 
 /** Most lines of a list. `--json` has all of them. */
 const MAX_LINES = 5;
@@ -29,12 +29,11 @@ function routeRow(
 ): string[] {
   const { ratio, tags, missing, stale, comparedAt } = coverage;
   const open = missing + stale;
-  const name = `${registry === undefined ? '' : `${registry}/`}${prefix}` || 'everything else';
   const compared = comparedAt === null ? 'not compared yet' : `compared ${since(comparedAt)} ago`;
   const failed = reconcile?.failed == null ? '' : `; the last comparison failed: ${reconcile.failed}`;
   return [
     '',
-    name,
+    nameOf(prefix, registry),
     `${source} -> ${target}`,
     ratio === null ? '-' : `${percentText(ratio)} of ${countText(tags, 'tag')}`,
     open === 0 ? '' : `${open.toLocaleString('en')} missing or stale for ${ago(lagSeconds * 1000)}`,

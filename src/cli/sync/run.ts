@@ -1,4 +1,3 @@
-import { BandwidthLimit } from '../../replication/copy/bandwidth-limit.ts';
 import { ImageCopy } from '../../replication/copy/image-copy.ts';
 import { CopyError, isRefusal } from '../../replication/copy-error.ts';
 import type { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
@@ -49,7 +48,7 @@ export class SyncRun {
       ...this.#plan,
       source: this.#source,
       target: this.#target,
-      copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, bandwidth: new BandwidthLimit(maxBandwidth) }),
+      copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, maxBandwidth }),
       copyLast: canary && ((image) => canary.isIn(image)),
       namedRepositories: names !== undefined,
       onEvent: (event) => this.#onEvent(event, screen),

@@ -55,35 +55,22 @@ export class Comparison {
   }
 
   /**
-   * Yields the results in the order of `repositories`.
-   * @param shouldSkip whether to continue without a repository that failed; default: the failure is thrown
+   * Yields comparisons in the order of `repositories`, and begins a few ahead. They reject with CopyError, UpstreamError or the signal's reason.
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async *compareAll(
     repositories: AsyncIterable<RepositoryPair> | Iterable<RepositoryPair>,
     signal: AbortSignal,
-    shouldSkip: (repository: RepositoryPair, error: unknown) => boolean = () => false,
-  ): AsyncGenerator<ComparedRepository> {
+  ): AsyncGenerator<{ repository: RepositoryPair; compared: Promise<ComparedRepository> }> {
     const ahead: { repository: RepositoryPair; compared: Promise<ComparedRepository> }[] = [];
-    const first = async (longest: number) => {
-      const one = ahead.length > longest ? ahead.shift() : undefined;
-      return one?.compared.catch((error: unknown) => {
-        if (shouldSkip(one.repository, error)) return undefined;
-        throw error;
-      });
-    };
     for await (const repository of repositories) {
       const compared = this.compare(repository, signal);
       // A consumer may stop before it receives this result: then the rejection must not stay unhandled.
       compared.catch(() => undefined);
       ahead.push({ repository, compared });
-      const next = await first(LOOKAHEAD);
-      if (next) yield next;
+      yield* ahead.splice(0, ahead.length - LOOKAHEAD);
     }
-    while (ahead.length > 0) {
-      const next = await first(0);
-      if (next) yield next;
-    }
+    yield* ahead;
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */

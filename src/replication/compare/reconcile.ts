@@ -53,7 +53,11 @@ export async function reconcile(
     onFailure(pair);
     return true;
   };
-  for await (const compared of new Comparison({ source, target, now }).compareAll(pairs(), signal, shouldSkip)) {
+  for await (const one of new Comparison({ source, target, now }).compareAll(pairs(), signal)) {
+    const compared = await one.compared.catch((error: unknown) => {
+      if (!shouldSkip(one.repository, error)) throw error;
+    });
+    if (!compared) continue;
     failures.consecutive = 0;
     const wanted = compared.tags.filter(({ state }) => state !== 'surplus');
     result.repositories += 1;

@@ -8,7 +8,8 @@ import { manifestDigest } from './verified-digest.ts';
 export interface ImageCopyOptions {
   /** Concurrent blob transfers. */
   concurrentBlobs: number;
-  bandwidth?: BandwidthLimit;
+  /** Bytes a second of all transfers together. Default 0: no limit. */
+  maxBandwidth?: number;
   /** See `BlobUploadOptions`. */
   chunkBytes?: number;
 }
@@ -26,8 +27,9 @@ const RECENT_MS = 250;
 export class ImageCopy {
   readonly #shared: { queue: PQueue; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
 
-  constructor({ concurrentBlobs, bandwidth = new BandwidthLimit(0), chunkBytes }: ImageCopyOptions) {
-    this.#shared = { queue: new PQueue({ concurrency: concurrentBlobs }), bandwidth, chunkBytes };
+  constructor({ concurrentBlobs, maxBandwidth = 0, chunkBytes }: ImageCopyOptions) {
+    const queue = new PQueue({ concurrency: concurrentBlobs });
+    this.#shared = { queue, bandwidth: new BandwidthLimit(maxBandwidth), chunkBytes };
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */

@@ -45,10 +45,6 @@ export class PulledLog {
     this.since = now();
   }
 
-  get size(): number {
-    return this.#manifests.size;
-  }
-
   /** Records that a client was served a manifest. */
   record(pulled: Omit<PulledManifest, 'at'>): void {
     const key = pulledKey(pulled);

@@ -25,7 +25,7 @@ t.test('tags by digest, one repository after the other', async (t) => {
   primary.forget();
   fallback.forget();
   const compared: ComparedRepository[] = [];
-  for await (const one of comparison.compareAll(pairs, never)) compared.push(one);
+  for await (const one of comparison.compareAll(pairs, never)) compared.push(await one.compared);
   t.strictSame(
     compared.map(({ repository }) => repository),
     pairs,
@@ -57,5 +57,6 @@ t.test('a registry that fails ends it', async (t) => {
     remoteRegistry(t, 'gcr', fallback.url),
   ];
   const all = new Comparison({ source, target }).compareAll([{ source: 'a', target: 'a' }], never);
-  await t.rejects(all.next(), { name: 'CopyError', message: /harbor fails \/v2\/a\/tags\/list \(500/ });
+  const { value } = await all.next();
+  await t.rejects(value?.compared, { name: 'CopyError', message: /harbor fails \/v2\/a\/tags\/list \(500/ });
 });

@@ -38,7 +38,7 @@ t.test('each thing is kept once, and that it was pulled again is noted once a mi
   note('1', B);
   t.equal(told.length, 3);
   t.strictSame(log.find(pulledKey(pulled())), pulled({ digest: B, at: START + 119_000 }));
-  t.equal(log.size, 1);
+  t.equal([...log.within(1e9)].length, 1);
 });
 
 t.test('pulls within a time', async (t) => {
