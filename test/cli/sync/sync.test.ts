@@ -77,7 +77,7 @@ t.test('from URL to URL: dry, real, and nothing left', async (t) => {
   const [from, to] = await registries(t, { pageSize: 2 });
   for (const name of ['a', 'b/c', 'd']) for (const tag of ['1', '2']) from.seed(name, tag, { blobs: [1000] });
   const dry = await sync(from.url, to.url, '--dry-run');
-  t.match(dry, { status: 1, stdout: /^would copy {2}a:1 \(missing\)\n/ });
+  t.match(dry, { status: 1, stdout: /^would copy {2}a:1 \(missing\)\n/m });
   t.match(dry.stdout, /: 3 repositories, images: 0 already there, 6 would be copied\n$/);
   t.equal(to.writes, 0);
   const real = await sync(from.url, to.url);
