@@ -1,21 +1,25 @@
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 
-export interface FloodBounds {
+export interface SessionTimes {
   /** Milliseconds after which a session without streams is closed. */
   idleMs: number;
   /** Milliseconds that a closed session may take to end. */
   graceMs: number;
-  /** Streams that end in an error: at once, and then each second. Covers CVE-2023-44487 (rapid reset) and its reverse. */
-  resets: { burst: number; perSecond: number };
-  /** Frames that cost the sender nothing but need an answer: SETTINGS and PING. */
-  control: { burst: number; perSecond: number };
 }
+
+/** Bursts and rates allowed to an HTTP/2 session. A client that cancels a parallel pull stays far below. */
+export const FLOOD_BOUNDS = {
+  /** Streams that end in an error: at once, and then each second. Covers CVE-2023-44487 (rapid reset) and its reverse. */
+  resets: { burst: 256, perSecond: 20 },
+  /** Frames that cost the sender nothing but need an answer: SETTINGS and PING. */
+  control: { burst: 1000, perSecond: 50 },
+};
 
 /** Receive window of a whole session in bytes: four streams at full window. It bounds the memory of a session. */
 const SESSION_WINDOW = 4 * 1_048_576;
 
 /** Ends HTTP/2 sessions that flood or idle. `onFlood` is called once for each session. */
-export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, onFlood: () => void): void {
+export function guardSession(session: ServerHttp2Session, times: SessionTimes, onFlood: () => void): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let flooding = false;
   const spend = (tryTake: () => boolean) => {
@@ -24,27 +28,27 @@ export function guardSession(session: ServerHttp2Session, bounds: FloodBounds, o
     onFlood();
     session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
-  const resets = tokenBucket(bounds.resets);
-  const control = tokenBucket(bounds.control);
+  const resets = tokenBucket(FLOOD_BOUNDS.resets);
+  const control = tokenBucket(FLOOD_BOUNDS.control);
   session.on('remoteSettings', () => spend(control));
   session.on('ping', () => spend(control));
 
   let streams = 0;
-  let idle = idleTimer(session, bounds);
+  let idle = idleTimer(session, times);
   session.on('stream', (stream: ServerHttp2Stream) => {
     streams += 1;
     clearTimeout(idle);
     stream.once('close', () => {
       streams -= 1;
       if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) spend(resets);
-      if (streams === 0 && !session.destroyed) idle = idleTimer(session, bounds);
+      if (streams === 0 && !session.destroyed) idle = idleTimer(session, times);
     });
   });
   session.once('close', () => clearTimeout(idle));
 }
 
 /** Only streams keep a session open, not pings. */
-function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds): NodeJS.Timeout {
+function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: SessionTimes): NodeJS.Timeout {
   return setTimeout(() => {
     session.close();
     const cut = setTimeout(() => session.destroy(), graceMs).unref();
@@ -53,7 +57,7 @@ function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: FloodBounds
 }
 
 /** A token bucket. @returns takes a token; false: the bucket is empty */
-function tokenBucket({ burst, perSecond }: FloodBounds['resets']): () => boolean {
+function tokenBucket({ burst, perSecond }: { burst: number; perSecond: number }): () => boolean {
   let left = burst;
   let at = Date.now();
   return () => {

@@ -9,7 +9,6 @@ import {
   applyLimits,
   createHttpsServer,
   DEFAULT_TIMINGS,
-  FLOOD_BOUNDS,
   type ListenerLimits,
   type ListenerTimings,
 } from './https-server.ts';
@@ -161,9 +160,8 @@ export class HttpsListener {
     server.on('session', (session) => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
-      guardSession(session, { ...FLOOD_BOUNDS, idleMs: this.#timings.keepAlive, graceMs: this.#timings.grace }, () =>
-        this.#add('floods'),
-      );
+      const times = { idleMs: this.#timings.keepAlive, graceMs: this.#timings.grace };
+      guardSession(session, times, () => this.#add('floods'));
       this.#drain?.session(session);
     });
   }

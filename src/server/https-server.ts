@@ -1,5 +1,6 @@
 import http2, { type Http2SecureServer, type SecureServerOptions } from 'node:http2';
 import type { Certificates } from './certificates.ts';
+import { FLOOD_BOUNDS } from './flood-guard.ts';
 
 /** Time limits in milliseconds. */
 export interface ListenerTimings {
@@ -38,12 +39,6 @@ const HEADER_PAIRS = 128;
 
 /** Bytes that a stream may send before they are read: enough for 100 MB/s at 10 ms. */
 const STREAM_WINDOW = 1_048_576;
-
-/** Bursts and rates allowed to an HTTP/2 session. A client that cancels a parallel pull stays far below. */
-export const FLOOD_BOUNDS = {
-  resets: { burst: 256, perSecond: 20 },
-  control: { burst: 1000, perSecond: 50 },
-};
 
 /** One TLS port for HTTP/1.1 and HTTP/2: the options of this one server hold for both. */
 export function createHttpsServer(

@@ -1,21 +1,14 @@
 import type { Readable } from 'node:stream';
-import type { Answer } from './client.ts';
+import type { Answer, Call } from './client.ts';
 import type { StreamAnswer } from './streams.ts';
 
-/** A request to an upstream, in the upstream's own names. */
-export interface UpstreamCall {
-  method: string;
-  /** Path and query below the upstream's URL. */
-  path: string;
-  headers: Record<string, string>;
+/** A request to an upstream, in the upstream's own names. `path` is below the upstream's URL. */
+export interface UpstreamCall extends Omit<Call, 'body'> {
   /** The scopes that a token must have. */
   scopes: readonly string[];
   /** The client's own Authorization, for an upstream with `credentials: forward`. */
   clientAuthorization?: string | undefined;
-  signal: AbortSignal;
   redirects: 'follow' | 'pass';
-  /** See `Call`. */
-  keepAlive?: boolean;
 }
 
 /** The origin of an answer. */
@@ -29,13 +22,10 @@ export type UpstreamAnswer = Answer & Provenance;
 export type UpstreamStream = StreamAnswer & Provenance;
 
 /** A request of an upload or a deletion. */
-export interface UpstreamWrite {
+export interface UpstreamWrite extends Pick<UpstreamCall, 'headers' | 'scopes' | 'signal'> {
   method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   /** Path and query below the upstream's URL, or the Location of an upload. */
   at: string | URL;
-  headers: Record<string, string>;
   /** A stream can be sent only once, so a refused Authorization is not retried here. */
   body?: Buffer | Readable;
-  scopes: readonly string[];
-  signal: AbortSignal;
 }

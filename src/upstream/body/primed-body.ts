@@ -9,8 +9,6 @@ export interface PrimeTarget {
   deadlineReached?: AbortSignal | undefined;
 }
 
-const FIRST_BYTE: PrimeTarget = { bytes: 1 };
-
 /**
  * A body whose beginning has arrived. An upstream that has sent only a head has not answered yet, and only the first
  * few KiB show whether it sends more than a trickle.
@@ -39,7 +37,8 @@ export class PrimedBody implements BodySource {
    * Resolves when the beginning has arrived.
    * @throws UpstreamError when the body breaks off before its first byte; the signal's reason
    */
-  static prime(source: BodySource, signal: AbortSignal, { bytes, deadlineReached } = FIRST_BYTE): Promise<PrimedBody> {
+  static prime(source: BodySource, signal: AbortSignal, target: PrimeTarget = { bytes: 1 }): Promise<PrimedBody> {
+    const { bytes, deadlineReached } = target;
     return new Promise((resolve, reject) => {
       const body = new PrimedBody(source, deadlineReached?.aborted ? 1 : bytes);
       const onAbort = () => {

@@ -61,8 +61,7 @@ export class Prober {
   }
 
   async #readCanary(): Promise<CanaryState> {
-    const signal = AbortSignal.timeout(this.#config.timeout);
-    const { state } = await readCanary(this.#replica.canary, this.#get(signal), signal);
+    const state = await readCanary(this.#replica.canary, this.#get(AbortSignal.timeout(this.#config.timeout)));
     this.#replica.recordCanary(state);
     return state;
   }

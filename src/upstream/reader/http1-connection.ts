@@ -70,7 +70,10 @@ export class Http1Connection implements BodyConnection {
     );
     this.#socket
       // Before this event the peer is not authenticated.
-      .once(this.secure ? 'secureConnect' : 'connect', () => this.#onConnected())
+      .once(this.secure ? 'secureConnect' : 'connect', () => {
+        this.#connected = true;
+        this.#send();
+      })
       .on('error', (error) => this.#fail(asUpstreamError(error)))
       .on('end', () => this.#fail(this.#closedEarly()))
       .on('close', () => this.#fail(this.#closedEarly()));
@@ -122,12 +125,6 @@ export class Http1Connection implements BodyConnection {
 
   close(): void {
     this.#fail(new UpstreamError('reset', 'Breakwater closed the connection'));
-  }
-
-  #onConnected(): void {
-    this.#connected = true;
-    clearTimeout(this.#timer);
-    this.#send();
   }
 
   #send(): void {
