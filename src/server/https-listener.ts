@@ -75,7 +75,14 @@ export class HttpsListener {
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.certificates = new Certificates(options.certificates);
     this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
-    if (options.proxies) this.#expectProxies(options.proxies);
+    const { proxies } = options;
+    const onRefused = (refusal: ProxyRefusal, address: string) => {
+      this.#add(refusal);
+      proxies?.onRefused(refusal, address);
+    };
+    // Before any other listener is added, because a connection that is passed on now lacks its header.
+    if (proxies)
+      new ProxyGate(this.#server, { ...proxies, onRefused, required: true, timeout: this.#timings.handshake });
     this.#wireConnections();
     receiveRequests(this.#server, {
       exchanges: this.#exchanges,
@@ -125,19 +132,6 @@ export class HttpsListener {
       grace: this.#timings.grace,
     });
     return this.#drain.done;
-  }
-
-  /** Must run before any other listener is added, because a connection that is passed on now lacks its header. */
-  #expectProxies({ isProxy, onRefused }: ProxyTrust): void {
-    new ProxyGate(this.#server, {
-      isProxy,
-      onRefused: (refusal, address) => {
-        this.#add(refusal);
-        onRefused(refusal, address);
-      },
-      required: true,
-      timeout: this.#timings.handshake,
-    });
   }
 
   #wireConnections(): void {

@@ -21,7 +21,8 @@ export class Replica {
   readonly #config: UpstreamConfig;
   /** By class. Bodies of blobs fail apart from their answers; both count as `data`. */
   readonly #breakers: Record<TrafficClass, [answers: Breaker, ...bodies: Breaker[]]>;
-  readonly #limits: { control: ConcurrencyLimit; data: ConcurrencyLimit };
+  /** Pushes and passed-through requests have no limit. */
+  readonly #limits: Partial<Record<TrafficClass, ConcurrencyLimit>> & Record<'control' | 'data', ConcurrencyLimit>;
   readonly #events: UpstreamEvents;
   readonly #name: string;
   #health: Health = initialHealth(Date.now());
@@ -59,7 +60,7 @@ export class Replica {
 
   /** Permits an attempt; undefined when the concurrency limit is reached. */
   tryStartAttempt(trafficClass: TrafficClass): AttemptPermit | undefined {
-    const limit = this.#limitOf(trafficClass);
+    const limit = this.#limits[trafficClass];
     return !limit || limit.tryAcquire() ? this.#permit(trafficClass, limit) : undefined;
   }
 
@@ -68,9 +69,8 @@ export class Replica {
    * aborted.
    */
   async startAttempt(trafficClass: TrafficClass, signal: AbortSignal): Promise<AttemptPermit | undefined> {
-    const limit = this.#limitOf(trafficClass);
-    if (!limit) return this.#permit(trafficClass, undefined);
-    return (await limit.acquire(signal)) ? this.#permit(trafficClass, limit) : undefined;
+    const limit = this.#limits[trafficClass];
+    return !limit || (await limit.acquire(signal)) ? this.#permit(trafficClass, limit) : undefined;
   }
 
   /**
@@ -80,10 +80,6 @@ export class Replica {
   async acquireControlSlot(signal: AbortSignal): Promise<(() => void) | undefined> {
     const { control } = this.#limits;
     return (await control.acquire(signal)) ? () => control.release() : undefined;
-  }
-
-  #limitOf(trafficClass: TrafficClass): ConcurrencyLimit | undefined {
-    return trafficClass === 'data' || trafficClass === 'control' ? this.#limits[trafficClass] : undefined;
   }
 
   #permit(trafficClass: TrafficClass, limit: ConcurrencyLimit | undefined): AttemptPermit {
