@@ -24,10 +24,6 @@ export class GrantRecord {
     this.#max = max;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /**
    * When the authority granted the pull; undefined: it did not, or revoked the grant.
    * @param records all records of the user; several while the key is being replaced
@@ -60,10 +56,6 @@ export class GrantRecord {
   /** Entries for revoked grants. @param repositories undefined: the password is wrong now */
   static refused(repositories: readonly string[] | undefined, at: number): [string, GrantEntry][] {
     return (repositories ?? [REFUSED]).map((name) => [name, { at, granted: false }]);
-  }
-
-  [Symbol.iterator](): MapIterator<[string, GrantEntry]> {
-    return this.#entries[Symbol.iterator]();
   }
 
   #set(repository: string, entry: GrantEntry): boolean {

@@ -97,12 +97,6 @@ export class Grants {
     return this.#holders.get<GrantRecord>(holder)?.find(repository);
   }
 
-  *entries(): Generator<Grant> {
-    for (const holder of this.#order)
-      for (const [repository, entry] of this.#holders.get<GrantRecord>(holder) ?? [])
-        yield { holder, repository, ...entry };
-  }
-
   /** Merges decisions of another edge, in any order and any number of times. @returns how many were new */
   merge(grants: readonly Grant[]): number {
     let news = 0;

@@ -84,14 +84,6 @@ export class Ledger {
     return this.#store.keysAt(upstream, repository, digest).length > 0;
   }
 
-  /** All entries, the oldest update first. */
-  *entries(): Generator<LedgerEntry> {
-    for (const key of this.#store.keys()) {
-      const history = this.#store.get(key);
-      if (history) yield { ...parseTagKey(key), history };
-    }
-  }
-
   /** Merges entries of another edge, in any order and any number of times. @returns how many were new */
   merge(entries: Iterable<LedgerEntry>): number {
     let news = 0;
