@@ -10,8 +10,8 @@ import type { PushPlan } from './push-plan.ts';
 export function notePush(
   exchange: Exchange,
   context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache'>,
-  { request, route }: PushPlan,
-  { status, headers, attempt }: PushAnswer,
+  { request, route, attempt }: PushPlan,
+  { status, headers }: PushAnswer,
 ): void {
   if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
   context.coalescer.forget();

@@ -29,7 +29,7 @@ export async function pushReply(
 ): Promise<Reply> {
   if (answer.status === 401) {
     plan.upstream
-      .connection(answer.attempt.url)
+      .connection(plan.attempt.url)
       ?.onWriteUnauthorized(answer.headers.joined('www-authenticate'), plan.scopes);
   }
   const denial = denialOf(plan.upstream, answer);
@@ -43,16 +43,16 @@ export async function pushReply(
     ...repliedHeaders(answer.headers, 'registry', REWRITTEN),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
-    ...(await translateChallenges(exchange, context, answer.attempt, answer)),
-    ['x-breakwater-upstream', answer.attempt.upstream] as [string, string],
+    ...(await translateChallenges(exchange, context, plan.attempt, answer)),
+    ['x-breakwater-upstream', plan.attempt.upstream] as [string, string],
   ];
-  return { status: answer.status, headers, body, upstream: answer.attempt.upstream };
+  return { status: answer.status, headers, body, upstream: plan.attempt.upstream };
 }
 
 /** The body of the answer: an error is read and put into the client's names, anything else is streamed. */
 async function bodyOf(
-  { upstream, request }: PushPlan,
-  { status, attempt, permit, body: rest }: PushAnswer,
+  { upstream, request, attempt }: PushPlan,
+  { status, permit, body: rest }: PushAnswer,
 ): Promise<Transfer | Buffer> {
   const stallMs = upstream.config.deadlines.push;
   if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, permit, stallMs);
@@ -78,13 +78,14 @@ function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [strin
 async function locationHeaders(
   context: Uses<'sealer'>,
   plan: PushPlan,
-  { status, headers, attempt, body, permit }: PushAnswer,
+  { status, headers, body, permit }: PushAnswer,
 ): Promise<[string, string][]> {
   const location = headers.get('location');
   if (location === undefined) return [];
-  const { query } = plan.request;
+  const { attempt, request } = plan;
+  const { query, repository } = request;
   if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
-  const sealed = await sealUpload(context, attempt, plan.request.repository, location);
+  const sealed = await sealUpload(context, attempt, repository, location);
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   body.destroy();
   permit.reportEnd('neutral');

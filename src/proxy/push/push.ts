@@ -1,4 +1,4 @@
-import { type Attempt, pushRefusal } from '../../failover/plan.ts';
+import { pushRefusal } from '../../failover/plan.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
@@ -12,7 +12,6 @@ import type { ForwardedResponse, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
 export interface PushAnswer extends ForwardedResponse {
-  attempt: Attempt;
   permit: AttemptPermit;
 }
 
@@ -31,10 +30,8 @@ export async function fetchPush(
   plan: PushPlan,
 ): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
-  const replica = upstream.replica(attempt.url);
-  if (!replica) throw new OciError('BLOB_UPLOAD_UNKNOWN');
   const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
-  const permit = replica.tryStartAttempt('push');
+  const permit = upstream.replica(attempt.url)?.tryStartAttempt('push');
   if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
@@ -48,7 +45,7 @@ export async function fetchPush(
       status: forwarded.status,
       ...(bad ? { reason: 'status-5xx' } : {}),
     });
-    return { ...forwarded, attempt, permit };
+    return { ...forwarded, permit };
   } catch (error) {
     const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
     permit.reportAnswer(nobodys ? 'neutral' : 'bad');

@@ -7,11 +7,14 @@ const LINGER_MS = 1500;
 const CUT_MS = 5000;
 
 /**
- * Headers of a reply that goes out before the whole body of the request came: no other request can follow on that
- * connection.
+ * Writes the head of a reply. If the reply goes out before the whole body of the request came, no other request can
+ * follow on that connection.
  */
-export function closingHeaders({ bodyTaken, multiplexed }: Exchange): Record<string, string> {
-  return bodyTaken || multiplexed ? {} : { connection: 'close' };
+export function writeHead(exchange: Exchange, status: number, headers: Record<string, string | string[]>): void {
+  const { bodyTaken, multiplexed, response } = exchange;
+  exchange.firstByteMs ??= exchange.elapsed();
+  const closing = bodyTaken || multiplexed ? {} : { connection: 'close' };
+  response.writeHead(status, { ...headers, 'x-request-id': exchange.id, ...closing });
 }
 
 /**
@@ -21,6 +24,7 @@ export function closingHeaders({ bodyTaken, multiplexed }: Exchange): Record<str
  */
 export function finish(exchange: Exchange, last?: Buffer): void {
   const { request, response, multiplexed } = exchange;
+  exchange.bytesOut += last?.length ?? 0;
   if (exchange.bodyTaken) {
     response.end(last);
   } else if (multiplexed) {

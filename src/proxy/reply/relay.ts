@@ -2,7 +2,7 @@ import type { Sink } from '../../splice/chunk-writer.ts';
 import type { Transfer } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
-import { closingHeaders, cut, finish } from './end-response.ts';
+import { cut, finish, writeHead } from './end-response.ts';
 import type { Reply } from './reply.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
     throw new ClientGone();
   }
   try {
-    writeHead(exchange, reply);
+    writeHead(exchange, reply.status, merged(reply.headers));
   } catch (error) {
     discard(reply);
     throw error;
@@ -32,7 +32,6 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
     discard(reply);
     finish(exchange);
   } else if (Buffer.isBuffer(reply.body)) {
-    exchange.bytesOut += reply.body.length;
     finish(exchange, reply.body);
   } else {
     await relayStream(exchange, reply.body, reply.upstream);
@@ -43,16 +42,14 @@ function discard({ body }: Reply): void {
   if (body !== undefined && !Buffer.isBuffer(body)) body.discard();
 }
 
-function writeHead(exchange: Exchange, { status, headers }: Reply): void {
-  const { response } = exchange;
-  const merged: Record<string, string | string[]> = {};
+/** One field for each name. */
+function merged(headers: Reply['headers']): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
   for (const [name, value] of headers) {
-    const before = merged[name];
-    merged[name] = before === undefined ? value : [before, value].flat();
+    const before = fields[name];
+    fields[name] = before === undefined ? value : [before, value].flat();
   }
-  merged['x-request-id'] = exchange.id;
-  exchange.firstByteMs ??= exchange.elapsed();
-  response.writeHead(status, { ...merged, ...closingHeaders(exchange) });
+  return fields;
 }
 
 async function relayStream(exchange: Exchange, transfer: Transfer, upstream: string | undefined): Promise<void> {

@@ -2,7 +2,7 @@ import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { RequestRecord } from '../request-record.ts';
-import { closingHeaders, cut, finish } from './end-response.ts';
+import { cut, finish, writeHead } from './end-response.ts';
 
 /**
  * Stage 6: the only place that writes an error, a log line or a metric.
@@ -18,7 +18,6 @@ export function settle(
 }
 
 function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): void {
-  const { response } = exchange;
   const known =
     error instanceof OciError
       ? error
@@ -29,25 +28,14 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
   notes.code = known.code;
   notes.detail = known.message;
   notes.outcome = outcomeOf(known);
-  if (response.headersSent) {
+  if (exchange.response.headersSent) {
     cut(exchange);
     return;
   }
   const body = Buffer.from(known.body());
-  exchange.firstByteMs ??= exchange.elapsed();
-  response.writeHead(known.status, {
-    'content-type': 'application/json',
-    'content-length': body.length,
-    'x-request-id': exchange.id,
-    ...known.headers,
-    ...closingHeaders(exchange),
-  });
-  if (exchange.method === 'HEAD') {
-    finish(exchange);
-    return;
-  }
-  exchange.bytesOut += body.length;
-  finish(exchange, body);
+  const described = { 'content-type': 'application/json', 'content-length': String(body.length) };
+  writeHead(exchange, known.status, { ...described, ...known.headers });
+  finish(exchange, exchange.method === 'HEAD' ? undefined : body);
 }
 
 function outcomeOf(error: OciError): RequestRecord['outcome'] {
