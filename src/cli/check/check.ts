@@ -51,13 +51,10 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
   for (const { key, message, remedy } of warnings) findings.push({ level: 'warning', subject: key, message, remedy });
   // Where Breakwater issues tokens, a warning of the configuration has named the missing keyFile already.
   if (config.keyFile === undefined && !warnings.some(({ key }) => key === 'keyFile')) {
-    findings.push({
-      level: 'warning',
-      subject: 'keyFile',
-      message:
-        'without keyFile a new key is made at each start: uploads end at a restart, and a pair cannot share them',
-      remedy: 'make one, and name it as keyFile: head -c 48 /dev/urandom | base64 > edge.key',
-    });
+    const message =
+      'without keyFile a new key is made at each start: uploads end at a restart, and a pair cannot share them';
+    const remedy = 'make one, and name it as keyFile: head -c 48 /dev/urandom | base64 > edge.key';
+    findings.push({ level: 'warning', subject: 'keyFile', message, remedy });
   }
   return findings;
 }
@@ -68,24 +65,17 @@ function certificateFindings({ config, material }: Loaded): CheckFinding[] {
   for (const { certFile, parsed } of certificates) {
     const left = parsed.validToDate.getTime() - Date.now();
     const day = parsed.validToDate.toISOString().slice(0, 10);
+    const remedy = 'renew it; Breakwater loads the changed file without a restart';
     if (left > EXPIRES_SOON_MS) findings.push({ level: 'ok', subject: certFile, message: `valid until ${day}` });
-    else
-      findings.push({
-        level: left > 0 ? 'warning' : 'error',
-        subject: certFile,
-        message: `${left > 0 ? 'expires' : 'expired'} on ${day}`,
-        remedy: 'renew it; Breakwater loads the changed file without a restart',
-      });
+    else if (left > 0) findings.push({ level: 'warning', subject: certFile, message: `expires on ${day}`, remedy });
+    else findings.push({ level: 'error', subject: certFile, message: `expired on ${day}`, remedy });
   }
   // The registry of a route may be used only with ?ns=, which needs no certificate.
   const { hostname } = config;
-  if (!certificates.some(({ parsed }) => parsed.checkHost(hostname) ?? parsed.checkIP(hostname)))
-    findings.push({
-      level: 'error',
-      subject: 'tls',
-      message: `no certificate has the name ${hostname}, so clients will refuse the connection`,
-      remedy: 'issue a certificate with that name',
-    });
+  if (!certificates.some(({ parsed }) => parsed.checkHost(hostname) ?? parsed.checkIP(hostname))) {
+    const message = `no certificate has the name ${hostname}, so clients will refuse the connection`;
+    findings.push({ level: 'error', subject: 'tls', message, remedy: 'issue a certificate with that name' });
+  }
   return findings;
 }
 

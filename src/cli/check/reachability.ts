@@ -23,20 +23,16 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
     findings.push(...stateFindings(subject, replica, upstream.config));
     if (replica.state === 'up') findings.push(...(await credentialFindings(subject, upstream, replica.url)));
   }
-  if (view.readOnly)
-    findings.push({
-      level: 'warning',
-      subject: view.name,
-      message: 'it is read-only, so pushes are refused',
-      remedy: 'end read-only mode in Harbor (Administration, Configuration) when the maintenance is over',
-    });
-  if (view.unhealthy.length > 0)
-    findings.push({
-      level: 'warning',
-      subject: view.name,
-      message: `Harbor reports as unhealthy: ${view.unhealthy.join(', ')}`,
-      remedy: 'check these components in Harbor; pulls may still work',
-    });
+  if (view.readOnly) {
+    const message = 'it is read-only, so pushes are refused';
+    const remedy = 'end read-only mode in Harbor (Administration, Configuration) when the maintenance is over';
+    findings.push({ level: 'warning', subject: view.name, message, remedy });
+  }
+  if (view.unhealthy.length > 0) {
+    const message = `Harbor reports as unhealthy: ${view.unhealthy.join(', ')}`;
+    const remedy = 'check these components in Harbor; pulls may still work';
+    findings.push({ level: 'warning', subject: view.name, message, remedy });
+  }
   return findings;
 }
 
