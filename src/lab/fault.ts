@@ -28,9 +28,7 @@ const filters = {
     .transform((value, context) => {
       try {
         // Without g and y: those keep a position from one request to the next.
-        return typeof value === 'string'
-          ? new RegExp(value)
-          : new RegExp(value.source, value.flags.replace(/[gy]/g, ''));
+        return new RegExp(value, typeof value === 'string' ? '' : value.flags.replace(/[gy]/g, ''));
       } catch (error) {
         context.addIssue({ code: 'custom', message: `a regular expression: ${String(error)}` });
         return z.NEVER;
@@ -45,17 +43,14 @@ const filters = {
   every: z.int().min(1).optional(),
 };
 
-const bytes = z.int().min(0).optional();
-const fraction = z.number().min(0).max(1).optional();
-const retryAfter = z.int().min(0).max(86_400).optional();
 const parameters = z.object({
   ...filters,
   /** Bytes into the body of the reply (cut, short, stall), offset in the blob (corrupt), or difference in length (wrongLength). */
   bytes: z.int().optional(),
-  fraction,
+  fraction: z.number().min(0).max(1).optional(),
   status: z.int().min(400).max(599).optional(),
   /** Seconds. */
-  retryAfter,
+  retryAfter: z.int().min(0).max(86_400).optional(),
   body: z.string().max(65_536).optional(),
   bytesPerSecond: z.int().min(1).optional(),
   /** Milliseconds before the first byte. */
@@ -75,6 +70,8 @@ interface FaultKind {
   takes: z.ZodType;
 }
 
+const { fraction, status, retryAfter, body, bytesPerSecond, ms, component } = parameters.shape;
+const bytes = z.int().min(0).optional();
 const scoped = <T extends z.ZodRawShape>(own: T) => z.strictObject({ ...filters, ...own });
 
 /** Every fault there is. */
@@ -86,22 +83,18 @@ export const FAULTS = {
   errors: {
     says: 'answers /v2/, and all else with 500 (status, retryAfter, body)',
     kinds: CONTENT,
-    takes: scoped({ status: parameters.shape.status, retryAfter, body: parameters.shape.body }),
+    takes: scoped({ status, retryAfter, body }),
   },
   cut: { says: 'resets blobs in the middle (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
   short: { says: 'ends blobs too early (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
   stall: { says: 'stops blobs in the middle (bytes or fraction)', kinds: BODIES, takes: scoped({ bytes, fraction }) },
-  slow: {
-    says: 'sends blobs at 4 MB a second (bytesPerSecond)',
-    kinds: BODIES,
-    takes: scoped({ bytesPerSecond: parameters.shape.bytesPerSecond }),
-  },
-  delay: { says: 'answers late, after 1 s (ms)', kinds: CONTENT, takes: scoped({ ms: parameters.shape.ms }) },
+  slow: { says: 'sends blobs at 4 MB a second (bytesPerSecond)', kinds: BODIES, takes: scoped({ bytesPerSecond }) },
+  delay: { says: 'answers late, after 1 s (ms)', kinds: CONTENT, takes: scoped({ ms }) },
   corrupt: { says: 'sends one wrong byte in each blob (bytes: which)', kinds: BODIES, takes: scoped({ bytes }) },
   wrongLength: {
     says: 'sends blobs too short or too long (bytes: by how much)',
     kinds: BODIES,
-    takes: scoped({ bytes: z.int().optional() }),
+    takes: scoped({ bytes: parameters.shape.bytes }),
   },
   emptyChallenge401: {
     says: 'answers 401 without a challenge, as Harbor without its database',
@@ -113,7 +106,7 @@ export const FAULTS = {
   unhealthy: {
     says: 'reports an unhealthy component, as Harbor does (component)',
     kinds: ['api'],
-    takes: z.strictObject({ component: parameters.shape.component }),
+    takes: z.strictObject({ component }),
   },
 } as const satisfies Record<string, FaultKind>;
 
