@@ -73,6 +73,6 @@ t.test('what a reload makes an edge forget, the others tell it again', async (t)
   const tags = () => other.app.status().stores.ledger.tags;
   await site.edge.http1().ask('/v2/library/app/manifests/1');
   await until(() => tags() === 1);
-  await other.reload(changed(config, { deadlines: { manifest: '2s' } }));
+  await other.reload(changed(config, { deadlines: { stall: '6s' } }));
   await until(() => tags() === 1, { what: () => JSON.stringify(other.app.status().peers) });
 });

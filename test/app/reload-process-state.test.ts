@@ -135,7 +135,7 @@ t.test('health and breakers of an upstream that did not change go on', async (t)
     'still held down',
   );
   t.equal((await edge.http1().ask('/v2/team/new/blobs/uploads/', { method: 'POST' })).status, 403);
-  await edge.reload(changed(site, {}, { deadlines: { manifest: '2s' } }));
+  await edge.reload(changed(site, {}, { deadlines: { stall: '6s' } }));
   t.equal(edge.app.status().upstreams.find(({ name }) => name === 'harbor')?.state, 'up', 'another one starts anew');
   t.equal((await edge.http1().ask('/v2/team/new/blobs/uploads/', { method: 'POST' })).status, 202);
 });
@@ -144,7 +144,7 @@ t.test('sessions outlive a reload, also without a keyFile', async (t) => {
   const site = await startLabSite(t);
   const client = site.edge.http1();
   const begun = await client.ask('/v2/team/new/blobs/uploads/', { method: 'POST' });
-  await site.edge.reload(changed(site, {}, { deadlines: { manifest: '2s' } }));
+  await site.edge.reload(changed(site, {}, { deadlines: { stall: '6s' } }));
   const patched = await client.ask(String(begun.headers.location), { method: 'PATCH', body: 'some' });
   t.equal(patched.status, 202);
   t.ok(

@@ -19,6 +19,8 @@ import {
 const HERD = 200;
 /** Milliseconds. */
 const PACE = 200;
+/** Milliseconds for which a read takes further clients. */
+const JOIN_MS = 250;
 const BY_TAG = '/v2/app/manifests/1';
 /** Only its answers count: nothing is late, and no other upstream is asked. */
 const PATIENT = { harbor: { hedge: { floor: '10s' } } };
@@ -37,10 +39,12 @@ t.test('many clients cause one read', async (t) => {
       Object.assign(harbor, { asked: 0, most: 0, pace: PACE });
       const began = performance.now();
       const replies = await askAll(client, HERD, path);
-      // Usually one; a machine that takes longer to bring them all has those who come later ask again.
-      const turns = 1 + Math.ceil((performance.now() - began) / PACE);
+      // Usually one read; on a slow machine later requests begin further ones.
+      const took = performance.now() - began;
+      const turns = 1 + Math.ceil(took / PACE);
       t.ok(harbor.asked <= turns, `${client.version}: ${harbor.asked} requests for ${HERD}, ${turns} turns`);
-      t.ok(harbor.most <= 2, 'a read that takes long is repeated once');
+      const most = Math.max(2, 1 + Math.floor(took / JOIN_MS));
+      t.ok(harbor.most <= most, `${harbor.most} reads at once, at most ${most}`);
       t.ok(
         replies.every(({ status: code, body }) => code === 200 && body.equals(MANIFEST)),
         'all get it',
