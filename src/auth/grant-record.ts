@@ -5,6 +5,7 @@ export interface GrantEntry {
   granted: boolean;
 }
 
+const MAX_REPOSITORIES = 2000;
 /** Key for the password itself: it was right. No repository has this name. */
 const PASSWORD = '';
 /** Key for the password itself: it was refused, and all earlier grants are void. */
@@ -17,12 +18,6 @@ const REFUSED = '!';
 export class GrantRecord {
   /** The oldest update first. */
   readonly #entries = new Map<string, GrantEntry>();
-  readonly #max: number;
-
-  /** @param max most repositories */
-  constructor(max: number) {
-    this.#max = max;
-  }
 
   /**
    * When the authority granted the pull; undefined: it did not, or revoked the grant.
@@ -72,7 +67,7 @@ export class GrantRecord {
     const refusedAt = this.#entries.get(REFUSED)?.at ?? 0;
     const others = [PASSWORD, REFUSED].filter((name) => this.#entries.has(name)).length;
     for (const [name, { at }] of this.#entries) {
-      const room = this.#entries.size - others <= this.#max;
+      const room = this.#entries.size - others <= MAX_REPOSITORIES;
       if (name === REFUSED || (at > refusedAt && (room || name === PASSWORD))) continue;
       this.#entries.delete(name);
     }

@@ -3,7 +3,6 @@ import NodeCache from 'node-cache';
 import { type GrantEntry, GrantRecord } from './grant-record.ts';
 
 const MAX_USERS = 10_000;
-const MAX_REPOSITORIES = 2000;
 
 /** A user with a password at an authority. */
 export interface GrantHolder {
@@ -119,7 +118,7 @@ export class Grants {
     // node-cache takes a time to live of 0 as unlimited.
     if (!(newest + this.#keepMs > this.#clock.now()) || this.#keepMs === 0) return 0;
     const known = this.#holders.get<GrantRecord>(holder);
-    const record = known ?? new GrantRecord(MAX_REPOSITORIES);
+    const record = known ?? new GrantRecord();
     const before = new Map(told.map(([repository]) => [repository, record.find(repository)]));
     const changed = record.merge(told);
     if (changed.length === 0) return 0;
