@@ -1,4 +1,5 @@
 import type { Loaded } from '../../config/load.ts';
+import type { UpstreamConfig } from '../../config/schema.ts';
 import { type CopyRoute, configuredCopyRoutes, repositoryPair } from '../../replication/copy-route.ts';
 import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
@@ -58,17 +59,18 @@ async function checkCopyRoute(
     const message = `${source.name} lists ${pair.source}, for ${pair.target} on ${target.name}, ${found}`;
     return [{ level: 'ok', subject, message }];
   } catch (error) {
-    const { name } = asked;
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = reason.startsWith(name) ? reason : `${name}: ${reason}`;
-    const upstream = config.upstreams[name];
-    const isReached = !(error instanceof UpstreamError) || error.reason === 'credentials';
-    const refused = `${right} ${name} (upstreams.${name}.replication.credentials)`;
-    const remedy = isReached || !upstream ? refused : remedyFor(error.reason, upstream);
-    return [{ level: 'error', subject, message, remedy }];
+    return [{ level: 'error', subject, ...failureOf(error, asked.name, right, config.upstreams[asked.name]) }];
   } finally {
     await Promise.all([source, target].map(({ connection }) => connection.close()));
   }
+}
+
+function failureOf(error: unknown, name: string, right: string, upstream: UpstreamConfig | undefined) {
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = reason.startsWith(name) ? reason : `${name}: ${reason}`;
+  const isReached = !(error instanceof UpstreamError) || error.reason === 'credentials';
+  const refused = `${right} ${name} (upstreams.${name}.replication.credentials)`;
+  return { message, remedy: isReached || !upstream ? refused : remedyFor(error.reason, upstream) };
 }
 
 async function firstPair(
