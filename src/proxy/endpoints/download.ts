@@ -30,11 +30,8 @@ export async function fetchDownload(
   try {
     const signal = AbortSignal.any([exchange.gone, deadline.signal]);
     const here = new URL(sealed.path, sealed.url);
-    const answer = await connection.sendElsewhere(here, {
-      method: exchange.method,
-      headers: pullHeaders(exchange),
-      signal,
-    });
+    const call = { method: exchange.method, headers: pullHeaders(exchange), signal };
+    const answer = await connection.sendElsewhere(here, call);
     permit.reportAnswer(answer.status >= 500 ? 'bad' : 'good');
     const headers = repliedHeaders(answer.headers, 'storage');
     const onward = answer.headers.get('location');

@@ -23,9 +23,7 @@ export async function fetchOwnToken(
       : parseTokenForm(await readFormBody(exchange));
   if ('malformed' in request) {
     if (request.malformed === 'credentials') throw wrong(exchange, access);
-    throw new OciError('UNSUPPORTED', `the token request has no readable ${request.malformed}`, {
-      status: 400,
-    });
+    throw new OciError('UNSUPPORTED', `the token request has no readable ${request.malformed}`, { status: 400 });
   }
   const { service } = request;
   if (service !== undefined && service !== access.service)
@@ -51,8 +49,9 @@ function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issue
     access_token: token,
     expires_in: expiresIn,
     issued_at: new Date(issued).toISOString(),
-    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
-    ...(method === 'POST' ? { scope } : {}),
+    // JSON leaves out what is undefined.
+    refresh_token: refreshToken,
+    scope: method === 'POST' ? scope : undefined,
   };
 }
 

@@ -39,8 +39,7 @@ async function translateBearer(
   challenge: Challenge,
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
-  const named = registry === undefined ? {} : { registry };
-  const sealed = await context.sealer.seal({ kind: 'realm', upstream, url, realm, ...named });
+  const sealed = await context.sealer.seal({ kind: 'realm', upstream, url, realm, registry });
   const parameters: Record<string, string> = { realm: `https://${authority}${TOKEN_PATH}${sealed}`, ...others };
   const renamed = renameScopes(scope ?? '', (name) => nameForClient(context, registry, upstream, name));
   if (renamed !== '') parameters.scope = renamed;

@@ -13,7 +13,7 @@ export type Sealed =
   /** A redirect of an upstream to a path outside of its registry API. */
   | ({ kind: 'download'; path: string; expires: number } & Origin)
   /** The token service of a challenge that was relayed, and the registry whose names the client uses. */
-  | ({ kind: 'realm'; realm: string; registry?: string } & Origin);
+  | ({ kind: 'realm'; realm: string; registry?: string | undefined } & Origin);
 
 /**
  * Encrypts values that clients get and send back (JWE, dir, A256GCM; ADR 3). Any edge with the same key can open
