@@ -100,6 +100,8 @@ export class LabTour {
       ({ request }) => request?.reference === digest,
       AbortSignal.timeout(CHANGE_MS * 2),
     );
+    // A download that fails leaves this promise behind, and its timeout must not end an interactive lab.
+    logged.catch(() => undefined);
     let frozenAt: number | undefined;
     const got = await this.#client.download('library/big', digest, (bytes, upstream) => {
       if (frozenAt !== undefined || bytes < size * FREEZE_AT || upstream !== 'harbor') return;
