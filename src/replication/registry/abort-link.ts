@@ -6,7 +6,7 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
  */
 export class AbortLink {
   readonly #controller = new AbortController();
-  readonly signal = this.#controller.signal;
+  readonly signal: AbortSignal = this.#controller.signal;
   readonly #siblings: Set<AbortLink>;
 
   constructor(parent: AbortSignal) {
