@@ -1,16 +1,23 @@
 import http, { type IncomingMessage, type RequestListener } from 'node:http';
 import { limitConnections } from './connection-limit.ts';
 import { type EdgeAnswer, writeAnswer } from './edge-answer.ts';
+import { cutStalledClients } from './stall-watch.ts';
 
 const HEADER_BYTES = 8_192;
 const BODY_BYTES = 65_536;
 const CONNECTIONS = 256;
+/** Milliseconds. */
+const CLIENT_IDLE = { idle: 60_000, sweep: 5_000 };
 
 /**
  * A server of plain HTTP for the operator: status, metrics, health.
  * @param onError called with exceptions of the handler
  */
-export function createAdminServer(handler: RequestListener, onError: (error: unknown) => void): http.Server {
+export function createAdminServer(
+  handler: RequestListener,
+  onError: (error: unknown) => void,
+  { idle, sweep } = CLIENT_IDLE,
+): http.Server {
   const options = {
     headersTimeout: 5_000,
     requestTimeout: 10_000,
@@ -30,6 +37,7 @@ export function createAdminServer(handler: RequestListener, onError: (error: unk
     }
   });
   limitConnections(server, CONNECTIONS);
+  cutStalledClients(server, idle, sweep);
   return server;
 }
 

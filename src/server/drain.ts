@@ -1,12 +1,12 @@
-import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import type { Http2SecureServer, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
-import type { Exchange, Exchanges } from './exchanges.ts';
+import { cutExchange, type Exchange, type Exchanges, endOf } from './exchanges.ts';
 
 export interface DrainResult {
   /** Exchanges whose whole reply was written after the drain began. */
   finished: number;
-  /** Exchanges that were cut at the timeout. */
+  /** Exchanges that were cut: at the timeout, or because their client had stalled or was gone. */
   cut: number;
 }
 
@@ -44,7 +44,9 @@ export class Drain {
       server.once('close', () => {
         for (const timer of [this.#deadlineTimer, this.#closeTimer, this.#quietTimer, this.#lastTimer])
           clearTimeout(timer);
-        resolve(this.#result);
+        // Node may emit this event before the replies on the last connections have closed.
+        for (const exchange of exchanges) this.#count(exchange);
+        resolve({ ...this.#result });
       });
     });
     this.#deadlineTimer = setTimeout(() => this.#cut(), timeout);
@@ -70,8 +72,8 @@ export class Drain {
     lastOnConnection(exchange);
   }
 
-  exchangeEnded(exchange: Exchange, complete: boolean): void {
-    if (complete) this.#result.finished += 1;
+  exchangeEnded(exchange: Exchange): void {
+    this.#count(exchange);
     // The headers of these replies promised keep-alive before the drain began.
     if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
     this.#watchQuiet();
@@ -84,13 +86,13 @@ export class Drain {
     this.#quietTimer = setTimeout(() => this.#cut(), this.#input.grace);
   }
 
+  #count(exchange: Exchange): void {
+    const end = endOf(exchange);
+    if (end !== 'left') this.#result[end] += 1;
+  }
+
   #cut(): void {
-    this.#result.cut += this.#input.exchanges.size;
-    for (const exchange of this.#input.exchanges) {
-      // Some clients take the end of a connection for the end of the stream, so the stream is reset.
-      if (exchange.version === 2) exchange.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
-      else exchange.socket.destroy();
-    }
+    for (const exchange of this.#input.exchanges) cutExchange(exchange);
     this.#lastTimer = setTimeout(() => {
       for (const socket of this.#input.sockets) socket.destroy();
     }, RESET_MS);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Listed, Roster } from './roster.ts';
 
@@ -7,8 +7,10 @@ export type ClientRequest = IncomingMessage | Http2ServerRequest;
 export type ClientResponse = ServerResponse | Http2ServerResponse;
 
 /** A request and its reply, from the request's headers to the reply's last byte. */
-export type Exchange = Listed &
-  (
+export type Exchange = Listed & {
+  /** The listener has cut it. */
+  cut: boolean;
+} & (
     | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
     | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream }
   );
@@ -18,10 +20,10 @@ export class Exchanges {
   readonly #open = new Roster<Exchange>();
   /** The exchanges of HTTP/1.1 connections; empty sets are kept for the next request. */
   readonly #perSocket = new WeakMap<Socket, Set<Exchange>>();
-  readonly #onEnd: (exchange: Exchange, complete: boolean) => void;
+  readonly #onEnd: (exchange: Exchange) => void;
 
-  /** @param onEnd called after an exchange has ended; `complete`: the whole reply was written */
-  constructor(onEnd: (exchange: Exchange, complete: boolean) => void) {
+  /** @param onEnd called after an exchange has ended */
+  constructor(onEnd: (exchange: Exchange) => void) {
     this.#onEnd = onEnd;
   }
 
@@ -65,14 +67,15 @@ export class Exchanges {
   #end(exchange: Exchange): void {
     if (!this.#open.delete(exchange)) return;
     if (exchange.version === 1) this.#perSocket.get(exchange.socket)?.delete(exchange);
-    this.#onEnd(exchange, isComplete(exchange));
+    this.#onEnd(exchange);
   }
 }
 
 /** Pairs a request with its response of the same protocol version. */
 export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
-  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, position: -1 };
-  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket: req.socket, position: -1 };
+  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, cut: false, position: -1 };
+  const { socket } = req;
+  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket, cut: false, position: -1 };
 }
 
 /**
@@ -86,8 +89,22 @@ function failWhenAborted({ req, stream }: Extract<Exchange, { version: 2 }>): vo
   });
 }
 
+/** Cuts an exchange so that its reply never looks complete: resets its stream, or destroys its connection. */
+export function cutExchange(exchange: Exchange, code = constants.NGHTTP2_INTERNAL_ERROR): void {
+  exchange.cut = true;
+  // Some clients take the end of a connection for the end of the stream, so a stream is reset.
+  if (exchange.version === 2) exchange.stream.close(code);
+  else exchange.socket.destroy();
+}
+
+/** How an exchange has ended: its whole reply was written, the listener cut it, or its client left. */
+export function endOf(exchange: Exchange): 'finished' | 'cut' | 'left' {
+  if (isComplete(exchange)) return 'finished';
+  return exchange.cut ? 'cut' : 'left';
+}
+
 function isComplete(exchange: Exchange): boolean {
   if (exchange.version === 1) return exchange.res.writableFinished;
-  // The compatibility layer emits `finish` after a reset too.
-  return exchange.stream.writableFinished && exchange.stream.rstCode === 0;
+  // The compatibility layer emits `finish` after a reset too. A reply without a body counts as finished before its headers have left.
+  return !exchange.cut && exchange.stream.writableFinished && exchange.stream.rstCode === 0;
 }

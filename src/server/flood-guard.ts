@@ -1,12 +1,5 @@
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 
-export interface SessionTimes {
-  /** Milliseconds after which a session without streams is closed. */
-  idleMs: number;
-  /** Milliseconds that a closed session may take to end. */
-  graceMs: number;
-}
-
 /** Bursts and rates allowed to an HTTP/2 session. A client that cancels a parallel pull stays far below. */
 export const FLOOD_BOUNDS = {
   /** Streams that end in an error: at once, and then each second. Covers CVE-2023-44487 (rapid reset) and its reverse. */
@@ -18,8 +11,12 @@ export const FLOOD_BOUNDS = {
 /** Receive window of a whole session in bytes: four streams at full window. It bounds the memory of a session. */
 const SESSION_WINDOW = 4 * 1_048_576;
 
-/** Ends HTTP/2 sessions that flood or idle. `onFlood` is called once for each session. */
-export function guardSession(session: ServerHttp2Session, times: SessionTimes, onFlood: () => void): void {
+/**
+ * Ends HTTP/2 sessions that flood or idle. `SessionWatch` closes their connections if the client does not.
+ * @param idleMs milliseconds after which a session without streams is closed
+ * @param onFlood called once for each session
+ */
+export function guardSession(session: ServerHttp2Session, idleMs: number, onFlood: () => void): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let flooding = false;
   const spend = (tryTake: () => boolean) => {
@@ -34,26 +31,22 @@ export function guardSession(session: ServerHttp2Session, times: SessionTimes, o
   session.on('ping', () => spend(control));
 
   let streams = 0;
-  let idle = idleTimer(session, times);
+  let idle = idleTimer(session, idleMs);
   session.on('stream', (stream: ServerHttp2Stream) => {
     streams += 1;
     clearTimeout(idle);
     stream.once('close', () => {
       streams -= 1;
       if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) spend(resets);
-      if (streams === 0 && !session.destroyed) idle = idleTimer(session, times);
+      if (streams === 0 && !session.destroyed) idle = idleTimer(session, idleMs);
     });
   });
   session.once('close', () => clearTimeout(idle));
 }
 
 /** Only streams keep a session open, not pings. */
-function idleTimer(session: ServerHttp2Session, { idleMs, graceMs }: SessionTimes): NodeJS.Timeout {
-  return setTimeout(() => {
-    session.close();
-    const cut = setTimeout(() => session.destroy(), graceMs).unref();
-    session.once('close', () => clearTimeout(cut));
-  }, idleMs).unref();
+function idleTimer(session: ServerHttp2Session, idleMs: number): NodeJS.Timeout {
+  return setTimeout(() => session.close(), idleMs).unref();
 }
 
 /** A token bucket. @returns takes a token; false: the bucket is empty */

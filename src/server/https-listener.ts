@@ -1,9 +1,9 @@
-import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import { constants, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
-import { Exchanges } from './exchanges.ts';
+import { cutExchange, type Exchange, Exchanges } from './exchanges.ts';
 import { guardSession } from './flood-guard.ts';
 import {
   applyLimits,
@@ -14,6 +14,7 @@ import {
 } from './https-server.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, receiveRequests } from './request-receiver.ts';
+import { SessionWatch } from './session-watch.ts';
 import { StallWatch } from './stall-watch.ts';
 
 export interface HttpsListenerOptions {
@@ -37,7 +38,7 @@ export interface ListenerCounts extends Record<ProxyRefusal, number> {
   malformed: number;
   /** Connections beyond the limit. */
   shed: number;
-  /** Exchanges cut because the client stalled. */
+  /** Exchanges cut because the client stalled or was gone. */
   stalled: number;
   /** HTTP/2 sessions ended because they flooded. */
   floods: number;
@@ -63,8 +64,9 @@ export class HttpsListener {
   readonly #sockets = new Set<Socket>();
   readonly #secureSockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #exchanges = new Exchanges((exchange, complete) => this.#drain?.exchangeEnded(exchange, complete));
+  readonly #exchanges = new Exchanges((exchange) => this.#drain?.exchangeEnded(exchange));
   readonly #stalls = new StallWatch();
+  readonly #sessionWatch = new SessionWatch();
   #limits: ListenerLimits;
   #drain: Drain | undefined;
 
@@ -97,7 +99,7 @@ export class HttpsListener {
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
     const address = await listenOn(this.#server, this.#options.address, this.#options.onError);
-    const sweep = setInterval(() => this.#cutStalled(), this.#timings.sweep).unref();
+    const sweep = setInterval(() => this.#sweep(), this.#timings.sweep).unref();
     this.#server.once('close', () => clearInterval(sweep));
     return address;
   }
@@ -154,19 +156,29 @@ export class HttpsListener {
     server.on('session', (session) => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
-      const times = { idleMs: this.#timings.keepAlive, graceMs: this.#timings.grace };
-      guardSession(session, times, () => this.#add('floods'));
+      this.#sessionWatch.add(session);
+      guardSession(session, this.#timings.keepAlive, () => this.#add('floods'));
       this.#drain?.session(session);
     });
   }
 
-  #cutStalled(): void {
-    for (const exchange of this.#stalls.stalled(this.#exchanges, this.#limits.clientIdle)) {
-      this.#add('stalled');
-      exchange.res.emit('timeout');
-      if (exchange.version === 1) exchange.socket.destroy();
-      else exchange.stream.close(http2.constants.NGHTTP2_CANCEL);
+  /** Cuts clients that stalled, and lets go of those that are gone. */
+  #sweep(): void {
+    const { clientIdle } = this.#limits;
+    for (const exchange of this.#stalls.stalled(this.#exchanges, clientIdle)) this.#cutStalled(exchange);
+    const streams = [...this.#exchanges].filter((exchange) => exchange.version === 2);
+    const resetting = new Set(streams.filter(({ cut }) => cut).map(({ stream }) => stream.session));
+    for (const { session, socket } of this.#sessionWatch.lost(clientIdle, this.#timings.grace, resetting)) {
+      for (const exchange of streams)
+        if (!exchange.cut && exchange.stream.session === session) this.#cutStalled(exchange);
+      socket.destroy();
     }
+  }
+
+  #cutStalled(exchange: Exchange): void {
+    this.#add('stalled');
+    exchange.res.emit('timeout');
+    cutExchange(exchange, constants.NGHTTP2_CANCEL);
   }
 
   #add(count: keyof ListenerCounts): void {

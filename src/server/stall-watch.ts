@@ -1,4 +1,6 @@
-import type { Exchange } from './exchanges.ts';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { cutExchange, type Exchange, Exchanges, exchangeOf } from './exchanges.ts';
 
 /** The last known progress of an exchange. Times are epoch milliseconds. */
 interface Progress {
@@ -24,7 +26,8 @@ export class StallWatch {
   /** The exchanges whose client has made no progress for `idleMs` milliseconds. */
   stalled(exchanges: Iterable<Exchange>, idleMs: number): Exchange[] {
     const now = Date.now();
-    return [...exchanges].filter((exchange) => this.#isStalled(exchange, now, idleMs));
+    // A reset may not have left yet.
+    return [...exchanges].filter((exchange) => !exchange.cut && this.#isStalled(exchange, now, idleMs));
   }
 
   #isStalled(exchange: Exchange, now: number, idleMs: number): boolean {
@@ -42,6 +45,21 @@ export class StallWatch {
     }
     return now - mark.since >= idleMs;
   }
+}
+
+/** Cuts the clients of a plain HTTP server that made no progress for `idleMs` milliseconds; looks every `sweepMs`. */
+export function cutStalledClients(server: Server, idleMs: number, sweepMs: number): void {
+  const exchanges = new Exchanges(() => undefined);
+  const stalls = new StallWatch();
+  server.on('connection', (socket: Socket) => socket.once('close', () => exchanges.abandon(socket)));
+  // This listener must run before the handler, which may answer at once.
+  server.prependListener('request', (req, res) => exchanges.begin(exchangeOf(req, res)));
+  server.on('listening', () => {
+    const timer = setInterval(() => {
+      for (const exchange of stalls.stalled(exchanges, idleMs)) cutExchange(exchange);
+    }, sweepMs).unref();
+    server.once('close', () => clearInterval(timer));
+  });
 }
 
 /** Whether the handler waits for more of the request body. */

@@ -5,11 +5,14 @@ import t, { type Test } from 'tap';
 import { createAdminServer } from '../../src/server/admin-listener.ts';
 import { closeNow, listenOn } from '../../src/server/bound-address.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
+import { until } from '../helpers/until.ts';
+import { Cable } from './cable.ts';
+import { endless } from './listener-harness.ts';
 
-async function start(t: Test, handler: http.RequestListener) {
+async function start(t: Test, handler: http.RequestListener, times?: { idle: number; sweep: number }) {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const server = createAdminServer(handler, onError);
+  const server = createAdminServer(handler, onError, times);
   const { port } = await listenOn(server, '127.0.0.1:0', onError);
   t.teardown(() => closeNow(server));
   return { server, port, errors };
@@ -43,6 +46,25 @@ t.test('goes on in HTTP/1.1 with clients that would like another protocol', asyn
   // Java's client asks so of every plain server.
   const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAAAAIAAAAA' };
   t.match(await request(port, { headers }), { status: 200, body: 'ready' });
+});
+
+t.test('lets go of a client that vanishes in the middle of its answer', async (t) => {
+  const idle = timeLimit(300);
+  const { server, port } = await start(t, (_req, res) => endless(res), { idle, sweep: 25 });
+  const cable = await Cable.to(t, port);
+  const client = connect(cable.port, '127.0.0.1').on('error', () => {});
+  t.teardown(() => client.destroy());
+  client.write('GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n');
+  await once(client, 'data');
+  cable.pull();
+  const left = () => new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+  await until(async () => (await left()) === 0);
+});
+
+t.test('waits as long as an answer takes', async (t) => {
+  const idle = timeLimit(100);
+  const { port } = await start(t, (_req, res) => void setTimeout(() => res.end('late'), 4 * idle), { idle, sweep: 25 });
+  t.match(await request(port), { status: 200, body: 'late' });
 });
 
 t.test('survives a handler that throws', async (t) => {

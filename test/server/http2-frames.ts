@@ -3,7 +3,16 @@ import type { Duplex } from 'node:stream';
 import type { Test } from 'tap';
 import { connectRaw } from './listener-harness.ts';
 
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
 
 export interface Frame {
   type: number;
@@ -17,6 +26,8 @@ export class FrameClient {
   readonly #write: (bytes: Buffer) => void;
   readonly #next: () => Promise<Frame>;
   readonly destroy: () => void;
+  /** Stops reading. */
+  readonly pause: () => void;
   /** Resolves when the connection is gone. */
   readonly closed: Promise<unknown>;
 
@@ -24,10 +35,12 @@ export class FrameClient {
     this.#write = (frame) => void socket.write(frame);
     this.#next = next;
     this.destroy = () => void socket.destroy();
+    this.pause = () => void socket.pause();
     this.closed = closed;
   }
 
-  static async connect(t: Test, port: number): Promise<FrameClient> {
+  /** @param window bytes that the server may send without being asked for more, on each stream and in all */
+  static async connect(t: Test, port: number, window = 65_535): Promise<FrameClient> {
     const { socket, closed } = await connectRaw(t, port, { ALPNProtocols: ['h2'] });
     let bytes = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
@@ -46,7 +59,8 @@ export class FrameClient {
       return frame;
     });
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    client.send(FRAME.settings, 0, 0, Buffer.alloc(0));
+    client.send(FRAME.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(window)]));
+    if (window > 65_535) client.send(FRAME.windowUpdate, 0, 0, uint32(window - 65_535));
     return client;
   }
 
@@ -87,6 +101,12 @@ export class FrameClient {
       if (types.includes(frame.type)) return frame;
     }
   }
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** Fields as literals without indexing (RFC 7541 section 6.2.2). */

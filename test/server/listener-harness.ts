@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
+import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import type { Test } from 'tap';
+import type { ClientResponse } from '../../src/server/exchanges.ts';
 import { HttpsListener, type HttpsListenerOptions } from '../../src/server/https-listener.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { makeCertificate } from './make-certificate.ts';
@@ -58,8 +61,16 @@ export async function request1(port: number, options: https.RequestOptions = {},
 }
 
 /** An HTTP/2 session by Node's own client. Errors of its own are not the test's concern. */
-export async function connect2(t: Test, port: number): Promise<http2.ClientHttp2Session> {
-  const session = http2.connect(`https://127.0.0.1:${port}`, { servername: 'edge.test', rejectUnauthorized: false });
+export async function connect2(
+  t: Test,
+  port: number,
+  options: http2.SecureClientSessionOptions = {},
+): Promise<http2.ClientHttp2Session> {
+  const session = http2.connect(`https://127.0.0.1:${port}`, {
+    servername: 'edge.test',
+    rejectUnauthorized: false,
+    ...options,
+  });
   session.on('error', () => {});
   t.teardown(() => session.destroy());
   await once(session, 'remoteSettings');
@@ -103,7 +114,7 @@ export async function connectRaw(t: Test, port: number, options: tls.ConnectionO
     text += chunk.toString('latin1');
   });
   socket.on('error', () => {});
-  const closed = once(socket, 'close').then(() => text);
+  const closed = closing(socket).then(() => text);
   await once(socket, 'secureConnect');
   return { socket, received: () => text, closed };
 }
@@ -120,4 +131,13 @@ export function closing(emitter: NodeJS.EventEmitter): Promise<void> {
   return new Promise((resolve) => {
     emitter.once('close', resolve);
   });
+}
+
+/** Sends a reply far larger than what the kernel and both ends buffer. */
+export function endless(res: ClientResponse): void {
+  const bytes = Buffer.alloc(65_536);
+  function* endlessly() {
+    for (;;) yield bytes;
+  }
+  Readable.from(endlessly()).pipe(res as ServerResponse);
 }

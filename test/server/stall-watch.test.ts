@@ -1,13 +1,10 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import http2 from 'node:http2';
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { ClientResponse } from '../../src/server/exchanges.ts';
 import type { Handler } from '../../src/server/request-receiver.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
-import { closing, connect2, connectRaw, LIMITS, request2, startListener } from './listener-harness.ts';
+import { closing, connect2, connectRaw, endless, LIMITS, request2, startListener } from './listener-harness.ts';
 
 const IDLE_MS = timeLimit(300);
 
@@ -25,12 +22,6 @@ async function impatient(t: Test, handler: Handler) {
 }
 
 const UPLOAD = 'POST / HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n';
-
-/** Far more than the kernel and both ends buffer. */
-const endless = (res: ClientResponse) => Readable.from(endlessly()).pipe(res as ServerResponse);
-function* endlessly() {
-  for (;;) yield Buffer.alloc(65_536);
-}
 
 t.test('cuts a client that stops sending its body', async (t) => {
   const { port, timedOut, listener } = await impatient(t, (req) => req.resume().on('error', () => {}));

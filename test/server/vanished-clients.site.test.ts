@@ -1,0 +1,78 @@
+import { execFileSync, spawn } from 'node:child_process';
+import t, { type Test } from 'tap';
+import { startEdge } from '../helpers/edge.ts';
+import { LARGE_BLOB, startLargeBlob } from '../helpers/large-blob.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
+import { missing, tool } from '../helpers/tool.ts';
+import { until } from '../helpers/until.ts';
+
+/** A machine has a network of its own, because the link of the last one may live on for a while. */
+const network = (machine: number) => ({ here: `10.231.77.${4 * machine + 1}`, there: `10.231.77.${4 * machine + 2}` });
+
+let machines = 0;
+
+/** A machine of its own, as far as the network goes, at the end of a cable. */
+function otherMachine(t: Test) {
+  machines += 1;
+  const name = `bw${process.pid}m${machines}`;
+  const { here, there } = network(machines);
+  const ip = (...args: string[]) => execFileSync(tool('ip'), args);
+  ip('netns', 'add', name);
+  t.teardown(() => ip('netns', 'delete', name));
+  ip('link', 'add', `${name}0`, 'type', 'veth', 'peer', 'name', `${name}1`, 'netns', name);
+  ip('address', 'add', `${here}/30`, 'dev', `${name}0`);
+  ip('link', 'set', `${name}0`, 'up');
+  ip('-n', name, 'address', 'add', `${there}/30`, 'dev', `${name}1`);
+  ip('-n', name, 'link', 'set', `${name}1`, 'up');
+  return {
+    here,
+    run(file: string, args: string[]): void {
+      const child = spawn(tool('ip'), ['netns', 'exec', name, tool(file), ...args], { stdio: 'ignore' });
+      t.teardown(() => child.kill('SIGKILL'));
+    },
+    pullCable: () => ip('-n', name, 'link', 'set', `${name}1`, 'down'),
+  };
+}
+
+const skip = missing('ip', 'curl') || (process.getuid?.() !== 0 && 'only root can make network namespaces');
+
+async function siteOf(t: Test, version: string) {
+  const machine = otherMachine(t);
+  const edge = await startEdge(t, {
+    listen: { https: `${machine.here}:0`, admin: '127.0.0.1:0' },
+    aliases: [machine.here],
+    upstreams: { upstream: { urls: [await startLargeBlob(t)] } },
+    routes: [{ prefix: '', pull: [{ upstream: 'upstream' }] }],
+    limits: { clientIdle: '3s' },
+    drain: { announce: '0s', timeout: '5m' },
+  });
+  const gauge = async (name: RegExp) => {
+    const text = await (await fetch(`${edge.adminUrl}/metrics`)).text();
+    return Number(name.exec(text)?.[1]);
+  };
+  const output = ['--output', '/dev/null', `${edge.url}/v2/${LARGE_BLOB}`];
+  const options = ['--insecure', '--silent', '--limit-rate', '1000', '--parallel', '--parallel-immediate', version];
+  machine.run('curl', [...options, ...Array.from({ length: 5 }, () => output).flat()]);
+  await until(async () => (await gauge(/^breakwater_in_flight\{.*class="data"\} (\d+)$/m)) === 5);
+  machine.pullCable();
+  return { edge, connections: () => gauge(/^breakwater_client_connections (\d+)$/m) };
+}
+
+for (const version of ['--http2', '--http1.1']) {
+  t.test(`clients whose cable was pulled are let go (${version})`, { skip }, async (t) => {
+    const { connections } = await siteOf(t, version);
+    const pulled = performance.now();
+    await until(async () => (await connections()) === 0, { timeout: 60_000, what: () => 'connections to be let go' });
+    const took = Math.round(performance.now() - pulled);
+    t.ok(took < timeLimit(15_000), `after ${took} ms`);
+  });
+
+  t.test(`a stop does not wait for them, and counts them (${version})`, { skip }, async (t) => {
+    const { edge } = await siteOf(t, version);
+    const began = performance.now();
+    t.equal(await edge.stop(timeLimit(60_000)), 0);
+    const took = Math.round(performance.now() - began);
+    t.ok(took < timeLimit(15_000), `after ${took} ms`);
+    t.match(/^.*"msg":"drained".*$/m.exec(edge.log())?.[0], /"finished":0,"cut":5/);
+  });
+}
