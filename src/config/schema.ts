@@ -146,7 +146,9 @@ export const configSchema = z.strictObject({
   }).describe('How the edge stops.'),
   limits: section({
     connections: wholeNumber(10_000, 1).describe('Concurrent connections of clients.'),
-    headerBytes: wholeNumber(32_768, 4096, 1_048_576).describe('Bytes of the request line and all headers.'),
+    headerBytes: wholeNumber(32_768, 4096, 1_048_576).describe(
+      'Bytes of the request line and all headers. Over HTTP/2, each header counts 32 bytes more (RFC 9113 section 6.5.2).',
+    ),
     manifestBytes: wholeNumber(4_194_304, 1024, 67_108_864).describe('Bytes of one manifest, pulled or pushed.'),
     clientIdle: duration('60s', 100).describe(
       'Time after which a client is disconnected that neither sends nor reads a byte.',

@@ -10,6 +10,11 @@ export interface EdgeAnswer {
   message: string;
 }
 
+export const HEADERS_TOO_LONG: EdgeAnswer = {
+  status: 431,
+  message: 'request line and headers are longer than is allowed',
+};
+
 /** Answers on a response object and ends an HTTP/1.1 connection. */
 export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
   const body = errorBody(answer);
@@ -50,8 +55,7 @@ export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: num
 
 /** The answer to a request that Node's parser refused; undefined: the connection is gone. */
 export function answerToClientError(code: string | undefined): EdgeAnswer | undefined {
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return { status: 431, message: 'request line and headers are longer than is allowed' };
+  if (code === 'HPE_HEADER_OVERFLOW') return HEADERS_TOO_LONG;
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
     return { status: 413, message: 'chunk extensions are longer than is allowed' };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { status: 408, message: 'the request took too long to arrive' };

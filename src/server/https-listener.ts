@@ -92,6 +92,7 @@ export class HttpsListener {
       onBegin: (exchange) => this.#drain?.exchangeBegan(exchange),
       onMalformed: () => this.#add('malformed'),
       onError: options.onError,
+      headerBytes: () => this.#limits.headerBytes,
       lingerMs: this.#timings.grace,
     });
   }

@@ -28,14 +28,20 @@ export const DEFAULT_TIMINGS: ListenerTimings = {
 export interface ListenerLimits {
   /** Connections at once. */
   connections: number;
-  /** Request line and headers together. */
+  /** Request line and headers together, and trailers. Over HTTP/2, the size of the header list (RFC 9113 section 6.5.2). */
   headerBytes: number;
   /** Milliseconds for which a client may neither send nor read bytes that it owes. */
   clientIdle: number;
 }
 
-/** Header fields of one HTTP/2 request; Node's default of 128 for both versions. */
-const HEADER_PAIRS = 128;
+/**
+ * Node resets an HTTP/2 stream whose header list is longer than the announced bound. The edge announces a multiple of its own, so that a
+ * client with a list between the two gets a 431.
+ */
+const ANNOUNCED_HEADER_LISTS = 4;
+
+/** Fields of one HTTP/2 request, beyond which Node resets the stream. At the default of `headerBytes`, the bytes decide before. */
+const HEADER_PAIRS = 4096;
 
 /** Bytes that a stream may send before they are read: enough for 100 MB/s at 10 ms. */
 const STREAM_WINDOW = 1_048_576;
@@ -69,7 +75,7 @@ export function createHttpsServer(
     settings: {
       maxConcurrentStreams: 128,
       initialWindowSize: STREAM_WINDOW,
-      maxHeaderListSize: limits.headerBytes,
+      maxHeaderListSize: ANNOUNCED_HEADER_LISTS * limits.headerBytes,
       enablePush: false,
     },
     maxHeaderListPairs: HEADER_PAIRS,
@@ -89,5 +95,5 @@ export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): 
   // Node destroys further connections before any handshake.
   server.maxConnections = limits.connections;
   Object.assign(server, { maxHeaderSize: limits.headerBytes });
-  server.updateSettings({ maxHeaderListSize: limits.headerBytes });
+  server.updateSettings({ maxHeaderListSize: ANNOUNCED_HEADER_LISTS * limits.headerBytes });
 }

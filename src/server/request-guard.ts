@@ -1,11 +1,18 @@
-import type { EdgeAnswer } from './edge-answer.ts';
+import { type EdgeAnswer, HEADERS_TOO_LONG } from './edge-answer.ts';
 import type { ClientRequest } from './exchanges.ts';
 
 /** Headers that Node merges or drops when they repeat, while the next server may not. */
 const SINGLE = new Set(['host', 'content-length', 'transfer-encoding']);
 
-/** Why a parsed request is refused; undefined: the request may go on. */
-export function guardRequest(request: ClientRequest): EdgeAnswer | undefined {
+/** RFC 9113 section 6.5.2: what each field counts beside its name and value. */
+const FIELD_BYTES = 32;
+
+/**
+ * Why a parsed request is refused; undefined: the request may go on.
+ * @param headerBytes bound of an HTTP/2 header list; Node's parser of HTTP/1.1 has its own
+ */
+export function guardRequest(request: ClientRequest, headerBytes: number): EdgeAnswer | undefined {
+  if (request.httpVersionMajor >= 2 && headerListBytes(request.rawHeaders) > headerBytes) return HEADERS_TOO_LONG;
   const repeated = repeatedHeader(request.rawHeaders);
   if (repeated !== undefined) return { status: 400, message: `more than one ${repeated} header` };
   const { headers } = request;
@@ -16,6 +23,11 @@ export function guardRequest(request: ClientRequest): EdgeAnswer | undefined {
   if (headers.upgrade !== undefined)
     return { status: 400, message: 'the protocol of this connection cannot be changed' };
   return guardFraming(request);
+}
+
+/** Size of an HTTP/2 header list, as in RFC 9113 section 6.5.2. @param fields names and values in turns, without a compression */
+export function headerListBytes(fields: readonly string[]): number {
+  return fields.reduce((sum, text) => sum + text.length, (fields.length / 2) * FIELD_BYTES);
 }
 
 /** RFC 9113 section 8.3.1: `:authority` and Host must not name different hosts. */

@@ -1,9 +1,16 @@
 import http2, { type Http2SecureServer } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { answerToClientError, type EdgeAnswer, writeAnswer, writeRawAnswer } from './edge-answer.ts';
-import { type ClientRequest, type ClientResponse, type Exchange, type Exchanges, exchangeOf } from './exchanges.ts';
-import { guardRequest } from './request-guard.ts';
+import { answerToClientError, type EdgeAnswer, HEADERS_TOO_LONG, writeAnswer, writeRawAnswer } from './edge-answer.ts';
+import {
+  type ClientRequest,
+  type ClientResponse,
+  cutExchange,
+  type Exchange,
+  type Exchanges,
+  exchangeOf,
+} from './exchanges.ts';
+import { guardRequest, headerListBytes } from './request-guard.ts';
 
 /**
  * Handles a request. `expectContinue`: the client waits for `100 Continue` before it sends the body. A stalled client is cut; its response
@@ -20,6 +27,8 @@ export interface RequestReceiverOptions {
   onMalformed: () => void;
   /** Called with exceptions of the handler. */
   onError: (error: unknown) => void;
+  /** Bytes of an HTTP/2 header list and of its trailers. */
+  headerBytes: () => number;
   /** Milliseconds that a refused connection may take to end. */
   lingerMs: number;
 }
@@ -45,7 +54,7 @@ class RequestReceiver {
 
   receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean): void {
     if (!this.#begin(req, res)) return;
-    const refusal = guardRequest(req);
+    const refusal = guardRequest(req, this.#options.headerBytes());
     if (refusal) {
       this.#refuse(res, refusal);
       return;
@@ -92,7 +101,25 @@ class RequestReceiver {
     if (exchange.version === 1 && this.#ending.has(exchange.socket)) return false;
     this.#options.exchanges.begin(exchange);
     this.#options.onBegin(exchange);
+    if (exchange.version === 2 && !exchange.stream.endAfterHeaders) this.#watchTrailers(exchange);
     return true;
+  }
+
+  /** Trailers are bounded as headers are: with longer ones, the body never counts as complete. Node's parser does so for HTTP/1.1. */
+  #watchTrailers(exchange: Exchange & { version: 2 }): void {
+    const { req, res, stream } = exchange;
+    stream.once('trailers', (_trailers: unknown, _flags: number, rawTrailers: string[]) => {
+      if (headerListBytes(rawTrailers) <= this.#options.headerBytes()) return;
+      if (res.headersSent) {
+        this.#options.onMalformed();
+        cutExchange(exchange, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+      }
+      this.#refuse(res, HEADERS_TOO_LONG);
+      // Body bytes that were not read would keep the stream open.
+      stream.once('finish', () => stream.destroy());
+      req.destroy(new Error('the trailers are too long'));
+    });
   }
 
   #refuse(res: ClientResponse, answer: EdgeAnswer): void {

@@ -121,10 +121,7 @@ t.test('bounds the headers of both versions', async (t) => {
     'the target too',
   );
 
-  const session = await connect2(t, port);
-  await t.rejects(request2(session, { x: long }), 'over HTTP/2 the stream is reset');
-  const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y']));
-  await t.rejects(request2(await connect2(t, port), many), 'and so it is for too many fields');
+  t.match(await request2(await connect2(t, port), { x: long }), { status: 431 });
   t.same(seen, []);
   t.match(await request2(await connect2(t, port), { ':path': '/fine' }), { status: 200 });
 });
