@@ -40,5 +40,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.BREAKWATER_HEALTH_URL).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
 # As bin/breakwater has it.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "--heap-growing-percent=40", "dist/cli/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--heap-growing-percent=40", "--expose-gc", "--disable-warning=ExperimentalWarning", "dist/cli/main.js"]
 CMD ["serve"]

@@ -14,7 +14,7 @@ export type Part = (typeof PARTS)[number];
 /** Items of each part that can be run by themselves. */
 export const ITEMS: Record<Part, readonly string[]> = {
   blobs: ['plain', 'always', 'never', 'tls'],
-  memory: ['downloads', 'clients'],
+  memory: ['downloads', 'clients', 'readers'],
   manifests: ['tag', 'digest'],
   coalescing: ['tag', 'digest'],
   tokens: ['check', 'service'],
@@ -37,7 +37,12 @@ export const ITEMS: Record<Part, readonly string[]> = {
 };
 
 /** Items that stand for all in a short run. */
-const SHORT_ITEMS: typeof ITEMS = { ...ITEMS, outages: ['killed', 'one-of-three'], middle: ['reset'] };
+const SHORT_ITEMS: typeof ITEMS = {
+  ...ITEMS,
+  memory: ['downloads', 'clients'],
+  outages: ['killed', 'one-of-three'],
+  middle: ['reset'],
+};
 
 /** The parts and items named by `--only`. */
 export class Selection {

@@ -10,7 +10,12 @@ export function cpuSeconds(pid: number): number {
 
 /** Peak resident memory since `resetPeak`, in MB of 10^6 bytes, of a process and its children. */
 export function peakMegabytes(pid: number): number {
-  return sum(processesOf(pid).map(peakOf));
+  return sum(processesOf(pid).map((one) => statusOf(one, 'VmHWM')));
+}
+
+/** Resident memory now, in MB of 10^6 bytes, of a process and its children. */
+export function residentMegabytes(pid: number): number {
+  return sum(processesOf(pid).map((one) => statusOf(one, 'VmRSS')));
 }
 
 /** Resets the peak to the memory that is resident now; false where the kernel does not permit it. */
@@ -29,8 +34,9 @@ function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-function peakOf(pid: number): number {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+/** A size from proc(5), status, in MB of 10^6 bytes. */
+function statusOf(pid: number, name: 'VmHWM' | 'VmRSS'): number {
+  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return (Number(kibibytes) * 1024) / 1e6;
 }
 

@@ -152,6 +152,16 @@ export class App {
     return this.#addresses;
   }
 
+  /** Requests that run now. */
+  load(): number {
+    return this.#https.load().exchanges;
+  }
+
+  /** Drops memory that is kept for bodies to come. */
+  trimBuffers(): void {
+    this.#processState.network.pool.trim();
+  }
+
   status(): Snapshot {
     const { config, routes } = this.#runtime.context;
     return takeSnapshot({

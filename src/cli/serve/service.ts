@@ -4,6 +4,7 @@ import { type App, createApp } from '../../app/app.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
 import { createLogger } from './logger.ts';
+import { MemoryRelease, releaseUnused } from './memory-release.ts';
 
 /** Serves clients until SIGTERM or SIGINT, then ends the process. @param path of the configuration */
 export async function serve(path: string): Promise<void> {
@@ -19,6 +20,7 @@ export async function serve(path: string): Promise<void> {
   process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
   await app.start();
   await reloader.start(loaded);
+  releaseMemoryOf(app).start();
   const { https, http, admin } = app.addresses();
   log.info(
     {
@@ -36,6 +38,14 @@ export async function serve(path: string): Promise<void> {
   await app.stop();
   log.info('stopped');
   process.exit(0);
+}
+
+function releaseMemoryOf(app: App): MemoryRelease {
+  const release = () => {
+    app.trimBuffers();
+    return releaseUnused();
+  };
+  return new MemoryRelease({ load: () => app.load(), residentBytes: () => process.memoryUsage.rss(), release });
 }
 
 function addressText({ address, port, family }: AddressInfo): string {

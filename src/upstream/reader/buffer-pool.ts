@@ -6,10 +6,8 @@ export type BufferSize = 'large' | 'medium' | 'modest' | 'small';
 export interface BufferPoolOptions {
   /** Bytes in use at most. Beyond them no buffer is given out, so that sockets pause. */
   max?: number;
-  /** Free bytes that are always kept for reuse, of large and of small buffers each. */
+  /** Free bytes that `trim` keeps for reuse, of large and of small buffers each. */
   keep?: number;
-  /** Milliseconds after which free buffers that were never needed are dropped. */
-  idleMs?: number;
 }
 
 export const BUFFER_BYTES: Record<BufferSize, number> = {
@@ -34,7 +32,6 @@ const MAX_SPARE_BODIES = 16;
 
 const MAX_BYTES = 268_435_456;
 const KEEP_BYTES = 4_194_304;
-const IDLE_MS = 10_000;
 
 /**
  * The memory that bodies are read into, shared by all readers of the process. A fast body is one whose sink keeps up.
@@ -42,20 +39,17 @@ const IDLE_MS = 10_000;
 export class BufferPool {
   readonly #max: number;
   readonly #keep: number;
-  readonly #idleMs: number;
   readonly #waiting = new Set<() => void>();
   /** Also holds medium and modest buffers, which use a part of a large one: untouched pages cost no memory. */
   readonly #large = new FreeList(BUFFER_BYTES.large);
   readonly #small = new FreeList(BUFFER_BYTES.small);
-  #timer: NodeJS.Timeout | undefined;
   /** Bodies that are read at full speed. */
   #fastBodies = 0;
   #inUseBytes = 0;
 
-  constructor({ max = MAX_BYTES, keep = KEEP_BYTES, idleMs = IDLE_MS }: BufferPoolOptions = {}) {
+  constructor({ max = MAX_BYTES, keep = KEEP_BYTES }: BufferPoolOptions = {}) {
     this.#max = max;
     this.#keep = keep;
-    this.#idleMs = idleMs;
   }
 
   /** Bytes in use. */
@@ -117,9 +111,17 @@ export class BufferPool {
     this.#waiting.delete(waiter);
   }
 
+  /**
+   * Drops free buffers. V8 ignores shared memory when it decides whether to collect garbage, so that the buffers may stay beside new ones
+   * for long: let a collection follow.
+   */
+  trim(): void {
+    this.#large.trim(this.#keep);
+    this.#small.trim(this.#keep);
+  }
+
   #onReturned(bytes: number): void {
     this.#inUseBytes -= bytes;
-    if (this.#timer === undefined) this.#trimLater();
     if (this.#waiting.size > 0) this.#wakeWaiters();
   }
 
@@ -134,15 +136,5 @@ export class BufferPool {
 
   #hasRoom(bytes: number): boolean {
     return this.#inUseBytes === 0 || this.#inUseBytes + bytes <= this.#max;
-  }
-
-  #trimLater(): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#large.trim(this.#keep);
-      this.#small.trim(this.#keep);
-      // With no more than `keep` free bytes there is nothing to trim until a buffer comes back.
-      if (Math.max(this.#large.freeBytes, this.#small.freeBytes) > this.#keep) this.#trimLater();
-    }, this.#idleMs).unref();
   }
 }
