@@ -133,7 +133,12 @@ t.test('configuration keys named in prose exist', async (t) => {
 });
 
 t.test('metrics named in prose exist', async (t) => {
-  const metrics = new Metrics({ snapshot: () => snapshotOf(), certificates: () => [], clients: () => CLIENTS });
+  const metrics = new Metrics({
+    snapshot: () => snapshotOf(),
+    certificates: () => [],
+    clients: () => CLIENTS,
+    droppedLogLines: () => 0,
+  });
   const names = new Set(
     [...(await metrics.text()).matchAll(/^# TYPE (breakwater_\w+)/gm)].map(([, name = '']) => name),
   );

@@ -32,9 +32,16 @@ interface Addresses {
 /** Keys of `listen` that cannot change without a restart. */
 const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
 
+export interface AppOptions {
+  /** Default: no log. */
+  log?: Logger;
+  /** The number of lines that the log has dropped since the start. */
+  droppedLogLines?: () => number;
+}
+
 /** Wires everything. Listeners and probes begin with `start`. */
-export async function createApp(loaded: Loaded, options: { log?: Logger } = {}): Promise<App> {
-  return new App(loaded, options.log ?? pino({ level: 'silent' }));
+export async function createApp(loaded: Loaded, options: AppOptions = {}): Promise<App> {
+  return new App(loaded, options);
 }
 
 export class App {
@@ -57,7 +64,7 @@ export class App {
   #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
-  constructor(loaded: Loaded, log: Logger) {
+  constructor(loaded: Loaded, { log = pino({ level: 'silent' }), droppedLogLines = () => 0 }: AppOptions) {
     this.#log = log;
     this.#loaded = loaded;
     this.#processState = new ProcessState(loaded, log);
@@ -65,6 +72,7 @@ export class App {
       snapshot: () => this.status(),
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
+      droppedLogLines,
     });
     const observers = [this.#metrics, this.#failovers, this.#tagWarnings, this.#sinceStart];
     const record = (request: RequestRecord) => {

@@ -11,7 +11,7 @@ const PAGE = join(import.meta.dirname, '../../src/status/page');
 /** What a GET of a path is answered with. */
 async function start(over: Partial<AdminParts> = {}) {
   const snapshot = () => snapshotOf({ upstreams: [down('harbor'), down('gcr')] });
-  const metrics = new Metrics({ snapshot, certificates: () => [], clients: () => CLIENTS });
+  const metrics = new Metrics({ snapshot, certificates: () => [], clients: () => CLIENTS, droppedLogLines: () => 0 });
   metrics.record(pullRecord());
   const parts: AdminParts = {
     phase: () => 'serving',

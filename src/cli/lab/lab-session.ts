@@ -33,6 +33,7 @@ export class LabSession {
   readonly #console = new LabConsole(
     (line) => this.#typed(line),
     () => this.#over.abort(),
+    (text) => this.#print(text),
   );
   readonly #log = new LabLog((line) =>
     this.#options.json ? this.#console.print(line) : this.#show(lineOf(JSON.parse(line))),
@@ -82,7 +83,7 @@ export class LabSession {
       for (const line of this.#held ?? []) this.#console.print(line);
       throw error;
     } finally {
-      this.#console.close();
+      await this.#console.finish();
     }
   }
 

@@ -1,18 +1,28 @@
+import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { type DroppedLines, LogOutput } from '../output/log-output.ts';
+import { standardOutput } from '../output/standard-output.ts';
 import { terminalLog } from './terminal-log.ts';
 
-/** Lines are written at the latest when they have this many characters. */
-const MAX_BUFFERED = 8192;
-/** Lines are written at the latest after this time. */
-const FLUSH_MS = 100;
 const WARN = 40;
 
-/**
- * JSON lines on standard output, or readable lines on a terminal. This thread writes them, because a transport would lose its buffer when
- * the process is killed. No secret is logged; the redacted paths are for errors of libraries.
- */
-export function createLogger(level: string): Logger {
-  if (process.stdout.isTTY) return terminalLog((line) => process.stdout.write(`${line}\n`), level);
+export interface ProcessLog {
+  logger: Logger;
+  output: LogOutput;
+}
+
+/** JSON lines on standard output, or readable lines on a terminal. No secret is logged; the redacted paths are for errors of libraries. */
+export function createLog(level: string): ProcessLog {
+  const output = new LogOutput({
+    target: standardOutput(),
+    onResumed: (dropped) => logger.warn({ dropped }, droppedText(dropped)),
+  });
+  const logger = isatty(1) ? terminalLog((line) => output.write(`${line}\n`, true), level) : jsonLog(output, level);
+  return { logger, output };
+}
+
+/** A log of JSON lines. */
+export function jsonLog(output: Pick<LogOutput, 'write'>, level: string): Logger {
   const options = {
     level,
     base: null,
@@ -22,33 +32,24 @@ export function createLogger(level: string): Logger {
       remove: true,
     },
   };
-  return pino(options, lineOutput(1));
-}
-
-/**
- * Buffered output of a log. A write for each line would cost as much as a small request. A warning is written at once, with all lines
- * before it. `kill -9` loses at most the lines of the last 100 ms.
- */
-function lineOutput(fd: number): DestinationStream {
-  const out = pino.destination({ dest: fd, sync: true });
-  let buffered = '';
-  let timer: NodeJS.Timeout | undefined;
-  const flush = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    const lines = buffered;
-    buffered = '';
-    if (lines !== '') out.write(lines);
-  };
-  process.on('exit', flush);
-  return {
-    // With this symbol pino sets lastLevel before each line.
+  const destination = {
+    // With this symbol pino sets the fields below before each line.
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 0,
+    lastMsg: '',
+    lastObj: {} as { audit?: boolean },
     write(line: string) {
-      buffered += line;
-      if (this.lastLevel >= WARN || buffered.length >= MAX_BUFFERED) flush();
-      else timer ??= setTimeout(flush, FLUSH_MS).unref();
+      // Only lines of requests are many. `audit` marks those that tell who did what.
+      output.write(line, this.lastLevel >= WARN || this.lastMsg !== 'request' || this.lastObj.audit === true);
     },
-  } as DestinationStream & { lastLevel: number };
+  };
+  return pino(options, destination as DestinationStream);
+}
+
+function droppedText({ lines, since, code }: DroppedLines): string {
+  const why =
+    code === undefined
+      ? 'its reader did not keep up; look at what reads it'
+      : `it could not be written (${code}); look at its disk or at what reads it`;
+  return `${lines} lines of the log were dropped since ${since}: standard output works again, but ${why}`;
 }

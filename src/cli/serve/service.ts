@@ -3,14 +3,19 @@ import type { Logger } from 'pino';
 import { type App, createApp } from '../../app/app.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
-import { createLogger } from './logger.ts';
+import { createLog } from './logger.ts';
 import { MemoryRelease, releaseUnused } from './memory-release.ts';
+
+/** Milliseconds for the last lines of the log to be written. */
+const LAST_LINES_MS = 1_000;
 
 /** Serves clients until SIGTERM or SIGINT, then ends the process. @param path of the configuration */
 export async function serve(path: string): Promise<void> {
   const loaded = await loadConfig(path);
-  const log = createLogger(loaded.config.log.level);
-  const app = await createApp(loaded, { log });
+  const { logger: log, output } = createLog(loaded.config.log.level);
+  // Node writes its warnings to standard error itself, and would wait for a reader there.
+  process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'Node.js warns'));
+  const app = await createApp(loaded, { log, droppedLogLines: () => output.dropped });
   const reloader = new Reloader(app, path, log);
   // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
@@ -33,11 +38,12 @@ export async function serve(path: string): Promise<void> {
   );
   const signal = await stopping;
   log.info({ signal }, 'stopping; a second signal stops at once');
-  for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
+  for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => output.exit(1));
   reloader.close();
   await app.stop();
   log.info('stopped');
-  process.exit(0);
+  await output.finish(LAST_LINES_MS);
+  output.exit(0);
 }
 
 function releaseMemoryOf(app: App): MemoryRelease {

@@ -104,11 +104,18 @@ function relayedOutcome(status: number, { notes: { plan, relay } }: Exchange): R
   return fallback ? 'fallback' : 'served';
 }
 
+/** Whether a request tells who did what: a login, a deletion, or a write that was refused. The log writes such lines at once. */
+function isAudit({ kind, method, outcome }: RequestRecord): boolean {
+  const reads = method === 'GET' || method === 'HEAD';
+  return kind === 'token' || method === 'DELETE' || (outcome === 'refused' && !reads);
+}
+
 /** The record without the fields that only machines read. It has no credentials. */
 function logLine(record: RequestRecord): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
   const { hedges, splices, ...rest } = record;
   return {
+    ...(isAudit(record) ? { audit: true } : {}),
     request: {
       ...rest,
       attempts,

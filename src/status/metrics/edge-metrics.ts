@@ -64,3 +64,8 @@ export function addEdgeMetrics(
     },
   );
 }
+
+export function addLogMetrics(registry: Registry, dropped: number): void {
+  const help = 'Lines that the log dropped because its disk was full or its reader did not keep up.';
+  addMetrics(registry, [], [[[], dropped]], { log_lines_dropped_total: [help, (lines) => lines] });
+}

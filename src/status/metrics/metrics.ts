@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { addEdgeMetrics, type ClientSide } from './edge-metrics.ts';
+import { addEdgeMetrics, addLogMetrics, type ClientSide } from './edge-metrics.ts';
 import { EventMetrics } from './event-metrics.ts';
 import { addReplicationMetrics } from './replication-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -13,6 +13,8 @@ export interface MetricsSources {
   /** `expiresAt` in epoch milliseconds. */
   certificates: () => { file: string; expiresAt: number }[];
   clients: () => ClientSide;
+  /** Since the start. */
+  droppedLogLines: () => number;
 }
 
 /**
@@ -42,12 +44,13 @@ export class Metrics implements Observer {
 
   /** All metrics in the exposition format. */
   async text(): Promise<string> {
-    const { snapshot, certificates, clients } = this.#sources;
+    const { snapshot, certificates, clients, droppedLogLines } = this.#sources;
     const now = snapshot();
     const registry = new Registry();
     addUpstreamMetrics(registry, now.upstreams);
     addReplicationMetrics(registry, now.replication);
     addEdgeMetrics(registry, now, clients(), certificates());
+    addLogMetrics(registry, droppedLogLines());
     this.#requests.addTo(registry);
     const parts = [registry.metrics(), this.#requests.histograms(), this.#events.text(), this.#process.metrics()];
     return (await Promise.all(parts)).join('\n');

@@ -6,17 +6,23 @@ import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
 import { settle } from '../../../src/proxy/reply/settle.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
 
-/** The record of a request whose stages noted what is given, after its reply was sent whole. */
-function recordOf(statusCode: number, note: (notes: Exchange['notes']) => void): RequestRecord {
-  const request = Object.assign(new EventEmitter(), { method: 'GET', url: '/v2/', headers: {}, httpVersion: '1.1' });
+/** The record and the log line of a request whose stages noted what is given, after its reply was sent whole. */
+function settled(
+  statusCode: number,
+  note: (notes: Exchange['notes']) => void,
+  method = 'GET',
+): { record: RequestRecord; line: { audit?: boolean } | undefined } {
+  const request = Object.assign(new EventEmitter(), { method, url: '/v2/', headers: {}, httpVersion: '1.1' });
   const response = Object.assign(new EventEmitter(), { statusCode, headersSent: true });
   const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
   note(exchange.notes);
   const records: RequestRecord[] = [];
+  const lines: object[] = [];
+  const log = (line: object) => lines.push(line);
   const context = {
     observer: { record: (record: RequestRecord) => records.push(record) },
-    config: { log: { requests: 'notable' } },
-    requests: { info: () => undefined, warn: () => undefined },
+    config: { log: { requests: 'all' } },
+    requests: { info: log, warn: log },
   };
   response.emit('finish');
   settle(exchange, context as unknown as ProxyContext, undefined);
@@ -24,7 +30,7 @@ function recordOf(statusCode: number, note: (notes: Exchange['notes']) => void):
   response.emit('close');
   const [record] = records;
   if (!record) throw new Error('there is no record');
-  return record;
+  return { record, line: lines[0] };
 }
 
 t.test('the record of a request is made of what each stage noted', async (t) => {
@@ -64,8 +70,26 @@ t.test('the record of a request is made of what each stage noted', async (t) => 
     ['an upstream failed', 502, ({ relay }) => Object.assign(relay, { upstream: 'harbor' }), { outcome: 'failed' }],
   ];
   for (const [says, status, note, expected] of cases) {
-    const record = recordOf(status, note);
+    const { record } = settled(status, note);
     t.match(record, { ...expected, status }, says);
     for (const name of ['hinted', 'isCut', 'passedOver']) t.notOk(name in record, `${name} stays inside`);
   }
+});
+
+t.test('the log marks what tells who did what', async (t) => {
+  const kind = (of: RequestRecord['kind']) => (notes: Exchange['notes']) => Object.assign(notes.parse, { kind: of });
+  const cases: [string, RequestRecord['kind'], number, true | undefined][] = [
+    ['GET', 'token', 200, true],
+    ['GET', 'token', 401, true],
+    ['DELETE', 'manifest', 202, true],
+    ['DELETE', 'blob', 403, true],
+    ['POST', 'upload', 403, true],
+    ['PUT', 'manifest', 401, true],
+    ['PUT', 'manifest', 201, undefined],
+    ['GET', 'manifest', 200, undefined],
+    ['GET', 'manifest', 401, undefined],
+    ['HEAD', 'blob', 403, undefined],
+  ];
+  for (const [method, of, status, audit] of cases)
+    t.equal(settled(status, kind(of), method).line?.audit, audit, `${method} ${of} ${status}`);
 });

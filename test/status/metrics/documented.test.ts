@@ -24,6 +24,7 @@ async function exposition(): Promise<string> {
       }),
     certificates: () => [{ file: 'tls.crt', expiresAt: 1 }],
     clients: () => ({ load: { connections: 1, exchanges: 1 }, counts: { shed: 1 } }),
+    droppedLogLines: () => 0,
   });
   const splices = [{ from: 'harbor', to: 'gcr', reason: 'stall', at: 9, ms: 30 } as const];
   metrics.record(pullRecord({ splices, verified: 'right', tag: { verdict: 'stale', action: 'warned' } }));

@@ -16,6 +16,7 @@ function make(snapshot = snapshotOf()) {
     snapshot: () => snapshot,
     certificates: () => [{ file: 'tls.crt', expiresAt: 1_800_000_000_000 }],
     clients: () => CLIENTS,
+    droppedLogLines: () => 0,
   });
 }
 
@@ -110,7 +111,12 @@ t.test('shows the state at the time of the scrape', async (t) => {
 
 t.test('has no series for what is not known, nor for what a reload took away', async (t) => {
   let snapshot = snapshotOf();
-  const metrics = new Metrics({ snapshot: () => snapshot, certificates: () => [], clients: () => CLIENTS });
+  const metrics = new Metrics({
+    snapshot: () => snapshot,
+    certificates: () => [],
+    clients: () => CLIENTS,
+    droppedLogLines: () => 0,
+  });
   t.equal((await samples(metrics, 'upstream_up')).length, 2);
   const never = { canary: 'failing', lastProbeAt: undefined, probeMs: undefined } as const;
   const fresh = replica({ url: 'https://gcr.lan', state: 'unknown', ...never });
@@ -134,6 +140,7 @@ t.test('tells what the listener dealt with', async (t) => {
     snapshot: () => snapshotOf(),
     certificates: () => [],
     clients: () => ({ load: { connections: 7, exchanges: 2 }, counts }),
+    droppedLogLines: () => 0,
   });
   t.same(await samples(metrics, 'client_connections'), [' 7']);
   counts.tlsErrors = 4;
@@ -178,6 +185,7 @@ t.test('counts hedges, splices, digests and tags', async (t) => {
     snapshot: () => snapshotOf({ sinceStart }),
     certificates: () => [],
     clients: () => CLIENTS,
+    droppedLogLines: () => 0,
   });
   const none = ['{result="started"} 0', '{result="won"} 0', '{result="refused"} 0'];
   t.same(await samples(metrics, 'hedges_total'), none, 'there before the first one, so that rates can be taken');
@@ -219,6 +227,7 @@ t.test('tells what is kept in memory', async (t) => {
     snapshot: () => snapshotOf({ stores }),
     certificates: () => [],
     clients: () => CLIENTS,
+    droppedLogLines: () => 0,
   });
   t.same(await samples(metrics, 'ledger_tags'), [' 1234']);
   stores = { ...STORES, ledger: { tags: 7, evicted: 6 } };

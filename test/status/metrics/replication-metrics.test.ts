@@ -29,6 +29,7 @@ async function samples(replication: typeof VIEW | undefined): Promise<string[]> 
     snapshot: () => snapshotOf({ replication }),
     certificates: () => [],
     clients: () => CLIENTS,
+    droppedLogLines: () => 0,
   });
   return (await metrics.text()).split('\n').filter((line) => /^breakwater_(coverage|replication)/.test(line));
 }
