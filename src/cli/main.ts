@@ -7,7 +7,9 @@ import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
 import { registerCheck } from './check/check.ts';
 import { UsageError } from './config-path.ts';
+import { wasInterrupted } from './interruption.ts';
 import { registerLab } from './lab/lab.ts';
+import { flushStandardStreams } from './output/standard-streams.ts';
 import { registerServe } from './serve/serve.ts';
 import { registerSync } from './sync/sync.ts';
 import { registerUser } from './user/user.ts';
@@ -54,4 +56,7 @@ function errorText(error: Error): string | undefined {
   return error.stack;
 }
 
-if (import.meta.main) process.exit(await main(process.argv));
+if (import.meta.main) {
+  const status = await main(process.argv);
+  process.exit((await flushStandardStreams(wasInterrupted())) ? status : Math.max(status, 1));
+}
