@@ -11,6 +11,7 @@ import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import { createAdminServer } from '../server/admin-listener.ts';
 import { addressOf, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
+import { DescriptorReserve } from '../server/descriptor-reserve.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { RedirectListener } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
@@ -31,6 +32,14 @@ interface Addresses {
 
 /** Keys of `listen` that cannot change without a restart. */
 const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
+
+/** What to do when no descriptor can be opened. */
+const SHORT: Record<string, string> = {
+  EMFILE:
+    'no descriptors are left to this process, so new client connections are closed; raise LimitNOFILE, or lower limits.connections',
+  ENFILE:
+    'no descriptors are left on this machine, so new client connections are closed; find the process that holds them, or raise fs.file-max',
+};
 
 export interface AppOptions {
   /** Default: no log. */
@@ -55,7 +64,19 @@ export class App {
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: Server;
-  readonly #onListenerError = (error: unknown) => this.#log.error({ err: error }, 'listener');
+  readonly #descriptors = new DescriptorReserve({
+    onChange: (short) => {
+      this.#https.pause(short);
+      this.#redirect?.pause(short);
+    },
+    onShort: (code) => this.#log.error({ code }, SHORT[code] ?? 'no descriptors are left'),
+    onOver: (ms) => this.#log.info({ seconds: Math.ceil(ms / 1000) }, 'descriptors are free again'),
+  });
+  readonly #onListenerError = (error: unknown) => {
+    // The reserve logs a shortage once.
+    if (Object.hasOwn(SHORT, (error as NodeJS.ErrnoException | undefined)?.code ?? '')) this.#descriptors.check();
+    else this.#log.error({ err: error }, 'listener');
+  };
   #loaded: Loaded;
   #runtime: Runtime;
   #redirect: RedirectListener | undefined;
@@ -89,6 +110,7 @@ export class App {
       limits: config.limits,
       proxies,
       onError,
+      onConnection: () => this.#descriptors.check(),
       // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
       handler: (request, response, expectsContinue) =>
         this.#handle(request as never, response as never, expectsContinue),
@@ -114,6 +136,7 @@ export class App {
       );
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
+    this.#descriptors.start();
     const admin = await listenOn(this.#admin, this.#loaded.config.listen.admin, this.#onListenerError);
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     const https = await this.#https.listen();
@@ -144,6 +167,7 @@ export class App {
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
     await this.#processState.close();
+    this.#descriptors.stop();
     // Replies under way are cut.
     await closeNow(this.#admin);
   }

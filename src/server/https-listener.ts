@@ -27,6 +27,8 @@ export interface HttpsListenerOptions {
   onError: (error: unknown) => void;
   /** Connections of load balancers begin with a PROXY header. Omitted: none does. */
   proxies?: ProxyTrust | undefined;
+  /** Called after each new connection was accepted. */
+  onConnection?: () => void;
   timings?: Partial<ListenerTimings>;
 }
 
@@ -68,6 +70,7 @@ export class HttpsListener {
   readonly #stalls = new StallWatch();
   readonly #sessionWatch = new SessionWatch();
   #limits: ListenerLimits;
+  #paused = false;
   #drain: Drain | undefined;
 
   /** @throws Error that names the file, if a certificate is broken */
@@ -117,7 +120,15 @@ export class HttpsListener {
   /** Applies new limits to new connections. */
   update(limits: ListenerLimits): void {
     this.#limits = limits;
-    applyLimits(this.#server, limits);
+    applyLimits(this.#server, this.#paused ? { ...limits, connections: 0 } : limits);
+  }
+
+  /** While paused, new connections are closed at once, and those that have had requests and have none now. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.update(this.#limits);
+    if (!paused) return;
+    for (const socket of this.#secureSockets) if (this.#exchanges.isIdle(socket)) socket.destroySoon();
   }
 
   /**
@@ -142,6 +153,7 @@ export class HttpsListener {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
+      this.#options.onConnection?.();
     });
     server.on('secureConnection', (socket) => {
       this.#secureSockets.add(socket);

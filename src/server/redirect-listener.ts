@@ -19,6 +19,8 @@ export interface RedirectListenerOptions {
 /** Milliseconds for the head of a request, and for a PROXY header before it. */
 const HEADERS_MS = 10_000;
 
+const CONNECTIONS = 1_000;
+
 /** Plain HTTP that redirects to https and reads no body. */
 export class RedirectListener {
   readonly #options: RedirectListenerOptions;
@@ -39,7 +41,7 @@ export class RedirectListener {
       },
       (req, res) => this.#redirect(req, res),
     );
-    this.#server.maxConnections = 1_000;
+    this.pause(false);
     const { proxies } = options;
     this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, required: false, timeout: HEADERS_MS });
   }
@@ -47,6 +49,11 @@ export class RedirectListener {
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
     return listenOn(this.#server, this.#options.address, this.#options.onError);
+  }
+
+  /** While paused, new connections are closed at once. */
+  pause(paused: boolean): void {
+    this.#server.maxConnections = paused ? 0 : CONNECTIONS;
   }
 
   /** Closes at once, without waiting for redirects. */
