@@ -11,29 +11,30 @@ interface Rule {
 
 // The table of the design. Changing it is a decision: say why in docs/adr/.
 const RULES: Record<string, Rule> = {
+  clock: { loads: [] },
   oci: { loads: [] },
   config: { loads: ['oci'] },
-  failover: { loads: ['oci'], types: ['config'] },
-  upstream: { loads: ['oci', 'config', 'failover'] },
-  ledger: { loads: ['oci', 'failover'] },
-  digest: { loads: ['oci', 'upstream'] },
+  failover: { loads: ['clock', 'oci'], types: ['config'] },
+  upstream: { loads: ['clock', 'oci', 'config', 'failover'] },
+  ledger: { loads: ['clock', 'oci', 'failover'] },
+  digest: { loads: ['clock', 'oci', 'upstream'] },
   splice: { loads: ['oci', 'upstream', 'digest'] },
-  auth: { loads: ['oci', 'config', 'upstream'] },
+  auth: { loads: ['clock', 'oci', 'config', 'upstream'] },
   // Tells other nodes what the ledger, the grants and the log of pulls have learnt.
-  peer: { loads: ['oci', 'failover', 'upstream', 'ledger', 'auth'], types: ['replication'] },
+  peer: { loads: ['clock', 'oci', 'failover', 'upstream', 'ledger', 'auth'], types: ['replication'] },
   // Hands on what it hears of changes; what is done about it is not its business.
   proxy: {
-    loads: ['oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'],
+    loads: ['clock', 'oci', 'config', 'failover', 'upstream', 'auth', 'ledger', 'splice', 'digest'],
     types: ['replication'],
   },
-  replication: { loads: ['oci', 'config', 'failover', 'upstream', 'ledger'] },
+  replication: { loads: ['clock', 'oci', 'config', 'failover', 'upstream', 'ledger'] },
   // Read-only: it sees the shapes of the others, and loads none of them.
   status: {
-    loads: ['oci'],
+    loads: ['clock', 'oci'],
     types: ['config', 'failover', 'upstream', 'auth', 'proxy', 'replication', 'ledger', 'peer'],
   },
   // Lets requests of the operator through to what status shows: by host, token and session.
-  admin: { loads: ['oci', 'config', 'auth', 'status'] },
+  admin: { loads: ['clock', 'oci', 'config', 'auth', 'status'] },
   server: { loads: [], types: ['config'] },
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
@@ -44,6 +45,7 @@ const RULES: Record<string, Rule> = {
   // All the wiring, and no command.
   app: {
     loads: [
+      'clock',
       'oci',
       'config',
       'failover',
