@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { REDIRECTS } from '../failover/classify.ts';
@@ -36,7 +37,7 @@ export class Connection {
   readonly #authorizer: Authorizer | undefined;
   readonly #probeAuthorizer: Authorizer;
   #userTokens: UserTokens | undefined;
-  /** Until when the upstream counts as open; epoch milliseconds. */
+  /** Until when the upstream counts as open; monotonic milliseconds. */
   #noChallengeUntil = 0;
 
   constructor(url: string, config: UpstreamConfig, secrets: Secrets, network: Network) {
@@ -120,11 +121,11 @@ export class Connection {
     const authorizer = this.#authorizer;
     if (!authorizer) return clientAuthorization;
     if (!authorizer.knowsChallenge) {
-      if (Date.now() < this.#noChallengeUntil) return undefined;
+      if (monotonicNow() < this.#noChallengeUntil) return undefined;
       const answer = await this.#checkVersion(signal);
       await answer.body.dump({ limit: 16_384 });
       if (answer.status !== 401) {
-        this.#noChallengeUntil = Date.now() + NO_CHALLENGE_MS;
+        this.#noChallengeUntil = monotonicNow() + NO_CHALLENGE_MS;
         return undefined;
       }
       authorizer.learnChallenge(answer.headers.joined('www-authenticate'), undefined, scopes);

@@ -2,6 +2,7 @@ import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../clock/clock.ts';
 
 interface Entry {
   addresses: dns.LookupAddress[];
@@ -48,7 +49,7 @@ export class Resolver {
   /** The addresses of a name. Rejects only when they were never known. */
   async addresses(name: string): Promise<dns.LookupAddress[]> {
     const entry = this.#known.get(name);
-    if (entry && entry.expires > Date.now()) return entry.addresses;
+    if (entry && entry.expires > monotonicNow()) return entry.addresses;
     const pending = this.#pending.get(name) ?? this.#ask(name);
     if (!entry) return pending;
     const old = entry.addresses;
@@ -58,7 +59,7 @@ export class Resolver {
   #ask(name: string): Promise<dns.LookupAddress[]> {
     const asked = this.#resolve(name)
       .then((addresses) => {
-        this.#known.set(name, { addresses, expires: Date.now() + TTL_MS });
+        this.#known.set(name, { addresses, expires: monotonicNow() + TTL_MS });
         return addresses;
       })
       .finally(() => this.#pending.delete(name));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
@@ -34,7 +35,7 @@ export class Upstream {
   readonly #events: UpstreamEvents;
   readonly #credentialWatch: CredentialWatch;
   #gate: Gate | undefined;
-  #state: { state: HealthState; since: number } = { state: 'unknown', since: Date.now() };
+  #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
   #readOnly = false;
   #unhealthy: string[] = [];
 
@@ -149,7 +150,7 @@ export class Upstream {
 
   /** Updates state and gate; called by every probe and before every decision. */
   #updateState(replicas: readonly ReplicaView[]): { state: HealthState; reason: string } {
-    const now = Date.now();
+    const now = monotonicNow();
     const best =
       replicas.find((one) => one.state === 'up') ?? replicas.find((one) => one.state === 'unknown') ?? replicas[0];
     const state = best?.state ?? 'unknown';

@@ -1,13 +1,12 @@
 import type dns from 'node:dns';
-import { mock } from 'node:test';
 import t from 'tap';
 import { Resolver } from '../../src/upstream/resolver.ts';
+import { MockedTime } from '../helpers/host-clock.ts';
 
 const ADDRESS: dns.LookupAddress = { address: '192.0.2.1', family: 4 };
 
 t.test('an answer is kept, and the last one outlives its server', async (t) => {
-  mock.timers.enable({ apis: ['Date'] });
-  t.teardown(() => mock.timers.reset());
+  const time = new MockedTime(t);
   let calls = 0;
   let dead = false;
   const resolver = new Resolver(async () => {
@@ -19,7 +18,7 @@ t.test('an answer is kept, and the last one outlives its server', async (t) => {
   t.equal(calls, 1, 'those who ask at the same time share one look-up');
   await resolver.addresses('a');
   t.equal(calls, 1, 'fresh');
-  mock.timers.tick(31_000);
+  time.pass(31_000);
   dead = true;
   t.same(await resolver.addresses('a'), [ADDRESS]);
   t.equal(calls, 2);

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../../clock/clock.ts';
 import type { CredentialsConfig } from '../../config/schema.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { UpstreamError } from '../upstream-error.ts';
@@ -48,7 +49,7 @@ export class Authorizer {
     return this.#user === undefined;
   }
 
-  /** Time of the last token; epoch milliseconds. */
+  /** Time of the last token; monotonic milliseconds. */
   get lastTokenAt(): number {
     return this.#lastTokenAt;
   }
@@ -118,7 +119,7 @@ export class Authorizer {
   async #cachedOrNew(challenge: Challenge, scopes: readonly string[]): Promise<string> {
     const key = tokenKey(challenge, scopes);
     const cached = this.#tokens.get(key);
-    if (cached && Date.now() < cached.refreshAt) return cached.value;
+    if (cached && monotonicNow() < cached.refreshAt) return cached.value;
     const fetching = this.#pending.get(key) ?? this.#renew(key, challenge, scopes);
     if (!cached) return fetching;
     // The old token is still valid, so the request does not wait. After a failed refresh the next request tries again.
@@ -130,7 +131,7 @@ export class Authorizer {
     const renewed = this.#requestToken(challenge, scopes)
       .then(
         (token) => {
-          this.#lastTokenAt = Date.now();
+          this.#lastTokenAt = monotonicNow();
           this.#cacheToken(key, token);
           return token.value;
         },
@@ -166,7 +167,7 @@ export class Authorizer {
 
   #cacheToken(key: string, { value, expiresIn }: Token): void {
     const ttl = Math.max(expiresIn - EXPIRY_MARGIN_SECONDS, 1) * 1000;
-    this.#tokens.set(key, { value, refreshAt: Date.now() + ttl * REFRESH_SHARE }, { ttl });
+    this.#tokens.set(key, { value, refreshAt: monotonicNow() + ttl * REFRESH_SHARE }, { ttl });
   }
 }
 

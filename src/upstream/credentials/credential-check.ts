@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { Answer } from '../client.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
@@ -42,7 +43,7 @@ async function freshAuthorization(authorizer: Authorizer, challenge: string | un
     return await authorizer.freshAuthorization(challenge);
   } catch (error) {
     const { status } = asUpstreamError(error);
-    const works = status === 403 && Date.now() - authorizer.lastTokenAt < TOKEN_PROOF_MS;
+    const works = status === 403 && monotonicNow() - authorizer.lastTokenAt < TOKEN_PROOF_MS;
     if (status === undefined || status === 401 || (status === 403 && !works)) throw error;
     throw new UpstreamError('malformed', `the token service answers ${status} to a request without a scope`);
   }

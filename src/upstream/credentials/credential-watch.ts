@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import {
   type CredentialsEvent,
   type CredentialsRefusal,
@@ -53,7 +54,7 @@ export class CredentialWatch {
 
   /** The current refusal, if any. */
   get refusal(): CredentialsRefusal | undefined {
-    return currentRefusal(this.#state, Date.now());
+    return currentRefusal(this.#state, monotonicNow());
   }
 
   /** Notes a request whose credentials were refused. */
@@ -61,13 +62,13 @@ export class CredentialWatch {
     this.#applyNews({ kind: 'denied', detail });
     this.#report(detail);
     const { interval, fastInterval } = this.#options.timing;
-    const due = Math.max(Date.now() + fastInterval, this.#checkedAt + INTERVALS_IF_REFUSED * interval);
-    if (this.#dueAt > due) this.#schedule(due - Date.now());
+    const due = Math.max(monotonicNow() + fastInterval, this.#checkedAt + INTERVALS_IF_REFUSED * interval);
+    if (this.#dueAt > due) this.#schedule(due - monotonicNow());
   }
 
   async #check(check: NonNullable<CredentialWatchOptions['check']>): Promise<void> {
     const { timing } = this.#options;
-    this.#checkedAt = Date.now();
+    this.#checkedAt = monotonicNow();
     this.#dueAt = 0;
     const before = this.refusal?.total;
     try {
@@ -92,14 +93,14 @@ export class CredentialWatch {
   }
 
   #applyNews(news: CredentialsEvent): void {
-    this.#state = nextCredentials(this.#state, news, Date.now());
+    this.#state = nextCredentials(this.#state, news, monotonicNow());
   }
 
   #schedule(ms: number): void {
     const { check } = this.#options;
     clearTimeout(this.#timer);
     if (this.#stopped || !check) return;
-    this.#dueAt = Date.now() + ms;
+    this.#dueAt = monotonicNow() + ms;
     this.#timer = setTimeout(() => void this.#check(check), ms).unref();
   }
 }

@@ -1,3 +1,4 @@
+import { isoTime, monotonicNow } from '../../clock/clock.ts';
 import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { unlessAborted } from '../unless-aborted.ts';
@@ -21,7 +22,7 @@ const MAX_URLS = 2;
 /** Asks an upstream what its own users may do, at the first of its URLs that can tell. */
 export class UserAuthority {
   readonly #options: UserAuthorityOptions;
-  /** Time of the last failed question, if the last question failed; epoch milliseconds. */
+  /** Time of the last failed question, if the last question failed; monotonic milliseconds. */
   #failedAt: number | undefined;
 
   constructor(options: UserAuthorityOptions) {
@@ -75,7 +76,7 @@ export class UserAuthority {
         if (failure.reason === 'rate-limited') break;
       }
     }
-    this.#failedAt = Date.now();
+    this.#failedAt = monotonicNow();
     throw failure;
   }
 
@@ -83,8 +84,7 @@ export class UserAuthority {
     const { name, view } = this.#options;
     const { state, since, reason, unhealthy } = view();
     if (state === 'down') {
-      const when = new Date(since).toISOString();
-      return new UpstreamError('connect', `${name} has been down since ${when} (${reason})`);
+      return new UpstreamError('connect', `${name} has been down since ${isoTime(since)} (${reason})`);
     }
     if (unhealthy.includes('database')) return new UpstreamError('authority-dead', `the database of ${name} is down`);
     return undefined;

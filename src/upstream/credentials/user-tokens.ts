@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
@@ -72,7 +73,7 @@ export class UserTokens {
   /** @throws UpstreamError when the upstream cannot tell; the signal's reason */
   async ask(question: UserQuestion): Promise<UserAnswer> {
     const fresh =
-      this.#cachedChallenge && Date.now() - this.#cachedChallenge.at < CHALLENGE_TTL_MS
+      this.#cachedChallenge && monotonicNow() - this.#cachedChallenge.at < CHALLENGE_TTL_MS
         ? this.#cachedChallenge.challenge
         : undefined;
     const challenge = fresh ?? (await this.#fetchChallenge(question.signal));
@@ -104,7 +105,7 @@ export class UserTokens {
       this.#cachedChallenge = undefined;
       throw new UpstreamError('authority-dead', `/v2/ answers ${answer.status} without a way to log in`);
     }
-    this.#cachedChallenge = { challenge, at: Date.now() };
+    this.#cachedChallenge = { challenge, at: monotonicNow() };
     return challenge;
   }
 

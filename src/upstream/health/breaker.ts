@@ -1,4 +1,5 @@
 import CircuitBreaker from 'opossum';
+import { monotonicNow } from '../../clock/clock.ts';
 import type { BreakerConfig } from '../../config/schema.ts';
 import type { BreakerState } from '../../failover/view.ts';
 
@@ -68,13 +69,13 @@ export class Breaker {
 
   /** Whether the half-open breaker would admit a trial now. */
   get trialFree(): boolean {
-    return this.state === 'half-open' && !(this.#trial && Date.now() - this.#trial.since <= TRIAL_TIMEOUT_MS);
+    return this.state === 'half-open' && !(this.#trial && monotonicNow() - this.#trial.since <= TRIAL_TIMEOUT_MS);
   }
 
   /** Never refuses: the plan decides which URL is asked, and asks an open one when no other is left. */
   admit(): ReportVerdict {
     const generation = this.#generation;
-    const trial = this.trialFree ? { since: Date.now() } : undefined;
+    const trial = this.trialFree ? { since: monotonicNow() } : undefined;
     this.#trial = trial ?? this.#trial;
     return (verdict) => {
       // A hung trial that was replaced must not end its successor.

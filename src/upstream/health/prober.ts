@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { ProbeConfig } from '../../config/schema.ts';
 import { probeDelay } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
@@ -16,7 +17,7 @@ export class Prober {
   #running = false;
   /** Trouble was met during a probe that began before it. */
   #probeAgain = false;
-  /** Start of the last probe; epoch milliseconds. */
+  /** Start of the last probe; monotonic milliseconds. */
   #startedAt = 0;
   #stopped = false;
   #dueAt = 0;
@@ -70,7 +71,7 @@ export class Prober {
   #probeSoon(): void {
     if (this.#running) this.#probeAgain = true;
     if (this.#stopped || this.#running) return;
-    const now = Date.now();
+    const now = monotonicNow();
     const due = Math.max(now + this.#config.fastInterval / 10, this.#startedAt + this.#config.fastInterval);
     if (due < this.#dueAt) this.#schedule(due - now);
   }
@@ -78,7 +79,7 @@ export class Prober {
   #schedule(ms: number): void {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
-    this.#dueAt = Date.now() + ms;
+    this.#dueAt = monotonicNow() + ms;
     this.#timer = setTimeout(() => void this.#probe(), ms);
     this.#timer.unref();
   }
@@ -86,13 +87,12 @@ export class Prober {
   async #probe(): Promise<void> {
     this.#running = true;
     this.#probeAgain = false;
-    this.#startedAt = Date.now();
-    const started = performance.now();
+    this.#startedAt = monotonicNow();
     const signal = AbortSignal.timeout(this.#config.timeout);
     const report = await probe(this.#config.kind, this.#replica.canary, this.#get(signal), signal);
     this.#running = false;
     if (this.#stopped) return;
-    this.#replica.recordProbe(report, Math.round(performance.now() - started));
+    this.#replica.recordProbe(report, Math.round(monotonicNow() - this.#startedAt));
     this.#onReport(report);
     const delay = probeDelay(this.#replica.health, this.#config, Math.random());
     this.#schedule(this.#probeAgain ? Math.min(delay, this.#config.fastInterval) : delay);

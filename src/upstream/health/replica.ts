@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { type Health, initialHealth, nextHealth } from '../../failover/health.ts';
 import { Latency } from '../../failover/latency.ts';
@@ -25,7 +26,7 @@ export class Replica {
   readonly #limits: Partial<Record<TrafficClass, ConcurrencyLimit>> & Record<'control' | 'data', ConcurrencyLimit>;
   readonly #events: UpstreamEvents;
   readonly #name: string;
-  #health: Health = initialHealth(Date.now());
+  #health: Health = initialHealth(monotonicNow());
   #canaryState: CanaryState;
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
@@ -110,18 +111,18 @@ export class Replica {
   suspect(): void {
     this.#suspected = true;
     this.#suspectedAsSlow = false;
-    this.#suspectedAt = Date.now();
+    this.#suspectedAt = monotonicNow();
     this.onTrouble();
   }
 
   /** Sends the URL no requests for some milliseconds, as its Retry-After asked. */
   backOff(ms: number): void {
-    this.#retryAfterUntil = Math.max(this.#retryAfterUntil, Date.now() + ms);
+    this.#retryAfterUntil = Math.max(this.#retryAfterUntil, monotonicNow() + ms);
   }
 
   /** Applies the result of a probe. */
   recordProbe(report: ProbeReport, tookMs: number): void {
-    const now = Date.now();
+    const now = monotonicNow();
     const before = this.#health;
     this.#health = nextHealth(before, report, this.#config.probe, now);
     this.#lastProbeAt = now;

@@ -1,8 +1,8 @@
-import { mock } from 'node:test';
 import t from 'tap';
 import { Authorizer, type StaticUser } from '../../../src/upstream/credentials/authorizer.ts';
 import type { Token } from '../../../src/upstream/credentials/token-service.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+import { MockedTime } from '../../helpers/host-clock.ts';
 
 const REGISTRY = new URL('https://registry.example.io');
 const USER: StaticUser = { username: 'robot$ci', password: 'hunter2', realmHosts: ['auth.example.io'] };
@@ -51,16 +51,15 @@ t.test('a refused token is thrown away', async (t) => {
 });
 
 t.test('refreshed early, beside the request that still uses the old one', async (t) => {
-  mock.timers.enable({ apis: ['Date'] });
-  t.teardown(() => mock.timers.reset());
+  const time = new MockedTime(t);
   const { asked, fetch } = service(100);
   const authorizer = new Authorizer(REGISTRY, USER, fetch);
   authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
   await authorizer.authorization(SCOPES);
-  mock.timers.tick(60_000);
+  time.pass(60_000);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
   t.equal(asked.length, 1, 'not yet');
-  mock.timers.tick(10_000);
+  time.pass(10_000);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1', 'the old one serves on');
   t.equal(asked.length, 2);
   await new Promise(setImmediate);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { monotonicNow } from '../../../src/clock/clock.ts';
 import type { HealthState, ReplicaView } from '../../../src/failover/view.ts';
 import type { Answer } from '../../../src/upstream/client.ts';
 import { UserAuthority } from '../../../src/upstream/credentials/user-authority.ts';
@@ -111,7 +112,7 @@ t.test('silent: it could not say when it was last asked, or could not now', asyn
   live.does[A] = 500;
   await ask();
   t.equal(users.unavailable, true);
-  live.since = Date.now() + 1;
+  live.since = monotonicNow() + 1;
   t.equal(users.unavailable, false, 'it has been down since, and come up');
   live.since = 0;
   live.does[A] = 401;

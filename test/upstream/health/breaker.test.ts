@@ -1,7 +1,7 @@
-import { mock } from 'node:test';
 import t from 'tap';
 import { configSchema } from '../../../src/config/schema.ts';
 import { Breaker } from '../../../src/upstream/health/breaker.ts';
+import { MockedTime } from '../../helpers/host-clock.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 const rules = (changes = {}) => upstreamSchema.parse({ urls: ['http://x'], breaker: changes }).breaker;
@@ -18,8 +18,10 @@ async function feed(breaker: Breaker, ...verdicts: ('good' | 'bad' | 'late' | 'n
   }
 }
 
-t.beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] }));
-t.afterEach(() => mock.timers.reset());
+let time: MockedTime;
+t.beforeEach((t) => {
+  time = new MockedTime(t);
+});
 
 t.test('five failures in a row open it, four do not', async (t) => {
   const changes: string[] = [];
@@ -63,19 +65,19 @@ t.test(
     );
     await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
     for (const seconds of [5, 10, 20, 20]) {
-      mock.timers.tick(seconds * 1000 - 1);
+      time.pass(seconds * 1000 - 1);
       t.equal(breaker.state, 'open', `open for ${seconds} s`);
-      mock.timers.tick(1);
+      time.pass(1);
       t.equal(breaker.state, 'half-open');
       await feed(breaker, 'bad');
       t.equal(breaker.state, 'open', 'the trial failed');
     }
-    mock.timers.tick(20_000);
+    time.pass(20_000);
     await feed(breaker, 'good', 'good');
     t.equal(breaker.state, 'closed');
-    mock.timers.tick(11_000);
+    time.pass(11_000);
     await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
-    mock.timers.tick(5000);
+    time.pass(5000);
     t.equal(breaker.state, 'half-open', 'five seconds again');
     breaker.dispose();
   },
@@ -97,12 +99,12 @@ t.test('one that is merely late is tried again soon, however often it was', asyn
   );
   await feed(breaker, 'late', 'late', 'late', 'late', 'late');
   t.equal(breaker.state, 'open', 'five of them open it');
-  mock.timers.tick(5000);
+  time.pass(5000);
   for (const [verdict, seconds] of trials) {
     await feed(breaker, verdict);
-    mock.timers.tick(seconds * 1000 - 1);
+    time.pass(seconds * 1000 - 1);
     t.equal(breaker.state, 'open', `${verdict}: open for ${seconds} s`);
-    mock.timers.tick(1);
+    time.pass(1);
     t.equal(breaker.state, 'half-open');
   }
   breaker.dispose();
@@ -119,9 +121,9 @@ t.test('one that is merely late is tried again soon, however often it was', asyn
     );
     await feed(bounded, 'late', 'late', 'late', 'late', 'late');
     for (const seconds of all) {
-      mock.timers.tick(seconds * 1000 - 1);
+      time.pass(seconds * 1000 - 1);
       t.equal(bounded.state, 'open', `${JSON.stringify(config)}: open for ${seconds} s`);
-      mock.timers.tick(1);
+      time.pass(1);
       t.equal(bounded.state, 'half-open');
       await feed(bounded, 'late');
     }
@@ -136,11 +138,11 @@ t.test('half-open admits one trial at a time; a hung one is not waited for for e
     () => 0.5,
   );
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
-  mock.timers.tick(5000);
+  time.pass(5000);
   t.ok(breaker.trialFree);
   const trial = breaker.admit();
   t.notOk(breaker.trialFree);
-  mock.timers.tick(30_001);
+  time.pass(30_001);
   t.ok(breaker.trialFree);
   trial('neutral');
   t.equal(breaker.state, 'half-open', 'a trial that says nothing closes nothing');
@@ -155,7 +157,7 @@ t.test('a success that began before the trip does not close it', async (t) => {
   );
   const early = breaker.admit();
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
-  mock.timers.tick(5000);
+  time.pass(5000);
   early('good');
   await settled();
   t.equal(breaker.state, 'half-open');
@@ -167,7 +169,7 @@ t.test('a canary closes it', async (t) => {
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
   breaker.recover();
   t.equal(breaker.state, 'closed');
-  mock.timers.tick(60_000);
+  time.pass(60_000);
   t.equal(breaker.state, 'closed', 'and no timer opens half of it again');
   breaker.dispose();
 });
