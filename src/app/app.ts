@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
+import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { isLoopback } from '../config/network.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
@@ -55,7 +56,7 @@ export async function createApp(loaded: Loaded, options: AppOptions = {}): Promi
 
 export class App {
   readonly #log: Logger;
-  readonly #startedAt = Date.now();
+  readonly #startedAt = monotonicNow();
   readonly #failovers = new FailoverRing();
   readonly #tagWarnings = new TagWarnings();
   readonly #sinceStart = new SinceStart();

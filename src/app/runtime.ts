@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
+import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
@@ -206,8 +207,8 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         return;
       }
       // Every request causes this event. One line a second is enough.
-      if (Date.now() - lastCredentials < 1000) return;
-      lastCredentials = Date.now();
+      if (monotonicNow() - lastCredentials < 1000) return;
+      lastCredentials = monotonicNow();
       log.error({ upstream, detail }, "the upstream refuses the edge's credentials; renew them");
     },
   };

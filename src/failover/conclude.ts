@@ -1,3 +1,4 @@
+import { type ClockReading, wallTime } from '../clock/clock.ts';
 import { type ErrorCode, OciError } from '../oci/error.ts';
 import type { Failure } from './classify.ts';
 
@@ -12,10 +13,9 @@ export interface AttemptEnding {
 export interface ConcludeFacts {
   /** What the client asked for, in its own names: `library/app:1.2`. */
   content: string;
-  /** Since when an upstream has been down (epoch milliseconds), and why. Undefined: it is not down. */
+  /** Since when an upstream has been down (monotonic milliseconds), and why. Undefined: it is not down. */
   outage(upstream: string): { since: number; reason: string } | undefined;
-  /** Epoch milliseconds. */
-  now: number;
+  now: ClockReading;
 }
 
 const DAY_MS = 86_400_000;
@@ -69,8 +69,8 @@ function explain(endings: readonly AttemptEnding[], failed: readonly AttemptEndi
 function trouble({ upstream, reason }: AttemptEnding, { outage, now }: ConcludeFacts): string {
   const down = outage(upstream);
   if (!down) return reason ? DID[reason] : 'failed';
-  const [day, time = ''] = new Date(down.since).toISOString().split('T');
-  const since = `${now - down.since < DAY_MS ? '' : `${day} `}${time.slice(0, 5)} UTC`;
+  const [day, time = ''] = new Date(wallTime(down.since, now)).toISOString().split('T');
+  const since = `${now.monotonic - down.since < DAY_MS ? '' : `${day} `}${time.slice(0, 5)} UTC`;
   return `has been down since ${since} (${down.reason})`;
 }
 

@@ -1,4 +1,4 @@
-/** An upstream refuses the edge's own credentials. Times are epoch milliseconds. */
+/** An upstream refuses the edge's own credentials. Times are monotonic milliseconds. */
 export interface CredentialsRefusal {
   since: number;
   /** Plain text for the operator; never a credential. */

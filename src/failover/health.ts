@@ -1,6 +1,6 @@
 import type { HealthState } from './view.ts';
 
-/** Health of one URL as its probes show it. Times are epoch milliseconds. */
+/** Health of one URL as its probes show it. Times are monotonic milliseconds. */
 export interface Health {
   state: HealthState;
   since: number;

@@ -1,3 +1,4 @@
+import { type ClockReading, wallTime } from '../clock/clock.ts';
 import { OciError } from '../oci/error.ts';
 import { type Candidate, type Route, toUpstream } from './rewrite.ts';
 import type { Gate, ReplicaView, TrafficClass, UpstreamView } from './view.ts';
@@ -130,7 +131,7 @@ export function planPush(
   repository: string,
   upstreams: ReadonlyMap<string, UpstreamView>,
   rotation: number,
-  now: number,
+  now: ClockReading,
 ): Attempt {
   const push = route.push;
   if (push === undefined)
@@ -140,9 +141,9 @@ export function planPush(
     );
   const view = upstreams.get(push.upstream);
   if (!view) throw new OciError('UNKNOWN', `no upstream ${push.upstream}`);
-  if (view.gate.mode !== 'accepting') throw pushRefusal(view.name, view.gate);
+  if (view.gate.mode !== 'accepting') throw pushRefusal(view.name, view.gate, now);
   const [replica] = rotated(view.replicas, rotation)
-    .map((one) => ({ url: one.url, severity: obstacleTo(one, 'push', now)?.severity ?? 0 }))
+    .map((one) => ({ url: one.url, severity: obstacleTo(one, 'push', now.monotonic)?.severity ?? 0 }))
     .sort((a, b) => a.severity - b.severity);
   if (!replica) throw new OciError('UNKNOWN', `upstream ${push.upstream} has no URL`);
   return {
@@ -156,8 +157,8 @@ export function planPush(
 }
 
 /** 403, not 503: clients show only the message of a 4xx, and dockerd retries a 5xx for a minute. */
-export function pushRefusal(upstream: string, gate: Gate): OciError {
-  const since = new Date(gate.since).toISOString().replace(/\.\d+Z$/, 'Z');
+export function pushRefusal(upstream: string, gate: Gate, now: ClockReading): OciError {
+  const since = new Date(wallTime(gate.since, now)).toISOString().replace(/\.\d+Z$/, 'Z');
   if (gate.mode === 'settling') {
     return new OciError(
       'DENIED',

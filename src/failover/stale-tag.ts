@@ -1,3 +1,4 @@
+import { type ClockReading, wallTime } from '../clock/clock.ts';
 import type { Candidate, Route } from './rewrite.ts';
 import type { Judgement } from './tag-history.ts';
 
@@ -15,6 +16,7 @@ export interface ShownTag {
   policy: Route['staleTags'];
   /** The current digest was requested from every upstream without success. */
   currentAsked: boolean;
+  now: ClockReading;
 }
 
 /**
@@ -51,7 +53,9 @@ export function decideTag(shown: ShownTag): StaleTagDecision {
 }
 
 /** Text for the operator, without quotes and backslashes, so that it fits into a Warning header. */
-function warningText({ tag, digest, shownBy, authority, judgement }: ShownTag): string {
+function warningText({ tag, digest, shownBy, authority, judgement, now }: ShownTag): string {
+  const isoTime = (at: number | undefined) =>
+    at === undefined ? 'an unknown time' : new Date(wallTime(at, now)).toISOString().replace(/\.\d+Z$/, 'Z');
   const { current, confirmedAt, deletedAt, supersededAt } = judgement;
   const last =
     deletedAt === undefined
@@ -61,8 +65,4 @@ function warningText({ tag, digest, shownBy, authority, judgement }: ShownTag): 
     return `tag ${tag} at ${shownBy} is ${digest}, which ${authority} was not seen to have; it may be newer or older: ${last}`;
   const what = deletedAt === undefined ? `older, replaced by ${isoTime(supersededAt)} at the latest` : 'deleted';
   return `tag ${tag} at ${shownBy} is ${digest}, ${what}: ${last}`;
-}
-
-function isoTime(at: number | undefined): string {
-  return at === undefined ? 'an unknown time' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,4 +1,4 @@
-/** One state of a tag at the push upstream. Times are epoch milliseconds. */
+/** One state of a tag at the push upstream. Times are those of a `LedgerClock`. */
 export interface TagEntry {
   /** null: the tag was deleted or does not exist. */
   digest: string | null;

@@ -9,7 +9,7 @@ export type BreakerState = 'closed' | 'half-open' | 'open';
 export const TRAFFIC_CLASSES = ['control', 'data', 'push', 'passthrough'] as const;
 export type TrafficClass = (typeof TRAFFIC_CLASSES)[number];
 
-/** One URL of an upstream. Times are epoch milliseconds. */
+/** One URL of an upstream. Times are monotonic milliseconds (rule 12). */
 export interface ReplicaView {
   url: string;
   state: HealthState;

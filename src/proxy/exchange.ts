@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { Allowed } from '../auth/guard.ts';
+import { monotonicNow } from '../clock/clock.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
 import type { Origin } from './request/sealer.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
@@ -57,7 +58,7 @@ export class Exchange {
   permit: Allowed = OPEN;
   /** The upstreams that this client may be shown, as `authorize` found it. */
   visible: Visibility = EVERY_UPSTREAM;
-  readonly startedAt = Date.now();
+  readonly startedAt = monotonicNow();
   readonly attempts: AttemptRecord[] = [];
   readonly notes: StageNotes = { parse: {}, authorize: {}, plan: {}, fetch: {}, relay: {}, settle: {} };
   /** Attempts that were started because another one was late. */

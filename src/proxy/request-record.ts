@@ -105,7 +105,7 @@ export interface RequestRecord {
   detail?: string;
   bytesIn: number;
   bytesOut: number;
-  /** Epoch milliseconds. */
+  /** Monotonic milliseconds. */
   startedAt: number;
   /** Milliseconds to the first byte of the reply. */
   firstByteMs: number;

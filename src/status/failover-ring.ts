@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isoTime } from '../clock/clock.ts';
 import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 import { type Failover, failoverOf } from './failover.ts';
 
@@ -35,6 +36,6 @@ export class FailoverRing implements Observer {
   }
 
   list(): FailoverEntry[] {
-    return [...this.#entries.values()].map((entry) => ({ ...entry, at: new Date(entry.at).toISOString() }));
+    return [...this.#entries.values()].map((entry) => ({ ...entry, at: isoTime(entry.at) }));
   }
 }

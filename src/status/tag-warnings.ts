@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isoTime } from '../clock/clock.ts';
 import type { Observer, RequestRecord } from '../proxy/request-record.ts';
 
 /** A tag that was served although its digest may be out of date. */
@@ -18,7 +19,7 @@ export interface TagWarning {
 
 /** The last tags that were served with a warning, newest first. */
 export class TagWarnings implements Observer {
-  readonly #warnings: LRUCache<string, TagWarning>;
+  readonly #warnings: LRUCache<string, Omit<TagWarning, 'at'> & { at: number }>;
 
   constructor(size = 20) {
     this.#warnings = new LRUCache({ max: size });
@@ -28,11 +29,11 @@ export class TagWarnings implements Observer {
     if (tag?.action !== 'warned') return;
     const key = `${repository}\n${reference}`;
     const count = (this.#warnings.peek(key)?.count ?? 0) + 1;
-    const at = new Date(startedAt + firstByteMs).toISOString();
+    const at = startedAt + firstByteMs;
     this.#warnings.set(key, { at, repository, tag: reference, upstream, text: tag.text ?? '', count });
   }
 
   list(): TagWarning[] {
-    return [...this.#warnings.values()];
+    return [...this.#warnings.values()].map((warning) => ({ ...warning, at: isoTime(warning.at) }));
   }
 }

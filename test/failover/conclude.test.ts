@@ -12,14 +12,15 @@ const failed = (upstream: string, reason?: Failure): AttemptEnding => ({
   ...(reason ? { reason } : {}),
 });
 
-function facts(down: Record<string, string> = {}): ConcludeFacts {
+/** @param set milliseconds by which the host's clock was set since the start */
+function facts(down: Record<string, string> = {}, set = 0): ConcludeFacts {
   return {
     content: 'library/app:1.2',
     outage: (upstream) => {
       const since = down[upstream];
       return since === undefined ? undefined : { since: Date.parse(since), reason: 'probe timed out' };
     },
-    now: NOW,
+    now: { monotonic: NOW, wall: NOW + set },
   };
 }
 
@@ -29,6 +30,20 @@ t.test('what the client is told', async (t) => {
     ['all absent', [absent('harbor'), absent('gcr')], facts(), 404, 'manifest unknown to registry'],
     ['one absent', [absent('gcr')], facts(), 404, 'manifest unknown to registry'],
     ['none was asked', [], facts(), 503, 'library/app:1.2 cannot be served now: no upstream could be asked; try again'],
+    [
+      'the clock was set back by an hour since',
+      [failed('harbor', 'connect')],
+      facts({ harbor: '2026-05-04T18:23:01Z' }, -3_600_000),
+      503,
+      'library/app:1.2 cannot be served now: harbor has been down since 17:23 UTC (probe timed out); try again',
+    ],
+    [
+      'the clock was set forward by eight days since',
+      [failed('harbor', 'connect')],
+      facts({ harbor: '2026-05-04T18:23:01Z' }, 8 * 86_400_000),
+      503,
+      'library/app:1.2 cannot be served now: harbor has been down since 18:23 UTC (probe timed out); try again',
+    ],
     [
       'absent there, down here',
       [absent('gcr'), failed('harbor', 'connect')],

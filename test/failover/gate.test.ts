@@ -100,7 +100,7 @@ function plans(input: GateInput, gate: Gate, now: number): { pushTo: string | un
   };
   const headsFrom = planPull(pull, all, 0, now).map((attempt) => attempt.upstream);
   try {
-    return { pushTo: planPush(route, 'library/app', all, 0, now).upstream, headsFrom };
+    return { pushTo: planPush(route, 'library/app', all, 0, { monotonic: now, wall: now }).upstream, headsFrom };
   } catch (error) {
     if (error instanceof OciError && error.code === 'DENIED') return { pushTo: undefined, headsFrom };
     throw error;

@@ -1,8 +1,10 @@
 import type { Route } from '../../src/failover/rewrite.ts';
 import type { BreakerState, ReplicaView, TrafficClass, UpstreamView } from '../../src/failover/view.ts';
 
-/** Epoch milliseconds of "now" in these tests. */
+/** Monotonic milliseconds of "now" in these tests. */
 export const NOW = Date.parse('2026-05-04T03:02:01.500Z');
+/** The same moment, with a host's clock that was not set since the start. */
+export const READING = { monotonic: NOW, wall: NOW };
 
 export function perClass<T>(value: T, other: Partial<Record<TrafficClass, T>> = {}): Record<TrafficClass, T> {
   return { control: value, data: value, push: value, passthrough: value, ...other };

@@ -11,7 +11,7 @@ import {
   type Visibility,
 } from '../../src/failover/plan.ts';
 import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
-import { libraryRoute, NOW, perClass, replica, upstream, views } from './made-view.ts';
+import { libraryRoute, NOW, perClass, READING, replica, upstream, views } from './made-view.ts';
 
 const PULL: PullInput = {
   route: libraryRoute(),
@@ -233,7 +233,7 @@ t.test(
 
 t.test('a push goes to the push upstream', async (t) => {
   const all = views(upstream('harbor'), upstream('gcr'));
-  t.match(planPush(libraryRoute(), 'library/app', all, 0, NOW), {
+  t.match(planPush(libraryRoute(), 'library/app', all, 0, READING), {
     upstream: 'harbor',
     url: 'https://harbor',
     repository: 'library/app',
@@ -241,7 +241,7 @@ t.test('a push goes to the push upstream', async (t) => {
     why: 'the push upstream',
   });
   const [, gcr] = libraryRoute().pull;
-  t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, NOW), {
+  t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, READING), {
     upstream: 'gcr',
     repository: 'example-project/app',
   });
@@ -250,7 +250,7 @@ t.test('a push goes to the push upstream', async (t) => {
 t.test('of several URLs a push takes the best, in turn', async (t) => {
   const pushUrl = (states: Partial<ReplicaView>[], turn: number) => {
     const all = states.map((given, index) => replica(`https://harbor${index + 1}`, given));
-    return planPush(libraryRoute(), 'library/app', views(upstream('harbor', { replicas: all })), turn, NOW).url;
+    return planPush(libraryRoute(), 'library/app', views(upstream('harbor', { replicas: all })), turn, READING).url;
   };
   t.equal(pushUrl([{}, {}], 0), 'https://harbor1');
   t.equal(pushUrl([{}, {}], 1), 'https://harbor2');
@@ -269,7 +269,7 @@ t.test('a refused push says why and since when', async (t) => {
   const push =
     (given: Partial<UpstreamView>, route = libraryRoute()) =>
     () =>
-      planPush(route, 'library/app', views(upstream('harbor', given)), 0, NOW);
+      planPush(route, 'library/app', views(upstream('harbor', given)), 0, READING);
   t.throws(push({ gate: refusing }), {
     code: 'DENIED',
     status: 403,
@@ -287,9 +287,23 @@ t.test('a refused push says why and since when', async (t) => {
   });
   t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
   t.throws(push({ replicas: [] }), { code: 'UNKNOWN', message: /harbor has no URL/ });
-  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, NOW), {
+  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, READING), {
     code: 'UNKNOWN',
     message: /no upstream harbor/,
   });
-  t.equal(pushRefusal('harbor', refusing).headers['retry-after'], undefined, 'dockerd would go on for a minute');
+  t.equal(
+    pushRefusal('harbor', refusing, READING).headers['retry-after'],
+    undefined,
+    'dockerd would go on for a minute',
+  );
+});
+
+t.test('what a refused push says keeps to the clock of the host, though that was set', async (t) => {
+  const HOUR = 3_600_000;
+  for (const [step, said] of [
+    [0, '2026-05-04T03:01:00Z'],
+    [-HOUR, '2026-05-04T02:01:00Z'],
+    [192 * HOUR, '2026-05-12T03:01:00Z'],
+  ] as const)
+    t.match(pushRefusal('harbor', refusing, { monotonic: NOW, wall: NOW + step }).message, `since ${said}: harbor`);
 });

@@ -32,6 +32,7 @@ function shown(given: Partial<ShownTag>): ShownTag {
     judgement: STALE,
     policy: 'warn',
     currentAsked: false,
+    now: { monotonic: at('11:00:00'), wall: at('11:00:00') },
     ...given,
   };
 }
@@ -102,4 +103,9 @@ t.test('whose word counts', async (t) => {
   const { pull } = libraryRoute();
   t.equal(authorityOf(libraryRoute({ pull: [...pull].reverse() }))?.upstream, 'harbor', 'not who is asked first');
   t.equal(authorityOf(libraryRoute({ push: undefined, pull: [...pull].reverse() }))?.upstream, 'gcr', 'read-only');
+});
+
+t.test('a warning keeps to the clock of the host, though that was set', async (t) => {
+  const now = { monotonic: at('11:00:00'), wall: at('10:00:00') };
+  t.match(decideTag(shown({ judgement: UNKNOWN, now })), { text: /harbor last showed .* at 2026-11-21T09:05:00Z$/ });
 });

@@ -1,3 +1,4 @@
+import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import { EVERY_UPSTREAM, planPull, planPush } from '../../failover/plan.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { UpstreamView } from '../../failover/view.ts';
@@ -44,7 +45,7 @@ export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' |
   const prefixes = context.routes.map(({ prefix }) => `"${prefix}"`).join(', ');
   if (!route) throw new OciError('NAME_UNKNOWN', `no route leads to ${repository}; prefixes are ${prefixes}`);
   const views = context.views();
-  const now = Date.now();
+  const now = readClocks();
   const input = {
     route,
     repository,
@@ -62,13 +63,13 @@ export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' |
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
     ...known,
-    pull: planPull(input, views, 0, now).map(({ upstream, url, repository: name, why }) => ({
+    pull: planPull(input, views, 0, now.monotonic).map(({ upstream, url, repository: name, why }) => ({
       upstream,
       url,
       as: name + end,
       why,
     })),
-    push: explainPush(route, repository, end, views),
+    push: explainPush(route, repository, end, views, now),
   };
 }
 
@@ -82,7 +83,7 @@ function ledgerWord(
   const [newest] = (place && context.ledger.find(place)) ?? [];
   if (!place || !newest) return {};
   const { digest, since, confirmedAt } = newest;
-  return { ledger: { upstream: place.upstream, digest, since: iso(since), confirmedAt: iso(confirmedAt) } };
+  return { ledger: { upstream: place.upstream, digest, since: isoTime(since), confirmedAt: isoTime(confirmedAt) } };
 }
 
 function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'corrupt'> {
@@ -90,20 +91,17 @@ function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): P
   return corrupt.length > 0 ? { corrupt } : {};
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 function explainPush(
   route: Route,
   repository: string,
   end: string,
   views: ReadonlyMap<string, UpstreamView>,
+  now: ClockReading,
 ): Explanation['push'] {
   const { push } = route;
   const where = push && { upstream: push.upstream, as: toUpstream(route, push, repository) + end };
   try {
-    const { upstream } = planPush(route, repository, views, 0, Date.now());
+    const { upstream } = planPush(route, repository, views, 0, now);
     return { ...where, admitted: true, why: views.get(upstream)?.reason ?? '' };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import { checkWholeBlob, type DigestCheck, type DigestFinding } from '../../digest/digest-check.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Sink } from '../../splice/chunk-writer.ts';
@@ -19,12 +20,12 @@ const LIMIT_MS = 600_000;
  * another upstream has the blob. Upstreams that take only the clients' own credentials are left out.
  */
 export class CorruptCopyScrubber {
-  /** By upstream and digest. `due` is the time of the next check, in epoch milliseconds. */
+  /** By upstream and digest. `due` is the time of the next check, in monotonic milliseconds. */
   readonly #copies = new Map<string, BlobCopy & { due: number }>();
   #running = false;
 
   /** Remembers a corrupt copy. @param everyMs milliseconds until it is checked again */
-  note(copy: BlobCopy, everyMs: number, now = Date.now()): void {
+  note(copy: BlobCopy, everyMs: number, now = monotonicNow()): void {
     const key = `${copy.upstream} ${copy.digest}`;
     if (this.#copies.has(key)) return;
     const [oldest] = this.#copies.keys();
@@ -33,7 +34,7 @@ export class CorruptCopyScrubber {
   }
 
   /** Checks one copy that is due. Never rejects. */
-  async run(context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>, now = Date.now()): Promise<void> {
+  async run(context: Uses<'config' | 'copies' | 'hasher' | 'log' | 'upstreams'>, now = monotonicNow()): Promise<void> {
     for (const [key, { upstream, digest }] of this.#copies)
       if (!context.copies.isCorrupt(upstream, digest)) this.#copies.delete(key);
     const copy = [...this.#copies.values()].find(({ due }) => due <= now);

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import { type Attempt, planPull } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
@@ -16,7 +17,12 @@ export function planAttempts(
   blobHead = false,
 ): Attempt[] {
   const forPush = permit.forPush === true;
-  return planPull({ route, repository, class: trafficClass, blobHead, forPush, visible }, views(), turn(), Date.now());
+  return planPull(
+    { route, repository, class: trafficClass, blobHead, forPush, visible },
+    views(),
+    turn(),
+    monotonicNow(),
+  );
 }
 
 /**

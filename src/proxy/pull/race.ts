@@ -1,3 +1,4 @@
+import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, obstacleTo } from '../../failover/plan.ts';
@@ -163,7 +164,7 @@ export class Race {
     if (!this.#mayHedge()) return;
     const { url, class: trafficClass } = runner.attempt;
     const view = upstream.replica(url)?.view();
-    if (view && obstacleTo(view, trafficClass, Date.now())) this.#startNext(false);
+    if (view && obstacleTo(view, trafficClass, monotonicNow())) this.#startNext(false);
     else runner.timer = setTimeout(() => this.#recheck(upstream, runner), RECHECK_MS);
   }
 
@@ -266,5 +267,5 @@ export function conclusion(
     const view = upstreams.get(name)?.view();
     return view?.state === 'down' ? view : undefined;
   };
-  return conclude(endings, absent, { content, outage, now: Date.now() });
+  return conclude(endings, absent, { content, outage, now: readClocks() });
 }

@@ -1,3 +1,4 @@
+import { readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
@@ -94,6 +95,7 @@ function decider(
       judgement,
       policy: route.staleTags,
       currentAsked,
+      now: readClocks(),
     });
     return { ...decided, verdict: judgement.verdict };
   };

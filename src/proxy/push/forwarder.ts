@@ -1,6 +1,7 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createProxyServer } from 'http-proxy';
+import { monotonicNow } from '../../clock/clock.ts';
 import type { Failure } from '../../failover/classify.ts';
 import { OciError } from '../../oci/error.ts';
 import { HeaderList } from '../../upstream/header-list.ts';
@@ -120,7 +121,7 @@ class Watch {
   readonly #fail: (error: Error) => void;
   readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
-  #movedAt = Date.now();
+  #movedAt = monotonicNow();
   /** The request, from the time that its body flows. */
   #flowing: ClientRequest | undefined;
 
@@ -141,14 +142,14 @@ class Watch {
       this.#exchange.sendContinue();
       if (outgoing.writableFinished) return;
       clearTimeout(this.#timer);
-      this.#movedAt = Date.now();
+      this.#movedAt = monotonicNow();
       this.#flowing = outgoing;
     };
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     else connected();
     this.#exchange.request.on('data', (chunk: Buffer) => {
       this.#exchange.bytesIn += chunk.length;
-      this.#movedAt = Date.now();
+      this.#movedAt = monotonicNow();
       if (this.#exchange.bytesIn > maxBytes)
         this.#fail(new OciError('SIZE_INVALID', `the manifest is larger than ${maxBytes} bytes`));
     });
@@ -163,7 +164,7 @@ class Watch {
   /** An answer may take long while storage copies a large blob, but not from an upstream that is down. */
   #checkProgress(): void {
     const { idleMs, upstream } = this.#outbound;
-    if (Date.now() - this.#movedAt < idleMs) return;
+    if (monotonicNow() - this.#movedAt < idleMs) return;
     // The listener cuts a client that sends nothing.
     if (this.#flowing?.writableNeedDrain)
       this.#fail(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));

@@ -1,3 +1,4 @@
+import { readClocks } from '../../clock/clock.ts';
 import { type Attempt, planPush } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
@@ -29,7 +30,7 @@ export async function planWrite(
   route: Route,
   request: WriteRequest,
 ): Promise<PushPlan> {
-  const planned = planPush(route, request.repository, context.views(), context.turn(), Date.now());
+  const planned = planPush(route, request.repository, context.views(), context.turn(), readClocks());
   const upstream = context.upstreams.get(planned.upstream);
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${planned.upstream}`);
   const scopes = [

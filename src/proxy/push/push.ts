@@ -1,3 +1,4 @@
+import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { pushRefusal } from '../../failover/plan.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
@@ -96,8 +97,8 @@ async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: strin
   return canary === 'silent';
 }
 
-function refusal({ name }: Upstream, reason: string, since = Date.now()): OciError {
-  return pushRefusal(name, { mode: 'refusing', since, reason });
+function refusal({ name }: Upstream, reason: string, since = monotonicNow()): OciError {
+  return pushRefusal(name, { mode: 'refusing', since, reason }, readClocks());
 }
 
 async function forwardRequestFor(

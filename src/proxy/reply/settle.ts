@@ -1,3 +1,4 @@
+import { readClocks, wallTime } from '../../clock/clock.ts';
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -118,6 +119,7 @@ function logLine(record: RequestRecord): object {
     ...(isAudit(record) ? { audit: true } : {}),
     request: {
       ...rest,
+      startedAt: Math.round(wallTime(record.startedAt, readClocks())),
       attempts,
       ...(hedges.started + hedges.refused > 0 ? { hedges } : {}),
       ...(splices.length > 0 ? { splices } : {}),

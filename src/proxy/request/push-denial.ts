@@ -1,4 +1,5 @@
 import type { Permit, Requirement } from '../../auth/guard.ts';
+import { readClocks } from '../../clock/clock.ts';
 import { pushRefusal } from '../../failover/plan.ts';
 import { OciError } from '../../oci/error.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
@@ -26,7 +27,7 @@ export async function unverifiedPushDenial(
     return undefined;
   } catch (error) {
     const { gate } = upstream.view();
-    if (gate.mode === 'refusing') return pushRefusal(upstream.name, gate);
+    if (gate.mode === 'refusing') return pushRefusal(upstream.name, gate, readClocks());
     return new OciError(
       'DENIED',
       `pushes are refused: ${upstream.name} cannot say now who may push (${asUpstreamError(error).summary}); pulls keep working`,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
@@ -39,7 +40,7 @@ export interface Snapshot extends HeadlineInput {
   stores: Stores;
 }
 
-/** A corrupt copy of a blob; `since` in epoch milliseconds. */
+/** A corrupt copy of a blob; `since` in monotonic milliseconds. */
 export interface CorruptCopy {
   upstream: string;
   digest: string;
@@ -48,7 +49,7 @@ export interface CorruptCopy {
 
 export interface SnapshotInput
   extends Pick<Snapshot, 'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers'> {
-  /** Epoch milliseconds. */
+  /** Monotonic milliseconds. */
   startedAt: number;
   upstreams: readonly UpstreamView[];
   routes: readonly Route[];
@@ -61,15 +62,14 @@ export interface SnapshotInput
 /** Digests shown of each upstream: enough to see what is wrong with its storage. */
 const MAX_CORRUPT_SHOWN = 50;
 
-/** @param now epoch milliseconds */
-export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Snapshot {
+export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClocks()): Snapshot {
   const { corruptCopies, sinceStart, replication = null, ...shown } = input;
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
   const corrupt = Map.groupBy(corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
     (view): UpstreamSnapshot => ({
-      ...stateOf(view, pushed.has(view.name)),
-      corrupt: corruptCopiesSnapshot(corrupt.get(view.name) ?? []),
+      ...stateOf(view, pushed.has(view.name), now),
+      corrupt: corruptCopiesSnapshot(corrupt.get(view.name) ?? [], now),
       outrun: sinceStart.outrun.get(view.name) ?? 0,
       urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
     }),
@@ -78,47 +78,54 @@ export function takeSnapshot(input: SnapshotInput, now: number = Date.now()): Sn
   return {
     ...state,
     version,
-    startedAt: iso(input.startedAt),
-    at: iso(now),
-    headline: headlineOf(state, now),
+    startedAt: isoTime(input.startedAt, now),
+    at: isoTime(now.monotonic, now),
+    headline: headlineOf(state, now.wall),
     sinceStart: sinceStart.figures,
   };
 }
 
-function stateOf(view: UpstreamView, takesPushes: boolean): Omit<UpstreamSnapshot, 'corrupt' | 'outrun' | 'urls'> {
+function stateOf(
+  view: UpstreamView,
+  takesPushes: boolean,
+  now: ClockReading,
+): Omit<UpstreamSnapshot, 'corrupt' | 'outrun' | 'urls'> {
   const { name, state, reason, kind, readOnly, unhealthy, gate } = view;
-  const pushes = { ...gate, admitted: gate.mode === 'accepting', since: iso(gate.since) };
+  const pushes = { ...gate, admitted: gate.mode === 'accepting', since: isoTime(gate.since, now) };
   return {
     ...{ name, state, reason, kind, readOnly, unhealthy },
-    since: iso(view.since),
-    ...credentialsOf(view),
+    since: isoTime(view.since, now),
+    ...credentialsOf(view, now),
     ...(takesPushes ? { pushes } : {}),
   };
 }
 
-function credentialsOf({ credentials: { own, refusal } }: UpstreamView): Pick<UpstreamSnapshot, 'credentials'> {
-  if (refusal) return { credentials: { state: 'refused', since: iso(refusal.since), reason: refusal.reason } };
+function credentialsOf(
+  { credentials: { own, refusal } }: UpstreamView,
+  now: ClockReading,
+): Pick<UpstreamSnapshot, 'credentials'> {
+  if (refusal) return { credentials: { state: 'refused', since: isoTime(refusal.since, now), reason: refusal.reason } };
   return own ? { credentials: { state: 'good' } } : {};
 }
 
-function corruptCopiesSnapshot(copies: readonly CorruptCopy[]): CorruptCopiesSnapshot {
+function corruptCopiesSnapshot(copies: readonly CorruptCopy[], now: ClockReading): CorruptCopiesSnapshot {
   const shown = copies.slice(-MAX_CORRUPT_SHOWN).reverse();
-  return { count: copies.length, copies: shown.map(({ digest, since }) => ({ digest, since: iso(since) })) };
+  return { count: copies.length, copies: shown.map(({ digest, since }) => ({ digest, since: isoTime(since, now) })) };
 }
 
-function urlSnapshot(replica: ReplicaView, now: number): UrlSnapshot {
+function urlSnapshot(replica: ReplicaView, now: ClockReading): UrlSnapshot {
   const { trialFree: _, saturated: __, retryAfterUntil, firstByteP95, ...shown } = replica;
   const { state, reason, canary, lastProbeAt, suspected } = replica;
   return {
     ...shown,
     url: withoutCredentials(replica.url),
-    since: iso(replica.since),
+    since: isoTime(replica.since, now),
     reason: state === 'up' && canary === 'failing' ? `last good probe: ${reason}` : reason,
     // Until the canary is read, its state only keeps a 404 from being believed.
     canary: lastProbeAt === undefined && !suspected && canary === 'failing' ? 'unknown' : canary,
-    lastProbeAt: lastProbeAt === undefined ? null : iso(lastProbeAt),
+    lastProbeAt: lastProbeAt === undefined ? null : isoTime(lastProbeAt, now),
     probeMs: replica.probeMs ?? null,
-    restingUntil: retryAfterUntil > now ? iso(retryAfterUntil) : null,
+    restingUntil: retryAfterUntil > now.monotonic ? isoTime(retryAfterUntil, now) : null,
     firstByteP95Ms: { data: tenths(firstByteP95.data), control: tenths(firstByteP95.control) },
   };
 }
@@ -140,8 +147,4 @@ function tenths(ms: number | undefined): number | null {
 /** A URL may have a user and a password, and more people read the status than the configuration. */
 function withoutCredentials(url: string): string {
   return url.replace(/^(https?:\/\/)[^/@]*@/i, '$1');
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

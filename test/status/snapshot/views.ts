@@ -118,7 +118,7 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       peers: [],
       ...over,
     },
-    NOW,
+    { monotonic: NOW, wall: NOW },
   );
 }
 
