@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
+import { monotonicNow } from '../clock/clock.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
@@ -91,7 +92,7 @@ export class Replicator {
       // An edge that takes over compares at once, because hints went to the other edge.
       for (const route of this.routes) if (!active) route.yieldToPeer();
       // Routes are compared independently: a route that waits for its fallback delays no other.
-      for (const route of this.routes) if (active && route.dueAt <= Date.now()) void route.reconcile(signal);
+      for (const route of this.routes) if (active && route.dueAt <= monotonicNow()) void route.reconcile(signal);
       // The wait rejects only when replication stops.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }

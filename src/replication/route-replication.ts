@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { type Route, toUpstream } from '../failover/rewrite.ts';
 import type { CanaryState, HealthState, UpstreamView } from '../failover/view.ts';
@@ -35,12 +36,13 @@ export class RouteReplication implements CoveredRoute {
   /** Start of the last complete comparison; undefined: none has completed, or its result may be outdated. */
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
-  #lastReconcile: CopyRouteView['reconcile'] = null;
+  /** The last comparison, with its times in monotonic milliseconds. */
+  #lastReconcile: FinishedReconcile | null = null;
   /** The comparison that is running. */
   reconciling: Promise<void> | undefined;
   /** Counts how often another edge was seen to copy. */
   #yields = 0;
-  /** When the next comparison is due; epoch milliseconds. */
+  /** When the next comparison is due; monotonic milliseconds. */
   dueAt = 0;
 
   constructor(copyRoute: CopyRoute, options: RouteReplicationOptions) {
@@ -97,13 +99,13 @@ export class RouteReplication implements CoveredRoute {
   async #reconcile(signal: AbortSignal): Promise<void> {
     this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
-    const [at, rests] = [Date.now(), this.#yields];
+    const [at, rests] = [monotonicNow(), this.#yields];
     const ended = (result: ReconcileResult) => {
       const { failed, repositories } = result;
-      const failingSince = failed === null ? null : (this.#lastReconcile?.failingSince ?? iso(at));
-      this.#lastReconcile = { at: iso(at), tookMs: Date.now() - at, ...result, failingSince };
+      const failingSince = failed === null ? null : (this.#lastReconcile?.failingSince ?? at);
+      this.#lastReconcile = { at, tookMs: Math.round(monotonicNow() - at), ...result, failingSince };
       const again = failed === null ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
-      this.dueAt = Date.now() + again * (0.9 + Math.random() * 0.2);
+      this.dueAt = monotonicNow() + again * (0.9 + Math.random() * 0.2);
       const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
       this.#options.onReconcile(this.copyRoute.name, outcome, failed !== null);
     };
@@ -136,9 +138,9 @@ export class RouteReplication implements CoveredRoute {
       target: target.upstream,
       coverage: {
         ...this.#coverage.totals(),
-        comparedAt: isoOr(this.#comparedAt),
+        comparedAt: isoOrNull(this.#comparedAt),
       },
-      lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, Date.now() - oldest) / 1000) : 0,
+      lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, monotonicNow() - oldest) / 1000) : 0,
       queued: due.length - failures.length,
       failing: failures.length,
       failures: failures.slice(0, SHOWN),
@@ -149,7 +151,11 @@ export class RouteReplication implements CoveredRoute {
         tags: gaps.map(({ reference }) => reference),
         since: gaps[0]?.since ?? null,
       })),
-      reconcile: this.#lastReconcile,
+      reconcile: this.#lastReconcile && {
+        ...this.#lastReconcile,
+        at: isoTime(this.#lastReconcile.at),
+        failingSince: isoOrNull(this.#lastReconcile.failingSince),
+      },
       reconciling: this.reconciling !== undefined,
     };
   }
@@ -165,7 +171,7 @@ export class RouteReplication implements CoveredRoute {
       .map(({ task, since, tries, reason, retryable }) => ({
         repository: this.#clientName(task.repository.source),
         reference: task.reference,
-        since: iso(since),
+        since: isoTime(since),
         tries,
         reason,
         passing: retryable,
@@ -177,13 +183,13 @@ export class RouteReplication implements CoveredRoute {
   }
 
   sinceOf(repository: string, tag: string): string | null {
-    return isoOr(this.#coverage.gapSince(repository, tag));
+    return isoOrNull(this.#coverage.gapSince(repository, tag));
   }
 
   async #compareAll(signal: AbortSignal): Promise<ReconcileResult> {
     const { ledger, registry, routes } = this.#options;
     const [source, target] = [registry(this.copyRoute.source.upstream), registry(this.copyRoute.target.upstream)];
-    const began = Date.now();
+    const began = monotonicNow();
     const seen = new Set<string>();
     const result = await reconcile(
       {
@@ -272,12 +278,14 @@ export class RouteReplication implements CoveredRoute {
   }
 }
 
-function isoOr(ms: number | undefined): string | null {
-  return ms === undefined ? null : iso(ms);
+function isoOrNull(at: number | null | undefined): string | null {
+  return at == null ? null : isoTime(at);
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
+interface FinishedReconcile extends ReconcileResult {
+  at: number;
+  tookMs: number;
+  failingSince: number | null;
 }
 
 export interface RouteReplicationOptions {

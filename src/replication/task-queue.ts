@@ -1,8 +1,9 @@
 import PQueue from 'p-queue';
+import { monotonicNow } from '../clock/clock.ts';
 import { messageOf } from './copy-error.ts';
 import type { CopyRoute, RepositoryPair } from './copy-route.ts';
 
-/** A task whose last try failed. Times are epoch milliseconds. */
+/** A task whose last try failed. Times are monotonic milliseconds. */
 export interface FailedTask {
   task: CopyTask;
   /** When the task was first queued. */
@@ -56,7 +57,7 @@ export class TaskQueue {
 
   constructor(options: TaskQueueOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? monotonicNow;
     this.#queue = new PQueue({ concurrency: options.concurrency });
   }
 
@@ -77,7 +78,7 @@ export class TaskQueue {
 
   /**
    * Tasks of equal priority run in the order of `since`.
-   * @param since when the task was first due; epoch milliseconds
+   * @param since when the task was first due; monotonic milliseconds
    */
   add(task: CopyTask, priority: number, since = this.#now()): void {
     const key = taskKey(task);
@@ -116,7 +117,7 @@ export class TaskQueue {
 
   /**
    * Queues all failed tasks of a copy route again, retryable or not.
-   * @param before only tasks that failed before this time; epoch milliseconds
+   * @param before only tasks that failed before this time; monotonic milliseconds
    */
   retryAll(copyRoute: CopyRoute, before: number): void {
     for (const { task, at } of this.failed)
@@ -126,7 +127,7 @@ export class TaskQueue {
 
   /**
    * A comparison found the task done.
-   * @param at time of the comparison; epoch milliseconds
+   * @param at time of the comparison; monotonic milliseconds
    */
   markInSync(task: CopyTask, at: number): void {
     const key = taskKey(task);

@@ -55,8 +55,14 @@ export async function showAnswer<T>(
   textOf: (answer: T, now: number) => string,
 ): Promise<T> {
   const answer = await askAdmin<T>(options, path);
-  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer, Date.now()));
+  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer, timeOf(answer)));
   return answer;
+}
+
+/** When the edge answered, by its own clock: the one of this host may differ. */
+function timeOf(answer: unknown): number {
+  const { at = '' } = answer as { at?: string };
+  return Date.parse(at) || Date.now();
 }
 
 /** The admin listener of --admin, else of the configuration, else of a running lab. */

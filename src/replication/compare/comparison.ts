@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { monotonicNow } from '../../clock/clock.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
@@ -25,7 +26,7 @@ export interface ComparedRepository {
   tags: ComparedTag[];
   /** Time just before the first request for this repository, by `ComparisonOptions.now`. */
   ledgerTime: number;
-  /** The same moment in epoch milliseconds of the host's clock. A consumer may receive the result much later. */
+  /** The same moment in monotonic milliseconds. A consumer may receive the result much later. */
   comparedAt: number;
 }
 
@@ -75,8 +76,8 @@ export class Comparison {
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async compare(repository: RepositoryPair, signal: AbortSignal): Promise<ComparedRepository> {
-    const { source, target, includeTag = () => true, now = Date.now } = this.#options;
-    const [ledgerTime, comparedAt] = [now(), Date.now()];
+    const { source, target, includeTag = () => true, now = monotonicNow } = this.#options;
+    const [ledgerTime, comparedAt] = [now(), monotonicNow()];
     const listed = (registry: RemoteRegistry, name: string) =>
       this.#queue.add(() => registry.tags(name, signal), { signal });
     const [sourceTags, targetTags] = await Promise.all([

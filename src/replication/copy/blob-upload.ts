@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import { CopyError, isRefusal } from '../copy-error.ts';
 import { pullScope, pushScope, type RemoteRegistry } from '../registry/remote-registry.ts';
 import type { BlobSource } from './blob-source.ts';
@@ -78,7 +79,7 @@ export class BlobUpload {
   /** @returns undefined if the registry cannot mount: the blob is then uploaded */
   async #mount(from: string, signal: AbortSignal): Promise<'mounted' | UploadSession | undefined> {
     const { repository, source } = this.#options;
-    if (Date.now() < (mountsDisabledUntil.get(this.#registry) ?? 0)) return undefined;
+    if (monotonicNow() < (mountsDisabledUntil.get(this.#registry) ?? 0)) return undefined;
     const at = `/v2/${repository}/blobs/uploads/?${new URLSearchParams({ mount: source.digest, from })}`;
     const scopes = [pushScope(repository), pullScope(from)];
     try {
@@ -87,7 +88,7 @@ export class BlobUpload {
     } catch (error) {
       signal.throwIfAborted();
       // A failed mount is not reported: if the registry has a problem, the upload meets and reports the same problem.
-      if (isRefusal(error)) mountsDisabledUntil.set(this.#registry, Date.now() + MOUNT_RETRY_MS);
+      if (isRefusal(error)) mountsDisabledUntil.set(this.#registry, monotonicNow() + MOUNT_RETRY_MS);
       return undefined;
     }
   }

@@ -1,3 +1,4 @@
+import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { CopyRouteView, CoveredRoute } from '../replication-view.ts';
@@ -16,11 +17,11 @@ export interface CoverageInput {
 /** Most gaps in one report; each takes some 200 bytes. */
 const MAX_REPORTED_GAPS = 10_000;
 
-/** @param now epoch milliseconds. @throws OciError for a route that does not exist */
+/** @throws OciError for a route that does not exist */
 export function coverageReport(
   { replication, routes, pulls }: CoverageInput,
   query: CoverageQuery,
-  now: number = Date.now(),
+  now: ClockReading = readClocks(),
 ): CoverageReport {
   const all = replication?.routes ?? [];
   const selected = all.filter(({ copyRoute }) => isSelected(copyRoute.route.prefix, query));
@@ -32,12 +33,12 @@ export function coverageReport(
   const reports = capGaps(selected.map((one) => routeReport(one, routes, pulled, query.limit)));
   const { active, reason } = replication?.activity ?? { active: false, reason: 'no route has replicate: true' };
   return {
-    at: iso(now),
+    at: isoTime(now.monotonic, now),
     verdict: active ? verdictOf(reports) : 'unknown',
     active,
     reason,
     pulled: query.pulled ?? null,
-    pullsKnownSince: iso(pulls.since),
+    pullsKnownSince: isoTime(pulls.since, now),
     routes: reports,
     uncopied: selectedUncopied.map(({ prefix, registry, push }) => ({
       prefix,
@@ -115,8 +116,4 @@ function withFailures(report: RepositoryReport, { failures }: CoveredRoute): Rep
     ...report,
     gaps: report.gaps.map((gap) => ({ ...gap, failure: mine.get(gap.reference) ?? null })),
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

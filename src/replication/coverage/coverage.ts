@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isoTime, monotonicNow } from '../../clock/clock.ts';
 import type { RepositoryReport } from './report.ts';
 
 /** The result of comparing one repository. */
@@ -10,7 +11,7 @@ export interface RepositoryComparison {
   missing: readonly string[];
   /** Tags that have another digest on the fallback. */
   stale: readonly string[];
-  /** Time of the comparison in epoch milliseconds. A tag that changed later stays a gap. */
+  /** Time of the comparison in monotonic milliseconds. A tag that changed later stays a gap. */
   comparedAt: number;
   /** The same time by the ledger's clock. */
   ledgerTime: number;
@@ -34,14 +35,14 @@ export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 /** A tag that the fallback cannot serve as the push upstream has it. */
 interface Gap {
   state: 'missing' | 'stale';
-  /** When the gap was first seen; epoch milliseconds. */
+  /** When the gap was first seen; monotonic milliseconds. */
   since: number;
 }
 
 interface RepositoryState {
   tags: number;
   gaps: Map<string, Gap>;
-  /** Time of the last update; epoch milliseconds. */
+  /** Time of the last update; monotonic milliseconds. */
   at: number;
   /** Ledger time of the last comparison; undefined: never compared. */
   comparedAt: number | undefined;
@@ -63,7 +64,7 @@ export class Coverage {
   readonly #copies = new LRUCache<string, number>({ max: MAX_COPIES });
   #names = 0;
 
-  constructor(now: () => number = Date.now, maxNames = MAX_NAMES) {
+  constructor(now: () => number = monotonicNow, maxNames = MAX_NAMES) {
     this.#now = now;
     this.#maxNames = maxNames;
   }
@@ -112,7 +113,7 @@ export class Coverage {
 
   /**
    * Drops repositories that a complete list does not name.
-   * @param since when the list was begun; epoch milliseconds
+   * @param since when the list was begun; monotonic milliseconds
    */
   retainOnly(repositories: ReadonlySet<string>, since: number): void {
     for (const [name, { at }] of this.#repositories) if (!repositories.has(name) && at < since) this.#drop(name);
@@ -179,7 +180,7 @@ export class Coverage {
           .map(([reference, { state, since }]) => ({
             reference,
             state,
-            since: new Date(since).toISOString(),
+            since: isoTime(since),
             pulledAt: null,
             failure: null,
           })),

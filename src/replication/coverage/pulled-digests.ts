@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../../clock/clock.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import { CopyError, messageOf } from '../copy-error.ts';
 import type { CopyRoute, RepositoryPair } from '../copy-route.ts';
@@ -89,7 +90,7 @@ export class PulledDigests {
     return [...pulls.within(WINDOW_MS)].filter(({ registry, repository, reference }) => {
       if (!reference.includes(':') || findRoute(routes, registry, repository) !== copyRoute.route) return false;
       const known = this.#known.peek(`${repository}\n${reference}`);
-      return known?.state !== 'covered' || Date.now() - known.at > RECHECK_MS;
+      return known?.state !== 'covered' || monotonicNow() - known.at > RECHECK_MS;
     });
   }
 
@@ -99,6 +100,6 @@ export class PulledDigests {
   }
 
   #record(repository: string, digest: string, state: TagCoverage): void {
-    this.#known.set(`${repository}\n${digest}`, { state, at: Date.now() });
+    this.#known.set(`${repository}\n${digest}`, { state, at: monotonicNow() });
   }
 }

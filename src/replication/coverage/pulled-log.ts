@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../../clock/clock.ts';
 import { isDigest } from '../../oci/reference.ts';
 
 /** A manifest that a client pulled. */
@@ -11,7 +12,7 @@ export interface PulledManifest {
   reference: string;
   /** Digest of the manifest that was served. */
   digest: string;
-  /** Time of the last pull; epoch milliseconds. */
+  /** Time of the last pull; monotonic milliseconds. */
   at: number;
 }
 
@@ -34,12 +35,12 @@ export class PulledLog {
   /** When the log is full, the manifest with the oldest pull is dropped. */
   readonly #manifests: LRUCache<string, PulledManifest>;
   readonly #now: () => number;
-  /** Start of this log in epoch milliseconds. Older pulls are known only from other edges. */
+  /** Start of this log in monotonic milliseconds. Older pulls are known only from other edges. */
   readonly since: number;
   /** Called with each change, and with the previous entry. */
   onChange: ((key: string, pulled: PulledManifest, before: PulledManifest | undefined) => void) | undefined;
 
-  constructor({ max = MAX_MANIFESTS, now = Date.now }: PulledLogOptions = {}) {
+  constructor({ max = MAX_MANIFESTS, now = monotonicNow }: PulledLogOptions = {}) {
     this.#manifests = new LRUCache({ max });
     this.#now = now;
     this.since = now();

@@ -1,3 +1,4 @@
+import { isoTime } from '../../clock/clock.ts';
 import { findRoute, type Route } from '../../failover/rewrite.ts';
 import type { CoveredRoute } from '../replication-view.ts';
 import type { PulledManifest } from './pulled-log.ts';
@@ -31,7 +32,7 @@ export function pulledTally(
     count[state] += 1;
     // For a digest the start of its gap is not known.
     const since = covered.sinceOf(repository, reference);
-    count.gaps.push({ reference, state, since, pulledAt: new Date(at).toISOString(), failure: null });
+    count.gaps.push({ reference, state, since, pulledAt: isoTime(at), failure: null });
   }
   const all = [...counted.values()];
   const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);

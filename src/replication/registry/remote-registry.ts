@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../../oci/manifest-content.ts';
 import { imageName, isDigest, sha256 } from '../../oci/reference.ts';
@@ -131,16 +132,16 @@ export class RemoteRegistry extends RegistryRequests {
   /** Manifests whose subject is this digest; empty where the registry has no referrers API. @throws CopyError, UpstreamError */
   async referrers(repository: string, digest: string, signal: AbortSignal): Promise<Descriptor[]> {
     const found: Descriptor[] = [];
-    if (Date.now() < this.#referrersUnsupportedUntil) return found;
+    if (monotonicNow() < this.#referrersUnsupportedUntil) return found;
     const path = `/v2/${repository}/referrers/${digest}`;
     for await (const reply of this.#pages(path, [pullScope(repository)], signal, {})) {
       if (REFERRERS_UNSUPPORTED.includes(reply.status))
-        this.#referrersUnsupportedUntil = Date.now() + REFERRERS_CHECK_MS;
+        this.#referrersUnsupportedUntil = monotonicNow() + REFERRERS_CHECK_MS;
       else if (reply.status !== 200) throw this.failure(reply, `does not list what refers to ${repository}@${digest}`);
       // Some registries answer unknown paths with an HTML page.
       const content =
         reply.status === 200 ? readManifestContent(reply.body, reply.headers.get('content-type')) : undefined;
-      if (content && 'children' in content) this.#referrersSupportedUntil = Date.now() + REFERRERS_CHECK_MS;
+      if (content && 'children' in content) this.#referrersSupportedUntil = monotonicNow() + REFERRERS_CHECK_MS;
       const more = content && 'children' in content ? content.children : [];
       if (more.length === 0) break;
       found.push(...more);
@@ -150,9 +151,9 @@ export class RemoteRegistry extends RegistryRequests {
 
   /** Whether the registry has the referrers API. @throws CopyError, UpstreamError */
   async supportsReferrers(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
-    if (Date.now() >= Math.max(this.#referrersUnsupportedUntil, this.#referrersSupportedUntil))
+    if (monotonicNow() >= Math.max(this.#referrersUnsupportedUntil, this.#referrersSupportedUntil))
       await this.referrers(repository, digest, signal);
-    return Date.now() < this.#referrersSupportedUntil;
+    return monotonicNow() < this.#referrersSupportedUntil;
   }
 
   /** Puts a manifest under a tag or its digest. @throws CopyError, UpstreamError */

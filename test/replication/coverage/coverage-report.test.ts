@@ -36,7 +36,7 @@ function input(over: Partial<CoverageInput> = {}): CoverageInput & { pulls: Pull
 }
 
 const report = (of: CoverageInput, query = '') =>
-  coverageReport(of, readCoverageQuery(new URLSearchParams(query)), NOW);
+  coverageReport(of, readCoverageQuery(new URLSearchParams(query)), { monotonic: NOW, wall: NOW });
 const pull = (pulls: PulledLog, repository: string, reference: string) =>
   pulls.record({ registry: undefined, repository, reference, digest: DIGEST });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { monotonicNow } from '../../../src/clock/clock.ts';
 import { Coverage } from '../../../src/replication/coverage/coverage.ts';
 import { compared } from '../made-view.ts';
 
@@ -70,7 +71,7 @@ t.test('a repository that is pushed to first while others are listed stays', asy
 });
 
 t.test('gaps beyond the limit are counted, and not taken for covered', async (t) => {
-  const coverage = new Coverage(Date.now, 2);
+  const coverage = new Coverage(monotonicNow, 2);
   coverage.recordComparison(compared({ repository: 'a', tags: 3, missing: ['1', '2', '3'], stale: [] }));
   coverage.recordComparison(compared({ repository: 'b', tags: 2, missing: [], stale: ['1'] }));
   coverage.recordComparison(compared({ repository: 'c', tags: 1, missing: [], stale: [] }));
@@ -95,7 +96,7 @@ t.test('the worst repositories come first, and those that are no more go', async
   );
   t.equal(coverage.gaps(1, 9).length, 1);
   t.match(coverage.totals(), { incomplete: 2 });
-  coverage.retainOnly(new Set(['a', 'c']), Date.now() + 1);
+  coverage.retainOnly(new Set(['a', 'c']), monotonicNow() + 1);
   t.match(coverage.totals(), { repositories: 2, tags: 10, missing: 1 });
   coverage.recordComparison(compared({ repository: 'a', tags: 0, missing: [], stale: [] }));
   t.match(coverage.totals(), { repositories: 1, missing: 0 });
