@@ -21,7 +21,7 @@ import { registryIdentity } from '../upstream/upstream.ts';
 
 /** The state that outlives a reload of the configuration, and its exchange with the other nodes of the site. */
 export class ProcessState {
-  /** The clock of everything that nodes tell each other. */
+  /** The clock of everything that nodes tell each other: as ages, so that no node needs the clock of another one. */
   readonly #clock = new LedgerClock();
   readonly ledger: Ledger;
   readonly manifestCache: ManifestCache;
@@ -51,6 +51,7 @@ export class ProcessState {
         new SharedPulls(this.pulls),
       ],
       resolver: this.network.resolver,
+      now: () => this.#clock.now(),
       onState: (view) => tell(log, view),
     });
   }

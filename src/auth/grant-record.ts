@@ -1,6 +1,6 @@
 /** One decision of the authority. */
 export interface GrantEntry {
-  /** When the authority was asked; epoch milliseconds. */
+  /** When the authority was asked; monotonic milliseconds. */
   at: number;
   granted: boolean;
 }

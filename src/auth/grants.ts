@@ -18,7 +18,7 @@ export interface Grant extends GrantEntry {
   repository: string;
 }
 
-/** A clock that never goes back, in epoch milliseconds. `observe` tells whether a time of another edge is plausible. */
+/** A clock that never steps, in monotonic milliseconds. `observe` tells whether a time is plausible. */
 export interface GrantClock {
   now(): number;
   observe(at: number): boolean;
@@ -30,9 +30,13 @@ export interface GrantClock {
  */
 export class Grants {
   readonly #clock: GrantClock;
-  readonly #holders = new NodeCache({ useClones: false, checkperiod: 600 });
-  /** The oldest update first: node-cache has no such order, and throws when it is full. */
-  readonly #order = new Set<string>();
+  /** node-cache would count its times to live by the host's clock, which may be set (rule 12). */
+  readonly #holders = new NodeCache({ useClones: false, stdTTL: 0, checkperiod: 0 });
+  /**
+   * Until when each holder takes room, the oldest update first: node-cache has no such order, and throws when it is full. What counts of a
+   * holder is decided by the time of each decision.
+   */
+  readonly #ends = new Map<string, number>();
   #keys: readonly Uint8Array[] = [];
   #keepMs = 0;
   /** Called with each changed decision, and with the previous one. */
@@ -45,14 +49,14 @@ export class Grants {
   constructor(secrets: readonly Buffer[], keepMs: number, clock: GrantClock) {
     this.#clock = clock;
     this.reload(secrets, keepMs);
-    this.#holders.on('del', (holder: string) => this.#order.delete(holder));
+    this.#holders.on('del', (holder: string) => this.#ends.delete(holder));
   }
 
   /** The first secret makes new hashes; hashes of the others are still found. */
   reload(secrets: readonly Buffer[], keepMs: number): void {
     this.#keepMs = keepMs;
     // Without a memory a revocation would be forgotten too, so all grants are dropped.
-    if (keepMs === 0) this.#holders.del([...this.#order]);
+    if (keepMs === 0) this.#holders.del([...this.#ends.keys()]);
     this.#keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'breakwater grants 1', 32)));
   }
 
@@ -75,7 +79,7 @@ export class Grants {
   /** Records what the authority no longer grants. @param repositories undefined: the password is wrong now */
   revoke(holder: GrantHolder, repositories: readonly string[] | undefined, at: number): void {
     for (const hash of this.#hashes(holder)) {
-      const record = this.#holders.get<GrantRecord>(hash);
+      const record = this.#record(hash);
       // Only known grants are revoked: otherwise guesses could fill the memory.
       const known = repositories?.filter((name) => record?.find(name) !== undefined);
       if (record) this.#mergeInto(hash, GrantRecord.refused(known, at));
@@ -93,7 +97,7 @@ export class Grants {
   }
 
   find(holder: string, repository: string): GrantEntry | undefined {
-    return this.#holders.get<GrantRecord>(holder)?.find(repository);
+    return this.#record(holder)?.find(repository);
   }
 
   /** Merges decisions of another edge, in any order and any number of times. @returns how many were new */
@@ -115,18 +119,17 @@ export class Grants {
 
   #mergeInto(holder: string, told: readonly (readonly [string, GrantEntry])[]): number {
     const newest = Math.max(...told.map(([, { at }]) => at));
-    // node-cache takes a time to live of 0 as unlimited.
-    if (!(newest + this.#keepMs > this.#clock.now()) || this.#keepMs === 0) return 0;
-    const known = this.#holders.get<GrantRecord>(holder);
-    const record = known ?? new GrantRecord();
+    const now = this.#clock.now();
+    if (!(newest + this.#keepMs > now) || this.#keepMs === 0) return 0;
+    const record = this.#record(holder) ?? new GrantRecord();
     const before = new Map(told.map(([repository]) => [repository, record.find(repository)]));
     const changed = record.merge(told);
     if (changed.length === 0) return 0;
-    this.#holders.set(holder, record, this.#keepMs / 1000);
-    this.#order.delete(holder);
-    this.#order.add(holder);
-    for (const oldest of this.#order) {
-      if (this.#order.size <= MAX_USERS) break;
+    this.#holders.set(holder, record);
+    this.#ends.delete(holder);
+    this.#ends.set(holder, now + this.#keepMs);
+    for (const [oldest, end] of this.#ends) {
+      if (this.#ends.size <= MAX_USERS && end > now) break;
       this.#holders.del(oldest);
     }
     for (const repository of changed) {
@@ -137,9 +140,13 @@ export class Grants {
   }
 
   #remainingMs(holder: GrantHolder, repository: string | undefined): number {
-    const records = this.#hashes(holder).flatMap((hash) => this.#holders.get<GrantRecord>(hash) ?? []);
+    const records = this.#hashes(holder).flatMap((hash) => this.#record(hash) ?? []);
     const at = GrantRecord.grantedAt(records, repository);
     return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
+  }
+
+  #record(holder: string): GrantRecord | undefined {
+    return this.#holders.get<GrantRecord>(holder);
   }
 
   /** The holder's hash with each key, the current key first. */

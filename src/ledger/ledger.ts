@@ -27,7 +27,7 @@ export class Ledger {
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
-    this.#store = new TagStore(tags, keep);
+    this.#store = new TagStore(tags, keep, clock.monotonic);
     this.#clock = clock;
   }
 

@@ -1,8 +1,9 @@
 import NodeCache from 'node-cache';
+import { monotonicNow } from '../clock/clock.ts';
 import type { TagHistory } from '../failover/tag-history.ts';
 import { DigestIndex } from './digest-index.ts';
 
-const MAX_CHECK_SECONDS = 600;
+const MAX_CHECK_MS = 600_000;
 /** A full store drops one of so many histories at once. */
 const EVICTED_SHARE = 64;
 
@@ -13,6 +14,8 @@ export class TagStore {
   readonly #cache: NodeCache;
   readonly #maxTags: number;
   readonly #keepMs: number;
+  readonly #now: () => number;
+  readonly #check: NodeJS.Timeout;
   /** Keys, the oldest update first. node-cache has no such order, and throws when it is full. */
   readonly #order = new Set<string>();
   readonly #byDigest = new DigestIndex();
@@ -21,13 +24,13 @@ export class TagStore {
    * @param maxTags most histories
    * @param keepMs milliseconds after its newest time for which a history is kept
    */
-  constructor(maxTags: number, keepMs: number) {
+  constructor(maxTags: number, keepMs: number, now: () => number = monotonicNow) {
     this.#maxTags = maxTags;
     this.#keepMs = keepMs;
-    this.#cache = new NodeCache({
-      useClones: false,
-      checkperiod: Math.min(Math.ceil(keepMs / 1000), MAX_CHECK_SECONDS),
-    });
+    this.#now = now;
+    // node-cache would count its times to live by the host's clock, which may be set (rule 12).
+    this.#cache = new NodeCache({ useClones: false, stdTTL: 0, checkperiod: 0 });
+    this.#check = setInterval(() => this.#dropOld(), Math.min(keepMs, MAX_CHECK_MS)).unref();
     this.#cache.on('del', (key: string, history: TagHistory) => {
       this.#order.delete(key);
       this.#byDigest.move(key, currentDigest(history), null);
@@ -44,17 +47,17 @@ export class TagStore {
   }
 
   get(key: string): TagHistory | undefined {
-    return this.#cache.get<TagHistory>(key);
+    const history = this.#cache.get<TagHistory>(key);
+    if (history === undefined || this.#isKept(history)) return history;
+    this.delete(key);
+    return undefined;
   }
 
   /** False: the history is too old to be kept. */
   set(key: string, history: TagHistory): boolean {
-    const [newest] = history;
-    // Counted from the observation, not from its arrival. node-cache takes 0 as unlimited.
-    const left = newest === undefined ? 0 : newest.confirmedAt + this.#keepMs - Date.now();
-    if (left <= 0) return false;
+    if (!this.#isKept(history)) return false;
     this.#byDigest.move(key, currentDigest(this.get(key)), currentDigest(history));
-    this.#cache.set(key, history, left / 1000);
+    this.#cache.set(key, history);
     this.#order.delete(key);
     this.#order.add(key);
     if (this.#order.size > this.#maxTags) this.#evict();
@@ -75,7 +78,17 @@ export class TagStore {
   }
 
   close(): void {
+    clearInterval(this.#check);
     this.#cache.close();
+  }
+
+  /** The time counts from the newest observation, not from its arrival here. */
+  #isKept([newest]: TagHistory): boolean {
+    return newest !== undefined && this.#now() - newest.confirmedAt < this.#keepMs;
+  }
+
+  #dropOld(): void {
+    for (const key of this.#order) this.get(key);
   }
 
   /** Drops several at once, because finding the first key of a set takes time for every key that was deleted before it. */

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isoTime, monotonicNow } from '../clock/clock.ts';
+import { PeerClock } from './peer-clock.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { PeerSealer } from './peer-sealer.ts';
 import type { PeerState, PeerView } from './peer-view.ts';
@@ -15,6 +17,8 @@ export interface PeerLinkOptions {
   stores: readonly SharedStore[];
   /** Id of this process. */
   node: string;
+  /** The clock of all entries of this process. */
+  now: () => number;
   /** Called with each change of state. */
   onState: (view: PeerView) => void;
 }
@@ -23,7 +27,7 @@ export interface PeerLinkOptions {
 const INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 5000;
 const SELF_INTERVAL_MS = 30_000;
-const STRANGER_REASON = 'the process there has another keyFile, a clock that is minutes off, or is not Breakwater';
+const STRANGER_REASON = 'the process there has another keyFile, another version, or is not Breakwater';
 
 /** Asks one edge repeatedly for what changed there. */
 export class PeerLink {
@@ -31,7 +35,8 @@ export class PeerLink {
   readonly #stopped = new AbortController();
   /** The process that answered last, and the version of each store that was read. */
   #progress: { of: string; known: Record<string, number> } | undefined;
-  #view: PeerView;
+  #clock: { of: string; clock: PeerClock } | undefined;
+  #state: LinkState;
   #failures = 0;
   /** Counts resyncs, so that an answer from before one is not taken for progress. */
   #resyncs = 0;
@@ -39,18 +44,19 @@ export class PeerLink {
   constructor(options: PeerLinkOptions) {
     const { url, address } = options;
     this.#options = options;
-    const since = isoNow();
-    this.#view = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
+    const since = monotonicNow();
+    this.#state = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
   }
 
   get view(): PeerView {
-    return { ...this.#view };
+    const { since, heardAt, ...shown } = this.#state;
+    return { ...shown, since: isoTime(since), heardAt: heardAt === null ? null : isoTime(heardAt) };
   }
 
   /** Resolves once this edge has read everything, or cannot; the link keeps asking until `stop`. */
   async start(): Promise<void> {
     do await this.poll();
-    while (this.#view.state === 'behind' && !this.#stopped.signal.aborted);
+    while (this.#state.state === 'behind' && !this.#stopped.signal.aborted);
     void this.#loop();
   }
 
@@ -66,22 +72,24 @@ export class PeerLink {
 
   /** One question and its answer. Never rejects. */
   async poll(): Promise<void> {
-    const { ask, sealer, node } = this.#options;
+    const { ask, sealer, node, now } = this.#options;
     const beginning = this.#resyncs;
     const question: PeerQuestion = {
       v: PEER_VERSION,
       kind: 'question',
       nonce: randomBytes(16).toString('base64url'),
-      at: Date.now(),
       ...(this.#progress ? { of: this.#progress.of } : {}),
       known: this.#progress?.known ?? {},
     };
     try {
-      const text = await ask(await sealer().seal(question));
+      const sealed = await sealer().seal(question);
+      const asked = now();
+      const text = await ask(sealed);
+      const answered = now();
       const answer = text === undefined ? undefined : await sealer().openAnswer(text);
       if (!answer || answer.nonce !== question.nonce) this.#setState('stranger', STRANGER_REASON);
       else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
-      else this.#mergeAnswer(answer, beginning);
+      else this.#mergeAnswer(answer, this.#localNow(answer, asked, answered), beginning);
     } catch (error) {
       this.#setState('unreachable', error instanceof Error ? error.message : String(error));
     }
@@ -97,30 +105,36 @@ export class PeerLink {
   }
 
   #pause(): number {
-    if (this.#view.state === 'behind') return 0;
-    if (this.#view.state === 'itself') return SELF_INTERVAL_MS;
+    if (this.#state.state === 'behind') return 0;
+    if (this.#state.state === 'itself') return SELF_INTERVAL_MS;
     return Math.min(INTERVAL_MS * 2 ** Math.min(this.#failures, 8), MAX_INTERVAL_MS);
   }
 
-  #mergeAnswer({ node, stores }: PeerAnswer, beginning: number): void {
+  /** This process's time of the moment from which the ages in the answer count. */
+  #localNow({ node, now }: PeerAnswer, asked: number, answered: number): number {
+    if (this.#clock?.of !== node) this.#clock = { of: node, clock: new PeerClock() };
+    return this.#clock.clock.toLocal(now, asked, answered);
+  }
+
+  #mergeAnswer({ node, stores }: PeerAnswer, now: number, beginning: number): void {
     const before = this.#progress?.of === node ? this.#progress.known : {};
     const known: Record<string, number> = {};
     let more = false;
     for (const store of this.#options.stores) {
       const told = stores[store.name];
       if (!told) continue;
-      const news = store.merge(told.entries);
+      const news = store.merge(told.entries, now);
       if (news === undefined) {
         this.#setState('stranger', `its ${store.name} entries cannot be read`);
         return;
       }
       known[store.name] = told.next;
-      this.#view.entries += news;
+      this.#state.entries += news;
       // A store that makes no progress must not be asked again without a pause.
       more ||= told.more && told.next > (before[store.name] ?? 0);
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
-    this.#view.heardAt = isoNow();
+    this.#state.heardAt = monotonicNow();
     this.#setState(
       more ? 'behind' : 'in-step',
       more ? 'it is still sending what it knows' : 'it has sent all that it knows',
@@ -130,12 +144,14 @@ export class PeerLink {
   #setState(state: PeerState, reason: string): void {
     const well = state === 'in-step' || state === 'behind' || state === 'itself';
     this.#failures = well ? 0 : this.#failures + 1;
-    const changed = state !== this.#view.state;
-    this.#view = { ...this.#view, state, reason, since: changed ? isoNow() : this.#view.since };
+    const changed = state !== this.#state.state;
+    this.#state = { ...this.#state, state, reason, since: changed ? monotonicNow() : this.#state.since };
     if (changed && !this.#stopped.signal.aborted) this.#options.onState(this.view);
   }
 }
 
-function isoNow(): string {
-  return new Date().toISOString();
+/** A view with its times in monotonic milliseconds. */
+interface LinkState extends Omit<PeerView, 'since' | 'heardAt'> {
+  since: number;
+  heardAt: number | null;
 }

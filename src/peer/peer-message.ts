@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Version of the protocol. A message of another version is not answered. */
-export const PEER_VERSION = 1;
+export const PEER_VERSION = 2;
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/);
 /** A version for each store by its name. */
@@ -13,21 +13,21 @@ export const peerQuestion = z.object({
   kind: z.literal('question'),
   /** Random for each question; the answer repeats it. */
   nonce: id,
-  /** Epoch milliseconds. */
-  at: z.number(),
   /** Id of the process that `known` refers to; versions of another process mean nothing. */
   of: id.optional(),
   /** The versions up to which the asking edge has read each store. */
   known: versions,
 });
 
-/** The changes since then. */
+/** The changes since then. Entries tell ages, not times: the clocks of hosts may be set, and no two processes share one. */
 export const peerAnswer = z.object({
   v: z.literal(PEER_VERSION),
   kind: z.literal('answer'),
   nonce: id,
   /** Id of the answering process. */
   node: id,
+  /** The moment from which ages count, by the clock of that process; milliseconds. */
+  now: z.number(),
   /** `next`: the version for the next question. `more`: another question gets more at once. */
   stores: z.record(
     z.string().max(32),

@@ -6,9 +6,7 @@ import type { SharedStore } from './shared-store.ts';
 
 /** Most entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
 const MAX_ENTRIES = 250;
-/** Milliseconds by which the clocks of a pair may differ. */
-const SKEW_MS = 300_000;
-/** Most nonces that are remembered against replay; a pair asks 600 questions in `SKEW_MS`. */
+/** Most nonces that are remembered against replay: half a day of one peer's questions. */
 const MAX_NONCES = 50_000;
 /** Most concurrent answers. */
 const MAX_AT_ONCE = 8;
@@ -18,20 +16,18 @@ export interface PeerServiceOptions {
   stores: readonly SharedStore[];
   /** Id of this process. */
   node: string;
-  now?: () => number;
+  now: () => number;
 }
 
 /** Answers the questions of other edges. */
 export class PeerService {
   readonly #options: PeerServiceOptions;
-  readonly #now: () => number;
-  /** Nonces of answered questions: a replayed question would cost an answer. */
+  /** Nonces of answered questions: a replayed question would cost an answer, which only edges can read. */
   readonly #nonces = new LRUCache<string, true>({ max: MAX_NONCES });
   #busy = 0;
 
   constructor(options: PeerServiceOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
   }
 
   /**
@@ -52,19 +48,20 @@ export class PeerService {
     }
   }
 
-  #isNew({ nonce, at }: PeerQuestion): boolean {
-    if (Math.abs(at - this.#now()) > SKEW_MS || this.#nonces.has(nonce)) return false;
+  #isNew({ nonce }: PeerQuestion): boolean {
+    if (this.#nonces.has(nonce)) return false;
     this.#nonces.set(nonce, true);
     return true;
   }
 
   #answerTo({ nonce, of, known }: PeerQuestion): PeerAnswer {
     const { node, stores } = this.#options;
+    const now = this.#options.now();
     const told = stores.map((store) => {
       const heard = of === node ? (known[store.name] ?? 0) : 0;
-      const { entries, next } = store.since(heard, MAX_ENTRIES);
+      const { entries, next } = store.since(heard, MAX_ENTRIES, now);
       return [store.name, { entries, next, more: next < store.head }] as const;
     });
-    return { v: PEER_VERSION, kind: 'answer', nonce, node, stores: Object.fromEntries(told) };
+    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told) };
   }
 }

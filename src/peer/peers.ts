@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
+import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { PeerClient } from './peer-client.ts';
 import { PeerLink } from './peer-link.ts';
@@ -20,6 +21,8 @@ export interface PeersConfig {
 export interface PeersOptions {
   stores: readonly SharedStore[];
   resolver: Resolver;
+  /** The clock of all entries. It must be ahead of every entry's time. */
+  now: () => number;
   /** Called with each change of a peer's state. */
   onState: (view: PeerView) => void;
 }
@@ -44,7 +47,7 @@ export class Peers {
   /** The links by URL and address. */
   readonly #links = new Map<string, Connected>();
   /** Names that do not resolve, by URL. */
-  readonly #unresolved = new Map<string, PeerView>();
+  readonly #unresolved = new Map<string, { since: number; reason: string }>();
   readonly #service: PeerService;
   #config: PeersConfig;
   /** With a shared key this edge also answers edges that it does not ask itself. */
@@ -56,7 +59,7 @@ export class Peers {
     this.#config = config;
     this.#options = options;
     this.#sealer = new PeerSealer(config.secrets);
-    this.#service = new PeerService({ sealer: () => this.#sealer, stores: options.stores, node: this.#node });
+    this.#service = new PeerService({ ...options, sealer: () => this.#sealer, node: this.#node });
   }
 
   /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
@@ -85,7 +88,7 @@ export class Peers {
   }
 
   views(): PeerView[] {
-    return [...[...this.#links.values()].map(({ link }) => link.view), ...this.#unresolved.values()];
+    return [...[...this.#links.values()].map(({ link }) => link.view), ...[...this.#unresolved].map(unresolvedView)];
   }
 
   stop(): void {
@@ -113,7 +116,7 @@ export class Peers {
   }
 
   #add(key: string, url: string, address: string): Promise<void> {
-    const { resolver, stores, onState } = this.#options;
+    const { resolver, stores, now, onState } = this.#options;
     const client = new PeerClient({ address, hostname: this.#config.hostname, resolver });
     const link = new PeerLink({
       url,
@@ -122,6 +125,7 @@ export class Peers {
       sealer: () => this.#sealer,
       stores,
       node: this.#node,
+      now,
       onState,
     });
     this.#links.set(key, { link, client });
@@ -156,20 +160,16 @@ export class Peers {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const known = this.#unresolved.get(text);
-      const view: PeerView = {
-        url: text,
-        address: null,
-        state: 'unreachable',
-        since: new Date().toISOString(),
-        reason,
-        heardAt: null,
-        entries: 0,
-      };
-      if (!known) this.#options.onState(view);
-      this.#unresolved.set(text, { ...view, since: known?.since ?? view.since });
+      const unresolved = { since: known?.since ?? monotonicNow(), reason };
+      this.#unresolved.set(text, unresolved);
+      if (!known) this.#options.onState(unresolvedView([text, unresolved]));
       return [];
     }
   }
+}
+
+function unresolvedView([url, { since, reason }]: [string, { since: number; reason: string }]): PeerView {
+  return { url, address: null, state: 'unreachable', since: isoTime(since), reason, heardAt: null, entries: 0 };
 }
 
 /** The result, or that of `late` after a timeout. */

@@ -3,7 +3,7 @@ import type { Grants } from '../auth/grants.ts';
 import { ChangedEntries } from './shared-store.ts';
 
 const MAX_NAME = 512;
-/** Holder, repository, time, whether granted. */
+/** Holder, repository, age, whether granted. */
 const entry = z.tuple([
   z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
   z
@@ -24,13 +24,15 @@ export class SharedGrants extends ChangedEntries<z.output<typeof entry>> {
     super({
       name: 'grants',
       entry,
-      find: (key) => {
+      find: (key, now) => {
         const [holder = '', repository = ''] = key.split('\n');
         const known = grants.find(holder, repository);
-        return known && [holder, repository, known.at, known.granted];
+        return known && [holder, repository, now - known.at, known.granted];
       },
-      merge: (entries) =>
-        grants.merge(entries.map(([holder, repository, at, granted]) => ({ holder, repository, at, granted }))),
+      merge: (entries, now) =>
+        grants.merge(
+          entries.map(([holder, repository, age, granted]) => ({ holder, repository, at: now - age, granted })),
+        ),
     });
     grants.onChange = (grant, before) => {
       const step = Math.min(grants.keepMs / RENEWAL_SHARE, MAX_RENEWAL_MS);

@@ -6,7 +6,7 @@ import { isRepository, isTag } from '../oci/reference.ts';
 import { ChangedEntries } from './shared-store.ts';
 
 const digest = z.string().max(256).nullable();
-/** Identity of the registry, repository there, tag, states as [digest, since, confirmedAt]. */
+/** Identity of the registry, repository there, tag, states as [digest, ages of `since` and `confirmedAt`]. */
 const entry = z.tuple([
   z.string().max(64),
   z.string().refine(isRepository),
@@ -27,21 +27,25 @@ export class SharedLedger extends ChangedEntries<z.output<typeof entry>> {
     super({
       name: 'ledger',
       entry,
-      find: (key) => {
+      find: (key, now) => {
         const tag = parseTagKey(key);
         const [registry, history] = [registries().get(tag.upstream), ledger.find(tag)];
         if (registry === undefined || !history) return undefined;
         const states = history.map(({ digest, since, confirmedAt }): [string | null, number, number] => [
           digest,
-          since,
-          confirmedAt,
+          now - since,
+          now - confirmedAt,
         ]);
         return [registry, tag.repository, tag.tag, states];
       },
-      merge: (entries) => {
+      merge: (entries, now) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         const mine = entries.flatMap(([registry, repository, tag, states]): LedgerEntry[] => {
-          const history = states.map(([digest, since, confirmedAt]) => ({ digest, since, confirmedAt }));
+          const history = states.map(([digest, since, confirmed]) => ({
+            digest,
+            since: now - since,
+            confirmedAt: now - confirmed,
+          }));
           return (named.get(registry) ?? []).map(([upstream]) => ({ upstream, repository, tag, history }));
         });
         return ledger.merge(mine);

@@ -3,7 +3,7 @@ import { isDigest, isReference, isRepository } from '../oci/reference.ts';
 import type { PulledLog, PulledManifest } from '../replication/coverage/pulled-log.ts';
 import { ChangedEntries } from './shared-store.ts';
 
-/** Registry, repository and reference as clients name them, digest, time of the last pull. */
+/** Registry, repository and reference as clients name them, digest, age of the last pull. */
 const entry = z.tuple([
   z
     .string()
@@ -25,18 +25,20 @@ export class SharedPulls extends ChangedEntries<z.output<typeof entry>> {
     super({
       name: 'pulls',
       entry,
-      find: (key) => {
+      find: (key, now) => {
         const pulled = pulls.find(key);
-        return pulled && [pulled.registry ?? null, pulled.repository, pulled.reference, pulled.digest, pulled.at];
+        if (!pulled) return undefined;
+        const { registry, repository, reference, digest, at } = pulled;
+        return [registry ?? null, repository, reference, digest, now - at];
       },
-      merge: (entries) =>
+      merge: (entries, now) =>
         pulls.merge(
-          entries.map(([registry, repository, reference, digest, at]) => ({
+          entries.map(([registry, repository, reference, digest, age]) => ({
             registry: registry ?? undefined,
             repository,
             reference,
             digest,
-            at,
+            at: now - age,
           })),
         ),
     });

@@ -10,14 +10,16 @@ export interface SharedStore {
   /**
    * The changes after a version, in the form that `merge` of another edge takes.
    * @param max most entries
+   * @param now the moment from which ages count; monotonic milliseconds
    * @returns next: the version to continue from; `head` once all is told
    */
-  since(version: number, max: number): { entries: unknown[]; next: number };
+  since(version: number, max: number, now: number): { entries: unknown[]; next: number };
   /**
    * Merges entries of another edge, in any order and any number of times.
+   * @param now the moment from which ages count; monotonic milliseconds of this process
    * @returns how many were new; undefined: malformed, and none was merged
    */
-  merge(entries: readonly unknown[]): number | undefined;
+  merge(entries: readonly unknown[], now: number): number | undefined;
 }
 
 export interface SharedEntries<Entry> {
@@ -25,10 +27,10 @@ export interface SharedEntries<Entry> {
   name: string;
   /** One entry in the protocol. */
   entry: z.ZodType<Entry>;
-  /** The entry of a key; undefined: it was dropped, and is not told. */
-  find: (key: string) => Entry | undefined;
-  /** @returns how many were new */
-  merge: (entries: readonly Entry[]) => number;
+  /** The entry of a key, with ages at `now`; undefined: it was dropped, and is not told. */
+  find: (key: string, now: number) => Entry | undefined;
+  /** @param now the moment from which ages count @returns how many were new */
+  merge: (entries: readonly Entry[], now: number) => number;
 }
 
 /** Tells the entries of a store in the order of their changes. */
@@ -40,7 +42,7 @@ export class ChangedEntries<Entry> implements SharedStore {
   constructor(shared: SharedEntries<Entry>) {
     this.name = shared.name;
     this.#shared = shared;
-    this.#log = new ChangeLog((key) => shared.find(key) !== undefined);
+    this.#log = new ChangeLog((key) => shared.find(key, 0) !== undefined);
   }
 
   get head(): number {
@@ -52,13 +54,13 @@ export class ChangedEntries<Entry> implements SharedStore {
     this.#log.record(key);
   }
 
-  since(version: number, max: number): { entries: unknown[]; next: number } {
+  since(version: number, max: number, now: number): { entries: unknown[]; next: number } {
     const { keys, next } = this.#log.since(version, max);
-    return { entries: keys.map(this.#shared.find).filter((entry) => entry !== undefined), next };
+    return { entries: keys.map((key) => this.#shared.find(key, now)).filter((entry) => entry !== undefined), next };
   }
 
-  merge(entries: readonly unknown[]): number | undefined {
+  merge(entries: readonly unknown[], now: number): number | undefined {
     const read = z.array(this.#shared.entry).safeParse(entries);
-    return read.success ? this.#shared.merge(read.data) : undefined;
+    return read.success ? this.#shared.merge(read.data, now) : undefined;
   }
 }

@@ -29,7 +29,6 @@ async function toldOf(edge: EdgeInProcess): Promise<unknown[]> {
     v: PEER_VERSION,
     kind: 'question',
     nonce: `${nonce}${(Math.random() * 1e9) | 0}`,
-    at: Date.now(),
     known: {},
   });
   const reply = await edge.http1().ask('/_breakwater/peer', { method: 'POST', body: Buffer.from(question) });

@@ -65,7 +65,7 @@ class EdgeModel {
     const clock = { now: () => world.tick(), observe: () => true };
     this.grants = new Grants([SECRET], REMEMBER, clock);
     this.shared = new SharedGrants(this.grants);
-    this.box = new TokenSealer([SECRET], () => world.now);
+    this.box = new TokenSealer([SECRET], () => ({ monotonic: world.now, wall: world.now }));
     this.tokens = new DelegatedTokenIssuer({
       askAuthority: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
       authority: 'primary',
@@ -97,7 +97,7 @@ class World {
   /** Later with each look, but by far less than a step of the test. */
   tick(): number {
     this.#ticks += 1;
-    return this.now + this.#ticks / 100_000;
+    return this.now + this.#ticks / 131_072;
   }
 
   answer(basic: string, scopes: readonly Scope[]): UserAnswer {
@@ -111,8 +111,9 @@ class World {
   /** One edge tells the other what is new. */
   tell(from: 0 | 1): void {
     const [teller, hearer] = [this.edges[from], this.edges[from === 0 ? 1 : 0]];
-    const { entries, next } = teller.shared.since(hearer.heard, 1000);
-    hearer.shared.merge(JSON.parse(JSON.stringify(entries)));
+    const later = this.now + 1_000_000;
+    const { entries, next } = teller.shared.since(hearer.heard, 1000, later);
+    hearer.shared.merge(JSON.parse(JSON.stringify(entries)), later);
     hearer.heard = next;
     for (const [key, word] of teller.words) hearer.note(key, word);
   }

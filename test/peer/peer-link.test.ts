@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { monotonicNow } from '../../src/clock/clock.ts';
 import { PeerLink, type PeerLinkOptions } from '../../src/peer/peer-link.ts';
 import { PeerSealer } from '../../src/peer/peer-sealer.ts';
 import { PeerService } from '../../src/peer/peer-service.ts';
@@ -12,6 +13,8 @@ const sealer = () => new PeerSealer([SECRET]);
 class Words implements SharedStore {
   readonly name = 'words';
   readonly words: unknown[] = [];
+  /** The moments from which the ages of what came count. */
+  readonly at: number[] = [];
   understood = true;
 
   get head(): number {
@@ -23,17 +26,21 @@ class Words implements SharedStore {
     return { entries: this.words.slice(version, next), next };
   }
 
-  merge(entries: readonly unknown[]): number | undefined {
+  merge(entries: readonly unknown[], now: number): number | undefined {
     if (!this.understood) return undefined;
+    this.at.push(now);
     const news = entries.filter((entry) => !this.words.includes(entry));
     this.words.push(...news);
     return news.length;
   }
 }
 
+/** The clock of the other process, which has nothing in common with that of this one. */
+const clock = { now: 5_000_000 };
+
 function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
   const [mine, theirs] = [new Words(), new Words()];
-  let service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node' });
+  let service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node', now: () => clock.now });
   const states: PeerView['state'][] = [];
   const asked: string[] = [];
   const link = new PeerLink({
@@ -46,12 +53,13 @@ function made(t: Test, over: Partial<PeerLinkOptions> = {}) {
     sealer,
     stores: [mine],
     node: 'this-node-this-node-this',
+    now: monotonicNow,
     onState: ({ state }) => states.push(state),
     ...over,
   });
   t.teardown(() => link.stop());
   const restart = () => {
-    service = new PeerService({ sealer, stores: [theirs], node: 'their-next-node-their' });
+    service = new PeerService({ sealer, stores: [theirs], node: 'their-next-node-their', now: () => clock.now });
   };
   return { link, mine, theirs, states, asked, restart };
 }
@@ -77,7 +85,7 @@ t.test('hears all at first, and then what is new', async (t) => {
 t.test('what is down is told once, and asked again', async (t) => {
   let down = true;
   const { link, theirs, mine, states } = made(t);
-  const service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node' });
+  const service = new PeerService({ sealer, stores: [theirs], node: 'their-node-their-node', now: () => clock.now });
   const failing = made(t, {
     stores: [mine],
     ask: async (text) => {
@@ -98,7 +106,7 @@ t.test('what is down is told once, and asked again', async (t) => {
 
 t.test('what is not of this site teaches nothing', async (t) => {
   const told = { words: { entries: ['forged'], next: 1, more: false } };
-  const answer = { v: 1, kind: 'answer', node: 'their-node-their-node', stores: told } as const;
+  const answer = { v: 2, kind: 'answer', node: 'their-node-their-node', now: 0, stores: told } as const;
   const other = new PeerSealer([Buffer.from('the secret of quite another site, as long')]);
   const cases: Record<string, PeerLinkOptions['ask']> = {
     'a refusal': async () => undefined,
@@ -127,7 +135,7 @@ t.test('what is not understood is said, and asked for again', async (t) => {
 });
 
 t.test('knows itself', async (t) => {
-  const { link } = made(t, { node: 'their-node-their-node' });
+  const { link } = made(t, { node: 'their-node-their-node', now: () => clock.now });
   await link.poll();
   t.equal(link.view.state, 'itself');
 });
@@ -139,7 +147,7 @@ t.test('one that says there is more and never gets on is not asked without a pau
       asked += 1;
       const nonce = (await sealer().openQuestion(text))?.nonce ?? '';
       const stores = { words: { entries: [], next: 7, more: true } };
-      return sealer().seal({ v: 1, kind: 'answer', nonce, node: 'their-node-their-node', stores });
+      return sealer().seal({ v: 2, kind: 'answer', nonce, node: 'their-node-their-node', now: 0, stores });
     },
   });
   await link.start();
@@ -163,4 +171,21 @@ t.test('hears all anew, also when it is said in the middle of an answer', async 
   mine.words.length = 0;
   await link.poll();
   t.same(mine.words, ['a', 'b']);
+});
+
+t.test('ages count from a moment between question and answer, whatever the other clock shows', async (t) => {
+  const { link, mine, restart } = made(t);
+  const before = monotonicNow();
+  await link.poll();
+  const after = monotonicNow();
+  const [first = 0] = mine.at;
+  t.ok(first >= before && first <= after);
+  clock.now += 1000;
+  await link.poll();
+  t.ok((mine.at[1] ?? 0) <= monotonicNow(), 'no entry lies in the future, though that clock ran ahead');
+  restart();
+  clock.now = 12;
+  const restarted = monotonicNow();
+  await link.poll();
+  t.ok((mine.at[2] ?? 0) >= restarted, 'another process has another clock');
 });

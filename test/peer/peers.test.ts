@@ -10,7 +10,10 @@ const CONFIG = { hostname: 'edge.test', secrets: [Buffer.from('a secret of a pai
 function made(urls: string[], resolve: (name: string) => Promise<LookupAddress[]>) {
   const told: PeerView[] = [];
   const resolver = new Resolver(resolve);
-  const peers = new Peers({ ...CONFIG, urls }, { stores: [], resolver, onState: (view) => told.push(view) });
+  const peers = new Peers(
+    { ...CONFIG, urls },
+    { stores: [], resolver, now: () => 0, onState: (view) => told.push(view) },
+  );
   t.teardown(() => peers.stop());
   return { peers, told };
 }

@@ -12,6 +12,8 @@ import { propertyRuns } from '../helpers/property-runs.ts';
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const [A = '', B = ''] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
 const DAY = 86_400_000;
+/** A moment from which both sides count ages, after all that is told. */
+const LATER = Date.now() + 100 * DAY;
 const ann: GrantHolder = { authority: 'harbor', user: 'ann', password: 'x' };
 
 /** A node, whose clock stands still but for what it tells. */
@@ -33,8 +35,8 @@ function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, sta
 function tell(from: SharedStore, to: SharedStore, since = 0): number {
   let version = since;
   do {
-    const { entries, next } = from.since(version, 3);
-    to.merge(JSON.parse(JSON.stringify(entries)));
+    const { entries, next } = from.since(version, 3, LATER);
+    to.merge(JSON.parse(JSON.stringify(entries)), LATER);
     version = next;
   } while (version < from.head);
   return version;
@@ -124,10 +126,10 @@ t.test('what cannot be understood is refused as a whole', async (t) => {
     ],
   };
   for (const name of ['grants', 'ledger'] as const)
-    for (const one of bad[name]) t.equal(shared[name].merge([good[name], one]), undefined, JSON.stringify(one));
+    for (const one of bad[name]) t.equal(shared[name].merge([good[name], one], LATER), undefined, JSON.stringify(one));
   t.equal(ledger.size + shared.grants.head, 0);
-  t.equal(shared.ledger.merge([['H', 'a', '1', [['sha256:short', 1, 1]]]]), 0, 'no digest: not believed');
-  t.equal(shared.ledger.merge([['H', 'a', '1', [[A, 1, Date.now() + DAY]]]]), 0, 'nor the day after');
+  t.equal(shared.ledger.merge([['H', 'a', '1', [['sha256:short', 1, 1]]]], Date.now()), 0, 'no digest: not believed');
+  t.equal(shared.ledger.merge([['H', 'a', '1', [[A, 1, 1]]]], Date.now() + DAY), 0, 'nor the day after');
 });
 
 t.test('property: two nodes that tell each other what changed end up with the same', async (t) => {
