@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { clientAddress } from '../auth/caller.ts';
+import type { ClockReading } from '../clock/clock.ts';
 import type { NetworkSet } from '../config/network.ts';
 import type { AdminAnswer, AdminRequest } from '../status/admin.ts';
 import { isKnownHost } from './known-host.ts';
@@ -29,8 +30,7 @@ export interface AdminHandlerOptions {
   /** Called with the address of a client that showed a wrong token. */
   onWrongToken: (address: string) => void;
   guard?: TokenGuard;
-  /** Epoch milliseconds. */
-  now?: () => number;
+  clocks?: () => ClockReading;
 }
 
 /** Probes ask these by the address of a pod or a VIP, and have no token. The answers reveal nothing. */
@@ -137,7 +137,8 @@ export class AdminHandler {
   }
 
   #sessionsOf(token: string): Sessions {
-    if (this.#sessions?.token !== token) this.#sessions = { token, sessions: new Sessions(token, this.#options.now) };
+    if (this.#sessions?.token !== token)
+      this.#sessions = { token, sessions: new Sessions(token, this.#options.clocks) };
     return this.#sessions.sessions;
   }
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { type ClockReading, readClocks } from '../clock/clock.ts';
 import { formatScope, parseScope } from '../oci/scope.ts';
 import { KeyRing } from './key-ring.ts';
 
@@ -61,20 +62,33 @@ const MAX_OPENED = 4096;
 /** Milliseconds by which the clocks of a pair may differ. */
 const SKEW_MS = 60_000;
 
+interface OpenedClaims {
+  claims: Claims;
+  /** Monotonic milliseconds. */
+  until: number;
+}
+
 /**
  * Seals and opens the edge's tokens: JWE (RFC 7516), `dir` with A256GCM. Every edge with the same key can read and make tokens, and no
  * other party can. The content is not compressed.
+ *
+ * Tokens are read by other edges and after a restart, so their times are wall time. Where a token is opened first, its end becomes a
+ * monotonic one: a host's clock that is set neither ends nor prolongs the tokens in use (docs/adr/0022-durations-are-monotonic.md).
  */
 export class TokenSealer {
   readonly #keys: KeyRing;
-  readonly #opened = new LRUCache<string, Claims>({ max: MAX_OPENED });
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+  readonly #opened = new LRUCache<string, OpenedClaims>({ max: MAX_OPENED });
+  readonly #clocks: () => ClockReading;
 
   /** @param secrets at least one; the first seals, all open */
-  constructor(secrets: readonly Buffer[], now: () => number = Date.now) {
+  constructor(secrets: readonly Buffer[], clocks: () => ClockReading = readClocks) {
     this.#keys = new KeyRing(secrets, KEY_PURPOSE);
-    this.now = now;
+    this.#clocks = clocks;
+  }
+
+  /** The wall time of a new token; epoch milliseconds. */
+  now(): number {
+    return this.#clocks().wall;
   }
 
   seal({ user, service, access, issued, expires, ...claims }: Claims): Promise<string> {
@@ -91,8 +105,9 @@ export class TokenSealer {
 
   /** The result of `open`, if it is known without a decryption. */
   peekOpened(token: string): OpenedToken | undefined {
-    const claims = token.length <= MAX_TOKEN_LENGTH ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
-    return claims && this.#inTime(claims);
+    const known = token.length <= MAX_TOKEN_LENGTH ? this.#opened.get(hash('sha256', token, 'base64')) : undefined;
+    if (!known) return undefined;
+    return this.#clocks().monotonic > known.until ? { refused: 'expired' } : { claims: known.claims };
   }
 
   async open(token: string): Promise<OpenedToken> {
@@ -101,13 +116,22 @@ export class TokenSealer {
     const content = token.length <= MAX_TOKEN_LENGTH ? await this.#keys.open(token, HEADER) : undefined;
     const claims = contentSchema.safeParse(content).data;
     if (!claims) return { refused: 'unreadable' };
-    this.#opened.set(hash('sha256', token, 'base64'), claims);
-    return this.#inTime(claims);
+    const { monotonic, wall } = this.#clocks();
+    const leftMs = remainingMs(claims, wall);
+    if (typeof leftMs === 'string') return { refused: leftMs };
+    this.#opened.set(hash('sha256', token, 'base64'), { claims, until: monotonic + leftMs });
+    return { claims };
   }
+}
 
-  #inTime(claims: Claims): OpenedToken {
-    const now = this.now();
-    if (claims.expires + SKEW_MS < now) return { refused: 'expired' };
-    return claims.issued - SKEW_MS > now ? { refused: 'unreadable' } : { claims };
-  }
+/**
+ * Milliseconds for which a token is still good, or why it is not. A refresh token of an edge whose clock was ahead is good as well, at most
+ * as long as it was made for: otherwise every user would have to log in again.
+ */
+function remainingMs({ use, issued, expires }: Claims, now: number): number | 'expired' | 'unreadable' {
+  if (expires + SKEW_MS < now) return 'expired';
+  const lifetime = expires - issued;
+  const aheadMs = use === 'refresh' ? Math.max(lifetime, SKEW_MS) : SKEW_MS;
+  if (issued - now > aheadMs) return 'unreadable';
+  return Math.min(expires - now, lifetime) + SKEW_MS;
 }

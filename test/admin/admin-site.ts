@@ -104,7 +104,7 @@ export async function startAdminSite(
     }),
     onWrongToken: (client) => wrong.push(client),
     guard: new TokenGuard(new FailureLimit(10, 6000, () => clock(0)), delayMs),
-    now: () => clock(Date.now()),
+    clocks: () => ({ monotonic: clock(0), wall: clock(Date.now()) }),
   });
   const onError = (error: unknown) => t.fail(String(error));
   const server = createAdminServer((req, res) => handler.handle(req, res), onError);

@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose';
 import t from 'tap';
 import { Sessions } from '../../src/admin/session.ts';
+import { CLOCK_STEPS } from '../helpers/host-clock.ts';
 import { cookieIn, startAdminSite, TOKEN } from './admin-site.ts';
 
 t.test('a browser gets a form, logs in, and logs out', async (t) => {
@@ -95,6 +96,24 @@ t.test('a session ends', async (t) => {
   t.equal(await status(), 200);
   site.access = { ...site.access, token: 'another-token-of-the-admin' };
   t.equal(await status(), 401, 'with the token that it was begun with');
+});
+
+t.test('a clock that was set ends no session in use, and prolongs none for days', async (t) => {
+  const HOUR = 3_600_000;
+  for (const [name, step] of Object.entries(CLOCK_STEPS)) {
+    const reading = { monotonic: 1e9, wall: 1_800_000_000_000 };
+    const sessions = new Sessions(TOKEN, () => reading);
+    const cookie = (await sessions.start(false)).split(';')[0];
+    t.equal(await sessions.isIn(cookie), true);
+    reading.wall += step;
+    t.equal(await sessions.isIn(cookie), true, name);
+    reading.monotonic += 12 * HOUR + 60_001;
+    t.equal(await sessions.isIn(cookie), false, `${name}: it has had its time`);
+  }
+  const reading = { monotonic: 1e9, wall: 1_800_000_000_000 };
+  const cookie = (await new Sessions(TOKEN, () => reading).start(false)).split(';')[0];
+  reading.wall -= 8 * 24 * HOUR;
+  t.equal(await new Sessions(TOKEN, () => reading).isIn(cookie), false, 'of another edge whose clock was ahead');
 });
 
 t.test('another edge with the same token knows it, one with another token does not', async (t) => {

@@ -69,7 +69,7 @@ class World {
 
   constructor() {
     const now = () => this.clock.now;
-    const sealer = new TokenSealer([SECRET], now);
+    const sealer = new TokenSealer([SECRET], this.clock.read);
     const users = new LocalAuthority(new Passwords(new Map(Object.entries(HASHES)), now), new AccessRules(RULES, {}));
     this.tokens = new BreakGlassTokenIssuer({
       authorityIssuer: {

@@ -30,7 +30,7 @@ const RULES = { 'hal@break-glass': ['library/** pull,push', 'elsewhere pull'] };
 function made(access: Record<string, string[]> = RULES) {
   const clock = new Clock();
   const now = () => clock.now;
-  const sealer = new TokenSealer([SECRET], now);
+  const sealer = new TokenSealer([SECRET], clock.read);
   const users = new LocalAuthority(new Passwords(new Map(Object.entries(HASHES)), now), new AccessRules(access, {}));
   const state = { silent: true, reached: 0 };
   const others: TokenRequest[] = [];

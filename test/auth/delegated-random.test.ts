@@ -70,7 +70,7 @@ class World {
   readonly may: Record<string, Record<string, string[]>> = { ann: { a: ['pull'] }, bob: {} };
   /** `user password repository` -> when it last granted a pull; gone with its next word to the contrary. */
   readonly granted = new Map<string, number>();
-  readonly box = new TokenSealer([SECRET], () => this.now);
+  readonly box = new TokenSealer([SECRET], () => ({ monotonic: this.now, wall: this.now }));
   readonly tokens = new DelegatedTokenIssuer({
     askAuthority: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
     authority: 'primary',

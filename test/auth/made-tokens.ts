@@ -30,6 +30,7 @@ export const nobody: Credentials = { kind: 'none' };
 /** Time that stands still until it is told to go on. */
 export class Clock {
   now = 1_800_000_000_000;
+  readonly read = () => ({ monotonic: this.now, wall: this.now });
 }
 
 export interface Made {
@@ -57,7 +58,7 @@ export function made(options: MadeOptions = {}): Made {
   const now = () => clock.now;
   const passwords = new Passwords(new Map(Object.entries(hashes)), now);
   const authority = new LocalAuthority(passwords, new AccessRules(access, groups));
-  const sealer = new TokenSealer(secrets, now);
+  const sealer = new TokenSealer(secrets, clock.read);
   const failures = options.failures ?? new FailureLimit(MAX_FAILURES, FORGIVE_MS, now);
   const repositoryKeys = options.places ?? ((repository: string) => [repositoryKeyOf(repository)]);
   const lifetimes = { lifetime: LIFETIME, refreshLifetime: REFRESH_LIFETIME };

@@ -16,7 +16,7 @@ function claimsAt({ now }: Clock, more: Partial<Claims> = {}): Claims {
 }
 
 function boxAt(clock: Clock, ...secrets: Buffer[]): TokenSealer {
-  return new TokenSealer(secrets.length > 0 ? secrets : [SECRET], () => clock.now);
+  return new TokenSealer(secrets.length > 0 ? secrets : [SECRET], clock.read);
 }
 
 t.test('what was sealed is read back, by any edge with the key', async (t) => {
@@ -202,9 +202,8 @@ t.test('keys: the first makes tokens, all open them, no other does', async (t) =
 
 t.test('times, with a minute between the clocks of a pair', async (t) => {
   const clock = new Clock();
-  const box = boxAt(clock);
   const claims = claimsAt(clock);
-  const token = await box.seal(claims);
+  const token = await boxAt(clock).seal(claims);
   const rows: [number, unknown][] = [
     [0, { claims }],
     [-60_000, { claims }],
@@ -216,10 +215,62 @@ t.test('times, with a minute between the clocks of a pair', async (t) => {
   const start = clock.now;
   for (const [after, expected] of rows) {
     clock.now = start + after;
-    t.strictSame(await boxAt(clock).open(token), expected, `${after} ms, cold`);
-    t.strictSame(await box.open(token), expected, `${after} ms`);
-    t.strictSame(box.peekOpened(token), expected, `${after} ms, from memory`);
+    const box = boxAt(clock);
+    t.strictSame(await box.open(token), expected, `${after} ms, cold`);
+    t.strictSame(await box.open(token), expected, `${after} ms, from memory`);
   }
+  clock.now = start;
+  const box = boxAt(clock);
+  await box.open(token);
+  clock.now = start + 3_660_000;
+  t.strictSame(box.peekOpened(token), { claims });
+  clock.now += 1;
+  t.strictSame(box.peekOpened(token), { refused: 'expired' });
+});
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+t.test('a clock that was set: tokens of a user that this process has not seen yet', async (t) => {
+  const reading = { monotonic: 5 * DAY, wall: 1_800_000_000_000 };
+  const times = (lifetime: number) => ({ issued: reading.wall, expires: reading.wall + lifetime });
+  const box = () => new TokenSealer([SECRET], () => reading);
+  const content = { user: 'ann', service: 'edge', access: [] };
+  const access = await box().seal({ ...content, use: 'access', ...times(HOUR) });
+  const refresh = await box().seal({ ...content, use: 'refresh', ...times(24 * DAY) });
+  const short = await box().seal({ ...content, use: 'refresh', ...times(DAY) });
+  const made = reading.wall;
+  const rows: [string, number, string, string, string][] = [
+    ['as made', 0, 'good', 'good', 'good'],
+    ['an hour back', -HOUR, 'unreadable', 'good', 'good'],
+    ['an hour forward', HOUR, 'good', 'good', 'good'],
+    ['eight days back', -8 * DAY, 'unreadable', 'good', 'unreadable'],
+    ['eight days forward', 8 * DAY, 'expired', 'good', 'expired'],
+    ['fifty years back: no token lasts that long', -50 * 365 * DAY, 'unreadable', 'unreadable', 'unreadable'],
+    ['and as it was', 0, 'good', 'good', 'good'],
+  ];
+  for (const [name, step, ...expected] of rows) {
+    reading.wall = made + step;
+    const opened = await Promise.all([access, refresh, short].map((token) => box().open(token)));
+    t.strictSame(
+      opened.map((one) => ('claims' in one ? 'good' : one.refused)),
+      expected,
+      name,
+    );
+  }
+});
+
+t.test('a clock that was set back makes no token last longer than it was made for, once it was seen', async (t) => {
+  const reading = { monotonic: 5 * DAY, wall: 1_800_000_000_000 };
+  const box = new TokenSealer([SECRET], () => reading);
+  const content = { user: 'ann', service: 'edge', access: [], use: 'refresh' } as const;
+  const token = await box.seal({ ...content, access: [], issued: reading.wall, expires: reading.wall + 10 * DAY });
+  reading.wall -= 8 * DAY;
+  t.match(await box.open(token), { claims: { user: 'ann' } });
+  reading.monotonic += 10 * DAY + 60_000;
+  t.match(await box.open(token), { claims: { user: 'ann' } });
+  reading.monotonic += 1;
+  t.strictSame(await box.open(token), { refused: 'expired' }, 'its wall time would be eight days more');
 });
 
 t.test('what is too long is not looked at, even if it is right', async (t) => {

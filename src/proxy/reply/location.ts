@@ -1,8 +1,6 @@
 import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH } from '../request/paths.ts';
-import type { Origin } from '../request/sealer.ts';
-
-const DOWNLOAD_MS = 600_000;
+import { DOWNLOAD_MS, type Origin } from '../request/sealer.ts';
 
 /**
  * The Location of an upload session as the client gets it: below the client's repository, and sealed, so that the

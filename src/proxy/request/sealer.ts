@@ -6,11 +6,14 @@ export interface Origin {
   url: string;
 }
 
+/** Milliseconds for which a sealed redirect is good. */
+export const DOWNLOAD_MS = 600_000;
+
 /** The content of a sealed part of a URL. */
 export type Sealed =
   /** An upload session: only its issuer understands the path. */
   | ({ kind: 'upload'; repository: string; path: string } & Origin)
-  /** A redirect of an upstream to a path outside of its registry API. */
+  /** A redirect of an upstream to a path outside of its registry API. Any edge may open it, so `expires` is wall time. */
   | ({ kind: 'download'; path: string; expires: number } & Origin)
   /** The token service of a challenge that was relayed, and the registry whose names the client uses. */
   | ({ kind: 'realm'; realm: string; registry?: string | undefined } & Origin);
@@ -35,7 +38,12 @@ export class Sealer {
   async open<K extends Sealed['kind']>(token: string, kind: K): Promise<Extract<Sealed, { kind: K }> | undefined> {
     const content = (await this.#keys.open(token)) as Sealed | undefined;
     if (content?.kind !== kind) return undefined;
-    if (content.kind === 'download' && content.expires < Date.now()) return undefined;
+    if (content.kind === 'download' && !isCurrent(content.expires - Date.now())) return undefined;
     return content as Extract<Sealed, { kind: K }>;
   }
+}
+
+/** A clock that was set back must not make a redirect last for days. */
+function isCurrent(leftMs: number): boolean {
+  return leftMs >= 0 && leftMs <= 2 * DOWNLOAD_MS;
 }
