@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../clock/clock.ts';
 
 /** Which whole transfers are hashed: see `verify` in the configuration. */
 export type VerifyPolicy = 'first' | 'always' | 'never';
@@ -15,7 +16,7 @@ export interface VerificationClaim {
 export interface CorruptCopy {
   upstream: string;
   digest: string;
-  /** Milliseconds since 1970. */
+  /** Monotonic milliseconds. */
   since: number;
 }
 
@@ -39,15 +40,15 @@ export const NO_BLAME: Blame = { verified: [], corrupt: [], unverified: [] };
 export class CopyIntegrity {
   policy: VerifyPolicy;
   readonly #now: () => number;
-  /** Time at which the digest was last right; milliseconds since 1970. */
+  /** Time at which the digest was last right; monotonic milliseconds. */
   readonly #verified = new LRUCache<string, number>({ max: MAX_VERIFIED });
   readonly #corrupt = new LRUCache<string, CorruptEntry>({ max: MAX_CORRUPT });
   /** The latest claim to each copy, and the time it was made. */
   readonly #claims = new Map<string, { at: number }>();
   #claimCount = 0;
 
-  /** @param now milliseconds since 1970 */
-  constructor(policy: VerifyPolicy, now: () => number = Date.now) {
+  /** @param now monotonic milliseconds */
+  constructor(policy: VerifyPolicy, now: () => number = monotonicNow) {
     this.policy = policy;
     this.#now = now;
   }

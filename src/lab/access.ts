@@ -78,7 +78,7 @@ export class Access {
     }
     if (scheme.toLowerCase() !== 'bearer' || auth.scheme !== 'bearer') return this.#challenge(exchange, wanted);
     const token = this.#tokens.get(value);
-    if (!token || token.expiresAt <= Date.now()) return this.#challenge(exchange, wanted, 'invalid_token');
+    if (!token || token.expiresAt <= performance.now()) return this.#challenge(exchange, wanted, 'invalid_token');
     if (wanted && !covers(wanted, token.scopes)) return this.#challenge(exchange, wanted, 'insufficient_scope');
     return undefined;
   }
@@ -104,7 +104,7 @@ export class Access {
     const value = randomBytes(24).toString('base64url');
     const oldest = this.#tokens.keys().next().value;
     if (oldest !== undefined && this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(oldest);
-    this.#tokens.set(value, { scopes, expiresAt: Date.now() + seconds * 1000 });
+    this.#tokens.set(value, { scopes, expiresAt: performance.now() + seconds * 1000 });
     const issued_at = new Date().toISOString();
     exchange.json(200, { token: value, access_token: value, expires_in: seconds, issued_at });
   }

@@ -52,9 +52,9 @@ function idleTimer(session: ServerHttp2Session, idleMs: number): NodeJS.Timeout 
 /** A token bucket. @returns takes a token; false: the bucket is empty */
 function tokenBucket({ burst, perSecond }: { burst: number; perSecond: number }): () => boolean {
   let left = burst;
-  let at = Date.now();
+  let at = performance.now();
   return () => {
-    const now = Date.now();
+    const now = performance.now();
     left = Math.min(burst, left + (Math.max(0, now - at) * perSecond) / 1000) - 1;
     at = now;
     return left >= 0;

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { cutExchange, type Exchange, Exchanges, exchangeOf } from './exchanges.ts';
 
-/** The last known progress of an exchange. Times are epoch milliseconds. */
+/** The last known progress of an exchange. Times are those of `performance.now`. */
 interface Progress {
   since: number;
   received: number;
@@ -25,7 +25,7 @@ export class StallWatch {
 
   /** The exchanges whose client has made no progress for `idleMs` milliseconds. */
   stalled(exchanges: Iterable<Exchange>, idleMs: number): Exchange[] {
-    const now = Date.now();
+    const now = performance.now();
     // A reset may not have left yet.
     return [...exchanges].filter((exchange) => !exchange.cut && this.#isStalled(exchange, now, idleMs));
   }
