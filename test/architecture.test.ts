@@ -155,6 +155,46 @@ t.test('pure folders do no I/O', async (t) => {
   }
 });
 
+// Durations are monotonic (rule 12): these files alone read the host's clock, or make dates. Each says why wall time is what it means.
+const WALL_CLOCK: Record<string, string> = {
+  'src/clock/clock.ts': 'turns monotonic times into what people are shown',
+  'src/failover/conclude.ts': 'writes a wall time that it was given',
+  'src/failover/plan.ts': 'writes a wall time that it was given',
+  'src/failover/stale-tag.ts': 'writes a wall time that it was given',
+  'src/proxy/pull/attempt.ts': 'Retry-After may be a date',
+  'src/replication/registry/registry-failure.ts': 'Retry-After may be a date',
+  'src/admin/session.ts': 'sessions are shown to other edges, and after a restart',
+  'src/proxy/request/sealer.ts': 'redirects are opened by other edges, and after a restart',
+  'src/proxy/reply/location.ts': 'redirects are opened by other edges, and after a restart',
+  'src/proxy/endpoints/own-token.ts': 'issued_at of a token',
+  'src/status/snapshot/headline.ts': 'the date of today, from the wall time of a snapshot',
+  'src/lab/certificate.ts': 'certificates have dates',
+  'src/lab/access.ts': 'issued_at of a token',
+  'src/cli/check/check.ts': 'certificates have dates',
+  'src/cli/serve/terminal-log.ts': 'the time of a log line',
+  'src/cli/output/log-output.ts': 'the time of a log line',
+  'src/cli/ask/admin-client.ts': 'ages of times that an edge of another version may not date',
+  'src/cli/lab/lab-tour.ts': 'ages of ISO times in answers',
+  'src/cli/lab/lab-session.ts': 'ages of ISO times in answers',
+};
+
+t.test('durations are monotonic', async (t) => {
+  const readers = sources.filter(({ code }) => /\bDate\.now\b|\bnew Date\b/.test(code)).map(({ file }) => file);
+  t.strictSame(
+    readers.filter((file) => !(file in WALL_CLOCK)),
+    [],
+    'a new reader of the wall clock is a decision',
+  );
+  t.strictSame(
+    Object.keys(WALL_CLOCK).filter((file) => !readers.includes(file)),
+    [],
+    'the list names no file in vain',
+  );
+  for (const { file, folder, code } of sources)
+    if (folder === 'oci' || folder === 'failover')
+      t.notMatch(code, /\b(Date\.now|monotonicNow|readClocks|performance)\b/, `${file} is given the time`);
+});
+
 t.test('no import goes round in a circle', async (t) => {
   // Types count too: files that know each other's types cannot be understood one after the other.
   const graph = new Map(sources.map(({ file, imports }) => [file, imports]));

@@ -11,6 +11,8 @@ const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 
 /** What `/api/status` says, as far as tests look at it. */
 export interface EdgeStatus {
+  /** ISO 8601. */
+  at: string;
   ready: boolean;
   upstreams: {
     name: string;

@@ -72,13 +72,13 @@ export const OUTAGE_TOOLS = ALL_CLIENTS ? CLIENT_TOOLS : SITE_TOOLS;
 /**
  * Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped.
  * @param primary adds to the configuration of the upstream `harbor`
- * @param options of the registry behind it, and who pushes there
+ * @param options of the registry behind it, who pushes there, and what starts the edge
  */
 export async function startSite(
   owner: Owner,
   config: Record<string, unknown> = {},
   primary: (harbor: Registry) => Promise<Record<string, unknown>> = async () => ({}),
-  { registry, pusher }: { registry?: RegistryOptions; pusher?: ClientUser } = {},
+  { registry, pusher, launcher }: { registry?: RegistryOptions; pusher?: ClientUser; launcher?: string } = {},
 ): Promise<Site> {
   const [harbor, gcr] = await Promise.all([startRegistry(owner, registry), startRegistry(owner)]);
   const canary = await writeImage(temporaryFolder(owner), { layers: [1000] });
@@ -88,24 +88,28 @@ export async function startSite(
   // The shipped timeout, twice: two cores run registries, clients and tests at once, and a late probe is no outage.
   const times = { interval: '500ms', fastInterval: '100ms', timeout: '2s', holdDown: '2s', settle: '500ms' };
   const own = await primary(harbor);
-  const edge = await startEdge(owner, {
-    upstreams: {
-      harbor: {
-        urls: [harbor.url],
-        ...own,
-        probe: { canary: 'library/canary:latest', ...times, ...(own.probe as object | undefined) },
+  const edge = await startEdge(
+    owner,
+    {
+      upstreams: {
+        harbor: {
+          urls: [harbor.url],
+          ...own,
+          probe: { canary: 'library/canary:latest', ...times, ...(own.probe as object | undefined) },
+        },
+        gcr: { urls: [gcr.url], probe: times },
       },
-      gcr: { urls: [gcr.url], probe: times },
+      routes: [
+        {
+          prefix: 'library/',
+          push: 'harbor',
+          pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/' }],
+        },
+      ],
+      ...config,
     },
-    routes: [
-      {
-        prefix: 'library/',
-        push: 'harbor',
-        pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/' }],
-      },
-    ],
-    ...config,
-  });
+    launcher,
+  );
   await edge.waitFor((status) => isUp(status, 'harbor') && isUp(status, 'gcr'));
   return new Site(owner, { harbor, gcr, edge, pusher });
 }
