@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const LOOK_MS = 5_000;
 /** Milliseconds in which V8 frees what it has collected. */
 const SWEEP_MS = 500;
+const ROUNDS = 2;
 /** Less growth than this is not worth a collection. */
 const GROWTH = 1.1;
 /** The load has fallen if no more than this share of its peak is left. */
@@ -58,11 +59,16 @@ export class MemoryRelease {
   }
 }
 
-/** Collects garbage, and lets the C library give the pages back that it keeps. */
+/**
+ * Collects garbage, and lets the C library give the pages back that it keeps. The second round takes what the first one only let go of:
+ * buffers behind finalizers, and the space for young objects, which V8 shrinks at the next collection.
+ */
 export async function releaseUnused(): Promise<void> {
-  await globalThis.gc?.({ type: 'major', execution: 'async' });
-  await delay(SWEEP_MS, undefined, { ref: false });
-  trimMalloc();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await globalThis.gc?.({ type: 'major', execution: 'async' });
+    await delay(SWEEP_MS, undefined, { ref: false });
+    trimMalloc();
+  }
 }
 
 /** malloc_trim(3) of glibc. Without it, on musl or macOS or an older Node, freed memory stays with the process. */
