@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import https from 'node:https';
 import { setImmediate } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { ClientRequest, ClientResponse } from '../../src/server/exchanges.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
 import { connect2, connectRaw, request1, request2, startListener } from './listener-harness.ts';
@@ -102,6 +102,35 @@ t.test('cuts what has not finished in time', async (t) => {
   t.same(await listener.drain({ timeout: 200 }), { finished: 0, cut: 2 });
   t.ok(Date.now() - begun >= 190, 'not before its time');
   await Promise.all([over1, over2]);
+});
+
+t.test('counts a reply as finished only if all of it was written', async (t) => {
+  const whole = Buffer.alloc(64 * 1_048_576);
+  const requests = {
+    'HTTP/1.1': async (t: Test, port: number) => {
+      const client = await connectRaw(t, port);
+      client.socket.write('GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n');
+      await once(client.socket, 'data');
+      client.socket.pause();
+      return () => client.socket.destroy();
+    },
+    'HTTP/2': async (t: Test, port: number) => {
+      const session = await connect2(t, port);
+      const stream = session.request({ ':authority': 'edge.test' }).on('error', () => {});
+      await once(stream, 'response');
+      return () => session.destroy();
+    },
+  };
+  for (const [version, request] of Object.entries(requests)) {
+    const slow = await startListener(t, { handler: (_req, res) => res.end(whole) });
+    await request(t, slow.port);
+    t.same(await slow.listener.drain({ timeout: 200 }), { finished: 0, cut: 1 }, `${version}: a client that is slow`);
+    const left = await startListener(t, { handler: (_req, res) => res.end(whole) });
+    const leave = await request(t, left.port);
+    const draining = left.listener.drain({ timeout: 30_000 });
+    leave();
+    t.same(await draining, { finished: 0, cut: 0 }, `${version}: a client that leaves`);
+  }
 });
 
 t.test('does not wait for clients that only connected', async (t) => {

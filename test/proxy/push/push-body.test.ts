@@ -210,3 +210,23 @@ async function pour(to: Writable, body: AsyncIterable<Buffer>): Promise<void> {
   }
   to.end();
 }
+
+t.test('HTTP/2: an upload whose trailers are too long is never complete at the upstream', async (t) => {
+  const { slow, edge } = await slowEdge(t);
+  const arriving = slow.next();
+  const { session, target } = edge.http2();
+  const upload = session.request(
+    { ':method': 'POST', ':path': POST, ':authority': target.host },
+    { endStream: false, waitForTrailers: true },
+  );
+  upload.once('wantTrailers', () => upload.sendTrailers({ x: 'y'.repeat(33_000) }));
+  const replied = received2(upload);
+  upload.write('some');
+  const { request: arrived } = await arriving;
+  const gone = new Promise((resolve) => arrived.once('close', resolve));
+  arrived.resume();
+  upload.end('more');
+  t.match(await replied, { status: 431, complete: true });
+  await gone;
+  t.notOk(arrived.complete);
+});
