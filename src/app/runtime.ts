@@ -8,6 +8,8 @@ import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
 import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
+import { ShownRepositories } from '../proxy/pull/shown-repositories.ts';
+import { TagLooks } from '../proxy/pull/tag-looks.ts';
 import { Forwarder } from '../proxy/push/forwarder.ts';
 import { ownNames } from '../proxy/request/parse.ts';
 import type { Observer } from '../proxy/request-record.ts';
@@ -83,6 +85,8 @@ export class Runtime {
       copies,
       scrubber,
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
+      looks: new TagLooks(),
+      shown: new ShownRepositories(),
       sealer: state.sealerOf(loaded),
       forwarder: new Forwarder(network.resolver),
       access: accessOf(loaded, { routes, upstreams, memory: access }),

@@ -61,7 +61,7 @@ const route = z.strictObject({
   ),
   anonymous: flag(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: choice(['stop', 'next'], 'stop').describe(
-    'What follows when a healthy upstream answers 404. `stop`: the client gets the 404. `next`: the next upstream is asked.',
+    'What follows when a healthy upstream answers 404. `stop`: the client gets the 404. `next`: the next upstream is asked. In `auth.mode: open`, the client always gets the 404 of a first upstream with `credentials: forward`. That upstream may be hiding the image from this client.',
   ),
   staleTags: choice(['refuse', 'warn', 'serve'], 'warn').describe(
     'What to do when a fallback has an outdated tag and no upstream has the current image. `refuse`: answer 503. `warn`: serve the old image with a `Warning` header and a log line. `serve`: serve it without a check.',

@@ -1,4 +1,5 @@
 import { parseChallenges } from '../oci/challenge.ts';
+import { misfit, type ServedFacts } from './served-answer.ts';
 import type { CanaryState } from './view.ts';
 
 /** Why an attempt failed; the list is closed because it labels metrics. */
@@ -26,22 +27,28 @@ export type Failure =
   | 'saturated'
   | 'out-of-time';
 
+/** Whose credentials a request carries: the client's own, the edge's, or none. */
+export type Credentials = 'forward' | 'static' | 'none';
+
+export interface Absent {
+  outcome: 'absent';
+  /** The 404 is believed. */
+  confirmed: boolean;
+  /** The 404 answers the client's own credentials. The upstream may be hiding the content from this client alone. */
+  forClient: boolean;
+}
+
 export type Outcome =
   | { outcome: 'served' }
   | { outcome: 'redirect' }
-  /** `confirmed`: a canary that was read after the 404 is good, so the upstream sees its storage. */
-  | { outcome: 'absent'; confirmed: boolean }
+  | Absent
   | { outcome: 'refused' }
-  | { outcome: 'failed'; reason: Failure; retryAfterMs?: number };
+  | { outcome: 'failed'; reason: Failure; detail?: string; retryAfterMs?: number };
 
-export interface ResultFacts {
-  status: number;
+export interface ResultFacts extends ServedFacts {
   wwwAuthenticate: string | undefined;
   retryAfter: string | undefined;
-  /** Whose credentials the request carried: the client's own, the edge's, or none. */
-  credentials: 'forward' | 'static' | 'none';
-  /** The answer came from the target of a redirect, not from the registry. */
-  redirected: boolean;
+  credentials: Credentials;
   /** Harbor reports its database as unhealthy. */
   authorityDead: boolean;
 }
@@ -51,15 +58,18 @@ const DEFAULT_RETRY_AFTER_MS = 5000;
 const MAX_RETRY_AFTER_MS = 300_000;
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/;
 
-/** The meaning of an answer's status. A 404 still needs `confirmAbsence`. */
+/** The meaning of an answer's head. A 404 still needs `confirmAbsence`. */
 export function classify(facts: ResultFacts, now: number): Outcome {
   const { status } = facts;
   if (REDIRECTS.has(status)) return { outcome: 'redirect' };
-  if ((status >= 200 && status < 300) || status === 304) return { outcome: 'served' };
+  if ((status >= 200 && status < 300) || status === 304) {
+    const wrong = misfit(facts);
+    return wrong ? { outcome: 'failed', ...wrong } : { outcome: 'served' };
+  }
   // The registry redirected, so it has the content. Storage that denies or lacks it has failed, for example by an expired signature.
   if (facts.redirected && status >= 400 && status < 500 && status !== 416)
     return { outcome: 'failed', reason: 'storage' };
-  if (status === 404) return { outcome: 'absent', confirmed: false };
+  if (status === 404) return { outcome: 'absent', confirmed: false, forClient: facts.credentials === 'forward' };
   if (status === 401 || status === 403) return classifyDenial(facts);
   if (status === 429)
     return { outcome: 'failed', reason: 'rate-limited', retryAfterMs: retryAfterMs(facts.retryAfter, now) };
@@ -76,14 +86,31 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
   return { outcome: 'failed', reason: 'credentials' };
 }
 
+/** What a 404 is believed by. */
+export interface AbsenceFacts {
+  /** The canary, read after the 404. */
+  canary: CanaryState;
+  credentials: Credentials;
+  /** The edge itself has checked that the client may read the content, so that the upstream hides nothing from it. */
+  permitted?: boolean;
+  /** The ledger has a tag at this very digest there. */
+  known?: boolean;
+  /** The upstream acknowledged that the content was deleted. */
+  deleted?: boolean;
+}
+
 /**
  * The meaning of a 404 once the canary was read again. An upstream that cannot read its canary does not see its storage. A 404 for known
  * content moves on to the next upstream without blame, because the content may have been deleted past this edge.
- * @param known whether the ledger has a tag at this very digest there
+ *
+ * A 404 to a client's own credentials always counts for that client: the upstream may hide what another client has pulled, and no other
+ * upstream may show it then (rule 3).
  */
-export function confirmAbsence(canary: CanaryState, known = false): Outcome {
+export function confirmAbsence({ canary, credentials, permitted, known, deleted }: AbsenceFacts): Outcome {
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
-  return { outcome: 'absent', confirmed: canary === 'good' && !known };
+  const forClient = credentials === 'forward';
+  const counts = deleted === true || (forClient && permitted !== true);
+  return { outcome: 'absent', confirmed: counts || (canary === 'good' && known !== true), forClient };
 }
 
 /** Milliseconds for which an upstream is rate-limited: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */

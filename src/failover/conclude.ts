@@ -1,5 +1,5 @@
 import { type ClockReading, wallTime } from '../clock/clock.ts';
-import { type ErrorCode, OciError } from '../oci/error.ts';
+import { absence, type ErrorCode, OciError, type UpstreamWords } from '../oci/error.ts';
 import type { Failure } from './classify.ts';
 
 /** The end of an attempt that did not serve. */
@@ -7,6 +7,8 @@ export interface AttemptEnding {
   upstream: string;
   outcome: 'absent' | 'failed';
   reason?: Failure;
+  /** What the upstream said about its 404. */
+  words?: UpstreamWords | undefined;
 }
 
 /** What the message of a 503 tells beside the endings. */
@@ -52,7 +54,7 @@ const DID: Readonly<Record<Failure, string>> = {
  */
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
   const failed = endings.filter((ending) => ending.outcome === 'failed');
-  if (endings.length > 0 && failed.length === 0) return new OciError(absent);
+  if (endings.length > 0 && failed.length === 0) return absence(absent, endings.find(({ words }) => words)?.words);
   return new OciError('UNAVAILABLE', `${explain(endings, failed, facts)}; try again`);
 }
 

@@ -3,6 +3,7 @@ import type { Candidate, Route } from './rewrite.ts';
 import type { Judgement } from './tag-history.ts';
 
 export interface ShownTag {
+  /** A digest: the manifest itself was deleted. */
   tag: string;
   /** The digest that an upstream other than `authority` shows. */
   digest: string;
@@ -61,6 +62,8 @@ function warningText({ tag, digest, shownBy, authority, judgement, now }: ShownT
     deletedAt === undefined
       ? `${authority} last showed ${current} at ${isoTime(confirmedAt)}`
       : `${authority} has not had the tag since ${isoTime(deletedAt)}`;
+  if (tag === digest)
+    return `manifest ${digest} at ${shownBy} was deleted: ${authority} has not had it since ${isoTime(deletedAt)}`;
   if (judgement.verdict === 'unknown')
     return `tag ${tag} at ${shownBy} is ${digest}, which ${authority} was not seen to have; it may be newer or older: ${last}`;
   const what = deletedAt === undefined ? `older, replaced by ${isoTime(supersededAt)} at the latest` : 'deleted';

@@ -40,6 +40,7 @@ export function serveManifest(exchange: Exchange, repository: string, reference:
 /** PUT (distribution-spec v1.1.1 "Pushing manifests"): what it refers to must be there; `subject` need not. */
 export async function takeManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
   const { store, req } = exchange;
+  const tags = new URL(req.url ?? '', 'http://lab').searchParams.getAll('tag');
   const bytes = await exchange.readAll(MAX_BYTES);
   const digest = digestFor(bytes, reference);
   const content = parse(bytes);
@@ -48,10 +49,13 @@ export async function takeManifest(exchange: Exchange, repository: string, refer
   const { config, artifactType = config?.mediaType, annotations } = content;
   const subject = content.subject?.digest;
   store.keepManifest(repository, digest, { mediaType, bytes, subject, artifactType, annotations });
-  if (!reference.includes(':')) store.repository(repository).tags.set(reference, digest);
+  // Tags beside a digest are those of distribution-spec 1.2.
+  const made = reference.includes(':') ? tags : [reference];
+  for (const tag of made) store.repository(repository).tags.set(tag, digest);
   exchange.reply(201, {
     location: exchange.locate(`/v2/${repository}/manifests/${digest}`),
     'docker-content-digest': digest,
+    ...(reference.includes(':') && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
     ...(subject === undefined ? {} : { 'oci-subject': subject }),
   });
 }

@@ -48,6 +48,13 @@ export class Ledger {
   /** Records that the upstream showed the tag at this digest, or acknowledged a push of it. */
   recordSeen(tag: UpstreamTag, digest: string, at: number): void {
     this.#record(tag, digest, at);
+    if (tag.tag !== digest) this.recordManifestSeen(tag, digest, at);
+  }
+
+  /** Records that the upstream showed a manifest by its digest, or acknowledged a push of it. Of interest only after it was deleted. */
+  recordManifestSeen({ upstream, repository }: Omit<UpstreamTag, 'tag'>, digest: string, at: number): void {
+    const manifest = { upstream, repository, tag: digest };
+    if (this.find(manifest)) this.#record(manifest, digest, at);
   }
 
   /** Records a tag that no client has asked for. Such a tag never pushes out another one. */
@@ -65,14 +72,29 @@ export class Ledger {
     if (this.find(tag)) this.recordDeleted(tag, at);
   }
 
-  /** Records that the upstream acknowledged a deletion of the manifest, and so of every tag at that digest. */
-  recordDigestDeleted(upstream: string, repository: string, digest: string, at: number): void {
-    for (const key of this.#store.keysAt(upstream, repository, digest)) this.recordDeleted(parseTagKey(key), at);
+  /**
+   * Records that the upstream acknowledged a deletion of the manifest, and so of every tag at that digest.
+   * @returns these tags, and the digest itself
+   */
+  recordDigestDeleted(upstream: string, repository: string, digest: string, at: number): UpstreamTag[] {
+    const manifest = { upstream, repository, tag: digest };
+    const keys = new Set([...this.#store.keysAt(upstream, repository, digest), tagKey(manifest)]);
+    const deleted = [...keys].map(parseTagKey);
+    for (const tag of deleted) this.recordDeleted(tag, at);
+    return deleted;
   }
 
-  /** Judges a digest that another upstream shows for the tag. */
+  /** Whether the upstream does not have the tag, or the manifest, any more. */
+  isDeleted(tag: UpstreamTag): boolean {
+    return this.find(tag)?.[0]?.digest === null;
+  }
+
+  /** Judges a digest that another upstream shows for the tag. A manifest that was deleted is stale under every tag. */
   judge(tag: UpstreamTag, digest: string): Judgement {
-    return judge(this.find(tag), digest);
+    const judgement = judge(this.find(tag), digest);
+    const manifest = { ...tag, tag: digest };
+    if (judgement.verdict === 'current' || judgement.verdict === 'stale' || !this.isDeleted(manifest)) return judgement;
+    return judge(this.find(manifest), digest);
   }
 
   find(tag: UpstreamTag): TagHistory | undefined {

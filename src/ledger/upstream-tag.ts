@@ -5,12 +5,13 @@ import { authorityOf } from '../failover/stale-tag.ts';
 export interface UpstreamTag {
   upstream: string;
   repository: string;
+  /** A digest stands for itself: the ledger has it once the manifest was deleted. */
   tag: string;
 }
 
 /**
- * The authoritative upstream's name of a client's tag; undefined: no upstream of the route is authoritative. `repository` must begin with
- * the route's prefix.
+ * The authoritative upstream's name of a client's tag or digest; undefined: no upstream of the route is authoritative. `repository` must
+ * begin with the route's prefix.
  */
 export function upstreamTag(route: Route, repository: string, tag: string): UpstreamTag | undefined {
   const authority = authorityOf(route);

@@ -27,12 +27,25 @@ export type ErrorCode = keyof typeof ERROR_CATALOG;
 /** Seconds after which a client should ask again for what is unavailable. */
 const RETRY_AFTER_SECONDS = 5;
 
+/** An upstream's own words about an error, bounded and printable. */
+export interface UpstreamWords {
+  code?: string;
+  message?: string;
+}
+
 export interface OciErrorOptions {
   /** Replaces the status of the catalog. */
   status?: number;
   /** Seconds for the Retry-After header. Default: 5 for UNAVAILABLE, otherwise none. */
   retryAfter?: number;
   headers?: Record<string, string>;
+  /** Replaces the code that clients see. It may be one that is not in the catalog. */
+  shownCode?: string;
+}
+
+/** The error that an upstream's 404 becomes: the status of the catalog, with the upstream's own words where it had some. */
+export function absence(code: ErrorCode, { code: shownCode = code, message }: UpstreamWords = {}): OciError {
+  return new OciError(code, message, { shownCode });
 }
 
 /** An error in the form that clients of the registry API see. The message must contain no credential and no upstream repository name. */
@@ -41,18 +54,20 @@ export class OciError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly headers: Record<string, string>;
+  readonly #shownCode: string;
 
   constructor(code: ErrorCode, message: string = ERROR_CATALOG[code].message, options: OciErrorOptions = {}) {
     super(message);
     this.code = code;
     this.status = options.status ?? ERROR_CATALOG[code].status;
     this.headers = { ...options.headers };
+    this.#shownCode = options.shownCode ?? code;
     const retryAfter = options.retryAfter ?? (code === 'UNAVAILABLE' ? RETRY_AFTER_SECONDS : undefined);
     if (retryAfter !== undefined) this.headers['retry-after'] = String(retryAfter);
   }
 
   /** The JSON body (distribution-spec "Error Codes"). */
   body(): string {
-    return JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: {} }] });
+    return JSON.stringify({ errors: [{ code: this.#shownCode, message: this.message, detail: {} }] });
   }
 }

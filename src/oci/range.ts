@@ -33,3 +33,22 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   const [first, last, total] = [Number(match[1]), Number(match[2]), Number(match[3])];
   return first <= last && last < total ? { first, last, total } : undefined;
 }
+
+/**
+ * Whether a 206 has bytes of the requested range, from its beginning on. It may end earlier (RFC 9110 section 15.3.7), and need not know
+ * the total.
+ * @param asked the Range header
+ * @param header the Content-Range header
+ * @param length Content-Length; undefined: not known
+ */
+export function answersRange(asked: string, header: string | undefined, length: number | undefined): boolean {
+  const range = parseRange(asked);
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(header?.trim() ?? '');
+  if (!match || range === undefined || range === 'invalid') return false;
+  const [first, last, total] = [Number(match[1]), Number(match[2]), match[3] === '*' ? undefined : Number(match[3])];
+  if (first > last || (total !== undefined && last >= total)) return false;
+  if (length !== undefined && length !== last - first + 1) return false;
+  const { first: from, last: to = Number.POSITIVE_INFINITY } = range;
+  if (from !== undefined) return first === from && last <= to;
+  return total === undefined ? last - first < to : first === Math.max(total - to, 0);
+}

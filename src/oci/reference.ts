@@ -44,6 +44,12 @@ export function sha256(bytes: Uint8Array): string {
   return `sha256:${hash('sha256', bytes, 'hex')}`;
 }
 
+/** Whether bytes have a digest. Undefined: its algorithm is not supported. */
+export function isDigestOf(digest: string, bytes: Uint8Array): boolean | undefined {
+  const [algorithm = '', hex = ''] = digest.split(':');
+  return KNOWN_HEX.has(algorithm) ? hash(algorithm, bytes, 'hex') === hex : undefined;
+}
+
 /** A tag or a digest. */
 export function isReference(text: string): boolean {
   return isTag(text) || isDigest(text);

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { MAX_STATES, type TagHistory } from '../failover/tag-history.ts';
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts';
 import { parseTagKey, tagKey } from '../ledger/upstream-tag.ts';
-import { isRepository, isTag } from '../oci/reference.ts';
+import { isReference, isRepository } from '../oci/reference.ts';
 import { ChangedEntries } from './shared-store.ts';
 
 const digest = z.string().max(256).nullable();
-/** Identity of the registry, repository there, tag, states as [digest, ages of `since` and `confirmedAt`]. */
+/** Registry's identity, repository there, tag or digest of a deleted manifest, states as [digest, ages of `since` and `confirmedAt`]. */
 const entry = z.tuple([
   z.string().max(64),
   z.string().refine(isRepository),
-  z.string().refine(isTag),
+  z.string().max(256).refine(isReference),
   z.array(z.tuple([digest, z.number().min(0), z.number().min(0)])).max(MAX_STATES),
 ]);
 

@@ -17,7 +17,7 @@ import { blobTransfer } from './pull/blob-transfer.ts';
 import { cachedManifest } from './pull/cached-manifest.ts';
 import { ManifestPull } from './pull/manifest-pull.ts';
 import { pullReply } from './pull/pull-reply.ts';
-import { isPull, type PullRequest } from './pull/upstream-read.ts';
+import { isPull, mayHide, type PullRequest } from './pull/upstream-read.ts';
 import { notePush } from './push/note-push.ts';
 import { fetchPush } from './push/push.ts';
 import { planWrite, type WriteRequest } from './push/push-plan.ts';
@@ -80,7 +80,8 @@ export class Handler {
     const found = findRoute(context.routes, exchange.registry, request.repository);
     if (!found) throw new OciError('NAME_UNKNOWN', 'no route of this registry matches the repository');
     // A well upstream may hide the repository from this user: the next upstream must not show it.
-    const route: Route = exchange.permit.previouslyGranted ? { ...found, onAbsent: 'stop' } : found;
+    const hides = exchange.permit.previouslyGranted || mayHide(context, found);
+    const route: Route = hides ? { ...found, onAbsent: 'stop' } : found;
     exchange.notes.plan.route = route.prefix;
     if (!isPull(request)) return this.#push(exchange, request, route);
     try {

@@ -14,6 +14,8 @@ import type { BlobCopy } from './pull/attempt-result.ts';
 import type { ManifestCache } from './pull/manifest-cache.ts';
 import type { ManifestRead } from './pull/pull-plan.ts';
 import type { RequestCoalescer } from './pull/request-coalescer.ts';
+import type { ShownRepositories } from './pull/shown-repositories.ts';
+import type { TagLooks } from './pull/tag-looks.ts';
 import type { Forwarder } from './push/forwarder.ts';
 import type { Access } from './request/access.ts';
 import type { Sealer } from './request/sealer.ts';
@@ -36,6 +38,10 @@ export interface ProxyContext {
   manifestCache: ManifestCache;
   /** Reads of manifests that several clients wait for. */
   coalescer: RequestCoalescer<ManifestRead>;
+  /** The edge's own looks at tags. */
+  looks: TagLooks;
+  /** What upstreams have just shown to clients with credentials of their own. */
+  shown: ShownRepositories;
   hasher: Hasher;
   copies: CopyIntegrity;
   scrubber: CopyScrubber;
@@ -65,7 +71,7 @@ export interface ProxyContext {
 export type Uses<Part extends keyof ProxyContext> = Pick<ProxyContext, Part>;
 
 /** The part that a pull uses to plan its attempts and to make them. */
-export type PullContext = Uses<'config' | 'copies' | 'ledger' | 'turn' | 'upstreams' | 'views'>;
+export type PullContext = Uses<'access' | 'config' | 'copies' | 'ledger' | 'shown' | 'turn' | 'upstreams' | 'views'>;
 
 /** The part that puts an upstream's challenge into the client's names. */
 export type ChallengeContext = Uses<'access' | 'routes' | 'sealer'>;

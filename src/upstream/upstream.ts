@@ -18,6 +18,8 @@ import type { Network } from './streams.ts';
 interface UpstreamUrl {
   replica: Replica;
   connection: Connection;
+  /** With credentials of the edge's own. Undefined: it has none that were given to it for reading content. */
+  own: Connection | undefined;
   prober: Prober;
 }
 
@@ -75,7 +77,10 @@ export class Upstream {
       prober.stop();
       replica.dispose();
     }
-    await Promise.all([...this.#urls.values()].map((member) => member.connection.close()));
+    const connections = new Set(
+      [...this.#urls.values()].flatMap(({ connection, own }) => [connection, own ?? []].flat()),
+    );
+    await Promise.all([...connections].map((connection) => connection.close()));
   }
 
   replica(url: string): Replica | undefined {
@@ -84,6 +89,11 @@ export class Upstream {
 
   connection(url: string): Connection | undefined {
     return this.#urls.get(url)?.connection;
+  }
+
+  /** The connection to the URL with credentials of the edge's own, where it has some. */
+  ownConnection(url: string): Connection | undefined {
+    return this.#urls.get(url)?.own;
   }
 
   /** Whether a 404 from this URL can be believed; see `Prober.confirmCanary`. */
@@ -129,7 +139,16 @@ export class Upstream {
     );
     const connection = new Connection(url, this.config, secrets, network);
     const prober = new Prober(replica, connection, this.config.probe, (report) => this.#onProbe(report));
-    return { replica, connection, prober };
+    return { replica, connection, own: this.#ownConnection(url, connection, secrets, network), prober };
+  }
+
+  /** Where clients use their own credentials, only those for copies are the edge's: those of the probe may open no more than the canary. */
+  #ownConnection(url: string, connection: Connection, secrets: Secrets, network: Network): Connection | undefined {
+    const { credentials, replication } = this.config;
+    if (credentials !== 'forward') return connection;
+    if (replication.credentials === undefined) return undefined;
+    const config = { ...this.config, credentials: replication.credentials };
+    return new Connection(url, config, { ca: secrets.ca, password: secrets.replicationPassword }, network);
   }
 
   /** Checks at the first healthy URL, because all URLs share one registry. */

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { classify, confirmAbsence, type Outcome, type ResultFacts, retryAfterMs } from '../../src/failover/classify.ts';
+import {
+  type AbsenceFacts,
+  classify,
+  confirmAbsence,
+  type Outcome,
+  type ResultFacts,
+  retryAfterMs,
+} from '../../src/failover/classify.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
 import { NOW } from './made-view.ts';
 
@@ -11,6 +18,16 @@ function outcomeOf(facts: Partial<ResultFacts>): Outcome {
     credentials: 'none',
     authorityDead: false,
     redirected: false,
+    content: 'blob',
+    method: 'GET',
+    range: undefined,
+    anyRange: false,
+    conditional: false,
+    digest: undefined,
+    contentType: 'application/octet-stream',
+    contentRange: undefined,
+    contentLength: 10,
+    toldDigest: undefined,
   } as const;
   return classify({ status: 200, ...usual, ...facts }, NOW);
 }
@@ -23,9 +40,14 @@ const BEARER = 'Bearer realm="https://harbor.lan/service/token",service="harbor-
 t.test('"What an attempt\'s result means", row by row', async (t) => {
   const rows: [string, Partial<ResultFacts>, unknown][] = [
     ['200', { status: 200 }, SERVED],
-    ['202', { status: 202 }, SERVED],
-    ['206', { status: 206 }, SERVED],
-    ['304', { status: 304 }, SERVED],
+    ['202', { status: 202 }, failed('malformed', { detail: 'it answers 202 to a GET' })],
+    ['206 to a Range', { status: 206, range: 'bytes=0-9', contentRange: 'bytes 0-9/20' }, SERVED],
+    [
+      '206 without a Range',
+      { status: 206, contentRange: 'bytes 0-9/20' },
+      failed('malformed', { detail: 'it answers 206 to a request without Range' }),
+    ],
+    ['304 to a condition', { status: 304, conditional: true }, SERVED],
     ...[301, 302, 303, 307, 308].map((status): [string, Partial<ResultFacts>, unknown] => [
       `${status}`,
       { status },
@@ -37,7 +59,12 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
     ['400 of storage behind a redirect', { status: 400, redirected: true }, failed('storage')],
     ['500 of storage behind a redirect', { status: 500, redirected: true }, failed('status-5xx')],
     ['305 of storage behind a redirect', { status: 305, redirected: true }, failed('malformed')],
-    ['404, not confirmed yet', { status: 404 }, { outcome: 'absent', confirmed: false }],
+    ['404, not confirmed yet', { status: 404 }, { outcome: 'absent', confirmed: false, forClient: false }],
+    [
+      "404 to the client's own",
+      { status: 404, credentials: 'forward' },
+      { outcome: 'absent', confirmed: false, forClient: true },
+    ],
     ["401 to the client's own", { status: 401, credentials: 'forward', wwwAuthenticate: BEARER }, REFUSED],
     ["403 to the client's own", { status: 403, credentials: 'forward' }, REFUSED],
     ['401 to injected ones', { status: 401, credentials: 'static', wwwAuthenticate: BEARER }, failed('credentials')],
@@ -80,9 +107,36 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
 });
 
 t.test('a 404 is what the canary makes of it', async (t) => {
-  t.strictSame(confirmAbsence('good'), { outcome: 'absent', confirmed: true });
-  t.strictSame(confirmAbsence('none'), { outcome: 'absent', confirmed: false });
-  t.strictSame(confirmAbsence('failing'), failed('canary'));
+  const rows: [AbsenceFacts, unknown][] = [];
+  for (const credentials of ['static', 'none'] as const) {
+    const absent = (confirmed: boolean) => ({ outcome: 'absent', confirmed, forClient: false });
+    rows.push(
+      [{ credentials, canary: 'good' }, absent(true)],
+      [{ credentials, canary: 'none' }, absent(false)],
+      [{ credentials, canary: 'failing' }, failed('canary')],
+      [{ credentials, canary: 'good', known: true }, absent(false)],
+      [{ credentials, canary: 'none', deleted: true }, absent(true)],
+      [{ credentials, canary: 'good', known: true, deleted: true }, absent(true)],
+      [{ credentials, canary: 'failing', deleted: true }, failed('canary')],
+    );
+  }
+  const hidden = { outcome: 'absent', confirmed: true, forClient: true };
+  rows.push(
+    [{ credentials: 'forward', canary: 'good' }, hidden],
+    [{ credentials: 'forward', canary: 'good', known: true }, hidden],
+    [{ credentials: 'forward', canary: 'none' }, hidden],
+    [{ credentials: 'forward', canary: 'failing' }, failed('canary')],
+    [{ credentials: 'forward', canary: 'good', permitted: true }, hidden],
+    [
+      { credentials: 'forward', canary: 'none', permitted: true },
+      { ...hidden, confirmed: false },
+    ],
+    [
+      { credentials: 'forward', canary: 'good', permitted: true, known: true },
+      { ...hidden, confirmed: false },
+    ],
+  );
+  for (const [facts, expected] of rows) t.strictSame(confirmAbsence(facts), expected, JSON.stringify(facts));
 });
 
 t.test('Retry-After', async (t) => {
@@ -119,11 +173,22 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
     credentials: fc.constantFrom('forward' as const, 'static' as const, 'none' as const),
     authorityDead: fc.boolean(),
     redirected: fc.boolean(),
-  });
+    content: fc.constantFrom('manifest', 'blob', 'tags', 'referrers', 'catalog', 'ping'),
+    method: fc.constantFrom('GET', 'HEAD'),
+    range: fc.option(fc.constant('bytes=0-9'), { nil: undefined }),
+    anyRange: fc.constant(false),
+    conditional: fc.boolean(),
+    digest: fc.constant(undefined),
+    contentType: fc.constantFrom('application/octet-stream', 'text/html', undefined),
+    contentRange: fc.option(fc.constant('bytes 0-9/20'), { nil: undefined }),
+    contentLength: fc.constant(undefined),
+    toldDigest: fc.constant(undefined),
+  }) as fc.Arbitrary<ResultFacts>;
   fc.assert(
     fc.property(facts, (given) => {
       const result = classify(given, NOW);
-      if (result.outcome === 'served') return given.status < 300 || given.status === 304;
+      if (result.outcome === 'served')
+        return [200, given.range && 206, given.conditional && 304].includes(given.status);
       // Nobody is told that their password is wrong but for their own credentials.
       if (result.outcome === 'refused' && [401, 403].includes(given.status)) return given.credentials === 'forward';
       if (result.outcome === 'absent') return given.status === 404;

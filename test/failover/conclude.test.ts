@@ -118,3 +118,12 @@ t.test('when an absence ends the search', async (t) => {
     }
   }
 });
+
+t.test('an absence has the words of the first upstream that had some', async (t) => {
+  const words = { code: 'NOT_FOUND', message: 'artifact library/app:1.2 not found' };
+  const error = conclude([absent('gcr'), { ...absent('harbor'), words }], 'MANIFEST_UNKNOWN', facts());
+  t.match(error, { status: 404, code: 'MANIFEST_UNKNOWN', message: words.message });
+  t.strictSame(JSON.parse(error.body()).errors, [{ ...words, detail: {} }]);
+  const bare = conclude([{ ...absent('harbor'), words: { message: 'gone' } }], 'BLOB_UNKNOWN', facts());
+  t.match(JSON.parse(bare.body()).errors, [{ code: 'BLOB_UNKNOWN', message: 'gone' }]);
+});

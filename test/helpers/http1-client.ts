@@ -34,6 +34,19 @@ export interface Client {
   close(): void;
 }
 
+/** The Accept of clients that take every manifest, as most real ones do. A test that wants another one names it; empty counts as none. */
+export const EVERY_MANIFEST = [
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.oci.image.index.v1+json',
+].join(', ');
+
+/** The headers that a client sends without being told. */
+export function usualHeaders(path: string, method: string): Record<string, string> {
+  return path.includes('/manifests/') && /^(GET|HEAD)$/.test(method) ? { accept: EVERY_MANIFEST } : {};
+}
+
 /** HTTP/1.1 over TLS; retries nothing. */
 export class Http1Client implements Client {
   readonly version = 'HTTP/1.1';
@@ -52,7 +65,14 @@ export class Http1Client implements Client {
       const framing: Record<string, string> =
         body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
       const call = request(
-        { host: '127.0.0.1', port, path, method, agent: this.agent, headers: { host, ...framing, ...headers } },
+        {
+          host: '127.0.0.1',
+          port,
+          path,
+          method,
+          agent: this.agent,
+          headers: { host, ...framing, ...usualHeaders(path, method), ...headers },
+        },
         resolve,
       );
       call.on('error', reject);

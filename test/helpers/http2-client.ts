@@ -1,5 +1,5 @@
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
-import type { Ask, Client, ClientTarget, Reply } from './http1-client.ts';
+import { type Ask, type Client, type ClientTarget, type Reply, usualHeaders } from './http1-client.ts';
 
 /** HTTP/2 over one session; retries nothing. */
 export class Http2Client implements Client {
@@ -25,7 +25,8 @@ export class Http2Client implements Client {
   /** A stream with its pseudo-headers; `host` in `headers` becomes the authority. */
   open(path: string, { method = 'GET', headers = {} }: Ask = {}, endStream = true): ClientHttp2Stream {
     const { host = this.target.host, ...others } = headers;
-    return this.session.request({ ':method': method, ':path': path, ':authority': host, ...others }, { endStream });
+    const all = { ...usualHeaders(path, method), ...others };
+    return this.session.request({ ':method': method, ':path': path, ':authority': host, ...all }, { endStream });
   }
 
   async ask(path: string, ask: Ask = {}): Promise<Reply> {

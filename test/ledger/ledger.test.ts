@@ -377,3 +377,35 @@ t.test('property: the index tells what the histories tell, whatever was noted, m
     { numRuns: propertyRuns(500) },
   );
 });
+
+t.test('a manifest that was deleted, and its tags', async (t) => {
+  const ledger = made(t);
+  const manifest = place(A);
+  ledger.recordManifestSeen(v1, A, ledger.now());
+  t.equal(ledger.find(manifest), undefined, 'a manifest is of interest only after it was deleted');
+  ledger.recordSeen(v1, A, ledger.now());
+  ledger.recordSeen(place('v2'), A, ledger.now());
+  ledger.recordSeen(place('v3'), B, ledger.now());
+  const gone = ledger.recordDigestDeleted('harbor', 'library/app', A, ledger.now());
+  t.strictSame(gone.map(({ tag }) => tag).sort(), [A, 'v1', 'v2']);
+  t.strictSame(
+    ['v1', 'v2', 'v3', A, B].map((tag) => ledger.isDeleted(place(tag))),
+    [true, true, false, true, false],
+  );
+  t.match(ledger.judge(manifest, A), { verdict: 'stale', current: undefined });
+  for (const tag of ['unheard-of', 'v3'])
+    t.match(
+      ledger.judge(place(tag), A),
+      { verdict: 'stale', current: undefined, deletedAt: Number },
+      `${tag} leads to it, too`,
+    );
+  t.equal(ledger.judge(place('unheard-of'), C).verdict, 'unrecorded');
+  ledger.recordSeen(v1, A, ledger.now());
+  t.notOk(ledger.isDeleted(manifest), 'a tag that leads to it shows that it is there again');
+  t.equal(ledger.judge(manifest, A).verdict, 'current');
+  ledger.recordDigestDeleted('harbor', 'library/app', A, ledger.now());
+  t.ok(ledger.isDeleted(manifest));
+  ledger.recordManifestSeen(v1, A, ledger.now());
+  t.notOk(ledger.isDeleted(manifest));
+  t.ok(ledger.isDeleted(v1), 'the tag is not back with it');
+});

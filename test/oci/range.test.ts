@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseContentRange, parseRange } from '../../src/oci/range.ts';
+import { answersRange, parseContentRange, parseRange } from '../../src/oci/range.ts';
 
 t.test('Range', async (t) => {
   const rows: [string | undefined, unknown][] = [
@@ -86,4 +86,34 @@ t.test('property: never throws', async () => {
       },
     ),
   );
+});
+
+t.test('whether a 206 has what was asked for', async (t) => {
+  const rows: [string, string | undefined, number | undefined, boolean][] = [
+    ['bytes=0-', 'bytes 0-9/10', 10, true],
+    ['bytes=0-', 'bytes 0-9/10', undefined, true],
+    ['bytes=5-', 'bytes 5-9/10', 5, true],
+    ['bytes=5-7', 'bytes 5-7/10', 3, true],
+    ['bytes=5-7', 'bytes 5-6/10', 2, true],
+    ['bytes=5-99', 'bytes 5-9/10', 5, true],
+    ['bytes=-3', 'bytes 7-9/10', 3, true],
+    ['bytes=-30', 'bytes 0-9/10', 10, true],
+    ['bytes=5-', 'bytes 5-9/*', 5, true],
+    ['bytes=-3', 'bytes 7-9/*', 3, true],
+    ['bytes=-3', 'bytes 6-9/*', 4, false],
+    ['bytes=5-', 'bytes 0-9/10', 10, false],
+    ['bytes=5-7', 'bytes 5-9/10', 5, false],
+    ['bytes=5-7', 'bytes 4-7/10', 4, false],
+    ['bytes=-3', 'bytes 6-9/10', 4, false],
+    ['bytes=5-', 'bytes 5-9/10', 4, false],
+    ['bytes=5-', 'bytes 5-10/10', 6, false],
+    ['bytes=5-', 'bytes 9-5/10', undefined, false],
+    ['bytes=5-', 'bytes */10', undefined, false],
+    ['bytes=5-', 'items 5-9/10', undefined, false],
+    ['bytes=5-', undefined, 5, false],
+    ['items=5-', 'bytes 5-9/10', 5, false],
+    ['bytes=1-2,4-5', 'bytes 1-2/10', 2, false],
+  ];
+  for (const [asked, header, length, expected] of rows)
+    t.equal(answersRange(asked, header, length), expected, `${asked} ${header} ${length}`);
 });

@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   imageName,
   isDigest,
+  isDigestOf,
   isReference,
   isRepository,
   isRepositoryPrefix,
@@ -114,4 +115,13 @@ t.test('the name of an image, and the digest of bytes', async (t) => {
   t.equal(sha256(Buffer.from('foo')), digest);
   t.equal(imageName('library/app', '1.2'), 'library/app:1.2');
   t.equal(imageName('library/app', digest), `library/app@${digest}`);
+});
+
+t.test('whether bytes have a digest', async (t) => {
+  const bytes = Buffer.from('foo');
+  t.equal(isDigestOf(sha256(bytes), bytes), true);
+  t.equal(isDigestOf(sha256(bytes), Buffer.from('bar')), false);
+  t.equal(isDigestOf(`sha512:${'ab'.repeat(64)}`, bytes), false);
+  t.equal(isDigestOf('blake3:abc', bytes), undefined, 'it cannot be computed');
+  t.equal(isDigestOf('', bytes), undefined);
 });

@@ -143,6 +143,7 @@ async function readPage(
   const started = performance.now();
   const read: UpstreamRead = {
     method: 'GET',
+    content: 'catalog',
     path: `/v2/_catalog?${query}`,
     headers: { accept: 'application/json' },
     scopes: ['registry:catalog:*'],

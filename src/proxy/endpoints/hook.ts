@@ -4,7 +4,7 @@ import type { Hint } from '../../replication/hint.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { noteHints } from '../push/note-push.ts';
+import { noteDeletion, noteHints } from '../push/note-push.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { HookSender } from '../request/paths.ts';
 
@@ -17,7 +17,7 @@ const TYPES: Record<HookSender, RegExp> = {
 /** Takes a hook and answers before anything is done about it: Harbor gives it three seconds. @throws OciError; ClientGone */
 export async function fetchHook(
   exchange: Exchange,
-  context: Uses<'hooks' | 'hints' | 'routes'>,
+  context: Uses<'coalescer' | 'hints' | 'hooks' | 'ledger' | 'looks' | 'manifestCache' | 'routes' | 'upstreams'>,
   sender: HookSender,
 ): Promise<Reply> {
   const { hooks } = context;
@@ -28,9 +28,28 @@ export async function fetchHook(
   if (type === undefined || !TYPES[sender].test(type))
     throw new OciError('UNSUPPORTED', `not a content type that ${sender} sends`, { status: 415 });
   const text = await readBody(exchange, MAX_BODY, 'a hook');
-  const hints = hintTargets(context.routes, hooks.readers[sender](text));
+  const told = hooks.readers[sender](text);
+  for (const hint of told.filter(({ kind }) => kind === 'delete')) noteDeletedByHook(context, hint);
+  const hints = hintTargets(context.routes, told);
   noteHints(exchange, context, hints);
   return jsonReply(202, { hints: hints.length });
+}
+
+/**
+ * Notes a deletion past the edge. Hooks may come late: where the reference was pushed again meanwhile, the edge's own look corrects the
+ * note at once.
+ */
+function noteDeletedByHook(
+  context: Uses<'coalescer' | 'ledger' | 'looks' | 'manifestCache' | 'routes' | 'upstreams'>,
+  { repository, reference }: Hint,
+): void {
+  for (const route of context.routes) {
+    const { push } = route;
+    const name = push && toClient(context.routes, route, push, repository);
+    if (!push || name === undefined) continue;
+    for (const gone of noteDeletion(context, route, name, push.upstream, reference))
+      context.looks.noteSoon(context, gone, true);
+  }
 }
 
 /**

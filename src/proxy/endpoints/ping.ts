@@ -20,6 +20,7 @@ export async function fetchPing(exchange: Exchange, context: ChallengeContext & 
   if (!attempt || !upstream || upstream.view().state === 'down') return jsonReply(200, {}, [API_VERSION]);
   const read: UpstreamRead = {
     method: 'GET',
+    content: 'ping',
     path: '/v2/',
     headers: {},
     scopes: [],

@@ -1,5 +1,7 @@
-import type { Failure } from '../../failover/classify.ts';
+import type { Absent, Failure } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import type { ContentKind } from '../../oci/answer-content.ts';
+import type { UpstreamWords } from '../../oci/error.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { UpstreamAnswer, UpstreamCall } from '../../upstream/upstream-call.ts';
@@ -8,6 +10,7 @@ import type { AttemptRecord } from '../request-record.ts';
 /** A read of an upstream, in terms that are the same for every upstream. */
 export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'> {
   method: 'GET' | 'HEAD';
+  content: ContentKind;
   /**
    * Answers of up to so many bytes are read whole and checked against `digest` before a byte goes to the client.
    * Undefined: the answer is streamed.
@@ -17,6 +20,14 @@ export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'>
   digest?: string | undefined;
   /** The ledger knows that the upstream has had the content, so that a 404 is not final. */
   known?: boolean;
+  /** The request carries the edge's own credentials even where those of clients are forwarded. */
+  own?: boolean;
+  /** The edge itself has checked that the client may read the content. */
+  permitted?: boolean;
+  /** The upstream acknowledged that the content was deleted. */
+  deleted?: boolean;
+  /** Puts an error body into the client's names. */
+  inClientNames?: (body: Buffer) => Buffer;
   /** Overrides the upstream's setting. */
   redirects?: 'follow';
   /** Why a good answer does not fit, such as another length. Undefined: it fits. */
@@ -34,7 +45,7 @@ export interface Served {
 
 export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
-  | { outcome: 'absent'; confirmed: boolean }
+  | (Absent & { words?: UpstreamWords | undefined })
   /** `abandoned`: given up before its deadline, because the canary failed too. The upstream may still answer. */
   | { outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean };
 

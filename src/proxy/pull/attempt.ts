@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
+import { type Absent, classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { PrimedBody, type PrimeTarget } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
@@ -12,6 +11,7 @@ import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstr
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
 import type { AnswerHead, AttemptResult, UpstreamRead } from './attempt-result.ts';
+import { checkBody, wordsOf } from './whole-body.ts';
 
 /** An attempt that has its permit. */
 interface PermittedAttempt {
@@ -26,7 +26,8 @@ interface PermittedAttempt {
 /** Bytes of a body that is read only to end its answer, or because it explains a refusal. */
 const MAX_ERROR = 65_536;
 /** Outcomes whose bodies are not read. */
-const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['absent', 'failed', 'redirect']);
+const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['failed', 'redirect']);
+const CONDITIONS = ['if-none-match', 'if-modified-since'];
 
 /**
  * Makes one attempt up to the beginning of its answer. It never rejects because of the upstream.
@@ -43,7 +44,7 @@ export async function attemptRead(
 ): Promise<AttemptResult> {
   const { signal } = control;
   const replica = upstream.replica(url);
-  const connection = upstream.connection(url);
+  const connection = read.own ? upstream.ownConnection(url) : upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
   const permit = replica?.tryStartAttempt(trafficClass) ?? (await replica?.startAttempt(trafficClass, signal));
   if (!replica || !connection || !permit) {
@@ -78,12 +79,14 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
   const { permit, read } = attempt;
   const { answer, method } = await ask(attempt);
   const outcome = await judge(attempt, answer);
+  if (outcome.outcome === 'absent')
+    return { ...settled(outcome, permit), words: await wordsOf(readBody(answer.body, MAX_ERROR), read) };
   if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
     await answer.body.dump({ limit: MAX_ERROR });
     return withoutBody(outcome, answer, permit);
   }
   const body = await readBody(answer.body, read.wholeUpTo ?? MAX_ERROR);
-  if (outcome.outcome === 'served' && answer.status === 200) verifyDigest(body, read.digest, answer);
+  if (outcome.outcome === 'served' && answer.status === 200) checkBody(body, read, answer);
   permit.reportAnswer('good');
   permit.reportEnd('good');
   return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, permit };
@@ -96,6 +99,10 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
     const outcome = await judge(attempt, answer);
     const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
+    if (outcome.outcome === 'absent') {
+      const words = await wordsOf(answer.body.read(MAX_ERROR, call.signal), read);
+      return { ...settled(outcome, permit), words };
+    }
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
       await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
       return withoutBody(outcome, answer, permit);
@@ -129,14 +136,25 @@ async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answ
 }
 
 async function judge({ upstream, replica, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
-  const { credentials } = upstream.config;
+  const { config } = upstream;
+  const credentials = read.own || typeof config.credentials !== 'string' ? 'static' : config.credentials;
   const outcome = classify(
     {
+      content: read.content,
+      method: read.method,
+      range: read.headers.range,
+      anyRange: read.unfit !== undefined,
+      conditional: CONDITIONS.some((name) => read.headers[name] !== undefined),
+      digest: read.digest,
       status: answer.status,
+      contentType: answer.headers.get('content-type'),
+      contentRange: answer.headers.get('content-range'),
+      contentLength: answer.headers.contentLength(),
+      toldDigest: answer.headers.get('docker-content-digest'),
       wwwAuthenticate: answer.headers.joined('www-authenticate'),
       retryAfter: answer.headers.get('retry-after'),
       redirected: answer.redirected,
-      credentials: typeof credentials === 'string' ? credentials : 'static',
+      credentials,
       authorityDead: upstream.view().unhealthy.includes('database'),
     },
     Date.now(),
@@ -145,16 +163,21 @@ async function judge({ upstream, replica, read }: PermittedAttempt, answer: Answ
   if (outcome.outcome !== 'absent') return outcome;
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.
-  return confirmAbsence(await upstream.confirmCanary(replica.url), read.known ?? false);
+  return confirmAbsence({ ...read, canary: await upstream.confirmCanary(replica.url), credentials });
 }
 
 /** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */
-function withoutBody(outcome: Outcome, answer: AnswerHead, permit: AttemptPermit): AttemptResult {
-  if (outcome.outcome === 'failed') throw new UpstreamError(outcome.reason, `it answers ${answer.status}`);
+function withoutBody(outcome: Exclude<Outcome, Absent>, answer: AnswerHead, permit: AttemptPermit): AttemptResult {
+  if (outcome.outcome === 'failed')
+    throw new UpstreamError(outcome.reason, outcome.detail ?? `it answers ${answer.status}`);
+  return settled({ outcome: outcome.outcome, answer, body: undefined, permit }, permit);
+}
+
+/** Reports an answer whose status says all. */
+function settled<T>(result: T, permit: AttemptPermit): T {
   permit.reportAnswer('good');
   permit.reportEnd('neutral');
-  if (outcome.outcome === 'absent') return outcome;
-  return { outcome: outcome.outcome, answer, body: undefined, permit };
+  return result;
 }
 
 function failed(upstream: Upstream, permit: AttemptPermit, error: unknown): AttemptResult & { outcome: 'failed' } {
@@ -163,14 +186,4 @@ function failed(upstream: Upstream, permit: AttemptPermit, error: unknown): Atte
   permit.reportEnd('neutral');
   if (reason === 'credentials') upstream.reportDeniedCredentials(message);
   return { outcome: 'failed', reason, detail: message };
-}
-
-/** Checks a whole body against the requested digest and against the digest that the upstream claims. */
-function verifyDigest(body: Buffer, digest: string | undefined, answer: AnswerHead): void {
-  for (const claimed of [digest, answer.headers.get('docker-content-digest')]) {
-    const [algorithm = '', hash] = claimed?.split(':') ?? [];
-    if (!/^sha(256|384|512)$/.test(algorithm)) continue;
-    if (createHash(algorithm).update(body).digest('hex') !== hash)
-      throw new UpstreamError('digest', `its content does not have the digest ${claimed}`);
-  }
 }

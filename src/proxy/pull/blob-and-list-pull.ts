@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { PullContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT_COPY, corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
-import { type ManifestRequest, type PullRequest, pullPlan } from './upstream-read.ts';
+import { type ManifestRequest, noteShown, type PullRequest, pullPlan } from './upstream-read.ts';
 
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -32,6 +32,7 @@ export async function fetchContent(
   const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
   const forPush = blobHead || exchange.permit.forPush === true;
   const result = await (forPush ? fetchForPush(exchange, context, plan, planned, read) : read(plan));
+  noteShown(exchange, context, result);
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;

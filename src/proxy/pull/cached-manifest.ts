@@ -1,4 +1,6 @@
 import { type Route, toUpstream } from '../../failover/rewrite.ts';
+import { upstreamTag } from '../../ledger/upstream-tag.ts';
+import { isSchema1Type } from '../../oci/manifest-type.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
@@ -55,15 +57,20 @@ function isKnownTo({ headers }: Exchange, { headers: kept }: AnswerHead, digest:
 /** Keeps a manifest that was read whole, under the digest that was verified. @returns whether the upstream served it */
 export function keepManifest(
   exchange: Exchange,
-  context: Uses<'manifestCache' | 'upstreams'>,
+  context: Uses<'ledger' | 'manifestCache' | 'upstreams'>,
+  route: Route,
   { outcome, answer, body, attempt }: Relayable,
   request: ManifestRequest,
 ): boolean {
   if (outcome !== 'served') return false;
   if (answer.status !== 200 || !Buffer.isBuffer(body) || answer.redirected) return true;
+  // The digest of a conversion to schema 1 leads to nothing.
+  if (isSchema1Type(answer.headers.get('content-type'))) return true;
   const told = answer.headers.get('docker-content-digest');
   const digest = request.reference.includes(':') ? request.reference : told;
-  // A manifest can have two right digests: the one in the request counts. `verifyDigest` checks sha2 only.
+  const place = digest === undefined ? undefined : upstreamTag(route, request.repository, digest);
+  if (place && context.ledger.isDeleted(place)) return true;
+  // A manifest can have two right digests: the one in the request counts. `checkBody` checks sha2 only.
   if (digest !== undefined && /^sha(256|384|512):/.test(digest))
     context.manifestCache.set(placeAt(exchange, context, attempt.upstream, attempt.repository, digest), {
       head: answer,

@@ -82,6 +82,7 @@ function attemptFor({ upstream, repository }: BlobCopy, url: string): Attempt {
 function readFor({ repository, digest }: BlobCopy): UpstreamRead {
   return {
     method: 'GET',
+    content: 'blob',
     path: `/v2/${repository}/blobs/${digest}`,
     headers: { 'accept-encoding': 'identity' },
     scopes: [`repository:${repository}:pull`],

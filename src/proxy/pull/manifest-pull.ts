@@ -1,18 +1,21 @@
+import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { UpstreamTag } from '../../ledger/upstream-tag.ts';
+import { isSchema1Type } from '../../oci/manifest-type.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
+import { answerDigest } from './answer-digest.ts';
 import { keepManifest } from './cached-manifest.ts';
 import { notePull } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
-import { answerDigest, fetchTag, isShown, placeOfTag, TagRefused } from './tag-pull.ts';
-import { type ManifestRequest, pullPlan } from './upstream-read.ts';
+import { fetchTag, isNarrowed, isShown, isTagRequest, placeOf, type TagRead, TagRefused } from './tag-pull.ts';
+import { type ManifestRequest, mayHide, noteShown, pullPlan } from './upstream-read.ts';
 
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
-type ManifestContext = PullContext & Uses<'coalescer' | 'manifestCache' | 'pulls'>;
+type ManifestContext = PullContext & Uses<'coalescer' | 'looks' | 'manifestCache' | 'pulls'>;
 
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {
@@ -20,8 +23,10 @@ export class ManifestPull {
   readonly #context: ManifestContext;
   readonly #route: Route;
   readonly #request: ManifestRequest;
-  /** Undefined where the request names a digest. */
-  readonly #tag: UpstreamTag | undefined;
+  /** Undefined: what an upstream shows needs no comparison with the ledger. */
+  readonly #compared: TagRead | undefined;
+  /** The upstream that acknowledged a deletion of what is asked for. */
+  readonly #deletedAt: string | undefined;
   readonly #forPush: boolean;
 
   constructor(exchange: Exchange, context: ManifestContext, route: Route, request: ManifestRequest) {
@@ -29,7 +34,9 @@ export class ManifestPull {
     this.#context = context;
     this.#route = route;
     this.#request = request;
-    this.#tag = placeOfTag(route, request);
+    const place = placeOf(route, request);
+    this.#deletedAt = place && context.ledger.isDeleted(place) ? place.upstream : undefined;
+    if (place && (isTagRequest(request) || context.ledger.find(place))) this.#compared = this.#tagRead(place);
     this.#forPush = exchange.permit.forPush === true;
   }
 
@@ -40,13 +47,12 @@ export class ManifestPull {
       const { result, tag, passedOver } = await this.#context.coalescer.join(this.#key(), this.#exchange, {
         read: (scope) => this.#read(scope),
         // A client that has just pushed asks for the manifest of now, not for the one of a moment ago.
-        keep: (read) => keepManifest(this.#exchange, this.#context, read.result, this.#request) && !this.#forPush,
+        keep: (read) => this.#keep(read.result) && !this.#forPush,
       });
       notes.plan.passedOver = passedOver;
       if (tag) notes.fetch.tag = tag;
-      const byDigest = this.#tag ? undefined : this.#request.reference;
-      const digest = isShown(result) ? (byDigest ?? answerDigest(result)) : undefined;
-      notePull(this.#exchange, this.#context, this.#route, this.#request, digest);
+      noteShown(this.#exchange, this.#context, result);
+      if (isShown(result)) this.#notePull(result);
       return result;
     } catch (error) {
       if (error instanceof TagRefused) notes.fetch.tag = error.tag;
@@ -54,29 +60,59 @@ export class ManifestPull {
     }
   }
 
+  #keep(result: Relayable): boolean {
+    return keepManifest(this.#exchange, this.#context, this.#route, result, this.#request);
+  }
+
+  #tagRead(place: UpstreamTag): TagRead {
+    const { headers, clientAuthorization: authorization } = this.#exchange;
+    const byDigest = (digest: string) => this.#planByDigest(digest);
+    return { request: this.#request, place, accept: headers.accept, authorization, byDigest };
+  }
+
+  /** A manifest that the client's Accept may have changed was pulled by its digest, not by the tag. */
+  #notePull(result: Relayable): void {
+    const request = this.#request;
+    const digest = isTagRequest(request) ? answerDigest(result) : request.reference;
+    const byItself = this.#compared && isNarrowed(this.#compared, result) && digest !== undefined;
+    if (isSchema1Type(result.answer.headers.get('content-type'))) return;
+    const pulled = byItself ? { ...request, reference: digest } : request;
+    notePull(this.#exchange, this.#context, this.#route, pulled, digest);
+  }
+
   #read(scope: PullScope): Promise<ManifestRead> {
-    const plan = this.#plan(this.#request);
+    const plan = this.#plan();
     if (!this.#forPush) return this.#readBy(scope, plan);
-    const replan = () => this.#plan(this.#request).attempts;
+    const replan = () => this.#plan().attempts;
     return fetchForPush(this.#exchange, this.#context, plan, replan, (planned) => this.#readBy(scope, planned));
   }
 
   async #readBy(scope: PullScope, plan: PullPlan): Promise<ManifestRead> {
-    const answer = this.#tag
-      ? await fetchTag(scope, this.#context, plan, this.#request, this.#tag, (digest) => this.#planByDigest(digest))
+    const answer = this.#compared
+      ? await fetchTag(scope, this.#context, plan, this.#compared)
       : { result: await fetchPull(scope, this.#context, plan) };
     return { ...answer, passedOver: passedOver(plan, scope) };
   }
 
-  #plan(request: ManifestRequest): PullPlan {
+  #plan(): PullPlan {
+    const deletedAt = this.#deletedAt;
+    const plan = this.#planOf(this.#request);
+    if (deletedAt === undefined) return plan;
+    const reading = (attempt: Attempt) => ({ ...plan.reading(attempt), deleted: attempt.upstream === deletedAt });
+    const isDown = this.#context.views().get(deletedAt)?.state === 'down';
+    const first = plan.attempts.filter(({ upstream }) => upstream === deletedAt && !isDown);
+    return { ...plan, attempts: [...new Set([...first, ...plan.attempts])], reading, deletedAt };
+  }
+
+  #planOf(request: ManifestRequest): PullPlan {
     const attempts = planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control');
     return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
   }
 
   /** The plan of a read of what the ledger knows to be current. */
   #planByDigest(digest: string): PullPlan {
-    const plan = this.#plan({ ...this.#request, reference: digest });
-    return { ...plan, route: { ...this.#route, onAbsent: 'next' } };
+    const plan = this.#planOf({ ...this.#request, reference: digest });
+    return mayHide(this.#context, this.#route) ? plan : { ...plan, route: { ...this.#route, onAbsent: 'next' } };
   }
 
   /** All that the answer depends on. */
@@ -94,6 +130,7 @@ export class ManifestPull {
       this.#forPush,
       permit.authorityOnly === true,
       this.#route.onAbsent,
+      this.#deletedAt,
       ...DECISIVE.map((name) => headers[name]),
     ]);
   }

@@ -1,3 +1,4 @@
+import type { Absent } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { ErrorCode } from '../../oci/error.ts';
@@ -38,8 +39,10 @@ export interface PullPlan {
    * @param slow the upstreams that have not answered yet
    */
   provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
+  /** The upstream that acknowledged a deletion of the content: its 404 is the answer. */
+  deletedAt?: string | undefined;
   /** Called with an upstream whose 404 is believed. */
-  onAbsent?: (upstream: string) => void;
+  onAbsent?: (upstream: string, absent: Absent) => void;
 }
 
 export type Relayable = Exclude<AttemptResult, { outcome: 'absent' | 'failed' }> & { attempt: Attempt };

@@ -2,7 +2,7 @@ import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, obstacleTo } from '../../failover/plan.ts';
-import { type ErrorCode, OciError } from '../../oci/error.ts';
+import { absence, type ErrorCode, type OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
@@ -215,15 +215,15 @@ export class Race {
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
-    const { route, untilCanaryFails, absent, onAbsent } = this.#plan;
+    const { route, untilCanaryFails, absent, onAbsent, deletedAt } = this.#plan;
     this.#apply('unserved');
     if (result.outcome === 'failed' && result.abandoned && untilCanaryFails !== true) this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome !== 'absent') return;
-    if (result.confirmed) onAbsent?.(attempt.upstream);
-    const preferred = attempt.upstream === route.pull[0]?.upstream;
-    if (isAbsenceFinal({ confirmed: result.confirmed, preferred }, route.onAbsent))
-      this.#apply('absent', { error: new OciError(absent) });
+    if (result.confirmed) onAbsent?.(attempt.upstream, result);
+    const preferred = attempt.upstream === (deletedAt ?? route.pull[0]?.upstream);
+    if (isAbsenceFinal({ ...result, preferred }, deletedAt === undefined ? route.onAbsent : 'stop'))
+      this.#apply('absent', { error: absence(absent, result.words) });
   }
 
   #win({ runner: winner, result }: Finish): void {

@@ -4,9 +4,10 @@ import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
-import { isDigest, sha256 } from '../../oci/reference.ts';
+import { accepts, acceptsEveryManifest, isIndexType } from '../../oci/manifest-type.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { TagNote } from '../request-record.ts';
+import { answerDigest } from './answer-digest.ts';
 import { fetchPull } from './pull.ts';
 import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import type { ManifestRequest } from './upstream-read.ts';
@@ -21,52 +22,114 @@ export class TagRefused extends OciError {
   }
 }
 
-/** The tag that a request names. Undefined if it names a digest. */
-export function placeOfTag(route: Route, { repository, reference }: ManifestRequest): UpstreamTag | undefined {
-  return reference.includes(':') ? undefined : upstreamTag(route, repository, reference);
+/** A read of a tag, or of a manifest that was deleted. */
+export interface TagRead {
+  request: ManifestRequest;
+  /** The reference at its authoritative upstream. */
+  place: UpstreamTag;
+  /** The client's Accept header. */
+  accept: string | undefined;
+  /** The client's own Authorization, for upstreams that get it. */
+  authorization: string | undefined;
+  /** The plan of a read of the same repository by digest. */
+  byDigest: (digest: string) => PullPlan;
+}
+
+type TagContext = Uses<'ledger' | 'looks' | 'upstreams'>;
+
+/** The reference of a request at its authoritative upstream. */
+export function placeOf(route: Route, { repository, reference }: ManifestRequest): UpstreamTag | undefined {
+  return upstreamTag(route, repository, reference);
+}
+
+export function isTagRequest({ reference }: ManifestRequest): boolean {
+  return !reference.includes(':');
 }
 
 /**
  * Stage 4 of a read by tag. A tag never goes back in time silently (rule 6): what the authoritative upstream shows is
- * noted in the ledger, and what another upstream shows is compared with it.
- * @param byDigest the plan of a read of the same repository by digest
+ * noted in the ledger, and what another upstream shows is compared with it. Reads of a manifest that was deleted go the same way.
  * @throws OciError, ClientGone
  */
 export async function fetchTag(
   scope: PullScope,
-  context: Uses<'ledger' | 'upstreams'>,
+  context: TagContext,
   plan: PullPlan,
-  request: ManifestRequest,
-  place: UpstreamTag,
-  byDigest: (digest: string) => PullPlan,
+  read: TagRead,
 ): Promise<TagAnswer> {
+  const { place } = read;
   const began = context.ledger.now();
-  const decide = decider(context, plan.route, request, place);
+  const decide = decider(context, plan.route, read);
   const result = await fetchPull(scope, context, {
     ...plan,
     provisional: (early, slow) => {
+      if (plan.provisional?.(early, slow)) return true;
       if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
-      return decide(early, 'slow').action !== 'serve';
+      return decide(early, 'slow', shownDigest(read, early)).action !== 'serve';
     },
-    onAbsent: (upstream) => {
-      if (upstream === place.upstream) context.ledger.recordAbsent(place, began);
+    onAbsent: (upstream, { forClient }) => {
+      if (upstream !== place.upstream || !context.ledger.find(place)) return;
+      // The 404 may be due to the types that the client named, or to the client itself.
+      if (forClient || isNarrow(read)) context.looks.noteSoon(context, place);
+      else context.ledger.recordAbsent(place, began);
     },
   });
   if (!isShown(result)) return { result };
   if (result.attempt.upstream === place.upstream) {
-    const digest = answerDigest(result);
-    if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
+    noteShown(context, read, result, began);
     return { result };
   }
-  const decided = decide(result, 'failed');
+  const digest = await judgedDigest(context, read, result);
+  const decided = decide(result, 'failed', digest);
   if (decided.action !== 'ask-current') return concluded(decided, result);
   try {
-    const replaced = await fetchPull(scope, context, byDigest(decided.digest));
-    if (isShown(replaced)) return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
+    const replaced = await fetchPull(scope, context, read.byDigest(decided.digest));
+    if (isShown(replaced) && isUsable(read, replaced))
+      return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
   }
-  return concluded(decide(result, 'failed', true), result);
+  return concluded(decide(result, 'failed', digest, true), result);
+}
+
+/** Notes what the authoritative upstream shows. An answer that the client's Accept may have changed makes the edge look itself. */
+function noteShown(context: TagContext, read: TagRead, result: Relayable, began: number): void {
+  const { place, request } = read;
+  const digest = answerDigest(result);
+  if (!isTagRequest(request)) context.ledger.recordManifestSeen(place, request.reference, began);
+  else if (isNarrowed(read, result)) context.looks.noteSoon(context, place);
+  else if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
+}
+
+/** Whether the client's Accept header leaves out types, so that a registry may convert a tag for it. */
+function isNarrow({ accept, request }: TagRead): boolean {
+  return isTagRequest(request) && !acceptsEveryManifest(accept);
+}
+
+/** Whether an answer may be a part of what the tag is at, or a conversion. An index is neither. */
+export function isNarrowed(read: TagRead, { answer }: Relayable): boolean {
+  return isNarrow(read) && !isIndexType(answer.headers.get('content-type'));
+}
+
+function shownDigest({ request }: TagRead, result: Relayable): string | undefined {
+  return isTagRequest(request) ? answerDigest(result) : request.reference;
+}
+
+/** The digest of the tag at the upstream that answered. Where the client's Accept may have changed the answer, the edge asks for it. */
+async function judgedDigest(context: TagContext, read: TagRead, result: Relayable): Promise<string | undefined> {
+  const { place, authorization } = read;
+  const digest = shownDigest(read, result);
+  if (!isNarrowed(read, result) || !context.ledger.find(place)) return digest;
+  if (digest !== undefined && context.ledger.judge(place, digest).verdict === 'current') return digest;
+  const { upstream: name, url, repository } = result.attempt;
+  const upstream = context.upstreams.get(name);
+  const there = { upstream: name, repository, tag: place.tag };
+  return (upstream && (await context.looks.digestAt(upstream, url, there, authorization))) ?? undefined;
+}
+
+/** Whether the client can use a manifest that it gets in place of the one that it asked for. */
+function isUsable(read: TagRead, { answer }: Relayable): boolean {
+  return !isNarrow(read) || accepts(read.accept, answer.headers.get('content-type'));
 }
 
 type Decided = StaleTagDecision & { verdict: TagVerdict };
@@ -75,11 +138,9 @@ type Decided = StaleTagDecision & { verdict: TagVerdict };
 function decider(
   context: Uses<'ledger'>,
   route: Route,
-  { reference }: ManifestRequest,
-  place: UpstreamTag,
-): (result: Relayable, authorityIs: 'slow' | 'failed', currentAsked?: boolean) => Decided {
-  return (result, authorityIs, currentAsked = false) => {
-    const digest = answerDigest(result);
+  { request: { reference }, place }: TagRead,
+): (result: Relayable, authorityIs: 'slow' | 'failed', digest: string | undefined, currentAsked?: boolean) => Decided {
+  return (result, authorityIs, digest, currentAsked = false) => {
     if (digest === undefined) {
       if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
       if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
@@ -113,12 +174,4 @@ function concluded(decided: Decided, result: Relayable): TagAnswer {
 /** Whether the answer shows a manifest, or redirects to one. */
 export function isShown({ outcome, answer }: Relayable): boolean {
   return outcome === 'redirect' || (outcome === 'served' && (answer.status === 200 || answer.status === 304));
-}
-
-/** The digest of the manifest that an upstream shows. Undefined if the upstream does not tell it. */
-export function answerDigest({ answer, body }: Relayable): string | undefined {
-  const told = answer.headers.get('docker-content-digest');
-  if (told !== undefined && isDigest(told)) return told;
-  if (answer.status !== 200 || !Buffer.isBuffer(body)) return undefined;
-  return sha256(body);
 }

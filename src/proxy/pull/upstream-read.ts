@@ -1,13 +1,14 @@
 import type { Attempt } from '../../failover/plan.ts';
-import type { Route } from '../../failover/rewrite.ts';
+import { type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import { imageName } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
+import { errorInClientNames } from '../reply/error-body.ts';
 import { pullHeaders } from '../reply/header-rules.ts';
 import type { UpstreamRead } from './attempt-result.ts';
-import type { PullPlan } from './pull-plan.ts';
+import type { PullPlan, Relayable } from './pull-plan.ts';
 
 export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' | 'tags' | 'referrers' }>;
 
@@ -31,13 +32,52 @@ export function isPull(request: RegistryRequest): request is PullRequest {
 /** The plan of a pull that makes these attempts. */
 export function pullPlan(
   exchange: Exchange,
-  context: Uses<'config' | 'ledger'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'shown' | 'upstreams'>,
   route: Route,
   request: PullRequest,
   attempts: Attempt[],
 ): PullPlan {
   const reading = (attempt: Attempt) => upstreamReadFor(exchange, context, request, attempt);
-  return { route, attempts, reading, content: contentOf(request), absent: ABSENT[request.kind] };
+  const provisional = (early: Relayable, slow: ReadonlySet<string>) =>
+    isPerhapsHidden(exchange, context, route, request.repository, early, slow);
+  return { route, attempts, reading, provisional, content: contentOf(request), absent: ABSENT[request.kind] };
+}
+
+/**
+ * Whether the first upstream of the route decides by the clients' own credentials, and may hide from one client by a 404 what it shows to
+ * another.
+ */
+export function mayHide({ access, upstreams }: Uses<'access' | 'upstreams'>, { pull: [first] }: Route): boolean {
+  return access === undefined && first !== undefined && upstreams.get(first.upstream)?.config.credentials === 'forward';
+}
+
+/** Whether an upstream that is merely slow may be about to hide from this client what a later one shows (rule 3). */
+function isPerhapsHidden(
+  { clientAuthorization }: Exchange,
+  { access, shown, upstreams }: Uses<'access' | 'shown' | 'upstreams'>,
+  route: Route,
+  repository: string,
+  { attempt }: Relayable,
+  slow: ReadonlySet<string>,
+): boolean {
+  // Where the edge checks who clients are, it has checked what they may pull.
+  if (access) return false;
+  const place = route.pull.findIndex(({ upstream }) => upstream === attempt.upstream);
+  return route.pull.slice(0, Math.max(place, 0)).some((candidate) => {
+    const { upstream } = candidate;
+    if (!slow.has(upstream) || upstreams.get(upstream)?.config.credentials !== 'forward') return false;
+    return !shown.has(upstream, toUpstream(route, candidate, repository), clientAuthorization);
+  });
+}
+
+/** Notes that an upstream showed content of its repository to a client with credentials of its own. */
+export function noteShown(
+  { clientAuthorization }: Exchange,
+  { shown, upstreams }: Uses<'shown' | 'upstreams'>,
+  { outcome, attempt: { upstream, repository } }: Relayable,
+): void {
+  if (outcome !== 'refused' && upstreams.get(upstream)?.config.credentials === 'forward')
+    shown.note(upstream, repository, clientAuthorization);
 }
 
 /** What a client asks for, in its own names. */
@@ -51,16 +91,17 @@ function contentOf(request: PullRequest): string {
 /** The read that an upstream gets for a client's request. */
 function upstreamReadFor(
   exchange: Exchange,
-  context: Uses<'config' | 'ledger'>,
+  context: Uses<'access' | 'config' | 'ledger'>,
   request: PullRequest,
   attempt: Attempt,
 ): UpstreamRead {
   const headers = pullHeaders(exchange);
   // Manifests are read whole, because a part of one cannot be checked against its digest.
   if (request.kind !== 'blob') delete headers.range;
-  const digest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
+  const manifest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
   return {
     method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+    content: request.kind,
     path: pathOf(request, attempt.repository),
     headers,
     scopes: [`repository:${attempt.repository}:pull`],
@@ -71,11 +112,13 @@ function upstreamReadFor(
         : request.kind === 'manifest'
           ? context.config.limits.manifestBytes
           : MAX_LIST,
-    digest,
+    digest: request.kind === 'blob' ? request.digest : manifest,
+    inClientNames: (body) => errorInClientNames(body, attempt, request.repository),
     // Some registries send a body with the answer to a HEAD, which would be read as the next answer on that
     // connection. A manifest cannot be mistaken for an answer, but a blob can.
     keepAlive: request.kind === 'manifest',
-    known: digest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, digest),
+    permitted: context.access !== undefined,
+    known: manifest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, manifest),
   };
 }
 

@@ -1,12 +1,14 @@
-import { isCopied } from '../../failover/rewrite.ts';
+import type { Attempt } from '../../failover/plan.ts';
+import { isCopied, type Route, toUpstream } from '../../failover/rewrite.ts';
+import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { isDigest } from '../../oci/reference.ts';
 import type { Hint } from '../../replication/hint.ts';
 import type { Exchange, StageNotes } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { PushAnswer } from './push.ts';
-import type { PushPlan } from './push-plan.ts';
+import type { PushPlan, WriteRequest } from './push-plan.ts';
 
-/** Notes an acknowledged write before its client gets the reply: the tag that became current, or was deleted. */
+/** Notes an acknowledged write before its client gets the reply: the tags that became current, or were deleted. */
 export function notePush(
   exchange: Exchange,
   context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache'>,
@@ -14,32 +16,79 @@ export function notePush(
   { status, headers }: PushAnswer,
 ): void {
   if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
-  context.coalescer.forget();
   const { upstream, repository } = attempt;
   const { reference } = request;
-  const at = context.ledger.now();
-  if (request.method === 'PUT') {
-    const digest = pushedDigest(headers);
-    if (!reference.includes(':') && digest !== undefined)
-      context.ledger.recordSeen({ upstream, repository, tag: reference }, digest, at);
-  } else if (request.method === 'DELETE') {
-    if (reference.includes(':')) {
-      context.ledger.recordDigestDeleted(upstream, repository, reference, at);
-      context.manifestCache.forget(upstream, repository, reference);
-    } else {
-      context.ledger.recordDeleted({ upstream, repository, tag: reference }, at);
-    }
-  }
-  if (!isCopied(route)) return;
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
-  noteHints(exchange, context, [{ upstream, repository, reference, kind, from: 'edge' }]);
+  const tags = kind === 'push' ? [...new Set([reference, ...taggedBy(request, headers)])] : [];
+  if (kind === 'delete') noteDeletion(context, route, request.repository, upstream, reference);
+  else noteTags(context, attempt, tags, pushedDigest(reference, headers));
+  if (!isCopied(route)) return;
+  const references = kind === 'push' ? tags : [reference];
+  noteHints(
+    exchange,
+    context,
+    references.map((one) => ({ upstream, repository, reference: one, kind, from: 'edge' })),
+  );
+}
+
+/** The tags of a push by digest that the upstream says it made (distribution-spec 1.2, "Pushing a manifest with tags"). */
+function taggedBy({ query }: Pick<WriteRequest, 'query'>, headers: PushAnswer['headers']): string[] {
+  const made = new Set(
+    headers
+      .joined('oci-tag')
+      ?.split(',')
+      .map((tag) => tag.trim()),
+  );
+  return query.getAll('tag').filter((tag) => made.has(tag));
+}
+
+function noteTags(
+  { coalescer, ledger }: Uses<'coalescer' | 'ledger'>,
+  { upstream, repository }: Attempt,
+  references: readonly string[],
+  digest: string | undefined,
+): void {
+  coalescer.forget();
+  const at = ledger.now();
+  for (const reference of references) {
+    if (reference.includes(':')) ledger.recordManifestSeen({ upstream, repository }, reference, at);
+    else if (digest !== undefined) ledger.recordSeen({ upstream, repository, tag: reference }, digest, at);
+  }
+}
+
+/**
+ * Notes that the push upstream does not have a tag or a manifest any more. From now on nothing in memory shows it, and no other upstream
+ * does while this one answers.
+ * @param repository the client's name
+ * @returns the references that are gone with it, as the upstream has them
+ */
+export function noteDeletion(
+  { coalescer, ledger, manifestCache }: Uses<'coalescer' | 'ledger' | 'manifestCache'>,
+  route: Route,
+  repository: string,
+  upstream: string,
+  reference: string,
+): UpstreamTag[] {
+  coalescer.forget();
+  const place = upstreamTag(route, repository, reference);
+  if (place?.upstream !== upstream) return [];
+  const at = ledger.now();
+  if (!reference.includes(':')) {
+    ledger.recordDeleted(place, at);
+    return [place];
+  }
+  for (const candidate of route.pull)
+    manifestCache.forget(candidate.upstream, toUpstream(route, candidate, repository), reference);
+  return ledger.recordDigestDeleted(upstream, place.repository, reference, at);
 }
 
 /**
  * The digest of a manifest that was accepted. Only its Location is mandatory (distribution-spec "Pushing manifests").
  */
-function pushedDigest(headers: PushAnswer['headers']): string | undefined {
-  const told = headers.get('docker-content-digest') ?? headers.get('location')?.replace(/^.*\/|\?.*$/g, '');
+function pushedDigest(reference: string, headers: PushAnswer['headers']): string | undefined {
+  const told =
+    headers.get('docker-content-digest') ??
+    (reference.includes(':') ? reference : headers.get('location')?.replace(/^.*\/|\?.*$/g, ''));
   return told !== undefined && isDigest(told) ? told : undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/schema.ts';
 import { OciError } from '../../oci/error.ts';
 import { parseRange } from '../../oci/range.ts';
-import { isDigest, isRepository } from '../../oci/reference.ts';
+import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -16,6 +16,8 @@ export type ParsedRequest =
   | { kind: 'passthrough'; upstream: string };
 
 const MAX_URL = 16_384;
+/** The most tags of one push by digest. */
+const MAX_TAGS = 64;
 /** TRACE would show a page the cookies that it may not read. Harbor knows no other methods. */
 const PASSED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** Shared by all requests without a query, and never changed. */
@@ -91,9 +93,10 @@ function registryRequest(
   return request;
 }
 
-function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): void {
+function checkParameters(exchange: Exchange, { kind, method, query }: RegistryRequest): void {
   if ((kind === 'blob' || kind === 'manifest') && parseRange(exchange.headers.range) === 'invalid')
     throw new OciError('RANGE_INVALID');
+  if (kind === 'manifest' && method === 'PUT') checkTags(query.getAll('tag'));
   if (kind !== 'upload' && kind !== 'upload-start') return;
   for (const name of ['digest', 'mount']) {
     const value = query.get(name);
@@ -101,6 +104,13 @@ function checkParameters(exchange: Exchange, { kind, query }: RegistryRequest): 
   }
   const from = query.get('from');
   if (from !== null && !isRepository(from)) throw new OciError('NAME_INVALID');
+}
+
+/** Checks the tags that a push by digest makes (distribution-spec 1.2). */
+function checkTags(tags: readonly string[]): void {
+  if (tags.length > MAX_TAGS)
+    throw new OciError('TAG_INVALID', `more than ${MAX_TAGS} tags in one push`, { status: 414 });
+  if (!tags.every(isTag)) throw new OciError('TAG_INVALID');
 }
 
 /**

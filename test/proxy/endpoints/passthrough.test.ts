@@ -35,7 +35,9 @@ t.test('pages and API of the one upstream, with their cookies', async (t) => {
 t.test('cookies never go to, nor come from, the registry API', async (t) => {
   const odd = await startOddServer(t, (socket) => {
     const secrets = ['Set-Cookie: sid=1', 'Strict-Transport-Security: max-age=1', 'Alt-Svc: h3=":1"', 'Server: inner'];
-    socket.write(`HTTP/1.1 200 OK\r\n${secrets.join('\r\n')}\r\nContent-Length: 2\r\n\r\n{}`);
+    socket.write(
+      `HTTP/1.1 200 OK\r\n${secrets.join('\r\n')}\r\nContent-Length: 29\r\n\r\n{"schemaVersion":2,"tags":[]}`,
+    );
   });
   const edge = await startEdgeInProcess(t, {
     upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE } },

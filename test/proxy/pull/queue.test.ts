@@ -8,7 +8,9 @@ const path = (index: number) => `/v2/app/manifests/v${index}`;
 t.test('without another upstream requests are queued, and refused when the queue is full', async (t) => {
   const asked: (() => void)[] = [];
   const odd = await startOddServer(t, (socket) => {
-    asked.push(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}'));
+    asked.push(() =>
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 19\r\nConnection: close\r\n\r\n{"schemaVersion":2}'),
+    );
   });
   const edge = await startEdgeInProcess(t, {
     upstreams: {

@@ -37,7 +37,7 @@ function served(name: string): Result {
 }
 
 const failed: Result = { outcome: 'failed', reason: 'reset', detail: 'reset' };
-const absent: Result = { outcome: 'absent', confirmed: true };
+const absent: Result = { outcome: 'absent', confirmed: true, forClient: false };
 
 /** A race of attempts that end when the test says so. Answers of `provisional` upstreams count only if the others fail. */
 function startRace(names: string[], { provisional = [] as string[], preferred = 'harbor' } = {}) {

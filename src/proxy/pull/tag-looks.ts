@@ -1,0 +1,101 @@
+import { LRUCache } from 'lru-cache';
+import type { Attempt } from '../../failover/plan.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { tagKey, type UpstreamTag } from '../../ledger/upstream-tag.ts';
+import { EVERY_MANIFEST } from '../../oci/manifest-type.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { answerDigest } from './answer-digest.ts';
+import { attemptRead } from './attempt.ts';
+import type { UpstreamRead } from './attempt-result.ts';
+
+/** Where a look is noted, and the upstreams. */
+interface Stores {
+  ledger: Pick<Ledger, 'now' | 'recordAbsent' | 'recordSeen'>;
+  upstreams: ReadonlyMap<string, Upstream>;
+}
+
+/** The digest of the reference; null: the upstream does not have it; undefined: not known. */
+type Seen = string | null | undefined;
+
+/** Milliseconds for which a tag that was looked at is not looked at again because of clients. */
+const EVERY_MS = 10_000;
+/** Milliseconds for an answer. A client may be waiting. */
+const LIMIT_MS = 2000;
+const MAX_UNDER_WAY = 32;
+const MAX_REMEMBERED = 10_000;
+/** The most bytes of a manifest, where a registry has no HEAD. */
+const MAX_MANIFEST = 4_194_304;
+
+/**
+ * The edge's own looks at tags: a HEAD that names every type of manifest. What a client gets for a tag depends on its Accept, and on what
+ * the upstream shows to that client, so it is no evidence of where the tag is.
+ */
+export class TagLooks {
+  readonly #underWay = new Map<string, Promise<Seen>>();
+  readonly #lately = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: EVERY_MS });
+
+  /**
+   * Notes in the ledger what the authoritative upstream has, as the edge's own credentials show it. Without such credentials nothing is
+   * noted. Returns at once.
+   * @param again also if the tag was looked at just now
+   */
+  noteSoon({ ledger, upstreams }: Stores, place: UpstreamTag, again = false): void {
+    const key = tagKey(place);
+    const upstream = upstreams.get(place.upstream);
+    if (!upstream || (!again && this.#lately.get(key))) return;
+    const url = healthyUrl(upstream);
+    if (url === undefined || !upstream.ownConnection(url)) return;
+    this.#lately.set(key, true);
+    const began = ledger.now();
+    void this.digestAt(upstream, url, place).then((seen) => {
+      if (seen === null) ledger.recordAbsent(place, began);
+      else if (seen !== undefined) ledger.recordSeen(place, seen, began);
+    });
+  }
+
+  /**
+   * Asks an upstream where a tag is. Simultaneous questions share one look. Never rejects.
+   * @param authorization the client's own, used only where the edge has no credentials of its own
+   */
+  async digestAt(upstream: Upstream, url: string, place: UpstreamTag, authorization?: string): Promise<Seen> {
+    const own = upstream.ownConnection(url) !== undefined;
+    const key = own ? tagKey(place) : `${tagKey(place)}\n${authorization ?? ''}`;
+    const known = this.#underWay.get(key);
+    if (known) return known;
+    if (this.#underWay.size >= MAX_UNDER_WAY) return undefined;
+    const looking = look(upstream, url, place, own ? undefined : authorization)
+      .catch(() => undefined)
+      .finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, looking);
+    return looking;
+  }
+}
+
+async function look(upstream: Upstream, url: string, place: UpstreamTag, authorization?: string): Promise<Seen> {
+  const { repository, tag } = place;
+  const own = upstream.ownConnection(url) !== undefined;
+  const candidate = { upstream: upstream.name, prefix: '', replicate: false };
+  const attempt: Attempt = { upstream: upstream.name, url, repository, candidate, class: 'control', why: 'a look' };
+  const read: UpstreamRead = {
+    method: 'HEAD',
+    content: 'manifest',
+    path: `/v2/${repository}/manifests/${tag}`,
+    headers: { accept: EVERY_MANIFEST, 'accept-encoding': 'identity' },
+    scopes: [`repository:${repository}:pull`],
+    clientAuthorization: authorization,
+    own,
+    wholeUpTo: MAX_MANIFEST,
+    digest: tag.includes(':') ? tag : undefined,
+    keepAlive: true,
+    redirects: 'follow',
+  };
+  const ms = Math.min(upstream.config.deadlines.manifest, LIMIT_MS);
+  const result = await attemptRead(upstream, attempt, read, { ms, ignoreCanary: false }, new AbortController());
+  if (result.outcome === 'absent') return own && result.confirmed ? null : undefined;
+  if (result.outcome !== 'served') return undefined;
+  return read.digest ?? answerDigest(result);
+}
+
+function healthyUrl(upstream: Upstream): string | undefined {
+  return upstream.view().replicas.find(({ state, suspected }) => state === 'up' && !suspected)?.url;
+}

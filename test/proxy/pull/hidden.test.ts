@@ -1,0 +1,141 @@
+import t from 'tap';
+import { basic } from '../../helpers/forward-site.ts';
+import type { Reply } from '../../helpers/http1-client.ts';
+import { sha256 } from '../../helpers/lab-site.ts';
+import type { Owner } from '../../helpers/temporary-folder.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
+import {
+  type Answer,
+  asksFirst,
+  BLOB,
+  BY_DIGEST,
+  lineFor,
+  MANIFEST,
+  type PacedOptions,
+  type PacedSite,
+  serveRight,
+  startPacedSite,
+  status,
+} from './paced-upstream.ts';
+
+// A primary that gets the clients' own credentials hides an image from some of them by 404. No other upstream may show it to them, whatever
+// a rightful user pulled before (rule 3).
+
+const BY_TAG = '/v2/app/manifests/1';
+const TAGS = '/v2/app/tags/list';
+const REFERRERS = `/v2/app/referrers/${sha256(MANIFEST)}`;
+const PATHS = [BY_TAG, BY_DIGEST, BLOB, TAGS, REFERRERS];
+const RIGHTFUL = basic('ann', 'right');
+const STRANGERS: Record<string, string>[] = [{ authorization: basic('bob', 'right') }, {}];
+const WORDS = 'repository app is not known to bob';
+
+const json =
+  (body: object): Answer =>
+  (req, res) => {
+    const bytes = Buffer.from(JSON.stringify(body));
+    res.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
+    res.end(req.method === 'HEAD' ? undefined : bytes);
+  };
+const serveAll: Answer = (req, res) => {
+  if (req.url?.includes('/tags/')) return json({ name: 'app', tags: ['1'] })(req, res);
+  if (req.url?.includes('/referrers/')) return json({ schemaVersion: 2, manifests: [] })(req, res);
+  return serveRight(req, res);
+};
+const hides: Answer = (req, res) => {
+  if (req.headers.authorization === RIGHTFUL) return serveAll(req, res);
+  const errors = [{ code: 'NOT_FOUND', message: WORDS, detail: { path: '/storage/app' } }];
+  res.writeHead(404, { 'content-type': 'application/json' });
+  return res.end(req.method === 'HEAD' ? undefined : JSON.stringify({ errors }));
+};
+
+async function startHiding(owner: Owner, { harbor = {}, ...options }: PacedOptions = {}): Promise<PacedSite> {
+  const site = await startPacedSite(owner, {
+    harbor: { credentials: 'forward', ...harbor },
+    config: { manifests: {} },
+    ...options,
+  });
+  site.harbor.answer = hides;
+  for (const fallback of [site.gcr, site.quay]) fallback.answer = serveAll;
+  return site;
+}
+
+async function eachHidden(
+  site: PacedSite,
+  check: (reply: Reply, name: string) => unknown,
+  prepare?: () => Promise<unknown>,
+): Promise<void> {
+  for (const headers of STRANGERS) {
+    for (const path of PATHS) {
+      for (const method of ['GET', 'HEAD']) {
+        await prepare?.();
+        const client = method === 'GET' ? site.edge.http1() : site.edge.http2();
+        const who = headers.authorization === undefined ? 'no one' : 'bob';
+        check(await client.ask(path, { method, headers }), `${who}: ${method} ${path.slice(0, 24)}`);
+      }
+    }
+  }
+}
+
+const rightful = { headers: { authorization: RIGHTFUL } };
+
+t.test('while the primary is well', async (t) => {
+  const site = await startHiding(t);
+  const client = site.edge.http1();
+  for (const path of PATHS) t.match(await client.ask(path, rightful), { status: 200 }, path);
+  await eachHidden(site, (reply, name) => {
+    t.equal(reply.status, 404, name);
+    if (!name.includes('GET')) return;
+    const [error] = JSON.parse(reply.body.toString()).errors;
+    t.strictSame(
+      error,
+      { code: 'NOT_FOUND', message: WORDS, detail: {} },
+      'in the words of the upstream, without its paths',
+    );
+  });
+  t.equal(site.gcr.asked, 0, 'no other upstream was asked');
+  site.harbor.answer = status(500);
+  const reply = await client.ask(BY_TAG, rightful);
+  t.match(
+    await lineFor(site.edge, reply),
+    { tag: { verdict: 'current', action: 'served' } },
+    'the tag counts as it was',
+  );
+});
+
+for (const [says, options] of [
+  ['with onAbsent: next', { route: { onAbsent: 'next' } }],
+  ['without a canary', { all: { probe: { interval: '50ms', fastInterval: '20ms' } } }],
+] as [string, PacedOptions][]) {
+  t.test(says, async (t) => {
+    const site = await startHiding(t, options);
+    const client = site.edge.http1();
+    for (const path of PATHS) t.match(await client.ask(path, rightful), { status: 200 }, path);
+    await eachHidden(site, (reply, name) => t.equal(reply.status, 404, name));
+  });
+}
+
+t.test('while the primary is slow', async (t) => {
+  const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 } } });
+  const client = site.edge.http1();
+  for (const path of PATHS) await client.ask(path, rightful);
+  site.harbor.pace = timeLimit(120);
+  await eachHidden(
+    site,
+    (reply, name) => t.equal(reply.status, 404, name),
+    () => asksFirst(site),
+  );
+  t.ok(site.gcr.asked > 0, 'the fallback was asked meanwhile');
+  site.harbor.pace = 'never';
+  for (const path of [BY_DIGEST, BLOB]) {
+    await asksFirst(site);
+    const reply = await client.ask(path, rightful);
+    t.equal(reply.status, 200, 'a client that was just shown the repository need not wait');
+    t.ok(reply.headersAfter < timeLimit(1500));
+  }
+});
+
+t.test('a primary that does not answer is an outage', async (t) => {
+  const site = await startHiding(t);
+  site.harbor.answer = status(500);
+  t.match(await site.edge.http1().ask(BY_DIGEST), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } });
+});
