@@ -30,6 +30,19 @@ t.test('a slow reader of a command gets all that it printed', async (t) => {
   t.same(await ended, [0, null]);
 });
 
+t.test('a signal ends the wait for a reader', async (t) => {
+  const file = usersFile(temporaryFolder(t));
+  const fifo = await Fifo.make(t);
+  const [program, args] = commandLine(BIN, ['user', 'list', '--json', '--file', file]);
+  const child = spawn(program, args, { stdio: ['ignore', fifo.writeEnd, 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  await fifo.readUntil((text) => text.length > 0);
+  child.kill('SIGTERM');
+  await ended;
+  t.match([child.exitCode, child.signalCode], child.signalCode ? [null, 'SIGTERM'] : [1, null]);
+});
+
 t.test('a reader that has enough, and a full disk', async (t) => {
   const file = usersFile(temporaryFolder(t));
   const list = (rest: string) => tryCommand('/bin/bash', ['-c', `"${BIN}" user list --file "${file}" ${rest}`]);
