@@ -3,6 +3,7 @@ import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { REDIRECTS } from '../failover/classify.ts';
+import { dropBody } from './body/explanatory-body.ts';
 import { type Answer, type Call, type CallElsewhere, Client } from './client.ts';
 import { Authorizer, staticUser } from './credentials/authorizer.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
@@ -88,7 +89,7 @@ export class Connection {
     };
     const answer = await send();
     if (answer.status !== 401 || body instanceof Readable) return answer;
-    await answer.body.dump({ limit: 65_536, signal });
+    await dropBody(answer.body);
     return send();
   }
 
@@ -192,7 +193,7 @@ export class Connection {
     // An anonymous token without scopes grants nothing, and a failing token service must not fail a version check.
     if (authorizer.anonymous && call.scopes.length === 0) return answer;
     if (!authorizer.learnChallenge(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
-    await answer.body.dump({ limit: 65_536, signal: call.signal });
+    await dropBody(answer.body);
     return this.#sendFollowing(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
   }
 
@@ -207,7 +208,7 @@ export class Connection {
     let hops = 0;
     while (call.redirects === 'follow' && REDIRECTS.has(answer.status)) {
       hops += 1;
-      await answer.body.dump({ limit: 65_536, signal: call.signal });
+      await dropBody(answer.body);
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
       url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
       // Storage refuses an Authorization, and must not see the registry's.

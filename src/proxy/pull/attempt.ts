@@ -1,12 +1,13 @@
 import { type Absent, classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import { dropBody, readExplanation } from '../../upstream/body/explanatory-body.ts';
 import { PrimedBody, type PrimeTarget } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { UpstreamAnswer, UpstreamCall } from '../../upstream/upstream-call.ts';
+import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/upstream-call.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
@@ -23,8 +24,8 @@ interface PermittedAttempt {
   call: UpstreamCall;
 }
 
-/** Bytes of a body that is read only to end its answer, or because it explains a refusal. */
-const MAX_ERROR = 65_536;
+/** Bytes of a whole body that is read where the caller sets no limit. */
+const MAX_WHOLE = 65_536;
 /** Outcomes whose bodies are not read. */
 const SMALL_OUTCOMES = new Set<Outcome['outcome']>(['failed', 'redirect']);
 const CONDITIONS = ['if-none-match', 'if-modified-since'];
@@ -80,16 +81,25 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
   const { answer, method } = await ask(attempt);
   const outcome = await judge(attempt, answer);
   if (outcome.outcome === 'absent')
-    return { ...settled(outcome, permit), words: await wordsOf(readBody(answer.body, MAX_ERROR), read) };
+    return { ...settled(outcome, permit), words: await wordsOf(readExplanation(answer.body), read) };
   if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
-    await answer.body.dump({ limit: MAX_ERROR });
+    await dropBody(answer.body);
     return withoutBody(outcome, answer, permit);
   }
-  const body = await readBody(answer.body, read.wholeUpTo ?? MAX_ERROR);
-  if (outcome.outcome === 'served' && answer.status === 200) checkBody(body, read, answer);
+  if (outcome.outcome === 'refused') return refused(answer, permit);
+  const body = await readBody(answer.body, read.wholeUpTo ?? MAX_WHOLE);
+  if (answer.status === 200) checkBody(body, read, answer);
   permit.reportAnswer('good');
   permit.reportEnd('good');
-  return { outcome: outcome.outcome === 'served' ? 'served' : 'refused', answer, body, permit };
+  return { outcome: 'served', answer, body, permit };
+}
+
+/** A refusal counts by its status alone. Its body is relayed only if it arrives whole. */
+async function refused(answer: UpstreamAnswer | UpstreamStream, permit: AttemptPermit): Promise<AttemptResult> {
+  permit.reportAnswer('good');
+  const body = await readExplanation(answer.body);
+  permit.reportEnd('good');
+  return { outcome: 'refused', answer, body, permit };
 }
 
 async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promise<AttemptResult> {
@@ -100,19 +110,14 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
     const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (outcome.outcome === 'absent') {
-      const words = await wordsOf(answer.body.read(MAX_ERROR, call.signal), read);
+      const words = await wordsOf(readExplanation(answer.body), read);
       return { ...settled(outcome, permit), words };
     }
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
-      await answer.body.dump({ limit: MAX_ERROR, signal: call.signal });
+      await dropBody(answer.body);
       return withoutBody(outcome, answer, permit);
     }
-    if (outcome.outcome === 'refused') {
-      const body = await answer.body.read(MAX_ERROR, call.signal);
-      permit.reportAnswer('good');
-      permit.reportEnd('good');
-      return { outcome: 'refused', answer, body, permit };
-    }
+    if (outcome.outcome === 'refused') return await refused(answer, permit);
     const body = await PrimedBody.prime(answer.body, call.signal, beginning);
     permit.reportAnswer('good');
     return { outcome: 'served', answer, body, permit };
@@ -131,7 +136,7 @@ async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answ
   const { method } = call;
   const answer = await connection.send(call);
   if (method !== 'HEAD' || answer.status !== 405 || read.wholeUpTo === undefined) return { answer, method };
-  await answer.body.dump({ limit: MAX_ERROR });
+  await dropBody(answer.body);
   return { answer: await connection.send({ ...call, method: 'GET' }), method: 'GET' };
 }
 

@@ -1,4 +1,4 @@
-import { OciError } from '../../oci/error.ts';
+import { type ErrorCode, OciError } from '../../oci/error.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Transfer } from '../../splice/transfer.ts';
@@ -18,6 +18,9 @@ import type { Relayable } from './pull-plan.ts';
 /** The headers of an upstream's answer to a pull that the edge puts into its own words. */
 export const REWRITTEN = new Set(['location', 'link', 'www-authenticate', 'warning', 'content-length']);
 
+/** The same where the edge puts a body of its own in the place of the upstream's. */
+const RETYPED = new Set([...REWRITTEN, 'content-type', 'content-encoding', 'etag', 'last-modified']);
+
 /**
  * The reply to a pull: the upstream's answer in the client's names, with a Warning if it comes from a fallback.
  * @param stream makes the transfer of a body that was not read whole
@@ -30,9 +33,11 @@ export async function pullReply(
   stream?: (body: PrimedBody) => Transfer,
 ): Promise<Reply> {
   const { answer, attempt } = result;
-  const body = bodyOf(request, result, stream);
+  const explanation = ownExplanation(request, result);
+  const body = explanation ?? bodyOf(request, result, stream);
   const headers = [
-    ...repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry', REWRITTEN),
+    ...repliedHeaders(answer.headers, answer.redirected ? 'storage' : 'registry', explanation ? RETYPED : REWRITTEN),
+    ...(explanation ? [['content-type', 'application/json'] as [string, string]] : []),
     ...(await redirectHeaders(context, result)),
     ...linkHeaders(request, answer.headers),
     ...lengthHeaders(request, answer, body),
@@ -76,6 +81,20 @@ export function originHeaders(
 function quotable(text: string): string {
   return text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512);
 }
+
+/** The body of a refusal whose own did not arrive whole; undefined where no body is missing. */
+function ownExplanation(request: RegistryRequest, { outcome, answer, body, attempt }: Relayable): Buffer | undefined {
+  if (outcome !== 'refused' || body !== undefined || request.method === 'HEAD') return undefined;
+  const message = `${attempt.upstream} answered ${answer.status}, and its explanation did not arrive`;
+  return Buffer.from(new OciError(REFUSALS[answer.status] ?? 'UNKNOWN', message).body());
+}
+
+const REFUSALS: Record<number, ErrorCode> = {
+  401: 'UNAUTHORIZED',
+  403: 'DENIED',
+  405: 'UNSUPPORTED',
+  416: 'RANGE_INVALID',
+};
 
 function bodyOf(
   request: RegistryRequest,
