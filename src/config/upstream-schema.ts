@@ -56,7 +56,9 @@ const deadlines = section({
 });
 
 const breaker = section({
-  consecutive: wholeNumber(5, 1).describe('Consecutive failures that open the breaker.'),
+  consecutive: wholeNumber(5, 1).describe(
+    'Consecutive failures that open the breaker. Failures count if the canary fails, or if several clients meet them in at least three repositories.',
+  ),
   errorPercent: wholeNumber(50, 1, 100).describe(
     'Share of failed attempts in `window` that opens the breaker, in percent.',
   ),

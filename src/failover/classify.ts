@@ -71,8 +71,9 @@ export function classify(facts: ResultFacts, now: number): Outcome {
     return { outcome: 'failed', reason: 'storage' };
   if (status === 404) return { outcome: 'absent', confirmed: false, forClient: facts.credentials === 'forward' };
   if (status === 401 || status === 403) return classifyDenial(facts);
-  if (status === 429)
-    return { outcome: 'failed', reason: 'rate-limited', retryAfterMs: retryAfterMs(facts.retryAfter, now) };
+  const overloadedFor = overloadMs(facts, now);
+  if (overloadedFor !== undefined)
+    return { outcome: 'failed', reason: status === 429 ? 'rate-limited' : 'status-5xx', retryAfterMs: overloadedFor };
   if (status >= 500) return { outcome: 'failed', reason: 'status-5xx' };
   if (status >= 400) return { outcome: 'refused' };
   return { outcome: 'failed', reason: 'malformed' };
@@ -111,6 +112,18 @@ export function confirmAbsence({ canary, credentials, permitted, known, deleted 
   const forClient = credentials === 'forward';
   const counts = deleted === true || (forClient && permitted !== true);
   return { outcome: 'absent', confirmed: counts || (canary === 'good' && known !== true), forClient };
+}
+
+/**
+ * Milliseconds for which an overloaded upstream asks for fewer requests: by 429, or by 503 with Retry-After. Undefined:
+ * it is not overloaded.
+ */
+export function overloadMs(
+  { status, retryAfter }: Pick<ResultFacts, 'status' | 'retryAfter'>,
+  now: number,
+): number | undefined {
+  const overloaded = status === 429 || (status === 503 && retryAfter !== undefined);
+  return overloaded ? retryAfterMs(retryAfter, now) : undefined;
 }
 
 /** Milliseconds for which an upstream is rate-limited: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */

@@ -49,13 +49,16 @@ const DID: Readonly<Record<Failure, string>> = {
 };
 
 /**
- * The reply when no attempt served: 404 only if every upstream said absent; 503 if one failed (rule 4).
+ * The reply when no attempt served: 404 only if every upstream said absent; 503 if one failed (rule 4), or 429 if all
+ * that failed are rate-limited.
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
   const failed = endings.filter((ending) => ending.outcome === 'failed');
   if (endings.length > 0 && failed.length === 0) return absence(absent, endings.find(({ words }) => words)?.words);
-  return new OciError('UNAVAILABLE', `${explain(endings, failed, facts)}; try again`);
+  const message = `${explain(endings, failed, facts)}; try again`;
+  const limited = failed.length > 0 && failed.every(({ reason }) => reason === 'rate-limited');
+  return limited ? new OciError('TOOMANYREQUESTS', message, { retryAfter: 5 }) : new OciError('UNAVAILABLE', message);
 }
 
 /** Such as: gcr does not have library/app:1.2; harbor, which may, has been down since 18:23 UTC (probe timed out) */

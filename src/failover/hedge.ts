@@ -19,10 +19,17 @@ export function hedgeAfter({ p95, floor, deadline }: HedgeTimes): number {
 /** Hedges that may be made at once, however few requests there were. */
 const BURST = 10;
 
+/** Hedges that one client may make at once: half of them, so that its slow repository leaves some for others. */
+const BURST_PER_CLIENT = BURST / 2;
+/** Clients whose hedges are remembered. */
+const MAX_CLIENTS = 256;
+
 /** Limits hedges to a share of the requests, so that a slow primary neither gets twice its load nor runs up the fallback's bill. */
 export class HedgeBudget {
   readonly #perRequest: number;
   #tokens = BURST;
+  /** What each client has left of its own share. The one that hedged last comes last. */
+  readonly #own = new Map<string, number>();
 
   /** @param share hedges per request, from 0 to 1 */
   constructor(share: number) {
@@ -31,14 +38,25 @@ export class HedgeBudget {
   }
 
   /** Counts a request. */
-  earn(): void {
+  earn(client: string): void {
     this.#tokens = Math.min(this.#tokens + this.#perRequest, BURST);
+    const own = this.#own.get(client);
+    if (own === undefined) return;
+    if (own + this.#perRequest >= BURST_PER_CLIENT) this.#own.delete(client);
+    else this.#own.set(client, own + this.#perRequest);
   }
 
   /** Whether a hedge may be made; a hedge that is made uses up budget. */
-  spend(): boolean {
-    if (this.#tokens < 1) return false;
+  spend(client: string): boolean {
+    const own = this.#own.get(client) ?? BURST_PER_CLIENT;
+    if (this.#tokens < 1 || own < 1) return false;
     this.#tokens -= 1;
+    this.#own.delete(client);
+    this.#own.set(client, own - 1);
+    for (const oldest of this.#own.keys()) {
+      if (this.#own.size <= MAX_CLIENTS) break;
+      this.#own.delete(oldest);
+    }
     return true;
   }
 }

@@ -1,14 +1,26 @@
+import type { Evidence } from './failure-evidence.ts';
+
 /** Answers that are remembered. */
 const WINDOW = 64;
+/** Answers of one (client, repository) that are remembered: a quarter. */
+const MAX_PER_PAIR = WINDOW / 4;
+/** Answers of one client that are remembered: a half, so that those of others stay. */
+const MAX_PER_CLIENT = WINDOW / 2;
 /** Answers that are needed for a percentile. */
 const MIN_SAMPLES = 8;
 /** Further answers after which the percentile is computed again. */
 const RECOMPUTE_AFTER = 8;
+const PERCENTILE = 0.95;
+
+interface Sample {
+  ms: number;
+  evidence: Evidence;
+}
 
 /** Recent answer times of one URL and class: to the end of an answer, or to the beginning of a blob. */
 export class Latency {
-  readonly #recent: number[] = [];
-  #next = 0;
+  /** The newest comes last. */
+  readonly #recent: Sample[] = [];
   #sinceComputed = 0;
   #p95: number | undefined;
 
@@ -16,18 +28,46 @@ export class Latency {
    * @param ms from the start of an attempt to its answer. An attempt that lost against another one must not be added: its missing answer
    * would delay the hedge further each time.
    */
-  add(ms: number): void {
-    this.#recent[this.#next] = ms;
-    this.#next = (this.#next + 1) % WINDOW;
+  add(ms: number, evidence: Evidence): void {
+    this.#makeRoom(evidence);
+    this.#recent.push({ ms, evidence });
     this.#sinceComputed += 1;
     if (this.#recent.length < MIN_SAMPLES || (this.#p95 !== undefined && this.#sinceComputed < RECOMPUTE_AFTER)) return;
     this.#sinceComputed = 0;
-    const sorted = this.#recent.toSorted((a, b) => a - b);
-    this.#p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
+    this.#p95 = robustPercentile(this.#recent);
   }
 
   /** Milliseconds within which 19 of 20 answers came; undefined: too few answers yet. */
   get p95(): number | undefined {
     return this.#p95;
   }
+
+  #makeRoom({ client, repository }: Evidence): void {
+    const ofClient = ({ evidence }: Sample) => evidence.client === client;
+    const ofPair = (sample: Sample) => ofClient(sample) && sample.evidence.repository === repository;
+    const count = (alike: (sample: Sample) => boolean) => this.#recent.filter(alike).length;
+    if (count(ofPair) >= MAX_PER_PAIR) this.#recent.splice(this.#recent.findIndex(ofPair), 1);
+    else if (count(ofClient) >= MAX_PER_CLIENT) this.#recent.splice(this.#recent.findIndex(ofClient), 1);
+    else if (this.#recent.length >= WINDOW) this.#recent.shift();
+  }
+}
+
+/**
+ * The percentile that no client has raised alone: the smallest one with the samples of one client left out. A twentieth
+ * of the samples decides, so a slow repository of one client would otherwise delay the hedges of all.
+ */
+function robustPercentile(samples: readonly Sample[]): number {
+  const sorted = samples.toSorted((a, b) => a.ms - b.ms);
+  const all = percentile(sorted);
+  const slowest = new Set(sorted.slice(rankOf(sorted)).map(({ evidence }) => evidence.client));
+  const without = [...slowest].map((client) => sorted.filter(({ evidence }) => evidence.client !== client));
+  return Math.min(all, ...without.filter(({ length }) => length >= MIN_SAMPLES).map(percentile));
+}
+
+function percentile(sorted: readonly Sample[]): number {
+  return (sorted[rankOf(sorted)] as Sample).ms;
+}
+
+function rankOf({ length }: readonly Sample[]): number {
+  return Math.ceil(length * PERCENTILE) - 1;
 }

@@ -1,5 +1,6 @@
 import { type ClockReading, wallTime } from '../clock/clock.ts';
 import { OciError } from '../oci/error.ts';
+import type { Evidence } from './failure-evidence.ts';
 import { type Candidate, type Route, toUpstream } from './rewrite.ts';
 import type { Gate, ReplicaView, TrafficClass, UpstreamView } from './view.ts';
 
@@ -10,6 +11,8 @@ export interface Attempt {
   url: string;
   /** Name of the repository there; empty for requests without a repository. */
   repository: string;
+  /** The client that the attempt is made for: its user, else its address. Its failures are judged together (rule 8). */
+  client: string;
   candidate: Candidate;
   class: TrafficClass;
   /** Why the attempt has this place in the plan. */
@@ -40,6 +43,8 @@ export interface PullInput {
   /** The client may push to the repository, and skips whatever is said to exist, manifests too. */
   forPush: boolean;
   visible: Visibility;
+  /** The user, else the address. */
+  client: string;
 }
 
 /** Most attempts for one pull, even when every breaker is open. */
@@ -61,12 +66,14 @@ export function planPull(
     const view = upstreams.get(candidate.upstream);
     if (!view || !mayAsk(input.visible, candidate.upstream)) continue;
     const repository = toUpstream(input.route, candidate, input.repository);
+    const asked = { client: input.client, repository };
     for (const replica of rotated(view.replicas, rotation)) {
-      const obstacle = obstacleTo(replica, input.class, now);
+      const obstacle = obstacleTo(replica, input.class, now, asked);
       const why = obstacle ? `last resort: ${obstacle.why}` : reasonHealthy(replica, input.class);
-      const trial = obstacle === undefined && replica.breakers[input.class] === 'half-open';
+      const isTrial = replica.breakers[input.class] === 'half-open' || replica.pairBackoff?.isTrial(asked, input.class);
+      const trial = obstacle === undefined && isTrial === true;
       const lastResort = obstacle !== undefined;
-      const where = { upstream: view.name, url: replica.url, repository, candidate };
+      const where = { upstream: view.name, url: replica.url, ...asked, candidate };
       const attempt = { ...where, class: input.class, why, trial, lastResort };
       ranked.push({ attempt, severity: obstacle?.severity ?? 0 });
     }
@@ -132,6 +139,7 @@ export function planPush(
   upstreams: ReadonlyMap<string, UpstreamView>,
   rotation: number,
   now: ClockReading,
+  client: string,
 ): Attempt {
   const push = route.push;
   if (push === undefined)
@@ -142,14 +150,15 @@ export function planPush(
   const view = upstreams.get(push.upstream);
   if (!view) throw new OciError('UNKNOWN', `no upstream ${push.upstream}`);
   if (view.gate.mode !== 'accepting') throw pushRefusal(view.name, view.gate, now);
+  const asked = { client, repository: toUpstream(route, push, repository) };
   const [replica] = rotated(view.replicas, rotation)
-    .map((one) => ({ url: one.url, severity: obstacleTo(one, 'push', now.monotonic)?.severity ?? 0 }))
+    .map((one) => ({ url: one.url, severity: obstacleTo(one, 'push', now.monotonic, asked)?.severity ?? 0 }))
     .sort((a, b) => a.severity - b.severity);
   if (!replica) throw new OciError('UNKNOWN', `upstream ${push.upstream} has no URL`);
   return {
     upstream: view.name,
     url: replica.url,
-    repository: toUpstream(route, push, repository),
+    ...asked,
     candidate: push,
     class: 'push',
     why: 'the push upstream',
@@ -177,8 +186,16 @@ export interface Obstacle {
   why: string;
 }
 
-/** The most severe reason to ask another URL first; undefined: there is none. */
-export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now: number): Obstacle | undefined {
+/**
+ * The most severe reason to ask another URL first; undefined: there is none.
+ * @param evidence the client and the repository of the request
+ */
+export function obstacleTo(
+  replica: ReplicaView,
+  trafficClass: TrafficClass,
+  now: number,
+  evidence: Evidence,
+): Obstacle | undefined {
   const breaker = replica.breakers[trafficClass];
   if (replica.state === 'down') return { severity: 5, why: `down: ${replica.reason}` };
   if (breaker === 'open') return { severity: 4, why: `${trafficClass} breaker open` };
@@ -186,10 +203,26 @@ export function obstacleTo(replica: ReplicaView, trafficClass: TrafficClass, now
     const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);
     return { severity: 3, why: `rate-limited for ${seconds} s` };
   }
+  const own = replica.pairBackoff?.current(evidence, trafficClass, now);
+  if (own) {
+    const seconds = Math.ceil((own.until - now) / 1000);
+    const what = own.why === 'late' ? 'late again and again' : 'rate-limited';
+    return { severity: 3, why: `${what} for this client and repository, so asked last for ${seconds} s` };
+  }
   if (breaker === 'half-open' && !replica.trialFree[trafficClass])
     return { severity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
   if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
     return { severity: 1, why: 'at its concurrency limit' };
   return undefined;
+}
+
+/** Whether the URL is asked last only because its answers are late: it may have a newer tag than those before it. */
+export function isMerelySlow(
+  replica: ReplicaView,
+  trafficClass: TrafficClass,
+  now: number,
+  evidence: Evidence,
+): boolean {
+  return replica.slow || replica.pairBackoff?.current(evidence, trafficClass, now)?.why === 'late';
 }

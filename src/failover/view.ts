@@ -1,4 +1,5 @@
 import type { CredentialsRefusal } from './credentials.ts';
+import type { Evidence } from './failure-evidence.ts';
 
 /** Health of a URL or upstream; `unknown` until the first probe. */
 export type HealthState = 'up' | 'down' | 'unknown';
@@ -8,6 +9,13 @@ export type BreakerState = 'closed' | 'half-open' | 'open';
 /** Classes of traffic that fail together: small reads, blob bodies, writes, and paths outside the registry API. */
 export const TRAFFIC_CLASSES = ['control', 'data', 'push', 'passthrough'] as const;
 export type TrafficClass = (typeof TRAFFIC_CLASSES)[number];
+
+/** Why an upstream is asked last for one client and repository, and until when. */
+export interface Backoff {
+  until: number;
+  /** `late`: it was late again and again. `limited`: it answered 429, or 503 with Retry-After. */
+  why: 'late' | 'limited';
+}
 
 /** One URL of an upstream. Times are monotonic milliseconds (rule 12). */
 export interface ReplicaView {
@@ -28,6 +36,12 @@ export interface ReplicaView {
   slow: boolean;
   /** Until when the URL is rate-limited (429 with Retry-After); 0: it is not. */
   retryAfterUntil: number;
+  /** What overload and slowness mean for one client and repository. Undefined: nothing. */
+  pairBackoff?: {
+    current(evidence: Evidence, trafficClass: TrafficClass, now: number): Backoff | undefined;
+    /** Without a backoff: whether the next request shows if the URL is still late. */
+    isTrial(evidence: Evidence, trafficClass: TrafficClass): boolean;
+  };
   inFlight: { control: number; data: number };
   /** Requests that wait for a free place. */
   waiting: { control: number; data: number };

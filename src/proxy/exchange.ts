@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import { addressKey, userKey } from '../auth/caller.ts';
 import type { Allowed } from '../auth/guard.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
@@ -151,6 +152,11 @@ export class Exchange {
     rest: Omit<AttemptRecord, 'upstream' | 'url' | 'ms'>,
   ): void {
     this.attempts.push({ upstream, url, ...rest, ms: Math.round(performance.now() - started) });
+  }
+
+  /** The client whose failures are judged together (rule 8): its user, else its address. */
+  get requester(): string {
+    return this.permit.user === undefined ? addressKey(this.client) : userKey(this.permit.user);
   }
 
   /** Host and port by which the client reached the edge. Empty: it did not say. */

@@ -42,6 +42,12 @@ function replica(): Replica {
   return new Replica('harbor', 'http://x', config, new Canary('a:b'), events);
 }
 
+const ASKED = { client: 'ann', repository: 'app' };
+
+function isLimited(one: Replica, evidence: typeof ASKED): boolean {
+  return obstacleTo(one.view(), 'control', monotonicNow(), evidence)?.why.startsWith('rate-limited') === true;
+}
+
 /** Outcomes reach opossum and queues in microtasks. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
@@ -65,11 +71,20 @@ async function openBreaker(t: Test): Promise<Breaker> {
 const STATES: Record<string, (t: Test, time: MockedTime) => Timed | Promise<Timed>> = {
   'a URL is rate-limited': () => {
     const one = replica();
-    one.backOff(10 * SECOND);
-    return {
-      lasts: 10 * SECOND,
-      isOn: () => obstacleTo(one.view(), 'control', monotonicNow())?.why.startsWith('rate-limited') === true,
-    };
+    one.recordProbe({ ...GOOD, ok: false, retryAfterMs: 10 * SECOND }, 1);
+    return { lasts: 10 * SECOND, isOn: () => isLimited(one, { client: 'ben', repository: 'other' }) };
+  },
+  'a URL is rate-limited for one client and repository': () => {
+    const one = replica();
+    one.tryStartAttempt('control', ASKED)?.reportOverload(10 * SECOND);
+    return { lasts: 10 * SECOND, isOn: () => isLimited(one, ASKED) };
+  },
+  'a URL is late again and again for one client and repository': async () => {
+    const one = replica();
+    for (let count = 0; count < config.breaker.consecutive; count += 1)
+      one.tryStartAttempt('control', ASKED)?.reportAnswer('late');
+    const isOn = () => obstacleTo(one.view(), 'control', monotonicNow(), ASKED)?.why.startsWith('late') === true;
+    return { lasts: config.breaker.open, isOn };
   },
   'a URL is held down': () => {
     const one = replica();
@@ -216,7 +231,7 @@ t.test('one good probe clears a suspicion, though the clock was set back after t
     const time = new MockedTime(t);
     const one = replica();
     one.recordProbe(GOOD, 1);
-    one.suspect();
+    one.recordCanary('failing');
     time.setHostClock(step);
     t.equal(one.view().suspected, true, name);
     one.recordProbe(GOOD, 5);

@@ -91,6 +91,9 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
       REFUSED,
     ]),
     ['429', { status: 429, retryAfter: '7' }, failed('rate-limited', { retryAfterMs: 7000 })],
+    ['503 with a time', { status: 503, retryAfter: '7' }, failed('status-5xx', { retryAfterMs: 7000 })],
+    ['503 without a time', { status: 503 }, failed('status-5xx')],
+    ['500 with a time', { status: 500, retryAfter: '7' }, failed('status-5xx')],
     ['429 without a time', { status: 429 }, failed('rate-limited', { retryAfterMs: 5000 })],
     ...[500, 502, 503, 504, 507, 599].map((status): [string, Partial<ResultFacts>, unknown] => [
       `${status}`,
@@ -193,7 +196,7 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
       if (result.outcome === 'refused' && [401, 403].includes(given.status)) return given.credentials === 'forward';
       if (result.outcome === 'absent') return given.status === 404;
       if (result.outcome !== 'failed' || result.retryAfterMs === undefined) return true;
-      return given.status === 429 && result.retryAfterMs >= 0 && result.retryAfterMs <= 300_000;
+      return [429, 503].includes(given.status) && result.retryAfterMs >= 0 && result.retryAfterMs <= 300_000;
     }),
     { numRuns: propertyRuns(1000) },
   );

@@ -45,6 +45,13 @@ t.test('what the client is told', async (t) => {
       'library/app:1.2 cannot be served now: harbor has been down since 18:23 UTC (probe timed out); try again',
     ],
     [
+      'rate-limited everywhere',
+      [failed('harbor', 'rate-limited'), absent('gcr')],
+      facts(),
+      429,
+      'gcr does not have library/app:1.2; harbor, which may, is rate-limited; try again',
+    ],
+    [
       'absent there, down here',
       [absent('gcr'), failed('harbor', 'connect')],
       today,
@@ -84,7 +91,8 @@ t.test('what the client is told', async (t) => {
     const error = conclude(endings, 'MANIFEST_UNKNOWN', told);
     t.equal(error.status, status, name);
     t.equal(error.message, message, name);
-    t.equal(error.code, status === 404 ? 'MANIFEST_UNKNOWN' : 'UNAVAILABLE', name);
+    const codes: Record<number, string> = { 404: 'MANIFEST_UNKNOWN', 429: 'TOOMANYREQUESTS' };
+    t.equal(error.code, codes[status] ?? 'UNAVAILABLE', name);
     t.equal(error.headers['retry-after'], status === 404 ? undefined : '5', name);
   }
 });

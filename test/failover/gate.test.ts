@@ -97,10 +97,11 @@ function plans(input: GateInput, gate: Gate, now: number): { pushTo: string | un
     blobHead: true,
     forPush: false,
     visible: EVERY_UPSTREAM,
+    client: 'ann',
   };
   const headsFrom = planPull(pull, all, 0, now).map((attempt) => attempt.upstream);
   try {
-    return { pushTo: planPush(route, 'library/app', all, 0, { monotonic: now, wall: now }).upstream, headsFrom };
+    return { pushTo: planPush(route, 'library/app', all, 0, { monotonic: now, wall: now }, 'ann').upstream, headsFrom };
   } catch (error) {
     if (error instanceof OciError && error.code === 'DENIED') return { pushTo: undefined, headsFrom };
     throw error;

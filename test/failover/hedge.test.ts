@@ -32,45 +32,74 @@ t.test('whatever the times', async () => {
 
 t.test('a burst, and then a share of the requests', async (t) => {
   const budget = new HedgeBudget(0.1);
-  for (let hedge = 0; hedge < BURST; hedge += 1) t.ok(budget.spend(), `hedge ${hedge}`);
-  t.notOk(budget.spend(), 'no more');
+  for (let hedge = 0; hedge < BURST; hedge += 1) t.ok(budget.spend(`client ${hedge}`), `hedge ${hedge}`);
+  t.notOk(budget.spend('ann'), 'no more');
   let paid = 0;
   for (let request = 0; request < 1000; request += 1) {
-    budget.earn();
-    if (budget.spend()) paid += 1;
+    budget.earn(`client ${request % 7}`);
+    if (budget.spend(`client ${request % 7}`)) paid += 1;
   }
   t.ok(paid >= 99 && paid <= 100, `one in ten: ${paid}`);
 });
 
 t.test('what is not spent does not pile up', async (t) => {
   const budget = new HedgeBudget(1);
-  for (let request = 0; request < 1000; request += 1) budget.earn();
-  const paid = Array.from({ length: 100 }, () => budget.spend()).filter(Boolean);
+  for (let request = 0; request < 1000; request += 1) budget.earn('ann');
+  const paid = Array.from({ length: 100 }, (_, index) => budget.spend(`client ${index}`)).filter(Boolean);
   t.equal(paid.length, BURST);
+});
+
+t.test('one client leaves half of the burst to the others', async (t) => {
+  const budget = new HedgeBudget(0.5);
+  const spent = (client: string) => Array.from({ length: 100 }, () => budget.spend(client)).filter(Boolean).length;
+  t.equal(spent('noisy'), BURST / 2);
+  t.equal(spent('ann'), BURST / 2);
+  budget.earn('ben');
+  budget.earn('noisy');
+  t.equal(budget.spend('noisy'), false, 'half a hedge of its own');
+  budget.earn('noisy');
+  t.equal(budget.spend('noisy'), true);
+  for (let request = 0; request < 20; request += 1) budget.earn('noisy');
+  t.equal(spent('noisy'), BURST / 2, 'its share is back, and does not pile up');
+});
+
+t.test('clients that are forgotten have their whole share again', async (t) => {
+  const budget = new HedgeBudget(1);
+  for (let hedge = 0; hedge < BURST / 2; hedge += 1) budget.spend('ann');
+  t.equal(budget.spend('ann'), false);
+  for (let client = 0; client < 256; client += 1) {
+    budget.earn('none');
+    budget.spend(`client ${client}`);
+  }
+  t.equal(budget.spend('ann'), true);
 });
 
 t.test('no share, no hedge', async (t) => {
   const budget = new HedgeBudget(0);
-  t.notOk(budget.spend());
-  for (let request = 0; request < 1000; request += 1) budget.earn();
-  t.notOk(budget.spend());
+  t.notOk(budget.spend('ann'));
+  for (let request = 0; request < 1000; request += 1) budget.earn('ann');
+  t.notOk(budget.spend('ann'));
 });
 
 t.test('never more than burst and share, in any order of requests and hedges', async () => {
   const share = fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true }));
   fc.assert(
-    fc.property(share, fc.array(fc.boolean(), { maxLength: 400 }), (perRequest, steps) => {
-      const budget = new HedgeBudget(perRequest);
-      let requests = 0;
-      let hedges = 0;
-      for (const isRequest of steps) {
-        if (isRequest) requests += 1;
-        if (isRequest) budget.earn();
-        else if (budget.spend()) hedges += 1;
-        // A little more for sums of doubles.
-        if (hedges > (perRequest === 0 ? 0 : BURST) + requests * perRequest + 1e-6) return false;
-      }
-      return true;
-    }),
+    fc.property(
+      share,
+      fc.array(fc.tuple(fc.boolean(), fc.constantFrom('a', 'b', 'c')), { maxLength: 400 }),
+      (perRequest, steps) => {
+        const budget = new HedgeBudget(perRequest);
+        let requests = 0;
+        let hedges = 0;
+        for (const [isRequest, client] of steps) {
+          if (isRequest) requests += 1;
+          if (isRequest) budget.earn(client);
+          else if (budget.spend(client)) hedges += 1;
+          // A little more for sums of doubles.
+          if (hedges > (perRequest === 0 ? 0 : BURST) + requests * perRequest + 1e-6) return false;
+        }
+        return true;
+      },
+    ),
   );
 });

@@ -1,9 +1,11 @@
 import t from 'tap';
-import { obstacleTo } from '../../src/failover/plan.ts';
+import { PairBackoff } from '../../src/failover/pair-backoff.ts';
+import { EVERY_UPSTREAM, isMerelySlow, obstacleTo, planPull } from '../../src/failover/plan.ts';
 import { type BreakerState, type ReplicaView, TRAFFIC_CLASSES } from '../../src/failover/view.ts';
-import { NOW, perClass, replica } from './made-view.ts';
+import { libraryRoute, NOW, perClass, replica, upstream, views } from './made-view.ts';
 
 const URL = 'https://harbor.lan';
+const ASKED = { client: 'ann', repository: 'library/app' };
 
 t.test('what speaks against a URL, from the lightest to the gravest', async (t) => {
   const saturated = { saturated: { control: true, data: false } };
@@ -29,7 +31,7 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
     ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /rate-limited for 1 s/],
   ];
   for (const [name, given, severity, why] of rows) {
-    const obstacle = obstacleTo(replica(URL, given), 'control', NOW);
+    const obstacle = obstacleTo(replica(URL, given), 'control', NOW, ASKED);
     t.equal(obstacle?.severity, severity, name);
     if (why) t.match(obstacle?.why, why, name);
   }
@@ -38,14 +40,51 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
 t.test('each class of traffic has its own', async (t) => {
   for (const one of TRAFFIC_CLASSES) {
     const open = replica(URL, { breakers: perClass<BreakerState>('closed', { [one]: 'open' }) });
-    const stopped = TRAFFIC_CLASSES.filter((other) => obstacleTo(open, other, NOW));
+    const stopped = TRAFFIC_CLASSES.filter((other) => obstacleTo(open, other, NOW, ASKED));
     t.strictSame(stopped, [one], `the breaker of ${one} stops nothing else`);
   }
   const full = replica(URL, { saturated: { control: true, data: true } });
-  t.ok(obstacleTo(full, 'data', NOW));
-  t.notOk(obstacleTo(full, 'push', NOW), 'pushes are not bounded by this');
-  t.notOk(obstacleTo(full, 'passthrough', NOW));
+  t.ok(obstacleTo(full, 'data', NOW, ASKED));
+  t.notOk(obstacleTo(full, 'push', NOW, ASKED), 'pushes are not bounded by this');
+  t.notOk(obstacleTo(full, 'passthrough', NOW, ASKED));
   const open = replica(URL, { breakers: perClass<BreakerState>('closed', { push: 'open' }) });
-  t.match(obstacleTo(open, 'push', NOW)?.why, /push breaker open/);
-  t.notOk(obstacleTo(open, 'data', NOW));
+  t.match(obstacleTo(open, 'push', NOW, ASKED)?.why, /push breaker open/);
+  t.notOk(obstacleTo(open, 'data', NOW, ASKED));
+});
+
+t.test('what one client and repository have met speaks against the URL for them alone', async (t) => {
+  const pairBackoff = new PairBackoff({ consecutive: 1, open: 5000, openMax: 60_000 });
+  const late = { client: 'ben', repository: 'library/app' };
+  pairBackoff.limited(ASKED, 'control', 2001, NOW);
+  pairBackoff.late(late, 'control', NOW);
+  const view = replica(URL, { pairBackoff });
+  const of = (evidence: typeof ASKED) => obstacleTo(view, 'control', NOW, evidence);
+  t.match(of(ASKED), { severity: 3, why: 'rate-limited for this client and repository, so asked last for 3 s' });
+  t.match(of(late), { severity: 3, why: 'late again and again for this client and repository, so asked last for 5 s' });
+  t.equal(of({ client: 'cleo', repository: 'library/app' }), undefined, 'another client');
+  t.equal(of({ client: 'ann', repository: 'library/other' }), undefined, 'another repository');
+  t.equal(obstacleTo(view, 'data', NOW, ASKED), undefined, 'another class');
+
+  t.equal(isMerelySlow(view, 'control', NOW, late), true);
+  t.equal(isMerelySlow(view, 'control', NOW, ASKED), false, 'a rate limit is no slowness');
+  t.equal(isMerelySlow(replica(URL, { slow: true }), 'control', NOW, ASKED), true);
+  t.equal(isMerelySlow(replica(URL), 'control', NOW, ASKED), false);
+});
+
+t.test('after late answers, one pull of that client and repository is a trial', async (t) => {
+  const pairBackoff = new PairBackoff({ consecutive: 1, open: 5000, openMax: 60_000 });
+  pairBackoff.late(ASKED, 'control', NOW);
+  const all = views(upstream('harbor', { replicas: [replica(URL, { pairBackoff })] }));
+  const where = {
+    route: libraryRoute(),
+    repository: 'library/app',
+    class: 'control',
+    visible: EVERY_UPSTREAM,
+  } as const;
+  const plan = (client: string, now: number) =>
+    planPull({ ...where, client, blobHead: false, forPush: false }, all, 0, now)[0];
+  t.match(plan('ann', NOW), { trial: false, lastResort: true });
+  t.match(plan('ben', NOW), { trial: false, lastResort: false });
+  t.match(plan('ann', NOW + 5000), { trial: true, lastResort: false });
+  t.match(plan('ann', NOW + 5000), { trial: false, lastResort: true }, 'one at a time');
 });

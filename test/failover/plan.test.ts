@@ -20,6 +20,7 @@ const PULL: PullInput = {
   blobHead: false,
   forPush: false,
   visible: EVERY_UPSTREAM,
+  client: 'ann',
 };
 const refusing: Gate = { mode: 'refusing', since: NOW - 61_500, reason: 'no answer' };
 const settling: Gate = { mode: 'settling', since: NOW - 1000, reason: 'back, and settling' };
@@ -233,7 +234,7 @@ t.test(
 
 t.test('a push goes to the push upstream', async (t) => {
   const all = views(upstream('harbor'), upstream('gcr'));
-  t.match(planPush(libraryRoute(), 'library/app', all, 0, READING), {
+  t.match(planPush(libraryRoute(), 'library/app', all, 0, READING, 'ann'), {
     upstream: 'harbor',
     url: 'https://harbor',
     repository: 'library/app',
@@ -241,7 +242,7 @@ t.test('a push goes to the push upstream', async (t) => {
     why: 'the push upstream',
   });
   const [, gcr] = libraryRoute().pull;
-  t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, READING), {
+  t.match(planPush(libraryRoute({ push: gcr }), 'library/app', all, 0, READING, 'ann'), {
     upstream: 'gcr',
     repository: 'example-project/app',
   });
@@ -250,7 +251,8 @@ t.test('a push goes to the push upstream', async (t) => {
 t.test('of several URLs a push takes the best, in turn', async (t) => {
   const pushUrl = (states: Partial<ReplicaView>[], turn: number) => {
     const all = states.map((given, index) => replica(`https://harbor${index + 1}`, given));
-    return planPush(libraryRoute(), 'library/app', views(upstream('harbor', { replicas: all })), turn, READING).url;
+    return planPush(libraryRoute(), 'library/app', views(upstream('harbor', { replicas: all })), turn, READING, 'ann')
+      .url;
   };
   t.equal(pushUrl([{}, {}], 0), 'https://harbor1');
   t.equal(pushUrl([{}, {}], 1), 'https://harbor2');
@@ -269,7 +271,7 @@ t.test('a refused push says why and since when', async (t) => {
   const push =
     (given: Partial<UpstreamView>, route = libraryRoute()) =>
     () =>
-      planPush(route, 'library/app', views(upstream('harbor', given)), 0, READING);
+      planPush(route, 'library/app', views(upstream('harbor', given)), 0, READING, 'ann');
   t.throws(push({ gate: refusing }), {
     code: 'DENIED',
     status: 403,
@@ -287,7 +289,7 @@ t.test('a refused push says why and since when', async (t) => {
   });
   t.throws(push({}, libraryRoute({ push: undefined, prefix: '' })), { code: 'DENIED', message: /this registry/ });
   t.throws(push({ replicas: [] }), { code: 'UNKNOWN', message: /harbor has no URL/ });
-  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, READING), {
+  t.throws(() => planPush(libraryRoute(), 'library/app', views(), 0, READING, 'ann'), {
     code: 'UNKNOWN',
     message: /no upstream harbor/,
   });

@@ -23,7 +23,7 @@ export async function fetchDownload(
   const connection = upstream?.connection(sealed?.url ?? '');
   if (!sealed || !upstream || !replica || !connection)
     throw new OciError('BLOB_UNKNOWN', 'this download has expired; ask for the blob again');
-  const permit = replica.tryStartAttempt('data');
+  const permit = replica.tryStartAttempt('data', { client: exchange.requester, repository: '' });
   if (!permit) throw new OciError('UNAVAILABLE', 'too many transfers are under way; try again');
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
@@ -32,7 +32,7 @@ export async function fetchDownload(
     const here = new URL(sealed.path, sealed.url);
     const call = { method: exchange.method, headers: pullHeaders(exchange), signal };
     const answer = await connection.sendElsewhere(here, call);
-    permit.reportAnswer(answer.status >= 500 ? 'bad' : 'good');
+    permit.reportStatus(answer);
     const headers = repliedHeaders(answer.headers, 'storage');
     const onward = answer.headers.get('location');
     if (onward !== undefined && URL.canParse(onward, here)) {

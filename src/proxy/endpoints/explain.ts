@@ -22,6 +22,9 @@ export interface Explanation {
   push: { upstream?: string; as?: string; admitted: boolean; why: string };
 }
 
+/** The plan is that of a client that has met no failure. */
+const NO_CLIENT = '';
+
 /** Times are ISO 8601 in UTC. */
 export interface LedgerWord {
   /** The authoritative upstream. */
@@ -53,6 +56,7 @@ export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' |
     blobHead: false,
     forPush: false,
     visible: EVERY_UPSTREAM,
+    client: NO_CLIENT,
   } as const;
   const isDigest = reference.includes(':');
   const end = (isDigest ? '@' : ':') + reference;
@@ -101,7 +105,7 @@ function explainPush(
   const { push } = route;
   const where = push && { upstream: push.upstream, as: toUpstream(route, push, repository) + end };
   try {
-    const { upstream } = planPush(route, repository, views, 0, now);
+    const { upstream } = planPush(route, repository, views, 0, now, NO_CLIENT);
     return { ...where, admitted: true, why: views.get(upstream)?.reason ?? '' };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;

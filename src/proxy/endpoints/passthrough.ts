@@ -21,7 +21,8 @@ export async function fetchPassthrough(
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${name}`);
   const view = upstream.view();
   const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
-  const permit = replica && upstream.replica(replica.url)?.tryStartAttempt('passthrough');
+  const evidence = { client: exchange.requester, repository: '' };
+  const permit = replica && upstream.replica(replica.url)?.tryStartAttempt('passthrough', evidence);
   if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`);
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;
@@ -39,7 +40,7 @@ export async function fetchPassthrough(
       idleMs: context.config.limits.clientIdle,
       maxBytes: Number.POSITIVE_INFINITY,
     });
-    permit.reportAnswer(forwarded.status >= 500 ? 'bad' : 'good');
+    permit.reportStatus(forwarded);
     exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'served', status: forwarded.status });
     const headers = repliedHeaders(forwarded.headers, 'passthrough', REWRITTEN);
     const location = forwarded.headers.get('location');

@@ -36,14 +36,17 @@ export async function fetchPing(exchange: Exchange, context: ChallengeContext & 
 }
 
 /** The upstream whose challenge clients get: the first one, in the order of the routes, with `credentials: forward`. */
-function challenger({ registry }: Exchange, context: Uses<'routes' | 'upstreams'>): Attempt | undefined {
+function challenger(
+  { registry, requester: client }: Exchange,
+  context: Uses<'routes' | 'upstreams'>,
+): Attempt | undefined {
   for (const route of context.routes.filter((one) => one.registry === registry)) {
     for (const candidate of [route.push, ...route.pull]) {
       const upstream = candidate && context.upstreams.get(candidate.upstream);
       if (upstream?.config.credentials !== 'forward' || !candidate) continue;
       const { replicas } = upstream.view();
       const url = (replicas.find((one) => one.state === 'up') ?? replicas[0])?.url;
-      const place = { upstream: upstream.name, repository: '', candidate };
+      const place = { upstream: upstream.name, repository: '', client, candidate };
       if (url !== undefined) return { ...place, url, class: 'control', why: 'its users are the clients' };
     }
   }

@@ -38,16 +38,18 @@ const CONDITIONS = ['if-none-match', 'if-modified-since'];
  */
 export async function attemptRead(
   upstream: Upstream,
-  { url, class: trafficClass }: Attempt,
+  attempt: Attempt,
   read: UpstreamRead,
   limit: AttemptLimit,
   control: AbortController,
 ): Promise<AttemptResult> {
   const { signal } = control;
+  const { url, class: trafficClass } = attempt;
   const replica = upstream.replica(url);
   const connection = read.own ? upstream.ownConnection(url) : upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
-  const permit = replica?.tryStartAttempt(trafficClass) ?? (await replica?.startAttempt(trafficClass, signal));
+  const permit =
+    replica?.tryStartAttempt(trafficClass, attempt) ?? (await replica?.startAttempt(trafficClass, attempt, signal));
   if (!replica || !connection || !permit) {
     clock.stop();
     if (signal.reason instanceof ClientGone) throw signal.reason;
@@ -56,13 +58,13 @@ export async function attemptRead(
   const started = performance.now();
   try {
     const call = { ...read, redirects: read.redirects ?? upstream.config.redirects.mode, signal };
-    const attempt = { upstream, replica, connection, permit, read, call };
+    const permitted = { upstream, replica, connection, permit, read, call };
     const isStreamed = read.method === 'GET' && read.wholeUpTo === undefined;
     const beginning = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
-    const result = await (isStreamed ? stream(attempt, beginning) : readWhole(attempt));
+    const result = await (isStreamed ? stream(permitted, beginning) : readWhole(permitted));
     // An answer that has only its first bytes at the deadline says nothing about the usual latency.
     if ((trafficClass === 'control' || trafficClass === 'data') && !clock.deadlineReached.aborted)
-      replica.latency[trafficClass].add(performance.now() - started);
+      replica.latency[trafficClass].add(performance.now() - started, attempt);
     return result;
   } catch (error) {
     const gone = signal.reason instanceof ClientGone;
@@ -140,7 +142,7 @@ async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answ
   return { answer: await connection.send({ ...call, method: 'GET' }), method: 'GET' };
 }
 
-async function judge({ upstream, replica, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
+async function judge({ upstream, replica, permit, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
   const { config } = upstream;
   const credentials = read.own || typeof config.credentials !== 'string' ? 'static' : config.credentials;
   const outcome = classify(
@@ -164,7 +166,7 @@ async function judge({ upstream, replica, read }: PermittedAttempt, answer: Answ
     },
     Date.now(),
   );
-  if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) replica.backOff(outcome.retryAfterMs);
+  if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) permit.reportOverload(outcome.retryAfterMs);
   if (outcome.outcome !== 'absent') return outcome;
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.

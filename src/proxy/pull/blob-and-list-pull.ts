@@ -36,7 +36,10 @@ export async function fetchContent(
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;
-    context.upstreams.get(upstream)?.replica(url)?.canary.rememberServed(repository, request.digest, size);
+    context.upstreams
+      .get(upstream)
+      ?.replica(url)
+      ?.canary.rememberServed(repository, request.digest, size, exchange.requester);
   }
   return result;
 }

@@ -1,5 +1,6 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import { checkWholeBlob, type DigestCheck, type DigestFinding } from '../../digest/digest-check.ts';
+import { EDGE } from '../../failover/failure-evidence.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Sink } from '../../splice/chunk-writer.ts';
 import { extentOf } from '../../splice/extent.ts';
@@ -76,7 +77,7 @@ async function scrub(
 
 function attemptFor({ upstream, repository }: BlobCopy, url: string): Attempt {
   const candidate = { upstream, prefix: '', replicate: false };
-  return { upstream, url, repository, candidate, class: 'data', why: 'check of a corrupt copy' };
+  return { upstream, url, repository, client: EDGE, candidate, class: 'data', why: 'check of a corrupt copy' };
 }
 
 function readFor({ repository, digest }: BlobCopy): UpstreamRead {

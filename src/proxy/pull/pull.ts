@@ -9,7 +9,7 @@ import { Race } from './race.ts';
 
 /** Stage 3 of a pull: the upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
-  { permit, visible }: Pick<Exchange, 'permit' | 'visible'>,
+  { permit, visible, requester: client }: Pick<Exchange, 'permit' | 'requester' | 'visible'>,
   { views, turn }: Uses<'views' | 'turn'>,
   route: Route,
   repository: string,
@@ -17,12 +17,8 @@ export function planAttempts(
   blobHead = false,
 ): Attempt[] {
   const forPush = permit.forPush === true;
-  return planPull(
-    { route, repository, class: trafficClass, blobHead, forPush, visible },
-    views(),
-    turn(),
-    monotonicNow(),
-  );
+  const input = { route, repository, class: trafficClass, blobHead, forPush, visible, client };
+  return planPull(input, views(), turn(), monotonicNow());
 }
 
 /**

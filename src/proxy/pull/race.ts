@@ -1,7 +1,7 @@
 import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
-import { type Attempt, obstacleTo } from '../../failover/plan.ts';
+import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
 import { absence, type ErrorCode, type OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -114,7 +114,7 @@ export class Race {
       this.#settled(runner, { outcome: 'failed', reason: 'out-of-time', detail: 'no time was left to ask it' });
       return true;
     }
-    upstream.hedgeBudget.earn();
+    upstream.hedgeBudget.earn(attempt.client);
     // While another upstream has not been asked at all, no attempt outlasts a failing canary.
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
@@ -144,7 +144,7 @@ export class Race {
     if (!this.#mayHedge() || upstream.config.hedge.share === 0) return;
     const { hedges } = this.#scope;
     // The trial of a half-open breaker always has the next upstream on standby: there is one trial at a time.
-    if (runner.attempt.trial || upstream.hedgeBudget.spend()) {
+    if (runner.attempt.trial || upstream.hedgeBudget.spend(runner.attempt.client)) {
       hedges.started += 1;
       this.#startNext(true);
       return;
@@ -164,7 +164,7 @@ export class Race {
     if (!this.#mayHedge()) return;
     const { url, class: trafficClass } = runner.attempt;
     const view = upstream.replica(url)?.view();
-    if (view && obstacleTo(view, trafficClass, monotonicNow())) this.#startNext(false);
+    if (view && obstacleTo(view, trafficClass, monotonicNow(), runner.attempt)) this.#startNext(false);
     else runner.timer = setTimeout(() => this.#recheck(upstream, runner), RECHECK_MS);
   }
 
@@ -202,7 +202,10 @@ export class Race {
 
   /** Attempts that come last only because their upstream is slow. */
   #passedOver(): Attempt[] {
-    return this.#queue.filter(({ upstream, url }) => this.#context.upstreams.get(upstream)?.replica(url)?.view().slow);
+    return this.#queue.filter((attempt) => {
+      const view = this.#context.upstreams.get(attempt.upstream)?.replica(attempt.url)?.view();
+      return view && isMerelySlow(view, attempt.class, monotonicNow(), attempt);
+    });
   }
 
   /** A slow upstream that may have a newer tag is asked before the reserve answer is used. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { EDGE } from '../../failover/failure-evidence.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { tagKey, type UpstreamTag } from '../../ledger/upstream-tag.ts';
@@ -75,7 +76,15 @@ async function look(upstream: Upstream, url: string, place: UpstreamTag, authori
   const { repository, tag } = place;
   const own = upstream.ownConnection(url) !== undefined;
   const candidate = { upstream: upstream.name, prefix: '', replicate: false };
-  const attempt: Attempt = { upstream: upstream.name, url, repository, candidate, class: 'control', why: 'a look' };
+  const attempt: Attempt = {
+    upstream: upstream.name,
+    url,
+    repository,
+    client: EDGE,
+    candidate,
+    class: 'control',
+    why: 'a look',
+  };
   const read: UpstreamRead = {
     method: 'HEAD',
     content: 'manifest',

@@ -28,7 +28,10 @@ export function checkBody(body: Buffer, { digest, content }: UpstreamRead, { hea
  * What the upstream says about a 404, in the client's names. The status settles the matter, so a body that breaks off counts for nothing.
  * @param reading resolves with the body of the answer
  */
-export async function wordsOf(reading: Promise<Buffer | undefined>, read: UpstreamRead): Promise<UpstreamWords | undefined> {
+export async function wordsOf(
+  reading: Promise<Buffer | undefined>,
+  read: UpstreamRead,
+): Promise<UpstreamWords | undefined> {
   const body = await reading.catch(() => undefined);
   return body && errorWords(read.inClientNames?.(body) ?? body);
 }

@@ -30,7 +30,8 @@ export async function planWrite(
   route: Route,
   request: WriteRequest,
 ): Promise<PushPlan> {
-  const planned = planPush(route, request.repository, context.views(), context.turn(), readClocks());
+  const { requester } = exchange;
+  const planned = planPush(route, request.repository, context.views(), context.turn(), readClocks(), requester);
   const upstream = context.upstreams.get(planned.upstream);
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${planned.upstream}`);
   const scopes = [

@@ -1,12 +1,11 @@
 import { OciError } from '../../oci/error.ts';
 import type { Transfer } from '../../splice/transfer.ts';
-import { readBody } from '../../upstream/body/read-body.ts';
+import { readExplanation } from '../../upstream/body/explanatory-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
-import { errorInClientNames } from '../reply/error-body.ts';
+import { briefError, errorInClientNames } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { sealUpload } from '../reply/location.ts';
 import { plainTransfer, type Reply } from '../reply/reply.ts';
@@ -15,7 +14,8 @@ import { denialOf, type PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
 
 const REWRITTEN = new Set(['location', 'www-authenticate', 'content-length']);
-const MAX_ERROR = 65_536;
+/** The same where the edge puts a body of its own in the place of the upstream's. */
+const RETYPED = new Set([...REWRITTEN, 'content-type', 'content-encoding']);
 
 /**
  * The reply to a write: the upstream's answer in the client's names.
@@ -38,9 +38,11 @@ export async function pushReply(
     answer.permit.reportEnd('neutral');
     throw denial;
   }
-  const body = await bodyOf(plan, answer);
+  const explanation = await explanationOf(plan, answer);
+  const body = explanation?.body ?? streamOf(plan, answer);
   const headers = [
-    ...repliedHeaders(answer.headers, 'registry', REWRITTEN),
+    ...repliedHeaders(answer.headers, 'registry', explanation?.isOwn ? RETYPED : REWRITTEN),
+    ...(explanation?.isOwn ? [['content-type', 'application/json'] as [string, string]] : []),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
     ...(await translateChallenges(exchange, context, plan.attempt, answer)),
@@ -49,25 +51,24 @@ export async function pushReply(
   return { status: answer.status, headers, body, upstream: plan.attempt.upstream };
 }
 
-/** The body of the answer: an error is read and put into the client's names, anything else is streamed. */
-async function bodyOf(
-  { upstream, request, attempt }: PushPlan,
+function streamOf({ upstream, attempt }: PushPlan, { permit, body }: PushAnswer): Transfer {
+  return plainTransfer(body, attempt.upstream, permit, upstream.config.deadlines.push);
+}
+
+/**
+ * The body of an error, in the client's names. Of a server error only code and message are passed on, because its
+ * detail can hold paths of the storage (rule 4). `isOwn`: the edge wrote it. Undefined: the answer is no error.
+ */
+async function explanationOf(
+  { request, attempt }: PushPlan,
   { status, permit, body: rest }: PushAnswer,
-): Promise<Transfer | Buffer> {
-  const stallMs = upstream.config.deadlines.push;
-  if (status < 400 || request.method === 'HEAD') return plainTransfer(rest, attempt.upstream, permit, stallMs);
-  const timer = setTimeout(() => rest.destroy(new UpstreamError('stall', `no end within ${stallMs} ms`)), stallMs);
-  try {
-    const error = await readBody(rest, MAX_ERROR);
-    permit.reportEnd('good');
-    return errorInClientNames(error, attempt, request.repository);
-  } catch (error) {
-    permit.reportEnd('bad');
-    const { summary } = asUpstreamError(error);
-    throw new OciError('UNAVAILABLE', `${attempt.upstream} broke off its answer (${summary}); push again`);
-  } finally {
-    clearTimeout(timer);
-  }
+): Promise<{ body: Buffer; isOwn: boolean } | undefined> {
+  if (status < 400 || request.method === 'HEAD') return undefined;
+  const error = await readExplanation(rest);
+  permit.reportEnd('good');
+  const named = error && errorInClientNames(error, attempt, request.repository);
+  if (named && status < 500) return { body: named, isOwn: false };
+  return { body: briefError(named, `${attempt.upstream} failed with status ${status}; push again`), isOwn: true };
 }
 
 function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [string, string][] {

@@ -32,7 +32,7 @@ export async function fetchPush(
 ): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
   const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
-  const permit = upstream.replica(attempt.url)?.tryStartAttempt('push');
+  const permit = upstream.replica(attempt.url)?.tryStartAttempt('push', attempt);
   if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
@@ -41,7 +41,7 @@ export async function fetchPush(
     const outbound = await forwardRequestFor(exchange, context, plan, canarySilent);
     const forwarded = await context.forwarder.forward(exchange, outbound);
     const bad = forwarded.status >= 500;
-    permit.reportAnswer(bad ? 'bad' : 'good');
+    permit.reportStatus(forwarded);
     note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
       status: forwarded.status,
       ...(bad ? { reason: 'status-5xx' } : {}),
@@ -63,11 +63,9 @@ export async function fetchPush(
   }
 }
 
-/** The error that replaces an answer which is not the client's fault, or whose text shows the upstream's internals. */
+/** The error that replaces an answer about credentials which are not the client's own. */
 export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciError | undefined {
   const { status, headers } = answer;
-  // Distribution puts paths of its storage into the body of a 500.
-  if (status >= 500) return new OciError('UNAVAILABLE', `${upstream.name} failed with status ${status}; push again`);
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database')))
     return refusal(upstream, 'it cannot check who may push, because its database does not answer');

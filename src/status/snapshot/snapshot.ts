@@ -114,7 +114,7 @@ function corruptCopiesSnapshot(copies: readonly CorruptCopy[], now: ClockReading
 }
 
 function urlSnapshot(replica: ReplicaView, now: ClockReading): UrlSnapshot {
-  const { trialFree: _, saturated: __, retryAfterUntil, firstByteP95, ...shown } = replica;
+  const { trialFree: _, saturated: __, pairBackoff: ___, retryAfterUntil, firstByteP95, ...shown } = replica;
   const { state, reason, canary, lastProbeAt, suspected } = replica;
   return {
     ...shown,

@@ -1,4 +1,17 @@
-import type { AttemptVerdict, Breaker, ReportVerdict } from './breaker.ts';
+import { readClocks } from '../../clock/clock.ts';
+import { overloadMs } from '../../failover/classify.ts';
+import type { HeaderList } from '../header-list.ts';
+import type { AttemptVerdict, ReportVerdict } from './breaker.ts';
+
+/** Takes the verdicts on one admitted attempt. Each part is reported once. */
+export interface AttemptReports {
+  /** The answer, up to its first byte. */
+  answer: ReportVerdict;
+  /** The body. */
+  body: ReportVerdict;
+  /** The upstream is overloaded, and asked to be left alone for some milliseconds. */
+  overload(ms: number): void;
+}
 
 /**
  * Permission for one attempt at a URL: a slot of the concurrency limit, and the right to report to the URL's breakers.
@@ -6,18 +19,13 @@ import type { AttemptVerdict, Breaker, ReportVerdict } from './breaker.ts';
  * breaker waiting.
  */
 export class AttemptPermit {
-  readonly #reportToAnswers: ReportVerdict;
-  readonly #reportToBodies: ReportVerdict | undefined;
-  readonly #onVerdict: ReportVerdict;
+  readonly #reports: AttemptReports;
   readonly #releaseSlot: () => void;
   #answerReported = false;
   #endReported = false;
 
-  /** @param bodies the breaker of bodies, if they have their own */
-  constructor(answers: Breaker, bodies: Breaker | undefined, onVerdict: ReportVerdict, releaseSlot: () => void) {
-    this.#reportToAnswers = answers.admit();
-    this.#reportToBodies = bodies?.admit();
-    this.#onVerdict = onVerdict;
+  constructor(reports: AttemptReports, releaseSlot: () => void) {
+    this.#reports = reports;
     this.#releaseSlot = releaseSlot;
   }
 
@@ -25,8 +33,20 @@ export class AttemptPermit {
   reportAnswer(verdict: AttemptVerdict): void {
     if (this.#answerReported) return;
     this.#answerReported = true;
-    this.#reportToAnswers(verdict);
-    this.#onVerdict(verdict);
+    this.#reports.answer(verdict);
+  }
+
+  /** Reports an answer by its status alone. */
+  reportStatus({ status, headers }: { status: number; headers: HeaderList }): void {
+    const overload = overloadMs({ status, retryAfter: headers.get('retry-after') }, readClocks().wall);
+    if (overload === undefined) this.reportAnswer(status >= 500 ? 'bad' : 'good');
+    else this.reportOverload(overload);
+  }
+
+  /** Reports an answer that asks for fewer requests. That is no failure of the upstream (rule 8). */
+  reportOverload(ms: number): void {
+    if (!this.#answerReported) this.#reports.overload(ms);
+    this.reportAnswer('neutral');
   }
 
   /**
@@ -36,8 +56,7 @@ export class AttemptPermit {
     if (this.#endReported) return;
     this.#endReported = true;
     this.reportAnswer('neutral');
-    this.#reportToBodies?.(verdict);
-    if (this.#reportToBodies || verdict === 'bad') this.#onVerdict(verdict);
+    this.#reports.body(verdict);
     this.#releaseSlot();
   }
 }

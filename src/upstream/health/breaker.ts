@@ -9,8 +9,11 @@ import type { BreakerState } from '../../failover/view.ts';
  */
 export type AttemptVerdict = 'good' | 'bad' | 'late' | 'neutral';
 
-/** Reports the result of an admitted attempt; to be called once. */
-export type ReportVerdict = (verdict: AttemptVerdict) => void;
+/**
+ * Reports the result of an admitted attempt; to be called once.
+ * @param times failures that count with this one, because they could not count by themselves. Default: 1
+ */
+export type ReportVerdict = (verdict: AttemptVerdict, times?: number) => void;
 
 /** Milliseconds after which a trial that has not settled no longer keeps other trials out. */
 const TRIAL_TIMEOUT_MS = 30_000;
@@ -77,10 +80,10 @@ export class Breaker {
     const generation = this.#generation;
     const trial = this.trialFree ? { since: monotonicNow() } : undefined;
     this.#trial = trial ?? this.#trial;
-    return (verdict) => {
+    return (verdict, times = 1) => {
       // A hung trial that was replaced must not end its successor.
       if (trial && trial === this.#trial) this.#trial = undefined;
-      if (generation === this.#generation) this.#count(verdict);
+      for (let time = 0; time < times; time += 1) if (generation === this.#generation) this.#count(verdict);
     };
   }
 

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { REDIRECTS } from '../../failover/classify.ts';
+import { readClocks } from '../../clock/clock.ts';
+import { overloadMs, REDIRECTS } from '../../failover/classify.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Answer } from '../client.ts';
@@ -7,6 +8,8 @@ import type { Answer } from '../client.ts';
 export interface CanaryReading {
   state: CanaryState;
   reason: string;
+  /** The upstream is overloaded and asks for fewer requests for so many milliseconds. That is no sign of an outage. */
+  retryAfterMs?: number;
 }
 
 /**
@@ -69,7 +72,13 @@ async function hasByte({ status, body }: Answer): Promise<boolean> {
 
 export async function failingReading(reason: string, answer: Answer): Promise<CanaryReading> {
   await answer.body.dump({ limit: 16_384 });
-  return { state: 'failing', reason };
+  return { state: 'failing', reason, ...overloadOf(answer) };
+}
+
+/** What an answer says of an overload. */
+export function overloadOf({ status, headers }: Pick<Answer, 'status' | 'headers'>): { retryAfterMs?: number } {
+  const retryAfterMs = overloadMs({ status, retryAfter: headers.get('retry-after') }, readClocks().wall);
+  return retryAfterMs === undefined ? {} : { retryAfterMs };
 }
 
 export function pullScope(repository: string): string {

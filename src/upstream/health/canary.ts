@@ -14,13 +14,19 @@ import { readProbedManifest } from './probed-manifest.ts';
 interface StandInBlob extends ProbedBlob {
   /** Whether the probe's own credentials are expected to read the blob. */
   readable: boolean;
+  /** The client that it was served to. */
+  client: string | undefined;
 }
 
 const ACCEPT = MANIFEST_TYPES.join(', ');
 const MAX_MANIFEST = 4_194_304;
 const MAX_STAND_INS = 4;
-/** Limits the blobs of one repository, so that one deleted image does not look like lost storage. */
+/**
+ * Limits the blobs of one repository and of one client, so that one deleted image, or a client that deletes what it has
+ * pulled, does not look like lost storage.
+ */
 const MAX_STAND_INS_PER_REPOSITORY = 2;
+const MAX_STAND_INS_PER_CLIENT = 2;
 
 /**
  * The read that shows whether an upstream can reach its storage: a manifest by tag, and one byte of a blob. Any
@@ -47,14 +53,17 @@ export class Canary {
     return this.#reference !== undefined;
   }
 
-  /** Notes a blob that the upstream has just served. */
-  rememberServed(repository: string, digest: string, size: number | undefined): void {
+  /** Notes a blob that the upstream has just served. @param client the client that it was served to */
+  rememberServed(repository: string, digest: string, size: number | undefined, client?: string): void {
     if (this.#reference || this.#standIns.some((blob) => blob.digest === digest && blob.repository === repository))
       return;
-    const own = this.#standIns.filter((one) => one.repository === repository);
-    const surplus = own.slice(MAX_STAND_INS_PER_REPOSITORY - 1);
+    const beyond = (max: number, alike: (one: StandInBlob) => boolean) => this.#standIns.filter(alike).slice(max - 1);
+    const surplus = [
+      ...beyond(MAX_STAND_INS_PER_REPOSITORY, (one) => one.repository === repository),
+      ...beyond(MAX_STAND_INS_PER_CLIENT, (one) => client !== undefined && one.client === client),
+    ];
     const kept = this.#standIns.filter((one) => !surplus.includes(one));
-    const blob = { repository, digest, size, readable: this.#sharesTrafficCredentials };
+    const blob = { repository, digest, size, readable: this.#sharesTrafficCredentials, client };
     this.#standIns = [blob, ...kept].slice(0, MAX_STAND_INS);
   }
 
@@ -97,7 +106,7 @@ export class Canary {
     if (!bad)
       return { state: 'none', reason: 'the version check passed; the probe cannot read the blobs served before' };
     return {
-      state: 'failing',
+      ...bad,
       reason: `${bad.reason} (no canary is configured; the last ${asked.length} blobs served were read instead)`,
     };
   }

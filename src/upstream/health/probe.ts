@@ -1,7 +1,7 @@
 import type { CanaryState } from '../../failover/view.ts';
 import { readJson } from '../body/read-body.ts';
 import { asUpstreamError } from '../upstream-error.ts';
-import type { ProbeGet } from './byte-range-probe.ts';
+import { overloadOf, type ProbeGet } from './byte-range-probe.ts';
 import type { Canary } from './canary.ts';
 
 /** The result of one probe of one URL. */
@@ -13,6 +13,8 @@ export interface ProbeReport {
   readOnly: boolean | undefined;
   /** Harbor's unhealthy components. */
   unhealthy: string[] | undefined;
+  /** The upstream is overloaded and asks for fewer requests for so many milliseconds. */
+  retryAfterMs?: number;
 }
 
 const MAX_JSON = 262_144;
@@ -40,11 +42,12 @@ export async function probe(
     const version = await get('/v2/', {}, []);
     await version.body.dump({ limit: 16_384 });
     if (version.status !== 200 && version.status !== 401)
-      return { ...report, reason: `/v2/ answers ${version.status}` };
+      return { ...report, reason: `/v2/ answers ${version.status}`, ...overloadOf(version) };
     const reading = await canary.read(get);
     report.canary = reading.state;
     report.reason = reading.reason;
     report.ok = reading.state !== 'failing';
+    if (reading.retryAfterMs !== undefined) report.retryAfterMs = reading.retryAfterMs;
   } catch (error) {
     report.reason = reasonOf(error, signal);
   }
@@ -54,7 +57,9 @@ export async function probe(
 /** Reads the canary once, to tell whether a 404 can be believed. */
 export async function readCanary(canary: Canary, get: ProbeGet): Promise<CanaryState> {
   try {
-    const { state } = await canary.read(get);
+    const { state, retryAfterMs } = await canary.read(get);
+    // An overloaded upstream says nothing about its storage.
+    if (retryAfterMs !== undefined) return 'none';
     if (state !== 'none') return state;
     // Without any readable blob, the URL must at least answer the version check.
     const version = await get('/v2/', {}, []);

@@ -30,6 +30,7 @@ export class Prober {
     this.#config = config;
     this.#onReport = onReport;
     replica.onTrouble = () => this.#probeSoon();
+    replica.readCanary = () => this.confirmCanary();
   }
 
   /** Starts probing. Resolves after the first probe, which takes at most `timeout`. */

@@ -1,17 +1,15 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
+import type { Evidence } from '../../failover/failure-evidence.ts';
 import { type Health, initialHealth, nextHealth } from '../../failover/health.ts';
 import { Latency } from '../../failover/latency.ts';
-import type { BreakerState, CanaryState, ReplicaView, TrafficClass } from '../../failover/view.ts';
+import type { CanaryState, ReplicaView, TrafficClass } from '../../failover/view.ts';
 import type { UpstreamEvents } from '../events.ts';
 import { AttemptPermit } from './attempt-permit.ts';
-import { type AttemptVerdict, Breaker } from './breaker.ts';
 import type { Canary } from './canary.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { ProbeReport } from './probe.ts';
-
-/** Late answers in a row after which the URL is suspected. */
-const SLOW_AFTER_LATE = 3;
+import { TrafficHealth } from './traffic-health.ts';
 
 /** One URL of an upstream: its health, its breakers, its concurrency limits. No I/O. */
 export class Replica {
@@ -20,8 +18,7 @@ export class Replica {
   /** Time to the first byte, by class. */
   readonly latency = { control: new Latency(), data: new Latency() };
   readonly #config: UpstreamConfig;
-  /** By class. Bodies of blobs fail apart from their answers; both count as `data`. */
-  readonly #breakers: Record<TrafficClass, [answers: Breaker, ...bodies: Breaker[]]>;
+  readonly #traffic: TrafficHealth;
   /** Pushes and passed-through requests have no limit. */
   readonly #limits: Partial<Record<TrafficClass, ConcurrencyLimit>> & Record<'control' | 'data', ConcurrencyLimit>;
   readonly #events: UpstreamEvents;
@@ -30,16 +27,10 @@ export class Replica {
   #canaryState: CanaryState;
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
-  #retryAfterUntil = 0;
-  /** Traffic met trouble, and no probe has been good since. */
-  #suspected = false;
-  #suspectedAt = 0;
-  /** Suspected because of late answers only. */
-  #suspectedAsSlow = false;
-  /** Late answers since the last good one. */
-  #lateInARow = 0;
   /** Called when trouble is met outside of a probe. */
   onTrouble: () => void = () => undefined;
+  /** Reads the canary because of a failure; the read begins after the call. Never rejects. */
+  readCanary: () => Promise<CanaryState> = async () => 'none';
 
   constructor(name: string, url: string, config: UpstreamConfig, canary: Canary, events: UpstreamEvents) {
     this.#name = name;
@@ -50,9 +41,12 @@ export class Replica {
     const { control, data, queue } = config.maxInFlight;
     this.#limits = { control: new ConcurrencyLimit(control, queue), data: new ConcurrencyLimit(data, queue) };
     this.#canaryState = canary.configured ? 'failing' : 'none';
-    const breaker = (trafficClass: TrafficClass) =>
-      new Breaker(config.breaker, (state) => this.#events.breaker(name, url, trafficClass, state));
-    this.#breakers = perClass((one) => (one === 'data' ? [breaker(one), breaker(one)] : [breaker(one)]));
+    this.#traffic = new TrafficHealth({
+      config,
+      onBreaker: (trafficClass, state) => events.breaker(name, url, trafficClass, state),
+      onTrouble: () => this.onTrouble(),
+      readCanary: () => this.readCanary(),
+    });
   }
 
   get health(): Health {
@@ -60,18 +54,22 @@ export class Replica {
   }
 
   /** Permits an attempt; undefined when the concurrency limit is reached. */
-  tryStartAttempt(trafficClass: TrafficClass): AttemptPermit | undefined {
+  tryStartAttempt(trafficClass: TrafficClass, evidence: Evidence): AttemptPermit | undefined {
     const limit = this.#limits[trafficClass];
-    return !limit || limit.tryAcquire() ? this.#permit(trafficClass, limit) : undefined;
+    return !limit || limit.tryAcquire() ? this.#permit(trafficClass, evidence, limit) : undefined;
   }
 
   /**
    * Permits an attempt, after waiting in the queue if need be; undefined when the queue is full or the signal is
    * aborted.
    */
-  async startAttempt(trafficClass: TrafficClass, signal: AbortSignal): Promise<AttemptPermit | undefined> {
+  async startAttempt(
+    trafficClass: TrafficClass,
+    evidence: Evidence,
+    signal: AbortSignal,
+  ): Promise<AttemptPermit | undefined> {
     const limit = this.#limits[trafficClass];
-    return !limit || (await limit.acquire(signal)) ? this.#permit(trafficClass, limit) : undefined;
+    return !limit || (await limit.acquire(signal)) ? this.#permit(trafficClass, evidence, limit) : undefined;
   }
 
   /**
@@ -83,57 +81,40 @@ export class Replica {
     return (await control.acquire(signal)) ? () => control.release() : undefined;
   }
 
-  #permit(trafficClass: TrafficClass, limit: ConcurrencyLimit | undefined): AttemptPermit {
-    const [answers, bodies] = this.#breakers[trafficClass];
-    const onVerdict = (verdict: AttemptVerdict) => this.#onVerdict(verdict);
-    return new AttemptPermit(answers, bodies, onVerdict, () => limit?.release());
-  }
-
-  #onVerdict(verdict: AttemptVerdict): void {
-    if (verdict === 'good') this.#lateInARow = 0;
-    else if (verdict === 'bad') this.suspect();
-    else if (verdict === 'late') this.#onLate();
-  }
-
-  /** One late answer changes nothing. Several in a row make the URL suspected until a probe shows its state. */
-  #onLate(): void {
-    this.#lateInARow += 1;
-    if (this.#lateInARow < SLOW_AFTER_LATE) {
-      this.onTrouble();
-      return;
-    }
-    const slow = !this.#suspected || this.#suspectedAsSlow;
-    this.suspect();
-    this.#suspectedAsSlow = slow;
-  }
-
-  /** Marks the URL as suspected until a probe is good: other URLs are asked first. */
-  suspect(): void {
-    this.#suspected = true;
-    this.#suspectedAsSlow = false;
-    this.#suspectedAt = monotonicNow();
-    this.onTrouble();
-  }
-
-  /** Sends the URL no requests for some milliseconds, as its Retry-After asked. */
-  backOff(ms: number): void {
-    this.#retryAfterUntil = Math.max(this.#retryAfterUntil, monotonicNow() + ms);
+  #permit(trafficClass: TrafficClass, evidence: Evidence, limit: ConcurrencyLimit | undefined): AttemptPermit {
+    return new AttemptPermit(this.#traffic.admit(trafficClass, evidence), () => limit?.release());
   }
 
   /** Applies the result of a probe. */
   recordProbe(report: ProbeReport, tookMs: number): void {
     const now = monotonicNow();
-    const before = this.#health;
-    this.#health = nextHealth(before, report, this.#config.probe, now);
     this.#lastProbeAt = now;
     this.#probeMs = tookMs;
+    if (report.retryAfterMs === undefined) this.#onJudgedProbe(report, tookMs, now);
+    else this.#onOverloadedProbe(report.retryAfterMs, now);
+  }
+
+  #onJudgedProbe(report: ProbeReport, tookMs: number, now: number): void {
     this.#canaryState = report.canary;
-    // A probe that began before the trouble says nothing about it.
-    if (report.ok && now - tookMs >= this.#suspectedAt) this.#suspected = false;
-    if (before.state === this.#health.state) return;
-    this.#events.health(this.#name, this.url, before.state, this.#health.state, this.#health.reason);
+    if (report.ok) this.#traffic.probeWasGood(now - tookMs, tookMs);
+    const wasDown = this.#health.state === 'down';
+    this.#setHealth(nextHealth(this.#health, report, this.#config.probe, now));
     // Only a canary may close the breakers of a sick upstream. A shallow probe stays green while storage hangs.
-    if (this.#health.state === 'up' && before.state === 'down' && report.canary === 'good') this.#closeBreakers();
+    if (this.#health.state === 'up' && wasDown && report.canary === 'good') this.#traffic.closeBreakers();
+  }
+
+  /** Overload is no outage (rule 8). A URL that was not probed before answers, so it is up. */
+  #onOverloadedProbe(ms: number, now: number): void {
+    const result = { ok: true, reason: 'it is overloaded' };
+    if (this.#health.state === 'unknown') this.#setHealth(nextHealth(this.#health, result, this.#config.probe, now));
+    // The limit of the probe's own user says nothing about the clients' users.
+    if (this.#config.credentials !== 'forward') this.#traffic.backOff(ms);
+  }
+
+  #setHealth(health: Health): void {
+    const { state } = this.#health;
+    this.#health = health;
+    if (state !== health.state) this.#events.health(this.#name, this.url, state, health.state, health.reason);
   }
 
   /**
@@ -141,13 +122,15 @@ export class Replica {
    * the state does not flap.
    */
   recordCanary(state: CanaryState): void {
-    this.#canaryState = state;
-    if (state === 'failing') this.suspect();
+    // A configured canary that could not be judged keeps its state.
+    if (state !== 'none' || !this.canary.configured) this.#canaryState = state;
+    if (state !== 'failing') return;
+    this.#traffic.suspicion.suspect(monotonicNow());
+    this.onTrouble();
   }
 
   view(): ReplicaView {
-    const trialFree = (trafficClass: TrafficClass) =>
-      this.#breakers[trafficClass].every((one) => one.state === 'closed' || one.trialFree);
+    const { suspicion } = this.#traffic;
     return {
       url: this.url,
       state: this.#health.state,
@@ -156,11 +139,12 @@ export class Replica {
       canary: this.#canaryState,
       lastProbeAt: this.#lastProbeAt,
       probeMs: this.#probeMs,
-      breakers: perClass((trafficClass) => worstState(this.#breakers[trafficClass])),
-      trialFree: perClass(trialFree),
-      suspected: this.#suspected,
-      slow: this.#suspected && this.#suspectedAsSlow && this.#health.state === 'up',
-      retryAfterUntil: this.#retryAfterUntil,
+      breakers: this.#traffic.breakers,
+      trialFree: this.#traffic.trialFree,
+      suspected: suspicion.suspected,
+      slow: suspicion.asSlow && this.#health.state === 'up',
+      retryAfterUntil: this.#traffic.retryAfterUntil,
+      pairBackoff: this.#traffic.pairBackoff,
       inFlight: { control: this.#limits.control.inUse, data: this.#limits.data.inUse },
       waiting: { control: this.#limits.control.queued, data: this.#limits.data.queued },
       saturated: { control: this.#limits.control.full, data: this.#limits.data.full },
@@ -169,18 +153,6 @@ export class Replica {
   }
 
   dispose(): void {
-    for (const breaker of Object.values(this.#breakers).flat()) breaker.dispose();
+    this.#traffic.dispose();
   }
-
-  #closeBreakers(): void {
-    for (const breaker of Object.values(this.#breakers).flat()) breaker.recover();
-  }
-}
-
-function perClass<T>(of: (trafficClass: TrafficClass) => T): Record<TrafficClass, T> {
-  return { control: of('control'), data: of('data'), push: of('push'), passthrough: of('passthrough') };
-}
-
-function worstState(breakers: readonly Breaker[]): BreakerState {
-  return (['open', 'half-open'] as const).find((state) => breakers.some((one) => one.state === state)) ?? 'closed';
 }

@@ -26,10 +26,11 @@ import {
 const BURST = 10;
 const UNBROKEN = { consecutive: 1000, volume: 1000 };
 
-/** Spends all that may be spent at once. */
-async function spend(site: PacedSite): Promise<void> {
+/** Spends all that may be spent at once, by as many clients. @param path of the blob that each of them asks for */
+async function spend(site: PacedSite, path = (_index: number) => BLOB): Promise<void> {
   const client = site.edge.http2();
-  const replies = await Promise.all(Array.from({ length: BURST }, () => client.ask(BLOB)));
+  const asked = (index: number) => client.ask(path(index), { headers: { 'x-forwarded-for': `10.0.0.${index}` } });
+  const replies = await Promise.all(Array.from({ length: BURST }, (_, index) => asked(index)));
   for (const reply of replies) if (reply.status !== 200) throw new Error(`answered ${reply.status}`);
 }
 
@@ -75,18 +76,38 @@ t.test('an upstream that is late again and again is not waited for', async (t) =
   }
   await until(() => site.harbor.open.size === 0, { what: () => 'harbor to be left' });
   const reply = await client.ask(BLOB);
-  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr', warning: /breaker open/ } });
+  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr', warning: /late again and again/ } });
   t.notHas(await lineFor(site.edge, reply), { hedges: {} });
   t.equal(site.harbor.asked, 3, 'it was not asked again');
   const [harbor] = site.edge.app.status().upstreams;
-  t.match(harbor, { state: 'up', urls: [{ breakers: { data: 'open', control: 'closed' } }] }, 'only its class');
+  t.match(harbor, { state: 'up', urls: [{ suspected: false, breakers: { data: 'closed', control: 'closed' } }] });
+  site.harbor.pace = 0;
+  const others: [path: string, client: string][] = [
+    [BLOB, '10.0.0.2'],
+    [BLOB.replace('app', 'other'), '127.0.0.1'],
+  ];
+  for (const [path, from] of others) {
+    const served = await client.ask(path, { headers: { 'x-forwarded-for': from } });
+    t.match(served, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } }, 'others are served by it');
+  }
+});
+
+t.test('an upstream that is late for several clients in several repositories is not waited for', async (t) => {
+  const site = await startPacedSite(t, { harbor: { hedge: { floor: '40ms' } } });
+  site.harbor.pace = 'never';
+  await spend(site, (index) => BLOB.replace('app', `app${index}`));
+  const harbor = () => site.edge.app.status().upstreams[0];
+  t.match(harbor(), { state: 'up', urls: [{ breakers: { data: 'open', control: 'closed' } }] }, 'only its class');
+  const reply = await site.edge.http1().ask(BLOB);
+  t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr', warning: /breaker open/ } });
+  t.equal(site.harbor.asked, BURST, 'it was not asked again');
 });
 
 t.test('the trial of a half-open breaker is hedged, whatever the budget', async (t) => {
   const breaker = { consecutive: BURST, open: '20ms', openMax: '20ms' };
   const site = await startPacedSite(t, { harbor: { breaker, hedge: { floor: '40ms', share: 0.001 } } });
   site.harbor.pace = 'never';
-  await spend(site);
+  await spend(site, (index) => BLOB.replace('app', `app${index}`));
   // Only its breaker is to speak against it.
   await asksFirst(site);
   const state = () => site.edge.app.status().upstreams[0]?.urls[0]?.breakers.data;

@@ -123,11 +123,13 @@ t.test('a bad answer of a hedge does not overtake a slow upstream', async (t) =>
   const answers = [status(400), status(404), status(500), status(401, { 'www-authenticate': 'Basic' }), status(429)];
   const site = await startPacedSite(t, { all: { credentials: 'forward', probe: PROBE } });
   site.harbor.pace = timeLimit(300);
-  for (const answer of answers) {
+  for (const [index, answer] of answers.entries()) {
     site.gcr.answer = site.quay.answer = answer;
     await asksFirst(site);
     site.gcr.asked = 0;
-    const replies = await Promise.all([BLOB, BY_DIGEST].map((path) => site.edge.http1().ask(path)));
+    // One client alone cannot use up the budget.
+    const headers = { 'x-forwarded-for': `10.0.0.${index}` };
+    const replies = await Promise.all([BLOB, BY_DIGEST].map((path) => site.edge.http1().ask(path, { headers })));
     for (const reply of replies) t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
     t.equal(site.gcr.asked, 2, 'though it was asked');
   }

@@ -163,6 +163,8 @@ export async function startPacedSite(owner: Owner, options: PacedOptions = {}): 
       },
     ],
     manifests: { memory: 0 },
+    // So that a test can be several clients.
+    trustedProxies: ['127.0.0.0/8'],
     ...options.config,
   });
   return { edge, harbor, gcr, quay };

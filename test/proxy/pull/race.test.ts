@@ -48,6 +48,7 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
       upstream,
       url: `https://${upstream}`,
       repository: 'library/app',
+      client: 'ann',
       candidate: { upstream, prefix: '', replicate: false },
       class: 'control',
       why: '',

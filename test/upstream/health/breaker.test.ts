@@ -164,6 +164,17 @@ t.test('a success that began before the trip does not close it', async (t) => {
   breaker.dispose();
 });
 
+t.test('failures that count together', async (t) => {
+  const breaker = new Breaker(rules(), () => undefined);
+  breaker.admit()('bad', 4);
+  await settled();
+  t.equal(breaker.state, 'closed');
+  breaker.admit()('bad', 3);
+  await settled();
+  t.equal(breaker.state, 'open');
+  breaker.dispose();
+});
+
 t.test('a canary closes it', async (t) => {
   const breaker = new Breaker(rules(), () => undefined);
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
