@@ -43,6 +43,8 @@ for (const [name, step] of Object.entries(CLOCK_STEPS))
 
     await t.test('while all is well', async (t) => {
       t.match(await pull(), { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
+      const comparedAt = () => edge.app.status().replication?.routes[0]?.coverage.comparedAt ?? undefined;
+      await until(comparedAt, { what: () => 'the first comparison' });
       set(step);
       t.match(await pull(), { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
       t.match(pushesOf(site), { mode: 'accepting' });
