@@ -9,8 +9,11 @@ export interface ClockReading {
   wall: number;
 }
 
-/** Wall time at which `performance.now` was 0. */
-const ORIGIN = performance.timeOrigin;
+/**
+ * Wall time at which `performance.now` was 0. A host without a battery for its clock may start in 1970; ages that reach back before that
+ * would become negative times.
+ */
+const ORIGIN = Math.max(performance.timeOrigin, Date.UTC(2020));
 
 /** Wall time minus monotonic time, as it was last seen. */
 let difference = 0;

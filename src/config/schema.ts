@@ -180,7 +180,7 @@ export const configSchema = z.strictObject({
   log: section({
     level: choice(['debug', 'info', 'warn', 'error'], 'info').describe('Least severity that is logged.'),
     requests: choice(['all', 'notable'], 'all').describe(
-      'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, and requests with a doubtful blob or tag.',
+      'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, deletions, and requests with a doubtful blob or tag.',
     ),
   }).describe('Logs: JSON lines on standard output, readable text on a terminal.'),
 });

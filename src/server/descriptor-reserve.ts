@@ -8,6 +8,8 @@ const ENOUGH = 2 * RESERVED;
 const CHECK_MS = 250;
 /** The shortage is over when there was none for so many milliseconds. */
 const CALM_MS = 10_000;
+/** Other errors, such as a file system without the null device, are no shortage. */
+const SHORTAGES = ['EMFILE', 'ENFILE'];
 
 export interface DescriptorReserveOptions {
   /** Called when the last descriptor was taken, again at each check meanwhile, and when there are enough again. */
@@ -89,13 +91,13 @@ export class DescriptorReserve {
     this.#options.onOver(ended - began);
   }
 
-  /** Opens descriptors until `count` are held. @returns the code of the error, if there are not so many */
+  /** Opens descriptors until `count` are held. @returns the code of a shortage, if there are not so many */
   #take(count: number): string | undefined {
     try {
       while (this.#held.length < count) this.#held.push(this.#options.open());
       return undefined;
     } catch (error) {
-      return (error as NodeJS.ErrnoException).code ?? 'unknown';
+      return SHORTAGES.find((code) => code === (error as NodeJS.ErrnoException).code);
     }
   }
 

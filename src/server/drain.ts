@@ -1,6 +1,6 @@
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import tls from 'node:tls';
+import tls, { type TLSSocket } from 'node:tls';
 import { cutExchange, type Exchange, type Exchanges, endOf } from './exchanges.ts';
 
 export interface DrainResult {
@@ -15,7 +15,7 @@ export interface DrainInput {
   /** Every connection, from its first byte. */
   sockets: ReadonlySet<Socket>;
   /** Connections after their handshake, as TLS sockets. */
-  secureSockets: ReadonlySet<Socket>;
+  secureSockets: ReadonlySet<TLSSocket>;
   sessions: ReadonlySet<ServerHttp2Session>;
   exchanges: Exchanges;
   /** Milliseconds for running exchanges to finish. */
@@ -46,6 +46,8 @@ export class Drain {
           clearTimeout(timer);
         // Node may emit this event before the replies on the last connections have closed.
         for (const exchange of exchanges) this.#count(exchange);
+        // This ends Node's own checks of connections.
+        server.close();
         resolve({ ...this.#result });
       });
     });
@@ -56,7 +58,7 @@ export class Drain {
     // A GOAWAY names the last stream served, so clients may repeat later streams. Node ignores streams after any GOAWAY, so the notice of
     // RFC 9113 section 6.8 (greatest stream id first) would leave them unanswered.
     for (const session of sessions) session.close();
-    this.#closeTimer = setTimeout(() => server.close(), Math.min(grace, timeout));
+    this.#closeTimer = setTimeout(() => this.#closeUnused(), Math.min(grace, timeout));
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
   }
@@ -77,6 +79,16 @@ export class Drain {
     // The headers of these replies promised keep-alive before the drain began.
     if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
     this.#watchQuiet();
+  }
+
+  /**
+   * Closes HTTP/1.1 connections without a request. The server's own close() would also take connections whose reply was handed to Node,
+   * but has not left.
+   */
+  #closeUnused(): void {
+    const { secureSockets, exchanges } = this.#input;
+    for (const socket of secureSockets)
+      if (socket.alpnProtocol !== 'h2' && exchanges.onSocket(socket).length === 0) socket.destroy();
   }
 
   /** After `grace` without an exchange the remaining connections are closed. */

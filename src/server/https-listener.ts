@@ -1,5 +1,6 @@
 import { constants, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
@@ -64,7 +65,7 @@ export class HttpsListener {
   readonly #timings: ListenerTimings;
   readonly #server: Http2SecureServer;
   readonly #sockets = new Set<Socket>();
-  readonly #secureSockets = new Set<Socket>();
+  readonly #secureSockets = new Set<TLSSocket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #exchanges = new Exchanges((exchange) => this.#drain?.exchangeEnded(exchange));
   readonly #stalls = new StallWatch();

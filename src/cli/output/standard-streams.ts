@@ -5,6 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Milliseconds for the reader of an error message, and of the output of a command that a signal has ended. */
 const BOUND_MS = 1_000;
 
+let outputIsLog = false;
+
+/** Standard output is a log from now on: the end of the process waits for its reader for a bounded time only. */
+export function declareOutputLog(): void {
+  outputIsLog = true;
+}
+
 /**
  * Resolves when what was printed is written, because `process.exit` drops what a pipe has not taken yet. A reader of standard output, such
  * as a pager, may take its time until a signal comes.
@@ -16,7 +23,7 @@ export async function flushStandardStreams(interrupted: boolean): Promise<boolea
   const errors = flush(process.stderr);
   await Promise.race([errors, sleep(BOUND_MS)]);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => once(process, name));
-  const ended = interrupted ? sleep(BOUND_MS) : Promise.race(signals);
+  const ended = interrupted || outputIsLog ? sleep(BOUND_MS) : Promise.race(signals);
   return Promise.race([printed, ended.then(() => interrupted)]);
 }
 

@@ -7,6 +7,8 @@ const SWEEP_MS = 500;
 const ROUNDS = 2;
 /** Less growth than this is not worth a collection. */
 const GROWTH = 1.1;
+/** With fewer requests at once, little is left behind, and their number in a sample says little about the load. */
+const RUSH = 32;
 /** The load has fallen if no more than this share of its peak is left. */
 const FALLEN = 0.25;
 
@@ -14,8 +16,11 @@ const FALLEN = 0.25;
 export interface WatchedProcess {
   /** Requests that run now. */
   load(): number;
+  /** @throws Error if the system does not tell, for example because there is no descriptor left */
   residentBytes(): number;
-  /** Gives unused memory back to the system. */
+  /** Frees buffers that are kept for later requests. */
+  trimBuffers(): void;
+  /** Gives unused memory back to the system. This stops the process for a moment. */
   release(): Promise<void>;
 }
 
@@ -26,33 +31,47 @@ export interface WatchedProcess {
 export class MemoryRelease {
   readonly #process: WatchedProcess;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   /** The highest load since the last release. */
   #peak = 0;
   /** The load at the last look; undefined before it. */
   #last: number | undefined;
-  /** Resident bytes after the last release. */
-  #residentBytes = 0;
+  /** Resident bytes after the last release; undefined before it. */
+  #residentBytes: number | undefined;
 
   constructor(process: WatchedProcess) {
     this.#process = process;
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.look().then(() => this.start()), LOOK_MS).unref();
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      // Without a descriptor the system does not tell the resident bytes; the next look tries again.
+      void this.look()
+        .catch(() => undefined)
+        .then(() => this.start());
+    }, LOOK_MS).unref();
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
-  /** Releases memory if the load has fallen, at this look and at the last one, and if the process has grown since the last release. */
+  /**
+   * Releases memory if the load has fallen, at this look and at the last one, if there was a rush since the last release, and if the
+   * process has grown since then. What the start leaves behind is released too.
+   */
   async look(): Promise<void> {
     const load = this.#process.load();
     const last = this.#last ?? Number.POSITIVE_INFINITY;
     this.#last = load;
     this.#peak = Math.max(this.#peak, load);
     if (Math.max(load, last) > FALLEN * this.#peak) return;
-    if (this.#process.residentBytes() < GROWTH * this.#residentBytes) return;
+    this.#process.trimBuffers();
+    if (this.#residentBytes !== undefined) {
+      if (this.#peak < RUSH || this.#process.residentBytes() < GROWTH * this.#residentBytes) return;
+    }
     this.#peak = load;
     await this.#process.release();
     this.#residentBytes = this.#process.residentBytes();

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type App, createApp } from '../../app/app.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
+import { declareOutputLog } from '../output/standard-streams.ts';
 import { createLog } from './logger.ts';
 import { MemoryRelease, releaseUnused } from './memory-release.ts';
 
@@ -12,6 +13,7 @@ const LAST_LINES_MS = 1_000;
 /** Serves clients until SIGTERM or SIGINT, then ends the process. @param path of the configuration */
 export async function serve(path: string): Promise<void> {
   const loaded = await loadConfig(path);
+  declareOutputLog();
   const { logger: log, output } = createLog(loaded.config.log.level);
   // Node writes its warnings to standard error itself, and would wait for a reader there.
   process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'Node.js warns'));
@@ -47,11 +49,12 @@ export async function serve(path: string): Promise<void> {
 }
 
 function releaseMemoryOf(app: App): MemoryRelease {
-  const release = () => {
-    app.trimBuffers();
-    return releaseUnused();
-  };
-  return new MemoryRelease({ load: () => app.load(), residentBytes: () => process.memoryUsage.rss(), release });
+  return new MemoryRelease({
+    load: () => app.load(),
+    residentBytes: () => process.memoryUsage.rss(),
+    trimBuffers: () => app.trimBuffers(),
+    release: releaseUnused,
+  });
 }
 
 function addressText({ address, port, family }: AddressInfo): string {

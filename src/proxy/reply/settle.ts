@@ -55,9 +55,17 @@ function writeRecord(exchange: Exchange, context: Uses<'config' | 'observer' | '
 }
 
 /** Whether `log.requests: notable` shows the request. */
-function isNotable({ outcome, splices, tag, verified, hedges }: RequestRecord): boolean {
+function isNotable(record: RequestRecord): boolean {
+  const { method, outcome, splices, tag, verified, hedges } = record;
   const usual = outcome === 'served' || outcome === 'absent' || outcome === 'aborted';
-  return !usual || splices.length > 0 || tag !== undefined || verified === 'wrong' || hedges.started > 0;
+  return (
+    !usual ||
+    method === 'DELETE' ||
+    splices.length > 0 ||
+    tag !== undefined ||
+    verified === 'wrong' ||
+    hedges.started > 0
+  );
 }
 
 function recordOf(exchange: Exchange, error: unknown): RequestRecord {

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import t from 'tap';
 import { MemoryRelease } from '../../../src/cli/serve/memory-release.ts';
 
@@ -9,6 +10,7 @@ async function looks(states: [load: number, residentBytes: number, left?: number
   const memory = new MemoryRelease({
     load: () => load,
     residentBytes: () => residentBytes,
+    trimBuffers: () => undefined,
     release: async () => {
       releases.push(at);
       residentBytes = left;
@@ -117,12 +119,46 @@ t.test('memory is released once the load has fallen', async (t) => {
         [500, 300],
         [0, 300],
         [0, 300, 110],
-        [8, 200],
-        [2, 200],
-        [2, 200],
+        [80, 200],
+        [20, 200],
+        [20, 200],
       ],
       [1, 4, 7],
     ],
+    [
+      'not after a few requests at once',
+      [
+        [0, 110],
+        [0, 110],
+        [4, 200],
+        [0, 200],
+        [1, 200],
+        [0, 200],
+      ],
+      [1],
+    ],
   ];
   for (const [name, states, releases] of rows) t.same(await looks(states), releases, name);
+});
+
+t.test('when the system does not tell the resident bytes, the next look tries again', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  let looks = 0;
+  const memory = new MemoryRelease({
+    load: () => 0,
+    trimBuffers: () => undefined,
+    residentBytes: () => {
+      looks += 1;
+      throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+    },
+    release: async () => undefined,
+  });
+  memory.start();
+  for (let look = 0; look < 4; look += 1) {
+    mock.timers.tick(5_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(looks, 3, 'at every look but the first');
+  memory.close();
 });
