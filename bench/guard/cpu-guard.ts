@@ -39,13 +39,15 @@ export class CpuGuard {
     this.#targets = targets;
   }
 
-  static async start(owner: Owner): Promise<CpuGuard> {
+  /** @param launcher of the program to measure; default: that of this checkout */
+  static async start(owner: Owner, launcher?: string): Promise<CpuGuard> {
     const upstream = await startManifestUpstream(owner);
-    const edge = await startEdge(owner, {
+    const config = {
       upstreams: { upstream: { urls: [upstream.url] } },
       routes: [{ prefix: '', pull: [{ upstream: 'upstream' }] }],
       log: { requests: 'notable' },
-    });
+    };
+    const edge = await startEdge(owner, config, launcher);
     const constant = await startConstantServer(owner, upstream.bytes);
     const open = (port: number, ca: string) =>
       Promise.all(Array.from({ length: CONNECTIONS }, () => KeepAliveConnection.open(owner, port, ca)));
