@@ -82,6 +82,10 @@ t.test('texts say who shows what, and what is known of it', async (t) => {
     ],
     [{ judgement: GONE }, `tag v1 at gcr is ${OLD}, deleted: harbor has not had the tag since 2026-11-21T10:05:00Z`],
     [
+      { judgement: GONE, tag: OLD },
+      `manifest ${OLD} at gcr was deleted: harbor has not had it since 2026-11-21T10:05:00Z`,
+    ],
+    [
       { judgement: UNKNOWN },
       `tag v1 at gcr is ${OLD}, which harbor was not seen to have; it may be newer or older: harbor last showed ${NEW} at 2026-11-21T10:05:00Z`,
     ],

@@ -408,4 +408,7 @@ t.test('a manifest that was deleted, and its tags', async (t) => {
   ledger.recordManifestSeen(v1, A, ledger.now());
   t.notOk(ledger.isDeleted(manifest));
   t.ok(ledger.isDeleted(v1), 'the tag is not back with it');
+  ledger.recordDigestDeleted('harbor', 'library/app', A, ledger.now());
+  ledger.recordSeen(manifest, A, ledger.now());
+  t.notOk(ledger.isDeleted(manifest), 'seen by its digest');
 });
