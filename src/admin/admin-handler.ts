@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { clientAddress } from '../auth/caller.ts';
 import type { ClockReading } from '../clock/clock.ts';
 import type { NetworkSet } from '../config/network.ts';
+import { writeAnswer } from '../http/write-answer.ts';
 import type { AdminAnswer, AdminRequest } from '../status/admin.ts';
 import { isKnownHost } from './known-host.ts';
 import { type Refusal, refusalAnswer } from './refusal-page.ts';
@@ -47,22 +48,18 @@ export class AdminHandler {
     this.#guard = options.guard ?? new TokenGuard();
   }
 
-  handle(req: IncomingMessage, res: ServerResponse): void {
-    this.#answer(req)
-      .then((answer) => ('title' in answer ? refusalAnswer(answer, req.headers.accept) : answer))
-      .then(({ status, headers, body }) => {
-        // The rest of a body must be read before the connection can carry the next request.
-        req.resume();
-        res.writeHead(status, {
-          'cache-control': 'no-store',
-          'cross-origin-resource-policy': 'same-origin',
-          'x-content-type-options': 'nosniff',
-          'content-length': String(Buffer.byteLength(body)),
-          ...headers,
-        });
-        res.end(req.method === 'HEAD' ? undefined : body);
-      })
-      .catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
+  async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const given = await this.#answer(req);
+    const { status, headers, body } = 'title' in given ? refusalAnswer(given, req.headers.accept) : given;
+    // The rest of a body must be read before the connection can carry the next request.
+    req.resume();
+    const common = {
+      'cache-control': 'no-store',
+      'cross-origin-resource-policy': 'same-origin',
+      'x-content-type-options': 'nosniff',
+      'content-length': String(Buffer.byteLength(body)),
+    };
+    writeAnswer(res, { status, headers: { ...common, ...headers }, body });
   }
 
   async #answer(req: IncomingMessage): Promise<AdminAnswer | Refusal> {
@@ -111,7 +108,9 @@ export class AdminHandler {
   async #logIn(req: IncomingMessage, access: AdminAccess, token: string): Promise<AdminAnswer | Refusal> {
     // The origin is checked before the token: a page of another site must not use up the tries of its visitor.
     if (!isSameOrigin(req.headers)) return refusals.OTHER_ORIGIN;
-    const shown = new URLSearchParams(await text(req)).get('token')?.trim() ?? '';
+    // A client that leaves in the middle of its form shows no token.
+    const form = await text(req).catch(() => '');
+    const shown = new URLSearchParams(form).get('token')?.trim() ?? '';
     if (shown === '') return refusals.LOGIN_NEEDED;
     const right = await this.#check(shown, [token], req, access);
     return typeof right === 'object' ? right : redirect(await this.#sessionsOf(token).start(isHttps(req.headers)));

@@ -180,6 +180,12 @@ export class App {
     return reloaded;
   }
 
+  /** Milliseconds that a stop may take by the configuration. */
+  get drainMs(): number {
+    const { announce, timeout } = this.#loaded.config.drain;
+    return announce + timeout;
+  }
+
   addresses(): Addresses {
     if (!this.#addresses) throw new Error('the edge has not started');
     return this.#addresses;
@@ -270,15 +276,13 @@ export class App {
       .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not stop cleanly'));
   }
 
-  #handle(...[request, response, expectsContinue]: Parameters<Runtime['handler']['handle']>): void {
-    if (isPeerQuestion(request)) {
-      void answerPeer((text) => this.#processState.peers.answer(text), request, response, expectsContinue);
-      return;
-    }
+  #handle(...[request, response, expectsContinue]: Parameters<Runtime['handler']['handle']>): Promise<void> {
+    if (isPeerQuestion(request))
+      return answerPeer((text) => this.#processState.peers.answer(text), request, response, expectsContinue);
     const runtime = this.#runtime;
     const over = runtime.use();
     response.once('close', over);
-    void runtime.handler.handle(request, response, expectsContinue);
+    return runtime.handler.handle(request, response, expectsContinue);
   }
 }
 

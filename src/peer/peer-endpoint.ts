@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
+import { writeAnswer } from '../http/write-answer.ts';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-client.ts';
 
@@ -29,10 +30,10 @@ export async function answerPeer(
     const text = await readQuestion(request);
     const answered = text === undefined ? undefined : await answer(text);
     if (answered === undefined) refuse(response, NOT_A_PEER);
-    else
-      response
-        .writeHead(200, { 'content-type': 'application/jose', 'content-length': String(answered.length) })
-        .end(answered);
+    else {
+      const headers = { 'content-type': 'application/jose', 'content-length': String(answered.length) };
+      writeAnswer(response, { status: 200, headers, body: answered });
+    }
   } catch (error) {
     if (error instanceof OciError) refuse(response, error);
     // The peer is gone, or cannot use this error; it asks again.
@@ -53,13 +54,8 @@ function refuse(response: ServerResponse, error: OciError): void {
   const body = error.body();
   // The rest of an oversized question is not read.
   response.shouldKeepAlive = false;
-  response
-    .writeHead(error.status, {
-      'content-type': 'application/json',
-      'content-length': String(Buffer.byteLength(body)),
-      ...error.headers,
-    })
-    .end(body);
+  const described = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+  writeAnswer(response, { status: error.status, headers: { ...described, ...error.headers }, body });
   // Over HTTP/2 the stream would stay open for the rest. An immediate reset could overtake the reply (RFC 9113 section 8.1).
   if (isStreamed(response)) setImmediate(() => response.stream.close(constants.NGHTTP2_NO_ERROR));
 }

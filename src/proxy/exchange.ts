@@ -5,6 +5,7 @@ import { addressKey, userKey } from '../auth/caller.ts';
 import type { Allowed } from '../auth/guard.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
+import { bounded } from '../http/boundary.ts';
 import type { Origin } from './request/sealer.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
@@ -78,6 +79,7 @@ export class Exchange {
   finished = false;
   /** Whether the client was told to send the body. */
   continued = false;
+  readonly #held: (() => void)[] = [];
   #closed = false;
   #whenClosed: (() => void) | undefined;
 
@@ -116,6 +118,20 @@ export class Exchange {
       if (this.left) this.#gone.abort(new ClientGone());
     }
     return this.#gone.signal;
+  }
+
+  /**
+   * Keeps the release of what was taken for this exchange, such as the permit of an attempt and the body of its answer.
+   * Only an exchange that fails needs it, because a reply that is relayed uses up all of it. A second release of the
+   * same does nothing.
+   */
+  hold(release: () => void): void {
+    this.#held.push(release);
+  }
+
+  /** Releases what is held. @param onError called with what a release threw */
+  releaseHeld(onError: (error: unknown) => void): void {
+    for (const release of this.#held.splice(0)) bounded(release, { onError })();
   }
 
   /** Calls back when the reply has ended; at once if it already has. */

@@ -12,6 +12,7 @@ import { fetchPing } from './endpoints/ping.ts';
 import { fetchToken } from './endpoints/upstream-token.ts';
 import { Exchange } from './exchange.ts';
 import type { ProxyContext } from './proxy-context.ts';
+import { discardAnswer } from './pull/attempt-result.ts';
 import { fetchContent } from './pull/blob-and-list-pull.ts';
 import { blobTransfer } from './pull/blob-transfer.ts';
 import { cachedManifest } from './pull/cached-manifest.ts';
@@ -19,10 +20,10 @@ import { ManifestPull } from './pull/manifest-pull.ts';
 import { pullReply } from './pull/pull-reply.ts';
 import { isPull, mayHide, type PullRequest } from './pull/upstream-read.ts';
 import { notePush } from './push/note-push.ts';
-import { fetchPush } from './push/push.ts';
+import { discardPush, fetchPush } from './push/push.ts';
 import { planWrite, type WriteRequest } from './push/push-plan.ts';
 import { pushReply } from './push/push-reply.ts';
-import { relay } from './reply/relay.ts';
+import { discard, relay } from './reply/relay.ts';
 import type { Reply } from './reply/reply.ts';
 import { settle } from './reply/settle.ts';
 import { authorize } from './request/authorize.ts';
@@ -38,9 +39,10 @@ export class Handler {
     this.#context = context;
   }
 
-  /** Never rejects. @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
+  /** @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
   async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const exchange = new Exchange(request, response, expectsContinue);
+    let failure: unknown;
     try {
       const parsed = parse(exchange, this.#context);
       const { access, trustedProxies } = this.#context;
@@ -48,11 +50,12 @@ export class Handler {
       if (trustedProxies) exchange.client = clientAddress(exchange.client, forwarded, trustedProxies);
       if (access && parsed.kind === 'registry') await authorize(exchange, this.#context, access, parsed.request);
       const reply = await this.#fetch(exchange, parsed);
+      exchange.hold(() => discard(reply));
       await relay(exchange, reply);
-      settle(exchange, this.#context, undefined);
     } catch (error) {
-      settle(exchange, this.#context, error);
+      failure = error;
     }
+    settle(exchange, this.#context, failure);
   }
 
   async #fetch(exchange: Exchange, parsed: ParsedRequest): Promise<Reply> {
@@ -95,6 +98,7 @@ export class Handler {
     const context = this.#context;
     const plan = await planWrite(exchange, context, route, request);
     const answer = await fetchPush(exchange, context, plan);
+    exchange.hold(() => discardPush(answer));
     notePush(exchange, context, plan, answer);
     return pushReply(exchange, context, plan, answer);
   }
@@ -109,6 +113,7 @@ export class Handler {
       request.kind === 'manifest'
         ? await new ManifestPull(exchange, context, route, request).fetch()
         : await fetchContent(exchange, context, route, request);
+    exchange.hold(() => discardAnswer(result));
     if (request.kind !== 'blob') return pullReply(exchange, context, request, result);
     const pull = { request, route };
     return pullReply(exchange, context, request, result, (body) => blobTransfer(exchange, context, pull, result, body));

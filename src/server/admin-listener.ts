@@ -1,6 +1,7 @@
-import http, { type IncomingMessage, type RequestListener } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { bounded } from '../http/boundary.ts';
 import { limitConnections } from './connection-limit.ts';
-import { type EdgeAnswer, writeAnswer } from './edge-answer.ts';
+import { type EdgeAnswer, failExchange, writeEdgeAnswer } from './edge-answer.ts';
 import { cutStalledClients } from './stall-watch.ts';
 
 const HEADER_BYTES = 8_192;
@@ -11,10 +12,11 @@ const CLIENT_IDLE = { idle: 60_000, sweep: 5_000 };
 
 /**
  * A server of plain HTTP for the operator: status, metrics, health.
- * @param onError called with exceptions of the handler
+ * @param handler if it throws or its promise rejects, its exchange fails
+ * @param onError called with what the handler threw
  */
 export function createAdminServer(
-  handler: RequestListener,
+  handler: (req: IncomingMessage, res: ServerResponse) => unknown,
   onError: (error: unknown) => void,
   { idle, sweep } = CLIENT_IDLE,
 ): http.Server {
@@ -26,16 +28,11 @@ export function createAdminServer(
     maxHeaderSize: HEADER_BYTES,
     insecureHTTPParser: false,
   };
-  const server = http.createServer(options, (req, res) => {
+  const receive = (req: IncomingMessage, res: ServerResponse) => {
     const refusal = refusalOf(req);
-    if (refusal) return writeAnswer(res, refusal);
-    try {
-      handler(req, res);
-    } catch (error) {
-      onError(error);
-      res.destroy();
-    }
-  });
+    return refusal ? writeEdgeAnswer(res, refusal) : handler(req, res);
+  };
+  const server = http.createServer(options, bounded(receive, { end: (_req, res) => failExchange(res), onError }));
   limitConnections(server, CONNECTIONS);
   cutStalledClients(server, idle, sweep);
   return server;

@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http';
+import { constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { mayHaveBody, writeAnswer } from '../http/write-answer.ts';
 import type { ClientResponse } from './exchanges.ts';
 
 /** An answer of the listener itself, before any handler sees the request. */
@@ -16,26 +18,31 @@ export const HEADERS_TOO_LONG: EdgeAnswer = {
 };
 
 /** Answers on a response object and ends an HTTP/1.1 connection. */
-export function writeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
+export function writeEdgeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
   const body = errorBody(answer);
-  const headers: Record<string, string> = {
+  const closing: Record<string, string> = 'stream' in res ? {} : { connection: 'close' };
+  const headers = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),
+    ...closing,
   };
-  if ('stream' in res) {
-    res.writeHead(answer.status, headers);
-    res.end(body);
-    return;
-  }
-  res.writeHead(answer.status, { ...headers, connection: 'close' });
-  res.end(body);
+  writeAnswer(res, { status: answer.status, headers, body });
+}
+
+/** Ends an exchange whose handler failed, so that its reply never looks complete. */
+export function failExchange(res: ClientResponse): void {
+  if (!res.headersSent) writeEdgeAnswer(res, { status: 500, code: 'UNKNOWN', message: 'internal error' });
+  else if (res.writableEnded) return;
+  else if ('stream' in res) res.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else res.destroy();
 }
 
 /**
  * Answers on a connection without a response object and ends it. The client's data is read for `lingerMs`: closing with unread bytes makes
  * the kernel send a reset, which can overtake the answer.
+ * @param method of the request, if it is known
  */
-export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number): void {
+export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number, method?: string): void {
   const body = errorBody(answer);
   socket.on('error', () => socket.destroy());
   socket.end(
@@ -45,7 +52,7 @@ export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: num
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Connection: close',
       '',
-      body,
+      mayHaveBody(method, answer.status) ? body : '',
     ].join('\r\n'),
   );
   socket.resume();

@@ -50,6 +50,9 @@ export class Exchanges {
     this.#open.add(exchange);
     const closing = exchange.version === 1 ? exchange.res : exchange.stream;
     closing.once('close', () => this.#end(exchange));
+    // An error without a listener would end the process. The exchange learns of its end from `close`.
+    exchange.req.on('error', ignore);
+    exchange.res.on('error', ignore);
     if (exchange.version === 2) {
       failWhenAborted(exchange);
       return;
@@ -59,9 +62,13 @@ export class Exchanges {
     else this.#perSocket.set(exchange.socket, new Set([exchange]));
   }
 
-  /** Ends the exchanges of a closed connection, because a pipelined reply without its turn never emits `close`. */
+  /** Closes the replies of a closed connection. Node closes none whose turn has not come, and each of them holds what its handler took. */
   abandon(socket: Socket): void {
-    for (const exchange of this.onSocket(socket)) this.#end(exchange);
+    for (const exchange of this.onSocket(socket)) {
+      if (exchange.version === 1 && exchange.res.socket === null && !exchange.res.writableFinished)
+        exchange.res.emit('close');
+      this.#end(exchange);
+    }
   }
 
   #end(exchange: Exchange): void {
@@ -83,10 +90,7 @@ export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
  * it. This makes the body fail as in HTTP/1.1.
  */
 function failWhenAborted({ req, stream }: Extract<Exchange, { version: 2 }>): void {
-  stream.once('aborted', () => {
-    // As for HTTP/1.1 in Node: no error without a listener.
-    req.destroy(req.listenerCount('error') > 0 ? new Error('aborted') : undefined);
-  });
+  stream.once('aborted', () => req.destroy(new Error('aborted')));
 }
 
 /** Cuts an exchange so that its reply never looks complete: resets its stream, or destroys its connection. */
@@ -102,6 +106,8 @@ export function endOf(exchange: Exchange): 'finished' | 'cut' | 'left' {
   if (isComplete(exchange)) return 'finished';
   return exchange.cut ? 'cut' : 'left';
 }
+
+function ignore(): void {}
 
 function isComplete(exchange: Exchange): boolean {
   if (exchange.version === 1) return exchange.res.writableFinished;

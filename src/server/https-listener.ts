@@ -1,6 +1,7 @@
 import { constants, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { bounded } from '../http/boundary.ts';
 import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
@@ -24,7 +25,7 @@ export interface HttpsListenerOptions {
   certificates: readonly CertificatePair[];
   limits: ListenerLimits;
   handler: Handler;
-  /** Called with exceptions of the handler, and with errors that belong nowhere else. */
+  /** Called with what the handler and other callbacks threw, and with errors that belong nowhere else. */
   onError: (error: unknown) => void;
   /** Connections of load balancers begin with a PROXY header. Omitted: none does. */
   proxies?: ProxyTrust | undefined;
@@ -81,21 +82,21 @@ export class HttpsListener {
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.certificates = new Certificates(options.certificates);
     this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
-    const { proxies } = options;
+    const { proxies, onError } = options;
     const onRefused = (refusal: ProxyRefusal, address: string) => {
       this.#add(refusal);
       proxies?.onRefused(refusal, address);
     };
     // Before any other listener is added, because a connection that is passed on now lacks its header.
     if (proxies)
-      new ProxyGate(this.#server, { ...proxies, onRefused, required: true, timeout: this.#timings.handshake });
+      new ProxyGate(this.#server, { ...proxies, onRefused, onError, required: true, timeout: this.#timings.handshake });
     this.#wireConnections();
     receiveRequests(this.#server, {
       exchanges: this.#exchanges,
       handler: options.handler,
       onBegin: (exchange) => this.#drain?.exchangeBegan(exchange),
       onMalformed: () => this.#add('malformed'),
-      onError: options.onError,
+      onError,
       headerBytes: () => this.#limits.headerBytes,
       lingerMs: this.#timings.grace,
     });
@@ -103,8 +104,12 @@ export class HttpsListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    const address = await listenOn(this.#server, this.#options.address, this.#options.onError);
-    const sweep = setInterval(() => this.#sweep(), this.#timings.sweep).unref();
+    const { onError } = this.#options;
+    const address = await listenOn(this.#server, this.#options.address, onError);
+    const sweep = setInterval(
+      bounded(() => this.#sweep(), { onError }),
+      this.#timings.sweep,
+    ).unref();
     this.#server.once('close', () => clearInterval(sweep));
     return address;
   }
@@ -151,29 +156,35 @@ export class HttpsListener {
 
   #wireConnections(): void {
     const server = this.#server;
-    server.on('connection', (socket: Socket) => {
+    const { onError } = this.#options;
+    const destroying = { end: (connection: { destroy(): unknown }) => void connection.destroy(), onError };
+    const onConnection = (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
       this.#options.onConnection?.();
-    });
-    server.on('secureConnection', (socket) => {
+    };
+    server.on('connection', bounded(onConnection, destroying));
+    const onSecure = (socket: TLSSocket) => {
       this.#secureSockets.add(socket);
-      socket.once('close', () => {
+      const onClose = () => {
         this.#secureSockets.delete(socket);
         this.#exchanges.abandon(socket);
-      });
-    });
+      };
+      socket.once('close', bounded(onClose, { onError }));
+    };
+    server.on('secureConnection', bounded(onSecure, destroying));
     server.on('drop', () => this.#add('shed'));
     server.on('tlsClientError', () => this.#add('tlsErrors'));
     // A session that breaks the protocol destroys itself and its streams, so it is only counted.
     server.on('sessionError', () => this.#add('malformed'));
-    server.on('session', (session) => {
+    const onSession = (session: ServerHttp2Session) => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
       this.#sessionWatch.add(session);
       guardSession(session, this.#timings.keepAlive, () => this.#add('floods'));
       this.#drain?.session(session);
-    });
+    };
+    server.on('session', bounded(onSession, destroying));
   }
 
   /** Cuts clients that stalled, and lets go of those that are gone. */
@@ -191,7 +202,6 @@ export class HttpsListener {
 
   #cutStalled(exchange: Exchange): void {
     this.#add('stalled');
-    exchange.res.emit('timeout');
     cutExchange(exchange, constants.NGHTTP2_CANCEL);
   }
 

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { bounded } from '../http/boundary.ts';
 import type { NamedClient } from './proxy-header.ts';
 import { type ConnectionStart, readProxyHeader } from './proxy-header-read.ts';
 
@@ -21,6 +22,8 @@ export interface ProxyGateOptions extends ProxyTrust {
   required: boolean;
   /** Milliseconds from the connection to the end of its header. */
   timeout: number;
+  /** Called with what the callbacks threw. Their connection is destroyed. */
+  onError: (error: unknown) => void;
 }
 
 /**
@@ -42,11 +45,14 @@ export class ProxyGate {
     this.#forward = (socket) => {
       for (const taker of takers) taker.call(server, socket);
     };
-    server.on('connection', (socket: Socket) => this.#receive(socket));
-    // Runs first, before any request is read.
-    server.prependListener('secureConnection', (socket: Socket) =>
-      nameClient(socket, this.#clients.get(endsOf(socket))?.client),
+    const destroying = { end: (socket: Socket) => void socket.destroy(), onError: options.onError };
+    server.on(
+      'connection',
+      bounded((socket: Socket) => this.#receive(socket), destroying),
     );
+    // Runs first, before any request is read.
+    const name = (socket: Socket) => nameClient(socket, this.#clients.get(endsOf(socket))?.client);
+    server.prependListener('secureConnection', bounded(name, destroying));
   }
 
   /** Connections that the gate remembers: those without a complete header, and the open ones. */
@@ -66,9 +72,10 @@ export class ProxyGate {
       socket.destroy();
       return;
     }
-    const proxy = this.#options.isProxy(address);
+    const { isProxy, timeout, onError } = this.#options;
+    const proxy = isProxy(address);
     this.#waiting.add(socket);
-    readProxyHeader(socket, this.#options.timeout, (beginning) => {
+    const onStart = (beginning: ConnectionStart) => {
       this.#waiting.delete(socket);
       const refusal = proxy ? this.#refusalOfProxy(beginning) : refusalOfOther(beginning);
       if (refusal !== undefined) this.#options.onRefused(refusal, address);
@@ -78,7 +85,8 @@ export class ProxyGate {
       }
       this.#remember(socket, beginning.kind === 'header' ? beginning.client : { address, port });
       this.#forward(socket);
-    });
+    };
+    readProxyHeader(socket, timeout, bounded(onStart, { end: () => void socket.destroy(), onError }));
   }
 
   #refusalOfProxy(beginning: ConnectionStart): ProxyRefusal | undefined {

@@ -1,7 +1,9 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { bounded } from '../http/boundary.ts';
+import { writeAnswer } from '../http/write-answer.ts';
 import { closeNow, listenOn } from './bound-address.ts';
-import { writeAnswer } from './edge-answer.ts';
+import { failExchange, writeEdgeAnswer } from './edge-answer.ts';
 import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 
 export interface RedirectListenerOptions {
@@ -39,11 +41,14 @@ export class RedirectListener {
         requireHostHeader: false,
         insecureHTTPParser: false,
       },
-      (req, res) => this.#redirect(req, res),
+      bounded((req: IncomingMessage, res: ServerResponse) => this.#redirect(req, res), {
+        end: (_req, res) => failExchange(res),
+        onError: options.onError,
+      }),
     );
     this.pause(false);
-    const { proxies } = options;
-    this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, required: false, timeout: HEADERS_MS });
+    const { proxies, onError } = options;
+    this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, onError, required: false, timeout: HEADERS_MS });
   }
 
   /** Resolves with the address once connections are taken. */
@@ -68,15 +73,14 @@ export class RedirectListener {
     const hostname = this.#options.hostnames().find((configured) => configured.toLowerCase() === name);
     const path = pathOf(req.url ?? '');
     if (hostname === undefined) {
-      writeAnswer(res, { status: 421, message: 'no such host here' });
+      writeEdgeAnswer(res, { status: 421, message: 'no such host here' });
     } else if (path === undefined) {
-      writeAnswer(res, { status: 400, message: 'malformed request target' });
+      writeEdgeAnswer(res, { status: 400, message: 'malformed request target' });
     } else {
       const port = this.#options.httpsPort();
       const location = `https://${bracketed(hostname)}${port === 443 ? '' : `:${port}`}${path}`;
       // The request body is not read, so the connection cannot be reused.
-      res.writeHead(308, { location, 'content-length': '0', connection: 'close' });
-      res.end();
+      writeAnswer(res, { status: 308, headers: { location, 'content-length': '0', connection: 'close' }, body: '' });
     }
   }
 }

@@ -1,7 +1,15 @@
-import http2, { type Http2SecureServer } from 'node:http2';
+import { constants, type Http2SecureServer } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { answerToClientError, type EdgeAnswer, HEADERS_TOO_LONG, writeAnswer, writeRawAnswer } from './edge-answer.ts';
+import { bounded } from '../http/boundary.ts';
+import {
+  answerToClientError,
+  type EdgeAnswer,
+  failExchange,
+  HEADERS_TOO_LONG,
+  writeEdgeAnswer,
+  writeRawAnswer,
+} from './edge-answer.ts';
 import {
   type ClientRequest,
   type ClientResponse,
@@ -13,10 +21,10 @@ import {
 import { guardRequest, headerListBytes } from './request-guard.ts';
 
 /**
- * Handles a request. `expectContinue`: the client waits for `100 Continue` before it sends the body. A stalled client is cut; its response
- * emits `timeout` just before.
+ * Handles a request. `expectContinue`: the client waits for `100 Continue` before it sends the body. If the handler throws or its promise
+ * rejects, its exchange fails.
  */
-export type Handler = (req: ClientRequest, res: ClientResponse, expectContinue: boolean) => void;
+export type Handler = (req: ClientRequest, res: ClientResponse, expectContinue: boolean) => unknown;
 
 export interface RequestReceiverOptions {
   exchanges: Exchanges;
@@ -36,11 +44,34 @@ export interface RequestReceiverOptions {
 /** Passes valid requests of the server to the handler and answers all others here. */
 export function receiveRequests(server: Http2SecureServer, options: RequestReceiverOptions): void {
   const intake = new RequestReceiver(options);
-  server.on('request', (req, res) => intake.receive(req, res, false));
-  server.on('checkContinue', (req, res) => intake.receive(req, res, true));
-  server.on('checkExpectation', (req: ClientRequest, res: ClientResponse) => intake.refuseExpectation(req, res));
-  server.on('connect', (_req: ClientRequest, connection: Duplex | ClientResponse) => intake.refuseTunnel(connection));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => intake.refuseUnparsed(error, socket));
+  const { onError } = options;
+  const exchange = { end: (_req: ClientRequest, res: ClientResponse) => failExchange(res), onError };
+  server.on(
+    'request',
+    bounded((req: ClientRequest, res: ClientResponse) => intake.receive(req, res, false), exchange),
+  );
+  server.on(
+    'checkContinue',
+    bounded((req: ClientRequest, res: ClientResponse) => intake.receive(req, res, true), exchange),
+  );
+  server.on(
+    'checkExpectation',
+    bounded((req: ClientRequest, res: ClientResponse) => intake.refuseExpectation(req, res), exchange),
+  );
+  server.on(
+    'connect',
+    bounded((req: ClientRequest, connection: Duplex | ClientResponse) => intake.refuseTunnel(req, connection), {
+      end: (_req, connection) => void connection.destroy(),
+      onError,
+    }),
+  );
+  server.on(
+    'clientError',
+    bounded((error: NodeJS.ErrnoException, socket: TLSSocket) => intake.refuseUnparsed(error, socket), {
+      end: (_error, socket) => void socket.destroy(),
+      onError,
+    }),
+  );
 }
 
 class RequestReceiver {
@@ -52,19 +83,10 @@ class RequestReceiver {
     this.#options = options;
   }
 
-  receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean): void {
-    if (!this.#begin(req, res)) return;
+  receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean): unknown {
+    if (!this.#begin(req, res)) return undefined;
     const refusal = guardRequest(req, this.#options.headerBytes());
-    if (refusal) {
-      this.#refuse(res, refusal);
-      return;
-    }
-    try {
-      this.#options.handler(req, res, expectContinue);
-    } catch (error) {
-      this.#options.onError(error);
-      failExchange(res);
-    }
+    return refusal ? this.#refuse(res, refusal) : this.#options.handler(req, res, expectContinue);
   }
 
   refuseExpectation(req: ClientRequest, res: ClientResponse): void {
@@ -72,11 +94,13 @@ class RequestReceiver {
     this.#refuse(res, { status: 417, message: 'the only expectation understood is 100-continue' });
   }
 
-  refuseTunnel(connection: Duplex | ClientResponse): void {
+  /** Over HTTP/1.1 there is no response, but the connection itself, or a stream over it while a body is expected. */
+  refuseTunnel(req: ClientRequest, connection: Duplex | ClientResponse): void {
     const answer = { status: 405, message: 'CONNECT is not supported' };
     if ('writeHead' in connection) {
-      this.#refuse(connection, answer);
-    } else if (!this.#ending.has(connection)) {
+      if (this.#begin(req, connection)) this.#refuse(connection, answer);
+    } else if (!this.#ending.has(req.socket)) {
+      this.#ending.add(req.socket);
       this.#options.onMalformed();
       writeRawAnswer(connection, answer, this.#options.lingerMs);
     }
@@ -91,7 +115,7 @@ class RequestReceiver {
     // right.
     const [first, second] = this.#options.exchanges.onSocket(socket);
     const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
-    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs);
+    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs, first?.req.method);
     else socket.destroy();
   }
 
@@ -108,30 +132,24 @@ class RequestReceiver {
   /** Trailers are bounded as headers are: with longer ones, the body never counts as complete. Node's parser does so for HTTP/1.1. */
   #watchTrailers(exchange: Exchange & { version: 2 }): void {
     const { req, res, stream } = exchange;
-    stream.once('trailers', (_trailers: unknown, _flags: number, rawTrailers: string[]) => {
+    const onTrailers = (_trailers: unknown, _flags: number, rawTrailers: string[]) => {
       if (headerListBytes(rawTrailers) <= this.#options.headerBytes()) return;
       if (res.headersSent) {
         this.#options.onMalformed();
-        cutExchange(exchange, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        cutExchange(exchange, constants.NGHTTP2_ENHANCE_YOUR_CALM);
         return;
       }
       this.#refuse(res, HEADERS_TOO_LONG);
       // Body bytes that were not read would keep the stream open.
       stream.once('finish', () => stream.destroy());
       req.destroy(new Error('the trailers are too long'));
-    });
+    };
+    stream.once('trailers', bounded(onTrailers, { end: () => failExchange(res), onError: this.#options.onError }));
   }
 
   #refuse(res: ClientResponse, answer: EdgeAnswer): void {
     this.#options.onMalformed();
     if (!('stream' in res)) this.#ending.add(res.req.socket);
-    writeAnswer(res, answer);
+    writeEdgeAnswer(res, answer);
   }
-}
-
-/** Ends an exchange whose handler threw, so that its reply never looks complete. */
-function failExchange(res: ClientResponse): void {
-  if (!res.headersSent) writeAnswer(res, { status: 500, code: 'UNKNOWN', message: 'internal error' });
-  else if ('stream' in res) res.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
-  else res.destroy();
 }

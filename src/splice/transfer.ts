@@ -1,4 +1,5 @@
 import type { DigestCheck } from '../digest/digest-check.ts';
+import { bounded } from '../http/boundary.ts';
 import type { ContentRange } from '../oci/range.ts';
 import type { Chunk } from '../upstream/body/body-source.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
@@ -41,7 +42,9 @@ const MAX_LEGS = 20;
 export class Transfer {
   readonly #options: TransferOptions;
   readonly #overlap: OverlapWindow;
-  readonly #backpressure = new Backpressure(() => this.#continueReading());
+  /** What a callback of a source, the sink or a timer throws ends this transfer (rule 12). */
+  readonly #boundary = { onError: (error: unknown) => this.#fail('neutral', error) };
+  readonly #backpressure = new Backpressure(bounded(() => this.#continueReading(), this.#boundary));
   readonly #outcome = Promise.withResolvers<void>();
   /** Upstreams whose bytes are part of the body. */
   readonly #contributors = new Set<string>();
@@ -75,7 +78,7 @@ export class Transfer {
     const onClosed = () => this.#fail('neutral', sink.closed.reason);
     sink.onDrain = () => this.#backpressure.sinkDrained();
     sink.closed.addEventListener('abort', onClosed, { once: true });
-    this.#startLeg(this.#options.leg);
+    bounded(() => this.#startLeg(this.#options.leg), this.#boundary)();
     try {
       await this.#outcome.promise;
     } finally {
@@ -96,12 +99,17 @@ export class Transfer {
     this.#current = running;
     this.#lastError = undefined;
     this.#backpressure.reset();
-    running.stallDetector.start((error) => this.#onBroken(running, error));
+    this.#watchStall(running);
+    const onData = bounded((chunk: Chunk) => this.#onData(running, chunk), this.#boundary);
     leg.source.start({
-      data: (chunk) => this.#onData(running, chunk),
-      end: () => this.#onEnd(running),
-      failed: (error) => this.#onBroken(running, error),
+      data: (chunk) => onData(chunk) === true,
+      end: bounded(() => this.#onEnd(running), this.#boundary),
+      failed: bounded((error) => this.#onBroken(running, error), this.#boundary),
     });
+  }
+
+  #watchStall(running: RunningLeg): void {
+    running.stallDetector.start(bounded((error) => this.#onBroken(running, error), this.#boundary));
   }
 
   #onData(running: RunningLeg, chunk: Chunk): boolean {
@@ -142,7 +150,7 @@ export class Transfer {
     const checkHasRoom = check?.update(chunk, bytes) ?? true;
     if (this.#isComplete()) {
       running.stallDetector.stop();
-      void this.#sendLastBytes(running, chunk, bytes);
+      bounded(() => this.#sendLastBytes(running, chunk, bytes), this.#boundary)();
       // The source may still signal its end, but no byte beyond the extent is wanted.
       return running.offset === running.leg.endOffset;
     }
@@ -200,7 +208,7 @@ export class Transfer {
     }
     this.#resuming = true;
     resumeElsewhere(this.#overlap.start, running.leg, error, stillSending).then(
-      (next) => this.#onNextLeg(running, next, stillSending),
+      bounded((next) => this.#onNextLeg(running, next, stillSending), this.#boundary),
       (failure: unknown) => this.#fail('bad', failure),
     );
   }
@@ -230,16 +238,17 @@ export class Transfer {
   #continueReading(): void {
     const running = this.#current;
     if (!running) return;
-    running.stallDetector.start((error) => this.#onBroken(running, error));
+    this.#watchStall(running);
     running.leg.source.resume();
   }
 
   #fail(verdict: 'bad' | 'neutral', reason: unknown): void {
     if (this.#settled) return;
-    this.#current?.drop(verdict);
+    const running = this.#current;
     this.#release();
-    this.#options.check?.abandon();
     this.#outcome.reject(reason);
+    running?.drop(verdict);
+    this.#options.check?.abandon();
   }
 
   #release(): void {

@@ -105,6 +105,8 @@ function optionsOf(call: CallElsewhere, path: string): Dispatcher.RequestOptions
 async function answerTo(response: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Answer> {
   try {
     const { statusCode, headers, body } = await response;
+    // A body may break off before its reader listens, for example while the canary is read. The reader learns of it then.
+    body.on('error', () => undefined);
     // With `responseHeaders: 'raw'` undici returns the alternating list, against its types.
     return { status: statusCode, headers: HeaderList.fromRaw(headers as unknown as Buffer[]), body };
   } catch (error) {

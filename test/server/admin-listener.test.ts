@@ -67,14 +67,6 @@ t.test('waits as long as an answer takes', async (t) => {
   t.match(await request(port), { status: 200, body: 'late' });
 });
 
-t.test('survives a handler that throws', async (t) => {
-  const { port, errors } = await start(t, () => {
-    throw new Error('a bug');
-  });
-  await t.rejects(request(port));
-  t.match(errors, [{ message: 'a bug' }]);
-});
-
 /** Opens so many connections; `head` is what each sends. Resolves when all are open. */
 async function openMany(t: Test, port: number, number: number, head: string): Promise<Socket[]> {
   const sockets = Array.from({ length: number }, () => connect(port, '127.0.0.1').on('error', () => {}));

@@ -83,6 +83,7 @@ t.test('only what came with the header passes through JavaScript on its way to T
   const gate = new ProxyGate(server, {
     isProxy: () => true,
     onRefused: () => t.fail(),
+    onError: (error) => t.fail(String(error)),
     required: true,
     timeout: 10_000,
   });

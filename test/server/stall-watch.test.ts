@@ -14,7 +14,7 @@ async function impatient(t: Test, handler: Handler) {
     limits: { ...LIMITS, clientIdle: IDLE_MS },
     timings: { sweep: 25 },
     handler: (req, res, expectContinue) => {
-      (res as NodeJS.EventEmitter).once('timeout', timedOut.resolve);
+      (res as NodeJS.EventEmitter).once('close', timedOut.resolve);
       handler(req, res, expectContinue);
     },
   });

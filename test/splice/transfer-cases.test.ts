@@ -518,3 +518,15 @@ t.test('and every chunk was released', async (t) => {
   await new Promise(setImmediate);
   t.equal(books.out.size, 0);
 });
+
+t.test('a sink that throws ends its transfer, and nothing else', async (t) => {
+  const sink = new MadeSink(EAGER);
+  sink.write = () => {
+    throw new Error('a bug');
+  };
+  const leg = legOf(0, WHOLE);
+  await t.rejects(new Transfer({ leg, limits: PACE, extent: EXTENT }).run(sink), { message: 'a bug' });
+  t.strictSame(leg.verdicts, ['neutral'], 'the upstream is not to blame');
+  t.equal(leg.source.state, 'destroyed');
+  sink.leave();
+});

@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificate } from '../../src/lab/certificate.ts';
 import { readBody } from '../../src/upstream/body/read-body.ts';
-import { Client, type ClientOptions } from '../../src/upstream/client.ts';
+import { type Answer, Client, type ClientOptions } from '../../src/upstream/client.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
 import { asUpstreamError, type UpstreamError } from '../../src/upstream/upstream-error.ts';
 import { startOddServer } from '../helpers/odd-server.ts';
@@ -224,4 +224,21 @@ t.test('destroyed, what is under way ends', async (t) => {
   const pending = made.send(get()).catch((error: UpstreamError) => error.name);
   await made.destroy();
   t.equal(await pending, 'UpstreamError');
+});
+
+t.test('a body that breaks off before it is read is an error for its reader only', async (t) => {
+  const odd = await startOddServer(t, (socket) =>
+    socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nten bytes.'),
+  );
+  for (const read of [
+    (body: Answer['body']) => readBody(body, 1000),
+    (body: Answer['body']) => body.dump({ limit: 1000 }).then(() => 'dumped'),
+  ]) {
+    const { body } = await client(t, odd.url).send(get());
+    const closed = new Promise<void>((resolve) => body.once('close', resolve));
+    for (const socket of odd.sockets) socket.resetAndDestroy();
+    // Its reader may wait for something else meanwhile, such as the canary. Without a listener the process would end here.
+    await closed;
+    t.match(await read(body).catch(String), /dumped|closed|reset|terminated/i);
+  }
 });

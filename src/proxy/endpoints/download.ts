@@ -32,6 +32,7 @@ export async function fetchDownload(
     const here = new URL(sealed.path, sealed.url);
     const call = { method: exchange.method, headers: pullHeaders(exchange), signal };
     const answer = await connection.sendElsewhere(here, call);
+    exchange.hold(() => answer.body.destroy());
     permit.reportStatus(answer);
     const headers = repliedHeaders(answer.headers, 'storage');
     const onward = answer.headers.get('location');

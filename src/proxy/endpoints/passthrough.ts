@@ -40,6 +40,7 @@ export async function fetchPassthrough(
       idleMs: context.config.limits.clientIdle,
       maxBytes: Number.POSITIVE_INFINITY,
     });
+    exchange.hold(() => forwarded.body.destroy());
     permit.reportStatus(forwarded);
     exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'served', status: forwarded.status });
     const headers = repliedHeaders(forwarded.headers, 'passthrough', REWRITTEN);

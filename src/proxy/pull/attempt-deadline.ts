@@ -1,4 +1,5 @@
 import type { Failure } from '../../failover/classify.ts';
+import { bounded } from '../../http/boundary.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 
@@ -32,7 +33,8 @@ export class AttemptClock {
   constructor(upstream: Upstream, url: string, { ms, ignoreCanary }: AttemptLimit, control: AbortController) {
     this.#control = control;
     this.#timer = setTimeout(() => this.#expired(ms), ms);
-    if (!ignoreCanary) this.#canaryTimer = setTimeout(() => void this.#checkCanary(upstream, url), CANARY_CHECK_MS);
+    const checkCanary = bounded(() => this.#checkCanary(upstream, url), { onError: (error) => control.abort(error) });
+    if (!ignoreCanary) this.#canaryTimer = setTimeout(checkCanary, CANARY_CHECK_MS);
   }
 
   /** Aborted when the time is over. From then on, a body that has begun counts as an answer. */

@@ -81,19 +81,24 @@ export async function attemptRead(
 async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
   const { permit, read } = attempt;
   const { answer, method } = await ask(attempt);
-  const outcome = await judge(attempt, answer);
-  if (outcome.outcome === 'absent')
-    return { ...settled(outcome, permit), words: await wordsOf(readExplanation(answer.body), read) };
-  if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
-    await dropBody(answer.body);
-    return withoutBody(outcome, answer, permit);
+  try {
+    const outcome = await judge(attempt, answer);
+    if (outcome.outcome === 'absent')
+      return { ...settled(outcome, permit), words: await wordsOf(readExplanation(answer.body), read) };
+    if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
+      await dropBody(answer.body);
+      return withoutBody(outcome, answer, permit);
+    }
+    if (outcome.outcome === 'refused') return await refused(answer, permit);
+    const body = await readBody(answer.body, read.wholeUpTo ?? MAX_WHOLE);
+    if (answer.status === 200) checkBody(body, read, answer);
+    permit.reportAnswer('good');
+    permit.reportEnd('good');
+    return { outcome: 'served', answer, body, permit };
+  } catch (error) {
+    answer.body.destroy();
+    throw error;
   }
-  if (outcome.outcome === 'refused') return refused(answer, permit);
-  const body = await readBody(answer.body, read.wholeUpTo ?? MAX_WHOLE);
-  if (answer.status === 200) checkBody(body, read, answer);
-  permit.reportAnswer('good');
-  permit.reportEnd('good');
-  return { outcome: 'served', answer, body, permit };
 }
 
 /** A refusal counts by its status alone. Its body is relayed only if it arrives whole. */

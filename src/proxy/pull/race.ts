@@ -2,6 +2,7 @@ import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
+import { bounded } from '../../http/boundary.ts';
 import { absence, type ErrorCode, type OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -60,6 +61,8 @@ export class Race {
   #reserve: Finish | undefined;
   /** Attempts that were started. */
   #begun = 0;
+  /** What a callback of this race throws ends the race. */
+  readonly #boundary = { onError: (error: unknown) => this.#apply('aborted', { error }) };
 
   /** @param attempt makes one attempt */
   constructor(scope: PullScope, context: Uses<'upstreams'>, plan: PullPlan, attempt = attemptRead) {
@@ -77,7 +80,7 @@ export class Race {
     const onGone = () => this.#apply('aborted', { error: new ClientGone() });
     if (gone.aborted) onGone();
     else gone.addEventListener('abort', onGone, { once: true });
-    this.#proceed();
+    bounded(() => this.#proceed(), this.#boundary)();
     return this.#outcome.promise.finally(() => gone.removeEventListener('abort', onGone));
   }
 
@@ -120,8 +123,8 @@ export class Race {
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
     this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning }, control).then(
-      (result) => this.#settled(runner, result),
-      (error: unknown) => this.#apply('aborted', { error }),
+      bounded((result) => this.#settled(runner, result), this.#boundary),
+      this.#boundary.onError,
     );
     return true;
   }
@@ -137,7 +140,8 @@ export class Race {
     const { attempt } = runner;
     const latency = upstream.replica(attempt.url)?.latency[attempt.class === 'data' ? 'data' : 'control'];
     const { floor } = upstream.config.hedge;
-    runner.timer = setTimeout(() => this.#late(upstream, runner), hedgeAfter({ p95: latency?.p95, floor, deadline }));
+    const onLate = bounded(() => this.#late(upstream, runner), this.#boundary);
+    runner.timer = setTimeout(onLate, hedgeAfter({ p95: latency?.p95, floor, deadline }));
   }
 
   #late(upstream: Upstream, runner: Runner): void {
@@ -165,7 +169,11 @@ export class Race {
     const { url, class: trafficClass } = runner.attempt;
     const view = upstream.replica(url)?.view();
     if (view && obstacleTo(view, trafficClass, monotonicNow(), runner.attempt)) this.#startNext(false);
-    else runner.timer = setTimeout(() => this.#recheck(upstream, runner), RECHECK_MS);
+    else
+      runner.timer = setTimeout(
+        bounded(() => this.#recheck(upstream, runner), this.#boundary),
+        RECHECK_MS,
+      );
   }
 
   #settled(runner: Runner, result: AttemptResult): void {

@@ -33,11 +33,7 @@ export async function pushReply(
       ?.onWriteUnauthorized(answer.headers.joined('www-authenticate'), plan.scopes);
   }
   const denial = denialOf(plan.upstream, answer);
-  if (denial) {
-    answer.body.destroy();
-    answer.permit.reportEnd('neutral');
-    throw denial;
-  }
+  if (denial) throw denial;
   const explanation = await explanationOf(plan, answer);
   const body = explanation?.body ?? streamOf(plan, answer);
   const headers = [
@@ -79,7 +75,7 @@ function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [strin
 async function locationHeaders(
   context: Uses<'sealer'>,
   plan: PushPlan,
-  { status, headers, body, permit }: PushAnswer,
+  { status, headers }: PushAnswer,
 ): Promise<[string, string][]> {
   const location = headers.get('location');
   if (location === undefined) return [];
@@ -88,8 +84,6 @@ async function locationHeaders(
   if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
   const sealed = await sealUpload(context, attempt, repository, location);
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
-  body.destroy();
-  permit.reportEnd('neutral');
   throw new OciError('UNAVAILABLE', `${attempt.upstream} moved the upload to another host, which is not supported`);
 }
 

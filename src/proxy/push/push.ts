@@ -16,6 +16,12 @@ export interface PushAnswer extends ForwardedResponse {
   permit: AttemptPermit;
 }
 
+/** Gives up an answer that is not relayed. */
+export function discardPush({ body, permit }: PushAnswer): void {
+  body.destroy();
+  permit.reportEnd('neutral');
+}
+
 /** Milliseconds that the start of an upload waits for the canary before it is sent all the same. */
 const CANARY_MS = 400;
 /**

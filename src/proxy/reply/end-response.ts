@@ -1,4 +1,5 @@
 import { constants, type Http2ServerResponse } from 'node:http2';
+import { writeHead as writeAnswerHead } from '../../http/write-answer.ts';
 import type { Exchange } from '../exchange.ts';
 
 /** Milliseconds that a client may go on sending a body that is not read, so that it gets the reply and not a reset. */
@@ -9,12 +10,13 @@ const CUT_MS = 5000;
 /**
  * Writes the head of a reply. If the reply goes out before the whole body of the request came, no other request can
  * follow on that connection.
+ * @returns whether a body may follow
  */
-export function writeHead(exchange: Exchange, status: number, headers: Record<string, string | string[]>): void {
+export function writeHead(exchange: Exchange, status: number, headers: Record<string, string | string[]>): boolean {
   const { bodyTaken, multiplexed, response } = exchange;
   exchange.firstByteMs ??= exchange.elapsed();
   const closing = bodyTaken || multiplexed ? {} : { connection: 'close' };
-  response.writeHead(status, { ...headers, 'x-request-id': exchange.id, ...closing });
+  return writeAnswerHead(response, { status, headers: { ...headers, 'x-request-id': exchange.id, ...closing } });
 }
 
 /**
@@ -62,7 +64,11 @@ export function cut({ response, multiplexed }: Exchange): void {
     return;
   }
   const { socket } = response;
-  if (!socket) return;
+  if (!socket) {
+    // The turn of a pipelined reply has not come. Its connection ends when it comes.
+    response.destroy();
+    return;
+  }
   socket.end();
   setTimeout(() => socket.destroy(), CUT_MS).unref();
 }

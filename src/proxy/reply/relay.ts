@@ -6,29 +6,15 @@ import { cut, finish, writeHead } from './end-response.ts';
 import type { Reply } from './reply.ts';
 
 /**
- * Statuses that never have a body (RFC 9110 sections 15.3.5 and 15.4.5). Node throws at any attempt to write one,
- * even an empty one.
- */
-const BODILESS = new Set([204, 304]);
-
-/**
  * Stage 5: writes an answer to the client, no faster than the client takes it. The listener cuts a client that takes
  * nothing.
  */
 export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   const { relay: notes } = exchange.notes;
   if (reply.upstream !== undefined) notes.upstream = reply.upstream;
-  if (exchange.left) {
-    discard(reply);
-    throw new ClientGone();
-  }
-  try {
-    writeHead(exchange, reply.status, merged(reply.headers));
-  } catch (error) {
-    discard(reply);
-    throw error;
-  }
-  if (reply.body === undefined || exchange.method === 'HEAD' || BODILESS.has(reply.status)) {
+  if (exchange.left) throw new ClientGone();
+  const withBody = writeHead(exchange, reply.status, merged(reply.headers));
+  if (reply.body === undefined || !withBody) {
     discard(reply);
     finish(exchange);
   } else if (Buffer.isBuffer(reply.body)) {
@@ -38,7 +24,8 @@ export async function relay(exchange: Exchange, reply: Reply): Promise<void> {
   }
 }
 
-function discard({ body }: Reply): void {
+/** Gives up a body that is not relayed. */
+export function discard({ body }: Reply): void {
   if (body !== undefined && !Buffer.isBuffer(body)) body.discard();
 }
 

@@ -1,4 +1,5 @@
 import { readClocks, wallTime } from '../../clock/clock.ts';
+import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -6,7 +7,7 @@ import type { RequestRecord } from '../request-record.ts';
 import { cut, finish, writeHead } from './end-response.ts';
 
 /**
- * Stage 6: the only place that writes an error, a log line or a metric.
+ * Stage 6: the only place that writes an error, a log line or a metric, and that releases what a failed exchange holds.
  * @param error what a stage threw; undefined if the reply was relayed
  */
 export function settle(
@@ -14,8 +15,14 @@ export function settle(
   context: Uses<'config' | 'log' | 'observer' | 'requests'>,
   error: unknown,
 ): void {
-  if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, context, error);
-  exchange.whenClosed(() => writeRecord(exchange, context, error));
+  const onError = (err: unknown) =>
+    context.log.error({ request: exchange.id, err }, 'a request could not be settled inside Breakwater');
+  try {
+    if (error !== undefined && !(error instanceof ClientGone)) writeError(exchange, context, error);
+  } finally {
+    if (error !== undefined) exchange.releaseHeld(onError);
+    exchange.whenClosed(bounded(() => writeRecord(exchange, context, error), { onError }));
+  }
 }
 
 function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): void {
@@ -35,8 +42,8 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
   }
   const body = Buffer.from(known.body());
   const described = { 'content-type': 'application/json', 'content-length': String(body.length) };
-  writeHead(exchange, known.status, { ...described, ...known.headers });
-  finish(exchange, exchange.method === 'HEAD' ? undefined : body);
+  const withBody = writeHead(exchange, known.status, { ...described, ...known.headers });
+  finish(exchange, withBody ? body : undefined);
 }
 
 function outcomeOf(error: OciError): RequestRecord['outcome'] {

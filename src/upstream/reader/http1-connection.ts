@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { bounded } from '../../http/boundary.ts';
 import type { HeaderList } from '../header-list.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -60,9 +61,12 @@ export class Http1Connection implements BodyConnection {
     this.secure = dialer.secure;
     this.#pool = pool;
     this.#owner = owner;
+    const onBytes = bounded((count: number, bytes: Uint8Array) => this.#onBytes(count, bytes), {
+      onError: (error) => this.#fail(error),
+    });
     this.#socket = dialer.dial({
       buffer: () => this.#writeTarget(),
-      callback: (count, bytes) => this.#onBytes(count, bytes),
+      callback: (count, bytes) => onBytes(count, bytes) === true,
     });
     this.#timer = setTimeout(
       () => this.#fail(new UpstreamError('connect', `no connection within ${connectMs} ms`)),

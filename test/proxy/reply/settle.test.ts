@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import t from 'tap';
-import { Exchange } from '../../../src/proxy/exchange.ts';
+import { ClientGone, Exchange } from '../../../src/proxy/exchange.ts';
 import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
 import { settle } from '../../../src/proxy/reply/settle.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
@@ -92,4 +92,23 @@ t.test('the log marks what tells who did what', async (t) => {
   ];
   for (const [method, of, status, audit] of cases)
     t.equal(settled(status, kind(of), method).line?.audit, audit, `${method} ${of} ${status}`);
+});
+
+t.test('a failed exchange releases all that it holds, and what fails at that goes no further', async (t) => {
+  const request = Object.assign(new EventEmitter(), { method: 'GET', url: '/v2/', headers: {}, httpVersion: '1.1' });
+  const response = Object.assign(new EventEmitter(), { statusCode: 200, headersSent: true });
+  const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
+  const errors: unknown[] = [];
+  const bug = () => {
+    throw new Error('a bug');
+  };
+  const context = { observer: { record: bug }, log: { error: ({ err }: { err: Error }) => errors.push(err.message) } };
+  const released: string[] = [];
+  exchange.hold(() => bug());
+  exchange.hold(() => released.push('a permit'));
+  settle(exchange, context as unknown as ProxyContext, new ClientGone());
+  t.strictSame(released, ['a permit']);
+  t.strictSame(errors, ['a bug']);
+  response.emit('close');
+  t.strictSame(errors, ['a bug', 'a bug'], 'nor does a record that cannot be written');
 });

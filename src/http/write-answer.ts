@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+
+/** A whole answer. The writer leaves out its body where none may follow. */
+export interface Answer {
+  status: number;
+  headers: Readonly<Record<string, string | string[]>>;
+  body: string | Buffer;
+}
+
+/**
+ * Whether an answer may have a body (RFC 9110 section 6.4.1). Node throws at any attempt to write one where none may
+ * follow, even an empty one.
+ */
+export function mayHaveBody(method: string | undefined, status: number): boolean {
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return false;
+  return method !== 'CONNECT' || status >= 300;
+}
+
+/** Writes the head of an answer. @returns whether a body may follow */
+export function writeHead(
+  response: ServerResponse | Http2ServerResponse,
+  { status, headers }: Omit<Answer, 'body'>,
+): boolean {
+  // The two kinds of responses have the same method, but its overloads differ.
+  (response as ServerResponse).writeHead(status, headers);
+  return mayHaveBody(response.req.method, status);
+}
+
+/** Writes a whole answer. */
+export function writeAnswer(response: ServerResponse | Http2ServerResponse, answer: Answer): void {
+  const withBody = writeHead(response, answer);
+  (response as ServerResponse).end(withBody ? answer.body : undefined);
+}
