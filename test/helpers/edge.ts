@@ -98,6 +98,11 @@ export class Edge {
     this.#program.signal(name);
   }
 
+  /** Resolves with the exit status when it ends by itself. */
+  ended(): Promise<number | NodeJS.Signals> {
+    return this.#program.ended();
+  }
+
   stop(patience?: number): Promise<number | NodeJS.Signals> {
     return this.#program.stop(patience);
   }

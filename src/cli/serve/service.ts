@@ -4,6 +4,7 @@ import { type App, createApp } from '../../app/app.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
 import { declareOutputLog } from '../output/standard-streams.ts';
+import { exitOnEscapedError } from './escaped-error.ts';
 import { createLog } from './logger.ts';
 import { MemoryRelease, releaseUnused } from './memory-release.ts';
 
@@ -15,9 +16,14 @@ export async function serve(path: string): Promise<void> {
   const loaded = await loadConfig(path);
   declareOutputLog();
   const { logger: log, output } = createLog(loaded.config.log.level);
+  const end = async (status: number) => {
+    await output.finish(LAST_LINES_MS);
+    output.exit(status);
+  };
   // Node writes its warnings to standard error itself, and would wait for a reader there.
   process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'Node.js warns'));
   const app = await createApp(loaded, { log, droppedLogLines: () => output.dropped });
+  exitOnEscapedError(app, log, end);
   const reloader = new Reloader(app, path, log);
   // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
@@ -44,8 +50,8 @@ export async function serve(path: string): Promise<void> {
   reloader.close();
   await app.stop();
   log.info('stopped');
-  await output.finish(LAST_LINES_MS);
-  output.exit(0);
+  // An error that escaped has set another status.
+  await end(Number(process.exitCode ?? 0));
 }
 
 function releaseMemoryOf(app: App): MemoryRelease {
