@@ -63,6 +63,11 @@ export class EdgeInProcess {
     return this.#lines.join('');
   }
 
+  /** Drops what was logged so far. */
+  forgetLog(): void {
+    this.#lines.length = 0;
+  }
+
   /** The log lines of requests, oldest first. */
   get requests(): RequestLine[] {
     return this.#lines.flatMap((line) => JSON.parse(line).request ?? []).filter((one) => typeof one === 'object');

@@ -1,0 +1,80 @@
+import type { Owner } from '../helpers/temporary-folder.ts';
+import { type Ports, play } from './connection.ts';
+import { FuzzSite } from './fuzz-site.ts';
+import { http1Script } from './http1-script.ts';
+import { http2Script } from './http2-script.ts';
+import { Random } from './random.ts';
+import type { Script } from './script.ts';
+
+export interface FuzzOptions {
+  seed: number;
+  /** Requests to make, at least. */
+  requests: number;
+  /** Number of the first script. Each script depends on its number and the seed only. */
+  from?: number;
+  /** Called after each batch that went well. */
+  onBatch?: (done: FuzzProgress) => void;
+}
+
+export interface FuzzProgress {
+  requests: number;
+  /** Number of the next script. */
+  script: number;
+  /** Connections by the beginning of what came back: a status, a frame of HTTP/2, or nothing. */
+  replies: Record<string, number>;
+}
+
+/** What went wrong, and the scripts of the batch that caused it. */
+export class FuzzFinding extends Error {
+  constructor(seed: number, first: number, next: number, findings: readonly string[]) {
+    super(`seed ${seed}, scripts ${first} to ${next - 1}:\n${findings.join('\n')}`);
+  }
+}
+
+const BATCH = 100;
+/** Connections at once. */
+const PARALLEL = 20;
+/** Clients by address. */
+const CLIENTS = 8;
+
+/** Makes random requests of an edge until there were enough, and checks the edge after each batch. @throws FuzzFinding */
+export async function fuzz(owner: Owner, { seed, requests, from = 0, onBatch }: FuzzOptions): Promise<FuzzProgress> {
+  const site = await FuzzSite.start(owner);
+  const { ports, known } = site;
+  const done: FuzzProgress = { requests: 0, script: from, replies: {} };
+  while (done.requests < requests) {
+    const first = done.script;
+    await site.disturb(new Random(seed, -1 - first));
+    const numbers = Array.from({ length: BATCH }, (_, index) => first + index).values();
+    const worker = async () => {
+      for (const number of numbers) await playOne(done, scriptOf(seed, number, known), ports, number);
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    done.script = first + BATCH;
+    const findings = await site.findings();
+    if (findings.length > 0) throw new FuzzFinding(seed, first, done.script, findings);
+    onBatch?.(done);
+  }
+  await site.stop();
+  return done;
+}
+
+async function playOne(done: FuzzProgress, script: Script, ports: Ports, number: number): Promise<void> {
+  const reply = await play(script, ports, `127.0.0.${1 + (number % CLIENTS)}`);
+  done.requests += script.requests;
+  const kind = `${script.listener} ${script.protocol} ${kindOf(script, reply)}`;
+  done.replies[kind] = (done.replies[kind] ?? 0) + 1;
+}
+
+function kindOf({ protocol }: Script, reply: string): string {
+  if (reply === '') return 'nothing';
+  return protocol === 'HTTP/2' ? 'frames' : (/^HTTP\/1\.1 (\d{3}) /.exec(reply)?.[1] ?? 'odd');
+}
+
+/** The script of a number: the same for the same seed. */
+export function scriptOf(seed: number, number: number, known: readonly string[]): Script {
+  const random = new Random(seed, number);
+  const listener = random.pick(['https', 'https', 'https', 'https', 'admin', 'admin', 'redirect'] as const);
+  if (listener === 'https' && random.oneIn(2)) return http2Script(random, known);
+  return http1Script(random, listener, known);
+}

@@ -1,0 +1,11 @@
+/** All that one connection says, and how it ends. */
+export interface Script {
+  listener: 'https' | 'admin' | 'redirect';
+  protocol: 'HTTP/1.1' | 'HTTP/2';
+  /** Requests that it makes, whole or not. */
+  requests: number;
+  /** What is written, one after the other. */
+  writes: Buffer[];
+  /** `wait`: the client waits for answers. `end`: it says that nothing follows. `reset`: it is gone at once. */
+  ending: 'wait' | 'end' | 'reset';
+}
