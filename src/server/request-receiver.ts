@@ -124,6 +124,10 @@ class RequestReceiver {
     const exchange = exchangeOf(req, res);
     if (exchange.version === 1 && this.#ending.has(exchange.socket)) return false;
     this.#options.exchanges.begin(exchange);
+    // Nothing follows an error of a reply, such as one written to after its client has left.
+    res.on('error', () => {
+      if (!res.destroyed) failExchange(res);
+    });
     this.#options.onBegin(exchange);
     if (exchange.version === 2 && !exchange.stream.endAfterHeaders) this.#watchTrailers(exchange);
     return true;
