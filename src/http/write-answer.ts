@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
 
 /** A whole answer. The writer leaves out its body where none may follow. */
 export interface Answer {
@@ -31,4 +32,10 @@ export function writeHead(
 export function writeAnswer(response: ServerResponse | Http2ServerResponse, answer: Answer): void {
   const withBody = writeHead(response, answer);
   (response as ServerResponse).end(withBody ? answer.body : undefined);
+}
+
+/** Destroys an HTTP/1.1 reply. If its turn in a pipeline has not come, its connection ends when it comes, after the replies before it. */
+export function destroyReply(response: ServerResponse): void {
+  if (response.socket === null) response.once('socket', (socket: Socket) => socket.destroySoon());
+  response.destroy();
 }

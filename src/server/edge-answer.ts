@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { mayHaveBody, writeAnswer } from '../http/write-answer.ts';
+import { destroyReply, mayHaveBody, writeAnswer } from '../http/write-answer.ts';
 import type { ClientResponse } from './exchanges.ts';
 
 /** An answer of the listener itself, before any handler sees the request. */
@@ -34,7 +34,7 @@ export function failExchange(res: ClientResponse): void {
   if (!res.headersSent) writeEdgeAnswer(res, { status: 500, code: 'UNKNOWN', message: 'internal error' });
   else if (res.writableEnded) return;
   else if ('stream' in res) res.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else res.destroy();
+  else destroyReply(res);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { constants, type Http2ServerResponse } from 'node:http2';
-import { writeHead as writeAnswerHead } from '../../http/write-answer.ts';
+import { destroyReply, writeHead as writeAnswerHead } from '../../http/write-answer.ts';
 import type { Exchange } from '../exchange.ts';
 
 /** Milliseconds that a client may go on sending a body that is not read, so that it gets the reply and not a reset. */
@@ -65,8 +65,7 @@ export function cut({ response, multiplexed }: Exchange): void {
   }
   const { socket } = response;
   if (!socket) {
-    // The turn of a pipelined reply has not come. Its connection ends when it comes.
-    response.destroy();
+    destroyReply(response);
     return;
   }
   socket.end();
