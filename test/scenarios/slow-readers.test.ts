@@ -46,4 +46,5 @@ t.test('memory that slow readers took is given back', { skip: process.platform !
     every: 500,
     what: () => `memory: ${before} bytes before, ${during} during, ${residentBytes(edge.pid)} now`,
   });
+  t.notMatch(edge.log(), /Node\.js warns/, 'and the log is not troubled');
 });

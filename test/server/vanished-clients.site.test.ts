@@ -18,7 +18,11 @@ function otherMachine(t: Test) {
   const { here, there } = network(machines);
   const ip = (...args: string[]) => execFileSync(tool('ip'), args);
   ip('netns', 'add', name);
-  t.teardown(() => ip('netns', 'delete', name));
+  t.teardown(() => {
+    // Connections that are still closing keep a network alive, and with it the address at this end.
+    ip('link', 'delete', `${name}0`);
+    ip('netns', 'delete', name);
+  });
   ip('link', 'add', `${name}0`, 'type', 'veth', 'peer', 'name', `${name}1`, 'netns', name);
   ip('address', 'add', `${here}/30`, 'dev', `${name}0`);
   ip('link', 'set', `${name}0`, 'up');
@@ -27,7 +31,9 @@ function otherMachine(t: Test) {
   return {
     here,
     run(file: string, args: string[]): void {
-      const child = spawn(tool('ip'), ['netns', 'exec', name, tool(file), ...args], { stdio: 'ignore' });
+      const child = spawn(tool('ip'), ['netns', 'exec', name, tool(file), ...args], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
       t.teardown(() => child.kill('SIGKILL'));
     },
     pullCable: () => ip('-n', name, 'link', 'set', `${name}1`, 'down'),
@@ -43,7 +49,7 @@ async function siteOf(t: Test, version: string) {
     aliases: [machine.here],
     upstreams: { upstream: { urls: [await startLargeBlob(t)] } },
     routes: [{ prefix: '', pull: [{ upstream: 'upstream' }] }],
-    limits: { clientIdle: '3s' },
+    limits: { clientIdle: '5s' },
     drain: { announce: '0s', timeout: '5m' },
   });
   const gauge = async (name: RegExp) => {
@@ -51,9 +57,22 @@ async function siteOf(t: Test, version: string) {
     return Number(name.exec(text)?.[1]);
   };
   const output = ['--output', '/dev/null', `${edge.url}/v2/${LARGE_BLOB}`];
-  const options = ['--insecure', '--silent', '--limit-rate', '1000', '--parallel', '--parallel-immediate', version];
+  // The link of a new machine may need a moment.
+  const again = ['--retry', '5', '--retry-all-errors', '--retry-delay', '1'];
+  const options = [
+    ...again,
+    '--insecure',
+    '--silent',
+    '--limit-rate',
+    '100k',
+    '--parallel',
+    '--parallel-immediate',
+    version,
+  ];
   machine.run('curl', [...options, ...Array.from({ length: 5 }, () => output).flat()]);
-  await until(async () => (await gauge(/^breakwater_in_flight\{.*class="data"\} (\d+)$/m)) === 5);
+  await until(async () => (await gauge(/^breakwater_in_flight\{.*class="data"\} (\d+)$/m)) >= 5, {
+    what: () => `five downloads\n${edge.story()}`,
+  });
   machine.pullCable();
   return { edge, connections: () => gauge(/^breakwater_client_connections (\d+)$/m) };
 }
@@ -64,7 +83,7 @@ for (const version of ['--http2', '--http1.1']) {
     const pulled = performance.now();
     await until(async () => (await connections()) === 0, { timeout: 60_000, what: () => 'connections to be let go' });
     const took = Math.round(performance.now() - pulled);
-    t.ok(took < timeLimit(15_000), `after ${took} ms`);
+    t.ok(took < timeLimit(20_000), `after ${took} ms`);
   });
 
   t.test(`a stop does not wait for them, and counts them (${version})`, { skip }, async (t) => {
@@ -72,7 +91,7 @@ for (const version of ['--http2', '--http1.1']) {
     const began = performance.now();
     t.equal(await edge.stop(timeLimit(60_000)), 0);
     const took = Math.round(performance.now() - began);
-    t.ok(took < timeLimit(15_000), `after ${took} ms`);
+    t.ok(took < timeLimit(20_000), `after ${took} ms`);
     t.match(/^.*"msg":"drained".*$/m.exec(edge.log())?.[0], /"finished":0,"cut":5/);
   });
 }

@@ -21,7 +21,10 @@ export async function serve(path: string): Promise<void> {
     output.exit(status);
   };
   // Node writes its warnings to standard error itself, and would wait for a reader there.
-  process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'Node.js warns'));
+  process.removeAllListeners('warning').on('warning', (warning) => {
+    // Breakwater uses node:ffi knowingly, to give memory back.
+    log[warning.name === 'ExperimentalWarning' ? 'debug' : 'warn']({ err: warning }, 'Node.js warns');
+  });
   const app = await createApp(loaded, { log, droppedLogLines: () => output.dropped });
   exitOnEscapedError(app, log, end);
   const reloader = new Reloader(app, path, log);
