@@ -62,7 +62,7 @@ export class Exchanges {
     else this.#perSocket.set(exchange.socket, new Set([exchange]));
   }
 
-  /** Closes the replies of a closed connection. Node closes none whose turn has not come, and each of them holds what its handler took. */
+  /** Closes the replies of a closed connection, those too whose turn had not come: each of them holds what its handler took. */
   abandon(socket: Socket): void {
     for (const exchange of this.onSocket(socket)) {
       if (exchange.version === 1 && exchange.res.socket === null && !exchange.res.writableFinished)
