@@ -1,11 +1,10 @@
 import t from 'tap';
 import { BandwidthLimit } from '../../../src/replication/copy/bandwidth-limit.ts';
+import { stayAlive } from '../../helpers/stay-alive.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 
 const never = new AbortController().signal;
-// What waits here keeps no process alive, which a test wants.
-const alive = setInterval(() => undefined, 1000);
-t.teardown(() => clearInterval(alive));
+stayAlive(t);
 
 t.test('no bound', async (t) => {
   const began = performance.now();

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { UploadTimeout } from '../../../src/replication/copy/upload-timeout.ts';
+import { stayAlive } from '../../helpers/stay-alive.ts';
 
 const never = new AbortController().signal;
-const alive = setInterval(() => undefined, 1000);
-t.teardown(() => clearInterval(alive));
+stayAlive(t);
 
 async function* pieces(count: number, pause = 0): AsyncGenerator<Buffer> {
   for (let piece = 0; piece < count; piece += 1) {

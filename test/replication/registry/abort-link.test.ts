@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events';
 import t from 'tap';
 import { AbortLink } from '../../../src/replication/registry/abort-link.ts';
+import { stayAlive } from '../../helpers/stay-alive.ts';
 
-const alive = setInterval(() => undefined, 1000);
-t.teardown(() => clearInterval(alive));
+stayAlive(t);
 
 t.test('it follows, and leads nowhere', async (t) => {
   const parent = new AbortController();

@@ -6,6 +6,7 @@ import { UserAuthority } from '../../../src/upstream/credentials/user-authority.
 import { UserTokens } from '../../../src/upstream/credentials/user-tokens.ts';
 import { HeaderList } from '../../../src/upstream/header-list.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
+import { stayAlive } from '../../helpers/stay-alive.ts';
 
 const ANN = 'Basic YW5uOnNlY3JldA==';
 const PULL = { type: 'repository', name: 'library/a', actions: ['pull'] };
@@ -69,9 +70,7 @@ function authority(given: Given) {
 const [A, B, C] = ['https://a.lan', 'https://b.lan', 'https://c.lan'] as const;
 const refused = new UpstreamError('connect', 'refused');
 
-// Timers of signals alone do not keep the process.
-const alive = setInterval(() => undefined, 1000);
-t.teardown(() => clearInterval(alive));
+stayAlive(t);
 
 t.test('another URL is asked when the first cannot say', async (t) => {
   const rows: [string, Given, object, string[]][] = [
