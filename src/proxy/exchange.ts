@@ -182,7 +182,7 @@ export class Exchange {
 
   /** Whether the reply runs over HTTP/2. */
   get multiplexed(): boolean {
-    return this.request.httpVersionMajor >= 2;
+    return 'stream' in this.response;
   }
 
   /** Whether the request has a body. Over HTTP/2, no header announces a body of unknown length. */

@@ -12,11 +12,15 @@ const FIELD_BYTES = 32;
  * @param headerBytes bound of an HTTP/2 header list; Node's parser of HTTP/1.1 has its own
  */
 export function guardRequest(request: ClientRequest, headerBytes: number): EdgeAnswer | undefined {
-  if (request.httpVersionMajor >= 2 && headerListBytes(request.rawHeaders) > headerBytes) return HEADERS_TOO_LONG;
+  const isHttp2 = 'stream' in request;
+  if (isHttp2 && headerListBytes(request.rawHeaders) > headerBytes) return HEADERS_TOO_LONG;
+  // Node's parser of HTTP/1.1 takes request lines that end in HTTP/0.9 or HTTP/2.0 too.
+  if (!isHttp2 && request.httpVersionMajor !== 1)
+    return { status: 400, message: 'a request line must end in HTTP/1.0 or HTTP/1.1' };
   const repeated = repeatedHeader(request.rawHeaders);
   if (repeated !== undefined) return { status: 400, message: `more than one ${repeated} header` };
   const { headers } = request;
-  if (request.httpVersionMajor >= 2) return guardAuthority(headers);
+  if (isHttp2) return guardAuthority(headers);
   if (request.httpVersionMinor >= 1 && headers.host === undefined) {
     return { status: 400, message: 'a Host header is missing' };
   }
