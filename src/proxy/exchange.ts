@@ -153,6 +153,8 @@ export class Exchange {
   sendContinue(): void {
     if (!this.expectsContinue || this.continued) return;
     this.continued = true;
+    // Node throws for a stream that its client has reset.
+    if (this.multiplexed && (this.response as unknown as Http2ServerResponse).stream.destroyed) return;
     this.response.writeContinue();
   }
 

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { createProxyServer } from 'http-proxy';
 import { monotonicNow } from '../../clock/clock.ts';
 import type { Failure } from '../../failover/classify.ts';
+import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
 import { HeaderList } from '../../upstream/header-list.ts';
 import type { Resolver } from '../../upstream/resolver.ts';
@@ -137,14 +138,17 @@ class Watch {
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
     const { maxBytes, answerMs } = this.#outbound;
-    const connected = () => {
-      // Before that, the upstream cannot take the body.
-      this.#exchange.sendContinue();
-      if (outgoing.writableFinished) return;
-      clearTimeout(this.#timer);
-      this.#movedAt = monotonicNow();
-      this.#flowing = outgoing;
-    };
+    const connected = bounded(
+      () => {
+        // Before that, the upstream cannot take the body.
+        this.#exchange.sendContinue();
+        if (outgoing.writableFinished) return;
+        clearTimeout(this.#timer);
+        this.#movedAt = monotonicNow();
+        this.#flowing = outgoing;
+      },
+      { onError: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))) },
+    );
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     else connected();
     this.#exchange.request.on('data', (chunk: Buffer) => {
