@@ -93,8 +93,9 @@ async function wrong(
   if (reply.headersAfter > timeLimit(9000)) return `${said}, late`;
   if (site.leak(reply) !== undefined) return `${said}, leak`;
   if (!reply.complete) return kind === 'blob' || kind === 'range' ? undefined : said;
-  if (kind === 'missing') return [404, 503].includes(reply.status) ? undefined : said;
-  if (reply.status === 503) return undefined;
+  if (kind === 'missing') return [404, 429, 503].includes(reply.status) ? undefined : said;
+  // 429: every upstream that failed is rate-limited.
+  if (reply.status === 503 || reply.status === 429) return undefined;
   if (kind === 'range') return reply.status === 206 && reply.body.length === 200 ? undefined : said;
   if (reply.status !== 200) return said;
   if (kind === 'blob') return sha256(reply.body) === site.blob() ? undefined : said;
