@@ -203,7 +203,9 @@ function pathOf(site: string, { method, repository, poison, where, whole }: Step
   const base = `/v2/${site}/${name}`;
   if (method === 'tags') return `${base}/tags/list`;
   if (method === 'post') return `${base}/blobs/uploads/`;
-  const digest = isReference ? poisonedDigest(poison, where) : BLOB_DIGEST;
+  // A registry keeps a blob once for all repositories. So a wrong copy is wrong for all of them (rule 2), and the noisy
+  // client makes only a blob wrong that nobody else asks for.
+  const digest = isReference || poison === 'wrong' ? poisonedDigest(poison, where) : BLOB_DIGEST;
   if (method === 'blob' || method === 'head-blob' || method === 'range') return `${base}/blobs/${digest}`;
   if (repository % 2 === 0) return `${base}/manifests/${isReference ? `poison-${poison}-${where}` : '1'}`;
   return `${base}/manifests/${isReference ? poisonedDigest(poison, where) : MANIFEST_DIGEST}`;

@@ -26,7 +26,7 @@ export class Cleanup implements Owner {
 }
 
 /** How often a schedule must break the rule: on a busy machine an answer may be late for no reason of the edge's. */
-const CONFIRMATIONS = 3;
+const CONFIRMATIONS = 5;
 
 /**
  * Runs schedules, each bad one again by itself.
