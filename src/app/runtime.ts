@@ -17,7 +17,7 @@ import type { Hint } from '../replication/hint.ts';
 import { readDistributionHook } from '../replication/hooks/distribution.ts';
 import { readHarborHook } from '../replication/hooks/harbor.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
-import { Upstream } from '../upstream/upstream.ts';
+import { registryIdentity, Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
 import type { ProcessState } from './process-state.ts';
 import { ReplicationAtWork } from './replication.ts';
@@ -132,15 +132,24 @@ export class Runtime {
   }
 
   /**
-   * Forgets the state of upstreams that changed, because their names may mean other registries now. Called when this
-   * runtime serves.
-   * @returns whether any upstream changed
+   * Forgets what is remembered of upstreams that changed. Manifests are forgotten at any change, because other
+   * credentials may show less. Tags and copies are forgotten only if the name means another registry now: a tag must
+   * not go back in time because a password was replaced (rule 6). Called when this runtime serves.
+   * @returns whether tags were forgotten
    */
   forgetChanged(previous: Runtime): boolean {
     const { ledger, manifestCache, copies } = this.#state;
     const changed = [...previous.context.upstreams.values()].filter((upstream) => !this.owns(upstream));
-    for (const { name } of changed) for (const store of [ledger, manifestCache, copies]) store.forget(name);
-    return changed.length > 0;
+    const moved = changed.filter(({ name }) => this.#registryOf(name) !== previous.#registryOf(name));
+    for (const { name } of changed) manifestCache.forget(name);
+    for (const { name } of moved) for (const store of [ledger, copies]) store.forget(name);
+    return moved.length > 0;
+  }
+
+  /** Undefined: there is no upstream of that name. */
+  #registryOf(name: string): string | undefined {
+    const upstream = this.context.config.upstreams[name];
+    return upstream && registryIdentity(upstream.urls);
   }
 
   /** Counts a request in. @returns a function to call when the request is over */

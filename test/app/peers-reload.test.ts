@@ -64,6 +64,20 @@ t.test(
   },
 );
 
+t.test('a reload forgets the tags of an upstream only if it is another registry now', async (t) => {
+  const site = await start(t);
+  const tags = () => site.edge.app.status().stores.ledger.tags;
+  await site.edge.http1().ask('/v2/library/app/manifests/1');
+  t.equal(tags(), 1);
+  const same = [{ credentials: 'forward' }, { deadlines: { stall: '6s' } }, { probe: { interval: '3s' } }];
+  for (const harbor of same) {
+    await site.edge.reload(changed(site.config, harbor));
+    t.equal(tags(), 1, JSON.stringify(harbor));
+  }
+  await site.edge.reload(changed(site.config, { urls: [(await silent(t)).url] }));
+  t.equal(tags(), 0, 'urls');
+});
+
 t.test('what a reload makes an edge forget, the others tell it again', async (t) => {
   const site = await start(t);
   const peers = [`https://127.0.0.1:${site.edge.port}`];
@@ -72,6 +86,8 @@ t.test('what a reload makes an edge forget, the others tell it again', async (t)
   const tags = () => other.app.status().stores.ledger.tags;
   await site.edge.http1().ask('/v2/library/app/manifests/1');
   await until(() => tags() === 1);
-  await other.reload(changed(config, { deadlines: { stall: '6s' } }));
+  await other.reload(changed(config, { urls: [(await silent(t)).url] }));
+  t.equal(tags(), 0);
+  await other.reload(config);
   await until(() => tags() === 1, { what: () => JSON.stringify(other.app.status().peers) });
 });
