@@ -168,13 +168,15 @@ export class Fifo {
     this.#readEnd = undefined;
   }
 
-  /** Reads until the text so far is as wanted. @returns the text */
+  /** Reads until the text so far is as wanted, and no chunk more. @returns the text */
   async readUntil(wanted: (text: string) => boolean): Promise<string> {
     const chunk = Buffer.alloc(65_536);
     await until(
       async () => {
-        for (let count = this.#read(chunk); count > 0; count = this.#read(chunk))
+        for (let count = this.#read(chunk); count > 0; count = this.#read(chunk)) {
           this.text += chunk.toString('utf8', 0, count);
+          if (wanted(this.text)) break;
+        }
         return wanted(this.text);
       },
       { every: 10, what: () => `the log to go on after ${this.text.slice(-300)}` },
