@@ -161,6 +161,7 @@ t.test('pure folders do no I/O', async (t) => {
 const WALL_CLOCK: Record<string, string> = {
   'src/clock/clock.ts': 'turns monotonic times into what people are shown',
   'src/failover/conclude.ts': 'writes a wall time that it was given',
+  'src/failover/lost-content.ts': 'writes a wall time that it was given',
   'src/failover/plan.ts': 'writes a wall time that it was given',
   'src/failover/stale-tag.ts': 'writes a wall time that it was given',
   'src/proxy/pull/attempt.ts': 'Retry-After may be a date',

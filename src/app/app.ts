@@ -140,6 +140,8 @@ export class App {
     this.#descriptors.start();
     const admin = await listenOn(this.#admin, this.#loaded.config.listen.admin, this.#onListenerError);
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
+    // What another edge has told may be gone from an upstream that came back meanwhile.
+    for (const { content } of this.#runtime.context.upstreams.values()) void content.look();
     const https = await this.#https.listen();
     const http = await this.#redirect?.listen();
     this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };

@@ -10,6 +10,7 @@ import { Peers, type PeersConfig } from '../peer/peers.ts';
 import { SharedGrants } from '../peer/shared-grants.ts';
 import { SharedLedger } from '../peer/shared-ledger.ts';
 import { SharedPulls } from '../peer/shared-pulls.ts';
+import { SharedPushes } from '../peer/shared-pushes.ts';
 import { CorruptCopyScrubber } from '../proxy/pull/corrupt-copy-scrubber.ts';
 import { ManifestCache } from '../proxy/pull/manifest-cache.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
@@ -49,6 +50,11 @@ export class ProcessState {
         new SharedGrants(this.access.grants),
         new SharedLedger(this.ledger, () => this.#registries),
         new SharedPulls(this.pulls),
+        new SharedPushes(
+          this.ledger.pushes,
+          () => this.#registries,
+          (at) => this.#clock.observe(at),
+        ),
       ],
       resolver: this.network.resolver,
       now: () => this.#clock.now(),

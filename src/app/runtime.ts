@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
-import { monotonicNow } from '../clock/clock.ts';
+import { isoTime, monotonicNow, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
+import { lossText } from '../failover/lost-content.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
@@ -66,6 +67,7 @@ export class Runtime {
         kept(name) ?? new Upstream(name, upstream, material.upstreams[name] ?? {}, network, events),
       ]),
     );
+    for (const { name, content } of upstreams.values()) content.pushes = () => ledger.standingPushes(name);
     const routes = config.routes.map(resolveRoute);
     this.atWork = ReplicationAtWork.of(
       loaded,
@@ -110,6 +112,8 @@ export class Runtime {
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.context.upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
+    this.#state.ledger.hasLostContent = async (name) =>
+      (await this.context.upstreams.get(name)?.content.hasLost()) === true;
     if (this.atWork !== previous?.atWork) this.atWork?.replicator.start();
     const { verifyAgain } = this.context.config;
     const tick = () => void this.#state.scrubber.run(this.context);
@@ -214,6 +218,11 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         { upstream, digest },
         'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',
       ),
+    content: (upstream, loss) => {
+      if (loss) log.error({ upstream, ...loss, since: isoTime(loss.since) }, lossText(upstream, loss, readClocks()));
+      else
+        log.info({ upstream }, 'no acknowledged content is missed any more; what the upstream shows is copied again');
+    },
     credentials: (upstream, detail) => {
       if (detail === undefined) {
         log.info({ upstream }, "the upstream accepts the edge's credentials again");

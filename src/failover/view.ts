@@ -67,6 +67,17 @@ export interface CredentialsView {
   refusal: CredentialsRefusal | undefined;
 }
 
+/** Content that an upstream has lost. Times are monotonic milliseconds. */
+export interface ContentLoss {
+  /** The first push that is gone was acknowledged at this time. */
+  since: number;
+  noticedAt: number;
+  /** Acknowledged pushes that are gone. */
+  gone: number;
+  /** Some of them, by their names at the upstream: `library/app:1.2`. */
+  images: readonly string[];
+}
+
 export interface UpstreamView {
   name: string;
   kind: 'registry' | 'harbor';
@@ -78,5 +89,7 @@ export interface UpstreamView {
   unhealthy: string[];
   credentials: CredentialsView;
   gate: Gate;
+  /** Content that the upstream is known to have lost (rule 9). Undefined: none. */
+  contentLost?: ContentLoss | undefined;
   replicas: ReplicaView[];
 }

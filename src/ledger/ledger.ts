@@ -1,6 +1,8 @@
+import { type StandingPush, takesBack } from '../failover/lost-content.ts';
 import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
+import { type AcknowledgedPush, PushLog } from './push-log.ts';
 import { TagStore } from './tag-store.ts';
 import { parseTagKey, tagKey, type UpstreamTag } from './upstream-tag.ts';
 
@@ -25,6 +27,10 @@ export class Ledger {
   readonly #clock: LedgerClock;
   /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
+  /** The last pushes that upstreams acknowledged. */
+  readonly pushes = new PushLog();
+  /** Asks whether an upstream has lost content (rule 9). Never rejects. */
+  hasLostContent: (upstream: string) => Promise<boolean> = async () => false;
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
     this.#store = new TagStore(tags, keep, clock.monotonic);
@@ -55,6 +61,59 @@ export class Ledger {
   recordManifestSeen({ upstream, repository }: Omit<UpstreamTag, 'tag'>, digest: string, at: number): void {
     const manifest = { upstream, repository, tag: digest };
     if (this.find(manifest)) this.#record(manifest, digest, at);
+  }
+
+  /**
+   * Records that the upstream acknowledged a push of the tag.
+   * @param afterLoss the upstream is known to have lost content
+   */
+  recordPushed(tag: UpstreamTag, digest: string, at: number, afterLoss = false): void {
+    // A push that changes nothing is no new content, which a restore would lose.
+    const isNew = afterLoss || this.find(tag)?.[0]?.digest !== digest;
+    this.recordSeen(tag, digest, at);
+    if (isNew) this.pushes.add({ ...tag, digest, at, afterLoss });
+  }
+
+  /** Whether an upstream that shows this digest of the tag, or null for none, takes back what it had. */
+  takesBack(tag: UpstreamTag, digest: string | null, at: number): boolean {
+    const history = this.find(tag);
+    const known = history?.[0]?.digest;
+    return takesBack(history, digest, at, known != null && this.pushes.has(tag, known));
+  }
+
+  /**
+   * Records what the upstream shows of a tag, unless the upstream takes back what it had because it has lost content.
+   * @param digest null: the upstream does not have the tag
+   * @returns whether the upstream is believed
+   */
+  async recordShown(
+    tag: UpstreamTag,
+    digest: string | null,
+    at: number,
+    record = (): void => (digest === null ? this.recordAbsent(tag, at) : this.recordSeen(tag, digest, at)),
+  ): Promise<boolean> {
+    if (this.takesBack(tag, digest, at) && (await this.hasLostContent(tag.upstream))) return false;
+    record();
+    return true;
+  }
+
+  /**
+   * The last acknowledged pushes of an upstream, newest first, without those that its own word has superseded: the tag was deleted, moved, or
+   * accepted as it is.
+   */
+  standingPushes(upstream: string): StandingPush[] {
+    const newest = new Map<string, AcknowledgedPush>();
+    return this.pushes.of(upstream).flatMap((push) => {
+      const key = tagKey(push);
+      const current = this.find(push)?.[0]?.digest;
+      const last = newest.get(key);
+      if (current === push.digest && !last) newest.set(key, push);
+      const isCurrent = newest.get(key) === push;
+      // A later push through an edge explains why the tag is elsewhere. A push after the loss has taken the place of what was lost.
+      const isOverwritten = last !== undefined && !last.afterLoss;
+      const isGone = this.isDeleted({ ...push, tag: push.digest });
+      return (isCurrent || isOverwritten) && !isGone ? [{ ...push, overwritten: !isCurrent }] : [];
+    });
   }
 
   /** Records a tag that no client has asked for. Such a tag never pushes out another one. */
@@ -119,9 +178,18 @@ export class Ledger {
     return news;
   }
 
+  /** The tags of an upstream, the oldest update first. */
+  tagsOf(upstream: string): UpstreamTag[] {
+    return this.#store
+      .keys()
+      .map(parseTagKey)
+      .filter((tag) => tag.upstream === upstream);
+  }
+
   /** Forgets all tags of an upstream, because its name now means another registry. */
   forget(upstream: string): void {
-    for (const key of this.#store.keys()) if (parseTagKey(key).upstream === upstream) this.#store.delete(key);
+    for (const tag of this.tagsOf(upstream)) this.#store.delete(tagKey(tag));
+    this.pushes.forget(upstream);
   }
 
   close(): void {

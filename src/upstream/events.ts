@@ -1,4 +1,4 @@
-import type { BreakerState, Gate, HealthState, TrafficClass } from '../failover/view.ts';
+import type { BreakerState, ContentLoss, Gate, HealthState, TrafficClass } from '../failover/view.ts';
 
 /**
  * Reports of an upstream's changes, for the log. Declared here because both an upstream and its replicas report them.
@@ -14,4 +14,6 @@ export interface UpstreamEvents {
    * this one verifies.
    */
   corruptCopy(upstream: string, digest: string): void;
+  /** The upstream has lost content that it had acknowledged; undefined: none is missed any more. */
+  content(upstream: string, loss: ContentLoss | undefined): void;
 }

@@ -10,9 +10,11 @@ import { CredentialWatch } from './credentials/credential-watch.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
 import type { UpstreamEvents } from './events.ts';
 import { Canary } from './health/canary.ts';
+import { ContentWatch } from './health/content-watch.ts';
 import type { ProbeReport } from './health/probe.ts';
 import { Prober } from './health/prober.ts';
 import { Replica } from './health/replica.ts';
+import { findStoredImage, type StoredRead } from './health/stored-image.ts';
 import type { Network } from './streams.ts';
 
 interface UpstreamUrl {
@@ -33,6 +35,8 @@ export class Upstream {
   readonly hedgeBudget: HedgeBudget;
   /** Answers what the upstream's own users may do. */
   readonly userAuthority: UserAuthority;
+  /** Whether the upstream still has what it acknowledged. */
+  readonly content: ContentWatch;
   readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
   readonly #credentialWatch: CredentialWatch;
@@ -55,6 +59,14 @@ export class Upstream {
         events.credentials(name, detail);
         this.view();
       },
+    });
+    this.content = new ContentWatch({
+      finder: () => {
+        const read = this.#storedRead();
+        return read && ((push) => findStoredImage(push, read));
+      },
+      confirmCanary: () => this.confirmCanary(this.#healthyUrl() ?? ''),
+      onNews: (loss) => events.content(name, loss),
     });
     this.userAuthority = new UserAuthority({
       name,
@@ -124,9 +136,26 @@ export class Upstream {
       readOnly: this.#readOnly,
       unhealthy: this.#unhealthy,
       credentials: { own: typeof this.config.credentials === 'object', refusal: this.#credentialWatch.refusal },
+      contentLost: this.content.lost,
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
+  }
+
+  #healthyUrl(): string | undefined {
+    return [...this.#urls.values()].map(({ replica }) => replica.view()).find(isHealthy)?.url;
+  }
+
+  /** Reads with the edge's own credentials at a URL that is up. All URLs share one storage. */
+  #storedRead(): StoredRead | undefined {
+    const url = this.#healthyUrl();
+    const own = url === undefined ? undefined : this.ownConnection(url);
+    const redirects = this.config.redirects.mode;
+    const signal = () => AbortSignal.timeout(this.config.probe.timeout);
+    return (
+      own &&
+      ((method, path, headers, scopes) => own.send({ method, path, headers, scopes, redirects, signal: signal() }))
+    );
   }
 
   #createUrl(url: string, secrets: Secrets, network: Network): UpstreamUrl {
@@ -174,7 +203,11 @@ export class Upstream {
       replicas.find((one) => one.state === 'up') ?? replicas.find((one) => one.state === 'unknown') ?? replicas[0];
     const state = best?.state ?? 'unknown';
     const reason = best?.reason ?? '';
-    if (state !== this.#state.state) this.#state = { state, since: now };
+    if (state !== this.#state.state) {
+      this.#state = { state, since: now };
+      // An upstream may come back with an older storage. The look begins once this change is through.
+      if (state === 'up') queueMicrotask(() => void this.content.look());
+    }
     const doubtful = replicas.length > 0 && replicas.every((one) => one.suspected && one.canary === 'failing');
     // Only URLs in the upstream's own state count. A URL that is down has had no push that could open its breaker.
     const able = replicas.filter((one) => one.state === state);
@@ -191,6 +224,10 @@ export class Upstream {
     if (changed) this.#events.gate(this.name, gate);
     return { state, reason };
   }
+}
+
+function isHealthy({ state, suspected }: ReplicaView): boolean {
+  return state === 'up' && !suspected;
 }
 
 /**

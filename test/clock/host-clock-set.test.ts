@@ -38,7 +38,7 @@ const GOOD = { ok: true, reason: 'read', canary: 'good', readOnly: undefined, un
 
 function replica(): Replica {
   const none = () => undefined;
-  const events = { health: none, breaker: none, gate: none, corruptCopy: none, credentials: none };
+  const events = { health: none, breaker: none, gate: none, corruptCopy: none, content: none, credentials: none };
   return new Replica('harbor', 'http://x', config, new Canary('a:b'), events);
 }
 

@@ -6,6 +6,7 @@ import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import { SharedLedger } from '../../src/peer/shared-ledger.ts';
+import { SharedPushes } from '../../src/peer/shared-pushes.ts';
 import type { SharedStore } from '../../src/peer/shared-store.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
 
@@ -27,6 +28,11 @@ function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, sta
   const shared = {
     ledger: new SharedLedger(ledger, () => new Map(Object.entries(registries))),
     grants: new SharedGrants(grants),
+    pushes: new SharedPushes(
+      ledger.pushes,
+      () => new Map(Object.entries(registries)),
+      (at) => clock.observe(at),
+    ),
   };
   return { wall, ledger, grants, shared };
 }
@@ -56,6 +62,29 @@ t.test('tags reach another node under what it calls the registry', async (t) => 
   }
   t.equal(other.ledger.judge(place('1', 'cloud'), A).verdict, 'unrecorded');
   t.equal(other.ledger.judge(place('1', 'harbor'), A).verdict, 'unrecorded');
+});
+
+t.test('pushes reach another node, with their order', async (t) => {
+  const [one, other] = [node(t), node(t, { primary: 'H', cloud: 'C' })];
+  const push = (tag: string, digest: string, afterLoss = false) =>
+    one.ledger.recordPushed(place(tag), digest, one.ledger.now(), afterLoss);
+  push('1', A);
+  push('2', B);
+  push('3', A, true);
+  one.ledger.recordPushed(place('4', 'gone'), A, one.ledger.now());
+  tell(one.shared.ledger, other.shared.ledger);
+  tell(one.shared.pushes, other.shared.pushes);
+  const pushes = other.ledger.standingPushes('primary').map(({ tag, digest, afterLoss }) => [tag, digest, afterLoss]);
+  t.strictSame(pushes, [
+    ['3', A, true],
+    ['2', B, false],
+    ['1', A, false],
+  ]);
+  t.strictSame(other.ledger.pushes.of('cloud'), []);
+  const { entries } = one.shared.pushes.since(0, 10, LATER);
+  t.equal(other.shared.pushes.merge(entries, LATER), 0, 'the same again is no news');
+  t.equal(other.shared.pushes.merge(entries, LATER + 1000 * DAY), 0, 'times that are far ahead are refused');
+  t.equal(other.shared.pushes.merge([['H', 'library/app', '1', 'no digest', 1, false]], LATER), undefined);
 });
 
 t.test('what an upstream was is not told of what it is now', async (t) => {

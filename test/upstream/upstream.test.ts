@@ -25,6 +25,7 @@ async function start(t: Test, options: LabRegistryOptions = {}, probe: object = 
     gate: (_name, gate) => events.push(gate.mode),
     credentials: (_name, detail) => events.push(`credentials: ${detail}`),
     corruptCopy: () => undefined,
+    content: () => undefined,
   };
   const config = upstreamSchema.parse(
     scaleUpstream({
@@ -118,6 +119,7 @@ t.test('tokens for probes and for traffic, the password in no error', async (t) 
       gate: () => undefined,
       credentials: () => undefined,
       corruptCopy: () => undefined,
+      content: () => undefined,
     },
   );
   t.teardown(() => wrong.stop());
@@ -142,6 +144,7 @@ t.test('an Authorization given ahead: learnt once, thrown away when it is refuse
     gate: () => undefined,
     credentials: () => undefined,
     corruptCopy: () => undefined,
+    content: () => undefined,
   };
   const upstream = new Upstream(
     'open',

@@ -83,7 +83,14 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
   const { auth } = config;
   const network = { resolver: new Resolver(), pool: new BufferPool() };
   const ignore = () => undefined;
-  const silent = { health: ignore, breaker: ignore, gate: ignore, credentials: ignore, corruptCopy: ignore };
+  const silent = {
+    health: ignore,
+    breaker: ignore,
+    gate: ignore,
+    credentials: ignore,
+    corruptCopy: ignore,
+    content: ignore,
+  };
   const findings = await Promise.all(
     Object.entries(config.upstreams).map(async ([name, upstreamConfig]) => {
       const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);

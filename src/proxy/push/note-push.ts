@@ -11,7 +11,7 @@ import type { PushPlan, WriteRequest } from './push-plan.ts';
 /** Notes an acknowledged write before its client gets the reply: the tags that became current, or were deleted. */
 export function notePush(
   exchange: Exchange,
-  context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache'>,
+  context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache' | 'upstreams'>,
   { request, route, attempt }: PushPlan,
   { status, headers }: PushAnswer,
 ): void {
@@ -43,16 +43,17 @@ function taggedBy({ query }: Pick<WriteRequest, 'query'>, headers: PushAnswer['h
 }
 
 function noteTags(
-  { coalescer, ledger }: Uses<'coalescer' | 'ledger'>,
+  { coalescer, ledger, upstreams }: Uses<'coalescer' | 'ledger' | 'upstreams'>,
   { upstream, repository }: Attempt,
   references: readonly string[],
   digest: string | undefined,
 ): void {
   coalescer.forget();
   const at = ledger.now();
+  const afterLoss = upstreams.get(upstream)?.content.lost !== undefined;
   for (const reference of references) {
     if (reference.includes(':')) ledger.recordManifestSeen({ upstream, repository }, reference, at);
-    else if (digest !== undefined) ledger.recordSeen({ upstream, repository, tag: reference }, digest, at);
+    else if (digest !== undefined) ledger.recordPushed({ upstream, repository, tag: reference }, digest, at, afterLoss);
   }
 }
 

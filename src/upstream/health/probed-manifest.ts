@@ -7,6 +7,8 @@ export interface ManifestContent {
   child: string | undefined;
   /** `size` in bytes, if known. */
   blob: { digest: string; size?: number | undefined } | undefined;
+  /** The configuration of an image, if it has bytes. It belongs to this image, while other blobs may be shared with older ones. */
+  config: { digest: string; size?: number | undefined } | undefined;
 }
 
 // Malformed parts are ignored.
@@ -24,5 +26,6 @@ export function readProbedManifest(body: Buffer): ManifestContent {
     child: manifests.find((one) => one !== undefined)?.digest,
     // An empty blob has no byte to read.
     blob: [...layers, config].find((one) => one !== undefined && one.size !== 0),
+    config: config?.size === 0 ? undefined : config,
   };
 }

@@ -16,7 +16,14 @@ async function check(t: Test, urls: string[], realmHosts: string[] = []) {
     scaleUpstream({ urls, credentials: 'forward', deadlines: { manifest: '300ms' } }),
   );
   const nothing = () => undefined;
-  const events = { health: nothing, breaker: nothing, gate: nothing, credentials: nothing, corruptCopy: nothing };
+  const events = {
+    health: nothing,
+    breaker: nothing,
+    gate: nothing,
+    credentials: nothing,
+    corruptCopy: nothing,
+    content: nothing,
+  };
   const upstream = new Upstream('harbor', config, {}, { resolver: new Resolver(), pool: new BufferPool() }, events);
   t.teardown(() => upstream.stop());
   await upstream.start();

@@ -34,6 +34,7 @@ async function start(t: Test, options: LabRegistryOptions, more: object = {}) {
     gate: nothing,
     credentials: (_, detail) => news.push(detail),
     corruptCopy: nothing,
+    content: nothing,
   });
   t.teardown(() => upstream.stop());
   await upstream.start();

@@ -1,0 +1,118 @@
+import { type ClockReading, wallTime } from '../clock/clock.ts';
+import type { TagHistory } from './tag-history.ts';
+import type { CanaryState, ContentLoss } from './view.ts';
+
+/**
+ * What a push upstream has of an image whose push it acknowledged. `there`: its tag shows the manifest, and storage has it. `gone`: storage
+ * lacks the manifest or a blob of it. `elsewhere`: storage has the manifest, but the tag shows another one or none. `unclear`: it could not
+ * be asked.
+ */
+export type FoundPush = 'there' | 'gone' | 'elsewhere' | 'unclear';
+
+/** An acknowledged push of a tag that was not deleted, moved or accepted since. The repository has its name at the upstream. */
+export interface StandingPush {
+  repository: string;
+  tag: string;
+  digest: string;
+  /** When it was acknowledged; ledger time. */
+  at: number;
+  /** A later push of the same tag was acknowledged. */
+  overwritten: boolean;
+  /** It was acknowledged while content was known to be lost, so it says nothing about the pushes before. */
+  afterLoss: boolean;
+}
+
+/** A push that was asked for. */
+export interface PushEvidence extends Pick<StandingPush, 'at' | 'overwritten' | 'afterLoss'> {
+  found: FoundPush;
+}
+
+export interface ContentFacts {
+  /** The canary, read after the pushes. */
+  canary: CanaryState;
+  /** When the last look began that found all well. Content may have been lost since, and pushed to again. */
+  soundAt: number;
+  /** Content is known to be lost. */
+  known: boolean;
+  now: number;
+}
+
+/**
+ * `lost`: the upstream has lost what was pushed since. `intact`: it has the newest pushes. `unknown`: there is too little evidence, or the
+ * upstream is not well.
+ */
+export type ContentVerdict =
+  | { verdict: 'lost'; since: number; gone: number }
+  | { verdict: 'intact' }
+  | { verdict: 'unknown' };
+
+/** The newest pushes that must all be gone. A single one may have been deleted without this edge. */
+const LEAST_GONE = 2;
+/** Garbage collection may remove an overwritten manifest. Harbor keeps new ones for two hours. */
+const OVERWRITTEN_MS = 3_600_000;
+/** A loss is noticed within so many milliseconds in most cases. A push of that time may have come after the loss. */
+const UNNOTICED_MS = 600_000;
+
+/**
+ * Whether an upstream has lost content (rule 9), such as by a restored snapshot or a lost volume. It has, if from some moment on none of two
+ * or more pushes is there. Retention and single deletions leave the newest pushes there; a tag that was moved in the registry leaves its
+ * manifest there.
+ * @param pushes newest first
+ */
+export function judgeContent(pushes: readonly PushEvidence[], facts: ContentFacts): ContentVerdict {
+  const { canary, soundAt, known, now } = facts;
+  const sound = Math.max(soundAt, now - UNNOTICED_MS);
+  let gone = 0;
+  let since = now;
+  let isSeen = false;
+  let isUnclear = false;
+  for (const { at, found, overwritten, afterLoss } of pushes) {
+    if (found === 'elsewhere' || (found === 'gone' && overwritten && now - at > OVERWRITTEN_MS)) continue;
+    if (found === 'unclear') {
+      isUnclear = true;
+      break;
+    }
+    if (found === 'there') {
+      isSeen = true;
+      if (!afterLoss && at <= sound) break;
+      continue;
+    }
+    gone += 1;
+    since = at;
+  }
+  if (canary !== 'good') return { verdict: 'unknown' };
+  if (gone >= (known ? 1 : LEAST_GONE)) return { verdict: 'lost', since, gone };
+  return isSeen && !isUnclear ? { verdict: 'intact' } : { verdict: 'unknown' };
+}
+
+/** Whether pushes that are older than this one, which is there, need not be asked for. */
+export function endsLook(
+  { at, found, afterLoss }: PushEvidence,
+  { soundAt, now }: Omit<ContentFacts, 'canary'>,
+): boolean {
+  return found === 'unclear' || (found === 'there' && !afterLoss && at <= Math.max(soundAt, now - UNNOTICED_MS));
+}
+
+/** What happened and what to type, for the operator and for clients. */
+export function lossText(upstream: string, { since, gone, images }: ContentLoss, now: ClockReading): string {
+  const time = new Date(wallTime(since, now)).toISOString().replace(/\.\d+Z$/, 'Z');
+  const what = gone === 1 ? 'a push that it acknowledged' : `${gone} pushes that it acknowledged`;
+  return `${upstream} has lost content since ${time}: ${what} cannot be found there (${images.join(', ')}); restore them, or run breakwater accept ${upstream}`;
+}
+
+/**
+ * Whether an upstream takes back what is known of a tag: it shows an older digest, or none. A digest that was never seen is most likely
+ * newer, unless the known one was pushed through an edge.
+ * @param digest what the upstream shows; null: it does not have the tag
+ * @param pushed the known digest was pushed, and the push was acknowledged
+ */
+export function takesBack(
+  history: TagHistory | undefined,
+  digest: string | null,
+  at: number,
+  pushed: boolean,
+): boolean {
+  const [newest, ...older] = history ?? [];
+  if (!newest || newest.digest === null || newest.digest === digest || at < newest.confirmedAt) return false;
+  return digest === null || pushed || older.some((entry) => entry.digest === digest);
+}

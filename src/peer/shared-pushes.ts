@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { type PushLog, pushKey } from '../ledger/push-log.ts';
+import { isDigest, isRepository, isTag } from '../oci/reference.ts';
+import { ChangedEntries } from './shared-store.ts';
+
+/** Registry's identity, repository there, tag, digest, age, whether content was known to be lost. */
+const entry = z.tuple([
+  z.string().max(64),
+  z.string().refine(isRepository),
+  z.string().refine(isTag),
+  z.string().refine(isDigest),
+  z.number().min(0),
+  z.boolean(),
+]);
+
+/** Shares the last acknowledged pushes between edges, so that each of them notices what a restore has lost. */
+export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
+  /**
+   * @param registries name of each upstream -> its identity
+   * @param observe moves the clock past a time; false: the time is implausible
+   */
+  constructor(pushes: PushLog, registries: () => ReadonlyMap<string, string>, observe: (at: number) => boolean) {
+    super({
+      name: 'pushes',
+      entry,
+      find: (key, now) => {
+        const push = pushes.find(key);
+        const registry = push && registries().get(push.upstream);
+        if (!push || registry === undefined) return undefined;
+        return [registry, push.repository, push.tag, push.digest, now - push.at, push.afterLoss];
+      },
+      merge: (entries, now) => {
+        const named = Map.groupBy(registries(), ([, registry]) => registry);
+        let news = 0;
+        for (const [registry, repository, tag, digest, age, afterLoss] of entries) {
+          const at = now - age;
+          if (!observe(at)) continue;
+          for (const [upstream] of named.get(registry) ?? [])
+            if (pushes.add({ upstream, repository, tag, digest, at, afterLoss })) news += 1;
+        }
+        return news;
+      },
+    });
+    pushes.onChange = (push) => this.record(pushKey(push));
+  }
+}

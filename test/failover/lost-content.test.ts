@@ -1,0 +1,313 @@
+import t from 'tap';
+import {
+  type ContentFacts,
+  endsLook,
+  type FoundPush,
+  judgeContent,
+  lossText,
+  type PushEvidence,
+  takesBack,
+} from '../../src/failover/lost-content.ts';
+import { noteState, type TagHistory } from '../../src/failover/tag-history.ts';
+
+const NOW = Date.parse('2026-11-21T12:00:00Z');
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const [A = '', B = '', C = ''] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.repeat(64)}`);
+
+type Given = [minutesAgo: number, found: FoundPush, more?: Partial<PushEvidence>];
+const pushes = (given: readonly Given[]) =>
+  given.map(([ago, found, more]) => ({ at: NOW - ago * MINUTE, found, overwritten: false, afterLoss: false, ...more }));
+const overwritten = { overwritten: true };
+const afterLoss = { afterLoss: true };
+
+interface Row {
+  what: string;
+  /** Newest first. */
+  found: readonly Given[];
+  facts?: Partial<ContentFacts>;
+  /** Minutes since which content is lost, or another verdict. */
+  judged: number | 'intact' | 'unknown';
+}
+
+const ROWS: readonly Row[] = [
+  { what: 'nothing was pushed', found: [], judged: 'unknown' },
+  {
+    what: 'all is there',
+    found: [
+      [20, 'there'],
+      [30, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'the newest two are gone',
+    found: [
+      [20, 'gone'],
+      [30, 'gone'],
+      [40, 'there'],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'the volume is lost',
+    found: [
+      [20, 'gone'],
+      [30, 'gone'],
+      [40, 'gone'],
+      [900, 'gone'],
+    ],
+    judged: 900,
+  },
+  {
+    what: 'one is gone: it may have been deleted past the edge',
+    found: [
+      [20, 'gone'],
+      [30, 'there'],
+    ],
+    judged: 'intact',
+  },
+  { what: 'one is gone, and nothing else was pushed', found: [[20, 'gone']], judged: 'unknown' },
+  {
+    what: 'retention deleted many, but the newest is there',
+    found: [
+      [20, 'there'],
+      [30, 'gone'],
+      [40, 'gone'],
+      [50, 'gone'],
+      [60, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'the canary fails: storage is not there at all',
+    found: [
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    facts: { canary: 'failing' },
+    judged: 'unknown',
+  },
+  {
+    what: 'no canary could be read',
+    found: [
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    facts: { canary: 'none' },
+    judged: 'unknown',
+  },
+  {
+    what: 'the canary fails and all is there',
+    found: [[20, 'there']],
+    facts: { canary: 'failing' },
+    judged: 'unknown',
+  },
+  // What says nothing.
+  {
+    what: 'a tag that was moved in the registry',
+    found: [
+      [20, 'elsewhere'],
+      [30, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'tags that were moved, and nothing else',
+    found: [
+      [20, 'elsewhere'],
+      [30, 'elsewhere'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'the snapshot has a newer manifest under another tag',
+    found: [
+      [20, 'gone'],
+      [25, 'elsewhere'],
+      [30, 'gone'],
+      [40, 'there'],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'an overwritten manifest that was collected',
+    found: [
+      [20, 'gone'],
+      [90, 'gone', overwritten],
+      [95, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'an overwritten manifest that is too new to be collected',
+    found: [
+      [20, 'gone'],
+      [30, 'gone', overwritten],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'an overwritten manifest is in storage, as it should be',
+    found: [
+      [20, 'gone'],
+      [30, 'elsewhere', overwritten],
+      [40, 'there'],
+    ],
+    judged: 'intact',
+  },
+  // What could not be asked.
+  {
+    what: 'the newest could not be asked',
+    found: [
+      [20, 'unclear'],
+      [30, 'gone'],
+      [40, 'gone'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'two are gone, and the next could not be asked',
+    found: [
+      [20, 'gone'],
+      [30, 'gone'],
+      [40, 'unclear'],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'one is gone, and the next could not be asked',
+    found: [
+      [20, 'gone'],
+      [30, 'unclear'],
+      [40, 'gone'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'a recent one is there, and the next could not be asked',
+    found: [
+      [1, 'there'],
+      [30, 'unclear'],
+    ],
+    judged: 'unknown',
+  },
+  // Pushes after the loss.
+  {
+    what: 'pushes went on before the loss was noticed',
+    found: [
+      [1, 'there'],
+      [2, 'there'],
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'they were there when all was well',
+    found: [
+      [1, 'there'],
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    facts: { soundAt: NOW },
+    judged: 'intact',
+  },
+  {
+    what: 'pushes went on for long before the loss was noticed',
+    found: [
+      [15, 'there'],
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'a push while content was known to be lost',
+    found: [
+      [15, 'there', afterLoss],
+      [20, 'gone'],
+      [30, 'gone'],
+    ],
+    judged: 30,
+  },
+  {
+    what: 'only recent pushes, all there',
+    found: [
+      [1, 'there'],
+      [2, 'there'],
+    ],
+    judged: 'intact',
+  },
+  // While content is known to be lost.
+  {
+    what: 'one is still gone',
+    found: [
+      [20, 'gone'],
+      [40, 'there'],
+    ],
+    facts: { known: true },
+    judged: 20,
+  },
+  {
+    what: 'all is there again',
+    found: [
+      [20, 'there'],
+      [40, 'there'],
+    ],
+    facts: { known: true },
+    judged: 'intact',
+  },
+  { what: 'it cannot be asked', found: [[20, 'unclear']], facts: { known: true }, judged: 'unknown' },
+];
+
+t.test('whether an upstream has lost content', async (t) => {
+  for (const { what, found, facts, judged } of ROWS) {
+    const verdict = judgeContent(pushes(found), {
+      canary: 'good',
+      soundAt: NOW - 50 * HOUR,
+      known: false,
+      now: NOW,
+      ...facts,
+    });
+    if (typeof judged === 'number') t.match(verdict, { verdict: 'lost', since: NOW - judged * MINUTE }, what);
+    else t.strictSame(verdict, { verdict: judged }, what);
+  }
+});
+
+t.test('where a look for pushes may end', async (t) => {
+  const ends = (given: Given, soundAt = 0) =>
+    pushes([given]).every((one) => endsLook(one, { soundAt, now: NOW, known: false }));
+  t.ok(ends([20, 'there']));
+  t.ok(ends([20, 'unclear']));
+  t.ok(ends([1, 'there'], NOW), 'it was there when all was well');
+  t.notOk(ends([1, 'there']), 'it may have come after the loss');
+  t.notOk(ends([20, 'there', afterLoss]));
+  t.notOk(ends([20, 'gone']));
+  t.notOk(ends([20, 'elsewhere']));
+});
+
+t.test('what takes back a tag', async (t) => {
+  const history: TagHistory = noteState(noteState([], A, 100), B, 200);
+  const rows: [what: string, digest: string | null, pushed: boolean, back: boolean][] = [
+    ['the same digest', B, true, false],
+    ['an older digest', A, false, true],
+    ['no digest', null, false, true],
+    ['a digest that was never seen is most likely newer', C, false, false],
+    ['a digest that was never seen, after a push', C, true, true],
+  ];
+  for (const [what, digest, pushed, back] of rows) t.equal(takesBack(history, digest, 300, pushed), back, what);
+  t.notOk(takesBack(history, A, 150, true), 'a read that began before the push');
+  t.notOk(takesBack(undefined, A, 300, true), 'nothing is known');
+  t.notOk(takesBack(noteState(history, null, 250), A, 300, false), 'it was deleted');
+});
+
+t.test('what is said of a loss', async (t) => {
+  const loss = { since: NOW - HOUR, noticedAt: NOW, gone: 2, images: ['library/app:1', 'library/app:2'] };
+  const now = { monotonic: NOW, wall: NOW };
+  t.equal(
+    lossText('harbor', loss, now),
+    'harbor has lost content since 2026-11-21T11:00:00Z: 2 pushes that it acknowledged cannot be found there (library/app:1, library/app:2); restore them, or run breakwater accept harbor',
+  );
+  t.match(lossText('harbor', { ...loss, gone: 1 }, now), /: a push that it acknowledged cannot/);
+});

@@ -1,0 +1,128 @@
+import t from 'tap';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { type AcknowledgedPush, PushLog, pushKey } from '../../src/ledger/push-log.ts';
+
+const [A = '', B = '', C = ''] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.repeat(64)}`);
+const place = (tag: string, repository = 'library/app', upstream = 'harbor') => ({ upstream, repository, tag });
+const v1 = place('v1');
+const v2 = place('v2');
+
+function made(t: { teardown(end: () => void): void }): Ledger {
+  const ledger = new Ledger({ tags: 100, keep: 86_400_000 });
+  t.teardown(() => ledger.close());
+  return ledger;
+}
+
+const push = (ledger: Ledger, tag: typeof v1, digest: string, afterLoss = false) =>
+  ledger.recordPushed(tag, digest, ledger.now(), afterLoss);
+const standing = (ledger: Ledger) =>
+  ledger
+    .standingPushes('harbor')
+    .map(({ tag, digest, overwritten }) => `${tag} ${digest.slice(7, 8)}${overwritten ? ' overwritten' : ''}`);
+
+t.test('keeps the last 64 pushes of each upstream, newest first', async (t) => {
+  const log = new PushLog();
+  const told: string[] = [];
+  log.onChange = ({ tag }) => told.push(tag);
+  const at = (n: number, upstream = 'harbor'): AcknowledgedPush => ({
+    ...place(`t${n}`, 'a', upstream),
+    digest: A,
+    at: n,
+    afterLoss: false,
+  });
+  for (let n = 1; n <= 70; n += 1) t.ok(log.add(at(n)));
+  t.ok(log.add(at(1, 'other')));
+  t.equal(log.of('harbor').length, 64);
+  t.equal(log.of('harbor')[0]?.tag, 't70');
+  t.notOk(log.add(at(2)), 'one that is older than all is no news');
+  t.notOk(log.add(at(70)), 'nor is one that is there');
+  t.notOk(log.add({ ...at(70), at: 60 }), 'nor is the same, earlier');
+  t.ok(log.add({ ...at(10), at: 100 }), 'a push again is one');
+  t.equal(log.of('harbor').filter(({ tag }) => tag === 't10').length, 1);
+  t.match(log.find(pushKey(at(10))), { at: 100 });
+  t.ok(log.has(place('t10', 'a'), A));
+  t.notOk(log.has(place('t10', 'a'), B));
+  t.equal(told.length, 72);
+  log.forget('harbor');
+  t.strictSame(log.of('harbor'), []);
+  t.equal(log.of('other').length, 1);
+});
+
+t.test('the pushes that still stand', async (t) => {
+  const ledger = made(t);
+  push(ledger, v1, A);
+  push(ledger, v2, B);
+  push(ledger, v1, C);
+  t.strictSame(standing(ledger), ['v1 c', 'v2 b', 'v1 a overwritten']);
+  ledger.recordDeleted(v2, ledger.now());
+  t.strictSame(standing(ledger), ['v1 c', 'v1 a overwritten'], 'a deletion takes its push off');
+  push(ledger, v1, A);
+  t.strictSame(standing(ledger), ['v1 a', 'v1 c overwritten'], 'a push of an older digest is a push');
+  ledger.recordDigestDeleted('harbor', 'library/app', C, ledger.now());
+  t.strictSame(standing(ledger), ['v1 a'], 'so does the deletion of a manifest');
+  ledger.recordSeen(v1, B, ledger.now());
+  t.strictSame(standing(ledger), [], 'what the upstream shows since, and is believed, counts');
+});
+
+t.test('of two pushes at once the one that the upstream shows stands', async (t) => {
+  const ledger = made(t);
+  push(ledger, v1, A);
+  push(ledger, v1, B);
+  ledger.recordSeen(v1, A, ledger.now());
+  t.strictSame(standing(ledger), ['v1 a']);
+});
+
+t.test('a push that changes nothing is no newer content', async (t) => {
+  const ledger = made(t);
+  push(ledger, v1, A);
+  push(ledger, v2, B);
+  push(ledger, v1, A);
+  t.strictSame(standing(ledger), ['v2 b', 'v1 a']);
+  push(ledger, v1, A, true);
+  t.strictSame(standing(ledger), ['v1 a', 'v2 b'], 'unless content is known to be lost: then it comes back');
+  t.equal(ledger.standingPushes('harbor')[0]?.afterLoss, true);
+});
+
+t.test('a push after the loss takes the place of what was lost', async (t) => {
+  const ledger = made(t);
+  push(ledger, v1, A);
+  push(ledger, v1, B, true);
+  t.strictSame(standing(ledger), ['v1 b']);
+});
+
+t.test('an upstream that has lost content is not believed when it takes back a tag', async (t) => {
+  const ledger = made(t);
+  const asked: string[] = [];
+  let lost = true;
+  ledger.recordSeen(v1, A, ledger.now());
+  t.ok(await ledger.recordShown(v1, null, 0), 'a read that began before is older');
+  t.equal(await ledger.recordShown(v1, B, ledger.now()), true, 'another digest is newer');
+  t.equal(await ledger.recordShown(v1, A, ledger.now()), true, 'by default nothing is lost');
+  ledger.recordSeen(v1, B, ledger.now());
+  ledger.hasLostContent = async (upstream) => {
+    asked.push(upstream);
+    return lost;
+  };
+  t.equal(await ledger.recordShown(v1, A, ledger.now()), false);
+  t.equal(await ledger.recordShown(v1, null, ledger.now()), false);
+  t.equal(ledger.judge(v1, B).verdict, 'current', 'the ledger stays as it was');
+  t.equal(await ledger.recordShown(v1, B, ledger.now()), true);
+  t.equal(await ledger.recordShown(v2, null, ledger.now()), true, 'nothing is known of that tag');
+  t.equal(ledger.find(v2), undefined);
+  t.strictSame(asked, ['harbor', 'harbor']);
+  lost = false;
+  t.equal(await ledger.recordShown(v1, null, ledger.now()), true);
+  t.equal(ledger.isDeleted(v1), true);
+  push(ledger, v2, B);
+  lost = true;
+  t.equal(await ledger.recordShown(v2, C, ledger.now()), false, 'a digest that was never seen, after a push');
+});
+
+t.test('an upstream that is another registry now has no pushes', async (t) => {
+  const ledger = made(t);
+  push(ledger, v1, A);
+  t.strictSame(ledger.tagsOf('harbor'), [v1]);
+  ledger.forget('harbor');
+  t.strictSame(ledger.tagsOf('harbor'), []);
+  t.strictSame(ledger.pushes.of('harbor'), []);
+});
