@@ -27,6 +27,8 @@ export interface EdgeSettings {
   metricsToken?: string;
   /** What `replication.hookSecretFile` would hold. */
   hookSecret?: string;
+  /** The least level that is logged. Default: debug. */
+  logLevel?: 'debug' | 'silent';
 }
 
 /** One line of the log per request, as far as tests look at it. */
@@ -152,7 +154,7 @@ export async function makeEdgeInProcess(
 ): Promise<EdgeInProcess> {
   const certificate = settings.certificate ?? (await makeCertificate({ names: [HOSTNAME], authority: true }));
   const lines: string[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+  const log = pino({ level: settings.logLevel ?? 'debug' }, { write: (line: string) => void lines.push(line) });
   const app = await createApp(loadedFrom(config, certificate, settings), { log });
   owner.teardown(() => app.stop());
   return new EdgeInProcess(owner, app, certificate, settings, lines);

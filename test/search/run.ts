@@ -3,9 +3,13 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { neighbours } from './neighbours.ts';
+import { pair } from './pair.ts';
 import { type Search, searchBatch } from './search.ts';
 
-const SEARCHES: Record<string, Search<unknown>> = { neighbours: neighbours as Search<unknown> };
+const SEARCHES: Record<string, Search<unknown>> = {
+  neighbours: neighbours as Search<unknown>,
+  pair: pair as Search<unknown>,
+};
 
 const USAGE = `Searches for schedules that break a rule, at random.
 
@@ -18,7 +22,7 @@ ${Object.entries(SEARCHES)
   .join('\n')}
 
 How far a search has come is kept in .search/, by search and seed. An interrupted one goes on there. The exit status is
-1 if a schedule breaks the rule; it is printed as JSON.
+1 if a schedule breaks the rule; it is printed as JSON, without the steps that it does not need.
 `;
 
 const { values } = parseArgs({
@@ -30,6 +34,9 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
+/** Schedules between two lines of progress. */
+const TOLD_EVERY = 500;
+
 const [runs, seed] = [Number(values.runs), Number(values.seed)];
 const search = SEARCHES[values.what];
 if (values.help) process.stdout.write(USAGE);
@@ -41,33 +48,47 @@ else {
 
 async function main(chosen: Search<unknown>): Promise<void> {
   const file = `.search/${values.what}-${seed}.json`;
-  const started = performance.now();
-  const from = values.fresh ? 0 : doneBefore(file);
-  let bad = 0;
-  for (let done = from; done < runs; ) {
+  const started = Date.now();
+  const progress = values.fresh ? { done: 0, bad: 0, gaps: {} } : readProgress(file);
+  const from = progress.done;
+  for (const { name, says } of chosen.knownGaps ?? []) process.stdout.write(`known gap, counted: ${name}: ${says}\n`);
+  while (progress.done < runs) {
     // Each batch has a seed of its own, so that a search can go on where it was.
-    const numRuns = Math.min(chosen.batch, runs - done);
-    const schedules = fc.sample(chosen.schedules, { seed: seed * 1_000_003 + done, numRuns });
-    const found = await searchBatch(chosen, schedules);
-    for (const { schedule, wrong } of found) process.stdout.write(`${wrong}\n${JSON.stringify(schedule)}\n`);
-    bad += found.length;
-    done += numRuns;
+    const numRuns = Math.min(chosen.batch, runs - progress.done);
+    const schedules = fc.sample(chosen.schedules, { seed: seed * 1_000_003 + progress.done, numRuns });
+    for (const { schedule, wrong, gap } of await searchBatch(chosen, schedules)) {
+      if (gap !== undefined) progress.gaps[gap] = (progress.gaps[gap] ?? 0) + 1;
+      else progress.bad += 1;
+      if (gap === undefined) process.stdout.write(`${wrong}\n${JSON.stringify(schedule)}\n`);
+    }
+    progress.done += numRuns;
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, JSON.stringify({ done }));
-    if (done % (100 * chosen.batch) === 0 || done === runs) tell(done, bad, started, done - from);
+    writeFileSync(file, JSON.stringify(progress));
+    if (progress.done % TOLD_EVERY < numRuns || progress.done === runs) tell(progress, started, progress.done - from);
   }
-  process.exitCode = bad > 0 ? 1 : 0;
+  process.exitCode = progress.bad > 0 ? 1 : 0;
 }
 
-function doneBefore(file: string): number {
+/** How far a search has come. */
+interface Progress {
+  done: number;
+  bad: number;
+  /** By known gap, how many schedules meet it. */
+  gaps: Record<string, number>;
+}
+
+function readProgress(file: string): Progress {
   try {
-    return Number(JSON.parse(readFileSync(file, 'utf8')).done);
+    return { bad: 0, gaps: {}, ...JSON.parse(readFileSync(file, 'utf8')) };
   } catch {
-    return 0;
+    return { done: 0, bad: 0, gaps: {} };
   }
 }
 
-function tell(done: number, bad: number, started: number, here: number): void {
-  const ms = (performance.now() - started) / here;
-  process.stdout.write(`${done} of ${runs} schedules, ${bad} break the rule, ${ms.toFixed(1)} ms each\n`);
+function tell({ done, bad, gaps }: Progress, started: number, here: number): void {
+  const ms = (Date.now() - started) / here;
+  const known = Object.entries(gaps).map(([name, count]) => `, ${count} meet the known gap ${name}`);
+  process.stdout.write(
+    `${done} of ${runs} schedules, ${bad} break the rule${known.join('')}, ${ms.toFixed(1)} ms each\n`,
+  );
 }

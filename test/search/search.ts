@@ -1,5 +1,6 @@
 import type fc from 'fast-check';
 import type { Owner } from '../helpers/temporary-folder.ts';
+import { shrinkSteps } from './shrink.ts';
 
 /** A random search for schedules that break a rule. */
 export interface Search<S> {
@@ -8,8 +9,26 @@ export interface Search<S> {
   schedules: fc.Arbitrary<S>;
   /** Schedules that are run at the same time. */
   batch: number;
-  /** Runs schedules. Resolves with what was wrong with each; undefined: nothing. */
+  /** Runs schedules. Resolves with what was wrong with each; undefined: nothing. What is before a colon names the rule. */
   run(owner: Owner, schedules: readonly S[]): Promise<(string | undefined)[]>;
+  /** The steps of a schedule: a find needs only some of them. */
+  steps(schedule: S): readonly unknown[];
+  withSteps(schedule: S, steps: readonly unknown[]): S;
+  /** What is known to be wrong, and not yet mended. Each is counted. */
+  knownGaps?: readonly KnownGap[];
+}
+
+export interface KnownGap {
+  name: string;
+  says: string;
+  covers(wrong: string): boolean;
+}
+
+export interface Find<S> {
+  schedule: S;
+  wrong: string;
+  /** The known gap that it is an instance of. */
+  gap?: string;
 }
 
 /** Cleans up as a test does: last said, first done. */
@@ -30,19 +49,20 @@ const CONFIRMATIONS = 5;
 
 /**
  * Runs schedules, each bad one again by itself.
- * @returns the schedules that broke the rule each time, with what was wrong
+ * @returns the schedules that broke the rule each time, with as few steps as possible, and what was wrong
  */
-export async function searchBatch<S>(
-  search: Search<S>,
-  schedules: readonly S[],
-): Promise<{ schedule: S; wrong: string }[]> {
+export async function searchBatch<S>(search: Search<S>, schedules: readonly S[]): Promise<Find<S>[]> {
   const first = await runCleanly(search, schedules);
-  const bad: { schedule: S; wrong: string }[] = [];
+  const finds: Find<S>[] = [];
   for (const [index, schedule] of schedules.entries()) {
-    const wrong = first[index] === undefined ? undefined : await confirmed(search, schedule);
-    if (wrong !== undefined) bad.push({ schedule, wrong });
+    if (first[index] === undefined) continue;
+    const gap = gapOf(search, first[index]);
+    const wrong = gap === undefined ? await confirmed(search, schedule) : first[index];
+    if (wrong === undefined) continue;
+    if (gap === undefined) finds.push(await shrunk(search, schedule, wrong));
+    else finds.push({ schedule, wrong, gap });
   }
-  return bad;
+  return finds;
 }
 
 /** What is wrong with the schedule each time that it is run; undefined: nothing. */
@@ -53,6 +73,25 @@ export async function confirmed<S>(search: Search<S>, schedule: S): Promise<stri
     if (wrong === undefined) return undefined;
   }
   return wrong;
+}
+
+/** A known gap is no find, and so is not shrunk to one. */
+function gapOf<S>({ knownGaps = [] }: Search<S>, wrong: string): string | undefined {
+  return knownGaps.find((gap) => gap.covers(wrong))?.name;
+}
+
+async function shrunk<S>(search: Search<S>, schedule: S, wrong: string): Promise<Find<S>> {
+  const isWrong = async (steps: readonly unknown[]) => {
+    const [found] = await runCleanly(search, [search.withSteps(schedule, steps)]);
+    return found !== undefined && ruleOf(found) === ruleOf(wrong) && gapOf(search, found) === undefined;
+  };
+  const smaller = search.withSteps(schedule, await shrinkSteps(search.steps(schedule), isWrong));
+  const still = await confirmed(search, smaller);
+  return still === undefined ? { schedule, wrong } : { schedule: smaller, wrong: still };
+}
+
+function ruleOf(wrong: string): string {
+  return wrong.split(':')[0] ?? '';
 }
 
 async function runCleanly<S>(search: Search<S>, schedules: readonly S[]): Promise<(string | undefined)[]> {

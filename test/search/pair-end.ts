@@ -1,0 +1,54 @@
+import { sha256 } from '../helpers/lab-site.ts';
+import { RuleBroken, replyText } from './pair-judge.ts';
+import { MIRROR, type PairSite } from './pair-site.ts';
+
+/** Milliseconds for which everything is well at the end, before all must be in step; and how often it is waited so long. */
+const END_MS = 15_000;
+const END_TRIES = 12;
+
+/** Ends all faults. Once everything is well for a while, everything is as it should be. @throws RuleBroken */
+export async function judgeEnd(site: PairSite): Promise<void> {
+  const { edges, fallback, primary, time } = site;
+  primary.fault = undefined;
+  fallback.fault = undefined;
+  edges.connected = true;
+  for (const edge of [0, 1]) await edges.start(edge);
+  let wrong: RuleBroken | undefined;
+  for (let tries = 0; tries < END_TRIES; tries += 1) {
+    await time.pass(END_MS);
+    wrong = await wrongAtTheEnd(site);
+    if (!wrong) return;
+  }
+  throw wrong;
+}
+
+async function wrongAtTheEnd(site: PairSite): Promise<RuleBroken | undefined> {
+  const { fallback, primary } = site;
+  for (const [repository, { tags }] of primary.state.repositories)
+    for (const [tag, digest] of tags) {
+      const copy = fallback.state.tag(`${MIRROR}${repository}`, tag);
+      if (copy !== digest)
+        return new RuleBroken(
+          'the fallback is in step at the end',
+          `${repository}:${tag} is ${digest}, the copy ${copy}`,
+        );
+      const wrong = repository === 'canary' ? undefined : await wrongPull(site, repository, tag, digest);
+      if (wrong) return wrong;
+    }
+  if (site.deletions === 'keep') return undefined;
+  for (const [repository, { tags }] of fallback.state.repositories)
+    for (const tag of tags.keys())
+      if (repository.startsWith(MIRROR) && primary.state.tag(repository.slice(MIRROR.length), tag) === undefined)
+        return new RuleBroken('the fallback is in step at the end', `${repository}:${tag} was deleted, and stays`);
+  return undefined;
+}
+
+async function wrongPull(site: PairSite, repository: string, tag: string, digest: string) {
+  for (const edge of [0, 1]) {
+    const reply = await site.ask(edge, 'ann', `/v2/${repository}/manifests/${tag}`);
+    const upstream = reply?.headers['x-breakwater-upstream'];
+    if (reply?.status !== 200 || sha256(reply.body) !== digest || upstream !== 'harbor')
+      return new RuleBroken('all is well at the end', `${repository}:${tag} at edge ${edge}: ${replyText(reply)}`);
+  }
+  return undefined;
+}

@@ -1,0 +1,153 @@
+import type { Reply } from '../helpers/http1-client.ts';
+import { sha256 } from '../helpers/lab-site.ts';
+import type { PairSite } from './pair-site.ts';
+import { EdgeKnowledge, TagTruth } from './tag-truth.ts';
+
+export type Rule =
+  | 'nothing acknowledged is lost'
+  | 'no tag goes back in silence'
+  | 'no 404 for what exists'
+  | 'nobody gets what the primary hides'
+  | 'what was acknowledged is not unlearnt by a restore'
+  | 'a right password is not called wrong'
+  | 'the fallback is in step at the end'
+  | 'all is well at the end'
+  | 'an edge answers';
+
+/** The rule that a schedule broke, and how. */
+export class RuleBroken extends Error {
+  constructor(rule: Rule, text: string) {
+    super(`${rule}: ${text}`);
+  }
+}
+
+/** An answer to a pull. */
+export interface Pulled {
+  edge: number;
+  user: string;
+  repository: string;
+  tag: string;
+  reply: Reply | undefined;
+  /** Whether the primary has what was asked for. */
+  exists: boolean;
+  /** For the text of a find. */
+  what: string;
+}
+
+/** A warning that names the tag, not only that a fallback answered. */
+const NAMED = /\btag \S+ at \S+ is |\bmanifest sha256:\w+ at /;
+
+/** What the primary has had, what each edge must know of it, and so which answers are right. */
+export class PairJudge {
+  readonly truth = new TagTruth();
+  readonly #site: PairSite;
+  readonly #known: [EdgeKnowledge, EdgeKnowledge] = [new EdgeKnowledge(), new EdgeKnowledge()];
+  /** Whether the primary was restored to an earlier state, and no edge has acknowledged a push since. */
+  #isRestored = false;
+
+  constructor(site: PairSite) {
+    this.#site = site;
+  }
+
+  knowledge(edge: number): EdgeKnowledge {
+    return this.#known[edge === 0 ? 0 : 1];
+  }
+
+  /** The edge was killed. */
+  forget(edge: number): void {
+    this.#known[edge === 0 ? 0 : 1] = new EdgeKnowledge();
+  }
+
+  /** What the edges have heard of each other. */
+  exchange(): void {
+    for (const edge of [0, 1]) {
+      const heardAt = this.#site.edges.heardAt(edge);
+      if (heardAt !== undefined) this.knowledge(edge).merge(this.knowledge(1 - edge), heardAt, Date.now());
+    }
+  }
+
+  /** An edge was shown the newest state of a tag, or acknowledged it as a push. */
+  learn(edge: number, key: string, pushed: boolean): void {
+    const newest = this.truth.newest(key);
+    if (!newest) return;
+    const { digest, order } = newest;
+    this.knowledge(edge).learn(key, { digest, order, learntAt: Date.now(), pushed });
+    if (pushed) this.#isRestored = false;
+  }
+
+  /** The primary has gone back to an earlier state. */
+  restored(key: string, digest: string | null): void {
+    this.truth.note(key, digest, true);
+    this.#isRestored = true;
+  }
+
+  /** Whether the primary answers as it should, even if slowly. */
+  get #isWell(): boolean {
+    const { fault } = this.#site.primary;
+    return fault === undefined || fault === 'slow';
+  }
+
+  /** Whether an edge can know that the primary has lost what it had acknowledged for this tag (rule 9). */
+  #isLost(edge: number, key: string): boolean {
+    if (!this.#isRestored || this.truth.newest(key)?.restored !== true) return false;
+    const isThere = (tag: string, digest: string | null) =>
+      digest !== null && this.#site.primary.state.manifest(tag.split(':')[0] ?? '', digest) !== undefined;
+    const pushes = this.knowledge(edge).pushes();
+    const own = pushes.find(({ tag }) => tag === key);
+    if (!own || this.knowledge(edge).newest(key)?.order !== own.order || isThere(key, own.digest)) return false;
+    return pushes.length > 1 && pushes.slice(0, 2).every(({ tag, digest }) => !isThere(tag, digest));
+  }
+
+  /** What holds for every answer. @throws RuleBroken */
+  judge({ edge, user, repository, tag, reply, exists, what }: Pulled): void {
+    const key = `${repository}:${tag}`;
+    const said = `${user} at edge ${edge}, ${what}: ${replyText(reply)}`;
+    if (!reply?.complete || (reply.status >= 500 && reply.status !== 503))
+      throw new RuleBroken('an edge answers', said);
+    if (user === 'bob' && repository.startsWith('team/')) {
+      // In an outage, an edge in `auth.mode: open` has nobody to ask who may see what.
+      const canHide = this.#site.mode === 'delegate' || this.#isWell;
+      if (reply.status === 200 && canHide) throw new RuleBroken('nobody gets what the primary hides', said);
+      return;
+    }
+    if ((reply.status === 401 || reply.status === 403) && this.#isWell)
+      throw new RuleBroken('a right password is not called wrong', said);
+    if (reply.status !== 404) return;
+    if (exists || !this.#isWell) throw new RuleBroken('no 404 for what exists', said);
+    if (this.#isLost(edge, key)) throw new RuleBroken('what was acknowledged is not unlearnt by a restore', said);
+  }
+
+  /** What holds for the answer to a pull by tag, too. @throws RuleBroken */
+  judgeTag(pulled: Pulled): void {
+    this.judge(pulled);
+    const { edge, user, repository, tag, reply } = pulled;
+    if (reply?.status !== 200) return;
+    const key = `${repository}:${tag}`;
+    const primary = this.#site.primary.state.tag(repository, tag);
+    const digest = sha256(reply.body);
+    const warning = [reply.headers.warning ?? []].flat().join();
+    const known = this.knowledge(edge).newest(key);
+    const isLost = this.#isLost(edge, key);
+    const said = `${user} at edge ${edge}, ${key}: ${replyText(reply)} ${digest}; the primary has ${primary}, the edge knows of ${known?.digest}`;
+    if (this.truth.orderOf(key, digest) === 0)
+      throw new RuleBroken('no tag goes back in silence', `never there: ${said}`);
+    if (isLost && digest !== known?.digest && !NAMED.test(warning))
+      throw new RuleBroken('what was acknowledged is not unlearnt by a restore', said);
+    if (warning === '' && digest !== (isLost ? known?.digest : primary))
+      throw new RuleBroken('no tag goes back in silence', `without a word: ${said}`);
+    if (reply.headers['x-breakwater-upstream'] === 'harbor') {
+      if (digest === primary) this.learn(edge, key, false);
+    } else if (known && this.truth.orderOf(key, digest, { restores: !isLost }) < known.order) {
+      if (!NAMED.test(warning)) throw new RuleBroken('no tag goes back in silence', `without its name: ${said}`);
+      if (this.#site.staleTags === 'refuse' && this.knowledge(edge).hasSeen(key, digest))
+        throw new RuleBroken('no tag goes back in silence', `though staleTags is refuse: ${said}`);
+    }
+  }
+}
+
+export function replyText(reply: Reply | undefined): string {
+  if (!reply) return 'no reply';
+  const { 'x-breakwater-upstream': upstream, warning } = reply.headers;
+  const message = reply.status < 400 ? '' : reply.body.toString().slice(0, 300);
+  return [reply.status, reply.complete ? '' : 'cut', upstream, warning, message].filter(Boolean).join(' ');
+}

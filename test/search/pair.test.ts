@@ -1,0 +1,19 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { propertyRuns } from '../helpers/property-runs.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
+import { pair } from './pair.ts';
+import { searchBatch } from './search.ts';
+
+// A share of what `npm run search -- --what pair` runs.
+
+t.test(pair.says, { timeout: timeLimit(300_000) }, async (t) => {
+  const gaps = new Map<string, number>();
+  for (const schedule of fc.sample(pair.schedules, propertyRuns(150)))
+    for (const { gap, ...find } of await searchBatch(pair, [schedule]))
+      if (gap === undefined) t.fail(find.wrong, { schedule: JSON.stringify(find.schedule) });
+      else gaps.set(gap, (gaps.get(gap) ?? 0) + 1);
+  for (const { name, says } of pair.knownGaps ?? [])
+    t.comment(`known gap ${name}, met by ${gaps.get(name) ?? 0}: ${says}`);
+  t.pass('no schedule broke a rule');
+});
