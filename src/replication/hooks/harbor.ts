@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import type { Hint } from '../hint.ts';
+import { readHarborRetention, RETENTION_TYPES } from './harbor-retention.ts';
 import { parseJson, validate } from './payload.ts';
 
 const MAX_RESOURCES = 1000;
@@ -28,15 +29,16 @@ const artifacts = z.object({
 });
 
 /**
- * Reads a webhook of Harbor, in its default format or as a CloudEvent (structured mode). Other events than pushes and deletions give no
- * hint.
+ * Reads a webhook of Harbor, in its default format or as a CloudEvent (structured mode). Other events than pushes, deletions and retention
+ * runs give no hint.
  * @throws OciError
  */
 export function readHarborHook(text: string): Hint[] {
   const event = validate(parseJson(text), envelope, '');
+  const place = event.specversion === undefined ? 'event_data' : 'data';
+  if (RETENTION_TYPES.includes(event.type)) return readHarborRetention(event[place], place);
   const kind = KINDS.get(event.type);
   if (kind === undefined) return [];
-  const place = event.specversion === undefined ? 'event_data' : 'data';
   const { repository, resources } = validate(event[place], artifacts, place);
   const references = resources.flatMap(({ digest, tag }) => {
     const tags = tag === '' || tag === digest ? [] : [tag];

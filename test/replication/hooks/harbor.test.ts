@@ -22,6 +22,8 @@ t.test('events that Harbor sends', async (t) => {
     ['cloud-push-untagged', [hint('push', DIGEST)]],
     ['delete', [hint('delete', DIGEST), hint('delete', '1.4')]],
     ['cloud-delete', [hint('delete', DIGEST), hint('delete', '1.4')]],
+    ['retention', [hint('delete', '1.4'), hint('delete', '1.5'), hint('delete', DIGEST)]],
+    ['cloud-retention', [hint('delete', '1.4')]],
     ['pull', []],
     ['quota', []],
     ['replication', []],
@@ -54,6 +56,42 @@ t.test('several resources, some the same, some without a tag', async (t) => {
     readHarborHook(push({ resources })).map(({ reference }) => reference),
     ['1', DIGEST],
   );
+});
+
+/** A retention run as Harbor tells of it, changed. */
+function retention(names: unknown, change: object = {}): string {
+  return JSON.stringify({
+    type: 'TAG_RETENTION',
+    event_data: { retention: { project_name: 'library', deleted_artifact: names, ...change } },
+  });
+}
+
+t.test('a retention run names what it deleted, and its project apart', async (t) => {
+  const named = (...names: string[]) => retention(names.map((name_tag) => ({ type: 'image', name_tag })));
+  const read = (text: string) => readHarborHook(text).map(({ repository, reference }) => `${repository} ${reference}`);
+  t.same(read(named('app:1', `deep/er/app@${DIGEST}`, 'app:1')), ['library/app 1', `library/deep/er/app ${DIGEST}`]);
+  t.same(read(retention(null)), [], 'nothing was deleted');
+  t.same(read(retention([])), []);
+  t.equal(read(named(...Array.from({ length: 3000 }, (_, index) => `app:v${index}`))).length, 3000, 'a third of many');
+  const unusable: [text: string, said: RegExp][] = [
+    [named('hunter2'), /event_data\.retention is not/],
+    [named('app:hunter2/..'), /event_data\.retention is not/],
+    [named('../hunter2:1'), /event_data\.retention is not/],
+    [named('app@sha256:hunter2'), /event_data\.retention is not/],
+    [retention([], { project_name: undefined }), /event_data\.retention\.project_name is not/],
+    [retention([{ name_tag: 'app:1' }], { project_name: 'HUNTER2' }), /event_data\.retention is not/],
+    [retention([{ status: 'hunter2' }]), /deleted_artifact\.0\.name_tag is not/],
+    [JSON.stringify({ type: 'TAG_RETENTION' }), /event_data is not/],
+  ];
+  for (const [text, said] of unusable)
+    try {
+      t.fail(`${text.slice(0, 100)} gave ${JSON.stringify(readHarborHook(text))}`);
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error;
+      t.equal(error.status, 400);
+      t.match(error.message, said);
+      t.notMatch(error.message, /hunter2/i);
+    }
 });
 
 t.test('unusable bodies are refused, and the message shows nothing of them', async (t) => {
@@ -102,18 +140,27 @@ t.test('whatever is sent, hints are names or there are none', async (t) => {
     },
     { requiredKeys: [] },
   );
+  const run = fc.record(
+    {
+      project_name: nearly('..', 'a', 'a/b'),
+      deleted_artifact: fc.array(fc.record({ name_tag: nearly('a:-', 'a:1', `b@${DIGEST}`) })),
+    },
+    { requiredKeys: [] },
+  );
+  const data = fc.oneof(content, fc.record({ retention: run }));
   const event = fc.record(
     {
       type: fc.constantFrom(
         'PUSH_ARTIFACT',
         'DELETE_ARTIFACT',
+        'TAG_RETENTION',
         'harbor.artifact.pushed',
         'harbor.artifact.deleted',
         'x',
       ),
       specversion: fc.constant('1.0'),
-      event_data: content,
-      data: content,
+      event_data: data,
+      data,
     },
     { requiredKeys: ['type'] },
   );
