@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import { readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
+import { lossText } from '../failover/lost-content.ts';
 import type { Route } from '../failover/rewrite.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
@@ -11,7 +13,7 @@ import type { ProcessState } from './process-state.ts';
 export interface ReplicationParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
-  state: Pick<ProcessState, 'ledger' | 'network' | 'pulls'>;
+  state: Pick<ProcessState, 'ledger' | 'network' | 'peers' | 'pulls'>;
   log: Logger;
 }
 
@@ -25,7 +27,7 @@ export class ReplicationAtWork {
   constructor(
     { config, material }: Loaded,
     identity: string,
-    { routes, upstreams, state: { ledger, network, pulls }, log }: ReplicationParts,
+    { routes, upstreams, state: { ledger, network, peers, pulls }, log }: ReplicationParts,
   ) {
     this.identity = identity;
     const names = new Set(copyRoutes(routes).flatMap(({ source, target }) => [source.upstream, target.upstream]));
@@ -58,8 +60,14 @@ export class ReplicationAtWork {
         return registry;
       },
       view: (name) => known(name).view(),
+      lossOf: async (name) => {
+        const { content } = known(name);
+        const lost = (await content.hasLost()) ? content.lost : undefined;
+        return lost && lossText(name, lost, readClocks());
+      },
       confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
       ledger,
+      isLedgerRead: () => peers.heard,
       pulls,
       onFailure: ({ task, reason, tries, retryable }) =>
         log[retryable ? 'info' : 'warn'](

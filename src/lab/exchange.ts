@@ -8,7 +8,10 @@ import type { FaultSubject, FaultSwitches } from './switches.ts';
 export interface LabBehaviour {
   /** Of `Location` and `Link`. Absolute ones are built from Forwarded, X-Forwarded-* or Host, in Harbor's order. Default: relative. */
   locations: 'relative' | 'absolute';
-  /** `artifact-registry`: sessions lie outside `/v2/`, relative, and take no chunks: the whole blob by PUT, or by one PATCH. Default: registry. */
+  /**
+   * `artifact-registry`: sessions lie outside `/v2/`, relative, and take no chunks: the whole blob by PUT, or by one PATCH. Tag lists have the
+   * digests too, with the times of their uploads. Default: registry.
+   */
   uploads: 'registry' | 'artifact-registry';
   /** `redirect`: GET of a blob is a 302 to a path outside `/v2/`, where an Authorization header is an error. Default: direct. */
   downloads: 'direct' | 'redirect';

@@ -34,6 +34,7 @@ function serveRepositories(exchange: Exchange, all: [string, StoredRepository][]
 
 function serveArtifacts(exchange: Exchange, repository: string, known: StoredRepository): void {
   const { query } = exchange;
+  const listed = (name: string) => ({ name, push_time: new Date(known.pushedAt.get(name) ?? 0).toISOString() });
   const tagsOf = (digest: string) => [...known.tags].flatMap(([tag, at]) => (at === digest ? tag : []));
   const found = [...known.manifests]
     .map(([digest, manifest]) => ({ digest, manifest, tags: tagsOf(digest) }))
@@ -47,7 +48,7 @@ function serveArtifacts(exchange: Exchange, repository: string, known: StoredRep
       digest,
       size: manifest.bytes.length,
       manifest_media_type: manifest.mediaType,
-      tags: query.get('with_tag') === 'false' || tags.length === 0 ? null : tags.map((name) => ({ name })),
+      tags: query.get('with_tag') === 'false' || tags.length === 0 ? null : tags.map(listed),
     }));
   servePage(exchange, found);
 }

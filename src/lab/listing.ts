@@ -1,5 +1,6 @@
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
+import type { StoredRepository } from './store.ts';
 
 const REFERRERS = 'application/vnd.oci.image.index.v1+json';
 
@@ -14,8 +15,35 @@ export function serveCatalog(exchange: Exchange): void {
 export function serveTags(exchange: Exchange, repository: string): void {
   const known = exchange.store.repositories.get(repository);
   if (!known?.manifests.size) throw new LabError(404, 'NAME_UNKNOWN', 'repository name not known to registry');
+  if (exchange.behaviour.uploads === 'artifact-registry') {
+    exchange.json(200, {
+      child: [],
+      manifest: manifestsOf(known),
+      name: repository,
+      tags: [...known.tags.keys()].sort(),
+    });
+    return;
+  }
   const page = paged(exchange, [...known.tags.keys()]);
   exchange.json(200, { name: repository, tags: page.entries }, page.headers);
+}
+
+/** What Artifact Registry tells of each manifest, in a list without pages. */
+function manifestsOf({ manifests, tags }: StoredRepository): Record<string, unknown> {
+  const tagsOf = (digest: string) => [...tags].flatMap(([tag, at]) => (at === digest ? tag : []));
+  return Object.fromEntries(
+    [...manifests].map(([digest, { bytes, mediaType, uploadedAt }]) => [
+      digest,
+      {
+        imageSizeBytes: String(bytes.length),
+        layerId: '',
+        mediaType,
+        tag: tagsOf(digest),
+        timeCreatedMs: '0',
+        timeUploadedMs: String(uploadedAt ?? 0),
+      },
+    ]),
+  );
 }
 
 /** GET `referrers/<digest>`: an index, empty where there are none. */

@@ -51,7 +51,7 @@ export async function takeManifest(exchange: Exchange, repository: string, refer
   store.keepManifest(repository, digest, { mediaType, bytes, subject, artifactType, annotations });
   // Tags beside a digest are those of distribution-spec 1.2.
   const made = reference.includes(':') ? tags : [reference];
-  for (const tag of made) store.repository(repository).tags.set(tag, digest);
+  for (const tag of made) store.setTag(repository, tag, digest);
   exchange.reply(201, {
     location: exchange.locate(`/v2/${repository}/manifests/${digest}`),
     'docker-content-digest': digest,

@@ -46,7 +46,7 @@ export function seedImage(store: Store, repository: string, tag: string, { blobs
   );
   const digest = sha256(manifest);
   store.keepManifest(repository, digest, { mediaType: MANIFEST, bytes: manifest, artifactType: CONFIG });
-  store.repository(repository).tags.set(tag, digest);
+  store.setTag(repository, tag, digest);
   return { digest, blobDigests: layers.map((layer) => layer.digest), configDigest, manifest };
 }
 

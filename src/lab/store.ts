@@ -10,6 +10,8 @@ export interface StoredManifest {
   subject?: string | undefined;
   artifactType?: string | undefined;
   annotations?: Record<string, string> | undefined;
+  /** When the manifest came; epoch milliseconds. Artifact Registry lists it. */
+  uploadedAt?: number;
 }
 
 export interface StoredRepository {
@@ -18,6 +20,8 @@ export interface StoredRepository {
   manifests: Map<string, StoredManifest>;
   /** Tag to digest. */
   tags: Map<string, string>;
+  /** Tag to the time of its last push; epoch milliseconds. Harbor lists it. */
+  pushedAt: Map<string, number>;
 }
 
 /** A blob that is being uploaded. */
@@ -61,7 +65,7 @@ export class Store {
   repository(name: string): StoredRepository {
     const known = this.repositories.get(name);
     if (known) return known;
-    const made: StoredRepository = { blobs: new Set(), manifests: new Map(), tags: new Map() };
+    const made: StoredRepository = { blobs: new Set(), manifests: new Map(), tags: new Map(), pushedAt: new Map() };
     this.repositories.set(name, made);
     return made;
   }
@@ -97,8 +101,16 @@ export class Store {
   keepManifest(repository: string, digest: string, manifest: StoredManifest): void {
     const { manifests } = this.repository(repository);
     this.reserve(manifest.bytes.length);
-    this.#used -= manifests.get(digest)?.bytes.length ?? 0;
-    manifests.set(digest, manifest);
+    const known = manifests.get(digest);
+    this.#used -= known?.bytes.length ?? 0;
+    manifests.set(digest, { ...manifest, uploadedAt: known?.uploadedAt ?? Date.now() });
+  }
+
+  /** Puts a tag on a manifest. */
+  setTag(repository: string, tag: string, digest: string): void {
+    const { tags, pushedAt } = this.repository(repository);
+    tags.set(tag, digest);
+    pushedAt.set(tag, Date.now());
   }
 
   /** Whether it was there. Its tags go with it. */

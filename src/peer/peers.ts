@@ -54,6 +54,8 @@ export class Peers {
   #sealer: PeerSealer;
   #resolving: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Whether the edges that were reachable at the start have told what they know. */
+  heard = false;
 
   constructor(config: PeersConfig, options: PeersOptions) {
     this.#config = config;
@@ -65,6 +67,7 @@ export class Peers {
   /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
   async start(): Promise<void> {
     if (this.#config.urls.length > 0) await withTimeout(START_WAIT_MS, this.#connect(), () => undefined);
+    this.heard = true;
     this.#resolving = setInterval(() => void this.#connect(), RESOLVE_INTERVAL_MS).unref();
   }
 

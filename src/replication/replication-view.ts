@@ -1,7 +1,7 @@
 import type { Route } from '../failover/rewrite.ts';
 import type { HealthState } from '../failover/view.ts';
 import type { CoverageTotals, TagCoverage } from './coverage/coverage.ts';
-import type { RepositoryReport } from './coverage/report.ts';
+import type { RepositoryReport, WaitingView } from './coverage/report.ts';
 
 /** A repository with missing or stale tags. */
 export interface GapView {
@@ -43,6 +43,10 @@ export interface CopyRouteView {
   failing: number;
   /** Some of the failing copies. */
   failures: FailureView[];
+  /** Tags that wait for the operator. They count as stale. */
+  waiting: number;
+  /** Some of them. */
+  waitingTags: WaitingView[];
   /** The repositories with the most gaps first. */
   gaps: GapView[];
   /** The last comparison, however it ended; null before the first has ended. */
@@ -53,6 +57,8 @@ export interface CopyRouteView {
     tags: number;
     /** Tags that were not as on the push upstream, and were queued. */
     gaps: number;
+    /** Tags of the fallback that were seen deleted on the push upstream for the first time; with `deletions: follow`. */
+    unconfirmed: number;
     /** Why the last comparison failed, and since when comparisons fail; null: it succeeded. */
     failed: string | null;
     failingSince: string | null;
@@ -67,6 +73,8 @@ export interface CoveredRoute {
   readonly targetState: HealthState;
   /** All failing copies. */
   readonly failures: FailureView[];
+  /** All tags that wait for the operator. */
+  readonly waitingTags: WaitingView[];
   view(): CopyRouteView;
   /** Repositories with gaps, the worst first. */
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[];

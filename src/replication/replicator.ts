@@ -61,6 +61,16 @@ export class Replicator {
     for (const hint of hints) for (const route of this.routes) route.enqueueHint(hint);
   }
 
+  /**
+   * The operator takes the primary's state of tags that wait on fallbacks.
+   * @param repository the client's name; undefined: all that is pushed to the upstream
+   * @returns how many tags waited
+   */
+  acceptPrimary(upstream: string, repository?: string, tag?: string): number {
+    const routes = this.routes.filter(({ copyRoute }) => copyRoute.source.upstream === upstream);
+    return routes.reduce((sum, route) => sum + route.acceptPrimary(repository, tag), 0);
+  }
+
   view(): ReplicationView {
     const sum = (of: (tasks: TaskQueue) => number) => this.#allQueues.reduce((all, tasks) => all + of(tasks), 0);
     return {
@@ -159,6 +169,8 @@ export class Replicator {
       throw new CopyError(`${registry.name} cannot read a canary, so a missing tag there may be no deletion`, {
         retryable: true,
       });
+    const loss = await this.#options.lossOf?.(registry.name);
+    if (loss !== undefined) throw new CopyError(`the copy is kept: ${loss}`, { retryable: true });
     await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;
     return isThere();

@@ -1,28 +1,26 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Config } from '../config/schema.ts';
-import { type Route, toUpstream } from '../failover/rewrite.ts';
-import type { CanaryState, HealthState, UpstreamView } from '../failover/view.ts';
-import type { Ledger } from '../ledger/ledger.ts';
-import type { ComparedRepository } from './compare/comparison.ts';
-import { type ReconcileResult, reconcile } from './compare/reconcile.ts';
-import { CopyError, messageOf } from './copy-error.ts';
+import { toUpstream } from '../failover/rewrite.ts';
+import type { HealthState, UpstreamView } from '../failover/view.ts';
+import { type ComparisonResult, RouteComparison, type RouteComparisonOptions } from './compare/route-comparison.ts';
+import { messageOf } from './copy-error.ts';
 import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.ts';
 import { Coverage, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
 import type { PulledLog } from './coverage/pulled-log.ts';
-import type { RepositoryReport } from './coverage/report.ts';
+import type { RepositoryReport, WaitingView } from './coverage/report.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { CopyRouteView, CoveredRoute, FailureView } from './replication-view.ts';
-import { type CopyTask, PRIORITY, type TaskQueue } from './task-queue.ts';
+import { type CopyTask, PRIORITY } from './task-queue.ts';
 
-/** Tasks of one comparison that may wait; the comparison pauses while there are more. */
-const MAX_WAITING_TASKS = 200;
 /** Milliseconds after which a failed comparison is repeated, unless `every` is shorter. */
 const RETRY_MS = 60_000;
 /** The same for a comparison that failed for some repositories only. */
 const PARTIAL_RETRY_MS = 600_000;
+/** The same for a comparison that saw deletions for the first time, so that an edge which restarts often follows them too. */
+const CONFIRM_MS = 600_000;
 const TICK_MS = 500;
 /** Repositories and failures shown of each route. `breakwater coverage` shows more. */
 const SHOWN = 20;
@@ -36,6 +34,7 @@ export class RouteReplication implements CoveredRoute {
   /** Start of the last complete comparison; undefined: none has completed, or its result may be outdated. */
   #comparedAt: number | undefined;
   readonly #digests: PulledDigests;
+  readonly #comparison: RouteComparison;
   /** The last comparison, with its times in monotonic milliseconds. */
   #lastReconcile: FinishedReconcile | null = null;
   /** The comparison that is running. */
@@ -49,6 +48,7 @@ export class RouteReplication implements CoveredRoute {
     this.copyRoute = copyRoute;
     this.#options = options;
     this.#digests = new PulledDigests({ copyRoute, routes: options.routes, pulls: options.pulls });
+    this.#comparison = new RouteComparison({ ...options, copyRoute, coverage: () => this.#coverage });
   }
 
   /** Queues what the hint asks for, if it concerns this copy route. */
@@ -57,8 +57,10 @@ export class RouteReplication implements CoveredRoute {
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
     const pair = repositoryPair(routes, this.copyRoute, repository);
     if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
-    if (kind === 'push' && !reference.includes(':'))
+    if (kind === 'push' && !reference.includes(':')) {
       this.#coverage.markChanged(this.#clientName(repository), reference);
+      this.#comparison.forget(repository, reference);
+    }
     tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
   }
 
@@ -66,6 +68,7 @@ export class RouteReplication implements CoveredRoute {
   markCopied({ repository, reference }: CopyTask, at: number): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
     known.markCopied(this.#clientName(repository.source), reference, at);
+    this.#comparison.waiting.forget(repository.source, reference);
   }
 
   /** Copies a reference again that was to be deleted: the source has it, and the deletion may have removed a new copy. */
@@ -83,6 +86,7 @@ export class RouteReplication implements CoveredRoute {
   yieldToPeer(): void {
     this.dueAt = 0;
     this.#yields += 1;
+    this.#comparison.clear();
     if (this.#comparedAt === undefined && this.#coverage.totals().repositories === 0) return;
     this.#comparedAt = undefined;
     this.#coverage = new Coverage();
@@ -100,27 +104,30 @@ export class RouteReplication implements CoveredRoute {
     this.dueAt = Number.POSITIVE_INFINITY;
     const { every } = this.#options.config;
     const [at, rests] = [monotonicNow(), this.#yields];
-    const ended = (result: ReconcileResult) => {
-      const { failed, repositories } = result;
+    const ended = (result: ComparisonResult) => {
+      const { failed } = result;
       const failingSince = failed === null ? null : (this.#lastReconcile?.failingSince ?? at);
       this.#lastReconcile = { at, tookMs: Math.round(monotonicNow() - at), ...result, failingSince };
-      const again = failed === null ? every : Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
-      this.dueAt = monotonicNow() + again * (0.9 + Math.random() * 0.2);
-      const outcome = failed ?? `${result.tags} tags in ${result.repositories} repositories, ${result.gaps} to copy`;
-      this.#options.onReconcile(this.copyRoute.name, outcome, failed !== null);
+      this.dueAt = monotonicNow() + pauseAfter(result, every) * (0.9 + Math.random() * 0.2);
+      this.#options.onReconcile(
+        this.copyRoute.name,
+        failed ?? outcomeText(result, this.#comparison.waiting.count),
+        failed !== null,
+      );
     };
     try {
-      await this.#waitUntilUp(signal);
+      await this.#waitUntilReady(signal);
       const result = await this.#compareAll(signal);
       // The hints of that time went to the other edge, so this comparison may be outdated.
       if (rests !== this.#yields) {
+        this.#comparison.clear();
         this.dueAt = 0;
         return;
       }
       if (result.failed === null) this.#comparedAt = at;
       ended(result);
     } catch (error) {
-      if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, failed: messageOf(error) });
+      if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, unconfirmed: 0, failed: messageOf(error) });
     }
   }
 
@@ -144,6 +151,8 @@ export class RouteReplication implements CoveredRoute {
       queued: due.length - failures.length,
       failing: failures.length,
       failures: failures.slice(0, SHOWN),
+      waiting: this.#comparison.waiting.count,
+      waitingTags: this.waitingTags.slice(0, SHOWN),
       gaps: this.gaps(SHOWN, TAGS_SHOWN).map(({ repository, missing, stale, gaps }) => ({
         repository,
         missing,
@@ -178,6 +187,31 @@ export class RouteReplication implements CoveredRoute {
       }));
   }
 
+  get waitingTags(): WaitingView[] {
+    return [...this.#comparison.waiting.all()].map(({ repository, waiting: { tag, since, why, times } }) => ({
+      repository: this.#clientName(repository),
+      tag,
+      since: isoTime(since),
+      why,
+      primaryAt: registryTime(times.primary),
+      copyAt: registryTime(times.copy),
+    }));
+  }
+
+  /**
+   * The operator takes the primary's state of tags that wait: the ledger learns that the copies are older, and the tags are copied.
+   * @param repository the client's name; undefined: all tags of this route
+   * @returns how many tags waited
+   */
+  acceptPrimary(repository?: string, tag?: string): number {
+    const accepted = [...this.#comparison.waiting.all()].filter((one) => {
+      if (repository !== undefined && repository !== this.#clientName(one.repository)) return false;
+      return tag === undefined || tag === one.waiting.tag;
+    });
+    for (const one of accepted) this.#comparison.accept(one.repository, one.waiting);
+    return accepted.length;
+  }
+
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[] {
     return this.#coverage.gaps(maxRepositories, maxTags);
   }
@@ -186,31 +220,10 @@ export class RouteReplication implements CoveredRoute {
     return isoOrNull(this.#coverage.gapSince(repository, tag));
   }
 
-  async #compareAll(signal: AbortSignal): Promise<ReconcileResult> {
-    const { ledger, registry, routes } = this.#options;
+  async #compareAll(signal: AbortSignal): Promise<ComparisonResult> {
+    const { registry } = this.#options;
     const [source, target] = [registry(this.copyRoute.source.upstream), registry(this.copyRoute.target.upstream)];
-    const began = monotonicNow();
-    const seen = new Set<string>();
-    const result = await reconcile(
-      {
-        source,
-        target,
-        toPair: (repository) => repositoryPair(routes, this.copyRoute, repository),
-        now: () => ledger.now(),
-        onRepository: async (compared) => {
-          seen.add(this.#clientName(compared.repository.source));
-          await this.#recordComparison(compared);
-        },
-        onFailure: (pair) => seen.add(this.#clientName(pair.source)),
-      },
-      signal,
-    );
-    // A storage that is lost during the comparison lists fewer and fewer tags without any failure.
-    if ((await this.#options.confirmCanary(source)) === 'failing')
-      throw new CopyError(`${source.name} cannot read its canary, so its lists may be incomplete`);
-    this.#coverage.retainOnly(seen, began);
-    // A repository that no list names any more would never be found again.
-    this.#options.tasks.retryAll(this.copyRoute, began);
+    const result = await this.#comparison.run(source, target, signal);
     await this.#checkPulledDigests(source, target, signal);
     return result;
   }
@@ -235,37 +248,14 @@ export class RouteReplication implements CoveredRoute {
     return this.#comparedAt === undefined || (shown && shown.since > this.#comparedAt) ? 'unknown' : 'gone';
   }
 
-  async #recordComparison({ repository, tags, ledgerTime, comparedAt }: ComparedRepository): Promise<void> {
-    const { ledger, tasks } = this.#options;
-    const { missing = [], differs = [], surplus = [] } = Object.groupBy(tags, ({ state }) => state);
-    const name = this.#clientName(repository.source);
-    this.#coverage.recordComparison({
-      repository: name,
-      tags: tags.length - surplus.length,
-      missing: missing.map(({ tag }) => tag),
-      stale: differs.map(({ tag }) => tag),
-      comparedAt,
-      ledgerTime,
-    });
-    const { upstream } = this.copyRoute.source;
-    for (const { tag, sourceDigest, state } of tags) {
-      if (sourceDigest !== undefined)
-        ledger.recordIfRoom({ upstream, repository: repository.source, tag }, sourceDigest, ledgerTime);
-      if (state === 'same') tasks.markInSync(this.#task(repository, tag, 'copy'), comparedAt);
-    }
-    for (const { tag } of [...missing, ...differs])
-      tasks.add(this.#task(repository, tag, 'copy'), PRIORITY.reconcile, this.#coverage.gapSince(name, tag));
-    if (this.copyRoute.route.deletions === 'follow')
-      // A tag that is listed but cannot be read may be lost on the source: the copy may be the last one.
-      for (const { tag, listedWithoutManifest } of surplus)
-        if (!listedWithoutManifest) tasks.add(this.#task(repository, tag, 'delete'), PRIORITY.reconcile);
-    await tasks.waitForRoom(MAX_WAITING_TASKS);
-  }
-
-  /** Resolves when both upstreams are up: an upstream without its storage lists nothing. @throws the signal's reason */
-  async #waitUntilUp(signal: AbortSignal): Promise<void> {
-    const isWell = (upstream: string) => this.#options.view(upstream).state === 'up';
-    while (!isWell(this.copyRoute.source.upstream) || !isWell(this.copyRoute.target.upstream))
+  /**
+   * Resolves when both upstreams are up, because an upstream without its storage lists nothing, and when the ledger has what other edges know.
+   * @throws the signal's reason
+   */
+  async #waitUntilReady(signal: AbortSignal): Promise<void> {
+    const { isLedgerRead, view } = this.#options;
+    const isWell = (upstream: string) => view(upstream).state === 'up';
+    while (!isLedgerRead() || !isWell(this.copyRoute.source.upstream) || !isWell(this.copyRoute.target.upstream))
       await wait(TICK_MS, undefined, { signal, ref: false });
   }
 
@@ -278,26 +268,42 @@ export class RouteReplication implements CoveredRoute {
   }
 }
 
+/** Milliseconds until the next comparison. */
+function pauseAfter({ failed, repositories, unconfirmed }: ComparisonResult, every: number): number {
+  if (failed !== null) return Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
+  return unconfirmed > 0 ? Math.min(every, CONFIRM_MS) : every;
+}
+
+function outcomeText({ tags, repositories, gaps, unconfirmed }: ComparisonResult, waiting: number): string {
+  return [
+    `${tags} tags in ${repositories} repositories, ${gaps} to copy`,
+    ...(unconfirmed > 0 ? [`${unconfirmed} deleted, if the next comparison finds so too`] : []),
+    ...(waiting > 0 ? [`${waiting} wait for the operator`] : []),
+  ].join(', ');
+}
+
+/** A time that a registry tells, by its own clock. */
+function registryTime(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString();
+}
+
 function isoOrNull(at: number | null | undefined): string | null {
   return at == null ? null : isoTime(at);
 }
 
-interface FinishedReconcile extends ReconcileResult {
+interface FinishedReconcile extends ComparisonResult {
   at: number;
   tookMs: number;
   failingSince: number | null;
 }
 
-export interface RouteReplicationOptions {
-  routes: readonly Route[];
+export interface RouteReplicationOptions extends Omit<RouteComparisonOptions, 'copyRoute' | 'coverage'> {
   config: Config['replication'];
   registry: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
-  /** Reads the canary at the URL of this registry, to tell whether it sees its storage. */
-  confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
-  ledger: Ledger;
+  /** Whether the ledger has what the other edges of the site knew when this edge started. */
+  isLedgerRead: () => boolean;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
-  tasks: TaskQueue;
   onReconcile: (route: string, outcome: string, failed: boolean) => void;
 }

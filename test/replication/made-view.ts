@@ -26,7 +26,12 @@ export function copyRouteView(
     queued: 0,
     failing: 0,
     failures: [],
-    reconcile: { at, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, failed: null, failingSince: null },
+    waiting: 0,
+    waitingTags: [],
+    reconcile: {
+      ...{ at, tookMs: 100, repositories: found.length, tags: 0, gaps: 0, unconfirmed: 0 },
+      ...{ failed: null, failingSince: null },
+    },
     reconciling: false,
     coverage: { ...coverage.totals(), comparedAt: at },
     gaps: coverage.gaps(20, 5).map(({ repository, missing, stale, gaps }) => ({
@@ -52,6 +57,7 @@ export function coveredRoute(
     copyRoute: { name: 'library/ on harbor -> gcr', route: { prefix: view.prefix, registry: view.registry } },
     targetState: 'up',
     failures: view.failures,
+    waitingTags: view.waitingTags,
     view: () => view,
     gaps: (repositories, tags) => coverage.gaps(repositories, tags),
     stateOf: (repository, reference) => coverage.tagState(repository, reference),

@@ -75,6 +75,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     },
     confirmCanary: async (registry) => ([...registries.values()].includes(registry) ? canary.state : 'failing'),
     ledger,
+    isLedgerRead: () => true,
     pulls,
     onFailure: ({ reason }) => reasons.push(reason),
     onReconcile: (_, outcome) => reasons.push(outcome),
@@ -134,6 +135,7 @@ t.test('many hints of one thing are few copies, and the last digest counts', asy
 
 t.test('a comparison finds changes without a hint', async (t) => {
   const { primary, fallback, replicator, there, ledger } = await start(t);
+  primary.seed('library/app', '1', { blobs: [999] });
   const images = ['library/app', 'library/deep/app', 'other/app', 'library/private/app'].map((name) => ({
     name,
     ...primary.seed(name, '1', { blobs: [100] }),
@@ -280,6 +282,9 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     await reconcile(replicator);
     await idle(replicator);
     t.equal(there('project/app', 'gone') === undefined, deletions === 'follow', deletions);
+    t.ok(there('project/app', 'lost'), 'a comparison that saw it for the first time deletes nothing');
+    await reconcile(replicator);
+    await idle(replicator);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
     t.ok(there('project/app', list), 'lists of referrers are copied for clients of the fallback');

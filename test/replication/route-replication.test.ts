@@ -49,6 +49,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () =
       return canary.state;
     },
     ledger,
+    isLedgerRead: () => true,
     pulls: new PulledLog(),
     tasks,
     onReconcile: () => {},

@@ -1,5 +1,6 @@
 import type { CoverageReport, GapReport, RepositoryReport, RouteReport } from '../../replication/coverage/report.ts';
 import { ago, countText, table, withShortDigests } from '../text-format.ts';
+import { waitingLines } from './waiting-lines.ts';
 
 /** Coverage for a terminal: the answer, then the routes, then the missing tags. @param now epoch milliseconds */
 export function coverageText(report: CoverageReport, now: number): string {
@@ -9,6 +10,7 @@ export function coverageText(report: CoverageReport, now: number): string {
     answerText(report, since),
     ...(routes.length > 0 ? [table([heads(pulled), ...routes.map((route) => routeRow(route, since))])] : []),
     ...routes.flatMap((route) => gapLines(route, pulled, since)),
+    ...routes.flatMap((route) => waitingLines(route, route.waiting, route.waitingTags.length)),
     ...uncopied.map(
       ({ prefix, registry, push }) => `${nameOf(prefix, registry)}: not replicated; only ${push} has what is pushed`,
     ),

@@ -2,6 +2,7 @@ import { imageName } from '../../oci/reference.ts';
 import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
 import { nameOf, percentText } from './coverage-text.ts';
+import { waitingLines } from './waiting-lines.ts';
 
 /** Most lines of a list. `--json` has all of them. */
 const MAX_LINES = 5;
@@ -17,7 +18,7 @@ export function replicationLines(replication: ReplicationView | null, now: numbe
   return [
     `replication: ${sums}`,
     table(routes.map((route) => routeRow(route, since))),
-    ...routes.flatMap((route) => failureLines(route, since)),
+    ...routes.flatMap((route) => [...failureLines(route, since), ...waitingLines(route, route.waiting, MAX_LINES)]),
   ];
 }
 

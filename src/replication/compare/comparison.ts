@@ -14,6 +14,8 @@ export interface ComparedTag {
   state: 'same' | 'differs' | 'missing' | 'surplus';
   /** Where the comparison had to read it. */
   sourceDigest?: string | undefined;
+  /** The same. */
+  targetDigest?: string | undefined;
   /**
    * Only with `surplus`: the source lists the tag but has no manifest for it. The tag is being deleted, or the storage of the source lost
    * content.
@@ -114,6 +116,6 @@ export class Comparison {
     // The tag may have been deleted between the list and this request.
     if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest };
     if (sourceDigest === undefined) return { tag, state: 'surplus', listedWithoutManifest: true };
-    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest };
+    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
   }
 }

@@ -8,6 +8,8 @@ export interface ReconcileOptions {
   target: RemoteRegistry;
   /** Maps a repository of the source to its pair; undefined: the repository is not copied. */
   toPair: (repository: string) => RepositoryPair | undefined;
+  /** Repositories of the source that are compared even if the source no longer lists them. */
+  remembered?: Iterable<string>;
   /** Clock for `ComparedRepository.ledgerTime`. */
   now: () => number;
   /** Called with each compared repository, and awaited. */
@@ -32,13 +34,21 @@ const MAX_CONSECUTIVE_FAILURES = 4;
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
-  { source, target, toPair, now, onRepository, onFailure }: ReconcileOptions,
+  { source, target, toPair, remembered = [], now, onRepository, onFailure }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: null };
   const failures = { all: 0, consecutive: 0, first: '' };
+  const listed = new Set<string>();
   async function* pairs(): AsyncGenerator<RepositoryPair> {
-    for await (const repository of source.repositories(signal)) {
+    const named = async function* () {
+      for await (const repository of source.repositories(signal)) {
+        listed.add(repository);
+        yield repository;
+      }
+      for (const repository of remembered) if (!listed.has(repository)) yield repository;
+    };
+    for await (const repository of named()) {
       const pair = toPair(repository);
       if (pair) yield pair;
     }
@@ -60,7 +70,7 @@ export async function reconcile(
     if (!compared) continue;
     failures.consecutive = 0;
     const wanted = compared.tags.filter(({ state }) => state !== 'surplus');
-    result.repositories += 1;
+    result.repositories += listed.has(compared.repository.source) ? 1 : 0;
     result.tags += wanted.length;
     result.gaps += wanted.filter(({ state }) => state !== 'same').length;
     await onRepository(compared);

@@ -13,6 +13,20 @@ export interface GapReport {
   failure: string | null;
 }
 
+/** A tag of the fallback that is not replaced by the primary's until the operator decides. Times are ISO 8601 in UTC. */
+export interface WaitingView {
+  /** The repository's name as clients use it. */
+  repository: string;
+  tag: string;
+  /** When a comparison first found the tag like this. */
+  since: string;
+  /** `newer`: the copy is the later one. `unknown`: it is not known which is, and the primary lacks the copy's manifest. */
+  why: 'newer' | 'unknown';
+  /** When the primary's was pushed, and the copy pushed or uploaded; null: the registry does not tell. */
+  primaryAt: string | null;
+  copyAt: string | null;
+}
+
 export interface RepositoryReport {
   /** The repository's name as clients use it. */
   repository: string;
@@ -54,6 +68,10 @@ export interface RouteReport {
   worst: RepositoryReport[];
   /** Count of repositories with gaps. */
   withGaps: number;
+  /** Tags that wait for the operator, also counted as stale. */
+  waiting: number;
+  /** These tags, up to the limit. */
+  waitingTags: WaitingView[];
 }
 
 /** What clients could pull if the push upstream failed now. */

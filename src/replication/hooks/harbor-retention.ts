@@ -16,7 +16,10 @@ const retention = z.object({
     .object({
       project_name: z.string(),
       // Harbor tells only of artifacts that it has deleted; a dry run tells nothing.
-      deleted_artifact: z.array(z.object({ name_tag: z.string() })).max(MAX_ARTIFACTS).nullish(),
+      deleted_artifact: z
+        .array(z.object({ name_tag: z.string() }))
+        .max(MAX_ARTIFACTS)
+        .nullish(),
     })
     .transform(({ project_name, deleted_artifact }) =>
       (deleted_artifact ?? []).map(({ name_tag }) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import type { Hint } from '../hint.ts';
-import { readHarborRetention, RETENTION_TYPES } from './harbor-retention.ts';
+import { RETENTION_TYPES, readHarborRetention } from './harbor-retention.ts';
 import { parseJson, validate } from './payload.ts';
 
 const MAX_RESOURCES = 1000;

@@ -38,27 +38,31 @@ export class HarborLists {
   }
 
   /**
-   * Digests of tags; accessories are left out.
+   * Digests of tags, and when each tag was pushed, in epoch milliseconds; accessories are left out. The push time is that of the tag: also
+   * a tag that is put on an older artifact gets a new one.
    * @returns undefined: Harbor gives no list
    * @throws CopyError, UpstreamError; the signal's reason
    */
-  async digests(repository: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+  async tags(
+    repository: string,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, { digest: string; at: number | undefined }> | undefined> {
     const [project = '', ...rest] = repository.split('/');
     // Encoded twice: once for the path, once for Harbor's own decoding.
     const name = encodeURIComponent(encodeURIComponent(rest.join('/')));
     const path = `${API}/projects/${project}/repositories/${name}/artifacts?with_tag=true&q=tags%3D*&sort=digest`;
     const first = rest.length > 0 ? await this.#page(path, 1, signal) : undefined;
     if (!first) return undefined;
-    const digests = new Map<string, string>();
+    const found = new Map<string, { digest: string; at: number | undefined }>();
     for await (const artifact of this.#entries(path, first, signal)) {
       const { digest, tags } = fieldsOf(artifact);
       if (typeof digest !== 'string' || !isDigest(digest) || !Array.isArray(tags)) continue;
       for (const tag of tags) {
-        const { name } = fieldsOf(tag);
-        if (typeof name === 'string' && isTag(name)) digests.set(name, digest);
+        const { name, push_time } = fieldsOf(tag);
+        if (typeof name === 'string' && isTag(name)) found.set(name, { digest, at: pushTime(push_time) });
       }
     }
-    return digests;
+    return found;
   }
 
   async *#names(path: string, first: unknown[], signal: AbortSignal): AsyncGenerator<string> {
@@ -96,6 +100,12 @@ export class HarborLists {
     };
     return retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, ask));
   }
+}
+
+/** Go writes a time that was never set as the year 1. */
+function pushTime(text: unknown): number | undefined {
+  const at = typeof text === 'string' ? Date.parse(text) : Number.NaN;
+  return at > 0 ? at : undefined;
 }
 
 /** Harbor may write an empty list as null. */

@@ -10,6 +10,8 @@ export interface RegistryLists {
   children: string[] | undefined;
   /** Tag -> digest, where the registry sends digests (Artifact Registry). */
   digests: Map<string, string>;
+  /** Tag -> when its manifest was uploaded, in epoch milliseconds, where the registry tells (Artifact Registry). */
+  uploads: Map<string, number>;
 }
 
 /** distribution writes null for an empty list. */
@@ -27,7 +29,7 @@ export function parseLists(body: Buffer): RegistryLists | undefined {
       repositories: stringsIn(data.repositories).filter(isRepository),
       tags: stringsIn(data.tags).filter(isTag),
       children: Array.isArray(data.child) ? stringsIn(data.child) : undefined,
-      digests: digestsIn(data.manifest),
+      ...manifestsIn(data.manifest),
     }
   );
 }
@@ -36,14 +38,24 @@ function stringsIn(values: readonly unknown[] | null | undefined): string[] {
   return (values ?? []).filter((one) => typeof one === 'string');
 }
 
-/** Artifact Registry's `manifest`: digest -> { tag: [...] }. */
-function digestsIn(manifest: unknown): Map<string, string> {
-  const digests = new Map<string, string>();
-  if (typeof manifest !== 'object' || manifest === null) return digests;
+/** Artifact Registry's `manifest`: digest -> { tag: [...], timeUploadedMs: "..." }. */
+function manifestsIn(manifest: unknown): Pick<RegistryLists, 'digests' | 'uploads'> {
+  const [digests, uploads] = [new Map<string, string>(), new Map<string, number>()];
+  if (typeof manifest !== 'object' || manifest === null) return { digests, uploads };
   for (const [digest, about] of Object.entries(manifest)) {
-    const tags: unknown = typeof about === 'object' && about !== null && 'tag' in about ? about.tag : undefined;
+    const { tag: tags, timeUploadedMs } = typeof about === 'object' && about !== null ? fieldsOf(about) : {};
     if (!isDigest(digest) || !Array.isArray(tags)) continue;
-    for (const tag of tags) if (typeof tag === 'string') digests.set(tag, digest);
+    const uploaded =
+      typeof timeUploadedMs === 'string' && /^\d{1,15}$/.test(timeUploadedMs) ? Number(timeUploadedMs) : 0;
+    for (const tag of tags) {
+      if (typeof tag !== 'string') continue;
+      digests.set(tag, digest);
+      if (uploaded > 0) uploads.set(tag, uploaded);
+    }
   }
-  return digests;
+  return { digests, uploads };
+}
+
+function fieldsOf(value: object): Record<string, unknown> {
+  return { ...value };
 }

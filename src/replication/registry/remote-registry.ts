@@ -22,6 +22,9 @@ export interface RemoteTag {
   digest: string | undefined;
 }
 
+/** Tag -> its digest, and when the tag was pushed or its manifest uploaded, in epoch milliseconds; undefined: not told. */
+export type TagTimes = ReadonlyMap<string, { digest: string; at: number | undefined }>;
+
 const PAGE_SIZE = 1000;
 /** Bound for one list, in case its pages never end. */
 const MAX_PAGES = 10_000;
@@ -75,8 +78,19 @@ export class RemoteRegistry extends RegistryRequests {
       for (const tag of tags) found.set(tag, digests.get(tag));
       if (tags.length > 0 && found.size === before) break;
     }
-    const told = found.size > 1 ? await this.#harbor?.digests(repository, signal) : undefined;
-    return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag) }));
+    const told = found.size > 1 ? await this.#harbor?.tags(repository, signal) : undefined;
+    return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag)?.digest }));
+  }
+
+  /**
+   * When tags got their digests, where the registry tells: Harbor has the push of each tag, Artifact Registry the upload of the manifest.
+   * The registry API has no times, and the date in an image's configuration is that of its build.
+   * @throws CopyError, UpstreamError
+   */
+  async tagTimes(repository: string, signal: AbortSignal): Promise<TagTimes> {
+    if (this.#harbor) return (await this.#harbor.tags(repository, signal)) ?? new Map();
+    const { digests = new Map<string, string>(), uploads } = (await this.tagPage(repository, signal)) ?? {};
+    return new Map([...digests].map(([tag, digest]) => [tag, { digest, at: uploads?.get(tag) }]));
   }
 
   /** The first page of a repository's tags; undefined: the repository does not exist. @throws CopyError, UpstreamError */

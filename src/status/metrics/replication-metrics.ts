@@ -27,6 +27,10 @@ export function addReplicationMetrics(registry: Registry, replication: Replicati
     ],
     replication_lag_seconds: ['Age of the oldest gap; 0 if there is none.', ({ lagSeconds }) => lagSeconds],
     replication_failures: ['Images that failed to be copied and are retried.', ({ failing }) => failing],
+    replication_waiting: [
+      'Tags of the fallback that may be newer than on the push upstream, and wait for the operator.',
+      ({ waiting }) => waiting,
+    ],
     replication_compared_seconds: [
       'Unix time at which the last complete comparison began.',
       ({ coverage: { comparedAt } }) => (comparedAt === null ? null : Date.parse(comparedAt) / 1000),

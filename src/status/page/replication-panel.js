@@ -5,6 +5,7 @@ import { ago, bytes, cell, count, el, figure, pill, reason, routeName, row, tabl
  * @typedef {import('../../replication/replication-view.ts').CopyRouteView} CopyRouteView
  * @typedef {import('../../replication/replication-view.ts').GapView} GapView
  * @typedef {import('../../replication/replication-view.ts').FailureView} FailureView
+ * @typedef {import('../../replication/coverage/report.ts').WaitingView} WaitingView
  */
 
 const COLUMNS = [
@@ -69,6 +70,7 @@ function gapNote(one, now) {
   const items = [
     ...one.gaps.slice(0, 5).map((gap) => gapItem(gap, now)),
     ...one.failures.slice(0, 5).map((failure) => failureItem(failure, now)),
+    ...one.waitingTags.slice(0, 5).map((waiting) => waitingItem(waiting, one, now)),
   ];
   if (items.length === 0) return [];
   const text = `Missing or stale on ${one.target}. Run "breakwater coverage" for the full list.`;
@@ -86,6 +88,12 @@ function gapItem({ repository, missing, stale, tags, since }, now) {
     ' ',
     since ? el('span', 'faint', 'for ', time(since, ago(since, now))) : '',
   );
+}
+
+/** @param {WaitingView} waiting @param {CopyRouteView} one @param {number} now */
+function waitingItem({ repository, tag, since }, { source, target }, now) {
+  const why = `may be newer on ${target} than on ${source}; it has waited for you for ${ago(since, now)}. Run "breakwater coverage".`;
+  return el('li', '', el('code', '', `${repository}:${tag}`), ' ', el('span', 'degraded', why));
 }
 
 /** @param {FailureView} failure @param {number} now */

@@ -1,4 +1,5 @@
 import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
+import { waitingCommands } from './waiting-text.ts';
 
 /** What the headline says about replication. */
 export interface ReplicationNews {
@@ -33,9 +34,11 @@ export function replicationNews(
   return {
     lines: [
       ...[...bySource].flatMap(([source, some]) => gapLines(source, some, isDown(source))),
+      ...routes.filter(({ waiting }) => waiting > 0).map(waitingLine),
       ...failed.filter((route) => failedFor(route) >= NEWS_SECONDS).map(comparisonLine),
     ],
     degraded:
+      routes.some(({ waiting }) => waiting > 0) ||
       [...bySource.values()].flat().some(({ lagSeconds }) => lagSeconds >= DEGRADED_SECONDS) ||
       failed.some((route) => failedFor(route) >= DEGRADED_SECONDS),
   };
@@ -69,6 +72,14 @@ function whyOf(routes: readonly CopyRouteView[]): string {
   const failures = routes.flatMap((route) => route.failures);
   const first = failures.find(({ passing }) => !passing) ?? failures[0];
   return first === undefined ? '' : ` (${first.reason.slice(0, 200)})`;
+}
+
+function waitingLine(route: CopyRouteView): string {
+  const { source, target, waiting, waitingTags } = route;
+  const images = waitingTags.map(({ repository, tag }) => `${repository}:${tag}`);
+  const [are, wait] = waiting === 1 ? ['A tag', 'waits'] : [`${waiting.toLocaleString('en')} tags`, 'wait'];
+  const what = `${are} on ${target} may be newer than on ${source}, and ${wait} for you: ${names(images, waiting)}`;
+  return `${what}. ${waitingCommands(images[0] ?? 'IMAGE', route)}.`;
 }
 
 function comparisonLine({ source, target, reconcile }: CopyRouteView): string {

@@ -26,6 +26,8 @@ function route(over: Partial<RouteReport> = {}): RouteReport {
     repositories: 40,
     worst: [],
     withGaps: 0,
+    waiting: 0,
+    waitingTags: [],
     ...over,
   };
 }

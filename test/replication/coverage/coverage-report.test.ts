@@ -76,6 +76,7 @@ t.test('all is covered only where all was compared', async (t) => {
     repositories: 0,
     tags: 0,
     gaps: 0,
+    unconfirmed: 0,
     failed: 'gcr answers 503',
     failingSince: '',
   };

@@ -9,7 +9,7 @@ const FOUND = {
   missing: Array.from({ length: 30 }, (_, number) => `tag${number}`),
   stale: ['latest'],
 };
-const reconcile = { at: '2026-11-21T03:30:00.000Z', tookMs: 5, repositories: 0, tags: 0, gaps: 0 };
+const reconcile = { at: '2026-11-21T03:30:00.000Z', tookMs: 5, repositories: 0, tags: 0, gaps: 0, unconfirmed: 0 };
 const failed = { ...reconcile, failed: 'gcr answers 503', failingSince: '2026-11-21T03:29:00.000Z' };
 const EMPTY = copyRouteView([], { prefix: '', target: 'quay', reconcile: null }, NOW);
 const VIEW = replicationView(
@@ -44,6 +44,8 @@ t.test('metrics; what is not known has no series', async (t) => {
       'breakwater_replication_lag_seconds{route="*",target="quay"} 0',
       'breakwater_replication_failures{route="docker.io/library/",target="gcr"} 3',
       'breakwater_replication_failures{route="*",target="quay"} 0',
+      'breakwater_replication_waiting{route="docker.io/library/",target="gcr"} 0',
+      'breakwater_replication_waiting{route="*",target="quay"} 0',
       `breakwater_replication_compared_seconds{route="docker.io/library/",target="gcr"} ${NOW / 1000}`,
       'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="missing"} 30',
       'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="stale"} 1',

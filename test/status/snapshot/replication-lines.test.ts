@@ -81,6 +81,7 @@ t.test('a comparison that keeps failing', async (t) => {
           repositories: 0,
           tags: 0,
           gaps: 0,
+          unconfirmed: 0,
           failed: 'harbor lists nothing (403)',
           failingSince: new Date(NOW - minutes * MINUTE).toISOString(),
         },

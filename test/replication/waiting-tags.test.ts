@@ -1,0 +1,177 @@
+import t from 'tap';
+import type { LabRegistry } from '../../src/lab/registry.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { type ReplicatedSite, type ReplicatedSiteOptions, startReplicatedSite } from './replicated-site.ts';
+
+const HOUR = 3_600_000;
+const NOW = Date.UTC(2026, 10, 21, 3, 30);
+const USERS = { scheme: 'basic', users: [{ username: 'robot$copy', password: 'c0py' }] } as const;
+/** A Harbor, and Artifact Registry as its fallback: both tell times. */
+const CLOUD: ReplicatedSiteOptions = {
+  primary: { harbor: true, auth: { ...USERS, users: [...USERS.users] } },
+  fallback: { uploads: 'artifact-registry' },
+};
+
+/** Pushes to one side, at a time. @returns the digest */
+function push(registry: LabRegistry, repository: string, tag: string, blob: number, at = NOW): string {
+  const { digest } = registry.seed(repository, tag, { blobs: [blob] });
+  const { manifests, pushedAt } = registry.store.repository(repository);
+  pushedAt.set(tag, at);
+  const manifest = manifests.get(digest);
+  if (manifest) manifest.uploadedAt = at;
+  return digest;
+}
+
+function gcr({ fallbacks }: ReplicatedSite): LabRegistry {
+  const fallback = fallbacks.get('gcr');
+  if (!fallback) throw new Error('no fallback');
+  return fallback;
+}
+
+function verdict(ledger: Ledger, tag: string, digest: string): string {
+  return ledger.judge({ upstream: 'harbor', repository: 'library/app', tag }, digest).verdict;
+}
+
+t.test('without a ledger what the fallback lacks is copied at once, and only what is newer there waits', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const missing = push(site.primary, 'library/app', 'missing', 1);
+  push(gcr(site), 'project/app', 'deleted', 2);
+  push(gcr(site), 'project/app', 'behind', 3, NOW - HOUR);
+  const ahead = push(site.primary, 'library/app', 'behind', 4, NOW);
+  const newer = push(gcr(site), 'project/app', 'newer', 5, NOW);
+  push(site.primary, 'library/app', 'newer', 6, NOW - HOUR);
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(site.digest('missing'), missing);
+  t.equal(site.digest('behind'), ahead);
+  t.equal(site.digest('newer'), newer, 'waits');
+  t.ok(site.digest('deleted'), 'nothing is deleted in the first comparison');
+  const [view] = edge.replicator.view().routes;
+  t.match(view, {
+    coverage: { stale: 1, missing: 0, tags: 3 },
+    waiting: 1,
+    waitingTags: [
+      {
+        repository: 'library/app',
+        tag: 'newer',
+        why: 'newer',
+        primaryAt: new Date(NOW - HOUR).toISOString(),
+        copyAt: new Date(NOW).toISOString(),
+      },
+    ],
+  });
+  t.match(edge.outcomes, [/1 deleted, if the next comparison finds so too, 1 wait for the operator/]);
+  await edge.compare();
+  t.equal(site.digest('newer'), newer, 'as long as the operator says nothing');
+  t.equal(edge.replicator.view().routes[0]?.waitingTags[0]?.since, view?.waitingTags[0]?.since);
+  t.notOk(site.digest('deleted'));
+  const restarted = site.edge();
+  await restarted.compare();
+  t.equal(site.digest('newer'), newer, 'and after a restart');
+});
+
+t.test('the operator takes the one of the primary', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const older = [1, 2, 3].map((blob) => push(site.primary, 'library/app', `v${blob}`, blob, NOW - HOUR));
+  const newer = [1, 2, 3].map((blob) => push(gcr(site), 'project/app', `v${blob}`, 10 + blob, NOW));
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(edge.replicator.view().routes[0]?.waiting, 3);
+  t.equal(edge.replicator.acceptPrimary('harbor', 'library/app', 'v1'), 1);
+  t.equal(edge.replicator.acceptPrimary('harbor', 'library/other'), 0);
+  t.equal(edge.replicator.acceptPrimary('gcr'), 0, 'nothing is pushed there');
+  await edge.idle();
+  t.equal(site.digest('v1'), older[0]);
+  t.equal(site.digest('v2'), newer[1]);
+  t.equal(verdict(edge.ledger, 'v1', newer[0] ?? ''), 'stale', 'so that other edges know too');
+  // The other edge has the ledger, and nothing else.
+  gcr(site).store.setTag('project/app', 'v1', newer[0] ?? '');
+  const other = site.edge(edge.ledger);
+  await other.compare();
+  t.equal(site.digest('v1'), older[0]);
+  t.equal(edge.replicator.acceptPrimary('harbor'), 2);
+  await edge.idle();
+  t.strictSame(
+    ['v2', 'v3'].map((tag) => site.digest(tag)),
+    older.slice(1),
+  );
+  t.equal(edge.replicator.view().routes[0]?.waiting, 0);
+});
+
+t.test('what ends the wait of a tag', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const tags = ['pushed', 'brought', 'gone'];
+  const newer = tags.map((tag, index) => push(gcr(site), 'project/app', tag, 10 + index, NOW));
+  for (const [index, tag] of tags.entries()) push(site.primary, 'library/app', tag, index, NOW - HOUR);
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(edge.replicator.view().routes[0]?.waiting, 3);
+  const pushed = push(site.primary, 'library/app', 'pushed', 20, NOW - 2 * HOUR);
+  edge.hint('library/app', 'pushed', 'push');
+  await edge.idle();
+  t.equal(site.digest('pushed'), pushed, 'a push is newer than every copy, whatever the clocks say');
+  push(site.primary, 'library/app', 'brought', 11);
+  site.untag('gone');
+  await edge.compare();
+  t.equal(edge.replicator.view().routes[0]?.waiting, 0);
+  t.equal(site.digest('brought'), newer[1]);
+});
+
+t.test('where no registry tells a time, the primary is asked for the manifest that the fallback has', async (t) => {
+  const site = await startReplicatedSite(t);
+  const once = push(site.primary, 'library/app', 'moved', 1);
+  const now = push(site.primary, 'library/app', 'moved', 2);
+  gcr(site).seed('project/app', 'moved', { blobs: [1] });
+  push(site.primary, 'library/app', 'foreign', 3);
+  const foreign = push(gcr(site), 'project/app', 'foreign', 4);
+  t.equal(site.digest('moved'), once);
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(site.digest('moved'), now, 'the primary has lost nothing: the tag was moved');
+  t.equal(site.digest('foreign'), foreign);
+  t.match(edge.replicator.view().routes[0]?.waitingTags, [
+    { tag: 'foreign', why: 'unknown', primaryAt: null, copyAt: null },
+  ]);
+});
+
+t.test('times that are close, or of another digest, or refused, tell nothing', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  push(site.primary, 'library/app', 'close', 1, NOW);
+  const close = push(gcr(site), 'project/app', 'close', 2, NOW + 30_000);
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(site.digest('close'), close);
+  t.match(edge.replicator.view().routes[0]?.waitingTags, [{ tag: 'close', why: 'unknown' }]);
+  await site.primary.faults.on('errors', { status: 500, path: /artifacts/ });
+  await edge.compare();
+  t.match(edge.replicator.view().routes[0], { waiting: 1, reconcile: { failed: null } });
+  await site.primary.faults.off();
+  await site.primary.faults.on('errors', { status: 500, path: new RegExp(`manifests/${close}`) });
+  await edge.compare();
+  t.match(edge.replicator.view().routes[0], { waiting: 1, reconcile: { failed: null } }, 'no answer is no evidence');
+});
+
+t.test('a tag that was moved back in Harbor itself is followed, because Harbor tells when', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const old = push(site.primary, 'library/app', 'latest', 1, NOW - 3 * HOUR);
+  push(site.primary, 'library/app', 'latest', 2, NOW - 2 * HOUR);
+  push(gcr(site), 'project/app', 'latest', 2, NOW - 2 * HOUR);
+  const { tags, pushedAt } = site.primary.store.repository('library/app');
+  tags.set('latest', old);
+  pushedAt.set('latest', NOW);
+  const edge = site.edge();
+  await edge.compare();
+  t.equal(site.digest('latest'), old);
+});
+
+t.test('what the ledger knows is not asked again', async (t) => {
+  const site = await startReplicatedSite(t);
+  const edge = site.edge();
+  const place = { upstream: 'harbor', repository: 'library/app', tag: 'v1' };
+  const before = push(gcr(site), 'project/app', 'v1', 1);
+  edge.ledger.recordSeen(place, before, edge.ledger.now());
+  const now = push(site.primary, 'library/app', 'v1', 2);
+  await edge.compare();
+  t.equal(site.digest('v1'), now, 'an ordinary lag');
+  t.notOk(site.primary.requests.some(({ url }) => url.includes(before)));
+});
