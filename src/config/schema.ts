@@ -57,7 +57,7 @@ const route = z.strictObject({
     .min(1)
     .describe('Upstreams in order of preference. The first one is asked first.'),
   deletions: choice(['keep', 'follow'], 'keep').describe(
-    'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too.',
+    'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too, at the second comparison that finds a tag deleted, or at once if a hook tells.',
   ),
   anonymous: flag(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: choice(['stop', 'next'], 'stop').describe(

@@ -73,11 +73,13 @@ t.test('lists of repositories and artifacts', async (t) => {
   t.match(await list('/repositories?page=2'), { total: '1', content: [] });
   t.equal((await list('/repositories?page_size=101')).status, 422);
   const path = '/projects/library/repositories/deep%252Fapp/artifacts';
+  for (const tag of ['1', '2'])
+    registry.store.repository('library/deep/app').pushedAt.set(tag, Date.UTC(2025, 10, 21, 3, 30));
   const all = await list(path);
   t.strictSame(
     new Map(all.content.map((one: { digest: string; tags: unknown }) => [one.digest, one.tags])),
     new Map([
-      [digest, [{ name: '1' }, { name: '2' }]],
+      [digest, ['1', '2'].map((name) => ({ name, push_time: '2025-11-21T03:30:00.000Z' }))],
       [untagged, null],
     ]),
     'without signatures',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parseLists } from '../../../src/replication/registry/registry-lists.ts';
 
-const empty = { repositories: [], tags: [], children: undefined, digests: new Map() };
+const empty = { repositories: [], tags: [], children: undefined, digests: new Map(), uploads: new Map() };
 const digest = `sha256:${'a'.repeat(64)}`;
 
 t.test('lists as registries write them', async (t) => {
@@ -10,7 +10,12 @@ t.test('lists as registries write them', async (t) => {
   t.strictSame(read({ repositories: ['a', 'b/c'] }), { ...empty, repositories: ['a', 'b/c'] });
   t.strictSame(read({ name: 'a', tags: ['1', 'latest'] }), { ...empty, tags: ['1', 'latest'] });
   t.strictSame(read({ name: 'a', tags: null }), empty, 'distribution, of a repository without tags');
-  const manifest = { [digest]: { tag: ['1', '2'], timeCreatedMs: '1' }, [`${digest}x`]: { tag: ['3'] } };
+  const other = `sha256:${'b'.repeat(64)}`;
+  const manifest = {
+    [digest]: { tag: ['1', '2', 7], timeCreatedMs: '1', timeUploadedMs: '1763695800000' },
+    [other]: { tag: ['4'], timeUploadedMs: 'yesterday' },
+    [`${digest}x`]: { tag: ['3'], timeUploadedMs: '1' },
+  };
   t.strictSame(read({ child: [], tags: ['1', '2', '3'], manifest }), {
     ...empty,
     tags: ['1', '2', '3'],
@@ -18,6 +23,11 @@ t.test('lists as registries write them', async (t) => {
     digests: new Map([
       ['1', digest],
       ['2', digest],
+      ['4', other],
+    ]),
+    uploads: new Map([
+      ['1', 1_763_695_800_000],
+      ['2', 1_763_695_800_000],
     ]),
   });
 });
