@@ -40,7 +40,7 @@ const hedgesOf = ({ edge }: PacedSite) =>
 t.test('no hedge beyond the budget', async (t) => {
   const site = await startPacedSite(t, {
     all: { breaker: UNBROKEN },
-    harbor: { hedge: { floor: '40ms', share: 0.001 } },
+    harbor: { hedge: { floor: '40ms', share: 0.001 }, deadlines: { blob: `${timeLimit(5000)}ms` } },
   });
   site.harbor.pace = 'never';
   await spend(site);
@@ -51,7 +51,8 @@ t.test('no hedge beyond the budget', async (t) => {
   const replies = await Promise.all([site.edge.http1(), site.edge.http2()].map((client) => client.ask(BLOB)));
   for (const reply of replies) {
     t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } }, 'it is waited for');
-    t.match(await lineFor(site.edge, reply), { outcome: 'served', hedges: { started: 0, refused: 1 } });
+    const line = await lineFor(site.edge, reply);
+    t.match(line, { outcome: 'served', hedges: { started: 0, refused: 1 } }, JSON.stringify(line));
   }
   t.equal(site.gcr.asked, before, 'and no other upstream is asked');
   t.match((await site.edge.admin('/metrics')).body, /^breakwater_hedges_total\{result="refused"\} 2$/m);
@@ -97,6 +98,8 @@ t.test('an upstream that is late for several clients in several repositories is 
   site.harbor.pace = 'never';
   await spend(site, (index) => BLOB.replace('app', `app${index}`));
   const harbor = () => site.edge.app.status().upstreams[0];
+  // A failure counts when the canary was read after it.
+  await until(() => harbor()?.urls[0]?.breakers.data === 'open', { what: () => JSON.stringify(harbor()) });
   t.match(harbor(), { state: 'up', urls: [{ breakers: { data: 'open', control: 'closed' } }] }, 'only its class');
   const reply = await site.edge.http1().ask(BLOB);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr', warning: /breaker open/ } });
