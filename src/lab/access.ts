@@ -1,8 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { formatChallenge } from '../oci/challenge.ts';
 import { formatScope, parseScope, type Scope } from '../oci/scope.ts';
 import { LabError } from './error.ts';
 import type { Exchange } from './exchange.ts';
+import type { LabKind } from './fault.ts';
+import { LoginLock } from './login-lock.ts';
 
 export interface LabUser {
   username: string;
@@ -29,6 +32,10 @@ export interface LabAuth {
   basicToo?: boolean;
   /** Bearer: path of the token service. Default `/token`. */
   tokenPath?: string;
+  /** Bearer: as Harbor, tokens say what they open and for whom, and a login that is refused gets the token of nobody. */
+  asHarbor?: boolean;
+  /** Bearer, as Harbor: milliseconds after which a wrong password is refused, and for which its name is locked. Default 1500. */
+  lockMs?: number;
 }
 
 interface Token {
@@ -38,14 +45,18 @@ interface Token {
 }
 
 const MAX_TOKENS = 10_000;
+const DEFAULT_LOCK_MS = 1500;
+const HARBOR_ACTIONS = ['pull', 'push', 'delete'];
 
 /** Checks the credentials of requests and hands out opaque tokens. */
 export class Access {
   readonly #auth: LabAuth | undefined;
   readonly #tokens = new Map<string, Token>();
+  readonly #lock: LoginLock;
 
   constructor(auth: LabAuth | undefined) {
     this.#auth = auth;
+    this.#lock = new LoginLock(auth?.lockMs ?? DEFAULT_LOCK_MS);
   }
 
   get tokenPath(): string | undefined {
@@ -86,27 +97,95 @@ export class Access {
   /** Whether the request names a user by Basic; true where there are no users. */
   isUser(exchange: Exchange): boolean {
     if (!this.#auth) return true;
+    if (exchange.faults.isOn('databaseDown')) return false;
     const [scheme = '', value = ''] = (exchange.req.headers.authorization ?? '').split(' ');
     return scheme.toLowerCase() === 'basic' && this.#user(value) !== undefined;
   }
 
   /** GET of the token service: grants what is permitted of what is asked, which may be nothing. */
-  issue(exchange: Exchange): void {
+  async issue(exchange: Exchange): Promise<void> {
     const { authorization } = exchange.req.headers;
     if (exchange.req.method !== 'GET') throw new LabError(405, 'UNSUPPORTED', 'GET only', { allow: 'GET' });
-    const user = authorization === undefined ? undefined : this.#user(authorization.replace(/^basic /i, ''));
-    if (authorization !== undefined && !user) throw new LabError(401, 'UNAUTHORIZED', 'unknown user or wrong password');
     const asked = exchange.query
       .getAll('scope')
       .flatMap((text) => text.split(' ').flatMap((one) => parseScope(one) ?? []));
+    if (this.#auth?.asHarbor) return this.#issueAsHarbor(exchange, asked);
+    const user = authorization === undefined ? undefined : this.#user(authorization.replace(/^basic /i, ''));
+    if (authorization !== undefined && !user) throw new LabError(401, 'UNAUTHORIZED', 'unknown user or wrong password');
     const scopes = asked.flatMap((scope) => (user ? permitted(user, scope) : this.#anonymous(scope)));
-    const seconds = this.#auth?.expiresIn ?? 300;
-    const value = randomBytes(24).toString('base64url');
+    this.#reply(exchange, scopes, randomBytes(24).toString('base64url'));
+  }
+
+  /**
+   * Harbor (src/core/service/token): a login that fails for whatever reason is that of nobody. Without a scope it is refused; with one it
+   * gets a token that has no `sub`, and opens what is public.
+   */
+  async #issueAsHarbor(exchange: Exchange, asked: readonly Scope[]): Promise<void> {
+    const databaseDown = exchange.takeFault('databaseDown') !== undefined;
+    const user = databaseDown ? undefined : await this.#harborUser(exchange);
+    if (!user && asked.length === 0) throw new LabError(401, 'UNAUTHORIZED', '', {}, '');
+    const access = asked.map((scope) => {
+      const whole = scope.type === 'repository' ? { ...scope, actions: HARBOR_ACTIONS } : scope;
+      const [open] = user ? permitted(user, whole) : this.#anonymous(scope);
+      return { ...scope, actions: databaseDown ? [] : (open?.actions ?? []) };
+    });
+    const iat = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: 'harbor-token-issuer',
+      sub: user?.username,
+      aud: ['harbor-registry'],
+      exp: iat + this.#lifetime,
+      nbf: iat,
+      iat,
+      jti: randomBytes(12).toString('base64url'),
+      access,
+    };
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const value = `${encode({ alg: 'RS256', typ: 'JWT' })}.${encode(claims)}.${randomBytes(24).toString('base64url')}`;
+    this.#reply(exchange, access, value);
+  }
+
+  /** A wrong password locks its name for a moment. Secrets of robots are compared before the lock is looked at. */
+  async #harborUser(exchange: Exchange): Promise<LabUser | undefined> {
+    const { authorization } = exchange.req.headers;
+    if (authorization === undefined) return undefined;
+    const basic = authorization.replace(/^basic /i, '');
+    const name = Buffer.from(basic, 'base64').toString('utf8').split(':', 1)[0] ?? '';
+    const user = this.#user(basic);
+    if (user && name.startsWith('robot$')) return user;
+    if (this.#lock.isLocked(name)) return undefined;
+    if (!user) await Promise.race([sleep(this.#lock.lock(name)), exchange.closed]);
+    return user;
+  }
+
+  get #lifetime(): number {
+    return this.#auth?.expiresIn ?? 300;
+  }
+
+  #reply(exchange: Exchange, scopes: Scope[], value: string): void {
+    const seconds = this.#lifetime;
     const oldest = this.#tokens.keys().next().value;
     if (oldest !== undefined && this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(oldest);
     this.#tokens.set(value, { scopes, expiresAt: performance.now() + seconds * 1000 });
     const issued_at = new Date().toISOString();
     exchange.json(200, { token: value, access_token: value, expires_in: seconds, issued_at });
+  }
+
+  /**
+   * How Harbor answers while its database is down: a challenge only where it needs no look into the database.
+   * @throws LabError 401
+   */
+  demandWithoutDatabase(exchange: Exchange, kind: LabKind): void {
+    const { authorization = '' } = exchange.req.headers;
+    const read = ['GET', 'HEAD'].includes(exchange.req.method ?? '');
+    const isToken = this.#tokens.has(authorization.replace(/^bearer /i, ''));
+    if (kind === 'ping' && isToken) return;
+    const refuse = (challenge: string) => {
+      throw new LabError(401, 'UNAUTHORIZED', 'unauthorized', { 'www-authenticate': challenge });
+    };
+    if (kind === 'catalog' || (kind === 'ping' && authorization !== '')) refuse('Basic realm="harbor"');
+    if (authorization === '' && (kind === 'ping' || read)) throw this.#challenge(exchange, undefined);
+    refuse('');
   }
 
   #anonymous(scope: Scope): Scope[] {

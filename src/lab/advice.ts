@@ -25,6 +25,11 @@ const EFFECTS: Record<FaultName, Effect> = {
   storageGone: OUTAGE,
   errors: OUTAGE,
   emptyChallenge401: OUTAGE,
+  databaseDown: {
+    primary:
+      'Try: pull hello. Harbor refuses every login, so it comes from gcr. Users of mode delegate pull what they pulled before.',
+    fallback: 'Expected: no change. Only a Harbor has a database of users.',
+  },
   rateLimited: OUTAGE,
   cut: MIDWAY,
   short: MIDWAY,

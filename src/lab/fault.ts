@@ -97,9 +97,14 @@ export const FAULTS = {
     takes: scoped({ bytes: parameters.shape.bytes }),
   },
   emptyChallenge401: {
-    says: 'answers 401 without a challenge, as Harbor without its database',
+    says: 'answers every request with 401 without a challenge',
     kinds: REGISTRY,
     takes: scoped({}),
+  },
+  databaseDown: {
+    says: 'refuses every login, as Harbor without its database; its health says so after 5 s (ms)',
+    kinds: [...REGISTRY, 'token'],
+    takes: scoped({ ms }),
   },
   rateLimited: { says: 'answers 429 (retryAfter)', kinds: CONTENT, takes: scoped({ retryAfter }) },
   readOnly: { says: 'answers writes with 403 DENIED, as Harbor in read-only mode', kinds: REGISTRY, takes: scoped({}) },

@@ -40,7 +40,7 @@ export interface LabRequest {
   status: number;
 }
 
-const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true };
+const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true, asHarbor: true };
 
 /** A registry in memory: the whole of the distribution-spec, and faults at a switch. */
 export class LabRegistry {

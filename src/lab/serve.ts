@@ -40,7 +40,8 @@ export async function serve(
   if (endpoint.kind === 'download') {
     if (exchange.req.headers.authorization !== undefined)
       throw new LabError(400, 'UNSUPPORTED', 'only one auth mechanism is allowed: the URL itself grants the download');
-  } else access.demand(exchange, scopeOf(exchange, endpoint));
+  } else if (harbor && exchange.takeFault('databaseDown')) access.demandWithoutDatabase(exchange, endpoint.kind);
+  else access.demand(exchange, scopeOf(exchange, endpoint));
   await faulty(exchange, endpoint);
   if (exchange.gone) return;
   if (exchange.takeFault('storageGone')) exchange.store = mountPoint;

@@ -20,6 +20,8 @@ export interface ActiveFault {
   parameters: FaultParameters;
   /** How many requests it has hit. */
   hits: number;
+  /** When it was switched on; monotonic milliseconds. */
+  since: number;
 }
 
 interface Entry extends ActiveFault {
@@ -45,7 +47,14 @@ export class FaultSwitches {
   async on(name: FaultName, input: FaultInput = {}): Promise<void> {
     const parameters = readFaultParameters(name, input);
     const before = this.#on.get(name);
-    this.#on.set(name, { name, parameters, hits: 0, seen: 0, ended: Promise.withResolvers() });
+    this.#on.set(name, {
+      name,
+      parameters,
+      hits: 0,
+      since: performance.now(),
+      seen: 0,
+      ended: Promise.withResolvers(),
+    });
     before?.ended.resolve();
     if (!before) await this.#changed(name, true);
   }
@@ -67,11 +76,17 @@ export class FaultSwitches {
   }
 
   get active(): ActiveFault[] {
-    return [...this.#on.values()].map(({ name, parameters, hits }) => ({ name, parameters, hits }));
+    return [...this.#on.values()].map(({ name, parameters, hits, since }) => ({ name, parameters, hits, since }));
   }
 
   isOn(name: FaultName): boolean {
     return this.#on.has(name);
+  }
+
+  /** Milliseconds for which it has been on; undefined: it is off. */
+  ageMs(name: FaultName): number | undefined {
+    const entry = this.#on.get(name);
+    return entry && performance.now() - entry.since;
   }
 
   parameters(name: FaultName): FaultParameters | undefined {

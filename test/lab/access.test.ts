@@ -117,3 +117,96 @@ t.test('as Harbor: Basic too, its own token path, and what only users see', asyn
   t.notHas(await info(), { read_only: false });
   t.match(await info(basic('robot$probe:secret')), { read_only: false, harbor_version: /^v2/ });
 });
+
+/** The claims of a token, without checking it. */
+const claimsOf = ({ body }: Asked) =>
+  JSON.parse(Buffer.from(JSON.parse(body.toString()).token.split('.')[1], 'base64url').toString());
+const PULL = '/service/token?service=harbor-registry&scope=repository:library/app:pull';
+
+t.test(
+  'as Harbor: a token names its user and what it opens; a login that fails gets the token of nobody',
+  async (t) => {
+    const { get } = await start(t, { anonymous: ['other/app'], lockMs: 50 }, { harbor: true });
+    const right = await get(PULL, basic('robot$probe:secret'));
+    t.match(claimsOf(right), {
+      iss: 'harbor-token-issuer',
+      sub: 'robot$probe',
+      aud: ['harbor-registry'],
+      access: [{ type: 'repository', name: 'library/app', actions: ['pull'] }],
+    });
+    const { iat, exp } = claimsOf(right);
+    t.equal(exp - iat, 300);
+    const admin = await get(`${PULL}&scope=repository:other/app:pull`, basic('admin:a:colon'));
+    t.match(claimsOf(admin).access[1], { name: 'other/app', actions: ['pull', 'push', 'delete'] }, 'all that she may');
+    const wrong = await get(`${PULL}&scope=repository:other/app:pull&offline_token=true`, basic('admin:wrong'));
+    t.equal(wrong.status, 200, 'a wrong password with a scope');
+    t.equal(claimsOf(wrong).sub, undefined);
+    t.strictSame(
+      claimsOf(wrong).access.map(({ actions }: { actions: string[] }) => actions),
+      [[], ['pull']],
+      'what is public',
+    );
+    t.equal(JSON.parse(wrong.body.toString()).refresh_token, undefined, 'no refresh tokens');
+    const bare = await get('/service/token?service=harbor-registry', basic('admin:wrong'));
+    t.match({ status: bare.status, body: bare.body.toString() }, { status: 401, body: '' }, 'without a scope');
+    t.equal((await get('/service/token?service=harbor-registry')).status, 401);
+  },
+);
+
+t.test('as Harbor: a wrong password locks its name for 1.5 s, robots aside', async (t) => {
+  const { get } = await start(t, { users: [...users, { username: 'ann', password: 'right' }] }, { harbor: true });
+  const wrong = get(PULL, basic('ann:wrong'));
+  const began = performance.now();
+  await get(PULL, basic('robot$probe:wrong'));
+  t.ok(performance.now() - began > 1400, 'a refusal takes its time');
+  await wrong;
+  t.equal(claimsOf(await get(PULL, basic('ann:right'))).sub, 'ann');
+  const again = get(PULL, basic('ann:wrong'));
+  const robot = get(PULL, basic('robot$probe:wrong'));
+  const locked = await get(PULL, basic('ann:right'));
+  t.match(
+    { sub: claimsOf(locked).sub, access: claimsOf(locked).access },
+    { sub: undefined, access: [{ actions: [] }] },
+  );
+  t.equal((await get('/service/token?service=harbor-registry', basic('ann:right'))).status, 401);
+  t.equal(claimsOf(await get(PULL, basic('robot$probe:secret'))).sub, 'robot$probe');
+  await Promise.all([again, robot]);
+  t.equal(claimsOf(await get(PULL, basic('ann:right'))).sub, 'ann', 'for a moment');
+});
+
+t.test('as Harbor with its database down', async (t) => {
+  const { registry, get } = await start(t, {}, { harbor: true });
+  const token = `Bearer ${JSON.parse((await get(PULL, basic('admin:a:colon'))).body.toString()).token}`;
+  await registry.faults.on('databaseDown', { ms: 200 });
+  const healthy = async () => JSON.parse((await get('/api/v2.0/health')).body.toString());
+  t.match(await healthy(), { status: 'healthy' }, 'it does not know yet');
+  const manifest = '/v2/library/app/manifests/v1';
+  const rows: [method: string, path: string, credentials: string | undefined, challenge: string | RegExp][] = [
+    ['GET', '/v2/', undefined, /^Bearer realm=".*\/service\/token",service="harbor-registry"$/],
+    ['GET', '/v2/', basic('admin:a:colon'), 'Basic realm="harbor"'],
+    ['GET', '/v2/_catalog', token, 'Basic realm="harbor"'],
+    ['GET', manifest, undefined, /^Bearer /],
+    ['GET', manifest, token, ''],
+    ['HEAD', manifest, basic('admin:a:colon'), ''],
+    ['POST', '/v2/library/app/blobs/uploads/', undefined, ''],
+    ['POST', '/v2/library/app/blobs/uploads/', token, ''],
+  ];
+  for (const [method, path, credentials, challenge] of rows) {
+    const { status, headers } = await get(path, credentials, method);
+    t.match({ status, challenge: headers['www-authenticate'] }, { status: 401, challenge }, `${method} ${path}`);
+  }
+  t.equal((await get('/v2/', token)).status, 200, 'a token is verified without it');
+  const bare = await get('/service/token?service=harbor-registry', basic('admin:a:colon'));
+  t.match({ status: bare.status, body: bare.body.toString() }, { status: 401, body: '' });
+  const began = performance.now();
+  const scoped = await get(PULL, basic('admin:a:colon'));
+  t.ok(performance.now() - began < 1000, 'at once');
+  t.match(claimsOf(scoped), { sub: undefined, access: [{ name: 'library/app', actions: [] }] });
+  while ((await healthy()).status === 'healthy') await new Promise((soon) => setTimeout(soon, 20));
+  t.match(
+    (await healthy()).components.filter(({ status }: { status: string }) => status !== 'healthy'),
+    [{ name: 'database' }],
+  );
+  await registry.faults.off();
+  t.equal(claimsOf(await get(PULL, basic('admin:a:colon'))).sub, 'admin');
+});

@@ -114,6 +114,17 @@ export const ROWS: Row[] = [
     ...fails('authority-dead'),
   },
   {
+    says: '401 from a Harbor whose database is down',
+    site: {
+      primary: { harbor: true, auth: { scheme: 'bearer', users: [{ username: 'ann', password: 'right' }] } },
+      harbor: { credentials: 'forward' },
+      canary: false,
+    },
+    given: ({ primary }) => primary.faults.on('databaseDown'),
+    headers: ownCredentials,
+    ...fails('authority-dead'),
+  },
+  {
     says: 'absent at a good primary',
     paths: () => [NOWHERE],
     status: 404,
