@@ -1,23 +1,22 @@
-import { formatScope, mergeScopes, type Scope } from '../oci/scope.ts';
-import type { UserAnswer } from '../upstream/credentials/user-tokens.ts';
+import { formatScope, mergeScopes } from '../oci/scope.ts';
 import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
-import type { GrantHolder, Grants } from './grants.ts';
+import { type AuthorityDecision, DelegatedAuthority, type DelegatedAuthorityOptions } from './delegated-authority.ts';
+import type { GrantHolder } from './grants.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
 import type { OutageGrant, TokenGrant, TokenIssuer, TokenIssuerOptions, TokenRefusal } from './token-issuer.ts';
-import { issueAnonymousToken, OUTAGE_TOKEN_MS, outageDetail, sealTokens } from './token-issuer.ts';
+import { issueAnonymousToken, OUTAGE_TOKEN_MS, sealTokens } from './token-issuer.ts';
 import type { TokenRequest } from './token-request.ts';
 
-export interface DelegatedTokenIssuerOptions extends TokenIssuerOptions<DelegatedRepositoryKey> {
-  /** @throws an error whose `summary` says why the authority cannot be reached */
-  askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
+export interface DelegatedTokenIssuerOptions
+  extends TokenIssuerOptions<DelegatedRepositoryKey>,
+    DelegatedAuthorityOptions {
   /** Identity of the authority, for grants. */
   authority: string;
   /** Goes into the tokens of the authority's users. */
   fingerprint: AuthorityFingerprint;
-  grants: Grants;
   /** Milliseconds. */
   refreshLifetime: number;
 }
@@ -53,10 +52,12 @@ const MIN_LIFETIME_MS = 60_000;
  */
 export class DelegatedTokenIssuer implements TokenIssuer {
   readonly #options: DelegatedTokenIssuerOptions;
+  readonly #authority: DelegatedAuthority;
   readonly #throttle: LoginThrottle;
 
   constructor(options: DelegatedTokenIssuerOptions) {
     this.#options = options;
+    this.#authority = new DelegatedAuthority(options);
     this.#throttle = new LoginThrottle(options.failures);
   }
 
@@ -75,32 +76,30 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   }
 
   async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
-    const { askAuthority, grants } = this.#options;
     const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys);
+    const scopes = mergeScopes(wanted.map(({ authorityScope }) => authorityScope));
+    const decision = await this.#authority.decide({ holder: this.#holder(login), scopes });
+    switch (decision.outcome) {
+      case 'refused':
+        return { refused: 'credentials' };
+      case 'undecided':
+        return { refused: 'unavailable', detail: decision.detail };
+      case 'outage':
+        return this.#grantRemembered(login, request, wanted, decision.detail);
+      case 'granted':
+        return this.#grantDecided(login, request, wanted, decision);
+    }
+  }
+
+  #grantDecided(
+    login: Login,
+    request: TokenRequest,
+    wanted: readonly RequestedScope[],
+    decision: Extract<AuthorityDecision, { outcome: 'granted' }>,
+  ): Promise<TokenGrant> {
+    const { grants } = this.#options;
     const holder = this.#holder(login);
-    const at = grants.now();
-    let answer: UserAnswer;
-    try {
-      answer = await askAuthority(basicHeader(login), mergeScopes(wanted.map(({ authorityScope }) => authorityScope)));
-    } catch (error) {
-      return this.#grantRemembered(login, request, wanted, outageDetail(error));
-    }
-    if (answer.outcome === 'refused') {
-      grants.revoke(holder, undefined, at);
-      return { refused: 'credentials' };
-    }
-    const { granted, undecided, authorization, perRepository: repositoryAuthorizations, expiresIn } = answer;
-    const asked = wanted
-      .filter(({ scope, authorityScope }) => scope.type === 'repository' && authorityScope.actions.includes('pull'))
-      .map(({ authorityScope }) => authorityScope.name);
-    const pulls = new Set(granted.filter(({ actions }) => actions.includes('pull')).map(({ name }) => name));
-    const withheld = asked.filter((name) => !pulls.has(name) && !undecided.includes(name));
-    grants.remember(
-      holder,
-      asked.filter((name) => pulls.has(name)),
-      at,
-    );
-    grants.revoke(holder, withheld, at);
+    const { granted, undecided, authorization, perRepository: repositoryAuthorizations, expiresIn } = decision;
     // During an outage a token stands for a remembered grant, so it must not outlive that grant.
     let keepMs = grants.keepMs;
     const access = wanted.flatMap((one): GrantedScope[] => {
@@ -138,11 +137,12 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       left = Math.min(left, mine);
       return [{ ...one, actions: ['pull'] }];
     });
-    if (wanted.length > 0 && access.length === 0) return { refused: 'unavailable', detail };
-    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
-    const outage = { grant: 'remembered', detail } as const;
     const authorityUnreachable =
       wanted.some(({ authorityScope }) => authorityScope.actions.includes('push')) || undefined;
+    // A token that opens nothing still brings a push to the reason of its refusal, which clients do not show of a token request.
+    if (wanted.length > 0 && access.length === 0 && !authorityUnreachable) return { refused: 'unavailable', detail };
+    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
+    const outage = { grant: 'remembered', detail } as const;
     return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });
   }
 
@@ -191,8 +191,4 @@ export class DelegatedTokenIssuer implements TokenIssuer {
 /** Undefined for none, so that tokens stay short. */
 function tokenNames(scopes: readonly GrantedScope[]): string[] | undefined {
   return scopes.length > 0 ? scopes.map(({ repositoryKey }) => repositoryKey.tokenName) : undefined;
-}
-
-function basicHeader({ user, password }: Login): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }

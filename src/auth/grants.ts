@@ -96,6 +96,12 @@ export class Grants {
     return this.#remainingMs(holder, repository);
   }
 
+  /** A keyed hash of the holder, and of one repository. */
+  keyOf(holder: GrantHolder, repository = ''): string {
+    const [hash = ''] = this.#hashes(holder);
+    return `${hash} ${repository}`;
+  }
+
   find(holder: string, repository: string): GrantEntry | undefined {
     return this.#record(holder)?.find(repository);
   }

@@ -34,7 +34,7 @@ export interface Allowed {
 export type Permit =
   | Allowed
   | { refused: 'no-token' | 'invalid_token' }
-  | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string };
+  | { refused: 'insufficient_scope'; user: string | undefined; upstream?: string; authorityUnreachable?: true };
 
 type PermitMarks = Pick<Allowed, 'forPush' | 'authorityUnreachable' | 'authorityOnly' | 'previouslyGranted'>;
 
@@ -88,7 +88,9 @@ export class Guard {
     if (requirement.requested.every(allowed))
       return { ...who, ...permitMarks(opened.claims, requirement.requested, allowsAnonymous(requirement, caller)) };
     // A logged-in user may do whatever an anonymous client may; the authority's token is not used for that.
-    return allowsAnonymous(requirement, caller) ? { user } : { refused: 'insufficient_scope', ...who };
+    if (allowsAnonymous(requirement, caller)) return { user };
+    const { authorityUnreachable } = opened.claims;
+    return { refused: 'insufficient_scope', ...who, ...(authorityUnreachable ? { authorityUnreachable } : {}) };
   }
 
   #acceptsClaims({ use, service, user, basis }: Claims): boolean {

@@ -106,11 +106,12 @@ function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFi
 
 /** Keys without effect in this mode. */
 function unusedKeyWarnings({ auth }: Config): KeyFinding[] {
-  const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts } = auth;
+  const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts, canary } = auth;
   const ruled = mode === 'htpasswd' || (mode === 'delegate' && breakGlassFile !== undefined);
   const idle: [string, boolean, string][] = [
     ['htpasswdFile', htpasswdFile !== undefined && mode !== 'htpasswd', 'auth.mode htpasswd'],
     ['breakGlassFile', breakGlassFile !== undefined && mode !== 'delegate', 'auth.mode delegate'],
+    ['canary', canary !== undefined && mode !== 'delegate', 'auth.mode delegate'],
     ['realmHosts', realmHosts.length > 0 && mode !== 'delegate', 'auth.mode delegate'],
     ['access', Object.keys(access).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],
     ['groups', Object.keys(groups).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],

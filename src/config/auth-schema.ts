@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessRule, choice, duration, file, hostName, list, network, ruleHolder, section, userName } from './text.ts';
+import { staticCredentials } from './upstream-schema.ts';
 
 export const authSchema = section({
   mode: choice(['open', 'htpasswd', 'delegate'], 'open').describe(
@@ -28,6 +29,12 @@ export const authSchema = section({
   remember: duration('24h', 0).describe(
     'For `delegate`: how long users may pull during an outage what the authority last let them pull. 0s: not at all.',
   ),
+  canary: z
+    .union([z.literal('none'), staticCredentials])
+    .optional()
+    .describe(
+      "For `delegate`: a login of the authority that is known to be good, best of the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
+    ),
   realmHosts: list(hostName).describe(
     'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',
   ),

@@ -15,6 +15,8 @@ export interface Material {
   metricsToken: string | undefined;
   /** Users of `auth.htpasswdFile`, or of `auth.breakGlassFile` in `auth.mode: delegate`, with the file's absolute name. */
   passwords: { file: string; users: PasswordHashes } | undefined;
+  /** Of `auth.canary`. */
+  canaryPassword?: string | undefined;
   /** Of `replication.hookSecretFile`. */
   hookSecret: string | undefined;
   upstreams: Record<string, Secrets>;
@@ -52,6 +54,11 @@ export async function readMaterial(
   }
   const tokens = await adminTokens(config, reader);
   const passwords = await passwordsOf(config, configFile, reader);
+  const { canary } = config.auth;
+  const canaryPassword =
+    typeof canary === 'object'
+      ? await reader.secret(canary.passwordFile, ['auth', 'canary', 'passwordFile'])
+      : undefined;
   const hookSecret = await headerSecret(config.replication.hookSecretFile, ['replication', 'hookSecretFile'], reader);
   const upstreams: Material['upstreams'] = {};
   for (const [name, upstream] of Object.entries(config.upstreams))
@@ -62,6 +69,7 @@ export async function readMaterial(
       keys: key === undefined ? [] : parseSecrets(key),
       ...tokens,
       passwords,
+      canaryPassword,
       hookSecret,
       upstreams,
     },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { choice, duration, file, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
 
-const staticCredentials = z.strictObject({
+export const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
   passwordFile: file.describe(
     'File with the password; for `_json_key` the whole JSON key file. A line break at the end is ignored.',

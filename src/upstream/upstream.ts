@@ -74,6 +74,7 @@ export class Upstream {
       view: () => this.view(),
       tokens: (url) => this.connection(url)?.userTokens,
       acquireSlot: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
+      onCanaryRefused: (detail) => events.credentials(name, detail),
     });
   }
 

@@ -9,7 +9,7 @@ import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { leastSeen, propertyRuns } from '../helpers/property-runs.ts';
-import { MARK } from './made-tokens.ts';
+import { MARK, PROVEN } from './made-tokens.ts';
 
 // As delegated-random.test.ts, with two edges that tell each other what they learnt, now and then, and clients that move between them.
 
@@ -68,6 +68,7 @@ class EdgeModel {
     this.box = new TokenSealer([SECRET], () => ({ monotonic: world.now, wall: world.now }));
     this.tokens = new DelegatedTokenIssuer({
       askAuthority: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
+      evidence: PROVEN,
       authority: 'primary',
       fingerprint: MARK,
       grants: this.grants,
@@ -105,7 +106,14 @@ class World {
     const [, password] = Buffer.from(basic.slice(6), 'base64').toString().split(':');
     if (this.password !== password) return { outcome: 'refused' };
     const granted = scopes.filter(({ name }) => this.may.includes(name));
-    return { outcome: 'granted', authorization: 'Bearer x', granted: [...granted], undecided: [], expiresIn: 3600 };
+    return {
+      outcome: 'granted',
+      authorization: 'Bearer x',
+      identified: true,
+      granted: [...granted],
+      undecided: [],
+      expiresIn: 3600,
+    };
   }
 
   /** One edge tells the other what is new. */

@@ -8,7 +8,7 @@ import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope, type Scope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { leastSeen, propertyRuns } from '../helpers/property-runs.ts';
-import { MARK } from './made-tokens.ts';
+import { MARK, PROVEN } from './made-tokens.ts';
 
 const SECRET = Buffer.from('a secret of a pair that is long enough');
 const REMEMBER = 10_000;
@@ -73,6 +73,7 @@ class World {
   readonly box = new TokenSealer([SECRET], () => ({ monotonic: this.now, wall: this.now }));
   readonly tokens = new DelegatedTokenIssuer({
     askAuthority: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
+    evidence: PROVEN,
     authority: 'primary',
     fingerprint: MARK,
     grants: new Grants([SECRET], REMEMBER, { now: () => this.now, observe: () => true }),
@@ -97,7 +98,7 @@ class World {
     const pulls = (one: Scope) => one.actions.includes('pull');
     const shown = new Set(granted.filter(pulls).map((one) => one.name));
     const undecided = scopes.filter((one) => this.hides && pulls(one) && !shown.has(one.name)).map((one) => one.name);
-    return { outcome: 'granted', authorization: 'Bearer x', granted, undecided, expiresIn: 3600 };
+    return { outcome: 'granted', authorization: 'Bearer x', identified: true, granted, undecided, expiresIn: 3600 };
   }
 }
 

@@ -6,7 +6,7 @@ import { Guard } from '../../src/auth/guard.ts';
 import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
-import { asked, login, MARK, outside, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, login, MARK, outside, PROVEN, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
 
 const ANN = login('ann', 'secret');
 type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
@@ -20,6 +20,7 @@ function made(remember = 86_400_000) {
       if (!state.says) throw new Error('down');
       return state.says;
     },
+    evidence: PROVEN,
     authority: 'primary',
     fingerprint: MARK,
     grants: new Grants([SECRET], remember, { now: () => Date.now(), observe: () => true }),
@@ -42,6 +43,7 @@ function made(remember = 86_400_000) {
 const says = (granted: string[], more: Partial<Granted> = {}): UserAnswer => ({
   outcome: 'granted',
   authorization: 'Bearer one',
+  identified: true,
   granted: granted.flatMap((text) => parseScope(text) ?? []),
   undecided: [],
   expiresIn: 3600,

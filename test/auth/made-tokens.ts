@@ -2,6 +2,7 @@ import bcrypt from 'bcrypt';
 import { AccessRules } from '../../src/auth/access-rules.ts';
 import { AuthorityFingerprint } from '../../src/auth/authority-fingerprint.ts';
 import type { Caller } from '../../src/auth/caller.ts';
+import type { DenialEvidence } from '../../src/auth/delegated-authority.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Guard } from '../../src/auth/guard.ts';
 import { LocalAuthority } from '../../src/auth/local-authority.ts';
@@ -26,6 +27,12 @@ export const FORGIVE_MS = 6000;
 export const outside: Caller = { address: '203.0.113.9', anonymous: false };
 export const inside: Caller = { address: '10.1.2.3', anonymous: true };
 export const nobody: Credentials = { kind: 'none' };
+
+/** An authority whose denials are always true. */
+export const PROVEN: DenialEvidence = {
+  judge: async () => ({ verdict: 'proven', mayBeLocked: false }),
+  forget: () => undefined,
+};
 
 /** Time that stands still until it is told to go on. */
 export class Clock {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LOCK_MS } from '../../src/failover/authority-evidence.ts';
 import { type AuthorityUsers, allowed, userOf } from './authority-users.ts';
 import { makeSignedTokens, type SignedTokens } from './signed-tokens.ts';
 import type { Owner } from './temporary-folder.ts';
@@ -66,7 +68,11 @@ export class TokenAuthority {
     };
     if (request.method !== 'GET') return end(405, { errors: [{ code: 'METHOD_NOT_ALLOWED' }] });
     const user = userOf(this.users, request.headers.authorization);
-    if (user === undefined) return end(401, { errors: [{ code: 'UNAUTHORIZED' }] });
+    if (user === undefined) {
+      // As Harbor: a wrong password is refused after a while.
+      await sleep(LOCK_MS);
+      return end(401, { errors: [{ code: 'UNAUTHORIZED' }] });
+    }
     const query = new URL(request.url ?? '', 'http://token').searchParams;
     const token = await this.#tokens.make(user, allowed(this.users, user, query.getAll('scope')));
     const { lifetime } = this.#tokens.options;

@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge, type Refused } from './edge-challenge.ts';
-import { unverifiedPushDenial } from './push-denial.ts';
+import { unverifiedPushDenial, unverifiedReadDenial } from './push-denial.ts';
 import { repositoryKeyOf } from './repository-names.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
 
@@ -31,6 +31,7 @@ export async function authorize(
   if ('refused' in permit)
     throw (
       (await unverifiedPushDenial(context, access, requirement, permit)) ??
+      unverifiedReadDenial(exchange, context, access, requirement, permit) ??
       refusal(exchange, access, requirement, permit.refused)
     );
   exchange.clientAuthorization = permit.upstream;

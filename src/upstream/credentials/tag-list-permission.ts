@@ -59,10 +59,20 @@ export async function permissionsByTagLists(
 
 async function tagListVerdict(answer: Answer): Promise<TagListVerdict> {
   await answer.body.dump({ limit: 65_536 });
+  rejectPage(answer, 'a tag list');
   if (answer.status >= 500 || answer.status === 429)
     throw new UpstreamError('status-5xx', `a tag list answers ${answer.status}`);
   if (answer.status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length === 0)
     throw new UpstreamError('authority-dead', 'a tag list answers 401 without a way to log in');
   if (answer.status === 404) return 'absent';
   return answer.status === 200 ? 'readable' : 'denied';
+}
+
+/**
+ * A proxy before the registry may answer everything with a page of its own, such as a login form.
+ * @throws UpstreamError malformed
+ */
+export function rejectPage({ status, headers }: Answer, what: string): void {
+  if (status === 200 && /^text\/html\b/i.test(headers.get('content-type') ?? ''))
+    throw new UpstreamError('malformed', `${what} answers with a page of HTML`);
 }

@@ -4,9 +4,9 @@ import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { type Permissions, permissionsByTagLists } from './tag-list-permission.ts';
+import { type Permissions, permissionsByTagLists, rejectPage } from './tag-list-permission.ts';
 import { readToken, tokenServiceUrl, usableChallenge } from './token-service.ts';
-import { accessOf } from './user-token.ts';
+import { readUserToken, type UserToken } from './user-token.ts';
 
 interface UserLogin {
   /** The Authorization that this user's requests need. */
@@ -15,6 +15,8 @@ interface UserLogin {
   expiresIn: number | undefined;
   /** The scopes that the user's token says it has; undefined for an opaque token, and for Basic. */
   access: Scope[] | undefined;
+  /** The token names this user, so the upstream's database has answered. */
+  identified: boolean;
 }
 
 interface UserGrant extends Omit<UserLogin, 'access'> {
@@ -27,8 +29,15 @@ interface UserGrant extends Omit<UserLogin, 'access'> {
   undecided: string[];
 }
 
+/** A login that was refused. */
+interface UserRefusal {
+  outcome: 'refused';
+  /** Milliseconds that the refusal took, where the upstream delays refusals of wrong passwords (`LOCK_MS`). */
+  tookMs?: number;
+}
+
 /** An upstream's answer about one of its users. */
-export type UserAnswer = UserGrant | { outcome: 'refused' };
+export type UserAnswer = UserGrant | UserRefusal;
 
 /** How users log in to the upstream: at a token service on `host`, or by Basic. */
 export type LoginMethod = { by: 'token'; host: string } | { by: 'basic' };
@@ -54,8 +63,12 @@ export interface UserTokensOptions {
 }
 
 const MAX_REPLY_BYTES = 262_144;
+/** Tokens last at least this long (Docker token protocol). */
+const MIN_TOKEN_SECONDS = 60;
 /** Milliseconds for which a challenge counts as current. */
 const CHALLENGE_TTL_MS = 300_000;
+/** Harbor's name for its registry in challenges. Its tokens and refusals are described in docs/adr/0033-authority-evidence.md. */
+const HARBOR_SERVICE = 'harbor-registry';
 /** Tokens of one scope each in one login. Breakwater's own token holds them all, and would become too long. */
 const MAX_SINGLE_SCOPES = 4;
 
@@ -113,7 +126,7 @@ export class UserTokens {
     const { scopes } = question;
     if (this.#singleScopeOnly && scopes.length > 1) return this.#askPerScope(challenge, question);
     const reply = await this.#requestToken(challenge, question);
-    if (reply === 'refused') return { outcome: 'refused' };
+    if (reply !== 'not granted' && 'outcome' in reply) return reply;
     if (reply === 'not granted')
       return scopes.length > 1 ? this.#askPerScope(challenge, question) : this.#checkPassword(challenge, question);
     const { denied, ...found } = await this.#permissionsOf(reply, question);
@@ -130,7 +143,7 @@ export class UserTokens {
         const one = { ...question, scopes: [scope] };
         const reply = await this.#requestToken(challenge, one);
         if (reply === 'not granted') return [];
-        return reply === 'refused' ? [{ outcome: reply }] : [grantOf(reply, await this.#permissionsOf(reply, one))];
+        return 'outcome' in reply ? [reply] : [grantOf(reply, await this.#permissionsOf(reply, one))];
       }),
     );
     const [first = await this.#checkPassword(challenge, question), ...others] = answers.flat();
@@ -145,21 +158,25 @@ export class UserTokens {
   /** Asks for no scope, to learn only whether the password is right. */
   async #checkPassword(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const reply = await this.#requestToken(challenge, { ...question, scopes: [] });
-    return typeof reply === 'string' ? { outcome: 'refused' } : grantOf(reply, { granted: [], undecided: [] });
+    if (reply === 'not granted') return { outcome: 'refused' };
+    return 'outcome' in reply ? reply : grantOf(reply, { granted: [], undecided: [] });
   }
 
   /** `not granted`: the user lacks the scope, or the scopes cannot be asked for together. */
-  async #requestToken(
-    challenge: Challenge,
-    { basic, scopes, realmHosts, signal }: UserQuestion,
-  ): Promise<UserLogin | 'refused' | 'not granted'> {
+  async #requestToken(challenge: Challenge, question: UserQuestion): Promise<UserLogin | UserRefusal | 'not granted'> {
+    const { basic, scopes, realmHosts, signal } = question;
     const realm = this.#realm(challenge, realmHosts);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
     const headers = { accept: 'application/json', authorization: basic };
+    const askedAt = monotonicNow();
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
+    const isHarbor = challenge.parameters.service === HARBOR_SERVICE;
+    const refusal: UserRefusal = { outcome: 'refused', ...(isHarbor ? { tookMs: monotonicNow() - askedAt } : {}) };
     if (answer.status === 200) {
       const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
-      return { authorization: `Bearer ${value}`, expiresIn, access: accessOf(value) };
+      const told = readUserToken(value);
+      if (told && told.subject === undefined && !(await this.#acceptsLogin(challenge, question))) return refusal;
+      return loginOf(value, told, { basic, expiresIn, isHarbor });
     }
     await answer.body.dump({ limit: 65_536 });
     if (answer.status === 400 && scopes.length > 1) {
@@ -173,7 +190,18 @@ export class UserTokens {
     if (answer.status !== 401 && answer.status !== 403) throw tokenServiceFailure(answer.status);
     // A dead database makes every password look wrong. The refusal counts only if the upstream still sends a challenge.
     await this.#fetchChallenge(signal);
-    return 'refused';
+    return refusal;
+  }
+
+  /**
+   * Whether a token that names no user was given to the login. Harbor gives such a token to a wrong password, too, and
+   * others to every user: they refuse a wrong password when no scope is asked for.
+   */
+  async #acceptsLogin(challenge: Challenge, question: UserQuestion): Promise<boolean> {
+    if (challenge.parameters.service === HARBOR_SERVICE) return false;
+    if (question.scopes.length === 0) return true;
+    const reply = await this.#requestToken(challenge, { ...question, scopes: [] });
+    return reply === 'not granted' || !('outcome' in reply);
   }
 
   async #permissionsOf({ access, authorization }: UserLogin, question: UserQuestion): Promise<Permissions> {
@@ -187,12 +215,13 @@ export class UserTokens {
     const { basic, signal } = question;
     const answer = await this.#options.send('/v2/', { authorization: basic }, signal);
     await answer.body.dump({ limit: 65_536 });
+    rejectPage(answer, '/v2/');
     if (answer.status === 401 || answer.status === 403) {
       await this.#fetchChallenge(signal);
       return { outcome: 'refused' };
     }
     if (answer.status !== 200) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
-    const login = { authorization: basic, expiresIn: undefined, access: undefined };
+    const login = { authorization: basic, expiresIn: undefined, access: undefined, identified: false };
     return grantOf(login, await this.#permissionsOf(login, question));
   }
 
@@ -202,26 +231,51 @@ export class UserTokens {
   }
 }
 
+interface LoginParts {
+  basic: string;
+  /** Seconds. */
+  expiresIn: number;
+  /** A name in a token of Harbor is the user's own, in the spelling of its database or directory. */
+  isHarbor: boolean;
+}
+
+function loginOf(value: string, told: UserToken | undefined, { basic, expiresIn, isHarbor }: LoginParts): UserLogin {
+  const { subject, access, lifetime = expiresIn } = told ?? {};
+  const user =
+    Buffer.from(basic.replace(/^basic /i, ''), 'base64')
+      .toString('utf8')
+      .split(':', 1)[0] ?? '';
+  const own = subject !== undefined && (isHarbor || subject.toLowerCase() === user.toLowerCase());
+  return {
+    authorization: `Bearer ${value}`,
+    expiresIn: Math.min(expiresIn, Math.max(lifetime, MIN_TOKEN_SECONDS)),
+    access,
+    identified: own,
+  };
+}
+
 function tokenServiceFailure(status: number): UpstreamError {
   if (status === 429) return new UpstreamError('rate-limited', 'the token service answers 429 (too many requests)');
   return new UpstreamError('status-5xx', `the token service answers ${status}`);
 }
 
 function grantOf(
-  { authorization, expiresIn }: UserLogin,
+  { authorization, expiresIn, identified }: UserLogin,
   { granted, undecided }: Pick<Permissions, 'granted' | 'undecided'>,
 ): UserGrant {
-  return { outcome: 'granted', authorization, granted, undecided, expiresIn };
+  return { outcome: 'granted', authorization, identified, granted, undecided, expiresIn };
 }
 
 /** For a repository in both answers, the second one counts. */
 function mergeAnswers(first: UserAnswer, second: UserAnswer): UserAnswer {
-  if (first.outcome === 'refused' || second.outcome === 'refused') return { outcome: 'refused' };
+  if (first.outcome === 'refused') return first;
+  if (second.outcome === 'refused') return second;
   const again = [...second.granted.map(({ name }) => name), ...second.undecided];
   const own = Object.fromEntries(again.map((name) => [name, second.authorization]));
   const lives = [first, second].flatMap(({ expiresIn }) => expiresIn ?? []);
   return {
     ...first,
+    identified: first.identified && second.identified,
     perRepository: { ...first.perRepository, ...own, ...second.perRepository },
     granted: [...first.granted.filter(({ name }) => !again.includes(name)), ...second.granted],
     undecided: [...first.undecided.filter((name) => !again.includes(name)), ...second.undecided],

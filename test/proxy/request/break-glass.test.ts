@@ -125,7 +125,7 @@ t.test('each token of a break-glass user, and each remembered grant, is logged a
 });
 
 t.test('an authority that hangs, or whose database is dead', async (t) => {
-  for (const fault of ['frozen', 'emptyChallenge401'] as const) {
+  for (const fault of ['frozen', 'databaseDown'] as const) {
     const site = await start(t);
     const client = site.edge.http1();
     await site.primary.faults.on(fault);
@@ -134,8 +134,8 @@ t.test('an authority that hangs, or whose database is dead', async (t) => {
     t.match(await pull(client, token), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, fault);
     await site.primary.faults.off(fault);
     await site.edge.upstream('harbor', 'up');
-    t.equal((await ask(client, ANN)).status, 200, `${fault}: it can be asked`);
     // A probe that began before may still call it down for a moment.
+    await until(async () => (await ask(client, ANN)).status === 200, { what: () => `${fault}: it can be asked` });
     await until(async () => (await pull(client, token)).status === 401, { what: () => `${fault}: which ends it` });
     t.equal(saw(site, HAL), false, fault);
   }

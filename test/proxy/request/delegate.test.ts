@@ -106,7 +106,7 @@ for (const [name, auth] of Object.entries({ bearer: {}, basic: { scheme: 'basic'
 }
 
 t.test('an authority that hangs, or whose database is dead', async (t) => {
-  for (const fault of ['frozen', 'emptyChallenge401'] as const) {
+  for (const fault of ['frozen', 'databaseDown'] as const) {
     const site = await start(t);
     const client = site.edge.http1();
     t.equal((await ask(client, ANN)).status, 200);

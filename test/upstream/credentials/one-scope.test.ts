@@ -71,6 +71,7 @@ const C = 'repository:c:pull';
 t.test('a service that takes one scope at a time', async (t) => {
   const { ask, asked } = usersOf({ may: ['a', 'b'] });
   const expected = {
+    identified: false,
     outcome: 'granted',
     authorization: 'Bearer opaque-a',
     perRepository: { b: 'Bearer opaque-b' },

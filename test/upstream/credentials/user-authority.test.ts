@@ -7,6 +7,7 @@ import { UserTokens } from '../../../src/upstream/credentials/user-tokens.ts';
 import { HeaderList } from '../../../src/upstream/header-list.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 import { stayAlive } from '../../helpers/stay-alive.ts';
+import { until } from '../../helpers/until.ts';
 
 const ANN = 'Basic YW5uOnNlY3JldA==';
 const PULL = { type: 'repository', name: 'library/a', actions: ['pull'] };
@@ -90,13 +91,8 @@ t.test('another URL is asked when the first cannot say', async (t) => {
     ['down comes last', { does: { [A]: 200, [B]: 200 }, states: { [A]: 'down' } }, { outcome: 'granted' }, [B]],
     ['so does trouble', { does: { [A]: 200, [B]: 200 }, suspected: [A] }, { outcome: 'granted' }, [B]],
     ['no slot', { does: { [A]: 200 }, slots: 0 }, { reason: 'saturated' }, [A]],
-    [
-      'all is down',
-      { does: { [A]: 200 }, state: 'down' },
-      { reason: 'connect', message: /has been down since \d{4}-.*Z \(/ },
-      [],
-    ],
-    ['no database', { does: { [A]: 200 }, unhealthy: ['database'] }, { reason: 'authority-dead' }, []],
+    ['all is down, but for its users', { does: { [A]: 200 }, state: 'down' }, { outcome: 'granted' }, [A]],
+    ['no database, as it was last told', { does: { [A]: 200 }, unhealthy: ['database'] }, { outcome: 'granted' }, [A]],
   ];
   for (const [name, given, answer, urls] of rows) {
     const { ask, asked } = authority(given);
@@ -118,10 +114,53 @@ t.test('silent: it could not say when it was last asked, or could not now', asyn
   await users.checkReachable([]);
   t.equal(users.unavailable, false, 'a refusal is an answer');
   live.state = 'down';
-  t.equal(users.unavailable, true);
+  t.equal(users.unavailable, false, 'it may be well without its storage');
+  live.since = monotonicNow() + 1;
+  t.equal(users.unavailable, true, 'as long as it has not answered since');
+  live.since = 0;
   live.state = 'up';
   live.unhealthy = ['database'];
   t.equal(users.unavailable, true);
   live.unhealthy = [];
   t.equal(users.unavailable, false, 'nobody had to ask');
+});
+
+t.test('an authority that is down and does not answer is tried in the background', async (t) => {
+  const { live, ask, asked } = authority({ does: { [A]: 'silent' }, state: 'down', since: monotonicNow() });
+  t.match(await ask(), { reason: 'first-byte' }, 'it may answer without its storage');
+  t.match(await ask(), { reason: 'connect', message: /has been down since \d{4}-.*Z \(/ });
+  live.does[A] = 200;
+  asked.length = 0;
+  await until(async () => {
+    const answer = await ask();
+    return 'outcome' in (answer as object);
+  });
+  t.ok(asked.length > 0);
+});
+
+t.test('a canary login shows what a refusal means', async (t) => {
+  const { users, live, ask } = authority({ does: { [A]: 200 } });
+  users.useCanary({ username: 'robot', password: 'x', realmHosts: [], scopes: [] });
+  t.match(await users.health(), { canary: { state: 'well' }, unhealthy: [] });
+  live.does[A] = 401;
+  t.match(await ask(), { outcome: 'refused' });
+  t.match(await users.health(), { canary: { state: 'failing' } });
+  t.equal(users.unavailable, true, 'it refuses every login');
+  const unreachable = await users.checkReachable([]).catch((error: unknown) => error);
+  t.match(unreachable, { reason: 'authority-dead' });
+  t.match(await ask(), { outcome: 'refused' });
+  t.equal(users.unavailable, true, 'another refusal is no sign of life');
+  t.match(await users.judge({ key: undefined }), { verdict: 'sick' });
+  live.does[A] = 200;
+  await ask();
+  t.equal(users.unavailable, false);
+  t.match(await users.health(), { canary: { state: 'well' } });
+  live.does[A] = 401;
+  await ask();
+  t.match(await users.health(), { canary: { state: 'failing' } }, 'refused again');
+  live.does[A] = 200;
+  await users.checkReachable([]);
+  t.equal(users.unavailable, false);
+  users.useCanary(undefined);
+  t.match(await users.health(), { canary: { state: 'none' } });
 });

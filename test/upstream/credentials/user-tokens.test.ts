@@ -47,8 +47,8 @@ function users(
   return { ask, reach: () => tokens.checkReachable(realmHosts, signal), seen };
 }
 
-const jwt = (access: unknown) =>
-  `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from(JSON.stringify({ access })).toString('base64url')}.c2ln`;
+const jwt = (access: unknown, more: object = { sub: 'ann' }) =>
+  `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from(JSON.stringify({ access, ...more })).toString('base64url')}.c2ln`;
 
 /** A token service that says this; without credentials the registry challenges. */
 const registry =
@@ -66,6 +66,7 @@ t.test('a JWT says what it opens: one round trip, and none more once the challen
   t.strictSame(await ask([PULL, PUSH]), {
     outcome: 'granted',
     authorization: `Bearer ${jwt(access)}`,
+    identified: true,
     granted: [PULL, { ...PUSH, actions: ['pull'] }],
     undecided: [],
     expiresIn: 1800,
@@ -107,7 +108,13 @@ t.test('Basic', async (t) => {
 });
 
 t.test('a wrong password is one only if the upstream still knows how to ask', async (t) => {
-  t.strictSame(await users(registry({ status: 401 })).ask(), { outcome: 'refused' });
+  t.match(await users(registry({ status: 401 })).ask(), { outcome: 'refused', tookMs: Number });
+  const other = 'Bearer realm="https://harbor.lan/token",service="other"';
+  t.strictSame(
+    await users(registry({ status: 401 }, other)).ask(),
+    { outcome: 'refused' },
+    'only Harbor delays refusals',
+  );
   let asked = 0;
   const dying = (path: string): Said => {
     if (path !== '/v2/') return { status: 401 };
@@ -120,6 +127,76 @@ t.test('a wrong password is one only if the upstream still knows how to ask', as
       .catch((error: unknown) => error),
     { reason: 'authority-dead' },
   );
+});
+
+const OTHER = 'Bearer realm="https://harbor.lan/token",service="other"';
+
+t.test('whose token it is', async (t) => {
+  const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
+  const rows: [string, claims: object, challenge: string, answer: object][] = [
+    ['their own', { sub: 'ann' }, OTHER, { outcome: 'granted', identified: true }],
+    ['their own in another spelling', { sub: 'Ann' }, OTHER, { outcome: 'granted', identified: true }],
+    ['a name of its own', { sub: '6f1c' }, OTHER, { outcome: 'granted', identified: false }],
+    ['a name of Harbor', { sub: 'ann.lee' }, CHALLENGE, { outcome: 'granted', identified: true }],
+    ['of nobody, at Harbor', {}, CHALLENGE, { outcome: 'refused', tookMs: Number }],
+    ['an empty name, at Harbor', { sub: ' ' }, CHALLENGE, { outcome: 'refused' }],
+    ['a name that is none, at Harbor', { sub: 7 }, CHALLENGE, { outcome: 'refused' }],
+  ];
+  for (const [name, claims, challenge, answer] of rows) {
+    const token = { status: 200, body: { token: jwt(access, claims) } };
+    t.match(await users(registry(token, challenge)).ask(), answer, name);
+  }
+});
+
+t.test('tokens that name nobody by design are told from those for wrong passwords', async (t) => {
+  const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
+  for (const [status, outcome] of [
+    [200, 'granted'],
+    [401, 'refused'],
+    [403, 'refused'],
+  ] as const) {
+    const says = (path: string): Said => {
+      if (path === '/v2/') return { status: 401, headers: { 'www-authenticate': OTHER } };
+      if (path.includes('scope=')) return { status: 200, body: { token: jwt(access, {}) } };
+      return { status, body: { token: jwt([], {}) } };
+    };
+    const { ask, seen } = users(says);
+    const answer = await ask();
+    t.match(answer, { outcome }, `${status} without a scope`);
+    if (outcome === 'granted') t.match(answer, { identified: false, granted: [PULL] });
+    t.equal(seen.filter((line) => line.includes('/token?')).length, 2, seen.join('\n'));
+  }
+});
+
+t.test('a token lasts as long as it says itself', async (t) => {
+  const tokenWith = (claims: object) =>
+    users(registry({ status: 200, body: { token: jwt([], { sub: 'ann', ...claims }), expires_in: 1800 } })).ask();
+  t.match(await tokenWith({ iat: 1000, exp: 1600 }), { expiresIn: 600 });
+  t.match(await tokenWith({ iat: 1000, exp: 9999 }), { expiresIn: 1800 });
+  t.match(await tokenWith({ exp: 1600 }), { expiresIn: 1800 });
+  t.match(await tokenWith({ iat: 1600, exp: 1000 }), { expiresIn: 60 });
+});
+
+t.test('a page of a proxy is no answer of a registry', async (t) => {
+  const page = { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<html>' };
+  const basicOnly = { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } };
+  const rows: [string, (path: string, authorization: string | undefined) => Said][] = [
+    ['Basic', (_, authorization) => (authorization === undefined ? basicOnly : page)],
+    [
+      'a tag list',
+      (path, authorization) =>
+        authorization === undefined ? basicOnly : path === '/v2/' ? { status: 200, body: {} } : page,
+    ],
+    ['a token', registry(page)],
+  ];
+  for (const [name, says] of rows)
+    t.match(
+      await users(says)
+        .ask()
+        .catch((error: unknown) => error),
+      { reason: 'malformed' },
+      name,
+    );
 });
 
 t.test('who cannot say', async (t) => {
