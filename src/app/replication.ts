@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { readClocks } from '../clock/clock.ts';
+import { monotonicNow, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { lossText } from '../failover/lost-content.ts';
 import type { Route } from '../failover/rewrite.ts';
@@ -60,9 +60,9 @@ export class ReplicationAtWork {
         return registry;
       },
       view: (name) => known(name).view(),
-      lossOf: async (name) => {
+      lossOf: async (name, since = monotonicNow()) => {
         const { content } = known(name);
-        const lost = (await content.hasLost()) ? content.lost : undefined;
+        const lost = (await content.hasLost(monotonicNow() - since)) ? content.lost : undefined;
         return lost && lossText(name, lost, readClocks());
       },
       confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),

@@ -19,6 +19,7 @@ export type Failure =
   | 'credentials'
   | 'authority-dead'
   | 'canary'
+  | 'content-lost'
   | 'redirect-host'
   | 'storage'
   | 'redirect-loop'
@@ -91,6 +92,8 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
 export interface AbsenceFacts {
   /** The canary, read after the 404. */
   canary: CanaryState;
+  /** The upstream is known to have lost content that it had acknowledged (rule 9). */
+  contentLost?: boolean;
   credentials: Credentials;
   /** The edge itself has checked that the client may read the content, so that the upstream hides nothing from it. */
   permitted?: boolean;
@@ -102,15 +105,18 @@ export interface AbsenceFacts {
 
 /**
  * The meaning of a 404 once the canary was read again. An upstream that cannot read its canary does not see its storage. A 404 for known
- * content moves on to the next upstream without blame, because the content may have been deleted past this edge.
+ * content moves on to the next upstream without blame, because the content may have been deleted past this edge. An upstream that has lost
+ * content may have lost this, too.
  *
  * A 404 to a client's own credentials always counts for that client: the upstream may hide what another client has pulled, and no other
  * upstream may show it then (rule 3).
  */
-export function confirmAbsence({ canary, credentials, permitted, known, deleted }: AbsenceFacts): Outcome {
+export function confirmAbsence({ canary, contentLost, credentials, permitted, known, deleted }: AbsenceFacts): Outcome {
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
   const forClient = credentials === 'forward';
   const counts = deleted === true || (forClient && permitted !== true);
+  if (contentLost && !counts)
+    return { outcome: 'failed', reason: 'content-lost', detail: 'it answers 404, but it has lost content' };
   return { outcome: 'absent', confirmed: counts || (canary === 'good' && known !== true), forClient };
 }
 

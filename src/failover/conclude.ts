@@ -39,6 +39,7 @@ const DID: Readonly<Record<Failure, string>> = {
   credentials: "refused the edge's credentials",
   'authority-dead': 'cannot check users because its database does not answer',
   canary: 'did not answer, and its canary failed',
+  'content-lost': 'has lost content',
   'redirect-host': 'redirected to a host that is not allowed',
   storage: 'cannot read its storage',
   'redirect-loop': 'redirected too often',

@@ -1,4 +1,5 @@
 import { type ClockReading, wallTime } from '../clock/clock.ts';
+import { imageName } from '../oci/reference.ts';
 import type { TagHistory } from './tag-history.ts';
 import type { CanaryState, ContentLoss } from './view.ts';
 
@@ -23,7 +24,7 @@ export interface StandingPush {
 }
 
 /** A push that was asked for. */
-export interface PushEvidence extends Pick<StandingPush, 'at' | 'overwritten' | 'afterLoss'> {
+export interface PushEvidence extends Pick<StandingPush, 'repository' | 'tag' | 'at' | 'overwritten' | 'afterLoss'> {
   found: FoundPush;
 }
 
@@ -48,7 +49,7 @@ export type ContentVerdict =
 
 /** The newest pushes that must all be gone. A single one may have been deleted without this edge. */
 const LEAST_GONE = 2;
-/** Garbage collection may remove an overwritten manifest. Harbor keeps new ones for two hours. */
+/** Garbage collection may remove an overwritten manifest, but hardly one that is so new. */
 const OVERWRITTEN_MS = 3_600_000;
 /** A loss is noticed within so many milliseconds in most cases. A push of that time may have come after the loss. */
 const UNNOTICED_MS = 600_000;
@@ -66,18 +67,24 @@ export function judgeContent(pushes: readonly PushEvidence[], facts: ContentFact
   let since = now;
   let isSeen = false;
   let isUnclear = false;
-  for (const { at, found, overwritten, afterLoss } of pushes) {
-    if (found === 'elsewhere' || (found === 'gone' && overwritten && now - at > OVERWRITTEN_MS)) continue;
+  /** Tags whose newest push is gone. */
+  const goneTags = new Set<string>();
+  for (const { at, found, overwritten, afterLoss, ...place } of pushes) {
+    const tag = imageName(place.repository, place.tag);
+    const mayBeCollected = overwritten && (now - at > OVERWRITTEN_MS || !goneTags.has(tag));
+    if (found === 'elsewhere' || (found === 'gone' && mayBeCollected)) continue;
     if (found === 'unclear') {
       isUnclear = true;
       break;
     }
     if (found === 'there') {
       isSeen = true;
-      if (!afterLoss && at <= sound) break;
-      continue;
+      // A push that may have come after the loss says nothing, but an older one than those that are gone does.
+      if (afterLoss || (gone === 0 && at > sound)) continue;
+      break;
     }
     gone += 1;
+    goneTags.add(tag);
     since = at;
   }
   if (canary !== 'good') return { verdict: 'unknown' };

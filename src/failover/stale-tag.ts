@@ -14,6 +14,8 @@ export interface ShownTag {
   authorityIs: 'slow' | 'failed';
   /** The ledger's judgement of `digest`. */
   judgement: Judgement;
+  /** What is said of content that the authority has lost (rule 9). Undefined: it has lost none. */
+  loss?: string | undefined;
   policy: Route['staleTags'];
   /** The current digest was requested from every upstream without success. */
   currentAsked: boolean;
@@ -41,6 +43,21 @@ export function authorityOf(route: Route): Candidate | undefined {
 
 /** What to do with a tag that an upstream other than the authority shows (rule 6: a tag never silently goes back in time). */
 export function decideTag(shown: ShownTag): StaleTagDecision {
+  const decided = decideByLedger(shown);
+  const { loss, authorityIs } = shown;
+  if (loss === undefined || authorityIs === 'slow' || decided.action !== 'serve') return decided;
+  return { action: 'serve-with-warning', text: keptTagText(shown, loss) };
+}
+
+/** What is said of a tag that is served as it was before its authority lost content. */
+export function keptTagText(
+  { tag, digest, shownBy }: Pick<ShownTag, 'tag' | 'digest' | 'shownBy'>,
+  loss: string,
+): string {
+  return `tag ${tag} at ${shownBy} is ${digest}: ${loss}`;
+}
+
+function decideByLedger(shown: ShownTag): StaleTagDecision {
   const { judgement, policy } = shown;
   if (judgement.verdict === 'current') return SERVE;
   const current = judgement.verdict === 'stale' && !shown.currentAsked ? judgement.current : undefined;

@@ -132,6 +132,7 @@ export class Replicator {
       source: { registry: registry(copyRoute.source.upstream), repository: repository.source },
       target: { registry: registry(copyRoute.target.upstream), repository: repository.target },
       reference,
+      beforeReplace: (digest) => this.#refuseLoss(copyRoute.source.upstream, repository.source, reference, digest),
     };
     if (task.kind === 'delete') {
       if (await this.#deleteCopy(job, signal)) route?.requeue(task);
@@ -148,7 +149,20 @@ export class Replicator {
     route?.markCopied(task, at);
     const { upstream } = copyRoute.source;
     if (!reference.includes(':'))
-      ledger.recordSeen({ upstream, repository: repository.source, tag: reference }, digest, at);
+      await ledger.recordShown({ upstream, repository: repository.source, tag: reference }, digest, at);
+  }
+
+  /**
+   * Lets a copy replace another one only if the source is believed (rule 9). A push that was acknowledged is copied in any case.
+   * @throws CopyError: the source has lost content
+   */
+  async #refuseLoss(upstream: string, repository: string, reference: string, digest: string): Promise<void> {
+    const { ledger, lossOf, view } = this.#options;
+    const place = { upstream, repository, tag: reference };
+    if (reference.includes(':') || ledger.find(place)?.[0]?.digest === digest) return;
+    if (!ledger.takesBack(place, digest, ledger.now()) && !view(upstream).contentLost) return;
+    const loss = await lossOf?.(upstream);
+    if (loss !== undefined) throw new CopyError(`the copy is kept: ${loss}`, { retryable: true });
   }
 
   /**
@@ -160,6 +174,7 @@ export class Replicator {
     signal: AbortSignal,
   ): Promise<boolean> {
     const isThere = async () => (await registry.resolveDigest(repository, reference, signal)) !== undefined;
+    const since = monotonicNow();
     if (await isThere()) return true;
     // This tag was made on the target for clients; the source has a referrers API instead.
     const subject = subjectOfTag(reference);
@@ -169,7 +184,7 @@ export class Replicator {
       throw new CopyError(`${registry.name} cannot read a canary, so a missing tag there may be no deletion`, {
         retryable: true,
       });
-    const loss = await this.#options.lossOf?.(registry.name);
+    const loss = await this.#options.lossOf?.(registry.name, since);
     if (loss !== undefined) throw new CopyError(`the copy is kept: ${loss}`, { retryable: true });
     await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;

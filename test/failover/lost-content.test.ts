@@ -17,8 +17,17 @@ const [A = '', B = '', C = ''] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.
 
 type Given = [minutesAgo: number, found: FoundPush, more?: Partial<PushEvidence>];
 const pushes = (given: readonly Given[]) =>
-  given.map(([ago, found, more]) => ({ at: NOW - ago * MINUTE, found, overwritten: false, afterLoss: false, ...more }));
-const overwritten = { overwritten: true };
+  given.map(([ago, found, more], index) => ({
+    repository: 'library/app',
+    tag: `${index}`,
+    at: NOW - ago * MINUTE,
+    found,
+    overwritten: false,
+    afterLoss: false,
+    ...more,
+  }));
+/** An earlier push of the tag that was pushed last. */
+const overwritten = { overwritten: true, tag: '0' };
 const afterLoss = { afterLoss: true };
 
 interface Row {
@@ -148,6 +157,25 @@ const ROWS: readonly Row[] = [
     judged: 30,
   },
   {
+    what: 'new overwritten manifests that were collected all the same: their tag has its newest push',
+    found: [
+      [20, 'there'],
+      [25, 'gone', overwritten],
+      [30, 'gone', overwritten],
+    ],
+    facts: { soundAt: 0 },
+    judged: 'intact',
+  },
+  {
+    what: 'the same, just now',
+    found: [
+      [1, 'there'],
+      [2, 'gone', overwritten],
+      [3, 'gone', overwritten],
+    ],
+    judged: 'intact',
+  },
+  {
     what: 'an overwritten manifest is in storage, as it should be',
     found: [
       [20, 'gone'],
@@ -202,6 +230,18 @@ const ROWS: readonly Row[] = [
       [30, 'gone'],
     ],
     judged: 30,
+  },
+  {
+    what: 'retention just now, among new pushes',
+    found: [
+      [1, 'there'],
+      [2, 'gone'],
+      [3, 'there'],
+      [4, 'gone'],
+      [5, 'gone'],
+      [6, 'there'],
+    ],
+    judged: 'intact',
   },
   {
     what: 'they were there when all was well',

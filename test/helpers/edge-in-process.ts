@@ -94,8 +94,19 @@ export class EdgeInProcess {
   }
 
   /** Status and body of a GET on the admin listener. */
-  async admin(path: string): Promise<{ status: number; body: string }> {
-    const call = request({ host: '127.0.0.1', port: this.app.addresses().admin.port, path, agent: false }).end();
+  admin(path: string, token?: string): Promise<{ status: number; body: string }> {
+    return this.#askAdmin('GET', path, token);
+  }
+
+  /** Status and body of a POST on the admin listener. */
+  adminPost(path: string, token: string): Promise<{ status: number; body: string }> {
+    return this.#askAdmin('POST', path, token);
+  }
+
+  async #askAdmin(method: string, path: string, token?: string): Promise<{ status: number; body: string }> {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { port } = this.app.addresses().admin;
+    const call = request({ host: '127.0.0.1', port, path, method, headers, agent: false }).end();
     const [response] = await once(call, 'response');
     return { status: response.statusCode, body: Buffer.concat(await response.toArray()).toString() };
   }

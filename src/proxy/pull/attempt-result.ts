@@ -24,6 +24,8 @@ export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'>
   own?: boolean;
   /** The edge itself has checked that the client may read the content. */
   permitted?: boolean;
+  /** Asked at a 404: whether the upstream has lost content. Undefined: its own answer counts, because the client may push. */
+  contentLost?: () => Promise<boolean>;
   /** The upstream acknowledged that the content was deleted. */
   deleted?: boolean;
   /** Puts an error body into the client's names. */

@@ -175,7 +175,9 @@ async function judge({ upstream, replica, permit, read }: PermittedAttempt, answ
   if (outcome.outcome !== 'absent') return outcome;
   // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
   // the content is absent.
-  return confirmAbsence({ ...read, canary: await upstream.confirmCanary(replica.url), credentials });
+  const canary = await upstream.confirmCanary(replica.url);
+  const contentLost = canary !== 'failing' && read.deleted !== true && (await read.contentLost?.()) === true;
+  return confirmAbsence({ ...read, canary, contentLost, credentials });
 }
 
 /** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */
@@ -194,7 +196,8 @@ function settled<T>(result: T, permit: AttemptPermit): T {
 
 function failed(upstream: Upstream, permit: AttemptPermit, error: unknown): AttemptResult & { outcome: 'failed' } {
   const { reason, message } = asUpstreamError(error);
-  permit.reportAnswer(reason === 'late' ? 'late' : 'bad');
+  // An upstream that has lost content answers as well as ever.
+  permit.reportAnswer(reason === 'late' ? 'late' : reason === 'content-lost' ? 'good' : 'bad');
   permit.reportEnd('neutral');
   if (reason === 'credentials') upstream.reportDeniedCredentials(message);
   return { outcome: 'failed', reason, detail: message };

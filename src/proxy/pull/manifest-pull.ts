@@ -36,8 +36,8 @@ export class ManifestPull {
     this.#request = request;
     const place = placeOf(route, request);
     this.#deletedAt = place && context.ledger.isDeleted(place) ? place.upstream : undefined;
-    if (place && (isTagRequest(request) || context.ledger.find(place))) this.#compared = this.#tagRead(place);
     this.#forPush = exchange.permit.forPush === true;
+    if (place && (isTagRequest(request) || context.ledger.find(place))) this.#compared = this.#tagRead(place);
   }
 
   /** @throws OciError, ClientGone */
@@ -67,7 +67,8 @@ export class ManifestPull {
   #tagRead(place: UpstreamTag): TagRead {
     const { headers, clientAuthorization: authorization } = this.#exchange;
     const byDigest = (digest: string) => this.#planByDigest(digest);
-    return { request: this.#request, place, accept: headers.accept, authorization, byDigest };
+    const forPush = this.#forPush;
+    return { request: this.#request, place, accept: headers.accept, authorization, forPush, byDigest };
   }
 
   /** A manifest that the client's Accept may have changed was pulled by its digest, not by the tag. */

@@ -11,7 +11,7 @@ import type { UpstreamRead } from './attempt-result.ts';
 
 /** Where a look is noted, and the upstreams. */
 interface Stores {
-  ledger: Pick<Ledger, 'now' | 'recordAbsent' | 'recordSeen'>;
+  ledger: Pick<Ledger, 'now' | 'recordShown'>;
   upstreams: ReadonlyMap<string, Upstream>;
 }
 
@@ -49,8 +49,7 @@ export class TagLooks {
     this.#lately.set(key, true);
     const began = ledger.now();
     void this.digestAt(upstream, url, place).then((seen) => {
-      if (seen === null) ledger.recordAbsent(place, began);
-      else if (seen !== undefined) ledger.recordSeen(place, seen, began);
+      if (seen !== undefined) return ledger.recordShown(place, seen, began);
     });
   }
 

@@ -1,6 +1,7 @@
 import { readClocks } from '../../clock/clock.ts';
+import { lossText } from '../../failover/lost-content.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import { decideTag, type StaleTagDecision } from '../../failover/stale-tag.ts';
+import { decideTag, keptTagText, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
@@ -8,6 +9,7 @@ import { accepts, acceptsEveryManifest, isIndexType } from '../../oci/manifest-t
 import type { Uses } from '../proxy-context.ts';
 import type { TagNote } from '../request-record.ts';
 import { answerDigest } from './answer-digest.ts';
+import { discardAnswer } from './attempt-result.ts';
 import { fetchPull } from './pull.ts';
 import type { PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import type { ManifestRequest } from './upstream-read.ts';
@@ -31,6 +33,8 @@ export interface TagRead {
   accept: string | undefined;
   /** The client's own Authorization, for upstreams that get it. */
   authorization: string | undefined;
+  /** The client may push, so that it gets the push upstream's own answer. */
+  forPush: boolean;
   /** The plan of a read of the same repository by digest. */
   byDigest: (digest: string) => PullPlan;
 }
@@ -71,13 +75,15 @@ export async function fetchTag(
       if (upstream !== place.upstream || !context.ledger.find(place)) return;
       // The 404 may be due to the types that the client named, or to the client itself.
       if (forClient || isNarrow(read)) context.looks.noteSoon(context, place);
+      // Where the client may push, the attempt has not asked whether the upstream has lost content.
+      else if (read.forPush) void context.ledger.recordShown(place, null, began);
       else context.ledger.recordAbsent(place, began);
     },
   });
   if (!isShown(result)) return { result };
   if (result.attempt.upstream === place.upstream) {
-    noteShown(context, read, result, began);
-    return { result };
+    const believed = noteShown(context, read, result, began);
+    return read.forPush || (await believed) ? { result } : keptTag(scope, context, plan, read, result);
   }
   const digest = await judgedDigest(context, read, result);
   const decided = decide(result, 'failed', digest);
@@ -92,13 +98,76 @@ export async function fetchTag(
   return concluded(decide(result, 'failed', digest, true), result);
 }
 
-/** Notes what the authoritative upstream shows. An answer that the client's Accept may have changed makes the edge look itself. */
-function noteShown(context: TagContext, read: TagRead, result: Relayable, began: number): void {
+/**
+ * Notes what the authoritative upstream shows. An answer that the client's Accept may have changed makes the edge look itself.
+ * @returns whether the upstream is believed; see `Ledger.recordShown`
+ */
+async function noteShown(context: TagContext, read: TagRead, result: Relayable, began: number): Promise<boolean> {
+  const { ledger, looks } = context;
   const { place, request } = read;
   const digest = answerDigest(result);
-  if (!isTagRequest(request)) context.ledger.recordManifestSeen(place, request.reference, began);
-  else if (isNarrowed(read, result)) context.looks.noteSoon(context, place);
-  else if (digest !== undefined) context.ledger.recordSeen(place, digest, began);
+  if (!isTagRequest(request)) ledger.recordManifestSeen(place, request.reference, began);
+  else if (isNarrowed(read, result)) {
+    const shown = isDoubtful(context, place, digest) ? await lookAtTag(context, place, result) : undefined;
+    if (shown !== undefined) return ledger.recordShown(place, shown, began);
+    looks.noteSoon(context, place);
+  } else if (digest !== undefined) return ledger.recordShown(place, digest, began);
+  return true;
+}
+
+/** Whether a narrowed answer may show that the tag went back: it is an older state of the tag, or content is known to be lost. */
+function isDoubtful({ ledger, upstreams }: TagContext, place: UpstreamTag, digest?: string): boolean {
+  const verdict = digest === undefined ? 'unknown' : ledger.judge(place, digest).verdict;
+  if (verdict === 'current') return false;
+  return (
+    verdict === 'stale' ||
+    (ledger.find(place) !== undefined && upstreams.get(place.upstream)?.content.lost !== undefined)
+  );
+}
+
+async function lookAtTag(context: TagContext, place: UpstreamTag, { attempt }: Relayable): Promise<string | undefined> {
+  const upstream = context.upstreams.get(place.upstream);
+  return (upstream && (await context.looks.digestAt(upstream, attempt.url, place))) ?? undefined;
+}
+
+/**
+ * A tag that went back because its upstream has lost content is served as before, with a warning (rules 6 and 9): what the ledger knows, from
+ * another upstream.
+ * @throws TagRefused, ClientGone
+ */
+async function keptTag(
+  scope: PullScope,
+  context: TagContext,
+  plan: PullPlan,
+  read: TagRead,
+  shown: Relayable,
+): Promise<TagAnswer> {
+  const { place, request } = read;
+  const loss = lossOf(context, place) ?? '';
+  const text = (result: Relayable, digest: string) =>
+    keptTagText({ tag: request.reference, digest, shownBy: result.attempt.upstream }, loss);
+  const current = context.ledger.find(place)?.[0]?.digest;
+  const byDigest = current == null ? undefined : read.byDigest(current);
+  const attempts = byDigest?.attempts.filter(({ upstream }) => upstream !== place.upstream) ?? [];
+  if (current != null && byDigest && attempts.length > 0) {
+    try {
+      const kept = await fetchPull(scope, context, { ...byDigest, attempts });
+      if (isShown(kept) && isUsable(read, kept))
+        return { result: kept, tag: { verdict: 'current', action: 'warned', text: text(kept, current) } };
+      discardAnswer(kept);
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error;
+    }
+  }
+  const said = `${text(shown, shownDigest(read, shown) ?? 'an older manifest')}; no other upstream has ${current}`;
+  if (plan.route.staleTags === 'refuse') throw new TagRefused('stale', said);
+  return { result: shown, tag: { verdict: 'stale', action: 'warned', text: said } };
+}
+
+/** What is said of content that the upstream of a tag has lost; undefined: none is known to be lost. */
+function lossOf({ upstreams }: Uses<'upstreams'>, { upstream }: UpstreamTag): string | undefined {
+  const lost = upstreams.get(upstream)?.content.lost;
+  return lost && lossText(upstream, lost, readClocks());
 }
 
 /** Whether the client's Accept header leaves out types, so that a registry may convert a tag for it. */
@@ -136,14 +205,15 @@ type Decided = StaleTagDecision & { verdict: TagVerdict };
 
 /** Decides about answers of other upstreams than the authoritative one. */
 function decider(
-  context: Uses<'ledger'>,
+  context: Uses<'ledger' | 'upstreams'>,
   route: Route,
-  { request: { reference }, place }: TagRead,
+  { request: { reference }, place, forPush }: TagRead,
 ): (result: Relayable, authorityIs: 'slow' | 'failed', digest: string | undefined, currentAsked?: boolean) => Decided {
+  const loss = () => (forPush ? undefined : lossOf(context, place));
   return (result, authorityIs, digest, currentAsked = false) => {
     if (digest === undefined) {
       if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
-      if (!context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+      if (!loss() && !context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
     }
     // An answer without a digest may be newer or older than what the ledger knows of the tag.
     const judgement = context.ledger.judge(place, digest ?? '');
@@ -154,6 +224,7 @@ function decider(
       authority: place.upstream,
       authorityIs,
       judgement,
+      loss: loss(),
       policy: route.staleTags,
       currentAsked,
       now: readClocks(),

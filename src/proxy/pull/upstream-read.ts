@@ -18,6 +18,8 @@ export type BlobRequest = Extract<PullRequest, { kind: 'blob' }>;
 
 /** Artifact Registry sends a tag list in one piece, with all its manifests. */
 const MAX_LIST = 33_554_432;
+/** Milliseconds for which a look for lost content counts for 404s of content that the ledger does not know. */
+const RECENT_LOOK_MS = 5000;
 const ABSENT: Record<PullRequest['kind'], ErrorCode> = {
   manifest: 'MANIFEST_UNKNOWN',
   blob: 'BLOB_UNKNOWN',
@@ -91,7 +93,7 @@ function contentOf(request: PullRequest): string {
 /** The read that an upstream gets for a client's request. */
 function upstreamReadFor(
   exchange: Exchange,
-  context: Uses<'access' | 'config' | 'ledger'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'upstreams'>,
   request: PullRequest,
   attempt: Attempt,
 ): UpstreamRead {
@@ -119,7 +121,26 @@ function upstreamReadFor(
     keepAlive: request.kind === 'manifest',
     permitted: context.access !== undefined,
     known: manifest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, manifest),
+    ...contentLoss(exchange, context, request, attempt),
   };
+}
+
+/**
+ * Asks at a 404 whether the upstream has lost content (rule 9). A tag that vanishes needs a look that begins after it. To a client that may
+ * push, and to a HEAD of a blob, the upstream's own answer counts, so that the client brings what is missing.
+ */
+function contentLoss(
+  { permit }: Exchange,
+  { ledger, upstreams }: Uses<'ledger' | 'upstreams'>,
+  request: PullRequest,
+  { upstream: name, repository }: Attempt,
+): Pick<UpstreamRead, 'contentLost'> {
+  const upstream = upstreams.get(name);
+  if (!upstream || permit.forPush || (request.kind === 'blob' && request.method === 'HEAD')) return {};
+  const began = ledger.now();
+  const place = request.kind === 'manifest' && { upstream: name, repository, tag: request.reference };
+  const vanishes = () => place && ledger.takesBack(place, null, began);
+  return { contentLost: () => upstream.content.hasLost(vanishes() ? 0 : RECENT_LOOK_MS) };
 }
 
 function pathOf(request: PullRequest, repository: string): string {

@@ -18,8 +18,11 @@ export interface RouteComparisonOptions {
   /** Reads the canary at the URL of this registry, to tell whether it sees its storage. */
   confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
   ledger: Ledger;
-  /** What is said of content that an upstream has lost, by a look that begins after the call. Undefined: it has lost none. */
-  lossOf?: (upstream: string) => Promise<string | undefined>;
+  /**
+   * What is said of content that an upstream has lost. Undefined: it has lost none.
+   * @param since the look must have begun after this time, by default the time of the call; monotonic milliseconds
+   */
+  lossOf?: (upstream: string, since?: number) => Promise<string | undefined>;
   tasks: TaskQueue;
   /** Takes what is found. */
   coverage: () => Coverage;
@@ -144,7 +147,7 @@ export class RouteComparison {
     signal: AbortSignal,
   ): Promise<void> {
     const { repository, tags, ledgerTime, comparedAt } = compared;
-    if (this.#isTakenBack(compared)) await this.#refuseLoss();
+    if (this.#isTakenBack(compared)) await this.#refuseLoss(comparedAt);
     const { ledger, tasks, copyRoute, coverage } = this.#options;
     const { missing = [], differs = [], surplus = [] } = Object.groupBy(tags, ({ state }) => state);
     const name = this.#clientName(repository.source);
@@ -184,8 +187,8 @@ export class RouteComparison {
    * What a source that has lost content lists is compared with nothing (rule 9), and deletions have to be seen twice afterwards.
    * @throws CopyError: the source has lost content
    */
-  async #refuseLoss(): Promise<void> {
-    const loss = await this.#options.lossOf?.(this.#options.copyRoute.source.upstream);
+  async #refuseLoss(since?: number): Promise<void> {
+    const loss = await this.#options.lossOf?.(this.#options.copyRoute.source.upstream, since);
     if (loss === undefined) return;
     this.#deletions.clear();
     throw new CopyError(`nothing is copied over or deleted: ${loss}`, { retryable: true });

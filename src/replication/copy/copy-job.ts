@@ -6,6 +6,11 @@ export interface CopyJob {
   target: { registry: RemoteRegistry; repository: string };
   /** Tag or digest. */
   reference: string;
+  /**
+   * Called with the digest of the source before it takes the place of another one on the target.
+   * @throws CopyError: the target is newer
+   */
+  beforeReplace?: (digest: string) => Promise<void>;
 }
 
 /** The result of one copy. */

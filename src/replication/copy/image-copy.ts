@@ -53,11 +53,13 @@ export class ImageCopy {
       if (!manifest) return { ...result, digest: undefined, outcome: 'absent' };
       const digest = manifestDigest(manifest, reference);
       result.digest = digest;
-      if ((await target.registry.resolveDigest(target.repository, reference, signal)) === digest) {
+      const there = await target.registry.resolveDigest(target.repository, reference, signal);
+      if (there === digest) {
         if (lastCopied === undefined) await run.copyReferrers(digest);
         if (referrerFailure !== undefined) throw referrerFailure;
         return { ...result, outcome: result.manifests === 0 ? 'same' : 'copied' };
       }
+      if (there !== undefined) await job.beforeReplace?.(digest);
       let isConfirmed = lastCopied === digest;
       if (!isConfirmed) {
         await run.copyContent(manifest, digest);

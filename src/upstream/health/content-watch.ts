@@ -64,10 +64,10 @@ export class ContentWatch {
    */
   async hasLost(maxAgeMs = 0): Promise<boolean> {
     if (this.lost) return true;
-    if (maxAgeMs > 0 && this.#lookedAt >= this.#now() - maxAgeMs) return false;
+    const look = maxAgeMs > 0 && this.#lookedAt >= this.#now() - maxAgeMs ? this.#look : this.look();
     const control = new AbortController();
     const late = wait(WAIT_MS, undefined, { signal: control.signal, ref: false }).catch(() => undefined);
-    await Promise.race([this.look(), late]);
+    await Promise.race([look, late]);
     control.abort();
     return this.lost !== undefined;
   }
