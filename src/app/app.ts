@@ -6,6 +6,7 @@ import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { isLoopback } from '../config/network.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
+import { accept } from '../proxy/endpoints/accept.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
@@ -228,6 +229,10 @@ export class App {
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),
+      accept: (what) => {
+        const replicator = this.#runtime.atWork?.replicator;
+        return accept(this.#runtime.context, what, (...of) => replicator?.acceptPrimary(...of) ?? 0);
+      },
       coverage: (query) => {
         const { routes } = this.#runtime.context;
         const replication = this.#runtime.atWork?.replicator;

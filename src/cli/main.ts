@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { version } from '../status/snapshot/snapshot.ts';
+import { registerAccept } from './ask/accept.ts';
 import { AdminError } from './ask/admin-client.ts';
 import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   registerStatus(program);
   registerExplain(program);
   registerCoverage(program);
+  registerAccept(program);
   registerSync(program);
   registerUser(program);
   return program;

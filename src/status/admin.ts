@@ -12,6 +12,8 @@ export interface AdminParts {
   metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
   explain: (image: string) => unknown;
+  /** Takes what an upstream shows for true. @param what an upstream, or an image @throws OciError */
+  accept: (what: string) => Promise<unknown>;
   /** Says which tags could be pulled without the push upstream. @throws OciError */
   coverage: (query: URLSearchParams) => unknown;
 }
@@ -31,14 +33,18 @@ export interface AdminAnswer {
   body: string;
 }
 
-/** Answers a read of the admin listener. Never rejects: an error becomes an answer. */
+/** Answers a request of the admin listener. Never rejects: an error becomes an answer. */
 export async function adminAnswer(parts: AdminParts, request: AdminRequest): Promise<AdminAnswer> {
   const { method, path } = request;
   try {
-    const handler = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
+    const change = Object.hasOwn(CHANGES, path) ? CHANGES[path] : undefined;
+    const handler = change ?? (Object.hasOwn(PATHS, path) ? PATHS[path] : undefined);
     if (!handler) throw new OciError('UNSUPPORTED', 'the admin listener has no such path', { status: 404 });
-    if (method !== 'GET' && method !== 'HEAD')
-      throw new OciError('UNSUPPORTED', 'this path takes only GET and HEAD', { headers: { allow: 'GET, HEAD' } });
+    const allow = change ? 'POST' : 'GET, HEAD';
+    if (!allow.split(', ').includes(method)) {
+      const message = `this path takes only ${allow.replace(', ', ' and ')}`;
+      throw new OciError('UNSUPPORTED', message, { headers: { allow } });
+    }
     return await handler(parts, request);
   } catch (error) {
     const known =
@@ -48,7 +54,19 @@ export async function adminAnswer(parts: AdminParts, request: AdminRequest): Pro
   }
 }
 
-const PATHS: Record<string, (parts: AdminParts, request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>> = {
+type PathHandler = (parts: AdminParts, request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>;
+
+/** Paths that change something, by POST. `AdminHandler` lets them through only with the admin token. */
+const CHANGES: Record<string, PathHandler> = {
+  '/api/accept': async ({ accept }, { query }) => {
+    const what = query.get('what');
+    if (what === null || what === '')
+      throw new OciError('NAME_INVALID', 'name an upstream or an image: ?what=harbor, ?what=library/app:1.2');
+    return json(200, await accept(what));
+  },
+};
+
+const PATHS: Record<string, PathHandler> = {
   '/healthz': () => json(200, { alive: true }),
   '/readyz': ({ phase }) => readiness(phase()),
   '/metrics': async ({ metrics }) => ({

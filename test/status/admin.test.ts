@@ -18,6 +18,7 @@ async function start(over: Partial<AdminParts> = {}) {
     snapshot,
     metrics,
     explain: (image) => ({ image }),
+    accept: async (what) => ({ accepted: what }),
     coverage: () => ({}),
     ...over,
   };

@@ -19,6 +19,12 @@ interface AdminTarget {
   token?: { text: string; from: string } | undefined;
 }
 
+/** A change is made by POST. */
+type AdminMethod = 'GET' | 'POST';
+
+const READ_MS = 5000;
+/** A change may ask upstreams. */
+const CHANGE_MS = 60_000;
 const TOKEN_VARIABLE = 'BREAKWATER_ADMIN_TOKEN';
 
 /** Adds the options by which a command finds the admin listener of an edge. */
@@ -39,9 +45,9 @@ export function withAdminOptions(command: Command): Command {
  * Reads a JSON document from the admin listener.
  * @throws AdminError if no edge answers, or the edge refuses @throws UsageError if the edge rejects the query
  */
-export async function askAdmin<T>(options: AdminOptions, path: string): Promise<T> {
+export async function askAdmin<T>(options: AdminOptions, path: string, method: AdminMethod = 'GET'): Promise<T> {
   const found = await findAdmin(options);
-  const { status, content } = await getAdmin(found, path);
+  const { status, content } = await getAdmin(found, path, method);
   if (status === 200) return content as T;
   const message = (content as { errors?: { message?: string }[] } | null)?.errors?.[0]?.message ?? `status ${status}`;
   if (status === 400 || status === 404) throw new UsageError(message);
@@ -53,8 +59,9 @@ export async function showAnswer<T>(
   options: AdminOptions,
   path: string,
   textOf: (answer: T, now: number) => string,
+  method: AdminMethod = 'GET',
 ): Promise<T> {
-  const answer = await askAdmin<T>(options, path);
+  const answer = await askAdmin<T>(options, path, method);
   process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer, timeOf(answer)));
   return answer;
 }
@@ -119,10 +126,15 @@ export function givenAdminUrl(text: string): string {
   return text.replace(/\/+$/, '');
 }
 
-async function getAdmin({ base, token }: AdminTarget, path: string): Promise<{ status: number; content: unknown }> {
+async function getAdmin(
+  { base, token }: AdminTarget,
+  path: string,
+  method: AdminMethod,
+): Promise<{ status: number; content: unknown }> {
   const headers = { accept: 'application/json', ...(token ? { authorization: `Bearer ${token.text}` } : {}) };
   try {
-    const response = await fetch(base + path, { headers, signal: AbortSignal.timeout(5000) });
+    const signal = AbortSignal.timeout(method === 'GET' ? READ_MS : CHANGE_MS);
+    const response = await fetch(base + path, { method, headers, signal });
     return { status: response.status, content: await response.json() };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);

@@ -16,13 +16,16 @@ export function registerExplain(program: Command): void {
 
 /** The explanation for a terminal. @param now epoch milliseconds */
 export function explanationText(explanation: Explanation, now: number): string {
-  const { repository, reference, registry, route, ledger, corrupt, pull, push } = explanation;
+  const { repository, reference, registry, route, ledger, corrupt, lost, pull, push } = explanation;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
   const pushText = push.admitted ? `push goes to ${push.upstream} as ${push.as} (${push.why})` : push.why;
   return [
     `${imageName(repository, reference)}${where} takes the route "${route}"`,
     ...(ledger === undefined ? [] : [ledgerText(ledger, now)]),
+    ...(lost === undefined
+      ? []
+      : [`${lost}; until then, 404s of it are not believed, and tags that went back are served as before`]),
     ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
     pushText,

@@ -20,6 +20,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since, now)))),
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
+    ...upstreams.flatMap((upstream) => lostContentLine(upstream, since)),
     ...upstreams.flatMap(corruptCopyLine),
     ...replicationLines(snapshot.replication, now),
     'since the edge started:',
@@ -76,6 +77,15 @@ function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
 function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since): string[] {
   if (credentials?.state !== 'refused') return [];
   return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
+}
+
+function lostContentLine({ name, lost }: UpstreamSnapshot, since: Since): string[] {
+  if (!lost) return [];
+  const { pushes, images } = lost;
+  const noticed = `noticed ${since(lost.noticedAt)} ago`;
+  return [
+    `content of ${name}: lost what was pushed in the last ${since(lost.since)}, ${countText(pushes, 'push', 'pushes')} (${images.join(', ')}), ${noticed}; restore it, or run breakwater accept ${name}`,
+  ];
 }
 
 function corruptCopyLine({ name, corrupt: { count, copies } }: UpstreamSnapshot): string[] {

@@ -1,6 +1,8 @@
 import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
+import { lossText } from '../../failover/lost-content.ts';
 import { EVERY_UPSTREAM, planPull, planPush } from '../../failover/plan.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
+import { authorityOf } from '../../failover/stale-tag.ts';
 import type { UpstreamView } from '../../failover/view.ts';
 import { upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
@@ -16,6 +18,8 @@ export interface Explanation {
   ledger?: LedgerWord;
   /** Upstreams whose copy of the blob with this digest has wrong bytes. */
   corrupt?: string[];
+  /** Content that the authoritative upstream has lost, so that this tag is served as the ledger knows it. Absent: it has lost none. */
+  lost?: string;
   /** Attempts of a pull of the manifest, in order. */
   pull: { upstream: string; url: string; as: string; why: string }[];
   /** What would happen to a push. */
@@ -67,6 +71,7 @@ export function explain(context: Uses<'copies' | 'ledger' | 'names' | 'routes' |
     ...(registry === undefined ? {} : { registry }),
     route: route.prefix,
     ...known,
+    ...lossOf(route, views, now),
     pull: planPull(input, views, 0, now.monotonic).map(({ upstream, url, repository: name, why }) => ({
       upstream,
       url,
@@ -88,6 +93,12 @@ function ledgerWord(
   if (!place || !newest) return {};
   const { digest, since, confirmedAt } = newest;
   return { ledger: { upstream: place.upstream, digest, since: isoTime(since), confirmedAt: isoTime(confirmedAt) } };
+}
+
+function lossOf(route: Route, views: ReadonlyMap<string, UpstreamView>, now: ClockReading): Pick<Explanation, 'lost'> {
+  const upstream = authorityOf(route)?.upstream ?? '';
+  const lost = views.get(upstream)?.contentLost;
+  return lost ? { lost: lossText(upstream, lost, now) } : {};
 }
 
 function corruptCopies(context: Uses<'copies'>, route: Route, digest: string): Pick<Explanation, 'corrupt'> {
@@ -113,7 +124,8 @@ function explainPush(
   }
 }
 
-function splitImage(
+/** The parts of an image's name. @throws OciError NAME_INVALID */
+export function splitImage(
   context: Uses<'names' | 'routes'>,
   image: string,
 ): { registry: string | undefined; repository: string; reference: string } {

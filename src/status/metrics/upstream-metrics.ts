@@ -16,6 +16,10 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
       "1 if the upstream accepts the edge's own credentials, 0 if it refuses them.",
       ({ credentials }) => (credentials ? Number(credentials.state === 'good') : null),
     ],
+    lost_pushes: [
+      'Pushes that the upstream acknowledged and has lost. Above 0: restore them, or run breakwater accept.',
+      ({ pushes, lost }) => (pushes ? (lost?.pushes ?? 0) : null),
+    ],
     corrupt_copies: [
       'Corrupt blobs that were found on the upstream and not yet repaired.',
       ({ corrupt }) => corrupt.count,

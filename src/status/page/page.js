@@ -35,6 +35,7 @@ const PEER_STATES = { 'in-step': 'in sync', stranger: 'rejects this edge' };
 const REASONS = {
   avoided: 'unhealthy, so not tried',
   canary: 'canary failed',
+  'content-lost': 'has lost content',
   late: 'slow, another upstream answered first',
   slower: 'slow, another upstream answered first',
   absent: 'not found',

@@ -25,6 +25,11 @@ function head(one, now) {
     refused.title = one.credentials.reason;
     node.append(refused);
   }
+  if (one.lost) {
+    const lost = pill(`lost content of the last ${ago(one.lost.since, now)}`, 'failing');
+    lost.title = one.lost.images.join(', ');
+    node.append(lost);
+  }
   if (one.corrupt.count > 0) node.append(pill(count(one.corrupt.count, 'corrupt copy', 'corrupt copies'), 'degraded'));
   node.append(pill(`kind: ${one.kind}`));
   if (one.outrun > 0) {

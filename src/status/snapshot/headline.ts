@@ -69,6 +69,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     pullsLine(served, troubles),
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
+    ...lostContentLines(upstreams, now),
     ...credentialLines(upstreams, now),
     ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
@@ -81,6 +82,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     peers.some(isOutOfSync) ||
     copies.degraded ||
     troubles.size > 0 ||
+    upstreams.some(({ lost }) => lost !== undefined) ||
     upstreams.some(({ credentials, corrupt }) => credentials?.state === 'refused' || corrupt.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
@@ -127,6 +129,18 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: Troubles, now: 
     // A reason that the line about pulls gives is not repeated.
     const why = troubles.get(name)?.text.includes(gate.reason) ? '' : ` (${gate.reason})`;
     return [`Pushes to ${name} have been refused since ${clock(gate.since, now)}${why}.`];
+  });
+}
+
+/** Until the operator decides, tags are served as before, and the fallback is left as it is. */
+function lostContentLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
+  return upstreams.flatMap(({ name, lost }) => {
+    if (!lost) return [];
+    const pushes = lost.pushes === 1 ? 'a push' : `${lost.pushes} pushes`;
+    const images = names(lost.images, Math.max(lost.pushes, lost.images.length));
+    return [
+      `${name} has lost content: ${pushes} that it acknowledged since ${clock(lost.since, now)} cannot be found there (${images}). Tags are served as before, and nothing of it is copied over or deleted. Restore it, or run breakwater accept ${name}.`,
+    ];
   });
 }
 

@@ -97,7 +97,14 @@ function stateOf(
     since: isoTime(view.since, now),
     ...credentialsOf(view, now),
     ...(takesPushes ? { pushes } : {}),
+    ...lostContentOf(view, now),
   };
+}
+
+function lostContentOf({ contentLost }: UpstreamView, now: ClockReading): Pick<UpstreamSnapshot, 'lost'> {
+  if (!contentLost) return {};
+  const { since, noticedAt, gone: pushes, images } = contentLost;
+  return { lost: { since: isoTime(since, now), noticedAt: isoTime(noticedAt, now), pushes, images } };
 }
 
 function credentialsOf(

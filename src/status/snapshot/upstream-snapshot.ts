@@ -26,6 +26,17 @@ export interface CorruptCopiesSnapshot {
   copies: { digest: string; since: string }[];
 }
 
+/** Content that an upstream has lost although it had acknowledged it. */
+export interface LostContentSnapshot {
+  /** When the first of it was acknowledged. */
+  since: string;
+  noticedAt: string;
+  /** Acknowledged pushes that are gone. */
+  pushes: number;
+  /** Some of them, by their names at the upstream. */
+  images: readonly string[];
+}
+
 export interface UpstreamSnapshot
   extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'readOnly' | 'unhealthy'> {
   since: string;
@@ -33,6 +44,8 @@ export interface UpstreamSnapshot
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
   /** State of the edge's own credentials; undefined where the edge has none and none were refused. */
   credentials?: CredentialsSnapshot;
+  /** Only while content is known to be lost. */
+  lost?: LostContentSnapshot;
   corrupt: CorruptCopiesSnapshot;
   /** Attempts since the start that were cancelled because another upstream, asked later, answered first. */
   outrun: number;
