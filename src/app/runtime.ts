@@ -219,7 +219,11 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
         'the copy of a blob has wrong bytes; it is asked for elsewhere until it verifies',
       ),
     content: (upstream, loss) => {
-      if (loss) log.error({ upstream, ...loss, since: isoTime(loss.since) }, lossText(upstream, loss, readClocks()));
+      if (loss)
+        log.error(
+          { upstream, ...loss, since: isoTime(loss.since), noticedAt: isoTime(loss.noticedAt) },
+          lossText(upstream, loss, readClocks()),
+        );
       else
         log.info({ upstream }, 'no acknowledged content is missed any more; what the upstream shows is copied again');
     },

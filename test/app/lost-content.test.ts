@@ -30,6 +30,7 @@ t.test('a primary that was restored from an old snapshot', async (t) => {
     warnings(first),
     /299 - "tag 1 at gcr is sha256:\w+: harbor has lost content since .*run breakwater accept harbor"/,
   );
+  t.match(warnings(first), /served by gcr because harbor is not available \(content-lost\)/);
   const second = await site.pull('team/app:2');
   t.match(second, served(added, 'gcr'), 'what vanished is served as well');
   t.match(warnings(second), /tag 2 at gcr .* harbor has lost content/);

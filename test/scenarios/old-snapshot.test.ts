@@ -71,13 +71,13 @@ async function restoreOldSnapshot(t: Test, site: Site): Promise<void> {
     const [repository = '', tag = ''] = name.split(':');
     t.equal(await onFallback(site, repository, tag), digest, `${name} is on the fallback as it was`);
   }
-  const shown = await tryCommand(launcher, ['status', '--config', edge.configFile]);
+  const shown = await tryCommand(launcher, ['status', '--admin', edge.adminUrl]);
   t.match(shown, { status: 1, output: /content of harbor: lost what was pushed/ });
-  t.match(await tryCommand(launcher, ['explain', 'library/app:v1', '--config', edge.configFile]), {
+  t.match(await tryCommand(launcher, ['explain', 'library/app:v1', '--admin', edge.adminUrl]), {
     status: 0,
     output: /harbor has lost content since/,
   });
-  const refused = await tryCommand(launcher, ['accept', 'harbor', '--config', edge.configFile]);
+  const refused = await tryCommand(launcher, ['accept', 'harbor', '--admin', edge.adminUrl]);
   t.match(refused, { status: 1, output: /adminTokenFile/ }, 'only an operator with the token accepts it');
   t.not(old, acknowledged['app:v1']);
 }

@@ -152,8 +152,10 @@ async function keptTag(
   if (current != null && byDigest && attempts.length > 0) {
     try {
       const kept = await fetchPull(scope, context, { ...byDigest, attempts });
-      if (isShown(kept) && isUsable(read, kept))
+      if (isShown(kept) && isUsable(read, kept)) {
+        noteLoss(scope, place);
         return { result: kept, tag: { verdict: 'current', action: 'warned', text: text(kept, current) } };
+      }
       discardAnswer(kept);
     } catch (error) {
       if (!(error instanceof OciError)) throw error;
@@ -162,6 +164,13 @@ async function keptTag(
   const said = `${text(shown, shownDigest(read, shown) ?? 'an older manifest')}; no other upstream has ${current}`;
   if (plan.route.staleTags === 'refuse') throw new TagRefused('stale', said);
   return { result: shown, tag: { verdict: 'stale', action: 'warned', text: said } };
+}
+
+/** The attempt that brought an older manifest has failed: metrics, log and headers say why another upstream served. */
+function noteLoss({ attempts }: PullScope, { upstream }: UpstreamTag): void {
+  const attempt = attempts.find((one) => one.upstream === upstream && one.outcome === 'served');
+  const detail = 'it shows an older manifest, but it has lost content';
+  if (attempt) Object.assign(attempt, { outcome: 'failed', reason: 'content-lost', detail });
 }
 
 /** What is said of content that the upstream of a tag has lost; undefined: none is known to be lost. */
