@@ -41,3 +41,42 @@ export function mayReplaceCopy({ verdict, times, primaryHasCopy }: DifferingCopy
   if (newer !== 'unknown') return newer === 'primary' ? 'replace' : 'wait';
   return primaryHasCopy === true ? 'replace' : 'wait';
 }
+
+/** One state of a tag at the primary, as the ledger has it. Epoch milliseconds. */
+export interface KnownTagState {
+  /** null: the tag was deleted. */
+  digest: string | null;
+  confirmedAt: number;
+}
+
+export interface ReturningTag {
+  /** By the ledger, newest first; empty: nothing is known. */
+  states: readonly KnownTagState[];
+  copyDigest: string;
+  /** null: the primary lacks the tag. */
+  primaryDigest: string | null;
+  /** Where the primary lacks the tag, its time is that of the newest tag in the repository. */
+  times: CopyTimes;
+}
+
+export interface NewerDecision {
+  newer: NewerSide;
+  by: 'ledger' | 'time' | 'nothing';
+}
+
+/** Whether the copy of a tag is newer than what the primary shows: by the ledger, else by push or upload times. */
+export function newerTag({ states, copyDigest, primaryDigest, times }: ReturningTag): NewerDecision {
+  const copy = states.findIndex(({ digest }) => digest === copyDigest);
+  const primary = states.findIndex(({ digest }) => digest === primaryDigest);
+  if (copy >= 0 && primary >= 0) return { newer: copy < primary ? 'copy' : 'primary', by: 'ledger' };
+  // The primary had the tag, and no deletion is known.
+  if (copy >= 0 && primaryDigest === null) return { newer: 'copy', by: 'ledger' };
+  const [newest] = states;
+  if (copy === 0 && newest) {
+    // A push past the edges comes after what the ledger last saw.
+    const isOvertaken = times.primary !== undefined && times.primary >= newest.confirmedAt + TOLERANCE_MS;
+    return isOvertaken ? { newer: 'primary', by: 'time' } : { newer: 'copy', by: 'ledger' };
+  }
+  const newer = newerByTime(times);
+  return { newer, by: newer === 'unknown' ? 'nothing' : 'time' };
+}

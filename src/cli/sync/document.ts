@@ -8,7 +8,7 @@ export interface SyncEntry {
   from: string;
   to: string;
   tag: string | null;
-  outcome: 'copied' | 'would-copy' | 'kept' | 'failed';
+  outcome: 'copied' | 'would-copy' | 'kept' | 'undecided' | 'failed';
   digest?: string;
   /** Bytes of the blobs that were sent. */
   bytes?: number;
@@ -46,11 +46,11 @@ export class SyncDocument {
 
 function summaryOf(tally: SyncTally, report: SyncReport) {
   // With `dryRun`, `left` are the images that would be copied; else the images that were not copied before the end.
-  const { repositories, same, copied, left, kept, surplus, failed, uploaded, blobs, failures } = tally;
+  const { repositories, same, copied, left, kept, undecided, surplus, failed, uploaded, blobs, failures } = tally;
   const { from, to, dryRun, end, ms, notes } = report;
   return {
     ...{ from, to, dryRun, end, complete: isComplete(tally, report), seconds: Math.round(ms) / 1000 },
-    ...{ repositories, same, copied, left, kept, surplus, failed, bytes: uploaded, blobs },
+    ...{ repositories, same, copied, left, kept, undecided, surplus, failed, bytes: uploaded, blobs },
     // Failures that concern no single repository.
     reasons: failures.filter(({ repository }) => repository === undefined).map(({ reason }) => reason),
     notes,
@@ -62,11 +62,13 @@ function entryOf(event: SyncEvent, dryRun: boolean): SyncEntry | undefined {
     const { repository, image, reason } = event;
     return { from: repository.source, to: repository.target, tag: image?.tag ?? null, outcome: 'failed', reason };
   }
-  if (event.kind !== 'copied' && event.kind !== 'kept' && !(event.kind === 'planned' && dryRun)) return undefined;
+  const isShown = event.kind === 'copied' || event.kind === 'kept' || event.kind === 'undecided';
+  if (!isShown && !(event.kind === 'planned' && dryRun)) return undefined;
   const { repository, tag } = event.image;
   const at = { from: repository.source, to: repository.target, tag };
   if (event.kind === 'planned') return { ...at, outcome: 'would-copy' };
-  if (event.kind === 'kept') return { ...at, outcome: 'kept' };
+  if (event.kind === 'kept' || event.kind === 'undecided')
+    return { ...at, outcome: event.kind, ...(event.reason === undefined ? {} : { reason: event.reason }) };
   const { digest, bytes } = event.result;
   return { ...at, outcome: 'copied', ...(digest === undefined ? {} : { digest }), bytes };
 }

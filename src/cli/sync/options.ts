@@ -10,6 +10,9 @@ export interface SyncCommandOptions {
   tagFilter?: string[];
   keep?: boolean;
   replace?: boolean;
+  newer?: boolean;
+  admin?: string;
+  tokenFile?: string;
   images?: number;
   blobs?: number;
   /** Bytes a second. */

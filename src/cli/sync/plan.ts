@@ -5,6 +5,7 @@ import { isRepository, isRepositoryPrefix } from '../../oci/reference.ts';
 import { RepositoryMap } from '../../replication/sync/repository-map.ts';
 import type { SyncOptions } from '../../replication/sync/sync.ts';
 import { UsageError } from '../config-path.ts';
+import { LedgerQuestions } from './ledger-questions.ts';
 import type { SyncCommandOptions } from './options.ts';
 import type { Side } from './side.ts';
 import { SyncCanary } from './sync-canary.ts';
@@ -17,6 +18,8 @@ export interface SyncPlan extends Pick<SyncOptions, 'includeTag' | 'existing' | 
   dryRun: boolean;
   json: boolean;
   map: RepositoryMap;
+  /** With `newer`: asks a running edge; undefined: there is no ledger to ask. */
+  ledger: LedgerQuestions | undefined;
   /** Undefined for all repositories in the catalog of the source. */
   names: string[] | undefined;
   prefix: string;
@@ -44,7 +47,7 @@ export function planSync(
     if (map.pairs(name).length === 0)
       throw new UsageError(`${name} has no counterpart on the other side, because no prefix matches it`);
   }
-  const { tagFilter, prefix = '', keep, replace, dryRun = false, json = false } = options;
+  const { tagFilter, prefix = '', keep, replace, newer, dryRun = false, json = false } = options;
   const { images, blobs, maxBandwidth } = config?.replication ?? { images: 4, blobs: 8, maxBandwidth: 0 };
   // On a push upstream, a different tag may be newer than the one on its fallback.
   const isPrimary = to.url === undefined && config?.routes.some(({ push }) => push === to.name) === true;
@@ -55,13 +58,17 @@ export function planSync(
     dryRun,
     json,
     map,
+    ledger:
+      newer && from.url === undefined && to.url === undefined ? new LedgerQuestions(map, to.name, options) : undefined,
     names,
     prefix,
     includeTag: tagFilter && ((tag) => tagFilter.some((glob) => posix.matchesGlob(tag, glob))),
-    existing: keep || (isPrimary && !replace) ? 'keep' : 'replace',
+    existing: newer ? 'newer' : keep || (isPrimary && !replace) ? 'keep' : 'replace',
     canary: canary === undefined ? undefined : new SyncCanary(canary),
     // A filter leaves out images. The canary is then not copied, because it would tell edges that the target is complete.
-    isPartial: names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix))),
+    isPartial:
+      newer === true ||
+      (names === undefined && (tagFilter !== undefined || !map.prefixes.every((one) => one.startsWith(prefix)))),
     images: options.images ?? images,
     blobs: options.blobs ?? blobs,
     maxBandwidth: options.maxBandwidth ?? maxBandwidth,

@@ -7,6 +7,8 @@ import type { SyncTally } from './tally.ts';
 export interface SyncReport extends Pick<SyncPlan, 'from' | 'to' | 'dryRun'> {
   /** `failed` if the list of repositories could not be read completely. */
   end: SyncEnd | 'failed';
+  /** Whether only newer tags were to be copied. */
+  newer: boolean;
   /** Duration in milliseconds. */
   ms: number;
   /** Hints for the operator, a sentence each. */
@@ -24,7 +26,9 @@ export function eventLine(event: SyncEvent, dryRun: boolean): string | undefined
     const how = result.outcome === 'same' ? 'was already there' : `${bytesText(result.bytes)}, ${secondsText(ms)}`;
     return `copied      ${imageText(image)} (${how})`;
   }
-  if (event.kind === 'kept') return `kept        ${imageText(event.image)} (another digest there, not replaced)`;
+  if (event.kind === 'kept')
+    return `kept        ${imageText(event.image)} (${event.reason ?? 'another digest there, not replaced'})`;
+  if (event.kind === 'undecided') return `undecided   ${imageText(event.image)} (${event.reason})`;
   if (event.kind !== 'failed') return undefined;
   const { repository, image, reason } = event;
   return `failed      ${image ? imageText(image) : repository.source}: ${withShortDigests(reason)}`;
@@ -38,6 +42,7 @@ export function reportText(tally: SyncTally, report: SyncReport): string {
     `${tally.same.toLocaleString('en')} already there`,
     dryRun ? `${tally.planned.toLocaleString('en')} would be copied` : `${tally.copied.toLocaleString('en')} copied`,
     ...some(tally.kept, `not replaced on ${to}`),
+    ...some(tally.undecided, 'undecided'),
     ...some(tally.surplus, `only on ${to}`),
     ...some(tally.failed, 'failed'),
   ];
@@ -55,7 +60,8 @@ function amountLines({ copied, uploaded, blobs }: SyncTally, { ms }: SyncReport)
 /** Whether the target has every image that the sync was to copy. */
 export function isComplete(tally: SyncTally, { dryRun, end }: SyncReport): boolean {
   const missing = dryRun ? tally.planned : tally.left;
-  return end === 'done' && tally.failed === 0 && missing === 0 && tally.same + tally.copied + tally.kept + missing > 0;
+  const settled = tally.failed === 0 && tally.undecided === 0 && missing === 0;
+  return end === 'done' && settled && tally.same + tally.copied + tally.kept + missing > 0;
 }
 
 function failureLines({ failures, failed }: SyncTally): string[] {
@@ -72,14 +78,18 @@ function failureLines({ failures, failed }: SyncTally): string[] {
   ];
 }
 
-function verdictLines(tally: SyncTally, { from, end }: SyncReport): string[] {
+function verdictLines(tally: SyncTally, { from, end, newer }: SyncReport): string[] {
   const again = 'Run the command again to continue; nothing is copied twice.';
   if (end === 'interrupted') return [`Interrupted. ${again}`];
   if (end === 'gave-up') return [`Stopped, because too many images in a row failed. ${again}`];
-  const { same, copied, planned, kept, failed } = tally;
-  if (end === 'done' && failed === 0 && same + copied + planned + kept === 0)
+  const { same, copied, planned, kept, undecided, failed } = tally;
+  if (end === 'done' && failed === 0 && same + copied + planned + kept + undecided === 0)
     return [`Nothing to copy was found on ${from}. Check its storage, and the prefixes and filters.`];
-  if (kept > 0) return [`Use --replace to take the tags of ${from}.`];
+  if (undecided > 0)
+    return [
+      `Undecided tags were left. To take those of ${from}, name them with --replace, --repository and --tag-filter.`,
+    ];
+  if (kept > 0 && !newer) return [`Use --replace to take the tags of ${from}.`];
   return [];
 }
 

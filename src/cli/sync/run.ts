@@ -36,14 +36,15 @@ export class SyncRun {
     const screen = new SyncScreen(this.#tally);
     const end = await this.#sync(screen).finally(() => screen.end());
     const ms = performance.now() - began;
-    const report = { from, to, dryRun, end, ms, notes: await this.#notes(end) };
+    const newer = this.#plan.existing === 'newer';
+    const report = { from, to, dryRun, end, newer, ms, notes: await this.#notes(end) };
     if (this.#document) this.#document.end(this.#tally, report);
     else process.stdout.write(reportText(this.#tally, report));
     return isComplete(this.#tally, report);
   }
 
   async #sync(screen: SyncScreen): Promise<SyncReport['end']> {
-    const { dryRun, blobs: concurrentBlobs, maxBandwidth, names, canary } = this.#plan;
+    const { dryRun, blobs: concurrentBlobs, maxBandwidth, names, canary, ledger } = this.#plan;
     const sync = new Sync({
       ...this.#plan,
       source: this.#source,
@@ -51,6 +52,7 @@ export class SyncRun {
       copy: dryRun ? undefined : new ImageCopy({ concurrentBlobs, maxBandwidth }),
       copyLast: canary && ((image) => canary.isIn(image)),
       namedRepositories: names !== undefined,
+      ...(ledger ? { statesOf: (repository, tag) => ledger.statesOf(repository, tag) } : {}),
       onEvent: (event) => this.#onEvent(event, screen),
     });
     try {
@@ -90,12 +92,15 @@ export class SyncRun {
   }
 
   async #notes(end: SyncReport['end']): Promise<string[]> {
-    const { from, dryRun } = this.#plan;
+    const { from, dryRun, ledger } = this.#plan;
     const redirected = this.#tally.failures.some(({ reason }) => reason.includes('redirects.hosts'));
     return [
       ...(redirected && /^https?:/i.test(from)
         ? ['Name the storage that FROM redirects to with --from-redirect-host.']
         : []),
+      ...(ledger?.failure === undefined
+        ? []
+        : [`The ledger is not known, so only times were compared: ${ledger.failure}`]),
       ...(end === 'done' && !dryRun ? await this.#canaryNotes() : []),
     ];
   }

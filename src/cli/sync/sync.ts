@@ -20,9 +20,17 @@ export function registerSync(program: Command): void {
       new Option(
         '--keep',
         'do not replace tags with another digest on TO (default where TO is a push upstream)',
-      ).conflicts('replace'),
+      ).conflicts(['replace', 'newer']),
     )
     .option('--replace', 'replace tags with another digest on TO by those of FROM (default elsewhere)')
+    .addOption(
+      new Option(
+        '--newer',
+        'after a restore of TO: copy only tags that are newer on FROM, by the ledger of the running edge, else by push or upload times; name the tags for which neither is known',
+      ).conflicts('replace'),
+    )
+    .option('--admin <url>', 'with --newer: URL of the admin listener of the edge whose ledger is asked')
+    .option('--token-file <file>', 'with --newer: file with the token of that admin listener')
     .option('--images <n>', 'images copied in parallel (default: as configured, else 4)', between(1, 64))
     .option(
       '--blobs <n>',

@@ -22,6 +22,8 @@ export class SyncTally {
   planned = 0;
   copied = 0;
   kept = 0;
+  /** Tags that were left because it is not known whether they are newer. */
+  undecided = 0;
   failed = 0;
   readonly failures: SyncFailure[] = [];
   /** Bytes that were sent or mounted, with those of failed copies. */
@@ -59,6 +61,7 @@ export class SyncTally {
       this.planned += 1;
       this.left += 1;
     } else if (event.kind === 'began') this.inProgress.set(event.image, { expected: 0, sent: 0 });
+    else if (event.kind === 'undecided') this.undecided += 1;
     else if (event.kind === 'expected' || event.kind === 'sent') this.#count(event);
     else this.#end(event);
   }

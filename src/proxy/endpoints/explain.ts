@@ -39,6 +39,8 @@ export interface LedgerWord {
   since: string;
   /** When this was last seen. */
   confirmedAt: string;
+  /** All known states, newest first. */
+  states: { digest: string | null; confirmedAt: string }[];
 }
 
 /**
@@ -89,10 +91,14 @@ function ledgerWord(
   tag: string,
 ): Pick<Explanation, 'ledger'> {
   const place = upstreamTag(route, repository, tag);
-  const [newest] = (place && context.ledger.find(place)) ?? [];
+  const history = (place && context.ledger.find(place)) ?? [];
+  const [newest] = history;
   if (!place || !newest) return {};
+  const states = history.map(({ digest, confirmedAt }) => ({ digest, confirmedAt: isoTime(confirmedAt) }));
   const { digest, since, confirmedAt } = newest;
-  return { ledger: { upstream: place.upstream, digest, since: isoTime(since), confirmedAt: isoTime(confirmedAt) } };
+  return {
+    ledger: { upstream: place.upstream, digest, since: isoTime(since), confirmedAt: isoTime(confirmedAt), states },
+  };
 }
 
 function lossOf(route: Route, views: ReadonlyMap<string, UpstreamView>, now: ClockReading): Pick<Explanation, 'lost'> {

@@ -7,10 +7,17 @@ export class RepositoryMap {
   /** Every mapped repository of the source begins with one of these. */
   readonly prefixes: readonly string[];
   readonly #targetsOf: (repository: string) => string[];
+  /** The name that clients use for a pair, with the registry of its route in front; undefined: no route leads to it. */
+  readonly clientName: (pair: RepositoryPair) => string | undefined;
 
-  private constructor(prefixes: readonly string[], placesOf: (repository: string) => string[]) {
+  private constructor(
+    prefixes: readonly string[],
+    placesOf: (repository: string) => string[],
+    clientName: (pair: RepositoryPair) => string | undefined = () => undefined,
+  ) {
     this.prefixes = [...new Set(prefixes)];
     this.#targetsOf = placesOf;
+    this.clientName = clientName;
   }
 
   /** Maps by the routes that both upstreams take part in; undefined: there are none. */
@@ -22,11 +29,18 @@ export class RepositoryMap {
     });
     if (mappings.length === 0) return undefined;
     const prefixes = mappings.map(({ source }) => source.prefix);
-    return new RepositoryMap(prefixes, (repository) =>
+    const placesOf = (repository: string) =>
       mappings.flatMap(({ route, source, target }) => {
         const name = toClient(routes, route, source, repository);
-        return name === undefined ? [] : [toUpstream(route, target, name)];
-      }),
+        return name === undefined ? [] : [{ name, route, target: toUpstream(route, target, name) }];
+      });
+    return new RepositoryMap(
+      prefixes,
+      (repository) => placesOf(repository).map(({ target }) => target),
+      (pair) => {
+        const place = placesOf(pair.source).find(({ target }) => target === pair.target);
+        return place && (place.route.registry === undefined ? place.name : `${place.route.registry}/${place.name}`);
+      },
     );
   }
 

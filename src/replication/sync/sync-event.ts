@@ -6,6 +6,10 @@ export interface SyncImage {
   repository: RepositoryPair;
   tag: string;
   state: 'missing' | 'differs';
+  /** Where the comparison had to read it. */
+  sourceDigest?: string | undefined;
+  /** Undefined: the target lacks the tag. */
+  targetDigest?: string | undefined;
 }
 
 /** The events of a sync, in order. */
@@ -21,7 +25,9 @@ export type SyncEvent =
   | { kind: 'sent'; image: SyncImage; bytes: number }
   /** The image is on the target. */
   | { kind: 'copied'; image: SyncImage; result: CopyResult; ms: number }
-  /** The target has another digest under this tag, and keeps it. */
-  | { kind: 'kept'; image: SyncImage }
+  /** The target keeps what it has: another digest, or no such tag. `reason`: why, if only newer tags are copied. */
+  | { kind: 'kept'; image: SyncImage; reason?: string }
+  /** Only newer tags are copied, and it is not known whether this one is. */
+  | { kind: 'undecided'; image: SyncImage; reason: string }
   /** `image` undefined: the whole repository failed. */
   | { kind: 'failed'; repository: RepositoryPair; image: SyncImage | undefined; reason: string };

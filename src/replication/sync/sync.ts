@@ -6,6 +6,7 @@ import { CopyError, messageOf } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { RetryPolicy } from '../registry/retry-policy.ts';
+import { decideNewer, type NewerTagsOptions, reasonToLeave } from './newer-tags.ts';
 import { referrerTagRounds, referrerTagSubject } from './referrer-tags.ts';
 import type { SyncEvent, SyncImage } from './sync-event.ts';
 import { WorkList } from './work-list.ts';
@@ -19,8 +20,13 @@ export interface SyncOptions {
   images: number;
   /** Which tags are copied. Signatures and other referrers come with their images. Default: every tag. */
   includeTag?: ((tag: string) => boolean) | undefined;
-  /** What happens to a tag that has another digest on the target. Default: replace. */
-  existing?: 'replace' | 'keep';
+  /**
+   * What happens to a tag that has another digest on the target. Default: replace. `newer`: only tags that are newer on the source are copied,
+   * also of those that the target lacks.
+   */
+  existing?: 'replace' | 'keep' | 'newer';
+  /** With `newer`: what a ledger knows of tags at the target. */
+  statesOf?: NewerTagsOptions['statesOf'];
   /**
    * Images that announce a complete target, such as a canary. They are copied after all others, and only if no copy failed. Default: none.
    */
@@ -104,8 +110,9 @@ export class Sync {
       );
       if (!found) return;
       this.#consecutiveFailures.repositories = 0;
-      const { same, surplus, requested, unrequested } = found;
+      const { same, surplus, unrequested } = found;
       onEvent({ kind: 'compared', repository, same, surplus });
+      const requested = await this.#selectNewer(repository, found.requested, signal);
       await this.#copyAll(requested);
       const options = { source, target, repository, requested, unrequested, copiesBetweenRounds: copy !== undefined };
       for await (const companions of referrerTagRounds(options, signal)) await this.#copyAll(companions);
@@ -127,15 +134,43 @@ export class Sync {
       throw new CopyError(`${source.name} has no such repository, or no matching tag in it`);
     const [first] = main;
     if (first) this.#sentinel ??= { repository, tag: first.tag };
-    const open = tags.flatMap(({ tag, state }): SyncImage[] =>
-      state === 'missing' || state === 'differs' ? [{ repository, tag, state }] : [],
+    const open = tags.flatMap(({ tag, state, sourceDigest, targetDigest }): SyncImage[] =>
+      state === 'missing' || state === 'differs' ? [{ repository, tag, state, sourceDigest, targetDigest }] : [],
     );
+    // Signatures follow their images, also where only newer images are copied.
+    const isRequested = ({ tag }: SyncImage) => includeTag(tag) && !this.#isCompanion(tag);
     return {
       same: main.filter(({ state }) => state === 'same').length,
       surplus: tags.filter(({ state, tag }) => state === 'surplus' && includeTag(tag)).length,
-      requested: open.filter(({ tag }) => includeTag(tag)),
-      unrequested: open.filter(({ tag }) => !includeTag(tag)),
+      requested: open.filter(isRequested),
+      unrequested: open.filter((image) => !isRequested(image)),
     };
+  }
+
+  #isCompanion(tag: string): boolean {
+    return this.#options.existing === 'newer' && referrerTagSubject(tag) !== undefined;
+  }
+
+  /**
+   * Leaves out images that are not newer on the source, if only newer ones are copied.
+   * @throws CopyError, UpstreamError; the signal's reason
+   */
+  async #selectNewer(
+    repository: RepositoryPair,
+    images: readonly SyncImage[],
+    signal: AbortSignal,
+  ): Promise<readonly SyncImage[]> {
+    const { existing, source, target, statesOf = async () => [], onEvent } = this.#options;
+    if (existing !== 'newer') return images;
+    const decisions = await decideNewer(repository, images, { source, target, statesOf }, signal);
+    return images.filter((image) => {
+      const decision = decisions.get(image);
+      if (decision?.newer === 'copy') return true;
+      if (!decision) return false;
+      const reason = reasonToLeave(decision, image, target.name);
+      onEvent({ kind: decision.newer === 'unknown' ? 'undecided' : 'kept', image, reason });
+      return false;
+    });
   }
 
   /** A source whose storage was unmounted during the sync lists repositories without tags, as if it were empty. Never rejects. */
@@ -154,7 +189,7 @@ export class Sync {
 
   async #copyAll(images: readonly SyncImage[]): Promise<void> {
     const { onEvent, copy, existing, copyLast = () => false } = this.#options;
-    const stays = ({ state }: SyncImage) => state === 'differs' && existing === 'keep';
+    const stays = ({ state, tag }: SyncImage) => state === 'differs' && (existing === 'keep' || this.#isCompanion(tag));
     for (const image of images) onEvent({ kind: stays(image) ? 'kept' : 'planned', image });
     if (copy === undefined) return;
     const wanted = images.filter((image) => !stays(image));
@@ -221,12 +256,12 @@ export class Sync {
           sent: (bytes) => onEvent({ kind: 'sent', image, bytes }),
         },
       );
-    if (existing !== 'keep') return run(tag);
+    if (existing === undefined || existing === 'replace') return run(tag);
     // The content goes first, so that no client can push the tag between the check and the copy.
     const digest = await source.resolveDigest(repository.source, tag, signal);
     const content = digest === undefined ? undefined : await run(digest);
     const there = await target.resolveDigest(repository.target, tag, signal);
-    if (there !== undefined && there !== digest) return 'kept';
+    if (there !== undefined && there !== digest && there !== image.targetDigest) return 'kept';
     const tagged = await run(tag);
     return content && tagged.outcome === 'copied' ? addResults(content, tagged) : tagged;
   }

@@ -3,7 +3,7 @@ import { eventLine, isComplete, reportText, type SyncReport } from '../../../src
 import { SyncTally } from '../../../src/cli/sync/tally.ts';
 import type { SyncImage } from '../../../src/replication/sync/sync-event.ts';
 
-const report: SyncReport = { from: 'harbor', to: 'gcr', dryRun: false, end: 'done', ms: 1500, notes: [] };
+const report: SyncReport = { from: 'harbor', to: 'gcr', dryRun: false, end: 'done', newer: false, ms: 1500, notes: [] };
 const repository = { source: 'library/app', target: 'project/app' };
 const image: SyncImage = { repository, tag: 'v1', state: 'differs' };
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -73,4 +73,19 @@ t.test('an end before the end, and notes', async (t) => {
   t.match(reportText(tally, { ...report, end: 'interrupted' }), /Interrupted\. Run the command again/);
   t.match(reportText(tally, { ...report, end: 'gave-up' }), /Stopped, because too many images in a row failed/);
   t.match(reportText(tally, { ...report, notes: ['so it is'] }), /\nso it is\n$/);
+});
+
+t.test('tags of which it is not known whether they are newer', async (t) => {
+  const reason = 'neither the ledger nor push times tell which one is newer';
+  const newer: SyncReport = { ...report, from: 'gcr', to: 'harbor', newer: true };
+  const undecided = { kind: 'undecided', image, reason } as const;
+  t.equal(eventLine(undecided, false), `undecided   library/app:v1 -> project/app:v1 (${reason})`);
+  const kept = { kind: 'kept', image, reason: 'newer on harbor, by the ledger' } as const;
+  t.equal(eventLine(kept, false), 'kept        library/app:v1 -> project/app:v1 (newer on harbor, by the ledger)');
+  const compared = { kind: 'compared', repository, same: 3, surplus: 0 } as const;
+  t.equal(isComplete(tallyOf(compared, undecided), newer), false, 'a finding');
+  t.match(reportText(tallyOf(compared, undecided), newer), /1 undecided\nUndecided tags were left\. .*--replace/);
+  t.match(reportText(tallyOf(undecided), newer), /Undecided tags were left/, 'something was found');
+  t.equal(isComplete(tallyOf(compared, kept), newer), true);
+  t.notMatch(reportText(tallyOf(compared, kept), newer), /Use --replace/);
 });
