@@ -25,6 +25,8 @@ export interface AccessParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   memory: AccessMemory;
+  /** Resolves when the other edges have heard what has changed, or soon after. */
+  tellPeers: () => Promise<void>;
 }
 
 /** Wires access control as `auth` says. Undefined for `auth.mode: open`. */
@@ -51,7 +53,7 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
   };
 }
 
-function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memory }: AccessParts): Access {
+function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memory, tellPeers }: AccessParts): Access {
   const { failures, grants } = memory;
   const { auth, hostname: service } = config;
   const name = Object.keys(config.upstreams).find((one) => config.upstreams[one]?.credentials === 'forward');
@@ -74,6 +76,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     authority: registryIdentity(urls),
     fingerprint,
     grants,
+    tellPeers,
     refreshLifetime: auth.refreshLifetime,
     ...shared,
   });

@@ -113,6 +113,7 @@ export class App {
       proxies,
       onError,
       onConnection: () => this.#descriptors.check(),
+      isPeer: (request) => isPeerQuestion(request),
       // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
       handler: (request, response, expectsContinue) =>
         this.#handle(request as never, response as never, expectsContinue),
@@ -219,6 +220,7 @@ export class App {
       corruptCopies: config.verify === 'never' ? [] : this.#processState.copies.corruptCopies(),
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
+      unheard: this.#processState.peers.unheardViews(),
       replication: this.#runtime.atWork?.replicator.view(),
     });
   }
@@ -285,7 +287,12 @@ export class App {
 
   #handle(...[request, response, expectsContinue]: Parameters<Runtime['handler']['handle']>): Promise<void> {
     if (isPeerQuestion(request))
-      return answerPeer((text) => this.#processState.peers.answer(text), request, response, expectsContinue);
+      return answerPeer(
+        (text, standing) => this.#processState.peers.answer(text, standing),
+        request,
+        response,
+        expectsContinue,
+      );
     const runtime = this.#runtime;
     const over = runtime.use();
     response.once('close', over);

@@ -45,17 +45,15 @@ export class ProcessState {
     this.copies = new CopyIntegrity(config.verify);
     this.access = new AccessMemory(material.keys, config.auth.remember, this.#clock);
     this.#registries = registriesOf(config);
+    const registries = () => this.#registries;
+    const told = [
+      new SharedGrants(this.access.grants),
+      new SharedLedger(this.ledger, registries),
+      new SharedPushes(this.ledger.pushes, registries, (at) => this.#clock.observe(at)),
+    ];
     this.peers = new Peers(this.#peersConfig({ config, material }), {
-      stores: [
-        new SharedGrants(this.access.grants),
-        new SharedLedger(this.ledger, () => this.#registries),
-        new SharedPulls(this.pulls),
-        new SharedPushes(
-          this.ledger.pushes,
-          () => this.#registries,
-          (at) => this.#clock.observe(at),
-        ),
-      ],
+      stores: [...told, new SharedPulls(this.pulls)],
+      told,
       resolver: this.network.resolver,
       now: () => this.#clock.now(),
       onState: (view) => tell(log, view),

@@ -16,6 +16,8 @@ export interface DelegatedAuthorityOptions {
   askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
   evidence: DenialEvidence;
   grants: Grants;
+  /** Tells the other edges of the site what was taken back. Resolves when they have heard, or soon after. */
+  tellPeers: () => Promise<void>;
   /** Milliseconds until a name that may be locked is tried again. Default: beyond Harbor's lock. */
   afterLockMs?: number;
 }
@@ -81,7 +83,7 @@ export class DelegatedAuthority {
     const { verdict, mayBeLocked } = await evidence.judge({ key: known ? grants.keyOf(holder) : undefined, tookMs });
     if (verdict === 'sick') return { outcome: 'outage', detail: SICK };
     if (known && verdict === 'unproven') return mayBeLocked ? 'locked' : { outcome: 'undecided', detail: UNDECIDED };
-    grants.revoke(holder, undefined, at);
+    if (grants.revoke(holder, undefined, at)) await this.#options.tellPeers();
     return { outcome: 'refused' };
   }
 
@@ -106,7 +108,7 @@ export class DelegatedAuthority {
       const { verdict } = await evidence.judge({ key: grants.keyOf(holder, name) });
       return verdict === 'proven' ? [name] : [];
     });
-    grants.revoke(holder, (await Promise.all(judged)).flat(), at);
+    if (grants.revoke(holder, (await Promise.all(judged)).flat(), at)) await this.#options.tellPeers();
   }
 }
 

@@ -76,14 +76,20 @@ export class Grants {
     if (hash !== undefined) this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
   }
 
-  /** Records what the authority no longer grants. @param repositories undefined: the password is wrong now */
-  revoke(holder: GrantHolder, repositories: readonly string[] | undefined, at: number): void {
+  /**
+   * Records what the authority no longer grants.
+   * @param repositories undefined: the password is wrong now
+   * @returns whether a grant was taken back
+   */
+  revoke(holder: GrantHolder, repositories: readonly string[] | undefined, at: number): boolean {
+    let changed = 0;
     for (const hash of this.#hashes(holder)) {
       const record = this.#record(hash);
       // Only known grants are revoked: otherwise guesses could fill the memory.
       const known = repositories?.filter((name) => record?.find(name) !== undefined);
-      if (record) this.#mergeInto(hash, GrantRecord.refused(known, at));
+      if (record) changed += this.#mergeInto(hash, GrantRecord.refused(known, at));
     }
+    return changed > 0;
   }
 
   /** Milliseconds for which the password is still known to be right; 0: not known. */

@@ -109,7 +109,7 @@ export const configSchema = z.strictObject({
     .max(64)
     .default([])
     .describe(
-      'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second. The list may be the same on every edge. Needs `keyFile`.',
+      'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second, and about a push or a delete before its reply. The list may be the same on every edge. Needs `keyFile`.',
     ),
   auth: authSchema.describe('Who may pull and push.'),
   trustedProxies: list(network).describe(

@@ -1,6 +1,7 @@
 import { type ClockReading, wallTime } from '../clock/clock.ts';
 import type { Candidate, Route } from './rewrite.ts';
 import type { Judgement } from './tag-history.ts';
+import type { Unheard } from './unheard.ts';
 
 export interface ShownTag {
   /** A digest: the manifest itself was deleted. */
@@ -16,6 +17,8 @@ export interface ShownTag {
   judgement: Judgement;
   /** What is said of content that the authority has lost (rule 9). Undefined: it has lost none. */
   loss?: string | undefined;
+  /** Another edge may have moved the tag since the ledger last saw it. */
+  unheard?: Unheard | undefined;
   policy: Route['staleTags'];
   /** The current digest was requested from every upstream without success. */
   currentAsked: boolean;
@@ -58,20 +61,21 @@ export function keptTagText(
 }
 
 function decideByLedger(shown: ShownTag): StaleTagDecision {
-  const { judgement, policy } = shown;
-  if (judgement.verdict === 'current') return SERVE;
+  const { judgement, policy, unheard } = shown;
+  if (judgement.verdict === 'current' && !unheard) return SERVE;
   const current = judgement.verdict === 'stale' && !shown.currentAsked ? judgement.current : undefined;
   if (current !== undefined && policy !== 'serve') return { action: 'ask-current', digest: current };
   // A slow authority knows better than the ledger, so only a confirmed digest may overtake it.
   if (shown.authorityIs === 'slow') return { action: 'wait-for-primary' };
-  if (policy === 'serve' || judgement.verdict === 'unrecorded') return SERVE;
+  if (policy === 'serve' || (judgement.verdict === 'unrecorded' && !unheard)) return SERVE;
   // An unknown digest may be newer, pushed past this edge: a refusal would take the tag back in time.
-  if (judgement.verdict === 'stale' && policy === 'refuse') return { action: 'refuse', text: warningText(shown) };
+  if (judgement.verdict !== 'unknown' && policy === 'refuse') return { action: 'refuse', text: warningText(shown) };
   return { action: 'serve-with-warning', text: warningText(shown) };
 }
 
 /** Text for the operator, without quotes and backslashes, so that it fits into a Warning header. */
-function warningText({ tag, digest, shownBy, authority, judgement, now }: ShownTag): string {
+function warningText(shown: ShownTag): string {
+  const { tag, digest, shownBy, authority, judgement, unheard, now } = shown;
   const isoTime = (at: number | undefined) =>
     at === undefined ? 'an unknown time' : new Date(wallTime(at, now)).toISOString().replace(/\.\d+Z$/, 'Z');
   const { current, confirmedAt, deletedAt, supersededAt } = judgement;
@@ -79,6 +83,12 @@ function warningText({ tag, digest, shownBy, authority, judgement, now }: ShownT
     deletedAt === undefined
       ? `${authority} last showed ${current} at ${isoTime(confirmedAt)}`
       : `${authority} has not had the tag since ${isoTime(deletedAt)}`;
+  if (unheard && (judgement.verdict === 'current' || judgement.verdict === 'unrecorded')) {
+    const from = unheard.since === undefined ? '' : ` since ${isoTime(unheard.since)}`;
+    const to = unheard.until === undefined ? '' : `, until ${isoTime(unheard.until)}`;
+    const known = judgement.verdict === 'current' ? `: ${last}` : '';
+    return `tag ${tag} at ${shownBy} is ${digest}, and its age is unknown, because pushes through the edge at ${unheard.peer} may have been missed${from}${to}${known}`;
+  }
   if (tag === digest)
     return `manifest ${digest} at ${shownBy} was deleted: ${authority} has not had it since ${isoTime(deletedAt)}`;
   if (judgement.verdict === 'unknown')

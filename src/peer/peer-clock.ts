@@ -23,4 +23,9 @@ export class PeerClock {
     this.#difference = Math.min(Math.max(difference, this.#from), this.#to);
     return theirs + this.#difference;
   }
+
+  /** The earliest time of this process that such a moment can have had. */
+  earliest(theirs: number): number {
+    return theirs + this.#from;
+  }
 }

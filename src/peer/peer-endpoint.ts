@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
-import { writeAnswer } from '../http/write-answer.ts';
+import { writeAnswer, writeHead } from '../http/write-answer.ts';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-client.ts';
+import type { StandingAnswer } from './peer-marks.ts';
 
 /** Most characters of a question. */
 const MAX_QUESTION = 8192;
@@ -10,7 +11,7 @@ const MAX_QUESTION = 8192;
 const NOT_A_PEER = new OciError('DENIED', 'only the other edges of this site may ask here');
 
 /** Whether a request belongs to the peer protocol. */
-export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
+export function isPeerQuestion({ method, url }: Pick<IncomingMessage, 'method' | 'url'>): boolean {
   return method === 'POST' && url === PEER_PATH;
 }
 
@@ -20,7 +21,7 @@ export function isPeerQuestion({ method, url }: IncomingMessage): boolean {
  * @param expectsContinue the peer sent `Expect: 100-continue` and waits
  */
 export async function answerPeer(
-  answer: (text: string) => Promise<string | undefined>,
+  answer: (text: string, standing: StandingAnswer) => Promise<string | undefined>,
   request: IncomingMessage,
   response: ServerResponse,
   expectsContinue: boolean,
@@ -28,17 +29,29 @@ export async function answerPeer(
   try {
     if (expectsContinue) response.writeContinue();
     const text = await readQuestion(request);
-    const answered = text === undefined ? undefined : await answer(text);
+    const answered = text === undefined ? undefined : await answer(text, standingAnswer(response));
     if (answered === undefined) refuse(response, NOT_A_PEER);
+    else if (response.headersSent) response.end(answered);
     else {
       const headers = { 'content-type': 'application/jose', 'content-length': String(answered.length) };
       writeAnswer(response, { status: 200, headers, body: answered });
     }
   } catch (error) {
-    if (error instanceof OciError) refuse(response, error);
+    if (error instanceof OciError && !response.headersSent) refuse(response, error);
     // The peer is gone, or cannot use this error; it asks again.
     else response.destroy();
   }
+}
+
+/** The head of the answer leaves with the first mark, and the body ends with the sealed answer. */
+function standingAnswer(response: ServerResponse): StandingAnswer {
+  return {
+    mark: (mark) => {
+      if (!response.headersSent) writeHead(response, { status: 200, headers: { 'content-type': 'application/jose' } });
+      response.write(mark);
+    },
+    onClose: (callback) => void response.once('close', callback),
+  };
 }
 
 async function readQuestion(request: IncomingMessage): Promise<string | undefined> {

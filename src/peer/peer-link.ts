@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
+import type { Unheard } from '../failover/unheard.ts';
 import { PeerClock } from './peer-clock.ts';
+import { PeerHearing } from './peer-hearing.ts';
+import type { QuestionProgress } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { PeerSealer } from './peer-sealer.ts';
 import type { PeerState, PeerView } from './peer-view.ts';
@@ -11,8 +14,11 @@ export interface PeerLinkOptions {
   /** The URL from the configuration. */
   url: string;
   address: string;
-  /** @returns undefined: the answering party is no edge of this site. @throws Error when there is no answer */
-  ask: (text: string) => Promise<string | undefined>;
+  /**
+   * @param progress called while the question stands; omitted: it may not stand
+   * @returns undefined: the answering party is no edge of this site. @throws Error when there is no answer
+   */
+  ask: (text: string, progress?: QuestionProgress) => Promise<string | undefined>;
   sealer: () => PeerSealer;
   stores: readonly SharedStore[];
   /** Id of this process. */
@@ -23,7 +29,7 @@ export interface PeerLinkOptions {
   onState: (view: PeerView) => void;
 }
 
-/** Milliseconds between two questions, which is how long news takes to reach this edge. */
+/** Milliseconds between two questions where they do not stand, which is how long news takes to reach this edge. */
 const INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 5000;
 const SELF_INTERVAL_MS = 30_000;
@@ -33,17 +39,24 @@ const STRANGER_REASON = 'the process there has another keyFile, another version,
 export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #stopped = new AbortController();
+  /** Id of this link, by which the other edge knows whose question stands. */
+  readonly #id = randomBytes(16).toString('base64url');
+  /** What the other edge may have acknowledged without this one. */
+  readonly #hearing: PeerHearing;
   /** The process that answered last, and the version of each store that was read. */
   #progress: { of: string; known: Record<string, number> } | undefined;
   #clock: { of: string; clock: PeerClock } | undefined;
   #state: LinkState;
   #failures = 0;
+  /** Whether the next question may stand. */
+  #mayStand = false;
   /** Counts resyncs, so that an answer from before one is not taken for progress. */
   #resyncs = 0;
 
   constructor(options: PeerLinkOptions) {
     const { url, address } = options;
     this.#options = options;
+    this.#hearing = new PeerHearing(address);
     const since = monotonicNow();
     this.#state = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
   }
@@ -51,6 +64,11 @@ export class PeerLink {
   get view(): PeerView {
     const { since, heardAt, ...shown } = this.#state;
     return { ...shown, since: isoTime(since), heardAt: heardAt === null ? null : isoTime(heardAt) };
+  }
+
+  /** Times in which the other edge may have acknowledged writes that were not told here. */
+  get unheard(): Unheard[] {
+    return this.#state.state === 'itself' ? [] : this.#hearing.unheard;
   }
 
   /** Resolves once this edge has read everything, or cannot; the link keeps asking until `stop`. */
@@ -68,29 +86,39 @@ export class PeerLink {
   resync(): void {
     this.#resyncs += 1;
     this.#progress = undefined;
+    this.#hearing.behind();
   }
 
   /** One question and its answer. Never rejects. */
-  async poll(): Promise<void> {
+  poll(): Promise<void> {
+    return this.#ask(false);
+  }
+
+  async #ask(stand: boolean): Promise<void> {
     const { ask, sealer, node, now } = this.#options;
     const beginning = this.#resyncs;
+    const link = stand ? { link: this.#id } : {};
     const question: PeerQuestion = {
       v: PEER_VERSION,
       kind: 'question',
       nonce: randomBytes(16).toString('base64url'),
       ...(this.#progress ? { of: this.#progress.of } : {}),
       known: this.#progress?.known ?? {},
+      ...link,
     };
     try {
       const sealed = await sealer().seal(question);
       const asked = now();
-      const text = await ask(sealed);
+      const text = await ask(sealed, stand ? this.#hearing.progress : undefined);
       const answered = now();
       const answer = text === undefined ? undefined : await sealer().openAnswer(text);
-      if (!answer || answer.nonce !== question.nonce) this.#setState('stranger', STRANGER_REASON);
+      this.#mayStand = answer?.stands ?? false;
+      if (!answer || answer.nonce !== question.nonce) this.#refuse(STRANGER_REASON);
       else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
       else this.#mergeAnswer(answer, this.#localNow(answer, asked, answered), beginning);
     } catch (error) {
+      this.#mayStand = false;
+      this.#hearing.lost(error, now());
       this.#setState('unreachable', error instanceof Error ? error.message : String(error));
     }
   }
@@ -100,14 +128,20 @@ export class PeerLink {
     while (!signal.aborted) {
       // The wait rejects only when the link stops.
       await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.poll();
+      if (!signal.aborted) await this.#ask(this.#state.state === 'in-step');
     }
   }
 
   #pause(): number {
-    if (this.#state.state === 'behind') return 0;
+    // A connection that has just ended tells whether a process still listens there.
+    if (this.#state.state === 'behind' || this.#mayStand || this.#hearing.hasJustEnded) return 0;
     if (this.#state.state === 'itself') return SELF_INTERVAL_MS;
     return Math.min(INTERVAL_MS * 2 ** Math.min(this.#failures, 8), MAX_INTERVAL_MS);
+  }
+
+  #refuse(reason: string): void {
+    this.#hearing.lost(undefined, this.#options.now());
+    this.#setState('stranger', reason);
   }
 
   /** This process's time of the moment from which the ages in the answer count. */
@@ -116,7 +150,8 @@ export class PeerLink {
     return this.#clock.clock.toLocal(now, asked, answered);
   }
 
-  #mergeAnswer({ node, stores }: PeerAnswer, now: number, beginning: number): void {
+  #mergeAnswer({ node, stores, now: theirs }: PeerAnswer, now: number, beginning: number): void {
+    this.#hearing.answered(node, now);
     const before = this.#progress?.of === node ? this.#progress.known : {};
     const known: Record<string, number> = {};
     let more = false;
@@ -125,7 +160,7 @@ export class PeerLink {
       if (!told) continue;
       const news = store.merge(told.entries, now);
       if (news === undefined) {
-        this.#setState('stranger', `its ${store.name} entries cannot be read`);
+        this.#refuse(`its ${store.name} entries cannot be read`);
         return;
       }
       known[store.name] = told.next;
@@ -135,6 +170,8 @@ export class PeerLink {
     }
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
     this.#state.heardAt = monotonicNow();
+    if (more || beginning !== this.#resyncs) this.#hearing.behind();
+    else this.#hearing.heard(this.#clock?.clock.earliest(theirs) ?? now);
     this.#setState(
       more ? 'behind' : 'in-step',
       more ? 'it is still sending what it knows' : 'it has sent all that it knows',

@@ -17,6 +17,8 @@ export const peerQuestion = z.object({
   of: id.optional(),
   /** The versions up to which the asking edge has read each store. */
   known: versions,
+  /** Id of the link that asks, where the question may stand until there is news. A process of an earlier release answers it at once. */
+  link: id.optional(),
 });
 
 /** The changes since then. Entries tell ages, not times: the clocks of hosts may be set, and no two processes share one. */
@@ -33,6 +35,8 @@ export const peerAnswer = z.object({
     z.string().max(32),
     z.object({ entries: z.array(z.unknown()), next: z.number().int().min(0), more: z.boolean() }),
   ),
+  /** Whether the next question may stand. */
+  stands: z.boolean().optional(),
 });
 
 export type PeerQuestion = z.output<typeof peerQuestion>;

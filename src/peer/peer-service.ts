@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
+import type { Followers } from './followers.ts';
+import type { StandingAnswer } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { PeerSealer } from './peer-sealer.ts';
 import type { SharedStore } from './shared-store.ts';
@@ -17,6 +19,8 @@ export interface PeerServiceOptions {
   /** Id of this process. */
   node: string;
   now: () => number;
+  /** Omitted: no question stands. */
+  followers?: Followers;
 }
 
 /** Answers the questions of other edges. */
@@ -31,21 +35,30 @@ export class PeerService {
   }
 
   /**
+   * @param standing where the question may stand until there is news; omitted: it is answered at once
    * @returns the sealed answer; undefined: the question does not come from an edge of this site
    * @throws OciError UNAVAILABLE: too many concurrent questions
    */
-  async answer(text: string): Promise<string | undefined> {
+  async answer(text: string, standing?: StandingAnswer): Promise<string | undefined> {
     if (this.#busy >= MAX_AT_ONCE)
       throw new OciError('UNAVAILABLE', 'too many edges ask at once; ask again', { retryAfter: 1 });
     this.#busy += 1;
+    const box = this.#options.sealer();
+    let question: PeerQuestion | undefined;
     try {
-      const box = this.#options.sealer();
-      const question = await box.openQuestion(text);
+      question = await box.openQuestion(text);
       if (!question || !this.#isNew(question)) return undefined;
-      return await box.seal(this.#answerTo(question));
+      if (!standing || !this.#mayStand(question)) return await box.seal(this.#answerTo(question));
     } finally {
       this.#busy -= 1;
     }
+    // Questions that stand have a bound of their own.
+    await this.#options.followers?.stand(question, standing);
+    return box.seal(this.#answerTo(question));
+  }
+
+  #mayStand({ of, link }: PeerQuestion): boolean {
+    return of === this.#options.node && link !== undefined && this.#options.followers !== undefined;
   }
 
   #isNew({ nonce }: PeerQuestion): boolean {
@@ -54,14 +67,15 @@ export class PeerService {
     return true;
   }
 
-  #answerTo({ nonce, of, known }: PeerQuestion): PeerAnswer {
-    const { node, stores } = this.#options;
+  #answerTo({ nonce, of, known, link }: PeerQuestion): PeerAnswer {
+    const { node, stores, followers } = this.#options;
     const now = this.#options.now();
     const told = stores.map((store) => {
       const heard = of === node ? (known[store.name] ?? 0) : 0;
       const { entries, next } = store.since(heard, MAX_ENTRIES, now);
       return [store.name, { entries, next, more: next < store.head }] as const;
     });
-    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told) };
+    const stands = followers?.hasRoom(link) === true;
+    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told), stands };
   }
 }

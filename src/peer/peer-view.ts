@@ -4,6 +4,16 @@
  */
 export type PeerState = 'asking' | 'in-step' | 'behind' | 'unreachable' | 'stranger' | 'itself';
 
+/** A time in which another edge may have taken pushes of which this edge has not heard, as in the JSON of `/api/status`. */
+export interface UnheardView {
+  /** Address and port of the other edge. */
+  peer: string;
+  /** Null: nothing was ever heard of it. */
+  since: string | null;
+  /** Null: it is not over. */
+  until: string | null;
+}
+
 /** One address of another edge, as in the JSON of `/api/status`. Times are ISO 8601 in UTC. */
 export interface PeerView {
   /** The URL from the configuration. */

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
+import type { Unheard } from '../failover/unheard.ts';
 import type { Resolver } from '../upstream/resolver.ts';
+import { Followers } from './followers.ts';
 import { PeerClient } from './peer-client.ts';
 import { PeerLink } from './peer-link.ts';
+import type { StandingAnswer } from './peer-marks.ts';
 import { PeerSealer } from './peer-sealer.ts';
 import { PeerService } from './peer-service.ts';
-import type { PeerView } from './peer-view.ts';
+import type { PeerView, UnheardView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
 
 export interface PeersConfig {
@@ -20,6 +23,8 @@ export interface PeersConfig {
 
 export interface PeersOptions {
   stores: readonly SharedStore[];
+  /** Those whose changes peers hear before the reply to a client. */
+  told: readonly SharedStore[];
   resolver: Resolver;
   /** The clock of all entries. It must be ahead of every entry's time. */
   now: () => number;
@@ -39,6 +44,8 @@ const RESOLVE_TIMEOUT_MS = 2000;
 /** Milliseconds between two resolutions of the names. */
 const RESOLVE_INTERVAL_MS = 10_000;
 const MAX_LINKS = 64;
+/** Most times that are remembered of edges which are no peers any more. */
+const MAX_LEFT = 16;
 
 /** The other edges of the site: reads what they learn, and answers their questions. */
 export class Peers {
@@ -49,6 +56,9 @@ export class Peers {
   /** Names that do not resolve, by URL. */
   readonly #unresolved = new Map<string, { since: number; reason: string }>();
   readonly #service: PeerService;
+  readonly #followers: Followers;
+  /** What was not heard of edges that are no peers any more. */
+  readonly #left: Unheard[] = [];
   #config: PeersConfig;
   /** With a shared key this edge also answers edges that it does not ask itself. */
   #sealer: PeerSealer;
@@ -61,7 +71,9 @@ export class Peers {
     this.#config = config;
     this.#options = options;
     this.#sealer = new PeerSealer(config.secrets);
-    this.#service = new PeerService({ ...options, sealer: () => this.#sealer, node: this.#node });
+    const followers = new Followers({ stores: options.told });
+    this.#followers = followers;
+    this.#service = new PeerService({ ...options, sealer: () => this.#sealer, node: this.#node, followers });
   }
 
   /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
@@ -86,8 +98,26 @@ export class Peers {
   }
 
   /** Answers another edge. @param text a sealed question. @returns undefined: not from an edge of this site */
-  async answer(text: string): Promise<string | undefined> {
-    return this.#service.answer(text);
+  async answer(text: string, standing?: StandingAnswer): Promise<string | undefined> {
+    return this.#service.answer(text, standing);
+  }
+
+  /**
+   * Tells the edges in step what has changed. Called before the reply to a write. Resolves when they have acknowledged it, within
+   * `ACKNOWLEDGE_MS`.
+   */
+  tell(): Promise<void> {
+    return this.#followers.tell();
+  }
+
+  /** Times in which other edges may have acknowledged writes of which this edge has not heard. */
+  unheard(): Unheard[] {
+    return [...this.#left, ...[...this.#links.values()].flatMap(({ link }) => link.unheard)];
+  }
+
+  unheardViews(): UnheardView[] {
+    const iso = (at: number | undefined) => (at === undefined ? null : isoTime(at));
+    return this.unheard().map(({ peer, since, until }) => ({ peer, since: iso(since), until: iso(until) }));
   }
 
   views(): PeerView[] {
@@ -124,7 +154,7 @@ export class Peers {
     const link = new PeerLink({
       url,
       address: new URL(address).host,
-      ask: (text) => client.ask(text),
+      ask: (text, progress) => client.ask(text, progress),
       sealer: () => this.#sealer,
       stores,
       node: this.#node,
@@ -138,6 +168,10 @@ export class Peers {
   #drop(key: string): void {
     const connected = this.#links.get(key);
     this.#links.delete(key);
+    const now = this.#options.now();
+    // An edge that is no peer any more acknowledges nothing from now on.
+    for (const { until = now, ...gap } of connected?.link.unheard ?? []) this.#left.push({ ...gap, until });
+    this.#left.splice(0, Math.max(0, this.#left.length - MAX_LEFT));
     connected?.link.stop();
     // Requests that are still running there are not awaited.
     void connected?.client.close().catch(() => undefined);

@@ -99,7 +99,7 @@ export class Handler {
     const plan = await planWrite(exchange, context, route, request);
     const answer = await fetchPush(exchange, context, plan);
     exchange.hold(() => discardPush(answer));
-    notePush(exchange, context, plan, answer);
+    if (notePush(exchange, context, plan, answer)) await context.tellPeers();
     return pushReply(exchange, context, plan, answer);
   }
 

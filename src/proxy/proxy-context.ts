@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { CopyIntegrity } from '../digest/copy-integrity.ts';
 import type { Hasher } from '../digest/hasher.ts';
 import type { Route } from '../failover/rewrite.ts';
+import type { Unheard } from '../failover/unheard.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PulledLog } from '../replication/coverage/pulled-log.ts';
@@ -35,6 +36,10 @@ export interface ProxyContext {
   /** The state of every upstream at the time of the call. */
   views(): ReadonlyMap<string, UpstreamView>;
   ledger: Ledger;
+  /** Tells the other edges what has changed, and resolves when those in step have heard, within 100 ms. Called before the reply. */
+  tellPeers(): Promise<void>;
+  /** Times in which other edges may have acknowledged writes of which this edge has not heard. */
+  unheard(): Unheard[];
   manifestCache: ManifestCache;
   /** Reads of manifests that several clients wait for. */
   coalescer: RequestCoalescer<ManifestRead>;

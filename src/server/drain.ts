@@ -27,7 +27,10 @@ export interface DrainInput {
 /** Milliseconds for resets to be sent before their connections are destroyed. */
 const RESET_MS = 50;
 
-/** Drains a listener that no longer accepts connections. Open connections may still send a request. */
+/**
+ * Drains a listener that no longer accepts connections. Open connections may still send a request. Those of other edges stay open until the
+ * end, so that these hear of the last pushes, and of the end itself.
+ */
 export class Drain {
   readonly done: Promise<DrainResult>;
   readonly #input: DrainInput;
@@ -70,11 +73,13 @@ export class Drain {
   }
 
   exchangeBegan(exchange: Exchange): void {
+    if (exchange.peer) return;
     clearTimeout(this.#quietTimer);
     lastOnConnection(exchange);
   }
 
   exchangeEnded(exchange: Exchange): void {
+    if (exchange.peer) return;
     this.#count(exchange);
     // The headers of these replies promised keep-alive before the drain began.
     if (exchange.version === 1 && this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
@@ -88,7 +93,7 @@ export class Drain {
   #closeUnused(): void {
     const { secureSockets, exchanges } = this.#input;
     for (const socket of secureSockets)
-      if (socket.alpnProtocol !== 'h2' && exchanges.onSocket(socket).length === 0) socket.destroy();
+      if (socket.alpnProtocol !== 'h2' && exchanges.isUnused(socket)) socket.destroy();
   }
 
   /** After `grace` without an exchange the remaining connections are closed. */
@@ -99,6 +104,7 @@ export class Drain {
   }
 
   #count(exchange: Exchange): void {
+    if (exchange.peer) return;
     const end = endOf(exchange);
     if (end !== 'left') this.#result[end] += 1;
   }
@@ -113,5 +119,5 @@ export class Drain {
 
 /** Makes Node send `Connection: close`, if the headers are not sent yet. */
 function lastOnConnection(exchange: Exchange): void {
-  if (exchange.version === 1 && !exchange.res.headersSent) exchange.res.shouldKeepAlive = false;
+  if (exchange.version === 1 && !exchange.peer && !exchange.res.headersSent) exchange.res.shouldKeepAlive = false;
 }

@@ -10,6 +10,8 @@ export type ClientResponse = ServerResponse | Http2ServerResponse;
 export type Exchange = Listed & {
   /** The listener has cut it. */
   cut: boolean;
+  /** A question of another edge: it may stand for long, and no client waits for its answer. */
+  peer: boolean;
 } & (
     | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
     | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream }
@@ -21,14 +23,18 @@ export class Exchanges {
   /** The exchanges of HTTP/1.1 connections; empty sets are kept for the next request. */
   readonly #perSocket = new WeakMap<Socket, Set<Exchange>>();
   readonly #onEnd: (exchange: Exchange) => void;
+  /** HTTP/1.1 connections of other edges. */
+  readonly #peerSockets = new WeakSet<Socket>();
+  #peers = 0;
 
   /** @param onEnd called after an exchange has ended */
   constructor(onEnd: (exchange: Exchange) => void) {
     this.#onEnd = onEnd;
   }
 
+  /** Running exchanges of clients. */
   get size(): number {
-    return this.#open.size;
+    return this.#open.size - this.#peers;
   }
 
   [Symbol.iterator](): Iterator<Exchange> {
@@ -40,14 +46,21 @@ export class Exchanges {
     return [...(this.#perSocket.get(socket) ?? [])];
   }
 
-  /** Whether an HTTP/1.1 connection has had requests and has none now. */
+  /** Whether an HTTP/1.1 connection has had requests and has none now. That of another edge never is: its next question follows at once. */
   isIdle(socket: Socket): boolean {
-    return this.#perSocket.get(socket)?.size === 0;
+    return this.#perSocket.get(socket)?.size === 0 && !this.#peerSockets.has(socket);
+  }
+
+  /** Whether an HTTP/1.1 connection has no request, though it may have had some. */
+  isUnused(socket: Socket): boolean {
+    return this.onSocket(socket).length === 0 && !this.#peerSockets.has(socket);
   }
 
   /** Tracks an exchange until its reply closes. */
   begin(exchange: Exchange): void {
     this.#open.add(exchange);
+    if (exchange.peer) this.#peers += 1;
+    if (exchange.peer && exchange.version === 1) this.#peerSockets.add(exchange.socket);
     const closing = exchange.version === 1 ? exchange.res : exchange.stream;
     closing.once('close', () => this.#end(exchange));
     // An error without a listener would end the process. The exchange learns of its end from `close`.
@@ -73,16 +86,18 @@ export class Exchanges {
 
   #end(exchange: Exchange): void {
     if (!this.#open.delete(exchange)) return;
+    if (exchange.peer) this.#peers -= 1;
     if (exchange.version === 1) this.#perSocket.get(exchange.socket)?.delete(exchange);
     this.#onEnd(exchange);
   }
 }
 
 /** Pairs a request with its response of the same protocol version. */
-export function exchangeOf(req: ClientRequest, res: ClientResponse): Exchange {
-  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, cut: false, position: -1 };
+export function exchangeOf(req: ClientRequest, res: ClientResponse, peer = false): Exchange {
+  const begun = { cut: false, peer, position: -1 };
+  if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, ...begun };
   const { socket } = req;
-  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket, cut: false, position: -1 };
+  return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket, ...begun };
 }
 
 /**

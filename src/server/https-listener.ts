@@ -5,7 +5,7 @@ import { bounded } from '../http/boundary.ts';
 import { addressOf, listenOn } from './bound-address.ts';
 import { type CertificatePair, Certificates } from './certificates.ts';
 import { Drain, type DrainResult } from './drain.ts';
-import { cutExchange, type Exchange, Exchanges } from './exchanges.ts';
+import { type ClientRequest, cutExchange, type Exchange, Exchanges } from './exchanges.ts';
 import { guardSession } from './flood-guard.ts';
 import {
   applyLimits,
@@ -25,6 +25,8 @@ export interface HttpsListenerOptions {
   certificates: readonly CertificatePair[];
   limits: ListenerLimits;
   handler: Handler;
+  /** Whether a request comes from another edge. Default: none does. */
+  isPeer?: (request: ClientRequest) => boolean;
   /** Called with what the handler and other callbacks threw, and with errors that belong nowhere else. */
   onError: (error: unknown) => void;
   /** Connections of load balancers begin with a PROXY header. Omitted: none does. */
@@ -94,6 +96,7 @@ export class HttpsListener {
     receiveRequests(this.#server, {
       exchanges: this.#exchanges,
       handler: options.handler,
+      isPeer: options.isPeer ?? (() => false),
       onBegin: (exchange) => this.#drain?.exchangeBegan(exchange),
       onMalformed: () => this.#add('malformed'),
       onError,

@@ -29,6 +29,8 @@ export type Handler = (req: ClientRequest, res: ClientResponse, expectContinue: 
 export interface RequestReceiverOptions {
   exchanges: Exchanges;
   handler: Handler;
+  /** Whether a request comes from another edge. */
+  isPeer: (req: ClientRequest) => boolean;
   /** Called with each new exchange. */
   onBegin: (exchange: Exchange) => void;
   /** Called for each request that never reaches the handler. */
@@ -121,7 +123,7 @@ class RequestReceiver {
 
   /** False: the connection is ending, and this is no new request. */
   #begin(req: ClientRequest, res: ClientResponse): boolean {
-    const exchange = exchangeOf(req, res);
+    const exchange = exchangeOf(req, res, this.#options.isPeer(req));
     if (exchange.version === 1 && this.#ending.has(exchange.socket)) return false;
     this.#options.exchanges.begin(exchange);
     // Nothing follows an error of a reply, such as one written to after its client has left.

@@ -36,6 +36,7 @@ class World {
       askAuthority: async () => this.#answer(),
       evidence: judge,
       grants: this.grants,
+      tellPeers: async () => undefined,
       afterLockMs: 0,
     });
   }

@@ -72,6 +72,7 @@ class EdgeModel {
       authority: 'primary',
       fingerprint: MARK,
       grants: this.grants,
+      tellPeers: async () => undefined,
       sealer: this.box,
       failures: new FailureLimit(1000, 1, () => world.now),
       service: 'edge',

@@ -77,6 +77,7 @@ class World {
     authority: 'primary',
     fingerprint: MARK,
     grants: new Grants([SECRET], REMEMBER, { now: () => this.now, observe: () => true }),
+    tellPeers: async () => undefined,
     sealer: this.box,
     failures: new FailureLimit(1000, 1, () => this.now),
     service: 'edge',

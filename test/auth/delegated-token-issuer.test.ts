@@ -13,7 +13,7 @@ type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
 
 /** What the authority says next: nothing, in an outage. */
 function made(remember = 86_400_000) {
-  const state: { says: UserAnswer | undefined } = { says: undefined };
+  const state: { says: UserAnswer | undefined; told: number } = { says: undefined, told: 0 };
   const sealer = new TokenSealer([SECRET]);
   const tokens = new DelegatedTokenIssuer({
     askAuthority: async () => {
@@ -24,6 +24,9 @@ function made(remember = 86_400_000) {
     authority: 'primary',
     fingerprint: MARK,
     grants: new Grants([SECRET], remember, { now: () => Date.now(), observe: () => true }),
+    tellPeers: async () => {
+      state.told += 1;
+    },
     sealer,
     failures: new FailureLimit(),
     service: SERVICE,
@@ -91,6 +94,19 @@ t.test('what was granted is not forgotten because it cannot be found now', async
   state.says = undefined;
   t.match(await ask('repository:a:pull'), { scope: 'repository:a:pull' });
   t.match(await ask('repository:b:pull'), { refused: 'unavailable' }, 'what was withheld is forgotten');
+});
+
+t.test('other edges hear of each grant that is taken back, and of nothing else', async (t) => {
+  const { state, ask } = made();
+  state.says = says(['repository:inner/a:pull', 'repository:inner/b:pull']);
+  await ask('repository:a:pull repository:b:pull');
+  t.equal(state.told, 0, 'a grant');
+  state.says = says(['repository:inner/a:pull']);
+  await ask('repository:a:pull repository:b:pull');
+  t.equal(state.told, 1, 'a repository that is withheld now');
+  state.says = { outcome: 'refused' };
+  await ask('repository:a:pull');
+  t.equal(state.told, 2, 'a password that is wrong now');
 });
 
 t.test('nor does one that opens what cannot be found now', async (t) => {

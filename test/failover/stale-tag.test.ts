@@ -1,6 +1,7 @@
 import t from 'tap';
 import { authorityOf, decideTag, type ShownTag, type StaleTagDecision } from '../../src/failover/stale-tag.ts';
 import type { Judgement } from '../../src/failover/tag-history.ts';
+import type { Unheard } from '../../src/failover/unheard.ts';
 import { libraryRoute } from './made-view.ts';
 
 const OLD = `sha256:${'a'.repeat(64)}`;
@@ -17,6 +18,7 @@ const STALE: Judgement = {
 const GONE: Judgement = { verdict: 'stale', deletedAt: at('10:05:00'), supersededAt: at('10:05:00') };
 const UNKNOWN: Judgement = { verdict: 'unknown', current: NEW, confirmedAt: at('10:05:00') };
 const UNRECORDED: Judgement = { verdict: 'unrecorded' };
+const UNHEARD: Unheard = { peer: '10.0.0.2:443', since: at('10:30:00'), until: undefined };
 
 const POLICIES = ['refuse', 'warn', 'serve'] as const;
 type Actions = Record<(typeof POLICIES)[number], StaleTagDecision['action']>;
@@ -64,6 +66,19 @@ t.test('what is done with a tag of a fallback', async (t) => {
     ['unknown, primary slow', { judgement: UNKNOWN, authorityIs: 'slow' }, all('wait-for-primary')],
     ['unrecorded', { judgement: UNRECORDED }, all('serve')],
     ['unrecorded, primary slow', { judgement: UNRECORDED, authorityIs: 'slow' }, all('wait-for-primary')],
+    ['current, but another edge may have moved it', { judgement: CURRENT, unheard: UNHEARD }, bySeverity],
+    ['unrecorded, and another edge may know it', { judgement: UNRECORDED, unheard: UNHEARD }, bySeverity],
+    [
+      'current as far as this edge knows, primary slow',
+      { judgement: CURRENT, unheard: UNHEARD, authorityIs: 'slow' },
+      all('wait-for-primary'),
+    ],
+    [
+      'unknown here: another edge may have pushed it',
+      { judgement: UNKNOWN, unheard: UNHEARD },
+      { refuse: 'serve-with-warning', warn: 'serve-with-warning', serve: 'serve' },
+    ],
+    ['stale in any case', { judgement: STALE, unheard: UNHEARD, currentAsked: true }, bySeverity],
   ];
   for (const [name, given, expected] of rows)
     for (const policy of POLICIES)
@@ -92,6 +107,14 @@ t.test('texts say who shows what, and what is known of it', async (t) => {
     [
       { judgement: { verdict: 'stale', current: NEW }, currentAsked: true },
       `tag v1 at gcr is ${OLD}, older, replaced by an unknown time at the latest: harbor last showed ${NEW} at an unknown time`,
+    ],
+    [
+      { judgement: CURRENT, unheard: UNHEARD },
+      `tag v1 at gcr is ${OLD}, and its age is unknown, because pushes through the edge at 10.0.0.2:443 may have been missed since 2026-11-21T10:30:00Z: harbor last showed ${OLD} at 2026-11-21T10:00:00Z`,
+    ],
+    [
+      { judgement: UNRECORDED, unheard: { ...UNHEARD, since: undefined, until: at('10:31:00') } },
+      `tag v1 at gcr is ${OLD}, and its age is unknown, because pushes through the edge at 10.0.0.2:443 may have been missed, until 2026-11-21T10:31:00Z`,
     ],
   ];
   for (const [given, text] of rows) {

@@ -25,6 +25,7 @@ export interface EdgeStatus {
   }[];
   /** The other edges of the site. `heardAt`: ISO 8601. */
   peers: { state: string; heardAt: string | null }[];
+  unheard: { peer: string; since: string | null; until: string | null }[];
   failovers: { repository: string; from: string; to: string; reason: string }[];
 }
 

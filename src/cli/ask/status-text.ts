@@ -27,6 +27,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...countLines(snapshot.sinceStart),
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
     ...peerLines(snapshot, since),
+    ...unheardLines(snapshot, since),
     ...tagLines(snapshot, since),
     ...failoverLines(snapshot, since),
     '',
@@ -112,6 +113,16 @@ function detailText(counts: Record<string, number>): string {
   return shown.length === 0
     ? ''
     : ` (${shown.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')})`;
+}
+
+function unheardLines({ unheard }: Snapshot, since: Since): string[] {
+  const rows = unheard.map(({ peer, since: from, until }) => [
+    '',
+    peer,
+    from === null ? 'from the start' : `from ${since(from)} ago`,
+    until === null ? 'until now' : `until ${since(until)} ago`,
+  ]);
+  return section('pushes through other edges that may have been missed', rows);
 }
 
 function peerLines({ peers }: Snapshot, since: Since): string[] {

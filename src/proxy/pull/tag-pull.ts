@@ -3,6 +3,7 @@ import { lossText } from '../../failover/lost-content.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { decideTag, keptTagText, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
+import { unheardAfter } from '../../failover/unheard.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { accepts, acceptsEveryManifest, isIndexType } from '../../oci/manifest-type.ts';
@@ -39,7 +40,7 @@ export interface TagRead {
   byDigest: (digest: string) => PullPlan;
 }
 
-type TagContext = Uses<'ledger' | 'looks' | 'upstreams'>;
+type TagContext = Uses<'ledger' | 'looks' | 'unheard' | 'upstreams'>;
 
 /** The reference of a request at its authoritative upstream. */
 export function placeOf(route: Route, { repository, reference }: ManifestRequest): UpstreamTag | undefined {
@@ -90,8 +91,11 @@ export async function fetchTag(
   if (decided.action !== 'ask-current') return concluded(decided, result);
   try {
     const replaced = await fetchPull(scope, context, read.byDigest(decided.digest));
-    if (isShown(replaced) && isUsable(read, replaced))
+    if (isShown(replaced) && isUsable(read, replaced)) {
+      const again = decide(replaced, 'failed', decided.digest);
+      if (again.action !== 'serve') return concluded(again, replaced);
       return { result: replaced, tag: { verdict: 'stale', action: 'replaced' } };
+    }
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
   }
@@ -214,31 +218,36 @@ type Decided = StaleTagDecision & { verdict: TagVerdict };
 
 /** Decides about answers of other upstreams than the authoritative one. */
 function decider(
-  context: Uses<'ledger' | 'upstreams'>,
+  context: Uses<'ledger' | 'unheard' | 'upstreams'>,
   route: Route,
-  { request: { reference }, place, forPush }: TagRead,
+  { request, place, forPush }: TagRead,
 ): (result: Relayable, authorityIs: 'slow' | 'failed', digest: string | undefined, currentAsked?: boolean) => Decided {
   const loss = () => (forPush ? undefined : lossOf(context, place));
   return (result, authorityIs, digest, currentAsked = false) => {
+    const confirmedAt = context.ledger.find(place)?.[0]?.confirmedAt;
+    // Other edges take writes only where there is a push upstream, and a digest has no age.
+    const unheard = route.push && isTagRequest(request) ? unheardAfter(context.unheard(), confirmedAt) : undefined;
     if (digest === undefined) {
       if (authorityIs === 'slow') return { action: 'wait-for-primary', verdict: 'unrecorded' };
-      if (!loss() && !context.ledger.find(place)) return { action: 'serve', verdict: 'unrecorded' };
+      if (!loss() && !unheard && confirmedAt === undefined) return { action: 'serve', verdict: 'unrecorded' };
     }
     // An answer without a digest may be newer or older than what the ledger knows of the tag.
     const judgement = context.ledger.judge(place, digest ?? '');
     const decided = decideTag({
-      tag: reference,
+      tag: request.reference,
       digest: digest ?? 'a manifest whose digest it does not tell',
       shownBy: result.attempt.upstream,
       authority: place.upstream,
       authorityIs,
       judgement,
       loss: loss(),
+      unheard,
       policy: route.staleTags,
       currentAsked,
       now: readClocks(),
     });
-    return { ...decided, verdict: judgement.verdict };
+    const isUnknown = unheard && (judgement.verdict === 'current' || judgement.verdict === 'unrecorded');
+    return { ...decided, verdict: isUnknown ? 'unknown' : judgement.verdict };
   };
 }
 

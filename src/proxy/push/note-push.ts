@@ -8,27 +8,31 @@ import type { Uses } from '../proxy-context.ts';
 import type { PushAnswer } from './push.ts';
 import type { PushPlan, WriteRequest } from './push-plan.ts';
 
-/** Notes an acknowledged write before its client gets the reply: the tags that became current, or were deleted. */
+/**
+ * Notes an acknowledged write before its client gets the reply: the tags that became current, or were deleted.
+ * @returns whether the write is one that the other edges must hear of
+ */
 export function notePush(
   exchange: Exchange,
   context: Uses<'coalescer' | 'hints' | 'ledger' | 'manifestCache' | 'upstreams'>,
   { request, route, attempt }: PushPlan,
   { status, headers }: PushAnswer,
-): void {
-  if (request.kind !== 'manifest' || status < 200 || status >= 300) return;
+): boolean {
+  if (request.kind !== 'manifest' || status < 200 || status >= 300) return false;
   const { upstream, repository } = attempt;
   const { reference } = request;
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
   const tags = kind === 'push' ? [...new Set([reference, ...taggedBy(request, headers)])] : [];
   if (kind === 'delete') noteDeletion(context, route, request.repository, upstream, reference);
   else noteTags(context, attempt, tags, pushedDigest(reference, headers));
-  if (!isCopied(route)) return;
+  if (!isCopied(route)) return true;
   const references = kind === 'push' ? tags : [reference];
   noteHints(
     exchange,
     context,
     references.map((one) => ({ upstream, repository, reference: one, kind, from: 'edge' })),
   );
+  return true;
 }
 
 /** The tags of a push by digest that the upstream says it made (distribution-spec 1.2, "Pushing a manifest with tags"). */

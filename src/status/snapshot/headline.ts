@@ -1,4 +1,4 @@
-import type { PeerView } from '../../peer/peer-view.ts';
+import type { PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { names, replicationNews } from './replication-lines.ts';
@@ -25,6 +25,8 @@ export interface HeadlineInput {
   tagWarnings: readonly TagWarning[];
   /** The other edges of the site. */
   peers: readonly PeerView[];
+  /** When these may have taken pushes of which this edge has not heard. */
+  unheard: readonly UnheardView[];
   /** Null where no route replicates. */
   replication: ReplicationView | null;
 }
@@ -75,6 +77,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...tagLines(tagWarnings, now),
     ...copies.lines,
     ...peerLines(peers, now),
+    ...unheardLines(input.unheard, now),
   ];
   const failing = served.some(({ fails }) => fails);
   const degraded =
@@ -176,6 +179,15 @@ function peerLines(peers: readonly PeerView[], now: number): string[] {
     const peer = address === null || url.endsWith(address) ? url : `${url} (${address})`;
     const trouble = state === 'stranger' ? 'has rejected this edge' : 'has been unreachable';
     return `The edge at ${peer} ${trouble} since ${clock(since, now)}: ${reason}.`;
+  });
+}
+
+/** What is over is not said here: the push upstream confirms most tags soon after. */
+function unheardLines(unheard: readonly UnheardView[], now: number): string[] {
+  const open = unheard.filter(({ until }) => until === null);
+  return open.map(({ peer, since }) => {
+    const from = since === null ? '' : ` since ${clock(since, now)}`;
+    return `Pushes through the edge at ${peer} may have been missed${from}, so the age of tags from a fallback is unknown.`;
   });
 }
 

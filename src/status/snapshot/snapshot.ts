@@ -48,7 +48,7 @@ export interface CorruptCopy {
 }
 
 export interface SnapshotInput
-  extends Pick<Snapshot, 'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers'> {
+  extends Pick<Snapshot, 'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers' | 'unheard'> {
   /** Monotonic milliseconds. */
   startedAt: number;
   upstreams: readonly UpstreamView[];

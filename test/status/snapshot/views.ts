@@ -116,6 +116,7 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       corruptCopies: [],
       stores: STORES,
       peers: [],
+      unheard: [],
       ...over,
     },
     { monotonic: NOW, wall: NOW },

@@ -1,0 +1,167 @@
+import t, { type Test } from 'tap';
+import { ACKNOWLEDGE_MS } from '../../src/failover/unheard.ts';
+import { Followers } from '../../src/peer/followers.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
+
+/** A store of which only the version counts. */
+const made = () => {
+  const store = { name: 'words', head: 0 };
+  const clock = { now: 0 };
+  return { store, clock, followers: new Followers({ stores: [store], now: () => clock.now }) };
+};
+
+/** A question of another edge, which knows a version. */
+function ask(followers: Followers, link: string, version: number) {
+  const marks: string[] = [];
+  const closing: (() => void)[] = [];
+  let answered = false;
+  const standing = {
+    mark: (mark: string) => void marks.push(mark),
+    onClose: (callback: () => void) => void closing.push(callback),
+  };
+  const done = followers.stand({ link, known: { words: version } }, standing).then(() => {
+    answered = true;
+  });
+  const close = () => {
+    for (const callback of closing) callback();
+  };
+  return { marks, close, done, isAnswered: () => answered };
+}
+
+/** How a reply fares that tells now. */
+function tell(followers: Followers) {
+  const began = performance.now();
+  let ms: number | undefined;
+  const done = followers.tell().then(() => {
+    ms = performance.now() - began;
+  });
+  return { done, isWaiting: () => ms === undefined, ms: async () => (await done, ms ?? 0) };
+}
+
+const moment = () => new Promise((resolve) => setImmediate(resolve));
+const early = (t: Test, ms: number, what: string) => t.ok(ms < ACKNOWLEDGE_MS / 2, `${what}: ${Math.round(ms)} ms`);
+
+t.test('without a peer a reply does not wait', async (t) => {
+  const { store, followers } = made();
+  store.head = 1;
+  early(t, await tell(followers).ms(), 'alone');
+});
+
+t.test('a reply waits until the question that follows acknowledges', async (t) => {
+  const { store, followers } = made();
+  const first = ask(followers, 'b', 0);
+  t.strictSame(first.marks, ['.'], 'the question stands');
+  store.head = 1;
+  const reply = tell(followers);
+  t.strictSame(first.marks, ['.', '!'], 'in the moment in which there is news');
+  await first.done;
+  await moment();
+  t.ok(reply.isWaiting());
+  ask(followers, 'b', 1);
+  early(t, await reply.ms(), 'acknowledged');
+});
+
+t.test('what changes without a reply does not answer a question', async (t) => {
+  const { store, followers } = made();
+  const asked = ask(followers, 'b', 0);
+  store.head = 7;
+  await moment();
+  t.notOk(asked.isAnswered());
+});
+
+t.test('a peer that does not acknowledge costs one reply, and replies wait again once it has caught up', async (t) => {
+  const { store, followers } = made();
+  ask(followers, 'b', 0);
+  store.head = 1;
+  const ms = await tell(followers).ms();
+  t.ok(ms > ACKNOWLEDGE_MS - 5 && ms < timeLimit(ACKNOWLEDGE_MS * 4), `${ms}`);
+  t.equal(followers.inStep, 0);
+  for (const head of [2, 3, 4]) {
+    store.head = head;
+    early(t, await tell(followers).ms(), 'behind');
+  }
+  const late = ask(followers, 'b', 1);
+  await late.done;
+  t.strictSame(late.marks, [], 'it is told the rest at once, and its question does not stand');
+  t.equal(followers.inStep, 0);
+  t.strictSame(ask(followers, 'b', 4).marks, ['.']);
+  store.head = 5;
+  const reply = tell(followers);
+  await moment();
+  t.ok(reply.isWaiting());
+  ask(followers, 'b', 5);
+  early(t, await reply.ms(), 'in step again');
+});
+
+t.test('all peers have one deadline together', async (t) => {
+  const { store, followers } = made();
+  for (const link of ['b', 'c', 'd']) ask(followers, link, 0);
+  store.head = 1;
+  const reply = tell(followers);
+  ask(followers, 'c', 1);
+  const ms = await reply.ms();
+  t.ok(ms > ACKNOWLEDGE_MS - 5 && ms < timeLimit(ACKNOWLEDGE_MS * 2), `${ms}`);
+  t.equal(followers.inStep, 1);
+});
+
+t.test('a peer whose connection closes is not waited for', async (t) => {
+  const { store, followers } = made();
+  const gone = ask(followers, 'b', 0);
+  gone.close();
+  await gone.done;
+  store.head = 1;
+  early(t, await tell(followers).ms(), 'gone before');
+  const going = ask(followers, 'c', 1);
+  store.head = 2;
+  const reply = tell(followers);
+  going.close();
+  await moment();
+  t.ok(reply.isWaiting(), 'it was told, and may acknowledge by another connection');
+  ask(followers, 'c', 2);
+  await reply.done;
+});
+
+t.test('two pushes at once, of which a peer hears one after the other', async (t) => {
+  const { store, followers } = made();
+  ask(followers, 'b', 0);
+  store.head = 1;
+  const one = tell(followers);
+  store.head = 2;
+  const two = tell(followers);
+  const next = ask(followers, 'b', 1);
+  await Promise.all([one.done, next.done]);
+  t.strictSame(next.marks, [], 'the second is told at once');
+  t.ok(two.isWaiting());
+  ask(followers, 'b', 2);
+  early(t, await two.ms(), 'the second');
+});
+
+t.test('a question is answered after a while, with a mark before it, since a reply may follow unheard', async (t) => {
+  const { followers } = made();
+  const asked = ask(followers, 'b', 0);
+  await asked.done;
+  t.strictSame(asked.marks, ['.', '!']);
+});
+
+t.test('a link that asks twice has one question standing', async (t) => {
+  const { followers } = made();
+  const [first, second] = [ask(followers, 'b', 0), ask(followers, 'b', 0)];
+  await first.done;
+  t.strictSame([first.marks, second.marks], [['.', '!'], ['.']]);
+  first.close();
+  t.equal(followers.inStep, 1, 'and the end of the first does not end it');
+});
+
+t.test('beyond the bound questions do not stand, until others are forgotten', async (t) => {
+  const { store, clock, followers } = made();
+  for (let index = 0; index < 64; index += 1) ask(followers, `link ${index}`, 0);
+  t.notOk(followers.hasRoom('one more'));
+  const more = ask(followers, 'one more', 0);
+  await more.done;
+  t.strictSame(more.marks, []);
+  t.ok(followers.hasRoom('link 0'), 'those that are there stay');
+  store.head = 1;
+  await tell(followers).done;
+  clock.now = 40_000;
+  t.ok(followers.hasRoom('one more'));
+});
