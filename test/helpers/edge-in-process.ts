@@ -25,6 +25,8 @@ export interface EdgeSettings {
   /** What `adminTokenFile` and `metricsTokenFile` would hold. */
   adminToken?: string;
   metricsToken?: string;
+  /** What the password file of `auth.canary` would hold. */
+  canaryPassword?: string;
   /** What `replication.hookSecretFile` would hold. */
   hookSecret?: string;
   /** The least level that is logged. Default: debug. */
@@ -190,6 +192,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
       adminToken: settings.adminToken,
       metricsToken: settings.metricsToken,
       passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },
+      canaryPassword: settings.canaryPassword,
       hookSecret: settings.hookSecret,
       upstreams: settings.secrets ?? {},
     },
