@@ -12,14 +12,12 @@ import type { DelegatedRepositoryKey } from '../auth/repository-key.ts';
 import { TokenSealer } from '../auth/token-sealer.ts';
 import type { PasswordHashes } from '../config/htpasswd.ts';
 import type { Loaded } from '../config/load.ts';
-import type { Material } from '../config/material.ts';
 import { NetworkSet } from '../config/network.ts';
-import type { Config } from '../config/schema.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import type { Access } from '../proxy/request/access.ts';
 import { repositoryKeyOf } from '../proxy/request/repository-names.ts';
-import type { CanaryLogin } from '../upstream/credentials/user-authority.ts';
 import { registryIdentity, type Upstream } from '../upstream/upstream.ts';
+import { canaryLogin } from './canary-login.ts';
 
 export interface AccessParts {
   routes: readonly Route[];
@@ -80,7 +78,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     refreshLifetime: auth.refreshLifetime,
     ...shared,
   });
-  authority.userAuthority.useCanary(canaryOf(config, material, name));
+  authority.userAuthority.useCanary(canaryLogin(config, material, name));
   const pingAuthority = () => authority.userAuthority.checkReachable(auth.realmHosts);
   return {
     guard: new Guard(policy, sealer, service),
@@ -92,20 +90,6 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     authority: name,
     may: (user, place, action) => policy.allows(user, place, action),
   };
-}
-
-/** The login that shows whether the authority is well: that of `auth.canary`, or that of its probe. */
-function canaryOf({ auth, upstreams }: Config, material: Material, name: string): CanaryLogin | undefined {
-  const probe = upstreams[name]?.probe;
-  const [login, password] =
-    auth.canary === undefined
-      ? [probe?.credentials, material.upstreams[name]?.probePassword]
-      : [auth.canary, material.canaryPassword];
-  if (typeof login !== 'object') return undefined;
-  const image = auth.canary === undefined ? probe?.canary?.replace(/(@[^/]*|:[^/:]*)$/, '') : undefined;
-  const scopes = image === undefined ? [] : [{ type: 'repository', name: image, actions: ['pull'] }];
-  const realmHosts = [...auth.realmHosts, ...login.realmHosts];
-  return { username: login.username, password: password ?? '', realmHosts, scopes };
 }
 
 function localAuthority({ access, groups }: Loaded['config']['auth'], users: PasswordHashes): LocalAuthority {

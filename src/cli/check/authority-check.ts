@@ -1,3 +1,4 @@
+import type { CanaryLogin } from '../../upstream/credentials/user-authority.ts';
 import type { LoginMethod } from '../../upstream/credentials/user-tokens.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
@@ -33,6 +34,35 @@ function messageOf(method: LoginMethod | undefined, ownHost: string): string {
     return 'its users log in with Basic; Breakwater reads tag lists to find out what each user may pull';
   return `its users log in at ${method.host === ownHost ? 'its own token service' : `the token service at ${method.host}`}`;
 }
+
+/**
+ * Tries the login by which refusals are judged.
+ * @param login undefined: there is none
+ */
+export async function checkCanaryLogin(upstream: Upstream, login: CanaryLogin | undefined): Promise<CheckFinding[]> {
+  const { name: subject, config, userAuthority } = upstream;
+  if (upstream.view().state !== 'up') return [];
+  if (!login) return config.probe.kind === 'harbor' ? [{ level: 'warning', subject, ...NO_CANARY }] : [];
+  const { username, password, scopes, realmHosts } = login;
+  const basic = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  try {
+    const { outcome } = await userAuthority.ask(basic, scopes, realmHosts);
+    if (outcome === 'granted')
+      return [{ level: 'ok', subject, message: `the login of its canary, ${username}, works` }];
+    const message = `it refuses the login of ${username}, the canary by which its refusals of users are judged`;
+    return [
+      { level: 'error', subject, message, remedy: 'renew the password in its file; for a robot of Harbor, its secret' },
+    ];
+  } catch (error) {
+    const message = `the login of its canary cannot be tried: ${asUpstreamError(error).message}`;
+    return [{ level: 'warning', subject, message }];
+  }
+}
+
+const NO_CANARY = {
+  message: 'without a canary login, users get 503 for the first seconds in which the database of Harbor is down',
+  remedy: 'give auth.canary or probe.credentials a robot of Harbor, or a user of its LDAP',
+};
 
 const REMEDIES: [RegExp, string][] = [
   [

@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
+import { canaryLogin } from '../../app/canary-login.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
 import { configPath } from '../config-path.ts';
-import { checkAuthority } from './authority-check.ts';
+import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { type CheckFinding, checkUpstream } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 
@@ -98,7 +99,10 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
         await upstream.start();
         const findings = await checkUpstream(upstream);
         const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
-        return decides ? [...findings, ...(await checkAuthority(upstream, auth.realmHosts))] : findings;
+        if (!decides) return findings;
+        const login = canaryLogin(config, material, name);
+        const logins = [checkAuthority(upstream, auth.realmHosts), checkCanaryLogin(upstream, login)];
+        return [findings, ...(await Promise.all(logins))].flat();
       } finally {
         await upstream.stop();
       }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { checkAuthority } from '../../../src/cli/check/authority-check.ts';
+import { checkAuthority, checkCanaryLogin } from '../../../src/cli/check/authority-check.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { startLabRegistry } from '../../../src/lab/registry.ts';
 import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
@@ -12,9 +12,11 @@ import { scaleUpstream } from '../../helpers/upstream-times.ts';
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 
 async function check(t: Test, urls: string[], realmHosts: string[] = []) {
-  const config = upstreamSchema.parse(
-    scaleUpstream({ urls, credentials: 'forward', deadlines: { manifest: '300ms' } }),
-  );
+  return checkAuthority(await started(t, { urls, deadlines: { manifest: '300ms' } }), realmHosts);
+}
+
+async function started(t: Test, given: object): Promise<Upstream> {
+  const config = upstreamSchema.parse(scaleUpstream({ credentials: 'forward', ...given }));
   const nothing = () => undefined;
   const events = {
     health: nothing,
@@ -27,7 +29,7 @@ async function check(t: Test, urls: string[], realmHosts: string[] = []) {
   const upstream = new Upstream('harbor', config, {}, { resolver: new Resolver(), pool: new BufferPool() }, events);
   t.teardown(() => upstream.stop());
   await upstream.start();
-  return checkAuthority(upstream, realmHosts);
+  return upstream;
 }
 
 /** A registry that asks for credentials so, and whose token service answers so. */
@@ -105,4 +107,20 @@ for (const [name, challenge, status, token, message, remedy] of ROWS) {
 
 t.test('one that is down is told of elsewhere', async (t) => {
   t.same(await check(t, ['http://127.0.0.1:1']), []);
+});
+
+t.test('the login by which refusals are judged', async (t) => {
+  const registry = await startLabRegistry({ harbor: true, auth: { scheme: 'bearer', users: USERS } });
+  t.teardown(() => registry.close());
+  const upstream = await started(t, { urls: [registry.url], probe: { kind: 'harbor' } });
+  const login = { username: 'ann', password: 'x', realmHosts: [], scopes: [] };
+  t.match(await checkCanaryLogin(upstream, login), [{ level: 'ok', message: /ann, works/ }]);
+  t.match(await checkCanaryLogin(upstream, { ...login, password: 'ended' }), [
+    { level: 'error', message: /refuses the login of ann/, remedy: /renew/ },
+  ]);
+  t.match(await checkCanaryLogin(upstream, undefined), [{ level: 'warning', remedy: /auth\.canary/ }]);
+  const other = await started(t, { urls: [registry.url] });
+  t.strictSame(await checkCanaryLogin(other, undefined), [], 'only Harbor needs one');
+  await registry.faults.on('frozen');
+  t.match(await checkCanaryLogin(other, login), [{ level: 'warning', message: /cannot be tried/ }]);
 });
