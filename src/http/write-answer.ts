@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
 /** A whole answer. The writer leaves out its body where none may follow. */
@@ -16,6 +16,15 @@ export interface Answer {
 export function mayHaveBody(method: string | undefined, status: number): boolean {
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return false;
   return method !== 'CONNECT' || status >= 300;
+}
+
+/** The HTTP/2 stream of a response; undefined over HTTP/1.1. Handlers know both kinds of responses as the first one. */
+export function streamOf(response: ServerResponse | Http2ServerResponse): ServerHttp2Stream | undefined {
+  return isStreamed(response) ? response.stream : undefined;
+}
+
+function isStreamed(response: object): response is Http2ServerResponse {
+  return 'stream' in response;
 }
 
 /** Writes the head of an answer. @returns whether a body may follow */

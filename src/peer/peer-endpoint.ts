@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
-import { writeAnswer, writeHead } from '../http/write-answer.ts';
+import { constants } from 'node:http2';
+import { streamOf, writeAnswer, writeHead } from '../http/write-answer.ts';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-client.ts';
 import type { StandingAnswer } from './peer-marks.ts';
@@ -70,9 +70,6 @@ function refuse(response: ServerResponse, error: OciError): void {
   const described = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
   writeAnswer(response, { status: error.status, headers: { ...described, ...error.headers }, body });
   // Over HTTP/2 the stream would stay open for the rest. An immediate reset could overtake the reply (RFC 9113 section 8.1).
-  if (isStreamed(response)) setImmediate(() => response.stream.close(constants.NGHTTP2_NO_ERROR));
-}
-
-function isStreamed(response: object): response is Http2ServerResponse {
-  return 'stream' in response;
+  const stream = streamOf(response);
+  if (stream) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
 import { addressKey, userKey } from '../auth/caller.ts';
 import type { Allowed } from '../auth/guard.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
 import { bounded } from '../http/boundary.ts';
+import { streamOf } from '../http/write-answer.ts';
 import type { Origin } from './request/sealer.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
@@ -153,8 +153,9 @@ export class Exchange {
   sendContinue(): void {
     if (!this.expectsContinue || this.continued) return;
     this.continued = true;
-    // Node throws for a stream that its client has reset.
-    if (this.multiplexed && (this.response as unknown as Http2ServerResponse).stream.destroyed) return;
+    // Node throws for a stream that its client has reset, from the reset on until the stream is gone.
+    const stream = streamOf(this.response);
+    if (stream?.closed || stream?.destroyed) return;
     this.response.writeContinue();
   }
 
@@ -184,7 +185,7 @@ export class Exchange {
 
   /** Whether the reply runs over HTTP/2. */
   get multiplexed(): boolean {
-    return 'stream' in this.response;
+    return streamOf(this.response) !== undefined;
   }
 
   /** Whether the request has a body. Over HTTP/2, no header announces a body of unknown length. */
@@ -206,8 +207,8 @@ export class Exchange {
 }
 
 /** HTTP/2's compatibility object emits `finish` even where the stream was reset. */
-function wasReset(response: ServerResponse | Http2ServerResponse): boolean {
-  return 'stream' in response && response.stream.rstCode !== 0;
+function wasReset(response: ServerResponse): boolean {
+  return (streamOf(response)?.rstCode ?? 0) !== 0;
 }
 
 /** The client left. That is no failure of an upstream (rule 5). */

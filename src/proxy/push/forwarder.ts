@@ -130,25 +130,30 @@ class Watch {
     this.#exchange = exchange;
     this.#outbound = outbound;
     this.#fail = fail;
-    this.#pulse = setInterval(() => this.#checkProgress(), CHECK_MS);
+    this.#pulse = setInterval(
+      bounded(() => this.#checkProgress(), this.#boundary),
+      CHECK_MS,
+    );
     this.#failAfter(outbound.connectMs, 'connect', 'no connection');
+  }
+
+  /** An exception ends the push. */
+  get #boundary(): { onError: (error: unknown) => void } {
+    return { onError: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))) };
   }
 
   /** Called when the request has a socket. Its body begins to flow when the socket is connected. */
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
     const { maxBytes, answerMs } = this.#outbound;
-    const connected = bounded(
-      () => {
-        // Before that, the upstream cannot take the body.
-        this.#exchange.sendContinue();
-        if (outgoing.writableFinished) return;
-        clearTimeout(this.#timer);
-        this.#movedAt = monotonicNow();
-        this.#flowing = outgoing;
-      },
-      { onError: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))) },
-    );
+    const connected = bounded(() => {
+      // Before that, the upstream cannot take the body.
+      this.#exchange.sendContinue();
+      if (outgoing.writableFinished) return;
+      clearTimeout(this.#timer);
+      this.#movedAt = monotonicNow();
+      this.#flowing = outgoing;
+    }, this.#boundary);
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     else connected();
     this.#exchange.request.on('data', (chunk: Buffer) => {

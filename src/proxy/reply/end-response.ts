@@ -1,5 +1,5 @@
-import { constants, type Http2ServerResponse } from 'node:http2';
-import { destroyReply, writeHead as writeAnswerHead } from '../../http/write-answer.ts';
+import { constants } from 'node:http2';
+import { destroyReply, streamOf, writeHead as writeAnswerHead } from '../../http/write-answer.ts';
 import type { Exchange } from '../exchange.ts';
 
 /** Milliseconds that a client may go on sending a body that is not read, so that it gets the reply and not a reset. */
@@ -25,13 +25,13 @@ export function writeHead(exchange: Exchange, status: number, headers: Record<st
  * connection would reset it, and the client would lose the reply.
  */
 export function finish(exchange: Exchange, last?: Buffer): void {
-  const { request, response, multiplexed } = exchange;
+  const { request, response } = exchange;
+  const stream = streamOf(response);
   exchange.bytesOut += last?.length ?? 0;
   if (exchange.bodyTaken) {
     response.end(last);
-  } else if (multiplexed) {
+  } else if (stream) {
     response.end(last);
-    const { stream } = response as unknown as Http2ServerResponse;
     // The reset waits, because it would overtake a head that was not sent yet.
     setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
     // Bytes of the body that have come keep the stream open until they are read.
@@ -58,9 +58,10 @@ export function finish(exchange: Exchange, last?: Buffer): void {
  * of Content-Length: containerd resumes after it, but not after a reset. A chunked body stays without its last chunk.
  * Over HTTP/2 it is RST_STREAM with an error, because a plain destroy may look like an end.
  */
-export function cut({ response, multiplexed }: Exchange): void {
-  if (multiplexed) {
-    (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+export function cut({ response }: Exchange): void {
+  const stream = streamOf(response);
+  if (stream) {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     return;
   }
   const { socket } = response;
