@@ -5,6 +5,7 @@ import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { isLoopback } from '../config/network.ts';
+import { onBackgroundError } from '../http/background.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
@@ -63,6 +64,8 @@ export class App {
   readonly #sinceStart = new SinceStart();
   readonly #metrics: Metrics;
   readonly #processState: ProcessState;
+  /** Ends the reports of exceptions of background work. */
+  readonly #forgetErrors: () => void;
   readonly #parts: RuntimeParts;
   readonly #https: HttpsListener;
   readonly #admin: Server;
@@ -96,6 +99,10 @@ export class App {
       certificates: () => this.#https.certificates.expiries(),
       clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
       droppedLogLines,
+    });
+    this.#forgetErrors = onBackgroundError((task, err) => {
+      this.#metrics.backgroundError(task);
+      log.error({ task, err }, 'background work failed; it is tried again');
     });
     const observers = [this.#metrics, this.#failovers, this.#tagWarnings, this.#sinceStart];
     const record = (request: RequestRecord) => {
@@ -175,6 +182,7 @@ export class App {
     this.#descriptors.stop();
     // Replies under way are cut.
     await closeNow(this.#admin);
+    this.#forgetErrors();
   }
 
   /** Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays. */

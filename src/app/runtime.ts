@@ -5,6 +5,7 @@ import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
 import { lossText } from '../failover/lost-content.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
+import { inBackground } from '../http/background.ts';
 import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
@@ -118,7 +119,7 @@ export class Runtime {
       (await this.context.upstreams.get(name)?.content.hasLost()) === true;
     if (this.atWork !== previous?.atWork) this.atWork?.replicator.start();
     const { verifyAgain } = this.context.config;
-    const tick = () => void this.#state.scrubber.run(this.context);
+    const tick = inBackground('scrub', () => this.#state.scrubber.run(this.context));
     this.#scrubTimer = setInterval(tick, Math.min(verifyAgain, MAX_TICK_MS)).unref();
   }
 

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { inBackground } from '../http/background.ts';
 import type { Chunk } from '../upstream/body/body-source.ts';
 import { BatchBuilder, type HashAlgorithm, type HashReply, type PendingPiece } from './hash-batch.ts';
 import { type HashExecutor, HashJob, HashUnavailable } from './hash-job.ts';
@@ -37,9 +38,17 @@ export class HashThread implements HashExecutor {
   constructor(worker: Worker, onEnd: (hasAnswered: boolean, error: HashUnavailable) => void) {
     this.#worker = worker;
     this.#onEnd = onEnd;
-    this.#timer = setTimeout(() => this.#post(), BATCH_MS).unref();
+    // If a batch is lost, its jobs would wait for ever.
+    const ended = () => void worker.terminate();
+    this.#timer = setTimeout(
+      inBackground('hash', () => this.#post(), ended),
+      BATCH_MS,
+    ).unref();
     worker.unref();
-    worker.on('message', (reply: HashReply) => this.#onReply(reply));
+    worker.on(
+      'message',
+      inBackground('hash', (reply: HashReply) => this.#onReply(reply), ended),
+    );
     worker.on('messageerror', (error) => {
       this.#cause ??= error;
       void worker.terminate();
@@ -48,7 +57,10 @@ export class HashThread implements HashExecutor {
       this.#cause ??= error;
     });
     // Only after `exit` does the thread certainly read no more.
-    worker.on('exit', (status) => this.#onExit(status));
+    worker.on(
+      'exit',
+      inBackground('hash', (status: number) => this.#onExit(status)),
+    );
   }
 
   get jobs(): number {

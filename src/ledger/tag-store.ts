@@ -1,6 +1,7 @@
 import NodeCache from 'node-cache';
 import { monotonicNow } from '../clock/clock.ts';
 import type { TagHistory } from '../failover/tag-history.ts';
+import { inBackground } from '../http/background.ts';
 import { DigestIndex } from './digest-index.ts';
 
 const MAX_CHECK_MS = 600_000;
@@ -30,7 +31,10 @@ export class TagStore {
     this.#now = now;
     // node-cache would count its times to live by the host's clock, which may be set (rule 12).
     this.#cache = new NodeCache({ useClones: false, stdTTL: 0, checkperiod: 0 });
-    this.#check = setInterval(() => this.#dropOld(), Math.min(keepMs, MAX_CHECK_MS)).unref();
+    this.#check = setInterval(
+      inBackground('ledger', () => this.#dropOld()),
+      Math.min(keepMs, MAX_CHECK_MS),
+    ).unref();
     this.#cache.on('del', (key: string, history: TagHistory) => {
       this.#order.delete(key);
       this.#byDigest.move(key, currentDigest(history), null);

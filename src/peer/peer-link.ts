@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
+import { inBackground } from '../http/background.ts';
 import { PeerClock } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
@@ -73,7 +74,8 @@ export class PeerLink {
 
   /** Resolves once this edge has read everything, or cannot; the link keeps asking until `stop`. */
   async start(): Promise<void> {
-    do await this.poll();
+    const poll = inBackground('peer', () => this.poll());
+    do await poll();
     while (this.#state.state === 'behind' && !this.#stopped.signal.aborted);
     void this.#loop();
   }
@@ -125,10 +127,11 @@ export class PeerLink {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stopped;
+    const ask = inBackground('peer', () => this.#ask(this.#state.state === 'in-step'));
     while (!signal.aborted) {
       // The wait rejects only when the link stops.
       await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.#ask(this.#state.state === 'in-step');
+      if (!signal.aborted) await ask();
     }
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
+import { inBackground } from '../http/background.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { Followers } from './followers.ts';
 import { PeerClient } from './peer-client.ts';
@@ -80,7 +81,7 @@ export class Peers {
   async start(): Promise<void> {
     if (this.#config.urls.length > 0) await withTimeout(START_WAIT_MS, this.#connect(), () => undefined);
     this.heard = true;
-    this.#resolving = setInterval(() => void this.#connect(), RESOLVE_INTERVAL_MS).unref();
+    this.#resolving = setInterval(this.#connect, RESOLVE_INTERVAL_MS).unref();
   }
 
   /** Takes a new configuration. Edges that stay keep their progress. */
@@ -131,7 +132,9 @@ export class Peers {
   }
 
   /** Resolves all names, and opens and closes links. Never rejects. */
-  async #connect(): Promise<void> {
+  readonly #connect = inBackground('peer', () => this.#connectAll());
+
+  async #connectAll(): Promise<void> {
     const config = this.#config;
     const found = await Promise.all(config.urls.map((url) => this.#addressesOf(url)));
     // The configuration may have changed while the names were resolved.

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { inBackground } from '../http/background.ts';
 
 /** Descriptors that are given up when there are no others: enough for the admin listener and for probes of upstreams. */
 const RESERVED = 32;
@@ -48,7 +49,10 @@ export class DescriptorReserve {
 
   start(): void {
     this.#take(RESERVED);
-    this.#timer = setInterval(() => this.check(), CHECK_MS).unref();
+    this.#timer = setInterval(
+      inBackground('descriptors', () => this.check()),
+      CHECK_MS,
+    ).unref();
   }
 
   stop(): void {

@@ -1,6 +1,7 @@
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
+import { inBackground } from '../http/background.ts';
 import { cutExchange, type Exchange, type Exchanges, endOf } from './exchanges.ts';
 
 export interface DrainResult {
@@ -54,21 +55,27 @@ export class Drain {
         resolve({ ...this.#result });
       });
     });
-    this.#deadlineTimer = setTimeout(() => this.#cut(), timeout);
+    this.#deadlineTimer = setTimeout(this.#cut, timeout);
     // The server's own close() would also end connections with a first request on its way, which clients do not repeat.
     tls.Server.prototype.close.call(server);
     for (const socket of secureSockets) if (exchanges.isIdle(socket)) socket.destroySoon();
     // A GOAWAY names the last stream served, so clients may repeat later streams. Node ignores streams after any GOAWAY, so the notice of
     // RFC 9113 section 6.8 (greatest stream id first) would leave them unanswered.
     for (const session of sessions) session.close();
-    this.#closeTimer = setTimeout(() => this.#closeUnused(), Math.min(grace, timeout));
+    this.#closeTimer = setTimeout(
+      inBackground('drain', () => this.#closeUnused()),
+      Math.min(grace, timeout),
+    );
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
   }
 
   /** Serves the first requests of a session whose handshake ended during the drain. */
   session(session: ServerHttp2Session): void {
-    const timer = setTimeout(() => session.close(), this.#input.grace);
+    const timer = setTimeout(
+      inBackground('drain', () => session.close()),
+      this.#input.grace,
+    );
     session.once('close', () => clearTimeout(timer));
   }
 
@@ -100,7 +107,7 @@ export class Drain {
   #watchQuiet(): void {
     if (this.#input.exchanges.size > 0) return;
     clearTimeout(this.#quietTimer);
-    this.#quietTimer = setTimeout(() => this.#cut(), this.#input.grace);
+    this.#quietTimer = setTimeout(this.#cut, this.#input.grace);
   }
 
   #count(exchange: Exchange): void {
@@ -109,12 +116,14 @@ export class Drain {
     if (end !== 'left') this.#result[end] += 1;
   }
 
-  #cut(): void {
-    for (const exchange of this.#input.exchanges) cutExchange(exchange);
-    this.#lastTimer = setTimeout(() => {
+  /** Cuts what is left. Whatever an exchange throws, the connections are closed. */
+  readonly #cut = inBackground('drain', () => {
+    const destroyAll = () => {
       for (const socket of this.#input.sockets) socket.destroy();
-    }, RESET_MS);
-  }
+    };
+    this.#lastTimer = setTimeout(inBackground('drain', destroyAll), RESET_MS);
+    for (const exchange of this.#input.exchanges) void inBackground('drain', cutExchange)(exchange);
+  });
 }
 
 /** Makes Node send `Connection: close`, if the headers are not sent yet. */

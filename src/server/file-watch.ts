@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { inBackground } from '../http/background.ts';
 
 /** The last check of a file; `digest` is undefined while the file is missing. */
 interface Look {
@@ -45,10 +46,18 @@ export class FileWatch {
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#poll(), this.#intervalMs).unref();
+    this.#timer = setTimeout(this.#poll, this.#intervalMs).unref();
   }
 
-  async #poll(): Promise<void> {
+  readonly #poll = inBackground('files', async () => {
+    try {
+      await this.#check();
+    } finally {
+      this.#schedule();
+    }
+  });
+
+  async #check(): Promise<void> {
     const before = this.#digests();
     await this.#look();
     const after = this.#digests();
@@ -61,7 +70,6 @@ export class FileWatch {
       this.#known = after;
       this.#onChange(changed);
     }
-    this.#schedule();
   }
 
   #digests(): Map<string, string | undefined> {

@@ -1,4 +1,5 @@
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { inBackground } from '../http/background.ts';
 
 /** Bursts and rates allowed to an HTTP/2 session. A client that cancels a parallel pull stays far below. */
 export const FLOOD_BOUNDS = {
@@ -46,7 +47,10 @@ export function guardSession(session: ServerHttp2Session, idleMs: number, onFloo
 
 /** Only streams keep a session open, not pings. */
 function idleTimer(session: ServerHttp2Session, idleMs: number): NodeJS.Timeout {
-  return setTimeout(() => session.close(), idleMs).unref();
+  return setTimeout(
+    inBackground('clients', () => session.close()),
+    idleMs,
+  ).unref();
 }
 
 /** A token bucket. @returns takes a token; false: the bucket is empty */

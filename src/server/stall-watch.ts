@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { inBackground } from '../http/background.ts';
 import { cutExchange, type Exchange, Exchanges, exchangeOf } from './exchanges.ts';
 
 /** The last known progress of an exchange. Times are those of `performance.now`. */
@@ -55,9 +56,10 @@ export function cutStalledClients(server: Server, idleMs: number, sweepMs: numbe
   // This listener must run before the handler, which may answer at once.
   server.prependListener('request', (req, res) => exchanges.begin(exchangeOf(req, res)));
   server.on('listening', () => {
-    const timer = setInterval(() => {
+    const sweep = () => {
       for (const exchange of stalls.stalled(exchanges, idleMs)) cutExchange(exchange);
-    }, sweepMs).unref();
+    };
+    const timer = setInterval(inBackground('clients', sweep), sweepMs).unref();
     server.once('close', () => clearInterval(timer));
   });
 }

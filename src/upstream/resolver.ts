@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { monotonicNow } from '../clock/clock.ts';
+import { inBackground } from '../http/background.ts';
 
 interface Entry {
   addresses: dns.LookupAddress[];
@@ -33,16 +34,17 @@ export class Resolver {
 
   /** For `net.connect`. */
   readonly lookup: LookupFunction = (name, options, callback) => {
+    // The callback belongs to a connection that has a boundary of its own; it must not end the process either.
     this.addresses(name).then(
-      (all) => {
+      inBackground('names', (all: dns.LookupAddress[]) => {
         const wanted =
           options.family === 4 || options.family === 6 ? all.filter((one) => one.family === options.family) : all;
         const usable = wanted.length > 0 ? wanted : all;
         if (options.all) return callback(null, usable);
         const [first] = usable;
         return callback(null, first?.address ?? '', first?.family ?? 4);
-      },
-      (error: NodeJS.ErrnoException) => callback(error, options.all ? [] : '', 0),
+      }),
+      inBackground('names', (error: NodeJS.ErrnoException) => callback(error, options.all ? [] : '', 0)),
     );
   };
 

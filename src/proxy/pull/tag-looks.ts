@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { EDGE } from '../../failover/failure-evidence.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import { inBackground } from '../../http/background.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { tagKey, type UpstreamTag } from '../../ledger/upstream-tag.ts';
 import { EVERY_MANIFEST } from '../../oci/manifest-type.ts';
@@ -48,9 +49,10 @@ export class TagLooks {
     if (url === undefined || !upstream.ownConnection(url)) return;
     this.#lately.set(key, true);
     const began = ledger.now();
-    void this.digestAt(upstream, url, place).then((seen) => {
-      if (seen !== undefined) return ledger.recordShown(place, seen, began);
-    });
+    void inBackground('tag-look', async () => {
+      const seen = await this.digestAt(upstream, url, place);
+      if (seen !== undefined) await ledger.recordShown(place, seen, began);
+    })();
   }
 
   /**

@@ -1,4 +1,5 @@
 import { Counter, Histogram, Registry } from 'prom-client';
+import { BACKGROUND_TASKS, type BackgroundTask } from '../../http/background.ts';
 import type { Observer, RequestRecord, SpliceRecord } from '../../proxy/request-record.ts';
 import { NONE } from './cells.ts';
 
@@ -48,6 +49,17 @@ export class EventMetrics implements Observer {
     ['from', 'kind'],
     ['edge', 'harbor', 'distribution'].flatMap((from) => HINT_KINDS.map((kind) => [from, kind])),
   );
+  readonly #backgroundErrors = this.#counter(
+    'background_errors_total',
+    'Exceptions of what the edge does by itself. The task is tried again; each one is a bug, and is in the log.',
+    ['task'],
+    BACKGROUND_TASKS.map((task) => [task]),
+  );
+
+  /** Counts an exception of background work. */
+  backgroundError(task: BackgroundTask): void {
+    this.#backgroundErrors.inc({ task });
+  }
 
   record(request: RequestRecord): void {
     const { grant, hints, kind, splices, status, tag, verified } = request;

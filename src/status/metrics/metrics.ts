@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { BackgroundTask } from '../../http/background.ts';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { addEdgeMetrics, addLogMetrics, type ClientSide } from './edge-metrics.ts';
@@ -40,6 +41,11 @@ export class Metrics implements Observer {
   record(request: RequestRecord): void {
     this.#requests.record(request);
     this.#events.record(request);
+  }
+
+  /** Counts an exception of background work. */
+  backgroundError(task: BackgroundTask): void {
+    this.#events.backgroundError(task);
   }
 
   /** All metrics in the exposition format. */

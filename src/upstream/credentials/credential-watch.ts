@@ -6,6 +6,7 @@ import {
   currentRefusal,
   nextCredentials,
 } from '../../failover/credentials.ts';
+import { inBackground } from '../../http/background.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 
 export interface CredentialWatchOptions {
@@ -44,7 +45,7 @@ export class CredentialWatch {
 
   /** Starts the checks. Resolves after the first one. */
   async start(): Promise<void> {
-    if (this.#options.check) await this.#check(this.#options.check);
+    await this.#check();
   }
 
   stop(): void {
@@ -66,8 +67,15 @@ export class CredentialWatch {
     if (this.#dueAt > due) this.#schedule(due - monotonicNow());
   }
 
-  async #check(check: NonNullable<CredentialWatchOptions['check']>): Promise<void> {
-    const { timing } = this.#options;
+  readonly #check = inBackground(
+    'credentials',
+    () => this.#checkOnce(),
+    () => this.#scheduleNext(),
+  );
+
+  async #checkOnce(): Promise<void> {
+    const { check, timing } = this.#options;
+    if (!check) return;
     this.#checkedAt = monotonicNow();
     this.#dueAt = 0;
     const before = this.refusal?.total;
@@ -82,9 +90,12 @@ export class CredentialWatch {
     if (this.#stopped) return;
     const after = this.refusal;
     if (after ? after.total !== before : this.#refusalReported) this.#report(after?.reason);
-    this.#schedule(
-      (after ? INTERVALS_IF_REFUSED : INTERVALS_IF_ACCEPTED) * timing.interval * (0.9 + 0.2 * Math.random()),
-    );
+    this.#scheduleNext();
+  }
+
+  #scheduleNext(): void {
+    const intervals = this.refusal ? INTERVALS_IF_REFUSED : INTERVALS_IF_ACCEPTED;
+    this.#schedule(intervals * this.#options.timing.interval * (0.9 + 0.2 * Math.random()));
   }
 
   #report(detail: string | undefined): void {
@@ -101,6 +112,6 @@ export class CredentialWatch {
     clearTimeout(this.#timer);
     if (this.#stopped || !check) return;
     this.#dueAt = monotonicNow() + ms;
-    this.#timer = setTimeout(() => void this.#check(check), ms).unref();
+    this.#timer = setTimeout(this.#check, ms).unref();
   }
 }

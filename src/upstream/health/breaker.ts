@@ -2,6 +2,7 @@ import CircuitBreaker from 'opossum';
 import { monotonicNow } from '../../clock/clock.ts';
 import type { BreakerConfig } from '../../config/schema.ts';
 import type { BreakerState } from '../../failover/view.ts';
+import { inBackground } from '../../http/background.ts';
 
 /**
  * The result of one attempt. `late`: another upstream answered first; this counts in the breaker, but one late answer
@@ -60,9 +61,11 @@ export class Breaker {
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
     });
-    this.#breaker.on('open', () => this.#onOpen(onChange));
-    this.#breaker.on('halfOpen', () => onChange('half-open'));
-    this.#breaker.on('close', () => this.#onClose(onChange));
+    // Timers of opossum call these too.
+    const told = inBackground('breaker', onChange);
+    this.#breaker.on('open', () => this.#onOpen(told));
+    this.#breaker.on('halfOpen', () => void told('half-open'));
+    this.#breaker.on('close', () => this.#onClose(told));
   }
 
   get state(): BreakerState {

@@ -2,6 +2,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import type { ProbeConfig } from '../../config/schema.ts';
 import { probeDelay } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
+import { inBackground } from '../../http/background.ts';
 import type { Connection } from '../connection.ts';
 import type { ProbeGet } from './byte-range-probe.ts';
 import { type ProbeReport, probe, readCanary } from './probe.ts';
@@ -81,11 +82,25 @@ export class Prober {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
     this.#dueAt = monotonicNow() + ms;
-    this.#timer = setTimeout(() => void this.#probe(), ms);
+    this.#timer = setTimeout(this.#probe, ms);
     this.#timer.unref();
   }
 
-  async #probe(): Promise<void> {
+  /** Probes once, and schedules the next probe. */
+  readonly #probe = inBackground(
+    'probe',
+    async () => {
+      await this.#probeOnce();
+      const delay = probeDelay(this.#replica.health, this.#config, Math.random());
+      this.#schedule(this.#probeAgain ? Math.min(delay, this.#config.fastInterval) : delay);
+    },
+    () => {
+      this.#running = false;
+      this.#schedule(this.#config.interval);
+    },
+  );
+
+  async #probeOnce(): Promise<void> {
     this.#running = true;
     this.#probeAgain = false;
     this.#startedAt = monotonicNow();
@@ -95,8 +110,6 @@ export class Prober {
     if (this.#stopped) return;
     this.#replica.recordProbe(report, Math.round(monotonicNow() - this.#startedAt));
     this.#onReport(report);
-    const delay = probeDelay(this.#replica.health, this.#config, Math.random());
-    this.#schedule(this.#probeAgain ? Math.min(delay, this.#config.fastInterval) : delay);
   }
 
   #get(signal: AbortSignal): ProbeGet {

@@ -1,4 +1,5 @@
 import type { CanaryState } from '../../failover/view.ts';
+import { inBackground } from '../../http/background.ts';
 
 /** Decides about a failure. @param confirmed the canary, read after the failure, failed */
 export type Decide = (confirmed: boolean) => void;
@@ -43,18 +44,22 @@ export class UnconfirmedFailures {
     for (const decide of this.#waiting.splice(0)) decide(false);
   }
 
-  async #read(): Promise<void> {
+  readonly #read = inBackground('canary', async () => {
     const { readCanary, silenceMs, onSilence } = this.#options;
     this.#reading = true;
     const asked = this.#waiting.splice(0);
-    const timer = setTimeout(onSilence, silenceMs(), true).unref();
-    const state = await readCanary();
-    clearTimeout(timer);
-    onSilence(false);
-    this.#reading = false;
-    for (const decide of asked) decide(state === 'failing');
-    this.#pause = setTimeout(() => this.#next(), PAUSE_MS).unref();
-  }
+    const timer = setTimeout(inBackground('canary', onSilence), silenceMs(), true).unref();
+    let state: CanaryState = 'none';
+    try {
+      state = await readCanary();
+    } finally {
+      clearTimeout(timer);
+      void inBackground('canary', onSilence)(false);
+      this.#reading = false;
+      for (const decide of asked) void inBackground('canary', decide)(state === 'failing');
+      this.#pause = setTimeout(() => this.#next(), PAUSE_MS).unref();
+    }
+  });
 
   #next(): void {
     this.#pause = undefined;

@@ -124,7 +124,7 @@ export class Http1Connection implements BodyConnection {
     this.#socket.resume();
     if (this.#idleMs === undefined) this.close();
     // Bytes that follow the body in the same read must be seen before the next request.
-    else setImmediate(() => this.#becomeIdle());
+    else setImmediate(bounded(() => this.#becomeIdle(), { onError: (error) => this.#fail(error) }));
   }
 
   close(): void {

@@ -28,6 +28,7 @@ async function exposition(): Promise<string> {
   });
   const splices = [{ from: 'harbor', to: 'gcr', reason: 'stall', at: 9, ms: 30 } as const];
   metrics.record(pullRecord({ splices, verified: 'right', tag: { verdict: 'stale', action: 'warned' } }));
+  metrics.backgroundError('probe');
   return metrics.text();
 }
 
