@@ -5,10 +5,15 @@ import { lossText } from '../failover/lost-content.ts';
 import type { Route } from '../failover/rewrite.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
+import type { RemoteRegistry } from '../replication/registry/remote-registry.ts';
+import { RetryPolicy } from '../replication/registry/retry-policy.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { ProcessState } from './process-state.ts';
+
+/** Milliseconds for which a request of a comparison is retried: a repository that fails must not delay the others. */
+const COMPARISON_LIMIT_MS = 10_000;
 
 export interface ReplicationParts {
   routes: readonly Route[];
@@ -35,12 +40,23 @@ export class ReplicationAtWork {
       [...names].map((name) => {
         const upstream = config.upstreams[name];
         if (!upstream) throw new Error(`no upstream ${name}`);
-        const at = (url: string) => configuredRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
+        const at = (url: string) => {
+          const policy = new RetryPolicy({ limitMs: COMPARISON_LIMIT_MS });
+          const secrets = material.upstreams[name] ?? {};
+          const compared = configuredRegistry(name, url, upstream, secrets, network, policy);
+          return { compared, copied: compared.forCopies() };
+        };
         return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
       }),
     );
-    const urls = new Map([...registries.values()].flatMap((at) => [...at].map(([url, one]) => [one, url] as const)));
-    this.#connections = [...registries.values()].flatMap((urls) => [...urls.values()].map((one) => one.connection));
+    const all = [...registries.values()].flatMap((at) => [...at]);
+    const urls = new Map(
+      all.flatMap(([url, { compared, copied }]): [RemoteRegistry, string][] => [
+        [compared, url],
+        [copied, url],
+      ]),
+    );
+    this.#connections = all.map(([, { compared }]) => compared.connection);
     const known = (name: string) => {
       const upstream = upstreams.get(name);
       if (!upstream) throw new Error(`no upstream ${name}`);
@@ -51,14 +67,16 @@ export class ReplicationAtWork {
       const { replicas } = known(name).view();
       return (replicas.find(({ state, suspected }) => state === 'up' && !suspected) ?? replicas[0])?.url ?? '';
     };
+    const registriesOf = (name: string) => {
+      const found = registries.get(name)?.get(urlOf(name));
+      if (!found) throw new Error(`no URL of ${name}`);
+      return found;
+    };
     this.replicator = new Replicator({
       routes,
       config: config.replication,
-      registry: (name) => {
-        const registry = registries.get(name)?.get(urlOf(name));
-        if (!registry) throw new Error(`no URL of ${name}`);
-        return registry;
-      },
+      registry: (name) => registriesOf(name).compared,
+      registryForCopies: (name) => registriesOf(name).copied,
       view: (name) => known(name).view(),
       lossOf: async (name, since = monotonicNow()) => {
         const { content } = known(name);

@@ -6,6 +6,7 @@ export const BACKGROUND_TASKS = [
   'canary',
   'clients',
   'comparison',
+  'content',
   'copy',
   'credentials',
   'descriptors',

@@ -24,6 +24,8 @@ export interface FailureView {
   reason: string;
   /** Whether a retry may succeed without an operator. */
   passing: boolean;
+  /** Earliest time of the next try; null: the next comparison tries it. */
+  nextTry: string | null;
 }
 
 /** Copies of one route from its push upstream to another upstream. Times are ISO 8601 in UTC. */
@@ -41,6 +43,8 @@ export interface CopyRouteView {
   /** Copies that wait or are running. */
   queued: number;
   failing: number;
+  /** Since when copies fail whatever the image, so that they are tried one at a time; null: they do not. */
+  allFailSince: string | null;
   /** Some of the failing copies. */
   failures: FailureView[];
   /** Tags that wait for the operator. They count as stale. */

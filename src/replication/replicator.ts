@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { monotonicNow } from '../clock/clock.ts';
 import type { UpstreamView } from '../failover/view.ts';
+import { inBackground } from '../http/background.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import type { CopyJob } from './copy/copy-job.ts';
@@ -10,12 +11,15 @@ import { ImageCopy } from './copy/image-copy.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { Hint } from './hint.ts';
+import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { ReplicationView } from './replication-view.ts';
 import { RouteReplication, type RouteReplicationOptions } from './route-replication.ts';
 import { type CopyTask, type FailedTask, TaskQueue } from './task-queue.ts';
 
 /** What each copy route needs, and who hears of failed tasks. */
 export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'> {
+  /** The same registries as `registry`, for copies: they do not wait for what fails. */
+  registryForCopies: (upstream: string) => RemoteRegistry;
   onFailure: (failed: FailedTask) => void;
 }
 
@@ -43,8 +47,9 @@ export class Replicator {
     const queueOf = ({ source, target }: CopyRoute) => {
       const ends = `${source.upstream} ${target.upstream}`;
       const work = (task: CopyTask, signal: AbortSignal) => this.#runTask(task, signal);
+      const isReady = () => [source, target].every(({ upstream }) => hasIdleCapacity(options.view(upstream)));
       const queue =
-        this.#queues.get(ends) ?? new TaskQueue({ concurrency: config.images, work, isRetryable, onFailure });
+        this.#queues.get(ends) ?? new TaskQueue({ concurrency: config.images, work, isRetryable, isReady, onFailure });
       this.#queues.set(ends, queue);
       return queue;
     };
@@ -90,22 +95,32 @@ export class Replicator {
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('replication was stopped'));
     const stopping = this.#allQueues.map((tasks) => tasks.stop());
-    await Promise.all([...stopping, this.#running, ...this.routes.map(({ reconciling }) => reconciling)]);
+    await Promise.all([
+      ...stopping,
+      this.#running,
+      ...this.routes.map(({ reconciling }) => reconciling?.catch(() => undefined)),
+    ]);
   }
 
   /** Never rejects. */
   async #loop(): Promise<void> {
     const { signal } = this.#stopped;
+    const look = inBackground('replication', () => this.#look(signal));
     while (!signal.aborted) {
-      const { active } = this.activity;
-      for (const tasks of this.#allQueues) if (active) tasks.retry();
-      // An edge that takes over compares at once, because hints went to the other edge.
-      for (const route of this.routes) if (!active) route.yieldToPeer();
-      // Routes are compared independently: a route that waits for its fallback delays no other.
-      for (const route of this.routes) if (active && route.dueAt <= monotonicNow()) void route.reconcile(signal);
+      await look();
       // The wait rejects only when replication stops.
       await wait(TICK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
+  }
+
+  #look(signal: AbortSignal): void {
+    const { active } = this.activity;
+    for (const tasks of this.#allQueues) if (active) tasks.retry();
+    // An edge that takes over compares at once, because hints went to the other edge.
+    for (const route of this.routes) if (!active) route.yieldToPeer();
+    // Routes are compared independently: a route that waits for its fallback delays no other.
+    const compare = inBackground('comparison', (route: RouteReplication) => route.reconcile(signal));
+    for (const route of this.routes) if (active && route.dueAt <= monotonicNow()) void compare(route);
   }
 
   get #allQueues(): TaskQueue[] {
@@ -125,8 +140,7 @@ export class Replicator {
   /** @throws what a copy throws */
   async #runTask(task: CopyTask, signal: AbortSignal): Promise<void> {
     const route = this.routes.find(({ copyRoute }) => copyRoute === task.copyRoute);
-    await this.#waitUntilIdle(task.copyRoute, signal);
-    const { ledger, registry } = this.#options;
+    const { ledger, registryForCopies: registry } = this.#options;
     const { copyRoute, repository, reference } = task;
     const job: CopyJob = {
       source: { registry: registry(copyRoute.source.upstream), repository: repository.source },
@@ -190,15 +204,9 @@ export class Replicator {
     this.#copies.deleted += 1;
     return isThere();
   }
-
-  /** Resolves when both upstreams are up and have capacity beside clients. @throws the signal's reason */
-  async #waitUntilIdle({ source, target }: CopyRoute, signal: AbortSignal): Promise<void> {
-    const { view } = this.#options;
-    while (!hasIdleCapacity(view(source.upstream)) || !hasIdleCapacity(view(target.upstream)))
-      await wait(TICK_MS, undefined, { signal, ref: false });
-  }
 }
 
+/** Whether an upstream is up and has capacity beside clients. */
 function hasIdleCapacity({ state, replicas }: UpstreamView): boolean {
   if (state !== 'up') return false;
   return replicas.some(({ inFlight, saturated }) => !saturated.data && inFlight.data < BUSY_TRANSFERS);

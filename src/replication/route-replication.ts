@@ -92,10 +92,12 @@ export class RouteReplication implements CoveredRoute {
     this.#coverage = new Coverage();
   }
 
-  /** Compares both sides and queues what differs. Never rejects. */
+  /** Compares both sides and queues what differs. */
   reconcile(signal: AbortSignal): Promise<void> {
     this.reconciling ??= this.#reconcile(signal).finally(() => {
       this.reconciling = undefined;
+      // A comparison that could not even be reported is repeated too.
+      if (this.dueAt === Number.POSITIVE_INFINITY) this.dueAt = monotonicNow() + RETRY_MS;
     });
     return this.reconciling;
   }
@@ -150,6 +152,7 @@ export class RouteReplication implements CoveredRoute {
       lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, monotonicNow() - oldest) / 1000) : 0,
       queued: due.length - failures.length,
       failing: failures.length,
+      allFailSince: isoOrNull(tasks.backingOffSince),
       failures: failures.slice(0, SHOWN),
       waiting: this.#comparison.waiting.count,
       waitingTags: this.waitingTags.slice(0, SHOWN),
@@ -177,13 +180,14 @@ export class RouteReplication implements CoveredRoute {
   get failures(): FailureView[] {
     return this.#options.tasks.failed
       .filter(({ task }) => task.copyRoute === this.copyRoute)
-      .map(({ task, since, tries, reason, retryable }) => ({
+      .map(({ task, since, tries, reason, retryable, nextAt }) => ({
         repository: this.#clientName(task.repository.source),
         reference: task.reference,
         since: isoTime(since),
         tries,
         reason,
         passing: retryable,
+        nextTry: retryable ? isoTime(nextAt) : null,
       }));
   }
 

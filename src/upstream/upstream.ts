@@ -5,6 +5,7 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
+import { inBackground } from '../http/background.ts';
 import { Connection } from './connection.ts';
 import { CredentialWatch } from './credentials/credential-watch.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
@@ -207,7 +208,7 @@ export class Upstream {
     if (state !== this.#state.state) {
       this.#state = { state, since: now };
       // An upstream may come back with an older storage. The look begins once this change is through.
-      if (state === 'up') queueMicrotask(() => void this.content.look());
+      if (state === 'up') queueMicrotask(inBackground('content', () => this.content.look()));
     }
     const doubtful = replicas.length > 0 && replicas.every((one) => one.suspected && one.canary === 'failing');
     // Only URLs in the upstream's own state count. A URL that is down has had no push that could open its breaker.

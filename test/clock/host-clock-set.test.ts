@@ -170,7 +170,7 @@ const STATES: Record<string, (t: Test, time: MockedTime) => Timed | Promise<Time
     t.teardown(() => queue.stop());
     const repository = { source: 'a', target: 'a' };
     const copyRoute = { name: 'harbor -> gcr' } as CopyTask['copyRoute'];
-    queue.add({ copyRoute, repository, reference: '1', kind: 'copy' }, 1);
+    queue.add({ copyRoute, repository, reference: '1', kind: 'copy' }, 'fresh');
     await settled();
     const isOn = async () => {
       queue.retry();

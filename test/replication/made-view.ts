@@ -25,6 +25,7 @@ export function copyRouteView(
     lagSeconds: 0,
     queued: 0,
     failing: 0,
+    allFailSince: null,
     failures: [],
     waiting: 0,
     waitingTags: [],

@@ -34,6 +34,7 @@ export class ReplicatingEdge {
       routes: site.routes,
       config: replicationSchema.parse({}),
       registry: (name) => site.registry(name),
+      registryForCopies: (name) => site.registry(name),
       view: (name) => viewOf(name, { state: 'up' }),
       confirmCanary: async () => site.canary,
       ledger,

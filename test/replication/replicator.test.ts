@@ -60,15 +60,17 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     },
     { prefix: 'library/private/', push: 'harbor', pull: [{ upstream: 'harbor', replicate: false }] },
   ].map((one) => resolveRoute({ onAbsent: 'stop', staleTags: 'warn', anonymous: false, deletions: 'keep', ...one }));
+  const registry = (name: string) => {
+    const registry = next.get(name) ?? registries.get(name);
+    next.delete(name);
+    if (!registry) throw new Error(name);
+    return registry;
+  };
   const replicator = new Replicator({
     routes,
     config: replicationSchema.parse({ every: '1h', ...config }),
-    registry: (name) => {
-      const registry = next.get(name) ?? registries.get(name);
-      next.delete(name);
-      if (!registry) throw new Error(name);
-      return registry;
-    },
+    registry,
+    registryForCopies: registry,
     view: (name) => {
       looked += 1;
       return viewOf(name, { state: states.get(name) ?? 'up', ...views.get(name) });

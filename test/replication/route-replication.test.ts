@@ -28,7 +28,7 @@ const routes = [
 ];
 
 /** One way between two registries; nothing is copied by it. */
-async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () => {}) {
+async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () => {}, isRetryable = () => true) {
   const [primary, fallback] = await Promise.all([startLabRegistry(), startLabRegistry()]);
   t.teardown(() => Promise.all([primary.close(), fallback.close()]));
   const harbor = remoteRegistry(t, 'harbor', primary.url, { limit: 20 });
@@ -36,7 +36,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () =
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
   const canary: { state: 'good' | 'failing' } = { state: 'good' };
-  const tasks = new TaskQueue({ concurrency: 1, work, isRetryable: () => true, onFailure: () => {} });
+  const tasks = new TaskQueue({ concurrency: 1, work, isRetryable, onFailure: () => {} });
   const [copyRoute] = copyRoutes(routes);
   if (!copyRoute) throw new Error('nothing is copied');
   const route = new RouteReplication(copyRoute, {
@@ -194,9 +194,11 @@ t.test('a fallback that lets the edge read nothing could serve nothing', async (
 });
 
 t.test('a view has the worst repositories and some failures, within bounds', async (t) => {
-  const { primary, tasks, route, view } = await made(t, {}, async () => {
-    throw new Error('gcr answers 503');
-  });
+  const fails = async () => {
+    throw new Error('gcr refuses it');
+  };
+  // Copies that fail for the moment would be tried one by one.
+  const { primary, tasks, route, view } = await made(t, {}, fails, () => false);
   for (let number = 0; number < 21; number += 1)
     for (const tag of ['1', '2', '3', '4', '5', '6', '7']) primary.seed(`library/app${number}`, tag, { blobs: [1] });
   const before = Date.now();
@@ -208,8 +210,23 @@ t.test('a view has the worst repositories and some failures, within bounds', asy
   t.match(gaps[0], { repository: 'library/app0', missing: 7, stale: 0, tags: { length: 5 } });
   t.ok(Date.parse(gaps[0]?.since ?? '') >= before);
   t.strictSame([queued, failing, failures.length], [0, 147, 20]);
-  t.match(failures[0], { tries: 1, reason: 'gcr answers 503', passing: true });
+  t.match(failures[0], { tries: 1, reason: 'gcr refuses it', passing: false, nextTry: null });
   t.ok(Date.parse(failures[0]?.since ?? '') >= before);
   t.equal(route.failures.length, 147, 'a coverage report reads all of them');
-  t.match(route.failures.at(-1), { reason: 'gcr answers 503' });
+  t.match(route.failures.at(-1), { reason: 'gcr refuses it' });
+});
+
+t.test('repositories that cannot be compared do not keep the others from it, while the canary is good', async (t) => {
+  for (const state of ['good', 'failing'] as const) {
+    const { primary, fallback, canary, route, view } = await made(t);
+    // Next to each other in the list, and before the good one.
+    for (const name of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6']) primary.seed(`library/${name}`, '1', { blobs: [1] });
+    primary.seed('library/good', '1', { blobs: [2] });
+    fallback.seed('library/good', '1', { blobs: [2] });
+    await fallback.faults.on('errors', { status: 500, path: /a\d\/tags/ });
+    canary.state = state;
+    await route.reconcile(never);
+    t.equal(route.stateOf('library/good', '1'), state === 'good' ? 'covered' : 'unknown', state);
+    t.match(view().reconcile?.failed, state === 'good' ? /^6 of the repositories could not be compared/ : /500/);
+  }
 });

@@ -18,7 +18,10 @@ export function replicationLines(replication: ReplicationView | null, now: numbe
   return [
     `replication: ${sums}`,
     table(routes.map((route) => routeRow(route, since))),
-    ...routes.flatMap((route) => [...failureLines(route, since), ...waitingLines(route, route.waiting, MAX_LINES)]),
+    ...routes.flatMap((route) => [
+      ...failureLines(route, since, now),
+      ...waitingLines(route, route.waiting, MAX_LINES),
+    ]),
   ];
 }
 
@@ -42,11 +45,28 @@ function routeRow(
   ];
 }
 
-function failureLines({ target, failing, failures }: CopyRouteView, since: Since): string[] {
+function failureLines({ target, failing, failures, allFailSince }: CopyRouteView, since: Since, now: number): string[] {
   if (failing === 0) return [];
-  const rows = failures.slice(0, MAX_LINES).map(({ repository, reference, since: from, reason }) => {
-    return ['  ', `for ${since(from)}`, withShortDigests(imageName(repository, reference)), reason];
+  const rows = failures.slice(0, MAX_LINES).map(({ repository, reference, since: from, tries, nextTry, reason }) => {
+    const name = withShortDigests(imageName(repository, reference));
+    return [
+      '  ',
+      `for ${since(from)}`,
+      name,
+      `${countText(tries, 'try', 'tries')}, ${nextTryText(nextTry, now)}`,
+      reason,
+    ];
   });
   const more = failing > rows.length ? [`    and ${(failing - rows.length).toLocaleString('en')} more`] : [];
-  return [`  cannot be copied to ${target}:`, table(rows), ...more];
+  const all =
+    allFailSince === null
+      ? []
+      : [`  all copies to ${target} fail for ${since(allFailSince)}; one is tried every 2 s, and each push once`];
+  return [...all, `  cannot be copied to ${target}:`, table(rows), ...more];
+}
+
+function nextTryText(nextTry: string | null, now: number): string {
+  if (nextTry === null) return 'next at a comparison';
+  const ms = Date.parse(nextTry) - now;
+  return ms > 0 ? `next in ${ago(ms)}` : 'next now';
 }

@@ -1,6 +1,7 @@
-import { CopyError } from '../copy-error.ts';
+import { CopyError, messageOf } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { RetryPolicy } from '../registry/retry-policy.ts';
 import { type ComparedRepository, Comparison } from './comparison.ts';
 
 export interface ReconcileOptions {
@@ -14,6 +15,8 @@ export interface ReconcileOptions {
   now: () => number;
   /** Called with each compared repository, and awaited. */
   onRepository: (compared: ComparedRepository) => Promise<void>;
+  /** Whether both registries are well now, whatever they say of some repositories. */
+  areWell: () => Promise<boolean>;
   /** Called for each repository that could not be compared while others could. */
   onFailure: (repository: RepositoryPair) => void;
 }
@@ -26,7 +29,7 @@ export interface ReconcileResult {
   failed: string | null;
 }
 
-/** Consecutive retryable failures after which the registry itself counts as failing. */
+/** Consecutive retryable failures after which the registry itself counts as failing, unless its canary is good. */
 const MAX_CONSECUTIVE_FAILURES = 4;
 
 /**
@@ -34,7 +37,7 @@ const MAX_CONSECUTIVE_FAILURES = 4;
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
-  { source, target, toPair, remembered = [], now, onRepository, onFailure }: ReconcileOptions,
+  { source, target, toPair, remembered = [], now, onRepository, areWell, onFailure }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: null };
@@ -54,18 +57,22 @@ export async function reconcile(
     }
   }
   // A repository that cannot be read must not keep the repositories after it from being compared.
-  const shouldSkip = (pair: RepositoryPair, error: unknown) => {
-    if (signal.aborted || !(error instanceof CopyError)) return false;
-    failures.consecutive += error.retryable ? 1 : 0;
-    if (failures.consecutive >= MAX_CONSECUTIVE_FAILURES) return false;
+  const shouldSkip = async (pair: RepositoryPair, error: unknown) => {
+    const retryable = RetryPolicy.isRetryable(error);
+    if (signal.aborted || !(retryable || error instanceof CopyError)) return false;
+    failures.consecutive += retryable ? 1 : 0;
+    if (failures.consecutive >= MAX_CONSECUTIVE_FAILURES) {
+      if (!(await areWell())) return false;
+      failures.consecutive = 0;
+    }
     failures.all += 1;
-    failures.first ||= error.message;
+    failures.first ||= messageOf(error);
     onFailure(pair);
     return true;
   };
   for await (const one of new Comparison({ source, target, now }).compareAll(pairs(), signal)) {
-    const compared = await one.compared.catch((error: unknown) => {
-      if (!shouldSkip(one.repository, error)) throw error;
+    const compared = await one.compared.catch(async (error: unknown) => {
+      if (!(await shouldSkip(one.repository, error))) throw error;
     });
     if (!compared) continue;
     failures.consecutive = 0;

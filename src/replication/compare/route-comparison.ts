@@ -96,6 +96,10 @@ export class RouteComparison {
           if (this.#follows) missing.push({ repository: compared.repository.source, tags: missingTags(compared) });
           await this.#recordComparison(compared, { source, target }, signal);
         },
+        areWell: async () => {
+          const canaries = await Promise.all([source, target].map((one) => this.#options.confirmCanary(one)));
+          return canaries.every((canary) => canary === 'good');
+        },
         onFailure: (pair) => seen.add(this.#clientName(pair.source)),
       },
       signal,

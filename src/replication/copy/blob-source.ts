@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { monotonicNow } from '../../clock/clock.ts';
 import { parseContentRange } from '../../oci/range.ts';
 import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -70,18 +71,21 @@ export class BlobSource {
   }
 
   async *#read(from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const { registry, bandwidth } = this.#options;
+    const { registry, repository, bandwidth } = this.#options;
     let at = from;
+    // When the last byte came.
+    let byteAt = monotonicNow();
     for (let breaks = 0; at < to; breaks += 1) {
       const before = at;
       let cause: unknown;
-      if (breaks > 0) await registry.retryPolicy.pause(breaks - 1, signal);
+      if (breaks > 0) await registry.retryPolicy.pause(breaks - 1, repository, signal);
       try {
         for await (const chunk of this.#readOnce(at, to, signal)) {
           await bandwidth.acquire(chunk.length, signal);
           this.#hashNewBytes(chunk, at);
           at += chunk.length;
           yield chunk;
+          byteAt = monotonicNow();
         }
       } catch (error) {
         signal.throwIfAborted();
@@ -89,7 +93,8 @@ export class BlobSource {
         cause = error;
       }
       if (at > before) breaks = 0;
-      if (breaks >= MAX_FRUITLESS_RETRIES) {
+      const isLate = at === before && monotonicNow() - byteAt > registry.retryPolicy.limitMs;
+      if (breaks >= MAX_FRUITLESS_RETRIES || isLate) {
         const what = `${registry.name} keeps breaking off at byte ${at} of ${this.#description()}`;
         throw new CopyError(what, { retryable: true, cause });
       }
@@ -98,7 +103,8 @@ export class BlobSource {
 
   /** The bytes of one answer: at most the requested range, perhaps fewer. */
   async *#readOnce(from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const opened = this.#options.registry.retryPolicy.run(signal, () => this.#open(from, to, new AbortLink(signal)));
+    const { registry, repository } = this.#options;
+    const opened = registry.retryPolicy.run(repository, signal, () => this.#open(from, to, new AbortLink(signal)));
     // The retry policy has given up, or a retry would meet the same failure: this is no interruption to resume from.
     const { answer, skipBytes, link } = await opened.catch((error: unknown) => {
       throw signal.aborted ? signal.reason : this.#readFailure(error);

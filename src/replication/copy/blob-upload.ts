@@ -71,7 +71,7 @@ export class BlobUpload {
     const refused = error instanceof CopyError && !error.retryable;
     const lost = refused && LOST_SESSION.includes(error.status ?? 0);
     if ((refused && !lost) || restarts >= (lost ? 1 : MAX_RESTARTS)) throw error;
-    return this.#registry.retryPolicy.runAfterFailure(error, signal, async () =>
+    return this.#registry.retryPolicy.runAfterFailure(error, this.#options.repository, signal, async () =>
       (await this.#exists(signal)) ? undefined : UploadSession.begin(this.#options, signal),
     );
   }

@@ -1,10 +1,10 @@
-import type PQueue from 'p-queue';
 import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
 import { referrerOf } from '../../oci/referrers-list.ts';
 import { CopyError } from '../copy-error.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
 import type { BandwidthLimit } from './bandwidth-limit.ts';
+import type { BlobPlaces } from './blob-places.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
@@ -17,8 +17,8 @@ export interface CopyRunOptions {
   result: CopyResult;
   progress: CopyProgress;
   signal: AbortSignal;
-  /** Queue of all blob transfers of the process. */
-  queue: PQueue;
+  /** Places of all blob transfers of the process. */
+  places: BlobPlaces;
   bandwidth: BandwidthLimit;
   chunkBytes: number | undefined;
 }
@@ -148,20 +148,21 @@ export class CopyRun {
   }
 
   async #copyBlob(blob: Descriptor): Promise<void> {
-    const { queue, signal, job, result } = this.#options;
+    const { places, signal, job, result } = this.#options;
     const { knownContent } = job.target.registry;
-    // A transfer that waits for another transfer of the same blob takes no place in the queue.
-    await knownContent.exclusively(blob.digest, signal, async () => {
+    // A transfer that waits for another transfer of the same blob takes no place.
+    await knownContent.exclusively(blob, signal, async (moved) => {
       if (knownContent.has(job.target.repository, blob.digest)) result.blobs.there += 1;
-      else await queue.add(() => this.#transferBlob(blob));
+      else await places.run(this, signal, () => this.#transferBlob(blob, moved));
     });
   }
 
-  async #transferBlob({ digest, size }: Descriptor): Promise<void> {
+  async #transferBlob({ digest, size }: Descriptor, moved: () => void): Promise<void> {
     const { progress, result, signal, bandwidth, chunkBytes } = this.#options;
     const { source, target } = this.#options.job;
     const { registry, repository } = target;
     signal.throwIfAborted();
+    moved();
     const elsewhere = registry.knownContent.mountSource(digest);
     const isWorthAsking = elsewhere === undefined && (size > SMALL_BLOB_BYTES || !(await this.#targetIsEmpty()));
     if (isWorthAsking && (await registry.hasBlob(repository, digest, signal))) {
@@ -171,6 +172,7 @@ export class CopyRun {
       let told = 0;
       const onBytes = (bytes: number) => {
         told += bytes;
+        moved();
         progress.sent?.(bytes);
       };
       const from = { registry: source.registry, repository: source.repository, bandwidth, onBytes };

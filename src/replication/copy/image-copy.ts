@@ -1,6 +1,6 @@
-import PQueue from 'p-queue';
 import { CopyError } from '../copy-error.ts';
 import { BandwidthLimit } from './bandwidth-limit.ts';
+import { BlobPlaces } from './blob-places.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
 import { CopyRun } from './copy-run.ts';
 import { manifestDigest } from './verified-digest.ts';
@@ -25,11 +25,11 @@ const RECENT_MS = 250;
  * the target ever names an incomplete image.
  */
 export class ImageCopy {
-  readonly #shared: { queue: PQueue; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
+  readonly #shared: { places: BlobPlaces; bandwidth: BandwidthLimit; chunkBytes: number | undefined };
 
   constructor({ concurrentBlobs, maxBandwidth = 0, chunkBytes }: ImageCopyOptions) {
-    const queue = new PQueue({ concurrency: concurrentBlobs });
-    this.#shared = { queue, bandwidth: new BandwidthLimit(maxBandwidth), chunkBytes };
+    const places = new BlobPlaces(concurrentBlobs);
+    this.#shared = { places, bandwidth: new BandwidthLimit(maxBandwidth), chunkBytes };
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { monotonicNow } from '../../clock/clock.ts';
 import { unlessAborted } from '../../upstream/unless-aborted.ts';
 
 /** This many entries take less than 40 MB of memory. */
@@ -10,13 +11,24 @@ const MAX_EMPTY_CHECKS = 10_000;
 /** Milliseconds for which an empty repository counts as empty, apart from what was copied into it. */
 const EMPTY_MS = 600_000;
 
+/** Milliseconds without a byte after which others no longer wait for a transfer, and those to commit each byte. */
+const STALLED_MS = 2000;
+const COMMIT_MS_PER_BYTE = 1e-4;
+
+/** A transfer of one blob. */
+interface Transfer {
+  done: Promise<void>;
+  /** When it last moved, in monotonic milliseconds; Infinity: it waits for its place. */
+  movedAt: number;
+}
+
 /** Blobs and manifests that a registry is known to have, and those that are being copied to it. */
 export class KnownContent {
   /** Digest -> repositories, the most recent last. */
   readonly #repositories = new LRUCache<string, string[]>({ max: MAX_BLOBS });
   /** Repository -> whether it had no tag when it was checked. */
   readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_EMPTY_CHECKS, ttl: EMPTY_MS });
-  readonly #inProgress = new Map<string, Promise<void>>();
+  readonly #inProgress = new Map<string, Transfer>();
 
   has(repository: string, digest: string): boolean {
     return this.#repositories.get(digest)?.includes(repository) ?? false;
@@ -51,19 +63,45 @@ export class KnownContent {
   }
 
   /**
-   * Runs `work` while no other caller works on the same blob.
+   * Runs `work` while no other caller works on the same blob. A transfer that does not move is not waited for: the upstream
+   * may let the blob hang for one repository only.
+   * @param work calls `moved` when it begins, and whenever bytes move
    * @throws the signal's reason while waiting
    */
-  async exclusively<T>(digest: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let other = this.#inProgress.get(digest); other; other = this.#inProgress.get(digest))
-      await unlessAborted(signal, other);
+  async exclusively<T>(
+    { digest, size = 0 }: { digest: string; size?: number },
+    signal: AbortSignal,
+    work: (moved: () => void) => Promise<T>,
+  ): Promise<T> {
+    const patienceMs = STALLED_MS + size * COMMIT_MS_PER_BYTE;
+    for (let other = this.#inProgress.get(digest); other; other = this.#inProgress.get(digest)) {
+      const stalled = !(await isOver(other, patienceMs, signal));
+      if (stalled && this.#inProgress.get(digest) === other) break;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#inProgress.set(digest, promise);
+    const transfer: Transfer = { done: promise, movedAt: Number.POSITIVE_INFINITY };
+    this.#inProgress.set(digest, transfer);
+    const moved = () => {
+      transfer.movedAt = monotonicNow();
+    };
     try {
-      return await work();
+      return await work(moved);
     } finally {
-      this.#inProgress.delete(digest);
+      if (this.#inProgress.get(digest) === transfer) this.#inProgress.delete(digest);
       resolve();
     }
+  }
+}
+
+/** Waits for a transfer. @returns false: it has not moved for so long. @throws the signal's reason */
+async function isOver(transfer: Transfer, patienceMs: number, signal: AbortSignal): Promise<boolean> {
+  const { promise: stalled, resolve } = Promise.withResolvers<false>();
+  const timer = setInterval(() => {
+    if (monotonicNow() - transfer.movedAt >= patienceMs) resolve(false);
+  }, STALLED_MS / 4);
+  try {
+    return await unlessAborted(signal, Promise.race([transfer.done.then(() => true), stalled]));
+  } finally {
+    clearInterval(timer);
   }
 }

@@ -18,7 +18,7 @@ export async function updateReferrersTag(
   if (!(await source.registry.supportsReferrers(source.repository, subject, signal))) return;
   const tag = referrersTag(subject);
   // Concurrent updates of one list would lose an entry.
-  await registry.knownContent.exclusively(`${repository}:${tag}`, signal, async () => {
+  await registry.knownContent.exclusively({ digest: `${repository}:${tag}` }, signal, async () => {
     const there = await registry.manifest(repository, tag, signal);
     const list = listWith(referrer, there?.bytes, `${registry.name} has a tag ${repository}:${tag}`);
     if (list) await registry.putManifest(repository, tag, { bytes: list, mediaType: REFERRERS_TYPE }, signal);

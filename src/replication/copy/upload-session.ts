@@ -36,7 +36,7 @@ export class UploadSession {
   static async begin(options: UploadSessionOptions, signal: AbortSignal): Promise<UploadSession> {
     const { registry, repository } = options;
     const at = `/v2/${repository}/blobs/uploads/`;
-    return registry.retryPolicy.run(signal, async () => {
+    return registry.retryPolicy.run(repository, signal, async () => {
       const scopes = [pushScope(repository)];
       const reply = await sendUpload(registry, { method: 'POST', at, headers: {}, scopes }, signal);
       return UploadSession.fromReply(options, reply);
@@ -82,7 +82,7 @@ export class UploadSession {
       if (source.failure !== undefined || error instanceof CopyError) throw error;
       cause = error;
     }
-    return this.#registry.retryPolicy.runAfterFailure(cause, signal, async () => {
+    return this.#registry.retryPolicy.runAfterFailure(cause, this.#options.repository, signal, async () => {
       const reply = await this.#send({ method: 'GET', headers: {} }, signal);
       if (reply.status !== 204 && reply.status !== 200) throw this.#failure(reply, 'has lost an upload');
       return this.#offsetIn(reply, 0, source);

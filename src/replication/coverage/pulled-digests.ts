@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { monotonicNow } from '../../clock/clock.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
-import { CopyError, messageOf } from '../copy-error.ts';
+import { messageOf } from '../copy-error.ts';
 import type { CopyRoute, RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
+import { RetryPolicy } from '../registry/retry-policy.ts';
 import type { TagCoverage } from './coverage.ts';
 import type { PulledLog, PulledManifest } from './pulled-log.ts';
 
@@ -29,6 +30,7 @@ interface KnownDigest {
 /** The same bound as the log of pulls. */
 const MAX_DIGESTS = 50_000;
 const CONCURRENCY = 8;
+const MAX_FAILURES_IN_ROW = 8;
 /** Milliseconds for which a pull counts. */
 const WINDOW_MS = 31 * 86_400_000;
 /** Milliseconds after which a covered digest is checked again. Only a clean-up on the fallback can delete a covered digest. */
@@ -66,19 +68,20 @@ export class PulledDigests {
    */
   async check(source: RemoteRegistry, target: RemoteRegistry, signal: AbortSignal): Promise<DigestCheck> {
     const checked: DigestCheck = { missing: [], failed: undefined };
-    let over = false;
+    let failuresInRow = 0;
     await mapLimit(this.#unconfirmed(), CONCURRENCY, async ({ repository, reference: digest }) => {
-      if (over || signal.aborted) return;
+      if (failuresInRow >= MAX_FAILURES_IN_ROW || signal.aborted) return;
       const pair = this.#pair(repository);
       try {
         const there = await target.resolveDigest(pair.target, digest, signal);
         const here = there ?? (await source.resolveDigest(pair.source, digest, signal));
         this.#record(repository, digest, there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone');
+        failuresInRow = 0;
         if (there === undefined && here !== undefined) checked.missing.push({ repository: pair, digest });
       } catch (error) {
         checked.failed ??= messageOf(error);
-        // A permanent failure concerns one repository; a retryable one would delay every other repository too.
-        over ||= !(error instanceof CopyError) || error.retryable;
+        // Retryable failures in a row concern the registry, and would delay the check for long.
+        failuresInRow += RetryPolicy.isRetryable(error) ? 1 : 0;
       }
     });
     return checked;

@@ -4,6 +4,7 @@ import type { UpstreamConfig } from '../../config/schema.ts';
 import { Connection } from '../../upstream/connection.ts';
 import type { Network } from '../../upstream/streams.ts';
 import { RemoteRegistry } from './remote-registry.ts';
+import { RetryPolicy } from './retry-policy.ts';
 
 /** Opens a configured upstream at one of its URLs with the credentials for replication. The caller closes the connection. */
 export function configuredRegistry(
@@ -12,8 +13,9 @@ export function configuredRegistry(
   upstream: UpstreamConfig,
   material: Secrets,
   network: Network,
+  retryPolicy = new RetryPolicy(),
 ): RemoteRegistry {
   const secrets = { ca: material.ca, password: replicationPassword(upstream, material) };
   const config = { ...upstream, credentials: replicationCredentials(upstream) };
-  return new RemoteRegistry(name, new Connection(url, config, secrets, network));
+  return new RemoteRegistry(name, new Connection(url, config, secrets, network), retryPolicy);
 }

@@ -98,7 +98,8 @@ export class HarborLists {
       if (failure.retryable && answer.status !== 401) throw failure;
       return undefined;
     };
-    return retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, ask));
+    // Harbor limits its own API as a whole.
+    return retryPolicy.run('', signal, () => AbortLink.withTimeout(signal, ANSWER_MS, ask));
   }
 }
 

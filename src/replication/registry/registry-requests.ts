@@ -58,7 +58,7 @@ export class RegistryRequests {
     const headers = { accept, 'accept-encoding': 'identity' };
     // A comparison sends thousands of HEADs: a new connection for each would cost more than the answer.
     const call: Omit<UpstreamCall, 'signal'> = { method, path, headers, scopes, redirects: 'follow', keepAlive: true };
-    return this.#withRetries(signal, async (soon) => {
+    return this.#withRetries(scopes, signal, async (soon) => {
       const answer = await this.connection.send({ ...call, signal: soon });
       const { status } = answer;
       const body =
@@ -75,7 +75,7 @@ export class RegistryRequests {
   write(path: string, request: RegistryWrite, signal: AbortSignal): Promise<RegistryReply> {
     const { method, scopes, headers = {}, body, failureText, alsoAccepted = [] } = request;
     const length: Record<string, string> = body ? { 'content-length': String(body.length) } : {};
-    return this.#withRetries(signal, async (soon) => {
+    return this.#withRetries(scopes, signal, async (soon) => {
       const call = { method, at: path, headers: { ...headers, ...length }, scopes, signal: soon };
       const answer = await this.connection.write(body ? { ...call, body } : call);
       const said = await readErrorMessage(answer);
@@ -91,9 +91,15 @@ export class RegistryRequests {
     return registryFailure(answer, `${this.name} ${what}`, errorMessage);
   }
 
-  #withRetries<T>(signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
-    return this.retryPolicy.run(signal, () => AbortLink.withTimeout(signal, ANSWER_MS, work));
+  #withRetries<T>(scopes: readonly string[], signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
+    const attempt = () => AbortLink.withTimeout(signal, ANSWER_MS, work);
+    return this.retryPolicy.run(repositoryIn(scopes), signal, attempt);
   }
+}
+
+/** The repository that scopes name; empty: none, such as for the catalog. */
+function repositoryIn(scopes: readonly string[]): string {
+  return /^repository:(.+):[^:]+$/.exec(scopes[0] ?? '')?.[1] ?? '';
 }
 
 /** The body of a HEAD is empty. Waiting for its end would take more memory than the rest of the request. */

@@ -51,6 +51,11 @@ export class RemoteRegistry extends RegistryRequests {
     this.#harbor = connection.kind === 'harbor' ? new HarborLists(this) : undefined;
   }
 
+  /** The same registry for copies that can be tried again later, see `RetryPolicy.forCopies`. */
+  forCopies(): RemoteRegistry {
+    return new RemoteRegistry(this.name, this.connection, this.retryPolicy.forCopies());
+  }
+
   /** All repositories, page by page. @throws CopyError, UpstreamError */
   async *repositories(signal: AbortSignal): AsyncGenerator<string> {
     const listed = await this.#harbor?.repositories(signal);

@@ -73,7 +73,9 @@ function gapNote(one, now) {
     ...one.waitingTags.slice(0, 5).map((waiting) => waitingItem(waiting, one, now)),
   ];
   if (items.length === 0) return [];
-  const text = `Missing or stale on ${one.target}. Run "breakwater coverage" for the full list.`;
+  const all =
+    one.allFailSince === null ? '' : ` All copies fail for ${ago(one.allFailSince, now)}: one is tried every 2 s.`;
+  const text = `Missing or stale on ${one.target}.${all} Run "breakwater coverage" for the full list.`;
   return [el('div', 'note', el('p', '', text), el('ul', '', ...items))];
 }
 
@@ -97,8 +99,10 @@ function waitingItem({ repository, tag, since }, { source, target }, now) {
 }
 
 /** @param {FailureView} failure @param {number} now */
-function failureItem({ repository, reference, tries, since, reason: why }, now) {
+function failureItem({ repository, reference, tries, since, nextTry, reason: why }, now) {
   const name = reference.includes(':') ? `@${reference.slice(0, 19)}` : `:${reference}`;
-  const failed = el('span', 'faint', `copy failed ${count(tries, 'time')} in ${ago(since, now)}`);
+  const next =
+    nextTry === null ? 'next at a comparison' : `next in ${ago(new Date(now).toISOString(), Date.parse(nextTry))}`;
+  const failed = el('span', 'faint', `copy failed ${count(tries, 'time')} in ${ago(since, now)}, ${next}`);
   return el('li', '', el('code', '', repository + name), ' ', failed, reason(why));
 }

@@ -104,6 +104,7 @@ t.test('coverage and failing copies of each route', async (t) => {
     tries: 2,
     reason: 'harbor lacks a blob',
     passing: false,
+    nextTry: null,
   };
   const one = copyRouteView(found, { lagSeconds: 600, failing: 7, failures: [failure] }, NOW - 300_000);
   const empty = copyRouteView([], { prefix: '' });
@@ -120,7 +121,21 @@ t.test('coverage and failing copies of each route', async (t) => {
     /^ {2}library\/ +harbor -> gcr +98\.3% of 120 tags +2 missing or stale for 10 min +compared 5 min ago$/m,
   );
   t.match(text, /^ {2}everything else +harbor -> gcr +- +not compared yet$/m);
-  t.match(text, /^ {2}cannot be copied to gcr:\n +for 10 min +library\/app:1\.1 +harbor lacks a blob\n +and 6 more$/m);
+  t.match(
+    text,
+    /^ {2}cannot be copied to gcr:\n +for 10 min +library\/app:1\.1 +2 tries, next at a comparison +harbor lacks a blob\n +and 6 more$/m,
+  );
+  const allFail = { ...one, allFailSince: new Date(NOW - 180_000).toISOString() };
+  t.match(
+    statusText(snapshotOf({ replication: { ...view, routes: [allFail] } }), NOW),
+    /^ {2}all copies to gcr fail for 3 min; one is tried every 2 s, and each push once\n {2}cannot be copied to gcr:$/m,
+  );
+  const later = { ...failure, passing: true, nextTry: new Date(NOW + 30_000).toISOString() };
+  const due = { ...later, reference: '1.2', nextTry: new Date(NOW - 1).toISOString() };
+  t.match(
+    statusText(snapshotOf({ replication: { ...view, routes: [{ ...one, failures: [later, due] }] } }), NOW),
+    /library\/app:1\.1 +2 tries, next in 30 s +harbor.*\n.*library\/app:1\.2 +2 tries, next now +harbor/,
+  );
   const resting = { ...view, active: false, reason: 'another edge has 10.0.0.10' };
   t.match(
     statusText(snapshotOf({ replication: resting }), NOW),

@@ -23,25 +23,28 @@ async function waiting(t: Test) {
 
 // Node throws between the first two events and the third one.
 for (const moment of ['aborted', 'finish', 'close'])
-  t.test(`a client that resets its stream while it waits for 100 Continue ends its own exchange only: ${moment}`, async (t) => {
-    const { client, stream, request, response } = await waiting(t);
-    const exchange = new Exchange(request as never, response as never, true);
-    const reset = Promise.withResolvers<unknown>();
-    // The upstream is connected at this moment.
-    response.stream.once(moment, () => {
-      try {
-        exchange.sendContinue();
-        reset.resolve(undefined);
-      } catch (error) {
-        reset.resolve(error);
-      }
-    });
-    stream.close(http2.constants.NGHTTP2_CANCEL);
-    t.equal(await reset.promise, undefined);
-    t.equal(exchange.continued, true);
-    const next = client.request({ ':path': '/' }).setEncoding('utf8');
-    t.equal((await next.toArray()).join(''), 'ok', 'the connection serves on');
-  });
+  t.test(
+    `a client that resets its stream while it waits for 100 Continue ends its own exchange only: ${moment}`,
+    async (t) => {
+      const { client, stream, request, response } = await waiting(t);
+      const exchange = new Exchange(request as never, response as never, true);
+      const reset = Promise.withResolvers<unknown>();
+      // The upstream is connected at this moment.
+      response.stream.once(moment, () => {
+        try {
+          exchange.sendContinue();
+          reset.resolve(undefined);
+        } catch (error) {
+          reset.resolve(error);
+        }
+      });
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      t.equal(await reset.promise, undefined);
+      t.equal(exchange.continued, true);
+      const next = client.request({ ':path': '/' }).setEncoding('utf8');
+      t.equal((await next.toArray()).join(''), 'ok', 'the connection serves on');
+    },
+  );
 
 t.test('a client that waits is told to go on, once', async (t) => {
   const { stream, request, response } = await waiting(t);

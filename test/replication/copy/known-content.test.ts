@@ -45,14 +45,14 @@ t.test('one at a time for each blob, and others beside', async (t) => {
     );
   };
   const digests = ['a', 'b', 'a', 'a', 'b', 'c'];
-  await Promise.all(digests.map((digest) => known.exclusively(digest, never, work(digest))));
+  await Promise.all(digests.map((digest) => known.exclusively({ digest }, never, work(digest))));
   t.equal(most, 3);
 });
 
 t.test('one that fails fails itself alone', async (t) => {
   const known = new KnownContent();
-  const first = known.exclusively('a', never, async () => Promise.reject(new Error('no')));
-  const second = known.exclusively('a', never, async () => 'yes');
+  const first = known.exclusively({ digest: 'a' }, never, async () => Promise.reject(new Error('no')));
+  const second = known.exclusively({ digest: 'a' }, never, async () => 'yes');
   await t.rejects(first, { message: 'no' });
   t.equal(await second, 'yes');
 });
@@ -61,8 +61,8 @@ t.test('an aborted call does not wait for others', async (t) => {
   const known = new KnownContent();
   const abort = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const first = known.exclusively('a', never, () => promise);
-  const second = known.exclusively('a', abort.signal, async () => t.fail('it was its turn'));
+  const first = known.exclusively({ digest: 'a' }, never, () => promise);
+  const second = known.exclusively({ digest: 'a' }, abort.signal, async () => t.fail('it was its turn'));
   abort.abort(new Error('enough'));
   await t.rejects(second, { message: 'enough' });
   resolve();
@@ -80,4 +80,50 @@ t.test('whether a repository is empty is looked for once', async (t) => {
   await t.rejects(known.isEmpty('app', look), { message: 'down' });
   t.strictSame(await Promise.all([known.isEmpty('app', look), known.isEmpty('app', look)]), [true, true]);
   t.equal(looks, 2, 'a failure is not kept');
+});
+
+t.test('a transfer that does not move is not waited for', async (t) => {
+  const known = new KnownContent();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const done: string[] = [];
+  const hung = known.exclusively({ digest: 'a' }, never, async (moved) => {
+    moved();
+    await ended;
+    done.push('hung');
+  });
+  const others = ['one', 'two'].map((name) =>
+    known.exclusively({ digest: 'a' }, never, async (moved) => {
+      moved();
+      await new Promise((resolve) => setImmediate(resolve));
+      done.push(name);
+    }),
+  );
+  await Promise.all(others);
+  t.strictSame(done, ['one', 'two'], 'others do it by themselves, one after the other');
+  const held = known.exclusively({ digest: 'a' }, never, async () => done.push('next'));
+  end();
+  await Promise.all([hung, held]);
+  t.equal(done.length, 4);
+});
+
+t.test('a transfer that moves, or waits for its place, is waited for', async (t) => {
+  const known = new KnownContent();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const done: string[] = [];
+  const pulses = setInterval(() => move(), 100);
+  t.teardown(() => clearInterval(pulses));
+  let move = () => undefined as void;
+  const slow = known.exclusively({ digest: 'a' }, never, async (moved) => {
+    move = moved;
+    await ended;
+    done.push('slow');
+  });
+  const waiting = known.exclusively({ digest: 'b' }, never, async () => {
+    await ended;
+    done.push('waiting');
+  });
+  const others = ['a', 'b'].map((digest) => known.exclusively({ digest }, never, async () => done.push('other')));
+  setTimeout(end, 3000);
+  await Promise.all([slow, waiting, ...others]);
+  t.strictSame(done, ['slow', 'waiting', 'other', 'other']);
 });

@@ -42,7 +42,15 @@ const pull = (pulls: PulledLog, repository: string, reference: string) =>
 
 t.test('over everything: the worst and the missing by name', async (t) => {
   const failures = [
-    { repository: 'library/b', reference: '2', since: '', tries: 3, reason: 'lacks a blob', passing: false },
+    {
+      repository: 'library/b',
+      reference: '2',
+      since: '',
+      tries: 3,
+      reason: 'lacks a blob',
+      passing: false,
+      nextTry: null,
+    },
   ];
   const view = copyRouteView(FOUND, { lagSeconds: 5 }, NOW - HOUR);
   const told = report(input({ replication: copying(coveredRoute(FOUND, { failures }, view)) }));

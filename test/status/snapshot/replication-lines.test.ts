@@ -17,6 +17,7 @@ const failure = (over: Partial<FailureView> = {}): FailureView => ({
   tries: 3,
   reason: 'harbor lacks a blob',
   passing: false,
+  nextTry: null,
   ...over,
 });
 

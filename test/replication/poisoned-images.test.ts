@@ -1,0 +1,151 @@
+import t, { type Test } from 'tap';
+import type { FaultInput, FaultName } from '../../src/lab/fault.ts';
+import { CLOUD, INNER, type LabSite, MANIFEST_TYPE, startLabSite } from '../helpers/lab-site.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
+import { until } from '../helpers/until.ts';
+
+const POISONED = 20;
+/** Milliseconds for a good push to be on the fallback. */
+const LIMIT_MS = 5000;
+
+interface Kind {
+  name: string;
+  at: 'primary' | 'fallback';
+  fault: FaultName;
+  input: FaultInput;
+  /** Blobs of a poisoned image. Default: one of its own. */
+  blobs?: (number: number) => (Buffer | number)[];
+  /** What status says of a poisoned image; undefined: it is not known to fail yet. */
+  reason?: RegExp;
+}
+
+const own = (number: number) => [Buffer.from(`poison ${number}`), 70_000 + number];
+const path = /poison/;
+
+const KINDS: Kind[] = [
+  {
+    name: 'the fallback answers its uploads with 500',
+    at: 'fallback',
+    fault: 'errors',
+    input: { status: 500, path, kind: ['upload', 'manifest'] },
+    reason: /500/,
+  },
+  {
+    name: 'the fallback wants a pause of ten minutes for its repository',
+    at: 'fallback',
+    fault: 'rateLimited',
+    input: { retryAfter: 600, path },
+    reason: /429|rate-limited/,
+  },
+  { name: 'its uploads hang at the fallback', at: 'fallback', fault: 'frozen', input: { path } },
+  {
+    name: 'a blob that it shares with other images hangs at the fallback',
+    at: 'fallback',
+    fault: 'frozen',
+    input: { path: /poison\d*\/blobs/ },
+    blobs: () => [90_000],
+  },
+  {
+    name: 'the primary answers its blobs with 500',
+    at: 'primary',
+    fault: 'errors',
+    input: { status: 500, path, kind: ['blob'] },
+    reason: /500/,
+  },
+  {
+    name: 'the primary lacks its blobs',
+    at: 'primary',
+    fault: 'errors',
+    input: { status: 404, path, kind: ['blob'] },
+    reason: /404/,
+  },
+  { name: 'its blobs hang at the primary', at: 'primary', fault: 'storageHung', input: { path, kind: ['blob'] } },
+  {
+    name: 'its blobs stall in the middle',
+    at: 'primary',
+    fault: 'stall',
+    input: { path, fraction: 0.5 },
+    blobs: (number) => [300_000 + number],
+  },
+  {
+    name: 'its blobs are corrupt at the primary',
+    at: 'primary',
+    fault: 'corrupt',
+    input: { path },
+    reason: /wrong bytes/,
+  },
+  {
+    name: 'its blobs take minutes',
+    at: 'primary',
+    fault: 'slow',
+    input: { path, bytesPerSecond: 2000 },
+    blobs: (number) => [1_000_000 + number, 1_100_000 + number, 1_200_000 + number],
+  },
+  {
+    name: 'four of them have a thousand blobs that come slowly',
+    at: 'primary',
+    fault: 'delay',
+    input: { path, ms: 200, kind: ['blob'] },
+    blobs: (number) => Array.from({ length: number < 4 ? 1000 : 10 }, (_, blob) => Buffer.from(`${number} ${blob}`)),
+  },
+];
+
+async function start(t: Test): Promise<LabSite> {
+  const route = {
+    pull: [
+      { upstream: 'harbor', prefix: INNER },
+      { upstream: 'gcr', prefix: CLOUD, replicate: true },
+    ],
+  };
+  // The primary's probe must not fail on a busy machine: pushes would be refused.
+  const harbor = { probe: { timeout: '10s' } };
+  const site = await startLabSite(t, { route, harbor, config: { replication: { every: '1h' } } });
+  await until(() => site.edge.app.status().replication?.routes[0]?.coverage.comparedAt);
+  return site;
+}
+
+/** Pushes an image whose blobs are there already. @returns its digest */
+async function push(site: LabSite, repository: string, blobs: (Buffer | number)[]): Promise<string> {
+  const { digest, manifest } = site.primary.seed(`${INNER}${repository}`, 'seeded', { blobs });
+  const headers = { 'content-type': MANIFEST_TYPE };
+  const put = await site.edge.http1().ask(`/v2/${repository}/manifests/v1`, { method: 'PUT', body: manifest, headers });
+  if (put.status !== 201) throw new Error(`the push got ${put.status}: ${put.body}`);
+  return digest;
+}
+
+/** Waits until a tag is on the fallback. @returns how long, in milliseconds */
+async function copied(site: LabSite, repository: string, digest: string): Promise<number> {
+  const began = performance.now();
+  const tags = () => site.fallback.store.repository(`${CLOUD}${repository}`).tags;
+  await until(() => tags().get('v1') === digest, { timeout: 60_000, what: () => `the copy of ${repository}` });
+  return performance.now() - began;
+}
+
+for (const { name, at, fault, input, blobs = own, reason } of KINDS)
+  t.test(`20 images wait, and a good push is on the fallback within 5 s: ${name}`, async (t) => {
+    const site = await start(t);
+    await site[at].faults.on(fault, input);
+    for (let number = 0; number < POISONED; number += 1) await push(site, `poison${number}`, blobs(number));
+    const digest = await push(site, 'good', [50_000, 90_000]);
+    const ms = await copied(site, 'good', digest);
+    t.comment(`${name}: ${Math.round(ms)} ms`);
+    t.ok(ms < timeLimit(LIMIT_MS), `${Math.round(ms)} ms`);
+    if (reason === undefined) return;
+    const failures = () => site.edge.app.status().replication?.routes[0];
+    await until(() => (failures()?.failing ?? 0) >= POISONED, { what: () => JSON.stringify(failures()) });
+    t.match(failures()?.failures[0], { repository: /^poison/, reference: /^(v1|seeded)$/, reason });
+  });
+
+t.test('an image that failed is copied once it can be', async (t) => {
+  const site = await start(t);
+  await site.fallback.faults.on('errors', { status: 500, path });
+  const digest = await push(site, 'poison', [1000]);
+  const failures = () => site.edge.app.status().replication?.routes[0]?.failures ?? [];
+  const [failure] = await until(() => failures().length > 0 && failures());
+  t.match(failure, { tries: 1, passing: true });
+  t.ok(Date.parse(failure?.nextTry ?? '') > Date.parse(failure?.since ?? ''));
+  await site.fallback.faults.off();
+  t.equal(await push(site, 'poison', [1000]), digest);
+  await copied(site, 'poison', digest);
+  await until(() => failures().length === 0);
+});
