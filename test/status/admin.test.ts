@@ -159,3 +159,14 @@ t.test('the page can log out whoever has logged in', async (t) => {
   t.match(await (await get('/', { session: true })).text(), /<form method="post" action="\/logout"><button/);
   t.notMatch(await (await get('/')).text(), /logout/);
 });
+
+t.test('accepts by POST only, and by name', async (t) => {
+  const ask = await start();
+  const accepted = await ask('/api/accept?what=harbor', { method: 'POST' });
+  t.same([accepted.status, await accepted.json()], [200, { accepted: 'harbor' }]);
+  const read = await ask('/api/accept?what=harbor');
+  t.same([read.status, read.headers.get('allow')], [405, 'POST']);
+  for (const query of ['', '?what='])
+    t.equal((await ask(`/api/accept${query}`, { method: 'POST' })).status, 400, query);
+  t.equal((await ask('/api/status', { method: 'POST' })).headers.get('allow'), 'GET, HEAD');
+});

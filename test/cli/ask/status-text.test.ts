@@ -80,6 +80,16 @@ t.test('a bad one', async (t) => {
     }),
     NOW,
   );
+  const contentLost = {
+    since: NOW - 7_200_000,
+    noticedAt: NOW - 60_000,
+    gone: 2,
+    images: ['library/a:1', 'library/b:2'],
+  };
+  t.match(
+    statusText(snapshotOf({ upstreams: [upstream('harbor', { contentLost })] }), NOW),
+    /^content of harbor: lost what was pushed in the last 2 h, 2 pushes \(library\/a:1, library\/b:2\), noticed 60 s ago; restore it, or run breakwater accept harbor$/m,
+  );
   t.match(text, /^pushes to harbor: refused for 18 min \(canary read timed out\)$/m);
   t.match(
     text,

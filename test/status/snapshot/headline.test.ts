@@ -202,6 +202,17 @@ t.test('shows only a few names', async (t) => {
   );
 });
 
+t.test('says which upstream has lost content, and what to type', async (t) => {
+  const contentLost = (gone: number, images: string[]) => ({ since: NOW - HOUR, noticedAt: NOW, gone, images });
+  const lost = (gone: number, ...images: string[]) =>
+    headline({ upstreams: [upstream('harbor', { contentLost: contentLost(gone, images) }), gcr] });
+  t.match(lost(6, 'library/a:1', 'library/b:1', 'library/c:1', 'library/d:1'), {
+    level: 'degraded',
+    text: /harbor has lost content: 6 pushes that it acknowledged since 02:30 UTC cannot be found there \(library\/a:1, .*d:1 and 2 more\)\. Tags are served as before, and nothing of it is copied over or deleted\. Restore it, or run breakwater accept harbor\./,
+  });
+  t.match(lost(1, 'library/a:1').text, /a push that it acknowledged since .* \(library\/a:1\)/);
+});
+
 t.test('says which upstream has corrupt blobs', async (t) => {
   const copies = (...digests: string[]) => digests.map((digest) => ({ upstream: 'harbor', digest, since: NOW }));
   t.match(headline({ corruptCopies: copies('a') }), {
