@@ -78,7 +78,16 @@ const ROOMS: Record<string, Record<string, string[]>> = {
   },
   upstream: { body: [], reader: ['body'], credentials: ['body'], health: ['body'] },
   status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
-  cli: { output: [], serve: ['output'], user: [], check: [], sync: ['ask'], ask: [], lab: ['ask', 'serve', 'output'] },
+  cli: {
+    output: [],
+    serve: ['output'],
+    user: [],
+    check: [],
+    canary: [],
+    sync: ['ask'],
+    ask: [],
+    lab: ['ask', 'serve', 'output'],
+  },
 };
 
 // Libraries with traps, each behind one file.

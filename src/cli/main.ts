@@ -6,6 +6,7 @@ import { AdminError } from './ask/admin-client.ts';
 import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
+import { registerCanary } from './canary/canary.ts';
 import { registerCheck } from './check/check.ts';
 import { UsageError } from './config-path.ts';
 import { wasInterrupted } from './interruption.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   registerCoverage(program);
   registerAccept(program);
   registerSync(program);
+  registerCanary(program);
   registerUser(program);
   return program;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, duration, file, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
+import { choice, duration, file, flag, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
 
 export const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
@@ -27,6 +27,9 @@ const probe = section({
     .describe(
       'Image that every probe reads, by its name on the upstream, for example `library/canary:latest`. A probe reads its manifest and one byte of a blob.',
     ),
+  allowEmpty: flag(false).describe(
+    'Whether the registry may be empty. Without a canary, Breakwater refuses pushes to a registry that lists nothing until something was read from it, because its storage may not be mounted. `true`: pushes are admitted, and its 404s are believed.',
+  ),
   credentials: z
     .union([z.literal('none'), staticCredentials])
     .optional()

@@ -1,4 +1,5 @@
 import { parseChallenges } from '../oci/challenge.ts';
+import { isAbsenceCredible, type Proof } from './proof.ts';
 import { misfit, type ServedFacts } from './served-answer.ts';
 import type { CanaryState } from './view.ts';
 
@@ -20,6 +21,7 @@ export type Failure =
   | 'authority-dead'
   | 'canary'
   | 'content-lost'
+  | 'unproven'
   | 'redirect-host'
   | 'storage'
   | 'redirect-loop'
@@ -94,6 +96,8 @@ export interface AbsenceFacts {
   canary: CanaryState;
   /** The upstream is known to have lost content that it had acknowledged (rule 9). */
   contentLost?: boolean;
+  /** Whether the upstream has ever shown content. */
+  proof: Proof;
   credentials: Credentials;
   /** The edge itself has checked that the client may read the content, so that the upstream hides nothing from it. */
   permitted?: boolean;
@@ -104,19 +108,23 @@ export interface AbsenceFacts {
 }
 
 /**
- * The meaning of a 404 once the canary was read again. An upstream that cannot read its canary does not see its storage. A 404 for known
- * content moves on to the next upstream without blame, because the content may have been deleted past this edge. An upstream that has lost
- * content may have lost this, too.
+ * The meaning of a 404, or of an empty list, once the canary was read again. An upstream that cannot read its canary does not see its
+ * storage. Where nothing was ever read and no canary tells, the storage may not be mounted: `conclude` decides whether another upstream may
+ * have the content. A 404 for known content moves on to the next upstream without blame, because the content may have been deleted past
+ * this edge. An upstream that has lost content may have lost this, too.
  *
  * A 404 to a client's own credentials always counts for that client: the upstream may hide what another client has pulled, and no other
- * upstream may show it then (rule 3).
+ * upstream may show it then (rule 3). Only an upstream that lists nothing at all hides nothing.
  */
-export function confirmAbsence({ canary, contentLost, credentials, permitted, known, deleted }: AbsenceFacts): Outcome {
+export function confirmAbsence(facts: AbsenceFacts): Outcome {
+  const { canary, contentLost, proof, credentials, permitted, known, deleted } = facts;
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
   const forClient = credentials === 'forward';
   const counts = deleted === true || (forClient && permitted !== true);
   if (contentLost && !counts)
     return { outcome: 'failed', reason: 'content-lost', detail: 'it answers 404, but it has lost content' };
+  const isDoubtful = proof.state === 'unproven' || !(counts || isAbsenceCredible(proof));
+  if (canary === 'none' && isDoubtful) return { outcome: 'failed', reason: 'unproven', detail: proof.reason };
   return { outcome: 'absent', confirmed: counts || (canary === 'good' && known !== true), forClient };
 }
 

@@ -15,6 +15,10 @@ export interface AttemptEnding {
 export interface ConcludeFacts {
   /** What the client asked for, in its own names: `library/app:1.2`. */
   content: string;
+  /** The upstream whose word about an absence settles it; undefined: each upstream may have content that the others lack. */
+  authority?: string | undefined;
+  /** Whether the word of the only upstream that was asked settles it too. Default: true. */
+  soleCounts?: boolean | undefined;
   /** Since when an upstream has been down (monotonic milliseconds), and why. Undefined: it is not down. */
   outage(upstream: string): { since: number; reason: string } | undefined;
   now: ClockReading;
@@ -40,6 +44,7 @@ const DID: Readonly<Record<Failure, string>> = {
   'authority-dead': 'cannot check users because its database does not answer',
   canary: 'did not answer, and its canary failed',
   'content-lost': 'has lost content',
+  unproven: 'shows no content, so its storage may be missing',
   'redirect-host': 'redirected to a host that is not allowed',
   storage: 'cannot read its storage',
   'redirect-loop': 'redirected too often',
@@ -55,11 +60,24 @@ const DID: Readonly<Record<Failure, string>> = {
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
-  const failed = endings.filter((ending) => ending.outcome === 'failed');
+  const settled = isSettled(endings, facts);
+  const failed = endings.filter(({ outcome, reason }) => outcome === 'failed' && !(settled && reason === 'unproven'));
   if (endings.length > 0 && failed.length === 0) return absence(absent, endings.find(({ words }) => words)?.words);
   const message = `${explain(endings, failed, facts)}; try again`;
   const limited = failed.length > 0 && failed.every(({ reason }) => reason === 'rate-limited');
   return limited ? new OciError('TOOMANYREQUESTS', message, { retryAfter: 5 }) : new OciError('UNAVAILABLE', message);
+}
+
+/**
+ * Whether the 404 of an upstream that has never shown content counts all the same: no other upstream may have the content, or the one that
+ * decides does not have it.
+ */
+function isSettled(
+  endings: readonly AttemptEnding[],
+  { authority, soleCounts = true }: Pick<ConcludeFacts, 'authority' | 'soleCounts'>,
+): boolean {
+  if (soleCounts && new Set(endings.map(({ upstream }) => upstream)).size === 1) return true;
+  return endings.some(({ upstream, outcome }) => outcome === 'absent' && upstream === authority);
 }
 
 /** Such as: gcr does not have library/app:1.2; harbor, which may, has been down since 18:23 UTC (probe timed out) */

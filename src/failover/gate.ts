@@ -9,6 +9,8 @@ export interface GateInput {
   pushBreakerOpen: boolean;
   /** The canary of each URL has just failed. That is too early for `down`, but too risky for a write. */
   doubtful: boolean;
+  /** Why it takes no uploads before it has shown content; see `unprovenObstacle`. Undefined: it has. */
+  unproven: string | undefined;
   /** The edge's own credentials open nothing at the upstream. */
   refused: boolean;
 }
@@ -43,6 +45,7 @@ function writeObstacle(input: GateInput): string | undefined {
   if (input.state === 'unknown') return NOT_PROBED;
   if (input.state === 'down') return input.reason;
   if (input.refused) return "it refuses the edge's credentials; an operator must renew them";
+  if (input.unproven !== undefined) return input.unproven;
   if (input.readOnly) return 'it is read-only';
   if (input.pushBreakerOpen) return 'writes to it fail';
   if (input.doubtful) return 'its canary cannot be read';

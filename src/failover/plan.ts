@@ -114,8 +114,12 @@ function mayAnswer({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyM
   if (mode !== 'refusing') return [push];
   if (!blobHead) return route.pull;
   // The following push will be refused with the reason, so this HEAD must not wait for an upstream that is down.
-  const well = upstreams.get(push.upstream)?.replicas.some((one) => one.state === 'up' && !one.suspected) === true;
-  return route.pull.filter((candidate) => candidate.upstream !== push.upstream || well);
+  const others = route.pull.filter((candidate) => candidate.upstream !== push.upstream);
+  const well = upstreams.get(push.upstream)?.replicas.filter((one) => one.state === 'up' && !one.suspected) ?? [];
+  if (well.length === 0) return others;
+  // The 404 of an upstream that has never shown content is no answer where another upstream has one.
+  const unproven = well.every(({ proof }) => proof.state === 'unproven');
+  return unproven && others.length > 0 ? others : route.pull;
 }
 
 function rotated(replicas: readonly ReplicaView[], rotation: number): ReplicaView[] {
@@ -211,6 +215,8 @@ export function obstacleTo(
   }
   if (breaker === 'half-open' && !replica.trialFree[trafficClass])
     return { severity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
+  if (trafficClass === 'push' && replica.proof.state === 'unproven')
+    return { severity: 2, why: 'it has not shown any content yet' };
   if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
     return { severity: 1, why: 'at its concurrency limit' };

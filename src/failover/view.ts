@@ -1,5 +1,6 @@
 import type { CredentialsRefusal } from './credentials.ts';
 import type { Evidence } from './failure-evidence.ts';
+import type { Proof } from './proof.ts';
 
 /** Health of a URL or upstream; `unknown` until the first probe. */
 export type HealthState = 'up' | 'down' | 'unknown';
@@ -24,6 +25,8 @@ export interface ReplicaView {
   since: number;
   reason: string;
   canary: CanaryState;
+  /** Whether the URL has shown content since the start. */
+  proof: Proof;
   lastProbeAt: number | undefined;
   /** Duration of the last probe in milliseconds. */
   probeMs: number | undefined;
@@ -65,6 +68,10 @@ export interface CredentialsView {
   /** Whether the edge has credentials of its own for this upstream. */
   own: boolean;
   refusal: CredentialsRefusal | undefined;
+  /** When a check last found them accepted; undefined: no check has been good yet. */
+  acceptedAt?: number | undefined;
+  /** Why it is not known whether they are accepted, and since when; undefined: it is known. */
+  unknown?: { since: number; reason: string } | undefined;
 }
 
 /** Content that an upstream has lost. Times are monotonic milliseconds. */
@@ -85,6 +92,8 @@ export interface UpstreamView {
   since: number;
   reason: string;
   readOnly: boolean;
+  /** `probe.canary`; undefined: probes cannot tell whether the upstream reaches its storage. */
+  canaryImage: string | undefined;
   /** Components that Harbor reports as unhealthy. */
   unhealthy: string[];
   credentials: CredentialsView;

@@ -4,6 +4,7 @@ import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
+import { unprovenObstacle, withCanaryAdvice } from '../failover/proof.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
 import { inBackground } from '../http/background.ts';
 import { Connection } from './connection.ts';
@@ -136,8 +137,14 @@ export class Upstream {
       since: this.#state.since,
       reason,
       readOnly: this.#readOnly,
+      canaryImage: this.config.probe.canary,
       unhealthy: this.#unhealthy,
-      credentials: { own: typeof this.config.credentials === 'object', refusal: this.#credentialWatch.refusal },
+      credentials: {
+        own: typeof this.config.credentials === 'object',
+        refusal: this.#credentialWatch.refusal,
+        acceptedAt: this.#credentialWatch.acceptedAt,
+        unknown: this.#credentialWatch.unknown,
+      },
       contentLost: this.content.lost,
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
@@ -169,7 +176,12 @@ export class Upstream {
       this.#events,
     );
     const connection = new Connection(url, this.config, secrets, network);
-    const prober = new Prober(replica, connection, this.config.probe, (report) => this.#onProbe(report));
+    const { credentials, probe } = this.config;
+    const looker = {
+      listsAll: credentials !== 'forward',
+      anonymous: typeof (probe.credentials ?? credentials) === 'string',
+    };
+    const prober = new Prober(replica, connection, probe, looker, (report) => this.#onProbe(report));
     return { replica, connection, own: this.#ownConnection(url, connection, secrets, network), prober };
   }
 
@@ -214,10 +226,13 @@ export class Upstream {
     // Only URLs in the upstream's own state count. A URL that is down has had no push that could open its breaker.
     const able = replicas.filter((one) => one.state === state);
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
+    const proofs = able.map(({ proof }) => proof);
+    const unproven = unprovenObstacle(this.name, proofs);
     const refused = this.#credentialWatch.refusal?.total === true;
+    const told = withCanaryAdvice(reason, this.name, proofs);
     const gate = nextGate(
       this.#gate,
-      { state, reason, readOnly: this.#readOnly, pushBreakerOpen, doubtful, refused },
+      { state, reason: told, readOnly: this.#readOnly, pushBreakerOpen, doubtful, unproven, refused },
       this.config.probe.settle,
       now,
     );

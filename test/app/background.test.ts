@@ -54,7 +54,8 @@ const CASES: Record<string, { task: BackgroundTask; run: (t: Test) => Promise<un
       const replica = { canary: {}, health: initialHealth(0), recordProbe: () => undefined };
       const connection = { sendProbe: async () => Promise.reject(new Error('no')) };
       const timing = { ...probe, interval: 5, fastInterval: 5 };
-      const prober = new Prober(replica as never, connection as never, timing, hit);
+      const looker = { listsAll: true, anonymous: true };
+      const prober = new Prober(replica as never, connection as never, timing, looker, hit);
       t.teardown(() => prober.stop());
       await prober.start();
       await until(() => calls() > 2);

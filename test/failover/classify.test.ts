@@ -8,6 +8,7 @@ import {
   type ResultFacts,
   retryAfterMs,
 } from '../../src/failover/classify.ts';
+import type { ProofState } from '../../src/failover/proof.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
 import { NOW } from './made-view.ts';
 
@@ -110,7 +111,8 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
 });
 
 t.test('a 404 is what the canary makes of it', async (t) => {
-  const rows: [AbsenceFacts, unknown][] = [];
+  const rows: [Omit<AbsenceFacts, 'proof'> & { state?: ProofState }, unknown][] = [];
+  const unproven = failed('unproven', { detail: 'it lists nothing' });
   for (const credentials of ['static', 'none'] as const) {
     const absent = (confirmed: boolean) => ({ outcome: 'absent', confirmed, forClient: false });
     rows.push(
@@ -121,6 +123,13 @@ t.test('a 404 is what the canary makes of it', async (t) => {
       [{ credentials, canary: 'none', deleted: true }, absent(true)],
       [{ credentials, canary: 'good', known: true, deleted: true }, absent(true)],
       [{ credentials, canary: 'failing', deleted: true }, failed('canary')],
+      [{ credentials, canary: 'none', state: 'allowed' }, absent(false)],
+      [{ credentials, canary: 'none', state: 'unproven' }, unproven],
+      [{ credentials, canary: 'none', state: 'unknown' }, unproven],
+      [{ credentials, canary: 'none', state: 'unknown', deleted: true }, absent(true)],
+      [{ credentials, canary: 'none', state: 'unproven', deleted: true }, unproven],
+      [{ credentials, canary: 'failing', state: 'unproven' }, failed('canary')],
+      [{ credentials, canary: 'good', state: 'unproven' }, absent(true)],
     );
   }
   const hidden = { outcome: 'absent', confirmed: true, forClient: true };
@@ -129,6 +138,10 @@ t.test('a 404 is what the canary makes of it', async (t) => {
     [{ credentials: 'forward', canary: 'good', known: true }, hidden],
     [{ credentials: 'forward', canary: 'none' }, hidden],
     [{ credentials: 'forward', canary: 'failing' }, failed('canary')],
+    // Nothing was read yet, but it may hide this content from this client alone (rule 3).
+    [{ credentials: 'forward', canary: 'none', state: 'unknown' }, hidden],
+    [{ credentials: 'forward', canary: 'none', state: 'unknown', permitted: true }, unproven],
+    [{ credentials: 'forward', canary: 'none', state: 'unproven' }, unproven],
     [{ credentials: 'forward', canary: 'good', permitted: true }, hidden],
     [
       { credentials: 'forward', canary: 'none', permitted: true },
@@ -139,7 +152,11 @@ t.test('a 404 is what the canary makes of it', async (t) => {
       { ...hidden, confirmed: false },
     ],
   );
-  for (const [facts, expected] of rows) t.strictSame(confirmAbsence(facts), expected, JSON.stringify(facts));
+  for (const [facts, expected] of rows) {
+    const { state = 'proven', ...others } = facts;
+    const proof = { state, since: 0, reason: 'it lists nothing' };
+    t.strictSame(confirmAbsence({ ...others, proof }), expected, JSON.stringify(facts));
+  }
 });
 
 t.test('Retry-After', async (t) => {

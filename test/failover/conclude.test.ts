@@ -86,6 +86,55 @@ t.test('what the client is told', async (t) => {
       503,
       'library/app:1.2 cannot be served now: harbor cannot be reached; gcr answered with a server error; try again',
     ],
+    [
+      'nothing was ever read from the one that decides',
+      [failed('harbor', 'unproven'), absent('gcr')],
+      { ...facts(), authority: 'harbor' },
+      503,
+      'gcr does not have library/app:1.2; harbor, which may, shows no content, so its storage may be missing; try again',
+    ],
+    [
+      'nothing was ever read from any',
+      [failed('harbor', 'unproven'), failed('gcr', 'unproven')],
+      { ...facts(), authority: 'harbor' },
+      503,
+      'library/app:1.2 cannot be served now: harbor shows no content, so its storage may be missing; gcr shows no content, so its storage may be missing; try again',
+    ],
+    [
+      'nothing was ever read from the only one',
+      [failed('harbor', 'unproven'), failed('harbor', 'unproven')],
+      { ...facts(), authority: 'harbor' },
+      404,
+      'manifest unknown to registry',
+    ],
+    [
+      'the same where only content settles it',
+      [failed('harbor', 'unproven')],
+      { ...facts(), authority: 'harbor', soleCounts: false },
+      503,
+      'library/app:1.2 cannot be served now: harbor shows no content, so its storage may be missing; try again',
+    ],
+    [
+      'the one that decides does not have it, and nothing was ever read from its fallback',
+      [absent('harbor'), failed('gcr', 'unproven')],
+      { ...facts(), authority: 'harbor' },
+      404,
+      'manifest unknown to registry',
+    ],
+    [
+      'the same where each may have what the others lack',
+      [absent('harbor'), failed('gcr', 'unproven')],
+      facts(),
+      503,
+      'harbor does not have library/app:1.2; gcr, which may, shows no content, so its storage may be missing; try again',
+    ],
+    [
+      'the only one was asked at two URLs, and one is down',
+      [failed('harbor', 'unproven'), failed('harbor', 'connect')],
+      facts(),
+      503,
+      'library/app:1.2 cannot be served now: harbor cannot be reached; try again',
+    ],
   ];
   for (const [name, endings, told, status, message] of rows) {
     const error = conclude(endings, 'MANIFEST_UNKNOWN', told);

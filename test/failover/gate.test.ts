@@ -13,6 +13,7 @@ const WELL: GateInput = {
   readOnly: false,
   pushBreakerOpen: false,
   doubtful: false,
+  unproven: undefined,
   refused: false,
 };
 const SETTLE = 5000;
@@ -28,6 +29,21 @@ t.test('one step', async (t) => {
     ['the first probe is good', at('refusing', 100, 'not probed yet'), WELL, 200, at('accepting', 200, 'well')],
     ['the first probe is bad', at('refusing', 100, 'not probed yet'), down, 200, at('refusing', 100, 'no answer')],
     ['down', at('accepting', 100), down, 200, at('refusing', 200, 'no answer')],
+    [
+      'nothing was ever read there',
+      undefined,
+      { ...WELL, unproven: 'it lists nothing' },
+      200,
+      at('refusing', 200, 'it lists nothing'),
+    ],
+    // A fallback may have answered blob HEADs meanwhile.
+    [
+      'something was read there',
+      at('refusing', 100, 'it lists nothing'),
+      WELL,
+      200,
+      at('settling', 200, 'back, and settling'),
+    ],
     ['read-only', at('accepting', 100), { ...WELL, readOnly: true }, 200, at('refusing', 200, 'it is read-only')],
     [
       'writes fail',
@@ -81,6 +97,7 @@ const event: fc.Arbitrary<Event> = fc.record({
     fc.boolean().map((pushBreakerOpen) => ({ pushBreakerOpen })),
     fc.boolean().map((doubtful) => ({ doubtful })),
     fc.boolean().map((refused) => ({ refused })),
+    fc.boolean().map((is) => ({ unproven: is ? 'it lists nothing' : undefined })),
     fc.constant({}),
   ),
 });
@@ -123,8 +140,8 @@ t.test('property: pushes admitted and blob HEADs from a fallback are never both,
           input = { ...input, ...change };
           gate = nextGate(gate, input, settle, now);
           const { pushTo, headsFrom } = plans(input, gate, now);
-          const { state, readOnly, pushBreakerOpen, doubtful, refused } = input;
-          const able = state === 'up' && !readOnly && !pushBreakerOpen && !doubtful && !refused;
+          const { state, readOnly, pushBreakerOpen, doubtful, unproven, refused } = input;
+          const able = state === 'up' && !readOnly && !pushBreakerOpen && !doubtful && !unproven && !refused;
           if (pushTo !== undefined && (pushTo !== 'harbor' || !able)) return false;
           if (pushTo !== undefined && headsFrom.some((name) => name !== 'harbor')) return false;
           if (headsFrom.includes('gcr')) fallbackAnswered = now;

@@ -30,6 +30,9 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
     ],
     ['resting and suspected', { suspected: true, retryAfterUntil: NOW + 1 }, 3, /rate-limited for 1 s/],
   ];
+  const unproven: Partial<ReplicaView> = { proof: { state: 'unproven', since: NOW, reason: 'it lists nothing' } };
+  t.notOk(obstacleTo(replica(URL, unproven), 'control', NOW, ASKED), 'a pull may find what the list lacks');
+  t.match(obstacleTo(replica(URL, unproven), 'push', NOW, ASKED), { severity: 2, why: /not shown any content/ });
   for (const [name, given, severity, why] of rows) {
     const obstacle = obstacleTo(replica(URL, given), 'control', NOW, ASKED);
     t.equal(obstacle?.severity, severity, name);

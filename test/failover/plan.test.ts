@@ -149,6 +149,11 @@ t.test('HEAD of a blob: who may say that it exists', async (t) => {
     views(upstream('harbor', { gate: refusing, replicas: all }), upstream('gcr'));
   t.strictSame(order(withUrls(up, down), head), ['h1', 'gcr', 'h2'], 'one URL that is up is enough');
   t.strictSame(order(withUrls({ ...up, ...failing }, down), head), ['gcr'], 'but not one that has just failed');
+  const unproven = replica('https://h1', { proof: { state: 'unproven', since: 0, reason: 'it lists nothing' } });
+  t.strictSame(order(withUrls(unproven, down), head), ['gcr'], 'nor one that has never shown content');
+  t.strictSame(order(withUrls(unproven, up), head), ['h1', 'h1', 'gcr'], 'but one URL that has is enough');
+  const alone = libraryRoute({ pull: [{ upstream: 'harbor', prefix: 'library/', replicate: false }] });
+  t.strictSame(order(withUrls(unproven), { ...head, route: alone }), ['h1'], 'it may say so where it is alone');
   t.strictSame(
     order(views(upstream('gcr')), head),
     [],

@@ -11,7 +11,7 @@ const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 
 /** What `/api/status` says, as far as tests look at it. */
 export interface EdgeStatus {
-  headline: { text: string };
+  headline: { level: string; text: string };
   /** ISO 8601. */
   at: string;
   ready: boolean;

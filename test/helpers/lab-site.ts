@@ -101,10 +101,11 @@ export async function startLabSite(owner: Owner, options: LabSiteOptions = {}): 
   return new LabSite(primary, fallback, image, edge, config);
 }
 
-/** What clients caused at a registry: neither probes nor canary reads. */
+/** What clients caused at a registry: neither probes and their looks for content, nor canary reads. */
 export function clientRequests(registry: LabRegistry): LabRequest[] {
   return registry.requests.filter(
-    ({ kind, url }) => kind !== 'ping' && kind !== 'api' && !url.startsWith('/v2/canary/'),
+    ({ kind, url }) =>
+      kind !== 'ping' && kind !== 'api' && !url.startsWith('/v2/canary/') && url !== '/v2/_catalog?n=1',
   );
 }
 

@@ -13,6 +13,9 @@ export interface OddServer {
   connects(): number;
 }
 
+/** What a probe without a canary looks for. */
+const LISTED = '{"repositories":["app"]}';
+
 /** A server that answers what no registry would. `answer` gets every request head; false: that one is answered as a ping. */
 export async function startOddServer(
   owner: Owner,
@@ -33,6 +36,8 @@ export async function startOddServer(
         const head = text.slice(0, end);
         text = text.slice(end + 4);
         if (/^GET \S*\/v2\/ HTTP/.test(head)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+        else if (/^GET \S*\/v2\/_catalog\?n=1 HTTP/.test(head))
+          socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${LISTED.length}\r\n\r\n${LISTED}`);
         else {
           heads.push(head);
           answer(socket, head);

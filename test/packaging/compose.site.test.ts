@@ -74,6 +74,7 @@ t.test('the file and the configuration that it mounts agree', async (t) => {
     [[`http://registry:${registry.expose?.[0]}`]],
     'the upstream is the registry service',
   );
+  for (const { probe } of Object.values(config.upstreams)) t.ok(probe.canary, 'probes read a canary');
 });
 
 /** Seconds of a compose duration such as `5m15s`. */

@@ -35,7 +35,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () =
   const gcr = remoteRegistry(t, 'gcr', fallback.url, { limit: 20 });
   const ledger = new Ledger({ tags: 1000, keep: 1_000_000 });
   t.teardown(() => ledger.close());
-  const canary: { state: 'good' | 'failing' } = { state: 'good' };
+  const canary: { state: 'good' | 'failing' | 'none' } = { state: 'good' };
   const tasks = new TaskQueue({ concurrency: 1, work, isRetryable, onFailure: () => {} });
   const [copyRoute] = copyRoutes(routes);
   if (!copyRoute) throw new Error('nothing is copied');
@@ -229,4 +229,15 @@ t.test('repositories that cannot be compared do not keep the others from it, whi
     t.equal(route.stateOf('library/good', '1'), state === 'good' ? 'covered' : 'unknown', state);
     t.match(view().reconcile?.failed, state === 'good' ? /^6 of the repositories could not be compared/ : /500/);
   }
+});
+
+t.test('a source that lists nothing and has no good canary is not compared', async (t) => {
+  const { fallback, canary, route, view } = await made(t);
+  fallback.seed('library/app', '1', { blobs: [1] });
+  canary.state = 'none';
+  await route.reconcile(never);
+  t.match(view(), { coverage: { comparedAt: null }, reconcile: { failed: /harbor lists no repositories/ } });
+  canary.state = 'good';
+  await route.reconcile(never);
+  t.equal(view().reconcile?.failed, null);
 });

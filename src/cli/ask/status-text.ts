@@ -49,9 +49,10 @@ function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since, now:
   ];
 }
 
-function troubleText({ breakers, restingUntil, slow, suspected, waiting }: UrlSnapshot, now: number): string {
+function troubleText({ breakers, proof, restingUntil, slow, suspected, waiting }: UrlSnapshot, now: number): string {
   const queue = waiting.data + waiting.control;
   const troubles = [
+    ...(proof.state === 'unproven' ? [`no content seen yet: ${proof.reason}`] : []),
     ...Object.entries(breakers).flatMap(([name, state]) => (state === 'closed' ? [] : [`${name} breaker ${state}`])),
     ...(restingUntil ? [`rate-limited for ${Math.ceil((Date.parse(restingUntil) - now) / 1000)} s`] : []),
     ...(suspected ? [slow ? 'slow to answer' : 'requests failed since the last good probe'] : []),
@@ -76,8 +77,8 @@ function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
 }
 
 function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since): string[] {
-  if (credentials?.state !== 'refused') return [];
-  return [`credentials for ${name}: refused for ${since(credentials.since)} (${credentials.reason})`];
+  if (credentials === undefined || credentials.state === 'good') return [];
+  return [`credentials for ${name}: ${credentials.state} for ${since(credentials.since)} (${credentials.reason})`];
 }
 
 function lostContentLine({ name, lost }: UpstreamSnapshot, since: Since): string[] {

@@ -20,7 +20,7 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
   const findings: CheckFinding[] = [];
   for (const replica of view.replicas) {
     const subject = `${view.name} ${replica.url}`;
-    findings.push(...stateFindings(subject, replica, upstream.config));
+    findings.push(...stateFindings(subject, view.name, replica, upstream.config));
     if (replica.state === 'up') findings.push(...(await credentialFindings(subject, upstream, replica.url)));
   }
   if (view.readOnly) {
@@ -36,13 +36,18 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
   return findings;
 }
 
-function stateFindings(subject: string, replica: ReplicaView, config: UpstreamConfig): CheckFinding[] {
+function stateFindings(subject: string, name: string, replica: ReplicaView, config: UpstreamConfig): CheckFinding[] {
   if (replica.state !== 'up')
     return [{ level: 'error', subject, message: replica.reason, remedy: remedyFor(replica.reason, config) }];
   const took = replica.probeMs === undefined ? '' : ` (${replica.probeMs} ms)`;
   if (replica.canary === 'good') return [{ level: 'ok', subject, message: `reachable, ${replica.reason}${took}` }];
+  const remedy = `run "breakwater canary push ${name}", and set probe.canary as it says; add probe.credentials if the image is private`;
+  if (replica.proof.state === 'unproven') {
+    const message = `reachable${took}, but ${replica.proof.reason}, so its storage may be missing: pushes there are refused, and its 404s are not believed`;
+    const orAllow = `check its storage; if it is new and empty, ${remedy}; or set probe.allowEmpty to true`;
+    return [{ level: 'error', subject, message, remedy: orAllow }];
+  }
   const message = `reachable${took}, but without a canary the probe does not notice when its storage hangs or is lost`;
-  const remedy = 'push a small image there, and name it in probe.canary; add probe.credentials if it is private';
   return [{ level: 'warning', subject, message, remedy }];
 }
 
@@ -86,7 +91,7 @@ const REMEDIES: [RegExp, string][] = [
   [/ECONNREFUSED|\bconnect\b/, 'check host and port in urls, that the registry runs, and firewalls on the way'],
   [
     /canary manifest answers 404/,
-    'push a small image there under the name of probe.canary, or correct the name (it must include the prefix on this upstream)',
+    'run "breakwater canary push", or correct the name in probe.canary (it must include the prefix on this upstream)',
   ],
   [
     /answers 40[13]|credentials/,

@@ -85,7 +85,8 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
       listed = true;
       break;
     }
-    if (!listed) throw conclusion(context, endings, 'NAME_UNKNOWN', 'the catalog');
+    if (!listed)
+      throw conclusion(context, endings, { absent: 'NAME_UNKNOWN', content: 'the catalog', route, soleCounts: false });
   }
   return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
 }
@@ -118,9 +119,12 @@ async function list(
   const names: string[] = [];
   let query: URLSearchParams | undefined = new URLSearchParams({ n: String(UPSTREAM_PAGE) });
   for (let count = 0; query && count < MAX_PAGES && names.length < MAX_NAMES; count += 1) {
-    const result = await readPage(exchange, context, attempt, query);
+    const result = await readPage(exchange, context, attempt, query, names.length === 0);
     if (result.outcome === 'failed') return { failed: { upstream, outcome: 'failed', reason: result.reason } };
-    if (result.outcome === 'absent') return { names };
+    if (result.outcome === 'absent')
+      return mayBeEmpty(context, upstream, result)
+        ? { names }
+        : { failed: { upstream, outcome: 'failed', reason: 'unproven' } };
     if (result.outcome !== 'served')
       return { refused: await pullReply(exchange, context, request, { ...result, attempt }) };
     const found = Buffer.isBuffer(result.body) ? repositoriesOf(result.body) : undefined;
@@ -131,11 +135,24 @@ async function list(
   return { names };
 }
 
+/**
+ * Whether a catalog without repositories is believed. A registry without any content is rare, so it takes a good canary, or the word of the
+ * operator. A 404 says that the registry has no catalog.
+ */
+function mayBeEmpty(
+  { upstreams }: Uses<'upstreams'>,
+  upstream: string,
+  { confirmed, emptyList }: Extract<AttemptResult, { outcome: 'absent' }>,
+): boolean {
+  return emptyList === undefined || confirmed || upstreams.get(upstream)?.config.probe.allowEmpty === true;
+}
+
 async function readPage(
   exchange: Exchange,
   context: Uses<'upstreams'>,
   attempt: Attempt,
   query: URLSearchParams,
+  wholeList: boolean,
 ): Promise<AttemptResult> {
   const upstream = context.upstreams.get(attempt.upstream);
   const ms = Math.min(upstream?.config.deadlines.manifest ?? 0, TOTAL_MS - exchange.elapsed());
@@ -149,6 +166,7 @@ async function readPage(
     scopes: ['registry:catalog:*'],
     clientAuthorization: exchange.clientAuthorization,
     wholeUpTo: MAX_BODY,
+    wholeList,
   };
   const result = await attemptRead(upstream, attempt, read, { ms, ignoreCanary: false }, exchange.control());
   recordAttempt(exchange, attempt, result, started);

@@ -30,6 +30,8 @@ export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'>
   deleted?: boolean;
   /** Puts an error body into the client's names. */
   inClientNames?: (body: Buffer) => Buffer;
+  /** The answer lists everything, so an empty list is believed only like a 404. */
+  wholeList?: boolean;
   /** Overrides the upstream's setting. */
   redirects?: 'follow';
   /** Why a good answer does not fit, such as another length. Undefined: it fits. */
@@ -45,11 +47,18 @@ export interface Served {
   permit: Pick<AttemptPermit, 'reportEnd'>;
 }
 
+/** What an upstream said that it does not have. */
+export interface AbsenceAnswer {
+  words?: UpstreamWords | undefined;
+  /** The answer was a list without entries, and not a 404. */
+  emptyList?: Served;
+}
+
 export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
-  | (Absent & { words?: UpstreamWords | undefined })
+  | (Absent & AbsenceAnswer)
   /** `abandoned`: given up before its deadline, because the canary failed too. The upstream may still answer. */
-  | { outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean };
+  | ({ outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean } & AbsenceAnswer);
 
 /** The place of a blob's copy. The repository is in the upstream's names. */
 export interface BlobCopy {

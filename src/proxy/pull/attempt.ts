@@ -1,5 +1,6 @@
-import { type Absent, classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
+import { type Absent, type Credentials, classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import { isEmptyList } from '../../oci/answer-content.ts';
 import { dropBody, readExplanation } from '../../upstream/body/explanatory-body.ts';
 import { PrimedBody, type PrimeTarget } from '../../upstream/body/primed-body.ts';
 import { readBody } from '../../upstream/body/read-body.ts';
@@ -11,7 +12,7 @@ import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstrea
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import { AttemptClock, type AttemptLimit } from './attempt-deadline.ts';
-import type { AnswerHead, AttemptResult, UpstreamRead } from './attempt-result.ts';
+import type { AbsenceAnswer, AnswerHead, AttemptResult, Served, UpstreamRead } from './attempt-result.ts';
 import { checkBody, wordsOf } from './whole-body.ts';
 
 /** An attempt that has its permit. */
@@ -23,6 +24,8 @@ interface PermittedAttempt {
   read: UpstreamRead;
   call: UpstreamCall;
 }
+
+type Absence = Absent | { outcome: 'failed'; reason: 'unproven'; detail?: string };
 
 /** Bytes of a whole body that is read where the caller sets no limit. */
 const MAX_WHOLE = 65_536;
@@ -83,8 +86,8 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
   const { answer, method } = await ask(attempt);
   try {
     const outcome = await judge(attempt, answer);
-    if (outcome.outcome === 'absent')
-      return { ...settled(outcome, permit), words: await wordsOf(readExplanation(answer.body), read) };
+    if (isAbsence(outcome))
+      return notThere(outcome, attempt, { words: await wordsOf(readExplanation(answer.body), read) });
     if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
       await dropBody(answer.body);
       return withoutBody(outcome, answer, permit);
@@ -92,13 +95,37 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
     if (outcome.outcome === 'refused') return await refused(answer, permit);
     const body = await readBody(answer.body, read.wholeUpTo ?? MAX_WHOLE);
     if (answer.status === 200) checkBody(body, read, answer);
+    const served = { answer, body, permit };
+    if (isWholeList(attempt, answer) && isEmptyList(read.content, body)) return await emptyList(attempt, served);
+    noteContent(attempt, answer);
     permit.reportAnswer('good');
     permit.reportEnd('good');
-    return { outcome: 'served', answer, body, permit };
+    return { outcome: 'served', ...served };
   } catch (error) {
     answer.body.destroy();
     throw error;
   }
+}
+
+function isWholeList({ read }: PermittedAttempt, { status }: AnswerHead): boolean {
+  return read.wholeList === true && status === 200;
+}
+
+/** A list without entries is believed only like a 404 (rule 4): storage that is not mounted lists nothing. */
+async function emptyList(attempt: PermittedAttempt, list: Served): Promise<AttemptResult> {
+  const outcome = await confirmed(attempt);
+  if (isAbsence(outcome)) return notThere(outcome, attempt, { emptyList: list });
+  const lost = outcome.outcome === 'failed' && outcome.reason === 'content-lost';
+  if (lost) throw new UpstreamError('content-lost', 'it lists nothing, but it has lost content');
+  throw new UpstreamError('canary', 'it lists nothing, and its canary cannot be read');
+}
+
+/** Notes that the upstream has shown content. The lists of Harbor come from its database, and say nothing about its storage. */
+function noteContent({ upstream, replica, read }: PermittedAttempt, answer: AnswerHead): void {
+  const isContent = read.content === 'manifest' || read.content === 'blob';
+  const isListed = read.wholeList === true && upstream.config.probe.kind === 'registry';
+  const hasBody = (answer.status === 200 || answer.status === 206) && answer.headers.contentLength() !== 0;
+  if (hasBody && (isContent || isListed)) replica.recordSight({ kind: 'content' });
 }
 
 /** A refusal counts by its status alone. Its body is relayed only if it arrives whole. */
@@ -116,16 +143,15 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
     const outcome = await judge(attempt, answer);
     const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
-    if (outcome.outcome === 'absent') {
-      const words = await wordsOf(readExplanation(answer.body), read);
-      return { ...settled(outcome, permit), words };
-    }
+    if (isAbsence(outcome))
+      return notThere(outcome, attempt, { words: await wordsOf(readExplanation(answer.body), read) });
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
       await dropBody(answer.body);
       return withoutBody(outcome, answer, permit);
     }
     if (outcome.outcome === 'refused') return await refused(answer, permit);
     const body = await PrimedBody.prime(answer.body, call.signal, beginning);
+    noteContent(attempt, answer);
     permit.reportAnswer('good');
     return { outcome: 'served', answer, body, permit };
   } catch (error) {
@@ -148,8 +174,6 @@ async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answ
 }
 
 async function judge({ upstream, replica, permit, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
-  const { config } = upstream;
-  const credentials = read.own || typeof config.credentials !== 'string' ? 'static' : config.credentials;
   const outcome = classify(
     {
       content: read.content,
@@ -166,18 +190,39 @@ async function judge({ upstream, replica, permit, read }: PermittedAttempt, answ
       wwwAuthenticate: answer.headers.joined('www-authenticate'),
       retryAfter: answer.headers.get('retry-after'),
       redirected: answer.redirected,
-      credentials,
+      credentials: credentialsOf(upstream, read),
       authorityDead: upstream.view().unhealthy.includes('database'),
     },
     Date.now(),
   );
   if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) permit.reportOverload(outcome.retryAfterMs);
-  if (outcome.outcome !== 'absent') return outcome;
-  // A registry whose storage is unmounted answers every read with 404. Only a canary that is read now tells whether
-  // the content is absent.
+  return outcome.outcome === 'absent' ? confirmed({ upstream, replica, read }) : outcome;
+}
+
+/**
+ * What a 404 or an empty list means. A registry whose storage is unmounted answers every read with 404. Only a canary that is read now
+ * tells whether the content is absent.
+ */
+async function confirmed({ upstream, replica, read }: Pick<PermittedAttempt, 'upstream' | 'replica' | 'read'>) {
   const canary = await upstream.confirmCanary(replica.url);
   const contentLost = canary !== 'failing' && read.deleted !== true && (await read.contentLost?.()) === true;
-  return confirmAbsence({ ...read, canary, contentLost, credentials });
+  const { proof } = replica;
+  return confirmAbsence({ ...read, canary, contentLost, proof, credentials: credentialsOf(upstream, read) });
+}
+
+function credentialsOf({ config }: Upstream, { own }: UpstreamRead): Credentials {
+  return own || typeof config.credentials !== 'string' ? 'static' : config.credentials;
+}
+
+/** Whether the upstream says that it does not have the content, which may be believed or not. */
+function isAbsence(outcome: Outcome): outcome is Absence {
+  return outcome.outcome === 'absent' || (outcome.outcome === 'failed' && outcome.reason === 'unproven');
+}
+
+/** The upstream has answered, so nothing is wrong with it as far as its breakers are concerned. */
+function notThere(absence: Absence, { permit }: PermittedAttempt, answer: AbsenceAnswer): AttemptResult {
+  const detail = 'it has shown no content yet';
+  return { ...settled(absence.outcome === 'failed' ? { detail, ...absence } : absence, permit), ...answer };
 }
 
 /** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */

@@ -3,13 +3,13 @@ import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/con
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
 import { bounded } from '../../http/boundary.ts';
-import { absence, type ErrorCode, type OciError } from '../../oci/error.ts';
+import { absence, OciError } from '../../oci/error.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import { type AttemptResult, discardAnswer, recordAttempt } from './attempt-result.ts';
+import { type AttemptResult, discardAnswer, recordAttempt, type Served } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
 
@@ -59,6 +59,8 @@ export class Race {
   #state: RaceState = 'asking';
   /** The answer that is relayed if no better one comes. */
   #reserve: Finish | undefined;
+  /** The first answer that says that the content is absent. An empty list is relayed as it is, instead of a 404. */
+  #firstAbsence: { attempt: Attempt; emptyList: Served | undefined } | undefined;
   /** Attempts that were started. */
   #begun = 0;
   /** What a callback of this race throws ends the race. */
@@ -91,8 +93,7 @@ export class Race {
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
-    const { absent, content } = this.#plan;
-    if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, absent, content));
+    if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, this.#plan));
   }
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
@@ -230,6 +231,8 @@ export class Race {
     this.#apply('unserved');
     if (result.outcome === 'failed' && result.abandoned && untilCanaryFails !== true) this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
+    if (result.outcome === 'absent' || result.reason === 'unproven')
+      this.#firstAbsence ??= { attempt, emptyList: result.emptyList };
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream, result);
     const preferred = attempt.upstream === (deletedAt ?? route.pull[0]?.upstream);
@@ -255,7 +258,10 @@ export class Race {
   #lose(error: unknown): void {
     this.#cancelAll();
     if (this.#reserve) discardAnswer(this.#reserve.result);
-    this.#outcome.reject(error);
+    const { attempt, emptyList } = this.#firstAbsence ?? {};
+    if (attempt && emptyList && error instanceof OciError && error.status === 404)
+      this.#outcome.resolve({ outcome: 'served', ...emptyList, attempt });
+    else this.#outcome.reject(error);
   }
 
   #cancelAll(): void {
@@ -267,16 +273,16 @@ export class Race {
   }
 }
 
-/** The reply when no attempt served. @param content what the client asked for, in its own names */
+/** The reply when no attempt served. */
 export function conclusion(
   { upstreams }: Uses<'upstreams'>,
   endings: readonly AttemptEnding[],
-  absent: ErrorCode,
-  content: string,
+  { absent, content, route, soleCounts }: Pick<PullPlan, 'absent' | 'content' | 'route'> & { soleCounts?: boolean },
 ): OciError {
   const outage = (name: string) => {
     const view = upstreams.get(name)?.view();
     return view?.state === 'down' ? view : undefined;
   };
-  return conclude(endings, absent, { content, outage, now: readClocks() });
+  const authority = route.onAbsent === 'stop' ? route.pull[0]?.upstream : undefined;
+  return conclude(endings, absent, { content, authority, soleCounts, outage, now: readClocks() });
 }

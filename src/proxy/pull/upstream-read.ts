@@ -120,6 +120,8 @@ function upstreamReadFor(
     // connection. A manifest cannot be mistaken for an answer, but a blob can.
     keepAlive: request.kind === 'manifest',
     permitted: context.access !== undefined,
+    // A later page may be empty, and so is a page of no entries.
+    wholeList: isList(request) && !request.query.has('last') && request.query.get('n') !== '0',
     known: manifest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, manifest),
     ...contentLoss(exchange, context, request, attempt),
   };
@@ -141,6 +143,10 @@ function contentLoss(
   const place = request.kind === 'manifest' && { upstream: name, repository, tag: request.reference };
   const vanishes = () => place && ledger.takesBack(place, null, began);
   return { contentLost: () => upstream.content.hasLost(vanishes() ? 0 : RECENT_LOOK_MS) };
+}
+
+function isList({ kind }: PullRequest): boolean {
+  return kind === 'tags' || kind === 'referrers';
 }
 
 function pathOf(request: PullRequest, repository: string): string {

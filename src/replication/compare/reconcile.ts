@@ -17,6 +17,8 @@ export interface ReconcileOptions {
   onRepository: (compared: ComparedRepository) => Promise<void>;
   /** Whether both registries are well now, whatever they say of some repositories. */
   areWell: () => Promise<boolean>;
+  /** Called if the source lists no repository at all. What it throws ends the comparison. */
+  onNothingListed?: () => Promise<void>;
   /** Called for each repository that could not be compared while others could. */
   onFailure: (repository: RepositoryPair) => void;
 }
@@ -37,7 +39,7 @@ const MAX_CONSECUTIVE_FAILURES = 4;
  * @throws CopyError, UpstreamError; the signal's reason
  */
 export async function reconcile(
-  { source, target, toPair, remembered = [], now, onRepository, areWell, onFailure }: ReconcileOptions,
+  { source, target, toPair, remembered = [], now, onRepository, areWell, onFailure, onNothingListed }: ReconcileOptions,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const result: ReconcileResult = { repositories: 0, tags: 0, gaps: 0, failed: null };
@@ -49,6 +51,7 @@ export async function reconcile(
         listed.add(repository);
         yield repository;
       }
+      if (listed.size === 0) await onNothingListed?.();
       for (const repository of remembered) if (!listed.has(repository)) yield repository;
     };
     for await (const repository of named()) {

@@ -1,6 +1,7 @@
 import { monotonicNow } from '../../clock/clock.ts';
+import { isListCredible } from '../../failover/proof.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import type { CanaryState } from '../../failover/view.ts';
+import type { CanaryState, UpstreamView } from '../../failover/view.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { CopyError } from '../copy-error.ts';
 import { type CopyRoute, clientRepository, repositoryPair } from '../copy-route.ts';
@@ -17,6 +18,7 @@ export interface RouteComparisonOptions {
   routes: readonly Route[];
   /** Reads the canary at the URL of this registry, to tell whether it sees its storage. */
   confirmCanary: (registry: RemoteRegistry) => Promise<CanaryState>;
+  view: (upstream: string) => UpstreamView;
   ledger: Ledger;
   /**
    * What is said of content that an upstream has lost. Undefined: it has lost none.
@@ -87,6 +89,7 @@ export class RouteComparison {
         source,
         target,
         toPair: (repository) => repositoryPair(routes, copyRoute, repository),
+        onNothingListed: () => this.#refuseEmptyList(source),
         remembered: this.#follows ? this.#remembered : [],
         now: () => ledger.now(),
         onRepository: async (compared) => {
@@ -131,6 +134,14 @@ export class RouteComparison {
       await tasks.waitForRoom(MAX_WAITING_TASKS);
     }
     return unconfirmed;
+  }
+
+  /** Storage that is not mounted lists nothing, and nothing was deleted then. @throws CopyError */
+  async #refuseEmptyList(source: RemoteRegistry): Promise<void> {
+    const canary = await this.#options.confirmCanary(source);
+    const proofs = this.#options.view(source.name).replicas.map(({ proof }) => proof);
+    if (!isListCredible(0, canary, proofs))
+      throw new CopyError(`${source.name} lists no repositories and has no good canary, so its storage may be missing`);
   }
 
   /** Whether deletions of the source are followed. */

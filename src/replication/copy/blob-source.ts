@@ -24,6 +24,9 @@ export interface BlobSourceOptions {
   stallMs?: number | undefined;
 }
 
+/** What an upload sends: a blob of another registry, or one in memory. */
+export type UploadSource = Pick<BlobSource, 'digest' | 'size' | 'verifiedBytes' | 'failure' | 'read'>;
+
 /** An accepted answer to a blob request. */
 interface OpenedBlob {
   answer: UpstreamAnswer;

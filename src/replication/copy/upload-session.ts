@@ -1,6 +1,6 @@
 import { CopyError } from '../copy-error.ts';
 import { pushScope, type RemoteRegistry } from '../registry/remote-registry.ts';
-import type { BlobSource } from './blob-source.ts';
+import type { UploadSource } from './blob-source.ts';
 import { sendUpload, type UploadReply, type UploadRequest } from './upload-request.ts';
 
 export interface UploadSessionOptions {
@@ -61,7 +61,7 @@ export class UploadSession {
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async sendChunk(
-    source: BlobSource,
+    source: UploadSource,
     from: number,
     to: number,
     signal: AbortSignal,
@@ -93,7 +93,7 @@ export class UploadSession {
    * Sends the rest and commits the blob under its digest.
    * @throws CopyError, UpstreamError; the signal's reason
    */
-  async finish(source: BlobSource, from: number, signal: AbortSignal): Promise<void> {
+  async finish(source: UploadSource, from: number, signal: AbortSignal): Promise<void> {
     const { digest, size } = source;
     const at = new URL(this.#location);
     // The digest is appended to the query as text, because a registry may have signed the query as written.
@@ -118,7 +118,7 @@ export class UploadSession {
    * Upload ranges are inclusive, `0-2`; `0-0` also stands for nothing (facts of distribution).
    * @throws CopyError
    */
-  #offsetIn({ headers }: UploadReply, otherwise: number, source: BlobSource): number {
+  #offsetIn({ headers }: UploadReply, otherwise: number, source: UploadSource): number {
     const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(headers.get('range') ?? '')?.[1];
     const at = last === undefined ? otherwise : last === '0' ? 0 : Number(last) + 1;
     if (at <= source.verifiedBytes) return at;

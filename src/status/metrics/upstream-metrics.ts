@@ -14,7 +14,12 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
     ],
     credentials_good: [
       "1 if the upstream accepts the edge's own credentials, 0 if it refuses them.",
-      ({ credentials }) => (credentials ? Number(credentials.state === 'good') : null),
+      ({ credentials }) =>
+        credentials === undefined || credentials.state === 'unknown' ? null : Number(credentials.state === 'good'),
+    ],
+    canary_configured: [
+      '1 if the upstream has a canary, 0 if lost storage may go unnoticed there.',
+      ({ canaryImage }) => Number(canaryImage !== null),
     ],
     lost_pushes: [
       'Pushes that the upstream acknowledged and has lost. Above 0: restore them, or run breakwater accept.',
@@ -34,6 +39,10 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
     canary_good: [
       '1 if the canary can be read from the URL, 0 if not.',
       ({ canary }) => (canary === 'none' || canary === 'unknown' ? null : Number(canary === 'good')),
+    ],
+    content_seen: [
+      '1 if the URL has shown content since the start, 0 if it shows none, so that its storage may be missing.',
+      ({ proof: { state } }) => (state === 'proven' || state === 'unproven' ? Number(state === 'proven') : null),
     ],
     probe_duration_seconds: ['Duration of the last probe.', ({ probeMs }) => seconds(probeMs)],
   });

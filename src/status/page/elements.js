@@ -10,7 +10,7 @@ export const LEVELS = {
   good: 'well',
   closed: 'well',
   unknown: 'quiet',
-  none: 'quiet',
+  none: 'degraded',
   'half-open': 'degraded',
   down: 'failing',
   failing: 'failing',

@@ -52,6 +52,7 @@ function pushes({ mode, admitted, since }, now) {
 function urlRow(url, several, now) {
   const where = cell('', el('code', '', url.url));
   if (several && url.reason) where.append(el('div', 'reason', url.reason));
+  if (url.proof.state === 'unproven') where.append(el('div', 'degraded', `no content seen yet: ${url.proof.reason}`));
   if (url.suspected)
     where.append(el('div', 'degraded', url.slow ? 'slow to answer' : 'requests failed since the last good probe'));
   if (url.restingUntil) {

@@ -53,6 +53,9 @@ interface ServedRoute {
 /** The headline shows a tag that was served with a warning for this long, in milliseconds. */
 const TAG_WARNING_MS = 600_000;
 
+/** Milliseconds after which it is worth a line that something is still unknown. */
+const UNKNOWN_MS = 60_000;
+
 /** Says which upstream serves pulls, where pushes go, and what needs the operator. @param now epoch milliseconds */
 export function headlineOf(input: HeadlineInput, now: number): Headline {
   const { ready, upstreams, routes, tagWarnings, peers } = input;
@@ -64,6 +67,8 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   );
   const served = routes.map((route) => servedBy(route, troubles));
   const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
+  const blind = withoutCanary(upstreams, routes);
+  const unclear = upstreams.filter((upstream) => stayUnknown(upstream, now));
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const lines = [
@@ -72,7 +77,9 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
     ...lostContentLines(upstreams, now),
+    ...canaryLines(blind),
     ...credentialLines(upstreams, now),
+    ...unclearCredentialLines(unclear, now),
     ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
     ...copies.lines,
@@ -84,6 +91,8 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     !ready ||
     peers.some(isOutOfSync) ||
     copies.degraded ||
+    blind.length > 0 ||
+    unclear.length > 0 ||
     troubles.size > 0 ||
     upstreams.some(({ lost }) => lost !== undefined) ||
     upstreams.some(({ credentials, corrupt }) => credentials?.state === 'refused' || corrupt.count > 0) ||
@@ -147,12 +156,46 @@ function lostContentLines(upstreams: readonly UpstreamSnapshot[], now: number): 
   });
 }
 
+/** Upstreams that take pushes or copies, so that the operator can give them a canary, and have none. */
+function withoutCanary(upstreams: readonly UpstreamSnapshot[], routes: readonly RouteSnapshot[]): string[] {
+  const copied = new Set(routes.flatMap(({ pull }) => pull.filter(({ replicate }) => replicate)).map(toName));
+  return upstreams
+    .filter(({ name, pushes, canaryImage }) => canaryImage === null && (pushes !== undefined || copied.has(name)))
+    .map(({ name }) => name);
+}
+
+function toName({ upstream }: { upstream: string }): string {
+  return upstream;
+}
+
+/** Without a canary, what is known of an upstream's storage is what clients happened to pull (rule 10). */
+function canaryLines(blind: readonly string[]): string[] {
+  if (blind.length === 0) return [];
+  const have = blind.length === 1 ? 'has no canary' : 'have no canary';
+  return [`${names(blind)} ${have}, so lost storage may go unnoticed. To make one, run: breakwater canary push`];
+}
+
 /** Clients see nothing of refused credentials, and only the operator can renew them. */
 function credentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
   return upstreams.flatMap(({ name, credentials }) =>
     credentials?.state === 'refused'
       ? [
           `${name} has refused this edge's credentials since ${clock(credentials.since, now)} (${credentials.reason}). Renew them.`,
+        ]
+      : [],
+  );
+}
+
+/** Whether an upstream that is up has not told for a while if it accepts the edge's credentials (rule 10). */
+function stayUnknown({ state, credentials }: UpstreamSnapshot, now: number): boolean {
+  return state === 'up' && credentials?.state === 'unknown' && now - Date.parse(credentials.since) > UNKNOWN_MS;
+}
+
+function unclearCredentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
+  return upstreams.flatMap(({ name, credentials }) =>
+    credentials?.state === 'unknown'
+      ? [
+          `It has not been known since ${clock(credentials.since, now)} whether ${name} accepts this edge's credentials (${credentials.reason}). Run: breakwater check`,
         ]
       : [],
   );
@@ -205,7 +248,15 @@ function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now
   return mildest && { ...mildest, text: `${name} ${mildest.text}` };
 }
 
-function urlTrouble({ state, canary, breakers, suspected, slow, restingUntil }: UrlSnapshot): Trouble | undefined {
+function urlTrouble({
+  state,
+  canary,
+  proof,
+  breakers,
+  suspected,
+  slow,
+  restingUntil,
+}: UrlSnapshot): Trouble | undefined {
   if (canary === 'failing') return { kind: 'failing', text: 'is failing right now (its canary cannot be read)' };
   // Without the seconds, because screen readers read the headline out whenever it changes.
   if (restingUntil !== null) return { kind: 'out', text: 'is rate-limited' };
@@ -216,6 +267,7 @@ function urlTrouble({ state, canary, breakers, suspected, slow, restingUntil }: 
         ? 'fails requests (breaker open), and no probe has been good since'
         : 'passes its probes but fails real requests (breaker open)',
     };
+  if (proof.state === 'unproven') return { kind: 'unclear', text: 'has shown no content yet' };
   if (slow) return { kind: 'unclear', text: 'is slow to answer' };
   if (suspected) return { kind: 'unclear', text: 'has failed a request, and no probe has been good since' };
   return state === 'unknown' ? { kind: 'unclear', text: 'has not been probed yet' } : undefined;

@@ -95,6 +95,7 @@ function stateOf(
   return {
     ...{ name, state, reason, kind, readOnly, unhealthy },
     since: isoTime(view.since, now),
+    canaryImage: view.canaryImage ?? null,
     ...credentialsOf(view, now),
     ...(takesPushes ? { pushes } : {}),
     ...lostContentOf(view, now),
@@ -108,11 +109,12 @@ function lostContentOf({ contentLost }: UpstreamView, now: ClockReading): Pick<U
 }
 
 function credentialsOf(
-  { credentials: { own, refusal } }: UpstreamView,
+  { credentials: { refusal, acceptedAt, unknown } }: UpstreamView,
   now: ClockReading,
 ): Pick<UpstreamSnapshot, 'credentials'> {
   if (refusal) return { credentials: { state: 'refused', since: isoTime(refusal.since, now), reason: refusal.reason } };
-  return own ? { credentials: { state: 'good' } } : {};
+  if (unknown) return { credentials: { state: 'unknown', since: isoTime(unknown.since, now), reason: unknown.reason } };
+  return acceptedAt === undefined ? {} : { credentials: { state: 'good', checkedAt: isoTime(acceptedAt, now) } };
 }
 
 function corruptCopiesSnapshot(copies: readonly CorruptCopy[], now: ClockReading): CorruptCopiesSnapshot {
@@ -130,6 +132,7 @@ function urlSnapshot(replica: ReplicaView, now: ClockReading): UrlSnapshot {
     reason: state === 'up' && canary === 'failing' ? `last good probe: ${reason}` : reason,
     // Until the canary is read, its state only keeps a 404 from being believed.
     canary: lastProbeAt === undefined && !suspected && canary === 'failing' ? 'unknown' : canary,
+    proof: { ...replica.proof, since: isoTime(replica.proof.since, now) },
     lastProbeAt: lastProbeAt === undefined ? null : isoTime(lastProbeAt, now),
     probeMs: replica.probeMs ?? null,
     restingUntil: retryAfterUntil > now.monotonic ? isoTime(retryAfterUntil, now) : null,

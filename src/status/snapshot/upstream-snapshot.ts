@@ -1,3 +1,4 @@
+import type { ProofState } from '../../failover/proof.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { CanaryState, Gate, ReplicaView, UpstreamView } from '../../failover/view.ts';
 
@@ -7,6 +8,8 @@ export interface UrlSnapshot
   since: string;
   /** `unknown`: not read yet. */
   canary: CanaryState | 'unknown';
+  /** Whether the URL has shown content since the start. */
+  proof: { state: ProofState; since: string; reason: string };
   lastProbeAt: string | null;
   /** Duration of the last probe in milliseconds. */
   probeMs: number | null;
@@ -17,7 +20,11 @@ export interface UrlSnapshot
 }
 
 /** Whether the upstream accepts the edge's own credentials. */
-export type CredentialsSnapshot = { state: 'good' } | { state: 'refused'; since: string; reason: string };
+export type CredentialsSnapshot =
+  /** `checkedAt`: the last check that found them accepted. */
+  | { state: 'good'; checkedAt: string }
+  /** `unknown`: no check has told yet. */
+  | { state: 'refused' | 'unknown'; since: string; reason: string };
 
 /** Corrupt copies of blobs on one upstream. */
 export interface CorruptCopiesSnapshot {
@@ -40,6 +47,8 @@ export interface LostContentSnapshot {
 export interface UpstreamSnapshot
   extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'readOnly' | 'unhealthy'> {
   since: string;
+  /** The image that probes read; null: they cannot tell whether the upstream reaches its storage. */
+  canaryImage: string | null;
   /** Only where a route pushes to this upstream. */
   pushes?: { admitted: boolean; mode: Gate['mode']; since: string; reason: string };
   /** State of the edge's own credentials; undefined where the edge has none and none were refused. */

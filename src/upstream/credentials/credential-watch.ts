@@ -35,6 +35,10 @@ export class CredentialWatch {
   #timer: NodeJS.Timeout | undefined;
   #dueAt = 0;
   #checkedAt = 0;
+  readonly #startedAt = monotonicNow();
+  #acceptedAt: number | undefined;
+  /** Why the last check was inconclusive. */
+  #unclear = 'not checked yet';
   #stopped = false;
   /** Whether the last report was a refusal. */
   #refusalReported = false;
@@ -56,6 +60,17 @@ export class CredentialWatch {
   /** The current refusal, if any. */
   get refusal(): CredentialsRefusal | undefined {
     return currentRefusal(this.#state, monotonicNow());
+  }
+
+  /** When a check last found the credentials accepted; undefined: no check has been good yet. */
+  get acceptedAt(): number | undefined {
+    return this.#acceptedAt;
+  }
+
+  /** Since when, and why, it is not known whether the credentials are accepted; undefined: a check has told, or there are none. */
+  get unknown(): { since: number; reason: string } | undefined {
+    if (!this.#options.check || this.#acceptedAt !== undefined || this.refusal) return undefined;
+    return { since: this.#startedAt, reason: this.#unclear };
   }
 
   /** Notes a request whose credentials were refused. */
@@ -81,9 +96,11 @@ export class CredentialWatch {
     const before = this.refusal?.total;
     try {
       await check(AbortSignal.timeout(timing.timeout));
+      this.#acceptedAt = monotonicNow();
       this.#applyNews({ kind: 'accepted' });
     } catch (error) {
       const { reason, message, status } = asUpstreamError(error);
+      this.#unclear = message;
       // The probe reports all other failures.
       if (reason === 'credentials') this.#applyNews({ kind: status === 401 ? 'refused' : 'denied', detail: message });
     }

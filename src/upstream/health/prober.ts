@@ -4,9 +4,14 @@ import { probeDelay } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Connection } from '../connection.ts';
+import { asUpstreamError } from '../upstream-error.ts';
 import type { ProbeGet } from './byte-range-probe.ts';
+import { type Looker, lookForContent } from './content-look.ts';
 import { type ProbeReport, probe, readCanary } from './probe.ts';
 import type { Replica } from './replica.ts';
+
+/** Probe intervals between looks for content where a look has shown nothing, for example because the upstream has no catalog. */
+const INTERVALS_IF_UNCLEAR = 15;
 
 /** Probes one URL again and again; sooner while its state changes, or after trouble in traffic. */
 export class Prober {
@@ -14,6 +19,7 @@ export class Prober {
   readonly #connection: Connection;
   readonly #config: ProbeConfig;
   readonly #onReport: (report: ProbeReport) => void;
+  readonly #looker: Looker;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   /** Trouble was met during a probe that began before it. */
@@ -21,20 +27,29 @@ export class Prober {
   /** Start of the last probe; monotonic milliseconds. */
   #startedAt = 0;
   #stopped = false;
+  /** When the URL may be asked for its list again; monotonic milliseconds. */
+  #nextLookAt = 0;
   #dueAt = 0;
   #confirmation: Promise<CanaryState> | undefined;
   #nextConfirmation: Promise<CanaryState> | undefined;
 
-  constructor(replica: Replica, connection: Connection, config: ProbeConfig, onReport: (report: ProbeReport) => void) {
+  constructor(
+    replica: Replica,
+    connection: Connection,
+    config: ProbeConfig,
+    looker: Looker,
+    onReport: (report: ProbeReport) => void,
+  ) {
     this.#replica = replica;
     this.#connection = connection;
     this.#config = config;
+    this.#looker = looker;
     this.#onReport = onReport;
     replica.onTrouble = () => this.#probeSoon();
     replica.readCanary = () => this.confirmCanary();
   }
 
-  /** Starts probing. Resolves after the first probe, which takes at most `timeout`. */
+  /** Starts probing. Resolves after the first probe. It takes at most `timeout`, and as long again if there is no canary to read. */
   async start(): Promise<void> {
     await this.#probe();
   }
@@ -106,10 +121,26 @@ export class Prober {
     this.#startedAt = monotonicNow();
     const signal = AbortSignal.timeout(this.#config.timeout);
     const report = await probe(this.#config.kind, this.#replica.canary, this.#get(signal), signal);
+    const tookMs = Math.round(monotonicNow() - this.#startedAt);
+    if (report.ok && report.canary === 'none') await this.#lookForContent();
     this.#running = false;
     if (this.#stopped) return;
-    this.#replica.recordProbe(report, Math.round(monotonicNow() - this.#startedAt));
+    this.#replica.recordProbe(report, tookMs);
     this.#onReport(report);
+  }
+
+  /** Looks for content where none was seen yet and no canary tells. A registry whose storage is not mounted lists nothing. */
+  async #lookForContent(): Promise<void> {
+    const { state } = this.#replica.proof;
+    if (this.#stopped || state === 'proven' || monotonicNow() < this.#nextLookAt) return;
+    const get = this.#get(AbortSignal.timeout(this.#config.timeout));
+    const sight = await lookForContent(this.#config.kind, get, this.#looker).catch((error: unknown) => ({
+      kind: 'unclear' as const,
+      reason: `its list of repositories cannot be read (${asUpstreamError(error).summary})`,
+    }));
+    const intervals = sight.kind === 'unclear' ? INTERVALS_IF_UNCLEAR : 0;
+    this.#nextLookAt = monotonicNow() + intervals * this.#config.interval;
+    this.#replica.recordSight(sight);
   }
 
   #get(signal: AbortSignal): ProbeGet {

@@ -3,6 +3,7 @@ import type { UpstreamConfig } from '../../config/schema.ts';
 import type { Evidence } from '../../failover/failure-evidence.ts';
 import { type Health, initialHealth, nextHealth } from '../../failover/health.ts';
 import { Latency } from '../../failover/latency.ts';
+import { initialProof, nextProof, type Proof, type Sight } from '../../failover/proof.ts';
 import type { CanaryState, ReplicaView, TrafficClass } from '../../failover/view.ts';
 import type { UpstreamEvents } from '../events.ts';
 import { AttemptPermit } from './attempt-permit.ts';
@@ -25,6 +26,7 @@ export class Replica {
   readonly #name: string;
   #health: Health = initialHealth(monotonicNow());
   #canaryState: CanaryState;
+  #proof: Proof = initialProof(monotonicNow());
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
   /** Called when trouble is met outside of a probe. */
@@ -47,6 +49,10 @@ export class Replica {
       onTrouble: () => this.onTrouble(),
       readCanary: () => this.readCanary(),
     });
+  }
+
+  get proof(): Proof {
+    return this.#proof;
   }
 
   get health(): Health {
@@ -94,8 +100,14 @@ export class Replica {
     else this.#onOverloadedProbe(report.retryAfterMs, now);
   }
 
+  /** Notes whether the URL shows content: a probe looked for it, or a request has read some. */
+  recordSight(sight: Sight): void {
+    this.#proof = nextProof(this.#proof, sight, this.#config.probe.allowEmpty, monotonicNow());
+  }
+
   #onJudgedProbe(report: ProbeReport, tookMs: number, now: number): void {
     this.#canaryState = report.canary;
+    if (report.canary === 'good') this.recordSight({ kind: 'content' });
     if (report.ok) this.#traffic.probeWasGood(now - tookMs, tookMs);
     const wasDown = this.#health.state === 'down';
     this.#setHealth(nextHealth(this.#health, report, this.#config.probe, now));
@@ -124,6 +136,7 @@ export class Replica {
   recordCanary(state: CanaryState): void {
     // A configured canary that could not be judged keeps its state.
     if (state !== 'none' || !this.canary.configured) this.#canaryState = state;
+    if (state === 'good') this.recordSight({ kind: 'content' });
     if (state !== 'failing') return;
     this.#traffic.suspicion.suspect(monotonicNow());
     this.onTrouble();
@@ -137,6 +150,7 @@ export class Replica {
       since: this.#health.since,
       reason: this.#health.reason,
       canary: this.#canaryState,
+      proof: this.#proof,
       lastProbeAt: this.#lastProbeAt,
       probeMs: this.#probeMs,
       breakers: this.#traffic.breakers,

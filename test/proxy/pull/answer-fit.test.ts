@@ -155,7 +155,7 @@ const ROWS: Row[] = [
 const serveAll: Answer = (req, res) => {
   if (req.url?.includes('/tags/')) return says(200, Buffer.from('{"name":"app","tags":["1"]}'), list)(req, res);
   if (req.url?.includes('/referrers/'))
-    return says(200, Buffer.from('{"schemaVersion":2,"manifests":[]}'), list)(req, res);
+    return says(200, Buffer.from('{"schemaVersion":2,"manifests":[{}]}'), list)(req, res);
   return serveRight(req, res);
 };
 

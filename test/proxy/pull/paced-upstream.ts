@@ -51,6 +51,7 @@ export class PacedUpstream {
   async #take(req: IncomingMessage, res: ServerResponse): Promise<void> {
     res.on('error', () => undefined);
     if (req.url === '/v2/') return void res.end('{}');
+    if (req.url === '/v2/_catalog?n=1') return void res.end('{"repositories":["app"]}');
     if (req.url?.startsWith('/v2/canary/')) return void serveRight(req, res);
     this.asked += 1;
     this.open.add(res);

@@ -15,7 +15,7 @@ async function exposition(): Promise<string> {
       snapshotOf({
         upstreams: [
           upstream('harbor'),
-          upstream('gcr', { replicas: [tripped], credentials: { own: true, refusal: undefined } }),
+          upstream('gcr', { replicas: [tripped], credentials: { own: true, refusal: undefined, acceptedAt: 1 } }),
         ],
         peers: [peer()],
         replication: replicationView([

@@ -242,7 +242,7 @@ t.test('tells whether the edge’s own credentials are taken, where it shows any
   const refusal = { since: 0, reason: 'it answers 403', total: false };
   const upstreams = [
     upstream('harbor'),
-    upstream('gcr', { credentials: { own: true, refusal: undefined } }),
+    upstream('gcr', { credentials: { own: true, refusal: undefined, acceptedAt: 1 } }),
     upstream('hub', { credentials: { own: true, refusal } }),
     upstream('quay', { credentials: { own: false, refusal } }),
   ];

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { resolveRoute } from '../../../src/failover/rewrite.ts';
+import type { UpstreamView } from '../../../src/failover/view.ts';
 import { down, NOW, peer, ROUTES, replica, snapshotOf, upstream } from './views.ts';
 
 const HOUR = 3_600_000;
@@ -255,4 +256,36 @@ t.test('says which other edge is not in sync with this one', async (t) => {
   });
   const lost = peer({ url: 'https://edge-b.lan', address: null, state: 'stranger', reason: 'another keyFile' });
   t.match(headline({ peers: [lost] }).text, /The edge at https:\/\/edge-b\.lan has rejected this edge since/);
+});
+
+t.test('an upstream that can have a canary and has none, or that has shown no content', async (t) => {
+  const of = (harbor: Partial<UpstreamView>, gcr: Partial<UpstreamView> = {}) =>
+    snapshotOf({ upstreams: [upstream('harbor', harbor), upstream('gcr', gcr)] }).headline;
+  t.match(of({ canaryImage: undefined }, { canaryImage: undefined }), {
+    level: 'degraded',
+    text: /harbor, gcr have no canary, so lost storage may go unnoticed\. To make one, run: breakwater canary push/,
+  });
+  t.match(of({ canaryImage: undefined }).text, /harbor has no canary/);
+  t.match(of({}), { level: 'well' });
+  const proof = { state: 'unproven' as const, since: NOW, reason: 'it lists no repositories' };
+  const gate = { mode: 'refusing' as const, since: NOW, reason: 'it lists no repositories, so ...' };
+  t.match(of({ replicas: [replica({ canary: 'none', proof })], gate }), {
+    level: 'degraded',
+    text: 'Pulls are tried on harbor and gcr. harbor has shown no content yet. Pushes to harbor have been refused since 03:30 UTC (it lists no repositories, so ...).',
+  });
+});
+
+t.test('credentials of which no check has told for a while', async (t) => {
+  const of = (since: number) =>
+    snapshotOf({
+      upstreams: [
+        upstream('harbor', { credentials: { own: true, refusal: undefined, unknown: { since, reason: 'no answer' } } }),
+      ],
+    });
+  t.match(of(NOW - 61_000).headline, {
+    level: 'degraded',
+    text: /It has not been known since 03:28 UTC whether harbor accepts this edge's credentials \(no answer\)/,
+  });
+  t.match(of(NOW - 59_000).headline, { level: 'well' });
+  t.match(of(NOW).upstreams[0]?.credentials, { state: 'unknown', reason: 'no answer' });
 });

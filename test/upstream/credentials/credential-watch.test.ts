@@ -2,9 +2,11 @@ import t, { type Test } from 'tap';
 import { configSchema } from '../../../src/config/schema.ts';
 import type { LabAuth } from '../../../src/lab/access.ts';
 import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
+import { CredentialWatch } from '../../../src/upstream/credentials/credential-watch.ts';
 import { BufferPool } from '../../../src/upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../../src/upstream/resolver.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
+import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 import { until } from '../../helpers/until.ts';
 import { scaleUpstream } from '../../helpers/upstream-times.ts';
 
@@ -54,7 +56,7 @@ const isToken = (url: string) => url.startsWith('/token');
 t.test('a token that is kept does not hide that its user is gone', async (t) => {
   const users = [{ ...USER }];
   const { registry, upstream, news } = await start(t, { auth: { ...BEARER, users } });
-  t.same(upstream.view().credentials, { own: true, refusal: undefined });
+  t.match(upstream.view().credentials, { own: true, refusal: undefined });
   await checks(registry, 2, isToken);
   t.same(news, []);
   users.length = 0;
@@ -76,7 +78,7 @@ t.test('what is no word on them', async (t) => {
     await until(() => upstream.view().state === (fault === 'emptyChallenge401' ? 'up' : 'down'));
     const reads = registry.requests.length;
     if (fault === 'emptyChallenge401') await until(() => registry.requests.length > reads + 40);
-    t.same(upstream.view().credentials, { own: true, refusal: undefined }, fault);
+    t.match(upstream.view().credentials, { own: true, refusal: undefined }, fault);
     await registry.faults.off(fault);
     await until(() => upstream.view().state === 'up');
   }
@@ -87,11 +89,11 @@ t.test('what is no word on them', async (t) => {
 t.test('a registry that asks nobody, one that gets nothing, and one that gets the clients’', async (t) => {
   const open = await start(t, {});
   await until(() => open.registry.requests.length > 40);
-  t.same(open.upstream.view().credentials, { own: true, refusal: undefined });
+  t.match(open.upstream.view().credentials, { own: true, refusal: undefined });
   for (const credentials of ['none', 'forward'] as const) {
     const { upstream, registry, news } = await start(t, { auth: BEARER }, { credentials });
     await until(() => registry.requests.length > 40);
-    t.same(upstream.view().credentials, { own: false, refusal: undefined }, credentials);
+    t.match(upstream.view().credentials, { own: false, refusal: undefined }, credentials);
     t.notOk(
       registry.requests.some(({ url }) => isToken(url)),
       credentials,
@@ -113,4 +115,23 @@ t.test('without its database Harbor knows nobody, which says nothing of the key'
     { news, refusal: upstream.view().credentials.refusal },
     { news: ['it answers 401'], refusal: { total: false } },
   );
+});
+
+t.test('until a check has told, it is unknown whether they are accepted', async (t) => {
+  let failure: Error | undefined = new UpstreamError('first-byte', 'it does not answer in time');
+  const check = async () => {
+    if (failure) throw failure;
+  };
+  const timing = { timeout: 1000, interval: 1, fastInterval: 1 };
+  const watch = new CredentialWatch({ check, timing, onNews: () => undefined });
+  t.teardown(() => watch.stop());
+  t.match(watch, { acceptedAt: undefined, unknown: { reason: 'not checked yet' } });
+  await watch.start();
+  t.match(watch, { acceptedAt: undefined, unknown: { since: Number, reason: 'it does not answer in time' } });
+  failure = undefined;
+  await until(() => watch.acceptedAt !== undefined);
+  t.equal(watch.unknown, undefined);
+  const none = new CredentialWatch({ check: undefined, timing, onNews: () => undefined });
+  await none.start();
+  t.match(none, { acceptedAt: undefined, unknown: undefined });
 });
