@@ -39,8 +39,8 @@ export type AuthorityDecision =
 
 /** Beyond the moment for which Harbor locks a name after a wrong password. */
 const AFTER_LOCK_MS = 1600;
-const SICK = 'it refuses every login';
-const UNDECIDED = 'it refuses a password that was right before, and may be unable to check it';
+const SICK = 'the registry refuses every login';
+const UNDECIDED = 'the registry refuses a password that was right before, and may be unable to check it';
 
 /**
  * Asks the authority of `auth.mode: delegate` about its users, and remembers what it granted. What it granted before is forgotten only on

@@ -4,8 +4,11 @@
  * authority is well.
  */
 
-/** The answer to the canary's login, which is known to be good. `none`: there is no such login, or it can no longer be used. */
-export type AuthorityCanary = { state: 'well'; tookMs: number } | { state: 'failing' | 'none' };
+/**
+ * The answer to the canary's login, which is known to be good. `failing`: it was refused. `silent`: it was not answered. `none`: there is no
+ * such login, or it can no longer be used.
+ */
+export type AuthorityCanary = { state: 'well'; tookMs: number } | { state: 'failing' | 'silent' | 'none' };
 
 /** What is known of the authority just after it refused something. */
 export interface AuthorityHealth {
@@ -58,6 +61,8 @@ export function judgeDenial(
   streak: DenialStreak,
 ): DenialVerdict {
   if (unhealthy.includes('database') || canary.state === 'failing') return 'sick';
+  // The next question shows whether the authority answers at all.
+  if (canary.state === 'silent') return 'unproven';
   if (canary.state === 'well' && !isUnchecked(refusalMs, canary.tookMs)) return 'proven';
   const lasting = streak.count >= STREAK_COUNT && streak.last - streak.since >= STREAK_MS;
   return lasting && unhealthy.length === 0 ? 'proven' : 'unproven';

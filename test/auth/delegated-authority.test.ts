@@ -16,7 +16,12 @@ const pull = (name: string) => ({ type: 'repository', name, actions: ['pull'] })
 
 /** What the authority answers: with the user's name or without, or a refusal after some milliseconds. */
 type Says = { identified: boolean; names: string[] } | { tookMs: number | undefined } | 'error';
-const CANARIES: AuthorityCanary[] = [{ state: 'well', tookMs: 10 }, { state: 'failing' }, { state: 'none' }];
+const CANARIES: AuthorityCanary[] = [
+  { state: 'well', tookMs: 10 },
+  { state: 'failing' },
+  { state: 'silent' },
+  { state: 'none' },
+];
 
 class World {
   now = 1_000_000;
@@ -150,6 +155,7 @@ class Model {
       this.denials.delete(key);
       return 'sick';
     }
+    if (canary.state === 'silent') return 'kept';
     const before = this.denials.get(key) ?? [];
     const times = now - (before.at(-1) ?? now) > 600_000 ? [now] : [...before, now];
     const checked = canary.state === 'well' && (tookMs === undefined || tookMs > 1500);

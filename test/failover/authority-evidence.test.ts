@@ -10,6 +10,7 @@ import {
 
 const WELL: AuthorityCanary = { state: 'well', tookMs: 20 };
 const FAILING: AuthorityCanary = { state: 'failing' };
+const SILENT: AuthorityCanary = { state: 'silent' };
 const NONE: AuthorityCanary = { state: 'none' };
 const ONCE: DenialStreak = { count: 1, since: 0, last: 0 };
 const LASTING: DenialStreak = { count: 3, since: 0, last: 60_000 };
@@ -32,6 +33,8 @@ t.test('what a denial proves', async (t) => {
     ['a Harbor that goes on refusing at once', 15, WELL, [], LASTING, 'proven'],
     ['the canary is refused, too', undefined, FAILING, [], ONCE, 'sick'],
     ['the canary is refused for long', 1520, FAILING, [], LASTING, 'sick'],
+    ['the canary is not answered', 1520, SILENT, [], LASTING, 'unproven'],
+    ['the canary is not answered, and the database is named', undefined, SILENT, ['database'], ONCE, 'sick'],
     ['the database is named', 1520, WELL, ['database'], LASTING, 'sick'],
     ['no canary', undefined, NONE, [], ONCE, 'unproven'],
     ['no canary, and a check', 1520, NONE, [], ONCE, 'unproven'],

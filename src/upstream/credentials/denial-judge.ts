@@ -43,11 +43,11 @@ export class DenialJudge {
     const health = await this.#health();
     const streak = key === undefined ? NO_STREAK : nextStreak(this.#streaks.get(key), this.#now());
     const verdict = judgeDenial(tookMs, health, streak);
-    if (key !== undefined) {
+    const { canary } = health;
+    if (key !== undefined && canary.state !== 'silent') {
       if (verdict === 'unproven' && health.unhealthy.length === 0) this.#streaks.set(key, streak);
       else this.#streaks.delete(key);
     }
-    const { canary } = health;
     return { verdict, mayBeLocked: isUnchecked(tookMs, canary.state === 'well' ? canary.tookMs : 0) };
   }
 

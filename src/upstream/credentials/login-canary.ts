@@ -54,7 +54,7 @@ export class LoginCanary {
   async #ask(): Promise<AuthorityCanary> {
     const askedAt = monotonicNow();
     const answer = await this.#options.ask().catch(() => undefined);
-    if (!answer) return { state: 'failing' };
+    if (!answer) return { state: 'silent' };
     if (answer.outcome === 'granted') {
       this.#refusedSince = undefined;
       this.#report(false);

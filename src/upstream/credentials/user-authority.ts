@@ -125,7 +125,7 @@ export class UserAuthority {
     if (this.#options.view().unhealthy.includes('database')) throw this.#sickness();
     const method = await this.#tryUrls((tokens, _, signal) => tokens.checkReachable(realmHosts, signal));
     const { canary } = await this.health();
-    if (canary.state === 'failing') throw this.#sickness();
+    if (canary.state === 'failing' || canary.state === 'silent') throw this.#failure ?? this.#sickness();
     this.#noteAnswer();
     return method;
   }
