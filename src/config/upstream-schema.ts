@@ -114,6 +114,8 @@ export const upstreamSchema = z.strictObject({
     queue: wholeNumber(256, 0, 100_000).describe(
       'Requests of each kind that may wait per URL, if no other upstream can serve them. Any more get 503.',
     ),
-  }).describe('Limits on concurrent requests. Beyond them the next upstream is asked.'),
+  }).describe(
+    'Limits on concurrent requests. Beyond them the next upstream is asked. One client alone takes at most 7 of 8 places, the next one 7 of 8 of the rest.',
+  ),
   hedge: hedge.describe('When an answer of this upstream is late, the next upstream is asked in parallel.'),
 });

@@ -220,6 +220,8 @@ export function obstacleTo(
   if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
     return { severity: 1, why: 'at its concurrency limit' };
+  if (replica.isSaturatedFor?.(evidence.client, trafficClass))
+    return { severity: 1, why: 'this client has its share of the concurrency limit' };
   return undefined;
 }
 

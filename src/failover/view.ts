@@ -49,6 +49,8 @@ export interface ReplicaView {
   /** Requests that wait for a free place. */
   waiting: { control: number; data: number };
   saturated: { control: boolean; data: boolean };
+  /** Whether a new request of this client has to wait for a place. Undefined: as `saturated` says. */
+  isSaturatedFor?: (client: string, trafficClass: TrafficClass) => boolean;
   /** Milliseconds within which 19 of 20 recent answers came, of blobs the first few KiB; undefined: too few answers yet. */
   firstByteP95: { control: number | undefined; data: number | undefined };
 }

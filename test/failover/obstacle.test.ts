@@ -14,6 +14,8 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
     ['nothing', {}, undefined, undefined],
     ['not probed yet', { state: 'unknown' }, undefined, undefined],
     ['saturated', saturated, 1, /concurrency limit/],
+    ['saturated for this client', { isSaturatedFor: (client) => client === 'ann' }, 1, /its share/],
+    ['saturated for another client', { isSaturatedFor: (client) => client === 'bob' }, undefined, undefined],
     ['suspected', { suspected: true }, 1, /has just failed/],
     ['half-open, with room for a trial', { ...halfOpen, trialFree: perClass(true) }, undefined, undefined],
     ['half-open, its trial under way', halfOpen, 2, /half-open, its trial/],

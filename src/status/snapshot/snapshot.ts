@@ -123,7 +123,15 @@ function corruptCopiesSnapshot(copies: readonly CorruptCopy[], now: ClockReading
 }
 
 function urlSnapshot(replica: ReplicaView, now: ClockReading): UrlSnapshot {
-  const { trialFree: _, saturated: __, pairBackoff: ___, retryAfterUntil, firstByteP95, ...shown } = replica;
+  const {
+    trialFree: _,
+    saturated: __,
+    pairBackoff: ___,
+    isSaturatedFor: ____,
+    retryAfterUntil,
+    firstByteP95,
+    ...shown
+  } = replica;
   const { state, reason, canary, lastProbeAt, suspected } = replica;
   return {
     ...shown,

@@ -1,6 +1,6 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
-import type { Evidence } from '../../failover/failure-evidence.ts';
+import { EDGE, type Evidence } from '../../failover/failure-evidence.ts';
 import { type Health, initialHealth, nextHealth } from '../../failover/health.ts';
 import { Latency } from '../../failover/latency.ts';
 import { initialProof, nextProof, type Proof, type Sight } from '../../failover/proof.ts';
@@ -62,7 +62,7 @@ export class Replica {
   /** Permits an attempt; undefined when the concurrency limit is reached. */
   tryStartAttempt(trafficClass: TrafficClass, evidence: Evidence): AttemptPermit | undefined {
     const limit = this.#limits[trafficClass];
-    return !limit || limit.tryAcquire() ? this.#permit(trafficClass, evidence, limit) : undefined;
+    return !limit || limit.tryAcquire(evidence.client) ? this.#permit(trafficClass, evidence, limit) : undefined;
   }
 
   /**
@@ -75,7 +75,9 @@ export class Replica {
     signal: AbortSignal,
   ): Promise<AttemptPermit | undefined> {
     const limit = this.#limits[trafficClass];
-    return !limit || (await limit.acquire(signal)) ? this.#permit(trafficClass, evidence, limit) : undefined;
+    return !limit || (await limit.acquire(evidence.client, signal))
+      ? this.#permit(trafficClass, evidence, limit)
+      : undefined;
   }
 
   /**
@@ -84,11 +86,11 @@ export class Replica {
    */
   async acquireControlSlot(signal: AbortSignal): Promise<(() => void) | undefined> {
     const { control } = this.#limits;
-    return (await control.acquire(signal)) ? () => control.release() : undefined;
+    return (await control.acquire(EDGE, signal)) ? () => control.release(EDGE) : undefined;
   }
 
   #permit(trafficClass: TrafficClass, evidence: Evidence, limit: ConcurrencyLimit | undefined): AttemptPermit {
-    return new AttemptPermit(this.#traffic.admit(trafficClass, evidence), () => limit?.release());
+    return new AttemptPermit(this.#traffic.admit(trafficClass, evidence), () => limit?.release(evidence.client));
   }
 
   /** Applies the result of a probe. */
@@ -162,6 +164,7 @@ export class Replica {
       inFlight: { control: this.#limits.control.inUse, data: this.#limits.data.inUse },
       waiting: { control: this.#limits.control.queued, data: this.#limits.data.queued },
       saturated: { control: this.#limits.control.full, data: this.#limits.data.full },
+      isSaturatedFor: (client, trafficClass) => this.#limits[trafficClass]?.isFullFor(client) ?? false,
       firstByteP95: { control: this.latency.control.p95, data: this.latency.data.p95 },
     };
   }
