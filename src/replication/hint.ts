@@ -8,6 +8,8 @@ export interface Hint {
   /** Tag or digest. The digest of a deletion may be that of a blob, because distribution does not tell the type. */
   reference: string;
   kind: 'push' | 'delete';
+  /** The manifest of a deleted tag was deleted too, with all its tags. The sender names only this one. */
+  withManifest?: true;
   from: 'edge' | 'harbor' | 'distribution';
   /** The push upstream. Hooks do not name it; the receiver finds out. */
   upstream?: string;

@@ -28,11 +28,23 @@ export async function fetchHook(
   if (type === undefined || !TYPES[sender].test(type))
     throw new OciError('UNSUPPORTED', `not a content type that ${sender} sends`, { status: 415 });
   const text = await readBody(exchange, MAX_BODY, 'a hook');
-  const told = hooks.readers[sender](text);
+  const told = hooks.readers[sender](text).flatMap((hint) => [...deletedManifests(context, hint), hint]);
   for (const hint of told.filter(({ kind }) => kind === 'delete')) noteDeletedByHook(context, hint);
   const hints = hintTargets(context.routes, told);
   noteHints(exchange, context, hints);
   return jsonReply(202, { hints: hints.length });
+}
+
+/**
+ * The manifest that was deleted with a tag, where the ledger knows its digest: its other tags are gone, too. A tag that was moved meanwhile
+ * keeps its new manifest, because the source is asked before anything is deleted.
+ */
+function deletedManifests({ ledger, routes }: Uses<'ledger' | 'routes'>, hint: Hint): Hint[] {
+  if (!hint.withManifest) return [];
+  const { repository, reference: tag } = hint;
+  const upstreams = new Set(routes.flatMap(({ push }) => push?.upstream ?? []));
+  const digests = [...upstreams].flatMap((upstream) => ledger.find({ upstream, repository, tag })?.[0]?.digest ?? []);
+  return [...new Set(digests)].map((digest) => ({ repository, reference: digest, kind: 'delete', from: hint.from }));
 }
 
 /**

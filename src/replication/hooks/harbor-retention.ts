@@ -32,11 +32,14 @@ const retention = z.object({
 
 /**
  * Reads what a retention run of Harbor has deleted (src/controller/event/handler/webhook/artifact/retention.go). The names of repositories
- * lack the project, and of an artifact with several tags only one tag is named. Comparisons find the others.
+ * lack the project, and of an artifact with several tags only one tag is named.
  * @throws OciError
  */
 export function readHarborRetention(content: unknown, valuePath: string): Hint[] {
   const { retention: deleted } = validate(content, retention, valuePath);
   const unique = new Map(deleted.map((one) => [`${one.repository}\n${one.reference}`, one]));
-  return [...unique.values()].map((one) => ({ ...one, kind: 'delete', from: 'harbor' }));
+  return [...unique.values()].map((one) => {
+    const manifest: Pick<Hint, 'withManifest'> = one.reference.includes(':') ? {} : { withManifest: true };
+    return { ...one, kind: 'delete', from: 'harbor', ...manifest };
+  });
 }

@@ -13,6 +13,8 @@ const hint = (kind: string, reference: string) => ({
   kind,
   from: 'harbor',
 });
+/** The deletion of a tag with its manifest. */
+const withManifest = (reference: string) => ({ ...hint('delete', reference), withManifest: true });
 
 t.test('events that Harbor sends', async (t) => {
   const cases: [fixture: string, hints: object[]][] = [
@@ -22,8 +24,8 @@ t.test('events that Harbor sends', async (t) => {
     ['cloud-push-untagged', [hint('push', DIGEST)]],
     ['delete', [hint('delete', DIGEST), hint('delete', '1.4')]],
     ['cloud-delete', [hint('delete', DIGEST), hint('delete', '1.4')]],
-    ['retention', [hint('delete', '1.4'), hint('delete', '1.5'), hint('delete', DIGEST)]],
-    ['cloud-retention', [hint('delete', '1.4')]],
+    ['retention', [withManifest('1.4'), withManifest('1.5'), hint('delete', DIGEST)]],
+    ['cloud-retention', [withManifest('1.4')]],
     ['pull', []],
     ['quota', []],
     ['replication', []],
