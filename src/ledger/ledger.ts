@@ -86,14 +86,10 @@ export class Ledger {
    * @param digest null: the upstream does not have the tag
    * @returns whether the upstream is believed
    */
-  async recordShown(
-    tag: UpstreamTag,
-    digest: string | null,
-    at: number,
-    record = (): void => (digest === null ? this.recordAbsent(tag, at) : this.recordSeen(tag, digest, at)),
-  ): Promise<boolean> {
+  async recordShown(tag: UpstreamTag, digest: string | null, at: number): Promise<boolean> {
     if (this.takesBack(tag, digest, at) && (await this.hasLostContent(tag.upstream))) return false;
-    record();
+    if (digest === null) this.recordAbsent(tag, at);
+    else this.recordSeen(tag, digest, at);
     return true;
   }
 

@@ -113,6 +113,7 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
 t.test('a 404 is what the canary makes of it', async (t) => {
   const rows: [Omit<AbsenceFacts, 'proof'> & { state?: ProofState }, unknown][] = [];
   const unproven = failed('unproven', { detail: 'it lists nothing' });
+  const lost = { outcome: 'failed', reason: 'content-lost', detail: 'it answers 404, but it has lost content' };
   for (const credentials of ['static', 'none'] as const) {
     const absent = (confirmed: boolean) => ({ outcome: 'absent', confirmed, forClient: false });
     rows.push(
@@ -130,6 +131,9 @@ t.test('a 404 is what the canary makes of it', async (t) => {
       [{ credentials, canary: 'none', state: 'unproven', deleted: true }, unproven],
       [{ credentials, canary: 'failing', state: 'unproven' }, failed('canary')],
       [{ credentials, canary: 'good', state: 'unproven' }, absent(true)],
+      [{ credentials, canary: 'good', contentLost: true }, lost],
+      [{ credentials, canary: 'none', known: true, contentLost: true }, lost],
+      [{ credentials, canary: 'good', deleted: true, contentLost: true }, absent(true)],
     );
   }
   const hidden = { outcome: 'absent', confirmed: true, forClient: true };
@@ -143,6 +147,8 @@ t.test('a 404 is what the canary makes of it', async (t) => {
     [{ credentials: 'forward', canary: 'none', state: 'unknown', permitted: true }, unproven],
     [{ credentials: 'forward', canary: 'none', state: 'unproven' }, unproven],
     [{ credentials: 'forward', canary: 'good', permitted: true }, hidden],
+    [{ credentials: 'forward', canary: 'good', contentLost: true }, hidden],
+    [{ credentials: 'forward', canary: 'good', permitted: true, contentLost: true }, lost],
     [
       { credentials: 'forward', canary: 'none', permitted: true },
       { ...hidden, confirmed: false },

@@ -20,6 +20,8 @@ const UNKNOWN: Judgement = { verdict: 'unknown', current: NEW, confirmedAt: at('
 const UNRECORDED: Judgement = { verdict: 'unrecorded' };
 const UNHEARD: Unheard = { peer: '10.0.0.2:443', since: at('10:30:00'), until: undefined };
 
+const LOSS = 'harbor has lost content';
+
 const POLICIES = ['refuse', 'warn', 'serve'] as const;
 type Actions = Record<(typeof POLICIES)[number], StaleTagDecision['action']>;
 const all = (action: StaleTagDecision['action']): Actions => ({ refuse: action, warn: action, serve: action });
@@ -66,6 +68,13 @@ t.test('what is done with a tag of a fallback', async (t) => {
     ['unknown, primary slow', { judgement: UNKNOWN, authorityIs: 'slow' }, all('wait-for-primary')],
     ['unrecorded', { judgement: UNRECORDED }, all('serve')],
     ['unrecorded, primary slow', { judgement: UNRECORDED, authorityIs: 'slow' }, all('wait-for-primary')],
+    ['current, and the primary has lost content', { judgement: CURRENT, loss: LOSS }, all('serve-with-warning')],
+    ['unrecorded, and it has lost content', { judgement: UNRECORDED, loss: LOSS }, all('serve-with-warning')],
+    [
+      'current, it has lost content, and is slow',
+      { judgement: CURRENT, loss: LOSS, authorityIs: 'slow' },
+      all('serve'),
+    ],
     ['current, but another edge may have moved it', { judgement: CURRENT, unheard: UNHEARD }, bySeverity],
     ['unrecorded, and another edge may know it', { judgement: UNRECORDED, unheard: UNHEARD }, bySeverity],
     [
@@ -135,4 +144,10 @@ t.test('whose word counts', async (t) => {
 t.test('a warning keeps to the clock of the host, though that was set', async (t) => {
   const now = { monotonic: at('11:00:00'), wall: at('10:00:00') };
   t.match(decideTag(shown({ judgement: UNKNOWN, now })), { text: /harbor last showed .* at 2026-11-21T09:05:00Z$/ });
+});
+
+t.test('what is said of a tag whose primary has lost content', async (t) => {
+  const text = `tag v1 at gcr is ${OLD}: harbor has lost content`;
+  const decided = decideTag(shown({ judgement: CURRENT, loss: LOSS }));
+  t.strictSame(decided, { action: 'serve-with-warning', text });
 });
