@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type ContentKind, contentProblem } from '../../src/oci/answer-content.ts';
+import { type ContentKind, contentProblem, isEmptyList } from '../../src/oci/answer-content.ts';
 
 const NO_MANIFEST = 'it answers with something that is no manifest';
 const noList = (list: string) => `it answers with something that has no list of ${list}`;
@@ -32,4 +32,25 @@ t.test('whether a body is what was asked for', async (t) => {
   ];
   for (const [kind, body, expected] of rows)
     t.equal(contentProblem(kind, Buffer.from(body)), expected, `${kind} ${body}`);
+});
+
+t.test('whether a whole list has no entries', async (t) => {
+  const rows: [ContentKind, string, boolean][] = [
+    ['tags', '{"name":"app","tags":[]}', true],
+    ['tags', '{"name":"app","tags":null}', true],
+    ['tags', '{"name":"app"}', true],
+    ['tags', '{"name":"app","tags":["1"]}', false],
+    ['tags', '{"name":"project","tags":[],"child":["app"]}', false],
+    ['tags', '{"name":"app","tags":"none"}', false],
+    ['tags', `{"tags":[],"more":"${'x'.repeat(70_000)}"}`, false],
+    ['tags', 'no JSON', false],
+    ['catalog', '{"repositories":[]}', true],
+    ['catalog', '{"repositories":["app"]}', false],
+    ['referrers', '{"schemaVersion":2,"manifests":[]}', true],
+    ['referrers', '{"schemaVersion":2,"manifests":[{}]}', false],
+    ['manifest', '{"schemaVersion":2,"manifests":[]}', false],
+    ['blob', '', false],
+  ];
+  for (const [kind, body, expected] of rows)
+    t.equal(isEmptyList(kind, Buffer.from(body)), expected, `${kind} ${body.slice(0, 60)}`);
 });

@@ -108,8 +108,7 @@ export class RouteComparison {
       signal,
     );
     // A storage that is lost during the comparison lists fewer and fewer tags without any failure.
-    if ((await this.#options.confirmCanary(source)) === 'failing')
-      throw new CopyError(`${source.name} cannot read its canary, so its lists may be incomplete`);
+    if ((await this.#options.confirmCanary(source)) === 'failing') throw cannotReadCanary(source);
     coverage().retainOnly(seen, began);
     this.waiting.retainOnly((repository) => seen.has(this.#clientName(repository)));
     for (const repository of empty) this.#remembered.delete(repository);
@@ -139,6 +138,7 @@ export class RouteComparison {
   /** Storage that is not mounted lists nothing, and nothing was deleted then. @throws CopyError */
   async #refuseEmptyList(source: RemoteRegistry): Promise<void> {
     const canary = await this.#options.confirmCanary(source);
+    if (canary === 'failing') throw cannotReadCanary(source);
     const proofs = this.#options.view(source.name).replicas.map(({ proof }) => proof);
     if (!isListCredible(0, canary, proofs))
       throw new CopyError(`${source.name} lists no repositories and has no good canary, so its storage may be missing`);
@@ -223,4 +223,8 @@ function missingTags({ tags }: ComparedRepository): string[] {
   return tags.flatMap(({ tag, state, listedWithoutManifest }) =>
     state === 'surplus' && !listedWithoutManifest ? tag : [],
   );
+}
+
+function cannotReadCanary({ name }: RemoteRegistry): CopyError {
+  return new CopyError(`${name} cannot read its canary, so its lists may be incomplete`);
 }
