@@ -172,7 +172,7 @@ export class App {
     this.#phase = 'draining';
     if (serving) {
       await new Promise((resolve) => setTimeout(resolve, drain.announce));
-      const counts = await this.#https.drain({ timeout: drain.timeout });
+      const counts = await this.#https.drain({ timeout: drain.timeout, onLast: () => this.#processState.peers.end() });
       this.#log.info(counts, 'drained');
     }
     await this.#redirect?.close();

@@ -47,6 +47,8 @@ export class Followers {
   readonly #waits = new Set<Wait>();
   /** The versions that followers must have heard, because a reply was sent or is waiting. */
   #told: Versions = {};
+  /** This edge acknowledges no write any more. */
+  ended = false;
 
   constructor({ stores, now = monotonicNow }: FollowersOptions) {
     this.#stores = stores;
@@ -75,9 +77,15 @@ export class Followers {
     follower.known = known;
     follower.askedAt = this.#now();
     for (const wait of this.#waits) if (hasRead(known, wait.versions)) this.#acknowledged(wait, follower);
-    if (!hasRead(known, this.#told)) return;
+    if (this.ended || !hasRead(known, this.#told)) return;
     follower.inStep = true;
     await this.#standing(link, follower, answer);
+  }
+
+  /** Answers all questions for the last time: no client gets a reply any more. */
+  end(): void {
+    this.ended = true;
+    for (const { answer } of this.#followers.values()) answer?.();
   }
 
   /**

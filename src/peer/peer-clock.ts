@@ -1,3 +1,9 @@
+/** A moment of another process, in the time of this one. */
+export interface TimeBounds {
+  earliest: number;
+  latest: number;
+}
+
 /**
  * The clock of another process, which shares no zero with the one of this process. Each answer tells what it shows at some moment between
  * question and answer, so the difference of the two clocks lies between two bounds. The difference in use changes only if the bounds force
@@ -24,8 +30,8 @@ export class PeerClock {
     return theirs + this.#difference;
   }
 
-  /** The earliest time of this process that such a moment can have had. */
-  earliest(theirs: number): number {
-    return theirs + this.#from;
+  /** The earliest and the latest time of this process that such a moment can have had. */
+  bounds(theirs: number): TimeBounds {
+    return { earliest: theirs + this.#from, latest: theirs + this.#to };
   }
 }

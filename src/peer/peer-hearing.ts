@@ -53,11 +53,15 @@ export class PeerHearing {
     this.#goneAt = undefined;
   }
 
-  /** The process that answered has told everything. @param until the earliest time at which it can have done so */
-  heard(until: number): void {
+  /**
+   * The process that answered has told everything.
+   * @param until the earliest time at which it can have done so
+   * @param ended it acknowledges no write any more
+   */
+  heard(until: number, ended = false): void {
     this.#heardUntil = until;
     this.#inStep = true;
-    this.#heardAll = false;
+    this.#heardAll = ended;
     this.#goneAt = undefined;
   }
 

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
 import { inBackground } from '../http/background.ts';
-import { PeerClock } from './peer-clock.ts';
+import { PeerClock, type TimeBounds } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
@@ -33,6 +33,8 @@ export interface PeerLinkOptions {
 /** Milliseconds between two questions where they do not stand, which is how long news takes to reach this edge. */
 const INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 5000;
+/** One of so many questions does not stand: how long a quick answer takes bounds the difference of the two clocks, which drift apart. */
+const QUICK_EVERY = 30;
 const SELF_INTERVAL_MS = 30_000;
 const STRANGER_REASON = 'the process there has another keyFile, another version, or is not Breakwater';
 
@@ -51,6 +53,7 @@ export class PeerLink {
   #failures = 0;
   /** Whether the next question may stand. */
   #mayStand = false;
+  #rounds = 0;
   /** Counts resyncs, so that an answer from before one is not taken for progress. */
   #resyncs = 0;
 
@@ -127,7 +130,10 @@ export class PeerLink {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stopped;
-    const ask = inBackground('peer', () => this.#ask(this.#state.state === 'in-step'));
+    const ask = inBackground('peer', () => {
+      this.#rounds += 1;
+      return this.#ask(this.#state.state === 'in-step' && this.#rounds % QUICK_EVERY !== 0);
+    });
     while (!signal.aborted) {
       // The wait rejects only when the link stops.
       await wait(this.#pause(), undefined, { signal, ref: false }).catch(() => undefined);
@@ -147,21 +153,22 @@ export class PeerLink {
     this.#setState('stranger', reason);
   }
 
-  /** This process's time of the moment from which the ages in the answer count. */
-  #localNow({ node, now }: PeerAnswer, asked: number, answered: number): number {
+  /** This process's time of the moment from which the ages in the answer count, and the bounds of that time. */
+  #localNow({ node, now }: PeerAnswer, asked: number, answered: number): TimeBounds & { now: number } {
     if (this.#clock?.of !== node) this.#clock = { of: node, clock: new PeerClock() };
-    return this.#clock.clock.toLocal(now, asked, answered);
+    const { clock } = this.#clock;
+    return { now: clock.toLocal(now, asked, answered), ...clock.bounds(now) };
   }
 
-  #mergeAnswer({ node, stores, now: theirs }: PeerAnswer, now: number, beginning: number): void {
-    this.#hearing.answered(node, now);
+  #mergeAnswer({ node, stores, ended = false }: PeerAnswer, at: TimeBounds & { now: number }, beginning: number): void {
+    this.#hearing.answered(node, at.now);
     const before = this.#progress?.of === node ? this.#progress.known : {};
     const known: Record<string, number> = {};
     let more = false;
     for (const store of this.#options.stores) {
       const told = stores[store.name];
       if (!told) continue;
-      const news = store.merge(told.entries, now);
+      const news = store.merge(told.entries, at.now, at);
       if (news === undefined) {
         this.#refuse(`its ${store.name} entries cannot be read`);
         return;
@@ -174,7 +181,7 @@ export class PeerLink {
     if (beginning === this.#resyncs) this.#progress = { of: node, known };
     this.#state.heardAt = monotonicNow();
     if (more || beginning !== this.#resyncs) this.#hearing.behind();
-    else this.#hearing.heard(this.#clock?.clock.earliest(theirs) ?? now);
+    else this.#hearing.heard(at.earliest, ended);
     this.#setState(
       more ? 'behind' : 'in-step',
       more ? 'it is still sending what it knows' : 'it has sent all that it knows',

@@ -37,6 +37,8 @@ export const peerAnswer = z.object({
   ),
   /** Whether the next question may stand. */
   stands: z.boolean().optional(),
+  /** The process acknowledges no write any more, and has told everything. */
+  ended: z.boolean().optional(),
 });
 
 export type PeerQuestion = z.output<typeof peerQuestion>;

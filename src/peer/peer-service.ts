@@ -75,7 +75,8 @@ export class PeerService {
       const { entries, next } = store.since(heard, MAX_ENTRIES, now);
       return [store.name, { entries, next, more: next < store.head }] as const;
     });
-    const stands = followers?.hasRoom(link) === true;
-    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told), stands };
+    const ended = followers?.ended === true;
+    const stands = !ended && followers?.hasRoom(link) === true;
+    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told), stands, ended };
   }
 }

@@ -111,6 +111,11 @@ export class Peers {
     return this.#followers.tell();
   }
 
+  /** Tells the other edges that this one acknowledges no write any more. Called when no client gets a reply any more. */
+  end(): void {
+    this.#followers.end();
+  }
+
   /** Times in which other edges may have acknowledged writes of which this edge has not heard. */
   unheard(): Unheard[] {
     return [...this.#left, ...[...this.#links.values()].flatMap(({ link }) => link.unheard)];

@@ -29,9 +29,13 @@ export class SharedGrants extends ChangedEntries<z.output<typeof entry>> {
         const known = grants.find(holder, repository);
         return known && [holder, repository, now - known.at, known.granted];
       },
-      merge: (entries, now) =>
+      // Times of another process are known to a round trip. A refusal that came after a grant must never seem to have come before it.
+      merge: (entries, _now, { earliest, latest }) =>
         grants.merge(
-          entries.map(([holder, repository, age, granted]) => ({ holder, repository, at: now - age, granted })),
+          entries.map(([holder, repository, age, granted]) => {
+            const at = (granted ? earliest : latest) - age;
+            return { holder, repository, at, granted };
+          }),
         ),
     });
     grants.onChange = (grant, before) => {

@@ -23,6 +23,8 @@ export interface DrainInput {
   timeout: number;
   /** Milliseconds for requests that were sent before the drain began. */
   grace: number;
+  /** Called when no client gets a reply any more, some time before the connections of other edges are closed. */
+  onLast: () => void;
 }
 
 /** Milliseconds for resets to be sent before their connections are destroyed. */
@@ -122,7 +124,8 @@ export class Drain {
       for (const socket of this.#input.sockets) socket.destroy();
     };
     this.#lastTimer = setTimeout(inBackground('drain', destroyAll), RESET_MS);
-    for (const exchange of this.#input.exchanges) void inBackground('drain', cutExchange)(exchange);
+    for (const exchange of this.#input.exchanges) if (!exchange.peer) void inBackground('drain', cutExchange)(exchange);
+    this.#input.onLast();
   });
 }
 

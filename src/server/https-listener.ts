@@ -36,6 +36,13 @@ export interface HttpsListenerOptions {
   timings?: Partial<ListenerTimings>;
 }
 
+export interface DrainOptions {
+  /** Milliseconds. */
+  timeout: number;
+  /** Called when no client gets a reply any more, some time before the connections of other edges are closed. */
+  onLast?: () => void;
+}
+
 /** Counts since the start. Those of `ProxyRefusal` are connections refused before their handshake. */
 export interface ListenerCounts extends Record<ProxyRefusal, number> {
   /** Handshakes that failed. */
@@ -144,7 +151,7 @@ export class HttpsListener {
    * Stops accepting, waits at most `timeout` milliseconds for running exchanges, then cuts the rest. Resolves when every connection is
    * closed. A second call joins the first.
    */
-  drain({ timeout }: { timeout: number }): Promise<DrainResult> {
+  drain({ timeout, onLast = () => undefined }: DrainOptions): Promise<DrainResult> {
     this.#drain ??= new Drain({
       server: this.#server,
       sockets: this.#sockets,
@@ -153,6 +160,7 @@ export class HttpsListener {
       exchanges: this.#exchanges,
       timeout,
       grace: this.#timings.grace,
+      onLast,
     });
     return this.#drain.done;
   }

@@ -114,11 +114,12 @@ t.test('each edge hears from the other, and a third one from both', async (t) =>
   for (const edge of [second, third]) t.equal(await known(edge, 'v1'), digestOf('two'));
 });
 
-t.test('an edge that is stopped tells its last pushes', async (t) => {
+t.test('an edge that is stopped tells its last pushes, and leaves no gap', async (t) => {
   const { first, second } = await start(t);
   t.equal((await push(first.http1(), 'v1', 'one')).status, 201);
   await first.app.stop();
   await until(() => second.app.status().peers[0]?.state === 'unreachable');
+  t.strictSame(second.app.status().unheard, []);
   t.equal(await known(second, 'v1'), digestOf('one'));
 });
 

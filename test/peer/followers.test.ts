@@ -165,3 +165,14 @@ t.test('beyond the bound questions do not stand, until others are forgotten', as
   clock.now = 40_000;
   t.ok(followers.hasRoom('one more'));
 });
+
+t.test('an edge that ends answers all questions, and none stands any more', async (t) => {
+  const { followers } = made();
+  const standing = ask(followers, 'b', 0);
+  followers.end();
+  await standing.done;
+  t.ok(followers.ended);
+  const next = ask(followers, 'b', 0);
+  await next.done;
+  t.strictSame(next.marks, []);
+});

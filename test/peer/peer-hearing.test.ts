@@ -97,3 +97,12 @@ t.test('an error of this edge itself says nothing about the other one', async (t
   hearing.lost(new TypeError('a bug'), 1010);
   t.strictSame(hearing.unheard, [{ peer: EDGE, since: 1000, until: undefined }]);
 });
+
+t.test('a process that says that it ends has told everything', async (t) => {
+  const hearing = inStep();
+  hearing.heard(2000, true);
+  for (const error of [RESET, SILENT, REFUSED]) {
+    hearing.lost(error, 9000);
+    t.strictSame(hearing.unheard, []);
+  }
+});
