@@ -7,7 +7,8 @@ export interface Hint {
   repository: string;
   /** Tag or digest. The digest of a deletion may be that of a blob, because distribution does not tell the type. */
   reference: string;
-  kind: 'push' | 'delete';
+  /** `served`: a client pulled the tag from the push upstream, which may have fetched it itself, as proxy caches do. */
+  kind: 'push' | 'delete' | 'served';
   /** The manifest of a deleted tag was deleted too, with all its tags. The sender names only this one. */
   withManifest?: true;
   from: 'edge' | 'harbor' | 'distribution';

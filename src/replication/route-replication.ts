@@ -57,11 +57,18 @@ export class RouteReplication implements CoveredRoute {
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
     const pair = repositoryPair(routes, this.copyRoute, repository);
     if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
+    if (kind === 'served' && !this.#isNew(this.#clientName(repository), reference)) return;
     if (kind === 'push' && !reference.includes(':')) {
       this.#coverage.markChanged(this.#clientName(repository), reference);
       this.#comparison.forget(repository, reference);
     }
-    tasks.add(this.#task(pair, reference, kind === 'push' ? 'copy' : 'delete'), PRIORITY.hint);
+    tasks.add(this.#task(pair, reference, kind === 'delete' ? 'delete' : 'copy'), PRIORITY.hint);
+  }
+
+  /** Whether neither a comparison nor a copy has seen a tag that was served. Before the first comparison, all are unknown. */
+  #isNew(repository: string, tag: string): boolean {
+    if (this.#comparedAt === undefined) return false;
+    return ['unknown', 'gone'].includes(this.stateOf(repository, tag));
   }
 
   /** @param at ledger time at which the copy began: later pushes may not be part of it */
@@ -139,7 +146,7 @@ export class RouteReplication implements CoveredRoute {
     const due = [...tasks.queued, ...tasks.failed].filter(({ task }) => task.copyRoute === this.copyRoute);
     const { failures } = this;
     let oldest = this.#coverage.oldestGapSince;
-    for (const { since } of due) oldest = Math.min(oldest, since);
+    for (const { task, since } of due) if (this.#isGap(task)) oldest = Math.min(oldest, since);
     return {
       prefix: route.prefix,
       registry: route.registry,
@@ -170,6 +177,12 @@ export class RouteReplication implements CoveredRoute {
       },
       reconciling: this.reconciling !== undefined,
     };
+  }
+
+  /** Whether clients could not pull the reference of a task. A deletion that fails, or a check of what is covered, is no lag. */
+  #isGap({ kind, repository, reference }: CopyTask): boolean {
+    if (kind === 'delete') return false;
+    return this.stateOf(this.#clientName(repository.source), reference) !== 'covered';
   }
 
   get targetState(): HealthState {

@@ -120,3 +120,16 @@ t.test('a push that was begun before a reload is copied after it', async (t) => 
   await until(() => there() !== undefined);
   t.equal(there(), digest);
 });
+
+t.test('what the push upstream fetched by itself is copied when a client pulls it, as of a proxy cache', async (t) => {
+  const site = await start(t);
+  await until(() => /compared the two upstreams/.test(site.edge.log));
+  const { digest } = site.primary.seed(`${INNER}cache/app`, '1', { blobs: [5000] });
+  t.equal((await site.edge.http1().ask('/v2/cache/app/manifests/1')).status, 200);
+  await until(() => site.fallback.store.repository(`${CLOUD}cache/app`).tags.get('1') === digest);
+  const copied = () => site.edge.app.status().replication?.copies;
+  await until(() => copied()?.copied === 1);
+  await site.edge.http1().ask('/v2/cache/app/manifests/1');
+  await site.edge.http1().ask('/v2/library/app/manifests/1');
+  t.match(copied(), { copied: 1, same: 0 }, 'what is covered is not looked at again');
+});

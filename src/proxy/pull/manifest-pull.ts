@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import { answerDigest } from './answer-digest.ts';
 import { keepManifest } from './cached-manifest.ts';
-import { notePull } from './note-pull.ts';
+import { notePull, noteServed } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { fetchTag, isNarrowed, isShown, isTagRequest, placeOf, type TagRead, TagRefused } from './tag-pull.ts';
@@ -15,7 +15,8 @@ import { type ManifestRequest, mayHide, noteShown, pullPlan } from './upstream-r
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
-type ManifestContext = PullContext & Uses<'coalescer' | 'looks' | 'manifestCache' | 'pulls' | 'unheard'>;
+type ManifestContext = PullContext &
+  Uses<'coalescer' | 'hints' | 'looks' | 'manifestCache' | 'pulls' | 'unheard'>;
 
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {
@@ -79,6 +80,8 @@ export class ManifestPull {
     if (isSchema1Type(result.answer.headers.get('content-type'))) return;
     const pulled = byItself ? { ...request, reference: digest } : request;
     notePull(this.#exchange, this.#context, this.#route, pulled, digest);
+    if (isTagRequest(request))
+      noteServed(this.#exchange, this.#context, this.#route, result.attempt, request.reference);
   }
 
   #read(scope: PullScope): Promise<ManifestRead> {

@@ -1,3 +1,4 @@
+import type { Attempt } from '../../failover/plan.ts';
 import { isCopied, type Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -18,4 +19,19 @@ export function notePull(
   if (digest === undefined || permit.forPush || !isCopied(route)) return;
   if (method === 'HEAD' && reference.includes(':')) return;
   pulls.record({ registry: route.registry, repository, reference, digest });
+}
+
+/**
+ * Hints at a tag that the push upstream served. A proxy cache of Harbor fires no event for what it fetches, so that replication would not
+ * know of it before the next comparison.
+ */
+export function noteServed(
+  { method, permit }: Pick<Exchange, 'method' | 'permit'>,
+  { hints }: Uses<'hints'>,
+  route: Route,
+  { upstream, repository }: Pick<Attempt, 'upstream' | 'repository'>,
+  tag: string,
+): void {
+  if (method === 'HEAD' || permit.forPush || !isCopied(route) || upstream !== route.push?.upstream) return;
+  hints?.enqueueHints([{ upstream, repository, reference: tag, kind: 'served', from: 'edge' }]);
 }

@@ -1,16 +1,18 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import { isListCredible } from '../../failover/proof.ts';
-import type { Route } from '../../failover/rewrite.ts';
+import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { CanaryState, UpstreamView } from '../../failover/view.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { CopyError } from '../copy-error.ts';
 import { type CopyRoute, clientRepository, repositoryPair } from '../copy-route.ts';
 import type { Coverage } from '../coverage/coverage.ts';
+import type { PulledLog } from '../coverage/pulled-log.ts';
 import type { RemoteRegistry } from '../registry/remote-registry.ts';
 import { type CopyTask, PRIORITY, type TaskQueue } from '../task-queue.ts';
 import type { ComparedRepository } from './comparison.ts';
 import { DeletionSightings, type MissingTags } from './deletion-sightings.ts';
 import { type ReconcileResult, reconcile } from './reconcile.ts';
+import { checkListIsWhole } from './vanished.ts';
 import { type WaitingTag, WaitingTags, type WaitingTagsOptions } from './waiting-tags.ts';
 
 export interface RouteComparisonOptions {
@@ -25,6 +27,8 @@ export interface RouteComparisonOptions {
    * @param since the look must have begun after this time, by default the time of the call; monotonic milliseconds
    */
   lossOf?: (upstream: string, since?: number) => Promise<string | undefined>;
+  /** What clients pulled. */
+  pulls: Pick<PulledLog, 'within'>;
   tasks: TaskQueue;
   /** Takes what is found. */
   coverage: () => Coverage;
@@ -37,6 +41,8 @@ export interface ComparisonResult extends ReconcileResult {
 
 /** Tasks of one comparison that may wait; the comparison pauses while there are more. */
 const MAX_WAITING_TASKS = 200;
+/** Milliseconds for which a pull shows that a repository exists. */
+const PULLED_MS = 31 * 86_400_000;
 
 /** The comparisons of one copy route, and what one comparison has to know of those before. */
 export class RouteComparison {
@@ -109,6 +115,7 @@ export class RouteComparison {
     );
     // A storage that is lost during the comparison lists fewer and fewer tags without any failure.
     if ((await this.#options.confirmCanary(source)) === 'failing') throw cannotReadCanary(source);
+    await checkListIsWhole(source, this.#knownOnSource(), this.#toSource(seen), signal);
     coverage().retainOnly(seen, began);
     this.waiting.retainOnly((repository) => seen.has(this.#clientName(repository)));
     for (const repository of empty) this.#remembered.delete(repository);
@@ -116,6 +123,20 @@ export class RouteComparison {
     // A repository that no list names any more would never be found again.
     tasks.retryAll(copyRoute, began);
     return { ...result, unconfirmed };
+  }
+
+  /** Repositories of this route that comparisons saw, or that clients pulled, by their names on the source. */
+  #knownOnSource(): Set<string> {
+    const { pulls, routes, copyRoute, coverage } = this.#options;
+    const pulled = [...pulls.within(PULLED_MS)]
+      .filter(({ registry, repository }) => findRoute(routes, registry, repository) === copyRoute.route)
+      .map(({ repository }) => repository);
+    return this.#toSource([...coverage().repositories, ...pulled]);
+  }
+
+  #toSource(repositories: Iterable<string>): Set<string> {
+    const { route, source } = this.#options.copyRoute;
+    return new Set([...repositories].map((name) => toUpstream(route, source, name)));
   }
 
   /**

@@ -119,6 +119,10 @@ export class Coverage {
     for (const [name, { at }] of this.#repositories) if (!repositories.has(name) && at < since) this.#drop(name);
   }
 
+  get repositories(): Iterable<string> {
+    return this.#repositories.keys();
+  }
+
   has(repository: string): boolean {
     return this.#repositories.has(repository);
   }
