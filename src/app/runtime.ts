@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
-import { isoTime, monotonicNow, readClocks } from '../clock/clock.ts';
+import { isoTime, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
 import { lossText } from '../failover/lost-content.ts';
@@ -21,6 +21,7 @@ import { readHarborHook } from '../replication/hooks/harbor.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import { registryIdentity, Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
+import { credentialEvents } from './credential-events.ts';
 import type { ProcessState } from './process-state.ts';
 import { ReplicationAtWork } from './replication.ts';
 
@@ -204,7 +205,6 @@ function hooksOf(secret: string, { failures }: AccessMemory): ProxyContext['hook
 }
 
 function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
-  let lastCredentials = 0;
   return {
     health: (upstream, url, from, to, reason) =>
       log[to === 'down' ? 'warn' : 'info']({ upstream, url, from, to, reason }, `upstream is ${to}`),
@@ -230,15 +230,6 @@ function eventsTo(log: Logger, pushed: ReadonlySet<string>): UpstreamEvents {
       else
         log.info({ upstream }, 'no acknowledged content is missed any more; what the upstream shows is copied again');
     },
-    credentials: (upstream, detail) => {
-      if (detail === undefined) {
-        log.info({ upstream }, "the upstream accepts the edge's credentials again");
-        return;
-      }
-      // Every request causes this event. One line a second is enough.
-      if (monotonicNow() - lastCredentials < 1000) return;
-      lastCredentials = monotonicNow();
-      log.error({ upstream, detail }, "the upstream refuses the edge's credentials; renew them");
-    },
+    ...credentialEvents(log),
   };
 }

@@ -38,7 +38,9 @@ const probe = section({
     ),
   interval: duration('2s', 50).describe('Time between probes.'),
   fastInterval: duration('500ms', 20).describe('Time between probes while the state is changing.'),
-  timeout: duration('1s', 20).describe('Time that one probe may take.'),
+  timeout: duration('1s', 20).describe(
+    'Time after which a probe without an answer counts as failed. If the answer comes later, the upstream is slow and not down: the next probes may take twice as long as that answer took, up to 20 s.',
+  ),
   fall: wholeNumber(3, 1, 100).describe('Consecutive failed probes after which the upstream is down.'),
   rise: wholeNumber(3, 1, 100).describe('Consecutive successful probes after which the upstream is up again.'),
   holdDown: duration('10s', 0).describe('Least time that an upstream stays down.'),
@@ -51,6 +53,9 @@ const deadlines = section({
   connect: duration('2s').describe('Time to connect, TLS included.'),
   manifest: duration('3s').describe('Time to the first byte of a manifest, tag list, catalog or token.'),
   blob: duration('5s').describe('Time to the first byte of a blob.'),
+  last: duration('25s').describe(
+    'Time to the first byte where the push upstream alone may answer, as before an upload, and its canary is good: slow is not down.',
+  ),
   stall: duration('5s').describe('Time without a byte in the middle of a body.'),
   push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),
   commit: duration('15m').describe(

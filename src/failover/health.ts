@@ -7,6 +7,8 @@ export interface Health {
   reason: string;
   /** Consecutive results that contradict the state. */
   streak: number;
+  /** Since the last good probe, one got a bad answer. Otherwise the bad ones got no answer in time: the upstream may be merely slow. */
+  answeredBadly: boolean;
 }
 
 export interface HealthRules {
@@ -21,10 +23,12 @@ export interface HealthRules {
 export interface ProbeResult {
   ok: boolean;
   reason: string;
+  /** Bad: the probe was not answered in time. Good: it was answered, later than probes are waited for. */
+  late?: boolean;
 }
 
 export function initialHealth(now: number): Health {
-  return { state: 'unknown', since: now, reason: 'not probed yet', streak: 0 };
+  return { state: 'unknown', since: now, reason: 'not probed yet', streak: 0, answeredBadly: false };
 }
 
 /**
@@ -33,18 +37,58 @@ export function initialHealth(now: number): Health {
  *   unknown --any result--> up | down
  *   up   --`fall` bad in a row--> down
  *   down --`rise` good in a row, and `holdDown` over--> up
+ *   down, because of silence only --a late good answer--> up: it was slow, and never down (rule 11)
  */
 export function nextHealth(health: Health, result: ProbeResult, rules: HealthRules, now: number): Health {
-  if (health.state === 'unknown') {
-    return { state: result.ok ? 'up' : 'down', since: now, reason: result.reason, streak: 0 };
-  }
-  const contradicts = result.ok !== (health.state === 'up');
-  if (!contradicts) return { ...health, streak: 0, reason: result.reason };
-  const streak = health.streak + 1;
-  const enough = streak >= (health.state === 'up' ? rules.fall : rules.rise);
-  const held = health.state === 'down' && now - health.since < rules.holdDown;
-  if (!enough || held) return { ...health, streak };
-  return { state: result.ok ? 'up' : 'down', since: now, reason: result.reason, streak: 0 };
+  const { ok, reason, late = false } = result;
+  const isDown = health.state === 'down';
+  const becomes = changesState(health, result, rules, now);
+  const answeredBadly = ok ? isDown && !becomes && health.answeredBadly : health.answeredBadly || !late;
+  if (becomes) return { state: ok ? 'up' : 'down', since: now, reason, streak: 0, answeredBadly };
+  if (ok !== isDown) return { ...health, streak: 0, reason, answeredBadly };
+  return { ...health, streak: health.streak + 1, answeredBadly };
+}
+
+function changesState(
+  { state, since, streak, answeredBadly }: Health,
+  { ok, late }: ProbeResult,
+  { rise, fall, holdDown }: HealthRules,
+  now: number,
+): boolean {
+  if (state === 'unknown') return true;
+  if (state === 'up') return !ok && streak + 1 >= fall;
+  if (!ok) return false;
+  if (late && !answeredBadly) return true;
+  return streak + 1 >= rise && now - since >= holdDown;
+}
+
+/** Milliseconds that a probe may take at most, however slow the upstream has been. */
+const SLOWEST_PROBE_MS = 20_000;
+
+/**
+ * Milliseconds after which a probe that is not answered counts as failed.
+ * @param lastMs duration of the last good probe; undefined: none was good
+ */
+export function probeLimit(timeout: number, lastMs: number | undefined): number {
+  return Math.max(timeout, Math.min(2 * (lastMs ?? 0), SLOWEST_PROBE_MS));
+}
+
+/** Shorter delays of the event loop are usual. */
+const NOTABLE_DELAY_MS = 50;
+/** Milliseconds for reading an answer that has arrived while the event loop stood still. */
+const CATCH_UP_MS = 100;
+/** Longest time of a probe, as a multiple of its limit, while the edge itself is short of CPU. */
+const MAX_STRETCH = 3;
+
+/**
+ * Milliseconds that a probe is still waited for: until its limit, and for as long as the event loop of the edge stood still meanwhile,
+ * because the answer may lie unread in the socket. Bounded, so that a busy edge notices an outage too.
+ * @param elapsed milliseconds since the probe began
+ * @param blocked milliseconds of them in which the event loop stood still
+ */
+export function probeTimeLeft(limit: number, elapsed: number, blocked: number): number {
+  const due = blocked < NOTABLE_DELAY_MS ? limit : Math.min(limit + blocked + CATCH_UP_MS, MAX_STRETCH * limit);
+  return Math.max(0, due - elapsed);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { CredentialsRefusal } from './credentials.ts';
+import type { CredentialRole, CredentialsRefusal } from './credentials.ts';
 import type { Evidence } from './failure-evidence.ts';
 import type { Proof } from './proof.ts';
 
@@ -74,6 +74,17 @@ export interface CredentialsView {
   acceptedAt?: number | undefined;
   /** Why it is not known whether they are accepted, and since when; undefined: it is known. */
   unknown?: { since: number; reason: string } | undefined;
+  /** Every account that the edge has there, those of probes and copies too. */
+  accounts?: readonly AccountView[];
+}
+
+/** An account of the edge's own at an upstream. */
+export interface AccountView {
+  role: CredentialRole;
+  username: string;
+  refusal: CredentialsRefusal | undefined;
+  /** When it ends, in epoch milliseconds; undefined: the upstream does not tell. */
+  expires: number | 'never' | undefined;
 }
 
 /** Content that an upstream has lost. Times are monotonic milliseconds. */

@@ -14,6 +14,10 @@ export interface LabUser {
   repositories?: string[];
   /** Default: all. */
   actions?: ('pull' | 'push' | 'delete')[];
+  /** Epoch seconds from which the secret is not accepted any more, as of Harbor's robots; -1 and the default: never. */
+  expiresAt?: number;
+  /** Harbor: the user may read the list of robots, with their ends. */
+  readsRobots?: boolean;
 }
 
 /** Who may use a registry of the lab, and how they say so. */
@@ -94,12 +98,21 @@ export class Access {
     return undefined;
   }
 
-  /** Whether the request names a user by Basic; true where there are no users. */
-  isUser(exchange: Exchange): boolean {
-    if (!this.#auth) return true;
-    if (exchange.faults.isOn('databaseDown')) return false;
+  /** The user that the request names by Basic. `anyone`: there are no users. */
+  userOf(exchange: Exchange): LabUser | 'anyone' | undefined {
+    if (!this.#auth) return 'anyone';
+    if (exchange.faults.isOn('databaseDown')) return undefined;
     const [scheme = '', value = ''] = (exchange.req.headers.authorization ?? '').split(' ');
-    return scheme.toLowerCase() === 'basic' && this.#user(value) !== undefined;
+    return scheme.toLowerCase() === 'basic' ? this.#user(value) : undefined;
+  }
+
+  get users(): readonly LabUser[] {
+    return this.#auth?.users ?? [];
+  }
+
+  /** Whether anyone may pull from a repository. */
+  isPublic(repository: string): boolean {
+    return within(repository, this.#auth?.anonymous ?? []);
   }
 
   /** GET of the token service: grants what is permitted of what is asked, which may be nothing. */
@@ -152,8 +165,9 @@ export class Access {
     const basic = authorization.replace(/^basic /i, '');
     const name = Buffer.from(basic, 'base64').toString('utf8').split(':', 1)[0] ?? '';
     const user = this.#user(basic);
-    if (user && name.startsWith('robot$')) return user;
-    if (this.#lock.isLocked(name)) return undefined;
+    const isRobot = name.startsWith('robot$');
+    if (user && isRobot) return user;
+    if (!isRobot && this.#lock.isLocked(name)) return undefined;
     if (!user) await Promise.race([sleep(this.#lock.lock(name)), exchange.closed]);
     return user;
   }
@@ -197,7 +211,7 @@ export class Access {
     const text = Buffer.from(basic, 'base64').toString('utf8');
     const colon = text.indexOf(':');
     const named = this.#auth?.users.find(({ username }) => username === text.slice(0, colon));
-    return named && colon >= 0 && same(named.password, text.slice(colon + 1)) ? named : undefined;
+    return named && colon >= 0 && !hasEnded(named) && same(named.password, text.slice(colon + 1)) ? named : undefined;
   }
 
   #challenge(exchange: Exchange, wanted: Scope | undefined, error?: string): LabError {
@@ -213,12 +227,17 @@ export class Access {
   }
 }
 
+function hasEnded({ expiresAt = -1 }: LabUser): boolean {
+  return expiresAt !== -1 && expiresAt * 1000 <= Date.now();
+}
+
 function same(one: string, other: string): boolean {
   const hash = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(hash(one), hash(other));
 }
 
-function within(repository: string, list: string[]): boolean {
+/** Whether a repository is in a list of names and prefixes. */
+export function within(repository: string, list: string[]): boolean {
   return list.some((entry) => (entry.endsWith('/') ? repository.startsWith(entry) : repository === entry));
 }
 

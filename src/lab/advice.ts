@@ -41,7 +41,7 @@ const EFFECTS: Record<FaultName, Effect> = {
   },
   delay: {
     primary:
-      'Try: pull hello. After 1 s Breakwater asks gcr in parallel, and takes the first answer. A probe may take 1 s: with a longer delay harbor is soon down.',
+      'Try: pull hello. Breakwater soon asks gcr in parallel, and takes the first answer. Pushes still go to harbor, because slow is not down.',
     fallback: UNNOTICED,
   },
   corrupt: {

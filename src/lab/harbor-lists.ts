@@ -5,18 +5,28 @@ import type { StoredManifest, StoredRepository } from './store.ts';
 const ARTIFACTS = /^\/api\/v2\.0\/projects\/([^/]+)\/repositories\/([^/]+)\/artifacts$/;
 const MAX_PAGE = 100;
 
-/** Harbor's lists of repositories and of artifacts (api/v2.0/swagger.yaml). @returns whether the path is one of them */
-export function serveHarborLists(exchange: Exchange, isUser: boolean): boolean {
+/**
+ * Harbor's lists of repositories and of artifacts (api/v2.0/swagger.yaml). A wrong or ended secret gets no error, but the public
+ * repositories only.
+ * @param sees whether the user may pull from a repository
+ * @returns whether the path is one of these lists
+ */
+export function serveHarborLists(exchange: Exchange, sees: (repository: string) => boolean): boolean {
   const { path } = exchange;
   if (path === '/api/v2.0/repositories') {
-    // Who is nobody sees the public projects, and there are none here.
-    serveRepositories(exchange, isUser ? [...exchange.store.repositories] : []);
+    // The list is read from the database.
+    if (exchange.faults.isOn('databaseDown') || exchange.faults.isOn('emptyChallenge401'))
+      throw new LabError(500, 'UNKNOWN', 'internal server error');
+    serveRepositories(
+      exchange,
+      [...exchange.store.repositories].filter(([name]) => sees(name)),
+    );
     return true;
   }
   const [, project = '', name = ''] = ARTIFACTS.exec(path) ?? [];
   if (project === '') return false;
-  if (!isUser) throw new LabError(401, 'UNAUTHORIZED', 'unauthorized');
   const repository = `${project}/${decodeURIComponent(decodeURIComponent(name))}`;
+  if (!sees(repository)) throw new LabError(401, 'UNAUTHORIZED', 'unauthorized');
   const known = exchange.store.repositories.get(repository);
   if (!known) throw new LabError(404, 'NOT_FOUND', `repository ${repository} not found`);
   serveArtifacts(exchange, repository, known);

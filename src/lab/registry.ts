@@ -40,6 +40,15 @@ export interface LabRequest {
   status: number;
 }
 
+/** A row of Harbor's audit log. */
+export interface LabAuditRow {
+  operation: 'pull' | 'create' | 'delete';
+  /** Path of the manifest. */
+  resource: string;
+}
+
+const AUDITED: Partial<Record<string, LabAuditRow['operation']>> = { GET: 'pull', PUT: 'create', DELETE: 'delete' };
+
 const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true, asHarbor: true };
 
 /** A registry in memory: the whole of the distribution-spec, and faults at a switch. */
@@ -48,6 +57,8 @@ export class LabRegistry {
   readonly faults: FaultSwitches;
   /** The last requests, oldest first. */
   requests: LabRequest[] = [];
+  /** Harbor: what its audit log has of manifests, oldest first. A HEAD of a manifest and a read of a blob make no row. */
+  auditLog: LabAuditRow[] = [];
   /** Requests that were neither GET nor HEAD, since the start or the last `forget`. */
   writes = 0;
   readonly #server: Server;
@@ -85,6 +96,7 @@ export class LabRegistry {
   /** Forgets the requests and the count of writes. */
   forget(): void {
     this.requests = [];
+    this.auditLog = [];
     this.writes = 0;
   }
 
@@ -137,6 +149,14 @@ export class LabRegistry {
       res.once(event, () => {
         if (res.headersSent) request.status = res.statusCode;
       });
+    res.once('finish', () => this.#audit(request));
+  }
+
+  #audit({ method, url, kind, status }: LabRequest): void {
+    const operation = AUDITED[method];
+    if (!this.#site.harbor || kind !== 'manifest' || operation === undefined || status < 200 || status >= 300) return;
+    this.auditLog.push({ operation, resource: url });
+    if (this.auditLog.length > (this.#options.maxRequests ?? 1000)) this.auditLog.shift();
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {

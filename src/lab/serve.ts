@@ -30,10 +30,12 @@ export async function serve(
   await exchange.hold('frozen');
   if (exchange.gone) return;
   if (endpoint.kind === 'invalid') throw endpoint.error;
-  if (endpoint.kind === 'token') return access.issue(exchange);
-  if (endpoint.kind === 'api' || endpoint.kind === 'ui') {
+  if (endpoint.kind === 'token' || endpoint.kind === 'api' || endpoint.kind === 'ui') {
+    await late(exchange);
+    if (exchange.gone) return;
+    if (endpoint.kind === 'token') return access.issue(exchange);
     if (!harbor) throw new LabError(404, 'NOT_FOUND', 'no such page');
-    return serveHarbor(exchange, access.isUser(exchange));
+    return serveHarbor(exchange, access);
   }
   if (exchange.takeFault('emptyChallenge401'))
     throw new LabError(401, 'UNAUTHORIZED', 'unauthorized', { 'www-authenticate': '' });
@@ -79,11 +81,15 @@ async function faulty(exchange: Exchange, endpoint: Endpoint): Promise<void> {
     });
   const failing = exchange.takeFault('errors');
   if (failing) throw failure(failing.parameters);
-  const late = exchange.takeFault('delay');
-  if (late) await Promise.race([sleep(late.parameters.ms ?? 1000), exchange.closed]);
+  await late(exchange);
   // A new upload touches no file yet: distribution answers it even when storage hangs.
   if (endpoint.kind === 'upload' && method === 'POST') return;
   await exchange.hold('storageHung');
+}
+
+async function late(exchange: Exchange): Promise<void> {
+  const fault = exchange.takeFault('delay');
+  if (fault) await Promise.race([sleep(fault.parameters.ms ?? 1000), exchange.closed]);
 }
 
 function failure({ status = 500, retryAfter, body }: FaultParameters): LabError {

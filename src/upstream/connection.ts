@@ -3,17 +3,27 @@ import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { REDIRECTS } from '../failover/classify.ts';
+import type { CredentialRole } from '../failover/credentials.ts';
 import { dropBody } from './body/explanatory-body.ts';
 import { type Answer, type Call, type CallElsewhere, Client } from './client.ts';
 import { Authorizer, staticUser } from './credentials/authorizer.ts';
+import { configuredUsers } from './credentials/configured-users.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
+import {
+  databaseAnswers,
+  type Expiry,
+  type HarborGet,
+  isKnownToApi,
+  robotExpiry,
+  secretExpiry,
+} from './credentials/harbor-account.ts';
 import { fetchToken } from './credentials/token-service.ts';
 import { UserTokens } from './credentials/user-tokens.ts';
 import { redirectTarget } from './redirect.ts';
 import { type Network, type StreamAnswer, Streams } from './streams.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import type { Provenance, UpstreamAnswer, UpstreamCall, UpstreamStream, UpstreamWrite } from './upstream-call.ts';
-import { UpstreamError } from './upstream-error.ts';
+import { asUpstreamError, UpstreamError } from './upstream-error.ts';
 
 /** Sends requests whose answers are read whole, or ones whose answers are streamed. */
 interface RequestSender<A> {
@@ -37,6 +47,9 @@ export class Connection {
   readonly #config: UpstreamConfig;
   readonly #authorizer: Authorizer | undefined;
   readonly #probeAuthorizer: Authorizer;
+  /** For probes while the upstream refuses those of the probe. */
+  readonly #fallbackAuthorizer: Authorizer;
+  readonly #accounts: Partial<Record<CredentialRole, Authorizer>>;
   #userTokens: UserTokens | undefined;
   /** Until when the upstream counts as open; monotonic milliseconds. */
   #noChallengeUntil = 0;
@@ -50,13 +63,19 @@ export class Connection {
     const options = { ca: secrets.ca, connectMs: config.deadlines.connect, connections, ...network };
     this.#client = new Client(this.url, options);
     this.#streams = new Streams(this.#client, this.url, options);
+    // A pull gives up sooner by itself. A push waits for a slow token service (rule 11).
+    const tokenMs = Math.max(config.deadlines.manifest, config.deadlines.push);
     const ask = (realm: URL, authorization: string | undefined) =>
-      fetchToken(this.#client, realm, authorization, config.deadlines.manifest);
+      fetchToken(this.#client, realm, authorization, tokenMs);
     const own = staticUser(config.credentials, secrets.password);
     this.#authorizer = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
     const probeUser =
       config.probe.credentials === undefined ? own : staticUser(config.probe.credentials, secrets.probePassword);
     this.#probeAuthorizer = new Authorizer(this.url, probeUser, ask);
+    this.#fallbackAuthorizer = this.#authorizer ?? new Authorizer(this.url, undefined, ask);
+    this.#accounts = Object.fromEntries(
+      configuredUsers(config, secrets).map(({ role, user }) => [role, new Authorizer(this.url, user, ask)]),
+    );
   }
 
   /** @throws UpstreamError; or the signal's reason */
@@ -93,9 +112,12 @@ export class Connection {
     return send();
   }
 
-  /** Sends a request with the probe's credentials. Redirects are handled as for clients. */
-  async sendProbe(call: UpstreamCall): Promise<UpstreamAnswer> {
-    return this.#sendAuthorized(this.#client, this.#probeAuthorizer, {
+  /**
+   * Sends a request with the probe's credentials. Redirects are handled as for clients.
+   * @param refused the upstream refuses these credentials: the request has those of pulls, or none
+   */
+  async sendProbe(call: UpstreamCall, refused = false): Promise<UpstreamAnswer> {
+    return this.#sendAuthorized(this.#client, refused ? this.#fallbackAuthorizer : this.#probeAuthorizer, {
       ...call,
       redirects: this.#config.redirects.mode,
     });
@@ -145,7 +167,55 @@ export class Connection {
   get credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
     const own = this.#authorizer;
     if (!own || own.anonymous) return undefined;
-    return (signal) => checkCredentials(own, (authorization) => this.#checkVersion(signal, authorization), signal);
+    return (signal) => this.#checkAccount(own, signal);
+  }
+
+  /** The same for any account of the edge's own. */
+  checkAccount(role: CredentialRole, signal: AbortSignal): Promise<void> {
+    const account = this.#accounts[role];
+    return account ? this.#checkAccount(account, signal) : Promise.resolve();
+  }
+
+  /** When such an account ends. */
+  async accountExpiry(role: CredentialRole, signal: AbortSignal): Promise<Expiry> {
+    const account = this.#accounts[role];
+    const user = account?.user;
+    const basic = account?.basic();
+    if (!user || basic === undefined) return undefined;
+    const told = secretExpiry(user.password);
+    if (told !== undefined || this.kind !== 'harbor') return told;
+    return robotExpiry(this.#harborGet(signal), user, basic);
+  }
+
+  /**
+   * Checks that Harbor knows the connection's own user. If not, its API answers lists with 200 and what is public.
+   * @throws UpstreamError `credentials` if it refuses the user; another reason if it cannot tell
+   */
+  async checkKnownToHarbor(signal: AbortSignal): Promise<void> {
+    const own = this.#authorizer;
+    const basic = own?.basic();
+    if (!own || basic === undefined) return;
+    if (await isKnownToApi(this.#harborGet(signal), basic)) return;
+    // The API does not take the secrets of OIDC users, which the token service takes.
+    await this.#checkAccount(own, signal);
+  }
+
+  async #checkAccount(account: Authorizer, signal: AbortSignal): Promise<void> {
+    try {
+      await checkCredentials(account, (authorization) => this.#checkVersion(signal, authorization), signal);
+    } catch (error) {
+      if (this.kind !== 'harbor' || asUpstreamError(error).reason !== 'credentials') throw error;
+      if (await databaseAnswers(this.#harborGet(signal))) throw error;
+      throw new UpstreamError('authority-dead', 'its database does not answer, so that it refuses every user');
+    }
+  }
+
+  #harborGet(signal: AbortSignal): HarborGet {
+    const headers = { accept: 'application/json' };
+    return (path, authorization) => {
+      const call = { method: 'GET', path, headers, scopes: [], signal, redirects: 'pass' } as const;
+      return this.#sendFollowing(this.#client, call, authorization);
+    };
   }
 
   #checkVersion(signal: AbortSignal, authorization?: string): Promise<UpstreamAnswer> {
@@ -187,11 +257,11 @@ export class Connection {
     authorizer: Authorizer,
     call: UpstreamCall,
   ): Promise<A & Provenance> {
+    // An anonymous token without scopes grants nothing, Harbor refuses it, and a failing token service must not fail a version check.
+    if (authorizer.anonymous && call.scopes.length === 0) return this.#sendFollowing(asker, call, undefined);
     const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
     const answer = await this.#sendFollowing(asker, call, first);
     if (answer.status !== 401 || answer.redirected) return answer;
-    // An anonymous token without scopes grants nothing, and a failing token service must not fail a version check.
-    if (authorizer.anonymous && call.scopes.length === 0) return answer;
     if (!authorizer.learnChallenge(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
     await dropBody(answer.body);
     return this.#sendFollowing(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));

@@ -8,7 +8,8 @@ import { unprovenObstacle, withCanaryAdvice } from '../failover/proof.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
 import { inBackground } from '../http/background.ts';
 import { Connection } from './connection.ts';
-import { CredentialWatch } from './credentials/credential-watch.ts';
+import type { OwnAccount } from './credentials/own-account.ts';
+import { ownAccounts } from './credentials/own-accounts.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
 import type { UpstreamEvents } from './events.ts';
 import { Canary } from './health/canary.ts';
@@ -41,8 +42,11 @@ export class Upstream {
   readonly content: ContentWatch;
   readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
-  readonly #credentialWatch: CredentialWatch;
+  /** That of pulls and pushes comes first. */
+  readonly #accounts: readonly [own: OwnAccount, ...others: OwnAccount[]];
   #gate: Gate | undefined;
+  /** Called once, when the gate refuses writes. */
+  readonly #onRefusing = new Set<(gate: Gate) => void>();
   #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
   #readOnly = false;
   #unhealthy: string[] = [];
@@ -54,13 +58,13 @@ export class Upstream {
     this.hedgeBudget = new HedgeBudget(config.hedge.share / 100);
     this.#events = events;
     this.#urls = new Map(config.urls.map((url) => [url, this.#createUrl(url, secrets, network)]));
-    this.#credentialWatch = new CredentialWatch({
-      check: this.#credentialCheck(),
-      timing: config.probe,
-      onNews: (detail) => {
-        events.credentials(name, detail);
-        this.view();
-      },
+    this.#accounts = ownAccounts({
+      name,
+      config,
+      secrets,
+      events,
+      connection: () => this.#healthyConnection(),
+      onNews: () => this.view(),
     });
     this.content = new ContentWatch({
       finder: () => {
@@ -76,18 +80,18 @@ export class Upstream {
       view: () => this.view(),
       tokens: (url) => this.connection(url)?.userTokens,
       acquireSlot: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
-      onCanaryRefused: (detail) => events.credentials(name, detail),
+      onCanaryRefused: (detail) => events.credentials(name, detail, { role: 'probe', username: undefined }),
     });
   }
 
   /** Starts the probes. Resolves after the first round. */
   async start(): Promise<void> {
     const probed = [...this.#urls.values()].map((member) => member.prober.start());
-    await Promise.all([...probed, this.#credentialWatch.start()]);
+    await Promise.all([...probed, ...this.#accounts.map((account) => account.start())]);
   }
 
   async stop(): Promise<void> {
-    this.#credentialWatch.stop();
+    for (const account of this.#accounts) account.stop();
     for (const { prober, replica } of this.#urls.values()) {
       prober.stop();
       replica.dispose();
@@ -116,10 +120,25 @@ export class Upstream {
     return this.#urls.get(url)?.prober.confirmCanary() ?? 'none';
   }
 
+  /** The same for a write, which has no other upstream: a late canary is waited for (rule 11). */
+  async confirmCanaryPatiently(url: string): Promise<CanaryState> {
+    return this.#urls.get(url)?.prober.confirmCanaryPatiently() ?? 'none';
+  }
+
+  /** Resolves when the write gate refuses. Never rejects; pending for ever once the signal is aborted. */
+  untilRefusing(signal: AbortSignal): Promise<Gate> {
+    const { promise, resolve } = Promise.withResolvers<Gate>();
+    const { gate } = this.view();
+    if (gate.mode === 'refusing') resolve(gate);
+    else this.#onRefusing.add(resolve);
+    signal.addEventListener('abort', () => this.#onRefusing.delete(resolve), { once: true });
+    return promise;
+  }
+
   /** Reports that Breakwater's own credentials were refused. */
   reportDeniedCredentials(detail: string): void {
     // With its database down, Harbor refuses every user.
-    if (!this.#unhealthy.includes('database')) this.#credentialWatch.reportDenial(detail);
+    if (!this.#unhealthy.includes('database')) this.#accounts[0].reportDenial(detail);
   }
 
   /** Reports a blob whose bytes are wrong. */
@@ -141,9 +160,10 @@ export class Upstream {
       unhealthy: this.#unhealthy,
       credentials: {
         own: typeof this.config.credentials === 'object',
-        refusal: this.#credentialWatch.refusal,
-        acceptedAt: this.#credentialWatch.acceptedAt,
-        unknown: this.#credentialWatch.unknown,
+        refusal: this.#accounts[0].refusal,
+        acceptedAt: this.#accounts[0].acceptedAt,
+        unknown: this.#accounts[0].unknown,
+        accounts: this.#accounts.flatMap((account) => account.view ?? []),
       },
       contentLost: this.content.lost,
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
@@ -181,7 +201,11 @@ export class Upstream {
       listsAll: credentials !== 'forward',
       anonymous: typeof (probe.credentials ?? credentials) === 'string',
     };
-    const prober = new Prober(replica, connection, probe, looker, (report) => this.#onProbe(report));
+    const prober = new Prober(replica, connection, probe, {
+      looker,
+      onReport: (report) => this.#onProbe(report),
+      account: () => this.#accounts.find(({ role }) => role === 'probe'),
+    });
     return { replica, connection, own: this.#ownConnection(url, connection, secrets, network), prober };
   }
 
@@ -194,14 +218,10 @@ export class Upstream {
     return new Connection(url, config, { ca: secrets.ca, password: secrets.replicationPassword }, network);
   }
 
-  /** Checks at the first healthy URL, because all URLs share one registry. */
-  #credentialCheck(): ((signal: AbortSignal) => Promise<void>) | undefined {
-    if (typeof this.config.credentials === 'string') return undefined;
-    return async (signal) => {
-      const members = [...this.#urls.values()];
-      const member = members.find(({ replica }) => replica.health.state === 'up') ?? members[0];
-      await member?.connection.credentialCheck?.(signal);
-    };
+  /** All URLs share one registry, and so its users. */
+  #healthyConnection(): Connection | undefined {
+    const members = [...this.#urls.values()];
+    return (members.find(({ replica }) => replica.health.state === 'up') ?? members[0])?.connection;
   }
 
   #onProbe(report: ProbeReport): void {
@@ -228,7 +248,7 @@ export class Upstream {
     const pushBreakerOpen = able.length > 0 && able.every((one) => one.breakers.push === 'open');
     const proofs = able.map(({ proof }) => proof);
     const unproven = unprovenObstacle(this.name, proofs);
-    const refused = this.#credentialWatch.refusal?.total === true;
+    const refused = this.#accounts[0].refusal?.total === true;
     const told = withCanaryAdvice(reason, this.name, proofs);
     const gate = nextGate(
       this.#gate,
@@ -238,8 +258,15 @@ export class Upstream {
     );
     const changed = gate.mode !== this.#gate?.mode;
     this.#gate = gate;
-    if (changed) this.#events.gate(this.name, gate);
+    if (changed) this.#onGate(gate);
     return { state, reason };
+  }
+
+  #onGate(gate: Gate): void {
+    this.#events.gate(this.name, gate);
+    if (gate.mode !== 'refusing') return;
+    for (const resolve of this.#onRefusing) resolve(gate);
+    this.#onRefusing.clear();
   }
 }
 

@@ -55,7 +55,8 @@ const CASES: Record<string, { task: BackgroundTask; run: (t: Test) => Promise<un
       const connection = { sendProbe: async () => Promise.reject(new Error('no')) };
       const timing = { ...probe, interval: 5, fastInterval: 5 };
       const looker = { listsAll: true, anonymous: true };
-      const prober = new Prober(replica as never, connection as never, timing, looker, hit);
+      const options = { looker, onReport: hit, account: () => undefined };
+      const prober = new Prober(replica as never, connection as never, timing, options);
       t.teardown(() => prober.stop());
       await prober.start();
       await until(() => calls() > 2);

@@ -109,3 +109,76 @@ t.test('property: a good check ends all that checks found; whole is only what a 
     }),
   );
 });
+
+t.test('where one refusal may be a lock of the moment, a second one decides', async (t) => {
+  const state = (...news: [at: number, news: CredentialsEvent][]) =>
+    news.reduce<CredentialsState | undefined>((before, [at, one]) => nextCredentials(before, one, at, 2000), undefined);
+  const rows: [string, [number, CredentialsEvent][], object | undefined][] = [
+    ['one', [[0, refused]], undefined],
+    [
+      'another one too soon',
+      [
+        [0, refused],
+        [900, refused],
+      ],
+      undefined,
+    ],
+    [
+      'another one later',
+      [
+        [0, refused],
+        [2100, refused],
+      ],
+      { total: true, since: 2100 },
+    ],
+    [
+      'a good one between',
+      [
+        [0, refused],
+        [900, accepted],
+        [2100, refused],
+      ],
+      undefined,
+    ],
+    [
+      'after requests were denied',
+      [
+        [0, denied],
+        [10, refused],
+      ],
+      { total: false, since: 0 },
+    ],
+    [
+      'and again',
+      [
+        [0, denied],
+        [10, refused],
+        [2100, refused],
+      ],
+      { total: true, since: 0 },
+    ],
+    [
+      'a denial after the first',
+      [
+        [0, refused],
+        [10, denied],
+      ],
+      { total: false, since: 10 },
+    ],
+    [
+      'and it stays so',
+      [
+        [0, refused],
+        [2100, refused],
+        [2200, denied],
+        [2300, refused],
+      ],
+      { total: true, since: 2100 },
+    ],
+  ];
+  for (const [name, news, expected] of rows) {
+    const found = currentRefusal(state(...news), news.at(-1)?.[0] ?? 0);
+    if (expected === undefined) t.equal(found, undefined, name);
+    else t.match(found, expected, name);
+  }
+});

@@ -1,17 +1,31 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type Health, type HealthRules, initialHealth, nextHealth, probeDelay } from '../../src/failover/health.ts';
+import {
+  type Health,
+  type HealthRules,
+  initialHealth,
+  nextHealth,
+  probeDelay,
+  probeLimit,
+  probeTimeLeft,
+} from '../../src/failover/health.ts';
 
 const RULES: HealthRules = { fall: 3, rise: 2, interval: 2000, fastInterval: 500, holdDown: 10_000 };
 
-/** Feeds results, one a second from 0 on; `+` is good, `-` is bad. Returns the state after each as `u` (up) or `d` (down). */
+const isGood = (sign: string) => '+L'.includes(sign);
+
+/** Feeds results, one a second from 0 on; `+` is good, `-` is bad, `~` is silence, `L` is a late good one. Returns the state after each as `u` (up) or `d` (down). */
 function run(results: string, rules: HealthRules = RULES, step = 1000): { states: string; health: Health } {
   let health = initialHealth(0);
   let states = '';
   for (const [index, sign] of [...results].entries()) {
     health = nextHealth(
       health,
-      { ok: sign === '+', reason: sign === '+' ? 'good' : `bad ${index}` },
+      {
+        ok: isGood(sign),
+        reason: isGood(sign) ? 'good' : `bad ${index}`,
+        ...('~L'.includes(sign) ? { late: true } : {}),
+      },
       rules,
       index * step,
     );
@@ -35,6 +49,47 @@ t.test('fall, rise and hold-down', async (t) => {
     ['down at the start holds as well', `-${'+'.repeat(11)}`, RULES, `${'d'.repeat(10)}uu`],
   ];
   for (const [name, results, rules, expected] of rows) t.equal(run(results, rules).states, expected, name);
+});
+
+t.test('slow is not down: a late good answer ends what was silence only', async (t) => {
+  const rows: [string, string, string][] = [
+    ['silence counts like any bad result', '+~~~', 'uuud'],
+    ['a late answer ends the count', '+~~L~~', 'uuuuuu'],
+    ['a late answer takes a silence back at once', '+~~~L', 'uuudu'],
+    ['and at the start', '~L', 'du'],
+    ['an upstream that answered badly too has to rise', '+~-~L', 'uuudd'],
+    ['also where it answered badly later', '+~~~-L', 'uuuddd'],
+    ['a good result between that does not turn it', '+~~~+L', 'uuuddu'],
+    ['bad answers, late good ones: hold-down', '+---LL', 'uuuddd'],
+    ['what was bad before the last good result is forgotten', '+--+~~~L', 'uuuuuudu'],
+  ];
+  for (const [name, results, expected] of rows) t.equal(run(results).states, expected, name);
+});
+
+t.test('a slow upstream gets more time, within a bound', async (t) => {
+  const rows: [timeout: number, last: number | undefined, expected: number][] = [
+    [1000, undefined, 1000],
+    [1000, 20, 1000],
+    [1000, 500, 1000],
+    [1000, 1500, 3000],
+    [1000, 5000, 10_000],
+    [1000, 25_000, 20_000],
+    [30_000, 25_000, 30_000],
+  ];
+  for (const [timeout, last, expected] of rows) t.equal(probeLimit(timeout, last), expected, `${timeout} ${last}`);
+});
+
+t.test('time in which the edge itself stood still is no time of the probe', async (t) => {
+  const rows: [string, elapsed: number, blocked: number, expected: number][] = [
+    ['the limit is over', 1000, 0, 0],
+    ['not yet', 400, 0, 600],
+    ['usual delays count', 1010, 40, 0],
+    ['the edge stood still for most of it', 1000, 900, 1000],
+    ['at the end of it: the answer may lie in the socket', 1500, 500, 100],
+    ['the edge stands still again and again: bounded', 2500, 2400, 500],
+    ['and over', 3000, 2900, 0],
+  ];
+  for (const [name, elapsed, blocked, expected] of rows) t.equal(probeTimeLeft(1000, elapsed, blocked), expected, name);
 });
 
 t.test('since and reason', async (t) => {

@@ -229,7 +229,7 @@ t.test('token services that do not work, and what is said of them', async (t) =>
     const connection = connect(
       t,
       url,
-      { credentials: USER, deadlines: { manifest: '150ms' } },
+      { credentials: USER, deadlines: { manifest: '150ms', push: '150ms' } },
       { password: 'hunter2' },
     );
     const error = await connection.send(call('/v2/x')).catch((thrown: unknown) => thrown);

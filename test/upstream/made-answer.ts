@@ -13,6 +13,7 @@ export interface Asked {
   path: string;
   headers: Record<string, string>;
   scopes: string[] | 'api';
+  method: string;
 }
 
 /** An answer as a client gives it, without a network. */
@@ -24,12 +25,12 @@ export function madeAnswer({ status = 200, headers = {}, body = '' }: Scripted):
   return { status, headers: new HeaderList(Object.entries(headers)), body: Object.assign(stream, { dump }) };
 }
 
-/** A GET that answers by path; an Error is thrown, what is not in the table is 404. */
+/** Answers by path, or by `HEAD path`; an Error is thrown, what is not in the table is 404. */
 export function scriptedGet(table: Record<string, Scripted | Error>): { get: ProbeGet; asked: Asked[] } {
   const asked: Asked[] = [];
-  const get: ProbeGet = async (path, headers, scopes) => {
-    asked.push({ path, headers, scopes });
-    const answer = table[path] ?? { status: 404 };
+  const get: ProbeGet = async (path, headers, scopes, method = 'GET') => {
+    asked.push({ path, headers, scopes, method });
+    const answer = table[`${method} ${path}`] ?? table[path] ?? { status: 404 };
     if (answer instanceof Error) throw answer;
     return madeAnswer(answer);
   };

@@ -76,9 +76,18 @@ function pushLine({ name, pushes }: UpstreamSnapshot, since: Since): string[] {
   return [`pushes to ${name}: ${state}`];
 }
 
-function credentialsLine({ name, credentials }: UpstreamSnapshot, since: Since): string[] {
-  if (credentials === undefined || credentials.state === 'good') return [];
-  return [`credentials for ${name}: ${credentials.state} for ${since(credentials.since)} (${credentials.reason})`];
+function credentialsLine({ name, credentials, accounts }: UpstreamSnapshot, since: Since): string[] {
+  const own =
+    credentials === undefined || credentials.state === 'good'
+      ? []
+      : [`credentials for ${name}: ${credentials.state} for ${since(credentials.since)} (${credentials.reason})`];
+  const others = accounts
+    .filter(({ role, state }) => role !== 'own' && state === 'refused')
+    .map(
+      ({ role, username, since: at = '', reason = '' }) =>
+        `credentials of the ${role} for ${name} (${username}): refused for ${since(at)} (${reason})`,
+    );
+  return [...own, ...others];
 }
 
 function lostContentLine({ name, lost }: UpstreamSnapshot, since: Since): string[] {

@@ -7,6 +7,7 @@ import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
 import { configPath } from '../config-path.ts';
+import { accountFindings } from './account-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { type CheckFinding, checkUpstream } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
@@ -97,7 +98,8 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
       const upstream = new Upstream(name, upstreamConfig, material.upstreams[name] ?? {}, network, silent);
       try {
         await upstream.start();
-        const findings = await checkUpstream(upstream);
+        const accounts = upstream.view().credentials.accounts ?? [];
+        const findings = [...(await checkUpstream(upstream)), ...accountFindings(name, accounts, Date.now())];
         const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
         if (!decides) return findings;
         const login = canaryLogin(config, material, name);

@@ -7,6 +7,7 @@ import { readBody } from '../../upstream/body/read-body.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 import type { Replica } from '../../upstream/health/replica.ts';
+import { unlessAborted } from '../../upstream/unless-aborted.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { UpstreamAnswer, UpstreamCall, UpstreamStream } from '../../upstream/upstream-call.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
@@ -173,7 +174,8 @@ async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answ
   return { answer: await connection.send({ ...call, method: 'GET' }), method: 'GET' };
 }
 
-async function judge({ upstream, replica, permit, read }: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
+async function judge(attempt: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
+  const { upstream, permit, read } = attempt;
   const outcome = classify(
     {
       content: read.content,
@@ -196,15 +198,16 @@ async function judge({ upstream, replica, permit, read }: PermittedAttempt, answ
     Date.now(),
   );
   if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) permit.reportOverload(outcome.retryAfterMs);
-  return outcome.outcome === 'absent' ? confirmed({ upstream, replica, read }) : outcome;
+  return outcome.outcome === 'absent' ? confirmed(attempt) : outcome;
 }
 
 /**
  * What a 404 or an empty list means. A registry whose storage is unmounted answers every read with 404. Only a canary that is read now
  * tells whether the content is absent.
  */
-async function confirmed({ upstream, replica, read }: Pick<PermittedAttempt, 'upstream' | 'replica' | 'read'>) {
-  const canary = await upstream.confirmCanary(replica.url);
+async function confirmed({ upstream, replica, read, call }: PermittedAttempt): Promise<Outcome> {
+  // The clock of the attempt bounds the wait for a slow one.
+  const canary = await unlessAborted(call.signal, upstream.confirmCanaryPatiently(replica.url));
   const contentLost = canary !== 'failing' && read.deleted !== true && (await read.contentLost?.()) === true;
   const { proof } = replica;
   return confirmAbsence({ ...read, canary, contentLost, proof, credentials: credentialsOf(upstream, read) });

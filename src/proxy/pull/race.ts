@@ -9,6 +9,7 @@ import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
+import type { LastWait } from './attempt-deadline.ts';
 import { type AttemptResult, discardAnswer, recordAttempt, type Served } from './attempt-result.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
@@ -123,7 +124,8 @@ export class Race {
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
-    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning }, control).then(
+    const last = this.#lastWait(upstream, attempt);
+    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control).then(
       bounded((result) => this.#settled(runner, result), this.#boundary),
       this.#boundary.onError,
     );
@@ -134,6 +136,21 @@ export class Race {
     const deadlines = upstream?.config.deadlines;
     const own = (attempt.class === 'data' ? deadlines?.blob : deadlines?.manifest) ?? RESERVE_MS;
     return Math.round(Math.min(own, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
+  }
+
+  /**
+   * How long this attempt may wait if it becomes the last one, where the push upstream alone may answer: before an upload, or on a route
+   * without a fallback. A race with a limit of its own ends with that.
+   */
+  #lastWait(upstream: Upstream, { url, class: trafficClass }: Attempt): LastWait | undefined {
+    const { attempts, limitMs, route } = this.#plan;
+    if (limitMs !== undefined || !attempts.every((one) => one.upstream === route.push?.upstream)) return undefined;
+    return {
+      ms: upstream.config.deadlines.last - this.#scope.elapsed(),
+      checkedAfter: this.#until - performance.now(),
+      isLast: () => this.#queue.length === 0 && this.#running.size === 1 && this.#reserve === undefined,
+      start: () => upstream.replica(url)?.startLongWait(trafficClass === 'data' ? 'data' : 'control'),
+    };
   }
 
   /** When the answer is late, the next attempt starts in parallel. */

@@ -30,6 +30,8 @@ export interface ForwardRequest {
   idleMs: number;
   /** The most bytes that the body may have. */
   maxBytes: number;
+  /** Gives up the request, until it is answered. */
+  signal?: AbortSignal;
 }
 
 export interface ForwardedResponse {
@@ -58,6 +60,7 @@ export class Forwarder {
   async forward(exchange: Exchange, outbound: ForwardRequest): Promise<ForwardedResponse> {
     const { request, gone } = exchange;
     if (gone.aborted) throw new ClientGone();
+    outbound.signal?.throwIfAborted();
     request.url = outbound.path;
     // The headers of an HTTP/2 request have a getter and no setter.
     Object.defineProperty(request, 'headers', { value: { ...outbound.headers }, configurable: true });
@@ -73,6 +76,8 @@ export class Forwarder {
     };
     const watch = new Watch(exchange, outbound, fail);
     gone.addEventListener('abort', fail, { once: true });
+    const onAbort = () => fail(outbound.signal?.reason);
+    outbound.signal?.addEventListener('abort', onAbort, { once: true });
     const proxy = createProxyServer({ selfHandleResponse: true });
     proxy.on('proxyReq', (made) => {
       outgoing = made;
@@ -92,6 +97,7 @@ export class Forwarder {
     } finally {
       watch.stop();
       gone.removeEventListener('abort', fail);
+      outbound.signal?.removeEventListener('abort', onAbort);
     }
   }
 

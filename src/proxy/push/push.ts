@@ -1,5 +1,4 @@
-import { monotonicNow, readClocks } from '../../clock/clock.ts';
-import { pushRefusal } from '../../failover/plan.ts';
+import { monotonicNow } from '../../clock/clock.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
@@ -9,6 +8,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders } from '../reply/header-rules.ts';
 import type { AttemptRecord } from '../request-record.ts';
+import { checkCanary, refusal } from './canary-check.ts';
 import type { ForwardedResponse, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
@@ -22,13 +22,11 @@ export function discardPush({ body, permit }: PushAnswer): void {
   permit.reportEnd('neutral');
 }
 
-/** Milliseconds that the start of an upload waits for the canary before it is sent all the same. */
-const CANARY_MS = 400;
 /**
- * Milliseconds of a request after which a silent canary and a silent upstream count as an outage, so that a refusal
- * takes less than a second.
+ * Milliseconds for which the start of an upload waits for the canary before it is sent too. The answers of a slow upstream then take no
+ * longer than one of them.
  */
-const REFUSED_MS = 900;
+const CANARY_FIRST_MS = 400;
 
 /** Stage 4 of a push. @throws OciError if the upstream could not take the push; ClientGone */
 export async function fetchPush(
@@ -37,15 +35,18 @@ export async function fetchPush(
   plan: PushPlan,
 ): Promise<PushAnswer> {
   const { attempt, upstream } = plan;
-  const canarySilent = plan.request.kind === 'upload-start' && (await isCanarySilent(exchange, upstream, attempt.url));
+  const canary = plan.request.kind === 'upload-start' ? checkCanary(exchange, upstream, attempt.url) : undefined;
+  // Each wait below has its own look at the result.
+  canary?.catch(() => undefined);
+  // A body goes nowhere before the canary is good. A start without one leaves an empty session behind at worst.
+  await (exchange.hasBody ? canary : canary && atMost(CANARY_FIRST_MS, canary));
   const permit = upstream.replica(attempt.url)?.tryStartAttempt('push', attempt);
   if (!permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
     exchange.recordAttempt(attempt, started, { class: 'push', outcome, ...more });
   try {
-    const outbound = await forwardRequestFor(exchange, context, plan, canarySilent);
-    const forwarded = await context.forwarder.forward(exchange, outbound);
+    const forwarded = await forwardUnless(canary, exchange, context, plan);
     const bad = forwarded.status >= 500;
     permit.reportStatus(forwarded);
     note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
@@ -69,12 +70,44 @@ export async function fetchPush(
   }
 }
 
+/** Resolves when the check has passed, or when the time is over. @throws as the check does */
+async function atMost(ms: number, check: Promise<void>): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, ms);
+  await Promise.race([check, over.promise]).finally(() => clearTimeout(timer));
+}
+
+/** Sends the request, and gives it up if the check of the canary fails. @throws as both do */
+async function forwardUnless(
+  canary: Promise<void> | undefined,
+  exchange: Exchange,
+  context: Uses<'config' | 'forwarder'>,
+  plan: PushPlan,
+): Promise<ForwardedResponse> {
+  const control = new AbortController();
+  const { signal } = control;
+  const forwarded = forwardRequestFor(exchange, context, plan).then((outbound) =>
+    context.forwarder.forward(exchange, { ...outbound, signal }),
+  );
+  try {
+    const [answer] = await Promise.all([forwarded, canary]);
+    return answer;
+  } catch (error) {
+    control.abort(error);
+    forwarded.then(
+      ({ body }) => body.destroy(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
 /** The error that replaces an answer about credentials which are not the client's own. */
 export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciError | undefined {
   const { status, headers } = answer;
   const emptyChallenge = status === 401 && parseChallenges(headers.joined('www-authenticate')).length === 0;
   if (emptyChallenge || (status === 401 && upstream.view().unhealthy.includes('database')))
-    return refusal(upstream, 'it cannot check who may push, because its database does not answer');
+    return refusal(upstream, 'it cannot check who may push, because its database does not answer', monotonicNow());
   if (status !== 401 || upstream.config.credentials === 'forward') return undefined;
   upstream.reportDeniedCredentials(`a push was answered ${status}`);
   return new OciError(
@@ -83,47 +116,22 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
   );
 }
 
-/**
- * Reads the push upstream's canary before an upload begins. A registry whose storage is unmounted would answer 202
- * and lose the upload.
- * @returns whether the canary was not read in time
- * @throws OciError DENIED if the canary fails, or if it is silent and a body would follow at once
- */
-async function isCanarySilent(exchange: Exchange, upstream: Upstream, url: string): Promise<boolean> {
-  const ms = exchange.hasBody ? REFUSED_MS : CANARY_MS;
-  const silence = new Promise<'silent'>((resolve) => setTimeout(resolve, ms, 'silent').unref());
-  const canary = await Promise.race([upstream.confirmCanary(url), silence]);
-  const reason =
-    canary === 'failing'
-      ? 'its storage does not answer: the canary could not be read'
-      : `its canary has not been read within ${ms} ms`;
-  if (canary === 'failing' || (canary === 'silent' && exchange.hasBody)) throw refusal(upstream, reason);
-  return canary === 'silent';
-}
-
-function refusal({ name }: Upstream, reason: string, since = monotonicNow()): OciError {
-  return pushRefusal(name, { mode: 'refusing', since, reason }, readClocks());
-}
-
 async function forwardRequestFor(
   exchange: Exchange,
   context: Uses<'config'>,
   { attempt, upstream, path, scopes, request }: PushPlan,
-  canarySilent: boolean,
 ): Promise<ForwardRequest> {
   const { deadlines } = upstream.config;
   const url = new URL(attempt.url);
-  const limited = (ms: number) =>
-    canarySilent ? Math.min(ms, Math.max(Math.ceil(REFUSED_MS - exchange.elapsed()), 1)) : ms;
-  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, limited(deadlines.push));
+  const authorization = await authorizationFor(exchange, upstream, attempt.url, scopes, deadlines.push);
   const headers = { ...forwardedHeaders(exchange, false), host: url.host };
   return {
     upstream,
     url,
     path,
     headers: authorization === undefined ? headers : { ...headers, authorization },
-    connectMs: limited(deadlines.connect),
-    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : limited(deadlines.push),
+    connectMs: deadlines.connect,
+    answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : deadlines.push,
     idleMs: context.config.limits.clientIdle,
     maxBytes: request.kind === 'manifest' ? context.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };

@@ -1,5 +1,6 @@
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import { parseJson, readBody } from '../../upstream/body/read-body.ts';
+import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
 import { AbortLink } from './abort-link.ts';
 import { MAX_ERROR_BYTES, registryFailure } from './registry-failure.ts';
@@ -26,12 +27,13 @@ export class HarborLists {
   }
 
   /**
-   * All repositories that these credentials can see. With wrong credentials Harbor answers 200 with an empty list, which does not count as
-   * an answer.
+   * All repositories that these credentials can see. With wrong or ended credentials Harbor answers 200 with the public repositories. So
+   * Harbor is asked first whether it knows the account.
    * @returns undefined: Harbor gives no list
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async repositories(signal: AbortSignal): Promise<AsyncIterable<string> | undefined> {
+    await this.#checkAccount(signal);
     const path = `${API}/repositories?sort=name`;
     const first = await this.#page(path, 1, signal);
     return first && first.length > 0 ? this.#names(path, first, signal) : undefined;
@@ -63,6 +65,19 @@ export class HarborLists {
       }
     }
     return found;
+  }
+
+  async #checkAccount(signal: AbortSignal): Promise<void> {
+    const { name, connection } = this.#registry;
+    try {
+      await AbortLink.withTimeout(signal, ANSWER_MS, (soon) => connection.checkKnownToHarbor(soon));
+    } catch (error) {
+      if (signal.aborted || asUpstreamError(error).reason !== 'credentials') throw error;
+      throw new CopyError(
+        `${name} does not accept the credentials for copies, so it would list public repositories only; renew them`,
+        { cause: error },
+      );
+    }
   }
 
   async *#names(path: string, first: unknown[], signal: AbortSignal): AsyncGenerator<string> {

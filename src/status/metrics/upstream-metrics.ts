@@ -12,11 +12,6 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
       '1 if pushes to the upstream are admitted, 0 if they are refused.',
       ({ pushes }) => (pushes ? Number(pushes.admitted) : null),
     ],
-    credentials_good: [
-      "1 if the upstream accepts the edge's own credentials, 0 if it refuses them.",
-      ({ credentials }) =>
-        credentials === undefined || credentials.state === 'unknown' ? null : Number(credentials.state === 'good'),
-    ],
     canary_configured: [
       '1 if the upstream has a canary, 0 if lost storage may go unnoticed there.',
       ({ canaryImage }) => Number(canaryImage !== null),
@@ -30,6 +25,7 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
       ({ corrupt }) => corrupt.count,
     ],
   });
+  addAccountMetrics(registry, upstreams);
   const byUrl = upstreams.flatMap(({ name, urls }) => urls.map((one) => [[name, one.url], one] as const));
   addMetrics(registry, ['upstream', 'url'], byUrl, {
     upstream_up: [
@@ -47,6 +43,26 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
     probe_duration_seconds: ['Duration of the last probe.', ({ probeMs }) => seconds(probeMs)],
   });
   addClassMetrics(registry, byUrl);
+}
+
+/** Pulls and pushes without credentials have a series only while they are refused. */
+function addAccountMetrics(registry: Registry, upstreams: readonly UpstreamSnapshot[]): void {
+  const accounts = upstreams.flatMap(({ name, credentials, accounts }) => {
+    const others = accounts.filter(({ role }) => role !== 'own');
+    const expires = accounts.find(({ role }) => role === 'own')?.expires ?? null;
+    const all = [...(credentials ? [{ role: 'own', state: credentials.state, expires }] : []), ...others];
+    return all.map((one) => [[name, one.role], one] as const);
+  });
+  addMetrics(registry, ['upstream', 'account'], accounts, {
+    credentials_good: [
+      "1 if the upstream accepts credentials of the edge's own, 0 if it refuses them. account: own (pulls and pushes), probe or replication.",
+      ({ state }) => (state === 'unknown' ? null : Number(state === 'good')),
+    ],
+    credentials_expiry_seconds: [
+      "Unix time at which credentials of the edge's own end. Missing where they do not end, or the upstream does not tell.",
+      ({ expires }) => (expires === null || expires === 'never' ? null : Date.parse(expires) / 1000),
+    ],
+  });
 }
 
 function addClassMetrics(

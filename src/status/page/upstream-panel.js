@@ -30,6 +30,12 @@ function head(one, now) {
     lost.title = one.lost.images.join(', ');
     node.append(lost);
   }
+  for (const { role, username, state, since, reason } of one.accounts) {
+    if (role === 'own' || state !== 'refused' || since === undefined) continue;
+    const refused = pill(`${role} credentials refused for ${ago(since, now)}`, 'failing');
+    refused.title = `${username}: ${reason}`;
+    node.append(refused);
+  }
   if (one.corrupt.count > 0) node.append(pill(count(one.corrupt.count, 'corrupt copy', 'corrupt copies'), 'degraded'));
   node.append(pill(`kind: ${one.kind}`));
   if (one.outrun > 0) {

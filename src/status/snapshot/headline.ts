@@ -1,6 +1,7 @@
 import type { PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
+import { accountNews } from './account-lines.ts';
 import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
@@ -71,6 +72,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const unclear = upstreams.filter((upstream) => stayUnknown(upstream, now));
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
+  const accounts = accountNews(upstreams, (iso) => clock(iso, now), now);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
@@ -78,7 +80,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...pushLines(gated, troubles, now),
     ...lostContentLines(upstreams, now),
     ...canaryLines(blind),
-    ...credentialLines(upstreams, now),
+    ...accounts.lines,
     ...unclearCredentialLines(unclear, now),
     ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
@@ -95,7 +97,8 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     unclear.length > 0 ||
     troubles.size > 0 ||
     upstreams.some(({ lost }) => lost !== undefined) ||
-    upstreams.some(({ credentials, corrupt }) => credentials?.state === 'refused' || corrupt.count > 0) ||
+    accounts.degraded ||
+    upstreams.some(({ corrupt }) => corrupt.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
 }
@@ -173,17 +176,6 @@ function canaryLines(blind: readonly string[]): string[] {
   if (blind.length === 0) return [];
   const have = blind.length === 1 ? 'has no canary' : 'have no canary';
   return [`${names(blind)} ${have}, so lost storage may go unnoticed. To make one, run: breakwater canary push`];
-}
-
-/** Clients see nothing of refused credentials, and only the operator can renew them. */
-function credentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
-  return upstreams.flatMap(({ name, credentials }) =>
-    credentials?.state === 'refused'
-      ? [
-          `${name} has refused this edge's credentials since ${clock(credentials.since, now)} (${credentials.reason}). Renew them.`,
-        ]
-      : [],
-  );
 }
 
 /** Whether an upstream that is up has not told for a while if it accepts the edge's credentials (rule 10). */

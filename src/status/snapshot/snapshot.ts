@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
+import type { AccountView, ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
 import { type Headline, type HeadlineInput, headlineOf } from './headline.ts';
-import type { CorruptCopiesSnapshot, RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
+import type {
+  AccountSnapshot,
+  CorruptCopiesSnapshot,
+  RouteSnapshot,
+  UpstreamSnapshot,
+  UrlSnapshot,
+} from './upstream-snapshot.ts';
 
 /** Version of this package. */
 export const version: string = String(
@@ -97,6 +103,7 @@ function stateOf(
     since: isoTime(view.since, now),
     canaryImage: view.canaryImage ?? null,
     ...credentialsOf(view, now),
+    accounts: (view.credentials.accounts ?? []).map((account) => accountSnapshot(account, now)),
     ...(takesPushes ? { pushes } : {}),
     ...lostContentOf(view, now),
   };
@@ -115,6 +122,14 @@ function credentialsOf(
   if (refusal) return { credentials: { state: 'refused', since: isoTime(refusal.since, now), reason: refusal.reason } };
   if (unknown) return { credentials: { state: 'unknown', since: isoTime(unknown.since, now), reason: unknown.reason } };
   return acceptedAt === undefined ? {} : { credentials: { state: 'good', checkedAt: isoTime(acceptedAt, now) } };
+}
+
+function accountSnapshot({ role, username, refusal, expires }: AccountView, now: ClockReading): AccountSnapshot {
+  return {
+    ...{ role, username, state: refusal ? 'refused' : 'good' },
+    ...(refusal && { since: isoTime(refusal.since, now), reason: refusal.reason }),
+    expires: typeof expires === 'number' ? isoTime(expires - now.wall + now.monotonic, now) : (expires ?? null),
+  };
 }
 
 function corruptCopiesSnapshot(copies: readonly CorruptCopy[], now: ClockReading): CorruptCopiesSnapshot {

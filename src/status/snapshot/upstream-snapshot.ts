@@ -1,6 +1,6 @@
 import type { ProofState } from '../../failover/proof.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import type { CanaryState, Gate, ReplicaView, UpstreamView } from '../../failover/view.ts';
+import type { AccountView, CanaryState, Gate, ReplicaView, UpstreamView } from '../../failover/view.ts';
 
 /** One URL of an upstream. Times are ISO 8601 in UTC. */
 export interface UrlSnapshot
@@ -25,6 +25,16 @@ export type CredentialsSnapshot =
   | { state: 'good'; checkedAt: string }
   /** `unknown`: no check has told yet. */
   | { state: 'refused' | 'unknown'; since: string; reason: string };
+
+/** An account of the edge's own at an upstream: of pulls and pushes (`own`), of probes, or of copies. */
+export interface AccountSnapshot extends Pick<AccountView, 'role' | 'username'> {
+  state: 'good' | 'refused';
+  /** Since when, and why, it is refused. */
+  since?: string;
+  reason?: string;
+  /** When it ends: ISO 8601, `never`, or null where the upstream does not tell. */
+  expires: string | null;
+}
 
 /** Corrupt copies of blobs on one upstream. */
 export interface CorruptCopiesSnapshot {
@@ -55,6 +65,8 @@ export interface UpstreamSnapshot
   credentials?: CredentialsSnapshot;
   /** Only while content is known to be lost. */
   lost?: LostContentSnapshot;
+  /** The accounts that the edge has there. */
+  accounts: AccountSnapshot[];
   corrupt: CorruptCopiesSnapshot;
   /** Attempts since the start that were cancelled because another upstream, asked later, answered first. */
   outrun: number;

@@ -49,6 +49,10 @@ export class Authorizer {
     return this.#user === undefined;
   }
 
+  get user(): StaticUser | undefined {
+    return this.#user;
+  }
+
   /** Time of the last token; monotonic milliseconds. */
   get lastTokenAt(): number {
     return this.#lastTokenAt;

@@ -17,6 +17,8 @@ export interface CredentialWatchOptions {
    * `interval`.
    */
   timing: { timeout: number; interval: number; fastInterval: number };
+  /** See `nextCredentials`. Default: 0. */
+  confirmMs?: number;
   /** Called at each denial, when a check finds the credentials refused, and when they work again (undefined). */
   onNews: (detail: string | undefined) => void;
 }
@@ -24,6 +26,8 @@ export interface CredentialWatchOptions {
 /** Probe intervals between checks. Some directories lock an account after too many wrong passwords. */
 const INTERVALS_IF_ACCEPTED = 15;
 const INTERVALS_IF_REFUSED = 5;
+/** Milliseconds for a check that no start waits for: a slow upstream is checked too. */
+const LATER_CHECK_MS = 10_000;
 
 /**
  * Watches whether an upstream accepts Breakwater's own credentials: by checks, before a client meets a refusal, and by
@@ -42,6 +46,7 @@ export class CredentialWatch {
   #stopped = false;
   /** Whether the last report was a refusal. */
   #refusalReported = false;
+  #checking: Promise<void> | undefined;
 
   constructor(options: CredentialWatchOptions) {
     this.#options = options;
@@ -49,7 +54,19 @@ export class CredentialWatch {
 
   /** Starts the checks. Resolves after the first one. */
   async start(): Promise<void> {
-    await this.#check();
+    await this.#check(this.#options.timing.timeout);
+  }
+
+  /**
+   * Whether the credentials are refused altogether, as a request that was denied suggests. Checks it now, unless they were checked just
+   * before: Harbor and some directories lock accounts.
+   */
+  async confirmRefused(): Promise<boolean> {
+    const { timing, confirmMs = 0 } = this.#options;
+    const isDue = monotonicNow() - this.#checkedAt >= Math.max(timing.fastInterval, confirmMs);
+    if (isDue && this.refusal?.total !== true) void this.#check(LATER_CHECK_MS);
+    await this.#checking;
+    return this.refusal?.total === true;
   }
 
   stop(): void {
@@ -82,20 +99,28 @@ export class CredentialWatch {
     if (this.#dueAt > due) this.#schedule(due - monotonicNow());
   }
 
-  readonly #check = inBackground(
+  /** One check at a time. */
+  #check(timeout: number): Promise<void> {
+    this.#checking ??= this.#run(timeout).finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  readonly #run = inBackground(
     'credentials',
-    () => this.#checkOnce(),
+    (timeout: number) => this.#checkOnce(timeout),
     () => this.#scheduleNext(),
   );
 
-  async #checkOnce(): Promise<void> {
-    const { check, timing } = this.#options;
+  async #checkOnce(timeout: number): Promise<void> {
+    const { check } = this.#options;
     if (!check) return;
     this.#checkedAt = monotonicNow();
     this.#dueAt = 0;
     const before = this.refusal?.total;
     try {
-      await check(AbortSignal.timeout(timing.timeout));
+      await check(AbortSignal.timeout(timeout));
       this.#acceptedAt = monotonicNow();
       this.#applyNews({ kind: 'accepted' });
     } catch (error) {
@@ -111,8 +136,12 @@ export class CredentialWatch {
   }
 
   #scheduleNext(): void {
-    const intervals = this.refusal ? INTERVALS_IF_REFUSED : INTERVALS_IF_ACCEPTED;
-    this.#schedule(intervals * this.#options.timing.interval * (0.9 + 0.2 * Math.random()));
+    const { timing, confirmMs = 0 } = this.#options;
+    const { refusal } = this;
+    const intervals = refusal ? INTERVALS_IF_REFUSED : INTERVALS_IF_ACCEPTED;
+    const isUnconfirmed = refusal?.total !== true && this.#state?.refusedAt !== undefined;
+    const usual = intervals * timing.interval * (0.9 + 0.2 * Math.random());
+    this.#schedule(isUnconfirmed ? Math.max(confirmMs, timing.fastInterval) : usual);
   }
 
   #report(detail: string | undefined): void {
@@ -121,7 +150,7 @@ export class CredentialWatch {
   }
 
   #applyNews(news: CredentialsEvent): void {
-    this.#state = nextCredentials(this.#state, news, monotonicNow());
+    this.#state = nextCredentials(this.#state, news, monotonicNow(), this.#options.confirmMs);
   }
 
   #schedule(ms: number): void {
@@ -129,6 +158,6 @@ export class CredentialWatch {
     clearTimeout(this.#timer);
     if (this.#stopped || !check) return;
     this.#dueAt = monotonicNow() + ms;
-    this.#timer = setTimeout(this.#check, ms).unref();
+    this.#timer = setTimeout(() => void this.#check(LATER_CHECK_MS), ms).unref();
   }
 }

@@ -10,14 +10,22 @@ export interface CanaryReading {
   reason: string;
   /** The upstream is overloaded and asks for fewer requests for so many milliseconds. That is no sign of an outage. */
   retryAfterMs?: number;
+  /** Status of a bad answer. */
+  status?: number;
 }
 
 /**
- * Sends a GET with the probe's credentials.
+ * Sends a GET, or another read, with the probe's credentials.
  * @param path below the upstream's URL
  * @param scopes for the token; `api` sends Basic credentials and no token, as Harbor's API needs
+ * @param method default: GET
  */
-export type ProbeGet = (path: string, headers: Record<string, string>, scopes: string[] | 'api') => Promise<Answer>;
+export type ProbeGet = (
+  path: string,
+  headers: Record<string, string>,
+  scopes: string[] | 'api',
+  method?: 'GET' | 'HEAD',
+) => Promise<Answer>;
 
 /** A blob that the probe can read a byte of. */
 export interface ProbedBlob {
@@ -34,11 +42,7 @@ const MAX_ANSWER_BYTES = 65_536;
  * Reads one byte at a random offset: the first byte may come from a page cache while storage hangs.
  * @param what names the blob in reasons
  */
-export async function readRandomByte(
-  blob: ProbedBlob,
-  get: ProbeGet,
-  what: string,
-): Promise<CanaryReading & { status?: number }> {
+export async function readRandomByte(blob: ProbedBlob, get: ProbeGet, what: string): Promise<CanaryReading> {
   const offset = blob.size !== undefined && blob.size > 0 ? randomInt(Math.min(blob.size, 2 ** 47)) : 0;
   const range = { range: `bytes=${offset}-${offset}` };
   const answer = await get(`/v2/${blob.repository}/blobs/${blob.digest}`, range, [pullScope(blob.repository)]);
@@ -53,8 +57,7 @@ export async function readRandomByte(
     await answer.body.dump({ limit: 16_384 });
     return { state: 'good', reason: `${what} was found` };
   }
-  if (status !== 206 && status !== 200)
-    return { ...(await failingReading(`${what} answers ${status}`, answer)), status };
+  if (status !== 206 && status !== 200) return failingReading(`${what} answers ${status}`, answer);
   return (await hasByte(answer))
     ? { state: 'good', reason: `${what} was read` }
     : { state: 'failing', reason: `${what} has no bytes` };
@@ -72,7 +75,7 @@ async function hasByte({ status, body }: Answer): Promise<boolean> {
 
 export async function failingReading(reason: string, answer: Answer): Promise<CanaryReading> {
   await answer.body.dump({ limit: 16_384 });
-  return { state: 'failing', reason, ...overloadOf(answer) };
+  return { state: 'failing', reason, status: answer.status, ...overloadOf(answer) };
 }
 
 /** What an answer says of an overload. */

@@ -1,8 +1,10 @@
 import { MANIFEST_TYPES } from '../../oci/manifest-content.ts';
 import { readBody } from '../body/read-body.ts';
+import type { Answer } from '../client.ts';
 import {
   type CanaryReading,
   failingReading,
+  overloadOf,
   type ProbedBlob,
   type ProbeGet,
   pullScope,
@@ -39,6 +41,10 @@ export class Canary {
   readonly #sharesTrafficCredentials: boolean;
   /** The configured canary's blob, by the digest of its manifest. A steady state costs two requests. */
   #configuredBlob: { manifest: string; blob: ProbedBlob } | undefined;
+  /** It has been read without the account of the probe: a 404 without it then no longer means that it is hidden. */
+  readWithoutAccount = false;
+  /** The registry does not answer the HEAD of a manifest with its digest. */
+  #headFails = false;
 
   /**
    * @param image as configured: `library/canary:latest`, or `repository@digest`
@@ -74,9 +80,29 @@ export class Canary {
     return { state: 'none', reason: 'the version check passed; no canary is configured' };
   }
 
+  /**
+   * Reads the manifest by HEAD where its blob is known already. To Harbor, a GET of a manifest is a pull: a row of the audit log, a
+   * count and a webhook. HEAD books nothing, and reads the tag and the manifest like GET. Where a cache in front of the storage answers
+   * it, the byte of the blob, read in parallel, still comes from storage.
+   */
   async #readConfigured(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
+    const known = this.#configuredBlob;
+    if (!known || this.#headFails) return this.#readManifest(repository, reference, get);
+    const [head, byte] = await Promise.all([
+      headManifest(repository, reference, get),
+      readRandomByte(known.blob, get, 'canary blob'),
+    ]);
+    const { status } = head;
+    const digest = head.headers.get('docker-content-digest');
+    // Artifact Registry has answered 405.
+    this.#headFails = status === 405 || (status === 200 && digest === undefined);
+    if (status !== 200 && status !== 405) return { ...manifestFailure(status), ...overloadOf(head) };
+    return digest === known.manifest ? byte : this.#readManifest(repository, reference, get);
+  }
+
+  async #readManifest(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
     const answer = await get(`/v2/${repository}/manifests/${reference}`, { accept: ACCEPT }, [pullScope(repository)]);
-    if (answer.status !== 200) return failingReading(`canary manifest answers ${answer.status}`, answer);
+    if (answer.status !== 200) return failingReading(manifestFailure(answer.status).reason, answer);
     const body = await readBody(answer.body, MAX_MANIFEST);
     const key = answer.headers.get('docker-content-digest') ?? body.toString('latin1');
     if (this.#configuredBlob?.manifest !== key) {
@@ -113,6 +139,17 @@ export class Canary {
 }
 
 const DENIALS = [401, 403, 404];
+
+async function headManifest(repository: string, reference: string, get: ProbeGet): Promise<Answer> {
+  const path = `/v2/${repository}/manifests/${reference}`;
+  const answer = await get(path, { accept: ACCEPT }, [pullScope(repository)], 'HEAD');
+  await answer.body.dump({ limit: 16_384 });
+  return answer;
+}
+
+function manifestFailure(status: number): CanaryReading {
+  return { state: 'failing', reason: `canary manifest answers ${status}`, status };
+}
 
 async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<ProbedBlob | CanaryReading> {
   let content = readProbedManifest(manifest);

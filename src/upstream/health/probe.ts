@@ -1,8 +1,10 @@
 import type { CanaryState } from '../../failover/view.ts';
 import { readJson } from '../body/read-body.ts';
+import type { Answer } from '../client.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 import { overloadOf, type ProbeGet } from './byte-range-probe.ts';
 import type { Canary } from './canary.ts';
+import { type ProbeAccess, readWithAccess } from './probe-access.ts';
 
 /** The result of one probe of one URL. */
 export interface ProbeReport {
@@ -15,20 +17,24 @@ export interface ProbeReport {
   unhealthy: string[] | undefined;
   /** The upstream is overloaded and asks for fewer requests for so many milliseconds. */
   retryAfterMs?: number;
+  /** The probe was not answered within its limit. With `ok`, it was answered later. */
+  late?: boolean;
 }
 
 const MAX_JSON = 262_144;
 
 /**
  * Probes one URL: the version check, the canary, and Harbor's component health and `read_only`. Only the version check
- * and the canary decide between up and down. Harbor's health is cached for 10 s, may take 60 s, and names components
- * that pulls do not need.
+ * and the canary decide between up and down. They are asked in parallel, so that a probe takes as long as one request.
+ * Harbor's health is cached for 10 s, may take 60 s, and names components that pulls do not need.
+ * @param getBeside reads Harbor says of itself; its answer is not waited for long
  */
 export async function probe(
   kind: 'registry' | 'harbor',
   canary: Canary,
-  get: ProbeGet,
+  access: ProbeAccess,
   signal: AbortSignal,
+  getBeside: ProbeGet = access.get,
 ): Promise<ProbeReport> {
   const report: ProbeReport = {
     ok: false,
@@ -37,13 +43,11 @@ export async function probe(
     readOnly: undefined,
     unhealthy: undefined,
   };
-  const harbor = kind === 'harbor' ? harborState(get) : undefined;
+  const harbor = kind === 'harbor' ? harborState(getBeside) : undefined;
   try {
-    const version = await get('/v2/', {}, []);
-    await version.body.dump({ limit: 16_384 });
+    const [version, reading] = await Promise.all([checkVersion(access), readWithAccess(canary, access)]);
     if (version.status !== 200 && version.status !== 401)
       return { ...report, reason: `/v2/ answers ${version.status}`, ...overloadOf(version) };
-    const reading = await canary.read(get);
     report.canary = reading.state;
     report.reason = reading.reason;
     report.ok = reading.state !== 'failing';
@@ -55,19 +59,31 @@ export async function probe(
 }
 
 /** Reads the canary once, to tell whether a 404 can be believed. */
-export async function readCanary(canary: Canary, get: ProbeGet): Promise<CanaryState> {
+export async function readCanary(canary: Canary, access: ProbeAccess): Promise<CanaryState> {
   try {
-    const { state, retryAfterMs } = await canary.read(get);
+    const { state, retryAfterMs } = await readWithAccess(canary, access);
     // An overloaded upstream says nothing about its storage.
     if (retryAfterMs !== undefined) return 'none';
     if (state !== 'none') return state;
     // Without any readable blob, the URL must at least answer the version check.
-    const version = await get('/v2/', {}, []);
-    await version.body.dump({ limit: 16_384 });
-    return version.status < 500 ? 'none' : 'failing';
+    return (await checkVersion(access)).status < 500 ? 'none' : 'failing';
   } catch {
     return 'failing';
   }
+}
+
+async function checkVersion({ get, getWithout, refused }: ProbeAccess): Promise<Answer> {
+  const check = async (by: ProbeGet) => {
+    const version = await by('/v2/', {}, []);
+    await version.body.dump({ limit: 16_384 });
+    return version;
+  };
+  if (getWithout && refused) return check(getWithout);
+  return check(get).catch((error: unknown) => {
+    // The version check has answered, with a challenge; the token service refuses the probe's account.
+    if (!getWithout || asUpstreamError(error).reason !== 'credentials') throw error;
+    return check(getWithout);
+  });
 }
 
 function reasonOf(error: unknown, signal: AbortSignal): string {

@@ -1,25 +1,37 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import type { ProbeConfig } from '../../config/schema.ts';
-import { probeDelay } from '../../failover/health.ts';
+import { probeDelay, probeLimit } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Connection } from '../connection.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 import type { ProbeGet } from './byte-range-probe.ts';
+import { CanaryReads } from './canary-reads.ts';
 import { type Looker, lookForContent } from './content-look.ts';
-import { type ProbeReport, probe, readCanary } from './probe.ts';
+import { type ProbeReport, probe } from './probe.ts';
+import type { ProbeAccess, ProbeAccount } from './probe-access.ts';
+import { withinLimit } from './probe-limit.ts';
 import type { Replica } from './replica.ts';
 
 /** Probe intervals between looks for content where a look has shown nothing, for example because the upstream has no catalog. */
 const INTERVALS_IF_UNCLEAR = 15;
+
+export interface ProberOptions {
+  looker: Looker;
+  onReport: (report: ProbeReport) => void;
+  /** The account of the probe, where it has one of its own. */
+  account: () => ProbeAccount | undefined;
+}
+
+/** Milliseconds for which one probe that is late goes on, to tell a slow upstream from a silent one (rule 11). */
+const PATIENCE_MS = 30_000;
 
 /** Probes one URL again and again; sooner while its state changes, or after trouble in traffic. */
 export class Prober {
   readonly #replica: Replica;
   readonly #connection: Connection;
   readonly #config: ProbeConfig;
-  readonly #onReport: (report: ProbeReport) => void;
-  readonly #looker: Looker;
+  readonly #options: ProberOptions;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   /** Trouble was met during a probe that began before it. */
@@ -30,21 +42,23 @@ export class Prober {
   /** When the URL may be asked for its list again; monotonic milliseconds. */
   #nextLookAt = 0;
   #dueAt = 0;
-  #confirmation: Promise<CanaryState> | undefined;
-  #nextConfirmation: Promise<CanaryState> | undefined;
+  /** The late probe that goes on. */
+  #lateProbe: AbortController | undefined;
+  /** Duration of the last good probe in milliseconds. */
+  #goodMs: number | undefined;
+  readonly #canaryReads: CanaryReads;
 
-  constructor(
-    replica: Replica,
-    connection: Connection,
-    config: ProbeConfig,
-    looker: Looker,
-    onReport: (report: ProbeReport) => void,
-  ) {
+  constructor(replica: Replica, connection: Connection, config: ProbeConfig, options: ProberOptions) {
     this.#replica = replica;
     this.#connection = connection;
     this.#config = config;
-    this.#looker = looker;
-    this.#onReport = onReport;
+    this.#options = options;
+    this.#canaryReads = new CanaryReads({
+      canary: replica.canary,
+      access: (signal) => this.#access(signal),
+      limit: () => this.#limit,
+      onRead: (state, late) => replica.recordCanary(state, late),
+    });
     replica.onTrouble = () => this.#probeSoon();
     replica.readCanary = () => this.confirmCanary();
   }
@@ -57,31 +71,20 @@ export class Prober {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#lateProbe?.abort();
   }
 
   /**
    * Reads the canary to tell whether the upstream can reach its storage now. The read begins after this call;
-   * simultaneous callers share one.
+   * simultaneous callers share one. A read that takes longer than a probe may counts as failed.
    */
   async confirmCanary(): Promise<CanaryState> {
-    if (!this.#confirmation) {
-      this.#confirmation = this.#readCanary().finally(() => {
-        this.#confirmation = undefined;
-      });
-      return this.#confirmation;
-    }
-    // The read under way began before this call, so its result does not count.
-    this.#nextConfirmation ??= this.#confirmation.then(() => {
-      this.#nextConfirmation = undefined;
-      return this.confirmCanary();
-    });
-    return this.#nextConfirmation;
+    return (await this.#canaryReads.begin()).soon;
   }
 
-  async #readCanary(): Promise<CanaryState> {
-    const state = await readCanary(this.#replica.canary, this.#get(AbortSignal.timeout(this.#config.timeout)));
-    this.#replica.recordCanary(state);
-    return state;
+  /** The same for a write, which has no other upstream: a late read is waited for. */
+  async confirmCanaryPatiently(): Promise<CanaryState> {
+    return (await this.#canaryReads.begin()).last();
   }
 
   /** Brings the next probe forward after a failure in traffic, but never below `fastInterval`. */
@@ -99,6 +102,11 @@ export class Prober {
     this.#dueAt = monotonicNow() + ms;
     this.#timer = setTimeout(this.#probe, ms);
     this.#timer.unref();
+  }
+
+  /** A slow upstream has more time. */
+  get #limit(): number {
+    return probeLimit(this.#config.timeout, this.#goodMs);
   }
 
   /** Probes once, and schedules the next probe. */
@@ -119,22 +127,20 @@ export class Prober {
     this.#running = true;
     this.#probeAgain = false;
     this.#startedAt = monotonicNow();
-    const signal = AbortSignal.timeout(this.#config.timeout);
-    const report = await probe(this.#config.kind, this.#replica.canary, this.#get(signal), signal);
+    const report = await this.#timedProbe(this.#startedAt);
     const tookMs = Math.round(monotonicNow() - this.#startedAt);
     if (report.ok && report.canary === 'none') await this.#lookForContent();
     this.#running = false;
     if (this.#stopped) return;
-    this.#replica.recordProbe(report, tookMs);
-    this.#onReport(report);
+    this.#apply(report, tookMs);
   }
 
   /** Looks for content where none was seen yet and no canary tells. A registry whose storage is not mounted lists nothing. */
   async #lookForContent(): Promise<void> {
     const { state } = this.#replica.proof;
     if (this.#stopped || state === 'proven' || monotonicNow() < this.#nextLookAt) return;
-    const get = this.#get(AbortSignal.timeout(this.#config.timeout));
-    const sight = await lookForContent(this.#config.kind, get, this.#looker).catch((error: unknown) => ({
+    const get = this.#get(AbortSignal.timeout(this.#limit), this.#options.account()?.refusal?.total);
+    const sight = await lookForContent(this.#config.kind, get, this.#options.looker).catch((error: unknown) => ({
       kind: 'unclear' as const,
       reason: `its list of repositories cannot be read (${asUpstreamError(error).summary})`,
     }));
@@ -143,11 +149,63 @@ export class Prober {
     this.#replica.recordSight(sight);
   }
 
-  #get(signal: AbortSignal): ProbeGet {
-    return (path, headers, scopes) => {
-      const call = { method: 'GET', path, headers, signal, redirects: 'follow' } as const;
+  async #timedProbe(startedAt: number): Promise<ProbeReport> {
+    const control = new AbortController();
+    const { signal } = control;
+    const limit = this.#limit;
+    // Harbor's own report may take a minute, and must not delay the probe.
+    const beside = AbortSignal.any([signal, AbortSignal.timeout(Math.round(0.8 * limit))]);
+    const { kind } = this.#config;
+    const { canary } = this.#replica;
+    const probing = probe(kind, canary, this.#access(signal), signal, this.#get(beside));
+    const report = await withinLimit(probing, limit);
+    if (report !== 'late') {
+      control.abort();
+      return report;
+    }
+    if (this.#lateProbe) control.abort();
+    else void this.#awaitLate(probing, control, startedAt);
+    const state = canary.configured ? 'failing' : 'none';
+    const unknown = { readOnly: undefined, unhealthy: undefined };
+    return { ok: false, reason: 'the probe timed out', canary: state, late: true, ...unknown };
+  }
+
+  readonly #awaitLate = inBackground(
+    'probe',
+    async (probing: Promise<ProbeReport>, control: AbortController, startedAt: number) => {
+      this.#lateProbe = control;
+      const timer = setTimeout(() => control.abort(), PATIENCE_MS).unref();
+      const report = await probing;
+      clearTimeout(timer);
+      this.#lateProbe = undefined;
+      if (report.ok && !this.#stopped) this.#apply({ ...report, late: true }, Math.round(monotonicNow() - startedAt));
+    },
+    () => {
+      this.#lateProbe = undefined;
+    },
+  );
+
+  #apply(report: ProbeReport, tookMs: number): void {
+    if (report.ok) this.#goodMs = tookMs;
+    this.#replica.recordProbe(report, tookMs);
+    this.#options.onReport(report);
+  }
+
+  #access(signal: AbortSignal): ProbeAccess {
+    const account = this.#options.account();
+    return {
+      get: this.#get(signal),
+      getWithout: account && this.#get(signal, true),
+      refused: account?.refusal?.total === true,
+      confirmRefused: async () => account?.confirmRefused() ?? false,
+    };
+  }
+
+  #get(signal: AbortSignal, refused = false): ProbeGet {
+    return (path, headers, scopes, method = 'GET') => {
+      const call = { method, path, headers, signal, redirects: 'follow' } as const;
       if (scopes === 'api') return this.#connection.sendApi({ ...call, scopes: [], redirects: 'pass' });
-      return this.#connection.sendProbe({ ...call, scopes });
+      return this.#connection.sendProbe({ ...call, scopes }, refused);
     };
   }
 }

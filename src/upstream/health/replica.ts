@@ -27,6 +27,7 @@ export class Replica {
   #health: Health = initialHealth(monotonicNow());
   #canaryState: CanaryState;
   #proof: Proof = initialProof(monotonicNow());
+  readonly #longWaits = { control: 0, data: 0 };
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
   /** Called when trouble is met outside of a probe. */
@@ -89,6 +90,18 @@ export class Replica {
     return (await control.acquire(EDGE, signal)) ? () => control.release(EDGE) : undefined;
   }
 
+  /**
+   * Lets an attempt wait beyond its deadline. Such attempts take at most half of the slots of their class.
+   * @returns ends the wait; undefined: there are too many
+   */
+  startLongWait(trafficClass: 'control' | 'data'): (() => void) | undefined {
+    if (this.#longWaits[trafficClass] >= this.#config.maxInFlight[trafficClass] / 2) return undefined;
+    this.#longWaits[trafficClass] += 1;
+    return () => {
+      this.#longWaits[trafficClass] -= 1;
+    };
+  }
+
   #permit(trafficClass: TrafficClass, evidence: Evidence, limit: ConcurrencyLimit | undefined): AttemptPermit {
     return new AttemptPermit(this.#traffic.admit(trafficClass, evidence), () => limit?.release(evidence.client));
   }
@@ -108,11 +121,13 @@ export class Replica {
   }
 
   #onJudgedProbe(report: ProbeReport, tookMs: number, now: number): void {
-    this.#canaryState = report.canary;
     if (report.canary === 'good') this.recordSight({ kind: 'content' });
     if (report.ok) this.#traffic.probeWasGood(now - tookMs, tookMs);
     const wasDown = this.#health.state === 'down';
-    this.#setHealth(nextHealth(this.#health, report, this.#config.probe, now));
+    const health = nextHealth(this.#health, report, this.#config.probe, now);
+    // Until the URL counts as down, a canary that is late may be merely slow (rule 11).
+    if (report.ok || !report.late || health.state === 'down') this.#canaryState = report.canary;
+    this.#setHealth(health);
     // Only a canary may close the breakers of a sick upstream. A shallow probe stays green while storage hangs.
     if (this.#health.state === 'up' && wasDown && report.canary === 'good') this.#traffic.closeBreakers();
   }
@@ -134,10 +149,11 @@ export class Replica {
   /**
    * Applies a canary read between probes. A failure brings the next probe forward; a success changes no state, so that
    * the state does not flap.
+   * @param late no answer came in time: the URL may be merely slow, which the probes find out
    */
-  recordCanary(state: CanaryState): void {
+  recordCanary(state: CanaryState, late = false): void {
     // A configured canary that could not be judged keeps its state.
-    if (state !== 'none' || !this.canary.configured) this.#canaryState = state;
+    if (!late && (state !== 'none' || !this.canary.configured)) this.#canaryState = state;
     if (state === 'good') this.recordSight({ kind: 'content' });
     if (state !== 'failing') return;
     this.#traffic.suspicion.suspect(monotonicNow());

@@ -49,23 +49,26 @@ t.test('an outage that the probes have seen: every write is refused at once, wit
   }
 });
 
-t.test('an outage before the next probe: the start of an upload is refused within a second', async (t) => {
-  // A hung storage answers the start of an upload, so that only its canary tells of it.
-  for (const fault of OUTAGES.filter((one) => one !== 'storageHung')) {
-    const site = await startLabSite(t, { harbor: { probe: RARE_PROBE } });
-    await site.primary.faults.on(fault);
-    for (const ask of [{}, { body: madeUp(100, 0), query: `?digest=${sha256(madeUp(100, 0))}` }]) {
-      const { query = '', ...rest } = ask as { query?: string; body?: Buffer };
-      for (const client of [site.edge.http1(), site.edge.http2()]) {
-        const reply = await client.ask(UPLOADS + query, { method: 'POST', ...rest });
-        t.match(reply, { status: 403, complete: true }, `${fault} ${client.version} ${query.slice(0, 8)}`);
-        t.equal(codeOf(reply), 'DENIED');
-        t.ok(reply.headersAfter < timeLimit(1500), `after ${Math.round(reply.headersAfter)} ms`);
+t.test(
+  'an outage that answers, before the next probe: the start of an upload is refused within a second',
+  async (t) => {
+    // Silence may be slowness: `slow-push.test.ts` has how long it is waited for.
+    for (const fault of OUTAGES.filter((one) => one !== 'storageHung' && one !== 'frozen')) {
+      const site = await startLabSite(t, { harbor: { probe: RARE_PROBE } });
+      await site.primary.faults.on(fault);
+      for (const ask of [{}, { body: madeUp(100, 0), query: `?digest=${sha256(madeUp(100, 0))}` }]) {
+        const { query = '', ...rest } = ask as { query?: string; body?: Buffer };
+        for (const client of [site.edge.http1(), site.edge.http2()]) {
+          const reply = await client.ask(UPLOADS + query, { method: 'POST', ...rest });
+          t.match(reply, { status: 403, complete: true }, `${fault} ${client.version} ${query.slice(0, 8)}`);
+          t.equal(codeOf(reply), 'DENIED');
+          t.ok(reply.headersAfter < timeLimit(1500), `after ${Math.round(reply.headersAfter)} ms`);
+        }
       }
+      t.equal(site.fallback.writes, 0);
     }
-    t.equal(site.fallback.writes, 0);
-  }
-});
+  },
+);
 
 t.test('100 Continue is said when the primary is connected, and not before', async (t) => {
   const site = await startLabSite(t, { harbor: { probe: { timeout: '600ms' } } });
@@ -112,7 +115,8 @@ t.test('100 Continue is said when the primary is connected, and not before', asy
 });
 
 t.test('blob HEADs are answered by the primary, and by a fallback only while pushes are refused', async (t) => {
-  const site = await startLabSite(t, { harbor: { probe: { timeout: '300ms', settle: '700ms' } } });
+  const deadlines = { last: '4s' };
+  const site = await startLabSite(t, { harbor: { probe: { timeout: '300ms', settle: '700ms' }, deadlines } });
   site.fallback.seed('cloud-project/team/new', '1', { blobs: [10] });
   const digest = sha256(madeUp(10, 0));
   const head = () => site.edge.http1().ask(`/v2/team/new/blobs/${digest}`, { method: 'HEAD' });

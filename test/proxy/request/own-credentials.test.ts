@@ -45,7 +45,9 @@ type Ask = (path: string, method?: string) => ReturnType<Client['ask']>;
 const credentialsAt = ({ edge }: LabSite) =>
   edge.app.status().upstreams.find(({ name }) => name === 'harbor')?.credentials;
 const metric = async ({ edge }: LabSite) =>
-  /^breakwater_credentials_good\{upstream="harbor"\} (\d)$/m.exec((await edge.admin('/metrics')).body)?.[1];
+  /^breakwater_credentials_good\{upstream="harbor",account="own"\} (\d)$/m.exec(
+    (await edge.admin('/metrics')).body,
+  )?.[1];
 
 /** No client must learn of it by a 401: its own credentials are fine. */
 async function pullsFromFallback(t: Tap, site: LabSite, ask: Ask, heads = true): Promise<void> {

@@ -10,12 +10,16 @@ const table = operations.slice(operations.indexOf('## Every metric'), operations
 /** The exposition of an edge that has met everything. */
 async function exposition(): Promise<string> {
   const tripped = replica({ url: 'https://gcr.lan' });
+  const own = { role: 'own' as const, username: 'robot$edge', refusal: undefined, expires: 1 };
   const metrics = new Metrics({
     snapshot: () =>
       snapshotOf({
         upstreams: [
           upstream('harbor'),
-          upstream('gcr', { replicas: [tripped], credentials: { own: true, refusal: undefined, acceptedAt: 1 } }),
+          upstream('gcr', {
+            replicas: [tripped],
+            credentials: { own: true, refusal: undefined, acceptedAt: 1, accounts: [own] },
+          }),
         ],
         peers: [peer()],
         replication: replicationView([

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { AccountView } from '../../../src/failover/view.ts';
 import { Metrics } from '../../../src/status/metrics/metrics.ts';
 import { SinceStart } from '../../../src/status/since-start.ts';
 import { CLIENTS, down, pullRecord, replica, STORES, snapshotOf, upstream } from '../snapshot/views.ts';
@@ -246,10 +247,24 @@ t.test('tells whether the edge’s own credentials are taken, where it shows any
     upstream('hub', { credentials: { own: true, refusal } }),
     upstream('quay', { credentials: { own: false, refusal } }),
   ];
+  const ends = Date.UTC(2027, 0, 1);
+  const accounts: AccountView[] = [
+    { role: 'probe', username: 'robot$probe', refusal, expires: undefined },
+    { role: 'replication', username: 'robot$copy', refusal: undefined, expires: ends },
+  ];
+  const harbor = upstream('harbor', { credentials: { own: false, refusal: undefined, accounts } });
+  const metrics = make(snapshotOf({ upstreams: [harbor] }));
+  t.same(await samples(metrics, 'credentials_good'), [
+    '{upstream="harbor",account="probe"} 0',
+    '{upstream="harbor",account="replication"} 1',
+  ]);
+  t.match(await samples(metrics, 'credentials_expiry_seconds'), [
+    /^\{upstream="harbor",account="replication"\} 17987\d+/,
+  ]);
   t.same(await samples(make(snapshotOf({ upstreams })), 'credentials_good'), [
-    '{upstream="gcr"} 1',
-    '{upstream="hub"} 0',
-    '{upstream="quay"} 0',
+    '{upstream="gcr",account="own"} 1',
+    '{upstream="hub",account="own"} 0',
+    '{upstream="quay",account="own"} 0',
   ]);
 });
 

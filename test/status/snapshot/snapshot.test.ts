@@ -29,6 +29,7 @@ t.test('has the shape that the status API promises', async (t) => {
     unhealthy: ['database'],
     canaryImage: 'library/canary:latest',
     pushes: { admitted: false, mode: 'refusing', since, reason: 'canary read timed out' },
+    accounts: [],
     corrupt: { count: 0, copies: [] },
     outrun: 0,
     urls: [

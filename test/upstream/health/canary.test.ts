@@ -19,7 +19,8 @@ async function read(canary: Canary, table: Record<string, Scripted | Error>) {
 t.test('a configured canary: the manifest by tag, one random byte of its blob', async (t) => {
   const canary = new Canary('library/canary:latest');
   t.ok(canary.configured);
-  const table = { [MANIFEST]: { body: { layers: [{ digest: A, size: 1000 }] } }, [blobPath('a')]: BYTE };
+  const headers = { 'docker-content-digest': B };
+  const table = { [MANIFEST]: { headers, body: { layers: [{ digest: A, size: 1000 }] } }, [blobPath('a')]: BYTE };
   const offsets = new Set<string | undefined>();
   for (let count = 0; count < 20; count += 1) {
     const { state, reason, asked } = await read(canary, table);
@@ -31,6 +32,55 @@ t.test('a configured canary: the manifest by tag, one random byte of its blob', 
     offsets.add(first);
   }
   t.ok(offsets.size > 1, 'not always the same: that one would come from a cache');
+});
+
+t.test('a manifest that is known is read by HEAD, which Harbor books as no pull', async (t) => {
+  const canary = new Canary('library/canary:latest');
+  const shows = (told: string, letter: string): Scripted => ({
+    headers: { 'docker-content-digest': told },
+    body: { layers: [{ digest: digest(letter), size: 5 }] },
+  });
+  const methods = async (table: Record<string, Scripted | Error>) =>
+    (await read(canary, table)).asked.map(({ method, path }) => `${method} ${path}`);
+  const table = { [MANIFEST]: shows(A, 'a'), [blobPath('a')]: BYTE };
+  t.same(await methods(table), [`GET ${MANIFEST}`, `GET ${blobPath('a')}`], 'the first time');
+  t.same(await methods(table), [`HEAD ${MANIFEST}`, `GET ${blobPath('a')}`], 'then');
+  const moved = { [MANIFEST]: shows(B, 'b'), [blobPath('b')]: BYTE };
+  t.same(
+    await methods(moved),
+    [`HEAD ${MANIFEST}`, `GET ${blobPath('a')}`, `GET ${MANIFEST}`, `GET ${blobPath('b')}`],
+    'a canary that was pushed again; its old blob may be gone',
+  );
+  const bad: [string, Record<string, Scripted | Error>, string][] = [
+    [
+      'no manifest, from the database',
+      { ...moved, [`HEAD ${MANIFEST}`]: { status: 404 } },
+      'canary manifest answers 404',
+    ],
+    ['an error', { ...moved, [`HEAD ${MANIFEST}`]: { status: 500 } }, 'canary manifest answers 500'],
+    ['HEAD from a cache, storage gone', { [MANIFEST]: shows(B, 'b') }, 'canary blob answers 404'],
+  ];
+  for (const [name, at, reason] of bad) t.match(await read(canary, at), { state: 'failing', reason }, name);
+  const busy = { ...moved, [`HEAD ${MANIFEST}`]: { status: 429, headers: { 'retry-after': '3' } } };
+  t.match(await read(canary, busy), { state: 'failing', retryAfterMs: 3000 }, 'overload');
+  await t.rejects(
+    read(canary, { ...moved, [blobPath('b')]: new Error('hung') }),
+    /hung/,
+    'HEAD from a cache, storage hung',
+  );
+});
+
+t.test('a registry whose HEAD does not tell the digest is asked by GET', async (t) => {
+  const headers = { 'docker-content-digest': A };
+  const body = { layers: [{ digest: A, size: 5 }] };
+  for (const head of [{ status: 405 }, {}]) {
+    const canary = new Canary('library/canary:latest');
+    const table = { [`HEAD ${MANIFEST}`]: head, [MANIFEST]: { headers, body }, [blobPath('a')]: BYTE };
+    await read(canary, table);
+    t.match(await read(canary, table), { state: 'good', asked: { length: 4 } }, 'HEAD is tried');
+    const later = await read(canary, table);
+    t.same([later.state, ...later.asked.map(({ method }) => method)], ['good', 'GET', 'GET'], 'once');
+  }
 });
 
 t.test('how an image is named', async (t) => {

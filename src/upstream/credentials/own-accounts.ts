@@ -1,0 +1,59 @@
+import type { Secrets } from '../../config/material.ts';
+import type { UpstreamConfig } from '../../config/schema.ts';
+import type { CredentialRole } from '../../failover/credentials.ts';
+import type { UpstreamEvents } from '../events.ts';
+import { configuredUsers } from './configured-users.ts';
+import { type Expiry, isRobot } from './harbor-account.ts';
+import { OwnAccount } from './own-account.ts';
+
+/** What an account asks of the upstream. */
+interface AccountChecks {
+  checkAccount: (role: CredentialRole, signal: AbortSignal) => Promise<void>;
+  accountExpiry: (role: CredentialRole, signal: AbortSignal) => Promise<Expiry>;
+}
+
+export interface OwnAccountsOptions {
+  /** The upstream's name. */
+  name: string;
+  config: UpstreamConfig;
+  secrets: Secrets;
+  events: UpstreamEvents;
+  connection: () => AccountChecks | undefined;
+  /** Called after the events. */
+  onNews: () => void;
+}
+
+/** Milliseconds: Harbor refuses the right password of a person for 1.5 s after somebody has tried a wrong one. */
+const LOCK_MS = 2000;
+
+/** The accounts of the edge's own at an upstream: that of pulls and pushes, which may have no credentials, and those of probes and copies. */
+export function ownAccounts(options: OwnAccountsOptions): [own: OwnAccount, ...others: OwnAccount[]] {
+  const users = configuredUsers(options.config, options.secrets);
+  const account = (role: CredentialRole) =>
+    makeAccount(options, role, users.find((one) => one.role === role)?.user.username);
+  const others = users.filter(({ role }) => role !== 'own');
+  return [account('own'), ...others.map(({ role }) => account(role))];
+}
+
+function makeAccount(
+  { name, config: { probe }, events, connection, onNews }: OwnAccountsOptions,
+  role: CredentialRole,
+  username: string | undefined,
+): OwnAccount {
+  const about = { role, username };
+  const mayBeLocked = probe.kind === 'harbor' && username !== undefined && !isRobot(username);
+  return new OwnAccount({
+    ...about,
+    check: username === undefined ? undefined : async (signal) => connection()?.checkAccount(role, signal),
+    readExpiry: async (signal) => connection()?.accountExpiry(role, signal),
+    timing: probe,
+    confirmMs: mayBeLocked ? LOCK_MS : 0,
+    onNews: (detail) => {
+      events.credentials(name, detail, about);
+      onNews();
+    },
+    onExpiry: (at) => {
+      if (typeof at === 'number') events.credentialsEnd?.(name, at, about);
+    },
+  });
+}

@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { withinLimit } from '../../../src/upstream/health/probe-limit.ts';
+
+// The timers of probes keep no process alive.
+const alive = setInterval(() => undefined, 1000);
+t.teardown(() => clearInterval(alive));
+
+/** Keeps the event loop from turning, as garbage collection or other processes do. */
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+t.test('an answer in time, a late one, and an error', async (t) => {
+  t.equal(await withinLimit(delay(5, 'answer'), 5000), 'answer');
+  const never = Promise.withResolvers<string>();
+  t.equal(await withinLimit(never.promise, 20), 'late');
+  await t.rejects(withinLimit(Promise.reject(new Error('reset')), 5000), /reset/);
+});
+
+t.test('an edge that stood still does not blame the upstream', async (t) => {
+  const began = performance.now();
+  // The answer comes 150 ms after the event loop turns again, and long after the limit.
+  const answer = delay(20).then(() => {
+    block(600);
+    return delay(150, 'answer');
+  });
+  t.equal(await withinLimit(answer, 400), 'answer');
+  t.ok(performance.now() - began > 750);
+});
+
+t.test('but silence is silence to a busy edge too', async (t) => {
+  const busy = setInterval(() => block(60), 1);
+  t.teardown(() => clearInterval(busy));
+  t.equal(await withinLimit(new Promise<string>(() => undefined), 200), 'late');
+});
