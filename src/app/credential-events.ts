@@ -21,7 +21,7 @@ export function credentialEvents(log: Logger): Pick<UpstreamEvents, 'credentials
     credentials: (upstream, detail, { role, username }) => {
       const about = { upstream, account: role, ...(username === undefined ? {} : { username }) };
       if (detail === undefined) log.info(about, "the upstream accepts the edge's credentials again");
-      else if (isDue(`${upstream} ${role} refused`, REFUSAL_EVERY_MS))
+      else if (isDue(`${upstream} ${role} ${username} refused`, REFUSAL_EVERY_MS))
         log.error({ ...about, detail }, "the upstream refuses the edge's credentials; renew them");
     },
     credentialsEnd: (upstream, at, { role, username }) => {
