@@ -126,7 +126,8 @@ t.test('after a reload another registry may be under that name', async (t) => {
   await edge.reload({ ...config, upstreams: { ...upstreams, gcr: { ...upstreams.gcr, hedge: { share: 3 } } } });
   await site.outage();
   t.match(tagWarning(await client.ask(pathOf('warn/app:1'))), /not seen to have/, 'it is the same one still');
-  await edge.reload({ ...config, upstreams: { ...upstreams, harbor: { ...upstreams.harbor, hedge: { share: 3 } } } });
+  const elsewhere = { ...upstreams.harbor, urls: ['http://127.0.0.1:9'] };
+  await edge.reload({ ...config, upstreams: { ...upstreams, harbor: elsewhere } });
   await edge.upstream('harbor', 'down');
   const reply = await client.ask(pathOf('warn/app:1'));
   t.match((await lineFor(edge, reply)).tag, { verdict: 'unrecorded' });

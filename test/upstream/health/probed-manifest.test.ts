@@ -7,8 +7,13 @@ const B = `sha256:${'b'.repeat(64)}`;
 const read = (value: unknown) => readProbedManifest(Buffer.from(JSON.stringify(value)));
 
 t.test('what a probe needs of a manifest', async (t) => {
-  const blob = (digest: string, size: number | undefined) => ({ child: undefined, blob: { digest, size } });
-  const nothing = { child: undefined, blob: undefined };
+  const config = { digest: B, size: 7 };
+  const blob = (digest: string, size: number | undefined, own?: typeof config) => ({
+    child: undefined,
+    blob: { digest, size },
+    config: own,
+  });
+  const nothing = { child: undefined, blob: undefined, config: undefined };
   const rows: [string, unknown, unknown][] = [
     [
       'the first layer',
@@ -17,16 +22,21 @@ t.test('what a probe needs of a manifest', async (t) => {
           { digest: A, size: 5 },
           { digest: B, size: 6 },
         ],
-        config: { digest: B, size: 7 },
+        config,
       },
-      blob(A, 5),
+      blob(A, 5, config),
     ],
-    ['no layers: the config', { layers: [], config: { digest: B, size: 7 } }, blob(B, 7)],
-    ['an empty layer is passed over', { layers: [{ digest: A, size: 0 }], config: { digest: B, size: 7 } }, blob(B, 7)],
+    ['no layers: the config', { layers: [], config }, blob(B, 7, config)],
+    ['an empty layer is passed over', { layers: [{ digest: A, size: 0 }], config }, blob(B, 7, config)],
     ['a size that is none', { layers: [{ digest: A, size: 'x' }] }, blob(A, undefined)],
     ['a negative size', { layers: [{ digest: A, size: -1 }] }, blob(A, undefined)],
-    ['an index', { manifests: [{ digest: B }, { digest: A }] }, { child: B, blob: undefined }],
-    ['an index with a broken first', { manifests: [null, 5, {}, { digest: A }] }, { child: A, blob: undefined }],
+    ['an index', { manifests: [{ digest: B }, { digest: A }] }, { child: B, blob: undefined, config: undefined }],
+    [
+      'an index with a broken first',
+      { manifests: [null, 5, {}, { digest: A }] },
+      { child: A, blob: undefined, config: undefined },
+    ],
+    ['a configuration without bytes', { layers: [{ digest: A, size: 5 }], config: { ...config, size: 0 } }, blob(A, 5)],
     ['an empty index', { manifests: [] }, nothing],
     [
       'a digest that leads elsewhere',
