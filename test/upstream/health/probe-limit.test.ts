@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { withinLimit } from '../../../src/upstream/health/probe-limit.ts';
+import { stayAlive } from '../../helpers/stay-alive.ts';
 
 // The timers of probes keep no process alive.
-const alive = setInterval(() => undefined, 1000);
-t.teardown(() => clearInterval(alive));
+stayAlive(t);
 
 /** Keeps the event loop from turning, as garbage collection or other processes do. */
 function block(ms: number): void {
