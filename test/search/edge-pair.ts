@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate.ts';
 import { type EdgeInProcess, makeEdgeInProcess } from '../helpers/edge-in-process.ts';
 import type { Ask, Http1Client, Reply } from '../helpers/http1-client.ts';
@@ -7,6 +9,7 @@ import { Cleanup } from './search.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const HOOK_SECRET = 'the secret of the hooks';
+const ADMIN_TOKEN = 'the token of the operator';
 const ROBOT_PASSWORD = 'secret of the robot';
 /** Milliseconds for what must end: longer than every deadline of one request. */
 const LONG = 60_000;
@@ -35,7 +38,7 @@ export class EdgePair {
   static async start(owner: Owner, time: VirtualTime, config: Record<string, unknown>): Promise<EdgePair> {
     certificate ??= makeCertificate({ names: ['edge.test'], authority: true });
     const lines = await Promise.all([PeerLine.start(owner), PeerLine.start(owner)]);
-    const pair = new EdgePair(time, lines, { ...config, peers: lines.map(({ url }) => url) });
+    const pair = new EdgePair(time, lines, config);
     await Promise.all([pair.start(0), pair.start(1)]);
     return pair;
   }
@@ -54,13 +57,18 @@ export class EdgePair {
     const edge = await this.#time
       .waitFor(certificate as Promise<MadeCertificate>, LONG, 'the certificate')
       .then((made) =>
-        makeEdgeInProcess(cleanup, this.#config, {
-          certificate: made,
-          key: Buffer.from('the key that both edges of the site have'),
-          hookSecret: HOOK_SECRET,
-          secrets: { harbor: { probePassword: ROBOT_PASSWORD } },
-          logLevel: 'silent',
-        }),
+        makeEdgeInProcess(
+          cleanup,
+          { ...this.#config, peers: [this.#lines[1 - index]?.url] },
+          {
+            certificate: made,
+            key: Buffer.from('the key that both edges of the site have'),
+            hookSecret: HOOK_SECRET,
+            adminToken: ADMIN_TOKEN,
+            secrets: { harbor: { probePassword: ROBOT_PASSWORD, replicationPassword: ROBOT_PASSWORD } },
+            logLevel: 'silent',
+          },
+        ),
       );
     await this.#time.waitFor(edge.app.start(), LONG, 'the start of an edge');
     this.#running[index] = { edge, client: edge.http1(), cleanup };
@@ -96,6 +104,25 @@ export class EdgePair {
       ?.status()
       .peers.find(({ url }) => url === other);
     return view?.state === 'in-step' && view.heardAt ? Date.parse(view.heardAt) : undefined;
+  }
+
+  /** `breakwater accept harbor`. @returns whether the edge did it */
+  async accept(index: number): Promise<boolean> {
+    const port = this.app(index)?.addresses().admin.port;
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const call = request({
+      host: '127.0.0.1',
+      port,
+      path: '/api/accept?what=harbor',
+      method: 'POST',
+      headers,
+      agent: false,
+    });
+    const answered = once(call.end(), 'response').then(async ([response]) => {
+      await response.toArray();
+      return response.statusCode === 200;
+    });
+    return this.#time.waitFor(answered, LONG, 'accept');
   }
 
   /** Undefined: there was no reply. */

@@ -1,18 +1,33 @@
 import { sha256 } from '../helpers/lab-site.ts';
-import { RuleBroken, replyText } from './pair-judge.ts';
+import { type PairJudge, RuleBroken, replyText } from './pair-judge.ts';
 import { MIRROR, type PairSite } from './pair-site.ts';
+import type { RegistryState } from './registry-state.ts';
 
 /** Milliseconds for which everything is well at the end, before all must be in step; and how often it is waited so long. */
 const END_MS = 15_000;
 const END_TRIES = 12;
 
 /** Ends all faults. Once everything is well for a while, everything is as it should be. @throws RuleBroken */
-export async function judgeEnd(site: PairSite): Promise<void> {
+export async function judgeEnd(site: PairSite, judge: PairJudge, copied: RegistryState): Promise<void> {
   const { edges, fallback, primary, time } = site;
   primary.fault = undefined;
   fallback.fault = undefined;
   edges.connected = true;
   for (const edge of [0, 1]) await edges.start(edge);
+  await time.pass(END_MS);
+  // What the fallback had of lost content is the only copy, and stays until the operator has decided.
+  for (const { key, digest } of judge.lost()) {
+    const [repository = '', tag = ''] = key.split(':');
+    const [before, now] = [copied, fallback.state].map((state) => state.tag(`${MIRROR}${repository}`, tag));
+    if (before === digest && now !== digest)
+      throw new RuleBroken(
+        'what was acknowledged is not unlearnt by a restore',
+        `${key} was ${digest} on the fallback, and is ${now} there`,
+      );
+  }
+  for (const edge of [0, 1])
+    if (needsDecision(site, edge) && !(await edges.accept(edge)))
+      throw new RuleBroken('all is well at the end', `edge ${edge} does not accept what the primary shows`);
   let wrong: RuleBroken | undefined;
   for (let tries = 0; tries < END_TRIES; tries += 1) {
     await time.pass(END_MS);
@@ -20,6 +35,13 @@ export async function judgeEnd(site: PairSite): Promise<void> {
     if (!wrong) return;
   }
   throw wrong;
+}
+
+/** Whether an edge says that it waits for the operator. */
+function needsDecision(site: PairSite, edge: number): boolean {
+  const status = site.edges.app(edge)?.status();
+  const isLost = status?.upstreams.some(({ lost }) => lost !== undefined) === true;
+  return isLost || status?.replication?.routes.some(({ waiting }) => waiting > 0) === true;
 }
 
 async function wrongAtTheEnd(site: PairSite): Promise<RuleBroken | undefined> {

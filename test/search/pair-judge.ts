@@ -9,6 +9,7 @@ export type Rule =
   | 'no 404 for what exists'
   | 'nobody gets what the primary hides'
   | 'what was acknowledged is not unlearnt by a restore'
+  | 'peers hear before the reply'
   | 'a right password is not called wrong'
   | 'the fallback is in step at the end'
   | 'all is well at the end'
@@ -34,6 +35,8 @@ export interface Pulled {
   what: string;
 }
 
+/** Milliseconds after which an edge that has heard nothing of its peer is not in step. */
+const IN_STEP_MS = 1500;
 /** A warning that names the tag, not only that a fallback answered. */
 const NAMED = /\btag \S+ at \S+ is |\bmanifest sha256:\w+ at /;
 
@@ -66,12 +69,17 @@ export class PairJudge {
     }
   }
 
-  /** An edge was shown the newest state of a tag, or acknowledged it as a push. */
-  learn(edge: number, key: string, pushed: boolean): void {
+  /** An edge was shown the newest state of a tag, or acknowledged it: as a push, or a deletion. */
+  learn(edge: number, key: string, how: { pushed?: boolean; acknowledged?: boolean } = {}): void {
+    const { pushed = false, acknowledged = pushed } = how;
     const newest = this.truth.newest(key);
     if (!newest) return;
     const { digest, order } = newest;
-    this.knowledge(edge).learn(key, { digest, order, learntAt: Date.now(), pushed });
+    const fact = { digest, order, learntAt: Date.now(), pushed };
+    this.knowledge(edge).learn(key, fact);
+    const heardAt = this.#site.edges.isRunning(1 - edge) ? this.#site.edges.heardAt(1 - edge) : undefined;
+    const inStep = heardAt !== undefined && Date.now() - heardAt < IN_STEP_MS && this.#site.edges.connected;
+    if (acknowledged && inStep) this.knowledge(1 - edge).learn(key, { ...fact, byReply: true });
     if (pushed) this.#isRestored = false;
   }
 
@@ -79,6 +87,20 @@ export class PairJudge {
   restored(key: string, digest: string | null): void {
     this.truth.note(key, digest, true);
     this.#isRestored = true;
+  }
+
+  /** The operator has told an edge that what the primary shows is right. */
+  accepted(edge: number): void {
+    for (const key of this.truth.tags) this.learn(edge, key);
+    this.#isRestored = false;
+  }
+
+  /** What both edges can know to be lost: the tag, and the digest that was acknowledged. */
+  lost(): { key: string; digest: string }[] {
+    return this.truth.tags.flatMap((key) => {
+      const digest = this.knowledge(0).newest(key)?.digest;
+      return digest && [0, 1].every((edge) => this.#isLost(edge, key)) ? [{ key, digest }] : [];
+    });
   }
 
   /** Whether the primary answers as it should, even if slowly. */
@@ -105,8 +127,8 @@ export class PairJudge {
     if (!reply?.complete || (reply.status >= 500 && reply.status !== 503))
       throw new RuleBroken('an edge answers', said);
     if (user === 'bob' && repository.startsWith('team/')) {
-      // In an outage, an edge in `auth.mode: open` has nobody to ask who may see what.
-      const canHide = this.#site.mode === 'delegate' || this.#isWell;
+      // In an outage, an edge in `auth.mode: open` has no upstream to ask what the user may see.
+      const canHide = this.#site.mode === 'delegate' || (this.#isWell && this.#site.seemsWell(edge));
       if (reply.status === 200 && canHide) throw new RuleBroken('nobody gets what the primary hides', said);
       return;
     }
@@ -114,7 +136,9 @@ export class PairJudge {
       throw new RuleBroken('a right password is not called wrong', said);
     if (reply.status !== 404) return;
     if (exists || !this.#isWell) throw new RuleBroken('no 404 for what exists', said);
-    if (this.#isLost(edge, key)) throw new RuleBroken('what was acknowledged is not unlearnt by a restore', said);
+    // A 404 to the client's own credentials may hide the repository from this client (rule 3).
+    if (this.#site.mode === 'delegate' && this.#isLost(edge, key))
+      throw new RuleBroken('what was acknowledged is not unlearnt by a restore', said);
   }
 
   /** What holds for the answer to a pull by tag, too. @throws RuleBroken */
@@ -136,11 +160,12 @@ export class PairJudge {
     if (warning === '' && digest !== (isLost ? known?.digest : primary))
       throw new RuleBroken('no tag goes back in silence', `without a word: ${said}`);
     if (reply.headers['x-breakwater-upstream'] === 'harbor') {
-      if (digest === primary) this.learn(edge, key, false);
+      if (digest === primary) this.learn(edge, key);
     } else if (known && this.truth.orderOf(key, digest, { restores: !isLost }) < known.order) {
-      if (!NAMED.test(warning)) throw new RuleBroken('no tag goes back in silence', `without its name: ${said}`);
+      const rule = known.byReply ? 'peers hear before the reply' : 'no tag goes back in silence';
+      if (!NAMED.test(warning)) throw new RuleBroken(rule, `without its name: ${said}`);
       if (this.#site.staleTags === 'refuse' && this.knowledge(edge).hasSeen(key, digest))
-        throw new RuleBroken('no tag goes back in silence', `though staleTags is refuse: ${said}`);
+        throw new RuleBroken(rule, `though staleTags is refuse: ${said}`);
     }
   }
 }

@@ -3,7 +3,8 @@ import { judgeEnd } from './pair-end.ts';
 import { PairJudge, RuleBroken } from './pair-judge.ts';
 import { type Hook, type PairSchedule, type Place, REPOSITORIES, type Step, TAGS } from './pair-schedule.ts';
 import type { PairSite } from './pair-site.ts';
-import type { RegistryState } from './registry-state.ts';
+import { RegistryState } from './registry-state.ts';
+import type { RegistryFault } from './stateful-registry.ts';
 
 /** Plays the steps of a schedule, and holds each answer against what it may be. */
 export class PairRun {
@@ -14,6 +15,8 @@ export class PairRun {
   readonly #images = new Map<string, { manifest: Buffer; blob: Buffer }>();
   #snapshot: RegistryState;
   #steps = 0;
+  /** What the fallback had at the last restore. */
+  #copied = new RegistryState();
 
   constructor(site: PairSite, schedule: PairSchedule) {
     this.#site = site;
@@ -31,7 +34,7 @@ export class PairRun {
       await this.#step(step);
       this.#judge.exchange();
     }
-    await judgeEnd(this.#site);
+    await judgeEnd(this.#site, this.#judge, this.#copied);
   }
 
   /** What was there before the edges. */
@@ -74,10 +77,11 @@ export class PairRun {
       case 'start':
         return edges.start(step.edge);
       case 'fault':
-        this.#site[step.where].fault = step.fault;
-        return;
+        return this.#fault(step.where, step.fault);
       case 'heal':
-        this.#site[step.where].fault = undefined;
+        return this.#fault(step.where, undefined);
+      case 'accept':
+        if (edges.isRunning(step.edge) && (await edges.accept(step.edge))) this.#judge.accepted(step.edge);
         return;
       case 'connect':
         edges.connected = step.connected;
@@ -85,6 +89,11 @@ export class PairRun {
       case 'pass':
         return time.pass(step.ms);
     }
+  }
+
+  #fault(where: 'primary' | 'fallback', fault: RegistryFault | undefined): void {
+    this.#site[where].fault = fault;
+    this.#site[where].faultSetAt = this.#site.time.now;
   }
 
   async #kill(edge: number): Promise<void> {
@@ -133,7 +142,7 @@ export class PairRun {
     if (pushed?.status !== 201) return;
     if (this.#site.primary.state.tag(repository, tag) !== digest)
       throw new RuleBroken('nothing acknowledged is lost', `${key} was acknowledged, and is not on the primary`);
-    this.#judge.learn(edge, key, true);
+    this.#judge.learn(edge, key, { pushed: true });
   }
 
   async #delete(edge: number, place: Place, by: 'tag' | 'digest'): Promise<void> {
@@ -145,7 +154,8 @@ export class PairRun {
     const reply = await this.#site.ask(edge, 'ann', path, { method: 'DELETE' });
     const newest = this.#judge.truth.newest(key);
     if (reply?.status !== 202 || newest?.digest !== null || newest === before) return;
-    if (by === 'tag' || this.#judge.knowledge(edge).newest(key)?.digest === digest) this.#judge.learn(edge, key, false);
+    if (by === 'tag' || this.#judge.knowledge(edge).newest(key)?.digest === digest)
+      this.#judge.learn(edge, key, { acknowledged: true });
   }
 
   async #change({ to, hook, edge, ...place }: Step & { do: 'change' }): Promise<void> {
@@ -194,9 +204,10 @@ export class PairRun {
   }
 
   #restore(): void {
-    const { primary } = this.#site;
+    const { fallback, primary } = this.#site;
     const lost = primary.state;
     primary.state = this.#snapshot.copy();
+    this.#copied = fallback.state.copy();
     for (const key of this.#judge.truth.tags) {
       const [repository = '', tag = ''] = key.split(':');
       const now = primary.state.tag(repository, tag) ?? null;

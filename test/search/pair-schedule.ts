@@ -27,6 +27,8 @@ export type Step =
   | { do: 'start'; edge: number }
   | { do: 'fault'; where: 'primary' | 'fallback'; fault: RegistryFault }
   | { do: 'heal'; where: 'primary' | 'fallback' }
+  /** The operator takes what the primary shows for right. */
+  | { do: 'accept'; edge: number }
   | { do: 'connect'; connected: boolean }
   | { do: 'pass'; ms: number };
 
@@ -73,8 +75,17 @@ const kill = fc.record({ do: fc.constant('kill' as const), edge });
 const start = fc.record({ do: fc.constant('start' as const), edge });
 const fault = fc.record({ do: fc.constant('fault' as const), where, fault: fc.constantFrom(...REGISTRY_FAULTS) });
 const heal = fc.record({ do: fc.constant('heal' as const), where });
+const accept = fc.record({ do: fc.constant('accept' as const), edge });
 const connect = fc.record({ do: fc.constant('connect' as const), connected: fc.constantFrom(true, true, false) });
 const pass = fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(100, 1500, 4000, 12_000) });
+
+const primaryFails = fault.map((one) => ({ ...one, where: 'primary' as const }));
+const fallbackFails = fault.map((one) => ({ ...one, where: 'fallback' as const }));
+const fallbackHeals = fc.constant({ do: 'heal' as const, where: 'fallback' as const });
+const primaryHeals = fc.constant({ do: 'heal' as const, where: 'primary' as const });
+/** Longer than an upstream stays down after it came back. */
+const recovery = fc.constant({ do: 'pass' as const, ms: 8000 });
+const pullTag = pull.map((one) => ({ ...one, by: 'tag' as const }));
 
 /** What comes one after the other in the life of a registry. */
 const PHRASES: readonly [weight: number, ...steps: fc.Arbitrary<Step>[]][] = [
@@ -84,6 +95,12 @@ const PHRASES: readonly [weight: number, ...steps: fc.Arbitrary<Step>[]][] = [
   [3, push, pull],
   [3, push, pass, fault, pull, pull],
   [2, fault, pull, pass, pull],
+  // The fallback is behind when the primary fails.
+  [3, primaryHeals, recovery, fallbackFails, push, pullTag, fallbackHeals, primaryFails, pullTag, pullTag],
+  [2, primaryHeals, recovery, fallbackFails, push, pass, fallbackHeals, primaryFails, pullTag, pass, pullTag],
+  [1, primaryHeals, recovery, fallbackFails, change, pullTag, fallbackHeals, primaryFails, pullTag],
+  [1, primaryHeals, recovery, fallbackFails, remove, fallbackHeals, primaryFails, pullTag],
+  [1, primaryHeals, recovery, fallbackFails, push, kill, fallbackHeals, primaryFails, pullTag, start, pullTag],
   [2, heal],
   [2, heal, pass, pull],
   [2, remove, pull],
@@ -93,7 +110,10 @@ const PHRASES: readonly [weight: number, ...steps: fc.Arbitrary<Step>[]][] = [
   [1, retention, pull],
   [1, snapshot],
   [1, restore, pull],
-  [1, snapshot, push, push, pass, restore, pull, pull],
+  [2, primaryHeals, recovery, snapshot, push, push, pass, restore, pull, pull],
+  [1, snapshot, push, push, push, pass, kill, restore, pull, start, pass, pullTag, pullTag],
+  [1, snapshot, push, push, restore, pullTag, push, pass, pullTag, pullTag],
+  [1, snapshot, push, push, pass, restore, pass, pull, accept, pullTag, pass],
   [2, restart],
   [1, kill, pull],
   [1, push, kill, fault, pull],
@@ -102,12 +122,20 @@ const PHRASES: readonly [weight: number, ...steps: fc.Arbitrary<Step>[]][] = [
   [4, pass],
 ];
 
+/** Mostly, all steps of a phrase are about the same tag. */
+function phrase(steps: readonly fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]> {
+  const one = fc.record({ same: fc.constantFrom(true, true, true, false), ...place });
+  return fc
+    .tuple(fc.tuple(...steps), one)
+    .map(([each, { same, ...at }]) => each.map((step) => (same && 'tag' in step ? { ...step, ...at } : step)));
+}
+
 export const pairSchedules: fc.Arbitrary<PairSchedule> = fc.record({
   mode: fc.constantFrom('open', 'delegate'),
   deletions: fc.constantFrom('keep', 'follow'),
   staleTags: fc.constantFrom('warn', 'refuse'),
   steps: fc
-    .array(fc.oneof(...PHRASES.map(([weight, ...steps]) => ({ weight, arbitrary: fc.tuple(...steps) }))), {
+    .array(fc.oneof(...PHRASES.map(([weight, ...steps]) => ({ weight, arbitrary: phrase(steps) }))), {
       minLength: 2,
       maxLength: 12,
       size: 'max',

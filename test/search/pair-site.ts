@@ -18,6 +18,8 @@ const USERS = {
   bob: { password: PASSWORD, reads: ['open/'] },
 };
 
+/** More than the time between two probes, in milliseconds. */
+const NOTICED_MS = 6000;
 /** Milliseconds between two requests. Without any, the order of two pushes would be unknown. */
 const STEP_MS = 5;
 
@@ -69,11 +71,18 @@ export class PairSite {
     const credentials = { username: ROBOT.name, passwordFile: 'x' };
     const edges = await EdgePair.start(owner, time, {
       keyFile: 'x',
+      adminTokenFile: 'x',
       auth: { mode },
       verify: 'never',
       replication: { every: '5s', hookSecretFile: 'x' },
       upstreams: {
-        harbor: { urls: [primary.url], credentials: 'forward', probe: { ...probe, credentials } },
+        harbor: {
+          urls: [primary.url],
+          credentials: 'forward',
+          probe: { ...probe, credentials },
+          // Those of the probe would do for copies, and not for looks at tags and lost content.
+          replication: { credentials },
+        },
         gcr: { urls: [fallback.url], probe },
       },
       routes: [
@@ -109,6 +118,15 @@ export class PairSite {
   hook(edge: number, event: object): Promise<Reply | undefined> {
     const headers = { authorization: HOOK_SECRET, 'content-type': 'application/json' };
     return this.edges.ask(edge, '/hooks/harbor', { method: 'POST', headers, body: JSON.stringify(event) });
+  }
+
+  /** Whether an edge has been able to notice for a while that the primary is well. */
+  seemsWell(edge: number): boolean {
+    const primary = this.edges
+      .app(edge)
+      ?.status()
+      .upstreams.find(({ name }) => name === 'harbor');
+    return primary?.state === 'up' && this.time.now - this.primary.faultSetAt > NOTICED_MS;
   }
 
   /** Ends both edges while time still passes. */

@@ -5,11 +5,14 @@ import { timeLimit } from '../helpers/time-limit.ts';
 import { pair } from './pair.ts';
 import { searchBatch } from './search.ts';
 
+/** Other seeds are for the command: a find of theirs is no fault of the change that is being tested. */
+const SEED = 7;
+
 // A share of what `npm run search -- --what pair` runs.
 
 t.test(pair.says, { timeout: timeLimit(300_000) }, async (t) => {
   const gaps = new Map<string, number>();
-  for (const schedule of fc.sample(pair.schedules, propertyRuns(150)))
+  for (const schedule of fc.sample(pair.schedules, { numRuns: propertyRuns(150), seed: SEED }))
     for (const { gap, ...find } of await searchBatch(pair, [schedule]))
       if (gap === undefined) t.fail(find.wrong, { schedule: JSON.stringify(find.schedule) });
       else gaps.set(gap, (gaps.get(gap) ?? 0) + 1);

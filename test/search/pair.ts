@@ -15,7 +15,7 @@ export const pair: Search<PairSchedule> = {
   knownGaps: [
     {
       name: 'restore',
-      says: 'the edges do not yet notice that the primary has lost content (rule 9)',
+      says: 'after a restore that lost the two newest pushes, some pulls still get the older tag (rule 9)',
       covers: (wrong) => wrong.startsWith('what was acknowledged is not unlearnt by a restore:'),
     },
   ],

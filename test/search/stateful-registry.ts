@@ -22,6 +22,8 @@ export class StatefulRegistry {
   users: RegistryUsers | undefined;
   /** Requests that changed a tag, as they succeeded. */
   onChange: ((repository: string, reference: string, digest: string | null) => void) | undefined;
+  /** When the fault was last set or ended, by the clock of this process since the search began. */
+  faultSetAt = Number.NEGATIVE_INFINITY;
   #fault: RegistryFault | undefined;
   #unmounted = new RegistryState();
   /** Bytes of uploads under way, by session. */

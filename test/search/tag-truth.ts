@@ -49,8 +49,10 @@ export interface Fact {
   order: number;
   /** When the edge came to know it; milliseconds. */
   learntAt: number;
-  /** The edge acknowledged it as a push. */
+  /** An edge acknowledged it as a push. */
   pushed: boolean;
+  /** The edge knows it only because its peer must have told it before the reply. */
+  byReply?: boolean;
 }
 
 /** What one edge must know, since it was shown or told it. */
@@ -78,12 +80,18 @@ export class EdgeKnowledge {
   /** Everything that another edge knew before that moment. */
   merge(other: EdgeKnowledge, before: number, now: number): void {
     for (const [tag, facts] of other.#facts)
-      for (const fact of facts) if (fact.learntAt < before) this.learn(tag, { ...fact, learntAt: now });
+      for (const fact of facts)
+        if (fact.learntAt < before && !fact.byReply) this.learn(tag, { ...fact, learntAt: now });
   }
 
-  /** Acknowledged pushes, the newest first. */
+  /** Acknowledged pushes after which the edge saw nothing else of the tag, each image once, the newest first. */
   pushes(): (Fact & { tag: string })[] {
-    const all = [...this.#facts].flatMap(([tag, facts]) => facts.map((fact) => ({ ...fact, tag })));
-    return all.filter(({ pushed }) => pushed).sort((a, b) => b.order - a.order);
+    const standing = [...this.#facts].flatMap(([tag, facts]) => {
+      const last = facts.findLastIndex(({ pushed }) => !pushed);
+      return facts.slice(last + 1).map((fact) => ({ ...fact, tag }));
+    });
+    const all = standing.filter(({ byReply }) => byReply !== true).sort((a, b) => b.order - a.order);
+    // Two pushes of one image under one tag are one image that can be lost.
+    return [...new Map(all.toReversed().map((push) => [`${push.tag} ${push.digest}`, push])).values()].toReversed();
   }
 }

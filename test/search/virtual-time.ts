@@ -1,5 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module';
 import timersPromises from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import type { Owner } from '../helpers/temporary-folder.ts';
 
 interface Timer {
@@ -30,6 +31,7 @@ export class VirtualTime {
     this.#replaceTimers();
     this.#replaceClocks();
     this.#countCrypto();
+    this.#countWorkers();
     owner.teardown(() => this.#end());
   }
 
@@ -195,6 +197,29 @@ export class VirtualTime {
         },
       });
     }
+  }
+
+  /** A worker thread answers each message with one. */
+  #countWorkers(): void {
+    const { postMessage } = Worker.prototype;
+    const unanswered = new Map<Worker, number>();
+    const add = (worker: Worker, count: number) => {
+      unanswered.set(worker, (unanswered.get(worker) ?? 0) + count);
+      this.#elsewhere += count;
+    };
+    const post = (worker: Worker, given: Parameters<Worker['postMessage']>) => {
+      if (!unanswered.has(worker)) {
+        worker.on('message', () => add(worker, -1));
+        worker.once('exit', () => add(worker, -(unanswered.get(worker) ?? 0)));
+      }
+      add(worker, 1);
+      postMessage.apply(worker, given);
+    };
+    this.#replace(Worker.prototype, {
+      postMessage(this: Worker, ...given: Parameters<Worker['postMessage']>) {
+        post(this, given);
+      },
+    });
   }
 
   #replace(object: object, properties: Record<string, unknown>): void {
