@@ -142,9 +142,10 @@ export class PeerLink {
   }
 
   #pause(): number {
+    // This edge offers itself that a question may stand, too. It has nothing to wait for there.
+    if (this.#state.state === 'itself') return SELF_INTERVAL_MS;
     // A connection that has just ended tells whether a process still listens there.
     if (this.#state.state === 'behind' || this.#mayStand || this.#hearing.hasJustEnded) return 0;
-    if (this.#state.state === 'itself') return SELF_INTERVAL_MS;
     return Math.min(INTERVAL_MS * 2 ** Math.min(this.#failures, 8), MAX_INTERVAL_MS);
   }
 
