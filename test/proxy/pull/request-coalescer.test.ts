@@ -76,7 +76,9 @@ t.test('requests with different answers are not shared', async (t) => {
     ['/v2/app/manifests/2', 'GET', {}],
   ];
   await Promise.all(asks.flatMap(([path, method, headers]) => [0, 1].map(() => client.ask(path, { method, headers }))));
-  t.equal(site.harbor.asked, asks.length + 1, 'and the edge looked once where a client named too few types');
+  // The edge looks once where a client named too few types, beside the reply.
+  await until(() => site.harbor.asked > asks.length);
+  t.equal(site.harbor.asked, asks.length + 1);
 });
 
 const ALLOWED = 'Bearer of-ann';

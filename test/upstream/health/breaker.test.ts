@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { configSchema } from '../../../src/config/schema.ts';
 import { Breaker } from '../../../src/upstream/health/breaker.ts';
 import { MockedTime } from '../../helpers/host-clock.ts';
@@ -19,11 +19,13 @@ async function feed(breaker: Breaker, ...verdicts: ('good' | 'bad' | 'late' | 'n
 }
 
 let time: MockedTime;
-t.beforeEach((t) => {
+/** Not for all tests of the process, because hooks at the root are for other files of the folder too. */
+function mockTime(t: Test): void {
   time = new MockedTime(t);
-});
+}
 
 t.test('five failures in a row open it, four do not', async (t) => {
+  mockTime(t);
   const changes: string[] = [];
   const breaker = new Breaker(rules(), (state) => changes.push(state));
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'good', 'bad', 'bad', 'bad', 'bad');
@@ -35,6 +37,7 @@ t.test('five failures in a row open it, four do not', async (t) => {
 });
 
 t.test('what is nobody’s fault counts neither way', async (t) => {
+  mockTime(t);
   const breaker = new Breaker(rules(), () => undefined);
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'neutral', 'bad');
   t.equal(breaker.state, 'open', 'a neutral outcome does not end the row');
@@ -42,6 +45,7 @@ t.test('what is nobody’s fault counts neither way', async (t) => {
 });
 
 t.test('over half of twenty in ten seconds opens it, half does not', async (t) => {
+  mockTime(t);
   const half = new Breaker(rules(), () => undefined);
   for (let index = 0; index < 10; index += 1) await feed(half, 'bad', 'good');
   t.equal(half.state, 'closed');
@@ -58,6 +62,7 @@ t.test('over half of twenty in ten seconds opens it, half does not', async (t) =
 t.test(
   'the open time doubles with each failed trial, up to its maximum, and starts anew after a success',
   async (t) => {
+    mockTime(t);
     const breaker = new Breaker(
       rules({ open: '5s', openMax: '20s' }),
       () => undefined,
@@ -84,6 +89,7 @@ t.test(
 );
 
 t.test('one that is merely late is tried again soon, however often it was', async (t) => {
+  mockTime(t);
   const trials: [verdict: 'bad' | 'late', seconds: number][] = [
     ['late', 10],
     ['late', 10],
@@ -132,6 +138,7 @@ t.test('one that is merely late is tried again soon, however often it was', asyn
 });
 
 t.test('half-open admits one trial at a time; a hung one is not waited for for ever', async (t) => {
+  mockTime(t);
   const breaker = new Breaker(
     rules(),
     () => undefined,
@@ -150,6 +157,7 @@ t.test('half-open admits one trial at a time; a hung one is not waited for for e
 });
 
 t.test('a success that began before the trip does not close it', async (t) => {
+  mockTime(t);
   const breaker = new Breaker(
     rules(),
     () => undefined,
@@ -165,6 +173,7 @@ t.test('a success that began before the trip does not close it', async (t) => {
 });
 
 t.test('failures that count together', async (t) => {
+  mockTime(t);
   const breaker = new Breaker(rules(), () => undefined);
   breaker.admit()('bad', 4);
   await settled();
@@ -176,6 +185,7 @@ t.test('failures that count together', async (t) => {
 });
 
 t.test('a canary closes it', async (t) => {
+  mockTime(t);
   const breaker = new Breaker(rules(), () => undefined);
   await feed(breaker, 'bad', 'bad', 'bad', 'bad', 'bad');
   breaker.recover();

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { withinLimit } from '../../../src/upstream/health/probe-limit.ts';
-import { stayAlive } from '../../helpers/stay-alive.ts';
 
-// The timers of probes keep no process alive.
-stayAlive(t);
+/** The timers of probes keep no process alive. */
+function stayAlive(t: Test): void {
+  const alive = setInterval(() => undefined, 1000);
+  t.teardown(() => clearInterval(alive));
+}
 
 /** Keeps the event loop from turning, as garbage collection or other processes do. */
 function block(ms: number): void {
@@ -13,6 +15,7 @@ function block(ms: number): void {
 }
 
 t.test('an answer in time, a late one, and an error', async (t) => {
+  stayAlive(t);
   t.equal(await withinLimit(delay(5, 'answer'), 5000), 'answer');
   const never = Promise.withResolvers<string>();
   t.equal(await withinLimit(never.promise, 20), 'late');
@@ -20,6 +23,7 @@ t.test('an answer in time, a late one, and an error', async (t) => {
 });
 
 t.test('an edge that stood still does not blame the upstream', async (t) => {
+  stayAlive(t);
   const began = performance.now();
   // The answer comes 150 ms after the event loop turns again, and long after the limit.
   const answer = delay(20).then(() => {
@@ -31,6 +35,7 @@ t.test('an edge that stood still does not blame the upstream', async (t) => {
 });
 
 t.test('but silence is silence to a busy edge too', async (t) => {
+  stayAlive(t);
   const busy = setInterval(() => block(60), 1);
   t.teardown(() => clearInterval(busy));
   t.equal(await withinLimit(new Promise<string>(() => undefined), 200), 'late');

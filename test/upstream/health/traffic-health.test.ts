@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { monotonicNow } from '../../../src/clock/clock.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import type { CanaryState } from '../../../src/failover/view.ts';
@@ -12,9 +12,10 @@ const config = configSchema.shape.upstreams.valueType.parse({ urls: ['http://x']
 const APP = { client: 'ann', repository: 'app' };
 
 let time: MockedTime;
-t.beforeEach((t) => {
+/** Not for all tests of the process, because hooks at the root are for other files of the folder too. */
+function mockTime(t: Test): void {
   time = new MockedTime(t);
-});
+}
 
 /** Outcomes reach opossum in microtasks. */
 async function settled(): Promise<void> {
@@ -50,6 +51,7 @@ function made(canary: { state: CanaryState | Promise<CanaryState> }) {
 }
 
 t.test('failures of one client and repository, while the canary is good', async (t) => {
+  mockTime(t);
   const { traffic, report, reads } = made({ state: 'good' });
   await report('bad', APP, 20);
   await report('late', APP, 20);
@@ -60,6 +62,7 @@ t.test('failures of one client and repository, while the canary is good', async 
 });
 
 t.test('the same while the canary fails', async (t) => {
+  mockTime(t);
   const { traffic, report } = made({ state: 'failing' });
   await report('bad', APP);
   t.equal(traffic.suspicion.suspected, true);
@@ -70,6 +73,7 @@ t.test('the same while the canary fails', async (t) => {
 });
 
 t.test('failures of several clients and repositories, while the canary is good', async (t) => {
+  mockTime(t);
   const { traffic, report } = made({ state: 'good' });
   for (const name of ['1', '2', '3', '4']) await report('bad', { client: name, repository: name });
   t.equal(traffic.suspicion.suspected, true);
@@ -81,6 +85,7 @@ t.test('failures of several clients and repositories, while the canary is good',
 });
 
 t.test('late answers of several', async (t) => {
+  mockTime(t);
   const { traffic, report } = made({ state: 'good' });
   for (const name of ['1', '2']) await report('late', { client: name, repository: name });
   t.equal(traffic.suspicion.suspected, false);
@@ -96,6 +101,7 @@ function shown({ suspicion: { suspected, asSlow } }: TrafficHealth): object {
 }
 
 t.test('late answers of one client and repository are its own', async (t) => {
+  mockTime(t);
   const { traffic, report } = made({ state: 'good' });
   await report('late', APP, 5);
   t.match(traffic.pairBackoff.current(APP, 'data', monotonicNow()), { why: 'late' });
@@ -105,6 +111,7 @@ t.test('late answers of one client and repository are its own', async (t) => {
 });
 
 t.test('a canary that hangs: the URL is suspected as slow as soon as the canary is later than usual', async (t) => {
+  mockTime(t);
   const canary = Promise.withResolvers<CanaryState>();
   const { traffic, report } = made({ state: canary.promise });
   for (const ms of [10, 200, 30]) traffic.probeWasGood(monotonicNow(), ms);
@@ -120,6 +127,7 @@ t.test('a canary that hangs: the URL is suspected as slow as soon as the canary 
 });
 
 t.test('a canary that hangs where its usual time is not known: its timeout decides', async (t) => {
+  mockTime(t);
   const canary = Promise.withResolvers<CanaryState>();
   const { traffic, report } = made({ state: canary.promise });
   await report('bad');
@@ -134,6 +142,7 @@ t.test('a canary that hangs where its usual time is not known: its timeout decid
 });
 
 t.test('while the canary is read, further failures wait for the next read', async (t) => {
+  mockTime(t);
   const first = Promise.withResolvers<CanaryState>();
   const canary: { state: CanaryState | Promise<CanaryState> } = { state: first.promise };
   const { traffic, report, reads } = made(canary);
@@ -152,6 +161,7 @@ t.test('while the canary is read, further failures wait for the next read', asyn
 });
 
 t.test('a trial of a half-open breaker that fails for a reason of its own neither opens nor closes it', async (t) => {
+  mockTime(t);
   const canary: { state: CanaryState } = { state: 'failing' };
   const { traffic, report } = made(canary);
   await report('bad', APP, 5);
@@ -172,6 +182,7 @@ t.test('a trial of a half-open breaker that fails for a reason of its own neithe
 });
 
 t.test('overload', async (t) => {
+  mockTime(t);
   const { traffic, reads, troubles } = made({ state: 'good' });
   const overload = (client: string, repository: string, retryAfter?: string) => {
     const permit = new AttemptPermit(traffic.admit('data', { client, repository }), () => undefined);
@@ -195,6 +206,7 @@ t.test('overload', async (t) => {
 });
 
 t.test('bodies of a class without a breaker for them', async (t) => {
+  mockTime(t);
   const { traffic } = made({ state: 'failing' });
   const permit = new AttemptPermit(traffic.admit('push', APP), () => undefined);
   permit.reportStatus({ status: 202, headers: HeaderList.fromRaw([]) });
@@ -207,6 +219,7 @@ t.test('bodies of a class without a breaker for them', async (t) => {
 });
 
 t.test('more failures than can wait, and an end with some waiting', async (t) => {
+  mockTime(t);
   const { traffic } = made({ state: new Promise(() => undefined) });
   const reports = Array.from({ length: 300 }, () => traffic.admit('data', APP));
   for (const { answer } of reports) answer('bad');
