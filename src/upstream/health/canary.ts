@@ -43,6 +43,8 @@ export class Canary {
   #configuredBlob: { manifest: string; blob: ProbedBlob } | undefined;
   /** It has been read without the account of the probe: a 404 without it then no longer means that it is hidden. */
   readWithoutAccount = false;
+  /** Whether its manifest is read by GET. While bodies trickle, a HEAD and one byte are as fast as ever. */
+  isReadWhole: () => boolean = () => false;
   /** The registry does not answer the HEAD of a manifest with its digest. */
   #headFails = false;
 
@@ -83,11 +85,11 @@ export class Canary {
   /**
    * Reads the manifest by HEAD where its blob is known already. To Harbor, a GET of a manifest is a pull: a row of the audit log, a
    * count and a webhook. HEAD books nothing, and reads the tag and the manifest like GET. Where a cache in front of the storage answers
-   * it, the byte of the blob, read in parallel, still comes from storage.
+   * it, the byte of the blob, read in parallel, still comes from storage. While requests have trouble, the manifest is read whole.
    */
   async #readConfigured(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
     const known = this.#configuredBlob;
-    if (!known || this.#headFails) return this.#readManifest(repository, reference, get);
+    if (!known || this.#headFails || this.isReadWhole()) return this.#readManifest(repository, reference, get);
     const [head, byte] = await Promise.all([
       headManifest(repository, reference, get),
       readRandomByte(known.blob, get, 'canary blob'),

@@ -50,6 +50,7 @@ export class Replica {
       onTrouble: () => this.onTrouble(),
       readCanary: () => this.readCanary(),
     });
+    canary.isReadWhole = () => this.#traffic.hasTrouble;
   }
 
   get proof(): Proof {

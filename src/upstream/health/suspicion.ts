@@ -37,6 +37,11 @@ export class Suspicion {
     this.#asSlow = slow;
   }
 
+  /** A probe was good, but took longer than a probe may. */
+  slowProbe(now: number): void {
+    this.late(SLOW_AFTER_LATE, now);
+  }
+
   answeredInTime(): void {
     this.#lateInRow = 0;
   }

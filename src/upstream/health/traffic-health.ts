@@ -26,6 +26,8 @@ export interface TrafficHealthOptions {
 
 /** Good probes whose durations tell how long the canary usually takes. */
 const PROBE_TIMES = 8;
+/** Milliseconds for which trouble is recent. */
+const TROUBLE_MS = 10_000;
 /** A canary that takes so many times as long as usual is silent. */
 const SILENT_FACTOR = 2;
 
@@ -44,6 +46,7 @@ export class TrafficHealth {
   /** Milliseconds that the last good probes took. */
   #probeTimes: number[] = [];
   #retryAfterUntil = 0;
+  #troubleAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: TrafficHealthOptions) {
     this.#options = options;
@@ -60,6 +63,11 @@ export class TrafficHealth {
       silenceMs: () => this.#silenceMs(),
       onSilence: (silent) => this.suspicion.canaryIs(silent),
     });
+  }
+
+  /** Requests have failed lately, or been late, whether that counts or not. */
+  get hasTrouble(): boolean {
+    return this.suspicion.suspected || monotonicNow() - this.#troubleAt < TROUBLE_MS;
   }
 
   /** Monotonic milliseconds. */
@@ -106,6 +114,7 @@ export class TrafficHealth {
         return settle('good');
       }
       const now = monotonicNow();
+      this.#troubleAt = now;
       this.#options.onTrouble();
       if (verdict === 'late') this.pairBackoff.late(evidence, trafficClass, now);
       const times = failures.failed(evidence, now);
@@ -135,7 +144,9 @@ export class TrafficHealth {
 
   /** Notes a good probe. @param began monotonic milliseconds */
   probeWasGood(began: number, tookMs: number): void {
-    this.suspicion.probeWasGood(began);
+    // An upstream that is slow even to a probe is alive, and no upstream to ask first (rule 11).
+    if (tookMs > this.#options.config.probe.timeout) this.suspicion.slowProbe(monotonicNow());
+    else this.suspicion.probeWasGood(began);
     this.#probeTimes = [...this.#probeTimes, tookMs].slice(-PROBE_TIMES);
   }
 
