@@ -89,7 +89,7 @@ export class Canary {
    */
   async #readConfigured(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
     const known = this.#configuredBlob;
-    if (!known || this.#headFails || this.isReadWhole()) return this.#readManifest(repository, reference, get);
+    if (!known || this.#headFails || this.isReadWhole()) return this.#readManifest(repository, reference, get, known);
     const [head, byte] = await Promise.all([
       headManifest(repository, reference, get),
       readRandomByte(known.blob, get, 'canary blob'),
@@ -102,7 +102,16 @@ export class Canary {
     return digest === known.manifest ? byte : this.#readManifest(repository, reference, get);
   }
 
-  async #readManifest(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
+  /** @param known its blob is read in parallel, so that a slow upstream takes as long as for one request */
+  async #readManifest(
+    repository: string,
+    reference: string,
+    get: ProbeGet,
+    known?: { manifest: string; blob: ProbedBlob },
+  ): Promise<CanaryReading> {
+    const byte = known && readRandomByte(known.blob, get, 'canary blob');
+    // The answer to the manifest comes first. Its error is the one to tell.
+    byte?.catch(() => undefined);
     const answer = await get(`/v2/${repository}/manifests/${reference}`, { accept: ACCEPT }, [pullScope(repository)]);
     if (answer.status !== 200) return failingReading(manifestFailure(answer.status).reason, answer);
     const body = await readBody(answer.body, MAX_MANIFEST);
@@ -111,7 +120,7 @@ export class Canary {
       const found = await findBlob(repository, body, get);
       if ('state' in found) return found;
       this.#configuredBlob = { manifest: key, blob: found };
-    }
+    } else if (byte) return byte;
     return readRandomByte(this.#configuredBlob.blob, get, 'canary blob');
   }
 
