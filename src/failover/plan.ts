@@ -110,12 +110,12 @@ function capAttempts(attempts: readonly Attempt[]): Attempt[] {
 function mayAnswer({ route, blobHead, forPush }: PullInput, upstreams: ReadonlyMap<string, UpstreamView>): Candidate[] {
   const push = route.push;
   if (push === undefined || !(blobHead || forPush)) return route.pull;
-  const mode = upstreams.get(push.upstream)?.gate.mode;
-  if (mode !== 'refusing') return [push];
+  const upstream = upstreams.get(push.upstream);
+  if (upstream?.gate.mode !== 'refusing') return [push];
   if (!blobHead) return route.pull;
   // The following push will be refused with the reason, so this HEAD must not wait for an upstream that is down.
   const others = route.pull.filter((candidate) => candidate.upstream !== push.upstream);
-  const well = upstreams.get(push.upstream)?.replicas.filter((one) => one.state === 'up' && !one.suspected) ?? [];
+  const well = upstream.replicas.filter((one) => one.state === 'up' && !one.suspected);
   if (well.length === 0) return others;
   // The 404 of an upstream that has never shown content is no answer where another upstream has one.
   const unproven = well.every(({ proof }) => proof.state === 'unproven');
