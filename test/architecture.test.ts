@@ -351,3 +351,11 @@ t.test('the words of the design, and no synonyms', async (t) => {
     if (folder !== 'lab') t.notMatch(words, /layer/i, `${file}: a blob is a blob`);
   }
 });
+
+t.test('an LRUCache grows as it fills', async (t) => {
+  // `max` makes room for all entries at once: 50,000 are 2 MB and 4 ms, for each edge and each of its caches.
+  for (const { file, code } of sources) {
+    for (const [made] of code.matchAll(/new LRUCache\b[^;]*?\{[^}]*\}/g))
+      t.notMatch(made, /\bmax:/, `${file}: maxSize with sizeCalculation in place of max`);
+  }
+});

@@ -22,7 +22,7 @@ export class Sessions {
   readonly #key: Uint8Array;
   readonly #clocks: () => ClockReading;
   /** The ends of sessions by their JWT; monotonic milliseconds. */
-  readonly #known = new LRUCache<string, number>({ max: MAX_KNOWN });
+  readonly #known = new LRUCache<string, number>({ maxSize: MAX_KNOWN, sizeCalculation: () => 1 });
 
   /** @param token of `adminTokenFile` */
   constructor(token: string, clocks: () => ClockReading = readClocks) {

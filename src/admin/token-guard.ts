@@ -14,7 +14,7 @@ const MAX_SEEN = 1024;
 export class TokenGuard {
   readonly #failures: FailureLimit;
   /** Wrong tokens that were shown lately. A program with an old token shows the same one again and again, and does not guess. */
-  readonly #seen = new LRUCache<string, true>({ max: MAX_SEEN });
+  readonly #seen = new LRUCache<string, true>({ maxSize: MAX_SEEN, sizeCalculation: () => 1 });
   readonly #delayMs: number;
   #delayed = 0;
 

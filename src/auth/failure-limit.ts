@@ -54,7 +54,7 @@ export class FailureLimit {
     const kind = key.slice(0, 1);
     const known = this.#kinds.get(kind);
     if (known) return known;
-    const fresh = new LRUCache<string, Bucket>({ max: MAX_KEYS });
+    const fresh = new LRUCache<string, Bucket>({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
     this.#kinds.set(kind, fresh);
     return fresh;
   }

@@ -25,7 +25,8 @@ export class Passwords {
   constructor(users: PasswordHashes, now?: () => number) {
     this.#users = users;
     this.#verified = new LRUCache({
-      max: MAX_REMEMBERED,
+      maxSize: MAX_REMEMBERED,
+      sizeCalculation: () => 1,
       ttl: REMEMBER_MS,
       ttlResolution: 0,
       ...(now ? { perf: { now } } : {}),

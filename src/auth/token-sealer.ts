@@ -77,7 +77,7 @@ interface OpenedClaims {
  */
 export class TokenSealer {
   readonly #keys: KeyRing;
-  readonly #opened = new LRUCache<string, OpenedClaims>({ max: MAX_OPENED });
+  readonly #opened = new LRUCache<string, OpenedClaims>({ maxSize: MAX_OPENED, sizeCalculation: () => 1 });
   readonly #clocks: () => ClockReading;
 
   /** @param secrets at least one; the first seals, all open */

@@ -41,8 +41,8 @@ export class CopyIntegrity {
   policy: VerifyPolicy;
   readonly #now: () => number;
   /** Time at which the digest was last right; monotonic milliseconds. */
-  readonly #verified = new LRUCache<string, number>({ max: MAX_VERIFIED });
-  readonly #corrupt = new LRUCache<string, CorruptEntry>({ max: MAX_CORRUPT });
+  readonly #verified = new LRUCache<string, number>({ maxSize: MAX_VERIFIED, sizeCalculation: () => 1 });
+  readonly #corrupt = new LRUCache<string, CorruptEntry>({ maxSize: MAX_CORRUPT, sizeCalculation: () => 1 });
   /** The latest claim to each copy, and the time it was made. */
   readonly #claims = new Map<string, { at: number }>();
   #claimCount = 0;

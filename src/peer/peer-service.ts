@@ -27,7 +27,7 @@ export interface PeerServiceOptions {
 export class PeerService {
   readonly #options: PeerServiceOptions;
   /** Nonces of answered questions: a replayed question would cost an answer, which only edges can read. */
-  readonly #nonces = new LRUCache<string, true>({ max: MAX_NONCES });
+  readonly #nonces = new LRUCache<string, true>({ maxSize: MAX_NONCES, sizeCalculation: () => 1 });
   #busy = 0;
 
   constructor(options: PeerServiceOptions) {

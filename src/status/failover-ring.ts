@@ -21,7 +21,7 @@ export class FailoverRing implements Observer {
   readonly #entries: LRUCache<string, Omit<FailoverEntry, 'at'> & { at: number }>;
 
   constructor(size = 50) {
-    this.#entries = new LRUCache({ max: size });
+    this.#entries = new LRUCache({ maxSize: size, sizeCalculation: () => 1 });
   }
 
   record(request: RequestRecord): void {

@@ -22,7 +22,7 @@ export class TagWarnings implements Observer {
   readonly #warnings: LRUCache<string, Omit<TagWarning, 'at'> & { at: number }>;
 
   constructor(size = 20) {
-    this.#warnings = new LRUCache({ max: size });
+    this.#warnings = new LRUCache({ maxSize: size, sizeCalculation: () => 1 });
   }
 
   record({ repository = '', reference = '', upstream = '', startedAt, firstByteMs, tag }: RequestRecord): void {

@@ -22,7 +22,7 @@ const MAX_NAMES = 1000;
  * there is no newer. `dns.lookup` shares libuv's four threads with all file I/O, so it is called rarely.
  */
 export class Resolver {
-  readonly #known = new LRUCache<string, Entry>({ max: MAX_NAMES });
+  readonly #known = new LRUCache<string, Entry>({ maxSize: MAX_NAMES, sizeCalculation: () => 1 });
   readonly #pending = new Map<string, Promise<dns.LookupAddress[]>>();
   readonly #resolve: (name: string) => Promise<dns.LookupAddress[]>;
 

@@ -33,7 +33,11 @@ export class Streams {
   /** By origin. */
   readonly #otherHosts: LRUCache<string, Reader>;
   /** Origins that the reader skips. */
-  readonly #unreadable = new LRUCache<string, true>({ max: MAX_OTHER_HOSTS, ttl: UNREADABLE_MS });
+  readonly #unreadable = new LRUCache<string, true>({
+    maxSize: MAX_OTHER_HOSTS,
+    sizeCalculation: () => 1,
+    ttl: UNREADABLE_MS,
+  });
 
   constructor(client: Client, url: URL, options: ReaderOptions & { ca: string | undefined }) {
     this.#client = client;
@@ -41,7 +45,8 @@ export class Streams {
     this.#reader = new Reader(url, options);
     const ca = otherHostsCa(options.ca);
     this.#otherHosts = new LRUCache<string, Reader>({
-      max: MAX_OTHER_HOSTS,
+      maxSize: MAX_OTHER_HOSTS,
+      sizeCalculation: () => 1,
       memoMethod: (origin) => new Reader(new URL(origin), { ...options, ca }),
       // The reader used longest ago may still have bodies under way.
       dispose: (reader) => reader.closeWhenDone(),

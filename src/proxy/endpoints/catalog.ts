@@ -44,7 +44,12 @@ const TOTAL_MS = 9000;
  * the order. The merged list is kept for a few seconds, for the pages that follow.
  */
 export class Catalog {
-  readonly #cache = new LRUCache<string, Names>({ max: MAX_KEYS, ttl: FRESH_MS, ttlAutopurge: true });
+  readonly #cache = new LRUCache<string, Names>({
+    maxSize: MAX_KEYS,
+    sizeCalculation: () => 1,
+    ttl: FRESH_MS,
+    ttlAutopurge: true,
+  });
 
   async fetch(exchange: Exchange, context: CatalogContext, request: RegistryRequest): Promise<Reply> {
     // Clients may see different repositories: the key has their credentials.

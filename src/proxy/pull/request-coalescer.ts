@@ -80,7 +80,7 @@ export class RequestCoalescer<T extends object> {
 
   /** @param freshMs milliseconds for which an answer is served again without asking an upstream; 0: never */
   constructor(freshMs: number) {
-    if (freshMs > 0) this.#fresh = new LRUCache({ max: MAX_FRESH, ttl: freshMs });
+    if (freshMs > 0) this.#fresh = new LRUCache({ maxSize: MAX_FRESH, sizeCalculation: () => 1, ttl: freshMs });
   }
 
   /**

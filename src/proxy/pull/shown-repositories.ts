@@ -10,7 +10,7 @@ const MAX_SHOWN = 10_000;
  * upstream may answer only these clients in its place: the slow one may be about to hide the repository (rule 3).
  */
 export class ShownRepositories {
-  readonly #shown = new LRUCache<string, true>({ max: MAX_SHOWN, ttl: SHOWN_MS });
+  readonly #shown = new LRUCache<string, true>({ maxSize: MAX_SHOWN, sizeCalculation: () => 1, ttl: SHOWN_MS });
 
   note(upstream: string, repository: string, authorization: string | undefined): void {
     this.#shown.set(keyOf(upstream, repository, authorization), true);

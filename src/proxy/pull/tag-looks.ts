@@ -34,7 +34,7 @@ const MAX_MANIFEST = 4_194_304;
  */
 export class TagLooks {
   readonly #underWay = new Map<string, Promise<Seen>>();
-  readonly #lately = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: EVERY_MS });
+  readonly #lately = new LRUCache<string, true>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1, ttl: EVERY_MS });
 
   /**
    * Notes in the ledger what the authoritative upstream has, as the edge's own credentials show it. Without such credentials nothing is

@@ -25,9 +25,13 @@ interface Transfer {
 /** Blobs and manifests that a registry is known to have, and those that are being copied to it. */
 export class KnownContent {
   /** Digest -> repositories, the most recent last. */
-  readonly #repositories = new LRUCache<string, string[]>({ max: MAX_BLOBS });
+  readonly #repositories = new LRUCache<string, string[]>({ maxSize: MAX_BLOBS, sizeCalculation: () => 1 });
   /** Repository -> whether it had no tag when it was checked. */
-  readonly #empty = new LRUCache<string, Promise<boolean>>({ max: MAX_EMPTY_CHECKS, ttl: EMPTY_MS });
+  readonly #empty = new LRUCache<string, Promise<boolean>>({
+    maxSize: MAX_EMPTY_CHECKS,
+    sizeCalculation: () => 1,
+    ttl: EMPTY_MS,
+  });
   readonly #inProgress = new Map<string, Transfer>();
 
   has(repository: string, digest: string): boolean {

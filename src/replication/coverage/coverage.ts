@@ -61,7 +61,7 @@ export class Coverage {
   readonly #now: () => number;
   readonly #maxNames: number;
   /** Repository and tag -> ledger time of the last copy. */
-  readonly #copies = new LRUCache<string, number>({ max: MAX_COPIES });
+  readonly #copies = new LRUCache<string, number>({ maxSize: MAX_COPIES, sizeCalculation: () => 1 });
   #names = 0;
 
   constructor(now: () => number = monotonicNow, maxNames = MAX_NAMES) {

@@ -42,7 +42,7 @@ const RECHECK_MS = 86_400_000;
  */
 export class PulledDigests {
   readonly #options: PulledDigestsOptions;
-  readonly #known = new LRUCache<string, KnownDigest>({ max: MAX_DIGESTS });
+  readonly #known = new LRUCache<string, KnownDigest>({ maxSize: MAX_DIGESTS, sizeCalculation: () => 1 });
 
   constructor(options: PulledDigestsOptions) {
     this.#options = options;

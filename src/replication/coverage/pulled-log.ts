@@ -41,7 +41,7 @@ export class PulledLog {
   onChange: ((key: string, pulled: PulledManifest, before: PulledManifest | undefined) => void) | undefined;
 
   constructor({ max = MAX_MANIFESTS, now = monotonicNow }: PulledLogOptions = {}) {
-    this.#manifests = new LRUCache({ max });
+    this.#manifests = new LRUCache({ maxSize: max, sizeCalculation: () => 1 });
     this.#now = now;
     this.since = now();
   }
@@ -79,7 +79,7 @@ export class PulledLog {
         continue;
       }
       // A full log keeps its newer entries.
-      if (!known && this.#manifests.size >= this.#manifests.max && this.#isOlderThanAll(pulled)) continue;
+      if (!known && this.#manifests.size >= this.#manifests.maxSize && this.#isOlderThanAll(pulled)) continue;
       this.#manifests.set(key, pulled);
       this.onChange?.(key, pulled, known);
       news += 1;

@@ -11,7 +11,7 @@ const WINDOW_MS = 60_000;
  * see `CopyBackoff`. Times are in milliseconds of one clock.
  */
 export class RegistryBackoff {
-  readonly #until = new LRUCache<string, number>({ max: MAX_REPOSITORIES });
+  readonly #until = new LRUCache<string, number>({ maxSize: MAX_REPOSITORIES, sizeCalculation: () => 1 });
   readonly #evidence = new FailureEvidence({ consecutive: 4, volume: 4, window: WINDOW_MS });
   #allUntil = Number.NEGATIVE_INFINITY;
 

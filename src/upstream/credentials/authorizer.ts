@@ -33,7 +33,7 @@ export class Authorizer {
   readonly #upstream: URL;
   readonly #user: StaticUser | undefined;
   readonly #fetchToken: FetchToken;
-  readonly #tokens = new LRUCache<string, CachedToken>({ max: MAX_TOKENS });
+  readonly #tokens = new LRUCache<string, CachedToken>({ maxSize: MAX_TOKENS, sizeCalculation: () => 1 });
   readonly #pending = new Map<string, Promise<string>>();
   #challenge: Challenge | undefined;
   #lastTokenAt = Number.NEGATIVE_INFINITY;

@@ -28,7 +28,7 @@ const NO_STREAK: DenialStreak = { count: 0, since: 0, last: 0 };
 export class DenialJudge {
   readonly #health: () => Promise<AuthorityHealth>;
   readonly #now: () => number;
-  readonly #streaks = new LRUCache<string, DenialStreak>({ max: MAX_STREAKS });
+  readonly #streaks = new LRUCache<string, DenialStreak>({ maxSize: MAX_STREAKS, sizeCalculation: () => 1 });
 
   /** @param health is asked after each denial @param now monotonic milliseconds */
   constructor(health: () => Promise<AuthorityHealth>, now: () => number) {
