@@ -1,7 +1,7 @@
 import type { Job, Lane, Result } from './job.ts';
 
 /**
- * Runs jobs in their order, so many at a time of each lane.
+ * Runs jobs in their order, so many at a time of each lane. A place whose lane is done takes jobs of the others, so that no core is idle.
  * @param places processes at a time, by lane
  */
 export async function runInLanes(
@@ -10,13 +10,19 @@ export async function runInLanes(
   run: (job: Job) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  const workers = (Object.keys(places) as Lane[]).flatMap((lane) => {
-    const waiting = jobs.filter((job) => job.lane === lane).values();
-    return Array.from({ length: places[lane] }, async () => {
-      // Workers share the iterator: each job is taken once.
-      for (const job of waiting) results.push(await run(job));
-    });
-  });
+  const lanes = Object.keys(places) as Lane[];
+  const waiting = new Map(lanes.map((lane) => [lane, jobs.filter((job) => job.lane === lane)]));
+  const workers = lanes.flatMap((lane) =>
+    Array.from({ length: places[lane] }, async () => {
+      const order = [lane, ...lanes.filter((other) => other !== lane)];
+      const next = () =>
+        order
+          .map((from) => waiting.get(from))
+          .find((left) => left?.length)
+          ?.shift();
+      for (let job = next(); job !== undefined; job = next()) results.push(await run(job));
+    }),
+  );
   await Promise.all(workers);
   return results;
 }
