@@ -25,7 +25,7 @@ const probe = section({
   canary: image
     .optional()
     .describe(
-      'Image that every probe reads, by its name on the upstream, for example `library/canary:latest`. A probe reads its manifest and one byte of a blob.',
+      'Image that every probe reads, by its name on the upstream, for example `library/canary:latest`. A probe reads its manifest and one byte of a blob. `breakwater canary push` makes such an image.',
     ),
   allowEmpty: flag(false).describe(
     'Whether the registry may be empty. Without a canary, Breakwater refuses pushes to a registry that lists nothing until something was read from it, because its storage may not be mounted. `true`: pushes are admitted, and its 404s are believed.',
@@ -54,7 +54,7 @@ const deadlines = section({
   manifest: duration('3s').describe('Time to the first byte of a manifest, tag list, catalog or token.'),
   blob: duration('5s').describe('Time to the first byte of a blob.'),
   last: duration('25s').describe(
-    'Time to the first byte where the push upstream alone may answer, as before an upload, and its canary is good: slow is not down.',
+    'Time to the first byte where only the push upstream may answer: before an upload, and on a route without a fallback. It counts while the canary is good; else the other deadlines count.',
   ),
   stall: duration('5s').describe('Time without a byte in the middle of a body.'),
   push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),
