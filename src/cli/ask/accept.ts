@@ -10,7 +10,7 @@ export function registerAccept(program: Command): void {
   withAdminOptions(program.command('accept'))
     .argument('<what>', 'an upstream, or an image whose one tag is accepted: harbor, library/app:1.2')
     .description(
-      'Take what an upstream shows now for true, after it has lost content: its tags count as they are, and are copied again. Needs the admin token. Exit status 1 if content is still missed.',
+      'After an upstream lost content, or where tags wait because the fallback may be newer: take what the upstream shows now as true, and copy it. Needs the admin token. Exit status 1 if content is still missing, or a tag could not be read.',
     )
     .option('--json', 'print JSON')
     .action(async (what: string, options: AdminOptions) => {
