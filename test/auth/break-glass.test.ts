@@ -79,7 +79,7 @@ t.test('what they get: pulls that a rule allows, where the authority decides', a
   }
 });
 
-t.test('others are others’ business, and break-glass names never are', async (t) => {
+t.test('other users are left to the authority, and break-glass names never are', async (t) => {
   const { tokens, others, state } = made();
   for (const name of ['hal', 'ann', 'hal@break-glass.example.io', '@break-glassy'])
     await tokens.issue(asked(login(name, 'x')), outside);

@@ -71,7 +71,7 @@ t.test('a refusal takes back all from before, whenever it is heard', async (t) =
   t.ok(grants.passwordValidMs(ann) > 0, 'the password is still right');
 });
 
-t.test('whoever guesses leaves no trace', async (t) => {
+t.test('wrong passwords use no memory of grants', async (t) => {
   const grants = made(t);
   for (let guess = 0; guess < 100; guess += 1) grants.revoke(holder('ann', String(guess)), undefined, grants.now());
   grants.revoke(holder('bob'), ['library/a'], grants.now());
@@ -174,7 +174,7 @@ function applyWord(grants: Grants | undefined, { user, what }: Word, at: number)
   else grants?.revoke(holder(user), what.names, at);
 }
 
-t.test('property: the last word counts', async (t) => {
+t.test('property: the latest decision counts', async (t) => {
   fc.assert(
     fc.property(fc.array(word, { maxLength: 30 }), (words) => {
       const grants = made(t);

@@ -90,7 +90,7 @@ t.test('headers that are no token', async (t) => {
   t.strictSame(guard.check(token, need, outside), permitted, 'the second time nothing is waited for');
 });
 
-t.test('tokens that stand on nothing any more', async (t) => {
+t.test('tokens that are no longer valid', async (t) => {
   const token = await tokenFor('repository:team/app:pull');
   const clock = new Clock();
   clock.now += LIFETIME + 60_001;
@@ -164,7 +164,7 @@ t.test('who logs in may do no less there than who does not', async (t) => {
   t.strictSame(await guard.check(token, open('pull', 'push'), inside), narrow);
 });
 
-t.test('a token of nobody in particular', async (t) => {
+t.test('an anonymous token', async (t) => {
   const { guard } = made({ hashes, access });
   const token = await anonymousToken('repository:open-a:pull');
   const open = { requested: [requestedOn('open-a', 'pull')] };

@@ -55,7 +55,7 @@ t.test('what is granted is what is both asked for and allowed', async (t) => {
   }
 });
 
-t.test('who may not', async (t) => {
+t.test('requests for tokens that are refused', async (t) => {
   const { tokens } = made({ hashes, access });
   const rows = [
     login('ann', ''),
@@ -78,7 +78,7 @@ t.test('times', async (t) => {
   });
 });
 
-t.test('nobody in particular', async (t) => {
+t.test('anonymous tokens', async (t) => {
   const { tokens } = made({ hashes, access });
   t.strictSame(await tokens.issue(asked(nobody, 'repository:open-a:pull'), outside), refused);
   const rows: [string, string][] = [

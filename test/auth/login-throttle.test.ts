@@ -39,7 +39,7 @@ function made(says: TokenGrant | TokenRefusal = WRONG) {
   return { pass, state, clock, release };
 }
 
-t.test('a herd with one wrong password asks once, and counts once', async (t) => {
+t.test('concurrent logins with one wrong password ask once, and count once', async (t) => {
   const { pass, state, release } = made();
   state.held = true;
   const herd = Array.from({ length: 50 }, () => pass('ann', 'old'));
@@ -164,7 +164,7 @@ t.test('as many as come at once are not more than may be tried', async (t) => {
   t.equal(state.decided, MAX_FAILURES);
 });
 
-t.test('one that fails leaves no herd waiting for ever', async (t) => {
+t.test('a login that fails with an error ends the wait of all that share it', async (t) => {
   const { pass, state } = made();
   const gate = new LoginThrottle(new FailureLimit());
   const login = { user: 'ann', password: 'x' };

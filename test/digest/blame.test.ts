@@ -28,7 +28,7 @@ t.test('whom a digest clears and whom it blames', async (t) => {
     );
 });
 
-t.test('wrong bytes are always of somebody, and nobody who did not contribute is touched', async (t) => {
+t.test('wrong bytes always mark a copy as suspect, and only copies that contributed', async (t) => {
   const names = fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd'));
   fc.assert(
     fc.property(names, names, fc.boolean(), (contributors, before, right) => {

@@ -66,7 +66,7 @@ t.test('first: a slow client does not keep others from being served what was ver
   t.ok(copies.isVerified('nas', D));
 });
 
-t.test('always: everybody pays; never: nobody, and nothing is known', async (t) => {
+t.test('always: every transfer is hashed; never: none, and nothing is known', async (t) => {
   const always = make('always').copies;
   for (let index = 0; index < 3; index += 1) t.ok(always.claim('nas', D));
   t.ok(read(always, 'nas', true));
@@ -121,7 +121,7 @@ t.test('a body of two upstreams', async (t) => {
   t.ok(copies.claim('gcr', D), 'who was verified is hashed again');
 });
 
-t.test('the innocent of two is cleared when it is read whole', async (t) => {
+t.test('of two suspected copies, the right one is cleared when it is read whole', async (t) => {
   const { copies } = make();
   read(copies, 'nas', false, ['nas', 'gcr']);
   t.ok(copies.isCorrupt('nas', D) && copies.isCorrupt('gcr', D));

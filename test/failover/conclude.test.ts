@@ -167,7 +167,7 @@ t.test('property: 404 exactly if somebody was asked and everybody said absent (r
   );
 });
 
-t.test('when an absence ends the search', async (t) => {
+t.test('when a 404 is the final answer', async (t) => {
   for (const confirmed of [true, false]) {
     for (const preferred of [true, false]) {
       t.equal(isAbsenceFinal({ confirmed, preferred }, 'stop'), confirmed && preferred);

@@ -15,7 +15,7 @@ function after(...news: [at: number, news: CredentialsEvent][]): CredentialsStat
   return news.reduce<CredentialsState | undefined>((state, [at, one]) => nextCredentials(state, one, at), undefined);
 }
 
-t.test('what stands', async (t) => {
+t.test('the state of credentials after each event', async (t) => {
   const rows: [string, [number, CredentialsEvent][], at: number, object | undefined][] = [
     ['nothing', [], 0, undefined],
     ['a good check', [[0, accepted]], 0, undefined],

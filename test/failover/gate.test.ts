@@ -19,7 +19,7 @@ const WELL: GateInput = {
 const SETTLE = 5000;
 const at = (mode: Gate['mode'], since: number, reason = 'x'): Gate => ({ mode, since, reason });
 
-t.test('one step', async (t) => {
+t.test('the write gate after each change of its inputs', async (t) => {
   const down: GateInput = { ...WELL, state: 'down', reason: 'no answer' };
   const unknown: GateInput = { ...WELL, state: 'unknown', reason: '' };
   const rows: [string, Gate | undefined, GateInput, number, Gate][] = [

@@ -42,7 +42,7 @@ t.test('a burst, and then a share of the requests', async (t) => {
   t.ok(paid >= 99 && paid <= 100, `one in ten: ${paid}`);
 });
 
-t.test('what is not spent does not pile up', async (t) => {
+t.test('an unused budget of hedges does not grow without limit', async (t) => {
   const budget = new HedgeBudget(1);
   for (let request = 0; request < 1000; request += 1) budget.earn('ann');
   const paid = Array.from({ length: 100 }, (_, index) => budget.spend(`client ${index}`)).filter(Boolean);

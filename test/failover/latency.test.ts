@@ -14,7 +14,7 @@ function latencyOf(...times: number[]): Latency {
 
 const repeated = (count: number, ms: number): number[] => Array.from({ length: count }, () => ms);
 
-t.test('what first bytes usually take', async (t) => {
+t.test('the p95 of the times to the first byte', async (t) => {
   const cases: [says: string, times: number[], p95: number | undefined][] = [
     ['nothing is known at first', [], undefined],
     ['a few tell nothing', repeated(ENOUGH - 1, 20), undefined],

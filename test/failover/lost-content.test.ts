@@ -327,7 +327,7 @@ t.test('where a look for pushes may end', async (t) => {
   t.notOk(ends([20, 'elsewhere']));
 });
 
-t.test('what takes back a tag', async (t) => {
+t.test('which answers move a tag back', async (t) => {
   const history: TagHistory = noteState(noteState([], A, 100), B, 200);
   const rows: [what: string, digest: string | null, pushed: boolean, back: boolean][] = [
     ['the same digest', B, true, false],
@@ -342,7 +342,7 @@ t.test('what takes back a tag', async (t) => {
   t.notOk(takesBack(noteState(history, null, 250), A, 300, false), 'it was deleted');
 });
 
-t.test('what is said of a loss', async (t) => {
+t.test('the message about lost content', async (t) => {
   const loss = { since: NOW - HOUR, noticedAt: NOW, gone: 2, images: ['library/app:1', 'library/app:2'] };
   const now = { monotonic: NOW, wall: NOW };
   t.equal(

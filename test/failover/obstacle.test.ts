@@ -42,7 +42,7 @@ t.test('what speaks against a URL, from the lightest to the gravest', async (t) 
   }
 });
 
-t.test('each class of traffic has its own', async (t) => {
+t.test('each class of traffic has breakers of its own', async (t) => {
   for (const one of TRAFFIC_CLASSES) {
     const open = replica(URL, { breakers: perClass<BreakerState>('closed', { [one]: 'open' }) });
     const stopped = TRAFFIC_CLASSES.filter((other) => obstacleTo(open, other, NOW, ASKED));

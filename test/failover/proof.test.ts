@@ -16,7 +16,7 @@ const EMPTY: Sight = { kind: 'empty', reason: 'it lists no repositories' };
 const UNCLEAR: Sight = { kind: 'unclear', reason: 'its catalog answers 405' };
 const CONTENT: Sight = { kind: 'content' };
 
-t.test('each state after each look', async (t) => {
+t.test('the proof of content in each state after each look', async (t) => {
   const empty = (state: ProofState, since = 200) => at(state, since, 'it lists no repositories');
   const unclear = (state: ProofState, since = 200) => at(state, since, 'its catalog answers 405');
   const proven = at('proven', 200, 'content was seen');
@@ -68,7 +68,7 @@ t.test('a canary that is missing from the start', async (t) => {
   t.equal(withCanaryAdvice('the probe timed out', 'harbor', [at('unknown')]), 'the probe timed out');
 });
 
-t.test('a list without any repository needs more than itself', async (t) => {
+t.test('an empty list of repositories needs a good canary or allowEmpty', async (t) => {
   t.ok(isListCredible(1, 'none', [at('unproven')]));
   t.ok(isListCredible(0, 'good', [at('proven')]));
   t.ok(isListCredible(0, 'none', [at('allowed')]));

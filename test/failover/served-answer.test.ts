@@ -105,7 +105,7 @@ t.test('whether the head of an answer fits the request', async (t) => {
   for (const [says, facts, expected] of ROWS) t.equal(misfit({ ...usual, ...facts })?.detail, expected, says);
 });
 
-t.test('what it counts as', async (t) => {
+t.test('the failure of an answer that does not fit', async (t) => {
   t.equal(misfit({ ...usual, status: 204 })?.reason, 'malformed');
   t.equal(misfit({ ...usual, digest: OTHER })?.reason, 'digest');
 });

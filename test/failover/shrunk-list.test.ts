@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hasShrunk } from '../../src/failover/shrunk-list.ts';
 
-t.test('a tenth of what was known', async (t) => {
+t.test('a list that lacks a tenth of the known repositories has shrunk', async (t) => {
   const rows: [known: number, missing: number, expected: boolean][] = [
     [0, 0, false],
     [96, 0, false],

@@ -134,7 +134,7 @@ t.test('texts say who shows what, and what is known of it', async (t) => {
   t.strictSame(decideTag(shown({ judgement: GONE, policy: 'refuse' })), { action: 'refuse', text: rows[1]?.[1] });
 });
 
-t.test('whose word counts', async (t) => {
+t.test('the upstream whose tags are authoritative', async (t) => {
   t.equal(authorityOf(libraryRoute())?.upstream, 'harbor');
   const { pull } = libraryRoute();
   t.equal(authorityOf(libraryRoute({ pull: [...pull].reverse() }))?.upstream, 'harbor', 'not who is asked first');

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type Hearing, heardAll, type PeerLoss, type Unheard, unheardAfter } from '../../src/failover/unheard.ts';
 
-t.test('whether everything was heard of an edge that is gone', async (t) => {
+t.test('whether this edge has heard every push of a peer that is gone', async (t) => {
   const rows: [string, Hearing, PeerLoss, boolean][] = [
     ['its process ended while a question stood', { heardUntil: 0, stands: true }, 'ended', true],
     ['it ended, and no question stood', { heardUntil: 999, stands: false }, 'ended', false],
@@ -18,7 +18,7 @@ t.test('whether everything was heard of an edge that is gone', async (t) => {
   for (const [name, hearing, loss, expected] of rows) t.equal(heardAll(hearing, loss, 1000), expected, name);
 });
 
-t.test('a tag may have moved unheard unless the push upstream confirmed it later', async (t) => {
+t.test('the age of a tag is unknown after a gap until the push upstream confirms the tag', async (t) => {
   const over: Unheard = { peer: 'a', since: 100, until: 200 };
   const later: Unheard = { peer: 'b', since: undefined, until: 300 };
   const open: Unheard = { peer: 'c', since: 500, until: undefined };

@@ -74,7 +74,7 @@ t.test('gone within the time for which it waits', async (t) => {
   t.strictSame(hearing.unheard, []);
 });
 
-t.test('a silent edge may be serving, until it answers again and tells what it took', async (t) => {
+t.test('a silent peer may still acknowledge pushes, until it answers again and tells them', async (t) => {
   const hearing = inStep();
   hearing.progress.onStands();
   hearing.lost(SILENT, 5000);

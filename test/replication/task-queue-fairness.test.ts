@@ -60,7 +60,7 @@ t.test('a repository with 5000 tasks delays no other', async (t) => {
   }
 });
 
-t.test('what fails steps back at once', async (t) => {
+t.test('a task that fails frees its slot at once', async (t) => {
   const { queue, begun, failures, add } = made(t);
   add(many('poison', 20));
   add(['good']);

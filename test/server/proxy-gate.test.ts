@@ -57,7 +57,7 @@ t.test('large bodies both ways', async (t) => {
   t.ok((await request2(session, { ':method': 'POST' }, body)).body === body, 'HTTP/2');
 });
 
-t.test('who is no load balancer is the client itself', async (t) => {
+t.test('an address outside trustedProxies is the client itself', async (t) => {
   const { port, listener, trust, told } = await start(t);
   trust.balancer = false;
   t.match((await request1(port)).body, /^127\.0\.0\.1 \d+ IPv4$/);

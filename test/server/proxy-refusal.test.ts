@@ -31,7 +31,7 @@ t.test('what is neither a header nor TLS fails as it does without', async (t) =>
   t.strictSame(odd(listener.counts), { tlsErrors: 1 });
 });
 
-t.test('whom a load balancer connects without a header is nobody', async (t) => {
+t.test('a connection of a load balancer without a header is refused', async (t) => {
   const { port, listener, counted, told } = await start(t);
   await t.rejects(request1(port));
   await counted('proxyMissing');

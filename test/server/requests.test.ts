@@ -222,7 +222,7 @@ t.test('refuses to change the protocol or to tunnel', async (t) => {
   t.equal((await request1(port)).status, 200, 'the listener goes on');
 });
 
-t.test('refuses HTTP/2 requests of two minds about their host', async (t) => {
+t.test('refuses HTTP/2 requests whose :authority and host differ', async (t) => {
   const { port, seen } = await noting(t);
   const session = await connect2(t, port);
   t.match(await request2(session, { ':authority': 'edge.test', host: 'other.test' }), { status: 400 });

@@ -27,7 +27,7 @@ t.test('it holds what a set would hold', async () => {
   );
 });
 
-t.test('who leaves while it is gone through is still told of', async (t) => {
+t.test('an entry that leaves during an iteration is still visited', async (t) => {
   const roster = new Roster<Listed>();
   for (let count = 0; count < 3; count += 1) roster.add({ position: -1 });
   let seen = 0;
@@ -39,7 +39,7 @@ t.test('who leaves while it is gone through is still told of', async (t) => {
   t.equal(roster.size, 0);
 });
 
-t.test('what has left does not grow old', async (t) => {
+t.test('entries that left are not kept', async (t) => {
   v8.setFlagsFromString('--expose-gc');
   const collect = vm.runInNewContext('gc') as (options?: { type: 'minor' }) => void;
   const roster = new Roster<Listed & { load: number[] }>();

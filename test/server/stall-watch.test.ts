@@ -57,7 +57,7 @@ t.test('cuts a client that stops reading', async (t) => {
   t.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
 });
 
-t.test('leaves alone who is slow but alive', async (t) => {
+t.test('does not cut a client that is slow but alive', async (t) => {
   const { port, listener } = await impatient(t, (req, res) => req.resume().on('end', () => res.end('taken')));
   const client = await connectRaw(t, port);
   const session = await connect2(t, port);

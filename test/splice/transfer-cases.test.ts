@@ -98,7 +98,7 @@ t.test('a leg that sends more than it promised is closed at once', async (t) => 
   t.strictSame(leg.verdicts, ['good']);
 });
 
-t.test('a client that reads slowly is nobody’s stall', async (t) => {
+t.test('a client that reads slowly is not a stall of the upstream', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const slow: Habits = { capacity: 1, pulses: ['immediate'], nap: timeLimit(150) };
   const limits = { stallMs: timeLimit(50), minRate: 1_000_000, rateWindowMs: timeLimit(100) };
@@ -164,7 +164,7 @@ function trickle(from: number, fate: Fate): MadeLeg {
 
 const TRICKLE: ThroughputLimits = { stallMs: 2000, minRate: 10_000_000, rateWindowMs: 30 };
 
-t.test('a trickle goes on until there is somebody else', async (t) => {
+t.test('a trickling body continues until another upstream can resume it', async (t) => {
   const calls: Parameters<typeof noted>[0] = [];
   const leg = trickle(0, WHOLE);
   const resumeElsewhere: ResumeElsewhere = async (from, broken, error, alive) => {
@@ -201,7 +201,7 @@ t.test('one that breaks off while somebody is looked for because it is slow may 
   );
 });
 
-t.test('somebody who is found too late is sent away', async (t) => {
+t.test('a replacement that is found too late is dropped', async (t) => {
   const found = Promise.withResolvers<Leg>();
   const sink = new MadeSink(EAGER);
   const late = legOf(0, WHOLE);
@@ -281,7 +281,7 @@ t.test('a client that has room again while the next upstream is looked for', asy
   t.strictSame(leg.source.wrongs, [], 'the broken one is not told to go on');
 });
 
-t.test('nobody goes on', async (t) => {
+t.test('no upstream resumes the body', async (t) => {
   const nobody: [says: string, resumeElsewhere: ResumeElsewhere | undefined, error: Error][] = [
     ['none is looked for', undefined, new UpstreamError('reset', 'made up')],
     ['none is found', async () => undefined, new UpstreamError('reset', 'made up')],
@@ -489,7 +489,7 @@ t.test('a client that leaves before the verdict', async (t) => {
   t.strictSame(sink.wrongs, []);
 });
 
-t.test('who brought bytes of it', async (t) => {
+t.test('which upstreams brought bytes of the body', async (t) => {
   const check = new SlowCheck('right');
   let legs = 0;
   const resumeElsewhere: ResumeElsewhere = async (from) => {

@@ -18,7 +18,7 @@ t.test('counts what the edge did', async (t) => {
   });
 });
 
-t.test('counts who was outrun, once for a herd', async (t) => {
+t.test('counts the upstreams that were overtaken, once for a coalesced request', async (t) => {
   const since = new SinceStart();
   const [first, second] = pullRecord().attempts;
   if (!first || !second) return t.fail('there are two attempts');

@@ -6,7 +6,7 @@ import { down, NOW, pullRecord, replica, snapshotOf, upstream } from '../../stat
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 
-t.test('a quiet night', async (t) => {
+t.test('the status when all is well', async (t) => {
   const lines = statusText(snapshotOf(), NOW).split('\n');
   t.same(lines.slice(0, 3), ['Pulls are served by harbor.', 'Pushes go to harbor.', '']);
   t.match(
@@ -48,7 +48,7 @@ t.test('credentials that are refused', async (t) => {
   t.match(text, /^credentials for harbor: refused for 2 min \(it answers 403\)$/m);
 });
 
-t.test('a bad one', async (t) => {
+t.test('the status with many problems', async (t) => {
   const sinceStart = new SinceStart();
   const splice = { from: 'harbor', reason: 'stall', at: 1, ms: 2 } as const;
   sinceStart.record(

@@ -104,7 +104,7 @@ t.test('the same tag of other repositories is another one', async (t) => {
   }
 });
 
-t.test('of a read-only route the first upstream has the word', async (t) => {
+t.test('on a read-only route the tags of the first upstream are authoritative', async (t) => {
   const site = await startLedgerSite(t);
   const client = site.lab.edge.http1();
   site.put('both', 'mirror/app:1', 1);

@@ -90,7 +90,7 @@ t.test('permanent failures are not retried', async (t) => {
   );
 });
 
-t.test('a registry that asks for rest has it', async (t) => {
+t.test('a registry that sends Retry-After gets no requests until then', async (t) => {
   const { policy, clock } = clocked();
   const first = policy.run(
     'app',
@@ -134,7 +134,7 @@ t.test('rest that others ask for meanwhile is kept too', async (t) => {
   t.ok(clock.now >= 2000, `asked again at ${clock.now}`);
 });
 
-t.test('after the rest not all come at once', async (t) => {
+t.test('after a Retry-After not all requests are sent at once', async (t) => {
   let number = 0;
   const { policy, clock } = clocked({
     random: () => {

@@ -149,7 +149,7 @@ t.test('tells what the listener dealt with', async (t) => {
   t.same(await samples(metrics, 'client_requests'), [' 2']);
 });
 
-t.test('counts the attempts of a herd once', async (t) => {
+t.test('counts the attempts of a coalesced request once', async (t) => {
   const metrics = make();
   metrics.record(pullRecord());
   for (let index = 0; index < 3; index += 1) metrics.record(pullRecord({ coalesced: true }));

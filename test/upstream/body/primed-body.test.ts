@@ -136,7 +136,7 @@ t.test('what ends a beginning before it is all there', async (t) => {
   }
 });
 
-t.test('in a hurry', async (t) => {
+t.test('at the deadline, one byte is enough to begin', async (t) => {
   const deadlineReached = new AbortController();
   const { signal } = new AbortController();
   const source = new HandSource();

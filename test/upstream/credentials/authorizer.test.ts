@@ -142,7 +142,7 @@ t.test('from Basic to Bearer, and back', async (t) => {
   t.equal(await authorizer.authorization(SCOPES), basic);
 });
 
-t.test('what no try can help', async (t) => {
+t.test('challenges that cannot be used', async (t) => {
   const authorizer = new Authorizer(REGISTRY, undefined, service().fetch);
   for (const header of [undefined, '', 'Basic realm="x"', 'Bearer service="no realm"', 'Negotiate', '@@@'])
     t.notOk(authorizer.learnChallenge(header, undefined, SCOPES), String(header));

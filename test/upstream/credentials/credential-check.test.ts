@@ -135,7 +135,7 @@ t.test('what a check learns is not what requests are made with', async (t) => {
   t.equal(tokens(), 2, 'and leaves what is kept alone');
 });
 
-t.test('where there is nothing to show', async (t) => {
+t.test('upstreams that have no credentials to check', async (t) => {
   for (const credentials of ['none', 'forward'])
     t.equal((await start(t, {}, credentials)).connection.credentialCheck, undefined);
 });

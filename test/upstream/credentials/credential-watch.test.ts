@@ -71,7 +71,7 @@ t.test('a token that is kept does not hide that its user is gone', async (t) => 
   t.same(news.slice(1), [undefined]);
 });
 
-t.test('what is no word on them', async (t) => {
+t.test('answers that prove nothing about the credentials', async (t) => {
   const { registry, upstream, news } = await start(t, { auth: BEARER });
   for (const fault of ['emptyChallenge401', 'frozen', 'down'] as const) {
     await registry.faults.on(fault);

@@ -73,7 +73,7 @@ const refused = new UpstreamError('connect', 'refused');
 
 stayAlive(t);
 
-t.test('another URL is asked when the first cannot say', async (t) => {
+t.test('another URL is asked when the first cannot decide', async (t) => {
   const rows: [string, Given, object, string[]][] = [
     ['the first is well', { does: { [A]: 200, [B]: 200 } }, { outcome: 'granted', granted: [PULL] }, [A]],
     ['not reached', { does: { [A]: refused, [B]: 200 } }, { outcome: 'granted' }, [A, B]],

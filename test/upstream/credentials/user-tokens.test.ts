@@ -131,7 +131,7 @@ t.test('a wrong password is one only if the upstream still knows how to ask', as
 
 const OTHER = 'Bearer realm="https://harbor.lan/token",service="other"';
 
-t.test('whose token it is', async (t) => {
+t.test('whether a token names its user', async (t) => {
   const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
   const rows: [string, claims: object, challenge: string, answer: object][] = [
     ['their own', { sub: 'ann' }, OTHER, { outcome: 'granted', identified: true }],
@@ -199,7 +199,7 @@ t.test('a page of a proxy is no answer of a registry', async (t) => {
     );
 });
 
-t.test('who cannot say', async (t) => {
+t.test('answers of an authority that cannot decide', async (t) => {
   const rows: [string, (path: string) => Said, Failure][] = [
     ['no challenge', () => ({ status: 401 }), 'authority-dead'],
     ['an open registry', () => ({ status: 200 }), 'authority-dead'],

@@ -24,7 +24,7 @@ t.test('slots, then the queue, then nothing', async (t) => {
   t.match(limit, { inUse: 0, queued: 0, full: false });
 });
 
-t.test('who gives up leaves the queue to others', async (t) => {
+t.test('a request that is aborted leaves the queue', async (t) => {
   const limit = new ConcurrencyLimit(1, 1);
   limit.tryAcquire('ann');
   const control = new AbortController();

@@ -67,7 +67,7 @@ t.test('a look finds that it is there again', async (t) => {
   t.equal(news.length, 2);
 });
 
-t.test('nothing is claimed that cannot be asked', async (t) => {
+t.test('content is not called lost if the upstream cannot be asked', async (t) => {
   const { watch, state, later, found } = watched({ b: 'gone', a: 'gone' });
   state.able = false;
   t.equal(await watch.hasLost(), false);

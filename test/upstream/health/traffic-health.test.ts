@@ -100,7 +100,7 @@ function shown({ suspicion: { suspected, asSlow } }: TrafficHealth): object {
   return { suspected, asSlow };
 }
 
-t.test('late answers of one client and repository are its own', async (t) => {
+t.test('late answers of one client and repository are remembered for them alone', async (t) => {
   mockTime(t);
   const { traffic, report } = made({ state: 'good' });
   await report('late', APP, 5);

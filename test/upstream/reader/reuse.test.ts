@@ -22,7 +22,7 @@ t.test('connections are kept, and no more than are needed', async (t) => {
   t.equal(server.sockets.size, 5);
 });
 
-t.test('no more connections than were said', async (t) => {
+t.test('the number of connections is limited', async (t) => {
   const server = await startOddServer(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi'));
   const { get } = madeReader(t, server.url, { connections: 2 });
   const bodies = [(await get()).body, (await get()).body];
