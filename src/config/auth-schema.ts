@@ -33,7 +33,7 @@ export const authSchema = section({
     .union([z.literal('none'), staticCredentials])
     .optional()
     .describe(
-      "For `delegate`: a login of the authority that is known to be good, best of the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
+      "For `delegate`: a login of the authority that is known to be good, preferably from the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
     ),
   realmHosts: list(hostName).describe(
     'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',

@@ -57,7 +57,7 @@ const route = z.strictObject({
     .min(1)
     .describe('Upstreams in order of preference. The first one is asked first.'),
   deletions: choice(['keep', 'follow'], 'keep').describe(
-    'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too, at the second comparison that finds a tag deleted, or at once if a hook tells.',
+    'Whether deletions on the push upstream are repeated on upstreams with `replicate: true`. `keep`: the copies stay. `follow`: the copies are deleted too, at the second comparison that finds a tag deleted, or at once if a hook reports it.',
   ),
   anonymous: flag(false).describe('The networks of `auth.anonymous` may pull here without credentials.'),
   onAbsent: choice(['stop', 'next'], 'stop').describe(
@@ -91,7 +91,7 @@ export const configSchema = z.strictObject({
         'The admin listener: status page, metrics, health checks. Plain HTTP. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
       ),
     adminHosts: list(hostName).describe(
-      'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload takes a change.',
+      'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload applies a change.',
     ),
   }).describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
@@ -178,7 +178,9 @@ export const configSchema = z.strictObject({
     ),
   }).describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
   log: section({
-    level: choice(['debug', 'info', 'warn', 'error'], 'info').describe('Least severity that is logged.'),
+    level: choice(['debug', 'info', 'warn', 'error'], 'info').describe(
+      'Least severity that is logged. A change needs a restart.',
+    ),
     requests: choice(['all', 'notable'], 'all').describe(
       'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, deletions, and requests with a doubtful blob or tag.',
     ),

@@ -120,7 +120,7 @@ export const upstreamSchema = z.strictObject({
       'Requests of each kind that may wait per URL, if no other upstream can serve them. Any more get 503.',
     ),
   }).describe(
-    'Limits on concurrent requests. Beyond them the next upstream is asked. One client alone takes at most 7 of 8 places, the next one 7 of 8 of the rest.',
+    'Limits on concurrent requests. Beyond them the next upstream is asked. One client alone takes at most 7 of 8 slots, the next one 7 of 8 of the rest.',
   ),
   hedge: hedge.describe('When an answer of this upstream is late, the next upstream is asked in parallel.'),
 });
