@@ -36,6 +36,7 @@ interface AuthorityAccess {
   authorization: string | undefined;
   /** The authority's name of a repository -> another Authorization for that repository. */
   repositoryAuthorizations?: Record<string, string> | undefined;
+  catalogAuthorization?: string | undefined;
   /** Milliseconds. */
   lifetime: number;
   outage?: OutageGrant;
@@ -100,6 +101,9 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     const { grants } = this.#options;
     const holder = this.#holder(login);
     const { granted, undecided, authorization, perRepository: repositoryAuthorizations, expiresIn } = decision;
+    // It has the password in it, so only a token for the catalog gets it.
+    const forCatalog = wanted.some(({ scope }) => scope.type === 'registry');
+    const catalogAuthorization = forCatalog ? decision.catalogAuthorization : undefined;
     // During an outage a token stands for a remembered grant, so it must not outlive that grant.
     let keepMs = grants.keepMs;
     const access = wanted.flatMap((one): GrantedScope[] => {
@@ -117,7 +121,8 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     });
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
-    return this.#grant(login, request, access, { authorization, repositoryAuthorizations, lifetime });
+    const opens = { authorization, repositoryAuthorizations, catalogAuthorization };
+    return this.#grant(login, request, access, { ...opens, lifetime });
   }
 
   /** Grants exactly what the authority let this user pull within `auth.remember`. */
@@ -150,7 +155,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     login: Login,
     { wantsRefreshToken }: TokenRequest,
     access: readonly GrantedScope[],
-    { authorization, repositoryAuthorizations = {}, lifetime, outage, authorityUnreachable }: AuthorityAccess,
+    { repositoryAuthorizations = {}, lifetime, outage, ...opens }: AuthorityAccess,
   ): Promise<TokenGrant> {
     const { sealer, service, refreshLifetime, fingerprint } = this.#options;
     const own = access.flatMap(({ repositoryKey, authorityScope }): [string, string][] => {
@@ -162,8 +167,9 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       service,
       basis: fingerprint.text,
       access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
-      upstream: authorization,
-      authorityUnreachable,
+      upstream: opens.authorization,
+      catalogAuthorization: opens.catalogAuthorization,
+      authorityUnreachable: opens.authorityUnreachable,
       authorityOnly: tokenNames(access.filter((one) => one.authorityOnly)),
       previouslyGranted: tokenNames(access.filter((one) => one.previouslyGranted)),
       upstreams: own.length > 0 ? own : undefined,

@@ -100,8 +100,12 @@ export class Guard {
 }
 
 /** For a mount: the Authorization for the repository that is written to. */
-function authorizationFor({ upstream, upstreams = [] }: Claims, requirement: Requirement): string | undefined {
-  const name = requirement === 'any-user' ? undefined : requirement.requested[0]?.repositoryKey.tokenName;
+function authorizationFor(
+  { upstream, upstreams = [], catalogAuthorization }: Claims,
+  requirement: Requirement,
+): string | undefined {
+  if (requirement === 'any-user') return catalogAuthorization ?? upstream;
+  const name = requirement.requested[0]?.repositoryKey.tokenName;
   return upstreams.find(([tokenName]) => tokenName === name)?.[1] ?? upstream;
 }
 

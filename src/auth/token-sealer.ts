@@ -28,6 +28,8 @@ const contentSchema = z
     upstream: z.string().optional(),
     /** Token name of a repository and another Authorization for it. */
     upstreams: z.array(z.tuple([z.string(), z.string()])).optional(),
+    /** The user's Authorization for a catalog that takes no tokens. */
+    catalogAuthorization: z.string().optional(),
     /** Repositories that the authority does not show and that only the authority may serve: the user is about to push to them. */
     authorityOnly: z.array(z.string()).optional(),
     /** Repositories that the authority let the user pull before and does not show now. */

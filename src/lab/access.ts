@@ -85,12 +85,17 @@ export class Access {
     const auth = this.#auth;
     if (!auth) return undefined;
     const [scheme = '', value = ''] = (exchange.req.headers.authorization ?? '').split(' ');
+    const basicOnly = auth.asHarbor === true && wanted?.type === 'registry';
     if (scheme.toLowerCase() === 'basic' && (auth.scheme === 'basic' || auth.basicToo)) {
       const user = this.#user(value);
-      if (!user) return this.#challenge(exchange, wanted);
-      if (!wanted || covers(wanted, permitted(user, wanted))) return undefined;
-      return new LabError(403, 'DENIED', 'requested access to the resource is denied');
+      if (user && (!wanted || covers(wanted, permitted(user, wanted)))) return undefined;
+      if (basicOnly) return harborChallenge();
+      return user
+        ? new LabError(403, 'DENIED', 'requested access to the resource is denied')
+        : this.#challenge(exchange, wanted);
     }
+    // Harbor gives no token for its catalog.
+    if (basicOnly) return harborChallenge();
     if (scheme.toLowerCase() !== 'bearer' || auth.scheme !== 'bearer') return this.#challenge(exchange, wanted);
     const token = this.#tokens.get(value);
     if (!token || token.expiresAt <= performance.now()) return this.#challenge(exchange, wanted, 'invalid_token');
@@ -225,6 +230,11 @@ export class Access {
     const challenge = formatChallenge({ scheme: this.#auth?.scheme ?? 'basic', parameters });
     return new LabError(401, 'UNAUTHORIZED', 'authentication required', { 'www-authenticate': challenge });
   }
+}
+
+/** Harbor's challenge for its catalog, and for credentials that it does not take. */
+function harborChallenge(): LabError {
+  return new LabError(401, 'UNAUTHORIZED', 'unauthorized', { 'www-authenticate': 'Basic realm="harbor"' });
 }
 
 function hasEnded({ expiresAt = -1 }: LabUser): boolean {

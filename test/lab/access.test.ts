@@ -174,6 +174,23 @@ t.test('as Harbor: a wrong password locks its name for 1.5 s, robots aside', asy
   t.equal(claimsOf(await get(PULL, basic('ann:right'))).sub, 'ann', 'for a moment');
 });
 
+t.test('as Harbor: the catalog takes Basic only, of an administrator', async (t) => {
+  const { get, token } = await start(t, { tokenPath: '/token' }, { harbor: true });
+  const all = await token('scope=registry:catalog:*', basic('admin:a:colon'));
+  const rows: [credentials: string | undefined, status: number][] = [
+    [basic('admin:a:colon'), 200],
+    [basic('admin:wrong'), 401],
+    [basic('robot$probe:secret'), 401],
+    [all, 401],
+    [undefined, 401],
+  ];
+  for (const [credentials, status] of rows) {
+    const reply = await get('/v2/_catalog', credentials);
+    t.equal(reply.status, status, String(credentials));
+    if (status === 401) t.equal(reply.headers['www-authenticate'], 'Basic realm="harbor"');
+  }
+});
+
 t.test('as Harbor with its database down', async (t) => {
   const { registry, get } = await start(t, {}, { harbor: true });
   const token = `Bearer ${JSON.parse((await get(PULL, basic('admin:a:colon'))).body.toString()).token}`;

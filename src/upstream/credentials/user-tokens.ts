@@ -17,6 +17,8 @@ interface UserLogin {
   access: Scope[] | undefined;
   /** The token names this user, so the upstream's database has answered. */
   identified: boolean;
+  /** Another Authorization for the catalog: that of Harbor takes no tokens. */
+  catalogAuthorization?: string;
 }
 
 interface UserGrant extends Omit<UserLogin, 'access'> {
@@ -251,6 +253,7 @@ function loginOf(value: string, told: UserToken | undefined, { basic, expiresIn,
     expiresIn: Math.min(expiresIn, Math.max(lifetime, MIN_TOKEN_SECONDS)),
     access,
     identified: own,
+    ...(isHarbor ? { catalogAuthorization: basic } : {}),
   };
 }
 
@@ -260,10 +263,10 @@ function tokenServiceFailure(status: number): UpstreamError {
 }
 
 function grantOf(
-  { authorization, expiresIn, identified }: UserLogin,
+  { access: _, ...login }: UserLogin,
   { granted, undecided }: Pick<Permissions, 'granted' | 'undecided'>,
 ): UserGrant {
-  return { outcome: 'granted', authorization, identified, granted, undecided, expiresIn };
+  return { outcome: 'granted', ...login, granted, undecided };
 }
 
 /** For a repository in both answers, the second one counts. */

@@ -67,6 +67,7 @@ t.test('a JWT says what it opens: one round trip, and none more once the challen
     outcome: 'granted',
     authorization: `Bearer ${jwt(access)}`,
     identified: true,
+    catalogAuthorization: ANN,
     granted: [PULL, { ...PUSH, actions: ['pull'] }],
     undecided: [],
     expiresIn: 1800,
@@ -131,7 +132,7 @@ t.test('a wrong password is one only if the upstream still knows how to ask', as
 
 const OTHER = 'Bearer realm="https://harbor.lan/token",service="other"';
 
-t.test('whether a token names its user', async (t) => {
+t.test('whose token it is', async (t) => {
   const access = [{ type: 'repository', name: 'library/a', actions: ['pull'] }];
   const rows: [string, claims: object, challenge: string, answer: object][] = [
     ['their own', { sub: 'ann' }, OTHER, { outcome: 'granted', identified: true }],
@@ -199,7 +200,7 @@ t.test('a page of a proxy is no answer of a registry', async (t) => {
     );
 });
 
-t.test('answers of an authority that cannot decide', async (t) => {
+t.test('who cannot say', async (t) => {
   const rows: [string, (path: string) => Said, Failure][] = [
     ['no challenge', () => ({ status: 401 }), 'authority-dead'],
     ['an open registry', () => ({ status: 200 }), 'authority-dead'],
