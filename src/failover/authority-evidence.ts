@@ -15,6 +15,8 @@ export interface AuthorityHealth {
   canary: AuthorityCanary;
   /** Harbor's unhealthy components. */
   unhealthy: readonly string[];
+  /** The authority is known to delay each refusal of a wrong password (`delaysRefusals`). */
+  delaysRefusals: boolean;
 }
 
 /** Denials of one thing without an acceptance between them. Times are monotonic milliseconds. */
@@ -41,6 +43,14 @@ const STREAK_MS = 60_000;
 /** Denials with a longer gap between them have nothing to do with each other. */
 const STREAK_GAP_MS = 600_000;
 
+/** Modes in which Harbor checks each password itself, and delays the refusal. With OIDC it refuses at once. */
+const DELAYING_MODES = ['db_auth', 'ldap_auth', 'uaa_auth', 'http_auth'];
+
+/** @param authMode Harbor's `auth_mode`; undefined: it is not known */
+export function delaysRefusals(authMode: string | undefined): boolean {
+  return authMode !== undefined && DELAYING_MODES.includes(authMode);
+}
+
 /**
  * Whether a refusal came before its authority can have checked the password.
  * @param refusalMs how long the refusal took at an authority that delays refusals; undefined: this one does not
@@ -57,13 +67,15 @@ export function isUnchecked(refusalMs: number | undefined, canaryMs = 0): boolea
  */
 export function judgeDenial(
   refusalMs: number | undefined,
-  { canary, unhealthy }: AuthorityHealth,
+  { canary, unhealthy, delaysRefusals }: AuthorityHealth,
   streak: DenialStreak,
 ): DenialVerdict {
   if (unhealthy.includes('database') || canary.state === 'failing') return 'sick';
   // The next question shows whether the authority answers at all.
   if (canary.state === 'silent') return 'unproven';
   if (canary.state === 'well' && !isUnchecked(refusalMs, canary.tookMs)) return 'proven';
+  // The name is locked, over and over, or a directory such as LDAP is down. Neither says anything of the password, however long it lasts.
+  if (canary.state === 'well' && delaysRefusals) return 'unproven';
   const lasting = streak.count >= STREAK_COUNT && streak.last - streak.since >= STREAK_MS;
   return lasting && unhealthy.length === 0 ? 'proven' : 'unproven';
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
+import { delaysRefusals } from '../failover/authority-evidence.ts';
 import { nextGate } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import { unprovenObstacle, withCanaryAdvice } from '../failover/proof.ts';
@@ -50,6 +51,8 @@ export class Upstream {
   #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
   #readOnly = false;
   #unhealthy: string[] = [];
+  /** Harbor's, as it last told. */
+  #authMode: string | undefined;
 
   constructor(name: string, config: UpstreamConfig, secrets: Secrets, network: Network, events: UpstreamEvents) {
     this.name = name;
@@ -79,6 +82,7 @@ export class Upstream {
       deadline: config.deadlines.manifest,
       view: () => this.view(),
       tokens: (url) => this.connection(url)?.userTokens,
+      delaysRefusals: () => delaysRefusals(this.#authMode),
       acquireSlot: async (url, signal) => this.replica(url)?.acquireControlSlot(signal),
       onCanaryRefused: (detail) => events.credentials(name, detail, { role: 'probe', username: undefined }),
     });
@@ -227,6 +231,7 @@ export class Upstream {
   #onProbe(report: ProbeReport): void {
     if (report.readOnly !== undefined) this.#readOnly = report.readOnly;
     if (report.unhealthy !== undefined) this.#unhealthy = report.unhealthy;
+    if (report.authMode !== undefined) this.#authMode = report.authMode;
     this.view();
   }
 

@@ -27,6 +27,7 @@ class World {
   now = 1_000_000;
   canary: AuthorityCanary = { state: 'none' };
   unhealthy: string[] = [];
+  delaysRefusals = false;
   says: Says = 'error';
   asked = 0;
   readonly grants = new Grants([SECRET], 864_000_000, { now: () => this.now, observe: () => true });
@@ -34,7 +35,7 @@ class World {
 
   constructor() {
     const judge = new DenialJudge(
-      async () => ({ canary: this.canary, unhealthy: this.unhealthy }),
+      async () => ({ canary: this.canary, unhealthy: this.unhealthy, delaysRefusals: this.delaysRefusals }),
       () => this.now,
     );
     this.authority = new DelegatedAuthority({
@@ -122,6 +123,20 @@ t.test('a canary that cannot be the judge of a lock does not keep a lasting refu
   }
 });
 
+t.test('wrong passwords of others, all the time, do not make the edge forget the user of a well Harbor', async (t) => {
+  const world = new World();
+  world.canary = { state: 'well', tookMs: 10 };
+  world.delaysRefusals = true;
+  await world.login(OWN);
+  for (let round = 0; round < 5; round += 1) {
+    t.match(await world.login(FAST), { outcome: 'undecided' }, 'the name is locked, again and again');
+    world.now += 30_000;
+  }
+  t.strictSame(world.remembered, ALL);
+  t.match(await world.login({ tookMs: 1520 }), { outcome: 'refused' }, 'a password that was checked');
+  t.strictSame(world.remembered, []);
+});
+
 const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ identified: fc.boolean(), names: fc.subarray(NAMES) }) },
   { weight: 4, arbitrary: fc.record({ tookMs: fc.constantFrom(undefined, 15, 1600) }) },
@@ -134,6 +149,7 @@ const history = fc.array(
     wait: fc.constantFrom(1, 1000, 25_000, 40_000, 700_000),
     canary: fc.constantFrom(...CANARIES),
     unhealthy: fc.constantFrom([], [], [], ['database'], ['trivy']),
+    delaysRefusals: fc.boolean(),
   }),
   { minLength: 5, maxLength: 40 },
 );
@@ -150,7 +166,7 @@ class Model {
 
   /** @returns whether the thing is forgotten, kept, or the authority is sick */
   deny(key: string, world: World, tookMs: number | undefined): 'forgotten' | 'kept' | 'sick' {
-    const { canary, unhealthy, now } = world;
+    const { canary, unhealthy, now, delaysRefusals } = world;
     if (canary.state === 'failing' || unhealthy.includes('database')) {
       this.denials.delete(key);
       return 'sick';
@@ -159,7 +175,8 @@ class Model {
     const before = this.denials.get(key) ?? [];
     const times = now - (before.at(-1) ?? now) > 600_000 ? [now] : [...before, now];
     const checked = canary.state === 'well' && (tookMs === undefined || tookMs > 1500);
-    const lasting = times.length >= 3 && now - (times[0] ?? now) >= 60_000 && unhealthy.length === 0;
+    const mayBeLocked = canary.state === 'well' && delaysRefusals;
+    const lasting = !mayBeLocked && times.length >= 3 && now - (times[0] ?? now) >= 60_000 && unhealthy.length === 0;
     if (checked || lasting) {
       this.denials.delete(key);
       return 'forgotten';
@@ -197,9 +214,9 @@ t.test('property: random histories of answers unlearn what the rule says, and no
   const property = fc.asyncProperty(history, async (steps) => {
     const world = new World();
     const model = new Model();
-    for (const { says, asked, wait, canary, unhealthy } of steps) {
+    for (const { says, asked, wait, canary, unhealthy, delaysRefusals } of steps) {
       world.now += wait;
-      Object.assign(world, { canary, unhealthy });
+      Object.assign(world, { canary, unhealthy, delaysRefusals });
       const before = world.remembered;
       const narrowed =
         says !== 'error' && 'names' in says

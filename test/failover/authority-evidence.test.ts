@@ -3,6 +3,7 @@ import {
   type AuthorityCanary,
   type DenialStreak,
   type DenialVerdict,
+  delaysRefusals,
   isUnchecked,
   judgeDenial,
   nextStreak,
@@ -44,7 +45,23 @@ t.test('what a denial proves', async (t) => {
     ['no canary, and a part is sick', undefined, NONE, ['redis'], LASTING, 'unproven'],
   ];
   for (const [name, tookMs, canary, unhealthy, streak, verdict] of rows)
-    t.equal(judgeDenial(tookMs, { canary, unhealthy }, streak), verdict, name);
+    t.equal(judgeDenial(tookMs, { canary, unhealthy, delaysRefusals: false }, streak), verdict, name);
+});
+
+t.test('an authority that checks each password before it refuses it', async (t) => {
+  const rows: [string, tookMs: number | undefined, canary: AuthorityCanary, streak: DenialStreak, DenialVerdict][] = [
+    ['refuses at once, for long: a lock that is renewed, or LDAP that is down', 15, WELL, LASTING, 'unproven'],
+    ['has checked it', 1520, WELL, ONCE, 'proven'],
+    ['takes a repository back', undefined, WELL, ONCE, 'proven'],
+    ['refuses at once, and there is no canary', 15, NONE, LASTING, 'proven'],
+  ];
+  for (const [name, tookMs, canary, streak, verdict] of rows)
+    t.equal(judgeDenial(tookMs, { canary, unhealthy: [], delaysRefusals: true }, streak), verdict, name);
+});
+
+t.test('modes of Harbor in which a refusal takes its time', async (t) => {
+  for (const mode of ['db_auth', 'ldap_auth', 'uaa_auth', 'http_auth']) t.equal(delaysRefusals(mode), true, mode);
+  for (const mode of ['oidc_auth', 'new_auth', undefined]) t.equal(delaysRefusals(mode), false, `${mode}`);
 });
 
 t.test('a refusal that comes before the password can have been checked', async (t) => {

@@ -82,6 +82,8 @@ t.test('Harbor: read-only closes the gate, a component that is ill does not', as
   const { registry, upstream } = await start(t, { harbor: true }, { kind: 'harbor' });
   await upstream.start();
   t.match(upstream.view(), { readOnly: false, gate: { mode: 'accepting' } });
+  // Its users are in its own database.
+  await until(async () => (await upstream.userAuthority.health()).delaysRefusals);
   await registry.faults.on('unhealthy');
   await until(() => upstream.view().unhealthy.length > 0);
   t.match(upstream.view(), { state: 'up', gate: { mode: 'accepting' } });

@@ -16,6 +16,8 @@ export interface UserAuthorityOptions {
   deadline: number;
   view: () => Pick<UpstreamView, 'state' | 'since' | 'reason' | 'replicas' | 'unhealthy'>;
   tokens: (url: string) => UserTokens | undefined;
+  /** Whether the upstream delays each refusal of a wrong password (`delaysRefusals`). */
+  delaysRefusals: () => boolean;
   /** Waits for a slot among the requests at a URL; undefined when there is none. @returns frees the slot */
   acquireSlot: (url: string, signal: AbortSignal) => Promise<(() => void) | undefined>;
   /** Called when the canary's login is refused by a well authority (a text), and when it is accepted again (undefined). */
@@ -109,7 +111,8 @@ export class UserAuthority {
     const canary = (await this.#canary?.check()) ?? { state: 'none' };
     if (canary.state === 'failing') this.#noteFailure(this.#sickness());
     if (canary.state === 'well') this.#noteAnswer();
-    return { canary, unhealthy: this.#options.view().unhealthy };
+    const { view, delaysRefusals } = this.#options;
+    return { canary, unhealthy: view().unhealthy, delaysRefusals: delaysRefusals() };
   }
 
   /**

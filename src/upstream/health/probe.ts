@@ -15,6 +15,8 @@ export interface ProbeReport {
   readOnly: boolean | undefined;
   /** Harbor's unhealthy components. */
   unhealthy: string[] | undefined;
+  /** Harbor's `auth_mode`: which directory its users are in. Undefined when Harbor did not tell. */
+  authMode?: string | undefined;
   /** The upstream is overloaded and asks for fewer requests for so many milliseconds. */
   retryAfterMs?: number;
   /** The probe was not answered within its limit. With `ok`, it was answered later. */
@@ -95,11 +97,11 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
  * Harbor's own report; empty when Harbor does not answer in time, because that alone does not make the upstream
  * unhealthy.
  */
-async function harborState(get: ProbeGet): Promise<Pick<ProbeReport, 'readOnly' | 'unhealthy'>> {
+async function harborState(get: ProbeGet): Promise<Pick<ProbeReport, 'readOnly' | 'unhealthy' | 'authMode'>> {
   const [health, info] = await Promise.all(
     ['health', 'systeminfo'].map((name) => getJson(get, `/api/v2.0/${name}`).catch(() => undefined)),
   );
-  return { unhealthy: unhealthyOf(health), readOnly: readOnlyOf(info) };
+  return { unhealthy: unhealthyOf(health), readOnly: readOnlyOf(info), authMode: authModeOf(info) };
 }
 
 async function getJson(get: ProbeGet, path: string): Promise<unknown> {
@@ -120,4 +122,9 @@ function unhealthyOf(health: unknown): string[] | undefined {
 function readOnlyOf(info: unknown): boolean | undefined {
   if (typeof info !== 'object' || info === null || !('read_only' in info)) return undefined;
   return info.read_only === true;
+}
+
+function authModeOf(info: unknown): string | undefined {
+  if (typeof info !== 'object' || info === null || !('auth_mode' in info)) return undefined;
+  return typeof info.auth_mode === 'string' ? info.auth_mode : undefined;
 }

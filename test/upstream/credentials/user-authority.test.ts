@@ -57,6 +57,7 @@ function authority(given: Given) {
       ),
     }),
     tokens: tokensOf,
+    delaysRefusals: () => false,
     acquireSlot: async () => {
       if (free === 0) return undefined;
       free -= 1;

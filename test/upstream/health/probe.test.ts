@@ -83,10 +83,11 @@ t.test('Harbor: what it says of itself beside', async (t) => {
   const harbor = {
     ...WELL,
     [HEALTH]: { body: { status: 'unhealthy', components } },
-    [INFO]: { body: { read_only: true } },
+    [INFO]: { body: { auth_mode: 'ldap_auth', read_only: true } },
   };
   const report = await look(harbor, 'harbor');
-  t.match(report, { ok: true, readOnly: true, unhealthy: ['database', 'unnamed', 'unnamed'] }, 'none of it is down');
+  const unhealthy = ['database', 'unnamed', 'unnamed'];
+  t.match(report, { ok: true, readOnly: true, authMode: 'ldap_auth', unhealthy }, 'none of it is down');
   t.match(await look({ ...harbor, [INFO]: { body: { read_only: false } } }, 'harbor'), { readOnly: false });
   const { get, asked } = scriptedGet(harbor);
   await probe('harbor', new Canary(undefined), plain(get), signal);
@@ -103,13 +104,13 @@ t.test('Harbor: what it does not say is not made up', async (t) => {
     { status: 500 },
     { body: '<html>' },
     { body: 'null' },
-    { body: { components: 5, other: 1 } },
+    { body: { components: 5, other: 1, auth_mode: 7 } },
     new Error('no answer'),
     { body: Buffer.alloc(300_000) },
   ];
   for (const answer of nothing) {
     const report = await look({ ...WELL, [HEALTH]: answer, [INFO]: answer }, 'harbor');
-    t.match(report, { ok: true, unhealthy: undefined, readOnly: undefined });
+    t.match(report, { ok: true, unhealthy: undefined, readOnly: undefined, authMode: undefined });
   }
 });
 
