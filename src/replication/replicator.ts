@@ -120,7 +120,7 @@ export class Replicator {
     for (const route of this.routes) if (!active) route.yieldToPeer();
     // Routes are compared independently: a route that waits for its fallback delays no other.
     const compare = inBackground('comparison', (route: RouteReplication) => route.reconcile(signal));
-    for (const route of this.routes) if (active && route.dueAt <= monotonicNow()) void compare(route);
+    for (const route of this.routes) if (active && route.isDue) void compare(route);
   }
 
   get #allQueues(): TaskQueue[] {

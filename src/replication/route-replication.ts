@@ -43,6 +43,8 @@ export class RouteReplication implements CoveredRoute {
   #yields = 0;
   /** When the next comparison is due; monotonic milliseconds. */
   dueAt = 0;
+  /** Whether the source refused the account of copies when the last comparison began. */
+  #wasRefused = false;
 
   constructor(copyRoute: CopyRoute, options: RouteReplicationOptions) {
     this.copyRoute = copyRoute;
@@ -99,6 +101,20 @@ export class RouteReplication implements CoveredRoute {
     this.#coverage = new Coverage();
   }
 
+  /**
+   * Whether a comparison is due: by time, or because the source refuses the account of copies, or accepts it again. With a refused account
+   * the coverage is unknown at once, not only at the next comparison.
+   */
+  get isDue(): boolean {
+    return this.reconciling === undefined && (this.dueAt <= monotonicNow() || this.#isRefused !== this.#wasRefused);
+  }
+
+  get #isRefused(): boolean {
+    const { refusal, accounts = [] } = this.#options.view(this.copyRoute.source.upstream).credentials;
+    const account = accounts.find(({ role }) => role === 'replication');
+    return (account ? account.refusal : refusal)?.total === true;
+  }
+
   /** Compares both sides and queues what differs. */
   reconcile(signal: AbortSignal): Promise<void> {
     this.reconciling ??= this.#reconcile(signal).finally(() => {
@@ -111,6 +127,7 @@ export class RouteReplication implements CoveredRoute {
 
   async #reconcile(signal: AbortSignal): Promise<void> {
     this.dueAt = Number.POSITIVE_INFINITY;
+    this.#wasRefused = this.#isRefused;
     const { every } = this.#options.config;
     const [at, rests] = [monotonicNow(), this.#yields];
     const ended = (result: ComparisonResult) => {

@@ -139,10 +139,14 @@ export class Upstream {
     return promise;
   }
 
-  /** Reports that Breakwater's own credentials were refused. */
+  /** Reports that credentials of Breakwater's own were refused, which a request to read or to push had. */
   reportDeniedCredentials(detail: string): void {
     // With its database down, Harbor refuses every user.
-    if (!this.#unhealthy.includes('database')) this.#accounts[0].reportDenial(detail);
+    if (this.#unhealthy.includes('database')) return;
+    // With `forward`, Breakwater's own reads have the account of copies.
+    const role = this.config.credentials === 'forward' ? 'replication' : 'own';
+    const account = this.#accounts.find((one) => one.role === role) ?? this.#accounts[0];
+    account.reportDenial(detail);
   }
 
   /** Reports a blob whose bytes are wrong. */

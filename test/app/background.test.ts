@@ -167,7 +167,7 @@ const CASES: Record<string, { task: BackgroundTask; run: (t: Test) => Promise<un
       const route = new RouteReplication(copyRoute, {
         routes: [],
         config: { every: 3_600_000 },
-        view: () => ({ state: 'up' }),
+        view: () => ({ state: 'up', credentials: {} }),
         registry: () => {
           throw new Error('no registry');
         },

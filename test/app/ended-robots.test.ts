@@ -16,8 +16,10 @@ interface Robots {
 /** A Harbor with private images and two public ones, a robot for probes and one for copies. */
 async function start(
   t: Test,
-  more: { robots?: Partial<Record<keyof Robots, Partial<LabUser>>>; site?: LabSiteOptions } = {},
+  more: { robots?: Partial<Record<keyof Robots, Partial<LabUser>>>; site?: LabSiteOptions; lockMs?: number } = {},
 ) {
+  // Harbor takes 1.5 s to refuse an account.
+  const { lockMs = 50 } = more;
   const robots: Robots = {
     probe: { username: 'robot$probe', password: 'probe-secret', actions: ['pull'], ...more.robots?.probe },
     copy: { username: 'robot$copy', password: 'copy-secret', actions: ['pull'], ...more.robots?.copy },
@@ -25,7 +27,7 @@ async function start(
   const users = [robots.probe, robots.copy, madeUpUser];
   const account = ({ username }: LabUser) => ({ username, passwordFile: 'secret' });
   const site = await startLabSite(t, {
-    primary: { harbor: true, auth: { scheme: 'bearer', users, anonymous: [`${INNER}public/`] } },
+    primary: { harbor: true, auth: { scheme: 'bearer', users, anonymous: [`${INNER}public/`], lockMs } },
     harbor: {
       credentials: 'forward',
       probe: { kind: 'harbor', credentials: account(robots.probe) },
@@ -152,6 +154,20 @@ t.test('the robot of copies ends: coverage is unknown, and not that of the publi
   t.match(site.edge.app.status().headline.text, /refused the credentials of copies \(robot\$copy\)/);
 });
 
+t.test(
+  'the robot of copies ends between two comparisons: coverage is unknown at once, and known again with it',
+  async (t) => {
+    const { site, robots } = await start(t, { site: { config: { replication: { every: '1h' } } } });
+    const verdict = async () => (await coverage(site)).verdict;
+    await until(async () => (await verdict()) === 'covered');
+    robots.copy.expiresAt = inSeconds(-1);
+    await until(async () => (await verdict()) === 'unknown');
+    t.match(await coverage(site), { routes: [{ failed: /harbor does not accept the credentials for copies/ }] });
+    robots.copy.expiresAt = -1;
+    await until(async () => (await verdict()) === 'covered');
+  },
+);
+
 t.test('the same at an edge that starts with an ended robot', async (t) => {
   const { site } = await start(t, { robots: { copy: { expiresAt: inSeconds(-1) } } });
   fill(site);
@@ -203,6 +219,18 @@ t.test('an end that is near is told beforehand', async (t) => {
     new RegExp(`credentials_expiry_seconds\\{upstream="harbor",account="replication"\\} ${String(ends).slice(0, 7)}`),
   );
   t.match(site.edge.log, /"account":"replication".*end soon/);
+});
+
+t.test('an edge that starts after the probe ended: Harbor is up from the first moment', async (t) => {
+  const { site } = await start(t, {
+    robots: { probe: { expiresAt: inSeconds(-1) } },
+    // As by default: a probe has less time than Harbor takes to refuse an account.
+    lockMs: 1500,
+    site: { harbor: harborWith({ timeout: '1s' }) },
+  });
+  t.match(harborOf(site), { state: 'up', pushes: { admitted: true }, urls: [{ canary: 'none' }] });
+  t.match(accountOf(site, 'probe'), { state: 'refused' });
+  t.notMatch(site.edge.log, /"to":"down"/);
 });
 
 t.test('probes make no row in the audit log of Harbor', async (t) => {

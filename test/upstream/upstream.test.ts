@@ -92,6 +92,35 @@ t.test('Harbor: read-only closes the gate, a component that is ill does not', as
   t.match(upstream.view(), { state: 'up', gate: { mode: 'refusing', reason: /read-only/ } });
 });
 
+t.test('a frozen Harbor that has an account of the probe holds up no start', async (t) => {
+  const credentials = { username: 'robot$probe', passwordFile: 'x' };
+  const { registry, upstream } = await start(t, { harbor: true }, { kind: 'harbor', credentials });
+  await registry.faults.on('frozen');
+  const began = performance.now();
+  await upstream.start();
+  t.ok(performance.now() - began < timeLimit(5000), 'as long as Harbor may take to refuse an account');
+  t.match(upstream.view(), { state: 'down', gate: { mode: 'refusing' } });
+});
+
+t.test('a read of the edge that is denied is blamed on the account that it had', async (t) => {
+  const copies = { credentials: { username: 'robot$copy', passwordFile: 'x' } };
+  const rows: [string, more: object, refused: string][] = [
+    ['credentials of the edge', { credentials: { username: 'robot', passwordFile: 'x' } }, 'own'],
+    ['those of clients, and an account of copies', { credentials: 'forward', replication: copies }, 'replication'],
+  ];
+  for (const [name, more, refused] of rows) {
+    const { upstream } = await start(t, {}, {}, more);
+    upstream.reportDeniedCredentials('a read was answered 401');
+    const { accounts = [], refusal } = upstream.view().credentials;
+    t.same(
+      accounts.filter((one) => one.refusal).map(({ role }) => role),
+      [refused],
+      name,
+    );
+    t.equal(refusal?.reason, refused === 'own' ? 'a read was answered 401' : undefined, name);
+  }
+});
+
 t.test('without a canary what was served before stands in for it', async (t) => {
   const { registry, upstream } = await start(t, {}, { canary: undefined });
   await upstream.start();

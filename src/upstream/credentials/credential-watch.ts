@@ -17,6 +17,8 @@ export interface CredentialWatchOptions {
    * `interval`.
    */
   timing: { timeout: number; interval: number; fastInterval: number };
+  /** Milliseconds by which the upstream delays a refusal. Default: 0. */
+  refusalMs?: number;
   /** See `nextCredentials`. Default: 0. */
   confirmMs?: number;
   /** Called at each denial, when a check finds the credentials refused, and when they work again (undefined). */
@@ -54,7 +56,8 @@ export class CredentialWatch {
 
   /** Starts the checks. Resolves after the first one. */
   async start(): Promise<void> {
-    await this.#check(this.#options.timing.timeout);
+    const { timing, refusalMs = 0 } = this.#options;
+    await this.#check(timing.timeout + refusalMs);
   }
 
   /**

@@ -13,6 +13,8 @@ export interface OwnAccountOptions {
   readExpiry: (signal: AbortSignal) => Promise<Expiry>;
   /** As for `CredentialWatch`. */
   timing: { timeout: number; interval: number; fastInterval: number };
+  /** As for `CredentialWatch`. */
+  refusalMs: number;
   /** One refusal may be a mistake of the moment: a second one, so many milliseconds later, decides. 0: the first one does. */
   confirmMs: number;
   /** As for `CredentialWatch`. */
@@ -36,10 +38,11 @@ export class OwnAccount {
     this.#options = options;
     this.role = options.role;
     this.username = options.username;
-    const { check, timing, confirmMs, onNews } = options;
+    const { check, timing, refusalMs, confirmMs, onNews } = options;
     this.#watch = new CredentialWatch({
       check: check && ((signal) => this.#check(check, signal)),
       timing,
+      refusalMs,
       confirmMs,
       onNews,
     });

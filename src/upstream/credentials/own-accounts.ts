@@ -1,5 +1,6 @@
 import type { Secrets } from '../../config/material.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
+import { LOCK_MS } from '../../failover/authority-evidence.ts';
 import type { CredentialRole } from '../../failover/credentials.ts';
 import type { UpstreamEvents } from '../events.ts';
 import { configuredUsers } from './configured-users.ts';
@@ -23,8 +24,8 @@ export interface OwnAccountsOptions {
   onNews: () => void;
 }
 
-/** Milliseconds: Harbor refuses the right password of a person for 1.5 s after somebody has tried a wrong one. */
-const LOCK_MS = 2000;
+/** Milliseconds beyond the moment for which Harbor refuses the right password of a person after somebody has tried a wrong one. */
+const AFTER_LOCK_MS = LOCK_MS + 500;
 
 /** The accounts of the edge's own at an upstream: that of pulls and pushes, which may have no credentials, and those of probes and copies. */
 export function ownAccounts(options: OwnAccountsOptions): [own: OwnAccount, ...others: OwnAccount[]] {
@@ -47,7 +48,8 @@ function makeAccount(
     check: username === undefined ? undefined : async (signal) => connection()?.checkAccount(role, signal),
     readExpiry: async (signal) => connection()?.accountExpiry(role, signal),
     timing: probe,
-    confirmMs: mayBeLocked ? LOCK_MS : 0,
+    refusalMs: probe.kind === 'harbor' ? LOCK_MS : 0,
+    confirmMs: mayBeLocked ? AFTER_LOCK_MS : 0,
     onNews: (detail) => {
       events.credentials(name, detail, about);
       onNews();

@@ -127,12 +127,24 @@ export class Prober {
     this.#running = true;
     this.#probeAgain = false;
     this.#startedAt = monotonicNow();
-    const report = await this.#timedProbe(this.#startedAt);
+    const report = await this.#probeUnlessRefused();
     const tookMs = Math.round(monotonicNow() - this.#startedAt);
     if (report.ok && report.canary === 'none') await this.#lookForContent();
     this.#running = false;
     if (this.#stopped) return;
     this.#apply(report, tookMs);
+  }
+
+  /**
+   * Harbor takes longer than a probe may to refuse an account. Where nothing is known of the URL yet, an ended account must not look like a
+   * silent upstream: the probe is then made again without it.
+   */
+  async #probeUnlessRefused(): Promise<ProbeReport> {
+    const report = await this.#timedProbe(this.#startedAt);
+    if (!report.late || this.#replica.health.state !== 'unknown') return report;
+    if (!(await this.#options.account()?.confirmRefused())) return report;
+    this.#startedAt = monotonicNow();
+    return this.#timedProbe(this.#startedAt);
   }
 
   /** Looks for content where none was seen yet and no canary tells. A registry whose storage is not mounted lists nothing. */
