@@ -233,6 +233,18 @@ t.test('an edge that starts after the probe ended: Harbor is up from the first m
   t.notMatch(site.edge.log, /"to":"down"/);
 });
 
+t.test('what one client cannot read makes probes book no pulls', async (t) => {
+  const { site } = await start(t);
+  await until(() => harborOf(site).urls[0]?.canary === 'good');
+  await site.primary.faults.on('errors', { path: 'library/app/', status: 500 });
+  const authorization = basic(madeUpUser.username, madeUpUser.password);
+  const client = site.edge.http1();
+  await client.ask('/v2/library/app/manifests/1', { headers: { authorization } });
+  site.primary.forget();
+  await until(() => site.primary.requests.filter(({ kind }) => kind === 'blob').length > 20);
+  t.same(site.primary.auditLog, []);
+});
+
 t.test('probes make no row in the audit log of Harbor', async (t) => {
   const { site } = await start(t);
   await until(() => harborOf(site).urls[0]?.canary === 'good');

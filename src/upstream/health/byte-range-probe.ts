@@ -39,12 +39,18 @@ export interface ProbedBlob {
 const MAX_ANSWER_BYTES = 65_536;
 
 /**
- * Reads one byte at a random offset: the first byte may come from a page cache while storage hangs.
+ * Reads one byte, or more, at a random offset: the first byte may come from a page cache while storage hangs.
  * @param what names the blob in reasons
+ * @param length bytes, if the blob has as many
  */
-export async function readRandomByte(blob: ProbedBlob, get: ProbeGet, what: string): Promise<CanaryReading> {
-  const offset = blob.size !== undefined && blob.size > 0 ? randomInt(Math.min(blob.size, 2 ** 47)) : 0;
-  const range = { range: `bytes=${offset}-${offset}` };
+export async function readRandomBytes(
+  blob: ProbedBlob,
+  get: ProbeGet,
+  what: string,
+  length = 1,
+): Promise<CanaryReading> {
+  const offset = randomInt(Math.max(1, Math.min((blob.size ?? 0) - length + 1, 2 ** 47)));
+  const range = { range: `bytes=${offset}-${offset + length - 1}` };
   const answer = await get(`/v2/${blob.repository}/blobs/${blob.digest}`, range, [pullScope(blob.repository)]);
   const { status } = answer;
   if (status === 401 && parseChallenges(answer.headers.joined('www-authenticate')).length > 0) {
@@ -58,17 +64,17 @@ export async function readRandomByte(blob: ProbedBlob, get: ProbeGet, what: stri
     return { state: 'good', reason: `${what} was found` };
   }
   if (status !== 206 && status !== 200) return failingReading(`${what} answers ${status}`, answer);
-  return (await hasByte(answer))
+  return (await hasByte(answer, length))
     ? { state: 'good', reason: `${what} was read` }
     : { state: 'failing', reason: `${what} has no bytes` };
 }
 
-/** Reads the byte's answer to its end, so that the connection can be used again. */
-async function hasByte({ status, body }: Answer): Promise<boolean> {
+/** Reads the answer to its end, so that the connection can be used again. @param wanted bytes; an answer to no range has more */
+async function hasByte({ status, body }: Answer, wanted: number): Promise<boolean> {
   let length = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > 0 && (status === 200 || length > MAX_ANSWER_BYTES)) break;
+    if ((status === 200 && length >= wanted) || length > MAX_ANSWER_BYTES) break;
   }
   return length > 0;
 }

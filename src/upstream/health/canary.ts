@@ -8,7 +8,7 @@ import {
   type ProbedBlob,
   type ProbeGet,
   pullScope,
-  readRandomByte,
+  readRandomBytes,
 } from './byte-range-probe.ts';
 import { readProbedManifest } from './probed-manifest.ts';
 
@@ -22,6 +22,8 @@ interface StandInBlob extends ProbedBlob {
 
 const ACCEPT = MANIFEST_TYPES.join(', ');
 const MAX_MANIFEST = 4_194_304;
+/** At 200 bytes a second, a tenth of it takes longer than a probe may. */
+const MORE_BYTES = 4096;
 const MAX_STAND_INS = 4;
 /**
  * Limits the blobs of one repository and of one client, so that one deleted image, or a client that deletes what it has
@@ -40,11 +42,11 @@ export class Canary {
   #standIns: StandInBlob[] = [];
   readonly #sharesTrafficCredentials: boolean;
   /** The configured canary's blob, by the digest of its manifest. A steady state costs two requests. */
-  #configuredBlob: { manifest: string; blob: ProbedBlob } | undefined;
+  #configuredBlob: { manifest: string; blob: ProbedBlob; longest: ProbedBlob } | undefined;
   /** It has been read without the account of the probe: a 404 without it then no longer means that it is hidden. */
   readWithoutAccount = false;
-  /** Whether its manifest is read by GET. While bodies trickle, a HEAD and one byte are as fast as ever. */
-  isReadWhole: () => boolean = () => false;
+  /** Whether more than one byte of a blob is read. While bodies trickle, a HEAD and one byte are as fast as ever. */
+  readsMore: () => boolean = () => false;
   /** The registry does not answer the HEAD of a manifest with its digest. */
   #headFails = false;
 
@@ -85,14 +87,17 @@ export class Canary {
   /**
    * Reads the manifest by HEAD where its blob is known already. To Harbor, a GET of a manifest is a pull: a row of the audit log, a
    * count and a webhook. HEAD books nothing, and reads the tag and the manifest like GET. Where a cache in front of the storage answers
-   * it, the byte of the blob, read in parallel, still comes from storage. While requests have trouble, the manifest is read whole.
+   * it, the byte of the blob, read in parallel, still comes from storage. While requests have trouble, more of a blob is read, which books
+   * nothing either: one client can have trouble all day.
    */
   async #readConfigured(repository: string, reference: string, get: ProbeGet): Promise<CanaryReading> {
     const known = this.#configuredBlob;
-    if (!known || this.#headFails || this.isReadWhole()) return this.#readManifest(repository, reference, get, known);
+    if (!known || this.#headFails) return this.#readManifest(repository, reference, get, known);
     const [head, byte] = await Promise.all([
       headManifest(repository, reference, get),
-      readRandomByte(known.blob, get, 'canary blob'),
+      this.readsMore()
+        ? readRandomBytes(known.longest, get, 'canary blob', MORE_BYTES)
+        : readRandomBytes(known.blob, get, 'canary blob'),
     ]);
     const { status } = head;
     const digest = head.headers.get('docker-content-digest');
@@ -109,7 +114,7 @@ export class Canary {
     get: ProbeGet,
     known?: { manifest: string; blob: ProbedBlob },
   ): Promise<CanaryReading> {
-    const byte = known && readRandomByte(known.blob, get, 'canary blob');
+    const byte = known && readRandomBytes(known.blob, get, 'canary blob');
     // The answer to the manifest comes first. Its error is the one to tell.
     byte?.catch(() => undefined);
     const answer = await get(`/v2/${repository}/manifests/${reference}`, { accept: ACCEPT }, [pullScope(repository)]);
@@ -119,9 +124,9 @@ export class Canary {
     if (this.#configuredBlob?.manifest !== key) {
       const found = await findBlob(repository, body, get);
       if ('state' in found) return found;
-      this.#configuredBlob = { manifest: key, blob: found };
+      this.#configuredBlob = { manifest: key, ...found };
     } else if (byte) return byte;
-    return readRandomByte(this.#configuredBlob.blob, get, 'canary blob');
+    return readRandomBytes(this.#configuredBlob.blob, get, 'canary blob');
   }
 
   /** One 404 is a deleted blob. When every blob is gone, the storage is. */
@@ -129,7 +134,7 @@ export class Canary {
     let bad: CanaryReading | undefined;
     const asked = this.#standIns;
     for (const blob of asked) {
-      const reading = await readRandomByte(blob, get, 'a blob served before');
+      const reading = await readRandomBytes(blob, get, 'a blob served before');
       if (reading.state === 'good') {
         blob.readable = true;
         return reading;
@@ -162,7 +167,12 @@ function manifestFailure(status: number): CanaryReading {
   return { state: 'failing', reason: `canary manifest answers ${status}`, status };
 }
 
-async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Promise<ProbedBlob | CanaryReading> {
+/** A blob of the canary, and the one of which more can be read. */
+async function findBlob(
+  repository: string,
+  manifest: Buffer,
+  get: ProbeGet,
+): Promise<{ blob: ProbedBlob; longest: ProbedBlob } | CanaryReading> {
   let content = readProbedManifest(manifest);
   if (content.child !== undefined) {
     const path = `/v2/${repository}/manifests/${content.child}`;
@@ -171,7 +181,11 @@ async function findBlob(repository: string, manifest: Buffer, get: ProbeGet): Pr
       return failingReading(`a manifest in the canary's index answers ${answer.status}`, answer);
     content = readProbedManifest(await readBody(answer.body, MAX_MANIFEST));
   }
-  return content.blob ? { repository, ...content.blob } : { state: 'failing', reason: 'canary manifest names no blob' };
+  const { blob } = content;
+  if (!blob) return { state: 'failing', reason: 'canary manifest names no blob' };
+  const { config = blob } = content;
+  const longest = (blob.size ?? 0) < Math.min(config.size ?? 0, MORE_BYTES) ? config : blob;
+  return { blob: { repository, ...blob }, longest: { repository, ...longest } };
 }
 
 function splitImage(image: string): { repository: string; reference: string } {

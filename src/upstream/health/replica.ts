@@ -50,7 +50,7 @@ export class Replica {
       onTrouble: () => this.onTrouble(),
       readCanary: () => this.readCanary(),
     });
-    canary.isReadWhole = () => this.#traffic.hasTrouble;
+    canary.readsMore = () => this.#traffic.hasTrouble;
   }
 
   get proof(): Proof {

@@ -4,7 +4,7 @@ import { isDigestOf } from '../../oci/reference.ts';
 import { dropBody } from '../body/explanatory-body.ts';
 import { readBody } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
-import { type ProbedBlob, pullScope, readRandomByte } from './byte-range-probe.ts';
+import { type ProbedBlob, pullScope, readRandomBytes } from './byte-range-probe.ts';
 import { readProbedManifest } from './probed-manifest.ts';
 
 /** Sends a read with the edge's own credentials. */
@@ -42,7 +42,7 @@ export async function findStoredImage(push: StandingPush, read: StoredRead): Pro
 async function findBlob(blob: ProbedBlob, read: StoredRead): Promise<FoundPush> {
   const get = (path: string, headers: Record<string, string>) =>
     read('GET', path, headers, [pullScope(blob.repository)]);
-  const { state, status } = await readRandomByte(blob, get, 'a pushed blob');
+  const { state, status } = await readRandomBytes(blob, get, 'a pushed blob');
   if (state === 'good') return 'there';
   return status === 404 ? 'gone' : 'unclear';
 }

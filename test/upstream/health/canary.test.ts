@@ -70,6 +70,44 @@ t.test('a manifest that is known is read by HEAD, which Harbor books as no pull'
   );
 });
 
+t.test('while requests have trouble, more of a blob is read, and no manifest', async (t) => {
+  const [c, d] = ['c', 'd'];
+  const config = (size: number) => ({ digest: digest(d), size });
+  const rows: [string, manifest: object, path: string, range: RegExp][] = [
+    [
+      'a long layer',
+      { layers: [{ digest: digest(c), size: 9000 }], config: config(5000) },
+      blobPath(c),
+      /^bytes=\d+-\d+$/,
+    ],
+    [
+      'a short layer',
+      { layers: [{ digest: digest(c), size: 30 }], config: config(700) },
+      blobPath(d),
+      /^bytes=0-4095$/,
+    ],
+    ['no size is told', { layers: [{ digest: digest(c) }] }, blobPath(c), /^bytes=0-4095$/],
+  ];
+  for (const [name, body, path, range] of rows) {
+    const canary = new Canary('library/canary:latest');
+    const bytes: Scripted = { status: 206, body: 'x'.repeat(30) };
+    const headers = { 'docker-content-digest': A };
+    const table = { [MANIFEST]: { headers, body }, [blobPath(c)]: BYTE, [blobPath(d)]: bytes };
+    await read(canary, table);
+    canary.readsMore = () => true;
+    const { state, asked } = await read(canary, table);
+    t.equal(state, 'good', name);
+    t.same(
+      asked.map((one) => `${one.method} ${one.path}`),
+      [`HEAD ${MANIFEST}`, `GET ${path}`],
+      name,
+    );
+    t.match(asked[1]?.headers.range, range, name);
+    const [from = 0, to = 0] = (asked[1]?.headers.range ?? '').slice(6).split('-').map(Number);
+    t.equal(to - from, 4095, name);
+  }
+});
+
 t.test('a registry whose HEAD does not tell the digest is asked by GET', async (t) => {
   const headers = { 'docker-content-digest': A };
   const body = { layers: [{ digest: A, size: 5 }] };
