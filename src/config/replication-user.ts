@@ -19,3 +19,17 @@ export function replicationPassword(upstream: UpstreamConfig, secrets: Secrets):
   // A password was read for exactly those credentials that are set.
   return secrets.replicationPassword ?? secrets.password ?? secrets.probePassword;
 }
+
+/**
+ * Whose credentials read what was pushed to an upstream, to find out whether it has lost content. Those of the probe may open no more than the
+ * canary, so they come last. Undefined: there are none, because only clients bring credentials.
+ */
+export function contentReader({
+  replication,
+  credentials,
+  probe,
+}: UpstreamConfig): 'own' | 'replication' | 'probe' | undefined {
+  if (credentials !== 'forward') return 'own';
+  if (replication.credentials !== undefined) return 'replication';
+  return typeof probe.credentials === 'object' ? 'probe' : undefined;
+}

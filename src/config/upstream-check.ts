@@ -1,5 +1,6 @@
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { isLoopback } from './network.ts';
+import { contentReader } from './replication-user.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 
 /** Settings of one upstream that cannot work. */
@@ -49,7 +50,7 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
       remedy: 'name it in a route, or remove it',
       atKey: true,
     });
-  findings.push(...timeWarnings(name, upstream));
+  findings.push(...timeWarnings(name, upstream), ...lostContentWarnings(config, name, upstream));
   const exposed = upstream.urls
     .map((text) => new URL(text))
     // `URL` has normalized the address: `http://127.1` is 127.0.0.1 here.
@@ -65,6 +66,18 @@ export function upstreamWarnings(config: Config, name: string, upstream: Upstrea
   if (typeof upstream.replication.credentials === 'object')
     findings.push({ path: ['upstreams', name, 'replication', 'credentials'], message, remedy });
   return findings;
+}
+
+/** Lost content is looked for with credentials of the edge's own, by which the upstream shows what clients pushed. */
+function lostContentWarnings({ routes }: Config, name: string, upstream: UpstreamConfig): KeyFinding[] {
+  if (contentReader(upstream) !== undefined || !routes.some(({ push }) => push === name)) return [];
+  return [
+    {
+      path: ['upstreams', name, 'credentials'],
+      message: `if ${name} lost content that was pushed to it, such as by a restored snapshot, this would not be noticed: with credentials: forward the edge has no credentials to look for it`,
+      remedy: `set upstreams.${name}.replication.credentials to { username, passwordFile } of an account that may pull everything, or to none if ${name} needs none`,
+    },
+  ];
 }
 
 /** Warnings, not errors: one of the two values may be a default. */

@@ -100,7 +100,7 @@ export const upstreamSchema = z.strictObject({
       .union([z.literal('none'), staticCredentials])
       .optional()
       .describe(
-        'Credentials for copying from and to this upstream. Default: the credentials of the upstream, then those of the probe. With `forward`, copies have none by default.',
+        'Credentials for copying from and to this upstream. Default: the credentials of the upstream, then those of the probe. With `forward`, copies have none by default. Breakwater also looks with them whether the upstream has lost what was pushed to it.',
       ),
   }).describe('How images are copied from and to this upstream.'),
   redirects: section({

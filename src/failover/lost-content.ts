@@ -5,10 +5,10 @@ import type { CanaryState, ContentLoss } from './view.ts';
 
 /**
  * What a push upstream has of an image whose push it acknowledged. `there`: its tag shows the manifest, and storage has it. `gone`: storage
- * lacks the manifest or a blob of it. `elsewhere`: storage has the manifest, but the tag shows another one or none. `unclear`: it could not
- * be asked.
+ * lacks the manifest or a blob of it. `elsewhere`: storage has the manifest, but the tag shows another one or none. `denied`: the credentials
+ * that look may not read it, or the upstream may hide it from them. `unclear`: it could not be asked.
  */
-export type FoundPush = 'there' | 'gone' | 'elsewhere' | 'unclear';
+export type FoundPush = 'there' | 'gone' | 'elsewhere' | 'denied' | 'unclear';
 
 /** An acknowledged push of a tag that was not deleted, moved or accepted since. The repository has its name at the upstream. */
 export interface StandingPush {
@@ -26,6 +26,8 @@ export interface StandingPush {
 /** A push that was asked for. */
 export interface PushEvidence extends Pick<StandingPush, 'repository' | 'tag' | 'at' | 'overwritten' | 'afterLoss'> {
   found: FoundPush;
+  /** An earlier look found it gone. */
+  missed?: boolean;
 }
 
 export interface ContentFacts {
@@ -69,9 +71,14 @@ export function judgeContent(pushes: readonly PushEvidence[], facts: ContentFact
   let isUnclear = false;
   /** Tags whose newest push is gone. */
   const goneTags = new Set<string>();
-  for (const { at, found, overwritten, afterLoss, ...place } of pushes) {
+  for (const { at, found, missed, overwritten, afterLoss, ...place } of pushes) {
     const tag = imageName(place.repository, place.tag);
     const mayBeCollected = overwritten && (now - at > OVERWRITTEN_MS || !goneTags.has(tag));
+    if (found === 'denied') {
+      // The other pushes are evidence enough for a loss, but not for the return of this one.
+      isUnclear ||= missed === true;
+      continue;
+    }
     if (found === 'elsewhere' || (found === 'gone' && mayBeCollected)) continue;
     if (found === 'unclear') {
       isUnclear = true;

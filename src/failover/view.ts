@@ -98,6 +98,16 @@ export interface ContentLoss {
   images: readonly string[];
 }
 
+/** Acknowledged pushes whose loss would not be noticed, because nothing may look for them. */
+export interface UnseenContent {
+  /** Monotonic milliseconds. */
+  since: number;
+  /** Whose credentials may not read them. Undefined: the edge has none that could. */
+  reader: CredentialRole | undefined;
+  /** Their repositories, by the names at the upstream. Empty: all. */
+  repositories: readonly string[];
+}
+
 export interface UpstreamView {
   name: string;
   kind: 'registry' | 'harbor';
@@ -113,5 +123,7 @@ export interface UpstreamView {
   gate: Gate;
   /** Content that the upstream is known to have lost (rule 9). Undefined: none. */
   contentLost?: ContentLoss | undefined;
+  /** Where lost content would not be noticed. Undefined: nowhere that is known of. */
+  contentUnseen?: UnseenContent | undefined;
   replicas: ReplicaView[];
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { monotonicNow } from '../clock/clock.ts';
 import type { Secrets } from '../config/material.ts';
+import { contentReader } from '../config/replication-user.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { delaysRefusals } from '../failover/authority-evidence.ts';
 import { nextGate } from '../failover/gate.ts';
@@ -18,8 +19,9 @@ import { ContentWatch } from './health/content-watch.ts';
 import type { ProbeReport } from './health/probe.ts';
 import { Prober } from './health/prober.ts';
 import { Replica } from './health/replica.ts';
-import { findStoredImage, type StoredRead } from './health/stored-image.ts';
+import { findStoredImage, type StoredReader } from './health/stored-image.ts';
 import type { Network } from './streams.ts';
+import type { UpstreamCall } from './upstream-call.ts';
 
 interface UpstreamUrl {
   replica: Replica;
@@ -70,9 +72,10 @@ export class Upstream {
       onNews: () => this.view(),
     });
     this.content = new ContentWatch({
+      reader: contentReader(config),
       finder: () => {
-        const read = this.#storedRead();
-        return read && ((push) => findStoredImage(push, read));
+        const reader = this.#storedReader();
+        return reader && ((push) => findStoredImage(push, reader));
       },
       confirmCanary: () => this.confirmCanary(this.#healthyUrl() ?? ''),
       onNews: (loss) => events.content(name, loss),
@@ -174,6 +177,7 @@ export class Upstream {
         accounts: this.#accounts.flatMap((account) => account.view ?? []),
       },
       contentLost: this.content.lost,
+      contentUnseen: this.content.unseen,
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
@@ -183,16 +187,18 @@ export class Upstream {
     return [...this.#urls.values()].map(({ replica }) => replica.view()).find(isHealthy)?.url;
   }
 
-  /** Reads with the edge's own credentials at a URL that is up. All URLs share one storage. */
-  #storedRead(): StoredRead | undefined {
-    const url = this.#healthyUrl();
-    const own = url === undefined ? undefined : this.ownConnection(url);
+  /** Reads with credentials of the edge's own, else with those of the probe, at a URL that is up. All URLs share one storage. */
+  #storedReader(): StoredReader | undefined {
+    const member = this.#urls.get(this.#healthyUrl() ?? '');
+    if (!member || contentReader(this.config) === undefined) return undefined;
+    const { connection, own } = member;
     const redirects = this.config.redirects.mode;
     const signal = () => AbortSignal.timeout(this.config.probe.timeout);
-    return (
-      own &&
-      ((method, path, headers, scopes) => own.send({ method, path, headers, scopes, redirects, signal: signal() }))
-    );
+    const send = (call: UpstreamCall) => (own ? own.send(call) : connection.sendProbe(call));
+    return {
+      read: (method, path, headers, scopes) => send({ method, path, headers, scopes, redirects, signal: signal() }),
+      mayBeHidden: own === undefined,
+    };
   }
 
   #createUrl(url: string, secrets: Secrets, network: Network): UpstreamUrl {
@@ -237,6 +243,7 @@ export class Upstream {
     if (report.unhealthy !== undefined) this.#unhealthy = report.unhealthy;
     if (report.authMode !== undefined) this.#authMode = report.authMode;
     this.view();
+    this.content.lookIfDue();
   }
 
   /** Updates state and gate; called by every probe and before every decision. */

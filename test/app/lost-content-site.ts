@@ -22,14 +22,23 @@ export class LostContentSite {
   readonly lab: LabSite;
   readonly client: Client;
 
-  constructor(owner: Owner, lab: LabSite) {
+  /** @param authorization the header that the client sends */
+  constructor(owner: Owner, lab: LabSite, authorization?: string) {
     this.owner = owner;
     this.lab = lab;
-    this.client = lab.edge.http1();
+    const client = lab.edge.http1();
+    this.client = authorization === undefined ? client : loggedIn(client, authorization);
   }
 
   /** Pushes an image through the edge, and waits until the fallback has it. @returns its digest */
   async push(image: string, content: string, edge: EdgeInProcess = this.lab.edge): Promise<string> {
+    const digest = await this.put(image, content, edge);
+    await until(() => this.onFallback(image) === digest, { what: () => `${image} on the fallback` });
+    return digest;
+  }
+
+  /** Pushes an image through the edge. @returns its digest */
+  async put(image: string, content: string, edge: EdgeInProcess = this.lab.edge): Promise<string> {
     const [repository = '', tag = ''] = image.split(':');
     const client = edge === this.lab.edge ? this.client : edge.http1();
     const [blob, config] = [Buffer.from(content), Buffer.from(JSON.stringify({ content }))];
@@ -38,9 +47,7 @@ export class LostContentSite {
     const headers = { 'content-type': MANIFEST_TYPE };
     const put = await client.ask(`/v2/${repository}/manifests/${tag}`, { method: 'PUT', body, headers });
     if (put.status !== 201) throw new Error(`the push of ${image} got ${put.status}: ${put.body}`);
-    const digest = sha256(body);
-    await until(() => this.onFallback(image) === digest, { what: () => `${image} on the fallback` });
-    return digest;
+    return sha256(body);
   }
 
   onFallback(image: string): string | undefined {
@@ -107,7 +114,11 @@ const EVERY_TYPE = [
   'application/vnd.oci.image.index.v1+json',
 ].join(', ');
 
-export async function startLostContentSite(owner: Owner, options: LabSiteOptions = {}): Promise<LostContentSite> {
+export async function startLostContentSite(
+  owner: Owner,
+  options: LabSiteOptions = {},
+  authorization?: string,
+): Promise<LostContentSite> {
   const { config, route, settings, ...rest } = options;
   const lab = await startLabSite(owner, {
     ...rest,
@@ -122,7 +133,13 @@ export async function startLostContentSite(owner: Owner, options: LabSiteOptions
     },
     config: { keyFile: 'x', adminTokenFile: 'x', replication: { every: '1s' }, ...config },
   });
-  return new LostContentSite(owner, lab);
+  return new LostContentSite(owner, lab, authorization);
+}
+
+function loggedIn(client: Client, authorization: string): Client {
+  const ask: Client['ask'] = (path, { headers, ...more } = {}) =>
+    client.ask(path, { ...more, headers: { authorization, ...headers } });
+  return { version: client.version, ask, close: () => client.close() };
 }
 
 function tagIn(store: LabSite['primary']['store'], prefix: string, image: string): string | undefined {

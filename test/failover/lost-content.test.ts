@@ -220,6 +220,61 @@ const ROWS: readonly Row[] = [
     ],
     judged: 'unknown',
   },
+  // What may not be read.
+  {
+    what: 'no push may be read',
+    found: [
+      [20, 'denied'],
+      [30, 'denied'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'the newest may not be read, and two of those that may are gone',
+    found: [
+      [20, 'denied'],
+      [30, 'gone'],
+      [35, 'denied'],
+      [40, 'gone'],
+      [50, 'there'],
+    ],
+    judged: 40,
+  },
+  {
+    what: 'one is gone, and another one may not be read: it does not count as gone',
+    found: [
+      [20, 'gone'],
+      [30, 'denied'],
+      [40, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'those that may be read are there',
+    found: [
+      [20, 'denied'],
+      [30, 'there'],
+    ],
+    judged: 'intact',
+  },
+  {
+    what: 'what is missed may not be read any more',
+    found: [
+      [20, 'denied', { missed: true }],
+      [30, 'there'],
+    ],
+    facts: { known: true },
+    judged: 'unknown',
+  },
+  {
+    what: 'something else may not be read, and what was missed is there',
+    found: [
+      [20, 'denied'],
+      [30, 'there', { missed: true }],
+    ],
+    facts: { known: true },
+    judged: 'intact',
+  },
   // Pushes after the loss.
   {
     what: 'pushes went on before the loss was noticed',
@@ -325,6 +380,7 @@ t.test('where a look for pushes may end', async (t) => {
   t.notOk(ends([20, 'there', afterLoss]));
   t.notOk(ends([20, 'gone']));
   t.notOk(ends([20, 'elsewhere']));
+  t.notOk(ends([20, 'denied']), 'older pushes may be readable');
 });
 
 t.test('which answers move a tag back', async (t) => {

@@ -90,13 +90,20 @@ function credentialsLine({ name, credentials, accounts }: UpstreamSnapshot, sinc
   return [...own, ...others];
 }
 
-function lostContentLine({ name, lost }: UpstreamSnapshot, since: Since): string[] {
-  if (!lost) return [];
+function lostContentLine({ name, lost, unseen }: UpstreamSnapshot, since: Since): string[] {
+  const unknown = unseen ? [`content of ${name}: unknown for ${since(unseen.since)}${unseenText(unseen)}`] : [];
+  if (!lost) return unknown;
   const { pushes, images } = lost;
   const noticed = `noticed ${since(lost.noticedAt)} ago`;
   return [
     `content of ${name}: lost what was pushed in the last ${since(lost.since)}, ${countText(pushes, 'push', 'pushes')} (${images.join(', ')}), ${noticed}; restore it, or run breakwater accept ${name}`,
+    ...unknown,
   ];
+}
+
+function unseenText({ reader, repositories }: NonNullable<UpstreamSnapshot['unseen']>): string {
+  if (reader === null) return ' (there are no credentials to look for it)';
+  return ` in ${repositories.slice(0, MAX_LINES).join(', ')} (the ${reader} account may not read it)`;
 }
 
 function corruptCopyLine({ name, corrupt: { count, copies } }: UpstreamSnapshot): string[] {

@@ -1,12 +1,8 @@
 import type { AccountView } from '../../failover/view.ts';
+import { KEYS } from '../../status/snapshot/account-lines.ts';
 import type { CheckFinding } from './reachability.ts';
 
 const ENDS_SOON_MS = 14 * 86_400_000;
-const KEYS: Record<AccountView['role'], string> = {
-  own: 'credentials',
-  probe: 'probe.credentials',
-  replication: 'replication.credentials',
-};
 
 /**
  * Findings about the accounts that the edge has at an upstream: refused ones, and ones that will end.

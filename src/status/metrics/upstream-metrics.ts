@@ -17,8 +17,8 @@ export function addUpstreamMetrics(registry: Registry, upstreams: readonly Upstr
       ({ canaryImage }) => Number(canaryImage !== null),
     ],
     lost_pushes: [
-      'Pushes that the upstream acknowledged and has lost. Above 0: restore them, or run breakwater accept.',
-      ({ pushes, lost }) => (pushes ? (lost?.pushes ?? 0) : null),
+      'Pushes that the upstream acknowledged and has lost. Above 0: restore them, or run breakwater accept. Missing: nothing may look for some of them.',
+      ({ pushes, lost, unseen }) => (pushes ? (lost?.pushes ?? (unseen ? null : 0)) : null),
     ],
     corrupt_copies: [
       'Corrupt blobs that were found on the upstream and not yet repaired.',

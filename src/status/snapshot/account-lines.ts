@@ -4,6 +4,12 @@ import type { AccountSnapshot, UpstreamSnapshot } from './upstream-snapshot.ts';
 export const ENDS_SOON_MS = 14 * 86_400_000;
 const DAY_MS = 86_400_000;
 
+/** The keys of accounts, below that of their upstream. */
+export const KEYS: Record<AccountSnapshot['role'], string> = {
+  own: 'credentials',
+  probe: 'probe.credentials',
+  replication: 'replication.credentials',
+};
 const REFUSED: Record<AccountSnapshot['role'], string> = {
   own: "has refused this edge's credentials",
   probe: "has refused the probe's credentials",

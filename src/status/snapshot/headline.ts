@@ -1,7 +1,7 @@
 import type { PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
-import { accountNews } from './account-lines.ts';
+import { accountNews, KEYS } from './account-lines.ts';
 import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
@@ -79,6 +79,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
     ...lostContentLines(upstreams, now),
+    ...unseenContentLines(upstreams, now),
     ...canaryLines(blind),
     ...accounts.lines,
     ...unclearCredentialLines(unclear, now),
@@ -96,7 +97,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     blind.length > 0 ||
     unclear.length > 0 ||
     troubles.size > 0 ||
-    upstreams.some(({ lost }) => lost !== undefined) ||
+    upstreams.some(({ lost, unseen }) => lost !== undefined || unseen !== undefined) ||
     accounts.degraded ||
     upstreams.some(({ corrupt }) => corrupt.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
@@ -155,6 +156,24 @@ function lostContentLines(upstreams: readonly UpstreamSnapshot[], now: number): 
     const images = names(lost.images, Math.max(lost.pushes, lost.images.length));
     return [
       `${name} has lost content: ${pushes} that it acknowledged since ${clock(lost.since, now)} cannot be found there (${images}). Tags are served as before, and nothing of it is copied over or deleted. Restore it, or run breakwater accept ${name}.`,
+    ];
+  });
+}
+
+/** Nothing looks for these pushes, so nothing is known of them (rule 10). */
+function unseenContentLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
+  return upstreams.flatMap(({ name, unseen }) => {
+    if (!unseen) return [];
+    const { since, reader, repositories } = unseen;
+    const add = `set upstreams.${name}.replication.credentials to those of an account that may pull everything`;
+    if (reader === null)
+      return [
+        `If ${name} lost content, this would not be noticed, because this edge has no credentials to look for it. To change that, ${add}.`,
+      ];
+    const key = KEYS[reader];
+    const or = reader === 'probe' ? `, or ${add}` : '';
+    return [
+      `It has not been known since ${clock(since, now)} whether ${name} still has what was pushed to ${names(repositories)}: the account of upstreams.${name}.${key} may not pull it. Give it that right${or}.`,
     ];
   });
 }

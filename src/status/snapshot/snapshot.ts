@@ -104,7 +104,7 @@ function stateOf(
     canaryImage: view.canaryImage ?? null,
     ...credentialsOf(view, now),
     accounts: (view.credentials.accounts ?? []).map((account) => accountSnapshot(account, now)),
-    ...(takesPushes ? { pushes } : {}),
+    ...(takesPushes ? { pushes, ...unseenContentOf(view, now) } : {}),
     ...lostContentOf(view, now),
   };
 }
@@ -113,6 +113,12 @@ function lostContentOf({ contentLost }: UpstreamView, now: ClockReading): Pick<U
   if (!contentLost) return {};
   const { since, noticedAt, gone: pushes, images } = contentLost;
   return { lost: { since: isoTime(since, now), noticedAt: isoTime(noticedAt, now), pushes, images } };
+}
+
+function unseenContentOf({ contentUnseen }: UpstreamView, now: ClockReading): Pick<UpstreamSnapshot, 'unseen'> {
+  if (!contentUnseen) return {};
+  const { since, reader = null, repositories } = contentUnseen;
+  return { unseen: { since: isoTime(since, now), reader, repositories } };
 }
 
 function credentialsOf(

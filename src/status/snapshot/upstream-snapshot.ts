@@ -1,6 +1,6 @@
 import type { ProofState } from '../../failover/proof.ts';
 import type { Route } from '../../failover/rewrite.ts';
-import type { AccountView, CanaryState, Gate, ReplicaView, UpstreamView } from '../../failover/view.ts';
+import type { AccountView, CanaryState, Gate, ReplicaView, UnseenContent, UpstreamView } from '../../failover/view.ts';
 
 /** One URL of an upstream. Times are ISO 8601 in UTC. */
 export interface UrlSnapshot
@@ -54,6 +54,13 @@ export interface LostContentSnapshot {
   images: readonly string[];
 }
 
+/** Acknowledged pushes whose loss would not be noticed. */
+export interface UnseenContentSnapshot extends Omit<UnseenContent, 'since' | 'reader'> {
+  since: string;
+  /** Whose credentials may not read them; null: the edge has none that could. */
+  reader: AccountView['role'] | null;
+}
+
 export interface UpstreamSnapshot
   extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'readOnly' | 'unhealthy'> {
   since: string;
@@ -65,6 +72,8 @@ export interface UpstreamSnapshot
   credentials?: CredentialsSnapshot;
   /** Only while content is known to be lost. */
   lost?: LostContentSnapshot;
+  /** Only where a route pushes to this upstream, and nothing may look for some of the pushes. */
+  unseen?: UnseenContentSnapshot;
   /** The accounts that the edge has there. */
   accounts: AccountSnapshot[];
   corrupt: CorruptCopiesSnapshot;

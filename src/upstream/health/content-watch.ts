@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { monotonicNow } from '../../clock/clock.ts';
+import type { CredentialRole } from '../../failover/credentials.ts';
 import {
   type ContentVerdict,
   endsLook,
@@ -8,11 +9,14 @@ import {
   type PushEvidence,
   type StandingPush,
 } from '../../failover/lost-content.ts';
-import type { CanaryState, ContentLoss } from '../../failover/view.ts';
+import type { CanaryState, ContentLoss, UnseenContent } from '../../failover/view.ts';
 import { imageName } from '../../oci/reference.ts';
+import { asUpstreamError } from '../upstream-error.ts';
 
 export interface ContentWatchOptions {
-  /** Looks for a pushed image. Undefined: the edge has no credentials of its own, or the upstream is not up. May reject. */
+  /** Whose credentials look. Undefined: the edge has none that could, so nothing looks. */
+  reader: CredentialRole | undefined;
+  /** Looks for a pushed image. Undefined: nothing can look, or the upstream is not up. May reject. */
   finder: () => ((push: StandingPush) => Promise<FoundPush>) | undefined;
   /** Reads the canary; the read begins after the call. Never rejects. */
   confirmCanary: () => Promise<CanaryState>;
@@ -27,6 +31,10 @@ const AT_ONCE = 4;
 const GAP_MS = 250;
 /** Milliseconds that a read waits for a look. */
 const WAIT_MS = 2500;
+/** Milliseconds after which it is tried again what the credentials may read. */
+const RIGHTS_MS = 300_000;
+/** The same after a look that was interrupted. */
+const RETRY_MS = 5000;
 const MAX_NAMED = 4;
 
 /** Whether an upstream still has what it acknowledged (rule 9): looks for the newest pushes, and remembers a loss until it is accepted. */
@@ -39,6 +47,11 @@ export class ContentWatch {
   /** When the last look began that found all well. Before the first look nothing is missed. */
   #soundAt: number;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** What the last looks were not allowed to read. */
+  #unseen: UnseenContent | undefined;
+  /** When the last look began that told what the credentials may read, and when that is due again. */
+  #rightsAt = Number.NEGATIVE_INFINITY;
+  #rightsDueAt = Number.NEGATIVE_INFINITY;
   #look: Promise<void> | undefined;
   #nextLook: Promise<void> | undefined;
 
@@ -46,6 +59,13 @@ export class ContentWatch {
     this.#options = options;
     this.#now = options.now ?? monotonicNow;
     this.#soundAt = this.#now();
+    const { reader } = options;
+    if (reader === undefined) this.#unseen = { since: this.#soundAt, reader, repositories: [] };
+  }
+
+  /** Where lost content would not be noticed; undefined: nowhere that is known of. */
+  get unseen(): UnseenContent | undefined {
+    return this.#unseen;
   }
 
   /** The content that is known to be lost; undefined: none. The loss ends once none of the pushes that are gone stands any more. */
@@ -88,9 +108,19 @@ export class ContentWatch {
     return this.#nextLook;
   }
 
+  /** Looks if it is not known, or was not for a while, whether the credentials may read what was pushed. Called at each probe. */
+  lookIfDue(): void {
+    const { reader } = this.#options;
+    if (reader === undefined || this.#now() < this.#rightsDueAt) return;
+    // The rights of a probe are doubtful: it needs those to its canary only.
+    const [newest] = reader === 'probe' ? this.pushes() : [];
+    if (this.#unseen || (newest && newest.at > this.#rightsAt)) void this.look();
+  }
+
   async #run(): Promise<void> {
     if (this.pushes().length === 0) {
       this.#soundAt = this.#now();
+      if (this.#options.reader !== undefined) this.#unseen = undefined;
       return;
     }
     const pause = this.#lookedAt + GAP_MS - this.#now();
@@ -102,6 +132,7 @@ export class ContentWatch {
     const known = this.lost !== undefined;
     const facts = { soundAt: this.#soundAt, known, now: began };
     const asked = await this.#ask(find, facts);
+    this.#noteUnseen(asked, began);
     const canary = await this.#options.confirmCanary();
     this.#apply(judgeContent(asked, { ...facts, canary }), asked, began);
   }
@@ -113,15 +144,33 @@ export class ContentWatch {
     const asked: (StandingPush & PushEvidence)[] = [];
     const standing = this.pushes();
     for (let index = 0; index < standing.length; index += AT_ONCE) {
+      const denied = new Set(asked.filter(({ found }) => found === 'denied').map(({ repository }) => repository));
+      const ask = async (push: StandingPush) => (denied.has(push.repository) ? 'denied' : find(push).catch(failureOf));
       const found = await Promise.all(
         standing
           .slice(index, index + AT_ONCE)
-          .map(async (push) => ({ ...push, found: await find(push).catch((): FoundPush => 'unclear') })),
+          .map(async (push) => ({ ...push, found: await ask(push), missed: this.#isMissed(push) })),
       );
       asked.push(...found);
       if (found.some((one) => endsLook(one, facts))) break;
     }
     return asked;
+  }
+
+  #isMissed(push: StandingPush): boolean {
+    return this.#loss?.gone.some((one) => isSame(one, push)) === true;
+  }
+
+  /** A look that was interrupted says nothing about rights. */
+  #noteUnseen(asked: readonly (StandingPush & PushEvidence)[], began: number): void {
+    const isInterrupted = asked.some(({ found }) => found === 'unclear');
+    this.#rightsDueAt = began + (isInterrupted ? RETRY_MS : RIGHTS_MS);
+    if (isInterrupted) return;
+    this.#rightsAt = began;
+    const denied = asked.filter(({ found }) => found === 'denied').map(({ repository }) => repository);
+    const since = this.#unseen?.since ?? began;
+    const repositories = [...new Set(denied)];
+    this.#unseen = denied.length > 0 ? { since, reader: this.#options.reader, repositories } : undefined;
   }
 
   #apply(judged: ContentVerdict, asked: readonly (StandingPush & PushEvidence)[], began: number): void {
@@ -148,6 +197,11 @@ export class ContentWatch {
     this.#soundAt = this.#now();
     this.#options.onNews(undefined);
   }
+}
+
+/** What is known of a push if looking for it failed. */
+function failureOf(error: unknown): FoundPush {
+  return asUpstreamError(error).reason === 'credentials' ? 'denied' : 'unclear';
 }
 
 function isSame(one: StandingPush, other: StandingPush): boolean {

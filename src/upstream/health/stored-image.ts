@@ -15,20 +15,30 @@ export type StoredRead = (
   scopes: string[],
 ) => Promise<Answer>;
 
+/** How pushed images are looked for. */
+export interface StoredReader {
+  read: StoredRead;
+  /** The credentials may open less than what was pushed. Some registries answer 404 for what they hide. */
+  mayBeHidden: boolean;
+}
+
 const MAX_MANIFEST = 4_194_304;
+const DENIALS = [401, 403];
 
 /**
  * Looks for an image whose push was acknowledged: its manifest by digest and a byte of its configuration, both from storage, and then its tag.
  * A database or a cache may know content that storage has lost.
  * @throws what `read` throws
  */
-export async function findStoredImage(push: StandingPush, read: StoredRead): Promise<FoundPush> {
+export async function findStoredImage(push: StandingPush, { read, mayBeHidden }: StoredReader): Promise<FoundPush> {
   const { repository, tag, digest, overwritten } = push;
   const scopes = [pullScope(repository)];
   const manifest = await read('GET', `/v2/${repository}/manifests/${digest}`, { accept: EVERY_MANIFEST }, scopes);
   if (manifest.status !== 200) {
     await dropBody(manifest.body);
-    return manifest.status === 404 ? 'gone' : 'unclear';
+    if (DENIALS.includes(manifest.status)) return 'denied';
+    if (manifest.status !== 404) return 'unclear';
+    return mayBeHidden && !(await isVisible(repository, read)) ? 'denied' : 'gone';
   }
   const bytes = await readBody(manifest.body, MAX_MANIFEST);
   if (isDigestOf(digest, bytes) === false) return 'unclear';
@@ -37,6 +47,14 @@ export async function findStoredImage(push: StandingPush, read: StoredRead): Pro
   if (found !== 'there') return found;
   // The tag is at a later push, so it says nothing of this one.
   return overwritten ? 'elsewhere' : findTag(`/v2/${repository}/manifests/${tag}`, digest, scopes, read);
+}
+
+/** Whether the credentials may read the repository: its list of tags shows that, even where a manifest is gone. */
+async function isVisible(repository: string, read: StoredRead): Promise<boolean> {
+  const path = `/v2/${repository}/tags/list?n=1`;
+  const { status, body } = await read('GET', path, { accept: 'application/json' }, [pullScope(repository)]);
+  await dropBody(body);
+  return status === 200;
 }
 
 async function findBlob(blob: ProbedBlob, read: StoredRead): Promise<FoundPush> {

@@ -90,6 +90,15 @@ t.test('the status with many problems', async (t) => {
     statusText(snapshotOf({ upstreams: [upstream('harbor', { contentLost })] }), NOW),
     /^content of harbor: lost what was pushed in the last 2 h, 2 pushes \(library\/a:1, library\/b:2\), noticed 60 s ago; restore it, or run breakwater accept harbor$/m,
   );
+  const unseen = (reader: 'probe' | undefined, ...repositories: string[]) => {
+    const contentUnseen = { since: NOW - 7_200_000, reader, repositories };
+    return statusText(snapshotOf({ upstreams: [upstream('harbor', { contentUnseen })] }), NOW);
+  };
+  t.match(unseen(undefined), /^content of harbor: unknown for 2 h \(there are no credentials to look for it\)$/m);
+  t.match(
+    unseen('probe', 'team/a', 'team/b'),
+    /^content of harbor: unknown for 2 h in team\/a, team\/b \(the probe account may not read it\)$/m,
+  );
   t.match(text, /^pushes to harbor: refused for 18 min \(canary read timed out\)$/m);
   t.match(
     text,

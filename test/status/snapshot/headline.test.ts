@@ -214,6 +214,26 @@ t.test('says which upstream has lost content, and what to type', async (t) => {
   t.match(lost(1, 'library/a:1').text, /a push that it acknowledged since .* \(library\/a:1\)/);
 });
 
+t.test('says where lost content would not be noticed, and which key to add', async (t) => {
+  const unseen = (reader: 'own' | 'probe' | undefined, ...repositories: string[]) => {
+    const contentUnseen = { since: NOW - HOUR, reader, repositories };
+    return headline({ upstreams: [upstream('harbor', { contentUnseen }), gcr] });
+  };
+  const key = 'set upstreams.harbor.replication.credentials to those of an account that may pull everything.';
+  t.match(unseen(undefined), { level: 'degraded' });
+  t.match(
+    unseen(undefined).text,
+    `If harbor lost content, this would not be noticed, because this edge has no credentials to look for it. To change that, ${key}`,
+  );
+  const told =
+    'It has not been known since 02:30 UTC whether harbor still has what was pushed to team/a, team/b: the account of upstreams.harbor';
+  const probe = unseen('probe', 'team/a', 'team/b');
+  t.match(probe.text, `${told}.probe.credentials may not pull it. Give it that right, or ${key}`);
+  t.match(unseen('own', 'team/a', 'team/b').text, `${told}.credentials may not pull it. Give it that right.`);
+  const fallback = upstream('gcr', { contentUnseen: { since: NOW - HOUR, reader: undefined, repositories: [] } });
+  t.equal(headline({ upstreams: [upstream('harbor'), fallback] }).level, 'well', 'no route pushes there');
+});
+
 t.test('says which upstream has corrupt blobs', async (t) => {
   const copies = (...digests: string[]) => digests.map((digest) => ({ upstream: 'harbor', digest, since: NOW }));
   t.match(headline({ corruptCopies: copies('a') }), {

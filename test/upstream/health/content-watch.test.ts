@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { CredentialRole } from '../../../src/failover/credentials.ts';
 import type { FoundPush, StandingPush } from '../../../src/failover/lost-content.ts';
 import type { CanaryState, ContentLoss } from '../../../src/failover/view.ts';
 import { ContentWatch } from '../../../src/upstream/health/content-watch.ts';
@@ -6,7 +7,7 @@ import { ContentWatch } from '../../../src/upstream/health/content-watch.ts';
 const HOUR = 3_600_000;
 const digest = (n: number) => `sha256:${String(n).repeat(64).slice(0, 64)}`;
 
-function watched(found: Record<string, FoundPush>) {
+function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'none' = 'own') {
   const state = { now: 100 * HOUR, canary: 'good' as CanaryState, able: true, asked: [] as string[] };
   const news: (ContentLoss | undefined)[] = [];
   let pushes: StandingPush[] = Object.keys(found).map((tag, index) => ({
@@ -14,6 +15,7 @@ function watched(found: Record<string, FoundPush>) {
     at: state.now - (index + 1) * HOUR,
   }));
   const watch = new ContentWatch({
+    reader: reader === 'none' ? undefined : reader,
     finder: () =>
       state.able
         ? async ({ tag }) => {
@@ -36,7 +38,12 @@ function watched(found: Record<string, FoundPush>) {
     state.now += 1000;
     return watch.hasLost();
   };
-  return { watch, state, news, found, settle, later };
+  /** A push of another repository, the newest. */
+  const add = (repository: string, tag: string) => {
+    const place = { repository, tag, digest: digest(7), overwritten: false, afterLoss: false };
+    pushes = [{ ...place, at: state.now }, ...pushes];
+  };
+  return { watch, state, news, found, settle, later, add };
 }
 
 t.test('what is gone is noticed, and missed until none of it stands', async (t) => {
@@ -92,5 +99,102 @@ t.test('looks are shared', async (t) => {
 t.test('an edge that saw no push asks nothing', async (t) => {
   const { watch, state } = watched({});
   t.equal(await watch.hasLost(), false);
+  t.strictSame(state.asked, []);
+});
+
+t.test('without credentials that could look, it is known from the start that nothing looks', async (t) => {
+  const { watch, state, later } = watched({ a: 'there' }, 'none');
+  t.match(watch.unseen, { since: 100 * HOUR, reader: undefined, repositories: [] });
+  state.able = false;
+  t.equal(await later(), false);
+  watch.lookIfDue();
+  t.match(watch.unseen, { since: 100 * HOUR });
+  watch.pushes = () => [];
+  await watch.look();
+  t.match(watch.unseen, { since: 100 * HOUR }, 'though nothing was pushed yet');
+});
+
+t.test('what the credentials may not read is unknown, and its repository is asked for once in a look', async (t) => {
+  const denied = { e: 'denied', d: 'denied', c: 'denied', b: 'denied', a: 'denied' } as const;
+  const { watch, state, found, later, settle } = watched({ ...denied }, 'probe');
+  t.equal(await later(), false);
+  const since = state.now;
+  t.match(watch.unseen, { since, reader: 'probe', repositories: ['library/app'] });
+  t.strictSame(state.asked, ['e', 'd', 'c', 'b'], 'those that are asked at once');
+  await later();
+  t.match(watch.unseen, { since }, 'since it was first noticed');
+  for (const tag of Object.keys(found)) delete found[tag];
+  await later();
+  t.match(watch.unseen, { since }, 'a look that fails says nothing of rights');
+  Object.assign(found, { e: 'there', d: 'there', c: 'there', b: 'there', a: 'there' });
+  await later();
+  t.equal(watch.unseen, undefined);
+  Object.assign(found, denied);
+  await later();
+  t.ok(watch.unseen);
+  for (const tag of Object.keys(found)) settle(tag);
+  await later();
+  t.equal(watch.unseen, undefined, 'nothing is left that could be missed');
+});
+
+t.test('a repository that may not be read neither hides a loss nor ends one', async (t) => {
+  const { watch, state, found, later, add } = watched({ b: 'gone', a: 'gone' }, 'probe');
+  found.secret = 'denied';
+  add('team/secret', 'secret');
+  t.equal(await later(), true);
+  t.match(watch.lost, { gone: 2 });
+  t.match(watch.unseen, { repositories: ['team/secret'] });
+  Object.assign(found, { b: 'denied', a: 'there' });
+  state.now += 1000;
+  await watch.look();
+  t.ok(watch.lost, 'what was gone is not known to be back');
+  Object.assign(found, { b: 'there' });
+  state.now += 1000;
+  await watch.look();
+  t.equal(watch.lost, undefined);
+});
+
+t.test(
+  'the rights of a probe are looked at once there is something to read, and again every five minutes',
+  async (t) => {
+    const { watch, state, found, add } = watched({ a: 'there' }, 'probe');
+    /** A look here takes no time. */
+    const over = () => new Promise((resolve) => setImmediate(resolve));
+    const due = () => {
+      const before = state.asked.length;
+      watch.lookIfDue();
+      return state.asked.length > before;
+    };
+    t.ok(due());
+    await over();
+    state.now += 299_000;
+    add('library/app', 'a');
+    t.notOk(due(), 'there was a look not long ago');
+    state.now += 2000;
+    t.ok(due());
+    await over();
+    state.now += 301_000;
+    t.notOk(due(), 'nothing is new');
+    found.a = 'denied';
+    state.now += 301_000;
+    await watch.look();
+    state.now += 301_000;
+    t.ok(due(), 'nothing is new, but something is not known');
+    await over();
+    state.now += 301_000;
+    delete found.a;
+    t.ok(due());
+    await over();
+    state.now += 4999;
+    t.notOk(due());
+    state.now += 1;
+    t.ok(due(), 'a look that was interrupted is soon tried again');
+    await over();
+  },
+);
+
+t.test('credentials that open what is pushed are not tried without a reason', async (t) => {
+  const { watch, state } = watched({ a: 'there' }, 'replication');
+  watch.lookIfDue();
   t.strictSame(state.asked, []);
 });
