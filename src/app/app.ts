@@ -229,6 +229,7 @@ export class App {
       stores: this.#processState.stores(),
       peers: this.#processState.peers.views(),
       unheard: this.#processState.peers.unheardViews(),
+      acknowledgements: this.#processState.peers.acknowledgements(),
       replication: this.#runtime.atWork?.replicator.view(),
     });
   }

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import { AccessMemory } from '../auth/access-memory.ts';
+import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { CopyIntegrity } from '../digest/copy-integrity.ts';
 import { Hasher } from '../digest/hasher.ts';
+import { ACKNOWLEDGE_MS } from '../failover/unheard.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LedgerClock } from '../ledger/ledger-clock.ts';
 import type { PeerView } from '../peer/peer-view.ts';
@@ -57,6 +59,7 @@ export class ProcessState {
       resolver: this.network.resolver,
       now: () => this.#clock.now(),
       onState: (view) => tell(log, view),
+      onLate: lateEvents(log),
     });
   }
 
@@ -114,4 +117,23 @@ function registriesOf({ upstreams }: Loaded['config']): Map<string, string> {
 function tell(log: Logger, { url, address, state, reason }: PeerView): void {
   const well = state === 'in-step' || state === 'behind' || state === 'itself';
   log[well ? 'info' : 'warn']({ peer: url, address, state, reason }, `peer is ${state}`);
+}
+
+/** Milliseconds between two lines about edges that are late. Every write may cause such an event. */
+const LATE_EVERY_MS = 10_000;
+
+/** Logs which edge did not acknowledge a write in time. */
+function lateEvents(log: Logger): (from: string) => void {
+  let logged = Number.NEGATIVE_INFINITY;
+  let times = 0;
+  return (from) => {
+    times += 1;
+    if (monotonicNow() - logged < LATE_EVERY_MS) return;
+    log.warn(
+      { peer: from, times },
+      `another edge did not acknowledge a write within ${ACKNOWLEDGE_MS} ms; replies do not wait for it until it has caught up`,
+    );
+    logged = monotonicNow();
+    times = 0;
+  };
 }

@@ -22,6 +22,10 @@ interface Follower {
   inStep: boolean;
   /** Answers its question, if one stands. */
   answer: (() => void) | undefined;
+  /** Its address. */
+  from: string;
+  /** Since when it has been behind because it did not acknowledge in time. */
+  lateSince: number | undefined;
 }
 
 /** Followers that have not acknowledged some versions. */
@@ -34,6 +38,8 @@ interface Wait {
 export interface FollowersOptions {
   stores: readonly Pick<SharedStore, 'name' | 'head'>[];
   now?: () => number;
+  /** Called with the address of an edge that did not acknowledge in time. */
+  onLate?: (from: string) => void;
 }
 
 /**
@@ -43,21 +49,33 @@ export interface FollowersOptions {
 export class Followers {
   readonly #stores: FollowersOptions['stores'];
   readonly #now: () => number;
+  readonly #onLate: (from: string) => void;
   readonly #followers = new Map<string, Follower>();
   readonly #waits = new Set<Wait>();
   /** The versions that followers must have heard, because a reply was sent or is waiting. */
   #told: Versions = {};
   /** This edge acknowledges no write any more. */
   ended = false;
+  /** How often a reply did not wait any longer for an edge. */
+  late = 0;
 
-  constructor({ stores, now = monotonicNow }: FollowersOptions) {
+  constructor({ stores, now = monotonicNow, onLate = () => undefined }: FollowersOptions) {
     this.#stores = stores;
     this.#now = now;
+    this.#onLate = onLate;
   }
 
   /** Links for which replies wait. */
   get inStep(): number {
     return [...this.#followers.values()].filter((one) => one.inStep).length;
+  }
+
+  /** The edges that did not acknowledge in time, and have not caught up since. Those that do not ask any more are unreachable, not behind. */
+  get behind(): { from: string; since: number }[] {
+    const before = this.#now() - FORGET_MS;
+    return [...this.#followers.values()].flatMap(({ from, askedAt, lateSince: since }) =>
+      since === undefined || askedAt < before ? [] : [{ from, since }],
+    );
   }
 
   /** Whether the questions of a link may stand. */
@@ -72,13 +90,16 @@ export class Followers {
    */
   async stand({ link, known }: Pick<PeerQuestion, 'link' | 'known'>, answer: StandingAnswer): Promise<void> {
     if (link === undefined || !this.hasRoom(link)) return;
-    const follower = this.#followers.get(link) ?? { known, askedAt: 0, inStep: false, answer: undefined };
+    const { from } = answer;
+    const fresh: Follower = { known, askedAt: 0, inStep: false, answer: undefined, from, lateSince: undefined };
+    const follower = this.#followers.get(link) ?? fresh;
     this.#followers.set(link, follower);
     follower.known = known;
     follower.askedAt = this.#now();
     for (const wait of this.#waits) if (hasRead(known, wait.versions)) this.#acknowledged(wait, follower);
     if (this.ended || !hasRead(known, this.#told)) return;
     follower.inStep = true;
+    follower.lateSince = undefined;
     await this.#standing(link, follower, answer);
   }
 
@@ -102,7 +123,7 @@ export class Followers {
     const wait: Wait = { versions, open, done };
     this.#waits.add(wait);
     const timer = setTimeout(() => {
-      for (const follower of open) follower.inStep = false;
+      for (const follower of open) this.#isLate(follower);
       done();
     }, ACKNOWLEDGE_MS);
     await promise;
@@ -130,6 +151,14 @@ export class Followers {
     answer.mark(STANDS);
     await promise;
     clearTimeout(timer);
+  }
+
+  /** Two replies may give it up at once. */
+  #isLate(follower: Follower): void {
+    this.late += 1;
+    follower.inStep = false;
+    follower.lateSince ??= this.#now();
+    this.#onLate(follower.from);
   }
 
   #drop(link: string, follower: Follower): void {

@@ -29,7 +29,10 @@ export async function answerPeer(
   try {
     if (expectsContinue) response.writeContinue();
     const text = await readQuestion(request);
-    const answered = text === undefined ? undefined : await answer(text, standingAnswer(response));
+    const answered =
+      text === undefined
+        ? undefined
+        : await answer(text, standingAnswer(response, request.socket.remoteAddress?.replace(/^::ffff:/, '')));
     if (answered === undefined) refuse(response, NOT_A_PEER);
     else if (response.headersSent) response.end(answered);
     else {
@@ -44,8 +47,9 @@ export async function answerPeer(
 }
 
 /** The head of the answer leaves with the first mark, and the body ends with the sealed answer. */
-function standingAnswer(response: ServerResponse): StandingAnswer {
+function standingAnswer(response: ServerResponse, from = 'an unknown address'): StandingAnswer {
   return {
+    from,
     mark: (mark) => {
       if (!response.headersSent) writeHead(response, { status: 200, headers: { 'content-type': 'application/jose' } });
       response.write(mark);

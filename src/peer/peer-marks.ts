@@ -14,6 +14,8 @@ export interface QuestionProgress {
 
 /** The answer of a question while it stands. */
 export interface StandingAnswer {
+  /** The address of the asking edge, for the operator. */
+  readonly from: string;
   /** Writes a mark at once. */
   mark(mark: typeof STANDS | typeof NEWS): void;
   /** Calls back when the connection of the asking edge has closed. */

@@ -28,3 +28,11 @@ export interface PeerView {
   /** Number of new entries that this edge learnt from the peer. */
   entries: number;
 }
+
+/** Whether other edges hear of writes before their replies, as in the JSON of `/api/status`. */
+export interface AcknowledgementView {
+  /** How often, since the start, a reply did not wait any longer for an edge. */
+  late: number;
+  /** The edges that have not caught up since, by their addresses. Replies do not wait for them. */
+  behind: { peer: string; since: string }[];
+}

@@ -10,7 +10,7 @@ import { PeerLink } from './peer-link.ts';
 import type { StandingAnswer } from './peer-marks.ts';
 import { PeerSealer } from './peer-sealer.ts';
 import { PeerService } from './peer-service.ts';
-import type { PeerView, UnheardView } from './peer-view.ts';
+import type { AcknowledgementView, PeerView, UnheardView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
 
 export interface PeersConfig {
@@ -31,6 +31,8 @@ export interface PeersOptions {
   now: () => number;
   /** Called with each change of a peer's state. */
   onState: (view: PeerView) => void;
+  /** Called with the address of an edge that did not acknowledge a write in time. */
+  onLate: (from: string) => void;
 }
 
 interface Connected {
@@ -72,7 +74,7 @@ export class Peers {
     this.#config = config;
     this.#options = options;
     this.#sealer = new PeerSealer(config.secrets);
-    const followers = new Followers({ stores: options.told });
+    const followers = new Followers({ stores: options.told, onLate: options.onLate });
     this.#followers = followers;
     this.#service = new PeerService({ ...options, sealer: () => this.#sealer, node: this.#node, followers });
   }
@@ -124,6 +126,11 @@ export class Peers {
   unheardViews(): UnheardView[] {
     const iso = (at: number | undefined) => (at === undefined ? null : isoTime(at));
     return this.unheard().map(({ peer, since, until }) => ({ peer, since: iso(since), until: iso(until) }));
+  }
+
+  acknowledgements(): AcknowledgementView {
+    const { late, behind } = this.#followers;
+    return { late, behind: behind.map(({ from, since }) => ({ peer: from, since: isoTime(since) })) };
   }
 
   views(): PeerView[] {

@@ -23,12 +23,17 @@ interface Pair {
   second: EdgeInProcess;
 }
 
-async function start(t: Test, config: object = {}): Promise<Pair> {
+async function alone(t: Test, config: object = {}): Promise<LabSite> {
   const site = await startLabSite(t, {
     settings: { key: SHARED },
     config: { keyFile: 'x', ...config },
   });
   t.equal((await pushBlob(site.edge.http1(), REPOSITORY, CONFIG)).status, 201);
+  return site;
+}
+
+async function start(t: Test, config: object = {}): Promise<Pair> {
+  const site = await alone(t, config);
   const second = await another(t, site);
   return { site, first: site.edge, second };
 }
@@ -229,7 +234,7 @@ async function fakePeer(t: Test, { port }: EdgeInProcess) {
 }
 
 t.test('a frozen peer costs one push its patience and the next ones nothing, until it has caught up', async (t) => {
-  const { first } = await start(t);
+  const { edge: first } = await alone(t);
   const peer = await fakePeer(t, first);
   const client = first.http1();
   const timed = async (version: string) => (await push(client, 'v1', version)).headersAfter;
@@ -237,12 +242,25 @@ t.test('a frozen peer costs one push its patience and the next ones nothing, unt
   const { answered } = await peer.stand();
   t.ok((await timed('one')) >= ACKNOWLEDGE_MS - 5, 'it does not acknowledge what it was told');
   await answered;
+  const told = async () => {
+    const { body } = await first.admin('/metrics');
+    const [, count] = /^breakwater_peer_acknowledgements_late_total (\d+)$/m.exec(body) ?? [];
+    const { acknowledgements } = first.app.status();
+    const lines = first.log.split('did not acknowledge a write within 100 ms').length - 1;
+    return { count, ...acknowledgements, lines };
+  };
+  const late = { count: '1', late: 1, behind: [{ peer: '127.0.0.1' }], lines: 1 };
+  t.match(await told(), late, 'the metric, the status and the log tell of it');
+  t.match(first.log, /"level":40,[^\n]*"peer":"[^"]+","times":1,[^\n]*did not acknowledge/);
   const quick = [];
   for (let index = 0; index < 5; index += 1) quick.push(await timed(`more ${index}`));
   t.ok(Math.min(...quick) < ACKNOWLEDGE_MS, `${quick.map(Math.round)}: replies do not wait for it`);
+  t.match(await told(), late, 'and only once');
   await peer.ask(true);
   await peer.stand();
+  t.match(await told(), { count: '1', late: 1, behind: [] });
   t.ok((await timed('two')) >= ACKNOWLEDGE_MS - 5, 'it had caught up, so replies wait for it again');
+  t.match(await told(), { count: '2', late: 2, behind: [{}], lines: 1 }, 'one line in ten seconds');
 });
 
 t.test('an edge of an earlier release is told within a second, and not waited for', async (t) => {

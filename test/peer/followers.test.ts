@@ -7,7 +7,9 @@ import { timeLimit } from '../helpers/time-limit.ts';
 const made = () => {
   const store = { name: 'words', head: 0 };
   const clock = { now: 0 };
-  return { store, clock, followers: new Followers({ stores: [store], now: () => clock.now }) };
+  const late: string[] = [];
+  const followers = new Followers({ stores: [store], now: () => clock.now, onLate: (from) => late.push(from) });
+  return { store, clock, late, followers };
 };
 
 /** A question of another edge, which knows a version. */
@@ -16,6 +18,7 @@ function ask(followers: Followers, link: string, version: number) {
   const closing: (() => void)[] = [];
   let answered = false;
   const standing = {
+    from: `the host of ${link}`,
     mark: (mark: string) => void marks.push(mark),
     onClose: (callback: () => void) => void closing.push(callback),
   };
@@ -91,6 +94,51 @@ t.test('a peer that does not acknowledge costs one reply, and replies wait again
   t.ok(reply.isWaiting());
   ask(followers, 'b', 5);
   early(t, await reply.ms(), 'in step again');
+});
+
+t.test('a peer that does not acknowledge in time is counted and named until it has caught up', async (t) => {
+  const { store, clock, late, followers } = made();
+  for (const link of ['b', 'c']) ask(followers, link, 0);
+  t.strictSame([followers.late, followers.behind], [0, []]);
+  clock.now = 5;
+  store.head = 1;
+  const reply = tell(followers);
+  ask(followers, 'c', 1);
+  await reply.done;
+  const behind = [{ from: 'the host of b', since: 5 }];
+  t.strictSame([followers.late, followers.behind, late], [1, behind, ['the host of b']]);
+  clock.now = 6;
+  store.head = 2;
+  const next = tell(followers);
+  ask(followers, 'c', 2);
+  await next.done;
+  t.strictSame([followers.late, followers.behind], [1, behind], 'no reply waits for it any more');
+  await ask(followers, 'b', 1).done;
+  t.strictSame(followers.behind, behind, 'it has asked, but has not read all');
+  ask(followers, 'b', 2);
+  t.strictSame([followers.late, followers.behind], [1, []]);
+});
+
+t.test('a peer that has not asked for long is not behind: it is gone, or cannot be reached', async (t) => {
+  const { store, clock, followers } = made();
+  ask(followers, 'b', 0);
+  store.head = 1;
+  await tell(followers).done;
+  clock.now = 30_000;
+  t.equal(followers.behind.length, 1);
+  clock.now = 30_001;
+  t.strictSame([followers.late, followers.behind], [1, []]);
+});
+
+t.test('two replies that give up a peer at once name it once', async (t) => {
+  const { store, clock, followers } = made();
+  ask(followers, 'b', 0);
+  store.head = 1;
+  const one = tell(followers);
+  clock.now = 7;
+  store.head = 2;
+  await Promise.all([one.done, tell(followers).done]);
+  t.strictSame([followers.late, followers.behind], [2, [{ from: 'the host of b', since: 7 }]]);
 });
 
 t.test('all peers have one deadline together', async (t) => {

@@ -12,7 +12,7 @@ function made(urls: string[], resolve: (name: string) => Promise<LookupAddress[]
   const resolver = new Resolver(resolve);
   const peers = new Peers(
     { ...CONFIG, urls },
-    { stores: [], told: [], resolver, now: () => 0, onState: (view) => told.push(view) },
+    { stores: [], told: [], resolver, now: () => 0, onState: (view) => told.push(view), onLate: () => undefined },
   );
   t.teardown(() => peers.stop());
   return { peers, told };

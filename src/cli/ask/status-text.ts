@@ -28,6 +28,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
     ...peerLines(snapshot, since),
     ...unheardLines(snapshot, since),
+    ...behindLines(snapshot, since),
     ...tagLines(snapshot, since),
     ...failoverLines(snapshot, since),
     '',
@@ -140,6 +141,11 @@ function unheardLines({ unheard }: Snapshot, since: Since): string[] {
     until === null ? 'until now' : `until ${since(until)} ago`,
   ]);
   return section('pushes through other edges that may have been missed', rows);
+}
+
+function behindLines({ acknowledgements: { behind } }: Snapshot, since: Since): string[] {
+  const rows = behind.map(({ peer, since: from }) => ['', peer, `for ${since(from)}`]);
+  return section('other edges that replies to pushes do not wait for, because they do not acknowledge in time', rows);
 }
 
 function peerLines({ peers }: Snapshot, since: Since): string[] {

@@ -12,7 +12,7 @@ export interface ClientSide {
 /** Adds gauges of the edge itself: its listener, its memory, its certificates and the other edges. */
 export function addEdgeMetrics(
   registry: Registry,
-  { ready, version, peers, stores, sinceStart }: Snapshot,
+  { ready, version, peers, acknowledgements, stores, sinceStart }: Snapshot,
   { load, counts }: ClientSide,
   certificates: readonly { file: string; expiresAt: number }[],
 ): void {
@@ -25,6 +25,10 @@ export function addEdgeMetrics(
     ledger_evicted_total: [
       'Tags that the ledger dropped because there were more than ledger.tags. Clients may then get old tags from a fallback without a warning.',
       () => ledger.evicted,
+    ],
+    peer_acknowledgements_late_total: [
+      'Replies to writes that did not wait any longer for another edge, because it had not acknowledged the write within 100 ms.',
+      () => acknowledgements.late,
     ],
     manifest_memory_bytes: ['Bytes of the manifests in memory.', () => manifests.bytes],
     hash_jobs: ['Digests being computed.', () => hashing],

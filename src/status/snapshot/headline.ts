@@ -1,4 +1,4 @@
-import type { PeerView, UnheardView } from '../../peer/peer-view.ts';
+import type { AcknowledgementView, PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { accountNews, KEYS } from './account-lines.ts';
@@ -28,6 +28,8 @@ export interface HeadlineInput {
   peers: readonly PeerView[];
   /** When these may have taken pushes of which this edge has not heard. */
   unheard: readonly UnheardView[];
+  /** Whether these hear of writes before their replies. */
+  acknowledgements: AcknowledgementView;
   /** Null where no route replicates. */
   replication: ReplicationView | null;
 }
@@ -57,6 +59,9 @@ const TAG_WARNING_MS = 600_000;
 /** Milliseconds after which it is worth a line that something is still unknown. */
 const UNKNOWN_MS = 60_000;
 
+/** An edge that is short of CPU for a moment catches up with its next question. */
+const BEHIND_MS = 5000;
+
 /** Says which upstream serves pulls, where pushes go, and what needs the operator. @param now epoch milliseconds */
 export function headlineOf(input: HeadlineInput, now: number): Headline {
   const { ready, upstreams, routes, tagWarnings, peers } = input;
@@ -73,6 +78,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const accounts = accountNews(upstreams, (iso) => clock(iso, now), now);
+  const behind = input.acknowledgements.behind.filter(({ since }) => now - Date.parse(since) >= BEHIND_MS);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
@@ -88,11 +94,13 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...copies.lines,
     ...peerLines(peers, now),
     ...unheardLines(input.unheard, now),
+    ...behind.map(({ peer, since }) => behindLine(peer, clock(since, now))),
   ];
   const failing = served.some(({ fails }) => fails);
   const degraded =
     !ready ||
     peers.some(isOutOfSync) ||
+    behind.length > 0 ||
     copies.degraded ||
     blind.length > 0 ||
     unclear.length > 0 ||
@@ -243,6 +251,11 @@ function unheardLines(unheard: readonly UnheardView[], now: number): string[] {
     const from = since === null ? '' : ` since ${clock(since, now)}`;
     return `Pushes through the edge at ${peer} may have been missed${from}, so the age of tags from a fallback is unknown.`;
   });
+}
+
+/** Such an edge does not hear of a write before its reply. */
+function behindLine(peer: string, since: string): string {
+  return `The edge at ${peer} has not acknowledged what clients push here since ${since}, and replies do not wait for it. If this edge died now, the other one would not know the newest tags.`;
 }
 
 /** What is wrong with an upstream by the newest evidence: a probe, the canary or a request. Undefined: nothing. */

@@ -54,7 +54,10 @@ export interface CorruptCopy {
 }
 
 export interface SnapshotInput
-  extends Pick<Snapshot, 'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers' | 'unheard'> {
+  extends Pick<
+    Snapshot,
+    'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers' | 'unheard' | 'acknowledgements'
+  > {
   /** Monotonic milliseconds. */
   startedAt: number;
   upstreams: readonly UpstreamView[];

@@ -90,6 +90,11 @@ t.test('the status with many problems', async (t) => {
     statusText(snapshotOf({ upstreams: [upstream('harbor', { contentLost })] }), NOW),
     /^content of harbor: lost what was pushed in the last 2 h, 2 pushes \(library\/a:1, library\/b:2\), noticed 60 s ago; restore it, or run breakwater accept harbor$/m,
   );
+  const behind = [{ peer: '10.0.0.12', since: new Date(NOW - 60_000).toISOString() }];
+  t.match(
+    statusText(snapshotOf({ acknowledgements: { late: 1, behind } }), NOW),
+    /do not wait for, because they do not acknowledge in time:\n {2}10\.0\.0\.12 +for 60 s$/m,
+  );
   const unseen = (reader: 'probe' | undefined, ...repositories: string[]) => {
     const contentUnseen = { since: NOW - 7_200_000, reader, repositories };
     return statusText(snapshotOf({ upstreams: [upstream('harbor', { contentUnseen })] }), NOW);

@@ -203,6 +203,17 @@ t.test('shows only a few names', async (t) => {
   );
 });
 
+t.test('says which edge replies to pushes do not wait for', async (t) => {
+  const since = (ms: number) => ({ peer: '10.0.0.12', since: new Date(NOW - ms).toISOString() });
+  const behind = (ms: number) => headline({ acknowledgements: { late: 1, behind: [since(ms)] } });
+  t.match(behind(HOUR), {
+    level: 'degraded',
+    text: /The edge at 10\.0\.0\.12 has not acknowledged what clients push here since 02:30 UTC, and replies do not wait for it\./,
+  });
+  t.equal(behind(4999).level, 'well', 'it may have been short of CPU for a moment');
+  t.equal(behind(5000).level, 'degraded');
+});
+
 t.test('says which upstream has lost content, and what to type', async (t) => {
   const contentLost = (gone: number, images: string[]) => ({ since: NOW - HOUR, noticedAt: NOW, gone, images });
   const lost = (gone: number, ...images: string[]) =>

@@ -119,6 +119,7 @@ export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
       stores: STORES,
       peers: [],
       unheard: [],
+      acknowledgements: { late: 0, behind: [] },
       ...over,
     },
     { monotonic: NOW, wall: NOW },
