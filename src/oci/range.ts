@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * Parses a Range header. `undefined`: no header, or a unit that may be ignored. `invalid`: a malformed byte range. Several ranges count as
- * invalid, because registries answer one and multipart replies cannot be spliced.
+ * Parses a Range header. `undefined`: no header, or a unit that may be ignored. `invalid`: a malformed byte range, or one that has no
+ * byte. Several ranges count as invalid, because registries answer one and multipart replies cannot be spliced.
  */
 export function parseRange(header: string | undefined): ByteRange | 'invalid' | undefined {
   const text = header?.trim() ?? '';
@@ -16,6 +16,8 @@ export function parseRange(header: string | undefined): ByteRange | 'invalid' | 
   const first = match[1] === '' ? undefined : Number(match[1]);
   const last = match[2] === '' ? undefined : Number(match[2]);
   if (first !== undefined && last !== undefined && last < first) return 'invalid';
+  // The last 0 bytes: no content satisfies that (RFC 9110 section 14.1.2), but Go's file server answers 206 with `bytes 5-4/5`.
+  if (first === undefined && last === 0) return 'invalid';
   return { first, last };
 }
 
