@@ -112,3 +112,11 @@ export function isAbsenceFinal(
 ): boolean {
   return confirmed && preferred && onAbsent === 'stop';
 }
+
+/**
+ * Whether a failure of the upstream that may be hiding the content ends the pull. It answers other clients, and has only limited this one. What
+ * another upstream would show in its place may be what it hides (rule 3).
+ */
+export function isLimitOfClient(reason: Failure): boolean {
+  return reason === 'rate-limited' || reason === 'saturated';
+}

@@ -45,6 +45,11 @@ export interface PullInput {
   visible: Visibility;
   /** The user, else the address. */
   client: string;
+  /**
+   * The upstream that may be hiding the repository from this client, and has not just shown it. Limits of this client alone do not make it the
+   * last one: the client would get from another upstream what this one hides (rule 3).
+   */
+  hiding?: string | undefined;
 }
 
 /** Most attempts for one pull, even when every breaker is open. */
@@ -68,7 +73,7 @@ export function planPull(
     const repository = toUpstream(input.route, candidate, input.repository);
     const asked = { client: input.client, repository };
     for (const replica of rotated(view.replicas, rotation)) {
-      const obstacle = obstacleTo(replica, input.class, now, asked);
+      const obstacle = obstacleTo(replica, input.class, now, candidate.upstream === input.hiding ? undefined : asked);
       const why = obstacle ? `last resort: ${obstacle.why}` : reasonHealthy(replica, input.class);
       const isTrial = replica.breakers[input.class] === 'half-open' || replica.pairBackoff?.isTrial(asked, input.class);
       const trial = obstacle === undefined && isTrial === true;
@@ -192,13 +197,13 @@ export interface Obstacle {
 
 /**
  * The most severe reason to ask another URL first; undefined: there is none.
- * @param evidence the client and the repository of the request
+ * @param evidence the client and the repository of the request; undefined: only obstacles for all clients count
  */
 export function obstacleTo(
   replica: ReplicaView,
   trafficClass: TrafficClass,
   now: number,
-  evidence: Evidence,
+  evidence: Evidence | undefined,
 ): Obstacle | undefined {
   const breaker = replica.breakers[trafficClass];
   if (replica.state === 'down') return { severity: 5, why: `down: ${replica.reason}` };
@@ -207,7 +212,7 @@ export function obstacleTo(
     const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);
     return { severity: 3, why: `rate-limited for ${seconds} s` };
   }
-  const own = replica.pairBackoff?.current(evidence, trafficClass, now);
+  const own = evidence && replica.pairBackoff?.current(evidence, trafficClass, now);
   if (own) {
     const seconds = Math.ceil((own.until - now) / 1000);
     const what = own.why === 'late' ? 'late again and again' : 'rate-limited';
@@ -220,7 +225,7 @@ export function obstacleTo(
   if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
   if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
     return { severity: 1, why: 'at its concurrency limit' };
-  if (replica.isSaturatedFor?.(evidence.client, trafficClass))
+  if (evidence && replica.isSaturatedFor?.(evidence.client, trafficClass))
     return { severity: 1, why: 'this client has its share of the concurrency limit' };
   return undefined;
 }

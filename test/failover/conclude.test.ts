@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Failure } from '../../src/failover/classify.ts';
-import { type AttemptEnding, type ConcludeFacts, conclude, isAbsenceFinal } from '../../src/failover/conclude.ts';
+import {
+  type AttemptEnding,
+  type ConcludeFacts,
+  conclude,
+  isAbsenceFinal,
+  isLimitOfClient,
+} from '../../src/failover/conclude.ts';
 
 const absent = (upstream: string): AttemptEnding => ({ upstream, outcome: 'absent' });
 
@@ -174,6 +180,13 @@ t.test('when a 404 is the final answer', async (t) => {
       t.notOk(isAbsenceFinal({ confirmed, preferred }, 'next'));
     }
   }
+});
+
+t.test('which failures are limits of one client', async (t) => {
+  const limits: Failure[] = ['rate-limited', 'saturated'];
+  const others: Failure[] = ['connect', 'first-byte', 'late', 'status-5xx', 'canary', 'credentials', 'out-of-time'];
+  for (const reason of limits) t.ok(isLimitOfClient(reason), reason);
+  for (const reason of others) t.notOk(isLimitOfClient(reason), `${reason} is an outage`);
 });
 
 t.test('an absence has the words of the first upstream that had some', async (t) => {

@@ -93,3 +93,25 @@ t.test('after late answers, one pull of that client and repository is a trial', 
   t.match(plan('ann', NOW + 5000), { trial: true, lastResort: false });
   t.match(plan('ann', NOW + 5000), { trial: false, lastResort: true }, 'one at a time');
 });
+
+t.test('an upstream that may be hiding the repository comes first, whatever limits this client alone', async (t) => {
+  const pairBackoff = new PairBackoff({ consecutive: 1, open: 5000, openMax: 60_000 });
+  pairBackoff.limited(ASKED, 'control', 2001, NOW);
+  const where = {
+    route: libraryRoute(),
+    repository: 'library/app',
+    class: 'control',
+    visible: EVERY_UPSTREAM,
+  } as const;
+  const first = (given: Partial<ReplicaView>, hiding?: string) => {
+    const all = views(upstream('harbor', { replicas: [replica(URL, given)] }), upstream('gcr'));
+    return planPull({ ...where, client: 'ann', blobHead: false, forPush: false, hiding }, all, 0, NOW)[0]?.upstream;
+  };
+  for (const own of [{ pairBackoff }, { isSaturatedFor: () => true }]) {
+    t.equal(first(own), 'gcr');
+    t.equal(first(own, 'gcr'), 'gcr', 'another upstream');
+    t.equal(first(own, 'harbor'), 'harbor');
+    for (const outage of [{ suspected: true }, { retryAfterUntil: NOW + 1 }, { state: 'down' }] as const)
+      t.equal(first({ ...own, ...outage }, 'harbor'), 'gcr', 'for everybody');
+  }
+});

@@ -26,6 +26,12 @@ interface PermittedAttempt {
   call: UpstreamCall;
 }
 
+const SATURATED: AttemptResult = {
+  outcome: 'failed',
+  reason: 'saturated',
+  detail: 'too many requests under way there',
+};
+
 type Absence = Absent | { outcome: 'failed'; reason: 'unproven'; detail?: string };
 
 /** Bytes of a whole body that is read where the caller sets no limit. */
@@ -52,12 +58,12 @@ export async function attemptRead(
   const replica = upstream.replica(url);
   const connection = read.own ? upstream.ownConnection(url) : upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
-  const permit =
-    replica?.tryStartAttempt(trafficClass, attempt) ?? (await replica?.startAttempt(trafficClass, attempt, signal));
+  const free = replica?.tryStartAttempt(trafficClass, attempt);
+  const permit = free ?? (await replica?.startAttempt(trafficClass, attempt, signal));
   if (!replica || !connection || !permit) {
     clock.stop();
     if (signal.reason instanceof ClientGone) throw signal.reason;
-    return { outcome: 'failed', reason: 'saturated', detail: 'too many requests under way there' };
+    return SATURATED;
   }
   const started = performance.now();
   try {
@@ -75,6 +81,12 @@ export async function attemptRead(
     if (gone || (!signal.aborted && isOwnFault(error))) {
       permit.reportEnd('neutral');
       throw gone ? signal.reason : error;
+    }
+    // The time went by while the attempt waited for a place. That is no fault of the upstream.
+    if (!free && signal.aborted && asUpstreamError(signal.reason).reason === 'first-byte') {
+      permit.reportAnswer('neutral');
+      permit.reportEnd('neutral');
+      return SATURATED;
     }
     return { ...failed(upstream, permit, signal.aborted ? signal.reason : error), abandoned: clock.abandoned };
   } finally {

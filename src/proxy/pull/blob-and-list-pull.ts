@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { PullContext } from '../proxy-context.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import { CORRUPT_COPY, corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
-import { type ManifestRequest, noteShown, type PullRequest, pullPlan } from './upstream-read.ts';
+import { hidingUpstream, type ManifestRequest, noteShown, type PullRequest, pullPlan } from './upstream-read.ts';
 
 /** Stage 4 of a pull of a blob or a list. @throws OciError, ClientGone */
 export async function fetchContent(
@@ -16,7 +16,9 @@ export async function fetchContent(
   const blobHead = request.kind === 'blob' && request.method === 'HEAD';
   const isCorrupt = (upstream: string) => request.kind === 'blob' && context.copies.isCorrupt(upstream, request.digest);
   const planned = () => {
-    const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, blobHead);
+    const hiding = hidingUpstream(exchange, context, route, request.repository);
+    const options = { blobHead, hiding };
+    const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, options);
     return blobHead ? attempts : corruptCopiesLast(attempts, isCorrupt, exchange.headers.range === undefined);
   };
   const plan: PullPlan = {

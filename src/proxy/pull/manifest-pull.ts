@@ -10,7 +10,7 @@ import { notePull, noteServed } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
 import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { fetchTag, isNarrowed, isShown, isTagRequest, placeOf, type TagRead, TagRefused } from './tag-pull.ts';
-import { type ManifestRequest, mayHide, noteShown, pullPlan } from './upstream-read.ts';
+import { hidingUpstream, type ManifestRequest, mayHide, noteShown, pullPlan } from './upstream-read.ts';
 
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
@@ -108,7 +108,9 @@ export class ManifestPull {
   }
 
   #planOf(request: ManifestRequest): PullPlan {
-    const attempts = planAttempts(this.#exchange, this.#context, this.#route, request.repository, 'control');
+    const { repository } = request;
+    const hiding = hidingUpstream(this.#exchange, this.#context, this.#route, repository);
+    const attempts = planAttempts(this.#exchange, this.#context, this.#route, repository, 'control', { hiding });
     return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
   }
 

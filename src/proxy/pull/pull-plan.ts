@@ -39,6 +39,8 @@ export interface PullPlan {
    * @param slow the upstreams that have not answered yet
    */
   provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
+  /** The upstream that may be hiding the content from this client. Where it limits this client, no other upstream answers in its place. */
+  hiding?: string | undefined;
   /** The upstream that acknowledged a deletion of the content: its 404 is the answer. */
   deletedAt?: string | undefined;
   /** Called with an upstream whose 404 is believed. */

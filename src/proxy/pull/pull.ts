@@ -7,6 +7,14 @@ import type { Uses } from '../proxy-context.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { Race } from './race.ts';
 
+/** What the plan of a pull has to know beside its route. */
+export interface PlanOptions {
+  /** The request is a HEAD of a blob. */
+  blobHead?: boolean;
+  /** See `PullInput`. */
+  hiding?: string | undefined;
+}
+
 /** Stage 3 of a pull: the upstreams and URLs in the order in which they will be asked. */
 export function planAttempts(
   { permit, visible, requester: client }: Pick<Exchange, 'permit' | 'requester' | 'visible'>,
@@ -14,10 +22,10 @@ export function planAttempts(
   route: Route,
   repository: string,
   trafficClass: 'control' | 'data',
-  blobHead = false,
+  { blobHead = false, hiding }: PlanOptions = {},
 ): Attempt[] {
   const forPush = permit.forPush === true;
-  const input = { route, repository, class: trafficClass, blobHead, forPush, visible, client };
+  const input = { route, repository, class: trafficClass, blobHead, forPush, visible, client, hiding };
   return planPull(input, views(), turn(), monotonicNow());
 }
 

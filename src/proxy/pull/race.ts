@@ -1,5 +1,5 @@
 import { monotonicNow, readClocks } from '../../clock/clock.ts';
-import { type AttemptEnding, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
+import { type AttemptEnding, conclude, isAbsenceFinal, isLimitOfClient } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
 import { bounded } from '../../http/boundary.ts';
@@ -95,6 +95,12 @@ export class Race {
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
     if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, this.#plan));
+  }
+
+  /** Whether this was the last attempt at the upstream that may be hiding the content from the client. */
+  #isHidingOver({ upstream }: Attempt): boolean {
+    const others = [...this.#queue, ...[...this.#running].map(({ attempt }) => attempt)];
+    return upstream === this.#plan.hiding && !others.some((one) => one.upstream === upstream);
   }
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
@@ -250,6 +256,8 @@ export class Race {
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome === 'absent' || result.reason === 'unproven')
       this.#firstAbsence ??= { attempt, emptyList: result.emptyList };
+    if (result.outcome === 'failed' && isLimitOfClient(result.reason) && this.#isHidingOver(attempt))
+      this.#apply('absent');
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream, result);
     const preferred = attempt.upstream === (deletedAt ?? route.pull[0]?.upstream);

@@ -42,7 +42,8 @@ export function pullPlan(
   const reading = (attempt: Attempt) => upstreamReadFor(exchange, context, request, attempt);
   const provisional = (early: Relayable, slow: ReadonlySet<string>) =>
     isPerhapsHidden(exchange, context, route, request.repository, early, slow);
-  return { route, attempts, reading, provisional, content: contentOf(request), absent: ABSENT[request.kind] };
+  const hiding = hidingUpstream(exchange, context, route, request.repository);
+  return { route, attempts, reading, provisional, hiding, content: contentOf(request), absent: ABSENT[request.kind] };
 }
 
 /**
@@ -51,6 +52,19 @@ export function pullPlan(
  */
 export function mayHide({ access, upstreams }: Uses<'access' | 'upstreams'>, { pull: [first] }: Route): boolean {
   return access === undefined && first !== undefined && upstreams.get(first.upstream)?.config.credentials === 'forward';
+}
+
+/** The upstream that may be hiding the repository from this client, and has not just shown it. */
+export function hidingUpstream(
+  { clientAuthorization }: Pick<Exchange, 'clientAuthorization'>,
+  context: Uses<'access' | 'shown' | 'upstreams'>,
+  route: Route,
+  repository: string,
+): string | undefined {
+  const [first] = route.pull;
+  if (!first || !mayHide(context, route)) return undefined;
+  const isShown = context.shown.has(first.upstream, toUpstream(route, first, repository), clientAuthorization);
+  return isShown ? undefined : first.upstream;
 }
 
 /** Whether an upstream that is merely slow may be about to hide from this client what a later one shows (rule 3). */

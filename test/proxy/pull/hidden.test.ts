@@ -4,6 +4,7 @@ import type { Reply } from '../../helpers/http1-client.ts';
 import { sha256 } from '../../helpers/lab-site.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
+import { until } from '../../helpers/until.ts';
 import {
   type Answer,
   asksFirst,
@@ -132,6 +133,47 @@ t.test('while the primary is slow', async (t) => {
     const reply = await client.ask(path, rightful);
     t.equal(reply.status, 200, 'a client that was just shown the repository need not wait');
     t.ok(reply.headersAfter < timeLimit(1500));
+  }
+});
+
+t.test('a client that the primary limits', async (t) => {
+  const site = await startHiding(t, { harbor: { hedge: { share: 0 } } });
+  const client = site.edge.http1();
+  await client.ask(BLOB, rightful);
+  for (const headers of STRANGERS) {
+    site.harbor.answer = status(429, { 'retry-after': '60' });
+    for (const path of PATHS) t.equal((await client.ask(path, { headers })).status, 429, path);
+    site.harbor.answer = hides;
+    for (const path of PATHS)
+      t.equal((await client.ask(path, { headers })).status, 404, `${path}, while the client is rate-limited`);
+  }
+  t.equal(site.gcr.asked, 0, 'no other upstream was asked');
+  site.harbor.answer = status(429);
+  // An empty list of the fallback would be no answer.
+  for (const path of PATHS.filter((one) => one !== REFERRERS))
+    t.equal((await client.ask(path, rightful)).status, 200, 'what was just shown is served');
+});
+
+t.test('a client that holds all places it may have', async (t) => {
+  const site = await startHiding(t, {
+    harbor: {
+      hedge: { share: 0 },
+      maxInFlight: { control: 8, data: 8 },
+      deadlines: { manifest: '800ms', blob: '800ms' },
+    },
+  });
+  site.harbor.answer = (req, res) => (req.url?.startsWith('/v2/app/') ? hides(req, res) : undefined);
+  for (const [path, served] of [
+    [BY_DIGEST, '/v2/slow/manifests/1'],
+    [BLOB, BLOB.replace('app', 'slow')],
+  ] as const) {
+    const client = site.edge.http2();
+    const held = Array.from({ length: 7 }, (_, index) => client.ask(served.replace('slow', `slow${index}`)));
+    await until(() => site.harbor.open.size >= 7);
+    const reply = await site.edge.http1().ask(path);
+    t.ok([404, 503].includes(reply.status), `${path.slice(0, 20)}: ${reply.status}`);
+    t.notMatch(reply.headers, { 'x-breakwater-upstream': 'gcr' });
+    await Promise.all(held);
   }
 });
 
