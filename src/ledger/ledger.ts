@@ -27,6 +27,8 @@ export class Ledger {
   readonly #clock: LedgerClock;
   /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
+  /** How often another edge has told that a tag was moved or deleted. An answer from before such news may be outdated. */
+  moves = 0;
   /** The last pushes that upstreams acknowledged. */
   readonly pushes = new PushLog();
   /** Asks whether an upstream has lost content (rule 9). Never rejects. */
@@ -170,6 +172,7 @@ export class Ledger {
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
       if (this.#update(place, (mine) => merge(mine, history))) news += 1;
+      if (known.length > 0 && this.find(place)?.[0]?.digest !== known[0]?.digest) this.moves += 1;
     }
     return news;
   }

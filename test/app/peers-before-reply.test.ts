@@ -92,6 +92,29 @@ t.test('what is pushed and deleted at one edge the other knows when the reply is
   }
 });
 
+t.test('what is deleted or moved at one edge the other does not show from memory', async (t) => {
+  const { first, second } = await start(t, { manifests: { tagFreshness: '1m' } });
+  const [one, other] = [first.http1(), second.http1()];
+  const read = async (reference: string, method = 'GET') => {
+    const reply = await other.ask(`/v2/${REPOSITORY}/manifests/${reference}`, { method });
+    return reply.status === 200 ? reply.headers['docker-content-digest'] : reply.status;
+  };
+  t.equal((await push(one, 'v1', 'one')).status, 201);
+  for (const reference of ['v1', digestOf('one')]) t.equal(await read(reference), digestOf('one'));
+  t.equal((await push(one, 'v1', 'two')).status, 201);
+  for (const method of ['HEAD', 'GET'])
+    t.equal(await read('v1', method), digestOf('two'), `${method} of a tag that moved`);
+  t.equal(await read(digestOf('two')), digestOf('two'));
+  const remove = (version: string) => one.ask(`/v2/${REPOSITORY}/manifests/${digestOf(version)}`, { method: 'DELETE' });
+  for (const version of ['one', 'two']) {
+    t.equal((await remove(version)).status, 202);
+    for (const method of ['HEAD', 'GET']) t.equal(await read(digestOf(version), method), 404, `${method} ${version}`);
+  }
+  t.equal(await read('v1'), 404);
+  t.equal((await push(one, 'v1', 'two')).status, 201);
+  for (const reference of ['v1', digestOf('two')]) t.equal(await read(reference), digestOf('two'), 'pushed again');
+});
+
 t.test('pushes at once, and many', async (t) => {
   const { first, second } = await start(t);
   const client = first.http2();

@@ -20,13 +20,16 @@ const REWRITTEN_HERE = new Set([...REWRITTEN, 'docker-content-digest']);
  */
 export function cachedManifest(
   exchange: Exchange,
-  context: Uses<'manifestCache' | 'pulls' | 'upstreams'>,
+  context: Uses<'ledger' | 'manifestCache' | 'pulls' | 'upstreams'>,
   route: Route,
   request: ManifestRequest,
 ): Reply | undefined {
   const candidate = route.pull[0];
   // A push skips the upload of content that is said to exist: only the push upstream itself knows that.
   if (!candidate || exchange.permit.forPush || !request.reference.includes(':')) return undefined;
+  const place = upstreamTag(route, request.repository, request.reference);
+  // Another edge of the site may have deleted it.
+  if (place && context.ledger.isDeleted(place)) return undefined;
   const { upstream } = candidate;
   const repository = toUpstream(route, candidate, request.repository);
   const kept = context.manifestCache.get(placeAt(exchange, context, upstream, repository, request.reference));

@@ -122,7 +122,7 @@ export class ManifestPull {
 
   /** All that the answer depends on. */
   #key(): string {
-    const { upstreams } = this.#context;
+    const { ledger, upstreams } = this.#context;
     const { headers, clientAuthorization, permit } = this.#exchange;
     const { method, repository, reference } = this.#request;
     const personal = this.#route.pull.some((one) => upstreams.get(one.upstream)?.config.credentials === 'forward');
@@ -136,6 +136,7 @@ export class ManifestPull {
       permit.authorityOnly === true,
       this.#route.onAbsent,
       this.#deletedAt,
+      ledger.moves,
       ...DECISIVE.map((name) => headers[name]),
     ]);
   }
