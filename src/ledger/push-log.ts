@@ -9,7 +9,7 @@ export interface AcknowledgedPush extends UpstreamTag {
   afterLoss: boolean;
 }
 
-/** Pushes that are kept of each upstream. */
+/** Pushes that are kept of each upstream. Those from while content is lost do not count: they must not crowd out the ones that show the loss. */
 const MAX_PUSHES = 64;
 
 /**
@@ -28,7 +28,9 @@ export class PushLog {
     const key = pushKey(push);
     const known = all.find((one) => pushKey(one) === key);
     if (known && known.at >= push.at) return false;
-    const kept = [push, ...all.filter((one) => one !== known)].sort((a, b) => b.at - a.at).slice(0, MAX_PUSHES);
+    const merged = [push, ...all.filter((one) => one !== known)].sort((a, b) => b.at - a.at);
+    const newest = (afterLoss: boolean) => merged.filter((one) => one.afterLoss === afterLoss).slice(0, MAX_PUSHES);
+    const kept = [...newest(false), ...newest(true)].sort((a, b) => b.at - a.at);
     if (!kept.includes(push)) return false;
     this.#pushes.set(push.upstream, kept);
     this.onChange?.(push);

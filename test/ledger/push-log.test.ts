@@ -48,6 +48,19 @@ t.test('keeps the last 64 pushes of each upstream, newest first', async (t) => {
   t.equal(log.of('other').length, 1);
 });
 
+t.test('pushes while content is lost do not crowd out those that show the loss', async (t) => {
+  const ledger = made(t);
+  for (const [tag, digest] of [
+    [v1, A],
+    [v2, B],
+  ] as const)
+    push(ledger, tag, digest);
+  for (let n = 1; n <= 70; n += 1) push(ledger, place(`t${n}`), C, true);
+  t.equal(standing(ledger).length, 66);
+  t.equal(standing(ledger)[0], 't70 c');
+  t.strictSame(standing(ledger).slice(-2), ['v2 b', 'v1 a']);
+});
+
 t.test('the pushes that still stand', async (t) => {
   const ledger = made(t);
   push(ledger, v1, A);
