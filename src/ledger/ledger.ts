@@ -103,15 +103,23 @@ export class Ledger {
     const newest = new Map<string, AcknowledgedPush>();
     return this.pushes.of(upstream).flatMap((push) => {
       const key = tagKey(push);
-      const current = this.find(push)?.[0]?.digest;
+      const history = this.find(push) ?? [];
       const last = newest.get(key);
-      if (current === push.digest && !last) newest.set(key, push);
+      // A tag that was deleted and is there again is what the upstream shows, and no longer what was pushed.
+      const wasDeleted = history.some(({ digest, confirmedAt }) => digest === null && confirmedAt > push.at);
+      if (history[0]?.digest === push.digest && !last && !wasDeleted) newest.set(key, push);
       const isCurrent = newest.get(key) === push;
       // A later push through an edge explains why the tag is elsewhere. A push after the loss has taken the place of what was lost.
       const isOverwritten = last !== undefined && !last.afterLoss;
       const isGone = this.isDeleted({ ...push, tag: push.digest });
       return (isCurrent || isOverwritten) && !isGone ? [{ ...push, overwritten: !isCurrent }] : [];
     });
+  }
+
+  /** Records that a tag is taken as the upstream shows it: what was pushed to it is missed no longer, even if the digest is the same. */
+  recordAccepted(tag: UpstreamTag, digest: string): void {
+    this.recordDeleted(tag, this.now());
+    this.recordSeen(tag, digest, this.now());
   }
 
   /** Records a tag that no client has asked for. Such a tag never pushes out another one. */

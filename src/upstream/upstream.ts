@@ -244,6 +244,7 @@ export class Upstream {
     if (report.authMode !== undefined) this.#authMode = report.authMode;
     this.view();
     this.content.lookIfDue();
+    inBackground('content', () => this.content.recheck())();
   }
 
   /** Updates state and gate; called by every probe and before every decision. */

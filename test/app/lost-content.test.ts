@@ -115,6 +115,24 @@ t.test('what is there again is missed no longer', async (t) => {
   t.match(await site.pull('team/app:2'), served(digests[1] ?? '', 'harbor'));
 });
 
+t.test('what is copied back is missed no longer, and the comparisons go on', async (t) => {
+  const site = await startLostContentSite(t);
+  await site.push('team/app:0', 'as ever');
+  const back = takeSnapshot(site.lab.primary);
+  const digests = [await site.push('team/app:1', 'new'), await site.push('team/app:2', 'second')];
+  const forth = takeSnapshot(site.lab.primary);
+  back();
+  t.match(await site.pull('team/app:2'), served(digests[1] ?? '', 'gcr'));
+  t.ok(site.lost);
+  // As `breakwater sync gcr harbor --newer` does, while the primary runs.
+  forth();
+  t.match(JSON.parse((await site.accept('harbor')).body), { lost: false });
+  t.equal(site.lost, undefined);
+  t.match(await site.pull('team/app:2'), served(digests[1] ?? '', 'harbor'));
+  await site.compared(1);
+  t.equal(site.onFallback('team/app:1'), digests[0]);
+});
+
 t.test('a volume that is lost', async (t) => {
   const site = await startLostContentSite(t);
   const digests = [await site.push('team/app:1', 'one'), await site.push('team/app:2', 'two')];
@@ -159,6 +177,14 @@ t.test('a storage that has lost blobs only', async (t) => {
     headers: { 'x-breakwater-upstream': 'gcr' },
   });
   t.ok(site.lost);
+  t.match(
+    JSON.parse((await site.accept('harbor')).body),
+    { lost: false },
+    'its tags show what was pushed, and are taken so',
+  );
+  t.equal((await site.client.ask(`/v2/team/app/blobs/${layer}`)).status, 404);
+  await site.compared(1);
+  t.equal(site.lost, undefined);
 });
 
 t.test('a snapshot that holds the newer manifest under another tag', async (t) => {

@@ -61,6 +61,21 @@ t.test('pushes while content is lost do not crowd out those that show the loss',
   t.strictSame(standing(ledger).slice(-2), ['v2 b', 'v1 a']);
 });
 
+t.test('a push that was accepted as the upstream shows it', async (t) => {
+  const [ledger, other] = [made(t), made(t)];
+  push(ledger, v1, A);
+  push(ledger, v2, B);
+  ledger.recordAccepted(v1, A);
+  t.strictSame(standing(ledger), ['v2 b']);
+  t.match(ledger.find(v1), [{ digest: A }]);
+  for (const one of [...ledger.pushes.of('harbor')]) other.pushes.add(one);
+  other.merge([v1, v2].map((tag) => ({ ...tag, history: ledger.find(tag) ?? [] })));
+  t.strictSame(standing(other), ['v2 b'], 'another edge learns it from the ledger');
+  push(ledger, v1, C);
+  push(ledger, v1, A);
+  t.strictSame(standing(ledger), ['v1 a', 'v1 c overwritten', 'v2 b'], 'a later push stands');
+});
+
 t.test('the pushes that still stand', async (t) => {
   const ledger = made(t);
   push(ledger, v1, A);

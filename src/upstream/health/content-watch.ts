@@ -35,6 +35,8 @@ const WAIT_MS = 2500;
 const RIGHTS_MS = 300_000;
 /** The same after a look that was interrupted. */
 const RETRY_MS = 5000;
+/** Milliseconds between two looks for what is known to be gone. */
+const RECHECK_MS = 10_000;
 const MAX_NAMED = 4;
 
 /** Whether an upstream still has what it acknowledged (rule 9): looks for the newest pushes, and remembers a loss until it is accepted. */
@@ -54,6 +56,7 @@ export class ContentWatch {
   #rightsDueAt = Number.NEGATIVE_INFINITY;
   #look: Promise<void> | undefined;
   #nextLook: Promise<void> | undefined;
+  #recheckedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ContentWatchOptions) {
     this.#options = options;
@@ -75,6 +78,12 @@ export class ContentWatch {
     const stillGone = this.#loss.gone.some((push) => standing.some((one) => isSame(one, push)));
     if (!stillGone) this.#end();
     return this.#loss?.loss;
+  }
+
+  /** Pushes that are known to be gone, and whose tags should be at them. */
+  get gone(): readonly StandingPush[] {
+    const standing = this.pushes().filter(({ overwritten }) => !overwritten);
+    return (this.#loss?.gone ?? []).filter((push) => standing.some((one) => isSame(one, push)));
   }
 
   /**
@@ -115,6 +124,29 @@ export class ContentWatch {
     // The rights of a probe are doubtful: it needs those to its canary only.
     const [newest] = reader === 'probe' ? this.pushes() : [];
     if (this.#unseen || (newest && newest.at > this.#rightsAt)) void this.look();
+  }
+
+  /**
+   * Looks again for what is known to be gone: it may have been restored, copied back or pushed again since. Never rejects.
+   * @param maxAgeMs a look that began so many milliseconds before will do
+   */
+  async recheck(maxAgeMs = RECHECK_MS): Promise<void> {
+    const find = this.#options.finder();
+    if (!find || !this.lost || this.#recheckedAt > this.#now() - maxAgeMs) return;
+    this.#recheckedAt = this.#now();
+    const { loss, gone: all = [] } = this.#loss ?? {};
+    // What a later push of the same tag has replaced does not come back with it.
+    const gone = all.filter(({ overwritten }) => !overwritten);
+    const left: StandingPush[] = [];
+    for (let index = 0; index < gone.length; index += AT_ONCE) {
+      const asked = gone.slice(index, index + AT_ONCE);
+      const found = await Promise.all(asked.map((push) => find(push).catch((): FoundPush => 'unclear')));
+      left.push(...asked.filter((_, place) => found[place] !== 'there'));
+    }
+    // Another look may have found more meanwhile, or an end.
+    if (!loss || this.#loss?.loss !== loss || left.length === gone.length) return;
+    if (left.length > 0) this.#loss = { loss: { ...loss, gone: left.length, images: namesOf(left) }, gone: left };
+    else this.#end();
   }
 
   async #run(): Promise<void> {
@@ -180,13 +212,12 @@ export class ContentWatch {
     }
     if (judged.verdict !== 'lost') return;
     const gone = asked.filter(({ found, at }) => found === 'gone' && at >= judged.since);
-    const images = gone.map(({ repository, tag }) => imageName(repository, tag));
     const isNews = this.#loss === undefined;
     const loss: ContentLoss = {
       since: judged.since,
       noticedAt: this.#loss?.loss.noticedAt ?? began,
       gone: judged.gone,
-      images: [...new Set(images)].slice(0, MAX_NAMED),
+      images: namesOf(gone),
     };
     this.#loss = { loss, gone };
     if (isNews) this.#options.onNews(loss);
@@ -202,6 +233,11 @@ export class ContentWatch {
 /** What is known of a push if looking for it failed. */
 function failureOf(error: unknown): FoundPush {
   return asUpstreamError(error).reason === 'credentials' ? 'denied' : 'unclear';
+}
+
+/** Some of the images, each once. */
+function namesOf(pushes: readonly StandingPush[]): string[] {
+  return [...new Set(pushes.map(({ repository, tag }) => imageName(repository, tag)))].slice(0, MAX_NAMED);
 }
 
 function isSame(one: StandingPush, other: StandingPush): boolean {

@@ -33,6 +33,9 @@ function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'non
   const settle = (tag: string) => {
     pushes = pushes.filter((one) => one.tag !== tag);
   };
+  const overwrite = (tag: string) => {
+    pushes = pushes.map((one) => (one.tag === tag ? { ...one, overwritten: true } : one));
+  };
   /** Looks do not follow each other at once. */
   const later = async () => {
     state.now += 1000;
@@ -43,7 +46,7 @@ function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'non
     const place = { repository, tag, digest: digest(7), overwritten: false, afterLoss: false };
     pushes = [{ ...place, at: state.now }, ...pushes];
   };
-  return { watch, state, news, found, settle, later, add };
+  return { watch, state, news, found, settle, overwrite, later, add };
 }
 
 t.test('what is gone is noticed, and missed until none of it stands', async (t) => {
@@ -84,6 +87,58 @@ t.test('content is not called lost if the upstream cannot be asked', async (t) =
   state.canary = 'good';
   delete found.b;
   t.equal(await later(), false, 'an error is no absence');
+});
+
+t.test('what is gone is looked for again, one by one', async (t) => {
+  const { watch, found, news, state } = watched({ d: 'gone', c: 'gone', b: 'gone', a: 'there' });
+  t.strictSame(watch.gone, []);
+  await watch.recheck();
+  t.strictSame(state.asked, [], 'nothing is known to be gone');
+  await watch.look();
+  t.match(watch.lost, { gone: 3 });
+  t.equal(watch.gone.length, 3);
+  state.asked = [];
+  found.d = 'there';
+  state.now += 1000;
+  await watch.recheck();
+  t.strictSame(state.asked, ['d', 'c', 'b']);
+  t.match(watch.lost, { gone: 2, images: ['library/app:c', 'library/app:b'] }, 'the newest one alone ends nothing');
+  await watch.recheck();
+  t.equal(state.asked.length, 3, 'not at once again');
+  found.c = 'there';
+  delete found.b;
+  await watch.recheck(0);
+  t.match(watch.lost, { gone: 1 }, 'an error shows nothing');
+  state.able = false;
+  await watch.recheck(0);
+  t.ok(watch.lost);
+  state.able = true;
+  found.b = 'elsewhere';
+  await watch.recheck(0);
+  t.ok(watch.lost, 'its tag is not back yet');
+  found.b = 'there';
+  state.now += 10_000;
+  await watch.recheck();
+  t.equal(watch.lost, undefined);
+  t.match(news, [{ gone: 3 }, undefined]);
+});
+
+t.test('an older push of a tag that is back keeps nothing missed', async (t) => {
+  const { watch, state, found, overwrite } = watched({ c: 'gone', b: 'gone', a: 'there' });
+  overwrite('b');
+  await watch.look();
+  t.equal(watch.lost, undefined, 'a push that was overwritten shows nothing alone');
+  Object.assign(found, { a: 'gone' });
+  state.now += 1000;
+  await watch.look();
+  t.ok(watch.lost);
+  t.equal(
+    watch.gone.some(({ tag }) => tag === 'b'),
+    false,
+  );
+  Object.assign(found, { c: 'there', a: 'there' });
+  await watch.recheck();
+  t.equal(watch.lost, undefined);
 });
 
 t.test('looks are shared', async (t) => {
