@@ -35,6 +35,18 @@ const MAX_MANIFEST = 4_194_304;
 export class TagLooks {
   readonly #underWay = new Map<string, Promise<Seen>>();
   readonly #lately = new LRUCache<string, true>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1, ttl: EVERY_MS });
+  /** Where a tag was when a narrow Accept got this digest for it. */
+  readonly #narrowed = new LRUCache<string, string>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1 });
+
+  /** Notes that a client with a narrow Accept got a digest for a tag that a look then found at another one. */
+  noteNarrowed(place: UpstreamTag, narrowed: string, digest: string): void {
+    this.#narrowed.set(`${tagKey(place)}\n${narrowed}`, digest);
+  }
+
+  /** Whether a digest is what clients with a narrow Accept get while the tag is at another one. */
+  isNarrowed(place: UpstreamTag, narrowed: string, digest: string): boolean {
+    return this.#narrowed.get(`${tagKey(place)}\n${narrowed}`) === digest;
+  }
 
   /**
    * Notes in the ledger what the authoritative upstream has, as the edge's own credentials show it. Without such credentials nothing is

@@ -113,20 +113,27 @@ async function noteShown(context: TagContext, read: TagRead, result: Relayable, 
   if (!isTagRequest(request)) ledger.recordManifestSeen(place, request.reference, began);
   else if (isNarrowed(read, result)) {
     const shown = isDoubtful(context, place, digest) ? await lookAtTag(context, place, result) : undefined;
-    if (shown !== undefined) return ledger.recordShown(place, shown, began);
+    if (shown !== undefined) {
+      const isBelieved = await ledger.recordShown(place, shown, began);
+      if (isBelieved && digest !== undefined) looks.noteNarrowed(place, digest, shown);
+      return isBelieved;
+    }
     looks.noteSoon(context, place);
   } else if (digest !== undefined) return ledger.recordShown(place, digest, began);
   return true;
 }
 
-/** Whether a narrowed answer may show that the tag went back: it is an older state of the tag, or content is known to be lost. */
-function isDoubtful({ ledger, upstreams }: TagContext, place: UpstreamTag, digest?: string): boolean {
+/**
+ * Whether a narrowed answer may show that the tag went back: it is an older state of the tag, or content is known to be lost, or the tag was
+ * pushed through an edge, and nothing tells yet that this answer belongs to that push.
+ */
+function isDoubtful({ ledger, looks, upstreams }: TagContext, place: UpstreamTag, digest?: string): boolean {
+  const current = ledger.find(place)?.[0]?.digest;
   const verdict = digest === undefined ? 'unknown' : ledger.judge(place, digest).verdict;
-  if (verdict === 'current') return false;
-  return (
-    verdict === 'stale' ||
-    (ledger.find(place) !== undefined && upstreams.get(place.upstream)?.content.lost !== undefined)
-  );
+  if (verdict !== 'unknown' || current === undefined) return verdict === 'stale';
+  if (upstreams.get(place.upstream)?.content.lost !== undefined) return true;
+  if (digest === undefined || current === null) return false;
+  return ledger.pushes.has(place, current) && !looks.isNarrowed(place, digest, current);
 }
 
 async function lookAtTag(context: TagContext, place: UpstreamTag, { attempt }: Relayable): Promise<string | undefined> {
@@ -151,12 +158,14 @@ async function keptTag(
   const text = (result: Relayable, digest: string) =>
     keptTagText({ tag: request.reference, digest, shownBy: result.attempt.upstream }, loss);
   const current = context.ledger.find(place)?.[0]?.digest;
-  const byDigest = current == null ? undefined : read.byDigest(current);
-  const attempts = byDigest?.attempts.filter(({ upstream }) => upstream !== place.upstream) ?? [];
-  if (current != null && byDigest && attempts.length > 0) {
+  // Where the client does not take the type of the current manifest, it may take what another upstream makes of it.
+  const plans = current == null ? [] : [read.byDigest(current), ...(isNarrow(read) ? [plan] : [])];
+  for (const one of plans) {
+    const attempts = one.attempts.filter(({ upstream }) => upstream !== place.upstream);
+    if (current == null || attempts.length === 0) continue;
     try {
-      const kept = await fetchPull(scope, context, { ...byDigest, attempts });
-      if (isShown(kept) && isUsable(read, kept)) {
+      const kept = await fetchPull(scope, context, { ...one, attempts });
+      if (isShown(kept) && isUsable(read, kept) && (await judgedDigest(context, read, kept)) === current) {
         noteLoss(scope, place);
         return { result: kept, tag: { verdict: 'current', action: 'warned', text: text(kept, current) } };
       }
@@ -165,7 +174,7 @@ async function keptTag(
       if (!(error instanceof OciError)) throw error;
     }
   }
-  const said = `${text(shown, shownDigest(read, shown) ?? 'an older manifest')}; no other upstream has ${current}`;
+  const said = `${text(shown, shownDigest(read, shown) ?? 'an older manifest')}; no other upstream shows ${current} to this client`;
   if (plan.route.staleTags === 'refuse') throw new TagRefused('stale', said);
   return { result: shown, tag: { verdict: 'stale', action: 'warned', text: said } };
 }

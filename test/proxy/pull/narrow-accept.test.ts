@@ -167,3 +167,57 @@ t.test('a hedge for a client with a narrow Accept', async (t) => {
   const whole = await client.ask(BY_TAG);
   t.match(whole, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, 'the index is confirmed');
 });
+
+/** A registry that keeps what is pushed to it, and converts lists. */
+class ConvertingRegistry {
+  /** The child of the list that each tag is at. */
+  tags = new Map<string, typeof CHILD>();
+
+  readonly answer: Answer = async (req, res) => {
+    const reference = req.url?.split('/').at(-1) ?? '';
+    if (req.method === 'PUT') {
+      const body = Buffer.concat(await req.toArray());
+      const child = [CHILD, OLD_CHILD].find((one) => listOf(one).equals(body)) ?? CHILD;
+      this.tags.set(reference, child);
+      return res
+        .writeHead(201, { location: `/v2/app/manifests/${sha256(body)}`, 'docker-content-digest': sha256(body) })
+        .end();
+    }
+    const isAt = (child: Buffer) => [sha256(listOf(child)), sha256(child)].includes(reference);
+    const child = this.tags.get(reference) ?? [...this.tags.values()].find(isAt);
+    return child ? convert(child)(req, res) : status(404)(req, res);
+  };
+}
+
+t.test('a tag that went back with a restored primary, for a client with a narrow Accept', async (t) => {
+  const site = await startPacedSite(t, QUIET);
+  const registry = new ConvertingRegistry();
+  site.harbor.answer = registry.answer;
+  site.gcr.answer = convert();
+  site.quay.answer = status(404);
+  const client = site.edge.http1();
+  const pull = () => client.ask(BY_TAG, { headers: { accept: IMAGE } });
+  const push = async (tag: string, child: Buffer) => {
+    const headers = { 'content-type': LIST };
+    const reply = await client.ask(`/v2/app/manifests/${tag}`, { method: 'PUT', headers, body: listOf(child) });
+    t.equal(reply.status, 201);
+  };
+  await push('1', OLD_CHILD);
+  const snapshot = new Map(registry.tags);
+  await push('1', CHILD);
+  await push('2', CHILD);
+  t.equal(sha256((await pull()).body), sha256(CHILD));
+  const before = site.harbor.asked;
+  t.equal(sha256((await pull()).body), sha256(CHILD));
+  t.equal(site.harbor.asked, before + 1, 'what this client gets of the push is known now');
+
+  registry.tags = snapshot;
+  const kept = await pull();
+  t.match(kept, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } });
+  t.equal(sha256(kept.body), sha256(CHILD), 'the first client already gets the tag as it was');
+  t.match(tagWarning(kept), /harbor has lost content/);
+  site.gcr.answer = status(404);
+  const old = await pull();
+  t.equal(sha256(old.body), sha256(OLD_CHILD));
+  t.match(tagWarning(old), /harbor has lost content .* no other upstream shows sha256:\w+ to this client/);
+});
