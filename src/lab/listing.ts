@@ -14,10 +14,16 @@ export function serveCatalog(exchange: Exchange): void {
 /** GET `tags/list`. */
 export function serveTags(exchange: Exchange, repository: string): void {
   const known = exchange.store.repositories.get(repository);
+  const isArtifactRegistry = exchange.behaviour.uploads === 'artifact-registry';
+  const children = isArtifactRegistry ? childrenOf(exchange, repository) : [];
+  if (children.length > 0 && !known?.manifests.size) {
+    exchange.json(200, { child: children, manifest: {}, name: repository, tags: [] });
+    return;
+  }
   if (!known?.manifests.size) throw new LabError(404, 'NAME_UNKNOWN', 'repository name not known to registry');
-  if (exchange.behaviour.uploads === 'artifact-registry') {
+  if (isArtifactRegistry) {
     exchange.json(200, {
-      child: [],
+      child: children,
       manifest: manifestsOf(known),
       name: repository,
       tags: [...known.tags.keys()].sort(),
@@ -26,6 +32,14 @@ export function serveTags(exchange: Exchange, repository: string): void {
   }
   const page = paged(exchange, [...known.tags.keys()]);
   exchange.json(200, { name: repository, tags: page.entries }, page.headers);
+}
+
+/** Names one level below a repository, which Artifact Registry lists. */
+function childrenOf({ store }: Exchange, repository: string): string[] {
+  const below = [...store.repositories].flatMap(([name, { manifests }]) =>
+    manifests.size > 0 && name.startsWith(`${repository}/`) ? name.slice(repository.length + 1).split('/')[0] : [],
+  );
+  return [...new Set(below)].flatMap((name) => name ?? []).sort();
 }
 
 /** What Artifact Registry tells of each manifest, in a list without pages. */

@@ -1,4 +1,5 @@
 import type { Loaded } from '../../config/load.ts';
+import { orUnknown } from '../../replication/compare/waiting-tags.ts';
 import { CopyError } from '../../replication/copy-error.ts';
 import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
@@ -48,7 +49,7 @@ async function imageOf(
 }
 
 /**
- * The first repository under a prefix, canaries apart.
+ * The first repository under a prefix, canaries apart. Artifact Registry has no catalog, but lists what is below a name.
  * @returns null: the registry lists none; undefined: it does not list its repositories, which says nothing
  */
 async function firstIn(
@@ -66,7 +67,14 @@ async function firstIn(
     return null;
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof CopyError || error instanceof UpstreamError) return undefined;
+    if (error instanceof CopyError || error instanceof UpstreamError) return firstBelow(registry, prefix, signal);
     throw error;
   }
+}
+
+async function firstBelow(registry: RemoteRegistry, prefix: string, signal: AbortSignal): Promise<string | undefined> {
+  if (prefix === '') return undefined;
+  const page = await orUnknown(registry.tagPage(prefix.replace(/\/$/, ''), signal), undefined);
+  const first = page?.children?.find((name) => !CANARY.test(name));
+  return first === undefined ? undefined : `${prefix}${first}`;
 }

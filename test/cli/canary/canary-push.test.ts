@@ -165,25 +165,28 @@ t.test('a digest that the registry does not have', async (t) => {
   t.match(reports, [{ result: 'failed', message: /name a tag in probe\.canary/ }]);
 });
 
-t.test('no canary on the bare mount point of a primary whose fallback has images', async (t) => {
-  const registries = await site(t);
-  const { primary, fallback } = registries;
-  primary.seed('library/app', '1', { blobs: [10] });
-  fallback.seed('example-project/app', '1', { blobs: [10] });
-  await primary.faults.on('storageGone');
-  const config = await configFor(t, registries);
-  const refused = await pushJson(config);
-  t.match(refused, {
-    status: 1,
-    reports: [
-      {
-        upstream: 'harbor',
-        result: 'failed',
-        message: 'harbor lists no repositories, but gcr has example-project/app: its storage may be missing',
-        remedy: /mount its storage.*--new/,
-      },
-      { upstream: 'gcr', result: 'pushed' },
-    ],
+for (const uploads of ['registry', 'artifact-registry'] as const) {
+  t.test(`no canary on the bare mount point of a primary whose fallback, ${uploads}, has images`, async (t) => {
+    const registries = await site(t, {}, { uploads });
+    const { primary, fallback } = registries;
+    if (uploads === 'artifact-registry') await fallback.faults.on('errors', { kind: 'catalog', status: 404 });
+    primary.seed('library/app', '1', { blobs: [10] });
+    fallback.seed('example-project/app', '1', { blobs: [10] });
+    await primary.faults.on('storageGone');
+    const config = await configFor(t, registries);
+    const refused = await pushJson(config);
+    t.match(refused, {
+      status: 1,
+      reports: [
+        {
+          upstream: 'harbor',
+          result: 'failed',
+          message: 'harbor lists no repositories, but gcr has example-project/app: its storage may be missing',
+          remedy: /mount its storage.*--new/,
+        },
+        { upstream: 'gcr', result: 'pushed' },
+      ],
+    });
+    t.match(await pushJson(config, 'harbor', '--new'), { status: 0, reports: [{ result: 'pushed' }] });
   });
-  t.match(await pushJson(config, 'harbor', '--new'), { status: 0, reports: [{ result: 'pushed' }] });
-});
+}
