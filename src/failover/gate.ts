@@ -51,3 +51,24 @@ function writeObstacle(input: GateInput): string | undefined {
   if (input.doubtful) return 'its canary cannot be read';
   return undefined;
 }
+
+/** What Harbor said of its read-only mode, and when; monotonic milliseconds. */
+export interface ToldMode {
+  readOnly: boolean;
+  at: number;
+}
+
+/** Milliseconds for which that counts at least. */
+const TOLD_MS = 60_000;
+/** Probes for which it counts: one of them may have no answer. */
+const TOLD_PROBES = 3;
+
+/**
+ * Whether the upstream is read-only; undefined: it is not known, because it has not told for long. Pushes then go to it, and get its own
+ * answer.
+ * @param interval milliseconds between two probes
+ */
+export function currentReadOnly(told: ToldMode | undefined, interval: number, now: number): boolean | undefined {
+  const keptMs = Math.max(TOLD_MS, TOLD_PROBES * interval);
+  return told && now - told.at <= keptMs ? told.readOnly : undefined;
+}

@@ -114,7 +114,10 @@ export interface UpstreamView {
   state: HealthState;
   since: number;
   reason: string;
-  readOnly: boolean;
+  /** Undefined: it is not known. */
+  readOnly: boolean | undefined;
+  /** Since when a Harbor has not told whether it is read-only. Undefined: it is known, or this is no Harbor. */
+  modeUnknownSince?: number | undefined;
   /** `probe.canary`; undefined: probes cannot tell whether the upstream reaches its storage. */
   canaryImage: string | undefined;
   /** Components that Harbor reports as unhealthy. */

@@ -4,7 +4,7 @@ import type { Secrets } from '../config/material.ts';
 import { contentReader } from '../config/replication-user.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { delaysRefusals } from '../failover/authority-evidence.ts';
-import { nextGate } from '../failover/gate.ts';
+import { currentReadOnly, nextGate, type ToldMode } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import { unprovenObstacle, withCanaryAdvice } from '../failover/proof.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
@@ -51,7 +51,8 @@ export class Upstream {
   /** Called once, when the gate refuses writes. */
   readonly #onRefusing = new Set<(gate: Gate) => void>();
   #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
-  #readOnly = false;
+  #mode: ToldMode | undefined;
+  readonly #startedAt = monotonicNow();
   #unhealthy: string[] = [];
   /** Harbor's, as it last told. */
   #authMode: string | undefined;
@@ -160,13 +161,16 @@ export class Upstream {
   view(): UpstreamView {
     const replicas = [...this.#urls.values()].map((member) => member.replica.view());
     const { state, reason } = this.#updateState(replicas);
+    const readOnly = this.#readOnly;
+    const isSilent = this.config.probe.kind === 'harbor' && readOnly === undefined;
     return {
       name: this.name,
       kind: this.config.probe.kind,
       state,
       since: this.#state.since,
       reason,
-      readOnly: this.#readOnly,
+      readOnly,
+      modeUnknownSince: isSilent ? (this.#mode?.at ?? this.#startedAt) : undefined,
       canaryImage: this.config.probe.canary,
       unhealthy: this.#unhealthy,
       credentials: {
@@ -181,6 +185,10 @@ export class Upstream {
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
+  }
+
+  get #readOnly(): boolean | undefined {
+    return currentReadOnly(this.#mode, this.config.probe.interval, monotonicNow());
   }
 
   #healthyUrl(): string | undefined {
@@ -239,7 +247,7 @@ export class Upstream {
   }
 
   #onProbe(report: ProbeReport): void {
-    if (report.readOnly !== undefined) this.#readOnly = report.readOnly;
+    if (report.readOnly !== undefined) this.#mode = { readOnly: report.readOnly, at: monotonicNow() };
     if (report.unhealthy !== undefined) this.#unhealthy = report.unhealthy;
     if (report.authMode !== undefined) this.#authMode = report.authMode;
     this.view();
@@ -269,7 +277,7 @@ export class Upstream {
     const told = withCanaryAdvice(reason, this.name, proofs);
     const gate = nextGate(
       this.#gate,
-      { state, reason: told, readOnly: this.#readOnly, pushBreakerOpen, doubtful, unproven, refused },
+      { state, reason: told, readOnly: this.#readOnly === true, pushBreakerOpen, doubtful, unproven, refused },
       this.config.probe.settle,
       now,
     );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type GateInput, nextGate } from '../../src/failover/gate.ts';
+import { currentReadOnly, type GateInput, nextGate, type ToldMode } from '../../src/failover/gate.ts';
 import { EVERY_UPSTREAM, planPull, planPush } from '../../src/failover/plan.ts';
 import type { Gate } from '../../src/failover/view.ts';
 import { OciError } from '../../src/oci/error.ts';
@@ -171,4 +171,17 @@ t.test('property: an upstream that is well for long enough takes writes again', 
       return gate?.mode === 'accepting';
     }),
   );
+});
+
+t.test('what a Harbor said of its read-only mode counts for a while', (t) => {
+  const rows: [told: ToldMode | undefined, interval: number, now: number, expected: boolean | undefined][] = [
+    [undefined, 2000, 5, undefined],
+    [{ readOnly: true, at: 100 }, 2000, 100, true],
+    [{ readOnly: false, at: 100 }, 2000, 60_100, false],
+    [{ readOnly: true, at: 100 }, 2000, 60_101, undefined],
+    [{ readOnly: false, at: 100 }, 30_000, 90_100, false],
+    [{ readOnly: false, at: 100 }, 30_000, 90_101, undefined],
+  ];
+  for (const [told, interval, now, expected] of rows) t.equal(currentReadOnly(told, interval, now), expected);
+  t.end();
 });

@@ -19,7 +19,7 @@ export interface EdgeStatus {
     name: string;
     state: 'up' | 'down' | 'unknown';
     reason: string;
-    readOnly: boolean;
+    readOnly: boolean | null;
     pushes?: { admitted: boolean; since: string; reason: string };
     urls: { url: string; state: string; canary: string; breakers: Record<string, string> }[];
   }[];

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
+import { monotonicNow } from '../../src/clock/clock.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { type LabRegistryOptions, startLabRegistry } from '../../src/lab/registry.ts';
 import type { UpstreamEvents } from '../../src/upstream/events.ts';
@@ -119,6 +120,23 @@ t.test('a read of the edge that is denied is blamed on the account that it had',
     );
     t.equal(refusal?.reason, refused === 'own' ? 'a read was answered 401' : undefined, name);
   }
+});
+
+t.test('a Harbor that does not tell whether it is read-only is not said to take writes', async (t) => {
+  const auth = { scheme: 'bearer' as const, users: [], anonymous: ['library/'] };
+  const { registry, upstream } = await start(t, { harbor: true, auth }, { kind: 'harbor' });
+  await registry.faults.on('readOnly');
+  await upstream.start();
+  const { modeUnknownSince = Number.POSITIVE_INFINITY, ...view } = upstream.view();
+  t.match(view, { state: 'up', gate: { mode: 'accepting' } });
+  t.equal(view.readOnly, undefined, 'Harbor tells its users only');
+  t.ok(modeUnknownSince <= monotonicNow());
+});
+
+t.test('a registry that is no Harbor has no such mode', async (t) => {
+  const { upstream } = await start(t);
+  await upstream.start();
+  t.strictSame([upstream.view().readOnly, upstream.view().modeUnknownSince], [undefined, undefined]);
 });
 
 t.test('without a canary what was served before stands in for it', async (t) => {

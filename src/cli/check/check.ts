@@ -9,7 +9,7 @@ import { Upstream } from '../../upstream/upstream.ts';
 import { configPath } from '../config-path.ts';
 import { accountFindings } from './account-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
-import { type CheckFinding, checkUpstream } from './reachability.ts';
+import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 
 const EXPIRES_SOON_MS = 14 * 86_400_000;
@@ -99,7 +99,12 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
       try {
         await upstream.start();
         const accounts = upstream.view().credentials.accounts ?? [];
-        const findings = [...(await checkUpstream(upstream)), ...accountFindings(name, accounts, Date.now())];
+        const isPushedTo = config.routes.some(({ push }) => push === name);
+        const findings = [
+          ...(await checkUpstream(upstream)),
+          ...(isPushedTo ? modeFindings(upstream.view()) : []),
+          ...accountFindings(name, accounts, Date.now()),
+        ];
         const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
         if (!decides) return findings;
         const login = canaryLogin(config, material, name);

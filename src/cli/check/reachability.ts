@@ -1,5 +1,5 @@
 import type { UpstreamConfig } from '../../config/schema.ts';
-import type { ReplicaView } from '../../failover/view.ts';
+import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { UpstreamAnswer } from '../../upstream/upstream-call.ts';
@@ -34,6 +34,14 @@ export async function checkUpstream(upstream: Upstream): Promise<CheckFinding[]>
     findings.push({ level: 'warning', subject: view.name, message, remedy });
   }
   return findings;
+}
+
+/** A Harbor that takes pushes must tell whether it is read-only. */
+export function modeFindings({ name: subject, state, modeUnknownSince }: UpstreamView): CheckFinding[] {
+  if (state !== 'up' || modeUnknownSince === undefined) return [];
+  const message = 'it does not tell whether it is read-only, so the status cannot say that it refuses pushes';
+  const remedy = `set upstreams.${subject}.probe.credentials: Harbor tells its users only`;
+  return [{ level: 'warning', subject, message, remedy }];
 }
 
 function stateFindings(subject: string, name: string, replica: ReplicaView, config: UpstreamConfig): CheckFinding[] {

@@ -73,6 +73,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   );
   const served = routes.map((route) => servedBy(route, troubles));
   const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
+  const silent = gated.flatMap((upstream) => unknownModeLine(upstream, now));
   const blind = withoutCanary(upstreams, routes);
   const unclear = upstreams.filter((upstream) => stayUnknown(upstream, now));
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
@@ -84,6 +85,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     pullsLine(served, troubles),
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
+    ...silent,
     ...lostContentLines(upstreams, now),
     ...unseenContentLines(upstreams, now),
     ...canaryLines(blind),
@@ -103,6 +105,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     behind.length > 0 ||
     copies.degraded ||
     blind.length > 0 ||
+    silent.length > 0 ||
     unclear.length > 0 ||
     troubles.size > 0 ||
     upstreams.some(({ lost, unseen }) => lost !== undefined || unseen !== undefined) ||
@@ -154,6 +157,16 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: Troubles, now: 
     const why = troubles.get(name)?.text.includes(gate.reason) ? '' : ` (${gate.reason})`;
     return [`Pushes to ${name} have been refused since ${clock(gate.since, now)}${why}.`];
   });
+}
+
+/** Harbor tells its users alone whether it is read-only, and its API may not answer (rule 10). */
+function unknownModeLine({ name, state, accounts, modeUnknownSince: since }: UpstreamSnapshot, now: number): string[] {
+  if (state !== 'up' || since === undefined || now - Date.parse(since) <= UNKNOWN_MS) return [];
+  const hasAccount = accounts.some(({ role }) => role !== 'replication');
+  const why = hasAccount
+    ? 'its API does not tell. Pushes get its own answer'
+    : `it tells its users only. Set upstreams.${name}.probe.credentials`;
+  return [`It has not been known since ${clock(since, now)} whether ${name} is read-only, because ${why}.`];
 }
 
 /** Until the operator decides, tags are served as before, and the fallback is left as it is. */

@@ -99,7 +99,7 @@ function stateOf(
   takesPushes: boolean,
   now: ClockReading,
 ): Omit<UpstreamSnapshot, 'corrupt' | 'outrun' | 'urls'> {
-  const { name, state, reason, kind, readOnly, unhealthy, gate } = view;
+  const { name, state, reason, kind, readOnly = null, unhealthy, gate } = view;
   const pushes = { ...gate, admitted: gate.mode === 'accepting', since: isoTime(gate.since, now) };
   return {
     ...{ name, state, reason, kind, readOnly, unhealthy },
@@ -107,7 +107,7 @@ function stateOf(
     canaryImage: view.canaryImage ?? null,
     ...credentialsOf(view, now),
     accounts: (view.credentials.accounts ?? []).map((account) => accountSnapshot(account, now)),
-    ...(takesPushes ? { pushes, ...unseenContentOf(view, now) } : {}),
+    ...(takesPushes ? { pushes, ...unseenContentOf(view, now), ...modeOf(view, now) } : {}),
     ...lostContentOf(view, now),
   };
 }
@@ -116,6 +116,13 @@ function lostContentOf({ contentLost }: UpstreamView, now: ClockReading): Pick<U
   if (!contentLost) return {};
   const { since, noticedAt, gone: pushes, images } = contentLost;
   return { lost: { since: isoTime(since, now), noticedAt: isoTime(noticedAt, now), pushes, images } };
+}
+
+function modeOf(
+  { modeUnknownSince: since }: UpstreamView,
+  now: ClockReading,
+): Pick<UpstreamSnapshot, 'modeUnknownSince'> {
+  return since === undefined ? {} : { modeUnknownSince: isoTime(since, now) };
 }
 
 function unseenContentOf({ contentUnseen }: UpstreamView, now: ClockReading): Pick<UpstreamSnapshot, 'unseen'> {

@@ -61,9 +61,12 @@ export interface UnseenContentSnapshot extends Omit<UnseenContent, 'since' | 're
   reader: AccountView['role'] | null;
 }
 
-export interface UpstreamSnapshot
-  extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'readOnly' | 'unhealthy'> {
+export interface UpstreamSnapshot extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'unhealthy'> {
   since: string;
+  /** Null: it is not known. */
+  readOnly: boolean | null;
+  /** Only for a Harbor that takes pushes and does not tell whether it is read-only: since when. */
+  modeUnknownSince?: string;
   /** The image that probes read; null: they cannot tell whether the upstream reaches its storage. */
   canaryImage: string | null;
   /** Only where a route pushes to this upstream. */

@@ -203,6 +203,20 @@ t.test('shows only a few names', async (t) => {
   );
 });
 
+t.test('says that a Harbor does not tell whether it is read-only', async (t) => {
+  const account = { role: 'probe' as const, username: 'robot', refusal: undefined, expires: undefined };
+  const silent = (ms: number, accounts: (typeof account)[] = []) => {
+    const credentials = { own: false, refusal: undefined, accounts };
+    const over = { kind: 'harbor' as const, readOnly: undefined, modeUnknownSince: NOW - ms, credentials };
+    return headline({ upstreams: [upstream('harbor', over), gcr] });
+  };
+  const told = 'It has not been known since 02:30 UTC whether harbor is read-only, because';
+  t.match(silent(HOUR).text, `${told} it tells its users only. Set upstreams.harbor.probe.credentials.`);
+  t.match(silent(HOUR, [account]).text, `${told} its API does not tell. Pushes get its own answer.`);
+  t.equal(silent(HOUR).level, 'degraded');
+  t.equal(silent(60_000).level, 'well');
+});
+
 t.test('says which edge replies to pushes do not wait for', async (t) => {
   const since = (ms: number) => ({ peer: '10.0.0.12', since: new Date(NOW - ms).toISOString() });
   const behind = (ms: number) => headline({ acknowledgements: { late: 1, behind: [since(ms)] } });
