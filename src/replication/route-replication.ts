@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { CredentialRole } from '../failover/credentials.ts';
 import { toUpstream } from '../failover/rewrite.ts';
 import type { HealthState, UpstreamView } from '../failover/view.ts';
 import { type ComparisonResult, RouteComparison, type RouteComparisonOptions } from './compare/route-comparison.ts';
@@ -22,6 +23,8 @@ const PARTIAL_RETRY_MS = 600_000;
 /** The same for a comparison that saw deletions for the first time, so that an edge which restarts often follows them too. */
 const CONFIRM_MS = 600_000;
 const TICK_MS = 500;
+/** Copies use the first of these accounts that an upstream has (`replicationCredentials`). */
+const COPY_ROLES: readonly CredentialRole[] = ['replication', 'own', 'probe'];
 /** Repositories and failures shown of each route. `breakwater coverage` shows more. */
 const SHOWN = 20;
 const TAGS_SHOWN = 5;
@@ -110,9 +113,9 @@ export class RouteReplication implements CoveredRoute {
   }
 
   get #isRefused(): boolean {
-    const { refusal, accounts = [] } = this.#options.view(this.copyRoute.source.upstream).credentials;
-    const account = accounts.find(({ role }) => role === 'replication');
-    return (account ? account.refusal : refusal)?.total === true;
+    const { accounts = [] } = this.#options.view(this.copyRoute.source.upstream).credentials;
+    const account = COPY_ROLES.flatMap((role) => accounts.find((one) => one.role === role) ?? [])[0];
+    return account?.refusal?.total === true;
   }
 
   /** Compares both sides and queues what differs. */

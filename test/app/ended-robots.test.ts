@@ -154,19 +154,30 @@ t.test('the robot of copies ends: coverage is unknown, and not that of the publi
   t.match(site.edge.app.status().headline.text, /refused the credentials of copies \(robot\$copy\)/);
 });
 
-t.test(
-  'the robot of copies ends between two comparisons: coverage is unknown at once, and known again with it',
-  async (t) => {
-    const { site, robots } = await start(t, { site: { config: { replication: { every: '1h' } } } });
-    const verdict = async () => (await coverage(site)).verdict;
+for (const [name, role, site] of [
+  ['of its own', 'copy', {}],
+  [
+    'of the probe',
+    'probe',
+    {
+      harbor: {
+        credentials: 'forward',
+        probe: { kind: 'harbor', credentials: { username: 'robot$probe', passwordFile: 'secret' } },
+      },
+      settings: { secrets: { harbor: { probePassword: 'probe-secret' } } },
+    },
+  ],
+] as const)
+  t.test(`copies with an account ${name} that ends between two comparisons: coverage is unknown at once`, async (t) => {
+    const { site: one, robots } = await start(t, { site: { config: { replication: { every: '1h' } }, ...site } });
+    const verdict = async () => (await coverage(one)).verdict;
     await until(async () => (await verdict()) === 'covered');
-    robots.copy.expiresAt = inSeconds(-1);
+    robots[role].expiresAt = inSeconds(-1);
     await until(async () => (await verdict()) === 'unknown');
-    t.match(await coverage(site), { routes: [{ failed: /harbor does not accept the credentials for copies/ }] });
-    robots.copy.expiresAt = -1;
+    t.match(await coverage(one), { routes: [{ failed: /harbor does not accept the credentials for copies/ }] });
+    robots[role].expiresAt = -1;
     await until(async () => (await verdict()) === 'covered');
-  },
-);
+  });
 
 t.test('the same at an edge that starts with an ended robot', async (t) => {
   const { site } = await start(t, { robots: { copy: { expiresAt: inSeconds(-1) } } });
