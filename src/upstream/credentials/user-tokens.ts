@@ -1,4 +1,5 @@
 import { monotonicNow } from '../../clock/clock.ts';
+import { inBackground } from '../../http/background.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
 import { readJson } from '../body/read-body.ts';
@@ -62,13 +63,16 @@ export interface UserTokensOptions {
   /** To the upstream itself, below its base path. */
   send: (path: string, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
   sendElsewhere: (url: URL, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
+  /** Monotonic milliseconds. Default: the clock of all durations. */
+  now?: () => number;
 }
 
 const MAX_REPLY_BYTES = 262_144;
 /** Tokens last at least this long (Docker token protocol). */
 const MIN_TOKEN_SECONDS = 60;
-/** Milliseconds for which a challenge counts as current. */
+/** Milliseconds after which a challenge is asked for again, and that this may take. */
 const CHALLENGE_TTL_MS = 300_000;
+const RENEWAL_MS = 10_000;
 /** Harbor's name for its registry in challenges. Its tokens and refusals are described in docs/adr/0033-authority-evidence.md. */
 const HARBOR_SERVICE = 'harbor-registry';
 /** Tokens of one scope each in one login. Breakwater's own token holds them all, and would become too long. */
@@ -77,21 +81,23 @@ const MAX_SINGLE_SCOPES = 4;
 /** Asks an upstream about its own users, by its token service (Docker token protocol, GET) or by Basic. */
 export class UserTokens {
   readonly #options: UserTokensOptions;
-  #cachedChallenge: { challenge: Challenge; at: number } | undefined;
+  #cachedChallenge: Challenge | undefined;
+  /** When the challenge is asked for again; monotonic milliseconds. */
+  #renewAt = 0;
+  readonly #now: () => number;
   /** The token service has answered 400 to several scopes at once. */
   #singleScopeOnly = false;
 
   constructor(options: UserTokensOptions) {
     this.#options = options;
+    this.#now = options.now ?? monotonicNow;
   }
 
   /** @throws UpstreamError when the upstream cannot tell; the signal's reason */
   async ask(question: UserQuestion): Promise<UserAnswer> {
-    const fresh =
-      this.#cachedChallenge && monotonicNow() - this.#cachedChallenge.at < CHALLENGE_TTL_MS
-        ? this.#cachedChallenge.challenge
-        : undefined;
-    const challenge = fresh ?? (await this.#fetchChallenge(question.signal));
+    const cached = this.#cachedChallenge;
+    if (cached && this.#now() >= this.#renewAt) void this.#renewChallenge();
+    const challenge = cached ?? (await this.#fetchChallenge(question.signal));
     return challenge.scheme === 'basic' ? this.#askByBasic(question) : this.#askByToken(challenge, question);
   }
 
@@ -120,9 +126,17 @@ export class UserTokens {
       this.#cachedChallenge = undefined;
       throw new UpstreamError('authority-dead', `/v2/ answers ${answer.status} without a way to log in`);
     }
-    this.#cachedChallenge = { challenge, at: monotonicNow() };
+    this.#cachedChallenge = challenge;
+    this.#renewAt = this.#now() + CHALLENGE_TTL_MS;
     return challenge;
   }
+
+  /** A login does not wait for this: at a slow upstream, one request after the other would take longer than a login may (rule 11). */
+  readonly #renewChallenge = inBackground('credentials', async () => {
+    this.#renewAt = this.#now() + CHALLENGE_TTL_MS;
+    // What is wrong with the upstream, the logins find out themselves.
+    await this.#fetchChallenge(AbortSignal.timeout(RENEWAL_MS)).catch(() => undefined);
+  });
 
   async #askByToken(challenge: Challenge, question: UserQuestion): Promise<UserAnswer> {
     const { scopes } = question;

@@ -20,14 +20,17 @@ interface Said {
 
 /** @param says what the upstream answers to a path; `seen` gets each with the Authorization that it came with */
 function users(
-  says: (path: string, authorization: string | undefined) => Said,
+  says: (path: string, authorization: string | undefined) => Said | 'nothing',
   upstream = HARBOR,
   realmHosts: string[] = [],
 ) {
   const seen: string[] = [];
+  const clock = { now: 0 };
   const reply = (path: string, headers: Record<string, string>): Promise<Answer> => {
     seen.push(`${path} ${headers.authorization ?? '-'}`);
-    const { status, headers: told = {}, body = '' } = says(path, headers.authorization);
+    const said = says(path, headers.authorization);
+    if (said === 'nothing') return new Promise(() => undefined);
+    const { status, headers: told = {}, body = '' } = said;
     const content = typeof body === 'string' ? body : JSON.stringify(body);
     const answer = {
       status,
@@ -40,11 +43,12 @@ function users(
     upstream: new URL(upstream),
     send: (path, headers) => reply(path, headers),
     sendElsewhere: (url, headers) => reply(url.href, headers),
+    now: () => clock.now,
   });
   const { signal } = new AbortController();
   const acquireSlot = () => Promise.resolve(() => undefined);
   const ask = (scopes: Scope[] = [PULL]) => tokens.ask({ basic: ANN, scopes, realmHosts, signal, acquireSlot });
-  return { ask, reach: () => tokens.checkReachable(realmHosts, signal), seen };
+  return { ask, reach: () => tokens.checkReachable(realmHosts, signal), seen, clock };
 }
 
 const jwt = (access: unknown, more: object = { sub: 'ann' }) =>
@@ -79,6 +83,34 @@ t.test('a JWT says what it opens: one round trip, and none more once the challen
     'the password goes to the token service only',
   );
   t.match(seen[1], /service=harbor-registry&scope=repository%3Alibrary%2Fa%3Apull&scope=repository%3Alibrary%2Fb/);
+});
+
+t.test('a challenge is asked for again after five minutes, and no login waits for it', async (t) => {
+  const answers: (Said | 'nothing')[] = [];
+  const challenged = { status: 401, headers: { 'www-authenticate': CHALLENGE } };
+  const token = { status: 200, body: { token: jwt([PULL]) } };
+  const { ask, seen, clock } = users((path) => (path === '/v2/' ? (answers.shift() ?? 'nothing') : token));
+  const asked = () => seen.filter((line) => line === '/v2/ -').length;
+  answers.push(challenged);
+  await ask();
+  clock.now = 299_999;
+  await ask();
+  t.equal(asked(), 1);
+  for (const [minutes, times] of [
+    [5, 2],
+    [6, 2],
+    [10, 3],
+  ] as const) {
+    clock.now = minutes * 60_000;
+    t.match(await ask(), { outcome: 'granted', granted: [PULL] }, `it does not answer, after ${minutes} minutes`);
+    t.equal(asked(), times);
+  }
+  answers.push({ status: 401 });
+  clock.now = 900_000;
+  await ask();
+  answers.push(challenged);
+  await ask();
+  t.equal(asked(), 5, 'without a challenge, the next login asks');
 });
 
 t.test('a JWT without access opens nothing', async (t) => {
