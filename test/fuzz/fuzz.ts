@@ -31,9 +31,10 @@ export class FuzzFinding extends Error {
   }
 }
 
-const BATCH = 100;
-/** Connections at once. */
-const PARALLEL = 20;
+/** Connections between two checks. The slowest one takes seconds, and a batch waits for it. */
+const BATCH = 500;
+/** Connections at once. Most of them wait. */
+const PARALLEL = 40;
 /** Clients by address. */
 const CLIENTS = 8;
 
