@@ -28,6 +28,7 @@ export type Failure =
   | 'too-large'
   | 'malformed'
   | 'saturated'
+  | 'descriptors'
   | 'out-of-time';
 
 /** Whose credentials a request carries: the client's own, the edge's, or none. */

@@ -51,6 +51,7 @@ const DID: Readonly<Record<Failure, string>> = {
   'too-large': 'sent an answer that is too large',
   malformed: 'sent a malformed answer',
   saturated: 'has too many requests under way',
+  descriptors: 'could not be asked, because this edge has no file descriptor left',
   'out-of-time': 'could not be asked in time',
 };
 

@@ -30,6 +30,8 @@ const BY_CODE: Record<string, Failure> = {
   ETIMEDOUT: 'connect',
   EADDRNOTAVAIL: 'connect',
   UND_ERR_CONNECT_TIMEOUT: 'connect',
+  EMFILE: 'descriptors',
+  ENFILE: 'descriptors',
   EPROTO: 'tls',
   UND_ERR_HEADERS_OVERFLOW: 'malformed',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'length',

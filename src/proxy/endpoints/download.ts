@@ -44,10 +44,12 @@ export async function fetchDownload(
     const body = plainTransfer(answer.body, upstream.name, permit, upstream.config.deadlines.stall);
     return { status: answer.status, headers, body, upstream: upstream.name };
   } catch (error) {
-    permit.reportAnswer(exchange.gone.aborted ? 'neutral' : 'bad');
-    permit.reportEnd('neutral');
-    if (exchange.gone.aborted) throw new ClientGone();
+    if (exchange.gone.aborted) {
+      permit.reportEnd('neutral');
+      throw new ClientGone();
+    }
     const reason = deadline.signal.aborted ? 'first-byte' : asUpstreamError(error).reason;
+    permit.reportFailure(reason);
     throw new OciError('UNAVAILABLE', `${upstream.name} did not answer (${reason})`);
   } finally {
     clearTimeout(timer);

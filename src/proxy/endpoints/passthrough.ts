@@ -50,10 +50,12 @@ export async function fetchPassthrough(
     const body = plainTransfer(forwarded.body, upstream.name, permit, deadlines.commit);
     return { status: forwarded.status, headers, body, upstream: upstream.name };
   } catch (error) {
-    permit.reportAnswer(error instanceof ClientGone || error instanceof OciError ? 'neutral' : 'bad');
-    permit.reportEnd('neutral');
-    if (error instanceof ClientGone || error instanceof OciError) throw error;
+    if (error instanceof ClientGone || error instanceof OciError) {
+      permit.reportEnd('neutral');
+      throw error;
+    }
     const { reason, message } = asUpstreamError(error);
+    permit.reportFailure(reason);
     exchange.recordAttempt(origin, started, { class: 'passthrough', outcome: 'failed', reason, detail: message });
     throw new OciError('UNAVAILABLE', `${upstream.name} could not answer (${reason})`);
   }

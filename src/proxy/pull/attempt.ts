@@ -256,9 +256,7 @@ function settled<T>(result: T, permit: AttemptPermit): T {
 
 function failed(upstream: Upstream, permit: AttemptPermit, error: unknown): AttemptResult & { outcome: 'failed' } {
   const { reason, message } = asUpstreamError(error);
-  // An upstream that has lost content answers as well as ever.
-  permit.reportAnswer(reason === 'late' ? 'late' : reason === 'content-lost' ? 'good' : 'bad');
-  permit.reportEnd('neutral');
+  permit.reportFailure(reason);
   if (reason === 'credentials') upstream.reportDeniedCredentials(message);
   return { outcome: 'failed', reason, detail: message };
 }

@@ -56,14 +56,14 @@ export async function fetchPush(
     return { ...forwarded, permit };
   } catch (error) {
     const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
-    permit.reportAnswer(nobodys ? 'neutral' : 'bad');
-    permit.reportEnd('neutral');
     if (nobodys) {
+      permit.reportEnd('neutral');
       note('aborted', {});
       throw error;
     }
     const failure = asUpstreamError(error);
     const { reason, message: detail } = failure;
+    permit.reportFailure(reason);
     note('failed', { reason, detail });
     if (reason === 'credentials') upstream.reportDeniedCredentials(detail);
     throw unreachable(exchange, plan, failure);
@@ -161,6 +161,8 @@ function unreachable(
   { attempt, upstream, request }: PushPlan,
   { reason, summary }: UpstreamError,
 ): OciError {
+  if (reason === 'descriptors')
+    return new OciError('UNAVAILABLE', `this edge has no file descriptor left to ask ${attempt.upstream}; push again`);
   if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason))
     return refusal(upstream, `it cannot be reached: ${summary}`, exchange.startedAt);
   return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`);

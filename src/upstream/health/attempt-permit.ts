@@ -1,5 +1,5 @@
 import { readClocks } from '../../clock/clock.ts';
-import { overloadMs } from '../../failover/classify.ts';
+import { type Failure, overloadMs } from '../../failover/classify.ts';
 import type { HeaderList } from '../header-list.ts';
 import type { AttemptVerdict, ReportVerdict } from './breaker.ts';
 
@@ -12,6 +12,15 @@ export interface AttemptReports {
   /** The upstream is overloaded, and asked to be left alone for some milliseconds. */
   overload(ms: number): void;
 }
+
+/** What a failure says about the upstream, where that is not "bad". */
+const VERDICTS: Partial<Record<Failure, AttemptVerdict>> = {
+  late: 'late',
+  // An upstream that has lost content answers as well as ever.
+  'content-lost': 'good',
+  // The edge itself could not ask.
+  descriptors: 'neutral',
+};
 
 /**
  * Permission for one attempt at a URL: a slot of the concurrency limit, and the right to report to the URL's breakers.
@@ -41,6 +50,12 @@ export class AttemptPermit {
     const overload = overloadMs({ status, retryAfter: headers.get('retry-after') }, readClocks().wall);
     if (overload === undefined) this.reportAnswer(status >= 500 ? 'bad' : 'good');
     else this.reportOverload(overload);
+  }
+
+  /** Reports that there will be no answer, or none that is good, and the end of the attempt. */
+  reportFailure(reason: Failure): void {
+    this.reportAnswer(VERDICTS[reason] ?? 'bad');
+    this.reportEnd('neutral');
   }
 
   /** Reports an answer that asks for fewer requests. That is no failure of the upstream (rule 8). */

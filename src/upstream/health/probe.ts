@@ -21,6 +21,8 @@ export interface ProbeReport {
   retryAfterMs?: number;
   /** The probe was not answered within its limit. With `ok`, it was answered later. */
   late?: boolean;
+  /** The edge had no descriptor to ask with, so the probe says nothing about the URL. */
+  notSent?: boolean;
 }
 
 const MAX_JSON = 262_144;
@@ -56,6 +58,7 @@ export async function probe(
     if (reading.retryAfterMs !== undefined) report.retryAfterMs = reading.retryAfterMs;
   } catch (error) {
     report.reason = reasonOf(error, signal);
+    if (lacksDescriptor(error)) report.notSent = true;
   }
   return { ...report, ...(await harbor) };
 }
@@ -69,9 +72,14 @@ export async function readCanary(canary: Canary, access: ProbeAccess): Promise<C
     if (state !== 'none') return state;
     // Without any readable blob, the URL must at least answer the version check.
     return (await checkVersion(access)).status < 500 ? 'none' : 'failing';
-  } catch {
-    return 'failing';
+  } catch (error) {
+    return lacksDescriptor(error) ? 'none' : 'failing';
   }
+}
+
+/** Whether the edge itself could not ask. */
+function lacksDescriptor(error: unknown): boolean {
+  return asUpstreamError(error).reason === 'descriptors';
 }
 
 async function checkVersion({ get, getWithout, refused }: ProbeAccess): Promise<Answer> {

@@ -198,6 +198,7 @@ export class Prober {
   );
 
   #apply(report: ProbeReport, tookMs: number): void {
+    if (report.notSent) return;
     if (report.ok) this.#goodMs = tookMs;
     this.#replica.recordProbe(report, tookMs);
     this.#options.onReport(report);

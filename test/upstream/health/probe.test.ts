@@ -65,6 +65,15 @@ t.test('without a canary the version check decides', async (t) => {
   t.match(await probe('registry', new Canary(undefined), plain(get), signal), { ok: true, canary: 'none' });
 });
 
+t.test('an edge without a file descriptor has looked at nothing', async (t) => {
+  const lack = new UpstreamError('descriptors', 'connect EMFILE 192.0.2.1:443');
+  t.match(await look({ '/v2/': lack }), { ok: false, notSent: true, reason: 'the probe failed (descriptors)' });
+  t.match(await look({ ...WELL, [CANARY]: lack }), { ok: false, notSent: true });
+  t.match(await look({ '/v2/': new UpstreamError('reset', 'x') }), { ok: false, notSent: undefined });
+  for (const [error, state] of [[lack, 'none'] as const, [new UpstreamError('reset', 'x'), 'failing'] as const])
+    t.equal(await readCanary(new Canary('library/canary'), plain(scriptedGet({ [CANARY]: error }).get)), state);
+});
+
 t.test('a probe that ran out of time says so, and no more', async (t) => {
   const { get } = scriptedGet({ '/v2/': new Error('aborted') });
   t.match(await probe('registry', new Canary(undefined), plain(get), AbortSignal.abort()), {
