@@ -118,6 +118,6 @@ export function isAbsenceFinal(
  * Whether a failure of the upstream that may be hiding the content ends the pull. It answers other clients, and has only limited this one. What
  * another upstream would show in its place may be what it hides (rule 3).
  */
-export function isLimitOfClient(reason: Failure): boolean {
+export function isLimitOfClient(reason: Failure | undefined): boolean {
   return reason === 'rate-limited' || reason === 'saturated';
 }

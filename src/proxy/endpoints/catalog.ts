@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { AttemptEnding } from '../../failover/conclude.ts';
+import { type AttemptEnding, isLimitOfClient } from '../../failover/conclude.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
@@ -13,6 +13,7 @@ import { type AttemptResult, recordAttempt, type UpstreamRead } from '../pull/at
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
 import { conclusion } from '../pull/race.ts';
+import { mayHide } from '../pull/upstream-read.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/paths.ts';
 import { repositoryKeyOf } from '../request/repository-names.ts';
@@ -71,7 +72,9 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
   for (const route of context.routes.filter(({ registry }) => registry === exchange.registry)) {
     const endings: AttemptEnding[] = [];
     let listed = false;
-    for (const attempt of attemptsFor(exchange, context, route)) {
+    const hiding = mayHide(context, route) ? route.pull[0]?.upstream : undefined;
+    const attempts = attemptsFor(exchange, context, route, hiding);
+    for (const [index, attempt] of attempts.entries()) {
       const reading = listings.get(attempt.url) ?? list(exchange, context, request, attempt);
       listings.set(attempt.url, reading);
       const listing = await reading;
@@ -79,6 +82,9 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
       if ('failed' in listing) {
         endings.push(listing.failed);
         missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
+        const isLast = !attempts.slice(index + 1).some(({ upstream }) => upstream === hiding);
+        // What another upstream lists may be hidden from this client here (rule 3).
+        if (attempt.upstream === hiding && isLast && isLimitOfClient(listing.failed.reason)) break;
         continue;
       }
       for (const name of listing.names) {
@@ -96,9 +102,9 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
   return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
 }
 
-function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route): Attempt[] {
+function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route, hiding: string | undefined): Attempt[] {
   const authority = context.access?.authority;
-  const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control');
+  const attempts = planAttempts(exchange, context, route, `${route.prefix}any`, 'control', { hiding });
   return attempts.filter(({ upstream }) => authority === undefined || upstream === authority);
 }
 

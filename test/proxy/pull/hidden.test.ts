@@ -38,6 +38,7 @@ const json =
     res.end(req.method === 'HEAD' ? undefined : bytes);
   };
 const serveAll: Answer = (req, res) => {
+  if (req.url?.includes('/_catalog')) return json({ repositories: ['app'] })(req, res);
   if (req.url?.includes('/tags/')) return json({ name: 'app', tags: ['1'] })(req, res);
   if (req.url?.includes('/referrers/')) return json({ schemaVersion: 2, manifests: [] })(req, res);
   return serveRight(req, res);
@@ -152,6 +153,18 @@ t.test('a client that the primary limits', async (t) => {
   // An empty list of the fallback would be no answer.
   for (const path of PATHS.filter((one) => one !== REFERRERS))
     t.equal((await client.ask(path, rightful)).status, 200, 'what was just shown is served');
+});
+
+t.test('the catalog of a client that the primary limits', async (t) => {
+  const site = await startHiding(t, { harbor: { hedge: { share: 0 } } });
+  const client = site.edge.http1();
+  const catalog = (headers: Record<string, string> = {}) => client.ask('/v2/_catalog', { headers });
+  site.harbor.answer = status(429);
+  t.equal((await catalog()).status, 429);
+  t.equal((await catalog(STRANGERS[0])).status, 429, 'again');
+  t.equal(site.gcr.asked, 0, 'no other upstream was asked for names');
+  site.harbor.answer = status(500);
+  t.match(JSON.parse((await catalog(rightful.headers)).body.toString()), { repositories: ['app'] }, 'an outage');
 });
 
 t.test('a client that holds all places it may have', async (t) => {
