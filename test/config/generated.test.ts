@@ -36,6 +36,8 @@ for (const example of readdirSync(join(root, 'config')).filter((name) => name.en
     t.ok(loaded.config.routes.length > 0);
     t.ok(loaded.material.tls[0]?.cert);
     t.ok((loaded.material.keys[0]?.length ?? 0) >= 32);
+    for (const name of loaded.config.routes.flatMap(({ push }) => push ?? []))
+      t.ok(loaded.config.upstreams[name]?.probe.canary, `${name}, which takes pushes, has a canary`);
     // That of the contract example is looked at below.
     const known = example === 'breakwater.yaml' ? 1 : 0;
     t.equal(loaded.warnings.length, known, loaded.warnings.map(({ message }) => message).join('\n'));
