@@ -23,15 +23,15 @@ export function notePull(
 
 /**
  * Hints at a tag that the push upstream served. A proxy cache of Harbor fires no event for what it fetches, so that replication would not
- * know of it before the next comparison.
+ * know of it before the next comparison. The HEAD of a tag counts too: containerd then pulls by the digest, and asks for the tag no more.
  */
 export function noteServed(
-  { method, permit }: Pick<Exchange, 'method' | 'permit'>,
+  { permit }: Pick<Exchange, 'permit'>,
   { hints }: Uses<'hints'>,
   route: Route,
   { upstream, repository }: Pick<Attempt, 'upstream' | 'repository'>,
   tag: string,
 ): void {
-  if (method === 'HEAD' || permit.forPush || !isCopied(route) || upstream !== route.push?.upstream) return;
+  if (permit.forPush || !isCopied(route) || upstream !== route.push?.upstream) return;
   hints?.enqueueHints([{ upstream, repository, reference: tag, kind: 'served', from: 'edge' }]);
 }
