@@ -96,11 +96,18 @@ export class Access {
     }
     // Harbor gives no token for its catalog.
     if (basicOnly) return harborChallenge();
+    if (auth.asHarbor && scheme === '' && this.#isOpenGet(exchange, wanted)) return undefined;
     if (scheme.toLowerCase() !== 'bearer' || auth.scheme !== 'bearer') return this.#challenge(exchange, wanted);
     const token = this.#tokens.get(value);
     if (!token || token.expiresAt <= performance.now()) return this.#challenge(exchange, wanted, 'invalid_token');
     if (wanted && !covers(wanted, token.scopes)) return this.#challenge(exchange, wanted, 'insufficient_scope');
     return undefined;
+  }
+
+  /** Harbor answers a GET of a public project without a token, and challenges the same as a HEAD. */
+  #isOpenGet({ req }: Exchange, wanted: Scope | undefined): boolean {
+    if (req.method !== 'GET' || wanted?.type !== 'repository') return false;
+    return wanted.actions.join() === 'pull' && this.isPublic(wanted.name);
   }
 
   /** The user that the request names by Basic. `anyone`: there are no users. */

@@ -189,6 +189,22 @@ t.test('as Harbor: the catalog takes Basic only, of an administrator', async (t)
   }
 });
 
+t.test('as Harbor: a public project is open without a login', async (t) => {
+  const { get, token } = await start(t, { anonymous: ['other/app'], tokenPath: '/token' }, { harbor: true });
+  const nobody = await token('scope=repository:other/app:pull,push');
+  const rows: [method: string, path: string, credentials: string | undefined, status: number][] = [
+    ['GET', '/v2/other/app/manifests/v1', undefined, 200],
+    ['HEAD', '/v2/other/app/manifests/v1', undefined, 401],
+    ['HEAD', '/v2/other/app/manifests/v1', nobody, 200],
+    ['POST', '/v2/other/app/blobs/uploads/', nobody, 401],
+    ['POST', '/v2/other/app/blobs/uploads/', undefined, 401],
+    ['GET', '/v2/library/app/manifests/v1', undefined, 401],
+    ['GET', '/v2/library/app/manifests/v1', nobody, 401],
+  ];
+  for (const [method, path, credentials, status] of rows)
+    t.equal((await get(path, credentials, method)).status, status, `${method} ${path} ${credentials === nobody}`);
+});
+
 t.test('as Harbor with its database down', async (t) => {
   const { registry, get } = await start(t, { anonymous: ['public/'] }, { harbor: true });
   const PUBLIC = PULL.replace('library/app', 'public/app');
@@ -225,6 +241,8 @@ t.test('as Harbor with its database down', async (t) => {
     [{ type: 'repository', name: 'public/app', actions: [] }],
     'nor what is public',
   );
+  t.equal((await get('/v2/public/app/manifests/v1')).status, 401);
+  t.equal((await get('/api/v2.0/users/current', basic('admin:a:colon'))).status, 401);
   while ((await healthy()).status === 'healthy') await new Promise((soon) => setTimeout(soon, 20));
   t.match(
     (await healthy()).components.filter(({ status }: { status: string }) => status !== 'healthy'),
