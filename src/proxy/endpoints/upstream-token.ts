@@ -7,6 +7,7 @@ import { readFormBody } from '../body.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
+import { ownRefusal } from '../reply/error-body.ts';
 import type { Reply } from '../reply/reply.ts';
 import { nameForClient, nameOnUpstream } from '../request/repository-names.ts';
 import type { Sealed } from '../request/sealer.ts';
@@ -57,20 +58,26 @@ export async function fetchToken(
 
 async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Realm, answer: Answer): Promise<Reply> {
   const { upstream, registry } = sealed;
-  const body = granted(await readBody(answer.body, MAX_TOKEN), (scopes) =>
-    renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name)),
-  );
+  const told = await readBody(answer.body, MAX_TOKEN);
+  // Harbor's token service refuses a login without a word.
+  const isMute = told.length === 0 && answer.status >= 400;
+  const rename = (scopes: string) => renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name));
+  const body = isMute ? ownRefusal(answer.status, refusalText(upstream, answer.status)) : granted(told, rename);
   const headers: [string, string][] = [
     ['content-length', String(body.length)],
     ['cache-control', 'no-store'],
     ['x-breakwater-upstream', upstream],
   ];
   for (const name of ['content-type', 'retry-after']) {
-    const value = answer.headers.get(name);
+    const value = isMute && name === 'content-type' ? 'application/json' : answer.headers.get(name);
     if (value !== undefined) headers.push([name, value]);
   }
   headers.push(...(await translateChallenges(exchange, context, sealed, answer)));
   return { status: answer.status, headers, body, upstream };
+}
+
+function refusalText(upstream: string, status: number): string {
+  return status === 401 ? `${upstream} refuses this login` : `the token service of ${upstream} answered ${status}`;
 }
 
 /** A token reply whose scope, if it names one as OAuth does, is in the client's names. An error page stays as it is. */

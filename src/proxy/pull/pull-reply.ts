@@ -1,4 +1,4 @@
-import { type ErrorCode, OciError } from '../../oci/error.ts';
+import { OciError } from '../../oci/error.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Transfer } from '../../splice/transfer.ts';
@@ -8,7 +8,7 @@ import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
-import { errorInClientNames } from '../reply/error-body.ts';
+import { errorInClientNames, ownRefusal } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
@@ -82,19 +82,14 @@ function quotable(text: string): string {
   return text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512);
 }
 
-/** The body of a refusal whose own did not arrive whole; undefined where no body is missing. */
+/** The body of a refusal whose own is empty or did not arrive whole; undefined where no body is missing. */
 function ownExplanation(request: RegistryRequest, { outcome, answer, body, attempt }: Relayable): Buffer | undefined {
-  if (outcome !== 'refused' || body !== undefined || request.method === 'HEAD') return undefined;
-  const message = `${attempt.upstream} answered ${answer.status}, and its explanation did not arrive`;
-  return Buffer.from(new OciError(REFUSALS[answer.status] ?? 'UNKNOWN', message).body());
+  if (outcome !== 'refused' || request.method === 'HEAD') return undefined;
+  const said = `${attempt.upstream} answered ${answer.status}`;
+  if (body === undefined) return ownRefusal(answer.status, `${said}, and its explanation did not arrive`);
+  const isEmpty = Buffer.isBuffer(body) && body.length === 0;
+  return isEmpty ? ownRefusal(answer.status, `${said} without an explanation`) : undefined;
 }
-
-const REFUSALS: Record<number, ErrorCode> = {
-  401: 'UNAUTHORIZED',
-  403: 'DENIED',
-  405: 'UNSUPPORTED',
-  416: 'RANGE_INVALID',
-};
 
 function bodyOf(
   request: RegistryRequest,

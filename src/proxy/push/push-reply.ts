@@ -5,7 +5,7 @@ import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { translateChallenges } from '../reply/challenge.ts';
-import { briefError, errorInClientNames } from '../reply/error-body.ts';
+import { briefError, errorInClientNames, ownRefusal } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { sealUpload } from '../reply/location.ts';
 import { plainTransfer, type Reply } from '../reply/reply.ts';
@@ -63,6 +63,8 @@ async function explanationOf(
   const error = await readExplanation(rest);
   permit.reportEnd('good');
   const named = error && errorInClientNames(error, attempt, request.repository);
+  if (named?.length === 0 && status < 500)
+    return { body: ownRefusal(status, `${attempt.upstream} answered ${status} without an explanation`), isOwn: true };
   if (named && status < 500) return { body: named, isOwn: false };
   return { body: briefError(named, `${attempt.upstream} failed with status ${status}; push again`), isOwn: true };
 }

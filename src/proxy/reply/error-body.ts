@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Attempt } from '../../failover/plan.ts';
+import { type ErrorCode, OciError } from '../../oci/error.ts';
 import { parseJson } from '../../upstream/body/read-body.ts';
 
 /**
@@ -18,6 +19,18 @@ export function errorInClientNames(
   // Only the whole name is replaced, not a part of a longer name or of a path.
   const name = new RegExp(`(?:${host}/|(?<![\\w./-]))${literal(inner)}(?![\\w/-]|\\.\\w)`, 'g');
   return Buffer.from(body.toString('utf8').replace(name, repository));
+}
+
+const REFUSALS: Record<number, ErrorCode> = {
+  401: 'UNAUTHORIZED',
+  403: 'DENIED',
+  405: 'UNSUPPORTED',
+  416: 'RANGE_INVALID',
+};
+
+/** The body of a refusal whose own did not arrive, or is empty. Clients report an empty body as an error of its own. */
+export function ownRefusal(status: number, message: string): Buffer {
+  return Buffer.from(new OciError(REFUSALS[status] ?? 'UNKNOWN', message).body());
 }
 
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;

@@ -1,5 +1,5 @@
 import type { Caller } from '../../auth/caller.ts';
-import type { RequestedActions, Requirement } from '../../auth/guard.ts';
+import type { Permit, RequestedActions, Requirement } from '../../auth/guard.ts';
 import type { Action } from '../../config/access-rule.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -7,7 +7,7 @@ import { formatScope } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
-import { edgeChallenge, type Refused } from './edge-challenge.ts';
+import { edgeChallenge } from './edge-challenge.ts';
 import { unverifiedPushDenial, unverifiedReadDenial } from './push-denial.ts';
 import { repositoryKeyOf } from './repository-names.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
@@ -32,7 +32,7 @@ export async function authorize(
     throw (
       (await unverifiedPushDenial(context, access, requirement, permit)) ??
       unverifiedReadDenial(exchange, context, access, requirement, permit) ??
-      refusal(exchange, access, requirement, permit.refused)
+      refusal(exchange, access, requirement, permit)
     );
   exchange.clientAuthorization = permit.upstream;
   exchange.permit = permit;
@@ -69,13 +69,25 @@ function actionsOf({ kind, method }: RegistryRequest): readonly Action[] {
   return method === 'DELETE' ? ['delete'] : ['pull'];
 }
 
-function refusal(exchange: Exchange, access: Access, requirement: Requirement, why: Refused): OciError {
-  const scope = requirement === 'any-user' ? 'registry:catalog:*' : requirement.requested.map(scopeOf).join(' ');
-  const challenge = edgeChallenge(exchange, access, scope, why);
+function refusal(
+  exchange: Exchange,
+  access: Access,
+  requirement: Requirement,
+  permit: Extract<Permit, { refused: unknown }>,
+): OciError {
+  const requested = requirement === 'any-user' ? [] : requirement.requested;
+  const scope = requirement === 'any-user' ? 'registry:catalog:*' : requested.map(scopeOf).join(' ');
+  const isNarrow = permit.refused === 'insufficient_scope';
+  // skopeo and podman show the error of a challenge beside that of the body, and the missing body of a HEAD as an error of its own. Only
+  // pushes look for a blob by HEAD. Their clients need no error there, because they have asked for the scope before.
+  const isBlobHead = exchange.method === 'HEAD' && exchange.notes.parse.kind === 'blob';
+  const challenge = edgeChallenge(exchange, access, scope, isNarrow && isBlobHead ? 'no-token' : permit.refused);
   const headers = { 'www-authenticate': challenge, 'docker-distribution-api-version': 'registry/2.0' };
-  if (why !== 'insufficient_scope') return new OciError('UNAUTHORIZED', undefined, { headers });
+  if (!isNarrow) return new OciError('UNAUTHORIZED', undefined, { headers });
+  const missing = requested.map(({ repository, actions }) => `${actions.at(-1)} ${repository}`).join(' and ');
+  const token = permit.user === undefined ? 'a token without a user' : `the token of ${permit.user}`;
   // After a 401, unlike a 403, a client whose token is too narrow asks for another one.
-  return new OciError('DENIED', undefined, { status: 401, headers });
+  return new OciError('DENIED', `${token} does not allow: ${missing || 'list the catalog'}`, { status: 401, headers });
 }
 
 function scopeOf({ repository, actions }: RequestedActions): string {

@@ -89,7 +89,19 @@ t.test('a token has only what is both asked for and allowed', async (t) => {
   t.match(told(start1), { error: 'insufficient_scope', scope: 'repository:library/app:pull,push' });
   t.equal((await ask('/v2/library/other/tags/list', pull)).status, 401, 'another repository');
   const narrow = await token(client, BOB, 'repository:library/app:pull,push');
-  t.equal((await ask(MANIFEST, narrow)).status, 401, 'bob is granted nothing of it');
+  const denied = await ask(MANIFEST, narrow);
+  t.match(
+    { status: denied.status, ...told(denied) },
+    { status: 401, error: 'insufficient_scope' },
+    'bob is granted nothing of it',
+  );
+  t.match(JSON.parse(denied.body.toString()), {
+    errors: [{ code: 'DENIED', message: 'the token of bob does not allow: pull library/app' }],
+  });
+  t.match(told(await ask(MANIFEST, narrow, 'HEAD')), { error: 'insufficient_scope' }, 'containerd stops at it');
+  const looked = await ask(`/v2/library/app/blobs/${site.blob()}`, narrow, 'HEAD');
+  t.equal(looked.status, 401);
+  t.equal(told(looked).error, undefined, 'skopeo shows such an error and the missing body as two');
   const push = await token(client, ANN, 'repository:library/app:push,pull');
   t.equal((await ask('/v2/library/app/blobs/uploads/', push, 'POST')).status, 202);
   t.equal((await ask(MANIFEST, push, 'DELETE')).status, 401, 'nor may ann delete there');

@@ -3,7 +3,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts';
-import { ANN, BEARER, bearer, challengeOf, FORWARD, probe, secrets, tokenFor } from '../../helpers/forward-site.ts';
+import {
+  ANN,
+  BEARER,
+  basic,
+  bearer,
+  challengeOf,
+  FORWARD,
+  probe,
+  secrets,
+  tokenFor,
+} from '../../helpers/forward-site.ts';
 import { codeOf, type LabSite, startLabSite } from '../../helpers/lab-site.ts';
 import { RawConnection } from '../../helpers/raw-connection.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
@@ -35,6 +45,15 @@ t.test('token services that are not there, or not ours', async (t) => {
     t.match(await tokenFor(client, asked), { status: 503 });
     await site.primary.faults.off();
   }
+});
+
+t.test('Harbor refuses a login without a word, and the client is told', async (t) => {
+  const site = await startLabSite(t, FORWARD);
+  const client = site.edge.http1();
+  const path = new URL(challengeOf(await client.ask('/v2/')).realm).pathname;
+  const refused = await client.ask(path, { headers: { authorization: basic('ann', 'wrong') } });
+  t.match(refused, { status: 401, headers: { 'content-type': 'application/json' } });
+  t.match(JSON.parse(refused.body.toString()).errors, [{ code: 'UNAUTHORIZED', message: 'harbor refuses this login' }]);
 });
 
 /** A token service that takes POST: shows what it was asked and answers with the scope that it granted. */

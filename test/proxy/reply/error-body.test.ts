@@ -35,3 +35,31 @@ t.test('error bodies speak in the client’s names', async (t) => {
     }
   }
 });
+
+t.test('a refusal without a body gets one, because clients report an empty one as an error of its own', async (t) => {
+  let status = 401;
+  const odd = await startOddServer(t, (socket) => {
+    const challenge = status === 401 ? 'WWW-Authenticate: Basic realm="x"\r\n' : '';
+    socket.write(`HTTP/1.1 ${status} X\r\n${challenge}Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n`);
+  });
+  const edge = await startEdgeInProcess(t, {
+    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, credentials: 'forward' } },
+    routes: [{ prefix: '', push: 'odd', pull: [{ upstream: 'odd' }] }],
+  });
+  const client = edge.http1();
+  const rows: [status: number, code: string][] = [
+    [401, 'UNAUTHORIZED'],
+    [403, 'DENIED'],
+    [400, 'UNKNOWN'],
+  ];
+  for (const [said, code] of rows) {
+    status = said;
+    for (const method of ['GET', 'PUT']) {
+      const reply = await client.ask(MANIFEST, { method, ...(method === 'PUT' ? { body: '{}' } : {}) });
+      t.match(reply, { status, headers: { 'content-type': 'application/json' } }, `${method} ${status}`);
+      const message = `odd answered ${status} without an explanation`;
+      t.match(JSON.parse(reply.body.toString()), { errors: [{ code, message }] });
+    }
+    t.match(await client.ask(MANIFEST, { method: 'HEAD' }), { status, complete: true }, 'a HEAD has no body');
+  }
+});
