@@ -10,7 +10,9 @@ export interface Ports {
   redirect: number;
 }
 
-/** Milliseconds without a byte after which a client that waits has its answers. */
+/** Milliseconds for which a client that waits does so for the first byte. */
+const FIRST_MS = timeLimit(100);
+/** Milliseconds without a further byte after which it has its answers. */
 const QUIET_MS = timeLimit(25);
 /** Milliseconds after which a client that has ended its side gives up the connection. */
 const PATIENCE_MS = timeLimit(3000);
@@ -39,9 +41,13 @@ export async function play(script: Script, ports: Ports, address: string): Promi
     clearTimeout(timer);
     timer = setTimeout(() => socket.destroy(), ms);
   };
+  const wait = () => {
+    const answerMs = received === '' ? FIRST_MS : QUIET_MS;
+    destroyIn(script.ending === 'wait' ? answerMs : PATIENCE_MS);
+  };
   socket.on('data', (chunk: Buffer) => {
     if (received.length < 4096) received += chunk.toString('latin1');
-    timer?.refresh();
+    if (timer) wait();
   });
   for (const bytes of script.writes) {
     if (socket.destroyed) break;
@@ -51,7 +57,7 @@ export async function play(script: Script, ports: Ports, address: string): Promi
   if (script.ending === 'end') socket.end();
   const sent = () => {
     if (script.ending === 'reset') socket.destroy();
-    else destroyIn(script.ending === 'wait' ? QUIET_MS : PATIENCE_MS);
+    else wait();
   };
   // The callback of a write comes when the bytes are out, or never will be.
   if (!socket.destroyed && script.ending !== 'end') socket.write('', sent);
