@@ -83,6 +83,8 @@ export interface AccountView {
   role: CredentialRole;
   username: string;
   refusal: CredentialsRefusal | undefined;
+  /** Why it is not known whether it is accepted, and since when; undefined: it is known. */
+  unknown?: { since: number; reason: string } | undefined;
   /** When it ends, in epoch milliseconds; undefined: the upstream does not tell. */
   expires: number | 'never' | undefined;
 }

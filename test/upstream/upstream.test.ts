@@ -101,6 +101,8 @@ t.test('a frozen Harbor that has an account of the probe holds up no start', asy
   await upstream.start();
   t.ok(performance.now() - began < timeLimit(5000), 'as long as Harbor may take to refuse an account');
   t.match(upstream.view(), { state: 'down', gate: { mode: 'refusing' } });
+  const account = upstream.view().credentials.accounts?.find(({ role }) => role === 'probe');
+  t.match(account, { refusal: undefined, unknown: { since: Number, reason: String } }, 'no check has told anything');
 });
 
 t.test('a read of the edge that is denied is blamed on the account that it had', async (t) => {

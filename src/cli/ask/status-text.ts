@@ -83,10 +83,10 @@ function credentialsLine({ name, credentials, accounts }: UpstreamSnapshot, sinc
       ? []
       : [`credentials for ${name}: ${credentials.state} for ${since(credentials.since)} (${credentials.reason})`];
   const others = accounts
-    .filter(({ role, state }) => role !== 'own' && state === 'refused')
+    .filter(({ role, state }) => role !== 'own' && state !== 'good')
     .map(
-      ({ role, username, since: at = '', reason = '' }) =>
-        `credentials of the ${role} for ${name} (${username}): refused for ${since(at)} (${reason})`,
+      ({ role, username, state, since: at = '', reason = '' }) =>
+        `credentials of the ${role} for ${name} (${username}): ${state} for ${since(at)} (${reason})`,
     );
   return [...own, ...others];
 }

@@ -16,7 +16,7 @@ const REFUSED: Record<AccountSnapshot['role'], string> = {
   replication: 'has refused the credentials of copies',
 };
 /** Whose credentials they are, in the words of the status. */
-const USES: Record<AccountSnapshot['role'], string> = {
+export const USES: Record<AccountSnapshot['role'], string> = {
   own: "this edge's credentials",
   probe: "the probe's credentials",
   replication: 'the credentials of copies',

@@ -1,7 +1,7 @@
 import type { AcknowledgementView, PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
-import { accountNews, KEYS } from './account-lines.ts';
+import { accountNews, KEYS, USES } from './account-lines.ts';
 import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
@@ -75,7 +75,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const gated = upstreams.filter((upstream) => upstream.pushes !== undefined);
   const silent = gated.flatMap((upstream) => unknownModeLine(upstream, now));
   const blind = withoutCanary(upstreams, routes);
-  const unclear = upstreams.filter((upstream) => stayUnknown(upstream, now));
+  const unclear = unclearCredentialLines(upstreams, now);
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const accounts = accountNews(upstreams, (iso) => clock(iso, now), now);
@@ -90,7 +90,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...unseenContentLines(upstreams, now),
     ...canaryLines(blind),
     ...accounts.lines,
-    ...unclearCredentialLines(unclear, now),
+    ...unclear,
     ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
     ...copies.lines,
@@ -218,19 +218,19 @@ function canaryLines(blind: readonly string[]): string[] {
   return [`${names(blind)} ${have}, so lost storage may go unnoticed. To make one, run: breakwater canary push`];
 }
 
-/** Whether an upstream that is up has not told for a while if it accepts the edge's credentials (rule 10). */
-function stayUnknown({ state, credentials }: UpstreamSnapshot, now: number): boolean {
-  return state === 'up' && credentials?.state === 'unknown' && now - Date.parse(credentials.since) > UNKNOWN_MS;
-}
-
+/** Accounts of which an upstream that is up has not told for a while whether it accepts them (rule 10). */
 function unclearCredentialLines(upstreams: readonly UpstreamSnapshot[], now: number): string[] {
-  return upstreams.flatMap(({ name, credentials }) =>
-    credentials?.state === 'unknown'
-      ? [
-          `It has not been known since ${clock(credentials.since, now)} whether ${name} accepts this edge's credentials (${credentials.reason}). Run: breakwater check`,
-        ]
-      : [],
-  );
+  return upstreams.flatMap(({ name, state, credentials, accounts }) => {
+    const own = credentials?.state === 'unknown' ? [{ role: 'own' as const, ...credentials }] : [];
+    const others = accounts.filter((account) => account.role !== 'own' && account.state === 'unknown');
+    return [...own, ...others].flatMap(({ role, since = '', reason = '' }) =>
+      state === 'up' && now - Date.parse(since) > UNKNOWN_MS
+        ? [
+            `It has not been known since ${clock(since, now)} whether ${name} accepts ${USES[role]} (${reason}). Run: breakwater check`,
+          ]
+        : [],
+    );
+  });
 }
 
 function corruptCopyLines(upstreams: readonly UpstreamSnapshot[]): string[] {

@@ -140,10 +140,12 @@ function credentialsOf(
   return acceptedAt === undefined ? {} : { credentials: { state: 'good', checkedAt: isoTime(acceptedAt, now) } };
 }
 
-function accountSnapshot({ role, username, refusal, expires }: AccountView, now: ClockReading): AccountSnapshot {
+function accountSnapshot(account: AccountView, now: ClockReading): AccountSnapshot {
+  const { role, username, refusal, unknown, expires } = account;
+  const trouble = refusal ?? unknown;
   return {
-    ...{ role, username, state: refusal ? 'refused' : 'good' },
-    ...(refusal && { since: isoTime(refusal.since, now), reason: refusal.reason }),
+    ...{ role, username, state: refusal ? 'refused' : unknown ? 'unknown' : 'good' },
+    ...(trouble && { since: isoTime(trouble.since, now), reason: trouble.reason }),
     expires: typeof expires === 'number' ? isoTime(expires - now.wall + now.monotonic, now) : (expires ?? null),
   };
 }

@@ -28,8 +28,9 @@ export type CredentialsSnapshot =
 
 /** An account of the edge's own at an upstream: of pulls and pushes (`own`), of probes, or of copies. */
 export interface AccountSnapshot extends Pick<AccountView, 'role' | 'username'> {
-  state: 'good' | 'refused';
-  /** Since when, and why, it is refused. */
+  /** `unknown`: no check has told yet. */
+  state: 'good' | 'refused' | 'unknown';
+  /** Since when, and why, it is refused or unknown. */
   since?: string;
   reason?: string;
   /** When it ends: ISO 8601, `never`, or null where the upstream does not tell. */

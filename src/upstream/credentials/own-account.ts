@@ -73,8 +73,8 @@ export class OwnAccount {
 
   /** Undefined where there are no credentials. */
   get view(): AccountView | undefined {
-    const { role, username, refusal } = this;
-    return username === undefined ? undefined : { role, username, refusal, expires: this.#expires };
+    const { role, username, refusal, unknown } = this;
+    return username === undefined ? undefined : { role, username, refusal, unknown, expires: this.#expires };
   }
 
   reportDenial(detail: string): void {

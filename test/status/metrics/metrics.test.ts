@@ -258,6 +258,10 @@ t.test('tells whether the edge’s own credentials are taken, where it shows any
     '{upstream="harbor",account="probe"} 0',
     '{upstream="harbor",account="replication"} 1',
   ]);
+  const unknown = { since: 0, reason: 'no answer' };
+  const unchecked = accounts.map((account) => ({ ...account, refusal: undefined, unknown }));
+  const silent = upstream('harbor', { credentials: { own: false, refusal: undefined, accounts: unchecked } });
+  t.same(await samples(make(snapshotOf({ upstreams: [silent] })), 'credentials_good'), [], 'no check has told yet');
   t.match(await samples(metrics, 'credentials_expiry_seconds'), [
     /^\{upstream="harbor",account="replication"\} 17987\d+/,
   ]);

@@ -333,4 +333,16 @@ t.test('credentials of which no check has told for a while', async (t) => {
   });
   t.match(of(NOW - 59_000).headline, { level: 'well' });
   t.match(of(NOW).upstreams[0]?.credentials, { state: 'unknown', reason: 'no answer' });
+  const account = { role: 'probe' as const, username: 'robot', refusal: undefined, expires: undefined };
+  const probe = (since: number) => {
+    const accounts = [{ ...account, unknown: { since, reason: 'no answer' } }];
+    return headline({
+      upstreams: [upstream('harbor', { credentials: { own: false, refusal: undefined, accounts } }), gcr],
+    });
+  };
+  t.match(probe(NOW - 61_000), {
+    level: 'degraded',
+    text: /since 03:28 UTC whether harbor accepts the probe's credentials \(no answer\)/,
+  });
+  t.equal(probe(NOW - 60_000).level, 'well');
 });
