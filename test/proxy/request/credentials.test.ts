@@ -32,9 +32,12 @@ t.test('forward: the client’s challenge, its token, its pull and its push', as
     t.match(pulled, { status: 200, headers: { 'x-breakwater-upstream': 'harbor' } });
 
     const list = await client.ask('/v2/_catalog');
-    t.match({ status: list.status, scope: challengeOf(list).scope }, { status: 401, scope: 'registry:catalog:*' });
-    const lister = bearer(await tokenFor(client, list));
-    const listed = await client.ask('/v2/_catalog', { headers: { authorization: lister } });
+    t.match(
+      { status: list.status, scheme: challengeOf(list).scheme },
+      { status: 401, scheme: 'basic' },
+      'as Harbor does',
+    );
+    const listed = await client.ask('/v2/_catalog', { headers: { authorization: ANN } });
     t.match(listed, { status: 200, body: /\["library\/app"\]/ }, 'a user sees the repositories that she may pull');
     t.equal((await client.ask('/v2/_catalog')).status, 401, 'is not kept for others');
 
