@@ -57,6 +57,15 @@ t.test('an edge that starts while the storage of the primary is not mounted', as
   t.equal((await pushBlob(client, 'library/app', Buffer.from('onto the NAS'))).status, 201);
 });
 
+t.test('the empty catalog of a registry whose storage went after content was seen', async (t) => {
+  const { primary, edge, proof } = await startDuring(t, undefined);
+  t.equal(proof('harbor'), 'proven');
+  await primary.faults.on('storageGone');
+  const catalog = await edge.http1().ask('/v2/_catalog');
+  t.match(catalog, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' }, body: /library\/app/ });
+  t.match(catalog.headers.warning, /harbor/);
+});
+
 t.test('what was seen stays known over a reload, and is looked for again where the upstream changed', async (t) => {
   const { primary, edge, config, proof } = await startDuring(t, undefined);
   t.equal(proof('harbor'), 'proven');
