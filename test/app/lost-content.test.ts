@@ -1,4 +1,5 @@
 import t from 'tap';
+import { MANIFEST_TYPE } from '../helpers/lab-site.ts';
 import { takeSnapshot, takeTags } from '../helpers/store-snapshot.ts';
 import { until } from '../helpers/until.ts';
 import { ADMIN_TOKEN, type LostContentSite, startLostContentSite, warnings } from './lost-content-site.ts';
@@ -90,6 +91,8 @@ t.test('accepted as it is', async (t) => {
   const accepted = await site.accept('harbor');
   t.match(accepted, { status: 200 });
   t.match(JSON.parse(accepted.body), { upstream: 'harbor', unread: [], lost: false });
+  const explained = await site.lab.edge.admin('/api/explain?image=team/app:2', ADMIN_TOKEN);
+  t.match(JSON.parse(explained.body).ledger, { digest: null }, 'the ledger has what the primary shows');
   t.match(site.lab.edge.log, /"audit":true.*accepted what the upstream shows/);
   t.equal(site.lost, undefined);
   t.equal((await site.pull('team/app:2')).status, 404);
@@ -131,6 +134,26 @@ t.test('what is copied back is missed no longer, and the comparisons go on', asy
   t.match(await site.pull('team/app:2'), served(digests[1] ?? '', 'harbor'));
   await site.compared(1);
   t.equal(site.onFallback('team/app:1'), digests[0]);
+});
+
+t.test('a hook that tells of an older manifest as pushed replaces no copy', async (t) => {
+  const secret = 'the secret of the hooks';
+  const site = await startLostContentSite(t, {
+    settings: { hookSecret: secret },
+    config: { replication: { every: '1h' } },
+  });
+  const { old, moved } = await restored(site);
+  const target = { mediaType: MANIFEST_TYPE, repository: 'inner/team/app', digest: old, tag: '1' };
+  const told = await site.client.ask('/hooks/distribution', {
+    method: 'POST',
+    headers: { authorization: secret, 'content-type': 'application/json' },
+    body: JSON.stringify({ events: [{ action: 'push', target }] }),
+  });
+  t.match(told, { status: 202, body: /"hints": ?1/ });
+  await until(() => /the copy is kept: harbor has lost content/.test(site.lab.edge.log), {
+    what: () => `a copy that is refused: ${site.lab.edge.log.slice(-2000)}`,
+  });
+  t.equal(site.onFallback('team/app:1'), moved);
 });
 
 t.test('a volume that is lost', async (t) => {
