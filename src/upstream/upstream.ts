@@ -50,8 +50,6 @@ export class Upstream {
   #gate: Gate | undefined;
   /** Called once, when the gate refuses writes. */
   readonly #onRefusing = new Set<(gate: Gate) => void>();
-  /** The same when it is down. */
-  readonly #onDown = new Set<() => void>();
   #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
   #mode: ToldMode | undefined;
   readonly #startedAt = monotonicNow();
@@ -142,15 +140,6 @@ export class Upstream {
     if (gate.mode === 'refusing') resolve(gate);
     else this.#onRefusing.add(resolve);
     signal.addEventListener('abort', () => this.#onRefusing.delete(resolve), { once: true });
-    return promise;
-  }
-
-  /** Resolves when the upstream is down. Never rejects; pending for ever once the signal is aborted. */
-  untilDown(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.view().state === 'down') resolve();
-    else this.#onDown.add(resolve);
-    signal.addEventListener('abort', () => this.#onDown.delete(resolve), { once: true });
     return promise;
   }
 
@@ -275,7 +264,6 @@ export class Upstream {
     const reason = best?.reason ?? '';
     if (state !== this.#state.state) {
       this.#state = { state, since: now };
-      if (state === 'down') for (const resolve of this.#onDown) resolve();
       // An upstream may come back with an older storage. The look begins once this change is through.
       if (state === 'up') queueMicrotask(inBackground('content', () => this.content.look()));
     }

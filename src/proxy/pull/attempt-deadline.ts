@@ -18,24 +18,19 @@ export interface AttemptLimit {
    * is enough. Default: 1.
    */
   beginning?: number;
-  /** How the attempt may wait when its time is over. Default: not at all. */
+  /** How long the attempt may wait when its time is over, no other one is left, and its canary is good. Default: not at all. */
   last?: LastWait | undefined;
 }
 
-/** The wait of an attempt whose time is over, until another one has answered, or as the last one that may. */
 export interface LastWait {
-  /** Milliseconds since the attempt began, as the last one whose canary is good. */
+  /** Milliseconds since the attempt began. */
   ms: number;
-  /** Milliseconds since the attempt began after which it must be that. */
+  /** Milliseconds since the attempt began after which the canary must be good. */
   checkedAfter: number;
-  /** Whether no other attempt can answer. */
+  /** Whether no other upstream can answer. */
   isLast: () => boolean;
-  /** Whether this attempt goes on when all attempts together have used their time. One alone does. */
-  isKept: () => boolean;
-  /** Begins the wait, and has the next attempt started. @returns ends the wait; undefined: the attempt may not wait */
+  /** Begins the wait. @returns ends it; undefined: too many attempts wait already */
   start: () => (() => void) | undefined;
-  /** Resolves when the upstream is known to be out. Never rejects; pending for ever once the signal is aborted. */
-  untilOut: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** The clocks of an attempt. They give it up when its time is over, or earlier when the canary fails too. */
@@ -90,7 +85,7 @@ export class AttemptClock {
   /** A deadline is for going to the next upstream, and not for giving up on the last one that is alive (rule 11). */
   async #waitOn(upstream: Upstream, url: string, ms: number, last: LastWait | undefined): Promise<void> {
     const giveUp = (after: number) => this.#giveUp('first-byte', `no first byte within ${Math.round(after)} ms`);
-    const release = last && last.ms > ms ? last.start() : undefined;
+    const release = last?.isLast() && last.ms > ms ? last.start() : undefined;
     if (!last || !release) return giveUp(ms);
     const over = new AbortController();
     this.#endWait = () => {
@@ -98,18 +93,14 @@ export class AttemptClock {
       over.abort();
     };
     const began = performance.now();
-    let canary: CanaryState | undefined;
     // In an outage the probes end the wait.
-    void last.untilOut(over.signal).then(() => giveUp(ms + performance.now() - began));
-    const first = Math.min(last.checkedAfter, last.ms);
-    const onFirst = () => {
-      if (canary !== 'good' || !last.isKept()) return giveUp(first);
-      this.#timer = setTimeout(() => giveUp(last.ms), last.ms - first);
-    };
-    const onError = (error: unknown) => this.#control.abort(error);
-    this.#timer = setTimeout(bounded(onFirst, { onError }), first - ms);
-    canary = await (this.#canary ?? upstream.confirmCanaryPatiently(url));
-    if (!this.#stopped && !this.#control.signal.aborted && canary !== 'good') giveUp(ms);
+    void upstream.untilRefusing(over.signal).then(() => giveUp(ms + performance.now() - began));
+    this.#timer = setTimeout(() => giveUp(last.checkedAfter), Math.max(last.checkedAfter - ms, 0));
+    const canary = await (this.#canary ?? upstream.confirmCanaryPatiently(url));
+    if (this.#stopped || this.#control.signal.aborted) return;
+    if (canary !== 'good') return giveUp(ms);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => giveUp(last.ms), Math.max(last.ms - ms - (performance.now() - began), 0));
   }
 
   /** A late answer may be slow or may never come: the canary tells. A good canary changes nothing. */

@@ -31,8 +31,6 @@ export interface PullPlan {
   content: string;
   /** The code of the 404 if no upstream has the content. */
   absent: ErrorCode;
-  /** Another answer is in reserve, so that no attempt is waited for when its time is over. */
-  hasReserve?: boolean;
   /** Milliseconds for all attempts together. Default: the time that is left for a client to get an answer. */
   limitMs?: number;
   /**

@@ -22,8 +22,6 @@ interface Runner {
   /** It was started because the attempt before it was late. */
   hedge: boolean;
   timer: NodeJS.Timeout | undefined;
-  /** Its time is over, and it waits for as long as no other attempt has answered. */
-  overdue: boolean;
 }
 
 /** An answer that can be relayed, and the attempt that brought it. */
@@ -41,8 +39,6 @@ const RESERVE_MS = 1000;
  * its headers in time. One round trip brings that much over any connection (RFC 6928: ten segments).
  */
 const BEGINNING = 16_384;
-/** Ends an attempt whose time was over. */
-const OVERDUE = new UpstreamError('first-byte', 'no first byte within its time');
 /** How often an attempt that is late, and may not be hedged, is checked again. */
 const RECHECK_MS = 100;
 
@@ -96,7 +92,6 @@ export class Race {
     if (isOver(this.#state)) return;
     this.#state = RACE_TRANSITIONS[this.#state][event];
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
-    if (this.#state === 'reserved') for (const one of this.#running) if (one.overdue) one.control.abort(OVERDUE);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
     if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, this.#plan));
@@ -110,23 +105,18 @@ export class Race {
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
   #proceed(): void {
-    if (isOver(this.#state) || this.#inTime().length > 0) return;
+    if (isOver(this.#state) || this.#running.size > 0) return;
     const next = this.#reserve
       ? this.#reserve.result.outcome === 'served' && this.#startSlow()
       : this.#startNext(false);
-    if (!next && this.#running.size === 0) this.#apply('exhausted');
-  }
-
-  /** The attempts under way whose time is not over. */
-  #inTime(): Runner[] {
-    return [...this.#running].filter(({ overdue }) => !overdue);
+    if (!next) this.#apply('exhausted');
   }
 
   #startNext(hedge: boolean): boolean {
     const attempt = this.#queue.shift();
     if (!attempt) return false;
     const control = new AbortController();
-    const runner: Runner = { attempt, control, started: performance.now(), hedge, timer: undefined, overdue: false };
+    const runner: Runner = { attempt, control, started: performance.now(), hedge, timer: undefined };
     this.#running.add(runner);
     this.#begun += 1;
     const upstream = this.#context.upstreams.get(attempt.upstream);
@@ -140,7 +130,7 @@ export class Race {
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
-    const last = this.#lastWait(upstream, runner);
+    const last = this.#lastWait(upstream, attempt);
     this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control).then(
       bounded((result) => this.#settled(runner, result), this.#boundary),
       this.#boundary.onError,
@@ -155,28 +145,17 @@ export class Race {
   }
 
   /**
-   * How this attempt may wait when its time is over: until another one has answered, and longer if it is the last one that may (rule 11). An
-   * answer in reserve ends the wait. A race with a limit of its own ends with that.
+   * How long this attempt may wait if it becomes the last one, where the push upstream alone may answer: before an upload, or on a route
+   * without a fallback. A race with a limit of its own ends with that.
    */
-  #lastWait(upstream: Upstream, runner: Runner): LastWait | undefined {
-    const { limitMs, hasReserve, untilCanaryFails } = this.#plan;
-    if (limitMs !== undefined || hasReserve) return undefined;
-    const { url, class: trafficClass } = runner.attempt;
+  #lastWait(upstream: Upstream, { url, class: trafficClass }: Attempt): LastWait | undefined {
+    const { attempts, limitMs, route } = this.#plan;
+    if (limitMs !== undefined || !attempts.every((one) => one.upstream === route.push?.upstream)) return undefined;
     return {
       ms: upstream.config.deadlines.last - this.#scope.elapsed(),
       checkedAfter: this.#until - performance.now(),
       isLast: () => this.#queue.length === 0 && this.#running.size === 1 && this.#reserve === undefined,
-      // Of several slow ones, the first of the plan.
-      isKept: () => this.#queue.length === 0 && this.#running.values().next().value === runner,
-      start: () => {
-        if (this.#reserve) return undefined;
-        const end = upstream.replica(url)?.startLongWait(trafficClass === 'data' ? 'data' : 'control');
-        runner.overdue = end !== undefined;
-        if (end) this.#proceed();
-        return end;
-      },
-      // Where another plan follows, pushes and pulls must not disagree about the upstream.
-      untilOut: (signal) => (untilCanaryFails ? upstream.untilRefusing(signal) : upstream.untilDown(signal)),
+      start: () => upstream.replica(url)?.startLongWait(trafficClass === 'data' ? 'data' : 'control'),
     };
   }
 
@@ -247,7 +226,7 @@ export class Race {
    * the upstream that was asked first is final: no client gets from a hedge what that upstream does not give (rule 3).
    */
   #isProvisional({ runner, result }: Finish): boolean {
-    const slow = this.#inTime();
+    const slow = [...this.#running];
     if (result.outcome === 'refused') return slow.some((other) => other.started <= runner.started);
     const attempts = [...slow.map(({ attempt }) => attempt), ...this.#passedOver()];
     return this.#plan.provisional?.(result, new Set(attempts.map(({ upstream }) => upstream))) === true;
@@ -291,11 +270,10 @@ export class Race {
     for (const runner of this.#running) {
       if (runner.started > winner.started) continue;
       // The breaker of an upstream that was asked earlier, and is still silent, should know.
-      const late = new UpstreamError('late', `${winner.attempt.upstream} answered first`);
-      const error = runner.overdue ? OVERDUE : late;
-      runner.control.abort(error);
-      const ended: AttemptResult = { outcome: 'failed', reason: error.reason, detail: error.message };
-      recordAttempt(this.#scope, runner.attempt, ended, runner.started);
+      const detail = `${winner.attempt.upstream} answered first`;
+      runner.control.abort(new UpstreamError('late', detail));
+      const late: AttemptResult = { outcome: 'failed', reason: 'late', detail };
+      recordAttempt(this.#scope, runner.attempt, late, runner.started);
     }
     this.#cancelAll();
     if (this.#reserve && this.#reserve.result !== result) discardAnswer(this.#reserve.result);
@@ -314,7 +292,7 @@ export class Race {
   #cancelAll(): void {
     for (const runner of this.#running) {
       clearTimeout(runner.timer);
-      runner.control.abort(runner.overdue ? OVERDUE : new ClientGone());
+      runner.control.abort(new ClientGone());
     }
     this.#running.clear();
   }

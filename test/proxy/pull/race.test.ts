@@ -2,8 +2,6 @@ import t from 'tap';
 import type { Attempt } from '../../../src/failover/plan.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { ClientGone } from '../../../src/proxy/exchange.ts';
-import type { attemptRead } from '../../../src/proxy/pull/attempt.ts';
-import type { LastWait } from '../../../src/proxy/pull/attempt-deadline.ts';
 import type { AttemptResult } from '../../../src/proxy/pull/attempt-result.ts';
 import type { PullPlan } from '../../../src/proxy/pull/pull-plan.ts';
 import { Race } from '../../../src/proxy/pull/race.ts';
@@ -44,7 +42,6 @@ const absent: Result = { outcome: 'absent', confirmed: true, forClient: false };
 /** A race of attempts that end when the test says so. Answers of `provisional` upstreams count only if the others fail. */
 function startRace(names: string[], { provisional = [] as string[], preferred = 'harbor' } = {}) {
   const asked = new Map<string, (result: Result) => void>();
-  const waits = new Map<string, LastWait>();
   const gone = new AbortController();
   const attempts = names.map(
     (upstream): Attempt => ({
@@ -59,13 +56,9 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
   );
   // All are slow: the race asks each of them before it uses the reserve.
   const upstream = {
-    config: { deadlines: { manifest: 5000, blob: 5000, last: 25_000 }, hedge: { share: 0, floor: 4000 } },
+    config: { deadlines: { manifest: 5000, blob: 5000 }, hedge: { share: 0, floor: 4000 } },
     hedgeBudget: { earn: () => undefined, spend: () => false },
-    replica: () => ({
-      latency: { control: { p95: undefined } },
-      view: () => ({ slow: true }),
-      startLongWait: () => () => undefined,
-    }),
+    replica: () => ({ latency: { control: { p95: undefined } }, view: () => ({ slow: true }) }),
     view: () => ({ state: 'up' }),
   } as unknown as Upstream;
   const plan: PullPlan = {
@@ -79,11 +72,8 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
     provisional: ({ attempt }) => provisional.includes(attempt.upstream),
   };
   const scope = { gone: gone.signal, attempts: [], hedges: { started: 0, won: 0, refused: 0 }, elapsed: () => 0 };
-  const attempt: typeof attemptRead = (_, { upstream: name }, __, { last }, { signal }) => {
-    if (last) waits.set(name, last);
-    signal.addEventListener('abort', () => asked.get(name)?.(failed), { once: true });
-    return new Promise<AttemptResult>((resolve) => asked.set(name, resolve));
-  };
+  const attempt = (_: Upstream, { upstream: name }: Attempt) =>
+    new Promise<AttemptResult>((resolve) => asked.set(name, resolve));
   const race = new Race(scope, { upstreams: new Map(names.map((name) => [name, upstream])) }, plan, attempt);
   const outcome = race.run().then(
     ({ attempt: { upstream: name } }) => `won by ${name}`,
@@ -102,47 +92,8 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
       void outcome.then(resolve);
       setImmediate(() => resolve(`asked ${[...asked.keys()].at(-1)}`));
     });
-  /** The time of an attempt is over. */
-  const overdue = (name: string): Promise<string> => {
-    waits.get(name)?.start();
-    return standing();
-  };
-  const wait = (name: string) => ({ last: waits.get(name)?.isLast(), kept: waits.get(name)?.isKept() });
-  return { end, standing, overdue, wait, leave: () => gone.abort() };
+  return { end, standing, leave: () => gone.abort() };
 }
-
-t.test('an attempt whose time is over makes way, and goes on', async (t) => {
-  const race = startRace(['harbor', 'gcr', 'quay'], { preferred: 'none' });
-  t.equal(await race.overdue('harbor'), 'asked gcr');
-  t.strictSame(race.wait('harbor'), { last: false, kept: false }, 'quay was not asked yet');
-  t.equal(await race.end('gcr', absent), 'asked quay');
-  t.strictSame(race.wait('harbor'), { last: false, kept: true }, 'of two slow ones the first goes on');
-  t.strictSame(race.wait('quay'), { last: false, kept: false });
-  t.equal(await race.overdue('quay'), 'asked quay', 'none is left');
-  t.equal(await race.end('quay', failed), 'asked quay');
-  t.strictSame(race.wait('harbor'), { last: true, kept: true });
-  t.equal(await race.end('harbor', served('harbor')), 'won by harbor');
-});
-
-t.test('what another upstream answers after that counts at once, as if the attempt had failed', async (t) => {
-  const race = startRace(['harbor', 'gcr'], { provisional: ['gcr'] });
-  await race.overdue('harbor');
-  t.equal(await race.end('gcr', served('gcr')), 'won by gcr');
-});
-
-t.test('an answer in reserve ends all waits', async (t) => {
-  const race = startRace(['harbor', 'gcr', 'quay'], { provisional: ['gcr'] });
-  await race.overdue('harbor');
-  t.equal(await race.end('gcr', served('gcr')), 'asked quay');
-  t.equal(await race.end('quay', failed), 'won by gcr', 'harbor is not waited for');
-});
-
-t.test('where nobody answers, the race is lost with the last one', async (t) => {
-  const race = startRace(['harbor', 'gcr']);
-  await race.overdue('harbor');
-  t.equal(await race.end('gcr', failed), 'asked gcr');
-  t.equal(await race.end('harbor', failed), 'lost: 503');
-});
 
 /** Brings a race of three to the state `reserved`: gcr has answered, and harbor is asked before that counts. */
 async function reserved(others: string[] = [], provisional: string[] = ['gcr']) {
