@@ -70,6 +70,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   const shared = { sealer, failures, service, repositoryKeys, lifetime: auth.tokenLifetime };
   const tokens = new DelegatedTokenIssuer({
     askAuthority: (basic, scopes) => authority.userAuthority.ask(basic, scopes, auth.realmHosts),
+    isShown: (authorization, repository) => authority.userAuthority.isShown(authorization, repository),
     evidence: authority.userAuthority,
     authority: registryIdentity(urls),
     fingerprint,

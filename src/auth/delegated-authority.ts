@@ -13,7 +13,7 @@ export interface DenialEvidence {
 
 export interface DelegatedAuthorityOptions {
   /** @throws an error whose `summary` says why the authority cannot be reached */
-  askAuthority: (basic: string, scopes: readonly Scope[]) => Promise<UserAnswer>;
+  askAuthority: (basic: string | undefined, scopes: readonly Scope[]) => Promise<UserAnswer>;
   evidence: DenialEvidence;
   grants: Grants;
   /** Tells the other edges of the site what was taken back. Resolves when they have heard, or soon after. */
@@ -39,7 +39,7 @@ export type AuthorityDecision =
 
 /** Beyond the moment for which Harbor locks a name after a wrong password. */
 const AFTER_LOCK_MS = 1600;
-const SICK = 'the registry refuses every login';
+export const SICK = 'the registry refuses every login';
 const UNDECIDED = 'the registry refuses a password that was right before, and may be unable to check it';
 
 /**

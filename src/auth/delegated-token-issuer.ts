@@ -1,7 +1,8 @@
 import { formatScope, mergeScopes } from '../oci/scope.ts';
+import { AnonymousAuthority, type AnonymousAuthorityOptions } from './anonymous-authority.ts';
 import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
-import { type AuthorityDecision, DelegatedAuthority, type DelegatedAuthorityOptions } from './delegated-authority.ts';
+import { type AuthorityDecision, DelegatedAuthority } from './delegated-authority.ts';
 import type { GrantHolder } from './grants.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
@@ -12,7 +13,7 @@ import type { TokenRequest } from './token-request.ts';
 
 export interface DelegatedTokenIssuerOptions
   extends TokenIssuerOptions<DelegatedRepositoryKey>,
-    DelegatedAuthorityOptions {
+    AnonymousAuthorityOptions {
   /** Identity of the authority, for grants. */
   authority: string;
   /** Goes into the tokens of the authority's users. */
@@ -46,6 +47,8 @@ interface AuthorityAccess {
 
 /** Clients expect tokens to last at least this long. */
 const MIN_LIFETIME_MS = 60_000;
+/** Stands for all clients without credentials. No user has an empty name. */
+const NOBODY: Login = { user: '', password: '' };
 
 /**
  * `auth.mode: delegate`: the upstream with `credentials: forward` decides. The edge's token contains the authority's own token for the
@@ -54,20 +57,33 @@ const MIN_LIFETIME_MS = 60_000;
 export class DelegatedTokenIssuer implements TokenIssuer {
   readonly #options: DelegatedTokenIssuerOptions;
   readonly #authority: DelegatedAuthority;
+  readonly #anonymous: AnonymousAuthority;
   readonly #throttle: LoginThrottle;
 
   constructor(options: DelegatedTokenIssuerOptions) {
     this.#options = options;
     this.#authority = new DelegatedAuthority(options);
+    this.#anonymous = new AnonymousAuthority(options);
     this.#throttle = new LoginThrottle(options.failures);
   }
 
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
-    if (credentials.kind === 'none') return issueAnonymousToken(this.#options, request, caller);
+    if (credentials.kind === 'none') return this.#issueAnonymously(request, caller);
     if (credentials.kind === 'password') return this.#throttled(credentials, request, caller);
     const login = await this.#loginFromRefreshToken(credentials.token);
     return login ? this.#throttled(login, request, caller) : { refused: 'credentials' };
+  }
+
+  /** What a network may pull without a login is not asked about. All else is for the authority to say. */
+  async #issueAnonymously(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+    const own = await issueAnonymousToken(this.#options, request, caller);
+    const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys).flatMap(toPull);
+    if (wanted.length === 0 || ('scope' in own && own.scope !== '')) return own;
+    const scopes = mergeScopes(wanted.map(({ authorityScope }) => authorityScope));
+    const decision = await this.#anonymous.decide({ holder: this.#holder(NOBODY), scopes });
+    const issued = await this.#tokenFor(NOBODY, request, wanted, decision);
+    return 'refused' in issued && issued.refused === 'credentials' ? own : issued;
   }
 
   #throttled(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
@@ -80,6 +96,15 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys);
     const scopes = mergeScopes(wanted.map(({ authorityScope }) => authorityScope));
     const decision = await this.#authority.decide({ holder: this.#holder(login), scopes });
+    return this.#tokenFor(login, request, wanted, decision);
+  }
+
+  async #tokenFor(
+    login: Login,
+    request: TokenRequest,
+    wanted: readonly RequestedScope[],
+    decision: AuthorityDecision,
+  ): Promise<TokenGrant | TokenRefusal> {
     switch (decision.outcome) {
       case 'refused':
         return { refused: 'credentials' };
@@ -97,7 +122,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     request: TokenRequest,
     wanted: readonly RequestedScope[],
     decision: Extract<AuthorityDecision, { outcome: 'granted' }>,
-  ): Promise<TokenGrant> {
+  ): Promise<TokenGrant> | TokenRefusal {
     const { grants } = this.#options;
     const holder = this.#holder(login);
     const { granted, undecided, authorization, perRepository: repositoryAuthorizations, expiresIn } = decision;
@@ -119,6 +144,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       );
       return actions.length > 0 ? [{ ...one, actions, authorityOnly, previouslyGranted: recalled > 0 }] : [];
     });
+    if (login === NOBODY && access.length === 0) return { refused: 'credentials' };
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
     const opens = { authorization, repositoryAuthorizations, catalogAuthorization };
@@ -163,7 +189,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       return authorization === undefined ? [] : [[repositoryKey.tokenName, authorization]];
     });
     const claims = {
-      user: login.user,
+      user: login === NOBODY ? undefined : login.user,
       service,
       basis: fingerprint.text,
       access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
@@ -192,6 +218,13 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       use === 'refresh' && service === this.#options.service && this.#options.fingerprint.matches(basis ?? '');
     return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
   }
+}
+
+/** The pull of a requested scope: without credentials, no client does anything else. */
+function toPull(one: RequestedScope): RequestedScope[] {
+  const { type, name, actions } = one.authorityScope;
+  if (type !== 'repository' || !actions.includes('pull')) return [];
+  return [{ ...one, authorityScope: { type, name, actions: ['pull'] } }];
 }
 
 /** Undefined for none, so that tokens stay short. */

@@ -73,13 +73,7 @@ export class Guard {
   #decide(opened: OpenedToken, requirement: Requirement, caller: Caller): Permit {
     if ('refused' in opened || !this.#acceptsClaims(opened.claims)) return { refused: 'invalid_token' };
     const { user, access } = opened.claims;
-    if (user === undefined) {
-      const open =
-        caller.anonymous &&
-        requirement !== 'any-user' &&
-        requirement.requested.every((one) => isAnonymousPull(one) && covers(access, one));
-      return open ? { user } : { refused: 'insufficient_scope', user };
-    }
+    if (user === undefined) return decideAnonymous(opened.claims, requirement, caller);
     const upstream = authorizationFor(opened.claims, requirement);
     const who = upstream === undefined ? { user } : { user, upstream };
     const allowed = (one: RequestedActions) =>
@@ -95,8 +89,21 @@ export class Guard {
 
   #acceptsClaims({ use, service, user, basis }: Claims): boolean {
     if (use !== 'access' || service !== this.#service) return false;
-    return user === undefined || (basis !== undefined && this.#policy.acceptsBasis(user, basis));
+    return basis === undefined ? user === undefined : this.#policy.acceptsBasis(user ?? '', basis);
   }
+}
+
+/** A token without a user was given by the authority, or, without a basis, to a network that needs no login. */
+function decideAnonymous(claims: Claims, requirement: Requirement, caller: Caller): Permit {
+  const { access, basis } = claims;
+  const refused = { refused: 'insufficient_scope', user: undefined } as const;
+  if (requirement === 'any-user') return refused;
+  const { requested } = requirement;
+  if (!requested.every((one) => isPull(one) && covers(access, one))) return refused;
+  if (basis === undefined) return caller.anonymous && requested.every(isAnonymousPull) ? { user: undefined } : refused;
+  const upstream = authorizationFor(claims, requirement);
+  const marks = permitMarks(claims, requested, allowsAnonymous(requirement, caller));
+  return { user: undefined, ...(upstream === undefined ? {} : { upstream }), ...marks };
 }
 
 /** For a mount: the Authorization for the repository that is written to. */
@@ -131,8 +138,12 @@ function allowsAnonymous(requirement: Requirement, caller: Caller): boolean {
   );
 }
 
-function isAnonymousPull({ repositoryKey, actions }: RequestedActions): boolean {
-  return repositoryKey.anonymous && actions.every((action) => action === 'pull');
+function isAnonymousPull(one: RequestedActions): boolean {
+  return one.repositoryKey.anonymous && isPull(one);
+}
+
+function isPull({ actions }: RequestedActions): boolean {
+  return actions.every((action) => action === 'pull');
 }
 
 function asPush(one: RequestedActions): RequestedActions {

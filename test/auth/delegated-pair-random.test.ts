@@ -68,6 +68,7 @@ class EdgeModel {
     this.box = new TokenSealer([SECRET], () => ({ monotonic: world.now, wall: world.now }));
     this.tokens = new DelegatedTokenIssuer({
       askAuthority: (basic, scopes) => Promise.resolve(world.answer(basic, scopes)),
+      isShown: async () => true,
       evidence: PROVEN,
       authority: 'primary',
       fingerprint: MARK,
@@ -102,9 +103,11 @@ class World {
     return this.now + this.#ticks / 131_072;
   }
 
-  answer(basic: string, scopes: readonly Scope[]): UserAnswer {
+  answer(basic: string | undefined, scopes: readonly Scope[]): UserAnswer {
     if (!this.up) throw new Error('down');
-    const [, password] = Buffer.from(basic.slice(6), 'base64').toString().split(':');
+    const [, password] = Buffer.from((basic ?? '').slice(6), 'base64')
+      .toString()
+      .split(':');
     if (this.password !== password) return { outcome: 'refused' };
     const granted = scopes.filter(({ name }) => this.may.includes(name));
     return {

@@ -73,6 +73,7 @@ class World {
   readonly box = new TokenSealer([SECRET], () => ({ monotonic: this.now, wall: this.now }));
   readonly tokens = new DelegatedTokenIssuer({
     askAuthority: (basic, scopes) => Promise.resolve(this.#answer(basic, scopes)),
+    isShown: async () => true,
     evidence: PROVEN,
     authority: 'primary',
     fingerprint: MARK,
@@ -86,9 +87,11 @@ class World {
     refreshLifetime: 3_600_000,
   });
 
-  #answer(basic: string, scopes: readonly Scope[]): UserAnswer {
+  #answer(basic: string | undefined, scopes: readonly Scope[]): UserAnswer {
     if (!this.up) throw new Error('down');
-    const [name = '', password = ''] = Buffer.from(basic.slice(6), 'base64').toString().split(':');
+    const [name = '', password = ''] = Buffer.from((basic ?? '').slice(6), 'base64')
+      .toString()
+      .split(':');
     if (this.passwords[name] !== password) return { outcome: 'refused' };
     const granted = scopes.flatMap((one) => {
       assert.match(one.name, /^inner\/(a|b)$/, 'nothing else is asked of it');

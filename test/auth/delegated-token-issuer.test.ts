@@ -6,7 +6,7 @@ import { Guard } from '../../src/auth/guard.ts';
 import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
-import { asked, login, MARK, outside, PROVEN, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, inside, login, MARK, nobody, outside, PROVEN, requestedOn, SECRET, SERVICE } from './made-tokens.ts';
 
 const ANN = login('ann', 'secret');
 type Granted = Extract<UserAnswer, { outcome: 'granted' }>;
@@ -20,6 +20,7 @@ function made(remember = 86_400_000) {
       if (!state.says) throw new Error('down');
       return state.says;
     },
+    isShown: async () => true,
     evidence: PROVEN,
     authority: 'primary',
     fingerprint: MARK,
@@ -40,7 +41,7 @@ function made(remember = 86_400_000) {
     scopes: string,
   ): Promise<{ token: string; scope: string; expiresIn: number } | { refused: string }> =>
     tokens.issue(asked(ANN, scopes), outside);
-  return { state, guard, ask };
+  return { state, guard, tokens, ask };
 }
 
 const says = (granted: string[], more: Partial<Granted> = {}): UserAnswer => ({
@@ -66,6 +67,47 @@ t.test('each repository is shown what opens it', async (t) => {
   t.match(await shown(requestedOn('b', 'pull')), { upstream: 'Bearer two' });
   t.match(await shown(requestedOn('a', 'push'), requestedOn('b', 'pull')), { upstream: 'Bearer one' }, 'a mount');
   t.match(await guard.check(authorization, 'any-user', outside), { upstream: 'Bearer one' });
+});
+
+t.test('a token of the authority for everybody opens what it grants, to pulls only', async (t) => {
+  const { state, guard, tokens } = made();
+  const askAnonymously = (scopes: string) => tokens.issue(asked(nobody, scopes), outside);
+  state.says = says(['repository:inner/a:pull'], { identified: false });
+  const answer = await askAnonymously('repository:a:pull,push repository:b:pull');
+  t.match(answer, { user: undefined, scope: 'repository:a:pull', refreshToken: undefined });
+  const check = async (requirement: Parameters<typeof guard.check>[1], from = outside) =>
+    guard.check(`Bearer ${'token' in answer ? answer.token : ''}`, requirement, from);
+  for (const from of [outside, inside]) {
+    const open = { user: undefined, upstream: 'Bearer one' };
+    t.strictSame(await check({ requested: [requestedOn('a', 'pull')] }, from), open);
+    t.strictSame(await check({ requested: [] }, from), open, 'the ping');
+    const refused = { refused: 'insufficient_scope', user: undefined };
+    t.strictSame(await check({ requested: [requestedOn('a', 'pull', 'push')] }, from), refused);
+    t.strictSame(await check({ requested: [requestedOn('a', 'delete')] }, from), refused);
+    t.strictSame(await check({ requested: [requestedOn('b', 'pull')] }, from), refused);
+    t.strictSame(await check('any-user', from), refused);
+  }
+  for (const scopes of ['', 'registry:catalog:*', 'repository:a:push'])
+    t.strictSame(await askAnonymously(scopes), { refused: 'credentials' }, scopes);
+  state.says = says([], { identified: false });
+  t.strictSame(await askAnonymously('repository:b:pull'), { refused: 'credentials' });
+  state.says = undefined;
+  t.match(await askAnonymously('repository:b:pull'), { refused: 'unavailable' });
+  const remembered = await askAnonymously('repository:a:pull repository:b:pull');
+  t.match(remembered, { user: undefined, scope: 'repository:a:pull', outage: { grant: 'remembered' }, expiresIn: 300 });
+});
+
+t.test('the password for a catalog is only in a token for the catalog', async (t) => {
+  const { state, guard, ask } = made();
+  state.says = says(['repository:inner/a:pull'], { catalogAuthorization: 'Basic x' });
+  const shown = async (scopes: string, requirement: Parameters<typeof guard.check>[1]) => {
+    const answer = await ask(scopes);
+    return guard.check(`Bearer ${'token' in answer ? answer.token : ''}`, requirement, outside);
+  };
+  const both = 'registry:catalog:* repository:a:pull';
+  t.match(await shown(both, 'any-user'), { upstream: 'Basic x' });
+  t.match(await shown(both, { requested: [requestedOn('a', 'pull')] }), { upstream: 'Bearer one' });
+  t.match(await shown('repository:a:pull', 'any-user'), { upstream: 'Bearer one' });
 });
 
 t.test('what is not there may be hidden, and is not for the fallback to show', async (t) => {

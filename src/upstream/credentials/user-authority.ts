@@ -83,17 +83,31 @@ export class UserAuthority {
   }
 
   /**
-   * @param basic the user's own Authorization
+   * @param basic the user's own Authorization; undefined: what clients without credentials may do
    * @param realmHosts hosts beside the upstream's own whose token service may be given `basic`
    * @throws UpstreamError when the upstream cannot tell within its deadline for manifests
    */
-  async ask(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
+  async ask(basic: string | undefined, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
     this.#failFast(realmHosts);
     const answer = await this.#askLogin(basic, scopes, realmHosts);
-    if (answer.outcome === 'granted') this.#noteAcceptance();
+    // A token that is given to everybody says nothing about logins.
+    const isAccepted = answer.outcome === 'granted' && basic !== undefined;
+    if (isAccepted) this.#noteAcceptance();
     // An authority that refuses every login answers, and still cannot tell.
-    if (answer.outcome === 'granted' || this.#failure?.reason !== 'authority-dead') this.#noteAnswer();
+    if (isAccepted || this.#failure?.reason !== 'authority-dead') this.#noteAnswer();
     return answer;
+  }
+
+  /** Whether the upstream shows a repository to this Authorization. False if that cannot be told now. */
+  async isShown(authorization: string, name: string): Promise<boolean> {
+    const { view, tokens, deadline } = this.#options;
+    const { state, replicas } = view();
+    const url = healthiestFirst(replicas)[0]?.url;
+    const asked = url === undefined ? undefined : tokens(url);
+    if (state !== 'up' || url === undefined || !asked) return false;
+    const signal = AbortSignal.timeout(deadline);
+    const shown = asked.isShown(authorization, name, { signal, acquireSlot: () => this.#acquireSlot(url, signal) });
+    return unlessAborted(signal, shown).catch(() => false);
   }
 
   /** What it proves that the authority denied something. */
@@ -133,7 +147,7 @@ export class UserAuthority {
     return method;
   }
 
-  #askLogin(basic: string, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
+  #askLogin(basic: string | undefined, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
     return this.#tryUrls((tokens, url, signal) =>
       tokens.ask({ basic, scopes, realmHosts, signal, acquireSlot: () => this.#acquireSlot(url, signal) }),
     );

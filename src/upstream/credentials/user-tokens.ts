@@ -47,8 +47,8 @@ export type LoginMethod = { by: 'token'; host: string } | { by: 'basic' };
 
 /** A question about a user. */
 export interface UserQuestion {
-  /** The user's own Authorization. */
-  basic: string;
+  /** The user's own Authorization; undefined: what clients without credentials may do. */
+  basic: string | undefined;
   scopes: readonly Scope[];
   /** Hosts beside the upstream's own whose token service may be given `basic`. */
   realmHosts: readonly string[];
@@ -57,6 +57,8 @@ export interface UserQuestion {
   /** Waits until one more request may be sent to the upstream. @returns frees the slot */
   acquireSlot: () => Promise<() => void>;
 }
+
+type TagListQuestion = Pick<UserQuestion, 'signal' | 'acquireSlot'>;
 
 export interface UserTokensOptions {
   upstream: URL;
@@ -99,6 +101,16 @@ export class UserTokens {
     if (cached && this.#now() >= this.#renewAt) void this.#renewChallenge();
     const challenge = cached ?? (await this.#fetchChallenge(question.signal));
     return challenge.scheme === 'basic' ? this.#askByBasic(question) : this.#askByToken(challenge, question);
+  }
+
+  /**
+   * Whether the upstream shows a repository, by its tag list.
+   * @throws UpstreamError when the upstream cannot tell; the signal's reason
+   */
+  async isShown(authorization: string, name: string, { signal, acquireSlot }: TagListQuestion): Promise<boolean> {
+    const read = (path: string) => this.#options.send(path, { authorization }, signal);
+    const scope = { type: 'repository', name, actions: ['pull'] };
+    return (await permissionsByTagLists([scope], { read, acquireSlot })).granted.length > 0;
   }
 
   /**
@@ -183,15 +195,17 @@ export class UserTokens {
     const { basic, scopes, realmHosts, signal } = question;
     const realm = this.#realm(challenge, realmHosts);
     for (const scope of scopes) realm.searchParams.append('scope', formatScope(scope));
-    const headers = { accept: 'application/json', authorization: basic };
+    const headers = { accept: 'application/json', ...(basic === undefined ? {} : { authorization: basic }) };
     const askedAt = monotonicNow();
     const answer = await this.#options.sendElsewhere(realm, headers, signal);
     const isHarbor = challenge.parameters.service === HARBOR_SERVICE;
-    const refusal: UserRefusal = { outcome: 'refused', ...(isHarbor ? { tookMs: monotonicNow() - askedAt } : {}) };
+    const isDelayed = isHarbor && basic !== undefined;
+    const refusal: UserRefusal = { outcome: 'refused', ...(isDelayed ? { tookMs: monotonicNow() - askedAt } : {}) };
     if (answer.status === 200) {
       const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
       const told = readUserToken(value);
-      if (told && told.subject === undefined && !(await this.#acceptsLogin(challenge, question))) return refusal;
+      const isNobodys = basic !== undefined && told !== undefined && told.subject === undefined;
+      if (isNobodys && !(await this.#acceptsLogin(challenge, question))) return refusal;
       return loginOf(value, told, { basic, expiresIn, isHarbor });
     }
     await answer.body.dump({ limit: 65_536 });
@@ -229,6 +243,7 @@ export class UserTokens {
 
   async #askByBasic(question: UserQuestion): Promise<UserAnswer> {
     const { basic, signal } = question;
+    if (basic === undefined) return { outcome: 'refused' };
     const answer = await this.#options.send('/v2/', { authorization: basic }, signal);
     await answer.body.dump({ limit: 65_536 });
     rejectPage(answer, '/v2/');
@@ -248,7 +263,7 @@ export class UserTokens {
 }
 
 interface LoginParts {
-  basic: string;
+  basic: string | undefined;
   /** Seconds. */
   expiresIn: number;
   /** A name in a token of Harbor is the user's own, in the spelling of its database or directory. */
@@ -258,16 +273,17 @@ interface LoginParts {
 function loginOf(value: string, told: UserToken | undefined, { basic, expiresIn, isHarbor }: LoginParts): UserLogin {
   const { subject, access, lifetime = expiresIn } = told ?? {};
   const user =
-    Buffer.from(basic.replace(/^basic /i, ''), 'base64')
+    Buffer.from((basic ?? '').replace(/^basic /i, ''), 'base64')
       .toString('utf8')
       .split(':', 1)[0] ?? '';
-  const own = subject !== undefined && (isHarbor || subject.toLowerCase() === user.toLowerCase());
+  const own =
+    basic !== undefined && subject !== undefined && (isHarbor || subject.toLowerCase() === user.toLowerCase());
   return {
     authorization: `Bearer ${value}`,
     expiresIn: Math.min(expiresIn, Math.max(lifetime, MIN_TOKEN_SECONDS)),
     access,
     identified: own,
-    ...(isHarbor ? { catalogAuthorization: basic } : {}),
+    ...(isHarbor && basic !== undefined ? { catalogAuthorization: basic } : {}),
   };
 }
 
