@@ -19,9 +19,9 @@ export const replicationSchema = section({
     ),
   maxBandwidth: wholeNumber(0, 0).describe('Bytes of blobs per second over all copies. 0: no limit.'),
   images: wholeNumber(4, 1, 64).describe(
-    'Images that are copied concurrently for each pair of upstreams. Others start beside copies that take longer than half a second: pushes up to 16 times as many, what comparisons found up to twice.',
+    'Images that are copied concurrently for each pair of upstreams. Others start beside copies that take longer than a quarter of a second: pushes up to 16 times as many, what comparisons found up to twice.',
   ),
   blobs: wholeNumber(8, 1, 256).describe(
-    'Blobs that are copied concurrently over all images. An image whose blobs would all wait for long transfers starts one beside them.',
+    'Blobs that are copied concurrently over all images. The image whose blobs have taken the least time so far is next. An image whose blobs would all wait for long transfers starts one beside them.',
   ),
 });

@@ -40,8 +40,8 @@ const MAX_FAILED = 10_000;
 const RETRY_MS = 15_000;
 const LONGEST_RETRY_MS = 900_000;
 /** A task that has run for longer than these milliseconds may hang, or be huge: others do not wait for it. */
-const SHORT_MS = 500;
-/** Milliseconds between two looks while tasks wait. */
+const SHORT_MS = 250;
+/** Most milliseconds between two looks while tasks wait. */
 const LOOK_MS = 500;
 
 /** Why a task is added. */
@@ -235,7 +235,14 @@ export class TaskQueue {
     clearTimeout(this.#timer);
     if (this.#stopped.signal.aborted) return;
     void this.#startAll();
-    if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#startNext(), LOOK_MS).unref();
+    if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#startNext(), this.#untilNextLook()).unref();
+  }
+
+  /** Milliseconds until the next running task becomes a long one, but at most `LOOK_MS`. */
+  #untilNextLook(): number {
+    const now = this.#now();
+    const left = [...this.#running].map(({ startedAt = now }) => startedAt + SHORT_MS - now).filter((ms) => ms > 0);
+    return Math.ceil(Math.min(LOOK_MS, ...left));
   }
 
   readonly #startAll = inBackground('copy', () => {

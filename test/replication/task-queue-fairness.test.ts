@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { CopyError } from '../../src/replication/copy-error.ts';
 import type { CopyTask } from '../../src/replication/task-queue.ts';
@@ -78,10 +79,10 @@ t.test('what hangs delays a push by a moment, and never more than a share of wha
   const began = clock.now;
   while (!begun.includes('good:1')) {
     const running = queue.size.running;
-    clock.now += 500;
+    clock.now += 250;
     await until(() => queue.size.running > running || begun.includes('good:1'));
   }
-  t.ok(clock.now - began <= 2500, `${clock.now - began} ms`);
+  t.ok(clock.now - began <= 1250, `${clock.now - began} ms`);
 
   const other = made(t);
   other.add(many('hung', 20), 'backlog');
@@ -93,6 +94,30 @@ t.test('what hangs delays a push by a moment, and never more than a share of wha
   other.add(['pushed']);
   await until(() => other.begun.includes('pushed:1'));
   t.equal(other.begun.length, 9, 'comparisons start only so many beside what hangs');
+});
+
+t.test('a task that lasts is noticed in time, whatever else begins and ends', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const { clock, begun, held, add } = made(t, { concurrency: 1 });
+  const pass = async (ms: number) => {
+    clock.now += ms;
+    mock.timers.tick(ms);
+    await settled();
+  };
+  add(['hung1', 'hung2']);
+  await pass(249);
+  add(['hung3']);
+  t.equal(begun.length, 1);
+  await pass(1);
+  t.strictSame(begun, ['hung1:1', 'hung2:1']);
+  await pass(200);
+  held.get('hung1:1')?.();
+  await settled();
+  t.equal(begun.length, 2);
+  await pass(50);
+  t.equal(begun.length, 3);
 });
 
 t.test('one repository takes a quarter of the places beside long tasks', async (t) => {

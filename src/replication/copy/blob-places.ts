@@ -13,16 +13,22 @@ interface Waiter {
 
 /** A transfer that has lasted longer than these milliseconds may hang, or be huge: other images do not wait for it. */
 const SHORT_MS = 500;
+/** One start in so many is that of the transfer that has waited longest, so that no image waits for ever. */
+const OLDEST_EVERY = 4;
 
 /**
- * Places for transfers of blobs. The image with the fewest transfers is next. A transfer that lasts keeps its place, but an
- * image without any transfer gets a place beside it. So blobs that hang, or are huge, delay no other image (rule 8).
+ * Places for transfers of blobs. The image that has held places for the shortest time is next, so that it does not wait for
+ * all blobs of images that came before. A transfer that lasts keeps its place, but an image without any transfer gets a place
+ * beside it. So blobs that are many, slow or huge, or that hang, delay no other image (rule 8).
  */
 export class BlobPlaces {
   readonly #places: number;
   readonly #now: () => number;
   readonly #holders = new Set<Holder>();
   readonly #waiting = new Set<Waiter>();
+  /** Image -> milliseconds for which its transfers that are over held places. */
+  readonly #held = new WeakMap<object, number>();
+  #starts = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(places: number, now: () => number = monotonicNow) {
@@ -51,35 +57,49 @@ export class BlobPlaces {
       return await work();
     } finally {
       this.#holders.delete(holder);
+      this.#held.set(owner, (this.#held.get(owner) ?? 0) + this.#now() - holder.since);
       this.#startNext();
     }
   }
 
-  /** Starts what may start. */
+  /** Starts what may start. While transfers wait, it looks again when the oldest short one has become long. */
   #startNext(): void {
     clearTimeout(this.#timer);
     for (let next = this.#next(); next; next = this.#next()) {
       const holder = { owner: next.owner, since: this.#now() };
       this.#waiting.delete(next);
       this.#holders.add(holder);
+      this.#starts += 1;
       next.start(holder);
     }
-    if (this.#waiting.size > 0)
-      this.#timer = setTimeout(
-        inBackground('copy', () => this.#startNext()),
-        SHORT_MS,
-      ).unref();
+    const [oldest] = this.#short();
+    if (this.#waiting.size === 0 || !oldest) return;
+    this.#timer = setTimeout(
+      inBackground('copy', () => this.#startNext()),
+      Math.ceil(oldest.since + SHORT_MS - this.#now()),
+    ).unref();
+  }
+
+  /** Transfers that are not long yet, the oldest first. */
+  #short(): Holder[] {
+    const now = this.#now();
+    return [...this.#holders].filter(({ since }) => now - since < SHORT_MS);
   }
 
   #next(): Waiter | undefined {
+    if (this.#short().length >= this.#places) return undefined;
     const now = this.#now();
-    const recent = [...this.#holders].filter(({ since }) => now - since < SHORT_MS).length;
-    if (recent >= this.#places) return undefined;
-    const transfers = new Map<object, number>();
-    for (const { owner } of this.#holders) transfers.set(owner, (transfers.get(owner) ?? 0) + 1);
-    const of = ({ owner }: Waiter) => transfers.get(owner) ?? 0;
+    const running = new Map<object, number>();
+    for (const { owner, since } of this.#holders) running.set(owner, (running.get(owner) ?? 0) + now - since);
+    const heldBy = ({ owner }: Waiter) => (this.#held.get(owner) ?? 0) + (running.get(owner) ?? 0);
+    const hasRoom = this.#holders.size < this.#places;
+    const takesOldest = this.#starts % OLDEST_EVERY === OLDEST_EVERY - 1;
     let next: Waiter | undefined;
-    for (const waiter of this.#waiting) if (!next || of(waiter) < of(next)) next = waiter;
-    return next && (this.#holders.size < this.#places || of(next) === 0) ? next : undefined;
+    for (const waiter of this.#waiting) {
+      if (!hasRoom && running.has(waiter.owner)) continue;
+      if (!next || heldBy(waiter) < heldBy(next)) next = waiter;
+      if (takesOldest) break;
+    }
+    return next;
   }
 }
