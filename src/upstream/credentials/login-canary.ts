@@ -63,7 +63,8 @@ export class LoginCanary {
     this.#refusedSince ??= askedAt;
     // Users are accepted, or the password was checked, and checking takes its time: the canary's own secret is wrong.
     const checked = answer.tookMs !== undefined && !isUnchecked(answer.tookMs);
-    const ended = checked || this.#options.acceptedAt() > this.#refusedSince;
+    // Once that is known, a refusal at once says nothing new: the check has locked the name.
+    const ended = this.#reported || checked || this.#options.acceptedAt() > this.#refusedSince;
     if (ended) this.#report(true);
     return { state: ended ? 'none' : 'failing' };
   }

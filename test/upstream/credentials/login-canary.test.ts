@@ -51,6 +51,9 @@ t.test('what the answer to the canary means', async (t) => {
   t.strictSame(state.reports, [true, false]);
   state.says = { outcome: 'refused', tookMs: 1510 };
   t.strictSame(await canary.check(), { state: 'none' }, 'Harbor has checked it');
+  state.acceptedAt = 0;
+  state.says = { outcome: 'refused', tookMs: 5 };
+  t.strictSame(await canary.check(), { state: 'none' }, 'its name is locked after that, which is no sickness');
   t.strictSame(state.reports, [true, false, true]);
 });
 
