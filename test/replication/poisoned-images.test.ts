@@ -97,7 +97,10 @@ for (const { name, at, fault, input, blobs = own, reason } of KINDS)
     t.ok(ms < timeLimit(LIMIT_MS), `${Math.round(ms)} ms`);
     if (reason === undefined) return;
     const failures = () => site.edge.app.status().replication?.routes[0];
-    await until(() => (failures()?.failing ?? 0) >= POISONED, { what: () => JSON.stringify(failures()) });
+    await until(() => (failures()?.failing ?? 0) >= POISONED, {
+      timeout: LIMIT_MS,
+      what: () => `all of them to be reported: ${JSON.stringify(failures())}`,
+    });
     t.match(failures()?.failures[0], { repository: /^poison/, reference: /^(v1|seeded)$/, reason });
   });
 

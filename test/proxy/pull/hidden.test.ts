@@ -1,4 +1,5 @@
 import t from 'tap';
+import { PROBE } from '../../helpers/edge-in-process.ts';
 import { basic } from '../../helpers/forward-site.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
 import { sha256 } from '../../helpers/lab-site.ts';
@@ -118,7 +119,9 @@ for (const [says, options] of [
 }
 
 t.test('while the primary is slow', async (t) => {
-  const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 } } });
+  // One probe that a busy machine answers late would be an outage, in which the fallback may answer.
+  const probe = { ...PROBE, canary: 'canary:latest', fall: 10 };
+  const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 }, probe } });
   const client = site.edge.http1();
   for (const path of PATHS) await client.ask(path, rightful);
   site.harbor.pace = timeLimit(120);
