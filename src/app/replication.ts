@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { monotonicNow, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
-import { lossText } from '../failover/lost-content.ts';
+import { lossText, unclearText } from '../failover/lost-content.ts';
 import type { Route } from '../failover/rewrite.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
@@ -78,10 +78,12 @@ export class ReplicationAtWork {
       registry: (name) => registriesOf(name).compared,
       registryForCopies: (name) => registriesOf(name).copied,
       view: (name) => known(name).view(),
-      lossOf: async (name, since = monotonicNow()) => {
+      doubtOf: async (name, since = monotonicNow()) => {
         const { content } = known(name);
-        const lost = (await content.hasLost(monotonicNow() - since)) ? content.lost : undefined;
-        return lost && lossText(name, lost, readClocks());
+        const trust = await content.ask(monotonicNow() - since).last;
+        const { lost } = content;
+        if (lost) return { trust: 'lost', text: lossText(name, lost, readClocks()) };
+        return trust === 'unclear' ? { trust, text: unclearText(name) } : undefined;
       },
       confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
       ledger,

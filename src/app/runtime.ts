@@ -116,8 +116,7 @@ export class Runtime {
   async start(previous?: Runtime): Promise<void> {
     const fresh = [...this.context.upstreams.values()].filter((upstream) => !previous?.owns(upstream));
     await Promise.all(fresh.map((upstream) => upstream.start()));
-    this.#state.ledger.hasLostContent = async (name) =>
-      (await this.context.upstreams.get(name)?.content.hasLost()) === true;
+    this.#state.ledger.askContent = (name) => this.context.upstreams.get(name)?.content.ask();
     if (this.atWork !== previous?.atWork) this.atWork?.replicator.start();
     const { verifyAgain } = this.context.config;
     const tick = inBackground('scrub', () => this.#state.scrubber.run(this.context));

@@ -1,4 +1,5 @@
 import { parseChallenges } from '../oci/challenge.ts';
+import type { ContentTrust } from './lost-content.ts';
 import { isAbsenceCredible, type Proof } from './proof.ts';
 import { misfit, type ServedFacts } from './served-answer.ts';
 import type { CanaryState } from './view.ts';
@@ -21,6 +22,7 @@ export type Failure =
   | 'authority-dead'
   | 'canary'
   | 'content-lost'
+  | 'content-unclear'
   | 'unproven'
   | 'redirect-host'
   | 'storage'
@@ -95,8 +97,8 @@ function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }:
 export interface AbsenceFacts {
   /** The canary, read after the 404. */
   canary: CanaryState;
-  /** The upstream is known to have lost content that it had acknowledged (rule 9). */
-  contentLost?: boolean;
+  /** Whether the upstream is known to have lost content that it had acknowledged (rule 9), or may have. */
+  trust?: ContentTrust;
   /** Whether the upstream has ever shown content. */
   proof: Proof;
   credentials: Credentials;
@@ -118,12 +120,14 @@ export interface AbsenceFacts {
  * upstream may show it then (rule 3). Only an upstream that lists nothing at all hides nothing.
  */
 export function confirmAbsence(facts: AbsenceFacts): Outcome {
-  const { canary, contentLost, proof, credentials, permitted, known, deleted } = facts;
+  const { canary, trust, proof, credentials, permitted, known, deleted } = facts;
   if (canary === 'failing') return { outcome: 'failed', reason: 'canary' };
   const forClient = credentials === 'forward';
   const counts = deleted === true || (forClient && permitted !== true);
-  if (contentLost && !counts)
+  if (trust === 'lost' && !counts)
     return { outcome: 'failed', reason: 'content-lost', detail: 'it answers 404, but it has lost content' };
+  if (trust === 'unclear' && !counts)
+    return { outcome: 'failed', reason: 'content-unclear', detail: 'it answers 404, and may have lost content' };
   const isDoubtful = proof.state === 'unproven' || !(counts || isAbsenceCredible(proof));
   if (canary === 'none' && isDoubtful) return { outcome: 'failed', reason: 'unproven', detail: proof.reason };
   return { outcome: 'absent', confirmed: counts || (canary === 'good' && known !== true), forClient };

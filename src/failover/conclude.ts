@@ -27,7 +27,7 @@ export interface ConcludeFacts {
 const DAY_MS = 86_400_000;
 
 /** What an upstream that is not down did, as the end of a sentence about it. */
-const DID: Readonly<Record<Failure, string>> = {
+export const DID: Readonly<Record<Failure, string>> = {
   connect: 'cannot be reached',
   dns: 'cannot be reached because its name does not resolve',
   tls: 'cannot be reached because the TLS handshake failed',
@@ -44,6 +44,7 @@ const DID: Readonly<Record<Failure, string>> = {
   'authority-dead': 'cannot check users because its database does not answer',
   canary: 'did not answer, and its canary failed',
   'content-lost': 'has lost content',
+  'content-unclear': 'may have lost content',
   unproven: 'shows no content, so its storage may be missing',
   'redirect-host': 'redirected to a host that is not allowed',
   storage: 'cannot read its storage',

@@ -41,13 +41,33 @@ export interface ContentFacts {
 }
 
 /**
- * `lost`: the upstream has lost what was pushed since. `intact`: it has the newest pushes. `unknown`: there is too little evidence, or the
- * upstream is not well.
+ * `lost`: the upstream has lost what was pushed since. `intact`: it has the newest pushes. `unclear`: the upstream could not be asked, so
+ * it may have lost content. `unknown`: there is too little evidence of a loss, and another look would find no more.
  */
 export type ContentVerdict =
   | { verdict: 'lost'; since: number; gone: number }
   | { verdict: 'intact' }
+  | { verdict: 'unclear' }
   | { verdict: 'unknown' };
+
+/**
+ * Whether an upstream is believed that takes back a tag or lacks content. `unclear`: it could not be asked for what it acknowledged, so
+ * nothing is noted, and a later look decides.
+ */
+export type ContentTrust = 'believed' | 'lost' | 'unclear';
+
+/** Why an upstream is not believed. */
+export interface ContentDoubt {
+  trust: Exclude<ContentTrust, 'believed'>;
+  text: string;
+}
+
+/** A look at what an upstream has: what it says within the time that a read can wait, and in the end. Neither rejects. */
+export interface ContentAnswer {
+  /** `unclear` also if the look is not yet through. */
+  soon: Promise<ContentTrust>;
+  last: Promise<ContentTrust>;
+}
 
 /** The newest pushes that must all be gone. A single one may have been deleted without this edge. */
 const LEAST_GONE = 2;
@@ -59,52 +79,63 @@ const UNNOTICED_MS = 600_000;
 /**
  * Whether an upstream has lost content (rule 9), such as by a restored snapshot or a lost volume. It has, if from some moment on none of two
  * or more pushes is there. Retention and single deletions leave the newest pushes there; a tag that was moved in the registry leaves its
- * manifest there.
+ * manifest there. A push that could not be asked may be gone or there, so one of them alone changes nothing for others (rule 8).
  * @param pushes newest first
  */
 export function judgeContent(pushes: readonly PushEvidence[], facts: ContentFacts): ContentVerdict {
   const { canary, soundAt, known, now } = facts;
   const sound = Math.max(soundAt, now - UNNOTICED_MS);
+  /** Pushes that are gone, up to the first one that could not be asked. */
   let gone = 0;
+  /** The others that are gone or may be. */
+  let unclear = 0;
   let since = now;
   let isSeen = false;
-  let isUnclear = false;
-  /** Tags whose newest push is gone. */
+  let isMissed = false;
+  /** Tags whose newest push is gone, or may be. */
   const goneTags = new Set<string>();
   for (const { at, found, missed, overwritten, afterLoss, ...place } of pushes) {
     const tag = imageName(place.repository, place.tag);
     const mayBeCollected = overwritten && (now - at > OVERWRITTEN_MS || !goneTags.has(tag));
     if (found === 'denied') {
       // The other pushes are evidence enough for a loss, but not for the return of this one.
-      isUnclear ||= missed === true;
+      isMissed ||= missed === true;
       continue;
     }
     if (found === 'elsewhere' || (found === 'gone' && mayBeCollected)) continue;
-    if (found === 'unclear') {
-      isUnclear = true;
-      break;
-    }
     if (found === 'there') {
       isSeen = true;
       // A push that may have come after the loss says nothing, but an older one than those that are gone does.
-      if (afterLoss || (gone === 0 && at > sound)) continue;
+      if (afterLoss || (gone + unclear === 0 && at > sound)) continue;
       break;
     }
-    gone += 1;
     goneTags.add(tag);
-    since = at;
+    if (found === 'unclear' || unclear > 0) unclear += 1;
+    else {
+      gone += 1;
+      since = at;
+    }
   }
-  if (canary !== 'good') return { verdict: 'unknown' };
-  if (gone >= (known ? 1 : LEAST_GONE)) return { verdict: 'lost', since, gone };
-  return isSeen && !isUnclear ? { verdict: 'intact' } : { verdict: 'unknown' };
+  const needed = known ? 1 : LEAST_GONE;
+  if (canary === 'failing') return { verdict: 'unclear' };
+  if (canary === 'none') return { verdict: 'unknown' };
+  if (gone >= needed) return { verdict: 'lost', since, gone };
+  if (gone + unclear >= needed) return { verdict: 'unclear' };
+  return isSeen && unclear === 0 && !isMissed ? { verdict: 'intact' } : { verdict: 'unknown' };
 }
 
-/** Whether pushes that are older than this one, which is there, need not be asked for. */
-export function endsLook(
-  { at, found, afterLoss }: PushEvidence,
-  { soundAt, now }: Omit<ContentFacts, 'canary'>,
-): boolean {
-  return found === 'unclear' || (found === 'there' && !afterLoss && at <= Math.max(soundAt, now - UNNOTICED_MS));
+/** Whether a look may end with these pushes, the newest: nothing that is older than them changes the verdict. */
+export function endsLook(pushes: readonly PushEvidence[], { soundAt, now }: Omit<ContentFacts, 'canary'>): boolean {
+  const sound = Math.max(soundAt, now - UNNOTICED_MS);
+  return (
+    pushes.filter(({ found }) => found === 'unclear').length >= LEAST_GONE ||
+    pushes.some(({ at, found, afterLoss }) => found === 'there' && !afterLoss && at <= sound)
+  );
+}
+
+/** What is said of an upstream that takes back a tag, and could not be asked whether it has lost content. */
+export function unclearText(upstream: string): string {
+  return `${upstream} shows an older manifest or none, and it could not be asked whether it has lost content`;
 }
 
 /** What happened and what to type, for the operator and for clients. */

@@ -1,4 +1,4 @@
-import { type StandingPush, takesBack } from '../failover/lost-content.ts';
+import { type ContentAnswer, type StandingPush, takesBack } from '../failover/lost-content.ts';
 import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
@@ -31,8 +31,8 @@ export class Ledger {
   moves = 0;
   /** The last pushes that upstreams acknowledged. */
   readonly pushes = new PushLog();
-  /** Asks whether an upstream has lost content (rule 9). Never rejects. */
-  hasLostContent: (upstream: string) => Promise<boolean> = async () => false;
+  /** Asks whether an upstream is believed that takes back a tag (rule 9). */
+  askContent: (upstream: string) => ContentAnswer | undefined = () => undefined;
 
   constructor({ tags, keep, clock = new LedgerClock() }: LedgerOptions) {
     this.#store = new TagStore(tags, keep, clock.monotonic);
@@ -70,8 +70,8 @@ export class Ledger {
    * @param afterLoss the upstream is known to have lost content
    */
   recordPushed(tag: UpstreamTag, digest: string, at: number, afterLoss = false): void {
-    // A push that changes nothing is no new content, which a restore would lose.
-    const isNew = afterLoss || this.find(tag)?.[0]?.digest !== digest;
+    // A push again of what was pushed last is no new content, which a restore would lose.
+    const isNew = afterLoss || this.find(tag)?.[0]?.digest !== digest || !this.pushes.has(tag, digest);
     this.recordSeen(tag, digest, at);
     if (isNew) this.pushes.add({ ...tag, digest, at, afterLoss });
   }
@@ -84,15 +84,22 @@ export class Ledger {
   }
 
   /**
-   * Records what the upstream shows of a tag, unless the upstream takes back what it had because it has lost content.
+   * Records what the upstream shows of a tag, unless the upstream takes back what it had because it has lost content. Where that cannot be
+   * told soon, the upstream is not believed yet, and what it shows is recorded once a slow look has found that its content is there.
    * @param digest null: the upstream does not have the tag
    * @returns whether the upstream is believed
    */
   async recordShown(tag: UpstreamTag, digest: string | null, at: number): Promise<boolean> {
-    if (this.takesBack(tag, digest, at) && (await this.hasLostContent(tag.upstream))) return false;
-    if (digest === null) this.recordAbsent(tag, at);
-    else this.recordSeen(tag, digest, at);
-    return true;
+    const record = () => (digest === null ? this.recordAbsent(tag, at) : this.recordSeen(tag, digest, at));
+    const asked = this.takesBack(tag, digest, at) ? this.askContent(tag.upstream) : undefined;
+    if (!asked) {
+      record();
+      return true;
+    }
+    const trust = await asked.soon;
+    if (trust === 'believed') record();
+    if (trust === 'unclear') void asked.last.then((last) => last === 'believed' && record());
+    return trust === 'believed';
   }
 
   /**
@@ -109,8 +116,8 @@ export class Ledger {
       const wasDeleted = history.some(({ digest, confirmedAt }) => digest === null && confirmedAt > push.at);
       if (history[0]?.digest === push.digest && !last && !wasDeleted) newest.set(key, push);
       const isCurrent = newest.get(key) === push;
-      // A later push through an edge explains why the tag is elsewhere. A push after the loss has taken the place of what was lost.
-      const isOverwritten = last !== undefined && !last.afterLoss;
+      // A later push through an edge explains why the tag is elsewhere. A push after a loss has taken the place of what was lost.
+      const isOverwritten = last !== undefined && (!last.afterLoss || push.afterLoss);
       const isGone = this.isDeleted({ ...push, tag: push.digest });
       return (isCurrent || isOverwritten) && !isGone ? [{ ...push, overwritten: !isCurrent }] : [];
     });

@@ -76,7 +76,9 @@ export interface ProxyContext {
 export type Uses<Part extends keyof ProxyContext> = Pick<ProxyContext, Part>;
 
 /** The part that a pull uses to plan its attempts and to make them. */
-export type PullContext = Uses<'access' | 'config' | 'copies' | 'ledger' | 'shown' | 'turn' | 'upstreams' | 'views'>;
+export type PullContext = Uses<
+  'access' | 'config' | 'copies' | 'ledger' | 'looks' | 'shown' | 'turn' | 'upstreams' | 'views'
+>;
 
 /** The part that puts an upstream's challenge into the client's names. */
 export type ChallengeContext = Uses<'access' | 'routes' | 'sealer'>;

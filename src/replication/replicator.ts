@@ -1,7 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { monotonicNow } from '../clock/clock.ts';
 import type { UpstreamView } from '../failover/view.ts';
 import { inBackground } from '../http/background.ts';
 import { subjectOfTag } from '../oci/referrers-list.ts';
@@ -171,12 +170,12 @@ export class Replicator {
    * @throws CopyError: the source has lost content
    */
   async #refuseLoss(upstream: string, repository: string, reference: string, digest: string): Promise<void> {
-    const { ledger, lossOf, view } = this.#options;
+    const { ledger, doubtOf, view } = this.#options;
     const place = { upstream, repository, tag: reference };
     if (reference.includes(':') || ledger.find(place)?.[0]?.digest === digest) return;
     if (!ledger.takesBack(place, digest, ledger.now()) && !view(upstream).contentLost) return;
-    const loss = await lossOf?.(upstream);
-    if (loss !== undefined) throw new CopyError(`the copy is kept: ${loss}`, { retryable: true });
+    const doubt = await doubtOf?.(upstream);
+    if (doubt) throw new CopyError(`the copy is kept: ${doubt.text}`, { retryable: true });
   }
 
   /**
@@ -188,7 +187,6 @@ export class Replicator {
     signal: AbortSignal,
   ): Promise<boolean> {
     const isThere = async () => (await registry.resolveDigest(repository, reference, signal)) !== undefined;
-    const since = monotonicNow();
     if (await isThere()) return true;
     // This tag was made on the target for clients; the source has a referrers API instead.
     const subject = subjectOfTag(reference);
@@ -198,8 +196,8 @@ export class Replicator {
       throw new CopyError(`${registry.name} cannot read a canary, so a missing tag there may be no deletion`, {
         retryable: true,
       });
-    const loss = await this.#options.lossOf?.(registry.name, since);
-    if (loss !== undefined) throw new CopyError(`the copy is kept: ${loss}`, { retryable: true });
+    const doubt = await this.#options.doubtOf?.(registry.name);
+    if (doubt) throw new CopyError(`the copy is kept: ${doubt.text}`, { retryable: true });
     await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;
     return isThere();

@@ -15,7 +15,7 @@ import { ownAccounts } from './credentials/own-accounts.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
 import type { UpstreamEvents } from './events.ts';
 import { Canary } from './health/canary.ts';
-import { ContentWatch } from './health/content-watch.ts';
+import { type ContentLooker, ContentWatch } from './health/content-watch.ts';
 import type { ProbeReport } from './health/probe.ts';
 import { Prober } from './health/prober.ts';
 import { Replica } from './health/replica.ts';
@@ -74,11 +74,7 @@ export class Upstream {
     });
     this.content = new ContentWatch({
       reader: contentReader(config),
-      finder: () => {
-        const reader = this.#storedReader();
-        return reader && ((push) => findStoredImage(push, reader));
-      },
-      confirmCanary: () => this.confirmCanary(this.#healthyUrl() ?? ''),
+      looker: () => this.#contentLooker(),
       onNews: (loss) => events.content(name, loss),
     });
     this.userAuthority = new UserAuthority({
@@ -191,22 +187,20 @@ export class Upstream {
     return currentReadOnly(this.#mode, this.config.probe.interval, monotonicNow());
   }
 
-  #healthyUrl(): string | undefined {
-    return [...this.#urls.values()].map(({ replica }) => replica.view()).find(isHealthy)?.url;
-  }
-
-  /** Reads with credentials of the edge's own, else with those of the probe, at a URL that is up. All URLs share one storage. */
-  #storedReader(): StoredReader | undefined {
-    const member = this.#urls.get(this.#healthyUrl() ?? '');
+  /** Looks with credentials of the edge's own, else with those of the probe, at a URL that is up if there is one. All URLs share one storage. */
+  #contentLooker(): ContentLooker | undefined {
+    const urls = [...this.#urls.values()];
+    const member = urls.find(({ replica }) => isHealthy(replica.view())) ?? urls[0];
     if (!member || contentReader(this.config) === undefined) return undefined;
-    const { connection, own } = member;
+    const { connection, own, prober } = member;
     const redirects = this.config.redirects.mode;
     const signal = () => AbortSignal.timeout(this.config.probe.timeout);
     const send = (call: UpstreamCall) => (own ? own.send(call) : connection.sendProbe(call));
-    return {
+    const reader: StoredReader = {
       read: (method, path, headers, scopes) => send({ method, path, headers, scopes, redirects, signal: signal() }),
       mayBeHidden: own === undefined,
     };
+    return { find: (push) => findStoredImage(push, reader), confirmCanary: () => prober.confirmCanary() };
   }
 
   #createUrl(url: string, secrets: Secrets, network: Network): UpstreamUrl {

@@ -113,6 +113,10 @@ t.test('"What an attempt\'s result means", row by row', async (t) => {
 t.test('a 404 is what the canary makes of it', async (t) => {
   const rows: [Omit<AbsenceFacts, 'proof'> & { state?: ProofState }, unknown][] = [];
   const unproven = failed('unproven', { detail: 'it lists nothing' });
+  const unclear = {
+    ...{ outcome: 'failed', reason: 'content-unclear' },
+    detail: 'it answers 404, and may have lost content',
+  };
   const lost = { outcome: 'failed', reason: 'content-lost', detail: 'it answers 404, but it has lost content' };
   for (const credentials of ['static', 'none'] as const) {
     const absent = (confirmed: boolean) => ({ outcome: 'absent', confirmed, forClient: false });
@@ -131,9 +135,11 @@ t.test('a 404 is what the canary makes of it', async (t) => {
       [{ credentials, canary: 'none', state: 'unproven', deleted: true }, unproven],
       [{ credentials, canary: 'failing', state: 'unproven' }, failed('canary')],
       [{ credentials, canary: 'good', state: 'unproven' }, absent(true)],
-      [{ credentials, canary: 'good', contentLost: true }, lost],
-      [{ credentials, canary: 'none', known: true, contentLost: true }, lost],
-      [{ credentials, canary: 'good', deleted: true, contentLost: true }, absent(true)],
+      [{ credentials, canary: 'good', trust: 'lost' }, lost],
+      [{ credentials, canary: 'none', known: true, trust: 'lost' }, lost],
+      [{ credentials, canary: 'good', trust: 'unclear' }, unclear],
+      [{ credentials, canary: 'good', trust: 'believed' }, absent(true)],
+      [{ credentials, canary: 'good', deleted: true, trust: 'lost' }, absent(true)],
     );
   }
   const hidden = { outcome: 'absent', confirmed: true, forClient: true };
@@ -147,8 +153,10 @@ t.test('a 404 is what the canary makes of it', async (t) => {
     [{ credentials: 'forward', canary: 'none', state: 'unknown', permitted: true }, unproven],
     [{ credentials: 'forward', canary: 'none', state: 'unproven' }, unproven],
     [{ credentials: 'forward', canary: 'good', permitted: true }, hidden],
-    [{ credentials: 'forward', canary: 'good', contentLost: true }, hidden],
-    [{ credentials: 'forward', canary: 'good', permitted: true, contentLost: true }, lost],
+    [{ credentials: 'forward', canary: 'good', trust: 'lost' }, hidden],
+    [{ credentials: 'forward', canary: 'good', trust: 'unclear' }, hidden],
+    [{ credentials: 'forward', canary: 'good', permitted: true, trust: 'lost' }, lost],
+    [{ credentials: 'forward', canary: 'good', permitted: true, trust: 'unclear' }, unclear],
     [
       { credentials: 'forward', canary: 'none', permitted: true },
       { ...hidden, confirmed: false },

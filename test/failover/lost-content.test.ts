@@ -7,6 +7,7 @@ import {
   lossText,
   type PushEvidence,
   takesBack,
+  unclearText,
 } from '../../src/failover/lost-content.ts';
 import { noteState, type TagHistory } from '../../src/failover/tag-history.ts';
 
@@ -36,7 +37,7 @@ interface Row {
   found: readonly Given[];
   facts?: Partial<ContentFacts>;
   /** Minutes since which content is lost, or another verdict. */
-  judged: number | 'intact' | 'unknown';
+  judged: number | 'intact' | 'unclear' | 'unknown';
 }
 
 const ROWS: readonly Row[] = [
@@ -95,7 +96,7 @@ const ROWS: readonly Row[] = [
       [30, 'gone'],
     ],
     facts: { canary: 'failing' },
-    judged: 'unknown',
+    judged: 'unclear',
   },
   {
     what: 'no canary could be read',
@@ -110,7 +111,7 @@ const ROWS: readonly Row[] = [
     what: 'the canary fails and all is there',
     found: [[20, 'there']],
     facts: { canary: 'failing' },
-    judged: 'unknown',
+    judged: 'unclear',
   },
   // What says nothing.
   {
@@ -192,6 +193,47 @@ const ROWS: readonly Row[] = [
       [30, 'gone'],
       [40, 'gone'],
     ],
+    judged: 'unclear',
+  },
+  {
+    what: 'the newest could not be asked, and those before it are there: it alone is no loss',
+    found: [
+      [20, 'unclear'],
+      [30, 'there'],
+      [40, 'gone'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'the same with a new one before it, which says nothing of the time before',
+    found: [
+      [1, 'there'],
+      [2, 'unclear'],
+      [3, 'there'],
+      [30, 'gone'],
+    ],
+    judged: 'unknown',
+  },
+  {
+    what: 'the newest two could not be asked',
+    found: [
+      [20, 'unclear'],
+      [30, 'unclear'],
+      [40, 'there'],
+    ],
+    judged: 'unclear',
+  },
+  {
+    what: 'the newest of a tag could not be asked, and the one before it is gone',
+    found: [
+      [20, 'unclear'],
+      [30, 'gone', overwritten],
+    ],
+    judged: 'unclear',
+  },
+  {
+    what: 'the only one could not be asked',
+    found: [[20, 'unclear']],
     judged: 'unknown',
   },
   {
@@ -210,7 +252,7 @@ const ROWS: readonly Row[] = [
       [30, 'unclear'],
       [40, 'gone'],
     ],
-    judged: 'unknown',
+    judged: 'unclear',
   },
   {
     what: 'a recent one is there, and the next could not be asked',
@@ -353,7 +395,7 @@ const ROWS: readonly Row[] = [
     facts: { known: true },
     judged: 'intact',
   },
-  { what: 'it cannot be asked', found: [[20, 'unclear']], facts: { known: true }, judged: 'unknown' },
+  { what: 'it cannot be asked', found: [[20, 'unclear']], facts: { known: true }, judged: 'unclear' },
 ];
 
 t.test('whether an upstream has lost content', async (t) => {
@@ -371,10 +413,17 @@ t.test('whether an upstream has lost content', async (t) => {
 });
 
 t.test('where a look for pushes may end', async (t) => {
-  const ends = (given: Given, soundAt = 0) =>
-    pushes([given]).every((one) => endsLook(one, { soundAt, now: NOW, known: false }));
+  const ends = (given: Given | Given[], soundAt = 0) =>
+    endsLook(pushes((Array.isArray(given[0]) ? given : [given]) as Given[]), { soundAt, now: NOW, known: false });
   t.ok(ends([20, 'there']));
-  t.ok(ends([20, 'unclear']));
+  t.notOk(ends([20, 'unclear']), 'one that cannot be asked alone is no loss');
+  t.ok(
+    ends([
+      [20, 'unclear'],
+      [30, 'gone'],
+      [40, 'unclear'],
+    ]),
+  );
   t.ok(ends([1, 'there'], NOW), 'it was there when all was well');
   t.notOk(ends([1, 'there']), 'it may have come after the loss');
   t.notOk(ends([20, 'there', afterLoss]));
@@ -406,4 +455,5 @@ t.test('the message about lost content', async (t) => {
     'harbor has lost content since 2026-11-21T11:00:00Z: 2 pushes that it acknowledged cannot be found there (library/app:1, library/app:2); restore them, or run breakwater accept harbor',
   );
   t.match(lossText('harbor', { ...loss, gone: 1 }, now), /: a push that it acknowledged cannot/);
+  t.match(unclearText('harbor'), /^harbor shows an older manifest or none, and it could not be asked whether/);
 });

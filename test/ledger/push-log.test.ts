@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { ContentTrust } from '../../src/failover/lost-content.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { type AcknowledgedPush, PushLog, pushKey } from '../../src/ledger/push-log.ts';
 
@@ -46,6 +47,14 @@ t.test('keeps the last 64 pushes of each upstream, newest first', async (t) => {
   log.forget('harbor');
   t.strictSame(log.of('harbor'), []);
   t.equal(log.of('other').length, 1);
+});
+
+t.test('a push of a tag that the ledger has no room for proves nothing', async (t) => {
+  const ledger = new Ledger({ tags: 1, keep: 86_400_000 });
+  t.teardown(() => ledger.close());
+  push(ledger, v1, A);
+  push(ledger, v2, B);
+  t.strictSame(standing(ledger), ['v2 b']);
 });
 
 t.test('pushes while content is lost do not crowd out those that show the loss', async (t) => {
@@ -116,20 +125,22 @@ t.test('a push after the loss takes the place of what was lost', async (t) => {
   push(ledger, v1, A);
   push(ledger, v1, B, true);
   t.strictSame(standing(ledger), ['v1 b']);
+  push(ledger, v1, C, true);
+  t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten'], 'what was pushed since may be lost by another restore');
 });
 
 t.test('an upstream that has lost content is not believed when it takes back a tag', async (t) => {
   const ledger = made(t);
   const asked: string[] = [];
-  let lost = true;
+  let trust: ContentTrust = 'lost';
   ledger.recordSeen(v1, A, ledger.now());
   t.ok(await ledger.recordShown(v1, null, 0), 'a read that began before is older');
   t.equal(await ledger.recordShown(v1, B, ledger.now()), true, 'another digest is newer');
   t.equal(await ledger.recordShown(v1, A, ledger.now()), true, 'by default nothing is lost');
   ledger.recordSeen(v1, B, ledger.now());
-  ledger.hasLostContent = async (upstream) => {
+  ledger.askContent = (upstream) => {
     asked.push(upstream);
-    return lost;
+    return { soon: Promise.resolve(trust), last: Promise.resolve(trust) };
   };
   t.equal(await ledger.recordShown(v1, A, ledger.now()), false);
   t.equal(await ledger.recordShown(v1, null, ledger.now()), false);
@@ -138,12 +149,37 @@ t.test('an upstream that has lost content is not believed when it takes back a t
   t.equal(await ledger.recordShown(v2, null, ledger.now()), true, 'nothing is known of that tag');
   t.equal(ledger.find(v2), undefined);
   t.strictSame(asked, ['harbor', 'harbor']);
-  lost = false;
+  trust = 'unclear';
+  t.equal(await ledger.recordShown(v1, null, ledger.now()), false, 'nor while it cannot be asked');
+  t.equal(ledger.judge(v1, B).verdict, 'current');
+  trust = 'believed';
   t.equal(await ledger.recordShown(v1, null, ledger.now()), true);
   t.equal(ledger.isDeleted(v1), true);
   push(ledger, v2, B);
-  lost = true;
+  trust = 'lost';
   t.equal(await ledger.recordShown(v2, C, ledger.now()), false, 'a digest that was never seen, after a push');
+});
+
+t.test('what a slow look finds is noted for later requests', async (t) => {
+  const ledger = made(t);
+  for (const last of ['lost', 'believed'] as const) {
+    push(ledger, v1, A);
+    push(ledger, v1, B);
+    const look = Promise.withResolvers<ContentTrust>();
+    ledger.askContent = () => ({ soon: Promise.resolve('unclear'), last: look.promise });
+    t.equal(await ledger.recordShown(v1, A, ledger.now()), false);
+    t.equal(ledger.judge(v1, B).verdict, 'current');
+    look.resolve(last);
+    await look.promise;
+    t.equal(ledger.judge(v1, A).verdict, last === 'lost' ? 'stale' : 'current');
+  }
+});
+
+t.test('a push counts also if the upstream showed its digest before', async (t) => {
+  const ledger = made(t);
+  ledger.recordSeen(v1, A, ledger.now());
+  push(ledger, v1, A);
+  t.strictSame(standing(ledger), ['v1 a']);
 });
 
 t.test('an upstream that is another registry now has no pushes', async (t) => {

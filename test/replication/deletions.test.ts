@@ -245,7 +245,7 @@ t.test('while content is known to be lost nothing is deleted or replaced, and th
   await edge.compare();
   site.untag('told');
   site.primary.seed('library/app', 'stays', { blobs: [9] });
-  site.lost.add('harbor');
+  site.lost.set('harbor', 'lost');
   for (let times = 0; times < 3; times += 1) await edge.compare();
   edge.hint('library/app', 'told', 'delete');
   await edge.idle();
@@ -261,6 +261,31 @@ t.test('while content is known to be lost nothing is deleted or replaced, and th
   t.not(site.digest('stays'), kept, 'the ledger knows it as older');
   await edge.compare();
   t.strictSame(site.there(), ['stays']);
+});
+
+t.test('while the primary cannot be asked for what it acknowledged, only what it takes back waits', async (t) => {
+  const site = await startReplicatedSite(t);
+  for (const tag of ['back', 'gone', 'stays']) site.seedBoth('app', tag);
+  const edge = site.edge();
+  await edge.compare();
+  const old = site.digest('back');
+  site.primary.seed('library/app', 'back', { blobs: [9] });
+  await edge.compare();
+  const kept = site.digest('back');
+  t.not(kept, old);
+  site.lost.set('harbor', 'unclear');
+  site.primary.store.repositories.get('library/app')?.tags.set('back', old ?? '');
+  site.untag('gone');
+  for (let times = 0; times < 3; times += 1) await edge.compare();
+  edge.hint('library/app', 'gone', 'delete');
+  await edge.idle();
+  t.strictSame(site.there(), ['back', 'gone', 'stays']);
+  t.equal(site.digest('back'), kept);
+  t.match(edge.outcomes.at(-1), /the copy is kept: harbor may have lost/);
+  site.lost.delete('harbor');
+  for (let times = 0; times < 2; times += 1) await edge.compare();
+  t.strictSame(site.there(), ['back', 'stays']);
+  t.equal(site.digest('back'), old);
 });
 
 t.test('a comparison waits for what other edges know', async (t) => {

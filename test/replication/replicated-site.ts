@@ -42,7 +42,10 @@ export class ReplicatingEdge {
         this.asked += 1;
         return this.isLedgerRead;
       },
-      lossOf: async (name) => (site.lost.has(name) ? `${name} has lost content` : undefined),
+      doubtOf: async (name) => {
+        const trust = site.lost.get(name);
+        return trust && { trust, text: `${name} ${trust === 'lost' ? 'has' : 'may have'} lost content` };
+      },
       pulls: new PulledLog(),
       onFailure: ({ reason }) => this.outcomes.push(reason),
       onReconcile: (_, outcome) => this.outcomes.push(outcome),
@@ -74,8 +77,8 @@ export class ReplicatedSite {
   readonly routes: ReturnType<typeof resolveRoute>[];
   /** Of the primary. */
   canary: 'good' | 'failing' = 'good';
-  /** Upstreams that lost content. */
-  readonly lost = new Set<string>();
+  /** Upstreams that lost content, or cannot be asked. */
+  readonly lost = new Map<string, 'lost' | 'unclear'>();
   readonly #owner: Owner;
   readonly #registries: ReadonlyMap<string, RemoteRegistry>;
 

@@ -117,7 +117,12 @@ export class PairJudge {
     const pushes = this.knowledge(edge).pushes();
     const own = pushes.find(({ tag }) => tag === key);
     if (!own || this.knowledge(edge).newest(key)?.order !== own.order || isThere(key, own.digest)) return false;
-    return pushes.length > 1 && pushes.slice(0, 2).every(({ tag, digest }) => !isThere(tag, digest));
+    // A comparison of the edge may have seen the tag elsewhere since, and then the push says nothing any more.
+    const stands = ({ tag, order }: { tag: string; order: number }) =>
+      this.truth.changesAfter(tag, order).every((state) => this.knowledge(edge).knows(tag, state.order));
+    return (
+      pushes.length > 1 && [own, ...pushes.slice(0, 2)].every((one) => stands(one) && !isThere(one.tag, one.digest))
+    );
   }
 
   /** What holds for every answer. @throws RuleBroken */

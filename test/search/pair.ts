@@ -12,13 +12,6 @@ export const pair: Search<PairSchedule> = {
   batch: 1,
   steps: ({ steps }) => steps,
   withSteps: (schedule, steps) => ({ ...schedule, steps: steps as PairSchedule['steps'] }),
-  knownGaps: [
-    {
-      name: 'restore',
-      says: 'after a restore that lost the two newest pushes, some pulls still get the older tag (rule 9)',
-      covers: (wrong) => wrong.startsWith('what was acknowledged is not unlearnt by a restore:'),
-    },
-  ],
   async run(_, schedules) {
     const found: (string | undefined)[] = [];
     for (const schedule of schedules) found.push(await wrongWith(schedule));

@@ -32,6 +32,11 @@ export class TagTruth {
     return states.findLast((state) => state.digest === digest && (restores || !state.restored))?.order ?? 0;
   }
 
+  /** What made the tag another one after that state; no restore. */
+  changesAfter(tag: string, order: number): TagState[] {
+    return (this.#states.get(tag) ?? []).filter((state) => state.order > order && !state.restored);
+  }
+
   /** Every digest that the tag has had, oldest first. */
   digests(tag: string): string[] {
     const all = (this.#states.get(tag) ?? []).flatMap(({ digest }) => digest ?? []);
@@ -71,6 +76,10 @@ export class EdgeKnowledge {
 
   newest(tag: string): Fact | undefined {
     return this.#facts.get(tag)?.at(-1);
+  }
+
+  knows(tag: string, order: number): boolean {
+    return (this.#facts.get(tag) ?? []).some((fact) => fact.order === order);
   }
 
   hasSeen(tag: string, digest: string): boolean {

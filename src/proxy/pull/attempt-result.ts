@@ -1,4 +1,5 @@
 import type { Absent, Failure } from '../../failover/classify.ts';
+import type { ContentTrust } from '../../failover/lost-content.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import type { ContentKind } from '../../oci/answer-content.ts';
 import type { UpstreamWords } from '../../oci/error.ts';
@@ -24,8 +25,8 @@ export interface UpstreamRead extends Omit<UpstreamCall, 'signal' | 'redirects'>
   own?: boolean;
   /** The edge itself has checked that the client may read the content. */
   permitted?: boolean;
-  /** Asked at a 404: whether the upstream has lost content. Undefined: its own answer counts, because the client may push. */
-  contentLost?: () => Promise<boolean>;
+  /** Asked at a 404: whether the upstream is believed (rule 9). Undefined: its own answer counts, because the client may push. */
+  trust?: () => Promise<ContentTrust>;
   /** The upstream acknowledged that the content was deleted. */
   deleted?: boolean;
   /** Puts an error body into the client's names. */

@@ -128,8 +128,8 @@ function isWholeList({ read }: PermittedAttempt, { status }: AnswerHead): boolea
 async function emptyList(attempt: PermittedAttempt, list: Served): Promise<AttemptResult> {
   const outcome = await confirmed(attempt);
   if (isAbsence(outcome)) return notThere(outcome, attempt, { emptyList: list });
-  const lost = outcome.outcome === 'failed' && outcome.reason === 'content-lost';
-  if (lost) throw new UpstreamError('content-lost', 'it lists nothing, but it has lost content');
+  if (outcome.outcome === 'failed' && outcome.reason === 'content-lost')
+    throw new UpstreamError('content-lost', 'it lists nothing, but it has lost content');
   throw new UpstreamError('canary', 'it lists nothing, and its canary cannot be read');
 }
 
@@ -220,9 +220,10 @@ async function judge(attempt: PermittedAttempt, answer: AnswerHead): Promise<Out
 async function confirmed({ upstream, replica, read, call }: PermittedAttempt): Promise<Outcome> {
   // The clock of the attempt bounds the wait for a slow one.
   const canary = await unlessAborted(call.signal, upstream.confirmCanaryPatiently(replica.url));
-  const contentLost = canary !== 'failing' && read.deleted !== true && (await read.contentLost?.()) === true;
+  const isAsked = canary !== 'failing' && read.deleted !== true;
+  const trust = (isAsked ? await read.trust?.() : undefined) ?? 'believed';
   const { proof } = replica;
-  return confirmAbsence({ ...read, canary, contentLost, proof, credentials: credentialsOf(upstream, read) });
+  return confirmAbsence({ ...read, canary, trust, proof, credentials: credentialsOf(upstream, read) });
 }
 
 function credentialsOf({ config }: Upstream, { own }: UpstreamRead): Credentials {

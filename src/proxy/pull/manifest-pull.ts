@@ -15,7 +15,7 @@ import { hidingUpstream, type ManifestRequest, mayHide, noteShown, pullPlan } fr
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
-type ManifestContext = PullContext & Uses<'coalescer' | 'hints' | 'looks' | 'manifestCache' | 'pulls' | 'unheard'>;
+type ManifestContext = PullContext & Uses<'coalescer' | 'hints' | 'manifestCache' | 'pulls' | 'unheard'>;
 
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {

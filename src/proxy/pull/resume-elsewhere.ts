@@ -84,7 +84,7 @@ function brokenUrlLast(attempts: readonly Attempt[], url: string): Attempt[] {
 /** @throws ClientGone */
 async function resume(
   exchange: Exchange,
-  context: Uses<'access' | 'config' | 'ledger' | 'shown' | 'upstreams'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'looks' | 'shown' | 'upstreams'>,
   rest: Rest,
   attempts: Attempt[],
 ): Promise<Leg | undefined> {
@@ -109,7 +109,7 @@ async function resume(
 
 function planOf(
   exchange: Exchange,
-  context: Uses<'access' | 'config' | 'ledger' | 'shown' | 'upstreams'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'looks' | 'shown' | 'upstreams'>,
   { pull: { route, request }, extent, from }: Rest,
   attempts: Attempt[],
   limitMs: number,

@@ -1,5 +1,7 @@
 import { readClocks } from '../../clock/clock.ts';
-import { lossText } from '../../failover/lost-content.ts';
+import type { Failure } from '../../failover/classify.ts';
+import { DID } from '../../failover/conclude.ts';
+import { lossText, unclearText } from '../../failover/lost-content.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { decideTag, keptTagText, type StaleTagDecision } from '../../failover/stale-tag.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
@@ -142,8 +144,8 @@ async function lookAtTag(context: TagContext, place: UpstreamTag, { attempt }: R
 }
 
 /**
- * A tag that went back because its upstream has lost content is served as before, with a warning (rules 6 and 9): what the ledger knows, from
- * another upstream.
+ * A tag that went back because its upstream has lost content, or may have, is served as before, with a warning (rules 6 and 9): what the
+ * ledger knows, from another upstream.
  * @throws TagRefused, ClientGone
  */
 async function keptTag(
@@ -154,9 +156,12 @@ async function keptTag(
   shown: Relayable,
 ): Promise<TagAnswer> {
   const { place, request } = read;
-  const loss = lossOf(context, place) ?? '';
+  const loss = lossOf(context, place);
   const text = (result: Relayable, digest: string) =>
-    keptTagText({ tag: request.reference, digest, shownBy: result.attempt.upstream }, loss);
+    keptTagText(
+      { tag: request.reference, digest, shownBy: result.attempt.upstream },
+      loss ?? unclearText(place.upstream),
+    );
   const current = context.ledger.find(place)?.[0]?.digest;
   // Where the client does not take the type of the current manifest, it may take what another upstream makes of it.
   const plans = current == null ? [] : [read.byDigest(current), ...(isNarrow(read) ? [plan] : [])];
@@ -166,7 +171,7 @@ async function keptTag(
     try {
       const kept = await fetchPull(scope, context, { ...one, attempts });
       if (isShown(kept) && isUsable(read, kept) && (await judgedDigest(context, read, kept)) === current) {
-        noteLoss(scope, place);
+        noteLoss(scope, place, loss === undefined ? 'content-unclear' : 'content-lost');
         return { result: kept, tag: { verdict: 'current', action: 'warned', text: text(kept, current) } };
       }
       discardAnswer(kept);
@@ -180,10 +185,10 @@ async function keptTag(
 }
 
 /** The attempt that brought an older manifest has failed: metrics, log and headers say why another upstream served. */
-function noteLoss({ attempts }: PullScope, { upstream }: UpstreamTag): void {
+function noteLoss({ attempts }: PullScope, { upstream }: UpstreamTag, reason: Failure): void {
   const attempt = attempts.find((one) => one.upstream === upstream && one.outcome === 'served');
-  const detail = 'it shows an older manifest, but it has lost content';
-  if (attempt) Object.assign(attempt, { outcome: 'failed', reason: 'content-lost', detail });
+  const detail = `it shows an older manifest, but it ${DID[reason]}`;
+  if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
 }
 
 /** What is said of content that the upstream of a tag has lost; undefined: none is known to be lost. */

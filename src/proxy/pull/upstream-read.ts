@@ -34,7 +34,7 @@ export function isPull(request: RegistryRequest): request is PullRequest {
 /** The plan of a pull that makes these attempts. */
 export function pullPlan(
   exchange: Exchange,
-  context: Uses<'access' | 'config' | 'ledger' | 'shown' | 'upstreams'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'looks' | 'shown' | 'upstreams'>,
   route: Route,
   request: PullRequest,
   attempts: Attempt[],
@@ -107,7 +107,7 @@ function contentOf(request: PullRequest): string {
 /** The read that an upstream gets for a client's request. */
 function upstreamReadFor(
   exchange: Exchange,
-  context: Uses<'access' | 'config' | 'ledger' | 'upstreams'>,
+  context: Uses<'access' | 'config' | 'ledger' | 'looks' | 'upstreams'>,
   request: PullRequest,
   attempt: Attempt,
 ): UpstreamRead {
@@ -137,26 +137,40 @@ function upstreamReadFor(
     // A later page may be empty, and so is a page of no entries.
     wholeList: isList(request) && !request.query.has('last') && request.query.get('n') !== '0',
     known: manifest !== undefined && context.ledger.hasTagAt(attempt.upstream, attempt.repository, manifest),
-    ...contentLoss(exchange, context, request, attempt),
+    ...contentTrust(exchange, context, request, attempt),
   };
 }
 
 /**
- * Asks at a 404 whether the upstream has lost content (rule 9). A tag that vanishes needs a look that begins after it. To a client that may
- * push, and to a HEAD of a blob, the upstream's own answer counts, so that the client brings what is missing.
+ * Asks at a 404 whether the upstream is believed, or has lost content (rule 9). What vanishes needs a look that begins after the 404: a tag
+ * that the ledger knows, and what a GET names by digest, because a client has that digest from a place where the content was. To a client
+ * that may push, and to a HEAD of a blob, the upstream's own answer counts, so that the client brings what is missing.
  */
-function contentLoss(
+function contentTrust(
   { permit }: Exchange,
-  { ledger, upstreams }: Uses<'ledger' | 'upstreams'>,
+  { ledger, looks, upstreams }: Uses<'ledger' | 'looks' | 'upstreams'>,
   request: PullRequest,
   { upstream: name, repository }: Attempt,
-): Pick<UpstreamRead, 'contentLost'> {
+): Pick<UpstreamRead, 'trust'> {
   const upstream = upstreams.get(name);
   if (!upstream || permit.forPush || (request.kind === 'blob' && request.method === 'HEAD')) return {};
   const began = ledger.now();
   const place = request.kind === 'manifest' && { upstream: name, repository, tag: request.reference };
-  const vanishes = () => place && ledger.takesBack(place, null, began);
-  return { contentLost: () => upstream.content.hasLost(vanishes() ? 0 : RECENT_LOOK_MS) };
+  const byDigest = request.method === 'GET' && (request.kind === 'blob' || isDigestRead(request));
+  return {
+    trust: async () => {
+      const vanishes = byDigest || (place && ledger.takesBack(place, null, began));
+      const trust = await upstream.content.ask(vanishes ? 0 : RECENT_LOOK_MS).soon;
+      if (trust !== 'unclear') return trust;
+      // An own look at the tag notes what it finds, however long that takes.
+      if (vanishes && place && !byDigest) looks.noteSoon({ ledger, upstreams }, place);
+      return vanishes ? trust : 'believed';
+    },
+  };
+}
+
+function isDigestRead(request: PullRequest): boolean {
+  return request.kind === 'manifest' && request.reference.includes(':');
 }
 
 function isList({ kind }: PullRequest): boolean {

@@ -30,6 +30,8 @@ export interface ComparedRepository {
   ledgerTime: number;
   /** The same moment in monotonic milliseconds. A consumer may receive the result much later. */
   comparedAt: number;
+  /** After the last answer, in monotonic milliseconds. */
+  answeredAt: number;
 }
 
 export interface ComparisonOptions {
@@ -97,7 +99,7 @@ export class Comparison {
     const surplus = targetTags
       .filter(({ tag }) => includeTag(tag) && !sourceNames.has(tag))
       .map(({ tag }): ComparedTag => ({ tag, state: 'surplus' }));
-    return { repository, ledgerTime, comparedAt, tags: [...compared, ...surplus] };
+    return { repository, ledgerTime, comparedAt, answeredAt: monotonicNow(), tags: [...compared, ...surplus] };
   }
 
   async #compareTag(

@@ -1,4 +1,5 @@
 import { monotonicNow } from '../../clock/clock.ts';
+import type { ContentDoubt } from '../../failover/lost-content.ts';
 import { isListCredible } from '../../failover/proof.ts';
 import { findRoute, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { CanaryState, UpstreamView } from '../../failover/view.ts';
@@ -23,10 +24,10 @@ export interface RouteComparisonOptions {
   view: (upstream: string) => UpstreamView;
   ledger: Ledger;
   /**
-   * What is said of content that an upstream has lost. Undefined: it has lost none.
+   * Why an upstream is not believed that takes back tags. Undefined: it is.
    * @param since the look must have begun after this time, by default the time of the call; monotonic milliseconds
    */
-  lossOf?: (upstream: string, since?: number) => Promise<string | undefined>;
+  doubtOf?: (upstream: string, since?: number) => Promise<ContentDoubt | undefined>;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
   tasks: TaskQueue;
@@ -146,7 +147,7 @@ export class RouteComparison {
   async #followDeletions(missing: readonly MissingTags[], ledgerTime: number): Promise<number> {
     if (!this.#follows) return 0;
     const { tasks, routes, copyRoute } = this.#options;
-    if (missing.some(({ tags }) => tags.length > 0)) await this.#refuseLoss();
+    if (missing.some(({ tags }) => tags.length > 0)) await this.#refuseDoubt();
     const { confirmed, unconfirmed } = this.#deletions.confirm(missing, ledgerTime);
     for (const { repository, tags } of confirmed) {
       const pair = repositoryPair(routes, copyRoute, repository);
@@ -182,8 +183,8 @@ export class RouteComparison {
     { source, target }: Pick<WaitingTagsOptions, 'source' | 'target'>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { repository, tags, ledgerTime, comparedAt } = compared;
-    if (this.#isTakenBack(compared)) await this.#refuseLoss(comparedAt);
+    const { repository, tags, ledgerTime, comparedAt, answeredAt } = compared;
+    if (this.#isTakenBack(compared)) await this.#refuseDoubt(answeredAt);
     const { ledger, tasks, copyRoute, coverage } = this.#options;
     const { missing = [], differs = [], surplus = [] } = Object.groupBy(tags, ({ state }) => state);
     const name = this.#clientName(repository.source);
@@ -223,11 +224,23 @@ export class RouteComparison {
    * What a source that has lost content lists is compared with nothing (rule 9), and deletions have to be seen twice afterwards.
    * @throws CopyError: the source has lost content
    */
-  async #refuseLoss(since?: number): Promise<void> {
-    const loss = await this.#options.lossOf?.(this.#options.copyRoute.source.upstream, since);
-    if (loss === undefined) return;
+  async #refuseLoss(): Promise<void> {
+    const doubt = await this.#options.doubtOf?.(this.#options.copyRoute.source.upstream);
+    if (doubt?.trust === 'lost') this.#refuse(doubt);
+  }
+
+  /**
+   * The same where the source takes back tags: then it must have been possible to look for what it acknowledged.
+   * @throws CopyError: the source is not believed
+   */
+  async #refuseDoubt(since?: number): Promise<void> {
+    const doubt = await this.#options.doubtOf?.(this.#options.copyRoute.source.upstream, since);
+    if (doubt) this.#refuse(doubt);
+  }
+
+  #refuse({ text }: ContentDoubt): never {
     this.#deletions.clear();
-    throw new CopyError(`nothing is copied over or deleted: ${loss}`, { retryable: true });
+    throw new CopyError(`nothing is copied over or deleted: ${text}`, { retryable: true });
   }
 
   #task(repository: CopyTask['repository'], reference: string, kind: CopyTask['kind']): CopyTask {

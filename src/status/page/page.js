@@ -36,6 +36,7 @@ const REASONS = {
   avoided: 'unhealthy, so not tried',
   canary: 'canary failed',
   'content-lost': 'has lost content',
+  'content-unclear': 'may have lost content',
   late: 'slow, another upstream answered first',
   slower: 'slow, another upstream answered first',
   absent: 'not found',

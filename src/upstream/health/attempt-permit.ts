@@ -18,6 +18,7 @@ const VERDICTS: Partial<Record<Failure, AttemptVerdict>> = {
   late: 'late',
   // An upstream that has lost content answers as well as ever.
   'content-lost': 'good',
+  'content-unclear': 'good',
   // The edge itself could not ask.
   descriptors: 'neutral',
 };

@@ -2,6 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { monotonicNow } from '../../clock/clock.ts';
 import type { CredentialRole } from '../../failover/credentials.ts';
 import {
+  type ContentAnswer,
+  type ContentTrust,
   type ContentVerdict,
   endsLook,
   type FoundPush,
@@ -16,15 +18,23 @@ import { asUpstreamError } from '../upstream-error.ts';
 export interface ContentWatchOptions {
   /** Whose credentials look. Undefined: the edge has none that could, so nothing looks. */
   reader: CredentialRole | undefined;
-  /** Looks for a pushed image. Undefined: nothing can look, or the upstream is not up. May reject. */
-  finder: () => ((push: StandingPush) => Promise<FoundPush>) | undefined;
-  /** Reads the canary; the read begins after the call. Never rejects. */
-  confirmCanary: () => Promise<CanaryState>;
+  /** What asks the upstream. Undefined: nothing can look. */
+  looker: () => ContentLooker | undefined;
   /** Called when content is found to be lost; undefined: it is no longer missed. */
   onNews: (loss: ContentLoss | undefined) => void;
   now?: () => number;
 }
 
+/** Asks one URL of an upstream, in whatever state it is: the canary tells whether its answers count. */
+export interface ContentLooker {
+  /** Looks for a pushed image. May reject. */
+  find: (push: StandingPush) => Promise<FoundPush>;
+  /** Reads the canary; the read begins after the call. Never rejects. */
+  confirmCanary: () => Promise<CanaryState>;
+}
+
+const BELIEVED: Promise<ContentTrust> = Promise.resolve('believed');
+const LOST: Promise<ContentTrust> = Promise.resolve('lost');
 /** Pushes that are asked for at once. */
 const AT_ONCE = 4;
 /** Milliseconds between the starts of two looks. */
@@ -54,8 +64,8 @@ export class ContentWatch {
   /** When the last look began that told what the credentials may read, and when that is due again. */
   #rightsAt = Number.NEGATIVE_INFINITY;
   #rightsDueAt = Number.NEGATIVE_INFINITY;
-  #look: Promise<void> | undefined;
-  #nextLook: Promise<void> | undefined;
+  #look: Promise<ContentTrust> | undefined;
+  #nextLook: Promise<ContentTrust> | undefined;
   #recheckedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ContentWatchOptions) {
@@ -87,22 +97,19 @@ export class ContentWatch {
   }
 
   /**
-   * Whether the upstream has lost content, by a look that begins after this call. Never rejects. If the look takes too long, what is known
-   * counts.
+   * Whether an upstream is believed that lacks content or takes back a tag, by a look that begins after this call.
    * @param maxAgeMs a look that began so many milliseconds before will do
    */
-  async hasLost(maxAgeMs = 0): Promise<boolean> {
-    if (this.lost) return true;
-    const look = maxAgeMs > 0 && this.#lookedAt >= this.#now() - maxAgeMs ? this.#look : this.look();
-    const control = new AbortController();
-    const late = wait(WAIT_MS, undefined, { signal: control.signal, ref: false }).catch(() => undefined);
-    await Promise.race([look, late]);
-    control.abort();
-    return this.lost !== undefined;
+  ask(maxAgeMs = 0): ContentAnswer {
+    const isRecent = maxAgeMs > 0 && this.#lookedAt > this.#now() - maxAgeMs;
+    const settled = this.lost ? LOST : isRecent && !this.#look ? BELIEVED : undefined;
+    if (settled) return { soon: settled, last: settled };
+    const last = (isRecent && this.#look) || this.look();
+    return { soon: withinWait(last), last };
   }
 
   /** Looks for the newest pushes. Never rejects. The look begins after this call; simultaneous callers share one. */
-  look(): Promise<void> {
+  look(): Promise<ContentTrust> {
     if (!this.#look) {
       this.#look = this.#run().finally(() => {
         this.#look = undefined;
@@ -131,8 +138,8 @@ export class ContentWatch {
    * @param maxAgeMs a look that began so many milliseconds before will do
    */
   async recheck(maxAgeMs = RECHECK_MS): Promise<void> {
-    const find = this.#options.finder();
-    if (!find || !this.lost || this.#recheckedAt > this.#now() - maxAgeMs) return;
+    const looker = this.#options.looker();
+    if (!looker || !this.lost || this.#recheckedAt > this.#now() - maxAgeMs) return;
     this.#recheckedAt = this.#now();
     const { loss, gone: all = [] } = this.#loss ?? {};
     // What a later push of the same tag has replaced does not come back with it.
@@ -140,7 +147,7 @@ export class ContentWatch {
     const left: StandingPush[] = [];
     for (let index = 0; index < gone.length; index += AT_ONCE) {
       const asked = gone.slice(index, index + AT_ONCE);
-      const found = await Promise.all(asked.map((push) => find(push).catch((): FoundPush => 'unclear')));
+      const found = await Promise.all(asked.map((push) => looker.find(push).catch((): FoundPush => 'unclear')));
       left.push(...asked.filter((_, place) => found[place] !== 'there'));
     }
     // Another look may have found more meanwhile, or an end.
@@ -149,28 +156,30 @@ export class ContentWatch {
     else this.#end();
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<ContentTrust> {
     if (this.pushes().length === 0) {
       this.#soundAt = this.#now();
       if (this.#options.reader !== undefined) this.#unseen = undefined;
-      return;
+      return 'believed';
     }
     const pause = this.#lookedAt + GAP_MS - this.#now();
     if (pause > 0) await wait(pause, undefined, { ref: false });
     const began = this.#now();
     this.#lookedAt = began;
-    const find = this.#options.finder();
-    if (!find) return;
+    const looker = this.#options.looker();
+    if (!looker) return 'believed';
     const known = this.lost !== undefined;
     const facts = { soundAt: this.#soundAt, known, now: began };
-    const asked = await this.#ask(find, facts);
+    const asked = await this.#find(looker, facts);
     this.#noteUnseen(asked, began);
-    const canary = await this.#options.confirmCanary();
-    this.#apply(judgeContent(asked, { ...facts, canary }), asked, began);
+    const judged = judgeContent(asked, { ...facts, canary: await looker.confirmCanary() });
+    this.#apply(judged, asked, began);
+    if (this.lost) return 'lost';
+    return judged.verdict === 'unclear' ? 'unclear' : 'believed';
   }
 
-  async #ask(
-    find: (push: StandingPush) => Promise<FoundPush>,
+  async #find(
+    { find }: ContentLooker,
     facts: Parameters<typeof endsLook>[1],
   ): Promise<(StandingPush & PushEvidence)[]> {
     const asked: (StandingPush & PushEvidence)[] = [];
@@ -184,7 +193,7 @@ export class ContentWatch {
           .map(async (push) => ({ ...push, found: await ask(push), missed: this.#isMissed(push) })),
       );
       asked.push(...found);
-      if (found.some((one) => endsLook(one, facts))) break;
+      if (endsLook(asked, facts)) break;
     }
     return asked;
   }
@@ -228,6 +237,16 @@ export class ContentWatch {
     this.#soundAt = this.#now();
     this.#options.onNews(undefined);
   }
+}
+
+async function withinWait(look: Promise<ContentTrust>): Promise<ContentTrust> {
+  const control = new AbortController();
+  const late = wait(WAIT_MS, 'unclear' as const, { signal: control.signal, ref: false }).catch(
+    () => 'unclear' as const,
+  );
+  const trust = await Promise.race([look, late]);
+  control.abort();
+  return trust;
 }
 
 /** What is known of a push if looking for it failed. */

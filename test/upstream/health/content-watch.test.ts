@@ -16,16 +16,18 @@ function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'non
   }));
   const watch = new ContentWatch({
     reader: reader === 'none' ? undefined : reader,
-    finder: () =>
+    looker: () =>
       state.able
-        ? async ({ tag }) => {
-            state.asked.push(tag);
-            const one = found[tag];
-            if (one === undefined) throw new Error('it does not answer');
-            return one;
+        ? {
+            find: async ({ tag }) => {
+              state.asked.push(tag);
+              const one = found[tag];
+              if (one === undefined) throw new Error('it does not answer');
+              return one;
+            },
+            confirmCanary: async () => state.canary,
           }
         : undefined,
-    confirmCanary: async () => state.canary,
     onNews: (loss) => news.push(loss),
     now: () => state.now,
   });
@@ -39,7 +41,7 @@ function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'non
   /** Looks do not follow each other at once. */
   const later = async () => {
     state.now += 1000;
-    return watch.hasLost();
+    return watch.ask().soon;
   };
   /** A push of another repository, the newest. */
   const add = (repository: string, tag: string) => {
@@ -51,10 +53,10 @@ function watched(found: Record<string, FoundPush>, reader: CredentialRole | 'non
 
 t.test('what is gone is noticed, and missed until none of it stands', async (t) => {
   const { watch, state, news, settle, later } = watched({ e: 'gone', d: 'gone', c: 'there', b: 'there', a: 'there' });
-  t.equal(await watch.hasLost(), true);
+  t.equal(await watch.ask().soon, 'lost');
   t.match(watch.lost, { since: 98 * HOUR, gone: 2, noticedAt: 100 * HOUR, images: ['library/app:e', 'library/app:d'] });
   t.strictSame(state.asked, ['e', 'd', 'c', 'b'], 'no more is asked than is needed');
-  t.equal(await later(), true);
+  t.equal(await later(), 'lost');
   t.equal(state.asked.length, 4, 'what is known is not asked again');
   settle('d');
   t.ok(watch.lost);
@@ -80,13 +82,16 @@ t.test('a look finds that it is there again', async (t) => {
 t.test('content is not called lost if the upstream cannot be asked', async (t) => {
   const { watch, state, later, found } = watched({ b: 'gone', a: 'gone' });
   state.able = false;
-  t.equal(await watch.hasLost(), false);
+  t.equal(await watch.ask().soon, 'believed', 'without credentials that could look, the edge never knows');
   state.able = true;
   state.canary = 'failing';
-  t.equal(await later(), false);
+  t.equal(await later(), 'unclear');
+  state.canary = 'none';
+  t.equal(await later(), 'believed', 'without a canary neither');
   state.canary = 'good';
   delete found.b;
-  t.equal(await later(), false, 'an error is no absence');
+  t.equal(await later(), 'unclear', 'an error is no absence');
+  t.equal(watch.lost, undefined);
 });
 
 t.test('what is gone is looked for again, one by one', async (t) => {
@@ -143,17 +148,17 @@ t.test('an older push of a tag that is back keeps nothing missed', async (t) => 
 
 t.test('looks are shared', async (t) => {
   const { watch, state } = watched({ a: 'there' });
-  const looks = [watch.look(), watch.look(), watch.look(), watch.hasLost()];
+  const looks = [watch.look(), watch.look(), watch.look(), watch.ask().last];
   state.now += 1000;
   await Promise.all(looks);
   t.equal(state.asked.length, 2, 'one under way, and one that begins after the calls');
-  t.equal(await watch.hasLost(5000), false);
+  t.equal(await watch.ask(5000).soon, 'believed');
   t.equal(state.asked.length, 2, 'a look of just now will do');
 });
 
 t.test('an edge that saw no push asks nothing', async (t) => {
   const { watch, state } = watched({});
-  t.equal(await watch.hasLost(), false);
+  t.equal(await watch.ask().soon, 'believed');
   t.strictSame(state.asked, []);
 });
 
@@ -161,7 +166,7 @@ t.test('without credentials that could look, it is known from the start that not
   const { watch, state, later } = watched({ a: 'there' }, 'none');
   t.match(watch.unseen, { since: 100 * HOUR, reader: undefined, repositories: [] });
   state.able = false;
-  t.equal(await later(), false);
+  t.equal(await later(), 'believed');
   watch.lookIfDue();
   t.match(watch.unseen, { since: 100 * HOUR });
   watch.pushes = () => [];
@@ -172,7 +177,7 @@ t.test('without credentials that could look, it is known from the start that not
 t.test('what the credentials may not read is unknown, and its repository is asked for once in a look', async (t) => {
   const denied = { e: 'denied', d: 'denied', c: 'denied', b: 'denied', a: 'denied' } as const;
   const { watch, state, found, later, settle } = watched({ ...denied }, 'probe');
-  t.equal(await later(), false);
+  t.equal(await later(), 'believed');
   const since = state.now;
   t.match(watch.unseen, { since, reader: 'probe', repositories: ['library/app'] });
   t.strictSame(state.asked, ['e', 'd', 'c', 'b'], 'those that are asked at once');
@@ -196,7 +201,7 @@ t.test('a repository that may not be read neither hides a loss nor ends one', as
   const { watch, state, found, later, add } = watched({ b: 'gone', a: 'gone' }, 'probe');
   found.secret = 'denied';
   add('team/secret', 'secret');
-  t.equal(await later(), true);
+  t.equal(await later(), 'lost');
   t.match(watch.lost, { gone: 2 });
   t.match(watch.unseen, { repositories: ['team/secret'] });
   Object.assign(found, { b: 'denied', a: 'there' });

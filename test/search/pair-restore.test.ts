@@ -1,0 +1,55 @@
+import t from 'tap';
+import { timeLimit } from '../helpers/time-limit.ts';
+import { pair } from './pair.ts';
+import type { PairSchedule, Place, Step } from './pair-schedule.ts';
+
+const push = (edge: number, at: Place): Step => ({ do: 'push', edge, old: false, ...at });
+const pull = (at: Place, by: 'tag' | 'blob' = 'tag'): Step => ({
+  do: 'pull',
+  edge: 0,
+  user: 'ann',
+  by,
+  back: 0,
+  ...at,
+});
+const pass = (ms: number): Step => ({ do: 'pass', ms });
+const fails = (where: 'primary' | 'fallback', fault: 'cut' | 'hung' | 'errors'): Step => ({
+  do: 'fault',
+  where,
+  fault,
+});
+const heals = (where: 'primary' | 'fallback'): Step => ({ do: 'heal', where });
+const moved: Place = { repository: 0, tag: 0 };
+const other: Place = { repository: 1, tag: 0 };
+const added: Place = { repository: 0, tag: 2 };
+
+/** Schedules that the random search has found, or that have the same cause. In each, a restored primary was once believed. */
+const WAYS: Record<string, readonly Step[]> = {
+  ...Object.fromEntries(
+    (['cut', 'hung', 'errors'] as const).map((fault): [string, readonly Step[]] => [
+      `the primary comes back (${fault}), and a pull is earlier than the probe that finds it up`,
+      [
+        { do: 'snapshot' },
+        ...[push(0, moved), push(0, other), pass(4000), fails('primary', fault), pass(4000)],
+        ...[{ do: 'restore' } as const, fails('fallback', 'cut'), heals('primary'), pull(moved)],
+      ],
+    ]),
+  ),
+  'a blob is asked for just after a look that found all well': [
+    { do: 'snapshot' },
+    ...[push(0, added), push(0, other), pass(4000), pull(other)],
+    ...[{ do: 'restore' } as const, pull(added, 'blob')],
+  ],
+  'pushes that were made while a loss was known are lost by another restore': [
+    ...[{ do: 'snapshot' } as const, push(0, added), push(0, added), pass(100)],
+    ...[{ do: 'restore' } as const, pull(added), pass(8000)],
+    ...[{ do: 'snapshot' } as const, push(0, added), push(0, added), pass(100)],
+    ...[{ do: 'restore' } as const, pull(added)],
+  ],
+};
+
+for (const [what, steps] of Object.entries(WAYS))
+  t.test(what, { timeout: timeLimit(60_000) }, async (t) => {
+    const schedule: PairSchedule = { mode: 'delegate', deletions: 'follow', staleTags: 'warn', steps: [...steps] };
+    t.strictSame(await pair.run(t, [schedule]), [undefined]);
+  });
