@@ -329,8 +329,11 @@ t.test('a tag that the primary lists and cannot read is not deleted', async (t) 
   fallback.seed('project/app', '1', { blobs: [1] });
   await primary.faults.on('errors', { status: 404, kind: ['manifest'] });
   t.equal(canary.state, 'good');
-  await reconcile(replicator);
-  await idle(replicator);
+  // Only the second comparison that misses a tag deletes its copy.
+  for (let times = 0; times < 2; times += 1) {
+    await reconcile(replicator);
+    await idle(replicator);
+  }
   t.equal(there('project/app', '1'), digest, 'it may be the last copy');
 });
 
