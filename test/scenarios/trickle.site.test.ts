@@ -36,8 +36,15 @@ t.test('the primary sends heads in time, and bodies trickle', { skip: missing(..
 
   await line?.set({});
   const mended = performance.now();
-  await until(async () => (await from()).every((name) => name === 'harbor'), { what: () => 'the primary to serve' });
-  t.comment(`back after ${Math.round(performance.now() - mended)} ms`);
-  for (let count = 0; count < 10; count += 1) t.strictSame(new Set(await from()), new Set(['harbor']), 'and goes on');
+  // A probe that began before may end late, and a busy machine is late itself: what counts is that the primary serves again for good.
+  let inARow = 0;
+  await until(
+    async () => {
+      inARow = (await from()).every((name) => name === 'harbor') ? inARow + 1 : 0;
+      return inARow > 10;
+    },
+    { every: 0, what: () => `the primary to serve: ${inARow} pulls in a row` },
+  );
+  t.comment(`back for good after ${Math.round(performance.now() - mended)} ms`);
   t.notMatch(site.edge.log(), /"outcome":"cut"/, 'and nobody got a part');
 });
