@@ -1,7 +1,10 @@
 import type { Job, Lane, Result } from './job.ts';
 
+/** A place whose lane is done takes jobs of these, so that no core is idle. More real programs at a time would starve each other. */
+const HELPS: Readonly<Record<Lane, readonly Lane[]>> = { cpu: [], real: ['cpu'] };
+
 /**
- * Runs jobs in their order, so many at a time of each lane. A place whose lane is done takes jobs of the others, so that no core is idle.
+ * Runs jobs in their order, so many at a time of each lane.
  * @param places processes at a time, by lane
  */
 export async function runInLanes(
@@ -14,7 +17,7 @@ export async function runInLanes(
   const waiting = new Map(lanes.map((lane) => [lane, jobs.filter((job) => job.lane === lane)]));
   const workers = lanes.flatMap((lane) =>
     Array.from({ length: places[lane] }, async () => {
-      const order = [lane, ...lanes.filter((other) => other !== lane)];
+      const order = [lane, ...HELPS[lane]];
       const next = () =>
         order
           .map((from) => waiting.get(from))
