@@ -77,13 +77,16 @@ async function siteOf(t: Test, version: string) {
   return { edge, connections: () => gauge(/^breakwater_client_connections (\d+)$/m) };
 }
 
+/** Milliseconds. Before clients were watched, it took three to five minutes. */
+const LIMIT = timeLimit(40_000);
+
 for (const version of ['--http2', '--http1.1']) {
   t.test(`clients whose cable was pulled are let go (${version})`, { skip }, async (t) => {
     const { connections } = await siteOf(t, version);
     const pulled = performance.now();
     await until(async () => (await connections()) === 0, { timeout: 60_000, what: () => 'connections to be let go' });
     const took = Math.round(performance.now() - pulled);
-    t.ok(took < timeLimit(20_000), `after ${took} ms`);
+    t.ok(took < LIMIT, `after ${took} ms`);
   });
 
   t.test(`a stop does not wait for them, and counts them (${version})`, { skip }, async (t) => {
@@ -91,7 +94,7 @@ for (const version of ['--http2', '--http1.1']) {
     const began = performance.now();
     t.equal(await edge.stop(timeLimit(60_000)), 0);
     const took = Math.round(performance.now() - began);
-    t.ok(took < timeLimit(20_000), `after ${took} ms`);
+    t.ok(took < LIMIT, `after ${took} ms`);
     t.match(/^.*"msg":"drained".*$/m.exec(edge.log())?.[0], /"finished":0,"cut":5/);
   });
 }
