@@ -84,7 +84,6 @@ export async function attemptRead(
     }
     // The time went by while the attempt waited for a place. That is no fault of the upstream.
     if (!free && signal.aborted && asUpstreamError(signal.reason).reason === 'first-byte') {
-      permit.reportAnswer('neutral');
       permit.reportEnd('neutral');
       return SATURATED;
     }
