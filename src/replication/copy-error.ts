@@ -34,3 +34,13 @@ export function isRefusal(error: unknown): boolean {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What a registry cannot tell is unknown. @throws all but failures of the registry */
+export async function orUnknown<T>(asked: Promise<T>, unknown: T): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof CopyError || error instanceof UpstreamError) return unknown;
+    throw error;
+  }
+}

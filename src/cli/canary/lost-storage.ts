@@ -1,6 +1,5 @@
 import type { Loaded } from '../../config/load.ts';
-import { orUnknown } from '../../replication/compare/waiting-tags.ts';
-import { CopyError } from '../../replication/copy-error.ts';
+import { CopyError, orUnknown } from '../../replication/copy-error.ts';
 import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { RetryPolicy } from '../../replication/registry/retry-policy.ts';

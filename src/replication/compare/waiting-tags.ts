@@ -1,7 +1,6 @@
 import { type CopyTimes, mayReplaceCopy, newerByTime } from '../../failover/newer-copy.ts';
 import type { TagVerdict } from '../../failover/tag-history.ts';
-import { UpstreamError } from '../../upstream/upstream-error.ts';
-import { CopyError } from '../copy-error.ts';
+import { orUnknown } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, TagTimes } from '../registry/remote-registry.ts';
@@ -127,14 +126,4 @@ async function waitingOf(
 export function timeOf(times: TagTimes, tag: string, digest: string): number | undefined {
   const known = times.get(tag);
   return known?.digest === digest ? known.at : undefined;
-}
-
-/** What a registry cannot tell is unknown. @throws all but failures of the registry */
-export async function orUnknown<T>(asked: Promise<T>, unknown: T): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof CopyError || error instanceof UpstreamError) return unknown;
-    throw error;
-  }
 }

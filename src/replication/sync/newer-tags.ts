@@ -1,5 +1,6 @@
 import { type CopyTimes, type KnownTagState, type NewerDecision, newerTag } from '../../failover/newer-copy.ts';
-import { orUnknown, timeOf } from '../compare/waiting-tags.ts';
+import { timeOf } from '../compare/waiting-tags.ts';
+import { orUnknown } from '../copy-error.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, TagTimes } from '../registry/remote-registry.ts';
