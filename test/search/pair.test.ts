@@ -11,12 +11,8 @@ const SEED = 7;
 // A share of what `npm run search -- --what pair` runs.
 
 t.test(pair.says, { timeout: timeLimit(300_000) }, async (t) => {
-  const gaps = new Map<string, number>();
   for (const schedule of fc.sample(pair.schedules, { numRuns: propertyRuns(150), seed: SEED }))
-    for (const { gap, ...find } of await searchBatch(pair, [schedule]))
-      if (gap === undefined) t.fail(find.wrong, { schedule: JSON.stringify(find.schedule) });
-      else gaps.set(gap, (gaps.get(gap) ?? 0) + 1);
-  for (const { name, says } of pair.knownGaps ?? [])
-    t.comment(`known gap ${name}, met by ${gaps.get(name) ?? 0}: ${says}`);
+    for (const find of await searchBatch(pair, [schedule]))
+      t.fail(find.wrong, { schedule: JSON.stringify(find.schedule) });
   t.pass('no schedule broke a rule');
 });

@@ -14,21 +14,11 @@ export interface Search<S> {
   /** The steps of a schedule: a find needs only some of them. */
   steps(schedule: S): readonly unknown[];
   withSteps(schedule: S, steps: readonly unknown[]): S;
-  /** What is known to be wrong, and not yet mended. Each is counted. */
-  knownGaps?: readonly KnownGap[];
-}
-
-export interface KnownGap {
-  name: string;
-  says: string;
-  covers(wrong: string): boolean;
 }
 
 export interface Find<S> {
   schedule: S;
   wrong: string;
-  /** The known gap that it is an instance of. */
-  gap?: string;
 }
 
 /** Cleans up as a test does: last said, first done. */
@@ -56,11 +46,8 @@ export async function searchBatch<S>(search: Search<S>, schedules: readonly S[])
   const finds: Find<S>[] = [];
   for (const [index, schedule] of schedules.entries()) {
     if (first[index] === undefined) continue;
-    const gap = gapOf(search, first[index]);
-    const wrong = gap === undefined ? await confirmed(search, schedule) : first[index];
-    if (wrong === undefined) continue;
-    if (gap === undefined) finds.push(await shrunk(search, schedule, wrong));
-    else finds.push({ schedule, wrong, gap });
+    const wrong = await confirmed(search, schedule);
+    if (wrong !== undefined) finds.push(await shrunk(search, schedule, wrong));
   }
   return finds;
 }
@@ -75,15 +62,10 @@ export async function confirmed<S>(search: Search<S>, schedule: S): Promise<stri
   return wrong;
 }
 
-/** A known gap is no find, and so is not shrunk to one. */
-function gapOf<S>({ knownGaps = [] }: Search<S>, wrong: string): string | undefined {
-  return knownGaps.find((gap) => gap.covers(wrong))?.name;
-}
-
 async function shrunk<S>(search: Search<S>, schedule: S, wrong: string): Promise<Find<S>> {
   const isWrong = async (steps: readonly unknown[]) => {
     const [found] = await runCleanly(search, [search.withSteps(schedule, steps)]);
-    return found !== undefined && ruleOf(found) === ruleOf(wrong) && gapOf(search, found) === undefined;
+    return found !== undefined && ruleOf(found) === ruleOf(wrong);
   };
   const smaller = search.withSteps(schedule, await shrinkSteps(search.steps(schedule), isWrong));
   const still = await confirmed(search, smaller);
