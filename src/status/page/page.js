@@ -43,6 +43,7 @@ const REASONS = {
   'first-byte': 'first byte timed out',
   'out-of-time': 'timed out',
   saturated: 'queue full',
+  descriptors: 'no file descriptors left',
   'authority-dead': 'database down',
 };
 
