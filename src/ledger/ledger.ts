@@ -27,7 +27,7 @@ export class Ledger {
   readonly #clock: LedgerClock;
   /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
-  /** How often another edge has told that a tag was moved or deleted. An answer from before such news may be outdated. */
+  /** How often a tag that was known was moved or deleted. An answer from before that may be outdated. */
   moves = 0;
   /** The last pushes that upstreams acknowledged. */
   readonly pushes = new PushLog();
@@ -187,7 +187,6 @@ export class Ledger {
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
       if (this.#update(place, (mine) => merge(mine, history))) news += 1;
-      if (known.length > 0 && this.find(place)?.[0]?.digest !== known[0]?.digest) this.moves += 1;
     }
     return news;
   }
@@ -220,6 +219,7 @@ export class Ledger {
     const before = this.#store.get(key);
     const history = change(before);
     const kept = this.#store.set(key, history);
+    if (kept && before && before[0]?.digest !== history[0]?.digest) this.moves += 1;
     if (kept) this.onChange?.({ ...tag, history }, before);
     return kept;
   }

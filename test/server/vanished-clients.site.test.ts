@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { startEdge } from '../helpers/edge.ts';
 import { LARGE_BLOB, startLargeBlob } from '../helpers/large-blob.ts';
@@ -6,8 +7,16 @@ import { timeLimit } from '../helpers/time-limit.ts';
 import { missing, tool } from '../helpers/tool.ts';
 import { until } from '../helpers/until.ts';
 
-/** A machine has a network of its own, because the link of the last one may live on for a while. */
-const network = (machine: number) => ({ here: `10.231.77.${4 * machine + 1}`, there: `10.231.77.${4 * machine + 2}` });
+/** A network that no link has. The link of a machine may live on for a while, and a killed test leaves its own for ever. */
+function freeNetwork(): { here: string; there: string } {
+  const taken = execFileSync(tool('ip'), ['-oneline', '-4', 'address'], { encoding: 'utf8' });
+  for (;;) {
+    const network = `10.231.${randomInt(256)}`;
+    const first = 4 * randomInt(64);
+    const here = `${network}.${first + 1}`;
+    if (!taken.includes(` ${here}/`)) return { here, there: `${network}.${first + 2}` };
+  }
+}
 
 let machines = 0;
 
@@ -15,7 +24,7 @@ let machines = 0;
 function otherMachine(t: Test) {
   machines += 1;
   const name = `bw${process.pid}m${machines}`;
-  const { here, there } = network(machines);
+  const { here, there } = freeNetwork();
   const ip = (...args: string[]) => execFileSync(tool('ip'), args);
   ip('netns', 'add', name);
   t.teardown(() => {
@@ -58,7 +67,7 @@ async function siteOf(t: Test, version: string) {
   };
   const output = ['--output', '/dev/null', `${edge.url}/v2/${LARGE_BLOB}`];
   // The link of a new machine may need a moment.
-  const again = ['--retry', '5', '--retry-all-errors', '--retry-delay', '1'];
+  const again = ['--retry', '30', '--retry-all-errors', '--retry-delay', '1'];
   const options = [
     ...again,
     '--insecure',
@@ -71,6 +80,7 @@ async function siteOf(t: Test, version: string) {
   ];
   machine.run('curl', [...options, ...Array.from({ length: 5 }, () => output).flat()]);
   await until(async () => (await gauge(/^breakwater_in_flight\{.*class="data"\} (\d+)$/m)) >= 5, {
+    timeout: 40_000,
     what: () => `five downloads\n${edge.story()}`,
   });
   machine.pullCable();

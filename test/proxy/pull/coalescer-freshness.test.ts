@@ -56,6 +56,17 @@ t.test('a refusal is never fresh', async (t) => {
   t.match(await client.ask(BY_TAG), { status: 200 });
 });
 
+t.test('a HEAD that shows that a tag has moved ends freshness', async (t) => {
+  const site = await startLabSite(t, { config: { manifests: { tagFreshness: '1h' } } });
+  const client = site.edge.http1();
+  const read = async (method: string) =>
+    (await client.ask('/v2/library/app/manifests/1', { method })).headers['docker-content-digest'];
+  t.equal(await read('GET'), site.image.digest);
+  const { digest } = site.primary.seed(`${INNER}library/app`, '1', { blobs: [123] });
+  t.equal(await read('HEAD'), digest);
+  t.equal(await read('GET'), digest, 'the tag does not go back');
+});
+
 t.test('a write through the edge ends freshness', async (t) => {
   const config = { manifests: { tagFreshness: '1h' } };
   const site = await startLabSite(t, { config });
