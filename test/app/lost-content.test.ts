@@ -101,6 +101,22 @@ t.test('accepted as it is', async (t) => {
   });
 });
 
+t.test('accepted at an older push of the same tag', async (t) => {
+  for (const what of ['harbor', 'team/app:1']) {
+    const site = await startLostContentSite(t);
+    const old = await site.push('team/app:1', 'old');
+    const restore = takeSnapshot(site.lab.primary);
+    await site.push('team/app:1', 'new');
+    await site.push('team/app:1', 'old');
+    const newest = await site.push('team/app:1', 'newest');
+    restore();
+    t.match(await site.pull('team/app:1'), served(newest, 'gcr'));
+    t.match(JSON.parse((await site.accept(what)).body), { lost: false }, what);
+    t.match(await site.pull('team/app:1'), served(old, 'harbor'));
+    await until(() => site.onFallback('team/app:1') === old, { what: () => 'the copy' });
+  }
+});
+
 t.test('what is there again is missed no longer', async (t) => {
   const site = await startLostContentSite(t, { config: { replication: { every: '1s' } } });
   await site.push('team/app:0', 'as ever');

@@ -59,11 +59,13 @@ export async function accept(context: AcceptContext, what: string, acceptCopies:
   const waiting = image ? acceptCopies(name, image.repository, image.place.tag) : acceptCopies(name);
   // What was restored or copied back is there.
   await content.recheck(0);
-  // A tag may show what was pushed, though storage has lost a part of it.
+  // A tag may be at an older push again, or may show what was pushed, though storage has lost a part of it.
   const isMeant = ({ repository, tag }: StandingPush) =>
     !image || (repository === image.place.repository && tag === image.place.tag);
-  for (const { repository, tag, digest } of content.gone.filter(isMeant))
-    ledger.recordAccepted({ upstream: name, repository, tag }, digest);
+  for (const place of placesOf(content.missed.filter(isMeant), name)) {
+    const digest = ledger.find(place)?.[0]?.digest;
+    if (digest) ledger.recordAccepted(place, digest);
+  }
   const noted = { audit: true, upstream: name, accepted: what, tags: tags.length, unread, waiting };
   log.warn(noted, 'accepted what the upstream shows');
   return { upstream: name, tags, unread, more: more.length, waiting, lost: content.lost !== undefined };

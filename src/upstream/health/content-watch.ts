@@ -83,16 +83,13 @@ export class ContentWatch {
 
   /** The content that is known to be lost; undefined: none. The loss ends once none of the pushes that are gone stands any more. */
   get lost(): ContentLoss | undefined {
-    if (!this.#loss) return undefined;
-    const standing = this.pushes();
-    const stillGone = this.#loss.gone.some((push) => standing.some((one) => isSame(one, push)));
-    if (!stillGone) this.#end();
+    if (this.#loss && this.missed.length === 0) this.#end();
     return this.#loss?.loss;
   }
 
-  /** Pushes that are known to be gone, and whose tags should be at them. */
-  get gone(): readonly StandingPush[] {
-    const standing = this.pushes().filter(({ overwritten }) => !overwritten);
+  /** Pushes that are known to be gone, and still stand. */
+  get missed(): readonly StandingPush[] {
+    const standing = this.pushes();
     return (this.#loss?.gone ?? []).filter((push) => standing.some((one) => isSame(one, push)));
   }
 
