@@ -27,7 +27,7 @@ const DEFAULTS: Omit<Required<RetryPolicyOptions>, 'backoff'> = {
   firstPauseMs: 250,
   longestPauseMs: 15_000,
   waits: true,
-  random: Math.random,
+  random: () => Math.random(),
   // A monotonic clock: a wall clock set back by an hour would stop requests for an hour.
   now: () => performance.now(),
   wait: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
