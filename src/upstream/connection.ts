@@ -20,6 +20,7 @@ import {
 import { fetchToken } from './credentials/token-service.ts';
 import { UserTokens } from './credentials/user-tokens.ts';
 import { redirectTarget } from './redirect.ts';
+import { withOwnDeadline } from './request-deadline.ts';
 import { type Network, type StreamAnswer, Streams } from './streams.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import type { Provenance, UpstreamAnswer, UpstreamCall, UpstreamStream, UpstreamWrite } from './upstream-call.ts';
@@ -225,10 +226,17 @@ export class Connection {
 
   /** Asks about the upstream's own users. */
   get userTokens(): UserTokens {
+    const { manifest } = this.#config.deadlines;
     this.#userTokens ??= new UserTokens({
       upstream: this.url,
-      send: (path, headers, signal) => this.#client.send({ method: 'GET', path: this.#base + path, headers, signal }),
-      sendElsewhere: (url, headers, signal) => this.#client.sendElsewhere(url, { method: 'GET', headers, signal }),
+      send: (path, headers, together) =>
+        withOwnDeadline(manifest, this.url.host, together, (signal) =>
+          this.#client.send({ method: 'GET', path: this.#base + path, headers, signal }),
+        ),
+      sendElsewhere: (url, headers, together) =>
+        withOwnDeadline(manifest, `the token service at ${url.host}`, together, (signal) =>
+          this.#client.sendElsewhere(url, { method: 'GET', headers, signal }),
+        ),
     });
     return this.#userTokens;
   }

@@ -13,6 +13,7 @@ import { Connection } from './connection.ts';
 import type { OwnAccount } from './credentials/own-account.ts';
 import { ownAccounts } from './credentials/own-accounts.ts';
 import { UserAuthority } from './credentials/user-authority.ts';
+import { LOGIN_REQUESTS } from './credentials/user-tokens.ts';
 import type { UpstreamEvents } from './events.ts';
 import { Canary } from './health/canary.ts';
 import { type ContentLooker, ContentWatch } from './health/content-watch.ts';
@@ -79,7 +80,7 @@ export class Upstream {
     });
     this.userAuthority = new UserAuthority({
       name,
-      deadline: config.deadlines.manifest,
+      deadline: LOGIN_REQUESTS * config.deadlines.manifest,
       view: () => this.view(),
       tokens: (url) => this.connection(url)?.userTokens,
       delaysRefusals: () => delaysRefusals(this.#authMode),

@@ -1,5 +1,5 @@
 import type { CanaryLogin } from '../../upstream/credentials/user-authority.ts';
-import type { LoginMethod } from '../../upstream/credentials/user-tokens.ts';
+import { LOGIN_REQUESTS, type LoginMethod } from '../../upstream/credentials/user-tokens.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import { type CheckFinding, remedyFor } from './reachability.ts';
@@ -16,7 +16,7 @@ export async function checkAuthority(upstream: Upstream, realmHosts: readonly st
 
 async function checkLogin(upstream: Upstream, url: string, realmHosts: readonly string[]): Promise<CheckFinding> {
   const subject = `${upstream.name} ${url}`;
-  const signal = AbortSignal.timeout(upstream.config.deadlines.manifest);
+  const signal = AbortSignal.timeout(LOGIN_REQUESTS * upstream.config.deadlines.manifest);
   try {
     const method = await upstream.connection(url)?.userTokens.checkReachable(realmHosts, signal);
     return { level: 'ok', subject, message: messageOf(method, new URL(url).host) };

@@ -59,11 +59,14 @@ function stateFindings(subject: string, name: string, replica: ReplicaView, conf
   return [{ level: 'warning', subject, message, remedy }];
 }
 
+/** The version check, a token, and the version check again. At a slow upstream they take longer than one deadline (rule 11). */
+const MAX_REQUESTS = 3;
+
 /** Checks that the upstream accepts the edge's own credentials. */
 async function credentialFindings(subject: string, upstream: Upstream, url: string): Promise<CheckFinding[]> {
   const { credentials } = upstream.config;
   if (credentials === 'forward') return [];
-  const signal = AbortSignal.timeout(upstream.config.deadlines.manifest);
+  const signal = AbortSignal.timeout(MAX_REQUESTS * upstream.config.deadlines.manifest);
   try {
     const answer = await upstream
       .connection(url)

@@ -12,7 +12,7 @@ import type { LoginMethod, UserAnswer, UserTokens } from './user-tokens.ts';
 export interface UserAuthorityOptions {
   /** The upstream's name. */
   name: string;
-  /** Milliseconds for each URL. */
+  /** Milliseconds for all requests at one URL. */
   deadline: number;
   view: () => Pick<UpstreamView, 'state' | 'since' | 'reason' | 'replicas' | 'unhealthy'>;
   tokens: (url: string) => UserTokens | undefined;
@@ -85,7 +85,7 @@ export class UserAuthority {
   /**
    * @param basic the user's own Authorization; undefined: what clients without credentials may do
    * @param realmHosts hosts beside the upstream's own whose token service may be given `basic`
-   * @throws UpstreamError when the upstream cannot tell within its deadline for manifests
+   * @throws UpstreamError when the upstream cannot tell in time
    */
   async ask(basic: string | undefined, scopes: readonly Scope[], realmHosts: readonly string[]): Promise<UserAnswer> {
     this.#failFast(realmHosts);

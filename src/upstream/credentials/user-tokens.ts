@@ -69,6 +69,8 @@ export interface UserTokensOptions {
   now?: () => number;
 }
 
+/** A login asks the upstream for its challenge, and the token service for a token. Each request has a deadline of its own. */
+export const LOGIN_REQUESTS = 2;
 const MAX_REPLY_BYTES = 262_144;
 /** Tokens last at least this long (Docker token protocol). */
 const MIN_TOKEN_SECONDS = 60;
