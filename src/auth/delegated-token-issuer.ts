@@ -47,6 +47,8 @@ interface AuthorityAccess {
 
 /** Clients expect tokens to last at least this long. */
 const MIN_LIFETIME_MS = 60_000;
+/** A token with the password in it lasts no longer: its client lists a catalog, and may ask again. */
+const PASSWORD_LIFETIME_MS = MIN_LIFETIME_MS;
 /** Stands for all clients without credentials. No user has an empty name. */
 const NOBODY: Login = { user: '', password: '' };
 
@@ -146,7 +148,8 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     });
     if (login === NOBODY && access.length === 0) return { refused: 'credentials' };
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
-    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS));
+    const withPassword = catalogAuthorization === undefined ? Number.POSITIVE_INFINITY : PASSWORD_LIFETIME_MS;
+    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS), withPassword);
     const opens = { authorization, repositoryAuthorizations, catalogAuthorization };
     return this.#grant(login, request, access, { ...opens, lifetime });
   }

@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import type { Access } from '../request/access.ts';
-import { callerOf } from '../request/authorize.ts';
+import { logIn } from '../request/login.ts';
 
 /** The edge's own token service, GET and POST (Docker registry token protocol). @throws OciError */
 export async function fetchOwnToken(
@@ -28,17 +28,8 @@ export async function fetchOwnToken(
   const { service } = request;
   if (service !== undefined && service !== access.service)
     throw new OciError('UNSUPPORTED', 'the token request names the service of another registry', { status: 400 });
-  const grant = await access.tokens.issue(request, callerOf(exchange, access));
-  if ('refused' in grant) {
-    if (grant.refused === 'wait')
-      throw new OciError('TOOMANYREQUESTS', 'too many wrong passwords; wait before the next try', {
-        retryAfter: Math.ceil(grant.waitMs / 1000),
-      });
-    if (grant.refused === 'unavailable')
-      throw new OciError('UNAVAILABLE', `logins cannot be checked now: ${grant.detail}; try again`);
-    throw wrong(exchange, access, grant.refused === 'idle' ? grant.detail : undefined);
-  }
-  noteOutage(exchange, grant);
+  const grant = await logIn(exchange, access, request);
+  if ('wrong' in grant) throw wrong(exchange, access, grant.wrong);
   if (grant.user !== undefined) exchange.notes.authorize.user = grant.user;
   return jsonReply(200, contentOf(exchange, grant), [['cache-control', 'no-store']]);
 }
@@ -53,14 +44,6 @@ function contentOf({ method }: Exchange, { token, refreshToken, expiresIn, issue
     refresh_token: refreshToken,
     scope: method === 'POST' ? scope : undefined,
   };
-}
-
-/** Notes a token that the edge issued on its own responsibility. */
-function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
-  if (!outage) return;
-  notes.authorize.grant = outage.grant;
-  notes.authorize.granted = scope;
-  notes.fetch.detail = outage.detail;
 }
 
 /** @param why they are of no use, if they are not simply wrong */

@@ -1,4 +1,3 @@
-import type { Caller } from '../../auth/caller.ts';
 import type { Permit, RequestedActions, Requirement } from '../../auth/guard.ts';
 import type { Action } from '../../config/access-rule.ts';
 import { OciError } from '../../oci/error.ts';
@@ -8,6 +7,7 @@ import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
 import { edgeChallenge } from './edge-challenge.ts';
+import { callerOf, requestAuthorization } from './login.ts';
 import { unverifiedPushDenial, unverifiedReadDenial } from './push-denial.ts';
 import { repositoryKeyOf } from './repository-names.ts';
 import { visibleUpstreams } from './visible-upstreams.ts';
@@ -26,7 +26,8 @@ export async function authorize(
 ): Promise<void> {
   exchange.clientAuthorization = undefined;
   const requirement = needOf(exchange, context, access, request);
-  const checked = access.guard.check(exchange.headers.authorization, requirement, callerOf(exchange, access));
+  const authorization = await requestAuthorization(exchange, access, requirement);
+  const checked = access.guard.check(authorization, requirement, callerOf(exchange, access));
   const permit = checked instanceof Promise ? await checked : checked;
   if ('refused' in permit)
     throw (
@@ -38,10 +39,6 @@ export async function authorize(
   exchange.permit = permit;
   exchange.visible = visibleUpstreams(exchange, access);
   if (permit.user !== undefined) exchange.notes.authorize.user = permit.user;
-}
-
-export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
-  return { address: client, anonymous: anonymous.has(client) };
 }
 
 function needOf(

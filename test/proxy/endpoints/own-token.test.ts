@@ -49,6 +49,24 @@ const post = (client: Client, form: Record<string, string>) =>
     body: new URLSearchParams(form).toString(),
   });
 
+t.test('a name and password with the request itself open what a token would, and are limited like it', async (t) => {
+  const site = await start(t);
+  const client = site.edge.http1();
+  const ask = (path: string, authorization: string, method = 'GET') =>
+    client.ask(path, { method, headers: { authorization } });
+  const uploads = '/v2/library/app/blobs/uploads/';
+  t.equal((await ask(uploads, ANN, 'POST')).status, 202);
+  t.match(told(await ask(uploads, BOB, 'POST')), { error: 'insufficient_scope' });
+  t.match(told(await ask(MANIFEST, BOB)), { error: 'insufficient_scope' });
+  t.match(told(await ask(MANIFEST, ANN, 'DELETE')), { error: 'insufficient_scope' }, 'no rule lets ann delete there');
+  t.same(JSON.parse((await ask('/v2/_catalog', ANN)).body.toString()).repositories, ['library/app']);
+  t.same(JSON.parse((await ask('/v2/_catalog', BOB)).body.toString()).repositories, []);
+  const guesses: number[] = [];
+  for (let guess = 0; guess < 12; guess += 1) guesses.push((await ask(MANIFEST, basic('bob', `guess${guess}`))).status);
+  t.match([guesses[0], guesses.at(-1)], [401, 429]);
+  t.notMatch(site.edge.log, /Tr0ub4dor|hunter2|guess/);
+});
+
 t.test('the way of every client: challenge, token, pull; over either protocol', async (t) => {
   const site = await start(t);
   for (const client of [site.edge.http1(), site.edge.http2()]) {
@@ -69,7 +87,10 @@ t.test('the way of every client: challenge, token, pull; over either protocol', 
     t.match(told(await client.ask(MANIFEST, { headers: { authorization: 'Bearer nonsense' } })), {
       error: 'invalid_token',
     });
-    t.match(told(await client.ask(MANIFEST, { headers: { authorization: ANN } })), { error: 'invalid_token' });
+    t.equal((await client.ask(MANIFEST, { headers: { authorization: ANN } })).status, 200, 'curl -u');
+    t.match(told(await client.ask(MANIFEST, { headers: { authorization: basic('ann', 'x') } })), {
+      error: 'invalid_token',
+    });
   }
   const passed = clientRequests(site.primary).flatMap(({ headers }) => headers.authorization ?? []);
   t.strictSame(passed, [], 'no upstream sees what is for the edge');
