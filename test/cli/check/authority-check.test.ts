@@ -12,7 +12,7 @@ import { scaleUpstream } from '../../helpers/upstream-times.ts';
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 
 async function check(t: Test, urls: string[], realmHosts: string[] = []) {
-  return checkAuthority(await started(t, { urls, deadlines: { manifest: '300ms' } }), realmHosts);
+  return checkAuthority(await started(t, { urls, deadlines: { manifest: '1s' } }), realmHosts);
 }
 
 async function started(t: Test, given: object): Promise<Upstream> {
