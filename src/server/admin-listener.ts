@@ -1,7 +1,8 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { bounded } from '../http/boundary.ts';
 import { limitConnections } from './connection-limit.ts';
-import { type EdgeAnswer, failExchange, writeEdgeAnswer } from './edge-answer.ts';
+import { type EdgeAnswer, writeEdgeAnswer } from './edge-answer.ts';
+import { Exchanges } from './exchanges.ts';
+import { receivePlainRequests } from './request-receiver.ts';
 import { cutStalledClients } from './stall-watch.ts';
 
 const HEADER_BYTES = 8_192;
@@ -26,21 +27,25 @@ export function createAdminServer(
     connectionsCheckingInterval: 2_500,
     keepAliveTimeout: 30_000,
     maxHeaderSize: HEADER_BYTES,
+    // The receiver checks this and answers with a body that clients show.
+    requireHostHeader: false,
     insecureHTTPParser: false,
   };
-  const receive = (req: IncomingMessage, res: ServerResponse) => {
+  const receive = (req: IncomingMessage, res: ServerResponse, expectContinue: boolean) => {
     const refusal = refusalOf(req);
-    return refusal ? writeEdgeAnswer(res, refusal) : handler(req, res);
+    if (refusal) return writeEdgeAnswer(res, refusal);
+    if (expectContinue) res.writeContinue();
+    return handler(req, res);
   };
-  const server = http.createServer(options, bounded(receive, { end: (_req, res) => failExchange(res), onError }));
+  const server = http.createServer(options);
+  const exchanges = new Exchanges(() => undefined);
+  receivePlainRequests(server, { exchanges, handler: receive, onError });
   limitConnections(server, CONNECTIONS);
-  cutStalledClients(server, idle, sweep);
+  cutStalledClients(server, exchanges, idle, sweep);
   return server;
 }
 
-function refusalOf({ headers, headersDistinct }: IncomingMessage): EdgeAnswer | undefined {
-  // Node takes the first; a proxy before this listener may have looked at the other.
-  if ((headersDistinct.host?.length ?? 0) > 1) return { status: 400, message: 'more than one host header' };
+function refusalOf({ headers }: IncomingMessage): EdgeAnswer | undefined {
   // Bodies here are small JSON that names its length; without one their size is known too late.
   if (headers['transfer-encoding'] !== undefined) return { status: 411, message: 'a body needs a Content-Length' };
   if (Number(headers['content-length'] ?? 0) > BODY_BYTES)

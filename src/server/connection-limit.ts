@@ -20,12 +20,13 @@ export function limitConnections(server: Server, max: number): void {
     idle.add(socket);
     socket.once('close', () => forget(socket));
   });
-  // This listener must run before the handler, which may answer at once.
-  server.prependListener('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
+  const onRequest = ({ socket }: IncomingMessage, res: ServerResponse) => {
     // A connection that was closed is in neither set, and must not come back.
     if (idle.delete(socket)) busy.add(socket);
     res.once('close', () => {
       if (busy.delete(socket)) idle.add(socket);
     });
-  });
+  };
+  // These listeners must run before the handler, which may answer at once.
+  for (const event of ['request', 'checkContinue']) server.prependListener(event, onRequest);
 }

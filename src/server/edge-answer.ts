@@ -40,15 +40,15 @@ export function failExchange(res: ClientResponse): void {
 /**
  * Answers on a connection without a response object and ends it. The client's data is read for `lingerMs`: closing with unread bytes makes
  * the kernel send a reset, which can overtake the answer.
- * @param method of the request, if it is known
+ * @param method of the request; undefined: it is not known, so that it may be HEAD, and the answer has no body
  */
-export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number, method?: string): void {
-  const body = errorBody(answer);
+export function writeRawAnswer(socket: Duplex, answer: EdgeAnswer, lingerMs: number, method: string | undefined): void {
+  const body = method === undefined ? '' : errorBody(answer);
   socket.on('error', () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? 'Error'}`,
-      'Content-Type: application/json',
+      ...(body === '' ? [] : ['Content-Type: application/json']),
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Connection: close',
       '',

@@ -56,6 +56,11 @@ export class Exchanges {
     return this.onSocket(socket).length === 0 && !this.#peerSockets.has(socket);
   }
 
+  /** Whether an HTTP/1.1 connection has had no request. */
+  isNew(socket: Socket): boolean {
+    return !this.#perSocket.has(socket);
+  }
+
   /** Tracks an exchange until its reply closes. */
   begin(exchange: Exchange): void {
     this.#open.add(exchange);

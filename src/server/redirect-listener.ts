@@ -1,10 +1,10 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { bounded } from '../http/boundary.ts';
 import { writeAnswer } from '../http/write-answer.ts';
 import { closeNow, listenOn } from './bound-address.ts';
-import { failExchange, writeEdgeAnswer } from './edge-answer.ts';
+import { writeEdgeAnswer } from './edge-answer.ts';
 import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
+import { receivePlainRequests } from './request-receiver.ts';
 
 export interface RedirectListenerOptions {
   /** `0.0.0.0:80`. */
@@ -31,23 +31,18 @@ export class RedirectListener {
 
   constructor(options: RedirectListenerOptions) {
     this.#options = options;
-    this.#server = http.createServer(
-      {
-        headersTimeout: HEADERS_MS,
-        requestTimeout: HEADERS_MS,
-        connectionsCheckingInterval: 2_500,
-        keepAliveTimeout: 5_000,
-        maxHeaderSize: 8_192,
-        requireHostHeader: false,
-        insecureHTTPParser: false,
-      },
-      bounded((req: IncomingMessage, res: ServerResponse) => this.#redirect(req, res), {
-        end: (_req, res) => failExchange(res),
-        onError: options.onError,
-      }),
-    );
+    this.#server = http.createServer({
+      headersTimeout: HEADERS_MS,
+      requestTimeout: HEADERS_MS,
+      connectionsCheckingInterval: 2_500,
+      keepAliveTimeout: 5_000,
+      maxHeaderSize: 8_192,
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+    });
     this.pause(false);
     const { proxies, onError } = options;
+    receivePlainRequests(this.#server, { handler: (req, res) => this.#redirect(req, res), onError });
     this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, onError, required: false, timeout: HEADERS_MS });
   }
 

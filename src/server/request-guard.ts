@@ -10,8 +10,13 @@ const FIELD_BYTES = 32;
 /**
  * Why a parsed request is refused; undefined: the request may go on.
  * @param headerBytes bound of an HTTP/2 header list; Node's parser of HTTP/1.1 has its own
+ * @param ignoresUpgrade a request to change the protocol goes on in this one
  */
-export function guardRequest(request: ClientRequest, headerBytes: number): EdgeAnswer | undefined {
+export function guardRequest(
+  request: ClientRequest,
+  headerBytes: number,
+  ignoresUpgrade = false,
+): EdgeAnswer | undefined {
   const isHttp2 = 'stream' in request;
   if (isHttp2 && headerListBytes(request.rawHeaders) > headerBytes) return HEADERS_TOO_LONG;
   // Node's parser of HTTP/1.1 takes request lines that end in HTTP/0.9 or HTTP/2.0 too.
@@ -24,7 +29,8 @@ export function guardRequest(request: ClientRequest, headerBytes: number): EdgeA
   if (request.httpVersionMinor >= 1 && headers.host === undefined) {
     return { status: 400, message: 'a Host header is missing' };
   }
-  if (headers.upgrade !== undefined)
+  if (namesOtherHost(request)) return { status: 400, message: 'the request target and Host name different hosts' };
+  if (headers.upgrade !== undefined && !ignoresUpgrade)
     return { status: 400, message: 'the protocol of this connection cannot be changed' };
   return guardFraming(request);
 }
@@ -41,6 +47,12 @@ function guardAuthority(headers: ClientRequest['headers']): EdgeAnswer | undefin
   if (authority === undefined || headers.host === undefined) return undefined;
   if (String(authority).toLowerCase() === String(headers.host).toLowerCase()) return undefined;
   return { status: 400, message: ':authority and Host name different hosts' };
+}
+
+/** RFC 9112 section 3.2.2: the target counts. A proxy before this listener may have gone by Host. */
+function namesOtherHost({ url = '', headers }: ClientRequest): boolean {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1];
+  return authority !== undefined && authority.toLowerCase() !== headers.host?.toLowerCase();
 }
 
 /** RFC 9112 sections 6.1 and 6.3: ambiguous framing allows request smuggling. */

@@ -1,6 +1,7 @@
-import { constants, type Http2SecureServer } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants } from 'node:http2';
+import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { bounded } from '../http/boundary.ts';
 import {
   answerToClientError,
@@ -15,7 +16,7 @@ import {
   type ClientResponse,
   cutExchange,
   type Exchange,
-  type Exchanges,
+  Exchanges,
   exchangeOf,
 } from './exchanges.ts';
 import { guardRequest, headerListBytes } from './request-guard.ts';
@@ -41,10 +42,35 @@ export interface RequestReceiverOptions {
   headerBytes: () => number;
   /** Milliseconds that a refused connection may take to end. */
   lingerMs: number;
+  /** A request to change the protocol is answered as if it were none. Default: it is refused. */
+  ignoresUpgrade?: boolean;
+}
+
+/** What a server of plain HTTP differs in. */
+export interface PlainReceiverOptions {
+  /** Default: exchanges that only the receiver looks at. */
+  exchanges?: Exchanges;
+  handler: (req: IncomingMessage, res: ServerResponse, expectContinue: boolean) => unknown;
+  onError: (error: unknown) => void;
+}
+
+/** The same for a server of plain HTTP/1.1. Some clients ask every such server for HTTP/2, and go on without it. */
+export function receivePlainRequests(server: Server, { exchanges, handler, onError }: PlainReceiverOptions): void {
+  receiveRequests(server, {
+    exchanges: exchanges ?? new Exchanges(() => undefined),
+    handler: (req, res, expectContinue) => handler(req as IncomingMessage, res as ServerResponse, expectContinue),
+    isPeer: () => false,
+    onBegin: () => undefined,
+    onMalformed: () => undefined,
+    onError,
+    headerBytes: () => Number.POSITIVE_INFINITY,
+    lingerMs: 1000,
+    ignoresUpgrade: true,
+  });
 }
 
 /** Passes valid requests of the server to the handler and answers all others here. */
-export function receiveRequests(server: Http2SecureServer, options: RequestReceiverOptions): void {
+export function receiveRequests(server: Server, options: RequestReceiverOptions): void {
   const intake = new RequestReceiver(options);
   const { onError } = options;
   const exchange = { end: (_req: ClientRequest, res: ClientResponse) => failExchange(res), onError };
@@ -69,11 +95,22 @@ export function receiveRequests(server: Http2SecureServer, options: RequestRecei
   );
   server.on(
     'clientError',
-    bounded((error: NodeJS.ErrnoException, socket: TLSSocket) => intake.refuseUnparsed(error, socket), {
+    bounded((error: ParserError, socket: Socket) => intake.refuseUnparsed(error, socket), {
       end: (_error, socket) => void socket.destroy(),
       onError,
     }),
   );
+}
+
+/** What Node tells of a request that its parser refused. `rawPacket`: the bytes in which the parser stopped. */
+interface ParserError extends NodeJS.ErrnoException {
+  rawPacket?: Buffer;
+}
+
+/** The method of the first request of a connection; undefined if it came in an earlier packet. */
+function methodOf({ rawPacket }: ParserError, { bytesRead }: Socket): string | undefined {
+  if (rawPacket?.length !== bytesRead) return undefined;
+  return /^[\r\n]*([^ ]+) /.exec(rawPacket.toString('latin1', 0, 64))?.[1];
 }
 
 class RequestReceiver {
@@ -87,7 +124,7 @@ class RequestReceiver {
 
   receive(req: ClientRequest, res: ClientResponse, expectContinue: boolean): unknown {
     if (!this.#begin(req, res)) return undefined;
-    const refusal = guardRequest(req, this.#options.headerBytes());
+    const refusal = guardRequest(req, this.#options.headerBytes(), this.#options.ignoresUpgrade);
     return refusal ? this.#refuse(res, refusal) : this.#options.handler(req, res, expectContinue);
   }
 
@@ -104,11 +141,11 @@ class RequestReceiver {
     } else if (!this.#ending.has(req.socket)) {
       this.#ending.add(req.socket);
       this.#options.onMalformed();
-      writeRawAnswer(connection, answer, this.#options.lingerMs);
+      writeRawAnswer(connection, answer, this.#options.lingerMs, 'CONNECT');
     }
   }
 
-  refuseUnparsed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+  refuseUnparsed(error: ParserError, socket: Socket): void {
     if (this.#ending.has(socket)) return;
     this.#ending.add(socket);
     const answer = answerToClientError(error.code);
@@ -117,7 +154,8 @@ class RequestReceiver {
     // right.
     const [first, second] = this.#options.exchanges.onSocket(socket);
     const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
-    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs, first?.req.method);
+    const method = first?.req.method ?? (this.#options.exchanges.isNew(socket) ? methodOf(error, socket) : undefined);
+    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs, method);
     else socket.destroy();
   }
 

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { inBackground } from '../http/background.ts';
-import { cutExchange, type Exchange, Exchanges, exchangeOf } from './exchanges.ts';
+import { cutExchange, type Exchange, type Exchanges } from './exchanges.ts';
 
 /** The last known progress of an exchange. Times are those of `performance.now`. */
 interface Progress {
@@ -49,12 +49,9 @@ export class StallWatch {
 }
 
 /** Cuts the clients of a plain HTTP server that made no progress for `idleMs` milliseconds; looks every `sweepMs`. */
-export function cutStalledClients(server: Server, idleMs: number, sweepMs: number): void {
-  const exchanges = new Exchanges(() => undefined);
+export function cutStalledClients(server: Server, exchanges: Exchanges, idleMs: number, sweepMs: number): void {
   const stalls = new StallWatch();
   server.on('connection', (socket: Socket) => socket.once('close', () => exchanges.abandon(socket)));
-  // This listener must run before the handler, which may answer at once.
-  server.prependListener('request', (req, res) => exchanges.begin(exchangeOf(req, res)));
   server.on('listening', () => {
     const sweep = () => {
       for (const exchange of stalls.stalled(exchanges, idleMs)) cutExchange(exchange);

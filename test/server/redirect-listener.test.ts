@@ -46,7 +46,7 @@ t.test('sends configured names to https, as they are configured', async (t) => {
   t.equal(locationOf(reply), 'https://cr.Example.io/v2/a/tags/list?n=1');
   t.equal(locationOf(await sendText(port, get('/', '[::1]:80'))), 'https://[::1]/');
   t.equal(locationOf(await sendText(port, get('//evil.test/', 'cr.example.io'))), 'https://cr.Example.io//evil.test/');
-  t.equal(locationOf(await sendText(port, get('http://evil.test/x', 'cr.example.io'))), 'https://cr.Example.io/x');
+  t.equal(locationOf(await sendText(port, get('http://CR.example.io/x', 'cr.example.io'))), 'https://cr.Example.io/x');
 });
 
 t.test('names the port of https where it is not 443', async (t) => {

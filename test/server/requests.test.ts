@@ -8,6 +8,7 @@ import type { Handler } from '../../src/server/request-receiver.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
 import { connect2, connectRaw, LIMITS, request1, request2, sendRaw, startListener } from './listener-harness.ts';
+import { SMUGGLING } from './smuggling.ts';
 
 /** A listener that notes the requests that reached its handler. */
 async function noting(t: Test, handler?: Handler) {
@@ -38,40 +39,7 @@ t.test('serves both protocol versions on one port', async (t) => {
 });
 
 t.test('ends smuggling attempts with 400 and a closed connection', async (t) => {
-  const second = 'GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n';
-  const head = 'POST /v2/ HTTP/1.1\r\nHost: edge.test\r\n';
-  const attempts: Record<string, string> = {
-    'CL.TE': `${head}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'TE.CL': `${head}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n${second}`,
-    'two lengths': `${head}Content-Length: 0\r\nContent-Length: 5\r\n\r\n${second}`,
-    'two equal lengths': `${head}Content-Length: 0\r\nContent-Length: 0\r\n\r\n${second}`,
-    'a list of lengths': `${head}Content-Length: 0, 0\r\n\r\n${second}`,
-    'a signed length': `${head}Content-Length: +0\r\n\r\n${second}`,
-    'a hexadecimal length': `${head}Content-Length: 0x0\r\n\r\n${second}`,
-    'an unknown coding': `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${second}`,
-    'a list of codings': `${head}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n${second}`,
-    'chunked not last': `${head}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${second}`,
-    'chunked twice': `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'a space before the colon': `${head}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${second}`,
-    'a folded header': `${head}X: y\r\n Transfer-Encoding: chunked\r\n\r\n${second}`,
-    'a vertical tab': `${head}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n${second}`,
-    'NUL in a value': `${head}X: a\0b\r\n\r\n${second}`,
-    'a bare line feed': `${head}X: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'a bare carriage return': `${head}X: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'chunked in HTTP/1.0': `POST /v2/ HTTP/1.0\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'two hosts': `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nHost: other.test\r\n\r\n${second}`,
-    'no host': `GET /v2/ HTTP/1.1\r\n\r\n${second}`,
-    'no version': `GET /v2/\r\n\r\n${second}`,
-    'a version from the future': `GET /v2/ HTTP/3.0\r\nHost: edge.test\r\n\r\n${second}`,
-    'HTTP/2.0 in a request line': `GET /v2/ HTTP/2.0\r\nHost: edge.test\r\n\r\n${second}`,
-    'CL.TE as HTTP/2.0': `POST /v2/ HTTP/2.0\r\nHost: edge.test\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
-    'two hosts as HTTP/2.0': `GET /v2/ HTTP/2.0\r\nHost: edge.test\r\nHost: other.test\r\n\r\n${second}`,
-    'HTTP/0.9 in a request line': `GET /v2/ HTTP/0.9\r\nHost: edge.test\r\n\r\n${second}`,
-    'a space in the target': `GET /v2/ x HTTP/1.1\r\nHost: edge.test\r\n\r\n${second}`,
-    'an unknown method': `BREW /v2/ HTTP/1.1\r\nHost: edge.test\r\n\r\n${second}`,
-    'no HTTP at all': `\x16\x03\x01 hello\r\n\r\n`,
-  };
-  for (const [name, text] of Object.entries(attempts)) {
+  for (const [name, text] of Object.entries(SMUGGLING)) {
     const { port, seen, listener } = await noting(t);
     const reply = await sendRaw(t, port, text);
     t.match(reply, /^HTTP\/1\.1 400 Bad Request\r\n/, name);
@@ -118,7 +86,6 @@ t.test('bounds the headers of both versions', async (t) => {
   const long = 'x'.repeat(LIMITS.headerBytes);
   const reply = await sendRaw(t, port, `GET /v2/ HTTP/1.1\r\nHost: edge.test\r\nX: ${long}\r\n\r\n`);
   t.match(reply, /^HTTP\/1\.1 431 /);
-  t.equal(ociError(reply), 'UNSUPPORTED');
   t.match(
     await sendRaw(t, port, `GET /${long} HTTP/1.1\r\nHost: edge.test\r\n\r\n`),
     /^HTTP\/1\.1 431 /,
@@ -149,7 +116,6 @@ t.test('cuts senders of slow headers', async (t) => {
   t.teardown(() => clearInterval(drip));
   const reply = await slow.closed;
   t.match(reply, /^HTTP\/1\.1 408 /);
-  t.equal(ociError(reply), 'UNSUPPORTED');
   const silent = await connectRaw(t, port);
   t.match(await silent.closed, /^HTTP\/1\.1 408 /, 'and those who say nothing at all');
   t.same(seen, []);
