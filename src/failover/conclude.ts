@@ -19,6 +19,8 @@ export interface ConcludeFacts {
   authority?: string | undefined;
   /** Whether the word of the only upstream that was asked settles it too. Default: true. */
   soleCounts?: boolean | undefined;
+  /** The upstream that may be hiding the content from this client, and alone may answer. */
+  confinedTo?: string | undefined;
   /** Since when an upstream has been down (monotonic milliseconds), and why. Undefined: it is not down. */
   outage(upstream: string): { since: number; reason: string } | undefined;
   now: ClockReading;
@@ -65,7 +67,10 @@ export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, f
   const settled = isSettled(endings, facts);
   const failed = endings.filter(({ outcome, reason }) => outcome === 'failed' && !(settled && reason === 'unproven'));
   if (endings.length > 0 && failed.length === 0) return absence(absent, endings.find(({ words }) => words)?.words);
-  const message = `${explain(endings, failed, facts)}; try again`;
+  const { confinedTo } = facts;
+  const why =
+    confinedTo === undefined ? '' : `; no other upstream may answer before ${confinedTo} has shown the repository`;
+  const message = `${explain(endings, failed, facts)}${why}; try again`;
   const limited = failed.length > 0 && failed.every(({ reason }) => reason === 'rate-limited');
   return limited ? new OciError('TOOMANYREQUESTS', message, { retryAfter: 5 }) : new OciError('UNAVAILABLE', message);
 }
@@ -113,12 +118,4 @@ export function isAbsenceFinal(
   onAbsent: 'stop' | 'next',
 ): boolean {
   return confirmed && preferred && onAbsent === 'stop';
-}
-
-/**
- * Whether a failure of the upstream that may be hiding the content ends the pull. It answers other clients, and has only limited this one. What
- * another upstream would show in its place may be what it hides (rule 3).
- */
-export function isLimitOfClient(reason: Failure | undefined): boolean {
-  return reason === 'rate-limited' || reason === 'saturated';
 }

@@ -46,8 +46,8 @@ export interface PullInput {
   /** The user, else the address. */
   client: string;
   /**
-   * The upstream that may be hiding the repository from this client, and has not just shown it. Limits of this client alone do not make it the
-   * last one: the client would get from another upstream what this one hides (rule 3).
+   * The upstream that may be hiding the repository from this client, and has not shown it. Only an outage makes it the last one: while it is
+   * merely slow or busy, the client would get from another upstream what this one hides (rule 3).
    */
   hiding?: string | undefined;
 }
@@ -197,7 +197,7 @@ export interface Obstacle {
 
 /**
  * The most severe reason to ask another URL first; undefined: there is none.
- * @param evidence the client and the repository of the request; undefined: only obstacles for all clients count
+ * @param evidence the client and the repository of the request; undefined: only an outage counts, or a rate limit for all clients
  */
 export function obstacleTo(
   replica: ReplicaView,
@@ -222,8 +222,9 @@ export function obstacleTo(
     return { severity: 2, why: `${trafficClass} breaker half-open, its trial is under way` };
   if (trafficClass === 'push' && replica.proof.state === 'unproven')
     return { severity: 2, why: 'it has not shown any content yet' };
-  if (replica.suspected) return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
-  if ((trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
+  if (replica.suspected && (evidence || !replica.slow))
+    return { severity: 1, why: 'a request has just failed, and no probe has succeeded since' };
+  if (evidence && (trafficClass === 'control' || trafficClass === 'data') && replica.saturated[trafficClass])
     return { severity: 1, why: 'at its concurrency limit' };
   if (evidence && replica.isSaturatedFor?.(evidence.client, trafficClass))
     return { severity: 1, why: 'this client has its share of the concurrency limit' };

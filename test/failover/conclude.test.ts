@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Failure } from '../../src/failover/classify.ts';
-import {
-  type AttemptEnding,
-  type ConcludeFacts,
-  conclude,
-  isAbsenceFinal,
-  isLimitOfClient,
-} from '../../src/failover/conclude.ts';
+import { type AttemptEnding, type ConcludeFacts, conclude, isAbsenceFinal } from '../../src/failover/conclude.ts';
 
 const absent = (upstream: string): AttemptEnding => ({ upstream, outcome: 'absent' });
 
@@ -49,6 +43,13 @@ t.test('what the client is told', async (t) => {
       facts({ harbor: '2026-05-04T18:23:01Z' }, 8 * 86_400_000),
       503,
       'library/app:1.2 cannot be served now: harbor has been down since 18:23 UTC (probe timed out); try again',
+    ],
+    [
+      'failed for this client alone',
+      [failed('harbor', 'status-5xx')],
+      { ...facts(), confinedTo: 'harbor' },
+      503,
+      'library/app:1.2 cannot be served now: harbor answered with a server error; no other upstream may answer before harbor has shown the repository; try again',
     ],
     [
       'rate-limited everywhere',
@@ -180,13 +181,6 @@ t.test('when a 404 is the final answer', async (t) => {
       t.notOk(isAbsenceFinal({ confirmed, preferred }, 'next'));
     }
   }
-});
-
-t.test('which failures are limits of one client', async (t) => {
-  const limits: Failure[] = ['rate-limited', 'saturated'];
-  const others: Failure[] = ['connect', 'first-byte', 'late', 'status-5xx', 'canary', 'credentials', 'out-of-time'];
-  for (const reason of limits) t.ok(isLimitOfClient(reason), reason);
-  for (const reason of others) t.notOk(isLimitOfClient(reason), `${reason} is an outage`);
 });
 
 t.test('an absence has the words of the first upstream that had some', async (t) => {

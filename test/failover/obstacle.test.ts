@@ -94,7 +94,7 @@ t.test('after late answers, one pull of that client and repository is a trial', 
   t.match(plan('ann', NOW + 5000), { trial: false, lastResort: true }, 'one at a time');
 });
 
-t.test('an upstream that may be hiding the repository comes first, whatever limits this client alone', async (t) => {
+t.test('an upstream that may be hiding the repository comes first unless it is out', async (t) => {
   const pairBackoff = new PairBackoff({ consecutive: 1, open: 5000, openMax: 60_000 });
   pairBackoff.limited(ASKED, 'control', 2001, NOW);
   const where = {
@@ -107,11 +107,13 @@ t.test('an upstream that may be hiding the repository comes first, whatever limi
     const all = views(upstream('harbor', { replicas: [replica(URL, given)] }), upstream('gcr'));
     return planPull({ ...where, client: 'ann', blobHead: false, forPush: false, hiding }, all, 0, NOW)[0]?.upstream;
   };
-  for (const own of [{ pairBackoff }, { isSaturatedFor: () => true }]) {
+  const full = { saturated: { control: true, data: true } };
+  const owns = [{ pairBackoff }, { isSaturatedFor: () => true }, full, { suspected: true, slow: true }];
+  for (const own of owns) {
     t.equal(first(own), 'gcr');
     t.equal(first(own, 'gcr'), 'gcr', 'another upstream');
     t.equal(first(own, 'harbor'), 'harbor');
-    for (const outage of [{ suspected: true }, { retryAfterUntil: NOW + 1 }, { state: 'down' }] as const)
+    for (const outage of [{ suspected: true, slow: false }, { retryAfterUntil: NOW + 1 }, { state: 'down' }] as const)
       t.equal(first({ ...own, ...outage }, 'harbor'), 'gcr', 'for everybody');
   }
 });

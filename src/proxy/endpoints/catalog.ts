@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { type AttemptEnding, isLimitOfClient } from '../../failover/conclude.ts';
+import type { AttemptEnding } from '../../failover/conclude.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { type Route, toClient } from '../../failover/rewrite.ts';
 import { nextPageQuery } from '../../oci/link.ts';
@@ -10,10 +10,11 @@ import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { attemptRead } from '../pull/attempt.ts';
 import { type AttemptResult, recordAttempt, type UpstreamRead } from '../pull/attempt-result.ts';
+import { isOutage } from '../pull/outage-check.ts';
 import { planAttempts } from '../pull/pull.ts';
 import { pullReply } from '../pull/pull-reply.ts';
 import { conclusion } from '../pull/race.ts';
-import { mayHide } from '../pull/upstream-read.ts';
+import { decidingUpstream } from '../pull/upstream-read.ts';
 import { jsonReply, type Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/paths.ts';
 import { repositoryKeyOf } from '../request/repository-names.ts';
@@ -38,6 +39,7 @@ const MAX_BODY = 4_194_304;
 const DEFAULT_PAGE = 1000;
 const MAX_PAGE = 10_000;
 const TOTAL_MS = 9000;
+const CATALOG = { absent: 'NAME_UNKNOWN', content: 'the catalog', soleCounts: false } as const;
 
 /**
  * The catalog over all routes, in the client's names. The list of each route comes from the first of its upstreams
@@ -72,9 +74,10 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
   for (const route of context.routes.filter(({ registry }) => registry === exchange.registry)) {
     const endings: AttemptEnding[] = [];
     let listed = false;
-    const hiding = mayHide(context, route) ? route.pull[0]?.upstream : undefined;
-    const attempts = attemptsFor(exchange, context, route, hiding);
-    for (const [index, attempt] of attempts.entries()) {
+    const hiding = decidingUpstream(exchange, context, route)?.upstream;
+    let confinedTo: string | undefined;
+    for (const attempt of attemptsFor(exchange, context, route, hiding)) {
+      if (confinedTo !== undefined && attempt.upstream !== confinedTo) continue;
       const reading = listings.get(attempt.url) ?? list(exchange, context, request, attempt);
       listings.set(attempt.url, reading);
       const listing = await reading;
@@ -82,9 +85,8 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
       if ('failed' in listing) {
         endings.push(listing.failed);
         missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
-        const isLast = !attempts.slice(index + 1).some(({ upstream }) => upstream === hiding);
         // What another upstream lists may be hidden from this client here (rule 3).
-        if (attempt.upstream === hiding && isLast && isLimitOfClient(listing.failed.reason)) break;
+        if (attempt.upstream === hiding && !(await isOut(context, attempt, listing.failed))) confinedTo = hiding;
         continue;
       }
       for (const name of listing.names) {
@@ -96,10 +98,14 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
       listed = true;
       break;
     }
-    if (!listed)
-      throw conclusion(context, endings, { absent: 'NAME_UNKNOWN', content: 'the catalog', route, soleCounts: false });
+    if (!listed) throw conclusion(context, endings, { ...CATALOG, route, confinedTo });
   }
   return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
+}
+
+async function isOut({ upstreams }: Uses<'upstreams'>, attempt: Attempt, { reason }: AttemptEnding): Promise<boolean> {
+  const upstream = upstreams.get(attempt.upstream);
+  return upstream === undefined || isOutage(upstream, attempt, reason);
 }
 
 function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route, hiding: string | undefined): Attempt[] {

@@ -58,8 +58,11 @@ export interface AbsenceAnswer {
 export type AttemptResult =
   | ({ outcome: 'served' | 'redirect' | 'refused' } & Served)
   | (Absent & AbsenceAnswer)
-  /** `abandoned`: given up before its deadline, because the canary failed too. The upstream may still answer. */
-  | ({ outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean } & AbsenceAnswer);
+  /**
+   * `abandoned`: given up before its deadline, because the canary failed too. The upstream may still answer.
+   * `forClient`: the upstream may be hiding the content from this client, and is well.
+   */
+  | ({ outcome: 'failed'; reason: Failure; detail: string; abandoned?: boolean; forClient?: boolean } & AbsenceAnswer);
 
 /** The place of a blob's copy. The repository is in the upstream's names. */
 export interface BlobCopy {

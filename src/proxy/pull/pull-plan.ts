@@ -39,7 +39,9 @@ export interface PullPlan {
    * @param slow the upstreams that have not answered yet
    */
   provisional?: (result: Relayable, slow: ReadonlySet<string>) => boolean;
-  /** The upstream that may be hiding the content from this client. Where it limits this client, no other upstream answers in its place. */
+  /** The upstream that decides by the clients' own credentials what each of them may see: its 404 is final. */
+  decider?: string | undefined;
+  /** The same, if it may be hiding the content from this client. No other upstream answers in its place while it is well. */
   hiding?: string | undefined;
   /** The upstream that acknowledged a deletion of the content: its 404 is the answer. */
   deletedAt?: string | undefined;

@@ -13,6 +13,8 @@ export type RaceEvent =
   | 'unserved'
   /** An upstream does not have the content, and its word is final. */
   | 'absent'
+  /** Only the upstream that may be hiding the content may answer from here on. */
+  | 'confined'
   /** No attempt is under way, and none is left to be started. */
   | 'exhausted'
   /** The client left, or the edge itself failed. */
@@ -25,6 +27,7 @@ export const RACE_TRANSITIONS: Readonly<Record<RaceState, Readonly<Record<RaceEv
     provisional: 'reserved',
     unserved: 'asking',
     absent: 'lost',
+    confined: 'asking',
     exhausted: 'lost',
     aborted: 'lost',
   },
@@ -33,11 +36,28 @@ export const RACE_TRANSITIONS: Readonly<Record<RaceState, Readonly<Record<RaceEv
     provisional: 'reserved',
     unserved: 'reserved',
     absent: 'lost',
+    confined: 'asking',
     exhausted: 'won',
     aborted: 'lost',
   },
-  won: { good: 'won', provisional: 'won', unserved: 'won', absent: 'won', exhausted: 'won', aborted: 'won' },
-  lost: { good: 'lost', provisional: 'lost', unserved: 'lost', absent: 'lost', exhausted: 'lost', aborted: 'lost' },
+  won: {
+    good: 'won',
+    provisional: 'won',
+    unserved: 'won',
+    absent: 'won',
+    confined: 'won',
+    exhausted: 'won',
+    aborted: 'won',
+  },
+  lost: {
+    good: 'lost',
+    provisional: 'lost',
+    unserved: 'lost',
+    absent: 'lost',
+    confined: 'lost',
+    exhausted: 'lost',
+    aborted: 'lost',
+  },
 };
 
 /** Whether nothing can change the result any more. */

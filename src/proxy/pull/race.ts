@@ -1,5 +1,5 @@
 import { monotonicNow, readClocks } from '../../clock/clock.ts';
-import { type AttemptEnding, conclude, isAbsenceFinal, isLimitOfClient } from '../../failover/conclude.ts';
+import { type AttemptEnding, type ConcludeFacts, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
 import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
 import { bounded } from '../../http/boundary.ts';
@@ -11,6 +11,7 @@ import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
 import type { LastWait } from './attempt-deadline.ts';
 import { type AttemptResult, discardAnswer, recordAttempt, type Served } from './attempt-result.ts';
+import { isOutage } from './outage-check.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
 
@@ -51,7 +52,7 @@ export class Race {
   readonly #context: Uses<'upstreams'>;
   readonly #plan: PullPlan;
   readonly #attempt: typeof attemptRead;
-  readonly #queue: Attempt[];
+  #queue: Attempt[];
   /** When the race has to be over, on the clock of `performance.now`. */
   readonly #until: number;
   readonly #running = new Set<Runner>();
@@ -62,6 +63,8 @@ export class Race {
   #reserve: Finish | undefined;
   /** The first answer that says that the content is absent. An empty list is relayed as it is, instead of a 404. */
   #firstAbsence: { attempt: Attempt; emptyList: Served | undefined } | undefined;
+  /** The upstream that alone may answer. */
+  #confinedTo: string | undefined;
   /** Attempts that were started. */
   #begun = 0;
   /** What a callback of this race throws ends the race. */
@@ -94,13 +97,11 @@ export class Race {
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
-    if (this.#state === 'lost') this.#lose(error ?? conclusion(this.#context, this.#endings, this.#plan));
+    if (this.#state === 'lost') this.#lose(error ?? this.#conclusion());
   }
 
-  /** Whether this was the last attempt at the upstream that may be hiding the content from the client. */
-  #isHidingOver({ upstream }: Attempt): boolean {
-    const others = [...this.#queue, ...[...this.#running].map(({ attempt }) => attempt)];
-    return upstream === this.#plan.hiding && !others.some((one) => one.upstream === upstream);
+  #conclusion(): OciError {
+    return conclusion(this.#context, this.#endings, { ...this.#plan, confinedTo: this.#confinedTo });
   }
 
   /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
@@ -131,11 +132,25 @@ export class Race {
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
     const last = this.#lastWait(upstream, attempt);
-    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control).then(
-      bounded((result) => this.#settled(runner, result), this.#boundary),
-      this.#boundary.onError,
-    );
+    const { onError } = this.#boundary;
+    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control)
+      .then((result) => this.#judged(upstream, attempt, result))
+      .then(
+        bounded((result) => this.#settled(runner, result), this.#boundary),
+        // An attempt that was cancelled does not end the race.
+        (error) => this.#running.has(runner) && onError(error),
+      );
     return true;
+  }
+
+  /**
+   * The result, once it is known whom a failure of the upstream concerns that may be hiding the content. Until then, answers of others are
+   * provisional.
+   */
+  #judged(upstream: Upstream, attempt: Attempt, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
+    if (result.outcome !== 'failed' || attempt.upstream !== this.#plan.hiding) return result;
+    if (this.#plan.attempts.every((one) => one.upstream === attempt.upstream)) return result;
+    return isOutage(upstream, attempt, result.reason).then((outage) => ({ ...result, forClient: !outage }));
   }
 
   #timeFor(upstream: Upstream | undefined, attempt: Attempt): number {
@@ -250,19 +265,28 @@ export class Race {
   }
 
   #unserved(attempt: Attempt, result: Extract<AttemptResult, { outcome: 'absent' | 'failed' }>): void {
-    const { route, untilCanaryFails, absent, onAbsent, deletedAt } = this.#plan;
+    const { route, untilCanaryFails, absent, onAbsent, deletedAt, decider } = this.#plan;
     this.#apply('unserved');
     if (result.outcome === 'failed' && result.abandoned && untilCanaryFails !== true) this.#queue.push(attempt);
     else this.#endings.push({ upstream: attempt.upstream, ...result });
     if (result.outcome === 'absent' || result.reason === 'unproven')
       this.#firstAbsence ??= { attempt, emptyList: result.emptyList };
-    if (result.outcome === 'failed' && isLimitOfClient(result.reason) && this.#isHidingOver(attempt))
-      this.#apply('absent');
+    if (result.outcome === 'failed' && result.forClient) this.#confineTo(attempt.upstream);
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream, result);
-    const preferred = attempt.upstream === (deletedAt ?? route.pull[0]?.upstream);
-    if (isAbsenceFinal({ ...result, preferred }, deletedAt === undefined ? route.onAbsent : 'stop'))
+    const preferred = attempt.upstream === (deletedAt ?? decider ?? route.pull[0]?.upstream);
+    if (isAbsenceFinal({ ...result, preferred }, (deletedAt ?? decider) === undefined ? route.onAbsent : 'stop'))
       this.#apply('absent', { error: absence(absent, result.words) });
+  }
+
+  /** The upstream is well, and has failed for this client: what another one would answer may be what it hides (rule 3). */
+  #confineTo(name: string): void {
+    this.#confinedTo = name;
+    this.#queue = this.#queue.filter(({ upstream }) => upstream === name);
+    this.#cancel([...this.#running].filter(({ attempt }) => attempt.upstream !== name));
+    if (this.#reserve) discardAnswer(this.#reserve.result);
+    this.#reserve = undefined;
+    this.#apply('confined');
   }
 
   #win({ runner: winner, result }: Finish): void {
@@ -275,13 +299,13 @@ export class Race {
       const late: AttemptResult = { outcome: 'failed', reason: 'late', detail };
       recordAttempt(this.#scope, runner.attempt, late, runner.started);
     }
-    this.#cancelAll();
+    this.#cancel([...this.#running]);
     if (this.#reserve && this.#reserve.result !== result) discardAnswer(this.#reserve.result);
     this.#outcome.resolve(result);
   }
 
   #lose(error: unknown): void {
-    this.#cancelAll();
+    this.#cancel([...this.#running]);
     if (this.#reserve) discardAnswer(this.#reserve.result);
     const { attempt, emptyList } = this.#firstAbsence ?? {};
     if (attempt && emptyList && error instanceof OciError && error.status === 404)
@@ -289,12 +313,12 @@ export class Race {
     else this.#outcome.reject(error);
   }
 
-  #cancelAll(): void {
-    for (const runner of this.#running) {
+  #cancel(runners: readonly Runner[]): void {
+    for (const runner of runners) {
       clearTimeout(runner.timer);
       runner.control.abort(new ClientGone());
+      this.#running.delete(runner);
     }
-    this.#running.clear();
   }
 }
 
@@ -302,12 +326,13 @@ export class Race {
 export function conclusion(
   { upstreams }: Uses<'upstreams'>,
   endings: readonly AttemptEnding[],
-  { absent, content, route, soleCounts }: Pick<PullPlan, 'absent' | 'content' | 'route'> & { soleCounts?: boolean },
+  plan: Pick<PullPlan, 'absent' | 'content' | 'route'> & Pick<ConcludeFacts, 'soleCounts' | 'confinedTo'>,
 ): OciError {
+  const { absent, content, route, soleCounts, confinedTo } = plan;
   const outage = (name: string) => {
     const view = upstreams.get(name)?.view();
     return view?.state === 'down' ? view : undefined;
   };
   const authority = route.onAbsent === 'stop' ? route.pull[0]?.upstream : undefined;
-  return conclude(endings, absent, { content, authority, soleCounts, outage, now: readClocks() });
+  return conclude(endings, absent, { content, authority, soleCounts, confinedTo, outage, now: readClocks() });
 }

@@ -124,7 +124,7 @@ function planOf(
     // A client in the middle of a body cannot follow a redirect.
     return { ...read, headers: { ...headers, range }, redirects: 'follow', unfit };
   };
-  return { ...plan, limitMs, reading };
+  return { ...plan, limitMs, reading, decider: undefined };
 }
 
 /** The leg of a blob whose body is streamed. */

@@ -1,5 +1,5 @@
 import type { Attempt } from '../../failover/plan.ts';
-import { type Route, toUpstream } from '../../failover/rewrite.ts';
+import { type Candidate, type Route, toUpstream } from '../../failover/rewrite.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import { imageName } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -40,10 +40,13 @@ export function pullPlan(
   attempts: Attempt[],
 ): PullPlan {
   const reading = (attempt: Attempt) => upstreamReadFor(exchange, context, request, attempt);
-  const provisional = (early: Relayable, slow: ReadonlySet<string>) =>
-    isPerhapsHidden(exchange, context, route, request.repository, early, slow);
+  const decider = decidingUpstream(exchange, context, route)?.upstream;
   const hiding = hidingUpstream(exchange, context, route, request.repository);
-  return { route, attempts, reading, provisional, hiding, content: contentOf(request), absent: ABSENT[request.kind] };
+  // While the upstream that may be hiding the content is merely slow, it may be about to do so (rule 3).
+  const provisional = ({ attempt }: Relayable, slow: ReadonlySet<string>) =>
+    hiding !== undefined && attempt.upstream !== hiding && slow.has(hiding);
+  const [content, absent] = [contentOf(request), ABSENT[request.kind]];
+  return { route, attempts, reading, provisional, decider, hiding, content, absent };
 }
 
 /**
@@ -54,36 +57,30 @@ export function mayHide({ access, upstreams }: Uses<'access' | 'upstreams'>, { p
   return access === undefined && first !== undefined && upstreams.get(first.upstream)?.config.credentials === 'forward';
 }
 
-/** The upstream that may be hiding the repository from this client, and has not just shown it. */
+/**
+ * The upstream that decides by the clients' own credentials what each of them may see. Where the edge checks who clients are, it has checked
+ * what they may pull, unless the authority let a client pull the repository before, and does not show it now.
+ */
+export function decidingUpstream(
+  { permit }: Pick<Exchange, 'permit'>,
+  { access, upstreams }: Uses<'access' | 'upstreams'>,
+  { pull }: Route,
+): Candidate | undefined {
+  if (access) return permit.previouslyGranted && pull.find(({ upstream }) => upstream === access.authority);
+  return pull.find(({ upstream }) => upstreams.get(upstream)?.config.credentials === 'forward');
+}
+
+/** The deciding upstream, unless it has shown the repository to these credentials. */
 export function hidingUpstream(
-  { clientAuthorization }: Pick<Exchange, 'clientAuthorization'>,
+  exchange: Pick<Exchange, 'clientAuthorization' | 'permit'>,
   context: Uses<'access' | 'shown' | 'upstreams'>,
   route: Route,
   repository: string,
 ): string | undefined {
-  const [first] = route.pull;
-  if (!first || !mayHide(context, route)) return undefined;
-  const isShown = context.shown.has(first.upstream, toUpstream(route, first, repository), clientAuthorization);
-  return isShown ? undefined : first.upstream;
-}
-
-/** Whether an upstream that is merely slow may be about to hide from this client what a later one shows (rule 3). */
-function isPerhapsHidden(
-  { clientAuthorization }: Exchange,
-  { access, shown, upstreams }: Uses<'access' | 'shown' | 'upstreams'>,
-  route: Route,
-  repository: string,
-  { attempt }: Relayable,
-  slow: ReadonlySet<string>,
-): boolean {
-  // Where the edge checks who clients are, it has checked what they may pull.
-  if (access) return false;
-  const place = route.pull.findIndex(({ upstream }) => upstream === attempt.upstream);
-  return route.pull.slice(0, Math.max(place, 0)).some((candidate) => {
-    const { upstream } = candidate;
-    if (!slow.has(upstream) || upstreams.get(upstream)?.config.credentials !== 'forward') return false;
-    return !shown.has(upstream, toUpstream(route, candidate, repository), clientAuthorization);
-  });
+  const decider = decidingUpstream(exchange, context, route);
+  if (!decider) return undefined;
+  const there = toUpstream(route, decider, repository);
+  return context.shown.has(decider.upstream, there, exchange.clientAuthorization) ? undefined : decider.upstream;
 }
 
 /** Notes that an upstream showed content of its repository to a client with credentials of its own. */

@@ -138,7 +138,7 @@ t.test('a bad answer of a hedge does not overtake a slow upstream', async (t) =>
 
 t.test('a refusal by a fallback is the answer when no upstream serves', async (t) => {
   const site = await startPacedSite(t, {
-    all: { credentials: 'forward', probe: PROBE, deadlines: { manifest: '300ms' } },
+    all: { probe: PROBE, deadlines: { manifest: '300ms' } },
   });
   site.harbor.pace = 'never';
   site.gcr.answer = status(400);

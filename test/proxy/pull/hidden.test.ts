@@ -1,66 +1,13 @@
 import t from 'tap';
 import { PROBE } from '../../helpers/edge-in-process.ts';
-import { basic } from '../../helpers/forward-site.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
-import { sha256 } from '../../helpers/lab-site.ts';
-import type { Owner } from '../../helpers/temporary-folder.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
-import {
-  type Answer,
-  asksFirst,
-  BLOB,
-  BY_DIGEST,
-  lineFor,
-  MANIFEST,
-  type PacedOptions,
-  type PacedSite,
-  serveRight,
-  startPacedSite,
-  status,
-} from './paced-upstream.ts';
+import { BY_TAG, hides, PATHS, REFERRERS, RIGHTFUL, STRANGERS, startHiding, WORDS } from './hidden-site.ts';
+import { asksFirst, BLOB, BY_DIGEST, lineFor, type PacedOptions, type PacedSite, status } from './paced-upstream.ts';
 
 // A primary that gets the clients' own credentials hides an image from some of them by 404. No other upstream may show it to them, whatever
 // a rightful user pulled before (rule 3).
-
-const BY_TAG = '/v2/app/manifests/1';
-const TAGS = '/v2/app/tags/list';
-const REFERRERS = `/v2/app/referrers/${sha256(MANIFEST)}`;
-const PATHS = [BY_TAG, BY_DIGEST, BLOB, TAGS, REFERRERS];
-const RIGHTFUL = basic('ann', 'right');
-const STRANGERS: Record<string, string>[] = [{ authorization: basic('bob', 'right') }, {}];
-const WORDS = 'repository app is not known to bob';
-
-const json =
-  (body: object): Answer =>
-  (req, res) => {
-    const bytes = Buffer.from(JSON.stringify(body));
-    res.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
-    res.end(req.method === 'HEAD' ? undefined : bytes);
-  };
-const serveAll: Answer = (req, res) => {
-  if (req.url?.includes('/_catalog')) return json({ repositories: ['app'] })(req, res);
-  if (req.url?.includes('/tags/')) return json({ name: 'app', tags: ['1'] })(req, res);
-  if (req.url?.includes('/referrers/')) return json({ schemaVersion: 2, manifests: [] })(req, res);
-  return serveRight(req, res);
-};
-const hides: Answer = (req, res) => {
-  if (req.headers.authorization === RIGHTFUL) return serveAll(req, res);
-  const errors = [{ code: 'NOT_FOUND', message: WORDS, detail: { path: '/storage/app' } }];
-  res.writeHead(404, { 'content-type': 'application/json' });
-  return res.end(req.method === 'HEAD' ? undefined : JSON.stringify({ errors }));
-};
-
-async function startHiding(owner: Owner, { harbor = {}, ...options }: PacedOptions = {}): Promise<PacedSite> {
-  const site = await startPacedSite(owner, {
-    harbor: { credentials: 'forward', ...harbor },
-    config: { manifests: {} },
-    ...options,
-  });
-  site.harbor.answer = hides;
-  for (const fallback of [site.gcr, site.quay]) fallback.answer = serveAll;
-  return site;
-}
 
 async function eachHidden(
   site: PacedSite,
@@ -118,6 +65,18 @@ for (const [says, options] of [
   });
 }
 
+t.test('while the primary is not the first upstream of the route', async (t) => {
+  const pull = ['quay', 'harbor', 'gcr'].map((upstream) => ({ upstream }));
+  const site = await startHiding(t, { harbor: { hedge: { share: 0 } }, route: { pull } });
+  site.quay.answer = status(404);
+  const client = site.edge.http1();
+  for (const onceShown of [false, true]) {
+    if (onceShown) t.match(await client.ask(BY_TAG, rightful), { status: 200 });
+    await eachHidden(site, (reply, name) => t.equal(reply.status, 404, name));
+  }
+  t.equal(site.gcr.asked, 0, 'no other upstream was asked');
+});
+
 t.test('while the primary is slow', async (t) => {
   // One probe that a busy machine answers late would be an outage, in which the fallback may answer.
   const probe = { ...PROBE, canary: 'canary:latest', fall: 10 };
@@ -167,6 +126,9 @@ t.test('the catalog of a client that the primary limits', async (t) => {
   t.equal((await catalog(STRANGERS[0])).status, 429, 'again');
   t.equal(site.gcr.asked, 0, 'no other upstream was asked for names');
   site.harbor.answer = status(500);
+  t.match(await catalog(rightful.headers), { status: 503 }, 'the failure may concern this client alone');
+  t.equal(site.gcr.asked, 0);
+  site.harbor.canary = status(500);
   t.match(JSON.parse((await catalog(rightful.headers)).body.toString()), { repositories: ['app'] }, 'an outage');
 });
 
@@ -193,8 +155,8 @@ t.test('a client that holds all places it may have', async (t) => {
   }
 });
 
-t.test('a primary that does not answer is an outage', async (t) => {
+t.test('a primary whose canary fails is an outage', async (t) => {
   const site = await startHiding(t);
-  site.harbor.answer = status(500);
+  site.harbor.answer = site.harbor.canary = status(500);
   t.match(await site.edge.http1().ask(BY_DIGEST), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } });
 });

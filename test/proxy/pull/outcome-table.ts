@@ -117,8 +117,8 @@ export const ROWS: Row[] = [
     says: '401 from a Harbor whose database is down',
     site: {
       primary: { harbor: true, auth: { scheme: 'bearer', users: [{ username: 'ann', password: 'right' }] } },
-      harbor: { credentials: 'forward' },
-      canary: false,
+      harbor: { probe: PROBED, credentials: 'forward' },
+      settings: { secrets: { harbor: { probePassword: 'right' } } },
     },
     given: ({ primary }) => primary.faults.on('databaseDown'),
     headers: ownCredentials,

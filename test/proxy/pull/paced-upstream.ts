@@ -20,10 +20,12 @@ export type Pace = number | 'never';
 
 export type Answer = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** A registry of one image that answers when, and what, a test wants. Pings and canary are answered at once. */
+/** A registry of one image that answers when, and what, a test wants. Pings and canary are answered at once, whatever the pace. */
 export class PacedUpstream {
   pace: Pace = 0;
   answer: Answer = serveRight;
+  /** What answers reads of the canary. */
+  canary: Answer = serveRight;
   /** All requests but those of probes. */
   asked = 0;
   /** Requests whose client went before they were answered. */
@@ -52,7 +54,7 @@ export class PacedUpstream {
     res.on('error', () => undefined);
     if (req.url === '/v2/') return void res.end('{}');
     if (req.url === '/v2/_catalog?n=1') return void res.end('{"repositories":["app"]}');
-    if (req.url?.startsWith('/v2/canary/')) return void serveRight(req, res);
+    if (req.url?.startsWith('/v2/canary/')) return void this.canary(req, res);
     this.asked += 1;
     this.open.add(res);
     this.most = Math.max(this.most, this.open.size);

@@ -8,7 +8,7 @@ import { Race } from '../../../src/proxy/pull/race.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from '../../../src/proxy/pull/race-states.ts';
 import { HeaderList } from '../../../src/upstream/header-list.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
-import { libraryRoute } from '../../failover/made-view.ts';
+import { libraryRoute, replica } from '../../failover/made-view.ts';
 
 const EVENTS = Object.keys(RACE_TRANSITIONS.asking) as RaceEvent[];
 
@@ -40,7 +40,7 @@ const failed: Result = { outcome: 'failed', reason: 'reset', detail: 'reset' };
 const absent: Result = { outcome: 'absent', confirmed: true, forClient: false };
 
 /** A race of attempts that end when the test says so. Answers of `provisional` upstreams count only if the others fail. */
-function startRace(names: string[], { provisional = [] as string[], preferred = 'harbor' } = {}) {
+function startRace(names: string[], { provisional = [] as string[], preferred = 'harbor', hiding = '' } = {}) {
   const asked = new Map<string, (result: Result) => void>();
   const gone = new AbortController();
   const attempts = names.map(
@@ -58,8 +58,12 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
   const upstream = {
     config: { deadlines: { manifest: 5000, blob: 5000 }, hedge: { share: 0, floor: 4000 } },
     hedgeBudget: { earn: () => undefined, spend: () => false },
-    replica: () => ({ latency: { control: { p95: undefined } }, view: () => ({ slow: true }) }),
-    view: () => ({ state: 'up' }),
+    replica: () => ({
+      latency: { control: { p95: undefined } },
+      view: () => replica('https://harbor', { slow: true }),
+    }),
+    view: () => ({ state: 'up', unhealthy: [] }),
+    confirmCanary: async () => 'good',
   } as unknown as Upstream;
   const plan: PullPlan = {
     route: libraryRoute({
@@ -70,6 +74,7 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
     content: 'library/app:1.2',
     absent: 'MANIFEST_UNKNOWN',
     provisional: ({ attempt }) => provisional.includes(attempt.upstream),
+    hiding,
   };
   const scope = { gone: gone.signal, attempts: [], hedges: { started: 0, won: 0, refused: 0 }, elapsed: () => 0 };
   const attempt = (_: Upstream, { upstream: name }: Attempt) =>
@@ -96,8 +101,8 @@ function startRace(names: string[], { provisional = [] as string[], preferred = 
 }
 
 /** Brings a race of three to the state `reserved`: gcr has answered, and harbor is asked before that counts. */
-async function reserved(others: string[] = [], provisional: string[] = ['gcr']) {
-  const race = startRace(['gcr', 'harbor', ...others], { provisional });
+async function reserved(others: string[] = [], provisional: string[] = ['gcr'], hiding = '') {
+  const race = startRace(['gcr', 'harbor', ...others], { provisional, hiding });
   const reserve = served('gcr');
   const standing = await race.end('gcr', reserve);
   if (standing !== 'asked harbor') throw new Error(standing);
@@ -113,6 +118,10 @@ const WALK: Record<string, () => Promise<[string, string]>> = {
   ],
   'asking unserved': async () => [await startRace(['harbor', 'gcr']).end('harbor', failed), 'asked gcr'],
   'asking absent': async () => [await startRace(['harbor', 'gcr']).end('harbor', absent), 'lost: 404'],
+  'asking confined': async () => [
+    await startRace(['harbor', 'gcr'], { hiding: 'harbor' }).end('harbor', failed),
+    'lost: 503',
+  ],
   'asking exhausted': async () => [await startRace(['harbor']).end('harbor', failed), 'lost: 503'],
   'asking aborted': async () => {
     const race = startRace(['harbor', 'gcr']);
@@ -136,6 +145,11 @@ const WALK: Record<string, () => Promise<[string, string]>> = {
     const { race, reserve } = await reserved();
     const standing = await race.end('harbor', absent);
     return [`${standing}, reserve ${reserve.discarded ? 'discarded' : 'kept'}`, 'lost: 404, reserve discarded'];
+  },
+  'reserved confined': async () => {
+    const { race, reserve } = await reserved(['other'], ['gcr'], 'harbor');
+    const standing = await race.end('harbor', failed);
+    return [`${standing}, reserve ${reserve.discarded ? 'discarded' : 'kept'}`, 'lost: 503, reserve discarded'];
   },
   'reserved exhausted': async () => {
     const { race, reserve } = await reserved();

@@ -76,8 +76,10 @@ t.test('a refusal by the storage says nothing of the client’s credentials', as
       harbor: { probe: RARE_PROBE, credentials: 'forward' },
       canary: false,
     });
+    const client = site.edge.http1();
+    t.match(await client.ask('/v2/library/app/manifests/1'), { status: 200 }, 'the primary shows the repository');
     await site.primary.faults.on('errors', { kind: 'download', status });
-    const reply = await site.edge.http1().ask(blobPath(site));
+    const reply = await client.ask(blobPath(site));
     t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } }, `storage answers ${status}`);
   }
 });

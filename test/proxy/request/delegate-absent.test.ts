@@ -139,6 +139,9 @@ t.test('a healthy primary that hides an image overrules an earlier grant', async
   const headers = { authorization: bearer(await login(client)) };
   for (const path of [NEW, blob, '/v2/library/new/tags/list'])
     t.equal((await client.ask(path, { headers })).status, 404);
+  await site.primary.faults.on('errors', { path: /library\/new/ });
+  for (const path of [NEW, blob, '/v2/library/new/tags/list'])
+    t.equal((await client.ask(path, { headers })).status, 503, 'it is well, and fails for this client');
   await site.primary.faults.on('down');
   await site.edge.upstream('harbor', 'down');
   for (const path of [NEW, blob])

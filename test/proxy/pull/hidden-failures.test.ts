@@ -1,0 +1,86 @@
+import t from 'tap';
+import type { Reply } from '../../helpers/http1-client.ts';
+import type { Owner } from '../../helpers/temporary-folder.ts';
+import { BY_TAG, PATHS, REFERRERS, RIGHTFUL, STRANGERS, startHiding } from './hidden-site.ts';
+import { type Answer, BLOB, BY_DIGEST, type PacedSite, status } from './paced-upstream.ts';
+
+// What a client can make a well primary do to its own request opens no fallback to it (rules 3 and 8). An outage does, and so does a
+// failure that meets a client to which the primary has shown the repository.
+
+const CATALOG = '/v2/_catalog';
+
+/** How a primary fails for one request. */
+const FAILS: Record<string, Answer> = {
+  'answers 500': status(500),
+  'answers 502': status(502),
+  'answers 503 with Retry-After': status(503, { 'retry-after': '60' }),
+  'answers 401 without a challenge': status(401),
+  'answers with a page': (_, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html></html>'),
+  'answers 204': status(204),
+  'redirects to another host': status(307, { location: 'http://storage.invalid/blob' }),
+  'closes the connection': (_, res) => res.destroy(),
+  // The head of a blob that begins well would show the blob.
+  'breaks off its answer': (req, res) => {
+    if (req.url === BLOB) return res.destroy();
+    res.writeHead(200, { 'content-length': 1000, 'content-type': 'application/json' });
+    res.write('{');
+    return setImmediate(() => res.destroy());
+  },
+  'does not answer in time': () => undefined,
+};
+
+/** An edge whose primary is soon given up, and which keeps no manifests in memory. */
+function startFailing(t: Owner): Promise<PacedSite> {
+  const deadlines = { manifest: '200ms', blob: '200ms' };
+  return startHiding(t, { config: { manifests: { memory: 0 } }, harbor: { deadlines, hedge: { floor: '20ms' } } });
+}
+
+/** What clients ask. A HEAD of a blob goes to the push upstream alone. */
+const ASKED: [method: string, path: string][] = [
+  ...PATHS.map((path): [string, string] => ['GET', path]),
+  ...PATHS.filter((path) => path !== BLOB).map((path): [string, string] => ['HEAD', path]),
+];
+const isFallback = ({ headers }: Reply) => /gcr|quay/.test(String(headers['x-breakwater-upstream']));
+
+t.test('a well primary', async (t) => {
+  const site = await startFailing(t);
+  const client = site.edge.http1();
+  await client.ask(BY_TAG, { headers: { authorization: RIGHTFUL } });
+  for (const [fails, answer] of Object.entries(FAILS)) {
+    site.harbor.answer = answer;
+    for (const headers of STRANGERS) {
+      const all = [...ASKED, ['GET', CATALOG] as const].map(async ([method, path]) => {
+        const reply = await client.ask(path, { method, headers });
+        const name = `${fails}: ${headers.authorization ? 'bob' : 'no one'}: ${method} ${path.slice(0, 24)}`;
+        t.notOk(isFallback(reply), name);
+        t.ok(reply.status >= 400, `${name}: ${reply.status}`);
+        if (method === 'GET') t.match(reply.body.toString(), /harbor.*; no other upstream may/);
+      });
+      await Promise.all(all);
+    }
+    // An empty list of the fallback would be no answer.
+    for (const [method, path] of ASKED.filter(([, one]) => one !== REFERRERS)) {
+      const reply = await client.ask(path, { method, headers: { authorization: RIGHTFUL } });
+      t.ok(isFallback(reply), `${fails}: ann, to whom it has shown the repository: ${method} ${path.slice(0, 24)}`);
+    }
+  }
+});
+
+for (const fails of [
+  'answers 500',
+  'answers 401 without a challenge',
+  'closes the connection',
+  'does not answer in time',
+]) {
+  t.test(`a primary that is out, and ${fails}`, async (t) => {
+    const site = await startFailing(t);
+    site.harbor.answer = FAILS[fails] as Answer;
+    site.harbor.canary = status(500);
+    const asked = STRANGERS.flatMap((headers) => [BY_DIGEST, BLOB, CATALOG].map((path) => ({ path, headers })));
+    await Promise.all(
+      asked.map(async ({ path, headers }) =>
+        t.ok(isFallback(await site.edge.http1().ask(path, { headers })), `${fails}: ${path.slice(0, 24)}`),
+      ),
+    );
+  });
+}
