@@ -138,24 +138,37 @@ class RequestReceiver {
     const answer = { status: 405, message: 'CONNECT is not supported' };
     if ('writeHead' in connection) {
       if (this.#begin(req, connection)) this.#refuse(connection, answer);
-    } else if (!this.#ending.has(req.socket)) {
-      this.#ending.add(req.socket);
-      this.#options.onMalformed();
-      writeRawAnswer(connection, answer, this.#options.lingerMs, 'CONNECT');
+      return;
     }
+    const { socket } = req;
+    if (this.#ending.has(socket)) return;
+    this.#ending.add(socket);
+    this.#options.onMalformed();
+    this.#endWith(socket, connection, answer, this.#options.exchanges.isUnused(socket), 'CONNECT');
   }
 
   refuseUnparsed(error: ParserError, socket: Socket): void {
     if (this.#ending.has(socket)) return;
     this.#ending.add(socket);
+    const { exchanges, onMalformed } = this.#options;
     const answer = answerToClientError(error.code);
-    if (answer) this.#options.onMalformed();
-    // An answer between replies to earlier requests would be taken for one of them. For the request with the broken body the answer is
-    // right.
-    const [first, second] = this.#options.exchanges.onSocket(socket);
+    if (answer) onMalformed();
+    const [first, second] = exchanges.onSocket(socket);
+    // For the request with the broken body the answer is right.
     const inOrder = first === undefined || (second === undefined && !first.req.complete && !first.res.headersSent);
-    const method = first?.req.method ?? (this.#options.exchanges.isNew(socket) ? methodOf(error, socket) : undefined);
-    if (answer && inOrder && socket.writable) writeRawAnswer(socket, answer, this.#options.lingerMs, method);
+    const method = first?.req.method ?? (exchanges.isNew(socket) ? methodOf(error, socket) : undefined);
+    this.#endWith(socket, socket, answer, inOrder, method);
+  }
+
+  /** @param inOrder the answer is not taken for the reply to an earlier request */
+  #endWith(
+    socket: Socket,
+    connection: Duplex,
+    answer: EdgeAnswer | undefined,
+    inOrder: boolean,
+    method: string | undefined,
+  ): void {
+    if (answer && inOrder && socket.writable) writeRawAnswer(connection, answer, this.#options.lingerMs, method);
     else socket.destroy();
   }
 

@@ -55,6 +55,7 @@ function fail(error: unknown): never {
 function answer(seen: string[], req: http.IncomingMessage, res: http.ServerResponse): void {
   seen.push(`${req.method} ${req.url}`);
   req.resume();
+  if (req.url === '/held') return;
   res.setHeader('content-length', 2);
   res.end(req.method === 'HEAD' ? undefined : 'ok');
 }
@@ -131,6 +132,26 @@ for (const [name, start] of Object.entries(LISTENERS)) {
     t.match(await ask(connect, `CONNECT other.test:443 HTTP/1.1\r\n${HOST}\r\n`), /^HTTP\/1\.1 405 [\s\S]*CONNECT/);
   });
 }
+
+for (const [name, start] of Object.entries({ https: LISTENERS.https, admin: LISTENERS.admin }))
+  t.test(`${name}: a refusal is not taken for the reply to the request before it`, async (t) => {
+    if (!start) throw new Error('no listener');
+    const { connect, seen } = await start(t);
+    const connects = ['', 'Content-Length: 1\r\n', 'Expect: x\r\n', 'Host: other.test\r\n'];
+    const refused = [
+      'rubbish\r\n\r\n',
+      SMUGGLING['CL.TE'],
+      SMUGGLING['two lengths'],
+      ...connects.map((more) => `CONNECT other.test:443 HTTP/1.1\r\n${HOST}${more}\r\n`),
+    ];
+    for (const method of ['GET', 'HEAD'])
+      for (const text of refused) {
+        const reply = await ask(connect, `${method} /held HTTP/1.1\r\n${HOST}\r\n${text}`);
+        t.equal(reply, '', `${method}, ${text}`);
+        t.equal(seen.pop(), `${method} /held`);
+      }
+    t.same(seen, []);
+  });
 
 t.test('a slow head may be that of a HEAD', async (t) => {
   const { port } = await startListener(t, { timings: { headers: 100, sweep: 25 } });
