@@ -1,12 +1,21 @@
 import type { Random } from './random.ts';
-import { type Field, fieldsOf, methodOf, targetOf, USUAL_TARGETS } from './request-parts.ts';
+import {
+  BODIES,
+  type Field,
+  fieldsOf,
+  type Known,
+  loginOf,
+  methodOf,
+  targetOf,
+  USUAL_TARGETS,
+} from './request-parts.ts';
 import type { Script } from './script.ts';
 
 const VERSIONS = ['HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/1.2', 'HTTP', ''];
 const MAX_REQUESTS = 6;
 
 /** Requests of one connection of HTTP/1.1, pipelined and perhaps cut short. */
-export function http1Script(random: Random, listener: Script['listener'], known: readonly string[]): Script {
+export function http1Script(random: Random, listener: Script['listener'], known: Known): Script {
   const requests = 1 + random.below(MAX_REQUESTS);
   const parts = Array.from({ length: requests }, () =>
     random.oneIn(2) ? usualRequest(random, listener, known) : oddRequest(random, known),
@@ -25,19 +34,20 @@ export function cutUp(random: Random, bytes: Buffer): Buffer[] {
 }
 
 /** What a client may well send. Odd requests beside it must not change its answer. */
-function usualRequest(random: Random, listener: Script['listener'], known: readonly string[]): string {
+function usualRequest(random: Random, listener: Script['listener'], known: Known): string {
   const host = listener === 'admin' ? '127.0.0.1' : 'edge.test';
   const method = random.pick(['GET', 'GET', 'GET', 'HEAD', 'HEAD', 'OPTIONS']);
-  const target = random.oneIn(3) ? random.pick(USUAL_TARGETS) : random.pick(known);
-  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  const target = random.oneIn(3) ? random.pick(USUAL_TARGETS) : random.pick(known.paths);
+  const login = loginOf(random, known).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${login.join('')}\r\n`;
 }
 
-function oddRequest(random: Random, known: readonly string[]): string {
+function oddRequest(random: Random, known: Known): string {
   if (random.oneIn(40)) return random.bytes(random.below(60)).toString('latin1');
   const end = random.oneIn(40) ? '\n' : '\r\n';
   const version = random.oneIn(15) ? random.pick(VERSIONS) : 'HTTP/1.1';
   const body = bodyOf(random);
-  const fields = [...hostOf(random), ...fieldsOf(random), ...body.fields];
+  const fields = [...hostOf(random), ...fieldsOf(random, known), ...body.fields];
   const lines = fields.map(([name, value]) => `${name}: ${value}${end}`).join('');
   return `${methodOf(random)} ${targetOf(random, known)} ${version}${end}${lines}${end}${body.text}`;
 }
@@ -57,7 +67,7 @@ function hostOf(random: Random): Field[] {
 
 function bodyOf(random: Random): { fields: Field[]; text: string } {
   if (!random.oneIn(3)) return { fields: [], text: '' };
-  const text = random.pick(['', '{}', 'token=x', '{"schemaVersion":2}', 'x'.repeat(random.below(70_000))]);
+  const text = random.oneIn(5) ? 'x'.repeat(random.below(70_000)) : random.pick(BODIES);
   const length: Field = ['content-length', String(text.length)];
   const chunked: Field = ['transfer-encoding', 'chunked'];
   const chunks = `${text.length.toString(16)}\r\n${text}\r\n0\r\n`;

@@ -1,6 +1,15 @@
 import { cutUp } from './http1-script.ts';
 import type { Random } from './random.ts';
-import { type Field, fieldsOf, methodOf, targetOf, USUAL_TARGETS } from './request-parts.ts';
+import {
+  BODIES,
+  type Field,
+  fieldsOf,
+  type Known,
+  loginOf,
+  methodOf,
+  targetOf,
+  USUAL_TARGETS,
+} from './request-parts.ts';
 import type { Script } from './script.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -20,7 +29,7 @@ const END_HEADERS = 0x4;
 const MAX_REQUESTS = 8;
 
 /** Frames of one session, most of them requests. */
-export function http2Script(random: Random, known: readonly string[]): Script {
+export function http2Script(random: Random, known: Known): Script {
   const requests = 1 + random.below(MAX_REQUESTS);
   const frames = [random.oneIn(60) ? random.bytes(24) : PREFACE, settings(random)];
   for (let index = 0; index < requests; index += 1) {
@@ -35,9 +44,9 @@ export function http2Script(random: Random, known: readonly string[]): Script {
   return { listener: 'https', protocol: 'HTTP/2', requests, writes: cutUp(random, sent), ending };
 }
 
-function requestFrames(random: Random, stream: number, known: readonly string[]): Buffer[] {
+function requestFrames(random: Random, stream: number, known: Known): Buffer[] {
   const block = headerBlock(fieldsOfStream(random, known));
-  const body = random.oneIn(3) ? random.bytes(random.below(2_000)) : undefined;
+  const body = random.oneIn(3) ? bodyOf(random) : undefined;
   const flags = body === undefined && !random.oneIn(12) ? END_STREAM : 0;
   const frames: Buffer[] = [];
   if (random.oneIn(10)) {
@@ -54,13 +63,18 @@ function requestFrames(random: Random, stream: number, known: readonly string[])
   return frames;
 }
 
-function fieldsOfStream(random: Random, known: readonly string[]): Field[] {
+function bodyOf(random: Random): Buffer {
+  return random.oneIn(2) ? random.bytes(random.below(2_000)) : Buffer.from(random.pick(BODIES));
+}
+
+function fieldsOfStream(random: Random, known: Known): Field[] {
   if (random.oneIn(2))
     return [
       [':method', random.pick(['GET', 'HEAD'])],
       [':scheme', 'https'],
-      [':path', random.oneIn(3) ? random.pick(USUAL_TARGETS) : random.pick(known)],
+      [':path', random.oneIn(3) ? random.pick(USUAL_TARGETS) : random.pick(known.paths)],
       [':authority', 'edge.test'],
+      ...loginOf(random, known),
     ];
   const pseudo: Field[] = [
     [':method', methodOf(random)],
@@ -68,7 +82,7 @@ function fieldsOfStream(random: Random, known: readonly string[]): Field[] {
     [':path', targetOf(random, known)],
     [':authority', random.oneIn(10) ? random.pick(['', 'other.test', 'edge.test:443', 'a b', '[::1']) : 'edge.test'],
   ];
-  const fields = [...pseudo, ...fieldsOf(random)];
+  const fields = [...pseudo, ...fieldsOf(random, known)];
   if (!random.oneIn(5)) return fields;
   const odd: readonly (() => Field[])[] = [
     () => fields.toSpliced(random.below(4), 1),

@@ -12,9 +12,16 @@ export function methodOf(random: Random): string {
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
-/** @param known paths of content that exists */
-export function targetOf(random: Random, known: readonly string[]): string {
-  if (random.oneIn(2)) return random.pick(known);
+/** What is good at the edge that is fuzzed. */
+export interface Known {
+  /** Of content that exists, of a session of an upload, and of tokens. */
+  paths: readonly string[];
+  /** Credentials that open something. */
+  authorizations: readonly string[];
+}
+
+export function targetOf(random: Random, { paths }: Known): string {
+  if (random.oneIn(2)) return random.pick(paths);
   const odd = random.pick(ODD_TARGETS);
   return random.oneIn(4) ? `${odd}?${random.pick(QUERIES)}` : odd;
 }
@@ -51,6 +58,7 @@ const ODD_TARGETS: readonly string[] = [
   '/api/status',
   '/api/explain',
   '/api/coverage',
+  '/api/accept',
   '/login',
   '/logout',
   '/page.css',
@@ -74,6 +82,12 @@ const QUERIES: readonly string[] = [
   `digest=${DIGEST}`,
   `mount=${DIGEST}&from=library/other`,
   'service=edge.test&scope=repository:library/app:pull',
+  'service=edge.test&scope=repository:library/app:pull,push&scope=registry:catalog:*&offline_token=true',
+  'service=other&scope=repository:A:pull',
+  'scope=::::&scope=repository:x',
+  'what=harbor',
+  'what=library/app:1',
+  'what=%00',
   'x=%ff%00',
   '?',
   '&&==',
@@ -82,10 +96,32 @@ const QUERIES: readonly string[] = [
 export type Field = [name: string, value: string];
 
 /** Header fields beside the host and those of a body. */
-export function fieldsOf(random: Random): Field[] {
-  const usual = random.some(USUAL_FIELDS, 8);
+export function fieldsOf(random: Random, known: Known): Field[] {
+  const usual = [...loginOf(random, known), ...random.some(USUAL_FIELDS, 8)];
   return random.oneIn(3) ? [...usual, random.pick(ODD_FIELDS)] : usual;
 }
+
+/** Good credentials, half of the time. */
+export function loginOf(random: Random, { authorizations }: Known): Field[] {
+  return authorizations.length > 0 && random.oneIn(2) ? [['authorization', random.pick(authorizations)]] : [];
+}
+
+/** Bodies that some endpoint understands, and some that none does. */
+export const BODIES: readonly string[] = [
+  '',
+  '{}',
+  'token=x',
+  'token=the+admin+token+of+the+fuzz',
+  '{"schemaVersion":2}',
+  'grant_type=password&service=edge.test&username=ann&password=secret-of-ann&scope=repository:library/app:pull',
+  'grant_type=password&service=edge.test&username=ann&password=wrong&access_type=offline',
+  'grant_type=refresh_token&service=edge.test&refresh_token=x.y.z',
+  'grant_type=%ff&username=%00',
+  '{"type":"PUSH_ARTIFACT","event_data":{"repository":{"repo_full_name":"inner/library/app"},"resources":[{"tag":"1"}]}}',
+  '{"type":"DELETE_ARTIFACT","event_data":{"repository":{"repo_full_name":"inner/library/none"},"resources":[{"tag":"1"}]}}',
+  '{"events":[{"action":"push","target":{"repository":"inner/library/app","tag":"1"}},{"action":"x"}]}',
+  '{"type":"PUSH_ARTIFACT","event_data":{"repository":{"repo_full_name":null},"resources":[null,{"tag":{}}]}}',
+];
 
 const USUAL_FIELDS: readonly Field[] = [
   ['accept', 'application/vnd.oci.image.index.v1+json'],
