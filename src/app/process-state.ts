@@ -15,6 +15,7 @@ import { SharedPulls } from '../peer/shared-pulls.ts';
 import { SharedPushes } from '../peer/shared-pushes.ts';
 import { CorruptCopyScrubber } from '../proxy/pull/corrupt-copy-scrubber.ts';
 import { ManifestCache } from '../proxy/pull/manifest-cache.ts';
+import { ShownRepositories } from '../proxy/pull/shown-repositories.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Stores } from '../status/snapshot/snapshot.ts';
@@ -32,6 +33,7 @@ export class ProcessState {
   readonly copies: CopyIntegrity;
   readonly scrubber = new CorruptCopyScrubber();
   readonly pulls = new PulledLog();
+  readonly shown = new ShownRepositories();
   readonly network = { resolver: new Resolver(), pool: new BufferPool() };
   /** Logins, and failed ones. */
   readonly access: AccessMemory;

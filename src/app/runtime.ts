@@ -10,7 +10,6 @@ import { HookGate } from '../proxy/endpoints/hook-gate.ts';
 import { Handler } from '../proxy/handler.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
 import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
-import { ShownRepositories } from '../proxy/pull/shown-repositories.ts';
 import { TagLooks } from '../proxy/pull/tag-looks.ts';
 import { Forwarder } from '../proxy/push/forwarder.ts';
 import { ownNames } from '../proxy/request/parse.ts';
@@ -56,7 +55,7 @@ export class Runtime {
 
   constructor(loaded: Loaded, { state, observer, log }: RuntimeParts, previous?: Runtime) {
     this.#state = state;
-    const { ledger, manifestCache, hasher, copies, scrubber, network, access, pulls } = state;
+    const { ledger, manifestCache, hasher, copies, scrubber, network, access, pulls, shown } = state;
     const { config, material } = loaded;
     const identity = (name: string) => JSON.stringify([config.upstreams[name], material.upstreams[name]]);
     this.#identities = new Map(Object.keys(config.upstreams).map((name) => [name, identity(name)]));
@@ -92,7 +91,7 @@ export class Runtime {
       scrubber,
       coalescer: new RequestCoalescer(config.manifests.tagFreshness),
       looks: new TagLooks(),
-      shown: new ShownRepositories(),
+      shown,
       sealer: state.sealerOf(loaded),
       forwarder: new Forwarder(network.resolver),
       access: accessOf(loaded, { routes, upstreams, memory: access, tellPeers: () => state.peers.tell() }),
@@ -139,16 +138,16 @@ export class Runtime {
   }
 
   /**
-   * Forgets what is remembered of upstreams that changed. Manifests are forgotten at any change, because other
+   * Forgets what is remembered of upstreams that changed. Manifests, and what they have shown, are forgotten at any change, because other
    * credentials may show less. Tags and copies are forgotten only if the name means another registry now: a tag must
    * not go back in time because a password was replaced (rule 6). Called when this runtime serves.
    * @returns whether tags were forgotten
    */
   forgetChanged(previous: Runtime): boolean {
-    const { ledger, manifestCache, copies } = this.#state;
+    const { ledger, manifestCache, copies, shown } = this.#state;
     const changed = [...previous.context.upstreams.values()].filter((upstream) => !this.owns(upstream));
     const moved = changed.filter(({ name }) => this.#registryOf(name) !== previous.#registryOf(name));
-    for (const { name } of changed) manifestCache.forget(name);
+    for (const { name } of changed) for (const store of [manifestCache, shown]) store.forget(name);
     for (const { name } of moved) for (const store of [ledger, copies]) store.forget(name);
     return moved.length > 0;
   }

@@ -23,7 +23,7 @@ const MAX_TOKEN = 262_144;
  */
 export async function fetchToken(
   exchange: Exchange,
-  context: ChallengeContext & Uses<'names' | 'upstreams'>,
+  context: ChallengeContext & Uses<'names' | 'shown' | 'upstreams'>,
   sealedRealm: string,
   query: URLSearchParams,
 ): Promise<Reply> {
@@ -42,13 +42,14 @@ export async function fetchToken(
   for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (exchange.headers.authorization !== undefined) headers.authorization = exchange.headers.authorization;
-  const form = exchange.method === 'POST' ? renamed(await readFormBody(exchange), rename).toString() : undefined;
+  const form = exchange.method === 'POST' ? renamed(await readFormBody(exchange), rename) : undefined;
   if (form !== undefined) headers['content-type'] = 'application/x-www-form-urlencoded';
   const deadline = AbortSignal.timeout(upstream.config.deadlines.manifest);
   const signal = AbortSignal.any([exchange.gone, deadline]);
   try {
-    const call = { method: exchange.method, headers, signal, ...(form === undefined ? {} : { body: form }) };
-    return await replyOf(exchange, context, sealed, await connection.sendElsewhere(realm, call));
+    const call = { method: exchange.method, headers, signal, ...(form === undefined ? {} : { body: form.toString() }) };
+    const login = loginOf(exchange, form ?? query);
+    return await replyOf(exchange, context, sealed, login, await connection.sendElsewhere(realm, call));
   } catch (error) {
     if (exchange.gone.aborted) throw new ClientGone();
     const reason = deadline.aborted ? 'first-byte' : asUpstreamError(error).reason;
@@ -56,9 +57,26 @@ export async function fetchToken(
   }
 }
 
-async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Realm, answer: Answer): Promise<Reply> {
+/** Parameters that say nothing about who asks. */
+const OF_NOBODY = new Set(['service', 'scope', 'client_id', 'offline_token', 'account']);
+
+/** All by which a token service may know the user; undefined: nothing. */
+function loginOf({ headers: { authorization } }: Exchange, parameters: URLSearchParams): string | undefined {
+  const told = [...parameters].filter(([name]) => !OF_NOBODY.has(name)).sort();
+  return authorization === undefined && told.length === 0 ? undefined : JSON.stringify([authorization, told]);
+}
+
+async function replyOf(
+  exchange: Exchange,
+  context: ChallengeContext & Uses<'shown'>,
+  sealed: Realm,
+  login: string | undefined,
+  answer: Answer,
+): Promise<Reply> {
   const { upstream, registry } = sealed;
   const told = await readBody(answer.body, MAX_TOKEN);
+  if (answer.status === 200)
+    for (const token of tokensIn(told)) context.shown.noteToken(token, login, exchange.requester);
   // Harbor's token service refuses a login without a word.
   const isMute = told.length === 0 && answer.status >= 400;
   const rename = (scopes: string) => renameScopes(scopes, (name) => nameForClient(context, registry, upstream, name));
@@ -74,6 +92,14 @@ async function replyOf(exchange: Exchange, context: ChallengeContext, sealed: Re
   }
   headers.push(...(await translateChallenges(exchange, context, sealed, answer)));
   return { status: answer.status, headers, body, upstream };
+}
+
+function tokensIn(body: Buffer): string[] {
+  const grant = parseJson(body);
+  if (typeof grant !== 'object' || grant === null) return [];
+  return [...new Set(['token', 'access_token'].flatMap((name) => (grant as Record<string, unknown>)[name] ?? []))].map(
+    String,
+  );
 }
 
 function refusalText(upstream: string, status: number): string {

@@ -74,10 +74,11 @@ export async function fetchTag(
       if (!slow.has(place.upstream) || early.attempt.upstream === place.upstream || !isShown(early)) return false;
       return decide(early, 'slow', shownDigest(read, early)).action !== 'serve';
     },
-    onAbsent: (upstream, { forClient }) => {
+    onAbsent: (upstream, absent) => {
+      plan.onAbsent?.(upstream, absent);
       if (upstream !== place.upstream || !context.ledger.find(place)) return;
       // The 404 may be due to the types that the client named, or to the client itself.
-      if (forClient || isNarrow(read)) context.looks.noteSoon(context, place);
+      if (absent.forClient || isNarrow(read)) context.looks.noteSoon(context, place);
       // Where the client may push, the attempt has not asked whether the upstream has lost content.
       else if (read.forPush) void context.ledger.recordShown(place, null, began);
       else context.ledger.recordAbsent(place, began);

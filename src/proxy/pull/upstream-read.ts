@@ -27,6 +27,9 @@ const ABSENT: Record<PullRequest['kind'], ErrorCode> = {
   referrers: 'MANIFEST_UNKNOWN',
 };
 
+/** A 401 without credentials only asks for some. */
+const DENIALS = new Set([401, 403]);
+
 export function isPull(request: RegistryRequest): request is PullRequest {
   return (request.method === 'GET' || request.method === 'HEAD') && request.kind in ABSENT;
 }
@@ -45,8 +48,13 @@ export function pullPlan(
   // While the upstream that may be hiding the content is merely slow, it may be about to do so (rule 3).
   const provisional = ({ attempt }: Relayable, slow: ReadonlySet<string>) =>
     hiding !== undefined && attempt.upstream !== hiding && slow.has(hiding);
+  const onAbsent: PullPlan['onAbsent'] = (upstream, { forClient }) => {
+    const repository = attempts.find((attempt) => attempt.upstream === upstream)?.repository ?? '';
+    if (forClient && isThere(context, request, upstream, repository))
+      context.shown.takeBack(upstream, repository, exchange.clientAuthorization);
+  };
   const [content, absent] = [contentOf(request), ABSENT[request.kind]];
-  return { route, attempts, reading, provisional, decider, hiding, content, absent };
+  return { route, attempts, reading, provisional, decider, hiding, onAbsent, content, absent };
 }
 
 /**
@@ -83,14 +91,22 @@ export function hidingUpstream(
   return context.shown.has(decider.upstream, there, exchange.clientAuthorization) ? undefined : decider.upstream;
 }
 
-/** Notes that an upstream showed content of its repository to a client with credentials of its own. */
+/** Notes that an upstream showed content of its repository to a client with credentials of its own, or denied it. */
 export function noteShown(
-  { clientAuthorization }: Exchange,
+  { clientAuthorization, requester }: Exchange,
   { shown, upstreams }: Uses<'shown' | 'upstreams'>,
-  { outcome, attempt: { upstream, repository } }: Relayable,
+  { outcome, answer, attempt: { upstream, repository } }: Relayable,
 ): void {
-  if (outcome !== 'refused' && upstreams.get(upstream)?.config.credentials === 'forward')
-    shown.note(upstream, repository, clientAuthorization);
+  if (upstreams.get(upstream)?.config.credentials !== 'forward') return;
+  if (outcome !== 'refused') shown.note(upstream, repository, clientAuthorization, requester);
+  else if (DENIALS.has(answer.status)) shown.takeBack(upstream, repository, clientAuthorization);
+}
+
+/** Whether the ledger knows that an upstream has what is asked for, so that its 404 hides it. */
+function isThere({ ledger }: Uses<'ledger'>, request: PullRequest, upstream: string, repository: string): boolean {
+  if (request.kind !== 'manifest') return false;
+  if (isDigestRead(request)) return ledger.hasTagAt(upstream, repository, request.reference);
+  return ledger.find({ upstream, repository, tag: request.reference })?.[0]?.digest != null;
 }
 
 /** What a client asks for, in its own names. */

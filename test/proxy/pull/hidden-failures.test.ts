@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Reply } from '../../helpers/http1-client.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
-import { BY_TAG, PATHS, REFERRERS, RIGHTFUL, STRANGERS, startHiding } from './hidden-site.ts';
+import { BY_TAG, PATHS, REFERRERS, RIGHTFUL, STRANGERS, serveAll, startHiding } from './hidden-site.ts';
 import { type Answer, BLOB, BY_DIGEST, type PacedSite, status } from './paced-upstream.ts';
 
 // What a client can make a well primary do to its own request opens no fallback to it (rules 3 and 8). An outage does, and so does a
@@ -84,3 +84,28 @@ for (const fails of [
     );
   });
 }
+
+t.test('a repository that the primary does not show to the client any more', async (t) => {
+  const site = await startFailing(t);
+  const client = site.edge.http1();
+  const ann = { headers: { authorization: RIGHTFUL } };
+  const denied: [string, Answer][] = [
+    ['401', status(401, { 'www-authenticate': 'Basic realm="harbor"' })],
+    ['403', status(403)],
+    ['404 for a tag that is there', status(404)],
+  ];
+  for (const [says, answer] of denied) {
+    site.harbor.answer = serveAll;
+    t.match(await client.ask(BY_TAG, ann), { status: 200 });
+    site.harbor.answer = answer;
+    t.equal((await client.ask(BY_TAG, ann)).status, Number(says.slice(0, 3)));
+    site.harbor.answer = status(500);
+    t.equal((await client.ask(BY_TAG, ann)).status, 503, says);
+  }
+  site.harbor.answer = serveAll;
+  await client.ask(BY_TAG, ann);
+  site.harbor.answer = status(404);
+  t.match(await client.ask('/v2/app/manifests/unknown', ann), { status: 404 });
+  site.harbor.answer = status(500);
+  t.ok(isFallback(await client.ask(BY_TAG, ann)), 'a tag that nobody knows says nothing of the repository');
+});
