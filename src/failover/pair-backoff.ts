@@ -58,15 +58,26 @@ export class PairBackoff {
   }
 
   /**
-   * Undefined: the upstream may be asked as others are. After late answers, one request may try it; further ones only
-   * when that one had time to show something.
+   * Notes that the upstream is asked. After late answers, one request tries it; further ones only when that one had time to show something.
    */
+  asked(evidence: Evidence, trafficClass: TrafficClass, now: number): void {
+    const entry = this.#clients.get(evidence.client)?.get(keyOf(evidence, trafficClass));
+    if (!entry || entry.until > now) return;
+    if (entry.lateInRow >= this.#consecutive) this.#extend(entry, now + TRIAL_MS, 'late');
+  }
+
+  /** The upstream was down, and is back. The next request shows whether it is still late. A rate limit stays until its time is over. */
+  recovered(): void {
+    for (const entry of [...this.#clients.values()].flatMap((own) => [...own.values()])) {
+      entry.lastMs = 0;
+      if (entry.why === 'late') entry.until = 0;
+    }
+  }
+
+  /** Undefined: the upstream may be asked as others are. Only `asked` changes something, because who looks may then ask another upstream. */
   current(evidence: Evidence, trafficClass: TrafficClass, now: number): Backoff | undefined {
     const entry = this.#clients.get(evidence.client)?.get(keyOf(evidence, trafficClass));
-    if (!entry) return undefined;
-    if (entry.until > now) return { until: entry.until, why: entry.why };
-    if (entry.lateInRow >= this.#consecutive) this.#extend(entry, now + TRIAL_MS, 'late');
-    return undefined;
+    return entry && entry.until > now ? { until: entry.until, why: entry.why } : undefined;
   }
 
   /** Whether the next request shows if the upstream is still late. */

@@ -91,6 +91,11 @@ t.test('after late answers, one pull of that client and repository is a trial', 
   t.match(plan('ann', NOW), { trial: false, lastResort: true });
   t.match(plan('ben', NOW), { trial: false, lastResort: false });
   t.match(plan('ann', NOW + 5000), { trial: true, lastResort: false });
+  for (let other = 0; other < 3; other += 1) {
+    t.equal(isMerelySlow(replica(URL, { pairBackoff }), 'control', NOW + 5000, ASKED), false);
+    t.match(plan('ann', NOW + 5000), { trial: true }, 'a look at the upstream, or a plan, is no trial yet');
+  }
+  pairBackoff.asked(ASKED, 'control', NOW + 5000);
   t.match(plan('ann', NOW + 5000), { trial: false, lastResort: true }, 'one at a time');
 });
 

@@ -16,7 +16,14 @@ t.test('late answers in a row', async (t) => {
   late(backoff, APP, 1);
   t.strictSame(backoff.current(APP, 'data', NOW), { until: NOW + 4000, why: 'late' });
   t.equal(backoff.isTrial(APP, 'data'), true);
+  backoff.asked(APP, 'data', NOW + 3999);
   t.equal(backoff.current(APP, 'data', NOW + 4000), undefined, 'it ends, for one request');
+  t.equal(
+    backoff.current(APP, 'data', NOW + 4000),
+    undefined,
+    'which is that which asks, and no other that only looks',
+  );
+  backoff.asked(APP, 'data', NOW + 4000);
   t.strictSame(backoff.current(APP, 'data', NOW + 4000), { until: NOW + 5000, why: 'late' }, 'and not for the next');
   late(backoff, APP, 1, NOW + 4000);
   t.match(backoff.current(APP, 'data', NOW + 4000), { until: NOW + 12_000 }, 'and doubles with the next one');
@@ -24,6 +31,7 @@ t.test('late answers in a row', async (t) => {
   t.match(backoff.current(APP, 'data', NOW + 12_000), { until: NOW + 22_000 }, 'up to ten seconds');
   backoff.good(APP, 'data');
   t.equal(backoff.current(APP, 'data', NOW + 12_000), undefined, 'a good answer ends it');
+  backoff.asked(APP, 'data', NOW + 12_000);
   t.equal(backoff.current(APP, 'data', NOW + 12_000), undefined, 'for all');
   t.equal(backoff.isTrial(APP, 'data'), false);
   t.equal(backoff.isTrial({ ...APP, client: 'unknown' }, 'data'), false);
@@ -39,6 +47,23 @@ t.test('a good answer in between ends the row', async (t) => {
   t.equal(backoff.current(APP, 'data', NOW), undefined);
   backoff.good({ client: 'ann', repository: 'never asked' }, 'data');
   backoff.good({ client: 'unknown', repository: 'app' }, 'data');
+  backoff.asked({ client: 'unknown', repository: 'app' }, 'data', NOW);
+  backoff.asked({ client: 'ann', repository: 'never asked' }, 'data', NOW);
+});
+
+t.test('an upstream that was down, and is back', async (t) => {
+  const backoff = new PairBackoff({ consecutive: 3, open: 4000, openMax: 60_000 });
+  const limited = { ...APP, client: 'ben' };
+  late(backoff, APP, 4);
+  backoff.limited(limited, 'data', 60_000, NOW);
+  backoff.recovered();
+  t.equal(backoff.current(APP, 'data', NOW), undefined, 'the next request may ask it');
+  t.equal(backoff.isTrial(APP, 'data'), true, 'as a trial');
+  backoff.asked(APP, 'data', NOW);
+  t.match(backoff.current(APP, 'data', NOW), { until: NOW + 1000 }, 'one at a time');
+  late(backoff, APP, 1);
+  t.match(backoff.current(APP, 'data', NOW), { until: NOW + 4000 }, 'if it is still late, all begins anew');
+  t.match(backoff.current(limited, 'data', NOW), { until: NOW + 60_000, why: 'limited' }, 'a rate limit stays');
 });
 
 t.test('a longer time than ten seconds is kept if it is configured', async (t) => {

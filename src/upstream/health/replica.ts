@@ -129,8 +129,8 @@ export class Replica {
     // Until the URL counts as down, a canary that is late may be merely slow (rule 11).
     if (report.ok || !report.late || health.state === 'down') this.#canaryState = report.canary;
     this.#setHealth(health);
-    // Only a canary may close the breakers of a sick upstream. A shallow probe stays green while storage hangs.
-    if (this.#health.state === 'up' && wasDown && report.canary === 'good') this.#traffic.closeBreakers();
+    // Only a canary may end what requests have shown of a sick upstream. A shallow probe stays green while storage hangs.
+    if (this.#health.state === 'up' && wasDown && report.canary === 'good') this.#traffic.recover();
   }
 
   /** Overload is no outage (rule 8). A URL that was not probed before answers, so it is up. */

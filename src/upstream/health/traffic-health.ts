@@ -89,6 +89,7 @@ export class TrafficHealth {
   /** Admits an attempt to the breakers. */
   admit(trafficClass: TrafficClass, evidence: Evidence): AttemptReports {
     const [answers, bodies] = this.#breakers[trafficClass];
+    this.pairBackoff.asked(evidence, trafficClass, monotonicNow());
     const reporter = (guarded: GuardedBreaker, settle: ReportVerdict) =>
       this.#reporter(guarded.evidence, settle, trafficClass, evidence);
     return {
@@ -150,8 +151,9 @@ export class TrafficHealth {
     this.#probeTimes = [...this.#probeTimes, tookMs].slice(-PROBE_TIMES);
   }
 
-  /** Closes the breakers after a canary was read well on an upstream that had been down. */
-  closeBreakers(): void {
+  /** Closes the breakers after a canary was read well on an upstream that had been down, and ends what its lateness meant meanwhile. */
+  recover(): void {
+    this.pairBackoff.recovered();
     for (const { breaker } of Object.values(this.#breakers).flat()) breaker.recover();
   }
 

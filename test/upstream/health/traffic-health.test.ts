@@ -110,6 +110,32 @@ t.test('late answers of one client and repository are remembered for them alone'
   traffic.dispose();
 });
 
+t.test(
+  'after late answers of one client and repository, each attempt is a trial, and those between two trials are not',
+  async (t) => {
+    mockTime(t);
+    const { traffic } = made({ state: 'good' });
+    const late = () => {
+      const permit = new AttemptPermit(traffic.admit('data', APP), () => undefined);
+      permit.reportAnswer('late');
+      permit.reportEnd('neutral');
+    };
+    for (let count = 0; count < 5; count += 1) late();
+    const backoff = () => traffic.pairBackoff.current(APP, 'data', monotonicNow());
+    traffic.recover();
+    t.equal(backoff(), undefined, 'the recovery of the URL ends it');
+    const trial = new AttemptPermit(traffic.admit('data', APP), () => undefined);
+    t.match(backoff(), { why: 'late', until: monotonicNow() + 1000 }, 'for one attempt');
+    time.pass(1000);
+    t.equal(backoff(), undefined, 'and for another one, if that one has shown nothing for a second');
+    trial.reportAnswer('good');
+    trial.reportEnd('good');
+    traffic.admit('data', APP).body('neutral');
+    t.equal(backoff(), undefined, 'and for all when it was good');
+    traffic.dispose();
+  },
+);
+
 t.test('a canary that hangs: the URL is suspected as slow as soon as the canary is later than usual', async (t) => {
   mockTime(t);
   const canary = Promise.withResolvers<CanaryState>();
