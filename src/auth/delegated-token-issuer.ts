@@ -72,9 +72,28 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
     if (credentials.kind === 'none') return this.#issueAnonymously(request, caller);
-    if (credentials.kind === 'password') return this.#throttled(credentials, request, caller);
-    const login = await this.#loginFromRefreshToken(credentials.token);
-    return login ? this.#throttled(login, request, caller) : { refused: 'credentials' };
+    const login = credentials.kind === 'password' ? credentials : await this.#loginFromRefreshToken(credentials.token);
+    if (!login) return { refused: 'credentials' };
+    const decided = await this.#throttled(login, request, caller);
+    return 'refused' in decided && decided.refused === 'unavailable' && decided.outage
+      ? this.#grantOpen(request, decided)
+      : decided;
+  }
+
+  /** In an outage, a user to whom nothing can be granted may still pull what any client may. */
+  async #grantOpen(
+    request: TokenRequest,
+    refusal: Extract<TokenRefusal, { detail: string }>,
+  ): Promise<TokenGrant | TokenRefusal> {
+    const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys).flatMap(toPull);
+    if (wanted.length === 0) return refusal;
+    const granted = await this.#grantRemembered(
+      NOBODY,
+      { ...request, wantsRefreshToken: false },
+      wanted,
+      refusal.detail,
+    );
+    return 'refused' in granted ? refusal : granted;
   }
 
   /** What a network may pull without a login is not asked about. All else is for the authority to say. */
@@ -154,7 +173,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return this.#grant(login, request, access, { ...opens, lifetime });
   }
 
-  /** Grants exactly what the authority let this user pull within `auth.remember`. */
+  /** Grants exactly what the authority let this user, or any client, pull within `auth.remember`. */
   #grantRemembered(
     login: Login,
     request: TokenRequest,
@@ -164,9 +183,13 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     const { grants } = this.#options;
     const holder = this.#holder(login);
     let left = grants.passwordValidMs(holder);
-    if (left === 0) return { refused: 'unavailable', detail };
+    const refusal = { refused: 'unavailable', detail, outage: true } as const;
+    if (left === 0) return refusal;
+    const holders = [holder, this.#holder(NOBODY)];
     const access = wanted.flatMap((one) => {
-      const mine = one.scope.type === 'repository' ? grants.pullValidMs(holder, one.authorityScope.name) : 0;
+      const { name } = one.authorityScope;
+      const valid = one.scope.type === 'repository' ? holders.map((who) => grants.pullValidMs(who, name)) : [];
+      const mine = Math.max(0, ...valid);
       if (mine === 0 || !one.authorityScope.actions.includes('pull')) return [];
       left = Math.min(left, mine);
       return [{ ...one, actions: ['pull'] }];
@@ -174,7 +197,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     const authorityUnreachable =
       wanted.some(({ authorityScope }) => authorityScope.actions.includes('push')) || undefined;
     // A token that opens nothing still brings a push to the reason of its refusal, which clients do not show of a token request.
-    if (wanted.length > 0 && access.length === 0 && !authorityUnreachable) return { refused: 'unavailable', detail };
+    if (wanted.length > 0 && access.length === 0 && !authorityUnreachable) return refusal;
     const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
     const outage = { grant: 'remembered', detail } as const;
     return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });

@@ -29,13 +29,13 @@ export interface OutageGrant {
 }
 
 /**
- * `credentials`: wrong or missing. `wait`: too many failed logins. `unavailable`: the authority cannot be reached, so the password is
- * neither right nor wrong. `idle`: right, but not valid now.
+ * `credentials`: wrong or missing. `wait`: too many failed logins. `unavailable`: the authority cannot be reached (`outage`) or cannot tell,
+ * so the password is neither right nor wrong. `idle`: right, but not valid now.
  */
 export type TokenRefusal =
   | { refused: 'credentials' }
   | { refused: 'wait'; waitMs: number }
-  | { refused: 'unavailable' | 'idle'; detail: string };
+  | { refused: 'unavailable' | 'idle'; detail: string; outage?: true };
 
 /** The edge's own token service, one for each `auth.mode`. */
 export interface TokenIssuer {

@@ -97,6 +97,24 @@ t.test('a token of the authority for everybody opens what it grants, to pulls on
   t.match(remembered, { user: undefined, scope: 'repository:a:pull', outage: { grant: 'remembered' }, expiresIn: 300 });
 });
 
+t.test('what is open to everybody is open to each user in an outage', async (t) => {
+  const { state, guard, tokens, ask } = made();
+  state.says = says(['repository:inner/public:pull'], { identified: false });
+  await tokens.issue(asked(nobody, 'repository:public:pull'), outside);
+  state.says = says(['repository:inner/own:pull']);
+  await ask('repository:own:pull');
+  state.says = undefined;
+  const scopes = 'repository:own:pull repository:public:pull,push repository:other:pull';
+  const known = await tokens.issue(asked(ANN, scopes), outside);
+  t.match(known, { user: 'ann', scope: 'repository:own:pull repository:public:pull', outage: { grant: 'remembered' } });
+  const unknown = await tokens.issue(asked(login('ben', 'unchecked'), scopes, true), outside);
+  t.match(unknown, { user: undefined, scope: 'repository:public:pull', refreshToken: undefined, expiresIn: 300 });
+  const token = `Bearer ${'token' in unknown ? unknown.token : ''}`;
+  t.strictSame(await guard.check(token, { requested: [requestedOn('public', 'pull')] }, outside), { user: undefined });
+  for (const closed of ['', 'repository:own:pull', 'repository:public:push', 'registry:catalog:*'])
+    t.match(await tokens.issue(asked(login('ben', 'unchecked'), closed), outside), { refused: 'unavailable' }, closed);
+});
+
 t.test('the password for a catalog is only in a token for the catalog', async (t) => {
   const { state, guard, ask } = made();
   state.says = says(['repository:inner/a:pull'], { catalogAuthorization: 'Basic x' });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bearer } from '../../helpers/forward-site.ts';
+import { basic, bearer } from '../../helpers/forward-site.ts';
 import { ANN, startHarborUsers } from '../../helpers/harbor-users.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
 import { CLOUD, clientRequests, INNER } from '../../helpers/lab-site.ts';
@@ -72,7 +72,7 @@ t.test('what Harbor opens to everybody needs no login at the edge, and nothing e
 });
 
 t.test('what was open to everybody is remembered for an outage, and nothing else', async (t) => {
-  const { site, pull, login } = await start(t);
+  const { site, pull, login, send } = await start(t);
   t.equal(await pull('public/app'), 'harbor');
   t.equal(await pull('public/made-up'), 404, 'Harbor opens any name in a public project');
   t.equal((await login(ANN)).status, 200);
@@ -80,6 +80,11 @@ t.test('what was open to everybody is remembered for an outage, and nothing else
     await site.primary.faults.on(fault);
     if (fault === 'down') await site.edge.upstream('harbor', 'down');
     t.equal(await pull('public/app'), 'gcr', fault);
+    for (const user of [ANN, basic('eve', 'never seen')]) {
+      const { headers } = await send(await login(user, PUBLIC), pathOf('public/app'));
+      t.equal(headers['x-breakwater-upstream'], 'gcr', `${fault}: it is open to every user too`);
+    }
+    t.equal((await login(basic('eve', 'never seen'), PRIVATE)).status, 503);
     for (const other of ['public/other', 'public/made-up', 'library/app'])
       t.equal(await pull(other), 503, `${fault}: ${other}`);
     await site.primary.faults.off();
