@@ -32,8 +32,11 @@ export function writeHead(
   response: ServerResponse | Http2ServerResponse,
   { status, headers }: Omit<Answer, 'body'>,
 ): boolean {
+  // RFC 9110 section 8.6: such answers must not name a length. Clients of HTTP/2 reset the stream.
+  const { 'content-length': _, ...lengthless } = headers;
+  const allowed = status < 200 || status === 204 ? lengthless : headers;
   // The two kinds of responses have the same method, but its overloads differ.
-  (response as ServerResponse).writeHead(status, headers);
+  (response as ServerResponse).writeHead(status, allowed);
   return mayHaveBody(response.req.method, status);
 }
 

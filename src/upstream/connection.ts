@@ -147,7 +147,7 @@ export class Connection {
     if (!authorizer.knowsChallenge) {
       if (monotonicNow() < this.#noChallengeUntil) return undefined;
       const answer = await this.#checkVersion(signal);
-      await answer.body.dump({ limit: 16_384 });
+      await dropBody(answer.body);
       if (answer.status !== 401) {
         this.#noChallengeUntil = monotonicNow() + NO_CHALLENGE_MS;
         return undefined;

@@ -1,5 +1,4 @@
 import { OciError } from '../../oci/error.ts';
-import type { Transfer } from '../../splice/transfer.ts';
 import { readExplanation } from '../../upstream/body/explanatory-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import type { Exchange } from '../exchange.ts';
@@ -8,7 +7,7 @@ import { translateChallenges } from '../reply/challenge.ts';
 import { briefError, errorInClientNames, ownRefusal } from '../reply/error-body.ts';
 import { repliedHeaders } from '../reply/header-rules.ts';
 import { sealUpload } from '../reply/location.ts';
-import { plainTransfer, type Reply } from '../reply/reply.ts';
+import type { Reply } from '../reply/reply.ts';
 import { withNamespace } from '../request/paths.ts';
 import { denialOf, type PushAnswer } from './push.ts';
 import type { PushPlan } from './push-plan.ts';
@@ -34,11 +33,10 @@ export async function pushReply(
   }
   const denial = denialOf(plan.upstream, answer);
   if (denial) throw denial;
-  const explanation = await explanationOf(plan, answer);
-  const body = explanation?.body ?? streamOf(plan, answer);
+  const { body, isOwn } = await bodyOf(plan, answer);
   const headers = [
-    ...repliedHeaders(answer.headers, 'registry', explanation?.isOwn ? RETYPED : REWRITTEN),
-    ...(explanation?.isOwn ? [['content-type', 'application/json'] as [string, string]] : []),
+    ...repliedHeaders(answer.headers, 'registry', isOwn ? RETYPED : REWRITTEN),
+    ...(isOwn && body?.length ? [['content-type', 'application/json'] as [string, string]] : []),
     ...lengthHeaders(answer, body),
     ...(await locationHeaders(context, plan, answer)),
     ...(await translateChallenges(exchange, context, plan.attempt, answer)),
@@ -47,30 +45,32 @@ export async function pushReply(
   return { status: answer.status, headers, body, upstream: plan.attempt.upstream };
 }
 
-function streamOf({ upstream, attempt }: PushPlan, { permit, body }: PushAnswer): Transfer {
-  return plainTransfer(body, attempt.upstream, permit, upstream.config.deadlines.push);
+interface PushBody {
+  /** Undefined: the answer to a HEAD, which has none. */
+  body: Buffer | undefined;
+  /** Whether it takes the place of the upstream's. */
+  isOwn: boolean;
 }
 
 /**
- * The body of an error, in the client's names. Of a server error only code and message are passed on, because its
- * detail can hold paths of the storage (rule 4). `isOwn`: the edge wrote it. Undefined: the answer is no error.
+ * The body of the reply. The status settles what became of the write, so a body that does not arrive is not waited for. Of an error, the
+ * body is in the client's names. Of a server error only code and message are passed on, because its detail can hold paths of the storage
+ * (rule 4).
  */
-async function explanationOf(
-  { request, attempt }: PushPlan,
-  { status, permit, body: rest }: PushAnswer,
-): Promise<{ body: Buffer; isOwn: boolean } | undefined> {
-  if (status < 400 || request.method === 'HEAD') return undefined;
-  const error = await readExplanation(rest);
+async function bodyOf({ request, attempt }: PushPlan, { status, permit, body: rest }: PushAnswer): Promise<PushBody> {
+  const read = await readExplanation(rest);
   permit.reportEnd('good');
-  const named = error && errorInClientNames(error, attempt, request.repository);
+  if (request.method === 'HEAD') return { body: undefined, isOwn: false };
+  if (status < 400) return { body: read ?? Buffer.alloc(0), isOwn: read === undefined };
+  const named = read && errorInClientNames(read, attempt, request.repository);
   if (named?.length === 0 && status < 500)
     return { body: ownRefusal(status, `${attempt.upstream} answered ${status} without an explanation`), isOwn: true };
   if (named && status < 500) return { body: named, isOwn: false };
   return { body: briefError(named, `${attempt.upstream} failed with status ${status}; push again`), isOwn: true };
 }
 
-function lengthHeaders({ headers }: PushAnswer, body: Transfer | Buffer): [string, string][] {
-  const length = Buffer.isBuffer(body) ? body.length : headers.contentLength();
+function lengthHeaders({ headers }: PushAnswer, body: Buffer | undefined): [string, string][] {
+  const length = body ? body.length : headers.contentLength();
   return length === undefined ? [] : [['content-length', String(length)]];
 }
 

@@ -1,6 +1,6 @@
 import { retryAfterMs } from '../../failover/classify.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
-import { readBody } from '../../upstream/body/read-body.ts';
+import { dropBody, readExplanation } from '../../upstream/body/explanatory-body.ts';
 import type { Answer } from '../../upstream/client.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { CopyError } from '../copy-error.ts';
@@ -41,15 +41,15 @@ function isRetryable({ status, headers, redirected = false }: FailedAnswer): boo
 export const MAX_ERROR_BYTES = 16_384;
 
 /**
- * Reads an answer to its end.
+ * Reads an answer whose status settles the matter to its end, or drops the rest of a body that does not arrive.
  * @returns the first error message in its body (distribution-spec "Error Codes"), on one line
  */
 export async function readErrorMessage(answer: Answer): Promise<string> {
   if (answer.status < 400) {
-    await answer.body.dump({ limit: MAX_ERROR_BYTES });
+    await dropBody(answer.body);
     return '';
   }
-  const text = (await readBody(answer.body, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0))).toString('utf8');
+  const text = (await readExplanation(answer.body))?.toString('utf8') ?? '';
   const [, message = ''] = /"message"\s*:\s*"((?:[^"\\]|\\.){0,300})/.exec(text) ?? [];
   return message.replace(/[^\x20-\x7e]/g, ' ');
 }

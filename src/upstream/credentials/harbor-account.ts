@@ -1,3 +1,4 @@
+import { dropBody } from '../body/explanatory-body.ts';
 import { parseJson, readBody } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import type { StaticUser } from './authorizer.ts';
@@ -23,7 +24,7 @@ export function isRobot(username: string): boolean {
  */
 export async function databaseAnswers(get: HarborGet): Promise<boolean> {
   const answer = await get(`${API}/repositories?page=1&page_size=1`, undefined);
-  await answer.body.dump({ limit: 65_536 });
+  await dropBody(answer.body);
   return answer.status === 200;
 }
 
@@ -33,7 +34,7 @@ export async function databaseAnswers(get: HarborGet): Promise<boolean> {
  */
 export async function isKnownToApi(get: HarborGet, authorization: string): Promise<boolean | undefined> {
   const answer = await get(`${API}/users/current`, authorization);
-  await answer.body.dump({ limit: 65_536 });
+  await dropBody(answer.body);
   if (answer.status >= 500) return undefined;
   return answer.status !== 401;
 }
@@ -67,7 +68,7 @@ async function projectQuery(get: HarborGet, name: string, authorization: string)
 async function getJson(get: HarborGet, path: string, authorization: string): Promise<unknown> {
   const answer = await get(path, authorization);
   if (answer.status === 200) return parseJson(await readBody(answer.body, MAX_BYTES));
-  await answer.body.dump({ limit: 65_536 });
+  await dropBody(answer.body);
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Scope } from '../../oci/scope.ts';
+import { dropBody } from '../body/explanatory-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
 
@@ -58,7 +59,7 @@ export async function permissionsByTagLists(
 }
 
 async function tagListVerdict(answer: Answer): Promise<TagListVerdict> {
-  await answer.body.dump({ limit: 65_536 });
+  await dropBody(answer.body);
   rejectPage(answer, 'a tag list');
   if (answer.status >= 500 || answer.status === 429)
     throw new UpstreamError('status-5xx', `a tag list answers ${answer.status}`);

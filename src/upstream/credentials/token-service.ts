@@ -1,5 +1,6 @@
 import type { Failure } from '../../failover/classify.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Client } from '../client.ts';
 import { sameHost } from '../redirect.ts';
@@ -77,7 +78,7 @@ export async function fetchToken(
       const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
       return { value, expiresIn: Math.min(expiresIn, MAX_SECONDS) };
     }
-    await answer.body.dump({ limit: 65_536 });
+    await dropBody(answer.body);
     throw new UpstreamError(
       refusalReason(answer.status),
       `the token service at ${realm.host} answers ${answer.status}`,

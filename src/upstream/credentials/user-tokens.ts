@@ -2,6 +2,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
+import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
 import { UpstreamError } from '../upstream-error.ts';
@@ -124,7 +125,7 @@ export class UserTokens {
     if (challenge.scheme === 'basic') return { by: 'basic' };
     const realm = this.#realm(challenge, realmHosts);
     const answer = await this.#options.sendElsewhere(realm, { accept: 'application/json' }, signal);
-    await answer.body.dump({ limit: 65_536 });
+    await dropBody(answer.body);
     // A working token service refuses a request without a user, or gives a token without scopes.
     if (![200, 400, 401, 403].includes(answer.status)) throw tokenServiceFailure(answer.status);
     return { by: 'token', host: realm.host };
@@ -133,7 +134,7 @@ export class UserTokens {
   /** @throws UpstreamError `authority-dead` when the answer has no usable challenge (Harbor with its database down) */
   async #fetchChallenge(signal: AbortSignal): Promise<Challenge> {
     const answer = await this.#options.send('/v2/', {}, signal);
-    await answer.body.dump({ limit: 65_536 });
+    await dropBody(answer.body);
     if (answer.status >= 500) throw new UpstreamError('status-5xx', `/v2/ answers ${answer.status}`);
     const challenge = usableChallenge(answer.headers.joined('www-authenticate'));
     if (answer.status !== 401 || !challenge) {
@@ -210,7 +211,7 @@ export class UserTokens {
       if (isNobodys && !(await this.#acceptsLogin(challenge, question))) return refusal;
       return loginOf(value, told, { basic, expiresIn, isHarbor });
     }
-    await answer.body.dump({ limit: 65_536 });
+    await dropBody(answer.body);
     if (answer.status === 400 && scopes.length > 1) {
       this.#singleScopeOnly = true;
       return 'not granted';
@@ -247,7 +248,7 @@ export class UserTokens {
     const { basic, signal } = question;
     if (basic === undefined) return { outcome: 'refused' };
     const answer = await this.#options.send('/v2/', { authorization: basic }, signal);
-    await answer.body.dump({ limit: 65_536 });
+    await dropBody(answer.body);
     rejectPage(answer, '/v2/');
     if (answer.status === 401 || answer.status === 403) {
       await this.#fetchChallenge(signal);

@@ -5,6 +5,7 @@ import { BlobUpload } from '../../../src/replication/copy/blob-upload.ts';
 import { startArtifactRegistry } from '../../helpers/artifact-registry.ts';
 import type { FrontRule } from '../../helpers/registry-front.ts';
 import { remoteRegistry } from '../../helpers/remote-registry.ts';
+import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { type BlobSite, blobSite, readSome } from './blob-site.ts';
 
@@ -44,6 +45,25 @@ function arrived({ fallback, bytes, digest }: BlobSite): boolean {
 function count({ fallback }: BlobSite, method: string, path = /uploads/): number {
   return fallback.requests.filter((one) => one.method === method && path.test(one.url)).length;
 }
+
+t.test('a status settles what became of a blob, whether its body arrives or not', async (t) => {
+  const endings: Record<string, (response: ServerResponse) => unknown> = {
+    held: () => undefined,
+    closed: ({ socket }) => socket?.end(),
+    reset: ({ socket }) => socket?.resetAndDestroy(),
+  };
+  for (const [name, end] of Object.entries(endings)) {
+    const target = first(1, 'PUT', async (request, response) => {
+      await once(request.resume(), 'end');
+      response.writeHead(201, { 'content-length': '100' }).write('0123456789', () => end(response));
+    });
+    const site = await blobSite(t, 1000, { target });
+    const began = performance.now();
+    await upload(site);
+    t.ok(performance.now() - began < timeLimit(5000), `${name}: it is done, and at once`);
+    t.equal(count(site, 'POST'), 1, `${name}: nothing is sent again`);
+  }
+});
 
 t.test('whole, in parts, and nothing at all', async (t) => {
   for (const [size, chunkBytes] of [
