@@ -275,7 +275,7 @@ const PLAIN_TIMERS: Record<string, string> = {
   'src/splice/throughput.ts': 'calls what has the boundary of its transfer',
   'src/upstream/credentials/credential-watch.ts': 'calls what has the boundary',
   'src/upstream/health/canary-reads.ts': 'aborts a signal',
-  'src/upstream/health/loop-delay.ts': 'adds numbers',
+  'src/upstream/loop-delay.ts': 'adds numbers',
   'src/upstream/health/prober.ts': 'calls what has the boundary',
   'src/upstream/health/unconfirmed-failures.ts': 'calls what has the boundary',
   'src/upstream/reader/http1-body.ts': 'delivers to a sink, which has the boundary of its transfer',

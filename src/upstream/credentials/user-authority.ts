@@ -5,6 +5,7 @@ import type { ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
+import { withinLimit } from '../within-limit.ts';
 import { type Denial, DenialJudge, type Judgement } from './denial-judge.ts';
 import { LoginCanary } from './login-canary.ts';
 import type { LoginMethod, UserAnswer, UserTokens } from './user-tokens.ts';
@@ -159,13 +160,14 @@ export class UserAuthority {
     for (const { url } of healthiestFirst(view().replicas).slice(0, MAX_URLS)) {
       const asked = tokens(url);
       if (!asked) continue;
-      const signal = AbortSignal.timeout(deadline);
+      const control = new AbortController();
       try {
-        return await unlessAborted(signal, question(asked, url, signal));
+        const answer = await withinLimit(question(asked, url, control.signal), deadline);
+        if (answer !== 'late') return answer;
+        control.abort();
+        failure = new UpstreamError('first-byte', `${name} does not answer in time`);
       } catch (error) {
-        failure = signal.aborted
-          ? new UpstreamError('first-byte', `${name} does not answer in time`)
-          : asUpstreamError(error);
+        failure = asUpstreamError(error);
         // Another URL of the same registry would be over the same limit.
         if (failure.reason === 'rate-limited') break;
       }

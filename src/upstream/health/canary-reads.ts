@@ -1,8 +1,8 @@
 import type { CanaryState } from '../../failover/view.ts';
+import { withinLimit } from '../within-limit.ts';
 import type { Canary } from './canary.ts';
 import { readCanary } from './probe.ts';
 import type { ProbeAccess } from './probe-access.ts';
-import { withinLimit } from './probe-limit.ts';
 
 /** One read of the canary. */
 export interface CanaryRead {

@@ -5,12 +5,12 @@ import type { CanaryState } from '../../failover/view.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Connection } from '../connection.ts';
 import { asUpstreamError } from '../upstream-error.ts';
+import { withinLimit } from '../within-limit.ts';
 import type { ProbeGet } from './byte-range-probe.ts';
 import { CanaryReads } from './canary-reads.ts';
 import { type Looker, lookForContent } from './content-look.ts';
 import { type ProbeReport, probe } from './probe.ts';
 import type { ProbeAccess, ProbeAccount } from './probe-access.ts';
-import { withinLimit } from './probe-limit.ts';
 import type { Replica } from './replica.ts';
 
 /** Probe intervals between looks for content where a look has shown nothing, for example because the upstream has no catalog. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { monotonicNow } from '../../../src/clock/clock.ts';
 import type { HealthState, ReplicaView } from '../../../src/failover/view.ts';
@@ -12,8 +13,17 @@ import { until } from '../../helpers/until.ts';
 const ANN = 'Basic YW5uOnNlY3JldA==';
 const PULL = { type: 'repository', name: 'library/a', actions: ['pull'] };
 
-/** What a URL does: the status that it answers with credentials, an error that it fails with, or nothing. */
-type Does = number | UpstreamError | 'silent';
+/**
+ * What a URL does: the status that it answers with credentials, an error that it fails with, or nothing. `blocked`: it accepts the login, but
+ * this process gets no CPU for longer than the deadline.
+ */
+type Does = number | UpstreamError | 'silent' | 'blocked';
+
+/** Keeps the event loop from turning, as other processes do that take the CPU. */
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
 
 interface Given {
   does: Record<string, Does>;
@@ -23,6 +33,7 @@ interface Given {
   since?: number;
   unhealthy?: string[];
   slots?: number;
+  deadline?: number;
 }
 
 function authority(given: Given) {
@@ -37,16 +48,25 @@ function authority(given: Given) {
         if (asked.at(-1) !== url) asked.push(url);
         if (doing === 'silent') return new Promise<Answer>(() => undefined);
         if (doing instanceof UpstreamError) return Promise.reject(doing);
-        const headers = new HeaderList(doing < 500 ? [['www-authenticate', 'Basic realm="x"']] : []);
-        const status = authorization === undefined && doing < 500 ? 401 : doing;
-        return Promise.resolve({ status, headers, body: { dump: () => Promise.resolve() } } as unknown as Answer);
+        const code = doing === 'blocked' ? 200 : doing;
+        const headers = new HeaderList(code < 500 ? [['www-authenticate', 'Basic realm="x"']] : []);
+        const status = authorization === undefined && code < 500 ? 401 : code;
+        // The answer comes a while after the event loop turns again.
+        const pause = async () => {
+          await delay(10);
+          block(600);
+          await delay(10);
+        };
+        const arrives = doing === 'blocked' ? pause() : Promise.resolve();
+        if (doing === 'blocked') live.does[url] = 200;
+        return arrives.then(() => ({ status, headers, body: { dump: () => Promise.resolve() } }) as unknown as Answer);
       },
       sendElsewhere: () => Promise.reject(new Error('nothing is elsewhere')),
     });
   let free = slots;
   const users = new UserAuthority({
     name: 'harbor',
-    deadline: 50,
+    deadline: given.deadline ?? 50,
     view: () => ({
       state: live.state ?? 'up',
       reason: 'canary',
@@ -91,6 +111,12 @@ t.test('another URL is asked when the first cannot decide', async (t) => {
     ['the last one hangs', { does: { [A]: refused, [B]: 'silent' } }, { reason: 'first-byte' }, [A, B]],
     ['down comes last', { does: { [A]: 200, [B]: 200 }, states: { [A]: 'down' } }, { outcome: 'granted' }, [B]],
     ['so does trouble', { does: { [A]: 200, [B]: 200 }, suspected: [A] }, { outcome: 'granted' }, [B]],
+    [
+      'an edge without CPU is no silence',
+      { does: { [A]: 'blocked', [B]: 401 }, deadline: 400 },
+      { outcome: 'granted' },
+      [A],
+    ],
     ['no slot', { does: { [A]: 200 }, slots: 0 }, { reason: 'saturated' }, [A]],
     ['all is down, but for its users', { does: { [A]: 200 }, state: 'down' }, { outcome: 'granted' }, [A]],
     ['no database, as it was last told', { does: { [A]: 200 }, unhealthy: ['database'] }, { outcome: 'granted' }, [A]],

@@ -1,4 +1,4 @@
-import { monotonicNow } from '../../clock/clock.ts';
+import { monotonicNow } from '../clock/clock.ts';
 
 /** Milliseconds between the ticks that show whether the event loop turns. */
 const TICK_MS = 25;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { withinLimit } from '../../../src/upstream/health/probe-limit.ts';
+import { withinLimit } from '../../src/upstream/within-limit.ts';
 
 /** The timers of probes keep no process alive. */
 function stayAlive(t: Test): void {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicNow } from '../../clock/clock.ts';
-import { probeTimeLeft } from '../../failover/health.ts';
+import { monotonicNow } from '../clock/clock.ts';
+import { probeTimeLeft } from '../failover/health.ts';
 import { LoopDelay } from './loop-delay.ts';
 
 /**
- * Waits for a probe, or a read of the canary, for as long as it may take. Time in which the event loop of the edge stood still does not
- * count, within bounds.
+ * Waits for a probe, a read of the canary, or a question about users, for as long as it may take. Time in which the event loop of the edge
+ * stood still does not count, within bounds.
  * @param limit milliseconds
  * @returns `late`: the answer is not there yet
  */
