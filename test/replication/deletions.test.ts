@@ -58,6 +58,24 @@ t.test('an edge that takes over begins anew, also if it has the ledger of the ot
   t.strictSame(site.there(), ['stays']);
 });
 
+t.test('a comparison during which another edge copied saw nothing', async (t) => {
+  const site = await startReplicatedSite(t);
+  site.seedBoth('app', 'stays');
+  site.seedBoth('app', 'gone', 2);
+  site.untag('gone');
+  const edge = site.edge();
+  edge.isLedgerRead = false;
+  const compared = edge.compare();
+  await until(() => edge.asked > 1, { what: () => 'a comparison that has begun' });
+  for (const route of edge.replicator.routes) route.yieldToPeer();
+  edge.isLedgerRead = true;
+  await compared;
+  await edge.compare();
+  t.strictSame(site.there(), ['gone', 'stays']);
+  await edge.compare();
+  t.strictSame(site.there(), ['stays']);
+});
+
 t.test('a tag that comes back between two comparisons stays', async (t) => {
   const ways: [name: string, comeBack: (site: Awaited<ReturnType<typeof startReplicatedSite>>, edge: Edge) => void][] =
     [
@@ -268,6 +286,23 @@ t.test('while content is known to be lost nothing is deleted or replaced, and th
   t.not(site.digest('stays'), kept, 'the ledger knows it as older');
   await edge.compare();
   t.strictSame(site.there(), ['stays']);
+});
+
+t.test('while content is known to be lost a hint replaces no copy', async (t) => {
+  const site = await startReplicatedSite(t);
+  site.seedBoth('app', 'v1');
+  const edge = site.edge();
+  await edge.compare();
+  const old = site.digest('v1') ?? '';
+  const { digest: kept } = site.primary.seed('library/app', 'v1', { blobs: [9] });
+  await edge.compare();
+  t.equal(site.digest('v1'), kept);
+  site.primary.store.setTag('library/app', 'v1', old);
+  site.lost.set('harbor', 'lost');
+  edge.hint('library/app', 'v1', 'push');
+  await edge.idle();
+  t.equal(site.digest('v1'), kept);
+  t.match(edge.outcomes.at(-1), /the copy is kept: harbor has lost/);
 });
 
 t.test('while the primary cannot be asked for what it acknowledged, only what it takes back waits', async (t) => {

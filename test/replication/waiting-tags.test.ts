@@ -1,6 +1,8 @@
 import t from 'tap';
 import type { LabRegistry } from '../../src/lab/registry.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
+import { timeOf } from '../../src/replication/compare/waiting-tags.ts';
+import { until } from '../helpers/until.ts';
 import { type ReplicatedSite, type ReplicatedSiteOptions, startReplicatedSite } from './replicated-site.ts';
 
 const HOUR = 3_600_000;
@@ -115,6 +117,74 @@ t.test('what ends the wait of a tag', async (t) => {
   await edge.compare();
   t.equal(edge.replicator.view().routes[0]?.waiting, 0);
   t.equal(site.digest('brought'), newer[1]);
+});
+
+t.test('a push, a decision and a copy end the wait at once, not only at the next comparison', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const tags = ['accepted', 'copied', 'pushed', 'waits'];
+  for (const [index, tag] of tags.entries()) {
+    push(site.primary, 'library/app', tag, index, NOW - HOUR);
+    push(gcr(site), 'project/app', tag, 10 + index, NOW);
+  }
+  const edge = site.edge();
+  await edge.compare();
+  const [route] = edge.replicator.routes;
+  if (!route) throw new Error('no route');
+  const waiting = () => route.waitingTags.map(({ tag }) => tag).sort();
+  t.strictSame(waiting(), tags);
+  // A copy that was queued before the comparison.
+  const repository = { source: 'library/app', target: 'project/app' };
+  route.markCopied({ copyRoute: route.copyRoute, repository, reference: 'copied', kind: 'copy' }, edge.ledger.now());
+  t.strictSame(waiting(), ['accepted', 'pushed', 'waits']);
+  edge.hint('library/app', 'pushed', 'push');
+  t.strictSame(waiting(), ['accepted', 'waits']);
+  edge.replicator.acceptPrimary('harbor', 'library/app', 'accepted');
+  t.strictSame(waiting(), ['waits']);
+  await edge.idle();
+});
+
+t.test('once another edge copies, nothing waits here', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  push(site.primary, 'library/app', 'newer', 1, NOW - HOUR);
+  push(gcr(site), 'project/app', 'newer', 2, NOW);
+  const edge = site.edge();
+  await edge.compare();
+  const [route] = edge.replicator.routes;
+  t.equal(route?.waitingTags.length, 1);
+  route?.yieldToPeer();
+  t.strictSame(route?.waitingTags, [], 'the other edge may have copied it');
+  edge.isLedgerRead = false;
+  const compared = edge.compare();
+  await until(() => edge.asked > 1, { what: () => 'a comparison that has begun' });
+  route?.yieldToPeer();
+  edge.isLedgerRead = true;
+  await compared;
+  t.strictSame(route?.waitingTags, [], 'the comparison is outdated');
+  await edge.compare();
+  t.equal(route?.waitingTags.length, 1);
+});
+
+t.test('what waited in a repository that vanished from the primary waits no longer', async (t) => {
+  const site = await startReplicatedSite(t, { ...CLOUD, deletions: 'keep' });
+  for (const name of ['app', 'gone']) {
+    push(site.primary, `library/${name}`, 'newer', 1, NOW - HOUR);
+    push(gcr(site), `project/${name}`, 'newer', 2, NOW);
+  }
+  const edge = site.edge();
+  await edge.compare();
+  const [route] = edge.replicator.routes;
+  t.equal(route?.waitingTags.length, 2);
+  site.primary.store.repositories.delete('library/gone');
+  await edge.compare();
+  t.match(route?.waitingTags, [{ repository: 'library/app', tag: 'newer' }]);
+  t.equal(route?.waitingTags.length, 1);
+});
+
+t.test('the time of a tag is that of the digest which was compared', async (t) => {
+  const times = new Map([['v1', { digest: 'sha256:a', at: NOW }]]);
+  t.equal(timeOf(times, 'v1', 'sha256:a'), NOW);
+  t.equal(timeOf(times, 'v1', 'sha256:b'), undefined, 'the tag has moved since');
+  t.equal(timeOf(times, 'v2', 'sha256:a'), undefined);
 });
 
 t.test('where no registry tells a time, the primary is asked for the manifest that the fallback has', async (t) => {

@@ -18,7 +18,7 @@ function sightings(max?: number) {
     const names = confirmed.flatMap(({ repository, tags }) => tags.map((tag) => `${repository}:${tag}`));
     return { names, unconfirmed };
   };
-  const seen = (name: string) => lastSeen.set(name, at + 500);
+  const seen = (name: string, when = at + 500) => lastSeen.set(name, when);
   return { made, compare, seen };
 }
 
@@ -46,6 +46,14 @@ t.test('what was there in between is seen deleted for the first time again', asy
   t.strictSame(compare({ [A]: ['pushed', 'hinted'] }).names, [`${A}:pushed`, `${A}:hinted`]);
 });
 
+t.test('what another edge tells late counts too', async (t) => {
+  const { compare, seen } = sightings();
+  compare({ [A]: ['1'] });
+  t.strictSame(compare({ [A]: ['1'] }).names, [`${A}:1`], 'and the target refuses to delete it');
+  seen(`${A}:1`, 1500);
+  t.strictSame(compare({ [A]: ['1'] }).names, [], 'it was there between the first two comparisons');
+});
+
 t.test('a repository that could not be compared keeps what was seen of it', async (t) => {
   const { made, compare } = sightings();
   compare({ [A]: ['1'], 'library/b': ['1'] });
@@ -56,9 +64,13 @@ t.test('a repository that could not be compared keeps what was seen of it', asyn
 });
 
 t.test('no more than a bound is remembered', async (t) => {
-  const { compare } = sightings(3);
+  const { made, compare } = sightings(3);
   compare({ [A]: ['1', '2'], 'library/b': ['1', '2'] });
   t.strictSame(compare({ [A]: ['1', '2'], 'library/b': ['1', '2'] }).names, [`${A}:1`, `${A}:2`, 'library/b:1']);
   compare({ [A]: [], 'library/b': ['2'] });
   t.strictSame(compare({ 'library/b': ['2'] }).names, ['library/b:2'], 'there is room again');
+  compare({ [A]: ['1', '2'] });
+  made.clear();
+  compare({ [A]: ['1', '2'], 'library/b': ['1'] });
+  t.equal(compare({ [A]: ['1', '2'], 'library/b': ['1'] }).names.length, 3, 'as at the start');
 });
