@@ -13,7 +13,7 @@ import { until } from '../helpers/until.ts';
 import { scaleUpstream } from '../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
-const PROBE = { interval: '60ms', fastInterval: '20ms', timeout: '300ms', holdDown: '100ms', settle: '100ms' };
+const PROBE = { interval: '60ms', fastInterval: '20ms', timeout: '600ms', holdDown: '100ms', settle: '100ms' };
 
 async function start(t: Test, options: LabRegistryOptions = {}, probe: object = {}, more: object = {}) {
   const registry = await startLabRegistry(options);
@@ -57,7 +57,13 @@ for (const fault of ['down', 'frozen', 'storageHung', 'storageGone', 'errors'] a
     t.equal(await upstream.confirmCanary(registry.url), 'failing');
     await registry.faults.off();
     await until(() => upstream.view().gate.mode === 'accepting');
-    t.same(events, ['unknown -> up', 'accepting', 'up -> down', 'refusing', 'down -> up', 'settling', 'accepting']);
+    // The gate refuses before the upstream is down, if a client's look falls between two probes: the canary has just failed.
+    const [states, gates] = [
+      events.filter((event) => event.includes('->')),
+      events.filter((event) => !event.includes('->')),
+    ];
+    t.same(states, ['unknown -> up', 'up -> down', 'down -> up']);
+    t.same(gates, ['accepting', 'refusing', 'settling', 'accepting']);
   });
 }
 

@@ -13,7 +13,7 @@ export interface MadeReader {
 
 export function madeReader(t: Test, url: string, given: Partial<ReaderOptions> = {}): MadeReader {
   const pool = given.pool ?? new BufferPool();
-  const options = { ca: undefined, connectMs: 2000, connections: 64, resolver: new Resolver(), pool };
+  const options = { ca: undefined, connectMs: 10_000, connections: 64, resolver: new Resolver(), pool };
   const reader = new Reader(new URL(url), { ...options, ...given });
   t.teardown(() => reader.destroy());
   const get = async (path = '/x', signal = new AbortController().signal) => {
