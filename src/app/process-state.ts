@@ -52,8 +52,9 @@ export class ProcessState {
     const registries = () => this.#registries;
     const told = [
       new SharedGrants(this.access.grants),
-      new SharedLedger(this.ledger, registries),
+      // Before the ledger, which must know what was pushed when it merges.
       new SharedPushes(this.ledger.pushes, registries, (at) => this.#clock.observe(at)),
+      new SharedLedger(this.ledger, registries),
     ];
     this.peers = new Peers(this.#peersConfig({ config, material }), {
       stores: [...told, new SharedPulls(this.pulls)],

@@ -161,3 +161,22 @@ export function takesBack(
   if (!newest || newest.digest === null || newest.digest === digest || at < newest.confirmedAt) return false;
   return digest === null || pushed || older.some((entry) => entry.digest === digest);
 }
+
+/**
+ * The acknowledged push that one edge has as the newest state of a tag, while the other edge saw another state later and did not know of the
+ * push. So that edge could not tell a restore from a tag that was moved. Undefined: there is none.
+ * @param pushedAt when an upstream acknowledged a push of the tag with this digest; undefined: it is not known to have
+ */
+export function untoldPush(
+  mine: TagHistory,
+  theirs: TagHistory,
+  pushedAt: (digest: string) => number | undefined,
+): string | undefined {
+  const confirmed = (history: TagHistory) => history[0]?.confirmedAt ?? Number.NEGATIVE_INFINITY;
+  const [before, after] = confirmed(mine) < confirmed(theirs) ? [mine, theirs] : [theirs, mine];
+  const [pushed, shown] = [before[0]?.digest, after[0]?.digest];
+  if (pushed == null || shown === undefined || after.some(({ digest }) => digest === pushed)) return undefined;
+  const at = pushedAt(pushed);
+  const isPushedLater = at !== undefined && shown !== null && (pushedAt(shown) ?? at) > at;
+  return at === undefined || isPushedLater ? undefined : pushed;
+}

@@ -1,8 +1,8 @@
-import { type ContentAnswer, type StandingPush, takesBack } from '../failover/lost-content.ts';
+import { type ContentAnswer, type StandingPush, takesBack, untoldPush } from '../failover/lost-content.ts';
 import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
-import { type AcknowledgedPush, PushLog } from './push-log.ts';
+import { type AcknowledgedPush, PushLog, pushKey } from './push-log.ts';
 import { TagStore } from './tag-store.ts';
 import { parseTagKey, tagKey, type UpstreamTag } from './upstream-tag.ts';
 
@@ -31,6 +31,8 @@ export class Ledger {
   moves = 0;
   /** The last pushes that upstreams acknowledged. */
   readonly pushes = new PushLog();
+  /** Entries of other edges that are set aside until it is known whether the upstream still has a push, by tag. See `untoldPush`. */
+  readonly #disputed = new Map<string, { pushed: string; entry: LedgerEntry }>();
   /** Asks whether an upstream is believed that takes back a tag (rule 9). */
   askContent: (upstream: string) => ContentAnswer | undefined = () => undefined;
 
@@ -72,12 +74,15 @@ export class Ledger {
   recordPushed(tag: UpstreamTag, digest: string, at: number, afterLoss = false): void {
     // A push again of what was pushed last is no new content, which a restore would lose.
     const isNew = afterLoss || this.find(tag)?.[0]?.digest !== digest || !this.pushes.has(tag, digest);
+    this.#disputed.delete(tagKey(tag));
     this.recordSeen(tag, digest, at);
     if (isNew) this.pushes.add({ ...tag, digest, at, afterLoss });
   }
 
   /** Whether an upstream that shows this digest of the tag, or null for none, takes back what it had. */
   takesBack(tag: UpstreamTag, digest: string | null, at: number): boolean {
+    const disputed = this.#disputed.get(tagKey(tag));
+    if (disputed) return digest !== disputed.pushed;
     const history = this.find(tag);
     const known = history?.[0]?.digest;
     return takesBack(history, digest, at, known != null && this.pushes.has(tag, known));
@@ -91,6 +96,7 @@ export class Ledger {
    */
   async recordShown(tag: UpstreamTag, digest: string | null, at: number): Promise<boolean> {
     const record = () => (digest === null ? this.recordAbsent(tag, at) : this.recordSeen(tag, digest, at));
+    if (this.#disputed.has(tagKey(tag))) void this.#settle(tag);
     const asked = this.takesBack(tag, digest, at) ? this.askContent(tag.upstream) : undefined;
     if (!asked) {
       record();
@@ -114,7 +120,9 @@ export class Ledger {
       const last = newest.get(key);
       // A tag that was deleted and is there again is what the upstream shows, and no longer what was pushed.
       const wasDeleted = history.some(({ digest, confirmedAt }) => digest === null && confirmedAt > push.at);
-      if (history[0]?.digest === push.digest && !last && !wasDeleted) newest.set(key, push);
+      const isDisputed = this.#disputed.get(key)?.pushed === push.digest;
+      const isShown = history[0]?.digest === push.digest && !wasDeleted;
+      if ((isShown || isDisputed) && !last) newest.set(key, push);
       const isCurrent = newest.get(key) === push;
       // A later push through an edge explains why the tag is elsewhere. A push after a loss has taken the place of what was lost.
       const isOverwritten = last !== undefined && (!last.afterLoss || push.afterLoss);
@@ -136,6 +144,7 @@ export class Ledger {
 
   /** Records that the upstream acknowledged a deletion of the tag. */
   recordDeleted(tag: UpstreamTag, at: number): void {
+    this.#disputed.delete(tagKey(tag));
     this.#record(tag, null, at);
   }
 
@@ -163,7 +172,9 @@ export class Ledger {
 
   /** Judges a digest that another upstream shows for the tag. A manifest that was deleted is stale under every tag. */
   judge(tag: UpstreamTag, digest: string): Judgement {
-    const judgement = judge(this.find(tag), digest);
+    const disputed = this.#disputed.get(tagKey(tag));
+    const history = disputed ? merge(this.find(tag), disputed.entry.history) : this.find(tag);
+    const judgement = judge(history, digest);
     const manifest = { ...tag, tag: digest };
     if (judgement.verdict === 'current' || judgement.verdict === 'stale' || !this.isDeleted(manifest)) return judgement;
     return judge(this.find(manifest), digest);
@@ -178,17 +189,48 @@ export class Ledger {
     return this.#store.keysAt(upstream, repository, digest).length > 0;
   }
 
-  /** Merges entries of another edge, in any order and any number of times. @returns how many were new */
+  /**
+   * Merges entries of another edge, in any order and any number of times. Its pushes must be known before.
+   * @returns how many were new
+   */
   merge(entries: Iterable<LedgerEntry>): number {
     let news = 0;
-    for (const { history, ...place } of entries) {
-      if (!history.every((entry) => this.#accepts(entry))) continue;
+    const disputed: UpstreamTag[] = [];
+    for (const entry of entries) {
+      const { history, ...place } = entry;
+      if (!history.every((state) => this.#accepts(state))) continue;
       const known = this.find(place) ?? [];
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
-      if (this.#update(place, (mine) => merge(mine, history))) news += 1;
+      const pushed = untoldPush(known, history, (digest) => this.pushes.find(pushKey({ ...place, digest }))?.at);
+      if (pushed !== undefined) disputed.push(this.#setAside(entry, pushed));
+      else if (this.#merge(entry)) news += 1;
     }
+    for (const place of disputed) void this.#settle(place);
     return news;
+  }
+
+  /** Only what concerns a push that is still known, so there are few. */
+  #setAside(entry: LedgerEntry, pushed: string): UpstreamTag {
+    for (const [key, one] of this.#disputed)
+      if (!this.pushes.has(parseTagKey(key), one.pushed)) this.#disputed.delete(key);
+    this.#disputed.set(tagKey(entry), { pushed, entry });
+    return entry;
+  }
+
+  #merge({ history, ...place }: LedgerEntry): boolean {
+    this.#disputed.delete(tagKey(place));
+    return this.#update(place, (mine) => merge(mine, history));
+  }
+
+  /** Takes an entry that was set aside, unless the upstream has lost content: then the tag is where it was pushed to, for all edges. */
+  async #settle(tag: UpstreamTag): Promise<void> {
+    const trust = await (this.askContent(tag.upstream)?.last ?? 'believed');
+    const disputed = this.#disputed.get(tagKey(tag));
+    if (!disputed || trust === 'unclear') return;
+    if (trust === 'believed') this.#merge(disputed.entry);
+    else this.recordSeen(tag, disputed.pushed, this.now());
+    this.#disputed.delete(tagKey(tag));
   }
 
   /** The tags of an upstream, the oldest update first. */
@@ -203,6 +245,7 @@ export class Ledger {
   forget(upstream: string): void {
     for (const tag of this.tagsOf(upstream)) this.#store.delete(tagKey(tag));
     this.pushes.forget(upstream);
+    for (const key of this.#disputed.keys()) if (parseTagKey(key).upstream === upstream) this.#disputed.delete(key);
   }
 
   close(): void {

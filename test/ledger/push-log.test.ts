@@ -190,3 +190,98 @@ t.test('an upstream that is another registry now has no pushes', async (t) => {
   t.strictSame(ledger.tagsOf('harbor'), []);
   t.strictSame(ledger.pushes.of('harbor'), []);
 });
+
+/** One edge tells another all that it knows, as peers do: pushes first. */
+function tell(from: Ledger, to: Ledger): void {
+  for (const one of from.pushes.of('harbor')) to.pushes.add(one);
+  to.merge(
+    [v1, v2].map((tag) => ({ ...tag, history: from.find(tag) ?? [] })).filter(({ history }) => history.length > 0),
+  );
+}
+
+/** Two pushes of one tag through an edge, of which the other edge has not heard, and what that one has seen since. */
+function apart(t: { teardown(end: () => void): void }, trust: ContentTrust) {
+  const [knowing, other] = [made(t), made(t)];
+  const state = { trust };
+  for (const ledger of [knowing, other])
+    ledger.askContent = () => ({ soon: Promise.resolve(state.trust), last: Promise.resolve(state.trust) });
+  push(knowing, v1, B);
+  push(knowing, v1, C);
+  return { knowing, other, state };
+}
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+t.test('what an edge saw without knowing of a push', async (t) => {
+  for (const told of ['to the edge that knows of the push first', 'to the other edge first']) {
+    const exchange = async (one: Ledger, other: Ledger) => {
+      const [from, to] = told.startsWith('to the edge') ? [other, one] : [one, other];
+      for (const _ of [1, 2]) {
+        tell(from, to);
+        tell(to, from);
+        await settled();
+      }
+    };
+    await t.test(`of a restored upstream, told ${told}`, async (t) => {
+      const { knowing, other } = apart(t, 'lost');
+      other.recordSeen(v1, A, other.now());
+      await exchange(knowing, other);
+      for (const ledger of [knowing, other]) {
+        t.match(ledger.find(v1), [{ digest: C }, { digest: A }], 'the tag is where it was pushed to');
+        t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten']);
+        t.match(ledger.judge(v1, C), { verdict: 'current' });
+      }
+    });
+    await t.test(`of an upstream that is well, told ${told}`, async (t) => {
+      for (const seen of [A, null]) {
+        const { knowing, other } = apart(t, 'believed');
+        if (seen) other.recordSeen(v1, seen, other.now());
+        else other.recordDeleted(v1, other.now());
+        await exchange(knowing, other);
+        for (const ledger of [knowing, other]) {
+          t.equal(ledger.find(v1)?.[0]?.digest, seen, 'the later state counts');
+          t.strictSame(standing(ledger), []);
+        }
+      }
+    });
+    await t.test(`of an upstream that cannot be asked, told ${told}`, async (t) => {
+      const { knowing, other, state } = apart(t, 'unclear');
+      other.recordSeen(v1, A, other.now());
+      await exchange(knowing, other);
+      for (const ledger of [knowing, other]) {
+        t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten'], 'the push is still looked for');
+        t.match(ledger.judge(v1, C), { verdict: 'stale' }, 'and no tag goes back in silence');
+        t.ok(ledger.takesBack(v1, A, ledger.now()));
+      }
+      state.trust = 'lost';
+      t.notOk(await other.recordShown(v1, A, other.now()));
+      await exchange(knowing, other);
+      for (const ledger of [knowing, other]) t.match(ledger.find(v1), [{ digest: C }], 'a later look decides');
+    });
+  }
+});
+
+t.test('a push through an edge that did not know of another push is a push', async (t) => {
+  const { knowing, other } = apart(t, 'lost');
+  push(other, v1, A);
+  tell(other, knowing);
+  tell(knowing, other);
+  for (const ledger of [knowing, other]) t.match(ledger.find(v1), [{ digest: A }]);
+});
+
+t.test('an entry that was set aside is dropped once the tag is pushed, deleted or accepted', async (t) => {
+  for (const end of ['pushed', 'deleted', 'accepted']) {
+    const { knowing, other, state } = apart(t, 'unclear');
+    other.recordSeen(v1, A, other.now());
+    tell(other, knowing);
+    tell(knowing, other);
+    if (end === 'pushed') push(other, v1, B);
+    if (end === 'deleted') other.recordDeleted(v1, other.now());
+    if (end === 'accepted') other.recordAccepted(v1, A);
+    const digest = { pushed: B, deleted: null, accepted: A }[end];
+    state.trust = 'lost';
+    await settled();
+    t.equal(other.find(v1)?.[0]?.digest, digest, end);
+    t.notOk(standing(other).includes('v1 c'));
+    t.notOk(other.takesBack(v1, digest ?? null, other.now()));
+  }
+});

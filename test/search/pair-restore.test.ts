@@ -4,9 +4,9 @@ import { pair } from './pair.ts';
 import type { PairSchedule, Place, Step } from './pair-schedule.ts';
 
 const push = (edge: number, at: Place): Step => ({ do: 'push', edge, old: false, ...at });
-const pull = (at: Place, by: 'tag' | 'blob' = 'tag'): Step => ({
+const pull = (at: Place, by: 'tag' | 'blob' = 'tag', edge = 0): Step => ({
   do: 'pull',
-  edge: 0,
+  edge,
   user: 'ann',
   by,
   back: 0,
@@ -46,6 +46,22 @@ const WAYS: Record<string, readonly Step[]> = {
     ...[{ do: 'snapshot' } as const, push(0, added), push(0, added), pass(100)],
     ...[{ do: 'restore' } as const, pull(added)],
   ],
+  // The edge takes the restored primary for right. What it then tells its peer must not end what that one knows.
+  ...Object.fromEntries(
+    [0, 1].map((edge): [string, readonly Step[]] => [
+      `an edge started without its peer, and hears of the pushes only after the restore; pulls at edge ${edge}`,
+      [
+        ...[{ do: 'snapshot' } as const, push(0, other), push(0, moved), pass(4000), { do: 'kill', edge: 1 } as const],
+        ...[
+          { do: 'restore' } as const,
+          { do: 'connect', connected: false } as const,
+          { do: 'start', edge: 1 } as const,
+        ],
+        ...[pass(12_000), { do: 'connect', connected: true } as const, pass(4000)],
+        ...[pull(moved, 'tag', edge), pull(other, 'tag', edge)],
+      ],
+    ]),
+  ),
 };
 
 for (const [what, steps] of Object.entries(WAYS))
