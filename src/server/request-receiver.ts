@@ -141,6 +141,8 @@ class RequestReceiver {
       return;
     }
     const { socket } = req;
+    // Node has given up this connection, and its errors, but replies to earlier requests may still be written to it.
+    socket.on('error', () => socket.destroy());
     if (this.#ending.has(socket)) return;
     this.#ending.add(socket);
     this.#options.onMalformed();

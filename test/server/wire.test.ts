@@ -153,6 +153,23 @@ for (const [name, start] of Object.entries({ https: LISTENERS.https, admin: LIST
     t.same(seen, []);
   });
 
+t.test('a client that is gone behind a refused CONNECT hurts nobody', async (t) => {
+  const arrived = Promise.withResolvers<http.ServerResponse>();
+  const server = createAdminServer((_req, res) => arrived.resolve(res), fail);
+  const { port } = await listenOn(server, '127.0.0.1:0', fail);
+  t.teardown(() => closeNow(server));
+  const socket = await connectPlain(t, port);
+  const refused = `GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`;
+  socket.write(`GET /held HTTP/1.1\r\n${HOST}\r\n${refused}CONNECT other.test:443 HTTP/1.1\r\n${HOST}\r\n`);
+  const res = await arrived.promise;
+  const closed = closing(res);
+  socket.resetAndDestroy();
+  await closing(socket);
+  // An error of the connection would end this process.
+  res.end('late');
+  await closed;
+});
+
 t.test('a slow head may be that of a HEAD', async (t) => {
   const { port } = await startListener(t, { timings: { headers: 100, sweep: 25 } });
   const reply = await ask(async () => (await connectRaw(t, port)).socket, `HEAD /v2/ HTTP/1.1\r\n${HOST}`);
