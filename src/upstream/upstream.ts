@@ -121,8 +121,8 @@ export class Upstream {
   }
 
   /** Whether a 404 from this URL can be believed; see `Prober.confirmCanary`. */
-  async confirmCanary(url: string): Promise<CanaryState> {
-    return this.#urls.get(url)?.prober.confirmCanary() ?? 'none';
+  async confirmCanary(url: string, since?: number): Promise<CanaryState> {
+    return this.#urls.get(url)?.prober.confirmCanary(since) ?? 'none';
   }
 
   /** The same for a write, which has no other upstream: a late canary is waited for (rule 11). */

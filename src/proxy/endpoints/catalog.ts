@@ -39,6 +39,8 @@ const MAX_BODY = 4_194_304;
 const DEFAULT_PAGE = 1000;
 const MAX_PAGE = 10_000;
 const TOTAL_MS = 9000;
+/** Milliseconds for a read of the canary. */
+const CANARY_MS = 2000;
 const CATALOG = { absent: 'NAME_UNKNOWN', content: 'the catalog', soleCounts: false } as const;
 
 /**
@@ -78,6 +80,7 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
     let confinedTo: string | undefined;
     for (const attempt of attemptsFor(exchange, context, route, hiding)) {
       if (confinedTo !== undefined && attempt.upstream !== confinedTo) continue;
+      const started = performance.now();
       const reading = listings.get(attempt.url) ?? list(exchange, context, request, attempt);
       listings.set(attempt.url, reading);
       const listing = await reading;
@@ -86,7 +89,8 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
         endings.push(listing.failed);
         missing.add(`${attempt.upstream}: ${listing.failed.reason ?? 'failed'}`);
         // What another upstream lists may be hidden from this client here (rule 3).
-        if (attempt.upstream === hiding && !(await isOut(context, attempt, listing.failed))) confinedTo = hiding;
+        if (attempt.upstream === hiding && !(await isOut(context, attempt, listing.failed, started)))
+          confinedTo = hiding;
         continue;
       }
       for (const name of listing.names) {
@@ -103,9 +107,15 @@ async function gather(exchange: Exchange, context: CatalogContext, request: Regi
   return { names: [...names].sort(), upstreams: [...upstreams], missing: [...missing] };
 }
 
-async function isOut({ upstreams }: Uses<'upstreams'>, attempt: Attempt, { reason }: AttemptEnding): Promise<boolean> {
+/** @param started when the listing began, on the clock of `performance.now` */
+async function isOut(
+  { upstreams }: Uses<'upstreams'>,
+  attempt: Attempt,
+  { reason }: AttemptEnding,
+  started: number,
+): Promise<boolean> {
   const upstream = upstreams.get(attempt.upstream);
-  return upstream === undefined || isOutage(upstream, attempt, reason);
+  return upstream === undefined || isOutage(upstream, { attempt, reason, started, limitMs: CANARY_MS });
 }
 
 function attemptsFor(exchange: Exchange, context: CatalogContext, route: Route, hiding: string | undefined): Attempt[] {

@@ -134,7 +134,7 @@ export class Race {
     const last = this.#lastWait(upstream, attempt);
     const { onError } = this.#boundary;
     this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control)
-      .then((result) => this.#judged(upstream, attempt, result))
+      .then((result) => this.#judged(upstream, runner, result))
       .then(
         bounded((result) => this.#settled(runner, result), this.#boundary),
         // An attempt that was cancelled does not end the race.
@@ -147,10 +147,16 @@ export class Race {
    * The result, once it is known whom a failure of the upstream concerns that may be hiding the content. Until then, answers of others are
    * provisional.
    */
-  #judged(upstream: Upstream, attempt: Attempt, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
+  #judged(
+    upstream: Upstream,
+    { attempt, started }: Runner,
+    result: AttemptResult,
+  ): AttemptResult | Promise<AttemptResult> {
     if (result.outcome !== 'failed' || attempt.upstream !== this.#plan.hiding) return result;
     if (this.#plan.attempts.every((one) => one.upstream === attempt.upstream)) return result;
-    return isOutage(upstream, attempt, result.reason).then((outage) => ({ ...result, forClient: !outage }));
+    const limitMs = Math.max(this.#until - performance.now(), RESERVE_MS);
+    const failed = { attempt, reason: result.reason, started, limitMs };
+    return isOutage(upstream, failed).then((outage) => ({ ...result, forClient: !outage }));
   }
 
   #timeFor(upstream: Upstream | undefined, attempt: Attempt): number {

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { withinLimit } from '../within-limit.ts';
 import type { Canary } from './canary.ts';
@@ -33,12 +34,17 @@ export class CanaryReads {
   /** The last read, while the next one waits for it. */
   #running: Promise<void> | undefined;
   #next: Promise<CanaryRead> | undefined;
+  /** Reads without a result yet, and when they began; monotonic milliseconds. The first one comes first. */
+  #underWay: { read: CanaryRead; began: number }[] = [];
 
   constructor(options: CanaryReadsOptions) {
     this.#options = options;
   }
 
-  async begin(): Promise<CanaryRead> {
+  /** @param since a read under way counts too if it began then or later; monotonic milliseconds */
+  async begin(since = Number.POSITIVE_INFINITY): Promise<CanaryRead> {
+    const underWay = this.#underWay.find(({ began }) => began >= since);
+    if (underWay) return underWay.read;
     if (!this.#running) {
       const read = this.#read();
       this.#running = withinLimit(read.soon, SHARE_MS).then(() => {
@@ -57,6 +63,7 @@ export class CanaryReads {
   #read(): CanaryRead {
     const { canary, access, limit, onRead } = this.#options;
     const control = new AbortController();
+    const began = monotonicNow();
     const reading = readCanary(canary, access(control.signal));
     let isAwaited = false;
     const soon = withinLimit(reading, limit()).then((state) => {
@@ -70,6 +77,11 @@ export class CanaryReads {
       const timer = setTimeout(() => control.abort(), PATIENCE_MS).unref();
       return reading.finally(() => clearTimeout(timer));
     };
-    return { soon, last };
+    const read = { soon, last };
+    this.#underWay.push({ read, began });
+    void soon.then(() => {
+      this.#underWay = this.#underWay.filter((one) => one.read !== read);
+    });
+    return read;
   }
 }

@@ -77,9 +77,10 @@ export class Prober {
   /**
    * Reads the canary to tell whether the upstream can reach its storage now. The read begins after this call;
    * simultaneous callers share one. A read that takes longer than a probe may counts as failed.
+   * @param since a read under way counts too if it began then or later; monotonic milliseconds
    */
-  async confirmCanary(): Promise<CanaryState> {
-    return (await this.#canaryReads.begin()).soon;
+  async confirmCanary(since?: number): Promise<CanaryState> {
+    return (await this.#canaryReads.begin(since)).soon;
   }
 
   /** The same for a write, which has no other upstream: a late read is waited for. */
