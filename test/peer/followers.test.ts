@@ -1,15 +1,16 @@
 import t, { type Test } from 'tap';
 import { ACKNOWLEDGE_MS } from '../../src/failover/unheard.ts';
-import { Followers } from '../../src/peer/followers.ts';
-import { timeLimit } from '../helpers/time-limit.ts';
+import { Followers, STAND_MS } from '../../src/peer/followers.ts';
+import { MockedTime } from '../helpers/host-clock.ts';
 
-/** A store of which only the version counts. */
-const made = () => {
+/** A store of which only the version counts. Time passes only as the test lets it. */
+const made = (t: Test) => {
+  const time = new MockedTime(t);
   const store = { name: 'words', head: 0 };
   const clock = { now: 0 };
   const late: string[] = [];
   const followers = new Followers({ stores: [store], now: () => clock.now, onLate: (from) => late.push(from) });
-  return { store, clock, late, followers };
+  return { time, store, clock, late, followers };
 };
 
 /** A question of another edge, which knows a version. */
@@ -33,25 +34,37 @@ function ask(followers: Followers, link: string, version: number) {
 
 /** How a reply fares that tells now. */
 function tell(followers: Followers) {
-  const began = performance.now();
-  let ms: number | undefined;
+  let isWaiting = true;
   const done = followers.tell().then(() => {
-    ms = performance.now() - began;
+    isWaiting = false;
   });
-  return { done, isWaiting: () => ms === undefined, ms: async () => (await done, ms ?? 0) };
+  return { done, isWaiting: () => isWaiting };
 }
 
 const moment = () => new Promise((resolve) => setImmediate(resolve));
-const early = (t: Test, ms: number, what: string) => t.ok(ms < ACKNOWLEDGE_MS / 2, `${what}: ${Math.round(ms)} ms`);
+/** A reply that is sent though no time passes. */
+const early = async (t: Test, reply: ReturnType<typeof tell>, what: string) => {
+  await moment();
+  t.notOk(reply.isWaiting(), what);
+};
+/** A reply that waits for as long as replies do. */
+const waitsInVain = async (t: Test, time: MockedTime, reply: ReturnType<typeof tell>) => {
+  time.pass(ACKNOWLEDGE_MS - 1);
+  await moment();
+  t.ok(reply.isWaiting());
+  time.pass(1);
+  await moment();
+  t.notOk(reply.isWaiting());
+};
 
 t.test('without a peer a reply does not wait', async (t) => {
-  const { store, followers } = made();
+  const { store, followers } = made(t);
   store.head = 1;
-  early(t, await tell(followers).ms(), 'alone');
+  await early(t, tell(followers), 'alone');
 });
 
 t.test('a reply waits until the question that follows acknowledges', async (t) => {
-  const { store, followers } = made();
+  const { store, followers } = made(t);
   const first = ask(followers, 'b', 0);
   t.strictSame(first.marks, ['.'], 'the question stands');
   store.head = 1;
@@ -61,11 +74,11 @@ t.test('a reply waits until the question that follows acknowledges', async (t) =
   await moment();
   t.ok(reply.isWaiting());
   ask(followers, 'b', 1);
-  early(t, await reply.ms(), 'acknowledged');
+  await early(t, reply, 'acknowledged');
 });
 
 t.test('what changes without a reply does not answer a question', async (t) => {
-  const { store, followers } = made();
+  const { store, followers } = made(t);
   const asked = ask(followers, 'b', 0);
   store.head = 7;
   await moment();
@@ -73,15 +86,14 @@ t.test('what changes without a reply does not answer a question', async (t) => {
 });
 
 t.test('a peer that does not acknowledge costs one reply, and replies wait again once it has caught up', async (t) => {
-  const { store, followers } = made();
+  const { time, store, followers } = made(t);
   ask(followers, 'b', 0);
   store.head = 1;
-  const ms = await tell(followers).ms();
-  t.ok(ms > ACKNOWLEDGE_MS - 5 && ms < timeLimit(ACKNOWLEDGE_MS * 4), `${ms}`);
+  await waitsInVain(t, time, tell(followers));
   t.equal(followers.inStep, 0);
   for (const head of [2, 3, 4]) {
     store.head = head;
-    early(t, await tell(followers).ms(), 'behind');
+    await early(t, tell(followers), 'behind');
   }
   const late = ask(followers, 'b', 1);
   await late.done;
@@ -93,18 +105,18 @@ t.test('a peer that does not acknowledge costs one reply, and replies wait again
   await moment();
   t.ok(reply.isWaiting());
   ask(followers, 'b', 5);
-  early(t, await reply.ms(), 'in step again');
+  await early(t, reply, 'in step again');
 });
 
 t.test('a peer that does not acknowledge in time is counted and named until it has caught up', async (t) => {
-  const { store, clock, late, followers } = made();
+  const { time, store, clock, late, followers } = made(t);
   for (const link of ['b', 'c']) ask(followers, link, 0);
   t.strictSame([followers.late, followers.behind], [0, []]);
   clock.now = 5;
   store.head = 1;
   const reply = tell(followers);
   ask(followers, 'c', 1);
-  await reply.done;
+  await waitsInVain(t, time, reply);
   const behind = [{ from: 'the host of b', since: 5 }];
   t.strictSame([followers.late, followers.behind, late], [1, behind, ['the host of b']]);
   clock.now = 6;
@@ -120,10 +132,10 @@ t.test('a peer that does not acknowledge in time is counted and named until it h
 });
 
 t.test('a peer that has not asked for long is not behind: it is gone, or cannot be reached', async (t) => {
-  const { store, clock, followers } = made();
+  const { time, store, clock, followers } = made(t);
   ask(followers, 'b', 0);
   store.head = 1;
-  await tell(followers).done;
+  await waitsInVain(t, time, tell(followers));
   clock.now = 30_000;
   t.equal(followers.behind.length, 1);
   clock.now = 30_001;
@@ -131,34 +143,40 @@ t.test('a peer that has not asked for long is not behind: it is gone, or cannot 
 });
 
 t.test('two replies that give up a peer at once name it once', async (t) => {
-  const { store, clock, followers } = made();
+  const { time, store, clock, followers } = made(t);
   ask(followers, 'b', 0);
   store.head = 1;
   const one = tell(followers);
-  clock.now = 7;
+  time.pass(10);
   store.head = 2;
-  await Promise.all([one.done, tell(followers).done]);
+  const two = tell(followers);
+  clock.now = 7;
+  time.pass(ACKNOWLEDGE_MS - 10);
+  await moment();
+  t.strictSame([one.isWaiting(), two.isWaiting()], [false, true]);
+  clock.now = 8;
+  time.pass(10);
+  await two.done;
   t.strictSame([followers.late, followers.behind], [2, [{ from: 'the host of b', since: 7 }]]);
 });
 
 t.test('all peers have one deadline together', async (t) => {
-  const { store, followers } = made();
+  const { time, store, followers } = made(t);
   for (const link of ['b', 'c', 'd']) ask(followers, link, 0);
   store.head = 1;
   const reply = tell(followers);
   ask(followers, 'c', 1);
-  const ms = await reply.ms();
-  t.ok(ms > ACKNOWLEDGE_MS - 5 && ms < timeLimit(ACKNOWLEDGE_MS * 2), `${ms}`);
+  await waitsInVain(t, time, reply);
   t.equal(followers.inStep, 1);
 });
 
 t.test('a peer whose connection closes is not waited for', async (t) => {
-  const { store, followers } = made();
+  const { store, followers } = made(t);
   const gone = ask(followers, 'b', 0);
   gone.close();
   await gone.done;
   store.head = 1;
-  early(t, await tell(followers).ms(), 'gone before');
+  await early(t, tell(followers), 'gone before');
   const going = ask(followers, 'c', 1);
   store.head = 2;
   const reply = tell(followers);
@@ -170,7 +188,7 @@ t.test('a peer whose connection closes is not waited for', async (t) => {
 });
 
 t.test('two pushes at once, of which a peer hears one after the other', async (t) => {
-  const { store, followers } = made();
+  const { store, followers } = made(t);
   ask(followers, 'b', 0);
   store.head = 1;
   const one = tell(followers);
@@ -181,18 +199,22 @@ t.test('two pushes at once, of which a peer hears one after the other', async (t
   t.strictSame(next.marks, [], 'the second is told at once');
   t.ok(two.isWaiting());
   ask(followers, 'b', 2);
-  early(t, await two.ms(), 'the second');
+  await early(t, two, 'the second');
 });
 
 t.test('a question is answered after a while, with a mark before it, since a reply may follow unheard', async (t) => {
-  const { followers } = made();
+  const { time, followers } = made(t);
   const asked = ask(followers, 'b', 0);
+  time.pass(STAND_MS - 1);
+  await moment();
+  t.strictSame(asked.marks, ['.']);
+  time.pass(1);
   await asked.done;
   t.strictSame(asked.marks, ['.', '!']);
 });
 
 t.test('a link that asks twice has one question standing', async (t) => {
-  const { followers } = made();
+  const { followers } = made(t);
   const [first, second] = [ask(followers, 'b', 0), ask(followers, 'b', 0)];
   await first.done;
   t.strictSame([first.marks, second.marks], [['.', '!'], ['.']]);
@@ -201,7 +223,7 @@ t.test('a link that asks twice has one question standing', async (t) => {
 });
 
 t.test('beyond the bound questions do not stand, until others are forgotten', async (t) => {
-  const { store, clock, followers } = made();
+  const { time, store, clock, followers } = made(t);
   for (let index = 0; index < 64; index += 1) ask(followers, `link ${index}`, 0);
   t.notOk(followers.hasRoom('one more'));
   const more = ask(followers, 'one more', 0);
@@ -209,13 +231,13 @@ t.test('beyond the bound questions do not stand, until others are forgotten', as
   t.strictSame(more.marks, []);
   t.ok(followers.hasRoom('link 0'), 'those that are there stay');
   store.head = 1;
-  await tell(followers).done;
+  await waitsInVain(t, time, tell(followers));
   clock.now = 40_000;
   t.ok(followers.hasRoom('one more'));
 });
 
 t.test('an edge that ends answers all questions, and none stands any more', async (t) => {
-  const { followers } = made();
+  const { followers } = made(t);
   const standing = ask(followers, 'b', 0);
   followers.end();
   await standing.done;
