@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { monotonicNow } from '../../src/clock/clock.ts';
 import { configSchema } from '../../src/config/schema.ts';
@@ -139,6 +140,24 @@ t.test('a Harbor that does not tell whether it is read-only is not said to take 
   t.match(view, { state: 'up', gate: { mode: 'accepting' } });
   t.equal(view.readOnly, undefined, 'Harbor tells its users only');
   t.ok(modeUnknownSince <= monotonicNow());
+});
+
+t.test('what Harbor said of its read-only mode does not count for ever', async (t) => {
+  const { registry, upstream } = await start(
+    t,
+    { harbor: true },
+    { kind: 'harbor', interval: '1h', fastInterval: '1h' },
+  );
+  await registry.faults.on('readOnly');
+  await upstream.start();
+  t.match(upstream.view(), { readOnly: true, modeUnknownSince: undefined });
+  const told = monotonicNow();
+  const now = performance.now();
+  const later = mock.method(performance, 'now', () => now + 4 * 3_600_000);
+  const { readOnly, modeUnknownSince = 0, state } = upstream.view();
+  later.mock.restore();
+  t.strictSame([readOnly, state], [undefined, 'up'], 'its API has been silent for long');
+  t.ok(modeUnknownSince > 0 && modeUnknownSince <= told, 'since it last told');
 });
 
 t.test('a registry that is no Harbor has no such mode', async (t) => {
