@@ -114,8 +114,8 @@ export function sha256(bytes: Buffer | string): string {
 }
 
 /**
- * Pushes a blob by POST and PUT. Resolves with the last reply. The edge refuses an upload for which canary and upstream are silent for a
- * second, whatever `TEST_PATIENCE` is: a client must not wait longer. On a busy machine that is no outage, and the push is tried again.
+ * Pushes a blob by POST and PUT. Resolves with the last reply. The edge refuses an upload when its probes call the upstream down,
+ * whatever `TEST_PATIENCE` is. On a busy machine that is no outage, and the push is tried again.
  */
 export async function pushBlob(client: Client, repository: string, bytes: Buffer): Promise<Reply> {
   const begin = () => client.ask(`/v2/${repository}/blobs/uploads/`, { method: 'POST' });

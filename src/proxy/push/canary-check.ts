@@ -33,6 +33,11 @@ export async function checkCanary(exchange: CanaryWait, upstream: Upstream, url:
   }
 }
 
+/** Waits until the write gate refuses. @throws OciError DENIED then */
+export async function untilRefused(upstream: Upstream, signal: AbortSignal): Promise<never> {
+  throw pushRefusal(upstream.name, await upstream.untilRefusing(signal), readClocks());
+}
+
 type CanaryWait = Pick<Exchange, 'startedAt' | 'elapsed'>;
 
 /** @param since monotonic milliseconds */

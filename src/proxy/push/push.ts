@@ -8,7 +8,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { forwardedHeaders } from '../reply/header-rules.ts';
 import type { AttemptRecord } from '../request-record.ts';
-import { checkCanary, refusal } from './canary-check.ts';
+import { checkCanary, refusal, untilRefused } from './canary-check.ts';
 import type { ForwardedResponse, ForwardRequest } from './forwarder.ts';
 import type { PushPlan } from './push-plan.ts';
 
@@ -77,7 +77,10 @@ async function atMost(ms: number, check: Promise<void>): Promise<void> {
   await Promise.race([check, over.promise]).finally(() => clearTimeout(timer));
 }
 
-/** Sends the request, and gives it up if the check of the canary fails. @throws as both do */
+/**
+ * Sends the request, and gives it up if the check of the canary fails. The start of an upload is also given up when the gate closes:
+ * nothing of the client's is written yet. @throws as both do
+ */
 async function forwardUnless(
   canary: Promise<void> | undefined,
   exchange: Exchange,
@@ -89,8 +92,10 @@ async function forwardUnless(
   const forwarded = forwardRequestFor(exchange, context, plan).then((outbound) =>
     context.forwarder.forward(exchange, { ...outbound, signal }),
   );
+  const over = new AbortController();
+  const refused = canary && !exchange.hasBody ? [untilRefused(plan.upstream, over.signal)] : [];
   try {
-    const [answer] = await Promise.all([forwarded, canary]);
+    const [answer] = await Promise.race([Promise.all([forwarded, canary]), ...refused]);
     return answer;
   } catch (error) {
     control.abort(error);
@@ -99,6 +104,8 @@ async function forwardUnless(
       () => undefined,
     );
     throw error;
+  } finally {
+    over.abort();
   }
 }
 

@@ -119,4 +119,15 @@ t.test('a primary that is slow, or frozen', async (t) => {
     t.match(reply, { status: 403, complete: true });
     t.match(reply.body.toString(), /harbor cannot take them \(the probe timed out\)/);
   });
+
+  t.test('the same for a push whose canary was read before the primary froze', BESIDE, async (t) => {
+    const site = await startLabSite(t, { harbor: { probe: PROBES, deadlines: { push: '1m' } } });
+    await site.primary.faults.on('frozen', { kind: ['upload'] });
+    const reply = site.edge.http1().ask(`/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+    // It is sent once the canary has been read.
+    await until(() => site.primary.requests.some(({ method, kind }) => method === 'POST' && kind === 'upload'));
+    await site.primary.faults.on('frozen');
+    t.match(await reply, { status: 403, complete: true });
+    t.match((await reply).body.toString(), /harbor cannot take them \(the probe timed out\)/);
+  });
 });
