@@ -119,14 +119,16 @@ export class App {
       limits: config.limits,
       proxies,
       onError,
-      onConnection: () => this.#descriptors.check(),
+      onConnection: () => void this.#descriptors.check(),
       isPeer: (request) => isPeerQuestion(request),
       // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
       handler: (request, response, expectsContinue) =>
         this.#handle(request as never, response as never, expectsContinue),
     });
     const admin = this.#adminHandler();
-    this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError);
+    this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError, {
+      isShort: () => this.#descriptors.check(),
+    });
     const { http } = config.listen;
     if (http !== undefined)
       this.#redirect = new RedirectListener({
@@ -134,6 +136,7 @@ export class App {
         hostnames: () => namesOf(this.#loaded),
         httpsPort: () => this.#https.address().port,
         onError,
+        onConnection: () => void this.#descriptors.check(),
         proxies,
       });
   }

@@ -7,9 +7,17 @@ import { cutStalledClients } from './stall-watch.ts';
 
 const HEADER_BYTES = 8_192;
 const BODY_BYTES = 65_536;
-const CONNECTIONS = 256;
-/** Milliseconds. */
-const CLIENT_IDLE = { idle: 60_000, sweep: 5_000 };
+/** Connections at once. `short`: while no descriptors are left, about as many as are given up for this listener. */
+const CONNECTIONS = { usual: 256, short: 16 };
+
+export interface AdminServerOptions {
+  /** Called at each new connection: whether descriptors are short. Default: they never are. */
+  isShort?: () => boolean;
+  /** Milliseconds after which a client that makes no progress is cut. */
+  idle?: number;
+  /** Milliseconds between two looks for such clients. */
+  sweep?: number;
+}
 
 /**
  * A server of plain HTTP for the operator: status, metrics, health.
@@ -19,7 +27,7 @@ const CLIENT_IDLE = { idle: 60_000, sweep: 5_000 };
 export function createAdminServer(
   handler: (req: IncomingMessage, res: ServerResponse) => unknown,
   onError: (error: unknown) => void,
-  { idle, sweep } = CLIENT_IDLE,
+  { isShort = () => false, idle = 60_000, sweep = 5_000 }: AdminServerOptions = {},
 ): http.Server {
   const options = {
     headersTimeout: 5_000,
@@ -40,7 +48,7 @@ export function createAdminServer(
   const server = http.createServer(options);
   const exchanges = new Exchanges(() => undefined);
   receivePlainRequests(server, { exchanges, handler: receive, onError });
-  limitConnections(server, CONNECTIONS);
+  limitConnections(server, () => (isShort() ? CONNECTIONS.short : CONNECTIONS.usual), onError);
   cutStalledClients(server, exchanges, idle, sweep);
   return server;
 }

@@ -60,8 +60,8 @@ export class DescriptorReserve {
     this.#release(0);
   }
 
-  /** Cheap enough for each new connection. */
-  check(): void {
+  /** Looks for a free descriptor. Cheap enough for each new connection. @returns whether descriptors are short */
+  check(): boolean {
     if (this.#short) this.#recover();
     else {
       const code = this.#take(this.#held.length + 1);
@@ -69,6 +69,7 @@ export class DescriptorReserve {
       else this.#run(code);
     }
     this.#endEpisode();
+    return this.#short;
   }
 
   #run(code: string): void {

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { bounded } from '../http/boundary.ts';
 import { writeAnswer } from '../http/write-answer.ts';
 import { closeNow, listenOn } from './bound-address.ts';
 import { writeEdgeAnswer } from './edge-answer.ts';
@@ -14,6 +15,8 @@ export interface RedirectListenerOptions {
   /** Port of the https listener for the Location; 443 is left out. */
   httpsPort: () => number;
   onError: (error: unknown) => void;
+  /** Called after each new connection was accepted. */
+  onConnection?: () => void;
   /** Connections of load balancers may begin with a PROXY header, whose content is not needed. Omitted: they do not. */
   proxies?: ProxyTrust | undefined;
 }
@@ -41,7 +44,8 @@ export class RedirectListener {
       insecureHTTPParser: false,
     });
     this.pause(false);
-    const { proxies, onError } = options;
+    const { proxies, onError, onConnection = () => undefined } = options;
+    this.#server.on('connection', bounded(onConnection, { onError }));
     receivePlainRequests(this.#server, { handler: (req, res) => this.#redirect(req, res), onError });
     this.#gate = proxies && new ProxyGate(this.#server, { ...proxies, onError, required: false, timeout: HEADERS_MS });
   }
@@ -51,9 +55,10 @@ export class RedirectListener {
     return listenOn(this.#server, this.#options.address, this.#options.onError);
   }
 
-  /** While paused, new connections are closed at once. */
+  /** While paused, new connections are closed at once, and all that there are: a redirect takes no time. */
   pause(paused: boolean): void {
     this.#server.maxConnections = paused ? 0 : CONNECTIONS;
+    if (paused) this.#server.closeAllConnections();
   }
 
   /** Closes at once, without waiting for redirects. */

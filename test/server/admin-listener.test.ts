@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { createAdminServer } from '../../src/server/admin-listener.ts';
+import { type AdminServerOptions, createAdminServer } from '../../src/server/admin-listener.ts';
 import { closeNow, listenOn } from '../../src/server/bound-address.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 import { Cable } from './cable.ts';
 import { endless } from './listener-harness.ts';
 
-async function start(t: Test, handler: http.RequestListener, times?: { idle: number; sweep: number }) {
+async function start(t: Test, handler: http.RequestListener, times?: AdminServerOptions) {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const server = createAdminServer(handler, onError, times);
@@ -68,8 +68,16 @@ t.test('waits as long as an answer takes', async (t) => {
 });
 
 /** Opens so many connections; `head` is what each sends. Resolves when all are open. */
-async function openMany(t: Test, port: number, number: number, head: string): Promise<Socket[]> {
-  const sockets = Array.from({ length: number }, () => connect(port, '127.0.0.1').on('error', () => {}));
+async function openMany(
+  t: Test,
+  port: number,
+  number: number,
+  head: string,
+  localAddress = '127.0.0.1',
+): Promise<Socket[]> {
+  const sockets = Array.from({ length: number }, () =>
+    connect({ port, host: '127.0.0.1', localAddress }).on('error', () => {}),
+  );
   t.teardown(() => sockets.forEach((socket) => void socket.destroy()));
   await Promise.all(
     sockets.map(async (socket) => {
@@ -126,6 +134,27 @@ t.test(
     t.match(await slow, { status: 200, body: 'done' });
   },
 );
+
+t.test('a client that floods replaces its own connections', async (t) => {
+  const { port } = await start(t, (_req, res) => res.end('ready'));
+  const [early] = await openMany(t, port, 1, '');
+  await openMany(t, port, 400, '', '127.0.0.2');
+  if (!early) throw new Error('no connection');
+  early.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const [answer] = await Promise.race([once(early, 'data'), once(early, 'close')]);
+  t.match(String(answer), /^HTTP\/1\.1 200 /, 'the connection that has waited for longest is of another client');
+});
+
+t.test('while descriptors are short, few connections are kept', async (t) => {
+  let short = false;
+  const { server, port } = await start(t, (_req, res) => res.end('ready'), { isShort: () => short });
+  await openMany(t, port, 100, '');
+  const left = () => new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+  await until(async () => (await left()) === 100);
+  short = true;
+  t.match(await request(port), { status: 200, body: 'ready' });
+  await until(async () => (await left()) <= 16, { what: () => 'the others to be closed' });
+});
 
 t.test('closes at once, whatever is under way', async (t) => {
   const arrived = Promise.withResolvers<void>();

@@ -24,13 +24,19 @@ export interface ServeOptions {
   config?: Record<string, unknown>;
 }
 
+interface Ports {
+  https: number;
+  admin: number;
+  http: number;
+}
+
 /** `breakwater serve` with a standard output of the test's choice. Its upstream does not exist. */
 export class ServeProcess {
   readonly child: ChildProcess;
-  readonly #ports: { https: number; admin: number };
+  readonly #ports: Ports;
   readonly #agent = new https.Agent({ keepAlive: true, maxSockets: 20 });
 
-  private constructor(t: Test, child: ChildProcess, ports: { https: number; admin: number }) {
+  private constructor(t: Test, child: ChildProcess, ports: Ports) {
     this.child = child;
     this.#ports = ports;
     t.teardown(async () => {
@@ -42,7 +48,8 @@ export class ServeProcess {
 
   /** Resolves when it serves. */
   static async start(t: Test, { stdout, stderr = 'inherit', shell = 'exec "$@"', config = {} }: ServeOptions) {
-    const ports = { https: await freePort(), admin: await freePort() };
+    const [https = 0, admin = 0, http = 0] = await freePorts(3);
+    const ports = { https, admin, http };
     const file = await writeConfiguration(t, ports, config);
     const [program, args] = commandLine('/bin/sh', ['-c', shell, 'sh', BIN, 'serve', '--config', file]);
     const serve = new ServeProcess(t, spawn(program, args, { stdio: ['ignore', stdout, stderr] }), ports);
@@ -58,6 +65,11 @@ export class ServeProcess {
 
   get httpsPort(): number {
     return this.#ports.https;
+  }
+
+  /** Of every listener. */
+  get ports(): number[] {
+    return Object.values(this.#ports);
   }
 
   get running(): boolean {
@@ -103,26 +115,26 @@ async function get(
   return { status: res.statusCode, body: Buffer.concat(await res.toArray()).toString() };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+/** Free at the same time, so that they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }
 
-async function writeConfiguration(
-  t: Test,
-  ports: { https: number; admin: number },
-  config: Record<string, unknown>,
-): Promise<string> {
+async function writeConfiguration(t: Test, ports: Ports, config: Record<string, unknown>): Promise<string> {
   const certificate = await writeCertificate(t);
   const file = join(temporaryFolder(t), 'breakwater.yaml');
   const whole = {
     hostname: 'localhost',
     aliases: ['127.0.0.1'],
-    listen: { https: `127.0.0.1:${ports.https}`, admin: `127.0.0.1:${ports.admin}` },
+    listen: {
+      https: `127.0.0.1:${ports.https}`,
+      admin: `127.0.0.1:${ports.admin}`,
+      http: `127.0.0.1:${ports.http}`,
+    },
     tls: { certFile: certificate.certFile, keyFile: certificate.keyFile },
     drain: { announce: '0s', timeout: '5s' },
     upstreams: { harbor: { urls: ['http://127.0.0.1:9'] } },
