@@ -1,3 +1,4 @@
+import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext } from '../proxy-context.ts';
@@ -19,7 +20,12 @@ export async function fetchContent(
     const hiding = hidingUpstream(exchange, context, route, request.repository);
     const options = { blobHead, hiding };
     const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, options);
-    return blobHead ? attempts : corruptCopiesLast(attempts, isCorrupt, exchange.headers.range === undefined);
+    if (blobHead) return attempts;
+    const whole = exchange.headers.range === undefined;
+    // What another upstream shows in place of a corrupt copy may be what this one hides (rule 3). A part of such a copy is not used (rule 2).
+    const hides = ({ upstream, lastResort }: Attempt) => upstream === hiding && !lastResort && isCorrupt(upstream);
+    if (attempts.some(hides)) return whole ? attempts : [];
+    return corruptCopiesLast(attempts, isCorrupt, whole);
   };
   const plan: PullPlan = {
     ...pullPlan(exchange, context, route, request, planned()),

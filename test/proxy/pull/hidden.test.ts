@@ -4,7 +4,16 @@ import type { Reply } from '../../helpers/http1-client.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 import { BY_TAG, hides, PATHS, REFERRERS, RIGHTFUL, STRANGERS, startHiding, WORDS } from './hidden-site.ts';
-import { asksFirst, BLOB, BY_DIGEST, lineFor, type PacedOptions, type PacedSite, status } from './paced-upstream.ts';
+import {
+  asksFirst,
+  BLOB,
+  BY_DIGEST,
+  CONTENT,
+  lineFor,
+  type PacedOptions,
+  type PacedSite,
+  status,
+} from './paced-upstream.ts';
 
 // A primary that gets the clients' own credentials hides an image from some of them by 404. No other upstream may show it to them, whatever
 // a rightful user pulled before (rule 3).
@@ -152,6 +161,20 @@ t.test('a client that holds all places it may have', async (t) => {
     t.ok([404, 503].includes(reply.status), `${path.slice(0, 20)}: ${reply.status}`);
     t.notMatch(reply.headers, { 'x-breakwater-upstream': 'gcr' });
     await Promise.all(held);
+  }
+});
+
+t.test('a blob of which the primary has a corrupt copy', async (t) => {
+  const site = await startHiding(t, { harbor: { hedge: { share: 0 } } });
+  const client = site.edge.http1();
+  site.harbor.answer = (req, res) =>
+    req.headers.authorization === RIGHTFUL ? res.end(Buffer.alloc(CONTENT.length)) : hides(req, res);
+  await client.ask(BLOB, rightful).catch(() => undefined);
+  await until(() => site.edge.app.status().upstreams[0]?.corrupt.count === 1);
+  t.match(await client.ask(BLOB, rightful), { status: 200, headers: { 'x-breakwater-upstream': 'gcr' } });
+  for (const headers of STRANGERS) {
+    t.equal((await client.ask(BLOB, { headers })).status, 404);
+    t.equal((await client.ask(BLOB, { headers: { ...headers, range: 'bytes=10-19' } })).status, 503);
   }
 });
 
