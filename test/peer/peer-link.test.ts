@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { monotonicNow } from '../../src/clock/clock.ts';
 import { PeerLink, type PeerLinkOptions } from '../../src/peer/peer-link.ts';
@@ -138,6 +139,22 @@ t.test('knows itself', async (t) => {
   const { link } = made(t, { node: 'their-node-their-node', now: () => clock.now });
   await link.poll();
   t.equal(link.view.state, 'itself');
+});
+
+t.test('does not ask itself without a pause, though it offers itself that a question may stand', async (t) => {
+  const node = 'this-node-this-node-this';
+  let asked = 0;
+  const { link } = made(t, {
+    ask: async (text) => {
+      asked += 1;
+      const nonce = (await sealer().openQuestion(text))?.nonce ?? '';
+      return sealer().seal({ v: 2, kind: 'answer', nonce, node, now: 0, stores: {}, stands: true });
+    },
+  });
+  await link.start();
+  t.equal(link.view.state, 'itself');
+  for (let turn = 0; turn < 20; turn += 1) await delay(2);
+  t.equal(asked, 1);
 });
 
 t.test('one that says there is more and never gets on is not asked without a pause', async (t) => {

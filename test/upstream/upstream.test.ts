@@ -166,6 +166,21 @@ t.test('a registry that is no Harbor has no such mode', async (t) => {
   t.strictSame([upstream.view().readOnly, upstream.view().modeUnknownSince], [undefined, undefined]);
 });
 
+t.test('while requests have trouble, probes read more of the canary', async (t) => {
+  const { registry, upstream } = await start(t, {}, { interval: '1h', fastInterval: '1h' });
+  await upstream.start();
+  const replica = upstream.replica(registry.url);
+  t.equal(replica?.canary.readsMore(), false);
+  const permit = await replica?.startAttempt(
+    'data',
+    { client: 'ann', repository: 'app' },
+    new AbortController().signal,
+  );
+  permit?.reportFailure('first-byte');
+  t.ok(permit);
+  await until(() => replica?.canary.readsMore());
+});
+
 t.test('without a canary what was served before stands in for it', async (t) => {
   const { registry, upstream } = await start(t, {}, { canary: undefined });
   await upstream.start();

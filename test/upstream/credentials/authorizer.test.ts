@@ -2,7 +2,7 @@ import t from 'tap';
 import { Authorizer, type StaticUser } from '../../../src/upstream/credentials/authorizer.ts';
 import type { Token } from '../../../src/upstream/credentials/token-service.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
-import { MockedTime } from '../../helpers/host-clock.ts';
+import { CLOCK_STEPS, MockedTime } from '../../helpers/host-clock.ts';
 
 const REGISTRY = new URL('https://registry.example.io');
 const USER: StaticUser = { username: 'robot$ci', password: 'hunter2', realmHosts: ['auth.example.io'] };
@@ -65,6 +65,26 @@ t.test('refreshed early, beside the request that still uses the old one', async 
   await new Promise(setImmediate);
   t.equal(await authorizer.authorization(SCOPES), 'Bearer token-2');
 });
+
+for (const [name, step] of Object.entries(CLOCK_STEPS))
+  t.test(`tokens last as long as ever if the clock of the host is set ${name}`, async (t) => {
+    const time = new MockedTime(t);
+    const { asked, fetch } = service();
+    const authorizer = new Authorizer(REGISTRY, USER, fetch);
+    authorizer.learnChallenge(bearer('https://registry.example.io/token'), undefined, SCOPES);
+    time.setHostClock(step);
+    t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
+    time.setHostClock(step);
+    time.pass(1000);
+    t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
+    t.equal(asked.length, 1, 'neither ended');
+    time.pass(217_000);
+    t.equal(await authorizer.authorization(SCOPES), 'Bearer token-1');
+    t.equal(asked.length, 2, 'nor prolonged');
+    await new Promise(setImmediate);
+    time.pass(300_000);
+    t.equal(await authorizer.authorization(SCOPES), 'Bearer token-3');
+  });
 
 t.test('where the password may go', async (t) => {
   const rows: [realm: string, user: StaticUser | undefined, allowed: boolean][] = [

@@ -61,6 +61,35 @@ t.test('failures of one client and repository, while the canary is good', async 
   traffic.dispose();
 });
 
+t.test('a failure is trouble for ten seconds, also if it does not count', async (t) => {
+  mockTime(t);
+  const { traffic, report } = made({ state: 'good' });
+  t.equal(traffic.hasTrouble, false);
+  await report('bad');
+  t.strictSame([traffic.suspicion.suspected, traffic.hasTrouble], [false, true]);
+  time.pass(9800);
+  t.equal(traffic.hasTrouble, true);
+  time.pass(100);
+  t.equal(traffic.hasTrouble, false);
+  traffic.dispose();
+});
+
+t.test('a probe that is good, but slower than a probe may be, leaves the upstream suspected as slow', async (t) => {
+  mockTime(t);
+  const { traffic } = made({ state: 'good' });
+  const { timeout } = config.probe;
+  const probed = (tookMs: number) => {
+    time.pass(5000);
+    traffic.probeWasGood(monotonicNow(), tookMs);
+    return [traffic.suspicion.suspected, traffic.suspicion.asSlow];
+  };
+  t.strictSame(probed(timeout), [false, false]);
+  t.strictSame(probed(timeout + 1), [true, true]);
+  t.strictSame(probed(timeout + 1), [true, true]);
+  t.strictSame(probed(timeout), [false, false]);
+  traffic.dispose();
+});
+
 t.test('the same while the canary fails', async (t) => {
   mockTime(t);
   const { traffic, report } = made({ state: 'failing' });
