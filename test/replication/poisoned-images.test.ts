@@ -84,6 +84,14 @@ const KINDS: Kind[] = [
     input: { path, ms: 200, kind: ['blob'] },
     blobs: (number) => Array.from({ length: number < 4 ? 300 : 10 }, (_, blob) => Buffer.from(`${number} ${blob}`)),
   },
+  {
+    name: 'four of them have 300 blobs that come at a slow rate',
+    at: 'primary',
+    fault: 'slow',
+    input: { path, bytesPerSecond: 2500 },
+    blobs: (number) =>
+      Array.from({ length: number < 4 ? 300 : 10 }, (_, blob) => Buffer.from(`${number} ${blob}`.padEnd(1000, '.'))),
+  },
 ];
 
 for (const { name, at, fault, input, blobs = own, reason } of KINDS)
