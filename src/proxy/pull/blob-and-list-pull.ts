@@ -40,7 +40,7 @@ export async function fetchContent(
   const read = (asked: PullPlan) => fetchPull(exchange, context, asked);
   const forPush = blobHead || exchange.permit.forPush === true;
   const result = await (forPush ? fetchForPush(exchange, context, plan, planned, read) : read(plan));
-  noteShown(exchange, context, result);
+  noteShown(exchange, context, request, result);
   if (request.kind === 'blob' && result.outcome === 'served') {
     const size = result.answer.status === 200 ? result.answer.headers.contentLength() : undefined;
     const { upstream, url, repository } = result.attempt;

@@ -51,7 +51,7 @@ export class ManifestPull {
       });
       notes.plan.passedOver = passedOver;
       if (tag) notes.fetch.tag = tag;
-      noteShown(this.#exchange, this.#context, result);
+      noteShown(this.#exchange, this.#context, this.#request, result);
       if (isShown(result)) this.#notePull(result);
       return result;
     } catch (error) {

@@ -56,7 +56,7 @@ export class Race {
   /** When the race has to be over, on the clock of `performance.now`. */
   readonly #until: number;
   readonly #running = new Set<Runner>();
-  readonly #endings: AttemptEnding[] = [];
+  #endings: AttemptEnding[] = [];
   readonly #outcome = Promise.withResolvers<Relayable>();
   #state: RaceState = 'asking';
   /** The answer that is relayed if no better one comes. */
@@ -292,6 +292,9 @@ export class Race {
     this.#cancel([...this.#running].filter(({ attempt }) => attempt.upstream !== name));
     if (this.#reserve) discardAnswer(this.#reserve.result);
     this.#reserve = undefined;
+    // What the others lack is not told either.
+    this.#endings = this.#endings.filter(({ upstream }) => upstream === name);
+    if (this.#firstAbsence?.attempt.upstream !== name) this.#firstAbsence = undefined;
     this.#apply('confined');
   }
 

@@ -1,5 +1,6 @@
 import type { Attempt } from '../../failover/plan.ts';
 import { type Candidate, type Route, toUpstream } from '../../failover/rewrite.ts';
+import { isEmptyList } from '../../oci/answer-content.ts';
 import type { ErrorCode } from '../../oci/error.ts';
 import { imageName } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -95,11 +96,21 @@ export function hidingUpstream(
 export function noteShown(
   { clientAuthorization, requester }: Exchange,
   { shown, upstreams }: Uses<'shown' | 'upstreams'>,
-  { outcome, answer, attempt: { upstream, repository } }: Relayable,
+  request: PullRequest,
+  result: Relayable,
 ): void {
+  const { outcome, answer, attempt } = result;
+  const { upstream, repository } = attempt;
   if (upstreams.get(upstream)?.config.credentials !== 'forward') return;
-  if (outcome !== 'refused') shown.note(upstream, repository, clientAuthorization, requester);
-  else if (DENIALS.has(answer.status)) shown.takeBack(upstream, repository, clientAuthorization);
+  if (isContent(request, result)) shown.note(upstream, repository, clientAuthorization, requester);
+  else if (outcome === 'refused' && DENIALS.has(answer.status))
+    shown.takeBack(upstream, repository, clientAuthorization);
+}
+
+/** Whether the answer shows something of the repository. A redirect may lead to a login, and some registries list nothing for any name. */
+function isContent(request: PullRequest, { outcome, body }: Relayable): boolean {
+  if (outcome !== 'served') return false;
+  return !isList(request) || (Buffer.isBuffer(body) && !isEmptyList(request.kind, body));
 }
 
 /** Whether the ledger knows that an upstream has what is asked for, so that its 404 hides it. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Reply } from '../../helpers/http1-client.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
-import { BY_TAG, PATHS, REFERRERS, RIGHTFUL, STRANGERS, serveAll, startHiding } from './hidden-site.ts';
+import { BY_TAG, PATHS, REFERRERS, RIGHTFUL, STRANGERS, serveAll, startHiding, TAGS } from './hidden-site.ts';
 import { type Answer, BLOB, BY_DIGEST, type PacedSite, status } from './paced-upstream.ts';
 
 // What a client can make a well primary do to its own request opens no fallback to it (rules 3 and 8). An outage does, and so does a
@@ -30,9 +30,9 @@ const FAILS: Record<string, Answer> = {
 };
 
 /** An edge whose primary is soon given up, and which keeps no manifests in memory. */
-function startFailing(t: Owner): Promise<PacedSite> {
-  const deadlines = { manifest: '200ms', blob: '200ms' };
-  return startHiding(t, { config: { manifests: { memory: 0 } }, harbor: { deadlines, hedge: { floor: '20ms' } } });
+function startFailing(t: Owner, more: Record<string, unknown> = {}): Promise<PacedSite> {
+  const harbor = { deadlines: { manifest: '200ms', blob: '200ms' }, hedge: { floor: '20ms' }, ...more };
+  return startHiding(t, { config: { manifests: { memory: 0 } }, harbor });
 }
 
 /** What clients ask. A HEAD of a blob goes to the push upstream alone. */
@@ -55,6 +55,7 @@ t.test('a well primary', async (t) => {
         t.notOk(isFallback(reply), name);
         t.ok(reply.status >= 400, `${name}: ${reply.status}`);
         if (method === 'GET') t.match(reply.body.toString(), /harbor.*; no other upstream may/);
+        t.notMatch(reply.body.toString(), /gcr|quay/, 'nor is it told what the others have');
       });
       await Promise.all(all);
     }
@@ -84,6 +85,24 @@ for (const fails of [
     );
   });
 }
+
+t.test('what shows nothing of a repository', async (t) => {
+  const site = await startFailing(t, { redirects: { mode: 'pass' } });
+  const client = site.edge.http1();
+  const headers = STRANGERS[0] ?? {};
+  const answers: [says: string, path: string, answer: Answer, expected: number][] = [
+    ['a redirect to a login', BLOB, status(302, { location: 'https://login.example/' }), 302],
+    ['an empty list', `${REFERRERS}?n=0`, serveAll, 200],
+    ['a HEAD of a list', `${TAGS}?n=0`, (_, res) => res.end(), 200],
+  ];
+  for (const [says, path, answer, expected] of answers) {
+    site.harbor.answer = answer;
+    const method = says.includes('HEAD') ? 'HEAD' : 'GET';
+    t.equal((await client.ask(path, { method, headers })).status, expected, says);
+    site.harbor.answer = status(500);
+    t.equal((await client.ask(BY_TAG, { headers })).status, 503, says);
+  }
+});
 
 t.test('a repository that the primary does not show to the client any more', async (t) => {
   const site = await startFailing(t);
