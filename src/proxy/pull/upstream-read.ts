@@ -174,7 +174,7 @@ function contentTrust(
   { permit }: Exchange,
   { ledger, looks, upstreams }: Uses<'ledger' | 'looks' | 'upstreams'>,
   request: PullRequest,
-  { upstream: name, repository }: Attempt,
+  { upstream: name, repository, client }: Attempt,
 ): Pick<UpstreamRead, 'trust'> {
   const upstream = upstreams.get(name);
   if (!upstream || permit.forPush || (request.kind === 'blob' && request.method === 'HEAD')) return {};
@@ -184,7 +184,7 @@ function contentTrust(
   return {
     trust: async () => {
       const vanishes = byDigest || (place && ledger.takesBack(place, null, began));
-      const trust = await upstream.content.ask(vanishes ? 0 : RECENT_LOOK_MS).soon;
+      const trust = await upstream.content.ask(vanishes ? 0 : RECENT_LOOK_MS, client).soon;
       if (trust !== 'unclear') return trust;
       // An own look at the tag notes what it finds, however long that takes.
       if (vanishes && place && !byDigest) looks.noteSoon({ ledger, upstreams }, place);

@@ -14,6 +14,7 @@ import {
 import type { CanaryState, ContentLoss, UnseenContent } from '../../failover/view.ts';
 import { imageName } from '../../oci/reference.ts';
 import { asUpstreamError } from '../upstream-error.ts';
+import { LookQueue } from './look-queue.ts';
 
 export interface ContentWatchOptions {
   /** Whose credentials look. Undefined: the edge has none that could, so nothing looks. */
@@ -37,8 +38,6 @@ const BELIEVED: Promise<ContentTrust> = Promise.resolve('believed');
 const LOST: Promise<ContentTrust> = Promise.resolve('lost');
 /** Pushes that are asked for at once. */
 const AT_ONCE = 4;
-/** Milliseconds between the starts of two looks. */
-const GAP_MS = 250;
 /** Milliseconds that a read waits for a look. */
 const WAIT_MS = 2500;
 /** Milliseconds after which it is tried again what the credentials may read. */
@@ -64,14 +63,18 @@ export class ContentWatch {
   /** When the last look began that told what the credentials may read, and when that is due again. */
   #rightsAt = Number.NEGATIVE_INFINITY;
   #rightsDueAt = Number.NEGATIVE_INFINITY;
-  #look: Promise<ContentTrust> | undefined;
-  #nextLook: Promise<ContentTrust> | undefined;
+  readonly #looks: LookQueue;
+  /** The look that began last, while it is under way. */
+  #latest: Promise<ContentTrust> | undefined;
+  /** When the look began that has changed what is known last. */
+  #judgedAt = Number.NEGATIVE_INFINITY;
   #recheckedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ContentWatchOptions) {
     this.#options = options;
     this.#now = options.now ?? monotonicNow;
     this.#soundAt = this.#now();
+    this.#looks = new LookQueue(() => this.#start(), this.#now);
     const { reader } = options;
     if (reader === undefined) this.#unseen = { since: this.#soundAt, reader, repositories: [] };
   }
@@ -96,29 +99,22 @@ export class ContentWatch {
   /**
    * Whether an upstream is believed that lacks content or takes back a tag, by a look that begins after this call.
    * @param maxAgeMs a look that began so many milliseconds before will do
+   * @param client for which client; undefined: for the edge itself
    */
-  ask(maxAgeMs = 0): ContentAnswer {
+  ask(maxAgeMs = 0, client?: string): ContentAnswer {
     const isRecent = maxAgeMs > 0 && this.#lookedAt > this.#now() - maxAgeMs;
-    const settled = this.lost ? LOST : isRecent && !this.#look ? BELIEVED : undefined;
+    const settled = this.lost ? LOST : isRecent && !this.#latest ? BELIEVED : undefined;
     if (settled) return { soon: settled, last: settled };
-    const last = (isRecent && this.#look) || this.look();
+    const last = (isRecent && this.#latest) || this.look(client);
     return { soon: withinWait(last), last };
   }
 
-  /** Looks for the newest pushes. Never rejects. The look begins after this call; simultaneous callers share one. */
-  look(): Promise<ContentTrust> {
-    if (!this.#look) {
-      this.#look = this.#run().finally(() => {
-        this.#look = undefined;
-      });
-      return this.#look;
-    }
-    // The look under way began before this call.
-    this.#nextLook ??= this.#look.then(() => {
-      this.#nextLook = undefined;
-      return this.look();
-    });
-    return this.#nextLook;
+  /**
+   * Looks for the newest pushes. Never rejects. The look begins after this call; simultaneous calls for a client share one.
+   * @param client undefined: for the edge itself
+   */
+  look(client?: string): Promise<ContentTrust> {
+    return this.pushes().length === 0 ? this.#start() : this.#looks.look(client);
   }
 
   /** Looks if it is not known, or was not for a while, whether the credentials may read what was pushed. Called at each probe. */
@@ -153,14 +149,20 @@ export class ContentWatch {
     else this.#end();
   }
 
+  #start(): Promise<ContentTrust> {
+    const look = this.#run().finally(() => {
+      if (this.#latest === look) this.#latest = undefined;
+    });
+    this.#latest = look;
+    return look;
+  }
+
   async #run(): Promise<ContentTrust> {
     if (this.pushes().length === 0) {
       this.#soundAt = this.#now();
       if (this.#options.reader !== undefined) this.#unseen = undefined;
       return 'believed';
     }
-    const pause = this.#lookedAt + GAP_MS - this.#now();
-    if (pause > 0) await wait(pause, undefined, { ref: false });
     const began = this.#now();
     this.#lookedAt = began;
     const looker = this.#options.looker();
@@ -212,6 +214,10 @@ export class ContentWatch {
   }
 
   #apply(judged: ContentVerdict, asked: readonly (StandingPush & PushEvidence)[], began: number): void {
+    if (judged.verdict !== 'intact' && judged.verdict !== 'lost') return;
+    // A look that began later knows better.
+    if (began < this.#judgedAt) return;
+    this.#judgedAt = began;
     if (judged.verdict === 'intact') {
       this.#soundAt = began;
       if (this.#loss) this.#end();
