@@ -245,7 +245,11 @@ export class App {
       explain: (image) => explain(this.#runtime.context, image),
       accept: (what) => {
         const replicator = this.#runtime.atWork?.replicator;
-        return accept(this.#runtime.context, what, (...of) => replicator?.acceptPrimary(...of) ?? 0);
+        return accept(
+          this.#runtime.context,
+          what,
+          (...of) => replicator?.acceptPrimary(...of) ?? { accepted: 0, unnamed: 0 },
+        );
       },
       coverage: (query) => {
         const { routes } = this.#runtime.context;

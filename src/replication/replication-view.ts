@@ -70,6 +70,14 @@ export interface CopyRouteView {
   reconciling: boolean;
 }
 
+/** What became of tags that waited for the operator. */
+export interface AcceptedCopies {
+  /** They are copied now. */
+  accepted: number;
+  /** Tags that go on waiting, because they were only counted. */
+  unnamed: number;
+}
+
 /** What a coverage report reads of a copy route. Repositories have the names that clients use. */
 export interface CoveredRoute {
   readonly copyRoute: { name: string; route: Pick<Route, 'prefix' | 'registry'> };
@@ -77,8 +85,8 @@ export interface CoveredRoute {
   readonly targetState: HealthState;
   /** All failing copies. */
   readonly failures: FailureView[];
-  /** All tags that wait for the operator. */
-  readonly waitingTags: WaitingView[];
+  /** Tags that wait for the operator. Beyond a bound they are counted only, so there may be fewer than in the view. */
+  waitingTags(max: number): WaitingView[];
   view(): CopyRouteView;
   /** Repositories with gaps, the worst first. */
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[];

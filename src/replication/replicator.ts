@@ -11,7 +11,7 @@ import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
-import type { ReplicationView } from './replication-view.ts';
+import type { AcceptedCopies, ReplicationView } from './replication-view.ts';
 import { RouteReplication, type RouteReplicationOptions } from './route-replication.ts';
 import { type CopyTask, type FailedTask, TaskQueue } from './task-queue.ts';
 
@@ -68,11 +68,12 @@ export class Replicator {
   /**
    * The operator takes the primary's state of tags that wait on fallbacks.
    * @param repository the client's name; undefined: all that is pushed to the upstream
-   * @returns how many tags waited
    */
-  acceptPrimary(upstream: string, repository?: string, tag?: string): number {
+  acceptPrimary(upstream: string, repository?: string, tag?: string): AcceptedCopies {
     const routes = this.routes.filter(({ copyRoute }) => copyRoute.source.upstream === upstream);
-    return routes.reduce((sum, route) => sum + route.acceptPrimary(repository, tag), 0);
+    const all = routes.map((route) => route.acceptPrimary(repository, tag));
+    const sum = (of: (one: AcceptedCopies) => number) => all.reduce((total, one) => total + of(one), 0);
+    return { accepted: sum(({ accepted }) => accepted), unnamed: sum(({ unnamed }) => unnamed) };
   }
 
   view(): ReplicationView {

@@ -13,7 +13,7 @@ import type { PulledLog } from './coverage/pulled-log.ts';
 import type { RepositoryReport, WaitingView } from './coverage/report.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
-import type { CopyRouteView, CoveredRoute, FailureView } from './replication-view.ts';
+import type { AcceptedCopies, CopyRouteView, CoveredRoute, FailureView } from './replication-view.ts';
 import { type CopyTask, PRIORITY } from './task-queue.ts';
 
 /** Milliseconds after which a failed comparison is repeated, unless `every` is shorter. */
@@ -182,7 +182,7 @@ export class RouteReplication implements CoveredRoute {
       allFailSince: isoOrNull(tasks.backingOffSince),
       failures: failures.slice(0, SHOWN),
       waiting: this.#comparison.waiting.count,
-      waitingTags: this.waitingTags.slice(0, SHOWN),
+      waitingTags: this.waitingTags(SHOWN),
       gaps: this.gaps(SHOWN, TAGS_SHOWN).map(({ repository, missing, stale, gaps }) => ({
         repository,
         missing,
@@ -224,8 +224,8 @@ export class RouteReplication implements CoveredRoute {
       }));
   }
 
-  get waitingTags(): WaitingView[] {
-    return [...this.#comparison.waiting.all()].map(({ repository, waiting: { tag, since, why, times } }) => ({
+  waitingTags(max: number): WaitingView[] {
+    return [...this.#comparison.waiting.all(max)].map(({ repository, waiting: { tag, since, why, times } }) => ({
       repository: this.#clientName(repository),
       tag,
       since: isoTime(since),
@@ -238,15 +238,31 @@ export class RouteReplication implements CoveredRoute {
   /**
    * The operator takes the primary's state of tags that wait: the ledger learns that the copies are older, and the tags are copied.
    * @param repository the client's name; undefined: all tags of this route
-   * @returns how many tags waited
+   * @returns how many tags waited, and how many others do that have no names yet
    */
-  acceptPrimary(repository?: string, tag?: string): number {
-    const accepted = [...this.#comparison.waiting.all()].filter((one) => {
+  acceptPrimary(repository?: string, tag?: string): AcceptedCopies {
+    const { waiting } = this.#comparison;
+    const accepted = [...waiting.all()].filter((one) => {
       if (repository !== undefined && repository !== this.#clientName(one.repository)) return false;
       return tag === undefined || tag === one.waiting.tag;
     });
     for (const one of accepted) this.#comparison.accept(one.repository, one.waiting);
-    return accepted.length;
+    if (accepted.length === 0 && repository !== undefined && tag !== undefined && this.#acceptUnnamed(repository, tag))
+      return { accepted: 1, unnamed: 0 };
+    const unnamed = repository === undefined ? waiting.unnamed : 0;
+    // The next comparison names them.
+    if (unnamed > 0) this.dueAt = 0;
+    return { accepted: accepted.length, unnamed };
+  }
+
+  /** A tag that may be one of those that are counted only: a copy of a tag that is in step changes nothing. */
+  #acceptUnnamed(repository: string, tag: string): boolean {
+    const { route, source } = this.copyRoute;
+    const there = toUpstream(route, source, repository);
+    if (this.#comparison.waiting.unnamedIn(there) === 0) return false;
+    const pair = repositoryPair(this.#options.routes, this.copyRoute, there);
+    if (pair) this.#options.tasks.add(this.#task(pair, tag, 'copy'), PRIORITY.hint);
+    return pair !== undefined;
   }
 
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[] {

@@ -58,7 +58,7 @@ export function coveredRoute(
     copyRoute: { name: 'library/ on harbor -> gcr', route: { prefix: view.prefix, registry: view.registry } },
     targetState: 'up',
     failures: view.failures,
-    waitingTags: view.waitingTags,
+    waitingTags: (max) => view.waitingTags.slice(0, max),
     view: () => view,
     gaps: (repositories, tags) => coverage.gaps(repositories, tags),
     stateOf: (repository, reference) => coverage.tagState(repository, reference),

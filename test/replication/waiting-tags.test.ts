@@ -79,9 +79,9 @@ t.test('the operator takes the one of the primary', async (t) => {
   const edge = site.edge();
   await edge.compare();
   t.equal(edge.replicator.view().routes[0]?.waiting, 3);
-  t.equal(edge.replicator.acceptPrimary('harbor', 'library/app', 'v1'), 1);
-  t.equal(edge.replicator.acceptPrimary('harbor', 'library/other'), 0);
-  t.equal(edge.replicator.acceptPrimary('gcr'), 0, 'nothing is pushed there');
+  t.match(edge.replicator.acceptPrimary('harbor', 'library/app', 'v1'), { accepted: 1, unnamed: 0 });
+  t.match(edge.replicator.acceptPrimary('harbor', 'library/other'), { accepted: 0, unnamed: 0 });
+  t.match(edge.replicator.acceptPrimary('gcr'), { accepted: 0, unnamed: 0 }, 'nothing is pushed there');
   await edge.idle();
   t.equal(site.digest('v1'), older[0]);
   t.equal(site.digest('v2'), newer[1]);
@@ -91,7 +91,7 @@ t.test('the operator takes the one of the primary', async (t) => {
   const other = site.edge(edge.ledger);
   await other.compare();
   t.equal(site.digest('v1'), older[0]);
-  t.equal(edge.replicator.acceptPrimary('harbor'), 2);
+  t.match(edge.replicator.acceptPrimary('harbor'), { accepted: 2, unnamed: 0 });
   await edge.idle();
   t.strictSame(
     ['v2', 'v3'].map((tag) => site.digest(tag)),
@@ -130,7 +130,11 @@ t.test('a push, a decision and a copy end the wait at once, not only at the next
   await edge.compare();
   const [route] = edge.replicator.routes;
   if (!route) throw new Error('no route');
-  const waiting = () => route.waitingTags.map(({ tag }) => tag).sort();
+  const waiting = () =>
+    route
+      .waitingTags(100)
+      .map(({ tag }) => tag)
+      .sort();
   t.strictSame(waiting(), tags);
   // A copy that was queued before the comparison.
   const repository = { source: 'library/app', target: 'project/app' };
@@ -150,18 +154,18 @@ t.test('once another edge copies, nothing waits here', async (t) => {
   const edge = site.edge();
   await edge.compare();
   const [route] = edge.replicator.routes;
-  t.equal(route?.waitingTags.length, 1);
+  t.equal(route?.waitingTags(100).length, 1);
   route?.yieldToPeer();
-  t.strictSame(route?.waitingTags, [], 'the other edge may have copied it');
+  t.strictSame(route?.waitingTags(100), [], 'the other edge may have copied it');
   edge.isLedgerRead = false;
   const compared = edge.compare();
   await until(() => edge.asked > 1, { what: () => 'a comparison that has begun' });
   route?.yieldToPeer();
   edge.isLedgerRead = true;
   await compared;
-  t.strictSame(route?.waitingTags, [], 'the comparison is outdated');
+  t.strictSame(route?.waitingTags(100), [], 'the comparison is outdated');
   await edge.compare();
-  t.equal(route?.waitingTags.length, 1);
+  t.equal(route?.waitingTags(100).length, 1);
 });
 
 t.test('what waited in a repository that vanished from the primary waits no longer', async (t) => {
@@ -173,11 +177,11 @@ t.test('what waited in a repository that vanished from the primary waits no long
   const edge = site.edge();
   await edge.compare();
   const [route] = edge.replicator.routes;
-  t.equal(route?.waitingTags.length, 2);
+  t.equal(route?.waitingTags(100).length, 2);
   site.primary.store.repositories.delete('library/gone');
   await edge.compare();
-  t.match(route?.waitingTags, [{ repository: 'library/app', tag: 'newer' }]);
-  t.equal(route?.waitingTags.length, 1);
+  t.match(route?.waitingTags(100), [{ repository: 'library/app', tag: 'newer' }]);
+  t.equal(route?.waitingTags(100).length, 1);
 });
 
 t.test('the time of a tag is that of the digest which was compared', async (t) => {
@@ -244,4 +248,28 @@ t.test('what the ledger knows is not asked again', async (t) => {
   await edge.compare();
   t.equal(site.digest('v1'), now, 'an ordinary lag');
   t.notOk(site.primary.requests.some(({ url }) => url.includes(before)));
+});
+
+t.test('more tags than are named: all wait, and each can be accepted', async (t) => {
+  const site = await startReplicatedSite(t, CLOUD);
+  const older = push(site.primary, 'library/app', 'v0', 1, NOW - HOUR);
+  const newer = push(gcr(site), 'project/app', 'v0', 2, NOW);
+  const tags = Array.from({ length: 10_002 }, (_, index) => `v${index}`);
+  for (const tag of tags) {
+    site.primary.store.setTag('library/app', tag, older);
+    site.primary.store.repository('library/app').pushedAt.set(tag, NOW - HOUR);
+    gcr(site).store.setTag('project/app', tag, newer);
+  }
+  const edge = site.edge();
+  await edge.compare();
+  const [view] = edge.replicator.view().routes;
+  t.match(view, { waiting: 10_002, coverage: { stale: 10_002 } });
+  t.ok(tags.every((tag) => site.digest(tag) === newer));
+  const named = new Set(edge.replicator.routes[0]?.waitingTags(20_000).map(({ tag }) => tag));
+  t.equal(named.size, 10_000);
+  const unnamed = tags.find((tag) => !named.has(tag)) ?? '';
+  t.match(edge.replicator.acceptPrimary('harbor', 'library/app', unnamed), { accepted: 1, unnamed: 0 });
+  await edge.idle();
+  t.equal(site.digest(unnamed), older);
+  t.match(edge.replicator.acceptPrimary('harbor', 'library/other', unnamed), { accepted: 0, unnamed: 0 });
 });

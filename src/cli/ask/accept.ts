@@ -21,7 +21,7 @@ export function registerAccept(program: Command): void {
 }
 
 /** What was accepted, for a terminal. */
-export function acceptedText({ upstream, tags, unread, more, waiting, lost }: Accepted): string {
+export function acceptedText({ upstream, tags, unread, more, waiting, unnamed, lost }: Accepted): string {
   const rows = tags
     .slice(0, MAX_LINES)
     .map(({ image, digest }) => ['', image, digest === null ? 'is not there' : withShortDigests(digest)]);
@@ -33,6 +33,11 @@ export function acceptedText({ upstream, tags, unread, more, waiting, lost }: Ac
     ...(more > 0 ? [`${countText(more, 'further tag')} of the ledger ${more === 1 ? 'is' : 'are'} being read`] : []),
     ...(waiting > 0
       ? [`${countText(waiting, 'tag')} whose copies may be newer ${waiting === 1 ? 'is' : 'are'} copied now`]
+      : []),
+    ...(unnamed > 0
+      ? [
+          `${countText(unnamed, 'further tag')} still ${unnamed === 1 ? 'waits' : 'wait'}; accept again after the next comparison, which begins now`,
+        ]
       : []),
     ...unread.map((image) => `could not be read, and is as before: ${image}`),
     lost

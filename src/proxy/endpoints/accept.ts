@@ -3,6 +3,7 @@ import { findRoute } from '../../failover/rewrite.ts';
 import { tagKey, type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
 import { OciError } from '../../oci/error.ts';
 import { imageName } from '../../oci/reference.ts';
+import type { AcceptedCopies } from '../../replication/replication-view.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { Uses } from '../proxy-context.ts';
 import { splitImage } from './explain.ts';
@@ -18,6 +19,8 @@ export interface Accepted {
   more: number;
   /** Tags whose copies on a fallback may be newer. They are copied now. */
   waiting: number;
+  /** Such tags that wait further, because they were only counted. The next comparison names them. */
+  unnamed: number;
   /** Whether content is still missed. */
   lost: boolean;
 }
@@ -27,8 +30,8 @@ type AcceptContext = Uses<'coalescer' | 'ledger' | 'log' | 'looks' | 'names' | '
 /** Tags that are read at once. */
 const AT_ONCE = 8;
 
-/** Tags whose copies on fallbacks may be newer, see `Replicator.acceptPrimary`. @returns how many waited */
-type AcceptCopies = (upstream: string, repository?: string, tag?: string) => number;
+/** Tags whose copies on fallbacks may be newer, see `Replicator.acceptPrimary`. */
+type AcceptCopies = (upstream: string, repository?: string, tag?: string) => AcceptedCopies;
 
 /**
  * Takes what an upstream shows now for true (rule 9): writes it into the ledger, so that peers hear of it, and no pushes are missed any more.
@@ -56,7 +59,9 @@ export async function accept(context: AcceptContext, what: string, acceptCopies:
       'accepted the other tags of the ledger',
     ),
   );
-  const waiting = image ? acceptCopies(name, image.repository, image.place.tag) : acceptCopies(name);
+  const { accepted: waiting, unnamed } = image
+    ? acceptCopies(name, image.repository, image.place.tag)
+    : acceptCopies(name);
   // What was restored or copied back is there.
   await content.recheck(0);
   // A tag may be at an older push again, or may show what was pushed, though storage has lost a part of it.
@@ -66,9 +71,9 @@ export async function accept(context: AcceptContext, what: string, acceptCopies:
     const digest = ledger.find(place)?.[0]?.digest;
     if (digest) ledger.recordAccepted(place, digest);
   }
-  const noted = { audit: true, upstream: name, accepted: what, tags: tags.length, unread, waiting };
+  const noted = { audit: true, upstream: name, accepted: what, tags: tags.length, unread, waiting, unnamed };
   log.warn(noted, 'accepted what the upstream shows');
-  return { upstream: name, tags, unread, more: more.length, waiting, lost: content.lost !== undefined };
+  return { upstream: name, tags, unread, more: more.length, waiting, unnamed, lost: content.lost !== undefined };
 }
 
 function imageOf(context: AcceptContext, image: string): { repository: string; place: UpstreamTag } {

@@ -32,37 +32,62 @@ interface DifferingTag {
 }
 
 const CONCURRENCY = 8;
+/** Most tags that are kept by name, over all repositories of a copy route. */
+const MAX_NAMED = 10_000;
 
-/** Tags that wait for the operator, by repository of the source. Each comparison of a repository decides anew. */
+/**
+ * Tags that wait for the operator, by repository of the source. Each comparison of a repository decides anew. Beyond a bound, tags are
+ * counted but not named (rule 5).
+ */
 export class WaitingTags {
-  readonly #waiting = new Map<string, ReadonlyMap<string, WaitingTag>>();
+  readonly #waiting = new Map<string, Map<string, WaitingTag>>();
+  /** Repository -> tags that its last comparison counted. Some of them may wait no more: their names are not known. */
+  readonly #unnamed = new Map<string, number>();
+  readonly #maxNamed: number;
+  #named = 0;
+
+  constructor(maxNamed = MAX_NAMED) {
+    this.#maxNamed = maxNamed;
+  }
 
   get count(): number {
-    return [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
+    return this.#named + this.unnamed;
   }
 
-  /** Repository of the source, and tag; the oldest first within a repository. */
-  *all(): Generator<{ repository: string; waiting: WaitingTag }> {
-    for (const [repository, tags] of this.#waiting) for (const waiting of tags.values()) yield { repository, waiting };
+  get unnamed(): number {
+    return [...this.#unnamed.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  has(repository: string, tag: string): boolean {
-    return this.#waiting.get(repository)?.has(tag) === true;
+  unnamedIn(repository: string): number {
+    return this.#unnamed.get(repository) ?? 0;
+  }
+
+  /** Those that are named: repository of the source, and tag; the oldest first within a repository. */
+  *all(max = Number.POSITIVE_INFINITY): Generator<{ repository: string; waiting: WaitingTag }> {
+    let left = max;
+    for (const [repository, tags] of this.#waiting)
+      for (const waiting of tags.values()) {
+        if (left <= 0) return;
+        left -= 1;
+        yield { repository, waiting };
+      }
   }
 
   /** The tag was pushed again, or is in step. */
   forget(repository: string, tag: string): void {
-    const tags = new Map(this.#waiting.get(repository));
-    if (tags.delete(tag)) this.#set(repository, tags);
+    const tags = this.#waiting.get(repository);
+    if (tags?.delete(tag)) this.#named -= 1;
+    if (tags?.size === 0) this.#waiting.delete(repository);
   }
 
   clear(): void {
-    this.#waiting.clear();
+    this.retainOnly(() => false);
   }
 
   /** Drops other repositories, after a complete comparison. */
   retainOnly(isKept: (repository: string) => boolean): void {
-    for (const repository of this.#waiting.keys()) if (!isKept(repository)) this.#waiting.delete(repository);
+    for (const repository of [...this.#waiting.keys(), ...this.#unnamed.keys()])
+      if (!isKept(repository)) this.#drop(repository);
   }
 
   /**
@@ -82,34 +107,43 @@ export class WaitingTags {
       const verdict = options.verdict(repository.source, tag, targetDigest);
       return mayReplaceCopy({ verdict, times: UNKNOWN, primaryHasCopy: undefined }) === 'wait';
     });
-    const found = await waitingOf(repository, undecided, options, signal);
-    const waiting = found.map((one) => ({ ...one, since: before?.get(one.tag)?.since ?? comparedAt }));
-    this.#set(repository.source, new Map(waiting.map((one) => [one.tag, one])));
-    return differing.flatMap(({ tag }) => (this.has(repository.source, tag) ? [] : tag));
+    const waiting = new Set<string>();
+    const named = new Map<string, WaitingTag>();
+    const hasRoom = () => this.#named - (before?.size ?? 0) + named.size < this.#maxNamed;
+    await eachWaiting(repository, undecided, options, signal, (one) => {
+      waiting.add(one.tag);
+      if (hasRoom()) named.set(one.tag, { ...one, since: before?.get(one.tag)?.since ?? comparedAt });
+    });
+    this.#drop(repository.source);
+    if (named.size > 0) this.#waiting.set(repository.source, named);
+    if (waiting.size > named.size) this.#unnamed.set(repository.source, waiting.size - named.size);
+    this.#named += named.size;
+    return differing.flatMap(({ tag }) => (waiting.has(tag) ? [] : tag));
   }
 
-  #set(repository: string, tags: ReadonlyMap<string, WaitingTag>): void {
-    if (tags.size > 0) this.#waiting.set(repository, tags);
-    else this.#waiting.delete(repository);
+  #drop(repository: string): void {
+    this.#named -= this.#waiting.get(repository)?.size ?? 0;
+    this.#waiting.delete(repository);
+    this.#unnamed.delete(repository);
   }
 }
 
 const UNKNOWN: CopyTimes = { primary: undefined, copy: undefined };
 
-/** Asks both registries about tags of which the ledger knows nothing. */
-async function waitingOf(
+/** Asks both registries about tags of which the ledger knows nothing. Calls `onWaiting` with each that waits. */
+async function eachWaiting(
   repository: RepositoryPair,
   tags: readonly DifferingTag[],
   { source, target }: WaitingTagsOptions,
   signal: AbortSignal,
-): Promise<Omit<WaitingTag, 'since'>[]> {
-  if (tags.length === 0) return [];
+  onWaiting: (tag: Omit<WaitingTag, 'since'>) => void,
+): Promise<void> {
+  if (tags.length === 0) return;
   const nothing: TagTimes = new Map();
   const [pushed, copied] = await Promise.all([
     orUnknown(source.tagTimes(repository.source, signal), nothing),
     orUnknown(target.tagTimes(repository.target, signal), nothing),
   ]);
-  const waiting: Omit<WaitingTag, 'since'>[] = [];
   await mapLimit(tags, CONCURRENCY, async (one) => {
     const { tag, sourceDigest, targetDigest } = one;
     const times = { primary: timeOf(pushed, tag, sourceDigest), copy: timeOf(copied, tag, targetDigest) };
@@ -117,9 +151,8 @@ async function waitingOf(
     const asked = newer === 'unknown' ? source.resolveDigest(repository.source, targetDigest, signal) : undefined;
     const primaryHasCopy = asked && (await orUnknown(asked, undefined)) !== undefined;
     if (mayReplaceCopy({ verdict: 'unrecorded', times, primaryHasCopy }) === 'wait')
-      waiting.push({ ...one, why: newer === 'copy' ? 'newer' : 'unknown', times });
+      onWaiting({ ...one, why: newer === 'copy' ? 'newer' : 'unknown', times });
   });
-  return waiting;
 }
 
 /** When a tag got this digest. The tag may have moved since the comparison. */

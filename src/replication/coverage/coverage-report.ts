@@ -99,8 +99,8 @@ function routeReport(
     lagSeconds: view.lagSeconds,
     ...figures,
     worst: figures.worst.map((one) => withFailures(one, route)),
-    waiting: route.waitingTags.length,
-    waitingTags: route.waitingTags.slice(0, limit),
+    waiting: view.waiting,
+    waitingTags: route.waitingTags(limit),
   };
 }
 

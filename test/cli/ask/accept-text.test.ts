@@ -2,7 +2,7 @@ import t from 'tap';
 import { acceptedText } from '../../../src/cli/ask/accept.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
-const none = { upstream: 'harbor', tags: [], unread: [], more: 0, waiting: 0, lost: false };
+const none = { upstream: 'harbor', tags: [], unread: [], more: 0, waiting: 0, unnamed: 0, lost: false };
 
 t.test('says what was accepted, and what is still missed', async (t) => {
   t.equal(
@@ -30,5 +30,6 @@ harbor misses nothing any more; it is compared and copied again within a minute
   t.match(text, /\n1 tag whose copies may be newer is copied now\n/);
   t.match(text, /\ncould not be read, and is as before: library\/other:1\n/);
   t.match(text, /\nharbor still misses content; .*: breakwater accept harbor\n$/);
+  t.match(acceptedText({ ...none, waiting: 10_000, unnamed: 1 }), /\n1 further tag still waits; accept again after/);
   t.match(acceptedText({ ...none, tags: tags.slice(0, 1) }), /^1 tag accepted as harbor shows it now\n/);
 });
