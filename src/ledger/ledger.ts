@@ -27,7 +27,7 @@ export class Ledger {
   readonly #clock: LedgerClock;
   /** Called with each new entry, and with the history before. */
   onChange: ((entry: LedgerEntry, before: TagHistory | undefined) => void) | undefined;
-  /** How often a tag that was known was moved or deleted. An answer from before that may be outdated. */
+  /** How often a tag that was known was moved, deleted or disputed. An answer from before that may be outdated. */
   moves = 0;
   /** The last pushes that upstreams acknowledged. */
   readonly pushes = new PushLog();
@@ -215,6 +215,7 @@ export class Ledger {
     for (const [key, one] of this.#disputed)
       if (!this.pushes.has(parseTagKey(key), one.pushed)) this.#disputed.delete(key);
     this.#disputed.set(tagKey(entry), { pushed, entry });
+    this.moves += 1;
     return entry;
   }
 
