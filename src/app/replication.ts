@@ -88,6 +88,7 @@ export class ReplicationAtWork {
       confirmCanary: (registry) => known(registry.name).confirmCanary(urls.get(registry) ?? ''),
       ledger,
       isLedgerRead: () => peers.heard,
+      mayLackNews: () => peers.mayLackNews,
       pulls,
       onFailure: ({ task, reason, tries, retryable }) =>
         log[retryable ? 'info' : 'warn'](

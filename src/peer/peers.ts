@@ -123,6 +123,11 @@ export class Peers {
     return [...this.#left, ...[...this.#links.values()].flatMap(({ link }) => link.unheard)];
   }
 
+  /** Whether another edge may have acknowledged writes that it has not told, and may still tell. */
+  get mayLackNews(): boolean {
+    return this.#unresolved.size > 0 || this.unheard().some(({ until }) => until === undefined);
+  }
+
   unheardViews(): UnheardView[] {
     const iso = (at: number | undefined) => (at === undefined ? null : isoTime(at));
     return this.unheard().map(({ peer, since, until }) => ({ peer, since: iso(since), until: iso(until) }));

@@ -21,6 +21,21 @@ t.test('a deletion that no hook told is followed by the second comparison that s
   t.match(edge.replicator.view(), { copies: { deleted: 1 }, routes: [{ reconcile: { unconfirmed: 0 } }] });
 });
 
+t.test('while another edge may have acknowledged a push of it unheard, nothing is deleted', async (t) => {
+  const site = await startReplicatedSite(t);
+  site.seedBoth('app', 'stays');
+  site.seedBoth('app', 'gone', 2);
+  site.untag('gone');
+  const edge = site.edge();
+  edge.mayLackNews = true;
+  for (let comparisons = 0; comparisons < 3; comparisons += 1) await edge.compare();
+  t.strictSame(site.there(), ['gone', 'stays']);
+  t.match(edge.replicator.view().routes[0]?.reconcile, { unconfirmed: 1, failed: null });
+  edge.mayLackNews = false;
+  await edge.compare();
+  t.strictSame(site.there(), ['stays'], 'the last comparison has seen it, too');
+});
+
 t.test('an edge that restarts between two comparisons begins anew', async (t) => {
   const site = await startReplicatedSite(t);
   site.seedBoth('app', 'stays');

@@ -26,6 +26,8 @@ export class ReplicatingEdge {
   readonly outcomes: string[] = [];
   /** Whether other edges have told what they know, and how often this was asked. */
   isLedgerRead = true;
+  /** Whether another edge may know of pushes, and has not told. */
+  mayLackNews = false;
   asked = 0;
 
   constructor(site: ReplicatedSite, ledger: Ledger) {
@@ -38,6 +40,7 @@ export class ReplicatingEdge {
       view: (name) => viewOf(name, { state: 'up' }),
       confirmCanary: async () => site.canary,
       ledger,
+      mayLackNews: () => this.mayLackNews,
       isLedgerRead: () => {
         this.asked += 1;
         return this.isLedgerRead;

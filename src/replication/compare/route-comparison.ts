@@ -28,6 +28,8 @@ export interface RouteComparisonOptions {
    * @param since the look must have begun after this time, by default the time of the call; monotonic milliseconds
    */
   doubtOf?: (upstream: string, since?: number) => Promise<ContentDoubt | undefined>;
+  /** Whether another edge may have acknowledged pushes of which the ledger has not heard, and may still tell. */
+  mayLackNews?: () => boolean;
   /** What clients pulled. */
   pulls: Pick<PulledLog, 'within'>;
   tasks: TaskQueue;
@@ -146,8 +148,10 @@ export class RouteComparison {
    */
   async #followDeletions(missing: readonly MissingTags[], ledgerTime: number): Promise<number> {
     if (!this.#follows) return 0;
-    const { tasks, routes, copyRoute } = this.#options;
+    const { mayLackNews, tasks, routes, copyRoute } = this.#options;
     if (missing.some(({ tags }) => tags.length > 0)) await this.#refuseDoubt();
+    // What is missing may have been pushed through the other edge, so that a restore would look like a deletion.
+    if (mayLackNews?.()) this.#deletions.clear();
     const { confirmed, unconfirmed } = this.#deletions.confirm(missing, ledgerTime);
     for (const { repository, tags } of confirmed) {
       const pair = repositoryPair(routes, copyRoute, repository);
