@@ -4,7 +4,7 @@ import { RawConnection } from '../helpers/raw-connection.ts';
 import { until } from '../helpers/until.ts';
 
 t.test('pipelined requests whose client left are over, and hold neither a reload nor a stop', async (t) => {
-  const site = await startLabSite(t, { harbor: { deadlines: { blob: '30s' } } });
+  const site = await startLabSite(t, { harbor: { deadlines: { blob: '30s' }, hedge: { floor: '30s' } } });
   const { edge, primary } = site;
   await primary.faults.on('slow', { bytesPerSecond: 1000, kind: 'blob' });
   const client = await RawConnection.connect(t, edge.http1().target);

@@ -31,11 +31,13 @@ t.test('starts with upstreams that do not resolve, are down, or silent, and uses
       },
     ],
   });
-  t.ok(performance.now() - began < timeLimit(5000), 'without waiting for them for long');
+  t.ok(performance.now() - began < timeLimit(10_000), 'without waiting for them for long');
   t.equal((await edge.admin('/readyz')).status, 200, 'ready, whatever its upstreams are');
   const reply = await edge.http1().ask(MANIFEST);
   t.match(reply, { status: 200, headers: { 'x-breakwater-upstream': 'good', warning: /unresolvable/ } });
-  t.ok(reply.headersAfter < timeLimit(1500), 'at once: what is down is known to be');
+  const { attempts } = await edge.line(({ kind }) => kind === 'manifest');
+  t.match(attempts, [{ upstream: 'good' }], 'at once: what is down is known to be');
+  t.equal(attempts.length, 1);
   t.equal((await edge.http1().ask('/v2/team/new/blobs/uploads/', { method: 'POST' })).status, 403);
   await late.faults.off();
   await edge.pushes('late', true);

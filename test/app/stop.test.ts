@@ -12,7 +12,7 @@ const MANIFEST = '/v2/library/app/manifests/1';
 t.test('stop: /readyz fails first, then what is under way finishes, then nothing listens', async (t) => {
   const site = await startLabSite(t, {
     canary: false,
-    config: { drain: { announce: `${timeLimit(400)}ms`, timeout: `${timeLimit(10_000)}ms` } },
+    config: { drain: { announce: `${timeLimit(1000)}ms`, timeout: `${timeLimit(10_000)}ms` } },
   });
   const { edge, primary } = site;
   t.equal((await edge.admin('/readyz')).status, 200);
@@ -30,8 +30,9 @@ t.test('stop: /readyz fails first, then what is under way finishes, then nothing
   const { port } = edge;
   const stopped = edge.app.stop();
   await until(async () => (await edge.admin('/readyz')).status === 503, { every: 5, what: () => '/readyz to fail' });
-  t.equal((await edge.admin('/healthz')).status, 200, 'it is alive');
-  t.equal((await edge.http1().ask(MANIFEST)).status, 200, 'and still serves, new connections too');
+  const [alive, served] = await Promise.all([edge.admin('/healthz'), edge.http1().ask(MANIFEST)]);
+  t.equal(alive.status, 200, 'it is alive');
+  t.equal(served.status, 200, 'and still serves, new connections too');
   await until(() => refused(port), { what: () => 'the port to be closed' });
   await primary.faults.off();
   upload.end();
