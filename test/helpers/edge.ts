@@ -7,7 +7,8 @@ import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
 import { scaleUpstreamTimes } from './upstream-times.ts';
 
-const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
+/** The command, as this checkout has it. */
+export const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 
 /** What `/api/status` says, as far as tests look at it. */
 export interface EdgeStatus {

@@ -69,6 +69,19 @@ export const CLIENT_TOOLS = [...SITE_TOOLS, 'podman', 'containerd', 'ctr', ...(A
 /** What an outage needs. */
 export const OUTAGE_TOOLS = ALL_CLIENTS ? CLIENT_TOOLS : SITE_TOOLS;
 
+/** For `startSite`: the fallback is kept in step, deletions included. */
+export const IN_STEP = {
+  replication: { every: '1s' },
+  routes: [
+    {
+      prefix: 'library/',
+      push: 'harbor',
+      deletions: 'follow',
+      pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
+    },
+  ],
+};
+
 /**
  * Starts all of it, with a canary on the primary. Times of the prober are shorter than the defaults; all else is as shipped.
  * @param primary adds to the configuration of the upstream `harbor`

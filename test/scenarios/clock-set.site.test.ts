@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { LAUNCHER } from '../helpers/edge.ts';
 import { CLOCK_STEPS } from '../helpers/host-clock.ts';
 import { SITE_TOOLS, startSite } from '../helpers/site.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { missing } from '../helpers/tool.ts';
 
-const LAUNCHER = join(import.meta.dirname, '../../bin/breakwater');
 /** Where Debian's package libfaketime has it. */
 const LIBRARY = ['x86_64-linux-gnu', 'aarch64-linux-gnu']
   .map((triplet) => `/usr/lib/${triplet}/faketime/libfaketime.so.1`)

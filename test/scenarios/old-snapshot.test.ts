@@ -1,33 +1,21 @@
 import { cp, rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { tryCommand } from '../helpers/command.ts';
+import { LAUNCHER } from '../helpers/edge.ts';
 import { writeImage } from '../helpers/image.ts';
-import { SITE_TOOLS, type Site, startSite } from '../helpers/site.ts';
+import { IN_STEP, SITE_TOOLS, type Site, startSite } from '../helpers/site.ts';
 import { Skopeo } from '../helpers/skopeo.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { missing } from '../helpers/tool.ts';
 import { until } from '../helpers/until.ts';
 
-const launcher = join(import.meta.dirname, '../../bin/breakwater');
 const TYPE = 'application/vnd.oci.image.manifest.v1+json';
-const CONFIG = {
-  replication: { every: '1s' },
-  routes: [
-    {
-      prefix: 'library/',
-      push: 'harbor',
-      deletions: 'follow',
-      pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
-    },
-  ],
-};
 
 t.test(
   'the NAS is restored from an old snapshot, under a registry that runs on',
   { skip: missing(...SITE_TOOLS) },
   async (t) => {
-    const site = await startSite(t, CONFIG);
+    const site = await startSite(t, IN_STEP);
     try {
       await restoreOldSnapshot(t, site);
     } finally {
@@ -71,13 +59,13 @@ async function restoreOldSnapshot(t: Test, site: Site): Promise<void> {
     const [repository = '', tag = ''] = name.split(':');
     t.equal(await onFallback(site, repository, tag), digest, `${name} is on the fallback as it was`);
   }
-  const shown = await tryCommand(launcher, ['status', '--admin', edge.adminUrl]);
+  const shown = await tryCommand(LAUNCHER, ['status', '--admin', edge.adminUrl]);
   t.match(shown, { status: 1, output: /content of harbor: lost what was pushed/ });
-  t.match(await tryCommand(launcher, ['explain', 'library/app:v1', '--admin', edge.adminUrl]), {
+  t.match(await tryCommand(LAUNCHER, ['explain', 'library/app:v1', '--admin', edge.adminUrl]), {
     status: 0,
     output: /harbor has lost content since/,
   });
-  const refused = await tryCommand(launcher, ['accept', 'harbor', '--admin', edge.adminUrl]);
+  const refused = await tryCommand(LAUNCHER, ['accept', 'harbor', '--admin', edge.adminUrl]);
   t.match(refused, { status: 1, output: /adminTokenFile/ }, 'only an operator with the token accepts it');
   t.not(old, acknowledged['app:v1']);
 }

@@ -1,40 +1,26 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ClientLoop } from '../helpers/client-loop.ts';
 import { tryCommand } from '../helpers/command.ts';
-import type { EdgeStatus } from '../helpers/edge.ts';
+import { type EdgeStatus, LAUNCHER } from '../helpers/edge.ts';
 import { type Image, writeImage } from '../helpers/image.ts';
 import { PullLoop } from '../helpers/pull-loop.ts';
-import { SITE_TOOLS, type Site, startSite } from '../helpers/site.ts';
+import { IN_STEP, SITE_TOOLS, type Site, startSite } from '../helpers/site.ts';
 import { Skopeo } from '../helpers/skopeo.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { missing } from '../helpers/tool.ts';
 import { until } from '../helpers/until.ts';
 
-const launcher = join(import.meta.dirname, '../../bin/breakwater');
 /** Bytes a second: so slow that pulls go on for some seconds while the primary is half there. */
 const BANDWIDTH = '3MB';
 const ENOUGH = 20;
-/** The fallback is kept in step, deletions included: what the primary has lost must not be taken for deleted. */
-const CONFIG = {
-  replication: { every: '1s' },
-  routes: [
-    {
-      prefix: 'library/',
-      push: 'harbor',
-      deletions: 'follow',
-      pull: [{ upstream: 'harbor' }, { upstream: 'gcr', prefix: 'example-project/', replicate: true }],
-    },
-  ],
-};
 
 t.test(
   'the primary lost its storage for good, and is rebuilt from the fallback while clients pull',
   { skip: missing(...SITE_TOOLS) },
   async (t) => {
     // Two cores run registries, clients and tests at once: an answer after 150 ms says nothing here.
-    const site = await startSite(t, CONFIG, async () => ({ hedge: { floor: '500ms' } }));
+    const site = await startSite(t, IN_STEP, async () => ({ hedge: { floor: '500ms' } }));
     try {
       await restore(t, site);
     } finally {
@@ -80,7 +66,7 @@ async function restore(t: Test, site: Site): Promise<void> {
 
   const began = performance.now();
   const command = ['sync', 'gcr', 'harbor', '--config', edge.configFile, '--max-bandwidth', BANDWIDTH];
-  const synced = await tryCommand(launcher, command);
+  const synced = await tryCommand(LAUNCHER, command);
   const ended = performance.now();
   t.equal(synced.status, 0, synced.output);
   const during = loops.flatMap((loop) => loop.since(began)).filter((one) => one.began < ended);
