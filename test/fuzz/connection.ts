@@ -10,7 +10,7 @@ export interface Ports {
   redirect: number;
 }
 
-/** Milliseconds for which a client that waits does so for the first byte. */
+/** Milliseconds for which a client that waits does so for the first byte, if none is sure to come. */
 const FIRST_MS = timeLimit(100);
 /** Milliseconds without a further byte after which it has its answers. */
 const QUIET_MS = timeLimit(25);
@@ -42,7 +42,8 @@ export async function play(script: Script, ports: Ports, address: string): Promi
     timer = setTimeout(() => socket.destroy(), ms);
   };
   const wait = () => {
-    const answerMs = received === '' ? FIRST_MS : QUIET_MS;
+    const firstMs = script.answered ? PATIENCE_MS : FIRST_MS;
+    const answerMs = received === '' ? firstMs : QUIET_MS;
     destroyIn(script.ending === 'wait' ? answerMs : PATIENCE_MS);
   };
   socket.on('data', (chunk: Buffer) => {

@@ -17,13 +17,13 @@ const MAX_REQUESTS = 6;
 /** Requests of one connection of HTTP/1.1, pipelined and perhaps cut short. */
 export function http1Script(random: Random, listener: Script['listener'], known: Known): Script {
   const requests = 1 + random.below(MAX_REQUESTS);
-  const parts = Array.from({ length: requests }, () =>
-    random.oneIn(2) ? usualRequest(random, listener, known) : oddRequest(random, known),
-  );
+  const isUsual = Array.from({ length: requests }, () => random.oneIn(2));
+  const parts = isUsual.map((usual) => (usual ? usualRequest(random, listener, known) : oddRequest(random, known)));
   const text = Buffer.from(parts.join(''), 'latin1');
   const sent = random.oneIn(6) ? text.subarray(0, random.below(text.length)) : text;
   const ending = random.pick(['wait', 'wait', 'end', 'reset'] as const);
-  return { listener, protocol: 'HTTP/1.1', requests, writes: cutUp(random, sent), ending };
+  const answered = isUsual[0] === true && sent === text;
+  return { listener, protocol: 'HTTP/1.1', requests, writes: cutUp(random, sent), ending, answered };
 }
 
 /** Bytes in pieces, so that they are not always read together. */

@@ -41,7 +41,7 @@ export function http2Script(random: Random, known: Known): Script {
   const bytes = Buffer.concat(frames);
   const sent = random.oneIn(8) ? bytes.subarray(0, random.below(bytes.length)) : bytes;
   const ending = random.pick(['wait', 'wait', 'end', 'reset'] as const);
-  return { listener: 'https', protocol: 'HTTP/2', requests, writes: cutUp(random, sent), ending };
+  return { listener: 'https', protocol: 'HTTP/2', requests, writes: cutUp(random, sent), ending, answered: false };
 }
 
 function requestFrames(random: Random, stream: number, known: Known): Buffer[] {

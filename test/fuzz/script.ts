@@ -8,4 +8,6 @@ export interface Script {
   writes: Buffer[];
   /** `wait`: the client waits for answers. `end`: it says that nothing follows. `reset`: it is gone at once. */
   ending: 'wait' | 'end' | 'reset';
+  /** Its first request is a whole one of a usual client, so that an answer is sure to come. */
+  answered: boolean;
 }
