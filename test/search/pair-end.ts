@@ -3,9 +3,11 @@ import { type PairJudge, RuleBroken, replyText } from './pair-judge.ts';
 import { MIRROR, type PairSite } from './pair-site.ts';
 import type { RegistryState } from './registry-state.ts';
 
-/** Milliseconds for which everything is well at the end, before all must be in step; and how often it is waited so long. */
+/** Milliseconds for which everything is well at the end: an upstream comes back within 8 s, and is compared every 5 s. */
 const END_MS = 15_000;
-const END_TRIES = 12;
+/** Milliseconds between two looks whether all is in step, and how many there are. */
+const LOOK_EVERY_MS = 4000;
+const LOOKS = 45;
 
 /** Ends all faults. Once everything is well for a while, everything is as it should be. @throws RuleBroken */
 export async function judgeEnd(site: PairSite, judge: PairJudge, copied: RegistryState): Promise<void> {
@@ -29,10 +31,10 @@ export async function judgeEnd(site: PairSite, judge: PairJudge, copied: Registr
     if (needsDecision(site, edge) && !(await edges.accept(edge)))
       throw new RuleBroken('all is well at the end', `edge ${edge} does not accept what the primary shows`);
   let wrong: RuleBroken | undefined;
-  for (let tries = 0; tries < END_TRIES; tries += 1) {
-    await time.pass(END_MS);
+  for (let looks = 0; looks < LOOKS; looks += 1) {
     wrong = await wrongAtTheEnd(site);
     if (!wrong) return;
+    await time.pass(LOOK_EVERY_MS);
   }
   throw wrong;
 }

@@ -37,6 +37,8 @@ export interface PairSchedule {
   deletions: 'keep' | 'follow';
   staleTags: 'warn' | 'refuse';
   steps: Step[];
+  /** Seed of what is random in the edges, such as the jitter of probes. */
+  chance?: number;
 }
 
 const edge = fc.nat(1);
@@ -141,4 +143,5 @@ export const pairSchedules: fc.Arbitrary<PairSchedule> = fc.record({
       size: 'max',
     })
     .map((phrases) => phrases.flat()),
+  chance: fc.nat(),
 });

@@ -22,7 +22,7 @@ export const pair: Search<PairSchedule> = {
 async function wrongWith(schedule: PairSchedule): Promise<string | undefined> {
   const cleanup = new Cleanup();
   try {
-    const site = await PairSite.start(cleanup, new VirtualTime(cleanup), schedule);
+    const site = await PairSite.start(cleanup, new VirtualTime(cleanup, schedule.chance), schedule);
     try {
       await new PairRun(site, schedule).run();
       return undefined;

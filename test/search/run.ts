@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { neighbours } from './neighbours.ts';
 import { pair } from './pair.ts';
-import { type Search, searchBatch } from './search.ts';
+import { type Find, type Search, searchBatch } from './search.ts';
 
 const SEARCHES: Record<string, Search<unknown>> = {
   neighbours: neighbours as Search<unknown>,
@@ -22,7 +22,8 @@ ${Object.entries(SEARCHES)
   .join('\n')}
 
 How far a search has come is kept in .search/, by search and seed. An interrupted one goes on there. The exit status is
-1 if a schedule breaks the rule; it is printed as JSON, without the steps that it does not need.
+1 if a schedule breaks the rule; it is printed as JSON, without the steps that it does not need. "not each time" is before a
+schedule that broke the rule at first, and not when it was run again; it does not count.
 `;
 
 const { values } = parseArgs({
@@ -55,7 +56,9 @@ async function main(chosen: Search<unknown>): Promise<void> {
     // Each batch has a seed of its own, so that a search can go on where it was.
     const numRuns = Math.min(chosen.batch, runs - progress.done);
     const schedules = fc.sample(chosen.schedules, { seed: seed * 1_000_003 + progress.done, numRuns });
-    for (const { schedule, wrong } of await searchBatch(chosen, schedules)) {
+    const onUnsteady = ({ schedule, wrong }: Find<unknown>) =>
+      process.stdout.write(`not each time: ${wrong}\n${JSON.stringify(schedule)}\n`);
+    for (const { schedule, wrong } of await searchBatch(chosen, schedules, onUnsteady)) {
       progress.bad += 1;
       process.stdout.write(`${wrong}\n${JSON.stringify(schedule)}\n`);
     }

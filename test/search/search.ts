@@ -39,15 +39,22 @@ const CONFIRMATIONS = 5;
 
 /**
  * Runs schedules, each bad one again by itself.
+ * @param onUnsteady called with what broke the rule at first, and not each time
  * @returns the schedules that broke the rule each time, with as few steps as possible, and what was wrong
  */
-export async function searchBatch<S>(search: Search<S>, schedules: readonly S[]): Promise<Find<S>[]> {
+export async function searchBatch<S>(
+  search: Search<S>,
+  schedules: readonly S[],
+  onUnsteady: (find: Find<S>) => void = () => undefined,
+): Promise<Find<S>[]> {
   const first = await runCleanly(search, schedules);
   const finds: Find<S>[] = [];
   for (const [index, schedule] of schedules.entries()) {
-    if (first[index] === undefined) continue;
+    const once = first[index];
+    if (once === undefined) continue;
     const wrong = await confirmed(search, schedule);
-    if (wrong !== undefined) finds.push(await shrunk(search, schedule, wrong));
+    if (wrong === undefined) onUnsteady({ schedule, wrong: once });
+    else finds.push(await shrunk(search, schedule, wrong));
   }
   return finds;
 }

@@ -1,7 +1,9 @@
-import { syncBuiltinESMExports } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { Socket } from 'node:net';
 import timersPromises from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Owner } from '../helpers/temporary-folder.ts';
+import { cryptInline, rememberSecret, SECRET_KEYS } from './inline-crypto.ts';
 
 interface Timer {
   at: number;
@@ -11,23 +13,36 @@ interface Timer {
   everyMs: number | undefined;
 }
 
+/** All timers of undici's connections hang on one of Node's, which undici keeps. Its tests begin anew like this. */
+const undiciTimers = createRequire(import.meta.url)('undici/lib/util/timers.js') as { reset: () => void };
+
 /** Turns of the event loop without any input or output after which all that was to happen now has happened. */
 const QUIET_TURNS = 3;
 
 /**
  * Time that passes only when a search lets it pass, for everything in this process: timers, `Date`, `performance.now` and
  * `AbortSignal.timeout`. Sockets stay real. So hours of a schedule take milliseconds, and no busy machine makes an answer late.
+ * `Math.random` begins anew, so that the same schedule has the same jitter.
  */
 export class VirtualTime {
   readonly #timers = new Map<number, Timer>();
   readonly #restore: (() => void)[] = [];
-  readonly #origin = performance.now();
+  /** By the monotonic clock, time starts with a whole second: what is rounded is then the same each time. */
+  readonly #origin = Math.ceil((performance.timeOrigin + performance.now()) / 1000) * 1000 - performance.timeOrigin;
   #passed = 0;
   #nextId = 1;
   /** Operations of other threads that will still call back. */
   #elsewhere = 0;
 
-  constructor(owner: Owner) {
+  /** @param chance seed of `Math.random` */
+  constructor(owner: Owner, chance = 0) {
+    undiciTimers.reset();
+    this.#replace(Math, { random: randomNumbers(chance) });
+    // An idle time of a socket would be real: on a busy machine, connections that are kept alive would end within a schedule.
+    const setTimeout = function (this: Socket) {
+      return this;
+    };
+    this.#replace(Socket.prototype, { setTimeout });
     this.#replaceTimers();
     this.#replaceClocks();
     this.#countCrypto();
@@ -137,8 +152,8 @@ export class VirtualTime {
     this.#replace(AbortSignal, {
       timeout: (ms: number) => {
         const controller = new AbortController();
-        const late = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
-        this.#timer(ms, () => controller.abort(late));
+        const late = () => new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+        this.#timer(ms, () => controller.abort(late()));
         return controller.signal;
       },
     });
@@ -163,7 +178,7 @@ export class VirtualTime {
 
   #replaceClocks(): void {
     const Real = globalThis.Date;
-    const wall = Real.now();
+    const wall = Math.round(performance.timeOrigin + this.#origin);
     const now = () => Math.floor(wall + this.#passed);
     class VirtualDate extends Real {
       constructor(...given: unknown[]) {
@@ -179,9 +194,10 @@ export class VirtualTime {
     this.#replace(performance, { now: () => this.#origin + this.#passed });
   }
 
-  /** WebCrypto works in other threads, so its results come at a time of their own. */
+  /** What is left of WebCrypto works in other threads, so its results come at a time of their own. */
   #countCrypto(): void {
     const subtle = Object.getPrototypeOf(globalThis.crypto.subtle);
+    this.#replace(SECRET_KEYS, { toCryptoKey: rememberSecret });
     for (const name of Object.getOwnPropertyNames(subtle)) {
       const real = subtle[name];
       if (name === 'constructor' || typeof real !== 'function') continue;
@@ -193,7 +209,7 @@ export class VirtualTime {
       };
       this.#replace(subtle, {
         [name](this: unknown, ...given: unknown[]) {
-          return counted(this, given);
+          return cryptInline(name, given) ?? counted(this, given);
         },
       });
     }
@@ -235,6 +251,7 @@ export class VirtualTime {
   }
 
   #end(): void {
+    undiciTimers.reset();
     for (const restore of this.#restore.splice(0).toReversed()) restore();
     syncBuiltinESMExports();
     this.#timers.clear();
@@ -244,6 +261,17 @@ export class VirtualTime {
 /** Counts what sockets and other threads have told the event loop. */
 function inputAndOutput(): number {
   return performance.nodeTiming.uvMetricsInfo.events;
+}
+
+/** The generator mulberry32. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 /** As Node reads a time. */
