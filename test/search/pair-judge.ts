@@ -120,9 +120,13 @@ export class PairJudge {
     // A comparison of the edge may have seen the tag elsewhere since, and then the push says nothing any more.
     const stands = ({ tag, order }: { tag: string; order: number }) =>
       this.truth.changesAfter(tag, order).every((state) => this.knowledge(edge).knows(tag, state.order));
-    return (
-      pushes.length > 1 && [own, ...pushes.slice(0, 2)].every((one) => stands(one) && !isThere(one.tag, one.digest))
-    );
+    const evidence = [own, ...pushes.slice(0, 2)];
+    // What the edge knows only by a reply of its peer may show it that only newer pushes are gone, and a single one is no loss.
+    const since = Math.min(...evidence.map(({ order }) => order));
+    const isSeen = this.knowledge(edge)
+      .pushes(true)
+      .some(({ tag, digest, order }) => order > since && isThere(tag, digest));
+    return pushes.length > 1 && !isSeen && evidence.every((one) => stands(one) && !isThere(one.tag, one.digest));
   }
 
   /** What holds for every answer. @throws RuleBroken */

@@ -93,13 +93,16 @@ export class EdgeKnowledge {
         if (fact.learntAt < before && !fact.byReply) this.learn(tag, { ...fact, learntAt: now });
   }
 
-  /** Acknowledged pushes after which the edge saw nothing else of the tag, each image once, the newest first. */
-  pushes(): (Fact & { tag: string })[] {
+  /**
+   * Acknowledged pushes after which the edge saw nothing else of the tag, each image once, the newest first.
+   * @param byReply those that the edge knows only because its peer must have told it before the reply
+   */
+  pushes(byReply = false): (Fact & { tag: string })[] {
     const standing = [...this.#facts].flatMap(([tag, facts]) => {
       const last = facts.findLastIndex(({ pushed }) => !pushed);
       return facts.slice(last + 1).map((fact) => ({ ...fact, tag }));
     });
-    const all = standing.filter(({ byReply }) => byReply !== true).sort((a, b) => b.order - a.order);
+    const all = standing.filter((fact) => (fact.byReply === true) === byReply).sort((a, b) => b.order - a.order);
     // Two pushes of one image under one tag are one image that can be lost.
     return [...new Map(all.toReversed().map((push) => [`${push.tag} ${push.digest}`, push])).values()].toReversed();
   }
