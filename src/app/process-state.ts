@@ -53,7 +53,7 @@ export class ProcessState {
     const told = [
       new SharedGrants(this.access.grants),
       // Before the ledger, which must know what was pushed when it merges.
-      new SharedPushes(this.ledger.pushes, registries, (at) => this.#clock.observe(at)),
+      new SharedPushes(this.ledger, registries, (at) => this.#clock.observe(at)),
       new SharedLedger(this.ledger, registries),
     ];
     this.peers = new Peers(this.#peersConfig({ config, material }), {

@@ -163,8 +163,9 @@ export function takesBack(
 }
 
 /**
- * The acknowledged push that one edge has as the newest state of a tag, while the other edge saw another state later and did not know of the
- * push. So that edge could not tell a restore from a tag that was moved. Undefined: there is none.
+ * The acknowledged push that one edge has as the newest state of a tag, while the other edge saw another state later. That edge may not have
+ * known of the push, and then it could not tell a restore from a tag that was moved. Undefined: there is none, or that edge knew: the tag was
+ * deleted or accepted in between.
  * @param pushedAt when an upstream acknowledged a push of the tag with this digest; undefined: it is not known to have
  */
 export function untoldPush(
@@ -175,8 +176,10 @@ export function untoldPush(
   const confirmed = (history: TagHistory) => history[0]?.confirmedAt ?? Number.NEGATIVE_INFINITY;
   const [before, after] = confirmed(mine) < confirmed(theirs) ? [mine, theirs] : [theirs, mine];
   const [pushed, shown] = [before[0]?.digest, after[0]?.digest];
-  if (pushed == null || shown === undefined || after.some(({ digest }) => digest === pushed)) return undefined;
+  if (pushed == null || shown === undefined || shown === pushed) return undefined;
   const at = pushedAt(pushed);
-  const isPushedLater = at !== undefined && shown !== null && (pushedAt(shown) ?? at) > at;
-  return at === undefined || isPushedLater ? undefined : pushed;
+  if (at === undefined || (shown !== null && (pushedAt(shown) ?? at) > at)) return undefined;
+  const wasSeen = after.some(({ digest }) => digest === pushed);
+  const wasDeleted = after.some(({ digest, confirmedAt }) => digest === null && confirmedAt > at);
+  return wasSeen && wasDeleted ? undefined : pushed;
 }

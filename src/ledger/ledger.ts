@@ -33,6 +33,8 @@ export class Ledger {
   readonly pushes = new PushLog();
   /** Entries of other edges that are set aside until it is known whether the upstream still has a push, by tag. See `untoldPush`. */
   readonly #disputed = new Map<string, { pushed: string; entry: LedgerEntry }>();
+  /** Those of which nothing was asked yet. */
+  #unsettled: UpstreamTag[] = [];
   /** Asks whether an upstream is believed that takes back a tag (rule 9). */
   askContent: (upstream: string) => ContentAnswer | undefined = () => undefined;
 
@@ -195,28 +197,37 @@ export class Ledger {
    */
   merge(entries: Iterable<LedgerEntry>): number {
     let news = 0;
-    const disputed: UpstreamTag[] = [];
     for (const entry of entries) {
       const { history, ...place } = entry;
       if (!history.every((state) => this.#accepts(state))) continue;
       const known = this.find(place) ?? [];
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
-      const pushed = untoldPush(known, history, (digest) => this.pushes.find(pushKey({ ...place, digest }))?.at);
-      if (pushed !== undefined) disputed.push(this.#setAside(entry, pushed));
-      else if (this.#merge(entry)) news += 1;
+      if (!this.#setAside(entry) && this.#merge(entry)) news += 1;
     }
-    for (const place of disputed) void this.#settle(place);
+    for (const place of this.#unsettled.splice(0)) void this.#settle(place);
     return news;
   }
 
-  /** Only what concerns a push that is still known, so there are few. */
-  #setAside(entry: LedgerEntry, pushed: string): UpstreamTag {
+  /** Takes a push that another edge acknowledged. Called before what that edge knows of tags is merged. @returns whether it was news */
+  hearPush(push: AcknowledgedPush): boolean {
+    const isNews = this.pushes.add(push);
+    const { upstream, repository, tag, digest, at } = push;
+    if (isNews) this.#setAside({ upstream, repository, tag, history: [{ digest, since: at, confirmedAt: at }] });
+    return isNews;
+  }
+
+  /** @returns whether an entry must wait, see `untoldPush`. Only those of pushes that are still known do, so there are few */
+  #setAside(entry: LedgerEntry): boolean {
+    const pushedAt = (digest: string) => this.pushes.find(pushKey({ ...entry, digest }))?.at;
+    const pushed = untoldPush(this.find(entry) ?? [], entry.history, pushedAt);
+    if (pushed === undefined) return false;
     for (const [key, one] of this.#disputed)
       if (!this.pushes.has(parseTagKey(key), one.pushed)) this.#disputed.delete(key);
     this.#disputed.set(tagKey(entry), { pushed, entry });
     this.moves += 1;
-    return entry;
+    this.#unsettled.push(entry);
+    return true;
   }
 
   #merge({ history, ...place }: LedgerEntry): boolean {

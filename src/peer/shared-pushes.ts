@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type PushLog, pushKey } from '../ledger/push-log.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { pushKey } from '../ledger/push-log.ts';
 import { isDigest, isRepository, isTag } from '../oci/reference.ts';
 import { ChangedEntries } from './shared-store.ts';
 
@@ -19,12 +20,12 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
    * @param registries name of each upstream -> its identity
    * @param observe moves the clock past a time; false: the time is implausible
    */
-  constructor(pushes: PushLog, registries: () => ReadonlyMap<string, string>, observe: (at: number) => boolean) {
+  constructor(ledger: Ledger, registries: () => ReadonlyMap<string, string>, observe: (at: number) => boolean) {
     super({
       name: 'pushes',
       entry,
       find: (key, now) => {
-        const push = pushes.find(key);
+        const push = ledger.pushes.find(key);
         const registry = push && registries().get(push.upstream);
         if (!push || registry === undefined) return undefined;
         return [registry, push.repository, push.tag, push.digest, now - push.at, push.afterLoss];
@@ -36,11 +37,11 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
           const at = now - age;
           if (!observe(at)) continue;
           for (const [upstream] of named.get(registry) ?? [])
-            if (pushes.add({ upstream, repository, tag, digest, at, afterLoss })) news += 1;
+            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss })) news += 1;
         }
         return news;
       },
     });
-    pushes.onChange = (push) => this.record(pushKey(push));
+    ledger.pushes.onChange = (push) => this.record(pushKey(push));
   }
 }

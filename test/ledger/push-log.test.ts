@@ -193,20 +193,21 @@ t.test('an upstream that is another registry now has no pushes', async (t) => {
 
 /** One edge tells another all that it knows, as peers do: pushes first. */
 function tell(from: Ledger, to: Ledger): void {
-  for (const one of from.pushes.of('harbor')) to.pushes.add(one);
+  for (const one of from.pushes.of('harbor')) to.hearPush(one);
   to.merge(
     [v1, v2].map((tag) => ({ ...tag, history: from.find(tag) ?? [] })).filter(({ history }) => history.length > 0),
   );
 }
 
 /** Two pushes of one tag through an edge, of which the other edge has not heard, and what that one has seen since. */
-function apart(t: { teardown(end: () => void): void }, trust: ContentTrust) {
+function apart(t: { teardown(end: () => void): void }, trust: ContentTrust, hasSeen = false) {
   const [knowing, other] = [made(t), made(t)];
   const state = { trust };
   for (const ledger of [knowing, other])
     ledger.askContent = () => ({ soon: Promise.resolve(state.trust), last: Promise.resolve(state.trust) });
   push(knowing, v1, B);
   push(knowing, v1, C);
+  if (hasSeen) other.recordSeen(v1, C, other.now());
   return { knowing, other, state };
 }
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -221,16 +222,17 @@ t.test('what an edge saw without knowing of a push', async (t) => {
         await settled();
       }
     };
-    await t.test(`of a restored upstream, told ${told}`, async (t) => {
-      const { knowing, other } = apart(t, 'lost');
-      other.recordSeen(v1, A, other.now());
-      await exchange(knowing, other);
-      for (const ledger of [knowing, other]) {
-        t.match(ledger.find(v1), [{ digest: C }, { digest: A }], 'the tag is where it was pushed to');
-        t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten']);
-        t.match(ledger.judge(v1, C), { verdict: 'current' });
-      }
-    });
+    for (const hasSeen of [false, true])
+      await t.test(`of a restored upstream, told ${told}, ${hasSeen ? 'and it had' : 'not'} seen before`, async (t) => {
+        const { knowing, other } = apart(t, 'lost', hasSeen);
+        other.recordSeen(v1, A, other.now());
+        await exchange(knowing, other);
+        for (const ledger of [knowing, other]) {
+          t.match(ledger.find(v1), [{ digest: C }, { digest: A }], 'the tag is where it was pushed to');
+          t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten']);
+          t.match(ledger.judge(v1, C), { verdict: 'current' });
+        }
+      });
     await t.test(`of an upstream that is well, told ${told}`, async (t) => {
       for (const seen of [A, null]) {
         const { knowing, other } = apart(t, 'believed');
@@ -257,6 +259,18 @@ t.test('what an edge saw without knowing of a push', async (t) => {
       await exchange(knowing, other);
       for (const ledger of [knowing, other]) t.match(ledger.find(v1), [{ digest: C }], 'a later look decides');
     });
+  }
+});
+
+t.test('what an edge that knows of the push has accepted, or has deleted, other edges take at once', async (t) => {
+  for (const digest of [A, null]) {
+    const { knowing, other } = apart(t, 'lost');
+    tell(knowing, other);
+    if (digest) other.recordAccepted(v1, digest);
+    else other.recordDeleted(v1, other.now());
+    tell(other, knowing);
+    await settled();
+    for (const ledger of [knowing, other]) t.equal(ledger.find(v1)?.[0]?.digest, digest);
   }
 });
 

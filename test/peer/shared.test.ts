@@ -29,7 +29,7 @@ function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, sta
     ledger: new SharedLedger(ledger, () => new Map(Object.entries(registries))),
     grants: new SharedGrants(grants),
     pushes: new SharedPushes(
-      ledger.pushes,
+      ledger,
       () => new Map(Object.entries(registries)),
       (at) => clock.observe(at),
     ),

@@ -250,6 +250,27 @@ t.test('what the ledger knows is not asked again', async (t) => {
   t.notOk(site.primary.requests.some(({ url }) => url.includes(before)));
 });
 
+t.test(
+  'while another edge may know of pushes, a copy that the primary lacks waits, whatever the ledger knows',
+  async (t) => {
+    const site = await startReplicatedSite(t);
+    const edge = site.edge();
+    const lost = push(gcr(site), 'project/app', 'lost', 1);
+    const shown = push(site.primary, 'library/app', 'lost', 2);
+    gcr(site).seed('project/app', 'moved', { blobs: [3] });
+    push(site.primary, 'library/app', 'moved', 3);
+    const now = push(site.primary, 'library/app', 'moved', 4);
+    edge.ledger.recordSeen({ upstream: 'harbor', repository: 'library/app', tag: 'lost' }, lost, edge.ledger.now());
+    edge.mayLackNews = true;
+    await edge.compare();
+    t.equal(site.digest('lost'), lost);
+    t.equal(site.digest('moved'), now, 'the primary has lost nothing');
+    edge.mayLackNews = false;
+    await edge.compare();
+    t.equal(site.digest('lost'), shown);
+  },
+);
+
 t.test('more tags than are named: all wait, and each can be accepted', async (t) => {
   const site = await startReplicatedSite(t, CLOUD);
   const older = push(site.primary, 'library/app', 'v0', 1, NOW - HOUR);

@@ -62,6 +62,16 @@ const WAYS: Record<string, readonly Step[]> = {
       ],
     ]),
   ),
+  'an edge that cannot hear its peer takes what is lost for deleted': [
+    ...[{ do: 'snapshot' } as const, push(0, added), push(0, other), pass(4000)],
+    ...[{ do: 'connect', connected: false } as const, { do: 'restart', edges: [1] } as const],
+    ...[{ do: 'restore' } as const, pass(12_000), { do: 'connect', connected: true } as const, pass(4000), pull(added)],
+  ],
+  'the same edge had heard its peer before': [
+    ...[{ do: 'connect', connected: false } as const, pass(12_000), { do: 'snapshot' } as const],
+    ...[push(0, added), push(0, other), pass(4000), { do: 'restore' } as const, pass(12_000)],
+    ...[{ do: 'connect', connected: true } as const, pass(4000), pull(added)],
+  ],
 };
 
 for (const [what, steps] of Object.entries(WAYS))

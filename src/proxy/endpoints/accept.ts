@@ -130,9 +130,12 @@ async function writeOne(
 ): Promise<string | null | undefined> {
   const url = upstream.view().replicas.find(({ state }) => state === 'up')?.url;
   if (url === undefined || !upstream.ownConnection(url)) return undefined;
-  const began = ledger.now();
+  // Before the read: a push during it is newer.
+  const [ended, began] = [ledger.now(), ledger.now()];
   const digest = await looks.digestAt(upstream, url, place);
-  if (digest === null) ledger.recordDeleted(place, began);
-  else if (digest !== undefined) ledger.recordSeen(place, digest, began);
+  if (digest === undefined) return undefined;
+  // Other edges must see that this one knew what was pushed.
+  if (digest !== ledger.find(place)?.[0]?.digest) ledger.recordDeleted(place, ended);
+  if (digest !== null) ledger.recordSeen(place, digest, began);
   return digest;
 }

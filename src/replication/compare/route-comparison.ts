@@ -70,7 +70,8 @@ export class RouteComparison {
   accept(repository: string, { tag, sourceDigest, targetDigest }: WaitingTag): void {
     const { ledger, tasks, routes, copyRoute } = this.#options;
     const place = { upstream: copyRoute.source.upstream, repository, tag };
-    for (const digest of [targetDigest, sourceDigest]) ledger.recordSeen(place, digest, ledger.now());
+    ledger.recordSeen(place, targetDigest, ledger.now());
+    ledger.recordAccepted(place, sourceDigest);
     this.waiting.forget(repository, tag);
     const pair = repositoryPair(routes, copyRoute, repository);
     if (pair) tasks.add(this.#task(pair, tag, 'copy'), PRIORITY.hint);
@@ -201,8 +202,10 @@ export class RouteComparison {
       ledgerTime,
     });
     const { upstream } = copyRoute.source;
+    // Where another edge may know more, this edge's ledger does not tell whether the source has lost the copy.
+    const lacksNews = this.#options.mayLackNews?.() === true;
     const verdict = (repository: string, tag: string, digest: string) =>
-      ledger.judge({ upstream, repository, tag }, digest).verdict;
+      lacksNews ? 'unknown' : ledger.judge({ upstream, repository, tag }, digest).verdict;
     const replaced = await this.waiting.decide(compared, { source, target, verdict }, signal);
     for (const { tag, sourceDigest, state } of tags) {
       if (sourceDigest !== undefined)
