@@ -114,7 +114,7 @@ export const BODIES: readonly string[] = [
   'token=the+admin+token+of+the+fuzz',
   '{"schemaVersion":2}',
   'grant_type=password&service=edge.test&username=ann&password=secret-of-ann&scope=repository:library/app:pull',
-  'grant_type=password&service=edge.test&username=ann&password=wrong&access_type=offline',
+  'grant_type=password&service=edge.test&username=bob&password=wrong&access_type=offline',
   'grant_type=refresh_token&service=edge.test&refresh_token=x.y.z',
   'grant_type=%ff&username=%00',
   '{"type":"PUSH_ARTIFACT","event_data":{"repository":{"repo_full_name":"inner/library/app"},"resources":[{"tag":"1"}]}}',
