@@ -281,8 +281,10 @@ export class Race {
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream, result);
     const preferred = attempt.upstream === (deletedAt ?? decider ?? route.pull[0]?.upstream);
-    if (isAbsenceFinal({ ...result, preferred }, (deletedAt ?? decider) === undefined ? route.onAbsent : 'stop'))
-      this.#apply('absent', { error: absence(absent, result.words) });
+    if (!isAbsenceFinal({ ...result, preferred }, (deletedAt ?? decider) === undefined ? route.onAbsent : 'stop')) return;
+    // A client gets the final word, and not the empty list of an upstream that answered sooner (rule 3).
+    this.#firstAbsence = { attempt, emptyList: result.emptyList };
+    this.#apply('absent', { error: absence(absent, result.words) });
   }
 
   /** The upstream is well, and has failed for this client: what another one would answer may be what it hides (rule 3). */

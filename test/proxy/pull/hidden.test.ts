@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { PROBE } from '../../helpers/edge-in-process.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
@@ -106,6 +107,20 @@ t.test('while the primary is slow', async (t) => {
     t.equal(reply.status, 200, 'a client that was just shown the repository need not wait');
     t.ok(reply.headersAfter < timeLimit(1500));
   }
+});
+
+t.test('an empty list of a fallback that answers sooner', async (t) => {
+  const probe = { ...PROBE, canary: 'canary:latest', fall: 10, timeout: '5s' };
+  const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 }, probe } });
+  site.harbor.answer = async (...exchange) => {
+    // The hedge has its answer before the primary answers.
+    await until(() => site.gcr.asked > 0 && site.gcr.open.size === 0);
+    await sleep(timeLimit(200));
+    hides(...exchange);
+  };
+  const reply = await site.edge.http1().ask(REFERRERS, { headers: STRANGERS[0] ?? {} });
+  t.equal(reply.status, 404);
+  t.match((await lineFor(site.edge, reply)).attempts, [{ upstream: 'gcr' }, { upstream: 'harbor' }]);
 });
 
 t.test('a client that the primary limits', async (t) => {
