@@ -54,7 +54,7 @@ const deadlines = section({
   manifest: duration('3s').describe('Time to the first byte of a manifest, tag list, catalog or token.'),
   blob: duration('5s').describe('Time to the first byte of a blob.'),
   last: duration('25s').describe(
-    'Time to the first byte where only the push upstream may answer: before an upload, and on a route without a fallback. It counts while the canary is good; else the other deadlines count.',
+    'Time to the first byte where this upstream is the only one left that may have the content: the others do not have it, have failed, or are not in the route. It counts while the canary is good; else the other deadlines count.',
   ),
   stall: duration('5s').describe('Time without a byte in the middle of a body.'),
   push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),

@@ -69,7 +69,7 @@ const NOISES: Noise[] = [
     fault: ['delay', { path: NOISY_PATH, ms: 3000 }],
     both: true,
     path: (repository) => `/v2/${repository}/tags/list`,
-    all: { deadlines: { manifest: '250ms' }, hedge: { share: 0 } },
+    all: { deadlines: { manifest: '250ms', last: '250ms' }, hedge: { share: 0 } },
   },
   {
     says: 'a tag list that is always 500',

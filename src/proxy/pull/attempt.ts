@@ -59,6 +59,7 @@ export async function attemptRead(
   const connection = read.own ? upstream.ownConnection(url) : upstream.connection(url);
   const clock = new AttemptClock(upstream, url, limit, control);
   const free = replica?.tryStartAttempt(trafficClass, attempt);
+  clock.hadPlace = free !== undefined;
   const permit = free ?? (await replica?.startAttempt(trafficClass, attempt, signal));
   if (!replica || !connection || !permit) {
     clock.stop();

@@ -31,6 +31,8 @@ export interface PullPlan {
   content: string;
   /** The code of the 404 if no upstream has the content. */
   absent: ErrorCode;
+  /** The caller has another answer, so that no attempt is waited for when its time is over. */
+  hasReserve?: boolean;
   /** Milliseconds for all attempts together. Default: the time that is left for a client to get an answer. */
   limitMs?: number;
   /**

@@ -1,16 +1,20 @@
-import { monotonicNow, readClocks } from '../../clock/clock.ts';
-import { type AttemptEnding, type ConcludeFacts, conclude, isAbsenceFinal } from '../../failover/conclude.ts';
+import { monotonicNow } from '../../clock/clock.ts';
+import type { Failure } from '../../failover/classify.ts';
+import { type AttemptEnding, isAbsenceFinal } from '../../failover/conclude.ts';
 import { hedgeAfter } from '../../failover/hedge.ts';
+import { goesOn, isLast, outlastsOthers, type Remainder } from '../../failover/overtime.ts';
 import { type Attempt, isMerelySlow, obstacleTo } from '../../failover/plan.ts';
 import { bounded } from '../../http/boundary.ts';
 import { absence, OciError } from '../../oci/error.ts';
+import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { attemptRead } from './attempt.ts';
-import type { LastWait } from './attempt-deadline.ts';
+import type { Overtime } from './attempt-deadline.ts';
 import { type AttemptResult, discardAnswer, recordAttempt, type Served } from './attempt-result.ts';
+import { conclusion } from './conclusion.ts';
 import { isOutage } from './outage-check.ts';
 import type { PullPlan, PullScope, Relayable } from './pull-plan.ts';
 import { isOver, RACE_TRANSITIONS, type RaceEvent, type RaceState } from './race-states.ts';
@@ -23,6 +27,8 @@ interface Runner {
   /** It was started because the attempt before it was late. */
   hedge: boolean;
   timer: NodeJS.Timeout | undefined;
+  /** Its time is over, and it goes on until another attempt has answered. Apart from that, it counts as failed. */
+  overdue: boolean;
 }
 
 /** An answer that can be relayed, and the attempt that brought it. */
@@ -40,6 +46,10 @@ const RESERVE_MS = 1000;
  * its headers in time. One round trip brings that much over any connection (RFC 6928: ten segments).
  */
 const BEGINNING = 16_384;
+/** Ends an attempt that is overdue. */
+const OVERDUE = new UpstreamError('first-byte', 'no first byte within its time');
+/** Ends one whose upstream is out. */
+const OUT = new UpstreamError('canary', 'no first byte within its time, and its canary cannot be read either');
 /** How often an attempt that is late, and may not be hedged, is checked again. */
 const RECHECK_MS = 100;
 
@@ -95,6 +105,8 @@ export class Race {
     if (isOver(this.#state)) return;
     this.#state = RACE_TRANSITIONS[this.#state][event];
     if (this.#state === 'reserved' && finish) this.#keepInReserve(finish);
+    if (this.#state === 'reserved')
+      for (const { overdue, control } of this.#running) if (overdue) control.abort(OVERDUE);
     const best = finish ?? this.#reserve;
     if (this.#state === 'won' && best) this.#win(best);
     if (this.#state === 'lost') this.#lose(error ?? this.#conclusion());
@@ -104,20 +116,26 @@ export class Race {
     return conclusion(this.#context, this.#endings, { ...this.#plan, confinedTo: this.#confinedTo });
   }
 
-  /** Starts the next attempt if none is under way. The race is exhausted when none is left. */
+  /** Attempts under way whose time is not over. */
+  #inTime(): Runner[] {
+    return [...this.#running].filter(({ overdue }) => !overdue);
+  }
+
+  /** Starts the next attempt if none is under way, or all are overdue. The race is exhausted when none is left. */
   #proceed(): void {
-    if (isOver(this.#state) || this.#running.size > 0) return;
+    if (isOver(this.#state) || this.#inTime().length > 0) return;
     const next = this.#reserve
       ? this.#reserve.result.outcome === 'served' && this.#startSlow()
       : this.#startNext(false);
-    if (!next) this.#apply('exhausted');
+    if (!next && this.#running.size === 0) this.#apply('exhausted');
   }
 
   #startNext(hedge: boolean): boolean {
     const attempt = this.#queue.shift();
     if (!attempt) return false;
     const control = new AbortController();
-    const runner: Runner = { attempt, control, started: performance.now(), hedge, timer: undefined };
+    const started = performance.now();
+    const runner: Runner = { attempt, control, started, hedge, timer: undefined, overdue: false };
     this.#running.add(runner);
     this.#begun += 1;
     const upstream = this.#context.upstreams.get(attempt.upstream);
@@ -131,9 +149,9 @@ export class Race {
     const ignoreCanary = this.#plan.untilCanaryFails !== true && this.#begun >= this.#plan.attempts.length;
     if (this.#queue.length > 0) this.#scheduleHedge(runner, upstream, ms);
     const beginning = this.#plan.attempts.length > 1 && upstream.config.hedge.share > 0 ? BEGINNING : 1;
-    const last = this.#lastWait(upstream, attempt);
+    const limit = { ms, ignoreCanary, beginning, overtime: this.#overtime(upstream, runner) };
     const { onError } = this.#boundary;
-    this.#attempt(upstream, attempt, this.#plan.reading(attempt), { ms, ignoreCanary, beginning, last }, control)
+    this.#attempt(upstream, attempt, this.#plan.reading(attempt), limit, control)
       .then((result) => this.#judged(upstream, runner, result))
       .then(
         bounded((result) => this.#settled(runner, result), this.#boundary),
@@ -147,16 +165,20 @@ export class Race {
    * The result, once it is known whom a failure of the upstream concerns that may be hiding the content. Until then, answers of others are
    * provisional.
    */
-  #judged(
-    upstream: Upstream,
-    { attempt, started }: Runner,
-    result: AttemptResult,
-  ): AttemptResult | Promise<AttemptResult> {
-    if (result.outcome !== 'failed' || attempt.upstream !== this.#plan.hiding) return result;
-    if (this.#plan.attempts.every((one) => one.upstream === attempt.upstream)) return result;
+  async #judged(upstream: Upstream, runner: Runner, result: AttemptResult): Promise<AttemptResult> {
+    if (result.outcome !== 'failed' || !this.#isHiding(runner.attempt)) return result;
+    return { ...result, forClient: !(await this.#isOut(upstream, runner, result.reason)) };
+  }
+
+  #isOut(upstream: Upstream, { attempt, started }: Runner, reason: Failure): Promise<boolean> {
     const limitMs = Math.max(this.#until - performance.now(), RESERVE_MS);
-    const failed = { attempt, reason: result.reason, started, limitMs };
-    return isOutage(upstream, failed).then((outage) => ({ ...result, forClient: !outage }));
+    return isOutage(upstream, { attempt, reason, started, limitMs });
+  }
+
+  /** Whether the attempt is at the upstream that may be hiding the content, and another one might show it. */
+  #isHiding({ upstream }: Attempt): boolean {
+    const { attempts, hiding } = this.#plan;
+    return upstream === hiding && !this.#confinedTo && attempts.some((one) => one.upstream !== upstream);
   }
 
   #timeFor(upstream: Upstream | undefined, attempt: Attempt): number {
@@ -166,18 +188,54 @@ export class Race {
   }
 
   /**
-   * How long this attempt may wait if it becomes the last one, where the push upstream alone may answer: before an upload, or on a route
-   * without a fallback. A race with a limit of its own ends with that.
+   * How an attempt may go on when its time is over: until another one has answered, and as the last one up to `deadlines.last`. A race with
+   * a limit of its own ends with that.
    */
-  #lastWait(upstream: Upstream, { url, class: trafficClass }: Attempt): LastWait | undefined {
-    const { attempts, limitMs, route } = this.#plan;
-    if (limitMs !== undefined || !attempts.every((one) => one.upstream === route.push?.upstream)) return undefined;
+  #overtime(upstream: Upstream, runner: Runner): Overtime | undefined {
+    const { limitMs, hasReserve, untilCanaryFails } = this.#plan;
+    const replica = upstream.replica(runner.attempt.url);
+    if (limitMs !== undefined || hasReserve || !replica) return undefined;
     return {
       ms: upstream.config.deadlines.last - this.#scope.elapsed(),
       checkedAfter: this.#until - performance.now(),
-      isLast: () => this.#queue.length === 0 && this.#running.size === 1 && this.#reserve === undefined,
-      start: () => upstream.replica(url)?.startLongWait(trafficClass === 'data' ? 'data' : 'control'),
+      isLast: () => isLast(this.#remainder(runner)),
+      outlastsOthers: (canary) => outlastsOthers(canary, [...this.#running].indexOf(runner)),
+      start: (hadPlace) => this.#startOvertime(upstream, replica, runner, hadPlace),
+      // Where another plan follows, reads and pushes must not disagree about the upstream.
+      untilOut: (signal) => (untilCanaryFails ? upstream.untilRefusing(signal) : replica.untilDown(signal)),
     };
+  }
+
+  /** What this race has beside an attempt that is under way. What others show counts for nothing where its upstream may be hiding that. */
+  #remainder({ attempt }: Runner): Omit<Remainder, 'hadPlace'> {
+    const reserved = this.#reserve !== undefined && !this.#isHiding(attempt);
+    return { queued: this.#queue.length, others: this.#running.size - 1, reserved };
+  }
+
+  #startOvertime(upstream: Upstream, replica: Replica, runner: Runner, hadPlace: boolean): (() => void) | undefined {
+    const { class: trafficClass, client } = runner.attempt;
+    if (!goesOn({ ...this.#remainder(runner), hadPlace })) return undefined;
+    const end = replica.startLongWait(trafficClass === 'data' ? 'data' : 'control', client);
+    if (!end) return undefined;
+    clearTimeout(runner.timer);
+    if (this.#isHiding(runner.attempt)) this.#goOnAlone(upstream, runner).catch(this.#boundary.onError);
+    else this.#makeWay(runner);
+    return end;
+  }
+
+  /** From here on, the attempt counts as failed for the others. */
+  #makeWay(runner: Runner): void {
+    runner.overdue = true;
+    this.#proceed();
+  }
+
+  /** An upstream that may be hiding the content makes way for others in an outage only, and not while it is merely slow (rule 3). */
+  async #goOnAlone(upstream: Upstream, runner: Runner): Promise<void> {
+    const isOut = await this.#isOut(upstream, runner, OVERDUE.reason);
+    if (isOver(this.#state) || !this.#running.has(runner)) return;
+    if (isOut) return runner.control.abort(OUT);
+    this.#confineTo(runner.attempt.upstream);
+    this.#makeWay(runner);
   }
 
   /** When the answer is late, the next attempt starts in parallel. */
@@ -247,7 +305,7 @@ export class Race {
    * the upstream that was asked first is final: no client gets from a hedge what that upstream does not give (rule 3).
    */
   #isProvisional({ runner, result }: Finish): boolean {
-    const slow = [...this.#running];
+    const slow = this.#inTime();
     if (result.outcome === 'refused') return slow.some((other) => other.started <= runner.started);
     const attempts = [...slow.map(({ attempt }) => attempt), ...this.#passedOver()];
     return this.#plan.provisional?.(result, new Set(attempts.map(({ upstream }) => upstream))) === true;
@@ -281,7 +339,8 @@ export class Race {
     if (result.outcome !== 'absent') return;
     if (result.confirmed) onAbsent?.(attempt.upstream, result);
     const preferred = attempt.upstream === (deletedAt ?? decider ?? route.pull[0]?.upstream);
-    if (!isAbsenceFinal({ ...result, preferred }, (deletedAt ?? decider) === undefined ? route.onAbsent : 'stop')) return;
+    if (!isAbsenceFinal({ ...result, preferred }, (deletedAt ?? decider) === undefined ? route.onAbsent : 'stop'))
+      return;
     // A client gets the final word, and not the empty list of an upstream that answered sooner (rule 3).
     this.#firstAbsence = { attempt, emptyList: result.emptyList };
     this.#apply('absent', { error: absence(absent, result.words) });
@@ -302,13 +361,12 @@ export class Race {
 
   #win({ runner: winner, result }: Finish): void {
     if (winner.hedge) this.#scope.hedges.won += 1;
-    for (const runner of this.#running) {
-      if (runner.started > winner.started) continue;
+    for (const { attempt, control, started, overdue } of this.#running) {
+      if (!overdue && started > winner.started) continue;
       // The breaker of an upstream that was asked earlier, and is still silent, should know.
-      const detail = `${winner.attempt.upstream} answered first`;
-      runner.control.abort(new UpstreamError('late', detail));
-      const late: AttemptResult = { outcome: 'failed', reason: 'late', detail };
-      recordAttempt(this.#scope, runner.attempt, late, runner.started);
+      const error = overdue ? OVERDUE : new UpstreamError('late', `${winner.attempt.upstream} answered first`);
+      control.abort(error);
+      recordAttempt(this.#scope, attempt, { outcome: 'failed', reason: error.reason, detail: error.message }, started);
     }
     this.#cancel([...this.#running]);
     if (this.#reserve && this.#reserve.result !== result) discardAnswer(this.#reserve.result);
@@ -331,19 +389,4 @@ export class Race {
       this.#running.delete(runner);
     }
   }
-}
-
-/** The reply when no attempt served. */
-export function conclusion(
-  { upstreams }: Uses<'upstreams'>,
-  endings: readonly AttemptEnding[],
-  plan: Pick<PullPlan, 'absent' | 'content' | 'route'> & Pick<ConcludeFacts, 'soleCounts' | 'confinedTo'>,
-): OciError {
-  const { absent, content, route, soleCounts, confinedTo } = plan;
-  const outage = (name: string) => {
-    const view = upstreams.get(name)?.view();
-    return view?.state === 'down' ? view : undefined;
-  };
-  const authority = route.onAbsent === 'stop' ? route.pull[0]?.upstream : undefined;
-  return conclude(endings, absent, { content, authority, soleCounts, confinedTo, outage, now: readClocks() });
 }

@@ -93,7 +93,7 @@ export async function fetchTag(
   const decided = decide(result, 'failed', digest);
   if (decided.action !== 'ask-current') return concluded(decided, result);
   try {
-    const replaced = await fetchPull(scope, context, read.byDigest(decided.digest));
+    const replaced = await fetchPull(scope, context, { ...read.byDigest(decided.digest), hasReserve: true });
     if (isShown(replaced) && isUsable(read, replaced)) {
       const again = decide(replaced, 'failed', decided.digest);
       if (again.action !== 'serve') return concluded(again, replaced);
@@ -170,7 +170,7 @@ async function keptTag(
     const attempts = one.attempts.filter(({ upstream }) => upstream !== place.upstream);
     if (current == null || attempts.length === 0) continue;
     try {
-      const kept = await fetchPull(scope, context, { ...one, attempts });
+      const kept = await fetchPull(scope, context, { ...one, attempts, hasReserve: true });
       if (isShown(kept) && isUsable(read, kept) && (await judgedDigest(context, read, kept)) === current) {
         noteLoss(scope, place, loss === undefined ? 'content-unclear' : 'content-lost');
         return { result: kept, tag: { verdict: 'current', action: 'warned', text: text(kept, current) } };

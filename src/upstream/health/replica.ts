@@ -27,7 +27,8 @@ export class Replica {
   #health: Health = initialHealth(monotonicNow());
   #canaryState: CanaryState;
   #proof: Proof = initialProof(monotonicNow());
-  readonly #longWaits = { control: 0, data: 0 };
+  readonly #longWaits: Record<'control' | 'data', ConcurrencyLimit>;
+  readonly #onDown = new Set<() => void>();
   #lastProbeAt: number | undefined;
   #probeMs: number | undefined;
   /** Called when trouble is met outside of a probe. */
@@ -43,6 +44,8 @@ export class Replica {
     this.canary = canary;
     const { control, data, queue } = config.maxInFlight;
     this.#limits = { control: new ConcurrencyLimit(control, queue), data: new ConcurrencyLimit(data, queue) };
+    const half = (places: number) => new ConcurrencyLimit(Math.max(1, Math.floor(places / 2)), 0);
+    this.#longWaits = { control: half(control), data: half(data) };
     this.#canaryState = canary.configured ? 'failing' : 'none';
     this.#traffic = new TrafficHealth({
       config,
@@ -92,15 +95,22 @@ export class Replica {
   }
 
   /**
-   * Lets an attempt wait beyond its deadline. Such attempts take at most half of the slots of their class.
+   * Lets an attempt wait beyond its deadline. Such attempts take at most half of the slots of their class, and one client at most 7 of 8 of
+   * that half (rule 8).
    * @returns ends the wait; undefined: there are too many
    */
-  startLongWait(trafficClass: 'control' | 'data'): (() => void) | undefined {
-    if (this.#longWaits[trafficClass] >= this.#config.maxInFlight[trafficClass] / 2) return undefined;
-    this.#longWaits[trafficClass] += 1;
-    return () => {
-      this.#longWaits[trafficClass] -= 1;
-    };
+  startLongWait(trafficClass: 'control' | 'data', client: string): (() => void) | undefined {
+    const waits = this.#longWaits[trafficClass];
+    return waits.tryAcquire(client) ? () => waits.release(client) : undefined;
+  }
+
+  /** Resolves when the URL is down. Never rejects; pending for ever once the signal is aborted. */
+  untilDown(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#health.state === 'down') resolve();
+    else this.#onDown.add(resolve);
+    signal.addEventListener('abort', () => this.#onDown.delete(resolve), { once: true });
+    return promise;
   }
 
   #permit(trafficClass: TrafficClass, evidence: Evidence, limit: ConcurrencyLimit | undefined): AttemptPermit {
@@ -144,7 +154,9 @@ export class Replica {
   #setHealth(health: Health): void {
     const { state } = this.#health;
     this.#health = health;
-    if (state !== health.state) this.#events.health(this.#name, this.url, state, health.state, health.reason);
+    if (state === health.state) return;
+    this.#events.health(this.#name, this.url, state, health.state, health.reason);
+    if (health.state === 'down') for (const resolve of this.#onDown) resolve();
   }
 
   /**

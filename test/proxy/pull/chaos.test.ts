@@ -110,6 +110,7 @@ t.test('whatever happens', async (t) => {
       connect: '300ms',
       manifest: '250ms',
       blob: '250ms',
+      last: '500ms',
       stall: '250ms',
       push: '300ms',
       commit: '300ms',

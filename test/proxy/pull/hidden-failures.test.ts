@@ -31,7 +31,7 @@ const FAILS: Record<string, Answer> = {
 
 /** An edge whose primary is soon given up, and which keeps no manifests in memory. */
 function startFailing(t: Owner, more: Record<string, unknown> = {}): Promise<PacedSite> {
-  const harbor = { deadlines: { manifest: '200ms', blob: '200ms' }, hedge: { floor: '20ms' }, ...more };
+  const harbor = { deadlines: { manifest: '200ms', blob: '200ms', last: '400ms' }, hedge: { floor: '20ms' }, ...more };
   return startHiding(t, { config: { manifests: { memory: 0 } }, harbor });
 }
 

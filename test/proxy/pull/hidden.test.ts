@@ -4,7 +4,7 @@ import { PROBE } from '../../helpers/edge-in-process.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
-import { BY_TAG, hides, PATHS, REFERRERS, RIGHTFUL, STRANGERS, startHiding, WORDS } from './hidden-site.ts';
+import { BY_TAG, hides, PATHS, REFERRERS, RIGHTFUL, STRANGERS, serveAll, startHiding, WORDS } from './hidden-site.ts';
 import {
   asksFirst,
   BLOB,
@@ -109,6 +109,25 @@ t.test('while the primary is slow', async (t) => {
   }
 });
 
+t.test('while the primary is slower than the deadlines of its attempts', async (t) => {
+  const probe = { ...PROBE, canary: 'canary:latest', fall: 10, timeout: '5s' };
+  for (const share of [0, 100]) {
+    const deadlines = { manifest: '200ms', blob: '200ms', last: '20s' };
+    const site = await startHiding(t, { harbor: { deadlines, probe, hedge: { floor: '20ms', share } } });
+    site.harbor.pace = timeLimit(500);
+    await Promise.all(
+      [...STRANGERS, rightful.headers].flatMap((headers) =>
+        PATHS.map(async (path) => {
+          const reply = await site.edge.http2().ask(path, { headers });
+          const expected = headers === rightful.headers ? 200 : 404;
+          t.equal(reply.status, expected, `hedges ${share}: ${headers.authorization} ${path.slice(0, 24)}`);
+          t.notMatch(reply.headers, { 'x-breakwater-upstream': /gcr|quay/ });
+        }),
+      ),
+    );
+  }
+});
+
 t.test('an empty list of a fallback that answers sooner', async (t) => {
   const probe = { ...PROBE, canary: 'canary:latest', fall: 10, timeout: '5s' };
   const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 }, probe } });
@@ -161,7 +180,7 @@ t.test('a client that holds all places it may have', async (t) => {
     harbor: {
       hedge: { share: 0 },
       maxInFlight: { control: 8, data: 8 },
-      deadlines: { manifest: '800ms', blob: '800ms' },
+      deadlines: { manifest: '800ms', blob: '800ms', last: '1500ms' },
     },
   });
   site.harbor.answer = (req, res) => (req.url?.startsWith('/v2/app/') ? hides(req, res) : undefined);
@@ -175,6 +194,33 @@ t.test('a client that holds all places it may have', async (t) => {
     const reply = await site.edge.http1().ask(path);
     t.ok([404, 503].includes(reply.status), `${path.slice(0, 20)}: ${reply.status}`);
     t.notMatch(reply.headers, { 'x-breakwater-upstream': 'gcr' });
+    await Promise.all(held);
+  }
+});
+
+t.test('a client that holds all places, and gets one late', async (t) => {
+  const deadlines = { manifest: '800ms', blob: '800ms', last: '1500ms' };
+  const site = await startHiding(t, {
+    harbor: { hedge: { share: 0 }, maxInFlight: { control: 8, data: 8 }, deadlines },
+  });
+  site.harbor.answer = () => undefined;
+  for (const [path, served] of [
+    [BY_DIGEST, '/v2/slow/manifests/1'],
+    [BLOB, BLOB.replace('app', 'slow')],
+  ] as const) {
+    const client = site.edge.http2();
+    const held = Array.from({ length: 7 }, (_, index) => client.ask(served.replace('slow', `slow${index}`)));
+    await until(() => site.harbor.open.size === 7);
+    const asked = site.harbor.asked;
+    const reply = site.edge.http1().ask(path);
+    const waiting = () => site.edge.app.status().upstreams[0]?.urls[0]?.waiting;
+    await until(() => Object.values(waiting() ?? {}).some((waits) => waits > 0));
+    const [first] = site.harbor.open;
+    if (first) serveAll(first.req, first);
+    await until(() => site.harbor.asked > asked);
+    const { status: code, headers } = await reply;
+    t.ok([404, 503].includes(code), `${path.slice(0, 20)}: ${code}`);
+    t.notMatch(headers, { 'x-breakwater-upstream': 'gcr' });
     await Promise.all(held);
   }
 });

@@ -160,7 +160,7 @@ async function rage(site: LabSite, steps: fc.Arbitrary<Step[]>, numRuns: number)
 const PROBE = { interval: '50ms', fastInterval: '20ms', timeout: '200ms', rise: 1, fall: 1, holdDown: '0s' };
 const upstream = {
   probe: PROBE,
-  deadlines: { connect: '300ms', blob: '500ms', stall: '150ms' },
+  deadlines: { connect: '300ms', blob: '500ms', last: '600ms', stall: '150ms' },
   breaker: { open: '50ms', openMax: '100ms' },
   hedge: { share: 20, floor: '50ms' },
 };
