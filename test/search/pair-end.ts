@@ -27,11 +27,11 @@ export async function judgeEnd(site: PairSite, judge: PairJudge, copied: Registr
         `${key} was ${digest} on the fallback, and is ${now} there`,
       );
   }
-  for (const edge of [0, 1])
-    if (needsDecision(site, edge) && !(await edges.accept(edge)))
-      throw new RuleBroken('all is well at the end', `edge ${edge} does not accept what the primary shows`);
+  await decide(site);
   let wrong: RuleBroken | undefined;
   for (let looks = 0; looks < LOOKS; looks += 1) {
+    // Once a loss is accepted, the next comparison may find tags that wait. Nothing else needs a second decision.
+    if (!isLost(site, 0) && !isLost(site, 1)) await decide(site);
     wrong = await wrongAtTheEnd(site);
     if (!wrong) return;
     await time.pass(LOOK_EVERY_MS);
@@ -39,11 +39,26 @@ export async function judgeEnd(site: PairSite, judge: PairJudge, copied: Registr
   throw wrong;
 }
 
+/** The operator takes the primary's state where an edge asks for a decision. @throws RuleBroken */
+async function decide(site: PairSite): Promise<void> {
+  for (const edge of [0, 1])
+    if (needsDecision(site, edge) && !(await site.edges.accept(edge)))
+      throw new RuleBroken('all is well at the end', `edge ${edge} does not accept what the primary shows`);
+}
+
+function isLost(site: PairSite, edge: number): boolean {
+  return (
+    site.edges
+      .app(edge)
+      ?.status()
+      .upstreams.some(({ lost }) => lost !== undefined) === true
+  );
+}
+
 /** Whether an edge says that it waits for the operator. */
 function needsDecision(site: PairSite, edge: number): boolean {
   const status = site.edges.app(edge)?.status();
-  const isLost = status?.upstreams.some(({ lost }) => lost !== undefined) === true;
-  return isLost || status?.replication?.routes.some(({ waiting }) => waiting > 0) === true;
+  return isLost(site, edge) || status?.replication?.routes.some(({ waiting }) => waiting > 0) === true;
 }
 
 async function wrongAtTheEnd(site: PairSite): Promise<RuleBroken | undefined> {
