@@ -45,8 +45,12 @@ export class PairJudge {
   readonly truth = new TagTruth();
   readonly #site: PairSite;
   readonly #known: [EdgeKnowledge, EdgeKnowledge] = [new EdgeKnowledge(), new EdgeKnowledge()];
-  /** Whether the primary was restored to an earlier state, and no edge has acknowledged a push since. */
-  #isRestored = false;
+  /**
+   * The order of the last push that an edge has acknowledged, or of what the operator has accepted. While that push is there, the primary has
+   * lost nothing that the edges can know of (rule 9). They may take what an earlier restore made of a tag for a change, and nothing shows
+   * later that they did.
+   */
+  #settledAt = 0;
 
   constructor(site: PairSite) {
     this.#site = site;
@@ -80,19 +84,20 @@ export class PairJudge {
     const heardAt = this.#site.edges.isRunning(1 - edge) ? this.#site.edges.heardAt(1 - edge) : undefined;
     const inStep = heardAt !== undefined && Date.now() - heardAt < IN_STEP_MS && this.#site.edges.connected;
     if (acknowledged && inStep) this.knowledge(1 - edge).learn(key, { ...fact, byReply: true });
-    if (pushed) this.#isRestored = false;
+    if (pushed) this.#settledAt = Math.max(this.#settledAt, order);
   }
 
   /** The primary has gone back to an earlier state. */
   restored(key: string, digest: string | null): void {
     this.truth.note(key, digest, true);
-    this.#isRestored = true;
   }
 
-  /** The operator has told an edge that what the primary shows is right. */
+  /** The operator has told an edge that what the primary shows is right. While the primary fails, the edge cannot read its tags. */
   accepted(edge: number): void {
-    for (const key of this.truth.tags) this.learn(edge, key);
-    this.#isRestored = false;
+    for (const key of this.truth.tags) {
+      if (this.#isWell) this.learn(edge, key);
+      this.#settledAt = Math.max(this.#settledAt, this.truth.newest(key)?.order ?? 0);
+    }
   }
 
   /** What both edges can know to be lost: the tag, and the digest that was acknowledged. */
@@ -111,7 +116,8 @@ export class PairJudge {
 
   /** Whether an edge can know that the primary has lost what it had acknowledged for this tag (rule 9). */
   #isLost(edge: number, key: string): boolean {
-    if (!this.#isRestored || this.truth.newest(key)?.restored !== true) return false;
+    const newest = this.truth.newest(key);
+    if (newest?.restored !== true || newest.order <= this.#settledAt) return false;
     const isThere = (tag: string, digest: string | null) =>
       digest !== null && this.#site.primary.state.manifest(tag.split(':')[0] ?? '', digest) !== undefined;
     const pushes = this.knowledge(edge).pushes();
