@@ -8,6 +8,7 @@ import {
   type PushEvidence,
   takesBack,
   unclearText,
+  untoldPush,
 } from '../../src/failover/lost-content.ts';
 import { noteState, type TagHistory } from '../../src/failover/tag-history.ts';
 
@@ -445,6 +446,46 @@ t.test('which answers move a tag back', async (t) => {
   t.notOk(takesBack(history, A, 150, true), 'a read that began before the push');
   t.notOk(takesBack(undefined, A, 300, true), 'nothing is known');
   t.notOk(takesBack(noteState(history, null, 250), A, 300, false), 'it was deleted');
+});
+
+t.test('which pushes an edge was not told of', async (t) => {
+  const history = (...states: readonly [digest: string | null, at: number][]): TagHistory =>
+    states.map(([digest, at]) => ({ digest, since: at, confirmedAt: at }));
+  const pushed = new Map([
+    [B, 20],
+    [C, 40],
+  ]);
+  const rows: readonly [what: string, one: TagHistory, other: TagHistory, untold: string | undefined][] = [
+    ['it saw another digest later', history([B, 20]), history([A, 30]), B],
+    ['it saw the tag vanish later', history([B, 20]), history([null, 30]), B],
+    ['it saw the pushed digest without knowing it as a push', history([B, 20]), history([A, 30], [B, 20]), B],
+    ['it saw the tag vanish before the push', history([B, 20]), history([A, 30], [B, 20], [null, 10]), B],
+    [
+      'it saw the tag deleted or accepted after the push',
+      history([B, 20]),
+      history([A, 30], [null, 25], [B, 20]),
+      undefined,
+    ],
+    ['it knows the push', history([B, 20]), history([B, 30]), undefined],
+    ['a later push explains it', history([B, 20]), history([C, 40]), undefined],
+    ['an earlier push does not', history([C, 40]), history([B, 50]), C],
+    ['what was seen last was not pushed', history([A, 20]), history([B, 30]), undefined],
+    ['the tag was deleted', history([null, 20]), history([A, 30]), undefined],
+    ['one edge knows nothing', history(), history([B, 20]), undefined],
+    ['neither does the other', history(), history(), undefined],
+  ];
+  for (const [what, one, other, untold] of rows) {
+    t.equal(
+      untoldPush(one, other, (digest) => pushed.get(digest)),
+      untold,
+      what,
+    );
+    t.equal(
+      untoldPush(other, one, (digest) => pushed.get(digest)),
+      untold,
+      `${what}, told the other way round`,
+    );
+  }
 });
 
 t.test('the message about lost content', async (t) => {

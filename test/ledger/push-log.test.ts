@@ -299,3 +299,34 @@ t.test('an entry that was set aside is dropped once the tag is pushed, deleted o
     t.notOk(other.takesBack(v1, digest ?? null, other.now()));
   }
 });
+
+t.test('an entry is no longer set aside when nobody can tell more about it', async (t) => {
+  const dispute = async () => {
+    const { knowing, other, state } = apart(t, 'unclear');
+    other.recordSeen(v1, A, other.now());
+    tell(knowing, other);
+    await settled();
+    t.ok(other.takesBack(v1, A, other.now()), 'it is set aside');
+    return { knowing, other, state };
+  };
+  const forgotten = await dispute();
+  forgotten.other.forget('gcr');
+  t.ok(forgotten.other.takesBack(v1, A, forgotten.other.now()), 'another upstream does not matter');
+  forgotten.other.forget('harbor');
+  t.notOk(forgotten.other.takesBack(v1, A, forgotten.other.now()), 'its upstream is another registry now');
+
+  const { other } = await dispute();
+  for (let index = 0; index < 64; index += 1) push(other, { ...v2, tag: `later-${index}` }, B);
+  const at = other.now();
+  other.recordSeen(v2, A, other.now());
+  other.hearPush({ ...v2, digest: B, at, afterLoss: false });
+  t.notOk(other.takesBack(v1, A, other.now()), 'too many pushes came after it');
+  t.ok(other.takesBack(v2, A, other.now()));
+
+  const unasked = await dispute();
+  unasked.other.askContent = () => undefined;
+  t.ok(await unasked.other.recordShown(v1, A, unasked.other.now()));
+  await settled();
+  t.match(unasked.other.find(v1), [{ digest: A }]);
+  t.notOk(unasked.other.takesBack(v1, A, unasked.other.now()), 'no upstream of that name is asked any more');
+});
