@@ -21,19 +21,9 @@ const BOTH = /^test\/(e2e\/(coverage|pull|push)|scenarios\/(frozen|killed|storag
 const REAL = /^test\/(access|cli\/lab|e2e|packaging|scenarios)\//;
 
 /** The longest ones start first, so that no core is idle at the end. */
-const FIRST = [
-  'proxy/pull',
-  'app',
-  'proxy/push',
-  'proxy/request',
-  'cli/sync',
-  'search',
-  'cli/serve',
-  'cli/user',
-  'replication',
-  'proxy',
-  'server',
-].map((name) => `test/${name}`);
+const FIRST = ['proxy/pull', 'app', 'proxy/push', 'proxy/request', 'replication', 'cli/serve', 'cli/sync'].map(
+  (name) => `test/${name}`,
+);
 
 const CHECKS: Job[] = [
   { name: 'lint', command: ['biome', 'check', '--colors=off'], lane: 'cpu', tap: false },
