@@ -107,7 +107,9 @@ t.test('an edge restarts while the other one cannot be reached, and reads a rest
     ['that restarted', second],
   ] as const)
     for (const tag of ['v1', 'v2']) {
-      t.equal(await known(edge, tag), digestOf(`new ${tag}`), `the edge ${name} knows ${tag}`);
+      await until(async () => (await known(edge, tag)) === digestOf(`new ${tag}`), {
+        what: () => `the edge ${name} knows ${tag}`,
+      });
       t.match(await pull(edge, tag), { digest: digestOf(`new ${tag}`), warning: /lost content/ }, `${name}, ${tag}`);
     }
 });
@@ -116,7 +118,7 @@ t.test('an edge restarts while the other one can be reached', async (t) => {
   const site = await restored(t);
   const second = await another(t, site, [`https://127.0.0.1:${site.edge.port}`]);
   t.match(await pull(second, 'v1'), { digest: digestOf('new v1'), warning: /lost content/ });
-  t.equal(await known(site.edge, 'v1'), digestOf('new v1'));
+  await until(async () => (await known(site.edge, 'v1')) === digestOf('new v1'));
 });
 
 t.test('an edge that lost the other one for a while', async (t) => {
@@ -140,7 +142,7 @@ t.test('an edge that lost the other one for a while', async (t) => {
   restore();
   t.match(await pull(second, 'v1'), { digest: digestOf('old') });
   await join(site, site.edge, second);
-  t.equal(await known(site.edge, 'v1'), digestOf('new v1'));
+  await until(async () => (await known(site.edge, 'v1')) === digestOf('new v1'));
   t.match(await pull(second, 'v1'), { digest: digestOf('new v1'), warning: /lost content/ });
 });
 
