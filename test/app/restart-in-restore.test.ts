@@ -142,7 +142,9 @@ t.test('an edge that lost the other one for a while', async (t) => {
   restore();
   t.match(await pull(second, 'v1'), { digest: digestOf('old') });
   await join(site, site.edge, second);
-  await until(async () => (await known(site.edge, 'v1')) === digestOf('new v1'));
+  await until(async () => (await known(second, 'v1')) === digestOf('new v1'), {
+    what: () => 'the push to be heard of',
+  });
   t.match(await pull(second, 'v1'), { digest: digestOf('new v1'), warning: /lost content/ });
 });
 
