@@ -71,9 +71,14 @@ async function pull(edge: EdgeInProcess, tag: string) {
 }
 
 const inStep = (edge: EdgeInProcess) =>
-  until(() => edge.app.status().peers.every(({ state }) => state === 'in-step' || state === 'itself'), {
-    what: () => `peers: ${JSON.stringify(edge.app.status().peers)}`,
-  });
+  until(
+    () => {
+      const { peers } = edge.app.status();
+      // After a reload there are none until their names are resolved.
+      return peers.length > 0 && peers.every(({ state }) => state === 'in-step' || state === 'itself');
+    },
+    { what: () => `peers: ${JSON.stringify(edge.app.status().peers)}` },
+  );
 
 /** Lets both edges hear each other. */
 async function join(site: LabSite, first: EdgeInProcess, second: EdgeInProcess): Promise<void> {
