@@ -159,13 +159,20 @@ export async function startEdgeInProcess(
   return edge;
 }
 
+let made: Promise<MadeCertificate> | undefined;
+/** That of all edges of a process of tests, unless one brings its own: to make one takes longer than many a test. */
+function ownCertificate(): Promise<MadeCertificate> {
+  made ??= makeCertificate({ names: [HOSTNAME], authority: true });
+  return made;
+}
+
 /** The same before its start. */
 export async function makeEdgeInProcess(
   owner: Owner,
   config: Record<string, unknown>,
   settings: EdgeSettings = {},
 ): Promise<EdgeInProcess> {
-  const certificate = settings.certificate ?? (await makeCertificate({ names: [HOSTNAME], authority: true }));
+  const certificate = settings.certificate ?? (await ownCertificate());
   const lines: string[] = [];
   const log = pino({ level: settings.logLevel ?? 'debug' }, { write: (line: string) => void lines.push(line) });
   const app = await createApp(loadedFrom(config, certificate, settings), { log });

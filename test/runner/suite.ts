@@ -15,7 +15,7 @@ const SITE = /\.site\.test\.ts$/;
 /** In no suite: what measures must have the machine to itself (`npm run test:cpu`). */
 const ALONE = /\.alone\.test\.ts$/;
 /** Part of both suites: with the clients of Debian in `main`, with all of them in `site`. */
-const BOTH = /^test\/(e2e\/(coverage|pull|push)|scenarios\/(frozen|killed|storage-\w+))\.test\.ts$/;
+const BOTH = /^test\/(e2e\/pull|scenarios\/frozen)\.test\.ts$/;
 
 /** Tests that mostly wait for real programs: a process a file, in a lane beside the others. */
 const REAL = /^test\/(access|cli\/lab|e2e|packaging|scenarios)\//;
