@@ -1,9 +1,8 @@
 import { monotonicNow } from '../clock/clock.ts';
+import { STEP_MS } from '../failover/heard-time.ts';
 
 /** Times further ahead than this are refused. Milliseconds. */
 export const MAX_AHEAD_MS = 300_000;
-/** Distance of two times within one millisecond; epoch milliseconds as doubles can still tell them apart. */
-const STEP_MS = 1 / 1024;
 
 /**
  * A hybrid logical clock in monotonic milliseconds. It never steps, never gives the same time twice, and never falls behind an observation

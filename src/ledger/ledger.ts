@@ -1,8 +1,9 @@
+import { heardHistory, heardPushAt, isToldAgain, type TimeBounds } from '../failover/heard-time.ts';
 import { type ContentAnswer, type StandingPush, takesBack, untoldPush } from '../failover/lost-content.ts';
 import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
-import { type AcknowledgedPush, PushLog, pushKey } from './push-log.ts';
+import { type AcknowledgedPush, PushLog } from './push-log.ts';
 import { TagStore } from './tag-store.ts';
 import { parseTagKey, tagKey, type UpstreamTag } from './upstream-tag.ts';
 
@@ -193,14 +194,16 @@ export class Ledger {
 
   /**
    * Merges entries of another edge, in any order and any number of times. Its pushes must be known before.
+   * @param doubt milliseconds by which their times may have been earlier
    * @returns how many were new
    */
-  merge(entries: Iterable<LedgerEntry>): number {
+  merge(entries: Iterable<LedgerEntry>, doubt = 0): number {
     let news = 0;
-    for (const entry of entries) {
-      const { history, ...place } = entry;
-      if (!history.every((state) => this.#accepts(state))) continue;
+    for (const { history: told, ...place } of entries) {
+      if (!told.every((state) => this.#accepts(state))) continue;
       const known = this.find(place) ?? [];
+      const history = heardHistory(told, known, doubt, this.#pushTimes(place));
+      const entry = { ...place, history };
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
       if (!this.#setAside(entry) && this.#merge(entry)) news += 1;
@@ -209,18 +212,23 @@ export class Ledger {
     return news;
   }
 
-  /** Takes a push that another edge acknowledged. Called before what that edge knows of tags is merged. @returns whether it was news */
-  hearPush(push: AcknowledgedPush): boolean {
-    const isNews = this.pushes.add(push);
-    const { upstream, repository, tag, digest, at } = push;
+  /**
+   * Takes a push that another edge acknowledged. Called before what that edge knows of tags is merged.
+   * @param bounds of the push's time
+   * @returns whether it was news
+   */
+  hearPush(push: AcknowledgedPush, bounds: TimeBounds = { earliest: push.at, latest: push.at }): boolean {
+    if (isToldAgain(push.digest, bounds.earliest, this.pushes.ofTag(push))) return false;
+    const { upstream, repository, tag, digest } = push;
+    const at = heardPushAt(push, bounds, this.find(push) ?? [], this.#pushTimes(push));
+    const isNews = this.#clock.observe(at) && this.pushes.add({ ...push, at });
     if (isNews) this.#setAside({ upstream, repository, tag, history: [{ digest, since: at, confirmedAt: at }] });
     return isNews;
   }
 
   /** @returns whether an entry must wait, see `untoldPush`. Only those of pushes that are still known do, so there are few */
   #setAside(entry: LedgerEntry): boolean {
-    const pushedAt = (digest: string) => this.pushes.find(pushKey({ ...entry, digest }))?.at;
-    const pushed = untoldPush(this.find(entry) ?? [], entry.history, pushedAt);
+    const pushed = untoldPush(this.find(entry) ?? [], entry.history, this.#pushTimes(entry));
     if (pushed === undefined) return false;
     for (const [key, one] of this.#disputed)
       if (!this.pushes.has(parseTagKey(key), one.pushed)) this.#disputed.delete(key);
@@ -228,6 +236,12 @@ export class Ledger {
     this.moves += 1;
     this.#unsettled.push(entry);
     return true;
+  }
+
+  /** When pushes of a tag were acknowledged, by digest. */
+  #pushTimes(tag: UpstreamTag): (digest: string) => number | undefined {
+    const pushes = this.pushes.ofTag(tag);
+    return (digest) => pushes.find((push) => push.digest === digest)?.at;
   }
 
   #merge({ history, ...place }: LedgerEntry): boolean {

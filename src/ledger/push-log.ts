@@ -42,6 +42,11 @@ export class PushLog {
     return this.#pushes.get(upstream) ?? [];
   }
 
+  /** The last pushes of a tag, newest first. */
+  ofTag({ upstream, repository, tag }: UpstreamTag): readonly AcknowledgedPush[] {
+    return this.of(upstream).filter((push) => push.tag === tag && push.repository === repository);
+  }
+
   /** By the key that `pushKey` gives. */
   find(key: string): AcknowledgedPush | undefined {
     return this.of(key.slice(0, key.indexOf('\n'))).find((push) => pushKey(push) === key);

@@ -1,8 +1,4 @@
-/** A moment of another process, in the time of this one. */
-export interface TimeBounds {
-  earliest: number;
-  latest: number;
-}
+import type { TimeBounds } from '../failover/heard-time.ts';
 
 /**
  * The clock of another process, which shares no zero with the one of this process. Each answer tells what it shows at some moment between

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
+import type { TimeBounds } from '../failover/heard-time.ts';
 import type { Unheard } from '../failover/unheard.ts';
 import { inBackground } from '../http/background.ts';
-import { PeerClock, type TimeBounds } from './peer-clock.ts';
+import { PeerClock } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';

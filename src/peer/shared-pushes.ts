@@ -30,14 +30,14 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
         if (!push || registry === undefined) return undefined;
         return [registry, push.repository, push.tag, push.digest, now - push.at, push.afterLoss];
       },
-      merge: (entries, now) => {
+      merge: (entries, now, bounds) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         let news = 0;
         for (const [registry, repository, tag, digest, age, afterLoss] of entries) {
-          const at = now - age;
+          const [at, earliest, latest] = [now - age, bounds.earliest - age, bounds.latest - age];
           if (!observe(at)) continue;
           for (const [upstream] of named.get(registry) ?? [])
-            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss })) news += 1;
+            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss }, { earliest, latest })) news += 1;
         }
         return news;
       },

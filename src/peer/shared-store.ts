@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { TimeBounds } from '../failover/heard-time.ts';
 import { ChangeLog } from './change-log.ts';
-import type { TimeBounds } from './peer-clock.ts';
 
 /** A store whose changes are shared between edges. */
 export interface SharedStore {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { setImmediate as settled } from 'node:timers/promises';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type GrantHolder, Grants } from '../../src/auth/grants.ts';
+import type { TimeBounds } from '../../src/failover/heard-time.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
@@ -38,11 +40,11 @@ function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, sta
 }
 
 /** Tells one what the other has, as JSON, in small pages. */
-function tell(from: SharedStore, to: SharedStore, since = 0): number {
+function tell(from: SharedStore, to: SharedStore, since = 0, now = LATER, bounds?: TimeBounds): number {
   let version = since;
   do {
     const { entries, next } = from.since(version, 3, LATER);
-    to.merge(JSON.parse(JSON.stringify(entries)), LATER);
+    to.merge(JSON.parse(JSON.stringify(entries)), now, bounds);
     version = next;
   } while (version < from.head);
   return version;
@@ -86,6 +88,66 @@ t.test('pushes reach another node, with their order', async (t) => {
   t.equal(other.shared.pushes.merge(entries, LATER + 1000 * DAY), 0, 'times that are far ahead are refused');
   t.equal(other.shared.pushes.merge([['H', 'library/app', '1', 'no digest', 1, false]], LATER), undefined);
 });
+
+t.test(
+  'a read of one edge and a push at the other, closer to each other than their clocks can be compared',
+  async (t) => {
+    const DOUBT = 5;
+    const bounds = { earliest: LATER - DOUBT, latest: LATER + DOUBT };
+    const at = fc.integer({ min: 0, max: 100 });
+    const edge = fc.nat(1);
+    const mistake = fc.integer({ min: -DOUBT, max: DOUBT });
+    await fc.assert(
+      fc.asyncProperty(
+        // Which of ten digests is pushed; the pushes are far from each other.
+        fc.array(fc.record({ edge, digest: fc.nat(9) }), { minLength: 1, maxLength: 4 }),
+        // Reads show what the registry has at that moment.
+        fc.array(fc.record({ edge, at }), { maxLength: 20 }),
+        // Who tells the other one what it knows, and by how much each is mistaken about the other one's clock.
+        fc.array(fc.record({ edge, at }), { maxLength: 10 }),
+        fc.tuple(mistake, mistake),
+        async (pushes, reads, tellings, mistakes) => {
+          const nodes = [node(t), node(t)];
+          const hear = async (from: number) => {
+            const [told, hearing] = [nodes[from]?.shared, nodes[1 - from]?.shared];
+            assert(told && hearing);
+            for (const store of ['pushes', 'ledger'] as const)
+              tell(told[store], hearing[store], 0, LATER + (mistakes[from] ?? 0), bounds);
+            // What is set aside is settled at once, because nobody tells of a loss.
+            await settled();
+          };
+          const begin = Date.now();
+          let tag: string | undefined;
+          const steps = [
+            ...pushes.map(({ edge, digest }, index) => ({
+              at: index * 25,
+              run: () => {
+                tag = `sha256:${String(digest).repeat(64)}`;
+                nodes[edge]?.ledger.recordPushed(place('1'), tag, nodes[edge].ledger.now());
+              },
+            })),
+            ...reads.map(({ edge, at }) => ({
+              at,
+              run: () => tag && nodes[edge]?.ledger.recordSeen(place('1'), tag, nodes[edge].ledger.now()),
+            })),
+            ...tellings.map(({ edge, at }) => ({ at, run: () => hear(edge) })),
+          ].sort((a, b) => a.at - b.at);
+          for (const { at, run } of steps) {
+            for (const one of nodes) one.wall.now = begin + at;
+            await run();
+          }
+          for (const from of [0, 1, 0, 1]) await hear(from);
+          for (const { ledger } of nodes) assert.equal(ledger.find(place('1'))?.[0]?.digest, tag);
+          const times = () => JSON.stringify(nodes.map(({ ledger }) => ledger.pushes.of('harbor')));
+          const before = times();
+          for (const from of [0, 1]) await hear(from);
+          assert.equal(times(), before, 'a push that comes back is the same push');
+        },
+      ),
+      { numRuns: propertyRuns(2000) },
+    );
+  },
+);
 
 t.test('what an upstream was is not told of what it is now', async (t) => {
   const registries: Record<string, string> = { harbor: 'H' };
