@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { canaryLogin } from '../../app/canary-login.ts';
 import { ConfigError } from '../../config/config-error.ts';
@@ -9,10 +8,9 @@ import { Upstream } from '../../upstream/upstream.ts';
 import { configPath } from '../config-path.ts';
 import { accountFindings } from './account-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
+import { certificateFindings } from './certificate-findings.ts';
 import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
-
-const EXPIRES_SOON_MS = 14 * 86_400_000;
 
 export function registerCheck(program: Command): void {
   program
@@ -43,7 +41,10 @@ async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
       remedy,
     }));
   }
-  const findings = [...configurationFindings(loaded), ...certificateFindings(loaded)];
+  const findings = [
+    ...configurationFindings(loaded),
+    ...certificateFindings(loaded.config.hostname, loaded.material.tls, Date.now()),
+  ];
   if (offline) return findings;
   return [...findings, ...(await upstreamFindings(loaded)), ...(await checkReplication(loaded))];
 }
@@ -57,26 +58,6 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
       'without keyFile a new key is made at each start: uploads end at a restart, and a pair cannot share them';
     const remedy = 'make one, and name it as keyFile: head -c 48 /dev/urandom | base64 > edge.key';
     findings.push({ level: 'warning', subject: 'keyFile', message, remedy });
-  }
-  return findings;
-}
-
-function certificateFindings({ config, material }: Loaded): CheckFinding[] {
-  const certificates = material.tls.map(({ certFile, cert }) => ({ certFile, parsed: new X509Certificate(cert) }));
-  const findings: CheckFinding[] = [];
-  for (const { certFile, parsed } of certificates) {
-    const left = parsed.validToDate.getTime() - Date.now();
-    const day = parsed.validToDate.toISOString().slice(0, 10);
-    const remedy = 'renew it; Breakwater loads the changed file without a restart';
-    if (left > EXPIRES_SOON_MS) findings.push({ level: 'ok', subject: certFile, message: `valid until ${day}` });
-    else if (left > 0) findings.push({ level: 'warning', subject: certFile, message: `expires on ${day}`, remedy });
-    else findings.push({ level: 'error', subject: certFile, message: `expired on ${day}`, remedy });
-  }
-  // The registry of a route may be used only with ?ns=, which needs no certificate.
-  const { hostname } = config;
-  if (!certificates.some(({ parsed }) => parsed.checkHost(hostname) ?? parsed.checkIP(hostname))) {
-    const message = `no certificate has the name ${hostname}, so clients will refuse the connection`;
-    findings.push({ level: 'error', subject: 'tls', message, remedy: 'issue a certificate with that name' });
   }
   return findings;
 }
