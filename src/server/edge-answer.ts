@@ -23,6 +23,7 @@ export function writeEdgeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
   const closing: Record<string, string> = 'stream' in res ? {} : { connection: 'close' };
   const headers = {
     'content-type': 'application/json',
+    'x-content-type-options': 'nosniff',
     'content-length': String(Buffer.byteLength(body)),
     ...closing,
   };

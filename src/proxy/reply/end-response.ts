@@ -7,6 +7,9 @@ const LINGER_MS = 1500;
 /** Milliseconds for the bytes in the socket's buffers to leave after a body was cut. */
 const CUT_MS = 5000;
 
+/** No browser guesses what a blob is: one that looks like a page would be run under the edge's name. */
+const UNGUESSED = { 'x-content-type-options': 'nosniff' };
+
 /**
  * Writes the head of a reply. If the reply goes out before the whole body of the request came, no other request can
  * follow on that connection.
@@ -16,7 +19,9 @@ export function writeHead(exchange: Exchange, status: number, headers: Record<st
   const { bodyTaken, multiplexed, response } = exchange;
   exchange.firstByteMs ??= exchange.elapsed();
   const closing = bodyTaken || multiplexed ? {} : { connection: 'close' };
-  return writeAnswerHead(response, { status, headers: { ...headers, 'x-request-id': exchange.id, ...closing } });
+  const isPage = exchange.notes.parse.kind === 'passthrough';
+  const own = { ...(isPage ? {} : UNGUESSED), 'x-request-id': exchange.id, ...closing };
+  return writeAnswerHead(response, { status, headers: { ...headers, ...own } });
 }
 
 /**

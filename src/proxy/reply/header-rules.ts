@@ -26,6 +26,19 @@ const NEVER_CROSS = new Set([
   'public-key-pins',
   'x-request-id',
 ]);
+/**
+ * Headers that act on browsers, which no registry client reads. Under the edge's name, one upstream could delete the cookies of the page that
+ * `passthrough` shows, lead a browser elsewhere, or open replies to the scripts of other sites.
+ */
+const ACTS_ON_BROWSERS = new RegExp(
+  `^(?:${[
+    '(?:access-control|cross-origin|content-security-policy|document-policy|integrity-policy|permissions-policy)(?:-.*)?',
+    'accept-ch|activate-storage-access|clear-site-data|content-disposition|critical-ch|expect-ct|feature-policy|nel',
+    'observe-browsing-topics|origin-agent-cluster|origin-trial|p3p|referrer-policy|refresh|report-to|reporting-endpoints',
+    'service-worker-allowed|set-login|sourcemap|speculation-rules|supports-loading-mode|timing-allow-origin',
+    'x-content-type-options|x-dns-prefetch-control|x-frame-options|x-permitted-cross-domain-policies|x-xss-protection',
+  ].join('|')})$`,
+);
 /** The client's headers that an upstream gets with a pull. */
 const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'range', 'user-agent'];
 /** The headers of an answer from storage behind a redirect that clients get. */
@@ -92,7 +105,7 @@ function forwardingHeaders({ client }: Exchange): Record<string, string> {
 
 /**
  * The headers of an upstream's answer that the client gets verbatim.
- * @param from `storage` if a redirect was followed, `passthrough` if cookies belong to that upstream
+ * @param from `storage` if a redirect was followed, `passthrough` if the upstream shows pages to browsers
  * @param rewritten headers that the caller sets itself
  */
 export function repliedHeaders(
@@ -104,8 +117,8 @@ export function repliedHeaders(
   return [...answer].filter(([name]) => {
     if (HOP_BY_HOP.has(name) || listed.has(name) || rewritten?.has(name)) return false;
     if (from === 'storage') return FROM_STORAGE.has(name);
-    if (from === 'passthrough' && name === 'set-cookie') return true;
-    return !NEVER_CROSS.has(name);
+    if (from === 'passthrough') return name === 'set-cookie' || !NEVER_CROSS.has(name);
+    return !NEVER_CROSS.has(name) && !ACTS_ON_BROWSERS.test(name);
   });
 }
 

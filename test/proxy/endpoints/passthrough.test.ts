@@ -32,9 +32,11 @@ t.test('pages and API of the one upstream, with their cookies', async (t) => {
   }
 });
 
-t.test('cookies never go to, nor come from, the registry API', async (t) => {
+t.test('cookies never go to, nor come from, the registry API; nor does what acts on browsers', async (t) => {
+  const forPages = { 'content-security-policy': "default-src 'self'", 'clear-site-data': '"cache"', refresh: '9' };
   const odd = await startOddServer(t, (socket) => {
     const secrets = ['Set-Cookie: sid=1', 'Strict-Transport-Security: max-age=1', 'Alt-Svc: h3=":1"', 'Server: inner'];
+    for (const [name, value] of Object.entries(forPages)) secrets.push(`${name}: ${value}`);
     socket.write(
       `HTTP/1.1 200 OK\r\n${secrets.join('\r\n')}\r\nContent-Length: 29\r\n\r\n{"schemaVersion":2,"tags":[]}`,
     );
@@ -57,9 +59,14 @@ t.test('cookies never go to, nor come from, the registry API', async (t) => {
         ...(method === 'PUT' ? { body: '{}' } : {}),
       });
       if (!path.endsWith('_catalog')) t.equal(reply.status, 200, `${method} ${path}`);
-      for (const name of ['set-cookie', 'strict-transport-security', 'alt-svc', 'server'])
+      for (const name of ['set-cookie', 'strict-transport-security', 'alt-svc', 'server', ...Object.keys(forPages)])
         t.equal(reply.headers[name], undefined, name);
+      t.equal(reply.headers['x-content-type-options'], 'nosniff');
     }
+    const page = await client.ask('/a/page');
+    t.match(page.headers, forPages, 'pages keep what they tell browsers');
+    t.equal(page.headers['x-content-type-options'], undefined, 'nor is anything added');
+    t.equal((await client.ask('/v2/BAD/manifests/1')).headers['x-content-type-options'], 'nosniff');
   }
   t.notOk(
     odd.heads.some((head) => /^cookie:/im.test(head)),

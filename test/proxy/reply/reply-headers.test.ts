@@ -31,6 +31,16 @@ const DROPPED: Record<string, string> = {
   server: 'inner/1.0',
   'x-powered-by': 'inner',
   'x-request-id': 'inner',
+  refresh: '0; url=https://elsewhere.example/',
+  'clear-site-data': '"*"',
+  'access-control-allow-origin': '*',
+  'access-control-allow-credentials': 'true',
+  'content-security-policy': 'sandbox',
+  'content-security-policy-report-only': "default-src 'none'; report-uri https://elsewhere.example/",
+  'content-disposition': 'attachment; filename="setup.exe"',
+  'cross-origin-resource-policy': 'cross-origin',
+  'reporting-endpoints': 'default="https://elsewhere.example/"',
+  'service-worker-allowed': '/',
 };
 
 t.test('headers of an upstream: verbatim, but for those of the connection and the host', async (t) => {
