@@ -20,7 +20,7 @@ const OPEN: Allowed = { user: undefined };
 /** What each stage found out, in fields of its own. `settle` makes the record of the request from them. */
 export interface StageNotes {
   parse: Pick<RequestRecord, 'repository' | 'reference'> & { kind?: RequestRecord['kind'] };
-  authorize: Pick<RequestRecord, 'user' | 'grant' | 'granted'>;
+  authorize: Pick<RequestRecord, 'user' | 'tried' | 'grant' | 'granted'>;
   plan: Pick<RequestRecord, 'route' | 'preferred'> & {
     /** Why the preferred upstream was not the first to be asked. */
     passedOver?: string | undefined;
@@ -51,6 +51,8 @@ export class Exchange {
   client: string;
   /** The registry that the request means. Undefined: the edge's own. */
   registry: string | undefined;
+  /** `?ns=` of a request whose registry is served here. */
+  namespace: string | undefined;
   /**
    * The Authorization for upstreams with `credentials: forward`. Where the edge itself checks who clients are, their
    * own header is never forwarded.

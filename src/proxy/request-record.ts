@@ -71,6 +71,8 @@ export interface RequestRecord {
   reference?: string;
   /** The user, if the edge itself checks who clients are. */
   user?: string;
+  /** The name of a login or a token that the edge itself has not found to be good. */
+  tried?: string;
   /** A token was issued while the authority was unreachable: by remembered rights, or to a break-glass user. */
   grant?: 'remembered' | 'break-glass';
   /** The scopes of that token. */

@@ -26,6 +26,7 @@ export function jsonLog(output: Pick<LogOutput, 'write'>, level: string): Logger
   const options = {
     level,
     base: null,
+    formatters: { level: (level: string) => ({ level }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: {
       paths: ['*.authorization', '*.Authorization', '*.headers', 'err.headers', 'err.options', 'err.request'],

@@ -20,7 +20,14 @@ export function writeHead(exchange: Exchange, status: number, headers: Record<st
   exchange.firstByteMs ??= exchange.elapsed();
   const closing = bodyTaken || multiplexed ? {} : { connection: 'close' };
   const isPage = exchange.notes.parse.kind === 'passthrough';
-  const own = { ...(isPage ? {} : UNGUESSED), 'x-request-id': exchange.id, ...closing };
+  const { namespace } = exchange;
+  const own = {
+    ...(isPage ? {} : UNGUESSED),
+    // distribution-spec, "Registry Proxying".
+    ...(namespace === undefined ? {} : { 'oci-namespace': namespace }),
+    'x-request-id': exchange.id,
+    ...closing,
+  };
   return writeAnswerHead(response, { status, headers: { ...headers, ...own } });
 }
 

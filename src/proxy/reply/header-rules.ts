@@ -1,5 +1,6 @@
 import type { HeaderList } from '../../upstream/header-list.ts';
 import { type Exchange, UNKNOWN_CLIENT } from '../exchange.ts';
+import { traceOf } from '../request/client-claims.ts';
 
 // RFC 9110 section 7.6.1, and the names of RFC 2616.
 const HOP_BY_HOP = new Set([
@@ -25,6 +26,7 @@ const NEVER_CROSS = new Set([
   'x-powered-by',
   'public-key-pins',
   'x-request-id',
+  'oci-namespace',
 ]);
 /**
  * Headers that act on browsers, which no registry client reads. Under the edge's name, one upstream could delete the cookies of the page that
@@ -41,6 +43,8 @@ const ACTS_ON_BROWSERS = new RegExp(
 );
 /** The client's headers that an upstream gets with a pull. */
 const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'range', 'user-agent'];
+/** W3C Trace Context, so that an upstream's traces are part of the client's. */
+const TRACE_CONTEXT = ['traceparent', 'tracestate'];
 /** The headers of an answer from storage behind a redirect that clients get. */
 const FROM_STORAGE = new Set([
   'content-type',
@@ -70,7 +74,8 @@ const FORWARDING = [
  */
 export function pullHeaders(exchange: Exchange): Record<string, string> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity', ...forwardingHeaders(exchange) };
-  for (const name of PULL_REQUEST) {
+  const traced = traceOf(exchange.headers.traceparent) !== undefined;
+  for (const name of traced ? [...PULL_REQUEST, ...TRACE_CONTEXT] : PULL_REQUEST) {
     const value = exchange.headers[name];
     if (typeof value === 'string') headers[name] = value;
   }

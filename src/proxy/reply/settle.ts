@@ -3,6 +3,7 @@ import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
+import { type ClientClaims, clientClaims } from '../request/client-claims.ts';
 import type { RequestRecord } from '../request-record.ts';
 import { cut, finish, writeHead } from './end-response.ts';
 
@@ -58,7 +59,7 @@ function writeRecord(exchange: Exchange, context: Uses<'config' | 'observer' | '
   const decided = record.grant !== undefined;
   const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
   if (context.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
-  context.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
+  context.requests[bad ? 'warn' : 'info'](logLine(record, clientClaims(exchange.headers)), 'request');
 }
 
 /** Whether `log.requests: notable` shows the request. */
@@ -127,13 +128,15 @@ function isAudit({ kind, method, outcome }: RequestRecord): boolean {
 }
 
 /** The record without the fields that only machines read. It has no credentials. */
-function logLine(record: RequestRecord): object {
+function logLine(record: RequestRecord, { tried: claimed, ...claims }: ClientClaims): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
-  const { hedges, splices, ...rest } = record;
+  const { hedges, splices, tried = claimed, ...rest } = record;
   return {
     ...(isAudit(record) ? { audit: true } : {}),
     request: {
       ...rest,
+      ...(rest.user === undefined && tried !== undefined ? { tried } : {}),
+      ...claims,
       startedAt: Math.round(wallTime(record.startedAt, readClocks())),
       attempts,
       ...(hedges.started + hedges.refused > 0 ? { hedges } : {}),

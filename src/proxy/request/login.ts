@@ -16,6 +16,7 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
 
 /** Asks the edge's own token service. @throws OciError if the login cannot be decided now */
 export async function logIn(exchange: Exchange, access: Access, request: TokenRequest): Promise<LoginAnswer> {
+  if (request.credentials.kind === 'password') exchange.notes.authorize.tried = request.credentials.user;
   const grant = await access.tokens.issue(request, callerOf(exchange, access));
   if (!('refused' in grant)) {
     noteOutage(exchange, grant);

@@ -88,6 +88,7 @@ function registryRequest(
   const ofHost = registryOfHost(context, host);
   const namespace = query.get('ns');
   exchange.registry = namespace === null ? ofHost : registryOfNamespace(context, namespace);
+  exchange.namespace = namespace ?? undefined;
   checkParameters(exchange, request);
   checkLength(exchange, context, request);
   return request;

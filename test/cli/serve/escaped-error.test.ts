@@ -41,7 +41,7 @@ async function statusOf(edge: Edge): Promise<number> {
   return response.statusCode;
 }
 
-const FATAL = /"level":60.*an error escaped its request/;
+const FATAL = /"level":"fatal".*an error escaped its request/;
 
 for (const [signal, message, origin] of [
   ['SIGUSR2', 'a bug that throws', 'uncaughtException'],

@@ -31,6 +31,7 @@ const DROPPED: Record<string, string> = {
   server: 'inner/1.0',
   'x-powered-by': 'inner',
   'x-request-id': 'inner',
+  'oci-namespace': 'inner.example',
   refresh: '0; url=https://elsewhere.example/',
   'clear-site-data': '"*"',
   'access-control-allow-origin': '*',

@@ -66,6 +66,8 @@ t.test('a request belongs to one registry: that of Host, or that of ns=', async 
       const reply = await client.ask(`/v2/library/app/manifests/1${ns}`, { headers: { host } });
       t.equal(reply.status, status, `${client.version} ${host} ${ns}`);
       t.equal(upstreamOf(reply), upstream, 'the upstream that answers');
+      const named = status === 200 && ns !== '' ? ns.slice('?ns='.length) : undefined;
+      t.equal(reply.headers['oci-namespace'], named, 'the namespace of the reply');
       if (status !== 200) t.equal(codeOf(reply), 'NAME_UNKNOWN');
       const asked = { own, hub, quay };
       for (const [name, registry] of Object.entries(asked)) {

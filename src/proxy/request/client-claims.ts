@@ -1,0 +1,54 @@
+import { decodeJwt } from 'jose';
+import { parseBasic } from '../../auth/token-request.ts';
+
+/** Characters of a header that the log shows. */
+const MAX_SHOWN = 256;
+/** Longer tokens are not looked into. */
+const MAX_TOKEN = 16_384;
+/** W3C Trace Context, version 00; later versions may only append. An id of zeros alone is invalid. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})(?<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** What a client says of itself, for the log. Nobody has checked it. */
+export interface ClientClaims {
+  /** The user name of its login, or the subject of its token. */
+  tried?: string;
+  /** The beginning of `User-Agent`. */
+  agent?: string;
+  /** The trace id of `traceparent`. */
+  trace?: string;
+}
+
+export function clientClaims(headers: Headers): ClientClaims {
+  const { authorization, 'user-agent': agent } = headers;
+  const tried = typeof authorization === 'string' ? claimedName(authorization) : undefined;
+  const trace = traceOf(headers.traceparent);
+  return {
+    ...(tried === undefined ? {} : { tried }),
+    ...(typeof agent === 'string' ? { agent: agent.slice(0, MAX_SHOWN) } : {}),
+    ...(trace === undefined ? {} : { trace }),
+  };
+}
+
+/** The trace id of a `traceparent` header; undefined: there is none that is valid. */
+export function traceOf(traceparent: string | string[] | undefined): string | undefined {
+  return typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.groups?.trace : undefined;
+}
+
+function claimedName(authorization: string): string | undefined {
+  if (authorization.length > MAX_TOKEN) return undefined;
+  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+  const name = token === undefined ? parseBasic(authorization)?.user : subjectOf(token);
+  // An anonymous token of Harbor has an empty subject.
+  return name === undefined || name === '' ? undefined : name.slice(0, MAX_SHOWN);
+}
+
+function subjectOf(token: string): string | undefined {
+  try {
+    const { sub } = decodeJwt(token);
+    return typeof sub === 'string' ? sub : undefined;
+  } catch {
+    return undefined;
+  }
+}
