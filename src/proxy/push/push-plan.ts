@@ -70,8 +70,8 @@ function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {
 }
 
 /**
- * The query in the upstream's names. A mount from a repository that lies on another upstream becomes an ordinary
- * upload.
+ * The query in the upstream's names. A mount from a repository that lies on another upstream becomes an ordinary upload. So does a mount
+ * that names no repository: the upstream would take the blob from any repository, also from one that is hidden from the client.
  */
 function pushQuery(
   { registry }: Exchange,
@@ -82,16 +82,14 @@ function pushQuery(
 ): string {
   const query = new URLSearchParams(request.query);
   query.delete('ns');
-  const from = query.get('from');
-  if (from !== null) {
-    const name = nameOnUpstream(context, registry, upstream, from);
-    if (name === undefined) {
-      query.delete('mount');
-      query.delete('from');
-    } else {
-      query.set('from', name);
-      scopes.push(`repository:${name}:pull`);
-    }
+  const [mount, from] = [query.get('mount'), query.get('from')];
+  const name = mount === null || from === null ? undefined : nameOnUpstream(context, registry, upstream, from);
+  query.delete('mount');
+  query.delete('from');
+  if (mount !== null && name !== undefined) {
+    query.set('mount', mount);
+    query.set('from', name);
+    scopes.push(`repository:${name}:pull`);
   }
   return query.size > 0 ? `?${query}` : '';
 }

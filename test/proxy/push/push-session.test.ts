@@ -133,7 +133,7 @@ t.test('uploads outside of /v2/, as Artifact Registry has them', async (t) => {
   t.equal((await site.edge.http1().ask(outside[0]?.url ?? '')).status, 404, 'the path itself leads nowhere');
 });
 
-t.test('a mount from another upstream becomes an ordinary upload', async (t) => {
+t.test('a mount from another upstream, or from anywhere, becomes an ordinary upload', async (t) => {
   const site = await startLabSite(t);
   const [harbor, gcr] = [site.primary, site.fallback].map(({ url }) => ({ urls: [url], probe: RARE_PROBE }));
   const edge = await startEdgeInProcess(t, {
@@ -150,6 +150,22 @@ t.test('a mount from another upstream becomes an ordinary upload', async (t) => 
       t.match(reply, { status: 202, headers: { location: /^\/v2\/team\/new\/blobs\/uploads\// } }, from);
       t.equal(clientRequests(site.primary).at(-1)?.url, '/v2/inner/team/new/blobs/uploads/', 'without the mount');
     }
+    for (const query of [`mount=${site.blob()}`, `mount=${site.blob()}&mount=${site.blob()}`, 'from=team/app']) {
+      const reply = await client.ask(`${UPLOADS}?${query}`, { method: 'POST' });
+      t.match(reply, { status: 202 }, query);
+      t.equal(clientRequests(site.primary).at(-1)?.url, '/v2/inner/team/new/blobs/uploads/', 'without a repository');
+    }
+    const twice = `mount=${site.blob()}&from=team/app&from=cloud/library/app&mount=${sha256('x')}`;
+    await client.ask(`${UPLOADS}?${twice}`, { method: 'POST' });
+    const sent = new URL(clientRequests(site.primary).at(-1)?.url ?? '', 'http://primary').searchParams;
+    t.strictSame(
+      [...sent],
+      [
+        ['mount', site.blob()],
+        ['from', 'inner/team/app'],
+      ],
+      'what was checked, and nothing else',
+    );
   }
 });
 
