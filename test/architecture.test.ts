@@ -252,7 +252,6 @@ const PLAIN_TIMERS: Record<string, string> = {
   'src/digest/digest-check.ts': 'its owner is a transfer, which has a boundary',
   'src/digest/hash-job.ts': 'its owner is a transfer, which has a boundary',
   'src/peer/followers.ts': 'resolves a promise',
-  'src/peer/peer-endpoint.ts': 'closes a stream',
   'src/peer/peers.ts': 'calls what has the boundary',
   'src/proxy/endpoints/download.ts': 'aborts a signal',
   'src/proxy/pull/attempt-deadline.ts': 'aborts a signal',

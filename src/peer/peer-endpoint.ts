@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants } from 'node:http2';
+import { resetAfterReply } from '../http/reset-after-reply.ts';
 import { streamOf, writeAnswer, writeHead } from '../http/write-answer.ts';
 import { OciError } from '../oci/error.ts';
 import { PEER_PATH } from './peer-client.ts';
@@ -73,7 +73,7 @@ function refuse(response: ServerResponse, error: OciError): void {
   response.shouldKeepAlive = false;
   const described = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
   writeAnswer(response, { status: error.status, headers: { ...described, ...error.headers }, body });
-  // Over HTTP/2 the stream would stay open for the rest. An immediate reset could overtake the reply (RFC 9113 section 8.1).
+  // Over HTTP/2 the stream would stay open for the rest.
   const stream = streamOf(response);
-  if (stream) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+  if (stream) resetAfterReply(stream);
 }

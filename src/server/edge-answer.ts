@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { resetAfterReply } from '../http/reset-after-reply.ts';
 import { destroyReply, mayHaveBody, writeAnswer } from '../http/write-answer.ts';
 import type { ClientResponse } from './exchanges.ts';
 
@@ -28,6 +29,7 @@ export function writeEdgeAnswer(res: ClientResponse, answer: EdgeAnswer): void {
     ...closing,
   };
   writeAnswer(res, { status: answer.status, headers, body });
+  if ('stream' in res && !res.stream.endAfterHeaders && !res.req.complete) resetAfterReply(res.stream);
 }
 
 /** Ends an exchange whose handler failed, so that its reply never looks complete. */

@@ -94,6 +94,11 @@ export class FrameClient {
     if (body !== undefined) this.send(FRAME.data, 0x1, stream, Buffer.from(body));
   }
 
+  /** The head of a request whose body follows. */
+  open(stream: number, fields: readonly (readonly [string, string])[]): void {
+    this.send(FRAME.headers, 0x4, stream, headerBlock(fields));
+  }
+
   /** The next frame of one of these types. */
   async receive(...types: number[]): Promise<Frame> {
     for (;;) {

@@ -1,4 +1,5 @@
 import { constants } from 'node:http2';
+import { resetAfterReply } from '../../http/reset-after-reply.ts';
 import { destroyReply, streamOf, writeHead as writeAnswerHead } from '../../http/write-answer.ts';
 import type { Exchange } from '../exchange.ts';
 
@@ -44,8 +45,7 @@ export function finish(exchange: Exchange, last?: Buffer): void {
     response.end(last);
   } else if (stream) {
     response.end(last);
-    // The reset waits, because it would overtake a head that was not sent yet.
-    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+    resetAfterReply(stream);
     // Bytes of the body that have come keep the stream open until they are read.
     request.unpipe();
     request.resume();
