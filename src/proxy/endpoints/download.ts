@@ -38,7 +38,7 @@ export async function fetchDownload(
     const onward = answer.headers.get('location');
     if (onward !== undefined && URL.canParse(onward, here)) {
       const origin = { upstream: upstream.name, url: sealed.url };
-      headers.push(['location', await passRedirect(context, origin, new URL(onward, here).href)]);
+      headers.push(['location', await passRedirect(context, origin, onward, here)]);
     }
     headers.push(['x-breakwater-upstream', upstream.name]);
     const body = plainTransfer(answer.body, upstream.name, permit, upstream.config.deadlines.stall);

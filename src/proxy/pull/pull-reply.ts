@@ -125,7 +125,7 @@ async function redirectHeaders(
 ): Promise<[string, string][]> {
   const location = answer.headers.get('location');
   if (outcome !== 'redirect' || location === undefined) return [];
-  return [['location', await passRedirect(context, attempt, location)]];
+  return [['location', await passRedirect(context, attempt, location, answer.url)]];
 }
 
 function linkHeaders(request: RegistryRequest, headers: HeaderList): [string, string][] {

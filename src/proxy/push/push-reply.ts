@@ -84,7 +84,7 @@ async function locationHeaders(
   const { attempt, request } = plan;
   const { query, repository } = request;
   if (status === 201) return [['location', withNamespace(contentLocation(plan, headers), query)]];
-  const sealed = await sealUpload(context, attempt, repository, location);
+  const sealed = await sealUpload(context, attempt, repository, { location, at: plan.path });
   if (sealed !== undefined) return [['location', withNamespace(sealed, query)]];
   throw new OciError('UNAVAILABLE', `${attempt.upstream} moved the upload to another host, which is not supported`);
 }

@@ -208,3 +208,31 @@ t.test('a download that redirects again, fails, or hangs', async (t) => {
   t.match(await second('/gone'), { status: 410, headers: { 'set-cookie': undefined } });
   t.match(await second('/hang'), { status: 503, headers: { 'retry-after': /\d/ } });
 });
+
+t.test('a relative Location of a download that is passed on counts from the URL that answered', async (t) => {
+  const table: [location: string, expected: string][] = [
+    ['data?sig=1', '/base/v2/app/blobs/data?sig=1'],
+    ['../data', '/base/v2/app/data'],
+    ['/data/1', '/data/1'],
+    ['//storage.example/data', 'http://storage.example/data'],
+    ['https://storage.example/a%2fb?sig=%7e', 'https://storage.example/a%2fb?sig=%7e'],
+  ];
+  for (const [location, expected] of table) {
+    const odd = await startOddServer(t, (socket, head) => {
+      const [, path = ''] = head.split(' ');
+      if (path.includes('sha256')) socket.write(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${location}\r\n`);
+      else socket.write(`HTTP/1.1 200 OK\r\nETag: "${path}"\r\n`);
+      socket.write('Content-Length: 0\r\n\r\n');
+    });
+    const edge = await startEdgeInProcess(t, {
+      upstreams: { odd: { urls: [`${odd.url}/base`], probe: RARE_PROBE, redirects: { mode: 'pass' } } },
+      routes: [{ prefix: '', pull: [{ upstream: 'odd' }] }],
+    });
+    const client = edge.http1();
+    const passed = await client.ask(`/v2/app/blobs/${sha256('x')}`);
+    t.equal(passed.status, 307);
+    const to = String(passed.headers.location);
+    if (/^https?:/.test(expected)) t.equal(to, expected);
+    else t.equal((await client.ask(to)).headers.etag, `"${expected}"`, location);
+  }
+});

@@ -193,6 +193,33 @@ t.test('a session asked for by ns= goes on with what Location says', async (t) =
   t.ok(site.primary.store.blob('hub/team/new', sha256('some')));
 });
 
+t.test('a relative Location counts from the request', async (t) => {
+  const table: [location: string, path: string][] = [
+    ['1?_state=a', '/base/v2/team/new/blobs/uploads/1?_state=a'],
+    ['?_state=a', '/base/v2/team/new/blobs/uploads/?_state=a'],
+    ['./1', '/base/v2/team/new/blobs/uploads/1'],
+    ['../1', '/base/v2/team/new/blobs/1'],
+    ['/base/v2/team/new/blobs/uploads/1', '/base/v2/team/new/blobs/uploads/1'],
+    ['/sessions/1', '/sessions/1'],
+  ];
+  for (const [location, path] of table) {
+    const odd = await startOddServer(t, (socket, head) => {
+      const [method, asked = ''] = head.split(' ');
+      const status = method === 'POST' ? '202 Accepted' : '201 Created';
+      const at = method === 'POST' ? location : '/base/v2/x';
+      socket.write(`HTTP/1.1 ${status}\r\nLocation: ${at}\r\nX-Path: ${asked}\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const edge = await startEdgeInProcess(t, {
+      upstreams: { odd: { urls: [`${odd.url}/base/`], probe: RARE_PROBE } },
+      routes: [{ prefix: '', push: 'odd', pull: [{ upstream: 'odd' }] }],
+    });
+    const client = edge.http1();
+    const put = await client.ask(`${await begin(client)}?digest=${sha256('')}`, { method: 'PUT' });
+    const separator = path.includes('?') ? '&' : '?';
+    t.equal(put.headers['x-path'], `${path}${separator}digest=${encodeURIComponent(sha256(''))}`, location);
+  }
+});
+
 t.test('below the path of the upstream’s URL', async (t) => {
   const odd = await startOddServer(t, (socket, head) => {
     const [method = '', path = ''] = head.split(' ');
