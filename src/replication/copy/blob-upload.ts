@@ -57,6 +57,7 @@ export class BlobUpload {
         break;
       } catch (error) {
         signal.throwIfAborted();
+        if (session.isDoubtful) this.#monolithic = true;
         session = await this.#restart(error, restarts, signal);
       }
     }
@@ -100,6 +101,8 @@ export class BlobUpload {
     let at = 0;
     for (let stuck = 0; at < source.size; stuck += 1) {
       const next = await session.sendChunk(source, at, Math.min(at + this.#chunkBytes, source.size), signal);
+      if (next === 'behind')
+        throw new CopyError(`${this.#registry.name} counts less of an upload than it took`, { retryable: true });
       if (typeof next === 'object') throw this.#chunksRefused(next.refused);
       if (next > at) stuck = 0;
       at = next;

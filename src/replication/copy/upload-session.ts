@@ -25,6 +25,8 @@ export class UploadSession {
   readonly #registry: RemoteRegistry;
   /** URL of the next request. */
   #location: URL;
+  /** The registry has said that it has less than it took. */
+  isDoubtful = false;
 
   constructor(options: UploadSessionOptions, location: URL) {
     this.#options = options;
@@ -57,7 +59,8 @@ export class UploadSession {
 
   /**
    * Sends one chunk. After an interruption the registry is asked how much arrived.
-   * @returns the offset of the next chunk; `refused`: status of a registry that may take no chunks
+   * @returns the offset of the next chunk; `refused`: status of a registry that may take no chunks; `behind`: the registry takes chunks, and
+   *   says that it has less than it took
    * @throws CopyError, UpstreamError; the signal's reason
    */
   async sendChunk(
@@ -65,15 +68,14 @@ export class UploadSession {
     from: number,
     to: number,
     signal: AbortSignal,
-  ): Promise<number | { refused: number }> {
+  ): Promise<number | { refused: number } | 'behind'> {
     const headers = { 'content-type': CONTENT_TYPE, 'content-range': `${from}-${to - 1}` };
     const body = { bytes: to - from, read: (cut: AbortSignal) => source.read(from, to, cut) };
     let cause: unknown;
     try {
       const reply = await this.#send({ method: 'PATCH', headers, body }, signal);
       if (from === 0 && CHUNKS_REFUSED.includes(reply.status)) return { refused: reply.status };
-      if (reply.status >= 200 && reply.status < 300)
-        return this.#offsetIn(reply, reply.bodyComplete ? to : from, source);
+      if (reply.status >= 200 && reply.status < 300) return await this.#taken(reply, source, { from, to }, signal);
       const failure = this.#failure(reply, 'refuses a chunk of an upload');
       if (!failure.retryable && !ASK_OFFSET.includes(reply.status)) throw failure;
       cause = failure;
@@ -104,6 +106,25 @@ export class UploadSession {
     if (reply.status !== 201 && reply.status !== 204) throw this.#failure(reply, 'refuses a blob');
     if (!reply.bodyComplete)
       throw new CopyError(`${this.#registry.name} answered before it had read the whole upload`, { retryable: true });
+  }
+
+  /**
+   * Where an upload goes on after a chunk that the registry has taken. Its Range may be behind (Amazon ECR), and to send the same again would
+   * spoil the upload, for ever. Then it is asked once. What it says of the session then counts, and if it says nothing, so does the status.
+   */
+  async #taken(
+    reply: UploadReply,
+    source: UploadSource,
+    { from, to }: { from: number; to: number },
+    signal: AbortSignal,
+  ): Promise<number | 'behind'> {
+    const told = this.#offsetIn(reply, reply.bodyComplete ? to : from, source);
+    if (!reply.bodyComplete || told >= to) return told;
+    this.isDoubtful = true;
+    const answer = await this.#send({ method: 'GET', headers: {} }, signal).catch(() => undefined);
+    signal.throwIfAborted();
+    if (answer?.status !== 204 && answer?.status !== 200) return to;
+    return this.#offsetIn(answer, to, source) < to ? 'behind' : to;
   }
 
   async #send(request: Omit<UploadRequest, 'scopes' | 'at'> & { at?: URL }, signal: AbortSignal): Promise<UploadReply> {

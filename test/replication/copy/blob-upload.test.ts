@@ -184,16 +184,54 @@ t.test('a part of which the registry keeps some', async (t) => {
   t.equal(patches[1]?.headers['content-range'], `500000-${500_000 + MIB - 1}`, 'from where it was');
 });
 
-t.test('a registry that loses whatever it is sent is given up', async (t) => {
+t.test('a registry that says that it has less of an upload than it took', async (t) => {
+  const table: [name: string, range: (to: number) => string, asked: 'passes' | 'nothing' | 404, sent: number][] = [
+    ['a byte less', (to) => `0-${to - 2}`, 'passes', 1],
+    ['the chunk alone', () => `0-${MIB - 1}`, 'passes', 1],
+    ['nothing', () => '0-0', 'passes', 1],
+    ['nothing, and cannot be asked', () => '0-0', 404, 1],
+    ['nothing, and says so again', () => '0-0', 'nothing', 4 / 3],
+  ];
+  for (const [name, range, asked, sent] of table) {
+    let [front, taken] = ['', 0];
+    const behind: FrontRule = async (request, response) => {
+      const { method, headers, url = '' } = request;
+      if (method === 'PUT') taken += Number(headers['content-length'] ?? 0);
+      if (method === 'GET' && asked !== 'passes') {
+        reply(response, asked === 404 ? 404 : 204, asked === 404 ? {} : { range: '0-0', location: url });
+        return 'answered';
+      }
+      if (method !== 'PATCH') return 'pass';
+      const call = send(`${front}${url}`, { method, headers });
+      request.pipe(call);
+      const [answer] = await once(call, 'response');
+      taken += Number(headers['content-length']);
+      const to = Number(String(headers['content-range']).split('-')[1]) + 1;
+      reply(response, 202, { range: range(to), location: answer.headers.location });
+      return 'answered';
+    };
+    const site = await blobSite(t, 3 * MIB, { target: behind });
+    front = site.fallback.url;
+    t.equal(await upload(site, { chunkBytes: MIB }), 'uploaded', name);
+    t.ok(arrived(site), name);
+    t.equal(taken, sent * 3 * MIB, `${name}: bytes that were sent`);
+  }
+});
+
+t.test('a registry that loses whatever it is sent gets the whole at once, and is given up', async (t) => {
   const loses = first(999, 'PATCH', async (request, response) => {
     await readSome(request, 10 * MIB);
     reply(response, 202, { range: '0-0', location: request.url ?? '' });
   });
-  const site = await blobSite(t, 3 * MIB, { target: loses, remote: { limit: 500 } });
-  await t.rejects(upload(site, { chunkBytes: MIB }), {
-    message: /gcr stores nothing of what an upload sends/,
-    retryable: true,
+  const refuses = first(999, 'PUT', async (request, response) => {
+    await readSome(request, 10 * MIB);
+    reply(response, 400);
   });
+  const target: FrontRule = async (request, response) =>
+    (await loses(request, response)) === 'pass' ? refuses(request, response) : 'answered';
+  const site = await blobSite(t, 3 * MIB, { target, remote: { limit: 500 } });
+  await t.rejects(upload(site, { chunkBytes: MIB }), { message: /refuses a blob/, status: 400 });
+  t.equal(count(site, 'POST'), 2, 'once in parts, and once whole');
 });
 
 t.test('a registry that counts more than it was sent', async (t) => {
