@@ -145,11 +145,14 @@ export function overloadMs(
   return overloaded ? retryAfterMs(retryAfter, now) : undefined;
 }
 
-/** Milliseconds for which an upstream is rate-limited: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded. */
-export function retryAfterMs(retryAfter: string | undefined, now: number): number {
+/**
+ * Milliseconds for which an upstream is rate-limited: Retry-After in seconds or as a date (RFC 9110 section 10.2.3), bounded.
+ * @param max the bound. Default: for the edge itself, which must not leave a registry alone for long because of one answer
+ */
+export function retryAfterMs(retryAfter: string | undefined, now: number, max = MAX_RETRY_AFTER_MS): number {
   const text = retryAfter?.trim() ?? '';
   // Date.parse accepts almost anything ("1.5", "-5"), so only the forms of HTTP-date, which begin with a day, are let through.
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? Date.parse(text) - now : Number.NaN;
   if (Number.isNaN(ms)) return DEFAULT_RETRY_AFTER_MS;
-  return Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
+  return Math.min(Math.max(ms, 0), max);
 }

@@ -7,8 +7,10 @@ export interface AttemptEnding {
   upstream: string;
   outcome: 'absent' | 'failed';
   reason?: Failure;
-  /** What the upstream said about its 404. */
+  /** What the upstream said about its 404, or its 429. */
   words?: UpstreamWords | undefined;
+  /** Milliseconds that a rate-limited upstream asked to wait. */
+  retryAfterMs?: number | undefined;
 }
 
 /** What the message of a 503 tells beside the endings. */
@@ -60,7 +62,8 @@ export const DID: Readonly<Record<Failure, string>> = {
 
 /**
  * The reply when no attempt served: 404 only if every upstream said absent; 503 if one failed (rule 4), or 429 if all
- * that failed are rate-limited.
+ * that failed are rate-limited. The client then waits for the upstream that asks for the shortest wait. The words of the only one are its
+ * message.
  * @param absent code of the 404: MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN
  */
 export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, facts: ConcludeFacts): OciError {
@@ -72,7 +75,17 @@ export function conclude(endings: readonly AttemptEnding[], absent: ErrorCode, f
     confinedTo === undefined ? '' : `; no other upstream may answer before ${confinedTo} has shown the repository`;
   const message = `${explain(endings, failed, facts)}${why}; try again`;
   const limited = failed.length > 0 && failed.every(({ reason }) => reason === 'rate-limited');
-  return limited ? new OciError('TOOMANYREQUESTS', message, { retryAfter: 5 }) : new OciError('UNAVAILABLE', message);
+  return limited ? rateLimited(failed, message) : new OciError('UNAVAILABLE', message);
+}
+
+/** Milliseconds for which a client waits if no upstream says how long. */
+const DEFAULT_WAIT_MS = 5000;
+
+function rateLimited(failed: readonly AttemptEnding[], message: string): OciError {
+  const waitMs = Math.min(...failed.map(({ retryAfterMs = DEFAULT_WAIT_MS }) => retryAfterMs));
+  const { code: shownCode, message: words } = (failed.length === 1 && failed[0]?.words) || {};
+  const retryAfter = Math.ceil(waitMs / 1000);
+  return new OciError('TOOMANYREQUESTS', words ?? message, { retryAfter, ...(shownCode ? { shownCode } : {}) });
 }
 
 /**

@@ -52,6 +52,26 @@ t.test('what the client is told', async (t) => {
       'library/app:1.2 cannot be served now: harbor answered with a server error; no other upstream may answer before harbor has shown the repository; try again',
     ],
     [
+      'rate-limited everywhere, with words and a time',
+      [
+        {
+          ...failed('harbor', 'rate-limited'),
+          words: { code: 'QUOTA', message: 'pull rate limit' },
+          retryAfterMs: 59_001,
+        },
+      ],
+      facts(),
+      429,
+      'pull rate limit',
+    ],
+    [
+      'rate-limited by two',
+      [{ ...failed('harbor', 'rate-limited'), words: { message: 'no more' } }, failed('gcr', 'rate-limited')],
+      facts(),
+      429,
+      'library/app:1.2 cannot be served now: harbor is rate-limited; gcr is rate-limited; try again',
+    ],
+    [
       'rate-limited everywhere',
       [failed('harbor', 'rate-limited'), absent('gcr')],
       facts(),
@@ -149,7 +169,9 @@ t.test('what the client is told', async (t) => {
     t.equal(error.message, message, name);
     const codes: Record<number, string> = { 404: 'MANIFEST_UNKNOWN', 429: 'TOOMANYREQUESTS' };
     t.equal(error.code, codes[status] ?? 'UNAVAILABLE', name);
-    t.equal(error.headers['retry-after'], status === 404 ? undefined : '5', name);
+    const [wait = '5'] = /^pull rate/.test(message) ? ['60'] : [];
+    t.equal(error.headers['retry-after'], status === 404 ? undefined : wait, name);
+    if (wait === '60') t.match(error.body(), /"code":"QUOTA"/, 'with its own code');
   }
 });
 

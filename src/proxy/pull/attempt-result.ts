@@ -48,9 +48,11 @@ export interface Served {
   permit: Pick<AttemptPermit, 'reportEnd'>;
 }
 
-/** What an upstream said that it does not have. */
+/** What an upstream said about what it does not have, or does not give now. */
 export interface AbsenceAnswer {
   words?: UpstreamWords | undefined;
+  /** Milliseconds that a rate-limited upstream asked to wait. */
+  retryAfterMs?: number | undefined;
   /** The answer was a list without entries, and not a 404. */
   emptyList?: Served;
 }

@@ -1,4 +1,11 @@
-import { type Absent, type Credentials, classify, confirmAbsence, type Outcome } from '../../failover/classify.ts';
+import {
+  type Absent,
+  type Credentials,
+  classify,
+  confirmAbsence,
+  type Outcome,
+  retryAfterMs,
+} from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { isEmptyList } from '../../oci/answer-content.ts';
 import { dropBody, readExplanation } from '../../upstream/body/explanatory-body.ts';
@@ -101,6 +108,7 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
     const outcome = await judge(attempt, answer);
     if (isAbsence(outcome))
       return notThere(outcome, attempt, { words: await wordsOf(readExplanation(answer.body), read) });
+    if (isLimit(outcome)) return limited(outcome, attempt, answer);
     if (SMALL_OUTCOMES.has(outcome.outcome) || method === 'HEAD') {
       await dropBody(answer.body);
       return withoutBody(outcome, answer, permit);
@@ -158,6 +166,7 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (isAbsence(outcome))
       return notThere(outcome, attempt, { words: await wordsOf(readExplanation(answer.body), read) });
+    if (isLimit(outcome)) return limited(outcome, attempt, answer);
     if (SMALL_OUTCOMES.has(outcome.outcome)) {
       await dropBody(answer.body);
       return withoutBody(outcome, answer, permit);
@@ -239,6 +248,27 @@ function isAbsence(outcome: Outcome): outcome is Absence {
 function notThere(absence: Absence, { permit }: PermittedAttempt, answer: AbsenceAnswer): AttemptResult {
   const detail = 'it has shown no content yet';
   return { ...settled(absence.outcome === 'failed' ? { detail, ...absence } : absence, permit), ...answer };
+}
+
+/** Milliseconds that a client is told to wait at most. */
+const MAX_WAIT_MS = 86_400_000;
+
+type Limit = Extract<Outcome, { outcome: 'failed' }> & { reason: 'rate-limited' };
+
+function isLimit(outcome: Outcome): outcome is Limit {
+  return outcome.outcome === 'failed' && outcome.reason === 'rate-limited';
+}
+
+/** The upstream limits this client, or the edge. If nobody else can serve, the client gets its words. */
+async function limited(
+  { reason }: Limit,
+  { permit, read }: PermittedAttempt,
+  { status, headers, body }: UpstreamAnswer | UpstreamStream,
+): Promise<AttemptResult> {
+  const words = await wordsOf(readExplanation(body), read);
+  permit.reportFailure(reason);
+  const wait = retryAfterMs(headers.get('retry-after'), Date.now(), MAX_WAIT_MS);
+  return { outcome: 'failed', reason, detail: `it answers ${status}`, words, retryAfterMs: wait };
 }
 
 /** The result of an answer whose body does not matter. @throws UpstreamError if the answer is a failure */
