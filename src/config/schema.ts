@@ -153,6 +153,9 @@ export const configSchema = z.strictObject({
     clientIdle: duration('60s', 100).describe(
       'Time after which a client is disconnected that neither sends nor reads a byte.',
     ),
+    keepAlive: duration('75s', 1000).describe(
+      'How long a connection without a request is kept. It must be longer than a load balancer in front keeps its idle connections. Otherwise the balancer may send a request on a connection that is being closed, and answer it with 502.',
+    ),
   }).describe('Limits for clients.'),
   verify: choice(['first', 'always', 'never'], 'first').describe(
     'Which blobs are hashed during the transfer, for 0.5 to 0.8 seconds of one core per GB. A blob with a wrong digest never ends as a complete response, and its upstream is skipped for that blob until the digest is right. `first`: the first complete transfer of a blob from each upstream, once a day. `always`: every complete transfer. `never`: none; clients still verify what they pull. Partial transfers are left to the client.',

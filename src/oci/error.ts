@@ -66,8 +66,12 @@ export class OciError extends Error {
     if (retryAfter !== undefined) this.headers['retry-after'] = String(retryAfter);
   }
 
-  /** The JSON body (distribution-spec "Error Codes"). */
-  body(): string {
-    return JSON.stringify({ errors: [{ code: this.#shownCode, message: this.message, detail: {} }] });
+  /**
+   * The JSON body (distribution-spec "Error Codes").
+   * @param request id of the request, which the message of a server error names: what clients print is often all that an operator gets
+   */
+  body(request?: string): string {
+    const message = request === undefined || this.status < 500 ? this.message : `${this.message} (request ${request})`;
+    return JSON.stringify({ errors: [{ code: this.#shownCode, message, detail: {} }] });
   }
 }

@@ -192,7 +192,7 @@ export class HttpsListener {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
       this.#sessionWatch.add(session);
-      guardSession(session, this.#timings.keepAlive, () => this.#add('floods'));
+      guardSession(session, this.#limits.keepAlive, () => this.#add('floods'));
       this.#drain?.session(session);
     };
     server.on('session', bounded(onSession, destroying));

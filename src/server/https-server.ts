@@ -8,8 +8,6 @@ export interface ListenerTimings {
   handshake: number;
   /** From the connection, or the end of the last request, to the end of the next request's headers (HTTP/1.1). */
   headers: number;
-  /** A connection or session without a request. */
-  keepAlive: number;
   /** Interval of the checks for stalled clients. */
   sweep: number;
   /** Time for a closing connection to end. */
@@ -19,7 +17,6 @@ export interface ListenerTimings {
 export const DEFAULT_TIMINGS: ListenerTimings = {
   handshake: 10_000,
   headers: 20_000,
-  keepAlive: 75_000,
   sweep: 5_000,
   grace: 1_000,
 };
@@ -32,6 +29,8 @@ export interface ListenerLimits {
   headerBytes: number;
   /** Milliseconds for which a client may neither send nor read bytes that it owes. */
   clientIdle: number;
+  /** Milliseconds for which a connection or session is kept without a request. */
+  keepAlive: number;
 }
 
 /**
@@ -64,7 +63,7 @@ export function createHttpsServer(
     headersTimeout: timings.headers,
     // Node's default of five minutes would end running uploads; `StallWatch` finds the stalled ones.
     requestTimeout: 0,
-    keepAliveTimeout: timings.keepAlive,
+    keepAliveTimeout: limits.keepAlive,
     connectionsCheckingInterval: Math.min(timings.headers / 4, timings.sweep),
     maxHeaderSize: limits.headerBytes,
     insecureHTTPParser: false,
@@ -94,6 +93,6 @@ export function createHttpsServer(
 export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
   // Node destroys further connections before any handshake.
   server.maxConnections = limits.connections;
-  Object.assign(server, { maxHeaderSize: limits.headerBytes });
+  Object.assign(server, { maxHeaderSize: limits.headerBytes, keepAliveTimeout: limits.keepAlive });
   server.updateSettings({ maxHeaderListSize: ANNOUNCED_HEADER_LISTS * limits.headerBytes });
 }

@@ -89,3 +89,11 @@ t.test('another certificate for new connections, while an open one goes on', asy
   t.match(socket.getPeerCertificate().subjectaltname, /renewed\.test/);
   socket.destroy();
 });
+
+t.test('how long a connection is kept', async (t) => {
+  const site = await startLabSite(t);
+  const kept = async () => (await site.edge.http1().ask('/v2/')).headers['keep-alive'];
+  t.equal(await kept(), 'timeout=75');
+  await site.edge.reload({ ...site.config, limits: { keepAlive: '620s' } });
+  t.equal(await kept(), 'timeout=620', 'for connections that come after a reload');
+});

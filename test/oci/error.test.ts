@@ -35,6 +35,15 @@ t.test('every code has its status, and a body as the specification wants it', as
   }
 });
 
+t.test('a server error names the request', async (t) => {
+  const messageOf = (body: string) => JSON.parse(body).errors[0].message;
+  t.equal(messageOf(new OciError('UNAVAILABLE', 'try again').body('abc1')), 'try again (request abc1)');
+  t.equal(messageOf(new OciError('UNKNOWN').body('abc1')), 'unknown error (request abc1)');
+  t.equal(messageOf(new OciError('UNAVAILABLE', 'try again').body()), 'try again');
+  for (const code of ['MANIFEST_UNKNOWN', 'DENIED', 'TOOMANYREQUESTS'] as const)
+    t.equal(messageOf(new OciError(code, 'no').body('abc1')), 'no', code);
+});
+
 t.test('what a message may hold survives the way', async (t) => {
   const message = 'a "quoted" \\ line\nand é \u2028';
   t.equal(JSON.parse(new OciError('DENIED', message).body()).errors[0].message, message);

@@ -4,7 +4,7 @@ import t from 'tap';
 import { FLOOD_BOUNDS } from '../../src/server/flood-guard.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
-import { closing, connect2, request2, startListener } from './listener-harness.ts';
+import { closing, connect2, LIMITS, request2, startListener } from './listener-harness.ts';
 
 t.test('ends a session that opens streams only to reset them', async (t) => {
   let handled = 0;
@@ -73,7 +73,7 @@ t.test('ends a session that floods with PING or SETTINGS', async (t) => {
 });
 
 t.test('closes a session that idles, pings or not', async (t) => {
-  const { port } = await startListener(t, { timings: { keepAlive: 200 } });
+  const { port } = await startListener(t, { limits: { ...LIMITS, keepAlive: timeLimit(200) } });
   const session = await connect2(t, port);
   const closed = closing(session);
   // The listener has seen the request before its client has seen the reply.
@@ -87,7 +87,7 @@ t.test('closes a session that idles, pings or not', async (t) => {
 
 t.test('keeps a session whose stream is under way', async (t) => {
   const { port } = await startListener(t, {
-    timings: { keepAlive: 50 },
+    limits: { ...LIMITS, keepAlive: timeLimit(50) },
     handler: (_req, res) => void setTimeout(() => res.end('late'), timeLimit(300)),
   });
   t.match(await request2(await connect2(t, port)), { status: 200, body: 'late' });

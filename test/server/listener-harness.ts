@@ -10,7 +10,7 @@ import { HttpsListener, type HttpsListenerOptions } from '../../src/server/https
 import { timeLimit } from '../helpers/time-limit.ts';
 import { makeCertificate } from './make-certificate.ts';
 
-export const LIMITS = { connections: 100, headerBytes: 16_384, clientIdle: 60_000 };
+export const LIMITS = { connections: 100, headerBytes: 16_384, clientIdle: 60_000, keepAlive: 75_000 };
 
 export interface Harness {
   listener: HttpsListener;

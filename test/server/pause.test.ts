@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import tls from 'node:tls';
 import t, { type Test } from 'tap';
-import { request1, startListener } from './listener-harness.ts';
+import { LIMITS, request1, startListener } from './listener-harness.ts';
 
 /** A connection that has asked for a path. */
 async function connectAndAsk(t: Test, port: number, path: string): Promise<tls.TLSSocket> {
@@ -26,7 +26,7 @@ t.test('while paused, idle connections and new ones are closed, and requests end
   await closed;
   await t.rejects(request1(port), 'a new connection');
   t.equal(listener.counts.shed, 1);
-  listener.update({ connections: 50, headerBytes: 16_384, clientIdle: 60_000 });
+  listener.update({ ...LIMITS, connections: 50 });
   await t.rejects(request1(port), 'a reload of the limits does not end the pause');
   response.end('late');
   const [answer] = await once(busy, 'data');

@@ -123,7 +123,8 @@ t.test('cuts senders of slow headers', async (t) => {
 
 t.test('does not cut an upload that flows for longer than the headers may take', async (t) => {
   const { port } = await startListener(t, {
-    timings: { headers: 100, keepAlive: 100, sweep: 25 },
+    limits: { ...LIMITS, keepAlive: timeLimit(100) },
+    timings: { headers: 100, sweep: 25 },
     handler: (req, res) => req.resume().on('end', () => res.end('taken')),
   });
   const client = await connectRaw(t, port);
@@ -133,6 +134,32 @@ t.test('does not cut an upload that flows for longer than the headers may take',
     client.socket.write('x');
   }
   t.match(await client.closed, /^HTTP\/1\.1 200 [\s\S]*taken/);
+});
+
+t.test('keeps a connection without a request for as long as is configured', async (t) => {
+  const keepAlive = timeLimit(600);
+  const { port, listener } = await startListener(t, {
+    limits: { ...LIMITS, keepAlive },
+    timings: { headers: 100, sweep: 25 },
+  });
+  const began = performance.now();
+  const client = await connectRaw(t, port);
+  const session = await connect2(t, port);
+  const ends = [client.closed, once(session, 'close')].map((end) => end.then(() => performance.now() - began));
+  for (const path of ['/1', '/2']) {
+    client.socket.write(`GET ${path} HTTP/1.1\r\nHost: edge.test\r\n\r\n`);
+    t.match(await request2(session), { status: 200 });
+    // Longer than the headers of a request may take.
+    await new Promise((resolve) => setTimeout(resolve, timeLimit(250)));
+  }
+  t.equal(client.received().match(/HTTP\/1.1 200/g)?.length, 2, 'both requests on one connection');
+  const idle = timeLimit(250);
+  for (const end of await Promise.all(ends)) t.ok(end >= idle + keepAlive - 50, `ended after ${end} ms`);
+  listener.update({ ...LIMITS, keepAlive: timeLimit(50) });
+  const sooner = await connectRaw(t, port);
+  sooner.socket.write('GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n');
+  await Promise.all([sooner.closed, once(await connect2(t, port), 'close')]);
+  t.pass('a reload holds for the next connections');
 });
 
 t.test('hands 100-continue to the handler', async (t) => {

@@ -117,7 +117,7 @@ t.test('lets go of a client that vanishes without a request', async (t) => {
 
 t.test('closes an idle session whose GOAWAY cannot leave', async (t) => {
   const { listener, port, gone } = await withCable(t, {
-    timings: { keepAlive: 100 },
+    limits: { ...LIMITS, clientIdle: IDLE_MS, keepAlive: timeLimit(100) },
     handler: (_req, res) => void endless(res),
   });
   const client = await deaf(t, port);

@@ -30,7 +30,7 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
   const known =
     error instanceof OciError
       ? error
-      : new OciError('UNKNOWN', `Breakwater failed; its log has the error under request ${exchange.id}`);
+      : new OciError('UNKNOWN', 'Breakwater failed; its log has the error');
   if (!(error instanceof OciError))
     context.log.error({ request: exchange.id, err: error }, 'a request failed inside Breakwater');
   const { settle: notes } = exchange.notes;
@@ -41,7 +41,7 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
     cut(exchange);
     return;
   }
-  const body = Buffer.from(known.body());
+  const body = Buffer.from(known.body(exchange.id));
   const described = { 'content-type': 'application/json', 'content-length': String(body.length) };
   const withBody = writeHead(exchange, known.status, { ...described, ...known.headers });
   finish(exchange, withBody ? body : undefined);
