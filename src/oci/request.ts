@@ -28,12 +28,13 @@ const MAX_SESSION = 4096;
 const NO_ENDPOINT = 'no such endpoint of the registry API';
 
 /**
- * Parses a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`). `path` is the raw path: nothing is decoded,
- * so that an encoded slash or dot cannot change its meaning later.
+ * Parses a request of the registry API (distribution-spec v1.1.1 "Endpoints", and `_catalog`). Of the raw path, encoded slashes and colons are
+ * decoded, once; some clients encode them. Everything after this sees the decoded names only. Any other encoding is malformed, so that no
+ * name can be decoded a second time into another one.
  * @throws OciError NAME_INVALID, TAG_INVALID, DIGEST_INVALID, UNSUPPORTED, or 404 for an unknown endpoint
  */
 export function parseRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
-  const parsed = parsePath(method, path);
+  const parsed = parsePath(method, decodeSeparators(path));
   const allowed = METHODS[parsed.kind];
   if (!allowed.includes(method)) {
     throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, {
@@ -41,6 +42,12 @@ export function parseRequest(method: string, path: string, query: URLSearchParam
     });
   }
   return { ...parsed, method, query };
+}
+
+/** Only below `/v2/`: before, an encoded slash leads elsewhere. */
+function decodeSeparators(path: string): string {
+  if (!path.startsWith('/v2/') || !path.includes('%')) return path;
+  return path.replaceAll(/%2f/gi, '/').replaceAll(/%3a/gi, ':');
 }
 
 function parsePath(method: string, path: string): RegistryPath {

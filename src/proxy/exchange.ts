@@ -44,7 +44,7 @@ export class Exchange {
   /** The client waits for `100 Continue` before it sends its body. */
   readonly expectsContinue: boolean;
   readonly method: string;
-  /** Raw request target. */
+  /** Raw request target, without its scheme and host. */
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   /** The client's address. It is kept here because a closed socket has none. */
@@ -90,7 +90,7 @@ export class Exchange {
     this.response = response;
     this.expectsContinue = expectsContinue;
     this.method = request.method ?? '';
-    this.url = request.url ?? '';
+    this.url = originForm(request.url ?? '');
     this.headers = request.headers;
     this.client = request.socket?.remoteAddress ?? UNKNOWN_CLIENT;
     this.clientAuthorization = request.headers.authorization;
@@ -206,6 +206,13 @@ export class Exchange {
   get bodyTaken(): boolean {
     return !this.hasBody || this.request.complete || this.request.readableEnded;
   }
+}
+
+/** A target in absolute form (RFC 9112 section 3.2.2) as what it means here. The listener has refused one that names another host than Host. */
+function originForm(target: string): string {
+  const rest = /^https?:\/\/[^/?#]+([^]*)$/i.exec(target)?.[1];
+  if (rest === undefined) return target;
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** HTTP/2's compatibility object emits `finish` even where the stream was reset. */

@@ -146,26 +146,42 @@ t.test('what is no path of the API', async (t) => {
     ['/v2/a/manifests/..', 'MANIFEST_UNKNOWN'],
     ['/v2/a/manifests/.', 'MANIFEST_UNKNOWN'],
     ['/v2/a/manifests/%2e%2e', 'MANIFEST_UNKNOWN'],
-    ['/v2/a%2Fb/manifests/latest', 'NAME_INVALID'],
-    ['/v2/a%2fb/manifests/latest', 'NAME_INVALID'],
-    ['/v2/a/manifests%2Flatest', 'NAME_UNKNOWN'],
+    ['/v2%2Fa/manifests/latest', 'NAME_UNKNOWN'],
+    ['/v2/a%2F..%2Fb/manifests/latest', 'NAME_INVALID'],
+    ['/v2/a%2F%2Fb/manifests/latest', 'NAME_INVALID'],
+    ['/v2/%2Fa/manifests/latest', 'NAME_INVALID'],
+    ['/v2/a%252Fb/manifests/latest', 'NAME_INVALID'],
+    ['/v2/a%25/manifests/latest', 'NAME_INVALID'],
+    ['/v2/%61/manifests/latest', 'NAME_INVALID'],
+    ['/v2/a/manifests/%253A', 'MANIFEST_UNKNOWN'],
     ['/v2/a%00/manifests/latest', 'NAME_INVALID'],
     ['/v2/a\0/manifests/latest', 'NAME_INVALID'],
     ['/v2/a\n/manifests/latest', 'NAME_INVALID'],
     ['/v2/a/manifests/latest\n', 'MANIFEST_UNKNOWN'],
     ['/v2/é/manifests/latest', 'NAME_INVALID'],
-    [`/v2/a/blobs/sha256%3A${'a'.repeat(64)}`, 'DIGEST_INVALID'],
+    [`/v2/a/blobs/sha256%253A${'a'.repeat(64)}`, 'DIGEST_INVALID'],
     [`/v2/a/blobs/${D256}\n`, 'DIGEST_INVALID'],
     ['/v2/a/blobs/uploads/..', 'BLOB_UPLOAD_UNKNOWN'],
     ['/v2/a/blobs/uploads/.', 'BLOB_UPLOAD_UNKNOWN'],
     ['/v2/a/blobs/uploads/%2e%2e', 'BLOB_UPLOAD_UNKNOWN'],
     ['/v2/a/blobs/uploads/a b', 'BLOB_UPLOAD_UNKNOWN'],
-    ['/v2/a/blobs/uploads/a%2Fb', 'BLOB_UPLOAD_UNKNOWN'],
+    ['/v2/a/blobs/uploads/a%2Fb', 'NAME_UNKNOWN'],
     [`/v2/a/blobs/uploads/${'s'.repeat(4097)}`, 'BLOB_UPLOAD_UNKNOWN'],
   ];
   for (const [path, code] of rows) t.equal(told('GET', path), code, JSON.stringify(path).slice(0, 80));
   t.match(told('GET', '/v2/a/blobs/uploads/...'), { kind: 'upload', session: '...' }, 'three dots are no way up');
   t.match(told('GET', `/v2/a/blobs/uploads/${'s'.repeat(4096)}`), { kind: 'upload' }, 'the longest session');
+});
+
+t.test('encoded slashes and colons are what they stand for', async (t) => {
+  const rows: [path: string, same: string][] = [
+    ['/v2/a%2Fb/manifests/latest', '/v2/a/b/manifests/latest'],
+    ['/v2/a%2fb%2Fc/tags/list', '/v2/a/b/c/tags/list'],
+    ['/v2/a/manifests%2Flatest', '/v2/a/manifests/latest'],
+    [`/v2/a/blobs/sha256%3A${'a'.repeat(64)}`, `/v2/a/blobs/${D256}`],
+    [`/v2/a/referrers/sha256%3a${'a'.repeat(64)}`, `/v2/a/referrers/${D256}`],
+  ];
+  for (const [path, same] of rows) t.strictSame(told('GET', path), told('GET', same), path);
 });
 
 t.test('the message of an error repeats a method only as far as it is printable and short', async (t) => {
