@@ -25,8 +25,7 @@ const NO_QUERY = new URLSearchParams();
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /**
- * Stage 1: finds the endpoint, the registry and the repository of a request. It parses strictly, before anything is
- * decoded.
+ * Stage 1: finds the endpoint, the registry and the repository of a request. It parses strictly.
  * @throws OciError for everything that is malformed
  */
 export function parse(exchange: Exchange, context: Uses<'config' | 'names' | 'routes'>): ParsedRequest {
