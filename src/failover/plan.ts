@@ -174,6 +174,19 @@ export function planPush(
   };
 }
 
+/**
+ * The URL at which an upload session goes on: the one that issued it, unless that has failed and the attempt that was planned has a better
+ * one. All URLs of an upstream share a storage, and with it the sessions.
+ */
+export function sessionUrl(url: string, planned: Attempt, { replicas }: UpstreamView, now: number): string {
+  const severity = (wanted: string) => {
+    const replica = replicas.find((one) => one.url === wanted);
+    return replica && (obstacleTo(replica, 'push', now, planned)?.severity ?? 0);
+  };
+  const [own, other] = [severity(url), severity(planned.url)];
+  return own !== undefined && other !== undefined && own > other ? planned.url : url;
+}
+
 /** 403, not 503: clients show only the message of a 4xx, and dockerd retries a 5xx for a minute. */
 export function pushRefusal(upstream: string, gate: Gate, now: ClockReading): OciError {
   const since = new Date(wallTime(gate.since, now)).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -8,6 +8,7 @@ import {
   planPull,
   planPush,
   pushRefusal,
+  sessionUrl,
   type Visibility,
 } from '../../src/failover/plan.ts';
 import type { BreakerState, Gate, ReplicaView, UpstreamView } from '../../src/failover/view.ts';
@@ -270,6 +271,22 @@ t.test('of several URLs a push takes the best, in turn', async (t) => {
     );
     t.equal(pushUrl([{ breakers: perClass('open') }, { breakers: perClass('half-open') }], turn), 'https://harbor2');
   }
+});
+
+t.test('an upload goes on where it began, unless that URL has failed and another one has not', async (t) => {
+  const url = (own: Partial<ReplicaView>, other: Partial<ReplicaView>, session = 'https://harbor1') => {
+    const replicas = [own, other].map((given, index) => replica(`https://harbor${index + 1}`, given));
+    const view = upstream('harbor', { replicas });
+    const planned = planPush(libraryRoute(), 'library/app', views(view), 0, READING, 'ann');
+    return sessionUrl(session, { ...planned, url: 'https://harbor2' }, view, READING.monotonic);
+  };
+  t.equal(url({}, {}), 'https://harbor1');
+  t.equal(url({ suspected: true }, {}), 'https://harbor2', 'a request has just failed there');
+  t.equal(url({ state: 'down' }, {}), 'https://harbor2');
+  t.equal(url({ breakers: perClass('open') }, { suspected: true }), 'https://harbor2', 'the lesser evil');
+  t.equal(url({ state: 'down' }, { state: 'down' }), 'https://harbor1', 'no other one is better');
+  t.equal(url({}, { state: 'down' }), 'https://harbor1');
+  t.equal(url({ state: 'down' }, {}, 'https://gone'), 'https://gone', 'one that is configured no more');
 });
 
 t.test('a refused push says why and since when', async (t) => {

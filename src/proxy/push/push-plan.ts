@@ -1,5 +1,5 @@
 import { readClocks } from '../../clock/clock.ts';
-import { type Attempt, planPush } from '../../failover/plan.ts';
+import { type Attempt, planPush, sessionUrl } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -39,10 +39,11 @@ export async function planWrite(
   ];
   const plan = { route, request, upstream, scopes };
   if (request.kind === 'upload') {
-    const { url, path } = await openSession(context, upstream, request);
-    return { ...plan, attempt: { ...planned, url }, path };
+    const sealed = await openSession(context, upstream, request);
+    const url = sessionUrl(sealed.url, planned, upstream.view(), readClocks().monotonic);
+    return { ...plan, attempt: { ...planned, url }, path: sessionPath(sealed, url, request) };
   }
-  const base = new URL(planned.url).pathname.replace(/\/+$/, '');
+  const base = basePath(planned.url);
   const query = pushQuery(exchange, context, planned.upstream, request, scopes);
   return { ...plan, attempt: planned, path: `${base}/v2/${planned.repository}/${endOf(request)}${query}` };
 }
@@ -58,10 +59,21 @@ async function openSession(
     sealed.upstream === upstream.name &&
     upstream.replica(sealed.url) !== undefined;
   if (!sealed || !known) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+  return sealed;
+}
+
+/** Path and query of a request to a session, at the URL where it goes on. */
+function sessionPath(sealed: { url: string; path: string }, url: string, request: WriteRequest): string {
+  const [from, to] = [basePath(sealed.url), basePath(url)];
+  const path = sealed.path.startsWith(`${from}/`) ? to + sealed.path.slice(from.length) : sealed.path;
   const query = new URLSearchParams(request.query);
   query.delete('ns');
-  const separator = sealed.path.includes('?') ? '&' : '?';
-  return { url: sealed.url, path: query.size > 0 ? `${sealed.path}${separator}${query}` : sealed.path };
+  const separator = path.includes('?') ? '&' : '?';
+  return query.size > 0 ? `${path}${separator}${query}` : path;
+}
+
+function basePath(url: string): string {
+  return new URL(url).pathname.replace(/\/+$/, '');
 }
 
 function endOf(request: Exclude<WriteRequest, { kind: 'upload' }>): string {

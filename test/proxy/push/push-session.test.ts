@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
+import { startLabRegistry } from '../../../src/lab/registry.ts';
 import { madeUp } from '../../../src/lab/seed.ts';
-import { RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts';
+import { PROBE, RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts';
 import type { Client } from '../../helpers/http1-client.ts';
 import { clientRequests, codeOf, INNER, pushBlob, sha256, startLabSite } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
+import { type FrontRule, RegistryFront } from '../../helpers/registry-front.ts';
+import { until } from '../../helpers/until.ts';
 
 const UPLOADS = '/v2/team/new/blobs/uploads/';
 const begin = async (client: Client, path = UPLOADS): Promise<string> => {
@@ -166,6 +169,57 @@ t.test('a mount from another upstream, or from anywhere, becomes an ordinary upl
       ],
       'what was checked, and nothing else',
     );
+  }
+});
+
+t.test('a replica that dies in the middle of an upload: another one finishes it', async (t) => {
+  const registry = await startLabRegistry();
+  t.teardown(() => registry.close());
+  registry.seed('library/app', '1', { blobs: [10] });
+  // Two replicas of one storage, the second one below a path.
+  let began = -1;
+  const fronts = await Promise.all(
+    [0, 1].map((index) => {
+      const rule: FrontRule = async (request) => {
+        if (request.method === 'POST') began = index;
+        request.url = request.url?.replace(/^\/base(?=\/)/, '');
+        return 'pass';
+      };
+      return new RegistryFront(t, rule).listen();
+    }),
+  );
+  for (const front of fronts) front.before(`127.0.0.1:${registry.port}`);
+  const edge = await startEdgeInProcess(t, {
+    upstreams: {
+      harbor: {
+        urls: fronts.map(({ address }, index) => `http://${address}${index === 1 ? '/base' : ''}`),
+        probe: PROBE,
+      },
+    },
+    routes: [{ prefix: '', push: 'harbor', pull: [{ upstream: 'harbor' }] }],
+  });
+  for (const [index, front] of fronts.entries()) {
+    await edge.upstream('harbor', 'up');
+    const client = edge.http1();
+    const bytes = randomBytes(3000);
+    let location = '';
+    // Uploads begin at each replica in turn.
+    do location = await begin(client);
+    while (began !== index);
+    const taken = await client.ask(location, { method: 'PATCH', body: bytes.subarray(0, 1000) });
+    t.equal(taken.status, 202);
+    await front.set('down');
+    const failed = await client.ask(String(taken.headers.location), { method: 'PATCH', body: bytes.subarray(1000) });
+    t.ok([403, 503].includes(failed.status), `the request that meets its death: ${failed.status}`);
+    const found = await client.ask(String(taken.headers.location));
+    t.match(found, { status: 204, headers: { range: '0-999' } }, 'the next one finds what was taken');
+    const rest = await client.ask(String(found.headers.location), { method: 'PATCH', body: bytes.subarray(1000) });
+    t.equal(rest.status, 202);
+    const put = await client.ask(`${rest.headers.location}?digest=${sha256(bytes)}`, { method: 'PUT' });
+    t.equal(put.status, 201);
+    t.ok(registry.store.blob('team/new', sha256(bytes)), 'it is there, and nothing was sent twice');
+    await front.set('well');
+    await until(() => edge.app.status().upstreams[0]?.urls.every(({ state }) => state === 'up'));
   }
 });
 
