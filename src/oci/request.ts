@@ -24,7 +24,7 @@ const METHODS: Record<RegistryPath['kind'], readonly string[]> = {
   tags: ['GET', 'HEAD'],
   referrers: ['GET', 'HEAD'],
 };
-const MAX_SESSION = 4096;
+const MAX_SESSION = 12_288;
 const NO_ENDPOINT = 'no such endpoint of the registry API';
 
 /**

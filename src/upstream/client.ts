@@ -41,7 +41,8 @@ export interface ClientOptions {
   unverifiedAs?: string;
 }
 
-const MAX_HEADER_BYTES = 65_536;
+/** Bytes of the headers of an answer. Artifact Registry answers with 21 kB. */
+export const MAX_HEADER_BYTES = 65_536;
 
 /** HTTP/1.1 to one URL, and to the hosts that its redirects lead to. Callers set time limits by their signals. */
 export class Client {

@@ -5,6 +5,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import type { Failure } from '../../failover/classify.ts';
 import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
+import { MAX_HEADER_BYTES } from '../../upstream/client.ts';
 import { HeaderList } from '../../upstream/header-list.ts';
 import type { Resolver } from '../../upstream/resolver.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -107,10 +108,23 @@ export class Forwarder {
    */
   #agent({ url, upstream: { ca } }: ForwardRequest): http.Agent {
     const options = { keepAlive: false, lookup: this.#resolver.lookup };
-    if (url.protocol === 'http:') return new http.Agent(options);
+    if (url.protocol === 'http:') return withLongHeaders(new http.Agent(options));
     const servername = /^[\d.]+$|:/.test(hostnameOf(url)) ? '' : hostnameOf(url);
-    return new https.Agent({ ...options, servername, ...(ca === undefined ? {} : { ca }) });
+    return withLongHeaders(new https.Agent({ ...options, servername, ...(ca === undefined ? {} : { ca }) }));
   }
+}
+
+/** Called by Node with each request, before its connection is made and its parser takes the bound. Node's types do not name it. */
+type AddRequest = (request: ClientRequest & { maxHeaderSize?: number }, ...rest: unknown[]) => void;
+
+/** http-proxy passes no bound for the headers of an answer on, and Node's own is 16 KiB. */
+function withLongHeaders(agent: http.Agent): http.Agent {
+  const { addRequest } = agent as unknown as { addRequest: AddRequest };
+  const add: AddRequest = (request, ...rest) => {
+    request.maxHeaderSize = MAX_HEADER_BYTES;
+    addRequest.call(agent, request, ...rest);
+  };
+  return Object.assign(agent, { addRequest: add });
 }
 
 function targetOf(url: URL): { protocol: string; host: string; port: string } {

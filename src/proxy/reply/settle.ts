@@ -27,10 +27,7 @@ export function settle(
 }
 
 function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): void {
-  const known =
-    error instanceof OciError
-      ? error
-      : new OciError('UNKNOWN', 'Breakwater failed; its log has the error');
+  const known = error instanceof OciError ? error : new OciError('UNKNOWN', 'Breakwater failed; its log has the error');
   if (!(error instanceof OciError))
     context.log.error({ request: exchange.id, err: error }, 'a request failed inside Breakwater');
   const { settle: notes } = exchange.notes;

@@ -223,6 +223,31 @@ t.test('a replica that dies in the middle of an upload: another one finishes it'
   }
 });
 
+t.test('long headers of an upstream, and a long Location', async (t) => {
+  const asked: string[] = [];
+  const long = `/v2/team/new/blobs/uploads/1?_state=${'s'.repeat(8192 - 36)}`;
+  const odd = await startOddServer(t, (socket, head) => {
+    const [method = '', path = ''] = head.split(' ');
+    asked.push(path);
+    const status = method === 'PUT' ? '201 Created' : method === 'GET' ? '404 Not Found' : '202 Accepted';
+    const fields = Array.from({ length: 50 }, (_, index) => `Set-Cookie: c${index}=${'x'.repeat(1000)}\r\n`).join('');
+    socket.write(`HTTP/1.1 ${status}\r\nLocation: ${long}\r\n${fields}Content-Length: 0\r\n\r\n`);
+  });
+  const edge = await startEdgeInProcess(t, {
+    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE } },
+    routes: [{ prefix: '', push: 'odd', pull: [{ upstream: 'odd' }] }],
+  });
+  t.equal(long.length, 8192);
+  for (const client of [edge.http1(), edge.http2()]) {
+    const location = await begin(client);
+    const put = await client.ask(`${location}?digest=${sha256('')}`, { method: 'PUT' });
+    t.equal(put.status, 201, `${client.version}, a Location of ${location.length} bytes`);
+    t.equal(asked.at(-1), `${long}&digest=${encodeURIComponent(sha256(''))}`);
+    const pulled = await client.ask('/v2/team/new/manifests/1');
+    t.equal(pulled.status, 404, 'a read');
+  }
+});
+
 t.test('a session asked for by ns= goes on with what Location says', async (t) => {
   const site = await startLabSite(t);
   const harbor = { urls: [site.primary.url], probe: RARE_PROBE };
