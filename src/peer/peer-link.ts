@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
-import type { TimeBounds } from '../failover/heard-time.ts';
 import type { Unheard } from '../failover/unheard.ts';
 import { inBackground } from '../http/background.ts';
-import { PeerClock } from './peer-clock.ts';
+import { PeerClock, type PeerTime } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
@@ -121,7 +120,7 @@ export class PeerLink {
       this.#mayStand = answer?.stands ?? false;
       if (!answer || answer.nonce !== question.nonce) this.#refuse(STRANGER_REASON);
       else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
-      else this.#mergeAnswer(answer, this.#localNow(answer, asked, answered), beginning);
+      else this.#mergeAnswer(answer, this.#localNow(answer, asked, answered, stand), beginning);
     } catch (error) {
       this.#mayStand = false;
       this.#hearing.lost(error, now());
@@ -156,13 +155,13 @@ export class PeerLink {
   }
 
   /** This process's time of the moment from which the ages in the answer count, and the bounds of that time. */
-  #localNow({ node, now }: PeerAnswer, asked: number, answered: number): TimeBounds & { now: number } {
+  #localNow({ node, now }: PeerAnswer, asked: number, answered: number, stood: boolean): PeerTime & { now: number } {
     if (this.#clock?.of !== node) this.#clock = { of: node, clock: new PeerClock() };
     const { clock } = this.#clock;
-    return { now: clock.toLocal(now, asked, answered), ...clock.bounds(now) };
+    return { now: clock.toLocal(now, asked, answered, stood), ...clock.bounds(now) };
   }
 
-  #mergeAnswer({ node, stores, ended = false }: PeerAnswer, at: TimeBounds & { now: number }, beginning: number): void {
+  #mergeAnswer({ node, stores, ended = false }: PeerAnswer, at: PeerTime & { now: number }, beginning: number): void {
     this.#hearing.answered(node, at.now);
     const before = this.#progress?.of === node ? this.#progress.known : {};
     const known: Record<string, number> = {};

@@ -38,7 +38,7 @@ export class SharedLedger extends ChangedEntries<z.output<typeof entry>> {
         ]);
         return [registry, tag.repository, tag.tag, states];
       },
-      merge: (entries, now, { earliest }) => {
+      merge: (entries, now, { doubt }) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         const mine = entries.flatMap(([registry, repository, tag, states]): LedgerEntry[] => {
           const history = states.map(([digest, since, confirmed]) => ({
@@ -48,7 +48,7 @@ export class SharedLedger extends ChangedEntries<z.output<typeof entry>> {
           }));
           return (named.get(registry) ?? []).map(([upstream]) => ({ upstream, repository, tag, history }));
         });
-        return ledger.merge(mine, now - earliest);
+        return ledger.merge(mine, doubt);
       },
     });
     ledger.onChange = (changed, before) => {

@@ -30,14 +30,15 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
         if (!push || registry === undefined) return undefined;
         return [registry, push.repository, push.tag, push.digest, now - push.at, push.afterLoss];
       },
-      merge: (entries, now, bounds) => {
+      merge: (entries, now, { doubt }) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         let news = 0;
         for (const [registry, repository, tag, digest, age, afterLoss] of entries) {
-          const [at, earliest, latest] = [now - age, bounds.earliest - age, bounds.latest - age];
+          const at = now - age;
           if (!observe(at)) continue;
+          const bounds = { earliest: at - doubt, latest: at + doubt };
           for (const [upstream] of named.get(registry) ?? [])
-            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss }, { earliest, latest })) news += 1;
+            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss }, bounds)) news += 1;
         }
         return news;
       },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { TimeBounds } from '../failover/heard-time.ts';
 import { ChangeLog } from './change-log.ts';
+import type { PeerTime } from './peer-clock.ts';
 
 /** A store whose changes are shared between edges. */
 export interface SharedStore {
@@ -18,10 +18,10 @@ export interface SharedStore {
   /**
    * Merges entries of another edge, in any order and any number of times.
    * @param now the moment from which ages count; monotonic milliseconds of this process
-   * @param bounds of that moment, where it is not known exactly
+   * @param time how exactly that moment is known
    * @returns how many were new; undefined: malformed, and none was merged
    */
-  merge(entries: readonly unknown[], now: number, bounds?: TimeBounds): number | undefined;
+  merge(entries: readonly unknown[], now: number, time?: PeerTime): number | undefined;
 }
 
 export interface SharedEntries<Entry> {
@@ -32,7 +32,7 @@ export interface SharedEntries<Entry> {
   /** The entry of a key, with ages at `now`; undefined: it was dropped, and is not told. */
   find: (key: string, now: number) => Entry | undefined;
   /** @param now the moment from which ages count @returns how many were new */
-  merge: (entries: readonly Entry[], now: number, bounds: TimeBounds) => number;
+  merge: (entries: readonly Entry[], now: number, time: PeerTime) => number;
 }
 
 /** Tells the entries of a store in the order of their changes. */
@@ -61,8 +61,8 @@ export class ChangedEntries<Entry> implements SharedStore {
     return { entries: keys.map((key) => this.#shared.find(key, now)).filter((entry) => entry !== undefined), next };
   }
 
-  merge(entries: readonly unknown[], now: number, bounds = { earliest: now, latest: now }): number | undefined {
+  merge(entries: readonly unknown[], now: number, time = { earliest: now, latest: now, doubt: 0 }): number | undefined {
     const read = z.array(this.#shared.entry).safeParse(entries);
-    return read.success ? this.#shared.merge(read.data, now, bounds) : undefined;
+    return read.success ? this.#shared.merge(read.data, now, time) : undefined;
   }
 }

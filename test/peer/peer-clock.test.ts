@@ -23,6 +23,19 @@ t.test('a host that slept, or whose clock drifts, is believed by its newest answ
   t.equal(clock.toLocal(3000, 3_607_003, 3_607_006), 3_607_003);
 });
 
+t.test('how far a time is most likely mistaken', async (t) => {
+  const clock = new PeerClock();
+  clock.toLocal(0, 0, 900, true);
+  t.match(clock.bounds(0), { earliest: 0, latest: 900, doubt: 900 }, 'nothing was answered at once yet');
+  clock.toLocal(10_000, 10_100, 10_102);
+  t.match(clock.bounds(10_000), { earliest: 10_100, latest: 10_102, doubt: 2 });
+  // The clocks have drifted by a millisecond, and only the newest answer counts, whose question stood.
+  clock.toLocal(20_000, 19_200, 20_099, true);
+  t.match(clock.bounds(20_000), { earliest: 19_200, latest: 20_099, doubt: 4 }, 'the bounds are wide, and the doubt is not');
+  clock.toLocal(30_000, 30_090, 30_120);
+  t.match(clock.bounds(30_000), { doubt: 9 }, 'never beyond the bounds');
+});
+
 t.test('property: between question and answer, and in the order of the other clock', async () => {
   const exchange = fc.record({ pause: fc.nat(60_000), there: fc.nat(3000), back: fc.nat(3000) });
   fc.assert(

@@ -3,9 +3,9 @@ import { setImmediate as settled } from 'node:timers/promises';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type GrantHolder, Grants } from '../../src/auth/grants.ts';
-import type { TimeBounds } from '../../src/failover/heard-time.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerClock } from '../../src/ledger/ledger-clock.ts';
+import type { PeerTime } from '../../src/peer/peer-clock.ts';
 import { SharedGrants } from '../../src/peer/shared-grants.ts';
 import { SharedLedger } from '../../src/peer/shared-ledger.ts';
 import { SharedPushes } from '../../src/peer/shared-pushes.ts';
@@ -40,11 +40,11 @@ function node(t: Test, registries: Record<string, string> = { harbor: 'H' }, sta
 }
 
 /** Tells one what the other has, as JSON, in small pages. */
-function tell(from: SharedStore, to: SharedStore, since = 0, now = LATER, bounds?: TimeBounds): number {
+function tell(from: SharedStore, to: SharedStore, since = 0, now = LATER, time?: PeerTime): number {
   let version = since;
   do {
     const { entries, next } = from.since(version, 3, LATER);
-    to.merge(JSON.parse(JSON.stringify(entries)), now, bounds);
+    to.merge(JSON.parse(JSON.stringify(entries)), now, time);
     version = next;
   } while (version < from.head);
   return version;
@@ -93,7 +93,7 @@ t.test(
   'a read of one edge and a push at the other, closer to each other than their clocks can be compared',
   async (t) => {
     const DOUBT = 5;
-    const bounds = { earliest: LATER - DOUBT, latest: LATER + DOUBT };
+    const time = { earliest: LATER - 1000, latest: LATER + 1000, doubt: DOUBT };
     const at = fc.integer({ min: 0, max: 100 });
     const edge = fc.nat(1);
     const mistake = fc.integer({ min: -DOUBT, max: DOUBT });
@@ -112,7 +112,7 @@ t.test(
             const [told, hearing] = [nodes[from]?.shared, nodes[1 - from]?.shared];
             assert(told && hearing);
             for (const store of ['pushes', 'ledger'] as const)
-              tell(told[store], hearing[store], 0, LATER + (mistakes[from] ?? 0), bounds);
+              tell(told[store], hearing[store], 0, LATER + (mistakes[from] ?? 0), time);
             // What is set aside is settled at once, because nobody tells of a loss.
             await settled();
           };

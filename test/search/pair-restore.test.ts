@@ -79,3 +79,11 @@ for (const [what, steps] of Object.entries(WAYS))
     const schedule: PairSchedule = { mode: 'delegate', deletions: 'follow', staleTags: 'warn', steps: [...steps] };
     t.strictSame(await pair.run(t, [schedule]), [undefined]);
   });
+
+t.test('a tag is pushed again as it was, just after a restore', { timeout: timeLimit(60_000) }, async (t) => {
+  const again: Step = { ...push(1, other), old: true } as Step;
+  const hidden: Step = { ...pull(other), user: 'bob' } as Step;
+  const steps = [push(1, other), push(0, other), { do: 'restore' } as const, hidden, again, pull(other)];
+  for (const staleTags of ['warn', 'refuse'] as const)
+    t.strictSame(await pair.run(t, [{ mode: 'open', deletions: 'follow', staleTags, steps }]), [undefined], staleTags);
+});

@@ -107,12 +107,18 @@ export class PairSite {
   ): Promise<Reply | undefined> {
     await this.time.pass(STEP_MS);
     const login = basic(user, PASSWORD);
-    const token =
-      this.mode === 'delegate' ? await this.#token(edge, login, path, actionsOf(method, forPush)) : undefined;
-    if (token && token.status !== 200) return token;
-    const authorization = token ? `Bearer ${JSON.parse(token.body.toString()).token}` : login;
-    const headers = { authorization, ...(type === undefined ? {} : { 'content-type': type }) };
-    return this.edges.ask(edge, path, { method, headers, ...(body ? { body } : {}) });
+    const send = (authorization: string) => {
+      const headers = { authorization, ...(type === undefined ? {} : { 'content-type': type }) };
+      return this.edges.ask(edge, path, { method, headers, ...(body ? { body } : {}) });
+    };
+    if (this.mode !== 'delegate') return send(login);
+    for (let tries = 1; ; tries += 1) {
+      const token = await this.#token(edge, login, path, actionsOf(method, forPush));
+      if (token?.status !== 200) return token;
+      const reply = await send(`Bearer ${JSON.parse(token.body.toString()).token}`);
+      // The users can be asked again since the token was made: as clients do, once more with a new one.
+      if (tries > 1 || !/error="invalid_token"/.test(String(reply?.headers['www-authenticate']))) return reply;
+    }
   }
 
   hook(edge: number, event: object): Promise<Reply | undefined> {
