@@ -154,7 +154,7 @@ export const configSchema = z.strictObject({
       'Time after which a client is disconnected that neither sends nor reads a byte.',
     ),
     keepAlive: duration('75s', 1000).describe(
-      'How long a connection without a request is kept. It must be longer than a load balancer in front keeps its idle connections. Otherwise the balancer may send a request on a connection that is being closed, and answer it with 502.',
+      'How long a connection is kept after a request, for the next one. It must be longer than a load balancer in front keeps its idle connections. Otherwise the balancer may send a request on a connection that is being closed, and answer it with 502.',
     ),
   }).describe('Limits for clients.'),
   verify: choice(['first', 'always', 'never'], 'first').describe(

@@ -84,7 +84,7 @@ const DEFAULT_WAIT_MS = 5000;
 function rateLimited(failed: readonly AttemptEnding[], message: string): OciError {
   const waitMs = Math.min(...failed.map(({ retryAfterMs = DEFAULT_WAIT_MS }) => retryAfterMs));
   const { code: shownCode, message: words } = (failed.length === 1 && failed[0]?.words) || {};
-  const retryAfter = Math.ceil(waitMs / 1000);
+  const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
   return new OciError('TOOMANYREQUESTS', words ?? message, { retryAfter, ...(shownCode ? { shownCode } : {}) });
 }
 

@@ -48,14 +48,16 @@ export function heardPushAt(
   const wasPushed = shown.digest === null ? undefined : pushedAt(shown.digest);
   const wasRead = wasPushed === undefined || wasPushed < earliest;
   const isInDoubt = wasRead && earliest <= shown.confirmedAt && shown.confirmedAt <= latest;
-  return isInDoubt ? Math.max(at, shown.confirmedAt + STEP_MS) : at;
+  // Pushes that are all in doubt keep their order: the later one comes after the read by a little more.
+  return isInDoubt ? Math.max(at, shown.confirmedAt + STEP_MS * (1 + latest - shown.confirmedAt)) : at;
 }
 
 /**
  * What another edge tells of a tag, with its times as this edge has to see them. A state that was pushed is as new as its push is known to be.
- * What was read there when the push of this edge's newest state may not yet have been acknowledged counts as older than the push.
+ * Where the order of a read and a write is in doubt, the read counts as the older one, on either side. A deletion counts as a write here; a
+ * push counts as later than a deletion.
  * @param mine what this edge knows of the tag
- * @param doubt milliseconds by which a told moment may have been earlier
+ * @param doubt milliseconds by which a told moment is mistaken at most
  * @param pushedAt when an upstream acknowledged a push of the tag with this digest; undefined: it is not known to have
  */
 export function heardHistory(
@@ -66,15 +68,35 @@ export function heardHistory(
 ): TagHistory {
   const timeOf = (digest: string | null) =>
     (digest === null ? undefined : pushedAt(digest)) ?? Number.NEGATIVE_INFINITY;
-  const newest = mine[0]?.digest ?? null;
-  const lastPush = timeOf(newest);
-  const seen = theirs.map(({ digest, since, confirmedAt }): TagEntry => {
+  const [newest] = mine;
+  if (!newest)
+    return merge(
+      [],
+      theirs.map((state) => asPushed(state, timeOf(state.digest))),
+    );
+  const lastWrite = newest.digest === null ? newest.confirmedAt : timeOf(newest.digest);
+  // What the other edge knows to have come after that write is not in doubt.
+  const told = theirs.find(({ digest }) => digest === newest.digest)?.confirmedAt ?? Number.NEGATIVE_INFINITY;
+  const toldWrite = told < lastWrite - doubt ? Number.POSITIVE_INFINITY : told;
+  const knownGone = mine.find(({ digest }) => digest === null)?.confirmedAt ?? Number.NEGATIVE_INFINITY;
+  const seen = theirs.map((state): TagEntry => {
+    const { digest, since, confirmedAt } = state;
+    if (digest === newest.digest) return asPushed(state, timeOf(digest));
     const pushed = timeOf(digest);
-    const isInDoubt =
-      digest !== newest && pushed < lastPush && confirmedAt >= lastPush && confirmedAt - doubt <= lastPush;
-    const at = Math.max(pushed, isInDoubt ? lastPush - STEP_MS : confirmedAt);
-    return { digest, since: Math.min(since, at), confirmedAt: at };
+    const isRead = pushed < lastWrite && confirmedAt >= lastWrite && confirmedAt <= toldWrite;
+    if (isRead && confirmedAt - doubt < lastWrite) {
+      const at = Math.max(pushed, lastWrite - STEP_MS);
+      return { digest, since: Math.min(since, at), confirmedAt: at };
+    }
+    // This edge has read the tag, and may have done so before it was deleted. It has not if it knew of the deletion.
+    const isGone = digest === null && lastWrite < confirmedAt - doubt && knownGone < confirmedAt - doubt;
+    const isInDoubt = isGone && newest.confirmedAt >= confirmedAt && newest.confirmedAt - doubt < confirmedAt;
+    return isInDoubt ? { ...state, confirmedAt: newest.confirmedAt + STEP_MS } : asPushed(state, pushed);
   });
   // Newest first.
   return merge([], seen);
+}
+
+function asPushed({ digest, since, confirmedAt }: TagEntry, pushedAt: number): TagEntry {
+  return { digest, since, confirmedAt: Math.max(confirmedAt, pushedAt) };
 }

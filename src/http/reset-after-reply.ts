@@ -14,7 +14,15 @@ export function resetAfterReply(stream: ServerHttp2Stream): void {
   const onError = () => stream.destroy();
   const reset = (code: number) => bounded(() => stream.close(code), { onError });
   // Node holds back a reset with NO_ERROR until all was sent.
-  const limit = setTimeout(reset(constants.NGHTTP2_CANCEL), LINGER_MS).unref();
+  const giveUp = bounded(
+    () => {
+      reset(constants.NGHTTP2_CANCEL)();
+      // Unread bytes of the request would keep the stream open.
+      stream.destroy();
+    },
+    { onError },
+  );
+  const limit = setTimeout(giveUp, LINGER_MS).unref();
   stream.once('close', () => clearTimeout(limit));
   const look = bounded(
     () => {

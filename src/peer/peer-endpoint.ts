@@ -75,5 +75,7 @@ function refuse(response: ServerResponse, error: OciError): void {
   writeAnswer(response, { status: error.status, headers: { ...described, ...error.headers }, body });
   // Over HTTP/2 the stream would stay open for the rest.
   const stream = streamOf(response);
-  if (stream) resetAfterReply(stream);
+  if (!stream) return;
+  resetAfterReply(stream);
+  response.req.resume();
 }

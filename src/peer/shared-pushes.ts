@@ -33,7 +33,8 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
       merge: (entries, now, { doubt }) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         let news = 0;
-        for (const [registry, repository, tag, digest, age, afterLoss] of entries) {
+        // The newest first: what this edge has read may be one of them, and then those before it are no newer.
+        for (const [registry, repository, tag, digest, age, afterLoss] of entries.toSorted((a, b) => a[4] - b[4])) {
           const at = now - age;
           if (!observe(at)) continue;
           const bounds = { earliest: at - doubt, latest: at + doubt };

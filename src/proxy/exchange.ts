@@ -210,7 +210,7 @@ export class Exchange {
 
 /** A target in absolute form (RFC 9112 section 3.2.2) as what it means here. The listener has refused one that names another host than Host. */
 function originForm(target: string): string {
-  const rest = /^https?:\/\/[^/?#]+([^]*)$/i.exec(target)?.[1];
+  const rest = /^https?:\/\/[^/?#]+(.*)$/is.exec(target)?.[1];
   if (rest === undefined) return target;
   return rest.startsWith('/') ? rest : `/${rest}`;
 }

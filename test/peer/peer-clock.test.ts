@@ -31,7 +31,11 @@ t.test('how far a time is most likely mistaken', async (t) => {
   t.match(clock.bounds(10_000), { earliest: 10_100, latest: 10_102, doubt: 2 });
   // The clocks have drifted by a millisecond, and only the newest answer counts, whose question stood.
   clock.toLocal(20_000, 19_200, 20_099, true);
-  t.match(clock.bounds(20_000), { earliest: 19_200, latest: 20_099, doubt: 4 }, 'the bounds are wide, and the doubt is not');
+  t.match(
+    clock.bounds(20_000),
+    { earliest: 19_200, latest: 20_099, doubt: 4 },
+    'the bounds are wide, and the doubt is not',
+  );
   clock.toLocal(30_000, 30_090, 30_120);
   t.match(clock.bounds(30_000), { doubt: 9 }, 'never beyond the bounds');
 });

@@ -29,7 +29,7 @@ export async function fetchDownload(
   const timer = setTimeout(() => deadline.abort(), upstream.config.deadlines.blob);
   try {
     const signal = AbortSignal.any([exchange.gone, deadline.signal]);
-    const here = new URL(sealed.path, sealed.url);
+    const here = onHost(sealed.url, sealed.path);
     const call = { method: exchange.method, headers: pullHeaders(exchange), signal };
     const answer = await connection.sendElsewhere(here, call);
     exchange.hold(() => answer.body.destroy());
@@ -54,4 +54,13 @@ export async function fetchDownload(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A path on the host of a URL, also one such as `//elsewhere/x`, which would name another host if it was resolved. */
+function onHost(url: string, path: string): URL {
+  const here = new URL(url);
+  const [pathname = '', search] = path.split(/\?(.*)/s);
+  here.pathname = pathname;
+  here.search = search ?? '';
+  return here;
 }

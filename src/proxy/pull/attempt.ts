@@ -80,8 +80,10 @@ export async function attemptRead(
     const isStreamed = read.method === 'GET' && read.wholeUpTo === undefined;
     const beginning = { bytes: limit.beginning ?? 1, deadlineReached: clock.deadlineReached };
     const result = await (isStreamed ? stream(permitted, beginning) : readWhole(permitted));
-    // An answer that has only its first bytes at the deadline says nothing about the usual latency.
-    if ((trafficClass === 'control' || trafficClass === 'data') && !clock.deadlineReached.aborted)
+    // An answer that has only its first bytes at the deadline says nothing about the usual latency, nor does a refusal to answer.
+    const saysNothing =
+      clock.deadlineReached.aborted || (result.outcome === 'failed' && result.reason === 'rate-limited');
+    if ((trafficClass === 'control' || trafficClass === 'data') && !saysNothing)
       replica.latency[trafficClass].add(performance.now() - started, attempt);
     return result;
   } catch (error) {

@@ -3,6 +3,10 @@ import { parseBasic } from '../../auth/token-request.ts';
 
 /** Characters of a header that the log shows. */
 const MAX_SHOWN = 256;
+/** Characters of a user name. What is longer may be a token. */
+const MAX_NAME = 64;
+/** Beginnings of tokens of GitHub, GitLab, Docker Hub, DigitalOcean, Google, AWS and others. */
+const TOKEN = /^(?:gh[a-z]_|github_pat_|gl[a-z]+-|dckr_[a-z]+_|do[a-z]_v1_|ya29\.|eyJ|AKIA|xox[a-z]-|hf_|npm_|pypi-)/;
 /** Longer tokens are not looked into. */
 const MAX_TOKEN = 16_384;
 /** W3C Trace Context, version 00; later versions may only append. An id of zeros alone is invalid. */
@@ -26,7 +30,7 @@ export function clientClaims(headers: Headers): ClientClaims {
   const trace = traceOf(headers.traceparent);
   return {
     ...(tried === undefined ? {} : { tried }),
-    ...(typeof agent === 'string' ? { agent: agent.slice(0, MAX_SHOWN) } : {}),
+    ...(typeof agent === 'string' ? { agent: shown(agent) } : {}),
     ...(trace === undefined ? {} : { trace }),
   };
 }
@@ -39,9 +43,24 @@ export function traceOf(traceparent: string | string[] | undefined): string | un
 function claimedName(authorization: string): string | undefined {
   if (authorization.length > MAX_TOKEN) return undefined;
   const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
-  const name = token === undefined ? parseBasic(authorization)?.user : subjectOf(token);
+  const name = token === undefined ? loginName(authorization) : subjectOf(token);
   // An anonymous token of Harbor has an empty subject.
-  return name === undefined || name === '' ? undefined : name.slice(0, MAX_SHOWN);
+  return name === undefined || name === '' ? undefined : shown(name);
+}
+
+/** Some registries take a token as the user name; then it is no name, and must not be logged. */
+function loginName(authorization: string): string | undefined {
+  const { user = '', password } = parseBasic(authorization) ?? {};
+  const isSecret = !password || password === user || password === 'x-oauth-basic' || TOKEN.test(user);
+  return isSecret || user.length > MAX_NAME ? undefined : user;
+}
+
+/** Without what changes how a terminal shows a line. */
+function shown(text: string): string {
+  return text
+    .slice(0, MAX_SHOWN)
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }
 
 function subjectOf(token: string): string | undefined {

@@ -144,7 +144,9 @@ function registryOfHost(context: Uses<'names' | 'routes'>, host: string): string
  * let anybody claim its names.
  */
 function registryOfNamespace(context: Uses<'names' | 'routes'>, namespace: string): string | undefined {
-  const name = namespace.toLowerCase().replace(/:\d{1,5}$/, '');
+  // Some other letters become ASCII in lower case. The value is repeated in a header.
+  const isHost = /^[\x21-\x7e]*$/.test(namespace);
+  const name = isHost ? namespace.toLowerCase().replace(/:\d{1,5}$/, '') : '';
   return registryNamed(context, name, 'this registry is no mirror of the one that ns= names', 404);
 }
 

@@ -27,6 +27,8 @@ export class UploadSession {
   #location: URL;
   /** The registry has said that it has less than it took. */
   isDoubtful = false;
+  /** It has not told how much it has when it was asked. */
+  #saysNothing = false;
 
   constructor(options: UploadSessionOptions, location: URL) {
     this.#options = options;
@@ -121,9 +123,11 @@ export class UploadSession {
     const told = this.#offsetIn(reply, reply.bodyComplete ? to : from, source);
     if (!reply.bodyComplete || told >= to) return told;
     this.isDoubtful = true;
+    if (this.#saysNothing) return to;
     const answer = await this.#send({ method: 'GET', headers: {} }, signal).catch(() => undefined);
     signal.throwIfAborted();
-    if (answer?.status !== 204 && answer?.status !== 200) return to;
+    this.#saysNothing = answer?.status !== 204 && answer?.status !== 200;
+    if (!answer || this.#saysNothing) return to;
     return this.#offsetIn(answer, to, source) < to ? 'behind' : to;
   }
 

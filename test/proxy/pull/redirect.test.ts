@@ -214,6 +214,8 @@ t.test('a relative Location of a download that is passed on counts from the URL 
     ['data?sig=1', '/base/v2/app/blobs/data?sig=1'],
     ['../data', '/base/v2/app/data'],
     ['/data/1', '/data/1'],
+    // A path that looks like another host is asked for at the upstream itself.
+    ['/.//127.0.0.9:1/data', '//127.0.0.9:1/data'],
     ['//storage.example/data', 'http://storage.example/data'],
     ['https://storage.example/a%2fb?sig=%7e', 'https://storage.example/a%2fb?sig=%7e'],
   ];

@@ -54,6 +54,7 @@ t.test('a request belongs to one registry: that of Host, or that of ns=', async 
     ['docker.io', '?ns=quay.test', 'quay', 200],
     ['edge.test', '?ns=ghcr.io', undefined, 404],
     ['edge.test', '?ns=', undefined, 404],
+    ['edge.test', '?ns=doc%E2%84%AAer.io', undefined, 404],
     ['edge.test', '?ns=docker.io.evil.test', undefined, 404],
     ['other.test', '', undefined, 421],
     ['sub.edge.test', '', undefined, 421],
