@@ -37,6 +37,7 @@ t.test('it finds no error in the shipped configurations', async (t) => {
     const yaml = readFileSync(join(root, `config/${name}.yaml`), 'utf8');
     const { status, wrong } = await findWrong(t, yaml, [parse(yaml).hostname]);
     t.strictSame({ status, errors: wrong.filter(({ level }) => level === 'error') }, { status: 0, errors: [] }, name);
+    if (name !== 'mirror') continue;
     const other = await findWrong(t, yaml, ['other.example.io']);
     t.match(other, { status: 1 }, `${name} with a certificate of another name`);
     t.match(other.wrong.at(-1), { level: 'error', subject: 'tls', message: /^no certificate has the name / });
