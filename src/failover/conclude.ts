@@ -83,7 +83,8 @@ const DEFAULT_WAIT_MS = 5000;
 
 function rateLimited(failed: readonly AttemptEnding[], message: string): OciError {
   const waitMs = Math.min(...failed.map(({ retryAfterMs = DEFAULT_WAIT_MS }) => retryAfterMs));
-  const { code: shownCode, message: words } = (failed.length === 1 && failed[0]?.words) || {};
+  const isOne = new Set(failed.map(({ upstream }) => upstream)).size === 1;
+  const { code: shownCode, message: words } = (isOne && failed.find((ending) => ending.words)?.words) || {};
   const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
   return new OciError('TOOMANYREQUESTS', words ?? message, { retryAfter, ...(shownCode ? { shownCode } : {}) });
 }

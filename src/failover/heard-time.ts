@@ -69,6 +69,11 @@ export function heardHistory(
   const timeOf = (digest: string | null) =>
     (digest === null ? undefined : pushedAt(digest)) ?? Number.NEGATIVE_INFINITY;
   const [newest] = mine;
+  // Most tags were only read.
+  const isWritten = [...mine.slice(0, 1), ...theirs].some(
+    ({ digest }) => digest === null || pushedAt(digest) !== undefined,
+  );
+  if (!isWritten) return theirs;
   if (!newest)
     return merge(
       [],

@@ -65,6 +65,20 @@ t.test('what the client is told', async (t) => {
       'pull rate limit',
     ],
     [
+      'rate-limited at both URLs of the only one',
+      [
+        { ...failed('harbor', 'rate-limited'), retryAfterMs: 90_000 },
+        {
+          ...failed('harbor', 'rate-limited'),
+          words: { code: 'QUOTA', message: 'pull rate limit' },
+          retryAfterMs: 60_000,
+        },
+      ],
+      facts(),
+      429,
+      'pull rate limit',
+    ],
+    [
       'rate-limited by two',
       [{ ...failed('harbor', 'rate-limited'), words: { message: 'no more' } }, failed('gcr', 'rate-limited')],
       facts(),

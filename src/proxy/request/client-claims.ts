@@ -45,14 +45,18 @@ function claimedName(authorization: string): string | undefined {
   const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
   const name = token === undefined ? loginName(authorization) : subjectOf(token);
   // An anonymous token of Harbor has an empty subject.
-  return name === undefined || name === '' ? undefined : shown(name);
+  return name === '' ? undefined : name;
 }
 
-/** Some registries take a token as the user name; then it is no name, and must not be logged. */
 function loginName(authorization: string): string | undefined {
-  const { user = '', password } = parseBasic(authorization) ?? {};
-  const isSecret = !password || password === user || password === 'x-oauth-basic' || TOKEN.test(user);
-  return isSecret || user.length > MAX_NAME ? undefined : user;
+  const login = parseBasic(authorization);
+  return login && nameForLog(login);
+}
+
+/** The name of a login. Undefined: it may be a token, which some registries take as a name, and must not be logged. */
+export function nameForLog({ user, password }: { user: string; password: string }): string | undefined {
+  const isSecret = password === '' || password === user || password === 'x-oauth-basic' || TOKEN.test(user);
+  return isSecret || user.length > MAX_NAME ? undefined : shown(user);
 }
 
 /** Without what changes how a terminal shows a line. */
@@ -66,7 +70,7 @@ function shown(text: string): string {
 function subjectOf(token: string): string | undefined {
   try {
     const { sub } = decodeJwt(token);
-    return typeof sub === 'string' ? sub : undefined;
+    return typeof sub === 'string' ? shown(sub) : undefined;
   } catch {
     return undefined;
   }

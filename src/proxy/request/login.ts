@@ -6,6 +6,7 @@ import { OciError } from '../../oci/error.ts';
 import type { Scope } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Access } from './access.ts';
+import { nameForLog } from './client-claims.ts';
 
 /** `wrong`: another name or password could help; the text says why, if they are not simply wrong. */
 type LoginAnswer = TokenGrant | { wrong: string | undefined };
@@ -16,7 +17,8 @@ export function callerOf({ client }: Exchange, { anonymous }: Access): Caller {
 
 /** Asks the edge's own token service. @throws OciError if the login cannot be decided now */
 export async function logIn(exchange: Exchange, access: Access, request: TokenRequest): Promise<LoginAnswer> {
-  if (request.credentials.kind === 'password') exchange.notes.authorize.tried = request.credentials.user;
+  const tried = request.credentials.kind === 'password' ? nameForLog(request.credentials) : undefined;
+  if (tried !== undefined) exchange.notes.authorize.tried = tried;
   const grant = await access.tokens.issue(request, callerOf(exchange, access));
   if (!('refused' in grant)) {
     noteOutage(exchange, grant);

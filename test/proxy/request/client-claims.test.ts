@@ -91,4 +91,20 @@ t.test('the name of a wrong login', async (t) => {
   const line = await site.edge.line(({ kind }) => kind === 'token');
   t.match(line, { tried: 'eve', status: 401 });
   t.notMatch(line, { user: String });
+  const form = new URLSearchParams({
+    grant_type: 'password',
+    username: 'ghp_secret',
+    password: 'x',
+    service: 'edge.test',
+  });
+  for (const ask of [
+    { headers: { authorization: basic('dop_v1_secret:dop_v1_secret') } },
+    { method: 'POST', body: form.toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+  ]) {
+    site.edge.forgetLog();
+    const path = 'method' in ask ? '/auth/token' : '/auth/token?service=edge.test';
+    t.match(await client.ask(path, ask), { status: 401 });
+    await site.edge.line(({ kind }) => kind === 'token');
+    t.notMatch(site.edge.log, /_secret/, 'a token that is given as a name');
+  }
 });
