@@ -67,7 +67,7 @@ t.test('one absence that is confirmed is enough', async (t) => {
   t.equal(registries.flatMap(clientRequests).length, 1);
 });
 
-t.test('pushes begin where it is well, and stay there', async (t) => {
+t.test('pushes begin where it is well, and go on at the other URL only when theirs has failed', async (t) => {
   const { one, two, fallback, edge } = await startReplicas(t, { ...PROBE, timeout: '300ms' });
   const client = edge.http1();
   const begin = async () =>
