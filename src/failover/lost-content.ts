@@ -19,7 +19,7 @@ export interface StandingPush {
   at: number;
   /** A later push of the same tag was acknowledged. */
   overwritten: boolean;
-  /** It was acknowledged while content was known to be lost, so it says nothing about the pushes before. */
+  /** It was acknowledged when an edge knew that content was lost, so it says nothing about the pushes before. */
   afterLoss: boolean;
 }
 
@@ -131,6 +131,24 @@ export function endsLook(pushes: readonly PushEvidence[], { soundAt, now }: Omit
     pushes.filter(({ found }) => found === 'unclear').length >= LEAST_GONE ||
     pushes.some(({ at, found, afterLoss }) => found === 'there' && !afterLoss && at <= sound)
   );
+}
+
+/** When a push was acknowledged, and for how many milliseconds the edge had known of a loss then; undefined: it knew of none. */
+interface PushTime {
+  at: number;
+  lossKnownFor: number | undefined;
+}
+
+/**
+ * Which pushes were acknowledged after a loss that an edge knew of. Their own edge may have learnt of it later: a push by an edge that knew
+ * tells since when.
+ */
+export function afterLoss(pushes: readonly PushTime[]): (push: PushTime) => boolean {
+  const losses = pushes.flatMap(({ at, lossKnownFor }) =>
+    lossKnownFor === undefined ? [] : [{ known: at - lossKnownFor, until: at }],
+  );
+  return ({ at, lossKnownFor }) =>
+    lossKnownFor !== undefined || losses.some(({ known, until }) => at > known && at < until);
 }
 
 /** What is said of an upstream that takes back a tag, and could not be asked whether it has lost content. */

@@ -1,5 +1,5 @@
 import { heardHistory, heardPushAt, isToldAgain, type TimeBounds } from '../failover/heard-time.ts';
-import { type ContentAnswer, type StandingPush, takesBack, untoldPush } from '../failover/lost-content.ts';
+import { afterLoss, type ContentAnswer, type StandingPush, takesBack, untoldPush } from '../failover/lost-content.ts';
 import { type Judgement, judge, merge, noteState, type TagEntry, type TagHistory } from '../failover/tag-history.ts';
 import { isDigest } from '../oci/reference.ts';
 import { LedgerClock } from './ledger-clock.ts';
@@ -72,14 +72,14 @@ export class Ledger {
 
   /**
    * Records that the upstream acknowledged a push of the tag.
-   * @param afterLoss the upstream is known to have lost content
+   * @param lossKnownFor milliseconds for which the upstream has been known to have lost content; undefined: it is not known to
    */
-  recordPushed(tag: UpstreamTag, digest: string, at: number, afterLoss = false): void {
+  recordPushed(tag: UpstreamTag, digest: string, at: number, lossKnownFor?: number): void {
     // A push again of what was pushed last is no new content, which a restore would lose.
-    const isNew = afterLoss || this.find(tag)?.[0]?.digest !== digest || !this.pushes.has(tag, digest);
+    const isNew = lossKnownFor !== undefined || this.find(tag)?.[0]?.digest !== digest || !this.pushes.has(tag, digest);
     this.#disputed.delete(tagKey(tag));
     this.recordSeen(tag, digest, at);
-    if (isNew) this.pushes.add({ ...tag, digest, at, afterLoss });
+    if (isNew) this.pushes.add({ ...tag, digest, at, lossKnownFor });
   }
 
   /** Whether an upstream that shows this digest of the tag, or null for none, takes back what it had. */
@@ -117,7 +117,9 @@ export class Ledger {
    */
   standingPushes(upstream: string): StandingPush[] {
     const newest = new Map<string, AcknowledgedPush>();
-    return this.pushes.of(upstream).flatMap((push) => {
+    const pushes = this.pushes.of(upstream);
+    const isAfterLoss = afterLoss(pushes);
+    return pushes.flatMap((push) => {
       const key = tagKey(push);
       const history = this.find(push) ?? [];
       const last = newest.get(key);
@@ -128,9 +130,11 @@ export class Ledger {
       if ((isShown || isDisputed) && !last) newest.set(key, push);
       const isCurrent = newest.get(key) === push;
       // A later push through an edge explains why the tag is elsewhere. A push after a loss has taken the place of what was lost.
-      const isOverwritten = last !== undefined && (!last.afterLoss || push.afterLoss);
+      const isOverwritten = last !== undefined && (!isAfterLoss(last) || isAfterLoss(push));
       const isGone = this.isDeleted({ ...push, tag: push.digest });
-      return (isCurrent || isOverwritten) && !isGone ? [{ ...push, overwritten: !isCurrent }] : [];
+      return (isCurrent || isOverwritten) && !isGone
+        ? [{ ...push, overwritten: !isCurrent, afterLoss: isAfterLoss(push) }]
+        : [];
     });
   }
 

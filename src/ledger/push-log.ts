@@ -5,8 +5,8 @@ export interface AcknowledgedPush extends UpstreamTag {
   digest: string;
   /** When it was acknowledged, by the `LedgerClock`. */
   at: number;
-  /** It was acknowledged while the upstream was known to have lost content. */
-  afterLoss: boolean;
+  /** Milliseconds for which the upstream had been known to have lost content. Undefined: it was not known to. */
+  lossKnownFor: number | undefined;
 }
 
 /** Pushes that are kept of each upstream. Those from while content is lost do not count: they must not crowd out the ones that show the loss. */
@@ -29,7 +29,7 @@ export class PushLog {
     const known = all.find((one) => pushKey(one) === key);
     if (known && known.at >= push.at) return false;
     const merged = [push, ...all.filter((one) => one !== known)].sort((a, b) => b.at - a.at);
-    const newest = (afterLoss: boolean) => merged.filter((one) => one.afterLoss === afterLoss).slice(0, MAX_PUSHES);
+    const newest = (afterLoss: boolean) => merged.filter((one) => isAfterLoss(one) === afterLoss).slice(0, MAX_PUSHES);
     const kept = [...newest(false), ...newest(true)].sort((a, b) => b.at - a.at);
     if (!kept.includes(push)) return false;
     this.#pushes.set(push.upstream, kept);
@@ -59,6 +59,11 @@ export class PushLog {
   forget(upstream: string): void {
     this.#pushes.delete(upstream);
   }
+}
+
+/** Whether it was acknowledged by an edge that knew of a loss. */
+function isAfterLoss({ lossKnownFor }: AcknowledgedPush): boolean {
+  return lossKnownFor !== undefined;
 }
 
 export function pushKey(push: UpstreamTag & { digest: string }): string {

@@ -4,14 +4,14 @@ import { pushKey } from '../ledger/push-log.ts';
 import { isDigest, isRepository, isTag } from '../oci/reference.ts';
 import { ChangedEntries } from './shared-store.ts';
 
-/** Registry's identity, repository there, tag, digest, age, whether content was known to be lost. */
+/** Registry's identity, repository there, tag, digest, age, and for how long a loss of content had been known; null: none was. */
 const entry = z.tuple([
   z.string().max(64),
   z.string().refine(isRepository),
   z.string().refine(isTag),
   z.string().refine(isDigest),
   z.number().min(0),
-  z.boolean(),
+  z.number().min(0).nullable(),
 ]);
 
 /** Shares the last acknowledged pushes between edges, so that each of them notices what a restore has lost. */
@@ -28,18 +28,19 @@ export class SharedPushes extends ChangedEntries<z.output<typeof entry>> {
         const push = ledger.pushes.find(key);
         const registry = push && registries().get(push.upstream);
         if (!push || registry === undefined) return undefined;
-        return [registry, push.repository, push.tag, push.digest, now - push.at, push.afterLoss];
+        return [registry, push.repository, push.tag, push.digest, now - push.at, push.lossKnownFor ?? null];
       },
       merge: (entries, now, { doubt }) => {
         const named = Map.groupBy(registries(), ([, registry]) => registry);
         let news = 0;
         // The newest first: what this edge has read may be one of them, and then those before it are no newer.
-        for (const [registry, repository, tag, digest, age, afterLoss] of entries.toSorted((a, b) => a[4] - b[4])) {
+        for (const [registry, repository, tag, digest, age, known] of entries.toSorted((a, b) => a[4] - b[4])) {
           const at = now - age;
           if (!observe(at)) continue;
+          const lossKnownFor = known ?? undefined;
           const bounds = { earliest: at - doubt, latest: at + doubt };
           for (const [upstream] of named.get(registry) ?? [])
-            if (ledger.hearPush({ upstream, repository, tag, digest, at, afterLoss }, bounds)) news += 1;
+            if (ledger.hearPush({ upstream, repository, tag, digest, at, lossKnownFor }, bounds)) news += 1;
         }
         return news;
       },

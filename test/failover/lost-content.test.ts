@@ -1,5 +1,6 @@
 import t from 'tap';
 import {
+  afterLoss as afterLosses,
   type ContentFacts,
   endsLook,
   type FoundPush,
@@ -497,4 +498,21 @@ t.test('the message about lost content', async (t) => {
   );
   t.match(lossText('harbor', { ...loss, gone: 1 }, now), /: a push that it acknowledged cannot/);
   t.match(unclearText('harbor'), /^harbor shows an older manifest or none, and it could not be asked whether/);
+});
+
+t.test('pushes after a loss that an edge knew of', async (t) => {
+  const of = (...given: readonly [at: number, lossKnownFor?: number][]) => {
+    const pushes = given.map(([at, lossKnownFor]) => ({ at, lossKnownFor }));
+    const isAfter = afterLosses(pushes);
+    return pushes.filter(isAfter).map(({ at }) => at);
+  };
+  t.strictSame(of([30], [20], [10]), [], 'no edge knew of one');
+  t.strictSame(of([30, 0], [20]), [30], 'it was known at that moment');
+  t.strictSame(
+    of([40], [30, 15], [20], [10]),
+    [30, 20],
+    'since 15, at one edge; the last one came when it was known no longer',
+  );
+  t.strictSame(of([30, 15], [15]), [30], 'a push of the moment in which it was noticed may be from before');
+  t.strictSame(of([60, 5], [57], [50], [30, 15], [20], [10]), [60, 57, 30, 20], 'two losses');
 });

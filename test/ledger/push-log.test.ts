@@ -14,8 +14,8 @@ function made(t: { teardown(end: () => void): void }): Ledger {
   return ledger;
 }
 
-const push = (ledger: Ledger, tag: typeof v1, digest: string, afterLoss = false) =>
-  ledger.recordPushed(tag, digest, ledger.now(), afterLoss);
+const push = (ledger: Ledger, tag: typeof v1, digest: string, lossKnownFor?: number) =>
+  ledger.recordPushed(tag, digest, ledger.now(), lossKnownFor);
 const standing = (ledger: Ledger) =>
   ledger
     .standingPushes('harbor')
@@ -29,7 +29,7 @@ t.test('keeps the last 64 pushes of each upstream, newest first', async (t) => {
     ...place(`t${n}`, 'a', upstream),
     digest: A,
     at: n,
-    afterLoss: false,
+    lossKnownFor: undefined,
   });
   for (let n = 1; n <= 70; n += 1) t.ok(log.add(at(n)));
   t.ok(log.add(at(1, 'other')));
@@ -64,7 +64,7 @@ t.test('pushes while content is lost do not crowd out those that show the loss',
     [v2, B],
   ] as const)
     push(ledger, tag, digest);
-  for (let n = 1; n <= 70; n += 1) push(ledger, place(`t${n}`), C, true);
+  for (let n = 1; n <= 70; n += 1) push(ledger, place(`t${n}`), C, 0);
   t.equal(standing(ledger).length, 66);
   t.equal(standing(ledger)[0], 't70 c');
   t.strictSame(standing(ledger).slice(-2), ['v2 b', 'v1 a']);
@@ -115,7 +115,7 @@ t.test('a push that changes nothing is no newer content', async (t) => {
   push(ledger, v2, B);
   push(ledger, v1, A);
   t.strictSame(standing(ledger), ['v2 b', 'v1 a']);
-  push(ledger, v1, A, true);
+  push(ledger, v1, A, 0);
   t.strictSame(standing(ledger), ['v1 a', 'v2 b'], 'unless content is known to be lost: then it comes back');
   t.equal(ledger.standingPushes('harbor')[0]?.afterLoss, true);
 });
@@ -123,10 +123,20 @@ t.test('a push that changes nothing is no newer content', async (t) => {
 t.test('a push after the loss takes the place of what was lost', async (t) => {
   const ledger = made(t);
   push(ledger, v1, A);
-  push(ledger, v1, B, true);
+  push(ledger, v1, B, 0);
   t.strictSame(standing(ledger), ['v1 b']);
-  push(ledger, v1, C, true);
+  push(ledger, v1, C, 0);
   t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten'], 'what was pushed since may be lost by another restore');
+});
+
+t.test('a push by an edge that did not know of the loss yet is one after it', async (t) => {
+  const ledger = made(t);
+  const at = ledger.now();
+  ledger.recordPushed(v1, A, at);
+  ledger.recordPushed(v1, B, at + 20);
+  ledger.recordPushed(v1, C, at + 30, 15);
+  t.strictSame(standing(ledger), ['v1 c', 'v1 b overwritten'], 'the loss was known since 15, and A was lost before');
+  t.ok(ledger.standingPushes('harbor').every(({ afterLoss }) => afterLoss));
 });
 
 t.test('an upstream that has lost content is not believed when it takes back a tag', async (t) => {
@@ -319,7 +329,7 @@ t.test('an entry is no longer set aside when nobody can tell more about it', asy
   for (let index = 0; index < 64; index += 1) push(other, { ...v2, tag: `later-${index}` }, B);
   const at = other.now();
   other.recordSeen(v2, A, other.now());
-  other.hearPush({ ...v2, digest: B, at, afterLoss: false });
+  other.hearPush({ ...v2, digest: B, at, lossKnownFor: undefined });
   t.notOk(other.takesBack(v1, A, other.now()), 'too many pushes came after it');
   t.ok(other.takesBack(v2, A, other.now()));
 

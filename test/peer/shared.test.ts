@@ -68,11 +68,11 @@ t.test('tags reach another node under what it calls the registry', async (t) => 
 
 t.test('pushes reach another node, with their order', async (t) => {
   const [one, other] = [node(t), node(t, { primary: 'H', cloud: 'C' })];
-  const push = (tag: string, digest: string, afterLoss = false) =>
-    one.ledger.recordPushed(place(tag), digest, one.ledger.now(), afterLoss);
+  const push = (tag: string, digest: string, lossKnownFor?: number) =>
+    one.ledger.recordPushed(place(tag), digest, one.ledger.now(), lossKnownFor);
   push('1', A);
   push('2', B);
-  push('3', A, true);
+  push('3', A, 0);
   one.ledger.recordPushed(place('4', 'gone'), A, one.ledger.now());
   tell(one.shared.ledger, other.shared.ledger);
   tell(one.shared.pushes, other.shared.pushes);
@@ -86,7 +86,7 @@ t.test('pushes reach another node, with their order', async (t) => {
   const { entries } = one.shared.pushes.since(0, 10, LATER);
   t.equal(other.shared.pushes.merge(entries, LATER), 0, 'the same again is no news');
   t.equal(other.shared.pushes.merge(entries, LATER + 1000 * DAY), 0, 'times that are far ahead are refused');
-  t.equal(other.shared.pushes.merge([['H', 'library/app', '1', 'no digest', 1, false]], LATER), undefined);
+  t.equal(other.shared.pushes.merge([['H', 'library/app', '1', 'no digest', 1, null]], LATER), undefined);
 });
 
 t.test(

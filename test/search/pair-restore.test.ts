@@ -62,6 +62,16 @@ const WAYS: Record<string, readonly Step[]> = {
       ],
     ]),
   ),
+  ...Object.fromEntries(
+    [0, 1].map((edge): [string, readonly Step[]] => [
+      `one edge knows of a loss when its tag is pushed at the other one, and again there; pulls at edge ${edge}`,
+      [
+        ...[push(1, other), push(0, other), { do: 'restore' } as const, pull(other, 'tag', 1)],
+        ...[push(0, other), { ...push(1, other), old: true } as Step, pass(12_000), { do: 'restore' } as const],
+        pull(other, 'tag', edge),
+      ],
+    ]),
+  ),
   'an edge that cannot hear its peer takes what is lost for deleted': [
     ...[{ do: 'snapshot' } as const, push(0, added), push(0, other), pass(4000)],
     ...[{ do: 'connect', connected: false } as const, { do: 'restart', edges: [1] } as const],

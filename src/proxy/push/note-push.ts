@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../clock/clock.ts';
 import type { Attempt } from '../../failover/plan.ts';
 import { isCopied, type Route, toUpstream } from '../../failover/rewrite.ts';
 import { type UpstreamTag, upstreamTag } from '../../ledger/upstream-tag.ts';
@@ -54,10 +55,12 @@ function noteTags(
 ): void {
   coalescer.forget();
   const at = ledger.now();
-  const afterLoss = upstreams.get(upstream)?.content.lost !== undefined;
+  const lost = upstreams.get(upstream)?.content.lost;
+  const lossKnownFor = lost && monotonicNow() - lost.noticedAt;
   for (const reference of references) {
     if (reference.includes(':')) ledger.recordManifestSeen({ upstream, repository }, reference, at);
-    else if (digest !== undefined) ledger.recordPushed({ upstream, repository, tag: reference }, digest, at, afterLoss);
+    else if (digest !== undefined)
+      ledger.recordPushed({ upstream, repository, tag: reference }, digest, at, lossKnownFor);
   }
 }
 
