@@ -18,8 +18,10 @@ import { DescriptorReserve } from '../server/descriptor-reserve.ts';
 import { HttpsListener } from '../server/https-listener.ts';
 import { RedirectListener } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
+import { explainRequest } from '../status/explained-request.ts';
 import { FailoverRing } from '../status/failover-ring.ts';
 import { Metrics } from '../status/metrics/metrics.ts';
+import { RequestRing } from '../status/request-ring.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
@@ -62,6 +64,7 @@ export class App {
   readonly #failovers = new FailoverRing();
   readonly #tagWarnings = new TagWarnings();
   readonly #sinceStart = new SinceStart();
+  readonly #requests = new RequestRing();
   readonly #metrics: Metrics;
   readonly #processState: ProcessState;
   /** Ends the reports of exceptions of background work. */
@@ -104,7 +107,7 @@ export class App {
       this.#metrics.backgroundError(task);
       log.error({ task, err }, 'background work failed; it is tried again');
     });
-    const observers = [this.#metrics, this.#failovers, this.#tagWarnings, this.#sinceStart];
+    const observers = [this.#metrics, this.#failovers, this.#tagWarnings, this.#sinceStart, this.#requests];
     const record = (request: RequestRecord) => {
       for (const one of observers) one.record(request);
     };
@@ -243,6 +246,7 @@ export class App {
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),
+      explainRequest: (id) => explainRequest(this.#requests, id),
       accept: (what) => {
         const replicator = this.#runtime.atWork?.replicator;
         return accept(

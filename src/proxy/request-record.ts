@@ -73,6 +73,10 @@ export interface RequestRecord {
   user?: string;
   /** The name of a login or a token that the edge itself has not found to be good. */
   tried?: string;
+  /** The beginning of `User-Agent`. */
+  agent?: string;
+  /** The trace id of `traceparent`. */
+  trace?: string;
   /** A token was issued while the authority was unreachable: by remembered rights, or to a break-glass user. */
   grant?: 'remembered' | 'break-glass';
   /** The scopes of that token. */

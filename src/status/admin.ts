@@ -12,6 +12,8 @@ export interface AdminParts {
   metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
   explain: (image: string) => unknown;
+  /** Says what happened to a request. @throws OciError */
+  explainRequest: (id: string) => unknown;
   /** Takes what an upstream shows for true. @param what an upstream, or an image @throws OciError */
   accept: (what: string) => Promise<unknown>;
   /** Says which tags could be pulled without the push upstream. @throws OciError */
@@ -75,10 +77,11 @@ const PATHS: Record<string, PathHandler> = {
     body: await metrics.text(),
   }),
   '/api/status': ({ snapshot }) => json(200, snapshot()),
-  '/api/explain': ({ explain }, { query }) => {
-    const image = query.get('image');
-    if (image === null || image === '') throw new OciError('NAME_INVALID', 'name an image: ?image=library/app:1.2');
-    return json(200, explain(image));
+  '/api/explain': async ({ explain, explainRequest }, { query }) => {
+    const [image, request] = ['image', 'request'].map((name) => query.get(name) ?? '');
+    if (request) return json(200, explainRequest(request));
+    if (!image) throw new OciError('NAME_INVALID', 'name an image or a request: ?image=library/app:1.2, ?request=ID');
+    return json(200, await explain(image));
   },
   '/api/coverage': ({ coverage }, { query }) => json(200, coverage(query)),
   '/': ({ snapshot }, { session }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot(), session) }),

@@ -18,6 +18,7 @@ async function start(over: Partial<AdminParts> = {}) {
     snapshot,
     metrics,
     explain: (image) => ({ image }),
+    explainRequest: (id) => ({ id }),
     accept: async (what) => ({ accepted: what }),
     coverage: () => ({}),
     ...over,
@@ -67,6 +68,7 @@ t.test('explains an image, or says why not', async (t) => {
   t.equal(stray.status, 404);
   t.match(await stray.json(), { errors: [{ code: 'NAME_UNKNOWN', message: 'no route leads to stray/app' }] });
   t.equal((await get('/api/explain')).status, 400);
+  t.same(await (await get('/api/explain?request=abc')).json(), { id: 'abc' }, 'or a request');
 });
 
 t.test('answers 404 and 405 as JSON', async (t) => {

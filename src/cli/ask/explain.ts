@@ -1,16 +1,34 @@
 import type { Command } from 'commander';
 import { imageName } from '../../oci/reference.ts';
 import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
+import type { ExplainedRequest } from '../../status/explained-request.ts';
+import { UsageError } from '../config-path.ts';
 import { ago, table, withShortDigests } from '../text-format.ts';
 import { type AdminOptions, showAnswer, withAdminOptions } from './admin-client.ts';
+import { requestText } from './request-text.ts';
+
+interface ExplainOptions extends AdminOptions {
+  request?: string;
+}
 
 export function registerExplain(program: Command): void {
   withAdminOptions(program.command('explain'))
-    .argument('<reference>', 'image by the name that clients use: library/app:1.2')
-    .description('Show which route an image takes, which upstreams the running edge would ask in which order, and why.')
+    .argument('[image]', 'image by the name that clients use: library/app:1.2')
+    .description(
+      'Show which route an image takes, which upstreams the running edge would ask in which order, and why. Or show what happened to a request.',
+    )
+    .option(
+      '--request <id>',
+      'one of the last 1,000 requests of the edge; its id is in the log, in X-Request-Id of the reply, and in the message of a server error',
+    )
     .option('--json', 'print JSON')
-    .action(async (reference: string, options: AdminOptions) => {
-      await showAnswer<Explanation>(options, `/api/explain?image=${encodeURIComponent(reference)}`, explanationText);
+    .action(async (image: string | undefined, { request, ...options }: ExplainOptions) => {
+      if ((image === undefined) === (request === undefined))
+        throw new UsageError('name an image, or a request by --request');
+      if (request !== undefined)
+        await showAnswer<ExplainedRequest>(options, `/api/explain?${new URLSearchParams({ request })}`, requestText);
+      else if (image !== undefined)
+        await showAnswer<Explanation>(options, `/api/explain?${new URLSearchParams({ image })}`, explanationText);
     });
 }
 

@@ -3,7 +3,7 @@ import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
-import { type ClientClaims, clientClaims } from '../request/client-claims.ts';
+import { clientClaims } from '../request/client-claims.ts';
 import type { RequestRecord } from '../request-record.ts';
 import { cut, finish, writeHead } from './end-response.ts';
 
@@ -56,7 +56,7 @@ function writeRecord(exchange: Exchange, context: Uses<'config' | 'observer' | '
   const decided = record.grant !== undefined;
   const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
   if (context.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
-  context.requests[bad ? 'warn' : 'info'](logLine(record, clientClaims(exchange.headers)), 'request');
+  context.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
 }
 
 /** Whether `log.requests: notable` shows the request. */
@@ -82,13 +82,16 @@ function recordOf(exchange: Exchange, error: unknown): RequestRecord {
   const { outcome, detail: settleDetail, ...settled } = settle;
   const gone = error instanceof ClientGone || (error === undefined && !exchange.finished && !isCut);
   const detail = relayDetail ?? fetchDetail ?? settleDetail;
+  const { tried, ...claims } = clientClaims(exchange.headers);
   return {
     id: exchange.id,
     method: exchange.method,
     protocol: exchange.multiplexed ? 'HTTP/2.0' : exchange.request.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1',
     client: exchange.client,
+    ...claims,
     ...hinted,
     ...parse,
+    ...(authorize.user === undefined && tried !== undefined ? { tried } : {}),
     ...authorize,
     ...planned,
     ...fetched,
@@ -125,15 +128,13 @@ function isAudit({ kind, method, outcome }: RequestRecord): boolean {
 }
 
 /** The record without the fields that only machines read. It has no credentials. */
-function logLine(record: RequestRecord, { tried: claimed, ...claims }: ClientClaims): object {
+function logLine(record: RequestRecord): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
-  const { hedges, splices, tried = claimed, ...rest } = record;
+  const { hedges, splices, ...rest } = record;
   return {
     ...(isAudit(record) ? { audit: true } : {}),
     request: {
       ...rest,
-      ...(rest.user === undefined && tried !== undefined ? { tried } : {}),
-      ...claims,
       startedAt: Math.round(wallTime(record.startedAt, readClocks())),
       attempts,
       ...(hedges.started + hedges.refused > 0 ? { hedges } : {}),
