@@ -21,6 +21,8 @@ export interface Attempt {
   trial?: boolean;
   /** An obstacle was known when the plan was made. */
   lastResort?: boolean;
+  /** The upstream was known to be down, and another one may answer: this attempt gets little time. */
+  brief?: true;
 }
 
 /** The upstreams that a client may be shown. */
@@ -79,10 +81,12 @@ export function planPull(
       const trial = obstacle === undefined && isTrial === true;
       const lastResort = obstacle !== undefined;
       const where = { upstream: view.name, url: replica.url, ...asked, candidate };
-      const attempt = { ...where, class: input.class, why, trial, lastResort };
+      const attempt: Attempt = { ...where, class: input.class, why, trial, lastResort };
       ranked.push({ attempt, severity: obstacle?.severity ?? 0 });
     }
   }
+  if (new Set(ranked.map(({ attempt }) => attempt.upstream)).size > 1)
+    for (const { attempt, severity } of ranked) if (severity === DOWN) attempt.brief = true;
   // The sort is stable: equal attempts stay in the route's order.
   ranked.sort((a, b) => a.severity - b.severity);
   return capAttempts(ranked.map(({ attempt }) => attempt));
@@ -202,6 +206,9 @@ export function pushRefusal(upstream: string, gate: Gate, now: ClockReading): Oc
   );
 }
 
+/** The severity of an upstream that is down. */
+const DOWN = 5;
+
 export interface Obstacle {
   /** From 1, which passes in a moment, to 5, which takes the whole deadline to find out. */
   severity: number;
@@ -219,7 +226,7 @@ export function obstacleTo(
   evidence: Evidence | undefined,
 ): Obstacle | undefined {
   const breaker = replica.breakers[trafficClass];
-  if (replica.state === 'down') return { severity: 5, why: `down: ${replica.reason}` };
+  if (replica.state === 'down') return { severity: DOWN, why: `down: ${replica.reason}` };
   if (breaker === 'open') return { severity: 4, why: `${trafficClass} breaker open` };
   if (replica.retryAfterUntil > now) {
     const seconds = Math.ceil((replica.retryAfterUntil - now) / 1000);

@@ -82,7 +82,9 @@ t.test('an attempt', async (t) => {
     why: 'last resort: down: no answer',
     trial: false,
     lastResort: true,
+    brief: true,
   });
+  t.notOk(first?.brief);
   t.equal(first?.candidate, PULL.route.pull[1]);
   const rows: [Partial<ReplicaView>, Partial<Attempt>][] = [
     [{ state: 'unknown' }, { why: 'not probed yet', trial: false, lastResort: false }],
@@ -103,6 +105,12 @@ t.test('an attempt', async (t) => {
     const harbor = upstream('harbor', { replicas: [replica('https://harbor', given)] });
     t.match(planPull(PULL, views(harbor), 0, NOW), [expected], expected.why ?? '');
   }
+});
+
+t.test('an upstream that is down gets all of its time if no other one may answer', async (t) => {
+  const down = replica('https://harbor', { state: 'down' });
+  const only = views(upstream('harbor', { replicas: [down, { ...down, url: 'https://harbor2' }] }));
+  t.match(planPull(PULL, only, 0, NOW), [{ brief: undefined }, { brief: undefined }]);
 });
 
 t.test('an upstream that is not there is left out', async (t) => {

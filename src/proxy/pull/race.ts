@@ -41,6 +41,8 @@ interface Finish {
 const TOTAL_MS = 9500;
 /** The time that is left for each later attempt when an earlier one takes all it may. */
 const RESERVE_MS = 1000;
+/** The time of an attempt at an upstream that is down. If it has just come back, it answers within that. */
+const BRIEF_MS = 1000;
 /**
  * Bytes of a body, or all of a shorter one, that make an answer while another upstream may be asked: storage that only trickles still sends
  * its headers in time. One round trip brings that much over any connection (RFC 6928: ten segments).
@@ -184,7 +186,8 @@ export class Race {
   #timeFor(upstream: Upstream | undefined, attempt: Attempt): number {
     const deadlines = upstream?.config.deadlines;
     const own = (attempt.class === 'data' ? deadlines?.blob : deadlines?.manifest) ?? RESERVE_MS;
-    return Math.round(Math.min(own, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
+    const most = attempt.brief ? BRIEF_MS : own;
+    return Math.round(Math.min(own, most, this.#until - performance.now() - this.#queue.length * RESERVE_MS));
   }
 
   /**
