@@ -131,7 +131,7 @@ async function services(scope: Scope, count: number): Promise<Measured[]> {
 
 function delegating({ url }: Registry): Record<string, unknown> {
   return {
-    auth: { mode: 'delegate' },
+    auth: { mode: 'delegate', realmHosts: ['127.0.0.1'] },
     upstreams: { harbor: { urls: [url], credentials: 'forward', probe: { interval: '1h', credentials: 'none' } } },
     routes: [{ prefix: '', pull: [{ upstream: 'harbor' }] }],
   };

@@ -3,6 +3,7 @@ import type { AccessMemory } from '../auth/access-memory.ts';
 import { isoTime, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
+import type { Config } from '../config/schema.ts';
 import { lossText } from '../failover/lost-content.ts';
 import { resolveRoute } from '../failover/rewrite.ts';
 import { inBackground } from '../http/background.ts';
@@ -22,6 +23,7 @@ import { registryIdentity, Upstream } from '../upstream/upstream.ts';
 import { accessOf } from './access.ts';
 import { credentialEvents } from './credential-events.ts';
 import type { ProcessState } from './process-state.ts';
+import { isRealmElsewhere, refusedRealmText } from './refused-realm.ts';
 import { ReplicationAtWork } from './replication.ts';
 
 export interface RuntimeParts {
@@ -61,7 +63,7 @@ export class Runtime {
     this.#identities = new Map(Object.keys(config.upstreams).map((name) => [name, identity(name)]));
     const kept = (name: string) => previous?.unchanged(name, identity(name));
     const pushed = new Set(config.routes.flatMap((route) => route.push ?? []));
-    const events = eventsTo(log, pushed);
+    const events = { ...eventsTo(log, pushed), realm: realmEvent(log, config) };
     const upstreams = new Map(
       Object.entries(config.upstreams).map(([name, upstream]) => [
         name,
@@ -199,6 +201,12 @@ function hooksOf(secret: string, { failures }: AccessMemory): ProxyContext['hook
   return {
     gate: new HookGate(secret, failures),
     readers: { harbor: readHarborHook, distribution: readDistributionHook },
+  };
+}
+
+function realmEvent(log: Logger, config: Config): NonNullable<UpstreamEvents['realm']> {
+  return (upstream, host) => {
+    if (isRealmElsewhere(config, upstream, host)) log.warn({ upstream, host }, refusedRealmText(upstream, host));
   };
 }
 

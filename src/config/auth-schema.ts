@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accessRule, choice, duration, file, hostName, list, network, ruleHolder, section, userName } from './text.ts';
+import { accessRule, choice, duration, file, list, network, realmHost, ruleHolder, section, userName } from './text.ts';
 import { staticCredentials } from './upstream-schema.ts';
 
 export const authSchema = section({
@@ -35,8 +35,8 @@ export const authSchema = section({
     .describe(
       "For `delegate`: a login of the authority that is known to be good, preferably from the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
     ),
-  realmHosts: list(hostName).describe(
-    'For `delegate`: hosts of token services that may get passwords of users, besides the hosts of the authority.',
+  realmHosts: list(realmHost).describe(
+    'For `delegate`: hosts of token services that may get passwords of users. They are added to `realmHosts` of the authority.',
   ),
   anonymous: list(network).describe('Networks that may pull without credentials on routes with `anonymous: true`.'),
   tokenLifetime: duration('1h', 60_000).describe(

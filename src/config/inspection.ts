@@ -15,11 +15,23 @@ export interface Inspection {
 /** Checks plain values against the schema, then against each other. */
 export function inspectConfig(input: unknown): Inspection {
   const parsed = configSchema.safeParse(input, { error: expectedText });
-  if (parsed.success) return { config: parsed.data, ...crossCheck(parsed.data) };
+  if (parsed.success) return { config: withUserRealms(parsed.data), ...crossCheck(parsed.data) };
   const errors = parsed.error.issues.flatMap((issue) => findingsOf(issue, input));
   const config = withoutFaultyKeys(input, errors);
   // The meaning of the faulty keys is unknown, so only checks that do not depend on them are made.
   return { config, errors: config ? [...errors, ...unknownUpstreams(config)] : errors, warnings: [] };
+}
+
+/** The token service of the authority in `auth.mode: delegate` is the same for its users and for the edge. */
+function withUserRealms(config: Config): Config {
+  const { mode, realmHosts, canary } = config.auth;
+  const named = [...realmHosts, ...(typeof canary === 'object' ? canary.realmHosts : [])];
+  if (mode !== 'delegate' || named.length === 0) return config;
+  const upstreams = Object.entries(config.upstreams).map(([name, upstream]) => {
+    const isAuthority = upstream.credentials === 'forward';
+    return [name, isAuthority ? { ...upstream, realmHosts: [...upstream.realmHosts, ...named] } : upstream];
+  });
+  return { ...config, upstreams: Object.fromEntries(upstreams) };
 }
 
 /** The configuration without its faulty keys, if the rest is valid. */

@@ -26,9 +26,18 @@ export const hostName = z
   .regex(new RegExp(`^(${NAME}|${IPV6})$`), 'a host name without a port')
   .toLowerCase()
   .meta({ title: 'host name' });
+const PORT = '(:\\d{1,5})?';
+export const realmHost = z
+  .string()
+  .regex(new RegExp(`^(${NAME}${PORT}|${IPV6}|\\[[0-9A-Fa-f:.]+\\]:\\d{1,5})$`), 'HOST or HOST:PORT')
+  .toLowerCase()
+  .meta({ title: 'host' });
 export const hostPattern = z
   .string()
-  .regex(new RegExp(`^(\\.?${NAME}|${IPV6})$`), 'a host name, or a suffix that begins with a dot')
+  .regex(
+    new RegExp(`^(\\.?${NAME}${PORT}|${IPV6}|\\[[0-9A-Fa-f:.]+\\]:\\d{1,5})$`),
+    'HOST or HOST:PORT, or a suffix that begins with a dot',
+  )
   .toLowerCase()
   .meta({ title: 'host pattern' });
 export const file = z

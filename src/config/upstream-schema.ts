@@ -1,14 +1,12 @@
 import { z } from 'zod';
-import { choice, duration, file, flag, hostName, hostPattern, image, list, section, wholeNumber } from './text.ts';
+import { choice, duration, file, flag, hostPattern, image, list, realmHost, section, wholeNumber } from './text.ts';
 
 export const staticCredentials = z.strictObject({
   username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
   passwordFile: file.describe(
     'File with the password; for `_json_key` the whole JSON key file. A line break at the end is ignored.',
   ),
-  realmHosts: list(hostName).describe(
-    "Hosts of token services that may get these credentials, besides the upstream's own hosts.",
-  ),
+  realmHosts: list(realmHost).describe('The same as `realmHosts` of the upstream, which this list is added to.'),
 });
 
 const credentials = z
@@ -94,6 +92,9 @@ export const upstreamSchema = z.strictObject({
     .optional()
     .describe('PEM file with the certificate authority of this upstream. Default: the authorities of the system.'),
   credentials,
+  realmHosts: list(realmHost).describe(
+    "Hosts of token services, as `HOST` or `HOST:PORT`, besides the upstream's own. Without this, tokens are asked for only at the upstream's own URLs, at the https default port of their hosts, and at the token services of well-known public registries. This holds for all credentials, also for those of clients and for none. A host that turns out to be on a loopback, link-local or metadata address needs its address here, too.",
+  ),
   probe: probe.describe('How the health of the upstream is checked.'),
   replication: section({
     credentials: z
@@ -108,7 +109,7 @@ export const upstreamSchema = z.strictObject({
       'What to do with a redirect. `follow`: the edge downloads the blob. `pass`: the client follows the redirect.',
     ),
     hosts: list(hostPattern).describe(
-      "Hosts that redirects may lead to, besides the upstream's own. A leading dot stands for all subdomains: `.example.com`.",
+      "Hosts that redirects may lead to, as `HOST` or `HOST:PORT`, besides the upstream's own. A leading dot stands for all subdomains: `.example.com`. A host on a loopback, link-local or metadata address needs its address here, too.",
     ),
   }).describe('How redirects of blobs are handled.'),
   deadlines: deadlines.describe('Time limits for each step of a request.'),

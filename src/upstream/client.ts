@@ -36,7 +36,9 @@ export interface ClientOptions {
   connectMs: number;
   /** Connections at most. Callers bound their requests to fewer, so that no request is queued here. */
   connections: number;
-  resolver: Resolver;
+  resolver: Pick<Resolver, 'lookup'>;
+  /** Resolves the hosts that the upstream names. Default: `resolver`. */
+  elsewhere?: Pick<Resolver, 'lookup'>;
   /** The TLS server name. The certificate is not verified, because the answers carry their own proof. */
   unverifiedAs?: string;
 }
@@ -49,7 +51,7 @@ export class Client {
   readonly #pool: Pool;
   readonly #otherHosts: Agent;
 
-  constructor(url: URL, { ca, connectMs, connections, resolver, unverifiedAs }: ClientOptions) {
+  constructor(url: URL, { ca, connectMs, connections, resolver, elsewhere = resolver, unverifiedAs }: ClientOptions) {
     const connect = {
       timeout: connectMs,
       lookup: resolver.lookup,
@@ -67,7 +69,8 @@ export class Client {
       connections,
       connect: { ...connect, ca },
     });
-    this.#otherHosts = new Agent({ ...shared, connections, connect: { ...connect, ca: otherHostsCa(ca) } });
+    const { lookup } = elsewhere;
+    this.#otherHosts = new Agent({ ...shared, connections, connect: { ...connect, lookup, ca: otherHostsCa(ca) } });
   }
 
   /** @throws UpstreamError when there is no answer; the signal's reason when it was aborted */

@@ -4,9 +4,11 @@ import type { Secrets } from '../config/material.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { REDIRECTS } from '../failover/classify.ts';
 import type { CredentialRole } from '../failover/credentials.ts';
+import { AddressGuard } from './address-guard.ts';
+import { mayGetCredentials, type Reach, reachOf } from './allowed-hosts.ts';
 import { dropBody } from './body/explanatory-body.ts';
 import { type Answer, type Call, type CallElsewhere, Client } from './client.ts';
-import { Authorizer, staticUser } from './credentials/authorizer.ts';
+import { Authorizer, type StaticUser, staticUser } from './credentials/authorizer.ts';
 import { configuredUsers } from './credentials/configured-users.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
 import {
@@ -17,7 +19,7 @@ import {
   robotExpiry,
   secretExpiry,
 } from './credentials/harbor-account.ts';
-import { fetchToken } from './credentials/token-service.ts';
+import { fetchToken, usableChallenge } from './credentials/token-service.ts';
 import { UserTokens } from './credentials/user-tokens.ts';
 import { redirectTarget } from './redirect.ts';
 import { withOwnDeadline } from './request-deadline.ts';
@@ -52,16 +54,29 @@ export class Connection {
   readonly #fallbackAuthorizer: Authorizer;
   readonly #accounts: Partial<Record<CredentialRole, Authorizer>>;
   #userTokens: UserTokens | undefined;
+  readonly #reach: Reach;
+  readonly #onRefusedRealm: ((host: string) => void) | undefined;
   /** Until when the upstream counts as open; monotonic milliseconds. */
   #noChallengeUntil = 0;
 
-  constructor(url: string, config: UpstreamConfig, secrets: Secrets, network: Network) {
+  /** @param onRefusedRealm called with the host of a token service that a challenge names and that may not be asked */
+  constructor(
+    url: string,
+    config: UpstreamConfig,
+    secrets: Secrets,
+    network: Network,
+    onRefusedRealm?: (host: string) => void,
+  ) {
     this.url = new URL(url);
     this.#base = this.url.pathname.replace(/\/+$/, '');
     this.#config = config;
     this.kind = config.probe.kind;
     const connections = config.maxInFlight.data + config.maxInFlight.control + EXTRA_CONNECTIONS;
-    const options = { ca: secrets.ca, connectMs: config.deadlines.connect, connections, ...network };
+    this.#reach = reachOf(config);
+    this.#onRefusedRealm = onRefusedRealm;
+    const { own: urls, hosts } = this.#reach;
+    const elsewhere = new AddressGuard(network.resolver, urls, [...hosts, ...config.redirects.hosts]);
+    const options = { ca: secrets.ca, connectMs: config.deadlines.connect, connections, ...network, elsewhere };
     this.#client = new Client(this.url, options);
     this.#streams = new Streams(this.#client, this.url, options);
     // A pull gives up sooner by itself. A push waits for a slow token service (rule 11).
@@ -69,13 +84,14 @@ export class Connection {
     const ask = (realm: URL, authorization: string | undefined) =>
       fetchToken(this.#client, realm, authorization, tokenMs);
     const own = staticUser(config.credentials, secrets.password);
-    this.#authorizer = config.credentials === 'forward' ? undefined : new Authorizer(this.url, own, ask);
+    const authorizer = (user: StaticUser | undefined) => new Authorizer(this.url, user, ask, this.#reach);
+    this.#authorizer = config.credentials === 'forward' ? undefined : authorizer(own);
     const probeUser =
       config.probe.credentials === undefined ? own : staticUser(config.probe.credentials, secrets.probePassword);
-    this.#probeAuthorizer = new Authorizer(this.url, probeUser, ask);
-    this.#fallbackAuthorizer = this.#authorizer ?? new Authorizer(this.url, undefined, ask);
+    this.#probeAuthorizer = authorizer(probeUser);
+    this.#fallbackAuthorizer = this.#authorizer ?? authorizer(undefined);
     this.#accounts = Object.fromEntries(
-      configuredUsers(config, secrets).map(({ role, user }) => [role, new Authorizer(this.url, user, ask)]),
+      configuredUsers(config, secrets).map(({ role, user }) => [role, authorizer(user)]),
     );
   }
 
@@ -160,6 +176,7 @@ export class Connection {
   /** Notes that such a request was answered with 401, so that the next one gets a new token. */
   onWriteUnauthorized(wwwAuthenticate: string | undefined, scopes: readonly string[]): void {
     this.#noChallengeUntil = 0;
+    this.#noteRealm(wwwAuthenticate);
     this.#authorizer?.discardToken(scopes);
     this.#authorizer?.learnChallenge(wwwAuthenticate, undefined, scopes);
   }
@@ -229,6 +246,7 @@ export class Connection {
     const { manifest } = this.#config.deadlines;
     this.#userTokens ??= new UserTokens({
       upstream: this.url,
+      reach: this.#reach,
       send: (path, headers, together) =>
         withOwnDeadline(manifest, this.url.host, together, (signal) =>
           this.#client.send({ method: 'GET', path: this.#base + path, headers, signal }),
@@ -244,6 +262,16 @@ export class Connection {
   /** Sends a request to any URL without Breakwater's credentials, such as a token service that a challenge named. */
   sendElsewhere(url: URL, call: CallElsewhere): Promise<Answer> {
     return this.#client.sendElsewhere(url, call);
+  }
+
+  /** Whether a request with credentials may go to the token service at this URL. */
+  mayGetCredentials(realm: URL): boolean {
+    return mayGetCredentials(realm, this.#reach);
+  }
+
+  #noteRealm(wwwAuthenticate: string | undefined): void {
+    const realm = URL.parse(usableChallenge(wwwAuthenticate)?.parameters.realm ?? '');
+    if (realm && /^https?:$/.test(realm.protocol) && !this.mayGetCredentials(realm)) this.#onRefusedRealm?.(realm.host);
   }
 
   async close(): Promise<void> {
@@ -283,12 +311,13 @@ export class Connection {
     const headers = authorization === undefined ? call.headers : { ...call.headers, authorization };
     let url = new URL(this.#base + call.path, this.url);
     let answer = await asker.send({ ...call, path: url.pathname + url.search, headers });
+    if (answer.status === 401) this.#noteRealm(answer.headers.joined('www-authenticate'));
     let hops = 0;
     while (call.redirects === 'follow' && REDIRECTS.has(answer.status)) {
       hops += 1;
       await dropBody(answer.body);
       if (hops > MAX_REDIRECTS) throw new UpstreamError('redirect-loop', `more than ${MAX_REDIRECTS} redirects`);
-      url = redirectTarget(answer.headers.get('location'), url, [this.url.hostname, ...this.#config.redirects.hosts]);
+      url = redirectTarget(answer.headers.get('location'), url, this.url, this.#config.redirects.hosts);
       // Storage refuses an Authorization, and must not see the registry's.
       answer = await asker.sendElsewhere(url, call);
     }

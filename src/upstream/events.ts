@@ -18,6 +18,8 @@ export interface UpstreamEvents {
   credentials(upstream: string, detail: string | undefined, account: EventAccount): void;
   /** Credentials of Breakwater's own end at this time, in epoch milliseconds. Called about once an hour. */
   credentialsEnd?(upstream: string, at: number, account: EventAccount): void;
+  /** A challenge of the upstream named a token service on this host, which gets nothing, because no list names it. Once for each host. */
+  realm?(upstream: string, host: string): void;
   /**
    * The upstream's copy of a blob has wrong bytes, or was part of a body that had. Other copies are preferred until
    * this one verifies.

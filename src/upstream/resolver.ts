@@ -33,20 +33,7 @@ export class Resolver {
   }
 
   /** For `net.connect`. */
-  readonly lookup: LookupFunction = (name, options, callback) => {
-    // The callback belongs to a connection that has a boundary of its own; it must not end the process either.
-    this.addresses(name).then(
-      inBackground('names', (all: dns.LookupAddress[]) => {
-        const wanted =
-          options.family === 4 || options.family === 6 ? all.filter((one) => one.family === options.family) : all;
-        const usable = wanted.length > 0 ? wanted : all;
-        if (options.all) return callback(null, usable);
-        const [first] = usable;
-        return callback(null, first?.address ?? '', first?.family ?? 4);
-      }),
-      inBackground('names', (error: NodeJS.ErrnoException) => callback(error, options.all ? [] : '', 0)),
-    );
-  };
+  readonly lookup: LookupFunction = lookupFrom((name) => this.addresses(name));
 
   /** The addresses of a name. Rejects only when they were never known. */
   async addresses(name: string): Promise<dns.LookupAddress[]> {
@@ -68,4 +55,22 @@ export class Resolver {
     this.#pending.set(name, asked);
     return asked;
   }
+}
+
+/** @param addresses rejects for a name that is not to be connected to */
+export function lookupFrom(addresses: (name: string) => Promise<dns.LookupAddress[]>): LookupFunction {
+  return (name, options, callback) => {
+    // The callback belongs to a connection that has a boundary of its own; it must not end the process either.
+    addresses(name).then(
+      inBackground('names', (all: dns.LookupAddress[]) => {
+        const wanted =
+          options.family === 4 || options.family === 6 ? all.filter((one) => one.family === options.family) : all;
+        const usable = wanted.length > 0 ? wanted : all;
+        if (options.all) return callback(null, usable);
+        const [first] = usable;
+        return callback(null, first?.address ?? '', first?.family ?? 4);
+      }),
+      inBackground('names', (error: NodeJS.ErrnoException) => callback(error, options.all ? [] : '', 0)),
+    );
+  };
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { ReadableSource } from './body/readable-source.ts';
 import type { StreamedBody } from './body/streamed-body.ts';
-import { type Answer, type Call, type CallElsewhere, type Client, otherHostsCa } from './client.ts';
+import { type Answer, type Call, type CallElsewhere, type Client, type ClientOptions, otherHostsCa } from './client.ts';
 import type { HeaderList } from './header-list.ts';
 import type { BufferPool } from './reader/buffer-pool.ts';
 import { Reader, type ReaderOptions } from './reader/reader.ts';
@@ -39,15 +39,16 @@ export class Streams {
     ttl: UNREADABLE_MS,
   });
 
-  constructor(client: Client, url: URL, options: ReaderOptions & { ca: string | undefined }) {
+  constructor(client: Client, url: URL, options: ReaderOptions & Pick<ClientOptions, 'ca' | 'elsewhere'>) {
     this.#client = client;
     this.#origin = url.origin;
     this.#reader = new Reader(url, options);
     const ca = otherHostsCa(options.ca);
+    const resolver = options.elsewhere ?? options.resolver;
     this.#otherHosts = new LRUCache<string, Reader>({
       maxSize: MAX_OTHER_HOSTS,
       sizeCalculation: () => 1,
-      memoMethod: (origin) => new Reader(new URL(origin), { ...options, ca }),
+      memoMethod: (origin) => new Reader(new URL(origin), { ...options, ca, resolver }),
       // The reader used longest ago may still have bodies under way.
       dispose: (reader) => reader.closeWhenDone(),
     });

@@ -32,6 +32,9 @@ interface UpstreamUrl {
   prober: Prober;
 }
 
+/** An upstream may name ever new ones. */
+const MAX_REFUSED_REALMS = 16;
+
 /** A registry behind Breakwater: its URLs, their health, and the write gate. */
 export class Upstream {
   readonly name: string;
@@ -53,6 +56,7 @@ export class Upstream {
   readonly #onRefusing = new Set<(gate: Gate) => void>();
   #state: { state: HealthState; since: number } = { state: 'unknown', since: monotonicNow() };
   #mode: ToldMode | undefined;
+  readonly #refusedRealms = new Set<string>();
   readonly #startedAt = monotonicNow();
   #unhealthy: string[] = [];
   /** Harbor's, as it last told. */
@@ -184,6 +188,17 @@ export class Upstream {
     };
   }
 
+  /** Hosts of token services that challenges named and that get nothing, because no list names them. */
+  get refusedRealms(): readonly string[] {
+    return [...this.#refusedRealms];
+  }
+
+  readonly #onRefusedRealm = (host: string): void => {
+    if (this.#refusedRealms.has(host) || this.#refusedRealms.size >= MAX_REFUSED_REALMS) return;
+    this.#refusedRealms.add(host);
+    this.#events.realm?.(this.name, host);
+  };
+
   get #readOnly(): boolean | undefined {
     return currentReadOnly(this.#mode, this.config.probe.interval, monotonicNow());
   }
@@ -212,7 +227,7 @@ export class Upstream {
       new Canary(this.config.probe.canary, this.config.credentials !== 'forward'),
       this.#events,
     );
-    const connection = new Connection(url, this.config, secrets, network);
+    const connection = new Connection(url, this.config, secrets, network, this.#onRefusedRealm);
     const { credentials, probe } = this.config;
     const looker = {
       listsAll: credentials !== 'forward',
@@ -232,7 +247,13 @@ export class Upstream {
     if (credentials !== 'forward') return connection;
     if (replication.credentials === undefined) return undefined;
     const config = { ...this.config, credentials: replication.credentials };
-    return new Connection(url, config, { ca: secrets.ca, password: secrets.replicationPassword }, network);
+    return new Connection(
+      url,
+      config,
+      { ca: secrets.ca, password: secrets.replicationPassword },
+      network,
+      this.#onRefusedRealm,
+    );
   }
 
   /** All URLs share one registry, and so its users. */

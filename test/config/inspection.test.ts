@@ -55,6 +55,38 @@ t.test('names of hosts are compared in lower case, so they are kept so', async (
   });
 });
 
+t.test('hosts of token services and of redirects, with and without a port', async (t) => {
+  const accepted = (host: string, key: 'realmHosts' | 'hosts') => {
+    const more = key === 'hosts' ? { redirects: { hosts: [host] } } : { realmHosts: [host] };
+    try {
+      parseConfig({ ...GOOD, upstreams: { harbor: { urls: ['https://harbor.lan'], ...more } } });
+      return true;
+    } catch (error) {
+      return !(error instanceof ConfigError);
+    }
+  };
+  for (const key of ['realmHosts', 'hosts'] as const) {
+    for (const good of ['a.lan', 'a.lan:5001', '10.0.0.1', '10.0.0.1:80', '::1', '[::1]', '[::1]:5000', 'A.lan:443'])
+      t.ok(accepted(good, key), `${key}: ${good}`);
+    for (const bad of ['', 'a.lan:', 'https://a.lan', 'a.lan/token', 'a b', 'a.lan:port', 'u@a.lan', '*.lan', '.'])
+      t.notOk(accepted(bad, key), `${key}: ${bad}`);
+  }
+  t.notOk(accepted('.a.lan', 'realmHosts'), 'a suffix would be too many');
+  t.ok(accepted('.a.lan', 'hosts'));
+});
+
+t.test('the token service of the users of an authority is that of the edge, too', async (t) => {
+  const canary = { username: 'robot', passwordFile: 'x', realmHosts: ['b.lan'] };
+  const realms = (auth: object) => {
+    const harbor = { urls: ['https://harbor.lan'], credentials: 'forward', realmHosts: ['c.lan:5001'] };
+    const upstreams = { harbor, gcr: { urls: ['https://asia.gcr.io'] } };
+    const { config } = parseConfig({ ...GOOD, upstreams, keyFile: 'k', auth });
+    return [config.upstreams.harbor?.realmHosts, config.upstreams.gcr?.realmHosts];
+  };
+  t.same(realms({ mode: 'delegate', realmHosts: ['a.lan'], canary }), [['c.lan:5001', 'a.lan', 'b.lan'], []]);
+  t.same(realms({ mode: 'open' }), [['c.lan:5001'], []]);
+});
+
 t.test('names of hosts', async (t) => {
   const accepted = (hostname: string) => {
     try {

@@ -29,7 +29,7 @@ async function start(owner: Parameters<typeof startSite>[0]): Promise<World> {
   await writeFile(join(folder, 'edge.key'), 'a secret of the edge that is long enough for this test');
   await writeFile(join(folder, 'probe'), PROBE.password);
   const probe = { credentials: { username: PROBE.name, passwordFile: join(folder, 'probe') } };
-  const config = { keyFile: join(folder, 'edge.key'), auth: { mode: 'delegate' } };
+  const config = { keyFile: join(folder, 'edge.key'), auth: { mode: 'delegate', realmHosts: ['127.0.0.1'] } };
   const primary = async () => ({ credentials: 'forward', probe });
   const site = await startSite(owner, config, primary, {
     registry: { auth: authority.registryAuth },

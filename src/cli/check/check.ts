@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { canaryLogin } from '../../app/canary-login.ts';
+import { isRealmElsewhere, refusedRealmLine } from '../../app/refused-realm.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
+import type { Config } from '../../config/schema.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
@@ -87,16 +89,27 @@ async function upstreamFindings({ config, material }: Loaded): Promise<CheckFind
           ...accountFindings(name, accounts, Date.now()),
         ];
         const decides = auth.mode === 'delegate' && upstreamConfig.credentials === 'forward';
-        if (!decides) return findings;
+        if (!decides) return [...findings, ...realmFindings(config, upstream)];
         const login = canaryLogin(config, material, name);
         const logins = [checkAuthority(upstream, auth.realmHosts), checkCanaryLogin(upstream, login)];
-        return [findings, ...(await Promise.all(logins))].flat();
+        return [findings, ...(await Promise.all(logins)), realmFindings(config, upstream)].flat();
       } finally {
         await upstream.stop();
       }
     }),
   );
   return findings.flat();
+}
+
+/** Token services that the requests of this check have met, and that get nothing. */
+function realmFindings(config: Config, { name, refusedRealms }: Upstream): CheckFinding[] {
+  const hosts = refusedRealms.filter((host) => isRealmElsewhere(config, name, host));
+  return hosts.map((host) => ({
+    level: 'error',
+    subject: `upstreams.${name}.realmHosts`,
+    message: `${name} names a token service at ${host}, which gets no request and no credentials`,
+    remedy: `if it is the one of ${name}, add the line: ${refusedRealmLine(name, host)}`,
+  }));
 }
 
 const MARKS = { ok: 'ok     ', warning: 'warning', error: 'error  ' };

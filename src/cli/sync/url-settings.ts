@@ -22,9 +22,9 @@ export async function urlSettings(
   const authority = ca && (await reader.certificates(ca, [`--${which}-ca`]));
   const [unusable] = reader.errors;
   if (unusable) throw new UsageError(`${unusable.path.join('')} ${unusable.message}`);
-  const credentials = user === undefined ? 'none' : { username: user, passwordFile, realmHosts };
+  const credentials = user === undefined ? 'none' : { username: user, passwordFile };
   const hosts = which === 'from' ? options.fromRedirectHost : undefined;
-  const parsed = upstreamSchema.safeParse({ urls: [url], credentials, redirects: { hosts } });
+  const parsed = upstreamSchema.safeParse({ urls: [url], credentials, realmHosts, redirects: { hosts } });
   const [wrong] = parsed.error?.issues ?? [];
   if (!parsed.success) throw new UsageError(`--${which}-${nameOf(wrong?.path)}: ${wrong?.message ?? 'cannot be used'}`);
   const secrets = { ...(authority ? { ca: authority } : {}), ...(password ? { password } : {}) };

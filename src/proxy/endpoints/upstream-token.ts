@@ -2,6 +2,7 @@ import { OciError } from '../../oci/error.ts';
 import { renameScopes } from '../../oci/scope.ts';
 import { parseJson, readBody } from '../../upstream/body/read-body.ts';
 import type { Answer } from '../../upstream/client.ts';
+import type { Connection } from '../../upstream/connection.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
 import { readFormBody } from '../body.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
@@ -38,7 +39,7 @@ export async function fetchToken(
   exchange.registry = registry;
   const rename = (scopes: string) =>
     renameScopes(scopes, (name) => nameOnUpstream(context, registry, sealed.upstream, name));
-  const realm = realmFor(context, sealed.realm, connection.url);
+  const realm = realmFor(context, sealed, connection);
   for (const [name, value] of renamed(query, rename)) realm.searchParams.append(name, value);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (exchange.headers.authorization !== undefined) headers.authorization = exchange.headers.authorization;
@@ -118,13 +119,19 @@ function granted(body: Buffer, rename: (scopes: string) => string): Buffer {
  * A registry that knows the edge's name may call itself by it. Its token service is still at the registry's own
  * address.
  */
-function realmFor(context: Uses<'names'>, realm: string, upstream: URL): URL {
+function realmFor(context: Uses<'names'>, { upstream, realm }: Realm, connection: Connection): URL {
   const url = URL.parse(realm);
-  if (!url) throw new OciError('UNAVAILABLE', 'the challenge names no usable token service');
-  if (context.names.has(url.hostname) && url.host !== upstream.host)
-    return new URL(url.pathname + url.search, upstream);
-  if (url.protocol !== 'https:' && upstream.protocol === 'https:')
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new OciError('UNAVAILABLE', 'the challenge names no usable token service');
+  const own = connection.url;
+  if (context.names.has(url.hostname) && url.host !== own.host) return new URL(url.pathname + url.search, own);
+  if (url.protocol !== 'https:' && own.protocol === 'https:')
     throw new OciError('UNAVAILABLE', 'the token service is not https');
+  if (!connection.mayGetCredentials(url))
+    throw new OciError(
+      'UNAVAILABLE',
+      `the token service of ${upstream} is on a host that upstreams.${upstream}.realmHosts does not name`,
+    );
   return url;
 }
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { monotonicNow } from '../../clock/clock.ts';
 import type { CredentialsConfig } from '../../config/schema.ts';
 import type { Challenge } from '../../oci/challenge.ts';
+import type { Reach } from '../allowed-hosts.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import { type Token, tokenServiceUrl, usableChallenge } from './token-service.ts';
 
@@ -31,6 +32,7 @@ const EXPIRY_MARGIN_SECONDS = 10;
  */
 export class Authorizer {
   readonly #upstream: URL;
+  readonly #reach: Reach;
   readonly #user: StaticUser | undefined;
   readonly #fetchToken: FetchToken;
   readonly #tokens = new LRUCache<string, CachedToken>({ maxSize: MAX_TOKENS, sizeCalculation: () => 1 });
@@ -38,8 +40,15 @@ export class Authorizer {
   #challenge: Challenge | undefined;
   #lastTokenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(upstream: URL, user: StaticUser | undefined, fetchToken: FetchToken) {
+  /** @param reach default: the upstream's own host and those of the user */
+  constructor(
+    upstream: URL,
+    user: StaticUser | undefined,
+    fetchToken: FetchToken,
+    reach: Reach = { own: [upstream], hosts: user?.realmHosts ?? [] },
+  ) {
     this.#upstream = upstream;
+    this.#reach = reach;
     this.#user = user;
     this.#fetchToken = fetchToken;
   }
@@ -162,8 +171,7 @@ export class Authorizer {
   }
 
   async #askTokenService(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
-    const hosts = this.#user?.realmHosts;
-    const rules = { upstream: this.#upstream, hosts, key: 'realmHosts', failure: 'credentials' } as const;
+    const rules = { upstream: this.#upstream, reach: this.#reach, key: 'realmHosts', failure: 'credentials' } as const;
     const realm = tokenServiceUrl(challenge, rules);
     for (const scope of scopes) realm.searchParams.append('scope', scope);
     return this.#fetchToken(realm, this.basic());

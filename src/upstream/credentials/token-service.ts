@@ -1,9 +1,10 @@
 import type { Failure } from '../../failover/classify.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import { mayGetCredentials, type Reach } from '../allowed-hosts.ts';
 import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Client } from '../client.ts';
-import { sameHost } from '../redirect.ts';
+
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 
 const MAX_REPLY_BYTES = 262_144;
@@ -27,32 +28,30 @@ export function usableChallenge(wwwAuthenticate: string | undefined): Challenge 
 
 /** The rules for the realm of a challenge. */
 export interface RealmRules {
+  /** The URL whose challenge it is. */
   upstream: URL;
-  /**
-   * Hosts beside the upstream's own that may be given a password; undefined when no password is sent, so that any host
-   * will do.
-   */
-  hosts: readonly string[] | undefined;
-  /** The configuration key of `hosts`, for the error's message. */
+  reach: Reach;
+  /** The configuration key of the operator's list, for the error's message. */
   key: string;
   /** The failure to report for a realm that breaks the rules. */
   failure: Failure;
 }
 
 /**
- * The URL of the token service that a challenge names. A password goes to the upstream's own host or to one of `hosts`,
- * and in the clear only when the upstream itself is plain HTTP.
+ * The URL of the token service that a challenge names. Requests go only where `mayGetCredentials` allows, those without a password too, and
+ * in the clear only when the upstream itself is plain HTTP.
  * @throws UpstreamError with the reason `failure`
  */
-export function tokenServiceUrl({ parameters }: Challenge, { upstream, hosts, key, failure }: RealmRules): URL {
+export function tokenServiceUrl({ parameters }: Challenge, rules: RealmRules): URL {
+  const { upstream, reach, key, failure } = rules;
   const { realm: text = '', service } = parameters;
   const realm = URL.parse(text);
   if (!realm || !/^https?:$/.test(realm.protocol))
     throw new UpstreamError(failure, 'the challenge names no usable token service');
   if (realm.protocol === 'http:' && upstream.protocol === 'https:')
     throw new UpstreamError(failure, `the token service at ${realm.host} is not https`);
-  if (hosts && ![upstream.hostname, ...hosts].some((host) => sameHost(host, realm.hostname)))
-    throw new UpstreamError(failure, `the token service is on ${realm.hostname}, which ${key} does not name`);
+  if (!mayGetCredentials(realm, reach))
+    throw new UpstreamError(failure, `the token service is on ${realm.host}, which ${key} does not name`);
   if (service !== undefined) realm.searchParams.set('service', service);
   return realm;
 }

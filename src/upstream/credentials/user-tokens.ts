@@ -2,6 +2,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { formatScope, type Scope } from '../../oci/scope.ts';
+import type { Reach } from '../allowed-hosts.ts';
 import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
@@ -63,6 +64,8 @@ type TagListQuestion = Pick<UserQuestion, 'signal' | 'acquireSlot'>;
 
 export interface UserTokensOptions {
   upstream: URL;
+  /** Default: the upstream's own host. */
+  reach?: Reach;
   /** To the upstream itself, below its base path. */
   send: (path: string, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
   sendElsewhere: (url: URL, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>;
@@ -260,8 +263,10 @@ export class UserTokens {
   }
 
   #realm(challenge: Challenge, hosts: readonly string[]): URL {
-    const { upstream } = this.#options;
-    return tokenServiceUrl(challenge, { upstream, hosts, key: 'auth.realmHosts', failure: 'malformed' });
+    const { upstream, reach = { own: [upstream], hosts: [] } } = this.#options;
+    const { own } = reach;
+    const rules = { upstream, reach: { own, hosts: [...reach.hosts, ...hosts] }, key: 'auth.realmHosts' };
+    return tokenServiceUrl(challenge, { ...rules, failure: 'malformed' });
   }
 }
 

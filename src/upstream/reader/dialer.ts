@@ -9,12 +9,12 @@ export class Dialer {
   readonly secure: boolean;
   readonly #host: string;
   readonly #port: number;
-  readonly #resolver: Resolver;
+  readonly #resolver: Pick<Resolver, 'lookup'>;
   readonly #context: SecureContext | undefined;
   #session: Buffer | undefined;
 
   /** @param ca PEM; undefined for the system's authorities */
-  constructor(origin: URL, ca: string | string[] | undefined, resolver: Resolver) {
+  constructor(origin: URL, ca: string | string[] | undefined, resolver: Pick<Resolver, 'lookup'>) {
     this.secure = origin.protocol === 'https:';
     this.#host = origin.hostname.replace(/^\[|\]$/g, '');
     this.#port = Number(origin.port) || (this.secure ? 443 : 80);

@@ -99,7 +99,8 @@ for (const [name, challenge, status, token, message, remedy] of ROWS) {
     const server: { url: string } = { url: '' };
     const own = challenge?.includes('HERE') ? await odd(t, undefined, 401, token) : '';
     server.url = await odd(t, challenge?.replace('HERE', own), status, token);
-    const findings = await check(t, [server.url]);
+    // Only `elsewhere` is on another host.
+    const findings = await check(t, [server.url], ['127.0.0.1']);
     t.match(findings, [{ level: 'error', subject: `harbor ${server.url}`, message, remedy }]);
     t.equal(findings.length, 1);
   });

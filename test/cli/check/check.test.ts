@@ -76,11 +76,38 @@ t.test('delegate: the authority is asked how its users log in; nobody else is', 
   t.match(await logins(bearer.url, delegate), { status: 0, found: [{ level: 'ok' }] });
   t.match(await logins(elsewhere.url, delegate), {
     status: 1,
-    found: [{ level: 'error', message: /localhost, which auth.realmHosts does not name/, remedy: /auth\.realmHosts/ }],
+    found: [
+      { level: 'error', message: /localhost:\d+, which auth.realmHosts does not name/, remedy: /auth\.realmHosts/ },
+    ],
   });
   const named = { auth: { mode: 'delegate', realmHosts: ['localhost'] } };
   t.match(await logins(elsewhere.url, named), { status: 0, found: [{ level: 'ok' }] });
   t.same((await logins(elsewhere.url, {})).found, [], 'open asks nobody who they are');
+});
+
+t.test('a token service on another host is named, whatever the credentials, with the line to add', async (t) => {
+  const users = [{ username: 'ann', password: 'x' }];
+  const service = await startLabRegistry({ auth: { scheme: 'bearer', users } });
+  const host = `localhost:${service.port}`;
+  const registry = await startLabRegistry({ auth: { scheme: 'bearer', users, realm: `http://${host}/token` } });
+  t.teardown(() => Promise.all([service.close(), registry.close()]));
+  const found = async (more: object, top: object = {}) => {
+    const upstreams = { harbor: { urls: [registry.url], ...more } };
+    const { status, findings } = await check(t, { routes, upstreams, keyFile: 'edge.key', ...top });
+    return { status, told: findings.filter(({ subject }) => subject === 'upstreams.harbor.realmHosts') };
+  };
+  const own = { username: 'ann', passwordFile: 'probe.secret' };
+  const refused = await Promise.all(['none', 'forward', own].map((credentials) => found({ credentials })));
+  const remedy = new RegExp(`upstreams.harbor.realmHosts: \\["${host}"\\]`);
+  for (const one of refused) t.match(one, { status: 1, told: [{ level: 'error', message: new RegExp(host), remedy }] });
+  t.equal(service.requests.length, 0, 'nothing was sent there');
+  const allowed = await Promise.all([
+    found({ credentials: 'forward', realmHosts: [host] }),
+    found({ credentials: own, realmHosts: ['localhost'] }),
+    found({ credentials: 'forward' }, { hostname: 'localhost' }),
+  ]);
+  for (const { told } of allowed) t.same(told, []);
+  t.ok(service.requests.length > 0);
 });
 
 t.test('each way of copying, with the credentials that copies have', async (t) => {

@@ -81,7 +81,7 @@ t.test('POST to the token service: scopes renamed both ways', async (t) => {
   const service = await startTokenService(t);
   const site = await startLabSite(t, {
     primary: { auth: { ...BEARER, realm: service.url } },
-    harbor: { credentials: 'forward' },
+    harbor: { credentials: 'forward', realmHosts: [new URL(service.url).host] },
     canary: false,
   });
   for (const client of [site.edge.http1(), site.edge.http2()]) {
@@ -165,5 +165,40 @@ t.test('challenges and scopes of a further registry', async (t) => {
     );
     const pulled = await client.ask(`${MANIFEST}?ns=docker.io`, { headers: { authorization: bearer(token) } });
     t.match(pulled, { status: 200, headers: { 'x-breakwater-upstream': 'hub' } });
+  }
+});
+
+t.test('a token service elsewhere gets nothing of a client; the start names it, with the line to add', async (t) => {
+  const service = await startTokenService(t);
+  const { host } = new URL(service.url);
+  const site = await startLabSite(t, {
+    primary: { auth: { ...BEARER, realm: service.url } },
+    harbor: { credentials: 'forward' },
+    fallback: { auth: { ...BEARER, realm: service.url } },
+    canary: false,
+  });
+  const client = site.edge.http1();
+  const { realm } = challengeOf(await client.ask(MANIFEST));
+  for (const method of ['GET', 'POST']) {
+    const headers = { authorization: ANN, 'content-type': 'application/x-www-form-urlencoded' };
+    const reply = await client.ask(new URL(realm).pathname, {
+      method,
+      headers,
+      ...(method === 'POST' ? { body: 'a=b' } : {}),
+    });
+    t.match({ status: reply.status, code: codeOf(reply) }, { status: 503, code: 'UNAVAILABLE' });
+    t.match(reply.body.toString(), /upstreams\.harbor\.realmHosts/);
+    t.equal(site.leak(reply), undefined);
+  }
+  t.same(service.asked, [], 'neither with credentials nor without');
+  for (const upstream of ['harbor', 'gcr']) {
+    const lines = site.edge.log
+      .split('\n')
+      .filter((line) => line.includes(`upstreams.${upstream}.realmHosts`) && !line.includes('"request"'));
+    t.match(
+      lines.map((line) => JSON.parse(line)),
+      [{ level: 40, upstream, host }],
+      'once',
+    );
   }
 });

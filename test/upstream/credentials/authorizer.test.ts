@@ -95,7 +95,8 @@ t.test('where the password may go', async (t) => {
     ['http://registry.example.io/token', USER, false],
     ['ftp://registry.example.io/token', USER, false],
     ['nonsense', USER, false],
-    ['https://elsewhere.example.com/token', undefined, true],
+    ['https://registry.example.io/token', undefined, true],
+    ['https://elsewhere.example.com/token', undefined, false],
   ];
   for (const [realm, user, allowed] of rows) {
     const { asked, fetch } = service();
