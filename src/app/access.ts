@@ -10,7 +10,8 @@ import { LocalTokenIssuer } from '../auth/local-token-issuer.ts';
 import { Passwords } from '../auth/passwords.ts';
 import type { DelegatedRepositoryKey } from '../auth/repository-key.ts';
 import { TokenSealer } from '../auth/token-sealer.ts';
-import type { PasswordHashes } from '../config/htpasswd.ts';
+import { ACTIONS } from '../config/access-rule.ts';
+import { isBreakGlassName, type PasswordHashes } from '../config/htpasswd.ts';
 import type { Loaded } from '../config/load.ts';
 import { NetworkSet } from '../config/network.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
@@ -48,6 +49,11 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
     service,
     authority: undefined,
     may: (user, place, action) => authority.allows(user, place, action),
+    rightsOf: (user, key) => ({
+      by: 'rules',
+      exists: authority.passwords.basis(user) !== undefined,
+      actions: ACTIONS.filter((action) => authority.allows(user, key, action)),
+    }),
   };
 }
 
@@ -90,6 +96,15 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     service,
     authority: name,
     may: (user, place, action) => policy.allows(user, place, action),
+    rightsOf: (user, key) => {
+      const isReachable = !authority.userAuthority.unavailable;
+      if (users && isBreakGlassName(user)) {
+        const mayPull = key.authorityName !== undefined && users.allows(user, key, 'pull');
+        const exists = users.passwords.basis(user) !== undefined;
+        return { by: 'break-glass', exists, mayPull, authority: name, isReachable };
+      }
+      return { by: 'authority', authority: name, isReachable, ...tokens.remembered(user, key.authorityName) };
+    },
   };
 }
 

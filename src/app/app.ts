@@ -8,7 +8,7 @@ import { isLoopback } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
-import { explain } from '../proxy/endpoints/explain.ts';
+import { ImageExplainer } from '../proxy/endpoints/explain-now.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
@@ -241,11 +241,12 @@ export class App {
   }
 
   #adminHandler(): AdminHandler {
+    const explainer = new ImageExplainer();
     const parts: AdminParts = {
       phase: () => this.#phase,
       snapshot: () => this.status(),
       metrics: this.#metrics,
-      explain: (image) => explain(this.#runtime.context, image),
+      explain: (image, user) => explainer.explain(this.#runtime.context, image, user),
       explainRequest: (id) => explainRequest(this.#requests, id),
       accept: (what) => {
         const replicator = this.#runtime.atWork?.replicator;

@@ -4,6 +4,7 @@ import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
 import { type AuthorityDecision, DelegatedAuthority } from './delegated-authority.ts';
 import type { GrantHolder } from './grants.ts';
+import type { RememberedRights } from './known-rights.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
@@ -78,6 +79,18 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return 'refused' in decided && decided.refused === 'unavailable' && decided.outage
       ? this.#grantOpen(request, decided)
       : decided;
+  }
+
+  /** What is remembered of a user, for `explain`. @param repository the authority's name; undefined: it does not know the repository */
+  remembered(
+    user: string,
+    repository: string | undefined,
+  ): Pick<RememberedRights, 'isKnownThere' | 'keepMs' | 'remembered' | 'openMs'> {
+    const { authority, grants } = this.#options;
+    const isKnownThere = repository !== undefined;
+    const remembered = grants.rightsOf({ authority, user }, repository ?? '');
+    const openMs = repository === undefined ? 0 : grants.pullValidMs(this.#holder(NOBODY), repository);
+    return { isKnownThere, keepMs: grants.keepMs, remembered, openMs };
   }
 
   /** In an outage, a user to whom nothing can be granted may still pull what any client may. */

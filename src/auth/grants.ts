@@ -37,6 +37,8 @@ export class Grants {
    * holder is decided by the time of each decision.
    */
   readonly #ends = new Map<string, number>();
+  /** Holder -> a keyed hash of the user alone, for the logins that this edge has seen: `explain` asks by name, and has no password. */
+  readonly #users = new Map<string, string>();
   #keys: readonly Uint8Array[] = [];
   #keepMs = 0;
   /** Called with each changed decision, and with the previous one. */
@@ -49,7 +51,10 @@ export class Grants {
   constructor(secrets: readonly Buffer[], keepMs: number, clock: GrantClock) {
     this.#clock = clock;
     this.reload(secrets, keepMs);
-    this.#holders.on('del', (holder: string) => this.#ends.delete(holder));
+    this.#holders.on('del', (holder: string) => {
+      this.#ends.delete(holder);
+      this.#users.delete(holder);
+    });
   }
 
   /** The first secret makes new hashes; hashes of the others are still found. */
@@ -73,7 +78,26 @@ export class Grants {
   /** Records that the password is right and which repositories it opens. @param at `now()` before the authority was asked */
   remember(holder: GrantHolder, repositories: readonly string[], at: number): void {
     const [hash] = this.#hashes(holder);
-    if (hash !== undefined) this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
+    if (hash === undefined) return;
+    this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
+    const [user] = this.#hashesOf([holder.authority, holder.user]);
+    if (user !== undefined && this.#ends.has(hash)) this.#users.set(hash, user);
+  }
+
+  /**
+   * What is remembered of a user without the password, whatever that is. Logins that only another edge has seen are not found by name.
+   * @returns milliseconds for which a password, and the pull, is still known to be right; undefined: this edge knows of no login
+   */
+  rightsOf(
+    { authority, user }: Pick<GrantHolder, 'authority' | 'user'>,
+    repository: string,
+  ): { passwordMs: number; pullMs: number } | undefined {
+    const users = this.#hashesOf([authority, user]);
+    const holders = [...this.#users].filter(([, of]) => users.includes(of)).map(([holder]) => holder);
+    const records = holders.flatMap((holder) => this.#record(holder) ?? []);
+    if (records.length === 0) return undefined;
+    const best = (name: string | undefined) => Math.max(...records.map((record) => this.#leftMs([record], name)));
+    return { passwordMs: best(undefined), pullMs: best(repository) };
   }
 
   /**
@@ -153,6 +177,10 @@ export class Grants {
 
   #remainingMs(holder: GrantHolder, repository: string | undefined): number {
     const records = this.#hashes(holder).flatMap((hash) => this.#record(hash) ?? []);
+    return this.#leftMs(records, repository);
+  }
+
+  #leftMs(records: readonly GrantRecord[], repository: string | undefined): number {
     const at = GrantRecord.grantedAt(records, repository);
     return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
   }
@@ -163,7 +191,11 @@ export class Grants {
 
   /** The holder's hash with each key, the current key first. */
   #hashes({ authority, user, password }: GrantHolder): string[] {
-    const text = JSON.stringify([authority, user, password]);
+    return this.#hashesOf([authority, user, password]);
+  }
+
+  #hashesOf(parts: readonly string[]): string[] {
+    const text = JSON.stringify(parts);
     return this.#keys.map((key) => createHmac('sha256', key).update(text).digest('base64'));
   }
 }

@@ -10,8 +10,11 @@ export interface AdminParts {
   phase: () => Phase;
   snapshot: () => Snapshot;
   metrics: Pick<Metrics, 'text' | 'contentType'>;
-  /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
-  explain: (image: string) => unknown;
+  /**
+   * Says which upstreams a pull and a push of the image would ask, what they say of it now, and what is known of a user's rights.
+   * @throws OciError
+   */
+  explain: (image: string, user: string | undefined) => unknown;
   /** Says what happened to a request. @throws OciError */
   explainRequest: (id: string) => unknown;
   /** Takes what an upstream shows for true. @param what an upstream, or an image @throws OciError */
@@ -81,7 +84,7 @@ const PATHS: Record<string, PathHandler> = {
     const [image, request] = ['image', 'request'].map((name) => query.get(name) ?? '');
     if (request) return json(200, explainRequest(request));
     if (!image) throw new OciError('NAME_INVALID', 'name an image or a request: ?image=library/app:1.2, ?request=ID');
-    return json(200, await explain(image));
+    return json(200, await explain(image, query.get('user') || undefined));
   },
   '/api/coverage': ({ coverage }, { query }) => json(200, coverage(query)),
   '/': ({ snapshot }, { session }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot(), session) }),

@@ -224,3 +224,30 @@ function left(grants: Grants, user: string, name: string | undefined): number {
   const ms = name === undefined ? grants.passwordValidMs(holder(user)) : grants.pullValidMs(holder(user), name);
   return Math.round(ms);
 }
+
+t.test('rights are found by the name alone, where this edge has seen the login', async (t) => {
+  const clock = { now: 1_000_000 };
+  const grants = made(t, { clock });
+  const who = { authority: 'harbor', user: 'ann' };
+  t.equal(grants.rightsOf(who, 'library/a'), undefined);
+  grants.remember(ann, ['library/a'], grants.now());
+  grants.remember(holder('ann', 'new'), ['library/b'], grants.now());
+  for (const name of ['library/a', 'library/b'])
+    t.match(grants.rightsOf(who, name), { passwordMs: Number, pullMs: Number });
+  t.ok((grants.rightsOf(who, 'library/a')?.pullMs ?? 0) > 0, 'by either password');
+  t.equal(grants.rightsOf(who, 'library/c')?.pullMs, 0);
+  t.equal(grants.rightsOf({ ...who, user: 'bob' }, 'library/a'), undefined);
+  t.equal(grants.rightsOf({ ...who, authority: 'another' }, 'library/a'), undefined);
+  grants.reload([OTHER, SECRET], HOUR);
+  t.ok((grants.rightsOf(who, 'library/a')?.pullMs ?? 0) > 0, 'also while the key is replaced');
+  for (const password of ['x', 'new']) grants.revoke(holder('ann', password), undefined, grants.now());
+  t.strictSame(grants.rightsOf(who, 'library/a'), { passwordMs: 0, pullMs: 0 });
+  clock.now += HOUR;
+  grants.remember(holder('bob'), [], grants.now());
+  t.equal(grants.rightsOf(who, 'library/a'), undefined, 'and no longer than the rights themselves');
+  const other = made(t);
+  other.merge(entriesOf(grants));
+  t.equal(other.rightsOf({ authority: 'harbor', user: 'bob' }, ''), undefined, 'another edge was not told the name');
+  grants.reload([OTHER], 0);
+  t.equal(grants.rightsOf({ authority: 'harbor', user: 'bob' }, ''), undefined);
+});

@@ -23,8 +23,8 @@ interface AdminTarget {
 type AdminMethod = 'GET' | 'POST';
 
 const READ_MS = 5000;
-/** A change may ask upstreams. */
-const CHANGE_MS = 60_000;
+/** A change, and an explanation, may ask upstreams. */
+const ASKING_MS = 60_000;
 const TOKEN_VARIABLE = 'BREAKWATER_ADMIN_TOKEN';
 
 /** Adds the options by which a command finds the admin listener of an edge. */
@@ -133,7 +133,7 @@ async function getAdmin(
 ): Promise<{ status: number; content: unknown }> {
   const headers = { accept: 'application/json', ...(token ? { authorization: `Bearer ${token.text}` } : {}) };
   try {
-    const signal = AbortSignal.timeout(method === 'GET' ? READ_MS : CHANGE_MS);
+    const signal = AbortSignal.timeout(method === 'GET' && !path.startsWith('/api/explain') ? READ_MS : ASKING_MS);
     const response = await fetch(base + path, { method, headers, signal });
     return { status: response.status, content: await response.json() };
   } catch (error) {

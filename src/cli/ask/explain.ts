@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { imageName } from '../../oci/reference.ts';
-import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
+import type { LedgerWord } from '../../proxy/endpoints/explain.ts';
+import type { ExplanationNow } from '../../proxy/endpoints/explain-now.ts';
+import type { ImageLook } from '../../proxy/endpoints/image-looks.ts';
+import type { UserOutlook } from '../../proxy/endpoints/user-outlook.ts';
 import type { ExplainedRequest } from '../../status/explained-request.ts';
 import { UsageError } from '../config-path.ts';
 import { ago, table, withShortDigests } from '../text-format.ts';
@@ -9,32 +12,40 @@ import { requestText } from './request-text.ts';
 
 interface ExplainOptions extends AdminOptions {
   request?: string;
+  user?: string;
 }
 
 export function registerExplain(program: Command): void {
   withAdminOptions(program.command('explain'))
     .argument('[image]', 'image by the name that clients use: library/app:1.2')
     .description(
-      'Show which route an image takes, which upstreams the running edge would ask in which order, and why. Or show what happened to a request.',
+      'Ask every upstream of the route for an image, and show what each says, who would serve a client now, and without the primary. Or show what happened to a request.',
     )
+    .option('--user <name>', 'also show what this user would get, as far as the edge knows that without the password')
     .option(
       '--request <id>',
       'one of the last 1,000 requests of the edge; its id is in the log, in X-Request-Id of the reply, and in the message of a server error',
     )
     .option('--json', 'print JSON')
-    .action(async (image: string | undefined, { request, ...options }: ExplainOptions) => {
+    .action(async (image: string | undefined, { request, user, ...options }: ExplainOptions) => {
       if ((image === undefined) === (request === undefined))
         throw new UsageError('name an image, or a request by --request');
+      if (request !== undefined && user !== undefined) throw new UsageError('--user goes with an image');
       if (request !== undefined)
         await showAnswer<ExplainedRequest>(options, `/api/explain?${new URLSearchParams({ request })}`, requestText);
       else if (image !== undefined)
-        await showAnswer<Explanation>(options, `/api/explain?${new URLSearchParams({ image })}`, explanationText);
+        await showAnswer<ExplanationNow>(
+          options,
+          `/api/explain?${new URLSearchParams({ image, ...(user === undefined ? {} : { user }) })}`,
+          explanationText,
+        );
     });
 }
 
 /** The explanation for a terminal. @param now epoch milliseconds */
-export function explanationText(explanation: Explanation, now: number): string {
-  const { repository, reference, registry, route, ledger, corrupt, lost, pull, push } = explanation;
+export function explanationText(explanation: ExplanationNow, now: number): string {
+  const { repository, reference, registry, route, ledger, corrupt, lost, pull, push, looks, outlook, user } =
+    explanation;
   const where = registry === undefined ? '' : ` of ${registry}`;
   const attempts = pull.map(({ upstream, url, as, why }, index) => [`  ${index + 1}.`, upstream, url, as, why]);
   const pushText = push.admitted ? `push goes to ${push.upstream} as ${push.as} (${push.why})` : push.why;
@@ -47,8 +58,29 @@ export function explanationText(explanation: Explanation, now: number): string {
     ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
     pushText,
+    `asked now:\n${table(looks.map(lookRow))}`,
+    `digests: ${withShortDigests(outlook.digests)}`,
+    `now: ${withShortDigests(outlook.now)}`,
+    `without the primary: ${withShortDigests(outlook.withoutPrimary)}`,
+    'Only manifests were asked for. `breakwater coverage` says which copies are complete.',
+    ...(user === undefined ? [] : userLines(user)),
     '',
   ].join('\n');
+}
+
+function lookRow({ upstream, url, as, credentials, says, digest = '', why, ms }: ImageLook): string[] {
+  const what = `${says}${digest === '' ? '' : ` ${withShortDigests(digest)}`}`;
+  return [
+    `  ${upstream}`,
+    url,
+    withShortDigests(as),
+    what,
+    `${ms} ms, with ${credentials === 'own' ? "the edge's" : 'no'} credentials: ${why}`,
+  ];
+}
+
+function userLines({ user, known, unknown }: UserOutlook): string[] {
+  return [`user ${user}:`, ...known.map((text) => `  ${text}`), ...unknown.map((text) => `  not known: ${text}`)];
 }
 
 function ledgerText({ upstream, digest, since, confirmedAt }: LedgerWord, now: number): string {

@@ -1,14 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import { EDGE } from '../../failover/failure-evidence.ts';
-import type { Attempt } from '../../failover/plan.ts';
 import { inBackground } from '../../http/background.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { tagKey, type UpstreamTag } from '../../ledger/upstream-tag.ts';
-import { EVERY_MANIFEST } from '../../oci/manifest-type.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import { answerDigest } from './answer-digest.ts';
-import { attemptRead } from './attempt.ts';
-import type { UpstreamRead } from './attempt-result.ts';
+import { foundDigest, lookAtManifest } from './manifest-look.ts';
 
 /** Where a look is noted, and the upstreams. */
 interface Stores {
@@ -25,8 +20,6 @@ const EVERY_MS = 10_000;
 const LIMIT_MS = 2000;
 const MAX_UNDER_WAY = 32;
 const MAX_REMEMBERED = 10_000;
-/** The most bytes of a manifest, where a registry has no HEAD. */
-const MAX_MANIFEST = 4_194_304;
 
 /**
  * The edge's own looks at tags: a HEAD that names every type of manifest. What a client gets for a tag depends on its Accept, and on what
@@ -86,36 +79,10 @@ export class TagLooks {
 }
 
 async function look(upstream: Upstream, url: string, place: UpstreamTag, authorization?: string): Promise<Seen> {
-  const { repository, tag } = place;
-  const own = upstream.ownConnection(url) !== undefined;
-  const candidate = { upstream: upstream.name, prefix: '', replicate: false };
-  const attempt: Attempt = {
-    upstream: upstream.name,
-    url,
-    repository,
-    client: EDGE,
-    candidate,
-    class: 'control',
-    why: 'a look',
-  };
-  const read: UpstreamRead = {
-    method: 'HEAD',
-    content: 'manifest',
-    path: `/v2/${repository}/manifests/${tag}`,
-    headers: { accept: EVERY_MANIFEST, 'accept-encoding': 'identity' },
-    scopes: [`repository:${repository}:pull`],
-    clientAuthorization: authorization,
-    own,
-    wholeUpTo: MAX_MANIFEST,
-    digest: tag.includes(':') ? tag : undefined,
-    keepAlive: true,
-    redirects: 'follow',
-  };
   const ms = Math.min(upstream.config.deadlines.manifest, LIMIT_MS);
-  const result = await attemptRead(upstream, attempt, read, { ms, ignoreCanary: false }, new AbortController());
-  if (result.outcome === 'absent') return own && result.confirmed ? null : undefined;
-  if (result.outcome !== 'served') return undefined;
-  return read.digest ?? answerDigest(result);
+  const result = await lookAtManifest(upstream, url, place, { authorization, ms });
+  if (result.outcome === 'absent') return upstream.ownConnection(url) && result.confirmed ? null : undefined;
+  return result.outcome === 'served' ? foundDigest(place, result) : undefined;
 }
 
 function healthyUrl(upstream: Upstream): string | undefined {

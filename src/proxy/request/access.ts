@@ -1,5 +1,6 @@
 import type { Guard } from '../../auth/guard.ts';
-import type { RepositoryKey } from '../../auth/repository-key.ts';
+import type { KnownRights } from '../../auth/known-rights.ts';
+import type { DelegatedRepositoryKey, RepositoryKey } from '../../auth/repository-key.ts';
 import type { TokenIssuer } from '../../auth/token-issuer.ts';
 import type { Action } from '../../config/access-rule.ts';
 import type { NetworkSet } from '../../config/network.ts';
@@ -19,4 +20,6 @@ export interface Access {
   authority: string | undefined;
   /** Whether a user may do something now. Lists are filtered by it. */
   may(user: string, key: RepositoryKey, action: Action): boolean;
+  /** What is known of a user's rights, for `explain`. */
+  rightsOf(user: string, key: DelegatedRepositoryKey): KnownRights;
 }
