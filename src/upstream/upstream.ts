@@ -115,6 +115,11 @@ export class Upstream {
     return this.#urls.get(url)?.replica;
   }
 
+  /** What clients deleted stands in for no canary any more; see `Canary.forgetDeleted`. */
+  forgetDeleted(repository: string, digest?: string): void {
+    for (const { replica } of this.#urls.values()) replica.canary.forgetDeleted(repository, digest);
+  }
+
   connection(url: string): Connection | undefined {
     return this.#urls.get(url)?.connection;
   }

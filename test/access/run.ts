@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { Cleanup } from '../helpers/cleanup.ts';
 import { findTool } from '../helpers/tool.ts';
 import { CLIENTS } from './client.ts';
 import { expectedCell } from './expected.ts';
@@ -13,19 +14,6 @@ const USAGE = `Runs real clients through every mode of \`auth\` and every outage
   npm run access-table -- --mode GitLab --client skopeo       a part: modes by a word of their name, clients by name
   npm run access-table -- --verbose                           and what each client said
 `;
-
-/** Cleans up as a test does: last said, first done. */
-class Cleanup {
-  readonly #said: (() => unknown)[] = [];
-
-  teardown(clean: () => unknown): void {
-    this.#said.push(clean);
-  }
-
-  async run(): Promise<void> {
-    for (const clean of this.#said.splice(0).toReversed()) await clean();
-  }
-}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

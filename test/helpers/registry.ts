@@ -14,6 +14,8 @@ export interface RegistryOptions {
   auth?: object;
   /** Endpoint that it tells of what happens (distribution's `notifications`), and the file of its authority. Default: none. */
   notify?: { url: string; authorization: string; caFile: string };
+  /** Files of the certificate with which it speaks HTTPS, and so HTTP/2. Default: plain HTTP/1.1. */
+  tls?: { certFile: string; keyFile: string };
 }
 
 /** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
@@ -25,15 +27,17 @@ export class Registry {
   readonly #cache: boolean;
   readonly #auth: object | undefined;
   readonly #notify: RegistryOptions['notify'];
+  readonly #tls: RegistryOptions['tls'];
   #port = 0;
 
-  constructor(owner: Owner, { cache = true, auth, notify }: RegistryOptions = {}) {
+  constructor(owner: Owner, { cache = true, auth, notify, tls }: RegistryOptions = {}) {
     const folder = temporaryFolder(owner);
     this.#configFile = join(folder, 'config.yml');
     this.#logFile = join(folder, 'registry.log');
     this.#cache = cache;
     this.#auth = auth;
     this.#notify = notify;
+    this.#tls = tls;
     this.storage = new RegistryStorage(join(folder, 'storage'));
     this.#program = new Program(owner, {
       command: tool('docker-registry'),
@@ -58,7 +62,7 @@ export class Registry {
   }
 
   get url(): string {
-    return `http://${this.address}`;
+    return `${this.#tls ? 'https' : 'http'}://${this.address}`;
   }
 
   async kill(): Promise<void> {
@@ -96,7 +100,10 @@ export class Registry {
         delete: { enabled: true },
         ...(this.#cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
       },
-      http: { addr: `127.0.0.1:${this.#port}` },
+      http: {
+        addr: `127.0.0.1:${this.#port}`,
+        ...(this.#tls && { tls: { certificate: this.#tls.certFile, key: this.#tls.keyFile } }),
+      },
       ...(this.#auth === undefined ? {} : { auth: this.#auth }),
       ...(this.#notify === undefined ? {} : { notifications: { endpoints: [endpointOf(this.#notify)] } }),
     };

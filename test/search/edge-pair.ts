@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate.ts';
+import { Cleanup } from '../helpers/cleanup.ts';
 import { type EdgeInProcess, makeEdgeInProcess } from '../helpers/edge-in-process.ts';
 import type { Ask, Http1Client, Reply } from '../helpers/http1-client.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { PeerLine } from './peer-line.ts';
-import { Cleanup } from './search.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const HOOK_SECRET = 'the secret of the hooks';

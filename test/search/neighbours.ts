@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate.ts';
+import { Cleanup } from '../helpers/cleanup.ts';
 import { type EdgeInProcess, HOSTNAME, makeEdgeInProcess, RARE_PROBE } from '../helpers/edge-in-process.ts';
 import type { Http1Client } from '../helpers/http1-client.ts';
 import { sha256 } from '../helpers/lab-site.ts';
@@ -14,7 +15,7 @@ import {
   startScriptedUpstreams,
   type Where,
 } from './scripted-upstream.ts';
-import { Cleanup, type Search } from './search.ts';
+import type { Search } from './search.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 // Rule 8: one client hurts no other. Each schedule is run twice, with and without the noisy client, against the same

@@ -2,10 +2,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import fc from 'fast-check';
 import t from 'tap';
+import { Cleanup } from '../helpers/cleanup.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { pair } from './pair.ts';
 import type { PairSchedule } from './pair-schedule.ts';
-import { Cleanup } from './search.ts';
 
 const STARTS = 'http.server.request.start';
 

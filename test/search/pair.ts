@@ -1,8 +1,9 @@
+import { Cleanup } from '../helpers/cleanup.ts';
 import { RuleBroken } from './pair-judge.ts';
 import { PairRun } from './pair-run.ts';
 import { type PairSchedule, pairSchedules } from './pair-schedule.ts';
 import { PairSite } from './pair-site.ts';
-import { Cleanup, type Search } from './search.ts';
+import type { Search } from './search.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const pair: Search<PairSchedule> = {

@@ -1,4 +1,5 @@
 import type fc from 'fast-check';
+import { Cleanup } from '../helpers/cleanup.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { shrinkSteps } from './shrink.ts';
 
@@ -19,19 +20,6 @@ export interface Search<S> {
 export interface Find<S> {
   schedule: S;
   wrong: string;
-}
-
-/** Cleans up as a test does: last said, first done. */
-export class Cleanup implements Owner {
-  readonly #said: (() => unknown)[] = [];
-
-  teardown(clean: () => unknown): void {
-    this.#said.push(clean);
-  }
-
-  async run(): Promise<void> {
-    for (const clean of this.#said.splice(0).toReversed()) await clean();
-  }
 }
 
 /** How often a schedule must break the rule: on a busy machine an answer may be late for no reason of the edge's. */

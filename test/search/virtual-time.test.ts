@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import t from 'tap';
-import { Cleanup } from './search.ts';
+import { Cleanup } from '../helpers/cleanup.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 t.test('hours pass at once, and what is due in them happens in order', async (t) => {

@@ -19,8 +19,11 @@ export function notePush(
   { request, route, attempt }: PushPlan,
   { status, headers }: PushAnswer,
 ): boolean {
-  if (request.kind !== 'manifest' || status < 200 || status >= 300) return false;
+  if (status < 200 || status >= 300) return false;
   const { upstream, repository } = attempt;
+  if (request.kind === 'blob' && request.method === 'DELETE')
+    context.upstreams.get(upstream)?.forgetDeleted(repository, request.digest);
+  if (request.kind !== 'manifest') return false;
   const { reference } = request;
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
   const tags = kind === 'push' ? [...new Set([reference, ...taggedBy(request, headers)])] : [];
@@ -71,7 +74,7 @@ function noteTags(
  * @returns the references that are gone with it, as the upstream has them
  */
 export function noteDeletion(
-  { coalescer, ledger, manifestCache }: Uses<'coalescer' | 'ledger' | 'manifestCache'>,
+  { coalescer, ledger, manifestCache, upstreams }: Uses<'coalescer' | 'ledger' | 'manifestCache' | 'upstreams'>,
   route: Route,
   repository: string,
   upstream: string,
@@ -80,6 +83,7 @@ export function noteDeletion(
   coalescer.forget();
   const place = upstreamTag(route, repository, reference);
   if (place?.upstream !== upstream) return [];
+  upstreams.get(upstream)?.forgetDeleted(place.repository);
   const at = ledger.now();
   if (!reference.includes(':')) {
     ledger.recordDeleted(place, at);

@@ -77,6 +77,16 @@ export class Canary {
     this.#standIns = [blob, ...kept].slice(0, MAX_STAND_INS);
   }
 
+  /**
+   * Forgets what clients deleted: their deletions are no lost storage.
+   * @param digest undefined: an image was deleted, so each blob of the repository may vanish
+   */
+  forgetDeleted(repository: string, digest?: string): void {
+    this.#standIns = this.#standIns.filter(
+      (blob) => blob.repository !== repository || (digest !== undefined && blob.digest !== digest),
+    );
+  }
+
   /** Reads the canary. Rejects as `get` does when the upstream does not answer. */
   async read(get: ProbeGet): Promise<CanaryReading> {
     if (this.#reference) return this.#readConfigured(this.#reference.repository, this.#reference.reference, get);

@@ -174,3 +174,13 @@ t.test('a hook that comes after the image was pushed again', async (t) => {
     t.notMatch(reply.headers.warning, /deleted/);
   }
 });
+
+t.test('without a canary, blobs that a client deleted are no lost storage', async (t) => {
+  const site = await startSite(t, { canary: false, route: { pull: [{ upstream: 'harbor', prefix: INNER }] } });
+  const client = site.edge.http1();
+  const paths = site.image.blobDigests.map((digest) => `/v2/library/app/blobs/${digest}`);
+  for (const path of paths) t.equal((await client.ask(path)).status, 200);
+  for (const path of paths) t.equal(await remove(client, path), 202);
+  for (const path of paths) t.equal((await client.ask(path, { method: 'HEAD' })).status, 404);
+  t.equal((await client.ask('/v2/library/new/blobs/uploads/', { method: 'POST' })).status, 202, 'a push is taken');
+});

@@ -246,6 +246,21 @@ t.test('stand-ins: four, of one image no more than two, none twice', async (t) =
   t.equal((await read(configured, {})).asked[0]?.path, MANIFEST, 'not where one is configured');
 });
 
+t.test('stand-ins: what clients deleted is none', async (t) => {
+  const one = standIns(3);
+  one.forgetDeleted('app1', digest('b'));
+  t.equal((await read(one, {})).asked.length, 2, 'a blob');
+  one.forgetDeleted('app1', digest('c'));
+  t.equal((await read(one, {})).asked.length, 2, 'not that of another repository');
+  const image = standIns(4, (index) => `app${index % 2}`);
+  image.forgetDeleted('app0');
+  t.same(
+    (await read(image, {})).asked.map(({ path }) => path),
+    [blobPath('d', 'app1'), blobPath('b', 'app1')],
+    'an image',
+  );
+});
+
 t.test('stand-ins: without credentials, what traffic could read may be denied', async (t) => {
   const denied: [string, Scripted][] = [
     ['401 with a challenge', { status: 401, headers: CHALLENGE }],
