@@ -36,6 +36,40 @@ export class GrantRecord {
     return this.#entries.get(repository);
   }
 
+  /** The decision that the next one may only repeat. A refused password is no repetition if something was granted since. */
+  repeated(repository: string): GrantEntry | undefined {
+    return repository === REFUSED && this.#isGranted(0, Number.POSITIVE_INFINITY) ? undefined : this.find(repository);
+  }
+
+  /**
+   * Whether a refusal that another edge tells is one that is known, and had come from here. As a new one, it would be a little later with
+   * each telling, and take back what was granted since.
+   * @param entry its latest time
+   * @param earliest its earliest time
+   */
+  isToldAgain(repository: string, { at, granted }: GrantEntry, earliest: number): boolean {
+    const known = this.find(repository);
+    if (granted || !known || known.granted || known.at < earliest) return false;
+    return repository !== REFUSED || !this.#isGranted(known.at, at);
+  }
+
+  /** Whether anything was granted after the one time, and not after the other. */
+  #isGranted(after: number, until: number): boolean {
+    return [...this.#entries.values()].some(({ at, granted }) => granted && at > after && at <= until);
+  }
+
+  /**
+   * What contradicts a decision of another edge, and came later: that edge lacks it, because repetitions are not told at once.
+   * @param at the latest time of that decision. With an earlier one, two edges could contradict each other for ever
+   */
+  contradicting(repository: string, { at, granted }: GrantEntry): string[] {
+    const names = granted ? [REFUSED, repository] : repository === REFUSED ? [...this.#entries.keys()] : [repository];
+    return names.filter((name) => {
+      const known = this.find(name);
+      return known !== undefined && known.granted !== granted && (granted ? known.at >= at : known.at > at);
+    });
+  }
+
   /** Merges decisions. @returns the repositories whose decision changed */
   merge(entries: Iterable<readonly [repository: string, entry: GrantEntry]>): string[] {
     const changed = [...entries].filter(([repository, entry]) => this.#set(repository, entry)).map(([name]) => name);

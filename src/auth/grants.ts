@@ -41,7 +41,7 @@ export class Grants {
   readonly #users = new Map<string, string>();
   #keys: readonly Uint8Array[] = [];
   #keepMs = 0;
-  /** Called with each changed decision, and with the previous one. */
+  /** Called with each changed decision, and with the previous one if it may be the same. */
   onChange: ((grant: Grant, before: GrantEntry | undefined) => void) | undefined;
 
   /**
@@ -136,14 +136,23 @@ export class Grants {
     return this.#record(holder)?.find(repository);
   }
 
-  /** Merges decisions of another edge, in any order and any number of times. @returns how many were new */
-  merge(grants: readonly Grant[]): number {
+  /**
+   * Merges decisions of another edge, in any order and any number of times.
+   * @param doubtMs milliseconds by which a grant may have been later, and a refusal earlier
+   * @returns how many were new
+   */
+  merge(grants: readonly Grant[], doubtMs = 0): number {
     let news = 0;
     for (const [holder, told] of Map.groupBy(grants, (grant) => grant.holder)) {
       const believed = told.filter(({ at }) => this.#clock.observe(at));
-      news += this.#mergeInto(
+      const entries = believed.map(({ repository, at, granted }) => [repository, { at, granted }] as const);
+      const record = this.#record(holder);
+      const isNew = ([name, entry]: (typeof entries)[number]) => !record?.isToldAgain(name, entry, entry.at - doubtMs);
+      news += this.#mergeInto(holder, entries.filter(isNew));
+      const latest = ({ at, granted }: GrantEntry) => ({ at: granted ? at + doubtMs : at, granted });
+      this.#contradict(
         holder,
-        believed.map(({ repository, at, granted }) => [repository, { at, granted }] as const),
+        entries.map(([name, entry]) => [name, latest(entry)] as const),
       );
     }
     return news;
@@ -158,7 +167,7 @@ export class Grants {
     const now = this.#clock.now();
     if (!(newest + this.#keepMs > now) || this.#keepMs === 0) return 0;
     const record = this.#record(holder) ?? new GrantRecord();
-    const before = new Map(told.map(([repository]) => [repository, record.find(repository)]));
+    const before = new Map(told.map(([repository]) => [repository, record.repeated(repository)]));
     const changed = record.merge(told);
     if (changed.length === 0) return 0;
     this.#holders.set(holder, record);
@@ -173,6 +182,15 @@ export class Grants {
       if (entry) this.onChange?.({ holder, repository, ...entry }, before.get(repository));
     }
     return changed.length;
+  }
+
+  #contradict(holder: string, told: readonly (readonly [string, GrantEntry])[]): void {
+    const record = this.#record(holder);
+    const names = new Set(told.flatMap(([name, entry]) => record?.contradicting(name, entry) ?? []));
+    for (const repository of names) {
+      const entry = record?.find(repository);
+      if (entry) this.onChange?.({ holder, repository, ...entry }, undefined);
+    }
   }
 
   #remainingMs(holder: GrantHolder, repository: string | undefined): number {

@@ -208,12 +208,22 @@ export class Ledger {
       const known = this.find(place) ?? [];
       const history = heardHistory(told, known, doubt, this.#pushTimes(place));
       const entry = { ...place, history };
+      this.#contradict(place, told, doubt);
       // An entry without news does not count as an update: it would push out tags that this edge needs.
       if (isSame(known, merge(known, history))) continue;
       if (!this.#setAside(entry) && this.#merge(entry)) news += 1;
     }
     for (const place of this.#unsettled.splice(0)) void this.#settle(place);
     return news;
+  }
+
+  /** Tells the other edge what was seen since: it lacks this, because repetitions are not told at once. */
+  #contradict(place: UpstreamTag, [told]: TagHistory, doubt: number): void {
+    const history = this.find(place);
+    const [newest] = history ?? [];
+    if (!history || !newest || !told || newest.digest === told.digest) return;
+    // With less than twice the doubt, two edges could contradict each other for ever.
+    if (newest.confirmedAt - told.confirmedAt > 2 * doubt) this.onChange?.({ ...place, history }, undefined);
   }
 
   /**

@@ -36,6 +36,7 @@ export class SharedGrants extends ChangedEntries<z.output<typeof entry>> {
             const at = (granted ? earliest : latest) - age;
             return { holder, repository, at, granted };
           }),
+          latest - earliest,
         ),
     });
     grants.onChange = (grant, before) => {

@@ -155,6 +155,123 @@ t.test(
   },
 );
 
+t.test('a password that is refused again, after it was right in between', async (t) => {
+  const start = Date.now();
+  const [one, other] = [node(t, undefined, start), node(t, undefined, start)];
+  let known = 0;
+  const told = () => {
+    known = tell(one.shared.grants, other.shared.grants, known);
+    return other.grants.pullValidMs(ann, 'a') > 0;
+  };
+  one.grants.remember(ann, ['a'], one.grants.now());
+  one.grants.revoke(ann, undefined, one.grants.now());
+  one.grants.remember(ann, ['a'], one.grants.now());
+  t.ok(told());
+  one.grants.revoke(ann, undefined, one.grants.now());
+  t.notOk(told());
+  one.grants.revoke(ann, undefined, one.grants.now());
+  t.equal(one.shared.grants.head, known, 'a refusal that changes nothing is not told at once');
+});
+
+t.test('what an edge repeats is told at once to one that says the contrary', async (t) => {
+  const start = Date.now();
+  const [one, other] = [node(t, undefined, start), node(t, undefined, start)];
+  const known = { ledger: [0, 0], grants: [0, 0] };
+  const exchange = () => {
+    for (const store of ['ledger', 'grants'] as const) {
+      const [mine, theirs] = [one.shared[store], other.shared[store]];
+      known[store] = [tell(mine, theirs, known[store][0]), tell(theirs, mine, known[store][1])];
+    }
+  };
+  const later = () => {
+    for (const { wall } of [one, other]) wall.now += 1;
+  };
+  const both = () =>
+    [one, other].map(({ grants, ledger }) => [grants.pullValidMs(ann, 'a') > 0, ledger.find(place('1'))?.[0]?.digest]);
+  const granted = (at: typeof one) => at.grants.remember(ann, ['a'], at.grants.now());
+  const shown = (at: typeof one) => at.ledger.recordSeen(place('1'), A, at.ledger.now());
+  for (const [what, contrary] of [
+    ['a repository', () => other.grants.revoke(ann, ['a'], other.grants.now())],
+    ['the password', () => other.grants.revoke(ann, undefined, other.grants.now())],
+  ] as const) {
+    granted(one);
+    shown(one);
+    exchange();
+    later();
+    contrary();
+    other.ledger.recordDeleted(place('1'), other.ledger.now());
+    later();
+    granted(one);
+    shown(one);
+    for (let round = 0; round < 3; round += 1) exchange();
+    t.strictSame(
+      both(),
+      [
+        [true, A],
+        [true, A],
+      ],
+      what,
+    );
+    later();
+  }
+  one.grants.revoke(ann, undefined, one.grants.now());
+  exchange();
+  later();
+  granted(other);
+  later();
+  one.grants.revoke(ann, undefined, one.grants.now());
+  for (let round = 0; round < 3; round += 1) exchange();
+  t.match(both(), [[false], [false]], 'a password that was refused twice');
+});
+
+t.test('property: edges that are mistaken about the time of each other come to an end of contradicting', async (t) => {
+  const WIDTH = 20;
+  const bounds = fc.tuple(fc.nat(WIDTH), fc.nat(WIDTH)).map(([early, late]) => ({ early, late }));
+  const step = fc.record({
+    edge: fc.nat(1),
+    what: fc.constantFrom('seen', 'deleted', 'remember', 'forget', 'refuse'),
+    wait: fc.nat(12),
+  });
+  const told = fc.array(fc.tuple(step, fc.nat(4), bounds), { maxLength: 15 });
+  fc.assert(
+    fc.property(told, bounds, bounds, (steps, ...last) => {
+      const start = Date.now();
+      const nodes = [node(t, undefined, start), node(t, undefined, start)] as const;
+      const known = { ledger: [0, 0], grants: [0, 0] };
+      const tellFrom = (from: number, { early, late }: { early: number; late: number }) => {
+        const [teller, hearer] = from === 0 ? nodes : [nodes[1], nodes[0]];
+        // The truth lies anywhere between the bounds, and the middle is taken for it.
+        const time = { earliest: LATER - early, latest: LATER + late, doubt: early + late };
+        for (const store of ['ledger', 'grants'] as const)
+          known[store][from] = tell(
+            teller.shared[store],
+            hearer.shared[store],
+            known[store][from],
+            LATER + (late - early) / 2,
+            time,
+          );
+      };
+      for (const [{ edge, what, wait }, tells, of] of steps) {
+        for (const { wall } of nodes) wall.now += wait;
+        const { ledger, grants } = nodes[edge === 0 ? 0 : 1];
+        if (what === 'seen') ledger.recordSeen(place('1'), A, ledger.now());
+        else if (what === 'deleted') ledger.recordDeleted(place('1'), ledger.now());
+        else if (what === 'remember') grants.remember(ann, ['a'], grants.now());
+        else grants.revoke(ann, what === 'forget' ? ['a'] : undefined, grants.now());
+        if (tells < 2) tellFrom(tells, of);
+      }
+      const heads = () => JSON.stringify(nodes.map(({ shared }) => [shared.ledger.head, shared.grants.head]));
+      let before = '';
+      for (let round = 0; before !== heads(); round += 1) {
+        assert.ok(round < 6, 'they go on');
+        before = heads();
+        for (const from of [0, 1] as const) tellFrom(from, last[from]);
+      }
+    }),
+    { numRuns: propertyRuns(2000) },
+  );
+});
+
 t.test('what an upstream was is not told of what it is now', async (t) => {
   const registries: Record<string, string> = { harbor: 'H' };
   const [one, other] = [node(t, registries), node(t)];
