@@ -6,19 +6,39 @@ export interface ByteRange {
 
 /**
  * Parses a Range header. `undefined`: no header, or a unit that may be ignored. `invalid`: a malformed byte range, or one that has no
- * byte. Several ranges count as invalid, because registries answer one and multipart replies cannot be spliced.
+ * byte. Several ranges count as invalid: `parseRanges` knows them.
  */
 export function parseRange(header: string | undefined): ByteRange | 'invalid' | undefined {
-  const text = header?.trim() ?? '';
-  if (!/^bytes\s*=/i.test(text)) return undefined;
-  const match = /^bytes\s*=\s*(\d{0,15})-(\d{0,15})$/i.exec(text);
+  const ranges = parseRanges(header);
+  if (ranges === undefined || ranges === 'invalid') return ranges;
+  const [only, second] = ranges;
+  return second || !only ? 'invalid' : only;
+}
+
+/** Parses a Range header of one range or several, in the order of the header. There is at least one. */
+export function parseRanges(header: string | undefined): ByteRange[] | 'invalid' | undefined {
+  const set = /^bytes\s*=(.*)$/i.exec(header?.trim() ?? '')?.[1];
+  if (set === undefined) return undefined;
+  // Empty elements of a list are ignored (RFC 9110 section 5.6.1.2).
+  const elements = set.split(',').map((element) => element.trim());
+  const ranges = elements.filter((element) => element !== '').map(parseElement);
+  if (ranges.includes('invalid')) return 'invalid';
+  // The last 0 bytes: no content satisfies that (RFC 9110 section 14.1.2), but Go's file server answers 206 with `bytes 5-4/5`.
+  const some = (ranges as ByteRange[]).filter(({ first, last }) => first !== undefined || last !== 0);
+  return some.length === 0 ? 'invalid' : some;
+}
+
+function parseElement(text: string): ByteRange | 'invalid' {
+  const match = /^(\d{0,15})-(\d{0,15})$/.exec(text);
   if (!match || (match[1] === '' && match[2] === '')) return 'invalid';
   const first = match[1] === '' ? undefined : Number(match[1]);
   const last = match[2] === '' ? undefined : Number(match[2]);
-  if (first !== undefined && last !== undefined && last < first) return 'invalid';
-  // The last 0 bytes: no content satisfies that (RFC 9110 section 14.1.2), but Go's file server answers 206 with `bytes 5-4/5`.
-  if (first === undefined && last === 0) return 'invalid';
-  return { first, last };
+  return first !== undefined && last !== undefined && last < first ? 'invalid' : { first, last };
+}
+
+/** The Range header of one range. */
+export function formatRange({ first, last }: ByteRange): string {
+  return `bytes=${first ?? ''}-${last ?? ''}`;
 }
 
 /** The position of a 206's bytes in the whole (RFC 9110 section 14.4); `last` is inclusive. */

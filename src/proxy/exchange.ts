@@ -6,6 +6,7 @@ import { monotonicNow } from '../clock/clock.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
 import { bounded } from '../http/boundary.ts';
 import { streamOf } from '../http/write-answer.ts';
+import type { ByteRange } from '../oci/range.ts';
 import type { Origin } from './request/sealer.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
@@ -29,7 +30,7 @@ export interface StageNotes {
     /** The first change that a hook told of. */
     hinted?: { repository: string; reference: string };
   };
-  relay: Pick<RequestRecord, 'upstream' | 'verified' | 'detail'> & {
+  relay: Pick<RequestRecord, 'upstream' | 'verified' | 'detail' | 'parts'> & {
     /** The body broke off, and no upstream could resume it. */
     isCut?: boolean;
   };
@@ -58,6 +59,10 @@ export class Exchange {
    * own header is never forwarded.
    */
   clientAuthorization: string | undefined;
+  /** The Range header that upstreams get with a pull. Undefined: all of it is asked for. */
+  range: string | undefined;
+  /** The ranges of a blob, if the client asked for several. */
+  ranges: readonly ByteRange[] | undefined;
   /** What the client may do, as `authorize` found it. In `auth.mode: open` the upstreams decide. */
   permit: Allowed = OPEN;
   /** The upstreams that this client may be shown, as `authorize` found it. */
@@ -92,6 +97,7 @@ export class Exchange {
     this.method = request.method ?? '';
     this.url = originForm(request.url ?? '');
     this.headers = request.headers;
+    this.range = request.headers.range;
     this.client = request.socket?.remoteAddress ?? UNKNOWN_CLIENT;
     this.clientAuthorization = request.headers.authorization;
     // Noted here because HTTP/2's compatibility object has neither `writableFinished` nor `closed`.

@@ -14,10 +14,10 @@ import { Exchange } from './exchange.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { discardAnswer } from './pull/attempt-result.ts';
 import { fetchContent } from './pull/blob-and-list-pull.ts';
-import { blobTransfer } from './pull/blob-transfer.ts';
 import { cachedManifest } from './pull/cached-manifest.ts';
 import { ManifestPull } from './pull/manifest-pull.ts';
 import { pullReply } from './pull/pull-reply.ts';
+import { blobReply, fetchRanges } from './pull/several-ranges-pull.ts';
 import { isPull, mayHide, type PullRequest } from './pull/upstream-read.ts';
 import { notePush } from './push/note-push.ts';
 import { discardPush, fetchPush } from './push/push.ts';
@@ -109,13 +109,14 @@ export class Handler {
     if (preferred !== undefined) exchange.notes.plan.preferred = preferred;
     const cached = request.kind === 'manifest' ? cachedManifest(exchange, context, route, request) : undefined;
     if (cached) return cached;
+    if (request.kind === 'blob' && exchange.ranges)
+      return fetchRanges(exchange, context, { request, route }, exchange.ranges);
     const result =
       request.kind === 'manifest'
         ? await new ManifestPull(exchange, context, route, request).fetch()
         : await fetchContent(exchange, context, route, request);
     exchange.hold(() => discardAnswer(result));
     if (request.kind !== 'blob') return pullReply(exchange, context, request, result);
-    const pull = { request, route };
-    return pullReply(exchange, context, request, result, (body) => blobTransfer(exchange, context, pull, result, body));
+    return blobReply(exchange, context, { request, route }, result);
   }
 }

@@ -16,6 +16,20 @@ export interface AttemptRecord {
   status?: number;
   /** Milliseconds from the start of the attempt to its outcome. */
   ms: number;
+  /** Reads of one reply that went the same way, if there are several. `ms` is that of the slowest. */
+  reads?: number;
+}
+
+/** Adds the attempts of one of several reads. Attempts that went the same way share a record, so that their number is bounded. */
+export function addReads(records: AttemptRecord[], reads: readonly AttemptRecord[]): void {
+  for (const read of reads) {
+    const { url, outcome, reason, status } = read;
+    const same = records.find(
+      (one) => one.url === url && one.outcome === outcome && one.reason === reason && one.status === status,
+    );
+    if (!same) records.push(read);
+    else Object.assign(same, { reads: (same.reads ?? 1) + 1, ms: Math.max(same.ms, read.ms) });
+  }
 }
 
 /** Attempts that were started beside one that was late. */
@@ -101,6 +115,8 @@ export interface RequestRecord {
   hints?: { from: Hint['from']; push: number; delete: number };
   /** The result of the digest check that ran during the transfer of a blob. */
   verified?: DigestVerdict;
+  /** Parts of a blob in the reply, if the client asked for several ranges. */
+  parts?: number;
   hedges: HedgeCounts;
   splices: SpliceRecord[];
   status: number;

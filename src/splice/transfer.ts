@@ -31,6 +31,14 @@ export interface TransferOptions {
   check?: DigestCheck | undefined;
 }
 
+/** A body on its way to a client. */
+export interface StreamedBody {
+  /** Resolves when every byte was handed to the sink. Rejects with the error that broke off the body, or the reason of `closed`. */
+  run(sink: Sink): Promise<void>;
+  /** Gives up a body that was never run. */
+  discard(): void;
+}
+
 /** A body that has changed upstreams this often is not resumed again: the client should see the failure. */
 const MAX_LEGS = 20;
 
@@ -39,7 +47,7 @@ const MAX_LEGS = 20;
  * 2 (ARCHITECTURE.md) applies: the total length must be the same, the overlap must be byte-identical, and a digest that is
  * computed must be right.
  */
-export class Transfer {
+export class Transfer implements StreamedBody {
   readonly #options: TransferOptions;
   readonly #overlap: OverlapWindow;
   /** What a callback of a source, the sink or a timer throws ends this transfer (rule 12). */

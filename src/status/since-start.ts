@@ -31,8 +31,8 @@ export class SinceStart implements Observer {
     if (verified) figures.verified[verified] += 1;
     if (tag && tag.action !== 'served') figures.tags[tag.action] += 1;
     if (coalesced) return;
-    for (const { upstream, reason } of attempts)
-      if (reason === 'late') this.outrun.set(upstream, (this.outrun.get(upstream) ?? 0) + 1);
+    for (const { upstream, reason, reads = 1 } of attempts)
+      if (reason === 'late') this.outrun.set(upstream, (this.outrun.get(upstream) ?? 0) + reads);
   }
 
   /** A copy, which does not change any more. */

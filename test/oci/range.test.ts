@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { answersRange, parseContentRange, parseRange } from '../../src/oci/range.ts';
+import { answersRange, formatRange, parseContentRange, parseRange, parseRanges } from '../../src/oci/range.ts';
 
 t.test('Range', async (t) => {
   const rows: [string | undefined, unknown][] = [
@@ -29,12 +29,37 @@ t.test('Range', async (t) => {
     ['bytes=--1', 'invalid'],
     ['bytes=1-2-3', 'invalid'],
     ['bytes=0-1,3-4', 'invalid'],
-    ['bytes=0-1,', 'invalid'],
+    ['bytes=0-1,', { first: 0, last: 1 }],
+    ['bytes=0-1,-0', { first: 0, last: 1 }],
     ['bytes=x bytes=0-1', 'invalid'],
     ['bytes=1000000000000000-', 'invalid'],
     ['bytes', undefined],
   ];
   for (const [header, expected] of rows) t.strictSame(parseRange(header), expected, JSON.stringify(header));
+});
+
+t.test('Range of several ranges', async (t) => {
+  const rows: [string | undefined, unknown][] = [
+    [undefined, undefined],
+    ['items=0-1,3-4', undefined],
+    ['bytes=0-1,3-4', ['bytes=0-1', 'bytes=3-4']],
+    ['bytes = 0-1 ,\t3- , -5', ['bytes=0-1', 'bytes=3-', 'bytes=-5']],
+    ['bytes=5-6,0-1,0-9', ['bytes=5-6', 'bytes=0-1', 'bytes=0-9']],
+    ['bytes=,0-1,,3-4,', ['bytes=0-1', 'bytes=3-4']],
+    ['bytes=0-1,-0', ['bytes=0-1']],
+    ['bytes=-0,-00', 'invalid'],
+    ['bytes=,', 'invalid'],
+    ['bytes=0-1,x', 'invalid'],
+    ['bytes=0-1,4-3', 'invalid'],
+    ['bytes=0-1;3-4', 'invalid'],
+    ['bytes=0-1, bytes=3-4', 'invalid'],
+    ['bytes=0-1 3-4', 'invalid'],
+    ['bytes=7-7', ['bytes=7-7']],
+  ];
+  for (const [header, expected] of rows) {
+    const ranges = parseRanges(header);
+    t.strictSame(Array.isArray(ranges) ? ranges.map(formatRange) : ranges, expected, JSON.stringify(header));
+  }
 });
 
 t.test('Content-Range', async (t) => {

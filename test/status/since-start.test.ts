@@ -27,6 +27,8 @@ t.test('counts the upstreams that were overtaken, once for a coalesced request',
   since.record(pullRecord({ attempts, coalesced: true }));
   since.record(pullRecord());
   t.same([...since.outrun], [['harbor', 1]]);
+  since.record(pullRecord({ attempts: [{ ...first, reason: 'late', reads: 3 }] }));
+  t.same([...since.outrun], [['harbor', 4]], 'each read of several');
 });
 
 t.test('gives figures that do not change any more', async (t) => {

@@ -21,7 +21,7 @@ export async function fetchContent(
     const options = { blobHead, hiding };
     const attempts = planAttempts(exchange, context, route, request.repository, trafficClass, options);
     if (blobHead) return attempts;
-    const whole = exchange.headers.range === undefined;
+    const whole = exchange.range === undefined;
     // What another upstream shows in place of a corrupt copy may be what this one hides (rule 3). A part of such a copy is not used (rule 2).
     const hides = ({ upstream, lastResort }: Attempt) => upstream === hiding && !lastResort && isCorrupt(upstream);
     if (attempts.some(hides)) return whole ? attempts : [];

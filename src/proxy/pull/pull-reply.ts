@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
-import type { Transfer } from '../../splice/transfer.ts';
+import type { StreamedBody } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import { parseJson } from '../../upstream/body/read-body.ts';
 import type { HeaderList } from '../../upstream/header-list.ts';
@@ -30,7 +30,7 @@ export async function pullReply(
   context: ChallengeContext & Uses<'views'>,
   request: RegistryRequest,
   result: Relayable,
-  stream?: (body: PrimedBody) => Transfer,
+  stream?: (body: PrimedBody) => StreamedBody,
 ): Promise<Reply> {
   const { answer, attempt } = result;
   const explanation = ownExplanation(request, result);
@@ -94,7 +94,7 @@ function ownExplanation(request: RegistryRequest, { outcome, answer, body, attem
 function bodyOf(
   request: RegistryRequest,
   { answer, body, attempt }: Relayable,
-  stream: ((body: PrimedBody) => Transfer) | undefined,
+  stream: ((body: PrimedBody) => StreamedBody) | undefined,
 ): Reply['body'] {
   if (body === undefined) return undefined;
   if (Buffer.isBuffer(body)) {

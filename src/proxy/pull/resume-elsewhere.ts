@@ -1,7 +1,7 @@
 import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
-import type { ContentRange } from '../../oci/range.ts';
+import { type ContentRange, formatRange } from '../../oci/range.ts';
 import { extentOf, resumeObstacle } from '../../splice/extent.ts';
 import type { Leg } from '../../splice/running-leg.ts';
 import type { ResumeElsewhere } from '../../splice/transfer.ts';
@@ -10,13 +10,15 @@ import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import { type AnswerHead, discardAnswer, type UpstreamRead } from './attempt-result.ts';
 import { fetchPull, planAttempts } from './pull.ts';
-import { corruptCopiesLast, type PullPlan, type Relayable } from './pull-plan.ts';
+import { corruptCopiesLast, type PullPlan, type PullScope, type Relayable } from './pull-plan.ts';
 import { type BlobRequest, pullPlan } from './upstream-read.ts';
 
 /** Milliseconds that a client waits for an upstream to resume the blob. */
 const LIMIT_MS = 9500;
 /** An upstream that failed so often in one transfer is not asked again. */
 const MAX_BREAKS = 3;
+/** A reply that has changed upstreams this often is not resumed again. */
+const MAX_SPLICES = 20;
 
 /** The request for a blob, and its route. */
 export interface BlobPull {
@@ -24,37 +26,53 @@ export interface BlobPull {
   route: Route;
 }
 
-/** The rest of a blob after its upstream failed. */
-interface Rest {
+/** The URLs that failed in the middle of the body of one reply. */
+export class BrokenUrls {
+  readonly #breaks = new Map<string, number>();
+  /** URLs that were left because they were too slow. They cannot replace another slow one. */
+  readonly #slow = new Set<string>();
+
+  note(url: string, stillSending: boolean): void {
+    if (stillSending) this.#slow.add(url);
+    else this.#breaks.set(url, (this.#breaks.get(url) ?? 0) + 1);
+  }
+
+  /** @param stillSending what it would replace still sends bytes, but too slowly */
+  mayServe(url: string, stillSending: boolean): boolean {
+    return (this.#breaks.get(url) ?? 0) < MAX_BREAKS && !(stillSending && this.#slow.has(url));
+  }
+}
+
+/** A read of a blob, or of a part of it, for a client. */
+export interface BlobRead {
   pull: BlobPull;
   /** The range that the client was promised. */
   extent: ContentRange;
-  /** Offset in the blob of the first byte that is missing. */
-  from: number;
+  /** What notes the attempts of this read: the exchange, if that has no other reads. */
+  scope: PullScope;
+  broken: BrokenUrls;
 }
 
-/**
- * Finds an upstream that resumes a blob after its upstream failed in the middle.
- * @param extent the range that the client was promised
- */
-export function resumeElsewhere(
-  exchange: Exchange,
-  context: PullContext,
-  pull: BlobPull,
-  extent: ContentRange,
-): ResumeElsewhere {
-  const breaks = new Map<string, number>();
-  /** URLs that were left because they were too slow. They cannot replace another slow one. */
-  const slow = new Set<string>();
+/** What is left of a read. */
+interface Rest extends BlobRead {
+  /** Offset in the blob of the first byte that is missing. */
+  from: number;
+  /** Whether an upstream that ignores ranges may serve, so that bytes are skipped. */
+  maySkip: boolean;
+}
+
+/** Finds an upstream that resumes a blob after its upstream failed in the middle. */
+export function resumeElsewhere(exchange: Exchange, context: PullContext, read: BlobRead): ResumeElsewhere {
+  const { pull, scope } = read;
   return async (from, broken, error, alive) => {
+    if (exchange.splices.length >= MAX_SPLICES) return undefined;
     const started = performance.now();
     // The upstream that resumes gets a record of its own.
-    const record = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
-    if (alive) slow.add(broken.url);
-    else breaks.set(broken.url, (breaks.get(broken.url) ?? 0) + 1);
-    const usable = (url: string) => (breaks.get(url) ?? 0) < MAX_BREAKS && !(alive && slow.has(url));
-    const attempts = brokenUrlLast(planned(exchange, context, pull), broken.url).filter(({ url }) => usable(url));
-    const leg = await resume(exchange, context, { pull, extent, from }, attempts);
+    const record = scope.attempts.findLast(({ outcome }) => outcome === 'served');
+    read.broken.note(broken.url, alive);
+    const attempts = brokenUrlLast(planned(exchange, context, pull), broken.url);
+    const usable = attempts.filter(({ url }) => read.broken.mayServe(url, alive));
+    const leg = await resume(exchange, context, { ...read, from, maySkip: true }, usable);
     const splice = { reason: error.reason, at: from, ms: Math.round(performance.now() - started) };
     if (!leg && !alive) exchange.splices.push({ from: broken.upstream, ...splice });
     if (!leg) return undefined;
@@ -65,6 +83,12 @@ export function resumeElsewhere(
     };
     return { ...leg, onStart };
   };
+}
+
+/** Begins a read of its own for a part of a blob; undefined when no upstream can serve it. @throws ClientGone */
+export async function beginRead(exchange: Exchange, context: PullContext, read: BlobRead): Promise<Leg | undefined> {
+  const usable = planned(exchange, context, read.pull).filter(({ url }) => read.broken.mayServe(url, false));
+  return resume(exchange, context, { ...read, from: read.extent.first, maySkip: false }, usable);
 }
 
 function planned(
@@ -91,9 +115,10 @@ async function resume(
   const until = performance.now() + LIMIT_MS;
   let left = attempts;
   while (left.length > 0) {
-    const before = exchange.attempts.length;
+    const { attempts: records } = rest.scope;
+    const before = records.length;
     const plan = planOf(exchange, context, rest, left, until - performance.now());
-    const result = await fetchPull(exchange, context, plan).catch((error: unknown) => {
+    const result = await fetchPull(rest.scope, context, plan).catch((error: unknown) => {
       if (error instanceof OciError) return undefined;
       throw error;
     });
@@ -101,7 +126,7 @@ async function resume(
     if (result.outcome === 'served' && result.body instanceof PrimedBody) return legOf(context, result, result.body);
     discardAnswer(result);
     // A refusal is final for one upstream, but not for those that were not asked.
-    const asked = new Set([result.attempt.url, ...exchange.attempts.slice(before).map(({ url }) => url)]);
+    const asked = new Set([result.attempt.url, ...records.slice(before).map(({ url }) => url)]);
     left = left.filter(({ url }) => !asked.has(url));
   }
   return undefined;
@@ -110,17 +135,18 @@ async function resume(
 function planOf(
   exchange: Exchange,
   context: Uses<'access' | 'config' | 'ledger' | 'looks' | 'shown' | 'upstreams'>,
-  { pull: { route, request }, extent, from }: Rest,
+  { pull: { route, request }, extent, from, maySkip }: Rest,
   attempts: Attempt[],
   limitMs: number,
 ): PullPlan {
-  const range = `bytes=${from}-${extent.last + 1 < extent.total ? extent.last : ''}`;
+  const range = formatRange({ first: from, last: extent.last + 1 < extent.total ? extent.last : undefined });
   // The next upstream may have a blob that this one lacks.
   const plan = pullPlan(exchange, context, { ...route, onAbsent: 'next' }, request, attempts);
-  const unfit = (head: AnswerHead) => resumeObstacle(head, extent, from);
+  const unfit = (head: AnswerHead) =>
+    maySkip || head.status === 206 ? resumeObstacle(head, extent, from) : 'the upstream ignores ranges';
   const reading = (attempt: Attempt): UpstreamRead => {
     const read = plan.reading(attempt);
-    const { 'if-none-match': _, 'if-modified-since': __, ...headers } = read.headers;
+    const { 'if-none-match': _, 'if-modified-since': __, 'if-range': ___, ...headers } = read.headers;
     // A client in the middle of a body cannot follow a redirect.
     return { ...read, headers: { ...headers, range }, redirects: 'follow', unfit };
   };

@@ -135,9 +135,8 @@ function upstreamReadFor(
   request: PullRequest,
   attempt: Attempt,
 ): UpstreamRead {
-  const headers = pullHeaders(exchange);
   // Manifests are read whole, because a part of one cannot be checked against its digest.
-  if (request.kind !== 'blob') delete headers.range;
+  const headers = pullHeaders(exchange, request.kind === 'blob');
   const manifest = request.kind === 'manifest' && request.reference.includes(':') ? request.reference : undefined;
   return {
     method: request.method === 'HEAD' ? 'HEAD' : 'GET',

@@ -42,7 +42,7 @@ const ACTS_ON_BROWSERS = new RegExp(
   ].join('|')})$`,
 );
 /** The client's headers that an upstream gets with a pull. */
-const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'range', 'user-agent'];
+const PULL_REQUEST = ['accept', 'if-none-match', 'if-modified-since', 'user-agent'];
 /** W3C Trace Context, so that an upstream's traces are part of the client's. */
 const TRACE_CONTEXT = ['traceparent', 'tracestate'];
 /** The headers of an answer from storage behind a redirect that clients get. */
@@ -71,15 +71,22 @@ const FORWARDING = [
 /**
  * The headers of a pull. Bodies are asked for without encoding, because another encoding would break lengths and
  * digests.
+ * @param partial whether a part may be asked for
  */
-export function pullHeaders(exchange: Exchange): Record<string, string> {
+export function pullHeaders(exchange: Exchange, partial = true): Record<string, string> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity', ...forwardingHeaders(exchange) };
   const traced = traceOf(exchange.headers.traceparent) !== undefined;
   for (const name of traced ? [...PULL_REQUEST, ...TRACE_CONTEXT] : PULL_REQUEST) {
     const value = exchange.headers[name];
     if (typeof value === 'string') headers[name] = value;
   }
-  return headers;
+  return partial ? { ...headers, ...rangeHeaders(exchange) } : headers;
+}
+
+/** Whether the condition of If-Range holds is for the upstream to say: the validator comes from one. */
+function rangeHeaders({ range, headers: { 'if-range': condition } }: Exchange): Record<string, string> {
+  if (range === undefined) return {};
+  return typeof condition === 'string' ? { range, 'if-range': condition } : { range };
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Sink } from '../../splice/chunk-writer.ts';
-import type { Transfer } from '../../splice/transfer.ts';
+import type { StreamedBody } from '../../splice/transfer.ts';
 import { asUpstreamError, isOwnFault } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
+import type { AttemptRecord } from '../request-record.ts';
 import { cut, finish, writeHead } from './end-response.ts';
 import type { Reply } from './reply.ts';
 
@@ -39,22 +40,34 @@ function merged(headers: Reply['headers']): Record<string, string | string[]> {
   return fields;
 }
 
-async function relayStream(exchange: Exchange, transfer: Transfer, upstream: string | undefined): Promise<void> {
+async function relayStream(exchange: Exchange, body: StreamedBody, upstream: string | undefined): Promise<void> {
   try {
-    await transfer.run(clientSink(exchange));
+    await body.run(clientSink(exchange));
     finish(exchange);
   } catch (error) {
     // settle reports a fault of the edge itself, and cuts the reply.
     if (error instanceof ClientGone || isOwnFault(error)) throw error;
     cut(exchange);
-    const { reason, message: detail } = asUpstreamError(error);
-    // The attempt that brought the body so far has failed.
-    const attempt = exchange.attempts.findLast(({ outcome }) => outcome === 'served');
-    if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
-    const { relay: notes } = exchange.notes;
-    notes.isCut = true;
-    notes.detail = `${exchange.splices.at(-1)?.from ?? upstream} failed in the middle of the body (${reason})`;
+    noteBroken(exchange, error, {
+      attempts: exchange.attempts,
+      upstream: exchange.splices.at(-1)?.from ?? upstream,
+    });
   }
+}
+
+/** Notes a body that broke off, unless the read that failed was noted before. */
+export function noteBroken(
+  { notes: { relay: notes } }: Exchange,
+  error: unknown,
+  { attempts, upstream }: { attempts: readonly AttemptRecord[]; upstream: string | undefined },
+): void {
+  if (notes.isCut) return;
+  const { reason, message: detail } = asUpstreamError(error);
+  // The attempt that brought the body so far has failed.
+  const attempt = attempts.findLast(({ outcome }) => outcome === 'served');
+  if (attempt) Object.assign(attempt, { outcome: 'failed', reason, detail });
+  notes.isCut = true;
+  notes.detail = `${upstream} failed in the middle of the body (${reason})`;
 }
 
 /** The client's response as the sink of a body. The listener cuts a client that takes nothing. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Transfer } from '../../splice/transfer.ts';
+import { type StreamedBody, Transfer } from '../../splice/transfer.ts';
 import { ReadableSource } from '../../upstream/body/readable-source.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 
@@ -7,7 +7,7 @@ import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
 export interface Reply {
   status: number;
   headers: [string, string][];
-  body: Buffer | Transfer | undefined;
+  body: Buffer | StreamedBody | undefined;
   /** The upstream that the answer comes from. Undefined for the edge's own answers. */
   upstream: string | undefined;
 }

@@ -1,8 +1,9 @@
 import type { Config } from '../../config/schema.ts';
 import { OciError } from '../../oci/error.ts';
-import { parseRange } from '../../oci/range.ts';
+import { formatRange, parseRanges } from '../../oci/range.ts';
 import { isDigest, isRepository, isTag } from '../../oci/reference.ts';
 import { parseRequest, type RegistryRequest } from '../../oci/request.ts';
+import { MAX_PARTS } from '../../oci/several-ranges.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
@@ -94,8 +95,7 @@ function registryRequest(
 }
 
 function checkParameters(exchange: Exchange, { kind, method, query }: RegistryRequest): void {
-  if ((kind === 'blob' || kind === 'manifest') && parseRange(exchange.headers.range) === 'invalid')
-    throw new OciError('RANGE_INVALID');
+  if (kind === 'blob' || kind === 'manifest') readRange(exchange, kind);
   if (kind === 'manifest' && method === 'PUT') checkTags(query.getAll('tag'));
   if (kind !== 'upload' && kind !== 'upload-start') return;
   for (const name of ['digest', 'mount']) {
@@ -104,6 +104,19 @@ function checkParameters(exchange: Exchange, { kind, method, query }: RegistryRe
   }
   const from = query.get('from');
   if (from !== null && !isRepository(from)) throw new OciError('NAME_INVALID');
+}
+
+/**
+ * Reads the Range header. Several ranges are for blobs: other requests, and those for too many ranges, are answered as if there was no such
+ * header (RFC 9110 section 14.2).
+ */
+function readRange(exchange: Exchange, kind: 'blob' | 'manifest'): void {
+  const ranges = parseRanges(exchange.headers.range);
+  if (ranges === 'invalid') throw new OciError('RANGE_INVALID');
+  const [only, second] = ranges ?? [];
+  if (only) exchange.range = second ? undefined : formatRange(only);
+  if (second && kind === 'blob' && exchange.method === 'GET' && Number(ranges?.length) <= MAX_PARTS)
+    exchange.ranges = ranges;
 }
 
 /** Checks the tags that a push by digest makes (distribution-spec 1.2). */

@@ -88,8 +88,8 @@ export class RequestMetrics implements Observer {
     return `${this.#duration.text()}\n${this.#firstByte.text()}`;
   }
 
-  #attempt({ upstream, class: trafficClass, outcome, reason }: AttemptRecord): void {
-    this.#attempts.at(upstream, trafficClass, outcome, reason ?? NONE).count += 1;
+  #attempt({ upstream, class: trafficClass, outcome, reason, reads = 1 }: AttemptRecord): void {
+    this.#attempts.at(upstream, trafficClass, outcome, reason ?? NONE).count += reads;
   }
 
   #manifest({ method, outcome, memory, coalesced }: RequestRecord): void {

@@ -60,7 +60,7 @@ const ROWS: Row[] = [
   // Ranges.
   ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=5-2' }],
   ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=a-b' }],
-  ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=0-1,3-4' }],
+  ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=0-1,4-3' }],
   ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=-' }],
   ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: 'bytes=-0' }],
   ['GET', `/v2/library/app/blobs/${DIGEST}`, 416, 'RANGE_INVALID', { range: `bytes=${'9'.repeat(30)}-` }],

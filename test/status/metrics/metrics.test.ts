@@ -44,6 +44,17 @@ t.test('counts requests, attempts, failovers and bytes', async (t) => {
   t.same(await samples(metrics, 'first_byte_seconds_sum'), ['{kind="manifest",outcome="fallback"} 6.08']);
 });
 
+t.test('counts each read of a reply that has several', async (t) => {
+  const metrics = make();
+  const [failed, served] = pullRecord().attempts;
+  if (!failed || !served) return t.fail('there are two attempts');
+  metrics.record(pullRecord({ attempts: [failed, { ...served, reads: 7 }] }));
+  t.same(await samples(metrics, 'attempts_total'), [
+    '{upstream="harbor",class="control",outcome="failed",reason="first-byte"} 1',
+    '{upstream="gcr",class="control",outcome="served",reason="-"} 7',
+  ]);
+});
+
 t.test('makes no label of what clients ask for', async (t) => {
   const metrics = make();
   const {

@@ -1,0 +1,81 @@
+import type { Span } from '../../oci/several-ranges.ts';
+import type { Sink } from '../../splice/chunk-writer.ts';
+import type { Leg } from '../../splice/running-leg.ts';
+import type { StreamedBody } from '../../splice/transfer.ts';
+import type { PrimedBody } from '../../upstream/body/primed-body.ts';
+import { isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
+import { ClientGone, type Exchange } from '../exchange.ts';
+import { noteBroken } from '../reply/relay.ts';
+import { addReads } from '../request-record.ts';
+import { type BlobContext, readTransfer } from './blob-transfer.ts';
+import type { Relayable } from './pull-plan.ts';
+import { type BlobPull, type BlobRead, BrokenUrls, beginRead, legOf } from './resume-elsewhere.ts';
+
+/** The reads of a blob for one reply that has several parts of it. Each one resumes elsewhere like the only read of another reply. */
+export class SeveralReads {
+  readonly #exchange: Exchange;
+  readonly #context: BlobContext;
+  readonly #pull: BlobPull;
+  /** Bytes of the blob. */
+  readonly #total: number;
+  readonly #broken = new BrokenUrls();
+
+  constructor(exchange: Exchange, context: BlobContext, pull: BlobPull, total: number) {
+    this.#exchange = exchange;
+    this.#context = context;
+    this.#pull = pull;
+    this.#total = total;
+  }
+
+  /** The read of these bytes whose answer is there already. */
+  begun(span: Span, result: Relayable, body: PrimedBody): StreamedBody {
+    return this.#streamed(this.#readOf(span), legOf(this.#context, result, body));
+  }
+
+  /** @throws ClientGone */
+  async begin(span: Span): Promise<StreamedBody> {
+    const read = this.#readOf(span);
+    return this.#streamed(read, await beginRead(this.#exchange, this.#context, read));
+  }
+
+  /** Other reads run beside this one, so its attempts have a list of their own until it is over. */
+  #readOf({ first, last }: Span): BlobRead {
+    const { gone, hedges } = this.#exchange;
+    const scope = { gone, hedges, attempts: [], elapsed: () => this.#exchange.elapsed() };
+    return { pull: this.#pull, extent: { first, last, total: this.#total }, scope, broken: this.#broken };
+  }
+
+  #streamed(read: BlobRead, leg: Leg | undefined): StreamedBody {
+    const { attempts } = read.scope;
+    const transfer = leg && readTransfer(this.#exchange, this.#context, read, leg);
+    const over = () => addReads(this.#exchange.attempts, attempts.splice(0));
+    // The parts before this one are sent, although no upstream could serve it.
+    const sent = (sink: Sink) => (leg && transfer ? this.#send(read, leg, transfer, sink) : this.#fail(read));
+    return {
+      run: (sink) => sent(sink).finally(over),
+      discard: () => {
+        transfer?.discard();
+        over();
+      },
+    };
+  }
+
+  async #send({ scope: { attempts } }: BlobRead, leg: Leg, transfer: StreamedBody, sink: Sink): Promise<void> {
+    const { notes, splices } = this.#exchange;
+    notes.relay.upstream = leg.upstream;
+    try {
+      await transfer.run(sink);
+    } catch (error) {
+      if (!(error instanceof ClientGone || isOwnFault(error)))
+        noteBroken(this.#exchange, error, { attempts, upstream: splices.at(-1)?.from ?? leg.upstream });
+      throw error;
+    }
+  }
+
+  async #fail({ extent: { first, last }, scope: { attempts } }: BlobRead): Promise<void> {
+    const { reason = 'out-of-time', upstream } = attempts.at(-1) ?? {};
+    const error = new UpstreamError(reason, `no upstream served bytes ${first}-${last}`);
+    noteBroken(this.#exchange, error, { attempts, upstream });
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import type { MultipartFrame } from '../oci/byte-ranges.ts';
+import type { SpanGroup } from '../oci/several-ranges.ts';
+import type { Sink } from './chunk-writer.ts';
+import { PartSink } from './part-sink.ts';
+import type { StreamedBody } from './transfer.ts';
+
+export interface RangesBodyOptions {
+  /** The reads that bring all parts, in the order in which they are sent. */
+  groups: readonly SpanGroup[];
+  frame: MultipartFrame;
+  /** The body of the first read, if that has begun already. */
+  begun?: StreamedBody | undefined;
+  /** Begins a read. Rejects when no upstream can serve it, or the client leaves. */
+  open(group: SpanGroup): Promise<StreamedBody>;
+}
+
+/** Reads under way for one reply, so that the time until an answer begins passes while parts before it are sent. */
+export const READS_AT_ONCE = 4;
+
+/** A `multipart/byteranges` body: the parts of several reads, one after the other. */
+export class RangesBody implements StreamedBody {
+  readonly #options: RangesBodyOptions;
+  /** Reads under way, in order. The first one is being sent. */
+  readonly #reads: Promise<StreamedBody>[] = [];
+  /** Index of the next group to be read. */
+  #next = 0;
+  #sinkFull = false;
+  #wake: () => void = () => undefined;
+
+  constructor(options: RangesBodyOptions) {
+    this.#options = options;
+    if (options.begun) this.#add(Promise.resolve(options.begun));
+  }
+
+  async run(sink: Sink): Promise<void> {
+    const { groups, frame } = this.#options;
+    const onClosed = () => this.#wake();
+    sink.closed.addEventListener('abort', onClosed);
+    try {
+      for (const group of groups) {
+        // Each read hands on its last bytes even to a full sink, so that many small ones would pile up.
+        while (this.#sinkFull && !sink.closed.aborted) await this.#drained();
+        sink.closed.throwIfAborted();
+        const due = groups.slice(this.#next, this.#next + READS_AT_ONCE - this.#reads.length);
+        for (const next of due) this.#add(this.#options.open(next));
+        const body = await this.#reads[0];
+        await body?.run(this.#sinkFor(sink, group));
+        this.#reads.shift();
+      }
+      sink.closed.throwIfAborted();
+      sink.write(frame.tail, () => undefined);
+    } finally {
+      sink.closed.removeEventListener('abort', onClosed);
+      this.discard();
+    }
+  }
+
+  discard(): void {
+    this.#next = this.#options.groups.length;
+    for (const read of this.#reads.splice(0)) read.then((body) => body.discard()).catch(() => undefined);
+  }
+
+  #add(read: Promise<StreamedBody>): void {
+    this.#next += 1;
+    this.#reads.push(read);
+    // `run` sees it when it is this one's turn.
+    read.catch(() => undefined);
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #sinkFor(sink: Sink, group: SpanGroup): Sink {
+    const write = (bytes: Buffer, done: () => void) => {
+      this.#sinkFull = !sink.write(bytes, done);
+      return !this.#sinkFull;
+    };
+    const counted: Sink = { closed: sink.closed, onDrain: () => undefined, write };
+    const parts = new PartSink(counted, group, this.#options.frame);
+    sink.onDrain = () => {
+      this.#sinkFull = false;
+      parts.onDrain();
+      this.#wake();
+    };
+    return parts;
+  }
+}
