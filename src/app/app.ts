@@ -8,6 +8,7 @@ import { isLoopback } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
+import { explain } from '../proxy/endpoints/explain.ts';
 import { ImageExplainer } from '../proxy/endpoints/explain-now.ts';
 import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
@@ -246,7 +247,8 @@ export class App {
       phase: () => this.#phase,
       snapshot: () => this.status(),
       metrics: this.#metrics,
-      explain: (image, user) => explainer.explain(this.#runtime.context, image, user),
+      explain: (image) => explain(this.#runtime.context, image),
+      explainNow: (image, user) => explainer.explain(this.#runtime.context, image, user),
       explainRequest: (id) => explainRequest(this.#requests, id),
       accept: (what) => {
         const replicator = this.#runtime.atWork?.replicator;

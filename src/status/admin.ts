@@ -10,11 +10,10 @@ export interface AdminParts {
   phase: () => Phase;
   snapshot: () => Snapshot;
   metrics: Pick<Metrics, 'text' | 'contentType'>;
-  /**
-   * Says which upstreams a pull and a push of the image would ask, what they say of it now, and what is known of a user's rights.
-   * @throws OciError
-   */
-  explain: (image: string, user: string | undefined) => unknown;
+  /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
+  explain: (image: string) => unknown;
+  /** Also asks them for the image, and says what is known of a user's rights. @throws OciError */
+  explainNow: (image: string, user: string | undefined) => Promise<unknown>;
   /** Says what happened to a request. @throws OciError */
   explainRequest: (id: string) => unknown;
   /** Takes what an upstream shows for true. @param what an upstream, or an image @throws OciError */
@@ -80,11 +79,11 @@ const PATHS: Record<string, PathHandler> = {
     body: await metrics.text(),
   }),
   '/api/status': ({ snapshot }) => json(200, snapshot()),
-  '/api/explain': async ({ explain, explainRequest }, { query }) => {
+  '/api/explain': async ({ explain, explainNow, explainRequest }, { query }) => {
     const [image, request] = ['image', 'request'].map((name) => query.get(name) ?? '');
     if (request) return json(200, explainRequest(request));
     if (!image) throw new OciError('NAME_INVALID', 'name an image or a request: ?image=library/app:1.2, ?request=ID');
-    return json(200, await explain(image, query.get('user') || undefined));
+    return json(200, query.has('ask') ? await explainNow(image, query.get('user') || undefined) : explain(image));
   },
   '/api/coverage': ({ coverage }, { query }) => json(200, coverage(query)),
   '/': ({ snapshot }, { session }) => ({ status: 200, headers: PAGE_HEADERS, body: renderPage(snapshot(), session) }),

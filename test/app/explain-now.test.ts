@@ -9,7 +9,7 @@ import { CLOUD, clientRequests, INNER, type LabSite, startLabSite } from '../hel
 const BIN = fileURLToPath(new URL('../../bin/breakwater', import.meta.url));
 
 async function explained({ edge }: LabSite, image: string, user = ''): Promise<ExplanationNow> {
-  const { status, body } = await edge.admin(`/api/explain?${new URLSearchParams({ image, user })}`);
+  const { status, body } = await edge.admin(`/api/explain?${new URLSearchParams({ image, user, ask: '1' })}`);
   t.equal(status, 200, image);
   return JSON.parse(body);
 }
@@ -103,7 +103,7 @@ t.test('the operator cannot make it ask without a bound', async (t) => {
   const site = await startLabSite(t);
   await Promise.all([site.primary, site.fallback].map((one) => one.faults.on('delay', { ms: 300 })));
   const replies = await Promise.all(
-    Array.from({ length: 6 }, () => site.edge.admin('/api/explain?image=library/app:1')),
+    Array.from({ length: 6 }, () => site.edge.admin('/api/explain?image=library/app:1&ask=1')),
   );
   t.strictSame(replies.map(({ status }) => status).sort(), [200, 200, 200, 200, 429, 429]);
 });

@@ -18,6 +18,7 @@ async function start(over: Partial<AdminParts> = {}) {
     snapshot,
     metrics,
     explain: (image) => ({ image }),
+    explainNow: async (image, user) => ({ image, user }),
     explainRequest: (id) => ({ id }),
     accept: async (what) => ({ accepted: what }),
     coverage: () => ({}),
@@ -69,6 +70,8 @@ t.test('explains an image, or says why not', async (t) => {
   t.match(await stray.json(), { errors: [{ code: 'NAME_UNKNOWN', message: 'no route leads to stray/app' }] });
   t.equal((await get('/api/explain')).status, 400);
   t.same(await (await get('/api/explain?request=abc')).json(), { id: 'abc' }, 'or a request');
+  const asked = await get('/api/explain?image=library%2Fapp&ask=1&user=ann');
+  t.same(await asked.json(), { image: 'library/app', user: 'ann' }, 'it asks only where it is told to');
 });
 
 t.test('answers 404 and 405 as JSON', async (t) => {

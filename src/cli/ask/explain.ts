@@ -36,7 +36,7 @@ export function registerExplain(program: Command): void {
       else if (image !== undefined)
         await showAnswer<ExplanationNow>(
           options,
-          `/api/explain?${new URLSearchParams({ image, ...(user === undefined ? {} : { user }) })}`,
+          `/api/explain?${new URLSearchParams({ image, ask: '1', ...(user === undefined ? {} : { user }) })}`,
           explanationText,
         );
     });
