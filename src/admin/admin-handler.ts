@@ -30,6 +30,8 @@ export interface AdminHandlerOptions {
   answer: (request: AdminRequest) => Promise<AdminAnswer>;
   /** Called with the address of a client that showed a wrong token. */
   onWrongToken: (address: string) => void;
+  /** Called with the answer's status of a request that was let through to change something, and of a login. */
+  onChange: (change: { client: string; path: string; what: string | undefined; status: number }) => void;
   guard?: TokenGuard;
   clocks?: () => ClockReading;
 }
@@ -88,7 +90,7 @@ export class AdminHandler {
     const right = await this.#check(shown, [access.token, access.metricsToken], req, access);
     if (typeof right === 'object') return right;
     if (right !== access.token && (request.path !== '/metrics' || isChange(request))) return refusals.METRICS_ONLY;
-    return this.#options.answer(request);
+    return this.#audited(req, access, request, this.#options.answer(request));
   }
 
   async #withSession(
@@ -98,14 +100,35 @@ export class AdminHandler {
     token: string,
   ): Promise<AdminAnswer | Refusal> {
     const { method, path } = request;
-    if (path === '/login' && method === 'POST') return this.#logIn(req, access, token);
+    if (path === '/login' && method === 'POST') return this.#logIn(req, request, access, token);
     if (!(await this.#sessionsOf(token).isIn(req.headers.cookie))) return refusals.LOGIN_NEEDED;
     if (isChange(request) && !isSameOrigin(req.headers)) return refusals.OTHER_ORIGIN;
-    if (path === '/logout' && method === 'POST') return redirect(endSession(isHttps(req.headers)));
-    return path === '/login' ? redirect() : this.#options.answer({ ...request, session: true });
+    if (path === '/logout' && method === 'POST')
+      return this.#audited(req, access, request, redirect(endSession(isHttps(req.headers))));
+    if (path === '/login') return redirect();
+    return this.#audited(req, access, request, this.#options.answer({ ...request, session: true }));
   }
 
-  async #logIn(req: IncomingMessage, access: AdminAccess, token: string): Promise<AdminAnswer | Refusal> {
+  async #audited(
+    req: IncomingMessage,
+    access: AdminAccess,
+    request: AdminRequest,
+    answer: AdminAnswer | Promise<AdminAnswer>,
+  ): Promise<AdminAnswer> {
+    // A client that has left has no address any more.
+    const client = addressOf(req, access);
+    const { status, ...rest } = await answer;
+    if (isChange(request))
+      this.#options.onChange({ client, path: request.path, what: request.query.get('what') ?? undefined, status });
+    return { status, ...rest };
+  }
+
+  async #logIn(
+    req: IncomingMessage,
+    request: AdminRequest,
+    access: AdminAccess,
+    token: string,
+  ): Promise<AdminAnswer | Refusal> {
     // The origin is checked before the token: a page of another site must not use up the tries of its visitor.
     if (!isSameOrigin(req.headers)) return refusals.OTHER_ORIGIN;
     // A client that leaves in the middle of its form shows no token.
@@ -113,7 +136,8 @@ export class AdminHandler {
     const shown = new URLSearchParams(form).get('token')?.trim() ?? '';
     if (shown === '') return refusals.LOGIN_NEEDED;
     const right = await this.#check(shown, [token], req, access);
-    return typeof right === 'object' ? right : redirect(await this.#sessionsOf(token).start(isHttps(req.headers)));
+    if (typeof right === 'object') return right;
+    return this.#audited(req, access, request, redirect(await this.#sessionsOf(token).start(isHttps(req.headers))));
   }
 
   /** @returns the token that was shown, or why it is refused */

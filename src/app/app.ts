@@ -26,6 +26,7 @@ import { RequestRing } from '../status/request-ring.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
+import { adminEvents } from './admin-events.ts';
 import { ProcessState } from './process-state.ts';
 import { proxyTrustOf } from './proxy-trust.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
@@ -210,6 +211,11 @@ export class App {
     return this.#addresses;
   }
 
+  /** Takes lines with an `AuditLine`. */
+  get audits(): Logger {
+    return this.#runtime.context.audit;
+  }
+
   /** Requests that run now. */
   load(): number {
     return this.#https.load().exchanges;
@@ -267,7 +273,7 @@ export class App {
     return new AdminHandler({
       access: () => this.#adminAccess(),
       answer: (request) => adminAnswer(parts, request),
-      onWrongToken: (client) => this.#log.warn({ client }, 'a wrong token was shown to the admin listener'),
+      ...adminEvents(this.#log),
     });
   }
 

@@ -3,6 +3,8 @@ import { monotonicNow, readClocks } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { lossText, unclearText } from '../failover/lost-content.ts';
 import type { Route } from '../failover/rewrite.ts';
+import { imageName } from '../oci/reference.ts';
+import { type AuditLine, auditLogger } from '../proxy/reply/audit-line.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
 import type { RemoteRegistry } from '../replication/registry/remote-registry.ts';
@@ -72,6 +74,7 @@ export class ReplicationAtWork {
       if (!found) throw new Error(`no URL of ${name}`);
       return found;
     };
+    const audits = auditLogger(log);
     this.replicator = new Replicator({
       routes,
       config: config.replication,
@@ -95,6 +98,11 @@ export class ReplicationAtWork {
           { way: task.copyRoute.name, repository: task.repository.source, reference: task.reference, tries, reason },
           retryable ? 'a copy failed and will be retried' : 'an image cannot be copied',
         ),
+      onDeleted: ({ from, upstream, repository, reference }) => {
+        const what = imageName(repository, reference);
+        const audit: AuditLine = { action: 'delete', result: 'done', by: `deleted on ${from}`, what, upstream };
+        audits.info({ audit }, 'deleted a copy');
+      },
       onReconcile: (way, outcome, failed) =>
         log[failed ? 'warn' : 'info']({ way, outcome }, 'compared the two upstreams'),
     });

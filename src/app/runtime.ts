@@ -13,6 +13,7 @@ import type { ProxyContext } from '../proxy/proxy-context.ts';
 import { RequestCoalescer } from '../proxy/pull/request-coalescer.ts';
 import { TagLooks } from '../proxy/pull/tag-looks.ts';
 import { Forwarder } from '../proxy/push/forwarder.ts';
+import { auditLogger } from '../proxy/reply/audit-line.ts';
 import { ownNames } from '../proxy/request/parse.ts';
 import type { Observer } from '../proxy/request-record.ts';
 import type { Hint } from '../replication/hint.ts';
@@ -104,6 +105,7 @@ export class Runtime {
       observer,
       log,
       requests: log.child({}, { redact: [] }),
+      audit: auditLogger(log),
       names: ownNames(config),
       turn: () => {
         turn = (turn + 1) % 1_000_000;

@@ -182,10 +182,10 @@ export const configSchema = z.strictObject({
   }).describe('Manifests in memory, which answer requests by digest. A change of `memory` or `keep` needs a restart.'),
   log: section({
     level: choice(['debug', 'info', 'warn', 'error'], 'info').describe(
-      'Least severity that is logged. A change needs a restart.',
+      'Least severity that is logged. Lines of the audit are always logged. A change needs a restart.',
     ),
     requests: choice(['all', 'notable'], 'all').describe(
-      'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, deletions, and requests with a doubtful blob or tag.',
+      'Which requests are logged. `notable`: failed requests, requests that the first upstream did not answer, pushes, deletions, and requests with a doubtful blob or tag.',
     ),
   }).describe('Logs: JSON lines on standard output, readable text on a terminal.'),
 });

@@ -26,7 +26,7 @@ export interface StageNotes {
     /** Why the preferred upstream was not the first to be asked. */
     passedOver?: string | undefined;
   };
-  fetch: Pick<RequestRecord, 'coalesced' | 'memory' | 'tag' | 'hints' | 'detail'> & {
+  fetch: Pick<RequestRecord, 'coalesced' | 'memory' | 'tag' | 'hints' | 'detail' | 'digest'> & {
     /** The first change that a hook told of. */
     hinted?: { repository: string; reference: string };
   };

@@ -66,6 +66,8 @@ export interface ProxyContext {
   log: Logger;
   /** Logger for the line of each request. It does not search for secrets, because a record has none. */
   requests: Logger;
+  /** Lines about who did what; see `AuditLine`. */
+  audit: Logger;
   /** Host names that mean the edge itself, in lower case. */
   names: ReadonlySet<string>;
   /** A number that grows with each call, so that URLs take turns. */

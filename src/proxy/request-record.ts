@@ -83,6 +83,8 @@ export interface RequestRecord {
     | 'invalid';
   repository?: string;
   reference?: string;
+  /** Of the manifest that was pushed. */
+  digest?: string;
   /** The user, if the edge itself checks who clients are. */
   user?: string;
   /** The name of a login or a token that the edge itself has not found to be good. */

@@ -20,6 +20,8 @@ export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'
   /** The same registries as `registry`, for copies: they do not wait for what fails. */
   registryForCopies: (upstream: string) => RemoteRegistry;
   onFailure: (failed: FailedTask) => void;
+  /** Called when a copy was deleted, because the push upstream does not have its reference any more. */
+  onDeleted?: (deleted: { from: string; upstream: string; repository: string; reference: string }) => void;
 }
 
 /** Milliseconds between two looks for work. */
@@ -201,6 +203,8 @@ export class Replicator {
     if (doubt) throw new CopyError(`the copy is kept: ${doubt.text}`, { retryable: true });
     await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;
+    const { name: upstream } = target.registry;
+    this.#options.onDeleted?.({ from: registry.name, upstream, repository: target.repository, reference });
     return isThere();
   }
 }

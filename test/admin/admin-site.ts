@@ -30,15 +30,18 @@ export class AdminSite {
   readonly address: string;
   /** Addresses that showed a wrong token. */
   readonly wrong: string[];
+  /** Reports for the audit. */
+  readonly changes: object[];
   access: AdminAccess;
   /** Milliseconds that the clock of sessions and failures is ahead. */
   ahead = 0;
 
-  constructor(address: string, port: number, access: AdminAccess, wrong: string[]) {
+  constructor(address: string, port: number, access: AdminAccess, wrong: string[], changes: object[]) {
     this.address = address;
     this.port = port;
     this.access = access;
     this.wrong = wrong;
+    this.changes = changes;
   }
 
   async ask(path: string, { method = 'GET', headers = {}, body, ...others }: AskOptions = {}): Promise<Reply> {
@@ -95,6 +98,7 @@ export async function startAdminSite(
   };
   const clock = (start: number) => start + (site?.ahead ?? 0);
   const wrong: string[] = [];
+  const changes: object[] = [];
   const handler = new AdminHandler({
     access: () => site.access,
     answer: async ({ method, path, session }) => ({
@@ -103,6 +107,7 @@ export async function startAdminSite(
       body: `${method} ${path}${session ? ' session' : ''}`,
     }),
     onWrongToken: (client) => wrong.push(client),
+    onChange: (change) => changes.push(change),
     guard: new TokenGuard(new FailureLimit(10, 6000, () => clock(0)), delayMs),
     clocks: () => ({ monotonic: clock(0), wall: clock(Date.now()) }),
   });
@@ -110,6 +115,6 @@ export async function startAdminSite(
   const server = createAdminServer((req, res) => handler.handle(req, res), onError);
   const { port } = await listenOn(server, `${address}:0`, onError);
   t.teardown(() => closeNow(server));
-  const site: AdminSite = new AdminSite(address === '0.0.0.0' ? '127.0.0.1' : address, port, access, wrong);
+  const site: AdminSite = new AdminSite(address === '0.0.0.0' ? '127.0.0.1' : address, port, access, wrong, changes);
   return site;
 }

@@ -36,6 +36,19 @@ t.test('a browser gets a form, logs in, and logs out', async (t) => {
   const out = await site.ask('/logout', { method: 'POST', headers: { cookie, origin } });
   t.match(out, { status: 303, headers: { location: '/' } });
   t.match(out.headers['set-cookie'], ['breakwater_admin=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict']);
+
+  await site.bearer('/api/accept?what=harbor', TOKEN, { method: 'POST' });
+  await site.bearer('/api/accept?what=harbor', 'wrong', { method: 'POST' });
+  await site.ask('/api/accept?what=gcr', { method: 'POST', headers: { cookie, origin } });
+  await site.ask('/api/accept?what=gcr', { method: 'POST', headers: { cookie, origin: 'http://evil.lan' } });
+  const [client, what] = ['127.0.0.1', undefined];
+  const changes = [
+    { client, path: '/login', what, status: 303 },
+    { client, path: '/logout', what, status: 303 },
+    { client, path: '/api/accept', what: 'harbor', status: 200 },
+    { client, path: '/api/accept', what: 'gcr', status: 200 },
+  ];
+  t.same(site.changes, changes, 'all that was let through to change something');
 });
 
 t.test('the cookie is Secure where the browser came by https', async (t) => {

@@ -93,7 +93,15 @@ t.test('accepted as it is', async (t) => {
   t.match(JSON.parse(accepted.body), { upstream: 'harbor', unread: [], lost: false });
   const explained = await site.lab.edge.admin('/api/explain?image=team/app:2', ADMIN_TOKEN);
   t.match(JSON.parse(explained.body).ledger, { digest: null }, 'the ledger has what the primary shows');
-  t.match(site.lab.edge.log, /"audit":true.*accepted what the upstream shows/);
+  t.match(site.lab.edge.log, /accepted what the upstream shows/);
+  const audits = site.lab.edge.log.split('\n').flatMap((line) => (line === '' ? [] : (JSON.parse(line).audit ?? [])));
+  const accepts = audits.filter(({ action }) => action === 'accept');
+  t.match(accepts, [
+    { result: 'failed', what: 'nothing', client: '127.0.0.1' },
+    { result: 'done', what: 'team/app:1' },
+    { result: 'done', what: 'harbor', client: '127.0.0.1' },
+  ]);
+  t.ok(audits.find(({ action, result, what }) => action === 'login' && result === 'refused' && what === 'admin'));
   t.equal(site.lost, undefined);
   t.equal((await site.pull('team/app:2')).status, 404);
   t.match(await site.lab.edge.admin('/metrics', ADMIN_TOKEN), {

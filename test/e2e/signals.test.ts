@@ -37,12 +37,13 @@ t.test('SIGHUP takes a new configuration, and refuses a bad one with its place',
   };
   await edge.configure(whole('team/'));
   edge.signal('SIGHUP');
-  await edge.waitForLog(/"msg":"reloaded"/);
+  await edge.waitForLog(/"audit":\{"action":"reload","result":"done","by":"SIGHUP"\}.*"msg":"reloaded"/);
   t.same(await routes(), ['team/']);
 
   await edge.configure(whole('other/', { hostnam: 'x' }));
   edge.signal('SIGHUP');
   const [line] = await edge.waitForLog(/^.*the new configuration is refused.*$/m);
+  t.match(line, /"audit":\{"action":"reload","result":"refused","by":"SIGHUP"\}/);
   t.match(line, /breakwater\.yaml:\d+:\d+: hostnam: .*did you mean \\"hostname\\"/);
   t.same(await routes(), ['team/'], 'the old one goes on');
 });

@@ -30,6 +30,8 @@ interface Site {
   /** Digest of a tag of the fallback. */
   there: (repository: string, tag: string) => string | undefined;
   reasons: string[];
+  /** Reports for the audit. */
+  deleted: object[];
 }
 
 async function start(t: Test, config: object = {}, route: object = {}): Promise<Site> {
@@ -47,6 +49,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
   let looked = 0;
   const canary: Site['canary'] = { state: 'good' };
   const reasons: string[] = [];
+  const deleted: object[] = [];
   const next: Site['next'] = new Map();
   const routes = [
     {
@@ -80,6 +83,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     isLedgerRead: () => true,
     pulls,
     onFailure: ({ reason }) => reasons.push(reason),
+    onDeleted: (one) => deleted.push(one),
     onReconcile: (_, outcome) => reasons.push(outcome),
   });
   t.teardown(() => replicator.stop());
@@ -87,7 +91,22 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     replicator.enqueueHints([{ repository, reference, kind, from: 'edge', upstream: 'harbor' }]);
   const there = (repository: string, tag: string) => fallback.store.repository(repository).tags.get(tag);
   const looks = () => looked;
-  return { primary, fallback, replicator, ledger, pulls, states, views, looks, canary, next, hint, there, reasons };
+  return {
+    primary,
+    fallback,
+    replicator,
+    ledger,
+    pulls,
+    states,
+    views,
+    looks,
+    canary,
+    next,
+    hint,
+    there,
+    reasons,
+    deleted,
+  };
 }
 
 /** Resolves when the queues are empty. */
@@ -268,7 +287,7 @@ t.test('copies wait while an upstream is unhealthy or busy with clients', async 
 
 t.test('deletions stay, unless the route says that they follow', async (t) => {
   for (const deletions of ['keep', 'follow'] as const) {
-    const { fallback, primary, replicator, hint, there, canary } = await start(t, {}, { deletions });
+    const { fallback, primary, replicator, hint, there, canary, deleted } = await start(t, {}, { deletions });
     primary.seed('library/app', 'stays', { blobs: [1] });
     fallback.seed('project/app', 'gone', { blobs: [100] });
     fallback.seed('project/app', 'lost', { blobs: [200] });
@@ -289,6 +308,9 @@ t.test('deletions stay, unless the route says that they follow', async (t) => {
     await idle(replicator);
     t.equal(there('project/app', 'lost') === undefined, deletions === 'follow');
     t.ok(there('project/app', 'stays'), 'what is still there is not deleted, whatever a hint says');
+    const copy = { from: 'harbor', upstream: 'gcr', repository: 'project/app' };
+    const told = ['gone', 'lost'].map((reference) => ({ ...copy, reference }));
+    t.same(deleted, deletions === 'follow' ? told : [], 'each is reported');
     t.ok(there('project/app', list), 'lists of referrers are copied for clients of the fallback');
   }
 });

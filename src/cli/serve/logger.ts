@@ -38,10 +38,10 @@ export function jsonLog(output: Pick<LogOutput, 'write'>, level: string): Logger
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 0,
     lastMsg: '',
-    lastObj: {} as { audit?: boolean },
+    lastObj: {} as { audit?: unknown },
     write(line: string) {
       // Only lines of requests are many. `audit` marks those that tell who did what.
-      output.write(line, this.lastLevel >= WARN || this.lastMsg !== 'request' || this.lastObj.audit === true);
+      output.write(line, this.lastLevel >= WARN || this.lastMsg !== 'request' || this.lastObj.audit !== undefined);
     },
   };
   return pino(options, destination as DestinationStream);

@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import type { Logger } from 'pino';
 import { type App, createApp } from '../../app/app.ts';
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { FileWatch } from '../../server/file-watch.ts';
@@ -27,7 +26,7 @@ export async function serve(path: string): Promise<void> {
   });
   const app = await createApp(loaded, { log, droppedLogLines: () => output.dropped });
   exitOnEscapedError(app, log, end);
-  const reloader = new Reloader(app, path, log);
+  const reloader = new Reloader(app, path);
   // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
     process.on('SIGTERM', () => resolve('SIGTERM'));
@@ -74,14 +73,12 @@ function addressText({ address, port, family }: AddressInfo): string {
 class Reloader {
   readonly #app: App;
   readonly #path: string;
-  readonly #log: Logger;
   #watch: FileWatch | undefined;
   #files: string[] = [];
 
-  constructor(app: App, path: string, log: Logger) {
+  constructor(app: App, path: string) {
     this.#app = app;
     this.#path = path;
-    this.#log = log;
   }
 
   /** Watches the files of a configuration, unless a reload has done so for a newer one. */
@@ -99,10 +96,14 @@ class Reloader {
       await this.#app.reload(loaded);
       const files = watchedFiles(loaded);
       if (files.join('\n') !== this.#files.join('\n')) await this.#watchFiles(files);
-      this.#log.info({ why }, 'reloaded');
+      this.#app.audits.info({ audit: { action: 'reload', result: 'done', by: why }, why }, 'reloaded');
     } catch (error) {
-      this.#log.error(
-        { why, reason: error instanceof Error ? error.message : String(error) },
+      this.#app.audits.error(
+        {
+          audit: { action: 'reload', result: 'refused', by: why },
+          why,
+          reason: error instanceof Error ? error.message : String(error),
+        },
         'the new configuration is refused, and the old one stays in force; correct it and send SIGHUP again',
       );
     }

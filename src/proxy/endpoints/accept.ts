@@ -71,7 +71,7 @@ export async function accept(context: AcceptContext, what: string, acceptCopies:
     const digest = ledger.find(place)?.[0]?.digest;
     if (digest) ledger.recordAccepted(place, digest);
   }
-  const noted = { audit: true, upstream: name, accepted: what, tags: tags.length, unread, waiting, unnamed };
+  const noted = { upstream: name, accepted: what, tags: tags.length, unread, waiting, unnamed };
   log.warn(noted, 'accepted what the upstream shows');
   return { upstream: name, tags, unread, more: more.length, waiting, unnamed, lost: content.lost !== undefined };
 }

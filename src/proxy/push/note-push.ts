@@ -28,7 +28,11 @@ export function notePush(
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
   const tags = kind === 'push' ? [...new Set([reference, ...taggedBy(request, headers)])] : [];
   if (kind === 'delete') noteDeletion(context, route, request.repository, upstream, reference);
-  else noteTags(context, attempt, tags, pushedDigest(reference, headers));
+  else {
+    const digest = pushedDigest(reference, headers);
+    if (digest !== undefined) exchange.notes.fetch.digest = digest;
+    noteTags(context, attempt, tags, digest);
+  }
   if (!isCopied(route)) return true;
   const references = kind === 'push' ? tags : [reference];
   noteHints(

@@ -5,6 +5,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { clientClaims } from '../request/client-claims.ts';
 import type { RequestRecord } from '../request-record.ts';
+import { type AuditLine, auditOf } from './audit-line.ts';
 import { cut, finish, writeHead } from './end-response.ts';
 
 /**
@@ -13,7 +14,7 @@ import { cut, finish, writeHead } from './end-response.ts';
  */
 export function settle(
   exchange: Exchange,
-  context: Uses<'config' | 'log' | 'observer' | 'requests'>,
+  context: Uses<'audit' | 'config' | 'log' | 'observer' | 'requests'>,
   error: unknown,
 ): void {
   const onError = (err: unknown) =>
@@ -50,13 +51,20 @@ function outcomeOf(error: OciError): RequestRecord['outcome'] {
   return error.status === 403 || error.status === 401 || error.status === 429 ? 'refused' : 'invalid';
 }
 
-function writeRecord(exchange: Exchange, context: Uses<'config' | 'observer' | 'requests'>, error: unknown): void {
+function writeRecord(
+  exchange: Exchange,
+  context: Uses<'audit' | 'config' | 'observer' | 'requests'>,
+  error: unknown,
+): void {
   const record = recordOf(exchange, error);
   context.observer.record(record);
   const decided = record.grant !== undefined;
   const bad = record.outcome === 'failed' || record.outcome === 'cut' || record.tag?.action === 'warned' || decided;
-  if (context.config.log.requests === 'notable' && !bad && !isNotable(record)) return;
-  context.requests[bad ? 'warn' : 'info'](logLine(record), 'request');
+  const audit = auditOf(record, exchange.url);
+  // Clients log in at each pull.
+  const isChange = audit !== undefined && audit.action !== 'login';
+  if (context.config.log.requests === 'notable' && !bad && !isChange && !isNotable(record)) return;
+  context[audit ? 'audit' : 'requests'][bad ? 'warn' : 'info'](logLine(record, audit), 'request');
 }
 
 /** Whether `log.requests: notable` shows the request. */
@@ -121,18 +129,12 @@ function relayedOutcome(status: number, { notes: { plan, relay } }: Exchange): R
   return fallback ? 'fallback' : 'served';
 }
 
-/** Whether a request tells who did what: a login, a deletion, or a write that was refused. The log writes such lines at once. */
-function isAudit({ kind, method, outcome }: RequestRecord): boolean {
-  const reads = method === 'GET' || method === 'HEAD';
-  return kind === 'token' || method === 'DELETE' || (outcome === 'refused' && !reads);
-}
-
 /** The record without the fields that only machines read. It has no credentials. */
-function logLine(record: RequestRecord): object {
+function logLine(record: RequestRecord, audit: AuditLine | undefined): object {
   const attempts = record.attempts.map(({ url: _, ...attempt }) => attempt);
   const { hedges, splices, ...rest } = record;
   return {
-    ...(isAudit(record) ? { audit: true } : {}),
+    ...(audit ? { audit } : {}),
     request: {
       ...rest,
       startedAt: Math.round(wallTime(record.startedAt, readClocks())),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import t from 'tap';
 import { ClientGone, Exchange } from '../../../src/proxy/exchange.ts';
 import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
+import type { AuditLine } from '../../../src/proxy/reply/audit-line.ts';
 import { settle } from '../../../src/proxy/reply/settle.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
 
@@ -11,8 +12,10 @@ function settled(
   statusCode: number,
   note: (notes: Exchange['notes']) => void,
   method = 'GET',
-): { record: RequestRecord; line: { audit?: boolean } | undefined } {
-  const request = Object.assign(new EventEmitter(), { method, url: '/v2/', headers: {}, httpVersion: '1.1' });
+  url = '/v2/',
+  requests = 'all',
+): { record: RequestRecord; line: { audit?: AuditLine } | undefined } {
+  const request = Object.assign(new EventEmitter(), { method, url, headers: {}, httpVersion: '1.1' });
   const response = Object.assign(new EventEmitter(), { statusCode, headersSent: true });
   const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
   note(exchange.notes);
@@ -21,8 +24,9 @@ function settled(
   const log = (line: object) => lines.push(line);
   const context = {
     observer: { record: (record: RequestRecord) => records.push(record) },
-    config: { log: { requests: 'all' } },
+    config: { log: { requests } },
     requests: { info: log, warn: log },
+    audit: { info: log, warn: log },
   };
   response.emit('finish');
   settle(exchange, context as unknown as ProxyContext, undefined);
@@ -76,22 +80,52 @@ t.test('the record of a request is made of what each stage noted', async (t) => 
   }
 });
 
-t.test('the log marks what tells who did what', async (t) => {
-  const kind = (of: RequestRecord['kind']) => (notes: Exchange['notes']) => Object.assign(notes.parse, { kind: of });
-  const cases: [string, RequestRecord['kind'], number, true | undefined][] = [
-    ['GET', 'token', 200, true],
-    ['GET', 'token', 401, true],
-    ['DELETE', 'manifest', 202, true],
-    ['DELETE', 'blob', 403, true],
-    ['POST', 'upload', 403, true],
-    ['PUT', 'manifest', 401, true],
-    ['PUT', 'manifest', 201, undefined],
+t.test('the log says who did what', async (t) => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const notes =
+    (kind: RequestRecord['kind'], reference = '1') =>
+    ({ parse, authorize, fetch, relay }: Exchange['notes']) => {
+      Object.assign(
+        parse,
+        { kind },
+        kind === 'token' || kind === 'passthrough' ? {} : { repository: 'app', reference },
+      );
+      Object.assign(authorize, { user: 'ann' });
+      Object.assign(relay, { upstream: 'harbor' });
+      if (kind === 'manifest') fetch.digest = digest;
+    };
+  const cases: [string, RequestRecord['kind'], number, object | undefined][] = [
+    ['GET', 'token', 200, { action: 'login', result: 'done' }],
+    ['GET', 'token', 401, { action: 'login', result: 'refused' }],
+    ['PUT', 'manifest', 201, { action: 'push', result: 'done', what: 'app:1', digest }],
+    ['PUT', 'manifest', 401, { action: 'push', result: 'refused', what: 'app:1' }],
+    ['PUT', 'manifest', 500, { action: 'push', result: 'failed', what: 'app:1' }],
+    ['DELETE', 'manifest', 202, { action: 'delete', result: 'done', what: 'app:1' }],
+    ['DELETE', 'blob', 403, { action: 'delete', result: 'refused', what: 'app:1' }],
+    ['POST', 'upload', 403, { action: 'push', result: 'refused' }],
+    ['POST', 'upload', 202, undefined],
+    ['DELETE', 'upload', 204, undefined],
+    ['POST', 'hook', 202, undefined],
+    ['POST', 'hook', 401, { action: 'hook', result: 'refused' }],
+    ['PUT', 'passthrough', 200, { action: 'change', result: 'done', what: '/api/x' }],
+    ['GET', 'passthrough', 200, undefined],
     ['GET', 'manifest', 200, undefined],
     ['GET', 'manifest', 401, undefined],
     ['HEAD', 'blob', 403, undefined],
   ];
-  for (const [method, of, status, audit] of cases)
-    t.equal(settled(status, kind(of), method).line?.audit, audit, `${method} ${of} ${status}`);
+  for (const [method, kind, status, expected] of cases) {
+    const { line } = settled(status, notes(kind), method, '/api/x?secret=1');
+    const common = { user: 'ann', upstream: 'harbor' };
+    t.match(line?.audit, expected && { ...expected, ...common }, `${method} ${kind} ${status}`);
+    t.equal(line?.audit === undefined, expected === undefined);
+    t.notMatch(JSON.stringify(line?.audit ?? ''), /secret/);
+    const isLogin = kind === 'token' && status === 200;
+    if (expected && !isLogin)
+      t.ok(settled(status, notes(kind), method, '/', 'notable').line?.audit, 'with notable, too');
+  }
+  const unserved = ({ parse, settle }: Exchange['notes']) =>
+    Object.assign(parse, { kind: 'passthrough' }) && Object.assign(settle, { outcome: 'absent' });
+  t.notOk(settled(404, unserved, 'POST', '/x').line?.audit, 'a path that is nobody’s');
 });
 
 t.test('a failed exchange releases all that it holds, and what fails at that goes no further', async (t) => {
