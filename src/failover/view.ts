@@ -1,3 +1,4 @@
+import type { ReferrersSupport } from '../oci/referrers-list.ts';
 import type { CredentialRole, CredentialsRefusal } from './credentials.ts';
 import type { Evidence } from './failure-evidence.ts';
 import type { Proof } from './proof.ts';
@@ -130,5 +131,7 @@ export interface UpstreamView {
   contentLost?: ContentLoss | undefined;
   /** Where lost content would not be noticed. Undefined: nowhere that is known of. */
   contentUnseen?: UnseenContent | undefined;
+  /** Whether it has the referrers API. Default: unknown. */
+  referrers?: ReferrersSupport;
   replicas: ReplicaView[];
 }

@@ -19,6 +19,8 @@ export interface LabBehaviour {
   redirectTo?: string | undefined;
   /** Entries of a tag list, catalog or referrers list in one page at most. Default 1000. */
   pageSize: number;
+  /** Whether it has the referrers API. docker-registry 2.8 and distribution 3 have none. Default true. */
+  referrers: boolean;
 }
 
 type ExchangeOptions = Pick<Exchange, 'req' | 'res' | 'path' | 'query' | 'store' | 'behaviour' | 'faults'> & {

@@ -60,8 +60,12 @@ function manifestsOf({ manifests, tags }: StoredRepository): Record<string, unkn
   );
 }
 
-/** GET `referrers/<digest>`: an index, empty where there are none. */
+/** GET `referrers/<digest>`: an index, empty where there are none. A registry without that endpoint answers as docker-registry 2.8. */
 export function serveReferrers(exchange: Exchange, repository: string, subject: string): void {
+  if (!exchange.behaviour.referrers) {
+    exchange.reply(404, { 'content-type': 'text/plain; charset=utf-8' }, '404 page not found\n');
+    return;
+  }
   const wanted = exchange.query.get('artifactType');
   const manifests = exchange.store.repositories.get(repository)?.manifests ?? new Map<string, never>();
   const found = new Map(

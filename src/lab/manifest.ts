@@ -39,7 +39,7 @@ export function serveManifest(exchange: Exchange, repository: string, reference:
 
 /** PUT (distribution-spec v1.1.1 "Pushing manifests"): what it refers to must be there; `subject` need not. */
 export async function takeManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
-  const { store, req } = exchange;
+  const { store, req, behaviour } = exchange;
   const tags = new URL(req.url ?? '', 'http://lab').searchParams.getAll('tag');
   const bytes = await exchange.readAll(MAX_BYTES);
   const digest = digestFor(bytes, reference);
@@ -56,7 +56,7 @@ export async function takeManifest(exchange: Exchange, repository: string, refer
     location: exchange.locate(`/v2/${repository}/manifests/${digest}`),
     'docker-content-digest': digest,
     ...(reference.includes(':') && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
-    ...(subject === undefined ? {} : { 'oci-subject': subject }),
+    ...(subject !== undefined && behaviour.referrers ? { 'oci-subject': subject } : {}),
   });
 }
 

@@ -51,6 +51,14 @@ const AUDITED: Partial<Record<string, LabAuditRow['operation']>> = { GET: 'pull'
 
 const HARBOR_AUTH = { tokenPath: '/service/token', service: 'harbor-registry', basicToo: true, asHarbor: true };
 
+const USUAL: LabBehaviour = {
+  locations: 'relative',
+  uploads: 'registry',
+  downloads: 'direct',
+  pageSize: 1000,
+  referrers: true,
+};
+
 /** A registry in memory: the whole of the distribution-spec, and faults at a switch. */
 export class LabRegistry {
   readonly store: Store;
@@ -74,7 +82,7 @@ export class LabRegistry {
     const access = new Access(options.auth && { ...(harbor ? HARBOR_AUTH : {}), ...options.auth });
     this.#site = { access, harbor, mountPoint: new Store(this.store.maxBytes) };
     this.faults = new FaultSwitches((name, on) => this.#switched(name, on));
-    this.#behaviour = { locations: 'relative', uploads: 'registry', downloads: 'direct', pageSize: 1000, ...options };
+    this.#behaviour = { ...USUAL, ...options };
     this.#port = options.port ?? 0;
     this.#server = this.#makeServer();
   }

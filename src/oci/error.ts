@@ -75,3 +75,10 @@ export class OciError extends Error {
     return JSON.stringify({ errors: [{ code: this.#shownCode, message, detail: {} }] });
   }
 }
+
+/** The registry is known to have no referrers API. A client then asks for the tag with the list itself (distribution-spec "Referrers Tag Schema"). */
+export class NoReferrersApi extends OciError {
+  constructor() {
+    super('MANIFEST_UNKNOWN', 'this registry does not list referrers');
+  }
+}

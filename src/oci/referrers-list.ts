@@ -1,3 +1,4 @@
+import { contentProblem } from './answer-content.ts';
 import { isObject, readManifestContent } from './manifest-content.ts';
 
 /** An entry in a list of referrers (distribution-spec v1.1.1 "Listing Referrers"). */
@@ -62,4 +63,58 @@ function entriesOf(list: Buffer): unknown[] {
   const { manifests } = JSON.parse(list.toString()) as Record<string, unknown>;
   if (!Array.isArray(manifests)) throw new Error('it is no index');
   return manifests;
+}
+
+/** Whether a registry has the referrers API. */
+export type ReferrersSupport = 'has' | 'lacks' | 'unknown';
+
+/** Statuses of a registry that has no such endpoint. */
+const UNSUPPORTED = [400, 404, 405, 501];
+
+/** What an answer about the referrers of content that is there says about the registry. */
+export function supportShown(status: number, body: Buffer): ReferrersSupport {
+  if (UNSUPPORTED.includes(status)) return 'lacks';
+  return status === 200 && contentProblem('referrers', body) === undefined ? 'has' : 'unknown';
+}
+
+/** One page of a list of referrers. */
+export interface ReferrersPage {
+  body: Buffer;
+  /** Query of the next page. Undefined: this is the last one. */
+  next: URLSearchParams | undefined;
+  /** Whether `artifactType` was applied. */
+  filtered: boolean;
+}
+
+/** Entries of a page, unless the client wants fewer. */
+const PAGE_SIZE = 1000;
+
+/**
+ * The page of a list that a request asks for (distribution-spec "Listing Referrers"). `last` is the digest of the entry before the page. If
+ * it is not in the list, the page is the first one, so that no entry is lost.
+ * @param index the manifest under the referrers tag; undefined: there is none. @returns undefined: this is no such list
+ */
+export function referrersPage(index: Buffer | undefined, query: URLSearchParams): ReferrersPage | undefined {
+  const all = index ? listedIn(index) : [];
+  if (!all) return undefined;
+  const types = query.getAll('artifactType');
+  const wanted = all.filter(({ artifactType }) => types.length === 0 || types.some((type) => type === artifactType));
+  const last = query.get('last');
+  const rest = wanted.slice(wanted.findIndex(({ digest }) => digest === last) + 1);
+  const n = Number(query.get('n') ?? PAGE_SIZE);
+  const page = rest.slice(0, Number.isInteger(n) && n > 0 ? Math.min(n, PAGE_SIZE) : PAGE_SIZE);
+  const next = new URLSearchParams(query);
+  next.set('last', String(page.at(-1)?.digest));
+  return {
+    body: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: REFERRERS_TYPE, manifests: page })),
+    next: page.length < rest.length ? next : undefined,
+    filtered: types.length > 0,
+  };
+}
+
+/** The entries, also where some have mistakes that a client may not mind. */
+function listedIn(index: Buffer): Record<string, unknown>[] | undefined {
+  if (contentProblem('referrers', index) !== undefined) return undefined;
+  const { manifests } = JSON.parse(index.toString()) as { manifests: unknown[] | null };
+  return (manifests ?? []).filter(isObject);
 }

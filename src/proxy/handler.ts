@@ -16,7 +16,9 @@ import { discardAnswer } from './pull/attempt-result.ts';
 import { fetchContent } from './pull/blob-and-list-pull.ts';
 import { cachedManifest } from './pull/cached-manifest.ts';
 import { ManifestPull } from './pull/manifest-pull.ts';
+import type { Relayable } from './pull/pull-plan.ts';
 import { pullReply } from './pull/pull-reply.ts';
+import { ReferrersPull } from './pull/referrers-pull.ts';
 import { blobReply, fetchRanges } from './pull/several-ranges-pull.ts';
 import { isPull, mayHide, type PullRequest } from './pull/upstream-read.ts';
 import { notePush } from './push/note-push.ts';
@@ -111,12 +113,16 @@ export class Handler {
     if (cached) return cached;
     if (request.kind === 'blob' && exchange.ranges)
       return fetchRanges(exchange, context, { request, route }, exchange.ranges);
-    const result =
-      request.kind === 'manifest'
-        ? await new ManifestPull(exchange, context, route, request).fetch()
-        : await fetchContent(exchange, context, route, request);
+    const result = await this.#fetchPull(exchange, request, route);
     exchange.hold(() => discardAnswer(result));
     if (request.kind !== 'blob') return pullReply(exchange, context, request, result);
     return blobReply(exchange, context, { request, route }, result);
+  }
+
+  #fetchPull(exchange: Exchange, request: PullRequest, route: Route): Promise<Relayable> {
+    const context = this.#context;
+    if (request.kind === 'manifest') return new ManifestPull(exchange, context, route, request).fetch();
+    if (request.kind === 'referrers') return new ReferrersPull(exchange, context, route, request).fetch();
+    return fetchContent(exchange, context, route, request);
   }
 }

@@ -19,6 +19,7 @@ import { Canary } from './health/canary.ts';
 import { type ContentLooker, ContentWatch } from './health/content-watch.ts';
 import type { ProbeReport } from './health/probe.ts';
 import { Prober } from './health/prober.ts';
+import { ReferrersWatch } from './health/referrers-watch.ts';
 import { Replica } from './health/replica.ts';
 import { findStoredImage, type StoredReader } from './health/stored-image.ts';
 import type { Network } from './streams.ts';
@@ -47,6 +48,10 @@ export class Upstream {
   readonly userAuthority: UserAuthority;
   /** Whether the upstream still has what it acknowledged. */
   readonly content: ContentWatch;
+  /** Whether the upstream has the referrers API. */
+  readonly referrers = new ReferrersWatch(
+    async () => (await this.#healthyUrl()?.prober.lookForReferrers()) ?? 'unknown',
+  );
   readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
   /** That of pulls and pushes comes first. */
@@ -188,6 +193,7 @@ export class Upstream {
       },
       contentLost: this.content.lost,
       contentUnseen: this.content.unseen,
+      referrers: this.referrers.support,
       gate: this.#gate ?? { mode: 'refusing', since: this.#state.since, reason },
       replicas,
     };
@@ -210,8 +216,7 @@ export class Upstream {
 
   /** Looks with credentials of the edge's own, else with those of the probe, at a URL that is up if there is one. All URLs share one storage. */
   #contentLooker(): ContentLooker | undefined {
-    const urls = [...this.#urls.values()];
-    const member = urls.find(({ replica }) => isHealthy(replica.view())) ?? urls[0];
+    const member = this.#healthyUrl();
     if (!member || contentReader(this.config) === undefined) return undefined;
     const { connection, own, prober } = member;
     const redirects = this.config.redirects.mode;
@@ -222,6 +227,11 @@ export class Upstream {
       mayBeHidden: own === undefined,
     };
     return { find: (push) => findStoredImage(push, reader), confirmCanary: () => prober.confirmCanary() };
+  }
+
+  #healthyUrl(): UpstreamUrl | undefined {
+    const urls = [...this.#urls.values()];
+    return urls.find(({ replica }) => isHealthy(replica.view())) ?? urls[0];
   }
 
   #createUrl(url: string, secrets: Secrets, network: Network): UpstreamUrl {

@@ -186,6 +186,19 @@ t.test('referrers are listed, filtered and announced', async (t) => {
   t.equal(some.headers['oci-filters-applied'], 'artifactType');
 });
 
+t.test('a registry without the referrers API', async (t) => {
+  const registry = await startLabRegistry({ referrers: false });
+  t.teardown(() => registry.close());
+  const { digest, configDigest } = registry.seed('a', 'v1', { blobs: [10] });
+  const config = { mediaType: 'application/x.empty', digest: configDigest, size: 2 };
+  const body = JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers: [], subject: { digest } });
+  const put = { body, headers: { 'content-type': MANIFEST } };
+  const taken = await ask(registry.url, 'PUT', `/v2/a/manifests/${sha256(body)}`, put);
+  t.match({ status: taken.status, subject: taken.headers['oci-subject'] }, { status: 201, subject: undefined });
+  const none = await ask(registry.url, 'GET', `/v2/a/referrers/${digest}`);
+  t.match(none, { status: 404, headers: { 'content-type': /^text\/plain/ } }, 'as docker-registry 2.8 answers');
+});
+
 t.test('lists are paged', async (t) => {
   const registry = await startLabRegistry({ locations: 'absolute', pageSize: 3 });
   t.teardown(() => registry.close());

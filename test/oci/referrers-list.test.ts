@@ -1,5 +1,14 @@
+import fc from 'fast-check';
 import t from 'tap';
-import { referrerOf, referrersTag, subjectOfTag, withReferrer } from '../../src/oci/referrers-list.ts';
+import {
+  referrerOf,
+  referrersPage,
+  referrersTag,
+  subjectOfTag,
+  supportShown,
+  withReferrer,
+} from '../../src/oci/referrers-list.ts';
+import { propertyRuns } from '../helpers/property-runs.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const [SUBJECT, DIGEST, OTHER] = ['a', 'b', 'c'].map((letter) => `sha256:${letter.repeat(64)}`) as [
@@ -61,4 +70,79 @@ t.test('a list with one more', async (t) => {
     [Buffer.from('{"schemaVersion":1}'), /schema 1/],
   ];
   for (const [other, message] of others) t.throws(() => withReferrer(other, entry(DIGEST)), { message }, String(other));
+});
+
+t.test('what an answer shows of the registry', async (t) => {
+  const list = Buffer.from('{"schemaVersion":2,"manifests":[]}');
+  for (const status of [400, 404, 405, 501]) t.equal(supportShown(status, list), 'lacks');
+  t.equal(supportShown(200, list), 'has');
+  t.equal(supportShown(200, Buffer.from('{"schemaVersion":2,"manifests":null}')), 'has', 'as Go writes an empty list');
+  t.equal(supportShown(200, Buffer.from('<html>')), 'unknown', 'a page for everything');
+  for (const status of [401, 403, 429, 500, 503]) t.equal(supportShown(status, list), 'unknown');
+});
+
+t.test('pages', async (t) => {
+  const named = (number: number, artifactType = 'a/x') => ({ digest: `sha256:${number}`, artifactType });
+  const indexOf = (manifests: unknown) => Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }));
+  const read = (index: Buffer | undefined, query = '') => {
+    const page = referrersPage(index, new URLSearchParams(query));
+    if (!page) return undefined;
+    const { schemaVersion, mediaType, manifests } = JSON.parse(String(page.body));
+    t.strictSame([schemaVersion, mediaType], [2, 'application/vnd.oci.image.index.v1+json']);
+    const numbers = manifests.map(({ digest }: { digest: string }) => Number(digest.slice(7)));
+    return { numbers, next: page.next && String(page.next), filtered: page.filtered };
+  };
+  const listed = [1, 2, 3, 4, 5].map((number) => named(number, number % 2 ? 'a/x' : 'a/y'));
+  const five = indexOf([...listed, 'no entry']);
+  const rows: [query: string, numbers: number[], next?: string][] = [
+    ['', [1, 2, 3, 4, 5]],
+    ['n=2', [1, 2], 'n=2&last=sha256%3A2'],
+    ['n=2&last=sha256:2', [3, 4], 'n=2&last=sha256%3A4'],
+    ['n=2&last=sha256:4', [5]],
+    ['last=sha256:5', []],
+    ['last=sha256:9', [1, 2, 3, 4, 5]],
+    ['n=5', [1, 2, 3, 4, 5]],
+    ['n=0', [1, 2, 3, 4, 5]],
+    ['n=-1', [1, 2, 3, 4, 5]],
+    ['n=1.5', [1, 2, 3, 4, 5]],
+    ['n=x', [1, 2, 3, 4, 5]],
+    ['artifactType=a/y', [2, 4]],
+    ['artifactType=a/y&n=1', [2], 'artifactType=a%2Fy&n=1&last=sha256%3A2'],
+    ['artifactType=a/y&artifactType=a/x', [1, 2, 3, 4, 5]],
+    ['artifactType=a/z', []],
+    ['artifactType=', []],
+  ];
+  for (const [query, numbers, next] of rows)
+    t.strictSame(read(five, query), { numbers, next, filtered: query.includes('artifactType') }, query);
+  t.strictSame(read(undefined), { numbers: [], next: undefined, filtered: false }, 'no index');
+  t.strictSame(read(indexOf(null)), { numbers: [], next: undefined, filtered: false }, 'an empty one');
+  t.equal(read(Buffer.from('<html>')), undefined);
+  t.equal(read(manifest({ config })), undefined, 'an image');
+  const long = Array.from({ length: 1001 }, (_, number) => named(number));
+  for (const query of ['', 'n=5000']) t.equal(read(indexOf(long), query)?.numbers.length, 1000, 'a bounded page');
+});
+
+t.test('pages put together are the list', async () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.nat({ max: 50 }), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.option(fc.constantFrom('0', '1'), { nil: undefined }),
+      (numbers, n, type) => {
+        const manifests = numbers.map((one) => ({ digest: `sha256:${one}`, artifactType: String(one % 2) }));
+        const mediaType = 'application/vnd.oci.image.index.v1+json';
+        const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+        const found: object[] = [];
+        const first = new URLSearchParams({ n: String(n), ...(type === undefined ? {} : { artifactType: type }) });
+        for (let query: URLSearchParams | undefined = first; query; ) {
+          const page = referrersPage(index, query);
+          found.push(...JSON.parse(String(page?.body)).manifests);
+          query = page?.next;
+        }
+        const wanted = manifests.filter(({ artifactType }) => type === undefined || artifactType === type);
+        return JSON.stringify(found) === JSON.stringify(wanted);
+      },
+    ),
+    { numRuns: propertyRuns(1000) },
+  );
 });

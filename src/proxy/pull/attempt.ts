@@ -221,17 +221,18 @@ async function judge(attempt: PermittedAttempt, answer: AnswerHead): Promise<Out
     Date.now(),
   );
   if (outcome.outcome === 'failed' && outcome.retryAfterMs !== undefined) permit.reportOverload(outcome.retryAfterMs);
-  return outcome.outcome === 'absent' ? confirmed(attempt) : outcome;
+  return outcome.outcome === 'absent' ? confirmed(attempt, read.content !== 'referrers') : outcome;
 }
 
 /**
  * What a 404 or an empty list means. A registry whose storage is unmounted answers every read with 404. Only a canary that is read now
  * tells whether the content is absent.
+ * @param isContent false: what is absent is an endpoint, and no content was lost with it
  */
-async function confirmed({ upstream, replica, read, call }: PermittedAttempt): Promise<Outcome> {
+async function confirmed({ upstream, replica, read, call }: PermittedAttempt, isContent = true): Promise<Outcome> {
   // The clock of the attempt bounds the wait for a slow one.
   const canary = await unlessAborted(call.signal, upstream.confirmCanaryPatiently(replica.url));
-  const isAsked = canary !== 'failing' && read.deleted !== true;
+  const isAsked = isContent && canary !== 'failing' && read.deleted !== true;
   const trust = (isAsked ? await read.trust?.() : undefined) ?? 'believed';
   const { proof } = replica;
   return confirmAbsence({ ...read, canary, trust, proof, credentials: credentialsOf(upstream, read) });

@@ -5,6 +5,7 @@ import { isSchema1Type } from '../../oci/manifest-type.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import { answerDigest } from './answer-digest.ts';
+import type { UpstreamRead } from './attempt-result.ts';
 import { keepManifest } from './cached-manifest.ts';
 import { notePull, noteServed } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
@@ -15,7 +16,15 @@ import { hidingUpstream, type ManifestRequest, mayHide, noteShown, pullPlan } fr
 /** The request headers that may change the answer to a read of a manifest. */
 const DECISIVE = ['accept', 'if-none-match', 'if-modified-since'];
 
-type ManifestContext = PullContext & Uses<'coalescer' | 'hints' | 'manifestCache' | 'pulls' | 'unheard'>;
+export type ManifestContext = PullContext & Uses<'coalescer' | 'hints' | 'manifestCache' | 'pulls' | 'unheard'>;
+
+/** A read that the edge makes for an answer of its own. */
+export interface OwnRead {
+  /** Takes the place of the client's Accept header. The client's conditions do not count. */
+  accept: string;
+  /** The upstream that is not asked. */
+  except: string | undefined;
+}
 
 /** Stage 4 of a read of a manifest. It is made once for all clients that ask for the same at the same time. */
 export class ManifestPull {
@@ -23,17 +32,21 @@ export class ManifestPull {
   readonly #context: ManifestContext;
   readonly #route: Route;
   readonly #request: ManifestRequest;
+  readonly #own: OwnRead | undefined;
+  readonly #headers: Exchange['headers'];
   /** Undefined: what an upstream shows needs no comparison with the ledger. */
   readonly #compared: TagRead | undefined;
   /** The upstream that acknowledged a deletion of what is asked for. */
   readonly #deletedAt: string | undefined;
   readonly #forPush: boolean;
 
-  constructor(exchange: Exchange, context: ManifestContext, route: Route, request: ManifestRequest) {
+  constructor(exchange: Exchange, context: ManifestContext, route: Route, request: ManifestRequest, own?: OwnRead) {
     this.#exchange = exchange;
     this.#context = context;
     this.#route = route;
     this.#request = request;
+    this.#own = own;
+    this.#headers = own ? { accept: own.accept } : exchange.headers;
     const place = placeOf(route, request);
     this.#deletedAt = place && context.ledger.isDeleted(place) ? place.upstream : undefined;
     this.#forPush = exchange.permit.forPush === true;
@@ -65,10 +78,10 @@ export class ManifestPull {
   }
 
   #tagRead(place: UpstreamTag): TagRead {
-    const { headers, clientAuthorization: authorization } = this.#exchange;
+    const { clientAuthorization: authorization } = this.#exchange;
     const byDigest = (digest: string) => this.#planByDigest(digest);
     const forPush = this.#forPush;
-    return { request: this.#request, place, accept: headers.accept, authorization, forPush, byDigest };
+    return { request: this.#request, place, accept: this.#headers.accept, authorization, forPush, byDigest };
   }
 
   /** A manifest that the client's Accept may have changed was pulled by its digest, not by the tag. */
@@ -111,7 +124,11 @@ export class ManifestPull {
     const { repository } = request;
     const hiding = hidingUpstream(this.#exchange, this.#context, this.#route, repository);
     const attempts = planAttempts(this.#exchange, this.#context, this.#route, repository, 'control', { hiding });
-    return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
+    const own = this.#own;
+    if (!own) return pullPlan(this.#exchange, this.#context, this.#route, request, attempts);
+    const others = attempts.filter(({ upstream }) => upstream !== own.except);
+    const plan = pullPlan(this.#exchange, this.#context, this.#route, request, others);
+    return { ...plan, reading: (attempt) => unconditional(plan.reading(attempt), own) };
   }
 
   /** The plan of a read of what the ledger knows to be current. */
@@ -123,7 +140,7 @@ export class ManifestPull {
   /** All that the answer depends on. */
   #key(): string {
     const { ledger, upstreams } = this.#context;
-    const { headers, clientAuthorization, permit } = this.#exchange;
+    const { clientAuthorization, permit } = this.#exchange;
     const { method, repository, reference } = this.#request;
     const personal = this.#route.pull.some((one) => upstreams.get(one.upstream)?.config.credentials === 'forward');
     return JSON.stringify([
@@ -137,9 +154,15 @@ export class ManifestPull {
       this.#route.onAbsent,
       this.#deletedAt,
       ledger.moves,
-      ...DECISIVE.map((name) => headers[name]),
+      ...DECISIVE.map((name) => this.#headers[name]),
+      this.#own?.except,
     ]);
   }
+}
+
+function unconditional(read: UpstreamRead, { accept }: OwnRead): UpstreamRead {
+  const { 'if-none-match': _tag, 'if-modified-since': _time, ...headers } = read.headers;
+  return { ...read, headers: { ...headers, accept }, redirects: 'follow' };
 }
 
 /** Why the preferred upstream did not serve, if it did not. */

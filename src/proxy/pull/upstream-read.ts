@@ -15,6 +15,8 @@ export type PullRequest = Extract<RegistryRequest, { kind: 'manifest' | 'blob' |
 
 export type ManifestRequest = Extract<PullRequest, { kind: 'manifest' }>;
 
+export type ReferrersRequest = Extract<PullRequest, { kind: 'referrers' }>;
+
 export type BlobRequest = Extract<PullRequest, { kind: 'blob' }>;
 
 /** Artifact Registry sends a tag list in one piece, with all its manifests. */

@@ -1,5 +1,5 @@
 import type { Visibility } from '../../failover/plan.ts';
-import { OciError } from '../../oci/error.ts';
+import { NoReferrersApi, OciError } from '../../oci/error.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import type { Access } from './access.ts';
@@ -33,7 +33,7 @@ export function hideAbsence(
 ): unknown {
   const hidden = exchange.visible.except;
   const authority = upstreams.get(hidden ?? '');
-  if (!access || !authority) return error;
+  if (!access || !authority || error instanceof NoReferrersApi) return error;
   if (!(error instanceof OciError) || (error.status !== 404 && error.status !== 503)) return error;
   if (authority.userAuthority.unavailable) {
     if (exchange.permit.authorityUnreachable && exchange.method === 'HEAD')

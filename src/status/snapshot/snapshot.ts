@@ -104,6 +104,7 @@ function stateOf(
   return {
     ...{ name, state, reason, kind, readOnly, unhealthy },
     since: isoTime(view.since, now),
+    referrers: view.referrers ?? 'unknown',
     canaryImage: view.canaryImage ?? null,
     ...credentialsOf(view, now),
     accounts: (view.credentials.accounts ?? []).map((account) => accountSnapshot(account, now)),

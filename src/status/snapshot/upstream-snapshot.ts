@@ -64,6 +64,8 @@ export interface UnseenContentSnapshot extends Omit<UnseenContent, 'since' | 're
 
 export interface UpstreamSnapshot extends Pick<UpstreamView, 'name' | 'state' | 'reason' | 'kind' | 'unhealthy'> {
   since: string;
+  /** Whether it has the referrers API, as far as this edge has seen. */
+  referrers: NonNullable<UpstreamView['referrers']>;
   /** Null: it is not known. */
   readOnly: boolean | null;
   /** Only for a Harbor that takes pushes and does not tell whether it is read-only: since when. */

@@ -63,6 +63,11 @@ export class Canary {
     return this.#reference !== undefined;
   }
 
+  /** A blob that the probe has read, so that its repository is there. Undefined: none yet. */
+  get readable(): ProbedBlob | undefined {
+    return this.#configuredBlob?.blob ?? this.#standIns.find(({ readable }) => readable);
+  }
+
   /** Notes a blob that the upstream has just served. @param client the client that it was served to */
   rememberServed(repository: string, digest: string, size: number | undefined, client?: string): void {
     if (this.#reference || this.#standIns.some((blob) => blob.digest === digest && blob.repository === repository))

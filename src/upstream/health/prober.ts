@@ -3,10 +3,12 @@ import type { ProbeConfig } from '../../config/schema.ts';
 import { probeDelay, probeLimit } from '../../failover/health.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { inBackground } from '../../http/background.ts';
+import { REFERRERS_TYPE, type ReferrersSupport, supportShown } from '../../oci/referrers-list.ts';
+import { readBody } from '../body/read-body.ts';
 import type { Connection } from '../connection.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 import { withinLimit } from '../within-limit.ts';
-import type { ProbeGet } from './byte-range-probe.ts';
+import { type ProbeGet, pullScope } from './byte-range-probe.ts';
 import { CanaryReads } from './canary-reads.ts';
 import { type Looker, lookForContent } from './content-look.ts';
 import { type ProbeReport, probe } from './probe.ts';
@@ -22,6 +24,9 @@ export interface ProberOptions {
   /** The account of the probe, where it has one of its own. */
   account: () => ProbeAccount | undefined;
 }
+
+/** Bytes of a list of referrers. */
+const MAX_LIST = 4_194_304;
 
 /** Milliseconds for which one probe that is late goes on, to tell a slow upstream from a silent one (rule 11). */
 const PATIENCE_MS = 30_000;
@@ -86,6 +91,20 @@ export class Prober {
   /** The same for a write, which has no other upstream: a late read is waited for. */
   async confirmCanaryPatiently(): Promise<CanaryState> {
     return (await this.#canaryReads.begin()).last();
+  }
+
+  /**
+   * Whether the registry lists the referrers of content that the probe has read. A 404 counts only if the canary, read after it, is good.
+   * @throws UpstreamError, or the signal's reason
+   */
+  async lookForReferrers(): Promise<ReferrersSupport> {
+    const { readable } = this.#replica.canary;
+    if (!readable) return 'unknown';
+    const get = this.#get(AbortSignal.timeout(this.#limit), this.#options.account()?.refusal?.total);
+    const path = `/v2/${readable.repository}/referrers/${readable.digest}`;
+    const { status, body } = await get(path, { accept: REFERRERS_TYPE }, [pullScope(readable.repository)]);
+    const support = supportShown(status, await readBody(body, MAX_LIST));
+    return support === 'lacks' && (await this.confirmCanary()) !== 'good' ? 'unknown' : support;
   }
 
   /** Brings the next probe forward after a failure in traffic, but never below `fastInterval`. */

@@ -163,6 +163,9 @@ for (const { says, answer, paths, methods = ['GET'], headers = {}, reason } of R
   t.test(`200 is not enough: ${says}`, async (t) => {
     const site = await startPacedSite(t, UNBROKEN);
     site.gcr.answer = serveAll;
+    // While it is not known that the primary lists referrers, no other upstream does.
+    site.harbor.answer = serveAll;
+    await site.edge.http1().ask(REFERRERS);
     for (const path of paths) {
       for (const method of methods) {
         // HEADs of blobs are answered by the push upstream alone.

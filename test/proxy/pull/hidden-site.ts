@@ -22,7 +22,7 @@ export const RIGHTFUL = basic('ann', 'right');
 export const STRANGERS: Record<string, string>[] = [{ authorization: basic('bob', 'right') }, {}];
 export const WORDS = 'repository app is not known to bob';
 
-const json =
+export const json =
   (body: object): Answer =>
   (req, res) => {
     const bytes = Buffer.from(JSON.stringify(body));

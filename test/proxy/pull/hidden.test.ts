@@ -4,7 +4,19 @@ import { PROBE } from '../../helpers/edge-in-process.ts';
 import type { Reply } from '../../helpers/http1-client.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
-import { BY_TAG, hides, PATHS, REFERRERS, RIGHTFUL, STRANGERS, serveAll, startHiding, WORDS } from './hidden-site.ts';
+import {
+  BY_TAG,
+  hides,
+  json,
+  PATHS,
+  REFERRERS,
+  RIGHTFUL,
+  STRANGERS,
+  serveAll,
+  startHiding,
+  TAGS,
+  WORDS,
+} from './hidden-site.ts';
 import {
   asksFirst,
   BLOB,
@@ -131,13 +143,14 @@ t.test('while the primary is slower than the deadlines of its attempts', async (
 t.test('an empty list of a fallback that answers sooner', async (t) => {
   const probe = { ...PROBE, canary: 'canary:latest', fall: 10, timeout: '5s' };
   const site = await startHiding(t, { harbor: { hedge: { floor: '20ms', share: 100 }, probe } });
+  site.gcr.answer = json({ name: 'app', tags: [] });
   site.harbor.answer = async (...exchange) => {
     // The hedge has its answer before the primary answers.
     await until(() => site.gcr.asked > 0 && site.gcr.open.size === 0);
     await sleep(timeLimit(200));
     hides(...exchange);
   };
-  const reply = await site.edge.http1().ask(REFERRERS, { headers: STRANGERS[0] ?? {} });
+  const reply = await site.edge.http1().ask(TAGS, { headers: STRANGERS[0] ?? {} });
   t.equal(reply.status, 404);
   t.match((await lineFor(site.edge, reply)).attempts, [{ upstream: 'gcr' }, { upstream: 'harbor' }]);
 });

@@ -27,6 +27,7 @@ t.test('has the shape that the status API promises', async (t) => {
     kind: 'harbor',
     readOnly: true,
     unhealthy: ['database'],
+    referrers: 'unknown',
     canaryImage: 'library/canary:latest',
     pushes: { admitted: false, mode: 'refusing', since, reason: 'canary read timed out' },
     accounts: [],
