@@ -43,7 +43,9 @@ export class ReferrersPull {
     this.#hiding = hidingUpstream(exchange, context, route, request.repository);
     this.#primary = authorityOf(route)?.upstream ?? '';
     this.#first = this.#plan(route.push ? [route.push] : route.pull);
-    this.#others = this.#plan(route.pull.filter(({ upstream }) => upstream !== this.#primary));
+    const isOther = ({ upstream }: Candidate | Attempt) => upstream !== this.#primary;
+    // For a client that may push, a plan has the primary alone while pushes are admitted.
+    this.#others = this.#plan(route.pull.filter(isOther)).filter(isOther);
   }
 
   /** @throws OciError, ClientGone */
@@ -58,7 +60,7 @@ export class ReferrersPull {
     } catch (error) {
       // A primary that seems to be down may answer all the same.
       if (!isVisible || !isUnavailable(error)) throw error;
-      return this.#ask(this.#first);
+      return this.#ask(this.#first).catch((again) => Promise.reject(isUnavailable(again) ? error : again));
     }
   }
 

@@ -259,14 +259,17 @@ t.test('a client whose rights are remembered, while the authority is down', asyn
     });
     const client = site.edge.http1();
     const copies = keep(site, 'fallback', 'a/sbom');
-    const list = async (digest = site.image.digest) => {
-      const query = new URLSearchParams({ service: 'edge.test', scope: 'repository:library/app:pull' });
+    const list = async (actions = 'pull', digest = site.image.digest) => {
+      const query = new URLSearchParams({ service: 'edge.test', scope: `repository:library/app:${actions}` });
       const token = await client.ask(`/auth/token?${query}`, { headers: { authorization: ann } });
       return client.ask(`/v2/library/app/referrers/${digest}`, { headers: { authorization: bearer(token) } });
     };
     t.equal((await client.ask(`/v2/library/app/referrers/${site.image.digest}`)).status, 401, 'a stranger');
     t.equal((await list()).status, primaryHas ? 200 : 404);
     await until(() => site.edge.app.status().upstreams[0]?.referrers === (primaryHas ? 'has' : 'lacks'));
+    await site.primary.faults.on('errors', { kind: 'referrers', status: 500 });
+    t.equal((await list('pull')).status, primaryHas ? 200 : 503);
+    t.equal((await list('pull,push')).status, 503, 'a client that may push gets the answer of the primary alone');
     await outage(site);
     t.equal((await client.ask(`/v2/library/app/referrers/${site.image.digest}`)).status, 401, 'a stranger, now');
     if (!primaryHas) t.equal((await list()).status, 404, 'no index');
