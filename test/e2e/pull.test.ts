@@ -1,5 +1,6 @@
 import t from 'tap';
 import { command } from '../helpers/command.ts';
+import { partsOf } from '../helpers/multipart.ts';
 import { pull } from '../helpers/pull.ts';
 import { CLIENT_TOOLS, startSite } from '../helpers/site.ts';
 import { missing, tool } from '../helpers/tool.ts';
@@ -53,6 +54,13 @@ t.test(
     t.equal(part.status, 206, 'a range is served by the fallback');
     t.equal(part.headers['content-range'], `bytes 10-19/${blob?.size}`);
     t.equal(part.body.length, 10);
+    const ends = `bytes=0-9,${Number(blob?.size) - 10}-`;
+    const parts = partsOf(await raw.ask(new URL(url).pathname, { headers: { range: ends } }));
+    t.match(parts, [{ first: 0, last: 9 }, { last: Number(blob?.size) - 1 }], 'and so are two');
+    t.strictSame(
+      parts.map(({ bytes }) => bytes.length),
+      [10, 10],
+    );
     const pulled = await pull(raw, 'library/app', 'v1');
     t.strictSame([...new Set(pulled.upstreams)], ['gcr'], 'manifest and blobs all came from the fallback');
   },

@@ -4,7 +4,7 @@ import t from 'tap';
 import { multipartFrame } from '../../src/oci/byte-ranges.ts';
 import type { SpanGroup } from '../../src/oci/several-ranges.ts';
 import { planReads } from '../../src/oci/several-ranges.ts';
-import { RangesBody, READS_AT_ONCE } from '../../src/splice/ranges-body.ts';
+import { AHEAD_BYTES, RangesBody, READS_AT_ONCE } from '../../src/splice/ranges-body.ts';
 import type { Leg } from '../../src/splice/running-leg.ts';
 import { type StreamedBody, Transfer } from '../../src/splice/transfer.ts';
 import { leastSeen, propertyRuns } from '../helpers/property-runs.ts';
@@ -244,6 +244,39 @@ t.test('small reads wait for a client that takes nothing', async (t) => {
   await running;
   t.equal(counts.run, 50);
   t.equal(written, frame.length);
+});
+
+t.test('a read begins when little of those before it is to come', async (t) => {
+  const length = 4 * AHEAD_BYTES;
+  const groups = Array.from({ length: 3 }, (_, index) => {
+    const span = { first: index * 2 * length, last: index * 2 * length + length - 1 };
+    return { ...span, parts: [span] };
+  });
+  const frame = multipartFrame(
+    'made-up',
+    groups.flatMap(({ parts }) => parts),
+    6 * length,
+  );
+  let opened = 0;
+  const seen: number[] = [];
+  const open = async (): Promise<StreamedBody> => {
+    opened += 1;
+    return {
+      run: async (sink) => {
+        for (let rest = length; rest > 0; rest -= AHEAD_BYTES) {
+          sink.write(Buffer.alloc(AHEAD_BYTES - 1), () => undefined);
+          seen.push(opened);
+          sink.write(Buffer.alloc(1), () => undefined);
+          seen.push(opened);
+        }
+      },
+      discard: () => undefined,
+    };
+  };
+  const sink = { closed: new AbortController().signal, onDrain: () => undefined, write: () => true };
+  await new RangesBody({ groups, frame, open }).run(sink);
+  const one = (count: number) => [count, count, count, count, count, count, count + 1, count + 1];
+  t.strictSame(seen, [...one(1), ...one(2), ...one(2).map(() => 3)], 'the next one follows near the end of a long one');
 });
 
 t.test('a client that leaves while it takes nothing ends all', async (t) => {

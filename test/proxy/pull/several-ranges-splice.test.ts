@@ -132,14 +132,14 @@ t.test('a client that leaves ends all reads', async (t) => {
   const edge = await startEdgeBefore(t, { only }, {}, { deadlines: { stall: '60s', blob: '5s' } });
   const raw = await RawConnection.connect(t, edge.http1().target);
   raw.send(`GET ${BLOB} HTTP/1.1\r\nHost: edge.test\r\nRange: bytes=${SET}\r\n\r\n`);
-  await until(() => only.open.size === 4, { what: () => `four reads: ${only.open.size}` });
+  await until(() => only.open.size === 3, { what: () => `three reads: ${only.open.size}` });
   raw.socket.destroy();
   await until(() => only.open.size === 0, { what: () => `no reads: ${only.open.size}` });
   t.match(await edge.line(({ outcome }) => outcome === 'aborted'), { parts: SPANS.length, status: 206 });
   const stream = edge.http2().open(BLOB, { headers: { range: `bytes=${SET}` } });
   stream.on('error', () => undefined);
   stream.resume();
-  await until(() => only.open.size === 4, { what: () => `four reads: ${only.open.size}` });
+  await until(() => only.open.size === 3, { what: () => `three reads: ${only.open.size}` });
   stream.close(8);
   await until(() => only.open.size === 0, { what: () => `no reads: ${only.open.size}` });
   await nothingLeft(edge);

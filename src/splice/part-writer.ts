@@ -3,26 +3,26 @@ import type { Span, SpanGroup } from '../oci/several-ranges.ts';
 import type { Sink } from './chunk-writer.ts';
 
 /** Takes the bytes of one read of a blob, and hands on its parts, each below a head. Bytes of the gaps are dropped. */
-export class PartSink implements Sink {
-  onDrain: () => void = () => undefined;
-  readonly #sink: Sink;
+export class PartWriter {
+  readonly #sink: Pick<Sink, 'closed' | 'write'>;
   readonly #frame: Pick<MultipartFrame, 'headOf'>;
   /** Parts whose last byte has not come yet. */
   readonly #parts: Span[];
   /** Offset in the blob of the next byte to come. */
   #offset: number;
 
-  constructor(sink: Sink, { first, parts }: SpanGroup, frame: Pick<MultipartFrame, 'headOf'>) {
+  constructor(
+    sink: Pick<Sink, 'closed' | 'write'>,
+    { first, parts }: SpanGroup,
+    frame: Pick<MultipartFrame, 'headOf'>,
+  ) {
     this.#sink = sink;
     this.#frame = frame;
     this.#parts = [...parts];
     this.#offset = first;
   }
 
-  get closed(): AbortSignal {
-    return this.#sink.closed;
-  }
-
+  /** As `Sink.write`. */
   write(bytes: Buffer, done: () => void): boolean {
     const pieces = this.#piecesOf(bytes);
     if (pieces.length === 0) {
@@ -35,7 +35,7 @@ export class PartSink implements Sink {
       if (left === 0) done();
     };
     // The client may leave between two pieces.
-    return pieces.map((piece) => !this.closed.aborted && this.#sink.write(piece, pieceDone)).every(Boolean);
+    return pieces.map((piece) => !this.#sink.closed.aborted && this.#sink.write(piece, pieceDone)).every(Boolean);
   }
 
   #piecesOf(bytes: Buffer): Buffer[] {
