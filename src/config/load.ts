@@ -30,7 +30,7 @@ export async function loadConfig(path: string): Promise<Loaded> {
   const read = await readMaterial(config, file);
   const all = [...errors, ...read.errors];
   if (all.length > 0) throw new ConfigError(all.map(locate));
-  return { path: file, config, material: read.material, warnings: warnings.map(locate) };
+  return { path: file, config, material: read.material, warnings: [...warnings, ...read.warnings].map(locate) };
 }
 
 /**

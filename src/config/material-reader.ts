@@ -20,6 +20,7 @@ export interface CertificatePair {
 /** Reads and checks the files that a configuration names, and collects errors. */
 export class MaterialReader {
   readonly errors: KeyFinding[] = [];
+  readonly warnings: KeyFinding[] = [];
   readonly #folder: string;
 
   /** @param folder base of relative names */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { BREAK_GLASS, isBreakGlassName, type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
@@ -38,7 +39,7 @@ const HEADER_SECRET = new RegExp(`^(?=.{${MIN_HEADER_SECRET}})[\\x21-\\x7e]([\\x
 export async function readMaterial(
   config: Config,
   configFile: string,
-): Promise<{ material: Material; errors: KeyFinding[] }> {
+): Promise<{ material: Material; errors: KeyFinding[]; warnings: KeyFinding[] }> {
   const reader = new MaterialReader(dirname(configFile));
   const listed = Array.isArray(config.tls);
   const tls = await Promise.all(
@@ -74,6 +75,7 @@ export async function readMaterial(
       upstreams,
     },
     errors: reader.errors,
+    warnings: reader.warnings,
   };
 }
 
@@ -97,7 +99,7 @@ async function adminTokens(
   { adminTokenFile, metricsTokenFile }: Config,
   reader: MaterialReader,
 ): Promise<Pick<Material, 'adminToken' | 'metricsToken'>> {
-  const adminToken = await headerSecret(adminTokenFile, ['adminTokenFile'], reader);
+  const adminToken = await adminSecret(adminTokenFile, reader);
   const metricsToken = await headerSecret(metricsTokenFile, ['metricsTokenFile'], reader);
   if (metricsToken !== undefined && metricsToken === adminToken)
     reader.errors.push({
@@ -106,6 +108,20 @@ async function adminTokens(
       remedy: 'head -c 24 /dev/urandom | base64 > metrics.token',
     });
   return { adminToken, metricsToken };
+}
+
+/** An edge whose token cannot be used starts, as it did in 0.1, with one that nobody knows. */
+async function adminSecret(name: string | undefined, reader: MaterialReader): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const path = ['adminTokenFile'];
+  const secret = await reader.secret(name, path);
+  if (secret === undefined || secret === '' || HEADER_SECRET.test(secret)) return secret;
+  reader.warnings.push({
+    path,
+    message: `names a file whose secret cannot be used, so nothing opens this listener but /healthz and /readyz; expected one line of at least ${MIN_HEADER_SECRET} characters of ASCII`,
+    remedy: 'head -c 24 /dev/urandom | base64 > admin.token',
+  });
+  return randomBytes(24).toString('base64');
 }
 
 /** A secret that has to fit into a header, and is all that keeps strangers out. @param name of its file */
@@ -120,7 +136,7 @@ async function headerSecret(
     reader.errors.push({
       path,
       message: `names a file whose secret cannot be used; expected one line of at least ${MIN_HEADER_SECRET} characters of ASCII`,
-      remedy: `head -c 24 /dev/urandom | base64 > ${path.at(-1) === 'hookSecretFile' ? 'hook.secret' : 'admin.token'}`,
+      remedy: `head -c 24 /dev/urandom | base64 > ${path.at(-1) === 'hookSecretFile' ? 'hook.secret' : 'metrics.token'}`,
     });
   return secret;
 }

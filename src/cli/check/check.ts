@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { canaryLogin } from '../../app/canary-login.ts';
 import { isRealmElsewhere, refusedRealmLine } from '../../app/refused-realm.ts';
 import { ConfigError } from '../../config/config-error.ts';
-import { type Loaded, loadConfig } from '../../config/load.ts';
+import { inspectFile, type Loaded, loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
@@ -11,6 +11,7 @@ import { configPath } from '../config-path.ts';
 import { accountFindings } from './account-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { certificateFindings } from './certificate-findings.ts';
+import { changesSince } from './changes-since.ts';
 import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 
@@ -22,11 +23,29 @@ export function registerCheck(program: Command): void {
     )
     .option('-c, --config <file>', 'configuration (default: BREAKWATER_CONFIG, else ./breakwater.yaml)')
     .option('--offline', 'check only the configuration and its files, and contact nothing')
+    .option('--from <release>', 'also name every line whose meaning has changed since that release: 0.1')
     .option('--json', 'print JSON')
-    .action(async (options: { config?: string; offline?: boolean; json?: boolean }) => {
-      const findings = await check(configPath(options.config), options.offline === true);
+    .action(async (options: { config?: string; offline?: boolean; from?: string; json?: boolean }) => {
+      const path = configPath(options.config);
+      const changes = options.from === undefined ? [] : await changeFindings(path, options.from);
+      const findings = [...changes, ...(await check(path, options.offline === true))];
       process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findingsText(findings));
       if (findings.some((finding) => finding.level === 'error')) process.exitCode = 1;
+    });
+}
+
+/** The lines whose meaning has changed, from top to bottom. Errors of the configuration are for `check` to tell. */
+async function changeFindings(path: string, release: string): Promise<CheckFinding[]> {
+  const { config, locate } = await inspectFile(path).catch(() => ({ config: undefined, locate: undefined }));
+  if (!config) return [];
+  const changes = changesSince(release, config).map((change) => ({ ...change, ...locate(change) }));
+  return changes
+    .toSorted((a, b) => Number(a.key === '') - Number(b.key === '') || a.line - b.line)
+    .map(({ line, column, key, message, remedy }) => {
+      // A key that is not written down has its default.
+      const isDefault = line === 1 && column === 1;
+      const place = isDefault ? `${path} ${key} (its default)` : `${path}:${line}:${column} ${key}`;
+      return { level: 'warning', subject: key === '' ? `since ${release}` : place, message, remedy };
     });
 }
 
