@@ -15,6 +15,8 @@ export interface SpanGroup extends Span {
 export const MAX_PARTS = 1024;
 /** A gap below so many bytes costs less to read than another request. */
 const MAX_GAP = 65_536;
+/** Reads beyond those that ranges in order can need: a small blob in many ranges out of order is an attack (RFC 9110 section 14.2). */
+const MORE_READS = 16;
 
 /**
  * The range to ask for first. Its answer tells the length of the blob, which suffixes and open ends depend on. If it cannot be
@@ -35,13 +37,13 @@ export function firstRange(ranges: readonly ByteRange[]): ByteRange {
 
 /**
  * The reads that bring all parts, in the order of the ranges. Ranges beyond the end of the blob are left out.
- * @returns undefined if they have more bytes than the whole blob
+ * @returns undefined if they have more bytes than the whole blob, or need more reads than such a blob is worth
  */
 export function planReads(ranges: readonly ByteRange[], total: number): SpanGroup[] | undefined {
   const spans = ranges.map((range) => spanOf(range, total)).filter(({ first }) => first < total);
   const groups = groupSpans(spans);
   const bytes = groups.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  return bytes > total ? undefined : groups;
+  return bytes > total || groups.length > total / MAX_GAP + MORE_READS ? undefined : groups;
 }
 
 function spanOf({ first, last }: ByteRange, total: number): Span {

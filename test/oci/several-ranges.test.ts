@@ -49,6 +49,27 @@ t.test('the reads that bring several parts', async (t) => {
   for (const [set, total, expected] of rows) t.equal(reads(set, total), expected, `${set} of ${total}`);
 });
 
+t.test('ranges in any order need few more reads than those in order', async (t) => {
+  const set = (count: number, from: (index: number) => number) =>
+    Array.from({ length: count }, (_, index) => ({ first: from(index), last: from(index) }));
+  const backwards = (count: number, by = 1) => set(count, (index) => (count - index) * by);
+  const rows: [string, ByteRange[], number, number | undefined][] = [
+    ['backwards', backwards(16), 1000, 16],
+    ['many backwards', backwards(17), 1000, undefined],
+    ['many backwards, of a longer blob', backwards(17), GAP, 17],
+    ['the same byte', set(17, () => 7), 1000, undefined],
+    [
+      'as many as podman asks for, in order',
+      set(MAX_PARTS, (index) => index * (GAP + 1)),
+      MAX_PARTS * GAP * 2,
+      MAX_PARTS,
+    ],
+    ['the same, backwards', backwards(MAX_PARTS, GAP + 1), MAX_PARTS * GAP * 2, MAX_PARTS],
+    ['in order in a small blob', set(500, (index) => 2 * index), 1000, 1],
+  ];
+  for (const [name, ranges, total, expected] of rows) t.equal(planReads(ranges, total)?.length, expected, name);
+});
+
 t.test('the range that is asked for first', async (t) => {
   const rows: [string, string][] = [
     ['0-9,20-29', '0-29'],

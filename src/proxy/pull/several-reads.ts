@@ -47,10 +47,15 @@ export class SeveralReads {
 
   #streamed(read: BlobRead, leg: Leg | undefined): StreamedBody {
     const { attempts } = read.scope;
-    const transfer = leg && readTransfer(this.#exchange, this.#context, read, leg);
+    const transferOf = (one: Leg) => readTransfer(this.#exchange, this.#context, read, one);
+    const transfer = leg && transferOf(leg);
     const over = () => addReads(this.#exchange.attempts, attempts.splice(0));
-    // The parts before this one are sent, although no upstream could serve it.
-    const sent = (sink: Sink) => (leg && transfer ? this.#send(read, leg, transfer, sink) : this.#fail(read));
+    const sent = async (sink: Sink) => {
+      if (leg && transfer) return this.#send(read, leg, transfer, sink);
+      // No upstream could serve ahead of its turn. Since then a place may have become free, or an upstream may be back.
+      const later = await beginRead(this.#exchange, this.#context, read);
+      return later ? this.#send(read, later, transferOf(later), sink) : this.#fail(read);
+    };
     return {
       run: (sink) => sent(sink).finally(over),
       discard: () => {

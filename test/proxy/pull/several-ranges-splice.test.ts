@@ -75,6 +75,26 @@ t.test('an upstream that is killed between two reads', async (t) => {
   await nothingLeft(edge);
 });
 
+t.test('a read that could not begin ahead of its turn is tried again', async (t) => {
+  const far = Array.from({ length: 8 }, (_, index) => `${index * 100_000}-${index * 100_000 + 9}`).join(',');
+  for (const failing of [[2], [1, 4, 7]]) {
+    const only = await startMadeUpstream(t, (request) =>
+      failing.includes(request.nth) ? request.res.writeHead(500).end() : serveRight(request),
+    );
+    const edge = await startEdgeBefore(t, { only });
+    const reply = await ask(edge.http1(), far);
+    t.match(reply, { status: 206, complete: true });
+    t.strictSame(
+      partsOf(reply)
+        .map(({ first, last }) => `${first}-${last}`)
+        .join(','),
+      far,
+    );
+    t.match(await lineOf(edge, reply), { outcome: 'served', parts: 8 });
+    await nothingLeft(edge);
+  }
+});
+
 t.test('every read breaks off once', async (t) => {
   const only = await startMadeUpstream(t, (request) =>
     request.first % 120_000 === 0 && request.last - request.first > 1000 && request.nth % 2 === 0

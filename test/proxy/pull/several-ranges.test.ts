@@ -154,6 +154,25 @@ t.test('upstreams get one range at a time, and four requests at once', async (t)
   await nothingLeft(edge);
 });
 
+t.test('where places are few, reads wait for each other', async (t) => {
+  for (const data of [1, 2, 3]) {
+    let most = 0;
+    const only = await startMadeUpstream(t, (request) => {
+      most = Math.max(most, only.open.size);
+      setImmediate(() => serveSingle(request));
+    });
+    const edge = await startEdgeBefore(t, { only }, {}, { maxInFlight: { data } });
+    const clients = [edge.http1(), edge.http2(), edge.http1(), edge.http2(), edge.http1()];
+    const replies = await Promise.all(clients.map((client) => ask(client, apartSet(13))));
+    t.ok(
+      replies.every((reply) => reply.status === 206 && shown(reply) === apartSet(13).replaceAll(',', ' ')),
+      `${data} at once`,
+    );
+    t.ok(most <= data);
+    await nothingLeft(edge);
+  }
+});
+
 t.test('an upstream that ignores ranges, or has no length, is relayed as it is', async (t) => {
   const rows: [string, (request: MadeRequest) => unknown][] = [
     ['200', ({ res }) => res.writeHead(200, { 'content-length': TOTAL }).end(CONTENT)],

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { FaultInput, FaultName } from '../../../src/lab/fault.ts';
-import type { Client } from '../../helpers/http1-client.ts';
+import type { Client, Reply } from '../../helpers/http1-client.ts';
 import { type LabSite, sha256 } from '../../helpers/lab-site.ts';
+import { partsOf } from '../../helpers/multipart.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { BLOB, CONTENT, DIGEST, nothingLeft, startSpliceSite, TOTAL } from './splice-site.ts';
 
@@ -10,7 +11,8 @@ import { BLOB, CONTENT, DIGEST, nothingLeft, startSpliceSite, TOTAL } from './sp
 // and nothing is left under way.
 
 type Where = 'primary' | 'fallback';
-type Ask = { version: 1 | 2; range: readonly [first: number, length: number] | undefined; leaves: boolean };
+/** No range: the whole blob. */
+type Ask = { version: 1 | 2; ranges: readonly (readonly [first: number, length: number])[]; leaves: boolean };
 type Step = { fault: FaultName; input: FaultInput; at: Where } | { heal: Where } | { asks: Ask[] };
 
 const where = fc.constantFrom<Where[]>('primary', 'fallback');
@@ -45,13 +47,17 @@ const corrupt = fc
     at: where,
   })
   .map(({ what: [fault, input], at }): Step => ({ fault, input, at }));
-const part = fc.option(fc.tuple(fc.nat(TOTAL - 1), fc.integer({ min: 1, max: TOTAL })), { nil: undefined });
-const asks = (range: fc.Arbitrary<Ask['range']>) =>
+const part = fc.tuple(fc.nat(TOTAL - 1), fc.integer({ min: 1, max: TOTAL }));
+const parts = fc.oneof(
+  { weight: 2, arbitrary: fc.array(part, { maxLength: 1 }) },
+  fc.array(fc.tuple(fc.nat(TOTAL - 1), fc.integer({ min: 1, max: 100_000 })), { minLength: 2, maxLength: 12 }),
+);
+const asks = (ranges: fc.Arbitrary<Ask['ranges']>) =>
   fc
     .array(
       fc.record({
         version: fc.constantFrom<(1 | 2)[]>(1, 2),
-        range,
+        ranges,
         leaves: fc.constantFrom(false, false, false, true),
       }),
       { minLength: 1, maxLength: 4 },
@@ -59,21 +65,26 @@ const asks = (range: fc.Arbitrary<Ask['range']>) =>
     .map((asks): Step => ({ asks }));
 const heal = where.map((at): Step => ({ heal: at }));
 
-const MISCHIEF = fc.array(fc.oneof({ weight: 3, arbitrary: broken }, bad, heal, { weight: 4, arbitrary: asks(part) }), {
-  minLength: 6,
-  maxLength: 14,
-});
+const MISCHIEF = fc.array(
+  fc.oneof({ weight: 3, arbitrary: broken }, bad, heal, { weight: 4, arbitrary: asks(parts) }),
+  {
+    minLength: 6,
+    maxLength: 14,
+  },
+);
 // Without the whole blob, an error in a part cannot be seen.
 const ROT = fc.array(
   fc.oneof({ weight: 2, arbitrary: broken }, { weight: 3, arbitrary: corrupt }, heal, {
     weight: 4,
-    arbitrary: asks(fc.constant(undefined)),
+    arbitrary: asks(fc.constant([])),
   }),
   { minLength: 6, maxLength: 14 },
 );
 
 interface Tally {
   complete: number;
+  /** Those with several parts. */
+  several: number;
   short: number;
   refused: number;
   left: number;
@@ -86,14 +97,13 @@ async function asked(
   ask: Ask,
   tally: Tally,
 ): Promise<string | undefined> {
-  const { version, range, leaves } = ask;
+  const { version, ranges, leaves } = ask;
+  const set = ranges.map(([first, length]) => `${first}-${Math.min(first + length, TOTAL) - 1}`);
+  const headers: Record<string, string> = set.length > 0 ? { range: `bytes=${set.join()}` } : {};
   if (leaves) {
     tally.left += 1;
-    return leave(site);
+    return leave(site, headers);
   }
-  const [first, length] = range ?? [0, TOTAL];
-  const last = Math.min(first + length, TOTAL) - 1;
-  const headers: Record<string, string> = range ? { range: `bytes=${first}-${last}` } : {};
   const reply = await clients[version].ask(BLOB, { headers });
   const says = `${JSON.stringify(ask)}: ${reply.status}, ${reply.body.length} bytes, complete: ${reply.complete}`;
   if (reply.headersAfter > timeLimit(9900)) return `${says}, late`;
@@ -106,20 +116,31 @@ async function asked(
     return undefined;
   }
   tally.complete += 1;
-  if (reply.status !== (range ? 206 : 200)) return says;
-  return range
-    ? reply.body.equals(CONTENT.subarray(first, last + 1))
-      ? undefined
-      : `${says}, wrong bytes`
-    : sha256(reply.body) === DIGEST
-      ? undefined
-      : `${says}, wrong bytes`;
+  if (set.length > 1 && reply.status === 206) tally.several += 1;
+  return isRight(reply, set) ? undefined : `${says}, wrong bytes`;
+}
+
+/** @param set the ranges, such as `0-9` */
+function isRight(reply: Reply, set: readonly string[]): boolean {
+  // Several ranges may be longer than the blob.
+  if (reply.status === 200) return set.length !== 1 && sha256(reply.body) === DIGEST;
+  if (reply.status !== 206) return false;
+  const got = set.length > 1 ? partsOf(reply) : [{ ...firstAndLast(set[0]), bytes: reply.body }];
+  return (
+    got.map(({ first, last }) => `${first}-${last}`).join() === set.join() &&
+    got.every(({ first, last, bytes }) => bytes.equals(CONTENT.subarray(first, last + 1)))
+  );
+}
+
+function firstAndLast(range = ''): { first: number; last: number } {
+  const [first = 0, last = 0] = range.split('-').map(Number);
+  return { first, last };
 }
 
 /** A client that goes away soon after it has the head. */
-async function leave({ edge }: LabSite): Promise<undefined> {
+async function leave({ edge }: LabSite, headers: Record<string, string>): Promise<undefined> {
   const client = edge.http2();
-  const stream = client.open(BLOB);
+  const stream = client.open(BLOB, { headers });
   const { promise, resolve } = Promise.withResolvers<undefined>();
   stream.on('error', () => undefined);
   stream.once('data', () => stream.close(8));
@@ -132,7 +153,7 @@ async function leave({ edge }: LabSite): Promise<undefined> {
 
 async function rage(site: LabSite, steps: fc.Arbitrary<Step[]>, numRuns: number): Promise<Tally & { splices: number }> {
   const clients = { 1: site.edge.http1(), 2: site.edge.http2() };
-  const tally: Tally = { complete: 0, short: 0, refused: 0, left: 0 };
+  const tally: Tally = { complete: 0, several: 0, short: 0, refused: 0, left: 0 };
   const property = fc.asyncProperty(steps, async (some) => {
     await Promise.all([site.primary.faults.off(), site.fallback.faults.off()]);
     const replies: Promise<string | undefined>[] = [];
@@ -170,6 +191,7 @@ t.test('random breaks of bodies', async (t) => {
   const tally = await rage(site, MISCHIEF, 20);
   t.comment(tally);
   t.ok(tally.complete > 20 && tally.splices > 5, 'most of it went well, and some of it by a splice');
+  t.ok(tally.several > 3, 'some of it in several parts');
   t.notMatch(site.edge.log, /failed inside the edge/, 'no fault of the edge’s own');
 });
 
