@@ -175,7 +175,7 @@ const WALL_CLOCK: Record<string, string> = {
   'src/failover/plan.ts': 'writes a wall time that it was given',
   'src/failover/stale-tag.ts': 'writes a wall time that it was given',
   'src/proxy/pull/attempt.ts': 'Retry-After may be a date',
-  'src/replication/route-replication.ts': 'writes times that registries tell, by their own clocks',
+  'src/replication/route-views.ts': 'writes times that registries tell, by their own clocks',
   'src/replication/registry/registry-failure.ts': 'Retry-After may be a date',
   'src/admin/session.ts': 'sessions are shown to other edges, and after a restart',
   'src/proxy/request/sealer.ts': 'redirects are opened by other edges, and after a restart',

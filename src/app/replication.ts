@@ -8,6 +8,7 @@ import { type AuditLine, auditLogger } from '../proxy/reply/audit-line.ts';
 import { copyRoutes } from '../replication/copy-route.ts';
 import { configuredRegistry } from '../replication/registry/configured-registry.ts';
 import type { RemoteRegistry } from '../replication/registry/remote-registry.ts';
+import { RequestPace } from '../replication/registry/request-pace.ts';
 import { RetryPolicy } from '../replication/registry/retry-policy.ts';
 import { Replicator } from '../replication/replicator.ts';
 import type { Connection } from '../upstream/connection.ts';
@@ -16,6 +17,8 @@ import type { ProcessState } from './process-state.ts';
 
 /** Milliseconds for which a request of a comparison is retried: a repository that fails must not delay the others. */
 const COMPARISON_LIMIT_MS = 10_000;
+/** Requests of looks between comparisons that an upstream gets at most. */
+const WATCH_REQUESTS_PER_SECOND = 5;
 
 export interface ReplicationParts {
   routes: readonly Route[];
@@ -42,21 +45,22 @@ export class ReplicationAtWork {
       [...names].map((name) => {
         const upstream = config.upstreams[name];
         if (!upstream) throw new Error(`no upstream ${name}`);
+        // All URLs of an upstream share the pace.
+        const pace = new RequestPace(WATCH_REQUESTS_PER_SECOND);
         const at = (url: string) => {
           const policy = new RetryPolicy({ limitMs: COMPARISON_LIMIT_MS });
           const secrets = material.upstreams[name] ?? {};
           const compared = configuredRegistry(name, url, upstream, secrets, network, policy);
-          return { compared, copied: compared.forCopies() };
+          return { compared, copied: compared.forCopies(), watched: compared.forWatch(pace) };
         };
         return [name, new Map(upstream.urls.map((url) => [url, at(url)]))] as const;
       }),
     );
     const all = [...registries.values()].flatMap((at) => [...at]);
     const urls = new Map(
-      all.flatMap(([url, { compared, copied }]): [RemoteRegistry, string][] => [
-        [compared, url],
-        [copied, url],
-      ]),
+      all.flatMap(([url, registriesAt]) =>
+        Object.values(registriesAt).map((registry): [RemoteRegistry, string] => [registry, url]),
+      ),
     );
     this.#connections = all.map(([, { compared }]) => compared.connection);
     const known = (name: string) => {
@@ -79,6 +83,7 @@ export class ReplicationAtWork {
       routes,
       config: config.replication,
       registry: (name) => registriesOf(name).compared,
+      registryForWatch: (name) => registriesOf(name).watched,
       registryForCopies: (name) => registriesOf(name).copied,
       view: (name) => known(name).view(),
       doubtOf: async (name, since = monotonicNow()) => {

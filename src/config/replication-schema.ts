@@ -4,6 +4,9 @@ export const replicationSchema = section({
   every: duration('1h', 1000).describe(
     'How often both sides of each copy route are compared completely. Pushes and webhooks start copies at once. The time varies by a tenth, so that edges do not compare at the same moment.',
   ),
+  watch: duration('2m', 1000).describe(
+    'How often repositories are looked at between two comparisons: the tags that each side lists, and those that clients pulled at the push upstream. Repositories that were pulled or pushed lately come first, the others in turn. At most 5 requests a second go to each upstream.',
+  ),
   when: choice(['always', 'vip', 'never'], 'always').describe(
     'Which edges make copies. `vip`: the edge that has the address `vip`. Several edges that copy do no harm, but waste bandwidth.',
   ),

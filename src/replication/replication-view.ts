@@ -8,6 +8,7 @@ export interface GapView {
   repository: string;
   missing: number;
   stale: number;
+  unknown: number;
   /** The tags whose gap is oldest. */
   tags: string[];
   since: string | null;
@@ -37,6 +38,10 @@ export interface CopyRouteView {
   coverage: CoverageTotals & {
     /** When the last complete comparison began; null before the first, and while its result may be outdated. */
     comparedAt: string | null;
+    /** Age of the oldest unknown tag; null: there is none. */
+    unknownSeconds: number | null;
+    /** Whether the last complete comparison ended more than two times `replication.every` ago, or none has since the start. */
+    overdue: boolean;
   };
   /** Age of the oldest gap; 0 if there is none. */
   lagSeconds: number;
@@ -83,6 +88,8 @@ export interface CoveredRoute {
   readonly copyRoute: { name: string; route: Pick<Route, 'prefix' | 'registry'> };
   /** `down` too if the target refuses all that this edge shows it: it could serve nothing. */
   readonly targetState: HealthState;
+  /** Health of the push upstream. */
+  readonly sourceState: HealthState;
   /** All failing copies. */
   readonly failures: FailureView[];
   /** Tags that wait for the operator. Beyond a bound they are counted only, so there may be fewer than in the view. */
@@ -92,8 +99,8 @@ export interface CoveredRoute {
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[];
   /** The state of a tag, or of a digest that was pulled. */
   stateOf(repository: string, reference: string): TagCoverage;
-  /** When the gap of a tag was first seen; null: the tag has no gap, or that is not known. */
-  sinceOf(repository: string, tag: string): string | null;
+  /** When the gap of a tag was first seen; monotonic milliseconds. Undefined: the tag has no gap, or that is not known. */
+  sinceOf(repository: string, tag: string): number | undefined;
 }
 
 /** Replication as `/api/status` shows it. */
@@ -101,6 +108,8 @@ export interface ReplicationView {
   /** Whether this edge copies; `reason` says why or why not. */
   active: boolean;
   reason: string;
+  /** Seconds for which something may be unknown before it is a finding. */
+  graceSeconds: number;
   /** `failed`: copies that are retried later. */
   queue: { waiting: number; running: number; failed: number };
   /**

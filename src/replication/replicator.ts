@@ -26,6 +26,7 @@ export interface ReplicatorOptions extends Omit<RouteReplicationOptions, 'tasks'
 
 /** Milliseconds between two looks for work. */
 const TICK_MS = 1000;
+const MIN_GRACE_MS = 300_000;
 /** Client downloads from one URL of an upstream at which copies pause. */
 const BUSY_TRANSFERS = 128;
 
@@ -78,10 +79,16 @@ export class Replicator {
     return { accepted: sum(({ accepted }) => accepted), unnamed: sum(({ unnamed }) => unnamed) };
   }
 
+  /** Milliseconds for which something may be unknown before it is a finding. */
+  get graceMs(): number {
+    return Math.max(2 * this.#options.config.watch, MIN_GRACE_MS);
+  }
+
   view(): ReplicationView {
     const sum = (of: (tasks: TaskQueue) => number) => this.#allQueues.reduce((all, tasks) => all + of(tasks), 0);
     return {
       ...this.activity,
+      graceSeconds: this.graceMs / 1000,
       copies: { ...this.#copies, failed: sum(({ counts }) => counts.failed) },
       bytes: this.#bytes,
       dropped: sum(({ counts }) => counts.dropped),
@@ -100,7 +107,10 @@ export class Replicator {
     await Promise.all([
       ...stopping,
       this.#running,
-      ...this.routes.map(({ reconciling }) => reconciling?.catch(() => undefined)),
+      ...this.routes.flatMap(({ reconciling, watch: { running } }) => [
+        reconciling?.catch(() => undefined),
+        running?.catch(() => undefined),
+      ]),
     ]);
   }
 
@@ -123,6 +133,8 @@ export class Replicator {
     // Routes are compared independently: a route that waits for its fallback delays no other.
     const compare = inBackground('comparison', (route: RouteReplication) => route.reconcile(signal));
     for (const route of this.routes) if (active && route.isDue) void compare(route);
+    const watch = inBackground('comparison', (route: RouteReplication) => route.watch.look(signal));
+    for (const route of this.routes) if (active && route.watch.isDue) void watch(route);
   }
 
   get #allQueues(): TaskQueue[] {

@@ -4,24 +4,23 @@ import type { Config } from '../config/schema.ts';
 import type { CredentialRole } from '../failover/credentials.ts';
 import { toUpstream } from '../failover/rewrite.ts';
 import type { HealthState, UpstreamView } from '../failover/view.ts';
+import type { UpstreamTag } from '../ledger/upstream-tag.ts';
+import { outcomeText, pauseAfter, RETRY_MS } from './compare/comparison-outcome.ts';
 import { type ComparisonResult, RouteComparison, type RouteComparisonOptions } from './compare/route-comparison.ts';
+import { RouteWatch } from './compare/route-watch.ts';
 import { messageOf } from './copy-error.ts';
 import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.ts';
-import { Coverage, type TagCoverage } from './coverage/coverage.ts';
+import { Coverage, type CoverageTotals, type TagCoverage } from './coverage/coverage.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
 import type { PulledLog } from './coverage/pulled-log.ts';
+import { secondsSince } from './coverage/pulled-tally.ts';
 import type { RepositoryReport, WaitingView } from './coverage/report.ts';
 import type { Hint } from './hint.ts';
 import type { RemoteRegistry } from './registry/remote-registry.ts';
 import type { AcceptedCopies, CopyRouteView, CoveredRoute, FailureView } from './replication-view.ts';
+import { failureView, isoOrNull, waitingView } from './route-views.ts';
 import { type CopyTask, PRIORITY } from './task-queue.ts';
 
-/** Milliseconds after which a failed comparison is repeated, unless `every` is shorter. */
-const RETRY_MS = 60_000;
-/** The same for a comparison that failed for some repositories only. */
-const PARTIAL_RETRY_MS = 600_000;
-/** The same for a comparison that saw deletions for the first time, so that an edge which restarts often follows them too. */
-const CONFIRM_MS = 600_000;
 const TICK_MS = 500;
 /** Copies use the first of these accounts that an upstream has (`replicationCredentials`). */
 const COPY_ROLES: readonly CredentialRole[] = ['replication', 'own', 'probe'];
@@ -36,6 +35,8 @@ export class RouteReplication implements CoveredRoute {
   #coverage = new Coverage();
   /** Start of the last complete comparison; undefined: none has completed, or its result may be outdated. */
   #comparedAt: number | undefined;
+  /** When the last complete comparison ended, or this edge began to copy; monotonic milliseconds. */
+  #wholeAt = monotonicNow();
   readonly #digests: PulledDigests;
   readonly #comparison: RouteComparison;
   /** The last comparison, with its times in monotonic milliseconds. */
@@ -44,6 +45,9 @@ export class RouteReplication implements CoveredRoute {
   reconciling: Promise<void> | undefined;
   /** Counts how often another edge was seen to copy. */
   #yields = 0;
+  readonly watch: RouteWatch;
+  /** Whether a comparison has listed the repositories since this edge began to copy. */
+  #listed = false;
   /** When the next comparison is due; monotonic milliseconds. */
   dueAt = 0;
   /** Whether the source refused the account of copies when the last comparison began. */
@@ -54,6 +58,17 @@ export class RouteReplication implements CoveredRoute {
     this.#options = options;
     this.#digests = new PulledDigests({ copyRoute, routes: options.routes, pulls: options.pulls });
     this.#comparison = new RouteComparison({ ...options, copyRoute, coverage: () => this.#coverage });
+    this.watch = new RouteWatch({
+      ...options,
+      copyRoute,
+      coverage: () => this.#coverage,
+      digests: this.#digests,
+      every: options.config.watch,
+      registry: options.registryForWatch,
+      stateOf: (repository, reference) => this.stateOf(repository, reference),
+      mayLook: () => this.#listed && this.reconciling === undefined && this.#areUp && !this.#hasLost,
+      onFailure: (reason) => options.onReconcile(copyRoute.name, `repositories cannot be looked at: ${reason}`, true),
+    });
   }
 
   /** Queues what the hint asks for, if it concerns this copy route. */
@@ -62,18 +77,26 @@ export class RouteReplication implements CoveredRoute {
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
     const pair = repositoryPair(routes, this.copyRoute, repository);
     if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
-    if (kind === 'served' && !this.#isNew(this.#clientName(repository), reference)) return;
-    if (kind === 'push' && !reference.includes(':')) {
-      this.#coverage.markChanged(this.#clientName(repository), reference);
-      this.#comparison.forget(repository, reference);
-    }
+    const name = this.#clientName(repository);
+    if (kind !== 'served') this.watch.noteChange(name);
+    if (kind === 'served' && !this.#isNew(name, reference)) return;
+    if (kind !== 'delete' && !reference.includes(':'))
+      this.#coverage.markChanged(name, reference, this.#isUncounted(name, reference));
+    if (kind === 'push' && !reference.includes(':')) this.#comparison.forget(repository, reference);
     tasks.add(this.#task(pair, reference, kind === 'delete' ? 'delete' : 'copy'), PRIORITY.hint);
   }
 
   /** Whether neither a comparison nor a copy has seen a tag that was served. Before the first comparison, all are unknown. */
   #isNew(repository: string, tag: string): boolean {
-    if (this.#comparedAt === undefined) return false;
+    if (!this.#listed) return false;
     return ['unknown', 'gone'].includes(this.stateOf(repository, tag));
+  }
+
+  /** Whether the push upstream got the tag after its repository was last looked at. */
+  #isUncounted(repository: string, tag: string): boolean {
+    const first = this.#options.ledger.find(this.#placeOf(repository, tag))?.at(-1);
+    const countedAt = this.#coverage.countedAt(repository);
+    return first === undefined || countedAt === undefined || first.since > countedAt;
   }
 
   /** @param at ledger time at which the copy began: later pushes may not be part of it */
@@ -98,6 +121,8 @@ export class RouteReplication implements CoveredRoute {
   yieldToPeer(): void {
     this.dueAt = 0;
     this.#yields += 1;
+    this.#wholeAt = monotonicNow();
+    this.#listed = false;
     this.#comparison.clear();
     if (this.#comparedAt === undefined && this.#coverage.totals().repositories === 0) return;
     this.#comparedAt = undefined;
@@ -153,7 +178,11 @@ export class RouteReplication implements CoveredRoute {
         this.dueAt = 0;
         return;
       }
-      if (result.failed === null) this.#comparedAt = at;
+      this.#listed ||= result.failed === null || result.repositories > 0;
+      if (result.failed === null) {
+        this.#comparedAt = at;
+        this.#wholeAt = monotonicNow();
+      }
       ended(result);
     } catch (error) {
       if (!signal.aborted) ended({ repositories: 0, tags: 0, gaps: 0, unconfirmed: 0, failed: messageOf(error) });
@@ -165,7 +194,8 @@ export class RouteReplication implements CoveredRoute {
     const { tasks } = this.#options;
     const due = [...tasks.queued, ...tasks.failed].filter(({ task }) => task.copyRoute === this.copyRoute);
     const { failures } = this;
-    let oldest = this.#coverage.oldestGapSince;
+    const now = monotonicNow();
+    let oldest = this.#coverage.oldestGapSince();
     for (const { task, since } of due) if (this.#isGap(task)) oldest = Math.min(oldest, since);
     return {
       prefix: route.prefix,
@@ -173,20 +203,20 @@ export class RouteReplication implements CoveredRoute {
       source: source.upstream,
       target: target.upstream,
       coverage: {
-        ...this.#coverage.totals(),
+        ...this.#totals(),
         comparedAt: isoOrNull(this.#comparedAt),
+        unknownSeconds: secondsSince(this.#coverage.oldestGapSince('unknown'), now),
+        overdue: now - this.#wholeAt > 2 * this.#options.config.every,
       },
-      lagSeconds: Number.isFinite(oldest) ? Math.round(Math.max(0, monotonicNow() - oldest) / 1000) : 0,
+      lagSeconds: secondsSince(oldest, now) ?? 0,
       queued: due.length - failures.length,
       failing: failures.length,
       allFailSince: isoOrNull(tasks.backingOffSince),
       failures: failures.slice(0, SHOWN),
       waiting: this.#comparison.waiting.count,
       waitingTags: this.waitingTags(SHOWN),
-      gaps: this.gaps(SHOWN, TAGS_SHOWN).map(({ repository, missing, stale, gaps }) => ({
-        repository,
-        missing,
-        stale,
+      gaps: this.gaps(SHOWN, TAGS_SHOWN).map(({ repository, missing, stale, unknown, gaps }) => ({
+        ...{ repository, missing, stale, unknown },
         tags: gaps.map(({ reference }) => reference),
         since: gaps[0]?.since ?? null,
       })),
@@ -205,6 +235,16 @@ export class RouteReplication implements CoveredRoute {
     return this.stateOf(this.#clientName(repository.source), reference) !== 'covered';
   }
 
+  /** A fallback that is down serves nothing of what it has. */
+  #totals(): CoverageTotals {
+    const totals = this.#coverage.totals();
+    return totals.tags > 0 && this.targetState === 'down' ? { ...totals, ratio: 0 } : totals;
+  }
+
+  get sourceState(): HealthState {
+    return this.#options.view(this.copyRoute.source.upstream).state;
+  }
+
   get targetState(): HealthState {
     const { state, credentials } = this.#options.view(this.copyRoute.target.upstream);
     return credentials.refusal?.total ? 'down' : state;
@@ -213,26 +253,13 @@ export class RouteReplication implements CoveredRoute {
   get failures(): FailureView[] {
     return this.#options.tasks.failed
       .filter(({ task }) => task.copyRoute === this.copyRoute)
-      .map(({ task, since, tries, reason, retryable, nextAt }) => ({
-        repository: this.#clientName(task.repository.source),
-        reference: task.reference,
-        since: isoTime(since),
-        tries,
-        reason,
-        passing: retryable,
-        nextTry: retryable ? isoTime(nextAt) : null,
-      }));
+      .map((failed) => failureView(failed, this.#clientName(failed.task.repository.source)));
   }
 
   waitingTags(max: number): WaitingView[] {
-    return [...this.#comparison.waiting.all(max)].map(({ repository, waiting: { tag, since, why, times } }) => ({
-      repository: this.#clientName(repository),
-      tag,
-      since: isoTime(since),
-      why,
-      primaryAt: registryTime(times.primary),
-      copyAt: registryTime(times.copy),
-    }));
+    return [...this.#comparison.waiting.all(max)].map(({ repository, waiting }) =>
+      waitingView(waiting, this.#clientName(repository)),
+    );
   }
 
   /**
@@ -269,8 +296,10 @@ export class RouteReplication implements CoveredRoute {
     return this.#coverage.gaps(maxRepositories, maxTags);
   }
 
-  sinceOf(repository: string, tag: string): string | null {
-    return isoOrNull(this.#coverage.gapSince(repository, tag));
+  sinceOf(repository: string, reference: string): number | undefined {
+    const gap = this.#coverage.gapSince(repository, reference);
+    if (gap !== undefined || reference.includes(':') || this.stateOf(repository, reference) !== 'unknown') return gap;
+    return this.#options.ledger.find(this.#placeOf(repository, reference))?.[0]?.since;
   }
 
   async #compareAll(signal: AbortSignal): Promise<ComparisonResult> {
@@ -292,9 +321,7 @@ export class RouteReplication implements CoveredRoute {
 
   stateOf(repository: string, reference: string): TagCoverage {
     if (reference.includes(':')) return this.#digests.digestState(repository, reference);
-    const { route, source } = this.copyRoute;
-    const place = { upstream: source.upstream, repository: toUpstream(route, source, repository), tag: reference };
-    const shown = this.#options.ledger.find(place)?.[0];
+    const shown = this.#options.ledger.find(this.#placeOf(repository, reference))?.[0];
     if (shown?.digest === null) return 'gone';
     if (this.#coverage.has(repository)) return this.#coverage.tagState(repository, reference, shown?.since);
     // After a complete comparison every repository of the push upstream is known, except for newer ones.
@@ -306,42 +333,33 @@ export class RouteReplication implements CoveredRoute {
    * @throws the signal's reason
    */
   async #waitUntilReady(signal: AbortSignal): Promise<void> {
-    const { isLedgerRead, view } = this.#options;
-    const isWell = (upstream: string) => view(upstream).state === 'up';
-    while (!isLedgerRead() || !isWell(this.copyRoute.source.upstream) || !isWell(this.copyRoute.target.upstream))
-      await wait(TICK_MS, undefined, { signal, ref: false });
+    const { isLedgerRead } = this.#options;
+    while (!isLedgerRead() || !this.#areUp) await wait(TICK_MS, undefined, { signal, ref: false });
+  }
+
+  get #areUp(): boolean {
+    return [this.sourceState, this.#options.view(this.copyRoute.target.upstream).state].every(
+      (state) => state === 'up',
+    );
+  }
+
+  get #hasLost(): boolean {
+    return this.#options.view(this.copyRoute.source.upstream).contentLost !== undefined;
   }
 
   #task(repository: CopyTask['repository'], reference: string, kind: CopyTask['kind']): CopyTask {
     return { copyRoute: this.copyRoute, repository, reference, kind };
   }
 
+  /** A tag at the push upstream, by the name that clients use. */
+  #placeOf(repository: string, tag: string): UpstreamTag {
+    const { route, source } = this.copyRoute;
+    return { upstream: source.upstream, repository: toUpstream(route, source, repository), tag };
+  }
+
   #clientName(repository: string): string {
     return clientRepository(this.#options.routes, this.copyRoute, repository);
   }
-}
-
-/** Milliseconds until the next comparison. */
-function pauseAfter({ failed, repositories, unconfirmed }: ComparisonResult, every: number): number {
-  if (failed !== null) return Math.min(every, repositories > 0 ? PARTIAL_RETRY_MS : RETRY_MS);
-  return unconfirmed > 0 ? Math.min(every, CONFIRM_MS) : every;
-}
-
-function outcomeText({ tags, repositories, gaps, unconfirmed }: ComparisonResult, waiting: number): string {
-  return [
-    `${tags} tags in ${repositories} repositories, ${gaps} to copy`,
-    ...(unconfirmed > 0 ? [`${unconfirmed} deleted, if the next comparison finds so too`] : []),
-    ...(waiting > 0 ? [`${waiting} wait for the operator`] : []),
-  ].join(', ');
-}
-
-/** A time that a registry tells, by its own clock. */
-function registryTime(at: number | undefined): string | null {
-  return at === undefined ? null : new Date(at).toISOString();
-}
-
-function isoOrNull(at: number | null | undefined): string | null {
-  return at == null ? null : isoTime(at);
 }
 
 interface FinishedReconcile extends ComparisonResult {
@@ -353,6 +371,8 @@ interface FinishedReconcile extends ComparisonResult {
 export interface RouteReplicationOptions extends Omit<RouteComparisonOptions, 'copyRoute' | 'coverage'> {
   config: Config['replication'];
   registry: (upstream: string) => RemoteRegistry;
+  /** The same registries, whose requests keep to the pace of looks between comparisons. */
+  registryForWatch: (upstream: string) => RemoteRegistry;
   view: (upstream: string) => UpstreamView;
   /** Whether the ledger has what the other edges of the site knew when this edge started. */
   isLedgerRead: () => boolean;

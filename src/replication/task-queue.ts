@@ -119,6 +119,12 @@ export class TaskQueue {
     return this.#entries.values();
   }
 
+  /** Whether a task waits, runs, or has failed and is retried later. */
+  has(task: CopyTask): boolean {
+    const key = taskKey(task);
+    return this.#entries.has(key) || this.#failed.has(key);
+  }
+
   /**
    * Tasks of one lane and repository run in the order of `since`.
    * @param since when the task was first due; monotonic milliseconds

@@ -34,11 +34,12 @@ export function copyRouteView(
       ...{ failed: null, failingSince: null },
     },
     reconciling: false,
-    coverage: { ...coverage.totals(), comparedAt: at },
-    gaps: coverage.gaps(20, 5).map(({ repository, missing, stale, gaps }) => ({
+    coverage: { ...coverage.totals(), comparedAt: at, unknownSeconds: null, overdue: false },
+    gaps: coverage.gaps(20, 5).map(({ repository, missing, stale, unknown, gaps }) => ({
       repository,
       missing,
       stale,
+      unknown,
       tags: gaps.map(({ reference }) => reference),
       since: gaps[0]?.since ?? null,
     })),
@@ -57,16 +58,13 @@ export function coveredRoute(
   return {
     copyRoute: { name: 'library/ on harbor -> gcr', route: { prefix: view.prefix, registry: view.registry } },
     targetState: 'up',
+    sourceState: 'up',
     failures: view.failures,
     waitingTags: (max) => view.waitingTags.slice(0, max),
     view: () => view,
     gaps: (repositories, tags) => coverage.gaps(repositories, tags),
     stateOf: (repository, reference) => coverage.tagState(repository, reference),
-    sinceOf: (repository, tag) =>
-      coverage
-        .gaps(found.length, 1000)
-        .flatMap((one) => (one.repository === repository ? one.gaps : []))
-        .find(({ reference }) => reference === tag)?.since ?? null,
+    sinceOf: (repository, tag) => coverage.gapSince(repository, tag),
     ...over,
   };
 }
@@ -84,6 +82,7 @@ export function replicationView(
   return {
     active: true,
     reason: 'replication.when is always',
+    graceSeconds: 300,
     copies: { copied: 0, same: 0, absent: 0, deleted: 0, failed: 0 },
     bytes: 0,
     queue: { waiting: 0, running: 0, failed: 0 },

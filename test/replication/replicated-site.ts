@@ -37,6 +37,7 @@ export class ReplicatingEdge {
       config: replicationSchema.parse({}),
       registry: (name) => site.registry(name),
       registryForCopies: (name) => site.registry(name),
+      registryForWatch: (name) => site.registry(name),
       view: (name) => viewOf(name, { state: 'up' }),
       confirmCanary: async () => site.canary,
       ledger,

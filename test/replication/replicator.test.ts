@@ -74,6 +74,7 @@ async function start(t: Test, config: object = {}, route: object = {}): Promise<
     config: replicationSchema.parse({ every: '1h', ...config }),
     registry,
     registryForCopies: registry,
+    registryForWatch: registry,
     view: (name) => {
       looked += 1;
       return viewOf(name, { state: states.get(name) ?? 'up', ...views.get(name) });

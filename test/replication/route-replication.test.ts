@@ -43,6 +43,7 @@ async function made(t: Test, more: Partial<UpstreamView> = {}, work = async () =
     routes,
     config: replicationSchema.parse({}),
     registry: (name) => (name === 'harbor' ? harbor : gcr),
+    registryForWatch: (name) => (name === 'harbor' ? harbor : gcr),
     view: (name) => upstream(name, more),
     confirmCanary: async () => {
       looked.resolve();

@@ -31,22 +31,32 @@ function answerText(
   const known =
     pulled === null ? '' : `\nPulls have been recorded for ${since(pullsKnownSince)}, those of the other edges too.`;
   if (!active) return `This edge does not know the coverage, because it does not copy (${reason}).`;
+  const isDown = routes.length > 0 && routes.every(({ sourceState }) => sourceState === 'down');
+  const [when, can] = isDown ? [`While ${primaries} is down`, 'can'] : [`If ${primaries} died now`, 'could'];
   const down = [...new Set(routes.flatMap(({ target, targetState }) => (targetState === 'down' ? target : [])))];
   if (down.length > 0)
-    return `If ${primaries} died now, nothing could be pulled from ${down.join(' and ')}. It is down, or refuses this edge's credentials.${known}`;
-  if (verdict === 'covered')
-    return `If ${primaries} died now, all of ${references.toLocaleString('en')} ${what} could be pulled.${known}`;
+    return `${when}, nothing ${can} be pulled from ${down.join(' and ')}. It is down${isDown ? ' too' : ''}, or refuses this edge's credentials.${known}`;
+  const all = `${references.toLocaleString('en')} ${what}`;
+  const unknown = sum((one) => one.unknown);
+  const age = ago(Math.max(...routes.map(({ unknownSeconds }) => unknownSeconds ?? 0), 0) * 1000);
+  const copying = unknown > 0 ? `; being copied: ${unknown.toLocaleString('en')}, oldest ${age}` : '';
+  if (verdict === 'covered') {
+    const some = unknown > 0 ? (references - unknown).toLocaleString('en') : 'all';
+    return `${when}, ${some} of ${all} ${can} be pulled${copying}.${known}`;
+  }
   const lost = sum((one) => one.missing + one.stale);
   if (verdict === 'incomplete')
-    return `If ${primaries} died now, ${lost.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} could not be pulled.${known}`;
+    return `${when}, ${lost.toLocaleString('en')} of ${all} ${can === 'can' ? 'cannot' : 'could not'} be pulled${copying}.${known}`;
   if (routes.some(({ failed }) => failed !== null))
     return `The coverage is not fully known: the last comparison failed.${known}`;
   const waiting = routes.some(({ comparedAt }) => comparedAt === null);
   if (waiting) return `The coverage is not fully known yet: the first comparison is not complete.${known}`;
-  const unknown = sum((one) => one.unknown);
+  const late = routes.filter(({ overdue }) => overdue);
+  if (late.length > 0)
+    return `The coverage is not fully known: no comparison of ${late.map(({ source, target }) => `${source} and ${target}`).join(', ')} has been complete for two times replication.every.${known}`;
   if (references === 0 && pulled !== null) return `No pull within ${pulled} is recorded.${known}`;
   if (references === 0) return 'There is nothing to copy.';
-  return `The coverage of ${unknown.toLocaleString('en')} of ${references.toLocaleString('en')} ${what} is unknown until the next comparison.${known}`;
+  return `The coverage of ${unknown.toLocaleString('en')} of ${all} has been unknown for ${age}.${known}`;
 }
 
 function heads(pulled: string | null): string[] {
@@ -74,14 +84,14 @@ export function percentText(ratio: number): string {
 }
 
 function gapLines(
-  { prefix, registry, target, worst, withGaps }: RouteReport,
+  { prefix, registry, target, worst, withGaps, missing, stale }: RouteReport,
   pulled: string | null,
   since: Since,
 ): string[] {
   if (worst.length === 0) return [];
   const more = withGaps - worst.length;
   return [
-    `missing or stale on ${target}, route ${nameOf(prefix, registry)}:`,
+    `${missing + stale > 0 ? 'missing or stale' : 'not known to be'} on ${target}, route ${nameOf(prefix, registry)}:`,
     ...worst.map((one) => repositoryText(one, pulled, since)),
     ...(more > 0 ? [`  and ${countText(more, 'repository', 'repositories')} more`] : []),
   ];
@@ -103,7 +113,7 @@ function repositoryText(
 }
 
 function gapRow({ reference, state, since: from, pulledAt, failure }: GapReport, since: Since): string[] {
-  const how = { missing: 'missing', stale: 'another digest', unknown: 'not compared yet' }[state];
+  const how = { missing: 'missing', stale: 'another digest', unknown: 'unknown' }[state];
   return [
     '   ',
     withShortDigests(reference),

@@ -31,8 +31,10 @@ function routeRow(
   { prefix, registry, source, target, coverage, lagSeconds, reconcile }: CopyRouteView,
   since: Since,
 ): string[] {
-  const { ratio, tags, missing, stale, comparedAt } = coverage;
+  const { ratio, tags, missing, stale, unknown, unknownSeconds, comparedAt } = coverage;
   const open = missing + stale;
+  const copying =
+    unknown === 0 ? '' : `being copied: ${unknown.toLocaleString('en')}, oldest ${ago((unknownSeconds ?? 0) * 1000)}`;
   const compared = comparedAt === null ? 'not compared yet' : `compared ${since(comparedAt)} ago`;
   const failed = reconcile?.failed == null ? '' : `; the last comparison failed: ${reconcile.failed}`;
   return [
@@ -40,7 +42,7 @@ function routeRow(
     nameOf(prefix, registry),
     `${source} -> ${target}`,
     ratio === null ? '-' : `${percentText(ratio)} of ${countText(tags, 'tag')}`,
-    open === 0 ? '' : `${open.toLocaleString('en')} missing or stale for ${ago(lagSeconds * 1000)}`,
+    open === 0 ? copying : `${open.toLocaleString('en')} missing or stale for ${ago(lagSeconds * 1000)}`,
     compared + failed,
   ];
 }

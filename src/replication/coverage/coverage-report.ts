@@ -9,7 +9,9 @@ import type { CoverageReport, ReferenceCounts, RepositoryReport, RouteReport } f
 
 export interface CoverageInput {
   /** Undefined: no route has `replicate: true`. */
-  replication: { activity: { active: boolean; reason: string }; routes: readonly CoveredRoute[] } | undefined;
+  replication:
+    | { activity: { active: boolean; reason: string }; graceMs: number; routes: readonly CoveredRoute[] }
+    | undefined;
   routes: readonly Route[];
   pulls: Pick<PulledLog, 'within' | 'since'>;
 }
@@ -30,13 +32,15 @@ export function coverageReport(
   if (query.route !== undefined && selected.length + selectedUncopied.length === 0)
     throw new OciError('NAME_UNKNOWN', `no route with the prefix ${query.route} takes pushes`);
   const pulled = query.pulledMs === undefined ? undefined : [...pulls.within(query.pulledMs)];
-  const reports = capGaps(selected.map((one) => routeReport(one, routes, pulled, query.limit)));
+  const reports = capGaps(selected.map((one) => routeReport(one, routes, pulled, query.limit, now.monotonic)));
+  const graceSeconds = (query.graceMs ?? replication?.graceMs ?? 0) / 1000;
   const { active, reason } = replication?.activity ?? { active: false, reason: 'no route has replicate: true' };
   return {
     at: isoTime(now.monotonic, now),
-    verdict: active ? verdictOf(reports) : 'unknown',
+    verdict: active ? verdictOf(reports, graceSeconds) : 'unknown',
     active,
     reason,
+    graceSeconds,
     pulled: query.pulled ?? null,
     pullsKnownSince: isoTime(pulls.since, now),
     routes: reports,
@@ -65,12 +69,17 @@ function isSelected(prefix: string, { route }: CoverageQuery): boolean {
   return route === undefined || prefix === (route === '*' ? '' : route);
 }
 
-function verdictOf(reports: readonly RouteReport[]): CoverageReport['verdict'] {
+function verdictOf(reports: readonly RouteReport[], graceSeconds: number): CoverageReport['verdict'] {
   if (reports.some(({ missing, stale, targetState }) => missing + stale > 0 || targetState === 'down'))
     return 'incomplete';
   const nothing = reports.every(({ references }) => references === 0);
   const known = reports.every(
-    (one) => one.comparedAt !== null && one.failed === null && one.unknown === 0 && one.targetState === 'up',
+    ({ comparedAt, failed, overdue, unknownSeconds, targetState }) =>
+      comparedAt !== null &&
+      failed === null &&
+      !overdue &&
+      (unknownSeconds ?? 0) <= graceSeconds &&
+      targetState === 'up',
   );
   return known && !nothing ? 'covered' : 'unknown';
 }
@@ -80,11 +89,13 @@ function routeReport(
   routes: readonly Route[],
   pulled: readonly PulledManifest[] | undefined,
   limit: number,
+  now: number,
 ): RouteReport {
   const view = route.view();
-  const figures = pulled ? pulledTally(route, routes, pulled, limit) : countAllTags(route, view, limit);
+  const figures = pulled ? pulledTally(route, routes, pulled, limit, now) : countAllTags(route, view, limit);
   const { references, missing, stale, unknown } = figures;
-  const covered = Math.max(0, references - missing - stale - unknown);
+  // A fallback that is down serves nothing of what it has.
+  const covered = route.targetState === 'down' ? 0 : Math.max(0, references - missing - stale - unknown);
   return {
     name: route.copyRoute.name,
     prefix: view.prefix,
@@ -92,8 +103,10 @@ function routeReport(
     source: view.source,
     target: view.target,
     targetState: route.targetState,
+    sourceState: route.sourceState,
     comparedAt: view.coverage.comparedAt,
     failed: view.reconcile?.failed ?? null,
+    overdue: view.coverage.overdue,
     covered,
     ratio: references === 0 ? null : covered / references,
     lagSeconds: view.lagSeconds,
@@ -105,9 +118,9 @@ function routeReport(
 }
 
 function countAllTags(route: CoveredRoute, { coverage }: CopyRouteView, limit: number): ReferenceCounts {
-  const { tags: references, missing, stale, repositories, incomplete: withGaps } = coverage;
+  const { tags: references, missing, stale, unknown, unknownSeconds, repositories, incomplete: withGaps } = coverage;
   const worst = route.gaps(limit, limit);
-  return { references, missing, stale, unknown: 0, gone: 0, repositories, worst, withGaps };
+  return { references, missing, stale, unknown, unknownSeconds, gone: 0, repositories, worst, withGaps };
 }
 
 function withFailures(report: RepositoryReport, { failures }: CoveredRoute): RepositoryReport {

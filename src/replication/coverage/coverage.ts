@@ -23,6 +23,8 @@ export interface CoverageTotals {
   tags: number;
   missing: number;
   stale: number;
+  /** Tags that changed, and were neither copied nor compared since. */
+  unknown: number;
   /** Count of repositories with gaps. */
   incomplete: number;
   /** Share of tags that the fallback can serve with the right digest, 0 to 1; null: nothing is known yet. */
@@ -32,22 +34,33 @@ export interface CoverageTotals {
 /** `gone`: the push upstream no longer has the tag. `unknown`: not compared yet, or hidden among gaps that are only counted. */
 export type TagCoverage = 'covered' | 'missing' | 'stale' | 'gone' | 'unknown';
 
-/** A tag that the fallback cannot serve as the push upstream has it. */
+/**
+ * A tag that the fallback cannot serve as the push upstream has it. `unknown`: the tag changed there, and nothing has looked at the fallback
+ * since.
+ */
 interface Gap {
-  state: 'missing' | 'stale';
+  state: 'missing' | 'stale' | 'unknown';
   /** When the gap was first seen; monotonic milliseconds. */
   since: number;
 }
 
+const STATES = ['missing', 'stale', 'unknown'] as const;
+type GapCounts = Record<Gap['state'], number>;
+
 interface RepositoryState {
-  tags: number;
+  /** Tags of the push upstream, as the last look counted them. */
+  listed: number;
+  /** Tags that came since, and when; monotonic milliseconds. */
+  added: Map<string, number>;
   gaps: Map<string, Gap>;
   /** Time of the last update; monotonic milliseconds. */
   at: number;
   /** Ledger time of the last comparison; undefined: never compared. */
   comparedAt: number | undefined;
+  /** Ledger time at which the tags were last counted. */
+  countedAt: number | undefined;
   /** Gaps that are counted but not named. */
-  unnamed: { missing: number; stale: number };
+  unnamed: GapCounts;
 }
 
 /** Most gaps that are kept by name, over all repositories. */
@@ -72,14 +85,39 @@ export class Coverage {
   recordComparison({ repository, tags, missing, stale, comparedAt, ledgerTime }: RepositoryComparison): void {
     const before = this.#repositories.get(repository);
     const changed = [...(before?.gaps ?? [])].filter(([, { since }]) => since >= comparedAt);
+    const added = [...(before?.added ?? [])].filter(([, at]) => at >= comparedAt);
     this.#drop(repository);
-    if (tags + changed.length === 0) return;
+    if (tags + changed.length + added.length === 0) return;
     const known = this.#stateFor(repository);
     known.comparedAt = ledgerTime;
+    known.countedAt = ledgerTime;
+    known.listed = tags;
+    for (const [tag, at] of added) this.#addTag(known, tag, at);
     for (const tag of missing) this.#openGap(known, tag, 'missing', before?.gaps.get(tag)?.since);
     for (const tag of stale) this.#openGap(known, tag, 'stale', before?.gaps.get(tag)?.since);
     for (const [tag, { state, since }] of changed) if (!known.gaps.has(tag)) this.#openGap(known, tag, state, since);
-    known.tags = Math.max(tags, known.gaps.size);
+  }
+
+  /**
+   * Records the tags that the push upstream lists, and those of them that the fallback does not. Their digests were not compared.
+   */
+  recordLists(found: Omit<RepositoryComparison, 'stale' | 'tags'> & { tags: ReadonlySet<string> }): void {
+    const { repository, tags, missing, comparedAt, ledgerTime } = found;
+    const known = this.#stateFor(repository);
+    known.listed = tags.size;
+    known.countedAt = ledgerTime;
+    known.unnamed.missing = 0;
+    for (const [tag, at] of known.added) if (at < comparedAt && known.added.delete(tag)) this.#names -= 1;
+    const lacking = new Set(missing);
+    for (const [tag, gap] of known.gaps) {
+      if (gap.state === 'unknown' || gap.since >= comparedAt) continue;
+      if (!tags.has(tag)) this.#closeGap(known, tag);
+      else if (lacking.has(tag)) gap.state = 'missing';
+      // The fallback has the tag now, at any digest.
+      else if (gap.state === 'missing') gap.state = 'unknown';
+    }
+    for (const tag of missing) if (!known.gaps.has(tag)) this.#openGap(known, tag, 'missing', undefined);
+    if (tagCount(known) === 0) this.#drop(repository);
   }
 
   /**
@@ -91,24 +129,28 @@ export class Coverage {
     this.#closeGap(known, tag);
     this.#copies.set(`${repository}\n${tag}`, at);
     // This tag is newer than the last comparison of the repository.
-    if (known.tags === 0) known.tags = 1;
+    if (tagCount(known) === 0) this.#addTag(known, tag, this.#now());
   }
 
-  /** Records that the push upstream shows a new tag, or another digest of a tag. */
-  markChanged(repository: string, tag: string): void {
+  /**
+   * Records that the push upstream shows a new tag, or another digest of a tag. What the fallback has of it is not known.
+   * @param isNew the push upstream did not have the tag when the repository was last looked at
+   */
+  markChanged(repository: string, tag: string, isNew = false): void {
     const known = this.#stateFor(repository);
-    if (!known.gaps.has(tag)) this.#openGap(known, tag, 'stale', undefined);
-    const { missing, stale } = gapCounts(known);
-    known.tags = Math.max(known.tags, missing + stale);
+    if (isNew || tagCount(known) === 0) this.#addTag(known, tag, this.#now());
+    if (!known.gaps.has(tag)) this.#openGap(known, tag, 'unknown', undefined);
   }
 
   /** Records that the push upstream no longer has a tag. */
   markDeleted(repository: string, tag: string): void {
     const known = this.#repositories.get(repository);
-    if (!known?.gaps.has(tag)) return;
-    this.#closeGap(known, tag);
-    known.tags -= 1;
-    if (known.tags <= 0) this.#drop(repository);
+    if (!known) return;
+    const wasAdded = known.added.delete(tag);
+    if (wasAdded) this.#names -= 1;
+    else if (known.gaps.has(tag)) known.listed = Math.max(0, known.listed - 1);
+    if (known.gaps.has(tag)) this.#closeGap(known, tag);
+    if (tagCount(known) === 0) this.#drop(repository);
   }
 
   /**
@@ -135,8 +177,25 @@ export class Coverage {
     if (gap) return gap.state;
     const copiedAt = this.#copies.peek(`${repository}\n${tag}`);
     const isLookedAt = (at: number | undefined) => at !== undefined && at >= changedAt;
-    if (known.unnamed.missing + known.unnamed.stale > 0) return 'unknown';
+    if (sumOf(known.unnamed) > 0) return 'unknown';
     return isLookedAt(copiedAt) || isLookedAt(known.comparedAt) ? 'covered' : 'unknown';
+  }
+
+  /** Tags that changed, and of which the fallback may have any state. */
+  unknownTags(repository: string): string[] {
+    const { gaps = new Map<string, Gap>() } = this.#repositories.get(repository) ?? {};
+    return [...gaps].flatMap(([tag, { state }]) => (state === 'unknown' ? tag : []));
+  }
+
+  /** Tags that the push upstream listed when they were last counted; undefined: they never were. */
+  listed(repository: string): number | undefined {
+    const { listed, countedAt } = this.#repositories.get(repository) ?? {};
+    return countedAt === undefined ? undefined : listed;
+  }
+
+  /** Ledger time at which the tags of a repository were last counted; undefined: never. */
+  countedAt(repository: string): number | undefined {
+    return this.#repositories.get(repository)?.countedAt;
   }
 
   /** When the gap of a tag was first seen; undefined: the tag has no named gap. */
@@ -144,41 +203,46 @@ export class Coverage {
     return this.#repositories.get(repository)?.gaps.get(tag)?.since;
   }
 
-  /** When the oldest gap was first seen; Infinity: there is no gap. */
-  get oldestGapSince(): number {
+  /** When the oldest gap was first seen; Infinity: there is no gap. @param state only gaps of this state */
+  oldestGapSince(state?: Gap['state']): number {
     let oldest = Number.POSITIVE_INFINITY;
     for (const { gaps } of this.#repositories.values())
-      for (const { since } of gaps.values()) oldest = Math.min(oldest, since);
+      for (const gap of gaps.values())
+        if (state === undefined || gap.state === state) oldest = Math.min(oldest, gap.since);
     return oldest;
   }
 
   totals(): CoverageTotals {
-    const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0, incomplete: 0 };
+    const sum = { repositories: this.#repositories.size, tags: 0, missing: 0, stale: 0, unknown: 0, incomplete: 0 };
     for (const known of this.#repositories.values()) {
-      const { missing, stale } = gapCounts(known);
-      sum.tags += known.tags;
-      sum.missing += missing;
-      sum.stale += stale;
-      if (missing + stale > 0) sum.incomplete += 1;
+      const counts = gapCounts(known);
+      sum.tags += tagCount(known);
+      for (const state of STATES) sum[state] += counts[state];
+      if (sumOf(counts) > 0) sum.incomplete += 1;
     }
-    const { tags, missing, stale } = sum;
-    return { ...sum, ratio: tags === 0 ? null : Math.max(0, tags - missing - stale) / tags };
+    const { tags } = sum;
+    return { ...sum, ratio: tags === 0 ? null : Math.max(0, tags - sumOf(sum)) / tags };
   }
 
   /** Repositories with gaps, those with the most gaps first. The oldest gaps come first; beyond a bound, gaps are counted but not listed. */
   gaps(maxRepositories: number, maxTags: number): RepositoryReport[] {
     return [...this.#repositories]
       .map(([repository, known]) => ({ repository, known, ...gapCounts(known) }))
-      .filter(({ missing, stale }) => missing + stale > 0)
-      .sort((a, b) => b.missing + b.stale - (a.missing + a.stale) || (a.repository < b.repository ? -1 : 1))
+      .filter((counts) => sumOf(counts) > 0)
+      .sort(
+        (a, b) =>
+          b.missing + b.stale - (a.missing + a.stale) ||
+          b.unknown - a.unknown ||
+          (a.repository < b.repository ? -1 : 1),
+      )
       .slice(0, maxRepositories)
-      .map(({ repository, known: { tags, gaps }, missing, stale }) => ({
+      .map(({ repository, known, missing, stale, unknown }) => ({
         repository,
-        references: tags,
+        references: tagCount(known),
         missing,
         stale,
-        unknown: 0,
-        gaps: [...gaps]
+        unknown,
+        gaps: [...known.gaps]
           .sort(([, a], [, b]) => a.since - b.since)
           .slice(0, maxTags)
           .map(([reference, { state, since }]) => ({
@@ -192,12 +256,29 @@ export class Coverage {
   }
 
   #stateFor(repository: string): RepositoryState {
-    const unnamed = { missing: 0, stale: 0 };
-    const fresh: RepositoryState = { tags: 0, gaps: new Map(), at: 0, comparedAt: undefined, unnamed };
-    const known = this.#repositories.get(repository) ?? fresh;
+    const unnamed = { missing: 0, stale: 0, unknown: 0 };
+    const none = {
+      listed: 0,
+      added: new Map(),
+      gaps: new Map(),
+      at: 0,
+      comparedAt: undefined,
+      countedAt: undefined,
+      unnamed,
+    };
+    const known: RepositoryState = this.#repositories.get(repository) ?? none;
     known.at = this.#now();
     this.#repositories.set(repository, known);
     return known;
+  }
+
+  /** Beyond the bound of names, the next look counts the tag. */
+  #addTag({ added }: RepositoryState, tag: string, at: number): void {
+    if (!added.has(tag)) {
+      if (this.#names >= this.#maxNames) return;
+      this.#names += 1;
+    }
+    added.set(tag, at);
   }
 
   #openGap(known: RepositoryState, tag: string, state: Gap['state'], since: number | undefined): void {
@@ -212,18 +293,32 @@ export class Coverage {
   #closeGap(known: RepositoryState, tag: string): void {
     if (known.gaps.delete(tag)) this.#names -= 1;
     // The tag may be one of the unnamed gaps; the next comparison counts them again.
-    else if (known.unnamed.missing > 0) known.unnamed.missing -= 1;
-    else if (known.unnamed.stale > 0) known.unnamed.stale -= 1;
+    else
+      for (const state of STATES) {
+        if (known.unnamed[state] === 0) continue;
+        known.unnamed[state] -= 1;
+        break;
+      }
   }
 
   #drop(repository: string): void {
-    this.#names -= this.#repositories.get(repository)?.gaps.size ?? 0;
+    const { gaps, added } = this.#repositories.get(repository) ?? {};
+    this.#names -= (gaps?.size ?? 0) + (added?.size ?? 0);
     this.#repositories.delete(repository);
   }
 }
 
-function gapCounts({ gaps, unnamed }: RepositoryState): { missing: number; stale: number } {
+/** Tags of the push upstream. Each gap is one of them. */
+function tagCount({ listed, added, gaps, unnamed }: RepositoryState): number {
+  return Math.max(listed + added.size, gaps.size + sumOf(unnamed));
+}
+
+function gapCounts({ gaps, unnamed }: RepositoryState): GapCounts {
   const sum = { ...unnamed };
   for (const { state } of gaps.values()) sum[state] += 1;
   return sum;
+}
+
+function sumOf({ missing, stale, unknown }: GapCounts): number {
+  return missing + stale + unknown;
 }

@@ -71,13 +71,10 @@ export class PulledDigests {
     let failuresInRow = 0;
     await mapLimit(this.#unconfirmed(), CONCURRENCY, async ({ repository, reference: digest }) => {
       if (failuresInRow >= MAX_FAILURES_IN_ROW || signal.aborted) return;
-      const pair = this.#pair(repository);
       try {
-        const there = await target.resolveDigest(pair.target, digest, signal);
-        const here = there ?? (await source.resolveDigest(pair.source, digest, signal));
-        this.#record(repository, digest, there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone');
+        const state = await this.checkOne(repository, digest, source, target, signal);
         failuresInRow = 0;
-        if (there === undefined && here !== undefined) checked.missing.push({ repository: pair, digest });
+        if (state === 'missing') checked.missing.push({ repository: this.#pair(repository), digest });
       } catch (error) {
         checked.failed ??= messageOf(error);
         // Retryable failures in a row concern the registry, and would delay the check for long.
@@ -85,6 +82,22 @@ export class PulledDigests {
       }
     });
     return checked;
+  }
+
+  /** Looks for one digest on the fallback, then on the push upstream. @throws CopyError, UpstreamError */
+  async checkOne(
+    repository: string,
+    digest: string,
+    source: RemoteRegistry,
+    target: RemoteRegistry,
+    signal: AbortSignal,
+  ): Promise<TagCoverage> {
+    const pair = this.#pair(repository);
+    const there = await target.resolveDigest(pair.target, digest, signal);
+    const here = there ?? (await source.resolveDigest(pair.source, digest, signal));
+    const state = there !== undefined ? 'covered' : here !== undefined ? 'missing' : 'gone';
+    this.#record(repository, digest, state);
+    return state;
   }
 
   /** The pulled digests of this route that need a check. */

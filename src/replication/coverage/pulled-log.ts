@@ -14,6 +14,8 @@ export interface PulledManifest {
   digest: string;
   /** Time of the last pull; monotonic milliseconds. */
   at: number;
+  /** Time of the first pull of this digest that is known. */
+  since: number;
 }
 
 export interface PulledLogOptions {
@@ -47,12 +49,12 @@ export class PulledLog {
   }
 
   /** Records that a client was served a manifest. */
-  record(pulled: Omit<PulledManifest, 'at'>): void {
+  record(pulled: Omit<PulledManifest, 'at' | 'since'>): void {
     const key = pulledKey(pulled);
     const known = this.#manifests.peek(key);
     const at = this.#now();
     if (known && known.digest === pulled.digest && Math.abs(at - known.at) < RENEWAL_MS) return;
-    const noted = { ...pulled, at };
+    const noted = { ...pulled, at, since: known?.digest === pulled.digest ? known.since : at };
     this.#manifests.set(key, noted);
     this.onChange?.(key, noted, known);
   }
@@ -66,7 +68,7 @@ export class PulledLog {
    * Merges what another edge recorded, in any order and any number of times.
    * @returns how many entries were new
    */
-  merge(pulls: readonly PulledManifest[]): number {
+  merge(pulls: readonly Omit<PulledManifest, 'since'>[]): number {
     let news = 0;
     const now = this.#now();
     for (const pulled of pulls) {
@@ -75,13 +77,15 @@ export class PulledLog {
       if (pulled.at > now + SKEW_MS || now - pulled.at > KEEP_MS || !isDigest(pulled.digest)) continue;
       if (known && !isLater(pulled, known)) {
         // The edge that sent this entry does not know the newer one yet.
-        if (known.digest !== pulled.digest) this.onChange?.(key, known, pulled);
+        if (known.digest !== pulled.digest) this.onChange?.(key, known, { ...pulled, since: pulled.at });
         continue;
       }
       // A full log keeps its newer entries.
       if (!known && this.#manifests.size >= this.#manifests.maxSize && this.#isOlderThanAll(pulled)) continue;
-      this.#manifests.set(key, pulled);
-      this.onChange?.(key, pulled, known);
+      const since = known?.digest === pulled.digest ? Math.min(known.since, pulled.at) : pulled.at;
+      const noted = { ...pulled, since };
+      this.#manifests.set(key, noted);
+      this.onChange?.(key, noted, known);
       news += 1;
     }
     return news;
@@ -93,14 +97,14 @@ export class PulledLog {
     for (const pulled of this.#manifests.values()) if (pulled.at >= after) yield pulled;
   }
 
-  #isOlderThanAll({ at }: PulledManifest): boolean {
+  #isOlderThanAll({ at }: Pick<PulledManifest, 'at'>): boolean {
     const [oldest] = this.#manifests.rvalues();
     return oldest !== undefined && at < oldest.at;
   }
 }
 
 /** At equal times one entry wins on every edge. */
-function isLater(one: PulledManifest, other: PulledManifest): boolean {
+function isLater(one: Omit<PulledManifest, 'since'>, other: PulledManifest): boolean {
   return one.at > other.at || (one.at === other.at && one.digest > other.digest);
 }
 

@@ -7,17 +7,20 @@ import type { ReferenceCounts, RepositoryReport } from './report.ts';
 /**
  * Counts what was pulled of a route against the coverage of its fallback.
  * @param limit most repositories, and most references of each; the most recent pull comes first
+ * @param now monotonic milliseconds
  */
 export function pulledTally(
   covered: CoveredRoute,
   routes: readonly Route[],
   pulls: readonly PulledManifest[],
   limit: number,
+  now: number,
 ): ReferenceCounts {
   const counted = new Map<string, RepositoryReport>();
   const { prefix, registry: routeRegistry } = covered.copyRoute.route;
   let gone = 0;
-  for (const { registry, repository, reference, at } of pulls.toSorted((a, b) => b.at - a.at)) {
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const { registry, repository, reference, at, since: pulledSince } of pulls.toSorted((a, b) => b.at - a.at)) {
     const route = findRoute(routes, registry, repository);
     if (route?.prefix !== prefix || route.registry !== routeRegistry) continue;
     const state = covered.stateOf(repository, reference);
@@ -30,9 +33,12 @@ export function pulledTally(
     count.references += 1;
     if (state === 'covered') continue;
     count[state] += 1;
-    // For a digest the start of its gap is not known.
-    const since = covered.sinceOf(repository, reference);
-    count.gaps.push({ reference, state, since, pulledAt: isoTime(at), failure: null });
+    const known = covered.sinceOf(repository, reference);
+    // For a missing digest the start of its gap is not known.
+    const since = known ?? (state === 'unknown' ? pulledSince : undefined);
+    if (state === 'unknown' && since !== undefined) oldest = Math.min(oldest, since);
+    const shown = since === undefined ? null : isoTime(since);
+    count.gaps.push({ reference, state, since: shown, pulledAt: isoTime(at), failure: null });
   }
   const all = [...counted.values()];
   const sum = (of: 'references' | 'missing' | 'stale' | 'unknown') => all.reduce((total, one) => total + one[of], 0);
@@ -42,11 +48,17 @@ export function pulledTally(
     missing: sum('missing'),
     stale: sum('stale'),
     unknown: sum('unknown'),
+    unknownSeconds: secondsSince(oldest, now),
     gone,
     repositories: all.length,
     worst: bad.slice(0, limit).map((one) => ({ ...one, gaps: one.gaps.slice(0, limit) })),
     withGaps: bad.length,
   };
+}
+
+/** Infinity: never. */
+export function secondsSince(at: number, now: number): number | null {
+  return Number.isFinite(at) ? Math.round(Math.max(0, now - at) / 1000) : null;
 }
 
 function emptyReport(repository: string): RepositoryReport {

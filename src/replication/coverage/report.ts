@@ -48,19 +48,25 @@ export interface RouteReport {
   target: string;
   /** Whether the fallback can serve. */
   targetState: HealthState;
+  /** Whether the push upstream is up now. */
+  sourceState: HealthState;
   /** Start of the last complete comparison; null: none has completed. */
   comparedAt: string | null;
   /** Why the last comparison failed; null: it succeeded, or none has ended. */
   failed: string | null;
+  /** Whether the last complete comparison ended more than two times `replication.every` ago, or none has since the start. */
+  overdue: boolean;
   references: number;
   covered: number;
   missing: number;
   stale: number;
-  /** References that were not compared yet. */
+  /** References that changed, or were pulled, and were neither copied nor compared since. */
   unknown: number;
+  /** Age of the oldest of them; null: there is none. */
+  unknownSeconds: number | null;
   /** Pulled references that the push upstream no longer has. They are not counted among the references. */
   gone: number;
-  /** Share of references that can be pulled with the right digest, 0 to 1; null: there are no references. */
+  /** Share of references that can be pulled with the right digest, 0 to 1; null: there are no references. 0 while the fallback is down. */
   ratio: number | null;
   lagSeconds: number;
   repositories: number;
@@ -77,11 +83,16 @@ export interface RouteReport {
 /** What clients could pull if the push upstream failed now. */
 export interface CoverageReport {
   at: string;
-  /** `unknown`: no gap is known, but not everything was compared. */
+  /**
+   * `unknown`: no gap is known, but not everything was compared. `covered`: all can be pulled, but for what changed within `graceSeconds` and
+   * is being copied.
+   */
   verdict: 'covered' | 'incomplete' | 'unknown';
   /** Whether this edge makes copies. */
   active: boolean;
   reason: string;
+  /** Seconds for which something may be unknown before it is a finding. */
+  graceSeconds: number;
   /** The time window of pulls that was requested; null: all tags. */
   pulled: string | null;
   /** Since when this edge has recorded pulls. */
@@ -94,5 +105,5 @@ export interface CoverageReport {
 /** The counts of one route, over all tags or over pulled references. */
 export type ReferenceCounts = Pick<
   RouteReport,
-  'references' | 'missing' | 'stale' | 'unknown' | 'gone' | 'repositories' | 'worst' | 'withGaps'
+  'references' | 'missing' | 'stale' | 'unknown' | 'unknownSeconds' | 'gone' | 'repositories' | 'worst' | 'withGaps'
 >;

@@ -8,6 +8,7 @@ import { CopyError } from '../copy-error.ts';
 import { HarborLists } from './harbor-lists.ts';
 import { parseLists, type RegistryLists } from './registry-lists.ts';
 import { type RegistryReply, RegistryRequests } from './registry-requests.ts';
+import type { RequestPace } from './request-pace.ts';
 import { RetryPolicy } from './retry-policy.ts';
 
 /** The exact bytes of a manifest. */
@@ -56,6 +57,11 @@ export class RemoteRegistry extends RegistryRequests {
     return new RemoteRegistry(this.name, this.connection, this.retryPolicy.forCopies());
   }
 
+  /** The same registry for looks between comparisons, whose requests keep to a pace. */
+  forWatch(pace: RequestPace): RemoteRegistry {
+    return new RemoteRegistry(this.name, this.connection, this.retryPolicy.paced(pace));
+  }
+
   /** All repositories, page by page. @throws CopyError, UpstreamError */
   async *repositories(signal: AbortSignal): AsyncGenerator<string> {
     const listed = await this.#harbor?.repositories(signal);
@@ -75,6 +81,13 @@ export class RemoteRegistry extends RegistryRequests {
 
   /** The tags of a repository; empty if the repository does not exist. @throws CopyError, UpstreamError */
   async tags(repository: string, signal: AbortSignal): Promise<RemoteTag[]> {
+    const listed = await this.listTags(repository, signal);
+    const told = listed.length > 1 ? await this.#harbor?.tags(repository, signal) : undefined;
+    return listed.map(({ tag, digest }) => ({ tag, digest: digest ?? told?.get(tag)?.digest }));
+  }
+
+  /** The same as the registry API lists them: one request for a thousand tags, and no digests of Harbor. @throws CopyError, UpstreamError */
+  async listTags(repository: string, signal: AbortSignal): Promise<RemoteTag[]> {
     const found = new Map<string, string | undefined>();
     for await (const reply of this.#pages(`/v2/${repository}/tags/list`, [pullScope(repository)], signal)) {
       if (reply.status === 404 && found.size === 0) break;
@@ -83,8 +96,7 @@ export class RemoteRegistry extends RegistryRequests {
       for (const tag of tags) found.set(tag, digests.get(tag));
       if (tags.length > 0 && found.size === before) break;
     }
-    const told = found.size > 1 ? await this.#harbor?.tags(repository, signal) : undefined;
-    return [...found].map(([tag, digest]) => ({ tag, digest: digest ?? told?.get(tag)?.digest }));
+    return [...found].map(([tag, digest]) => ({ tag, digest }));
   }
 
   /**

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { CopyError } from '../copy-error.ts';
 import { RegistryBackoff } from './registry-backoff.ts';
+import type { RequestPace } from './request-pace.ts';
 
 export interface RetryPolicyOptions {
   /** Milliseconds for which one request is retried, and for which the registry may fail every request. */
@@ -16,6 +17,8 @@ export interface RetryPolicyOptions {
   waits?: boolean;
   /** Pauses that the registry asked for. Policies of one registry share them. */
   backoff?: RegistryBackoff;
+  /** Resolves when the next request may be sent. Default: at once. */
+  turn?: (signal: AbortSignal) => Promise<void>;
   random?: () => number;
   /** Milliseconds of a monotonic clock. */
   now?: () => number;
@@ -27,6 +30,7 @@ const DEFAULTS: Omit<Required<RetryPolicyOptions>, 'backoff'> = {
   firstPauseMs: 250,
   longestPauseMs: 15_000,
   waits: true,
+  turn: async () => undefined,
   random: () => Math.random(),
   // A monotonic clock: a wall clock set back by an hour would stop requests for an hour.
   now: () => performance.now(),
@@ -55,6 +59,11 @@ export class RetryPolicy {
   forCopies(): RetryPolicy {
     const limitMs = Math.min(COPY_LIMIT_MS, this.#options.limitMs);
     return new RetryPolicy({ ...this.#options, limitMs, waits: false });
+  }
+
+  /** The policy of looks between comparisons: like that of copies, and no faster than the pace. */
+  paced(pace: RequestPace): RetryPolicy {
+    return new RetryPolicy({ ...this.forCopies().#options, turn: (signal) => pace.turn(signal) });
   }
 
   /** Whether a retry may succeed. */
@@ -109,6 +118,7 @@ export class RetryPolicy {
     work: () => Promise<T>,
   ): Promise<T> {
     for (let tries = before; ; tries += 1) {
+      await this.#options.turn(signal);
       signal.throwIfAborted();
       try {
         const done = await work();

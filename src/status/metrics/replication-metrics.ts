@@ -25,6 +25,14 @@ export function addReplicationMetrics(registry: Registry, replication: Replicati
       'Share of tags, 0 to 1, that could be pulled with the right digest if the push upstream died now.',
       ({ coverage: { ratio, comparedAt } }) => (comparedAt === null ? null : ratio),
     ],
+    coverage_unknown: [
+      'Tags that changed on the push upstream, and were neither copied nor compared since.',
+      ({ coverage: { unknown } }) => unknown,
+    ],
+    coverage_unknown_seconds: [
+      'Age of the oldest tag of breakwater_coverage_unknown; 0 if there is none.',
+      ({ coverage: { unknownSeconds } }) => unknownSeconds ?? 0,
+    ],
     replication_lag_seconds: ['Age of the oldest gap; 0 if there is none.', ({ lagSeconds }) => lagSeconds],
     replication_failures: ['Images that failed to be copied and are retried.', ({ failing }) => failing],
     replication_waiting: [

@@ -36,7 +36,7 @@ export function copyCounts({ queue, copies, bytes: size, dropped }) {
 
 /** @param {CopyRouteView} one @param {number} now */
 function routeRow(one, now) {
-  const { ratio, tags, missing, stale } = one.coverage;
+  const { ratio, tags, missing, stale, unknown, unknownSeconds } = one.coverage;
   const name = routeName(one);
   const direction = el('div', 'faint', `${one.source} \u2192 ${one.target}`);
   const lag = ago(new Date(now - one.lagSeconds * 1000).toISOString(), now);
@@ -44,12 +44,18 @@ function routeRow(one, now) {
     cell('', name ? el('code', '', name) : 'everything else', direction),
     cell('tight', pill(percent(ratio), ratio === null ? 'quiet' : ratio === 1 ? 'well' : 'degraded')),
     cell('number', figure(tags)),
-    cell('number', figure(missing + stale)),
+    cell('number', figure(missing + stale), copying(unknown, unknownSeconds, now)),
     cell('number', one.lagSeconds === 0 ? '\u2013' : lag),
     cell('number', figure(one.queued)),
     cell('number', figure(one.failing)),
     compared(one, now),
   );
+}
+
+/** Tags that changed and are being copied. @param {number} unknown @param {number | null} seconds @param {number} now */
+function copying(unknown, seconds, now) {
+  const age = ago(new Date(now - (seconds ?? 0) * 1000).toISOString(), now);
+  return unknown === 0 ? '' : el('div', 'faint', `being copied: ${figure(unknown)}, oldest ${age}`);
 }
 
 /** @param {number | null} ratio */
@@ -68,7 +74,10 @@ function compared({ coverage: { comparedAt }, reconcile, reconciling }, now) {
 /** @param {CopyRouteView} one @param {number} now */
 function gapNote(one, now) {
   const items = [
-    ...one.gaps.slice(0, 5).map((gap) => gapItem(gap, now)),
+    ...one.gaps
+      .filter(({ missing, stale }) => missing + stale > 0)
+      .slice(0, 5)
+      .map((gap) => gapItem(gap, now)),
     ...one.failures.slice(0, 5).map((failure) => failureItem(failure, now)),
     ...one.waitingTags.slice(0, 5).map((waiting) => waitingItem(waiting, one, now)),
   ];
@@ -80,8 +89,8 @@ function gapNote(one, now) {
 }
 
 /** @param {GapView} gap @param {number} now */
-function gapItem({ repository, missing, stale, tags, since }, now) {
-  const more = missing + stale - tags.length;
+function gapItem({ repository, missing, stale, unknown, tags, since }, now) {
+  const more = missing + stale + unknown - tags.length;
   const text = `${repository}: ${tags.join(', ')}${more > 0 ? ` and ${figure(more)} more` : ''}`;
   return el(
     'li',

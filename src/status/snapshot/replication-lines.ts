@@ -8,9 +8,9 @@ export interface ReplicationNews {
   degraded: boolean;
 }
 
-/** A copy takes a while. The headline mentions gaps and failures that have lasted this long. */
+/** The headline mentions failures that have lasted this long. */
 const NEWS_SECONDS = 60;
-/** Gaps and failures that have lasted this long make the level `degraded`. */
+/** Failures that have lasted this long make the level `degraded`. A tag that is known to be missing or stale does so at once. */
 const DEGRADED_SECONDS = 300;
 /** Most names in one sentence. */
 const MAX_NAMES = 4;
@@ -26,34 +26,70 @@ export function replicationNews(
   now: number,
 ): ReplicationNews {
   if (!replication?.active) return { lines: [], degraded: false };
-  const { routes } = replication;
-  const bySource = Map.groupBy(routes.filter(isNews), ({ source }) => source);
+  const { routes, graceSeconds } = replication;
+  // Nothing can be pulled from a fallback that is down, whatever it has.
+  const bySource = Map.groupBy(
+    routes.filter((route) => isNews(route) && !isDown(route.target)),
+    ({ source }) => source,
+  );
+  const unknown = routes.filter(({ coverage: { unknownSeconds } }) => (unknownSeconds ?? 0) > graceSeconds);
+  const overdue = routes.filter(({ coverage }) => coverage.overdue);
   const failed = routes.filter(({ reconcile }) => reconcile?.failed != null);
   const failedFor = ({ reconcile }: CopyRouteView) =>
     (now - Date.parse(reconcile?.failingSince ?? reconcile?.at ?? '')) / 1000;
   return {
     lines: [
       ...[...bySource].flatMap(([source, some]) => gapLines(source, some, isDown(source))),
+      ...bothDownLines(routes, isDown),
+      ...unknown.map(unknownLine),
+      ...overdue.map(overdueLine),
       ...routes.filter(({ waiting }) => waiting > 0).map(waitingLine),
       ...failed.filter((route) => failedFor(route) >= NEWS_SECONDS).map(comparisonLine),
     ],
     degraded:
       routes.some(({ waiting }) => waiting > 0) ||
-      [...bySource.values()].flat().some(({ lagSeconds }) => lagSeconds >= DEGRADED_SECONDS) ||
+      unknown.length > 0 ||
+      overdue.length > 0 ||
+      routes.some((route) => gapsOf(route) > 0 || (route.failing > 0 && route.lagSeconds >= DEGRADED_SECONDS)) ||
       failed.some((route) => failedFor(route) >= DEGRADED_SECONDS),
   };
 }
 
-function isNews({ coverage, failing, lagSeconds }: CopyRouteView): boolean {
-  return lagSeconds >= NEWS_SECONDS && coverage.missing + coverage.stale + failing > 0;
+function isNews(route: CopyRouteView): boolean {
+  return gapsOf(route) > 0 || (route.failing > 0 && route.lagSeconds >= NEWS_SECONDS);
+}
+
+function gapsOf({ coverage }: CopyRouteView): number {
+  return coverage.missing + coverage.stale;
+}
+
+function bothDownLines(routes: readonly CopyRouteView[], isDown: (upstream: string) => boolean): string[] {
+  const pairs = routes.filter(({ source, target }) => isDown(source) && isDown(target));
+  const lines = pairs.map(
+    ({ source, target }) => `While ${source} and ${target} are down, nothing of what was copied can be pulled.`,
+  );
+  return [...new Set(lines)];
+}
+
+function unknownLine({ source, target, coverage: { unknown, unknownSeconds }, gaps }: CopyRouteView): string {
+  const images = gaps.flatMap((gap) => (gap.unknown > 0 ? gap.tags.map((tag) => `${gap.repository}:${tag}`) : []));
+  const minutes = Math.floor((unknownSeconds ?? 0) / 60);
+  const [what, have] = unknown === 1 ? ['A tag', 'has'] : [`${unknown.toLocaleString('en')} tags`, 'have'];
+  return `${what} of ${source} ${have} changed, and for ${minutes} min it has been unknown whether ${target} has ${unknown === 1 ? 'it' : 'them'}: ${names(images, unknown)}.`;
+}
+
+function overdueLine({ source, target }: CopyRouteView): string {
+  return `It is unknown which tags of ${source} are missing on ${target}: no comparison has been complete for two times replication.every.`;
 }
 
 function gapLines(source: string, routes: readonly CopyRouteView[], isDown: boolean): string[] {
   const sum = (of: (route: CopyRouteView) => number) => routes.reduce((all, route) => all + of(route), 0);
-  const open = sum(({ coverage }) => coverage.missing + coverage.stale);
+  const open = sum(gapsOf);
   const tags = sum(({ coverage }) => coverage.tags);
   const named = routes.flatMap(({ gaps }) =>
-    gaps.flatMap(({ repository, tags: some }) => some.map((tag) => `${repository}:${tag}`)),
+    gaps.flatMap(({ repository, missing, stale, tags: some }) =>
+      missing + stale > 0 ? some.map((tag) => `${repository}:${tag}`) : [],
+    ),
   );
   const digests = routes.flatMap(({ failures }) => failures).filter(({ reference }) => reference.includes(':'));
   const why = whyOf(routes);

@@ -13,6 +13,9 @@ function route(over: Partial<RouteReport> = {}): RouteReport {
     source: 'harbor',
     target: 'gcr',
     targetState: 'up',
+    sourceState: 'up',
+    overdue: false,
+    unknownSeconds: null,
     comparedAt: ago(300_000),
     failed: null,
     references: 1200,
@@ -40,6 +43,7 @@ function text(over: Partial<CoverageReport> = {}): string {
       verdict: 'covered',
       active: true,
       reason: 'replication.when is always',
+      graceSeconds: 300,
       pulled: null,
       pullsKnownSince: ago(7_200_000),
       uncopied: [],
@@ -101,6 +105,32 @@ t.test('a fallback that is down serves nothing, whatever it has', async (t) => {
   );
 });
 
+t.test('what has just changed is being copied', async (t) => {
+  t.match(
+    text({ routes: [route({ references: 14, covered: 12, unknown: 2, unknownSeconds: 12 })] }),
+    /^If harbor died now, 12 of 14 tags could be pulled; being copied: 2, oldest 12 s\.\n/,
+  );
+  t.match(
+    text({ verdict: 'incomplete', routes: [route({ missing: 1, unknown: 2, unknownSeconds: 12 })] }),
+    /^If harbor died now, 1 of 1,200 tags could not be pulled; being copied: 2, oldest 12 s\.\n/,
+  );
+});
+
+t.test('while the primary is down, it does not die now', async (t) => {
+  t.match(
+    text({ routes: [route({ sourceState: 'down' })] }),
+    /^While harbor is down, all of 1,200 tags can be pulled\./,
+  );
+  t.match(
+    text({ verdict: 'incomplete', routes: [route({ sourceState: 'down', missing: 1 })] }),
+    /^While harbor is down, 1 of 1,200 tags cannot be pulled\./,
+  );
+  t.match(
+    text({ verdict: 'incomplete', routes: [route({ sourceState: 'down', targetState: 'down' })] }),
+    /^While harbor is down, nothing can be pulled from gcr\. It is down too, or refuses/,
+  );
+});
+
 t.test('what is not known is said', async (t) => {
   t.match(
     text({ active: false, verdict: 'unknown', reason: 'another edge has 10.0.0.10' }),
@@ -110,7 +140,14 @@ t.test('what is not known is said', async (t) => {
     text({ verdict: 'unknown', routes: [route({ comparedAt: null })] }),
     /^The coverage is not fully known yet.*\n(.*\n)+.*not yet$/m,
   );
-  t.match(text({ verdict: 'unknown', routes: [route({ unknown: 3 })] }), /^The coverage of 3 of 1,200 tags is unknown/);
+  t.match(
+    text({ verdict: 'unknown', routes: [route({ unknown: 3, unknownSeconds: 600 })] }),
+    /^The coverage of 3 of 1,200 tags has been unknown for 10 min\./,
+  );
+  t.match(
+    text({ verdict: 'unknown', routes: [route({ overdue: true })] }),
+    /^The coverage is not fully known: no comparison of harbor and gcr has been complete for two times replication\.every\./,
+  );
   const none = route({ references: 0, covered: 0, ratio: null });
   t.match(text({ verdict: 'unknown', routes: [none], pulled: '1h' }), /^No pull within 1h is recorded/);
   t.match(text({ verdict: 'unknown', routes: [none] }), /^There is nothing to copy/);

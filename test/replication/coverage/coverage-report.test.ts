@@ -26,6 +26,7 @@ const ALL_WELL = FOUND.map((one) => ({ ...one, missing: [], stale: [] }));
 
 const copying = (...covered: CoveredRoute[]): CoverageInput['replication'] => ({
   activity: { active: true, reason: 'replication.when is always' },
+  graceMs: 300_000,
   routes: covered,
 });
 
@@ -92,7 +93,7 @@ t.test('all is covered only where all was compared', async (t) => {
   t.equal(verdict(copying(failing)), 'unknown', 'tags that the last comparison did not see');
   t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'down' }))), 'incomplete', 'it could serve nothing');
   t.equal(verdict(copying(coveredRoute(ALL_WELL, { targetState: 'unknown' }))), 'unknown');
-  const resting = { activity: { active: false, reason: '' }, routes: [coveredRoute(ALL_WELL)] };
+  const resting = { activity: { active: false, reason: '' }, graceMs: 0, routes: [coveredRoute(ALL_WELL)] };
   t.equal(verdict(resting), 'unknown');
   t.equal(verdict(copying(coveredRoute([]))), 'unknown', 'a source that lists nothing may have no storage');
   t.equal(verdict(undefined), 'unknown');
@@ -121,7 +122,12 @@ t.test('a report over pulled images', async (t) => {
   t.match(told.routes[0]?.worst, [
     { repository: 'library/b', references: 3, missing: 1, stale: 1, unknown: 0 },
     { repository: 'library/a', references: 2, missing: 1 },
-    { repository: 'library/new', references: 1, unknown: 1, gaps: [{ since: null, state: 'unknown' }] },
+    {
+      repository: 'library/new',
+      references: 1,
+      unknown: 1,
+      gaps: [{ since: '2026-11-21T03:30:00.000Z', state: 'unknown' }],
+    },
   ]);
   const pulledAt = new Date(NOW).toISOString();
   t.match(told.routes[0]?.worst[1]?.gaps, [
@@ -139,7 +145,38 @@ t.test('a pulled image is covered, unknown, or gone from the push upstream', asy
   pull(of.pulls, 'library/a', '2');
   t.match(report(of, 'pulled=1h'), { verdict: 'covered', routes: [{ references: 1, gone: 1, ratio: 1 }] });
   pull(of.pulls, 'library/a', DIGEST);
-  t.match(report(of, 'pulled=1h'), { verdict: 'unknown', routes: [{ references: 2, unknown: 1, ratio: 0.5 }] });
+  const young = { verdict: 'covered', routes: [{ references: 2, unknown: 1, unknownSeconds: 0, ratio: 0.5 }] };
+  t.match(report(of, 'pulled=1h'), young, 'it is being looked at');
+  const later = (query: string, seconds: number) =>
+    coverageReport(of, readCoverageQuery(new URLSearchParams(query)), {
+      monotonic: NOW + seconds * 1000,
+      wall: NOW + seconds * 1000,
+    });
+  t.match(later('pulled=1h', 300), { verdict: 'covered', graceSeconds: 300 });
+  t.match(later('pulled=1h', 301), { verdict: 'unknown', routes: [{ unknownSeconds: 301 }] });
+  t.equal(later('pulled=1h&grace=10m', 301).verdict, 'covered');
+  t.equal(later('pulled=1h&grace=1s', 2).verdict, 'unknown');
+});
+
+t.test('what has changed may be unknown for a while, and the last comparison must not be old', async (t) => {
+  const view = copyRouteView(ALL_WELL);
+  const verdict = (over: Partial<CopyRouteView['coverage']>) =>
+    report(
+      input({ replication: copying(coveredRoute(ALL_WELL, {}, { ...view, coverage: { ...view.coverage, ...over } })) }),
+    );
+  t.match(verdict({ unknown: 2, unknownSeconds: 12 }), {
+    verdict: 'covered',
+    routes: [{ references: 20, covered: 18, unknown: 2, unknownSeconds: 12, ratio: 0.9 }],
+  });
+  t.match(verdict({ unknown: 2, unknownSeconds: 301 }), { verdict: 'unknown' });
+  t.match(verdict({ overdue: true }), { verdict: 'unknown', routes: [{ overdue: true }] });
+});
+
+t.test('from a fallback that is down nothing can be pulled', async (t) => {
+  const told = report(
+    input({ replication: copying(coveredRoute(ALL_WELL, { targetState: 'down', sourceState: 'down' })) }),
+  );
+  t.match(told.routes, [{ references: 20, covered: 0, ratio: 0, missing: 0, sourceState: 'down' }]);
 });
 
 t.test('one route, and no more than the limit', async (t) => {
@@ -166,6 +203,8 @@ t.test('an invalid query is refused', async (t) => {
     'limit=0',
     'limit=x',
     'limit=1001',
+    'grace=',
+    'grace=5',
   ])
     t.throws(() => readCoverageQuery(new URLSearchParams(query)), OciError, query);
   t.match(readCoverageQuery(new URLSearchParams('pulled=90m&limit=7')), { pulledMs: 5_400_000, limit: 7 });

@@ -6,9 +6,17 @@ import { compared } from '../made-view.ts';
 
 t.test('nothing is known at the start, and that is not the same as nothing missing', async (t) => {
   const coverage = new Coverage();
-  t.strictSame(coverage.totals(), { repositories: 0, tags: 0, missing: 0, stale: 0, incomplete: 0, ratio: null });
+  t.strictSame(coverage.totals(), {
+    repositories: 0,
+    tags: 0,
+    missing: 0,
+    stale: 0,
+    unknown: 0,
+    incomplete: 0,
+    ratio: null,
+  });
   t.equal(coverage.tagState('app', '1'), 'unknown');
-  t.equal(coverage.oldestGapSince, Number.POSITIVE_INFINITY);
+  t.equal(coverage.oldestGapSince(), Number.POSITIVE_INFINITY);
 });
 
 t.test('a gap keeps the time since when it is one, and closes when the tag was copied', async (t) => {
@@ -17,7 +25,7 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
   coverage.recordComparison(compared({ repository: 'app', tags: 4, missing: ['1'], stale: ['2'] }));
   clock.now = 5000;
   coverage.recordComparison(compared({ repository: 'app', tags: 4, missing: ['1', '3'], stale: [] }));
-  t.equal(coverage.oldestGapSince, 1000);
+  t.equal(coverage.oldestGapSince(), 1000);
   const noPull = { pulledAt: null, failure: null };
   t.strictSame(coverage.gaps(9, 9), [
     {
@@ -43,19 +51,55 @@ t.test('a gap keeps the time since when it is one, and closes when the tag was c
     ['missing', 'covered', 'missing', 'covered'],
   );
   coverage.markCopied('app', '1', 1);
-  t.equal(coverage.oldestGapSince, 5000);
+  t.equal(coverage.oldestGapSince(), 5000);
   coverage.markDeleted('app', '3');
-  t.strictSame(coverage.totals(), { repositories: 1, tags: 3, missing: 0, stale: 0, incomplete: 0, ratio: 1 });
+  t.strictSame(coverage.totals(), {
+    repositories: 1,
+    tags: 3,
+    missing: 0,
+    stale: 0,
+    unknown: 0,
+    incomplete: 0,
+    ratio: 1,
+  });
   t.strictSame(coverage.gaps(9, 9), []);
 });
 
-t.test('a push is a gap until it was copied', async (t) => {
-  const coverage = new Coverage();
+t.test('a push is unknown until it was copied, and neither missing nor stale', async (t) => {
+  const coverage = new Coverage(() => 5000);
   coverage.markChanged('app', '1');
-  t.equal(coverage.tagState('app', '1'), 'stale');
-  t.match(coverage.totals(), { tags: 1, stale: 1, ratio: 0 });
+  t.equal(coverage.tagState('app', '1'), 'unknown');
+  t.match(coverage.totals(), { tags: 1, missing: 0, stale: 0, unknown: 1, ratio: 0 });
+  t.equal(coverage.oldestGapSince('unknown'), 5000);
+  t.equal(coverage.oldestGapSince('missing'), Number.POSITIVE_INFINITY);
   coverage.markCopied('app', '1', 1);
-  t.match(coverage.totals(), { tags: 1, stale: 0, ratio: 1 });
+  t.match(coverage.totals(), { tags: 1, unknown: 0, ratio: 1 });
+});
+
+t.test('new tags are counted, and only once', async (t) => {
+  const coverage = new Coverage(() => 5000);
+  coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: ['2'], stale: [], comparedAt: 1000 }));
+  for (let number = 1; number <= 12; number += 1) {
+    coverage.markChanged('app', `v${number}`, true);
+    if (number > 1) coverage.markCopied('app', `v${number}`, 1);
+  }
+  coverage.markChanged('app', 'v1', true);
+  coverage.markChanged('app', '1');
+  t.match(coverage.totals(), { tags: 14, missing: 1, unknown: 2, ratio: 11 / 14 });
+  coverage.markDeleted('app', 'v2');
+  coverage.markDeleted('app', 'v1');
+  coverage.markDeleted('app', '2');
+  t.match(coverage.totals(), { tags: 11, missing: 0, unknown: 1 });
+  coverage.recordComparison(compared({ repository: 'app', tags: 11, missing: [], stale: [], comparedAt: 6000 }));
+  t.match(coverage.totals(), { tags: 11, unknown: 0, ratio: 1 });
+});
+
+t.test('names of new tags have a bound too', async (t) => {
+  const coverage = new Coverage(() => 5000, 3);
+  for (const tag of ['1', '2', '3', '4']) coverage.markChanged('app', tag, true);
+  t.match(coverage.totals(), { tags: 4, unknown: 4 });
+  for (const tag of ['1', '2', '3', '4']) coverage.markCopied('app', tag, 1);
+  t.match(coverage.totals(), { unknown: 0, ratio: 1 });
 });
 
 t.test('a repository that is pushed to first while others are listed stays', async (t) => {
@@ -120,18 +164,19 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
         if (what === 'recordComparison')
           coverage.recordComparison(compared({ repository, tags: TAGS.length, missing, stale }));
         else if (what === 'retainOnly') coverage.retainOnly(new Set([repository]), Number.POSITIVE_INFINITY);
-        else coverage[what as 'markCopied' | 'markChanged' | 'markDeleted'](repository, tag, 1);
+        else if (what === 'markChanged') coverage.markChanged(repository, tag, missing.includes(tag));
+        else coverage[what as 'markCopied' | 'markDeleted'](repository, tag, 1);
       }
       const states = NAMES.flatMap((name) => TAGS.map((tag) => coverage.tagState(name, tag)));
-      const { missing, stale, tags, ratio } = coverage.totals();
+      const { missing, stale, unknown, tags, ratio } = coverage.totals();
       const named = coverage.gaps(9, 9).flatMap(({ gaps }) => gaps);
       return (
         missing === states.filter((state) => state === 'missing').length &&
         stale === states.filter((state) => state === 'stale').length &&
-        named.length === missing + stale &&
-        missing + stale <= tags &&
+        named.length === missing + stale + unknown &&
+        missing + stale + unknown <= tags &&
         (ratio === null || (ratio >= 0 && ratio <= 1)) &&
-        (coverage.oldestGapSince === Number.POSITIVE_INFINITY) === (named.length === 0)
+        (coverage.oldestGapSince() === Number.POSITIVE_INFINITY) === (named.length === 0)
       );
     }),
   );
@@ -145,13 +190,13 @@ t.test('a tag that changed after it was compared stays a gap', (t) => {
   coverage.markChanged('app', 'new');
   clock.now = 3000;
   coverage.recordComparison(compared({ repository: 'app', tags: 2, missing: [], stale: [], comparedAt: 1500 }));
-  t.match(coverage.totals(), { tags: 2, stale: 1, missing: 0 });
-  t.equal(coverage.tagState('app', 'new'), 'stale');
+  t.match(coverage.totals(), { tags: 2, unknown: 1, missing: 0 });
+  t.equal(coverage.tagState('app', 'new'), 'unknown');
   t.equal(coverage.gapSince('app', 'new'), 2000);
   coverage.recordComparison(compared({ repository: 'app', tags: 0, missing: [], stale: [], comparedAt: 1500 }));
-  t.match(coverage.totals(), { tags: 1, stale: 1 }, 'its first tag came meanwhile');
+  t.match(coverage.totals(), { tags: 1, unknown: 1 }, 'its first tag came meanwhile');
   coverage.recordComparison(compared({ repository: 'app', tags: 1, missing: [], stale: [], comparedAt: 2500 }));
-  t.match(coverage.totals(), { tags: 1, stale: 0 });
+  t.match(coverage.totals(), { tags: 1, unknown: 0 });
   t.end();
 });
 

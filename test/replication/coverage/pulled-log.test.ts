@@ -16,7 +16,7 @@ function makeLog(max = 10) {
   return { clock, log, told, note, references };
 }
 
-const pulled = (over: Partial<PulledManifest> = {}): PulledManifest => ({
+const pulled = (over: Partial<PulledManifest> = {}): Omit<PulledManifest, 'since'> => ({
   registry: undefined,
   repository: 'app',
   reference: '1',
@@ -37,7 +37,8 @@ t.test('each thing is kept once, and that it was pulled again is noted once a mi
   clock.now += 60_000;
   note('1', B);
   t.equal(told.length, 3);
-  t.strictSame(log.find(pulledKey(pulled())), pulled({ digest: B, at: START + 119_000 }));
+  const kept = { ...pulled({ digest: B, at: START + 119_000 }), since: START + 59_000 };
+  t.strictSame(log.find(pulledKey(pulled())), kept, 'since the first pull of this digest');
   t.equal([...log.within(1e9)].length, 1);
 });
 

@@ -40,6 +40,10 @@ t.test('metrics; what is not known has no series', async (t) => {
     lines.filter((line) => line.includes('route=')),
     [
       'breakwater_coverage_ratio{route="docker.io/library/",target="gcr"} 0.7416666666666667',
+      'breakwater_coverage_unknown{route="docker.io/library/",target="gcr"} 0',
+      'breakwater_coverage_unknown{route="*",target="quay"} 0',
+      'breakwater_coverage_unknown_seconds{route="docker.io/library/",target="gcr"} 0',
+      'breakwater_coverage_unknown_seconds{route="*",target="quay"} 0',
       'breakwater_replication_lag_seconds{route="docker.io/library/",target="gcr"} 90',
       'breakwater_replication_lag_seconds{route="*",target="quay"} 0',
       'breakwater_replication_failures{route="docker.io/library/",target="gcr"} 3',

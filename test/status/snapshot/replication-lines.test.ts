@@ -44,14 +44,31 @@ t.test('while the primary is down, the line says which tags cannot be pulled', a
   t.match(text, /While harbor is down, 3 of 120 tags cannot be pulled: library\/app:1\.1, /);
 });
 
-t.test('a gap is shown after a minute, and degrades the level after five', async (t) => {
-  const level = (lagSeconds: number) => {
-    const { level, lines } = headline(copied({ lagSeconds }));
-    return [level, lines.length];
-  };
-  t.same(level(59), ['well', 2]);
-  t.same(level(61), ['well', 3]);
-  t.same(level(301), ['degraded', 3]);
+t.test('a gap degrades the level at once', async (t) => {
+  t.match(headline(copied({ lagSeconds: 0 })), { level: 'degraded', lines: { length: 3 } });
+});
+
+t.test('a tag that changed is no news until it has been unknown for too long', async (t) => {
+  const route = copyRouteView([{ ...FOUND, missing: [], stale: [] }]);
+  const gap = { repository: 'library/app', missing: 0, stale: 0, unknown: 1, tags: ['2'], since: null };
+  const shown = (over: Partial<CopyRouteView['coverage']>) =>
+    headline(replicationView([{ ...route, coverage: { ...route.coverage, ...over }, gaps: [gap] }]));
+  t.match(shown({ unknown: 1, unknownSeconds: 300 }), { level: 'well', lines: { length: 2 } });
+  t.match(shown({ unknown: 1, unknownSeconds: 361 }), {
+    level: 'degraded',
+    text: /A tag of harbor has changed, and for 6 min it has been unknown whether gcr has it: library\/app:2\./,
+  });
+  t.match(shown({ unknown: 2, unknownSeconds: 361 }).text, /2 tags of harbor have changed/);
+  t.match(shown({ overdue: true }), {
+    level: 'degraded',
+    text: /no comparison has been complete for two times replication\.every/,
+  });
+});
+
+t.test('with both down nothing can be pulled', async (t) => {
+  const { text } = headline(copied({ lagSeconds: 720 }), [down('harbor'), down('gcr')]);
+  t.match(text, /While harbor and gcr are down, nothing of what was copied can be pulled\./);
+  t.notMatch(text, /of 120 tags/);
 });
 
 t.test('shows only a few names, of all routes from the same upstream together', async (t) => {
