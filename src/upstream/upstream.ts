@@ -283,6 +283,7 @@ export class Upstream {
     if (report.authMode !== undefined) this.#authMode = report.authMode;
     this.view();
     this.content.lookIfDue();
+    if (report.canary === 'good') this.referrers.lookIfDue();
     inBackground('content', () => this.content.recheck())();
   }
 

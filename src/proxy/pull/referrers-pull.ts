@@ -78,8 +78,6 @@ export class ReferrersPull {
     try {
       return await this.#ask(this.#first);
     } catch (error) {
-      if (error instanceof OciError && error.status === 404)
-        this.#context.upstreams.get(this.#primary)?.referrers.note('lacks');
       if (!isUnavailable(error) || !(await this.#mayStandIn())) throw error;
       return this.#fetchCopy(error);
     }
@@ -107,7 +105,7 @@ export class ReferrersPull {
     noteShown(this.#exchange, this.#context, this.#request, result);
     const { outcome, answer, attempt } = result;
     if (outcome === 'served' && answer.status === 200)
-      this.#context.upstreams.get(attempt.upstream)?.referrers.note('has');
+      this.#context.upstreams.get(attempt.upstream)?.referrers.noteList();
     return result;
   }
 

@@ -25,7 +25,7 @@ export function notePush(
     context.upstreams.get(upstream)?.forgetDeleted(repository, request.digest);
   if (request.kind !== 'manifest') return false;
   const { reference } = request;
-  if (headers.get('oci-subject') !== undefined) context.upstreams.get(upstream)?.referrers.note('has');
+  if (headers.get('oci-subject') !== undefined) context.upstreams.get(upstream)?.referrers.noteList();
   const kind = request.method === 'DELETE' ? 'delete' : 'push';
   const tags = kind === 'push' ? [...new Set([reference, ...taggedBy(request, headers)])] : [];
   if (kind === 'delete') noteDeletion(context, route, request.repository, upstream, reference);

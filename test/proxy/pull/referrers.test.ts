@@ -61,8 +61,6 @@ function keepIndex({ primary, fallback, image }: LabSite, where: 'primary' | 'fa
 const entry = (digest: string, artifactType = 'a/x') => ({ mediaType: MANIFEST_TYPE, digest, size: 2, artifactType });
 
 async function learn(site: LabSite, support: 'has' | 'lacks'): Promise<void> {
-  const client = new ReferrersClient(site.edge.http1(), 'library/app');
-  await client.ask(NOTHING);
   await until(() => site.edge.app.status().upstreams.find(({ name }) => name === 'harbor')?.referrers === support);
 }
 
@@ -116,7 +114,8 @@ t.test('a primary that is known to list referrers, and fails for this request', 
 t.test('the primary itself, while it is read-only', async (t) => {
   const harbor = { probe: { kind: 'harbor' } };
   const { site, client } = await start(t, { primary: { harbor: true }, harbor, primaryHas: false });
-  keep(site, 'fallback', 'a/sbom');
+  const [one = ''] = keep(site, 'fallback', 'a/sbom');
+  keepIndex(site, 'fallback', [entry(one)]);
   await site.primary.faults.on('readOnly');
   await site.edge.pushes('harbor', false);
   t.equal((await client.ask(site.image)).status, 404, 'its index is there, too');
@@ -165,7 +164,8 @@ t.test('an outage of a primary without the API: what clients removed from the in
 });
 
 t.test('an outage of a primary of which nothing is known', async (t) => {
-  const { site, client } = await start(t);
+  const { site, client } = await start(t, { harbor: { probe: { canary: undefined } } });
+  t.equal(site.edge.app.status().upstreams[0]?.referrers, 'unknown', 'it has no canary');
   const [one = ''] = keep(site, 'fallback', 'a/sbom');
   await outage(site);
   const none = await client.ask(NOTHING, '?artifactType=a/x');
@@ -228,6 +228,14 @@ t.test('a tag of an index that went back is told', async (t) => {
   t.match(reply, { status: 200, headers: { warning: /was not seen to have.*served by gcr/ } });
 });
 
+t.test('OCI-Subject shows that the primary has the API', async (t) => {
+  const { site, client } = await start(t, { harbor: { probe: { canary: undefined } } });
+  const subject = { mediaType: MANIFEST_TYPE, digest: site.image.digest, size: site.image.manifest.length };
+  const bytes = Buffer.from(JSON.stringify({ ...JSON.parse(site.image.manifest.toString()), subject }));
+  t.equal((await client.put(sha256(bytes), bytes, MANIFEST_TYPE)).status, 201);
+  t.equal(site.edge.app.status().upstreams[0]?.referrers, 'has');
+});
+
 t.test('OCI-Subject of a push is that of the primary', async (t) => {
   for (const primaryHas of [true, false]) {
     const { site, client } = await start(t, { primaryHas, fallbackHas: !primaryHas });
@@ -235,7 +243,6 @@ t.test('OCI-Subject of a push is that of the primary', async (t) => {
     const bytes = Buffer.from(JSON.stringify({ ...JSON.parse(site.image.manifest.toString()), subject }));
     const put = await client.put(sha256(bytes), bytes, MANIFEST_TYPE);
     t.match(put, { status: 201, headers: { 'oci-subject': primaryHas ? site.image.digest : undefined } });
-    t.equal(site.edge.app.status().upstreams[0]?.referrers, primaryHas ? 'has' : 'unknown');
   }
 });
 

@@ -19,37 +19,29 @@ function watch() {
   return { made, asked, ends };
 }
 
-t.test('a list shows the API at once, a 404 only what the edge then finds', async (t) => {
+t.test('what a look finds, and a list shows', async (t) => {
   const { made, asked, ends } = watch();
   t.equal(made.support, 'unknown');
-  made.note('lacks');
-  made.note('lacks');
+  made.lookIfDue();
+  made.lookIfDue();
   t.equal(asked.length, 1, 'one look at a time');
-  t.equal(made.support, 'unknown', 'what one client is told concerns no other (rule 8)');
+  t.equal(made.support, 'unknown');
   await ends('lacks');
   t.equal(made.support, 'lacks');
-  made.note('lacks');
-  t.equal(asked.length, 1, 'it is known');
-  made.note('has');
+  made.lookIfDue();
+  t.equal(asked.length, 1, 'not again within 10 minutes');
+  made.noteList();
   t.equal(made.support, 'has', 'the registry was upgraded');
 });
 
-t.test('looks are rare', async (t) => {
-  const { made, asked, ends } = watch();
-  made.note('lacks');
-  await ends(new Error('reset'));
-  t.equal(made.support, 'unknown');
-  made.note('lacks');
-  t.equal(asked.length, 1, 'not again within 10 s');
-});
-
-t.test('what is known outlasts a look that shows nothing', async (t) => {
-  const { made, asked, ends } = watch();
-  made.note('has');
-  made.note('lacks');
-  t.equal(asked.length, 1);
-  await ends('unknown');
-  t.equal(made.support, 'has');
-  made.note('lacks');
-  t.equal(asked.length, 1, 'not again within 10 minutes');
+t.test('a look that finds nothing leaves what is known', async (t) => {
+  for (const shown of ['unknown', new Error('reset')] as const) {
+    const { made, asked, ends } = watch();
+    made.noteList();
+    made.lookIfDue();
+    await ends(shown);
+    t.equal(made.support, 'has');
+    made.lookIfDue();
+    t.equal(asked.length, 1, 'not again within a minute');
+  }
 });
