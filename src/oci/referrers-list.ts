@@ -49,12 +49,31 @@ export function referrerOf(
   return { subject: content.subject.digest, entry };
 }
 
-/** Adds an entry to the list under a referrers tag; undefined: the list has it already. @throws Error for a malformed list */
-export function withReferrer(list: Buffer | undefined, referrer: Referrer): Buffer | undefined {
+/** Adds entries to the list under a referrers tag; undefined: the list has them already. @throws Error for a malformed list */
+export function withReferrers(list: Buffer | undefined, referrers: readonly Referrer[]): Buffer | undefined {
   const known = list ? entriesOf(list) : [];
-  if (known.some((one) => isObject(one) && one.digest === referrer.digest)) return undefined;
-  const index = { schemaVersion: 2, mediaType: REFERRERS_TYPE, manifests: [...known, referrer] };
-  return Buffer.from(JSON.stringify(index));
+  const missing = referrers.filter(({ digest }) => !known.some((one) => isObject(one) && one.digest === digest));
+  return missing.length > 0 ? indexOf([...known, ...missing]) : undefined;
+}
+
+/** Takes an entry out of the list; undefined: it is not there. @throws Error for a malformed list */
+export function withoutReferrer(list: Buffer, digest: string): Buffer | undefined {
+  const known = entriesOf(list);
+  const left = known.filter((one) => !isObject(one) || one.digest !== digest);
+  return left.length < known.length ? indexOf(left) : undefined;
+}
+
+/** The entries of the list under a referrers tag; undefined: this is no such list. */
+export function listedReferrers(list: Buffer): Referrer[] | undefined {
+  try {
+    return entriesOf(list) as Referrer[];
+  } catch {
+    return undefined;
+  }
+}
+
+function indexOf(manifests: readonly unknown[]): Buffer {
+  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: REFERRERS_TYPE, manifests }));
 }
 
 function entriesOf(list: Buffer): unknown[] {
@@ -68,12 +87,12 @@ function entriesOf(list: Buffer): unknown[] {
 /** Whether a registry has the referrers API. */
 export type ReferrersSupport = 'has' | 'lacks' | 'unknown';
 
-/** Statuses of a registry that has no such endpoint. */
-const UNSUPPORTED = [400, 404, 405, 501];
+/** Statuses of a registry that has no such endpoint, about content that is there. */
+export const REFERRERS_UNSUPPORTED = [400, 404, 405, 501];
 
 /** What an answer about the referrers of content that is there says about the registry. */
 export function supportShown(status: number, body: Buffer): ReferrersSupport {
-  if (UNSUPPORTED.includes(status)) return 'lacks';
+  if (REFERRERS_UNSUPPORTED.includes(status)) return 'lacks';
   return status === 200 && contentProblem('referrers', body) === undefined ? 'has' : 'unknown';
 }
 
@@ -106,7 +125,7 @@ export function referrersPage(index: Buffer | undefined, query: URLSearchParams)
   const next = new URLSearchParams(query);
   next.set('last', String(page.at(-1)?.digest));
   return {
-    body: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: REFERRERS_TYPE, manifests: page })),
+    body: indexOf(page),
     next: page.length < rest.length ? next : undefined,
     filtered: types.length > 0,
   };

@@ -7,6 +7,7 @@ import { subjectOfTag } from '../oci/referrers-list.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import type { CopyJob } from './copy/copy-job.ts';
 import { ImageCopy } from './copy/image-copy.ts';
+import { removeFromReferrersTag } from './copy/referrers-tag.ts';
 import { CopyError } from './copy-error.ts';
 import { type CopyRoute, copyRoutes } from './copy-route.ts';
 import type { Hint } from './hint.ts';
@@ -197,10 +198,8 @@ export class Replicator {
    * Deletes a copy. An unmounted storage lists no tags either, so nothing is deleted unless the source can read its canary.
    * @returns whether the source has the reference after all
    */
-  async #deleteCopy(
-    { source: { registry, repository }, target, reference }: CopyJob,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async #deleteCopy({ source, target, reference }: CopyJob, signal: AbortSignal): Promise<boolean> {
+    const { registry, repository } = source;
     const isThere = async () => (await registry.resolveDigest(repository, reference, signal)) !== undefined;
     if (await isThere()) return true;
     // This tag was made on the target for clients; the source has a referrers API instead.
@@ -213,6 +212,7 @@ export class Replicator {
       });
     const doubt = await this.#options.doubtOf?.(registry.name);
     if (doubt) throw new CopyError(`the copy is kept: ${doubt.text}`, { retryable: true });
+    if (reference.includes(':')) await removeFromReferrersTag({ source, target }, reference, signal);
     await target.registry.deleteManifest(target.repository, reference, signal);
     this.#copies.deleted += 1;
     const { name: upstream } = target.registry;

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
+  listedReferrers,
   referrerOf,
   referrersPage,
   referrersTag,
   subjectOfTag,
   supportShown,
-  withReferrer,
+  withoutReferrer,
+  withReferrers,
 } from '../../src/oci/referrers-list.ts';
 import { propertyRuns } from '../helpers/property-runs.ts';
 
@@ -59,17 +61,28 @@ t.test('entries of lists', async (t) => {
 
 t.test('a list with one more', async (t) => {
   const entry = (digest: string) => ({ mediaType: MANIFEST, digest, size: 3 });
-  const first = withReferrer(undefined, entry(DIGEST));
+  const first = withReferrers(undefined, [entry(DIGEST)]);
   const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json' };
   t.strictSame(JSON.parse(String(first)), { ...index, manifests: [entry(DIGEST)] });
-  t.equal(withReferrer(first, entry(DIGEST)), undefined, 'it is there');
-  t.strictSame(JSON.parse(String(withReferrer(first, entry(OTHER)))).manifests, [entry(DIGEST), entry(OTHER)]);
+  t.equal(withReferrers(first, [entry(DIGEST)]), undefined, 'it is there');
+  t.strictSame(JSON.parse(String(withReferrers(first, [entry(DIGEST), entry(OTHER)]))).manifests, [
+    entry(DIGEST),
+    entry(OTHER),
+  ]);
   const others: [Buffer, RegExp][] = [
     [manifest({ config }), /^it is no index$/],
     [Buffer.from('[]'), /no JSON object/],
     [Buffer.from('{"schemaVersion":1}'), /schema 1/],
   ];
-  for (const [other, message] of others) t.throws(() => withReferrer(other, entry(DIGEST)), { message }, String(other));
+  for (const [other, message] of others) {
+    t.throws(() => withReferrers(other, [entry(DIGEST)]), { message }, String(other));
+    t.throws(() => withoutReferrer(other, DIGEST), { message }, String(other));
+    t.equal(listedReferrers(other), undefined, String(other));
+  }
+  const both = withReferrers(first, [entry(OTHER)]) ?? Buffer.alloc(0);
+  t.strictSame(listedReferrers(both), [entry(DIGEST), entry(OTHER)]);
+  t.strictSame(JSON.parse(String(withoutReferrer(both, DIGEST))), { ...index, manifests: [entry(OTHER)] });
+  t.equal(withoutReferrer(both, SUBJECT), undefined, 'it is not there');
 });
 
 t.test('what an answer shows of the registry', async (t) => {

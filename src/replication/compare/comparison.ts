@@ -1,5 +1,7 @@
 import PQueue from 'p-queue';
 import { monotonicNow } from '../../clock/clock.ts';
+import { subjectOfTag } from '../../oci/referrers-list.ts';
+import { listsAll } from '../copy/referrers-tag.ts';
 import type { RepositoryPair } from '../copy-route.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
@@ -8,7 +10,7 @@ import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
 export interface ComparedTag {
   tag: string;
   /**
-   * `same`: both registries have the same digest. `differs`: the digests differ. `missing`: the target lacks the tag. `surplus`: only the
+   * `same`: both registries have the same digest, or the target's list of referrers has all of the source's. `differs`: the digests differ. `missing`: the target lacks the tag. `surplus`: only the
    * target has the tag.
    */
   state: 'same' | 'differs' | 'missing' | 'surplus';
@@ -118,6 +120,19 @@ export class Comparison {
     // The tag may have been deleted between the list and this request.
     if (targetDigest === undefined) return { tag, state: 'missing', sourceDigest };
     if (sourceDigest === undefined) return { tag, state: 'surplus', listedWithoutManifest: true };
-    return { tag, state: sourceDigest === targetDigest ? 'same' : 'differs', sourceDigest, targetDigest };
+    const isSame = sourceDigest === targetDigest || (await this.#listsAll(repository, tag, signal));
+    return { tag, state: isSame ? 'same' : 'differs', sourceDigest, targetDigest };
+  }
+
+  /** Where copies keep a referrers tag on the target, it may have more than on the source. */
+  async #listsAll(repository: RepositoryPair, tag: string, signal: AbortSignal): Promise<boolean> {
+    const subject = subjectOfTag(tag);
+    if (subject === undefined) return false;
+    const { source, target } = this.#options;
+    const ends = {
+      source: { registry: source, repository: repository.source },
+      target: { registry: target, repository: repository.target },
+    };
+    return this.#queue.add(() => listsAll(ends, subject, signal), { signal });
   }
 }

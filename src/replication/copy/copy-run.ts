@@ -1,5 +1,5 @@
 import { type Descriptor, type ManifestContent, readManifestContent } from '../../oci/manifest-content.ts';
-import { referrerOf } from '../../oci/referrers-list.ts';
+import { listedReferrers, referrerOf, subjectOfTag } from '../../oci/referrers-list.ts';
 import { CopyError } from '../copy-error.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { RemoteManifest } from '../registry/remote-registry.ts';
@@ -8,7 +8,7 @@ import type { BlobPlaces } from './blob-places.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobUpload } from './blob-upload.ts';
 import type { CopyJob, CopyProgress, CopyResult } from './copy-job.ts';
-import { updateReferrersTag } from './referrers-tag.ts';
+import { keepsReferrersTag, updateReferrersTag } from './referrers-tag.ts';
 import { manifestDigest } from './verified-digest.ts';
 
 export interface CopyRunOptions {
@@ -132,7 +132,21 @@ export class CopyRun {
   async listInReferrersTag({ bytes, mediaType }: RemoteManifest, digest: string): Promise<void> {
     const { job, signal } = this.#options;
     const referrer = referrerOf(bytes, mediaType, digest);
-    if (referrer) await updateReferrersTag(job, referrer.subject, referrer.entry, signal);
+    if (referrer) await updateReferrersTag(job, referrer.subject, [referrer.entry], signal);
+  }
+
+  /**
+   * Copies a list under a referrers tag into the one that copies keep on the target, which may have more.
+   * @returns whether they do so; otherwise the tag is copied like others
+   */
+  async mergeReferrersTag(reference: string, manifest: RemoteManifest, digest: string): Promise<boolean> {
+    const { job, signal } = this.#options;
+    const subject = subjectOfTag(reference);
+    const listed = subject === undefined ? undefined : listedReferrers(manifest.bytes);
+    if (subject === undefined || !listed || !(await keepsReferrersTag(job, subject, signal))) return false;
+    await this.copyContent(manifest, digest);
+    await updateReferrersTag(job, subject, listed, signal);
+    return true;
   }
 
   async #targetIsEmpty(): Promise<boolean> {

@@ -59,6 +59,7 @@ export class ImageCopy {
         if (referrerFailure !== undefined) throw referrerFailure;
         return { ...result, outcome: result.manifests === 0 ? 'same' : 'copied' };
       }
+      if (await run.mergeReferrersTag(reference, manifest, digest)) return { ...result, outcome: 'copied' };
       if (there !== undefined) await job.beforeReplace?.(digest);
       let isConfirmed = lastCopied === digest;
       if (!isConfirmed) {

@@ -2,6 +2,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import { type Descriptor, MANIFEST_TYPES, readManifestContent } from '../../oci/manifest-content.ts';
 import { imageName, isDigest, sha256 } from '../../oci/reference.ts';
+import { REFERRERS_UNSUPPORTED } from '../../oci/referrers-list.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import { KnownContent } from '../copy/known-content.ts';
 import { CopyError } from '../copy-error.ts';
@@ -32,8 +33,6 @@ const MAX_PAGES = 10_000;
 const MAX_LIST_BYTES = 67_108_864;
 const MAX_MANIFEST_BYTES = 67_108_864;
 const ACCEPT = MANIFEST_TYPES.join(', ');
-/** Answers that mean that the registry has no referrers API. */
-const REFERRERS_UNSUPPORTED = [400, 404, 405, 501];
 /** Milliseconds for which that is remembered: a registry may be upgraded. */
 const REFERRERS_CHECK_MS = 600_000;
 
@@ -166,9 +165,12 @@ export class RemoteRegistry extends RegistryRequests {
     if (monotonicNow() < this.#referrersUnsupportedUntil) return found;
     const path = `/v2/${repository}/referrers/${digest}`;
     for await (const reply of this.#pages(path, [pullScope(repository)], signal, {})) {
-      if (REFERRERS_UNSUPPORTED.includes(reply.status))
-        this.#referrersUnsupportedUntil = monotonicNow() + REFERRERS_CHECK_MS;
-      else if (reply.status !== 200) throw this.failure(reply, `does not list what refers to ${repository}@${digest}`);
+      if (REFERRERS_UNSUPPORTED.includes(reply.status)) {
+        // Some registries answer 404 for a repository that does not exist, which says nothing about others.
+        if (!(await this.isEmpty(repository, signal)))
+          this.#referrersUnsupportedUntil = monotonicNow() + REFERRERS_CHECK_MS;
+      } else if (reply.status !== 200)
+        throw this.failure(reply, `does not list what refers to ${repository}@${digest}`);
       // Some registries answer unknown paths with an HTML page.
       const content =
         reply.status === 200 ? readManifestContent(reply.body, reply.headers.get('content-type')) : undefined;

@@ -168,10 +168,16 @@ t.test('referrers', async (t) => {
   t.strictSame(await paged.remote.referrers('app', DIGEST, signal), [one, two]);
   t.equal(paged.asked[0], `GET /v2/app/referrers/${DIGEST}`, 'without a parameter that it may not know');
   for (const status of [404, 400, 405, 501]) {
-    const none = await registry(t, () => ({ status }));
+    const none = await registry(t, (_, { pathname }) =>
+      pathname.includes('referrers') || !pathname.includes('/app/') ? { status } : { body: { tags: ['1'] } },
+    );
+    for (let times = 0; times < 2; times += 1)
+      t.strictSame(await none.remote.referrers('gone', DIGEST, signal).catch(() => []), []);
+    t.equal(await none.remote.supportsReferrers('app', DIGEST, signal), false);
     t.strictSame(await none.remote.referrers('app', DIGEST, signal), []);
     t.strictSame(await none.remote.referrers('app', DIGEST, signal), []);
-    t.equal(none.asked.length, 1, `${status}: not asked again`);
+    const asked = none.asked.filter((one) => one.includes('/app/referrers/'));
+    t.equal(asked.length, 1, `${status}: not asked again, once it is sure`);
   }
   const page = await registry(t, () => ({ body: '<html>' }));
   t.strictSame(await page.remote.referrers('app', DIGEST, signal), []);
