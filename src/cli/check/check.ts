@@ -26,9 +26,7 @@ export function registerCheck(program: Command): void {
     .option('--from <release>', 'also name every line whose meaning has changed since that release: 0.1')
     .option('--json', 'print JSON')
     .action(async (options: { config?: string; offline?: boolean; from?: string; json?: boolean }) => {
-      const path = configPath(options.config);
-      const changes = options.from === undefined ? [] : await changeFindings(path, options.from);
-      const findings = [...changes, ...(await check(path, options.offline === true))];
+      const findings = await check(configPath(options.config), options);
       process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findingsText(findings));
       if (findings.some((finding) => finding.level === 'error')) process.exitCode = 1;
     });
@@ -49,7 +47,16 @@ async function changeFindings(path: string, release: string): Promise<CheckFindi
     });
 }
 
-async function check(path: string, offline: boolean): Promise<CheckFinding[]> {
+/** All findings, errors of the configuration among them. @throws UsageError for a release of which nothing is known */
+export async function check(
+  path: string,
+  { offline = false, from }: { offline?: boolean; from?: string },
+): Promise<CheckFinding[]> {
+  const changes = from === undefined ? [] : await changeFindings(path, from);
+  return [...changes, ...(await stateFindings(path, offline))];
+}
+
+async function stateFindings(path: string, offline: boolean): Promise<CheckFinding[]> {
   let loaded: Loaded;
   try {
     loaded = await loadConfig(path);

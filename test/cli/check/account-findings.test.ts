@@ -23,6 +23,7 @@ t.test('refused accounts, and ones that end', async (t) => {
           level: 'warning',
           subject: 'upstreams.harbor.replication.credentials',
           message: 'robot$probe ends on 2026-12-09',
+          remedy: 'give it a later end, or none, before the upstream refuses it',
         },
       ],
     ],
@@ -34,7 +35,8 @@ t.test('refused accounts, and ones that end', async (t) => {
         {
           level: 'error',
           subject: 'upstreams.harbor.probe.credentials',
-          message: /robot\$probe are refused: .* answers 401/,
+          message: 'the credentials of robot$probe are refused: the token service at harbor.lan answers 401',
+          remedy: 'renew the secret, and write it to passwordFile; give a robot of Harbor an end that is "never"',
         },
       ],
     ],

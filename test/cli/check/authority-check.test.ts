@@ -70,8 +70,22 @@ t.test('how users log in', async (t) => {
 const ROWS: [name: string, challenge: string | undefined, status: number, token: number | 'silent', RegExp, RegExp][] =
   [
     ['everybody is let in', undefined, 200, 200, /answers 200 without a way to log in/, /turn its authentication on/],
-    ['an empty challenge', '', 401, 200, /answers 401 without a way to log in/, /database/],
-    ['one that is none of ours', 'Negotiate', 401, 200, /answers 401 without/, /database/],
+    [
+      'an empty challenge',
+      '',
+      401,
+      200,
+      /answers 401 without a way to log in/,
+      /it offers no usable login: check its database/,
+    ],
+    [
+      'one that is none of ours',
+      'Negotiate',
+      401,
+      200,
+      /answers 401 without/,
+      /it offers no usable login: check its database/,
+    ],
     [
       'elsewhere',
       'Bearer realm="https://auth.example.io/t"',
@@ -117,7 +131,11 @@ t.test('the login by which refusals are judged', async (t) => {
   const login = { username: 'ann', password: 'x', realmHosts: [], scopes: [] };
   t.match(await checkCanaryLogin(upstream, login), [{ level: 'ok', message: /ann, works/ }]);
   t.match(await checkCanaryLogin(upstream, { ...login, password: 'ended' }), [
-    { level: 'error', message: /refuses the login of ann/, remedy: /renew/ },
+    {
+      level: 'error',
+      message: /refuses the login of ann/,
+      remedy: 'renew the password in its file; for a robot of Harbor, its secret',
+    },
   ]);
   t.match(await checkCanaryLogin(upstream, undefined), [{ level: 'warning', remedy: /auth\.canary/ }]);
   const other = await started(t, { urls: [registry.url] });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createApp } from '../../../src/app/app.ts';
 import { changesSince } from '../../../src/cli/check/changes-since.ts';
+import { check } from '../../../src/cli/check/check.ts';
 import { parseConfig } from '../../../src/config/inspection.ts';
 import { type Loaded, loadConfig } from '../../../src/config/load.ts';
 import { writeMaterial } from '../../config/write-material.ts';
@@ -83,7 +84,7 @@ const CHANGED: Record<string, [key: string, says: RegExp][]> = {
     ['upstreams.harbor.replication.credentials', /restored snapshot/],
     ['upstreams.gcr', /without a canary/],
     ['upstreams.gcr.urls', /only at asia/],
-    ['routes[0].deletions', /second comparison/],
+    ['routes[0].deletions', /no hook told of is followed by the second comparison/],
     ['routes[0].pull[1].replicate', /waits for you/],
     ['adminTokenFile', /\/metrics too.*less than 16 characters opens nothing/],
   ],
@@ -93,12 +94,9 @@ t.test('each line whose meaning has changed since 0.1 is named, with what to do'
   t.strictSame(Object.keys(CHANGED).sort(), readdirSync(FIXTURES).sort());
   const all = Object.entries(CHANGED).map(async ([name, changed]) => {
     const file = await written(t, name);
-    const { output, status } = await tryCommand(BIN, ['check', '--offline', '--json', '--from', '0.1.0', '-c', file]);
-    t.equal(status, 0, output);
-    const found = JSON.parse(output).filter(
-      ({ subject }: { subject: string }) => subject.startsWith(file) && subject !== file,
-    );
-    const told: { subject: string; message: string; remedy: string }[] = found.slice(0, changed.length);
+    const findings = await check(file, { offline: true, from: '0.1.0' });
+    const found = findings.filter(({ subject }) => subject.startsWith(file) && subject !== file);
+    const told = found.slice(0, changed.length);
     const lines = readFileSync(file, 'utf8').split('\n');
     t.strictSame(
       told.map(({ subject }) => subject.split(' ')[1]),
@@ -117,12 +115,44 @@ t.test('each line whose meaning has changed since 0.1 is named, with what to do'
         `${key} is in its line: ${line}`,
       );
     }
-    t.match(JSON.parse(output), [
-      ...Array(changed.length).fill({}),
-      { subject: 'since 0.1.0', message: /`status` also ends with 1/ },
-    ]);
+    t.match(findings[changed.length], { subject: 'since 0.1.0', message: /`status` also ends with 1/ });
   });
   await Promise.all(all);
+});
+
+t.test('the command', async (t) => {
+  const file = await written(t, 'small-site.yaml');
+  const { output, status } = await tryCommand(BIN, ['check', '--offline', '--from', '0.1', '-c', file]);
+  t.equal(status, 0, 'what changed is no error');
+  t.match(
+    output,
+    /^warning {2}\S+:8:3 upstreams\.primary: without a canary,.*\n {9}-> run "breakwater canary push primary"/m,
+  );
+});
+
+/** What to do, word for word: an operator types it. */
+const REMEDIES = [
+  'add the names by which you and Prometheus reach it to listen.adminHosts; addresses need no line',
+  'upgrade all edges of a site soon after each other, and not during an outage',
+  'set auth.canary, or probe.credentials of that upstream; none: auth.canary: none',
+  'keep only hosts of its token service here',
+  'let this account pull everything that clients push',
+  'run "breakwater canary push gcr" and set probe.canary; for a registry that is meant to be empty, set probe.allowEmpty',
+  'if gcr has it elsewhere, add upstreams.gcr.realmHosts: [HOST]; "breakwater check" without --offline names that host',
+  'set replication.hookSecretFile and the webhook, if it must be gone at once',
+  'watch breakwater_replication_waiting; `breakwater accept IMAGE` or `breakwater sync --newer` decides',
+  'give Prometheus a token of its own by metricsTokenFile, and commands one by --token-file',
+  'look at scripts, log filters and alerts that read them',
+];
+
+t.test('what to do', async (t) => {
+  const { config } = await loadConfig(await written(t, 'every-key.yaml'));
+  t.strictSame(
+    changesSince('0.1', config)
+      .map(({ remedy }) => remedy)
+      .sort(),
+    REMEDIES.toSorted(),
+  );
 });
 
 t.test('an admin listener that others can reach, and one that was told its hosts', async (t) => {
@@ -136,7 +166,11 @@ t.test('an admin listener that others can reach, and one that was told its hosts
   const { config } = parseConfig({ ...base, upstreams, listen });
   const told = changesSince('0.1', config);
   t.match(told, [
-    { path: ['listen', 'admin'], message: /without adminTokenFile it now answers them only/ },
+    {
+      path: ['listen', 'admin'],
+      message: /without adminTokenFile it now answers them only/,
+      remedy: 'add adminTokenFile, and give Prometheus a token by metricsTokenFile',
+    },
     { path: [] },
   ]);
   const hidden = parseConfig({
@@ -148,6 +182,7 @@ t.test('an admin listener that others can reach, and one that was told its hosts
   t.match(changesSince('0.1', hidden.config)[1], {
     path: ['routes', 0, 'onAbsent'],
     message: /so onAbsent: next has no effect here/,
+    remedy: 'push such images to a, or put them behind a route whose first upstream is another one',
   });
   t.throws(() => changesSince('0.2', config), { message: 'nothing is known of the release 0.2; known are 0.1' });
 });
