@@ -39,7 +39,7 @@ export interface RequestLine {
   outcome: string;
   status: number;
   upstream?: string;
-  attempts: { upstream: string; class: string; outcome: string; reason?: string }[];
+  attempts: { upstream: string; class: string; outcome: string; reason?: string; reads?: number }[];
 }
 
 /** The whole edge within the process of the test, its configuration given as an object. */

@@ -6,7 +6,7 @@ import type { PrimedBody } from '../../upstream/body/primed-body.ts';
 import { isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import { noteBroken } from '../reply/relay.ts';
-import { addReads } from '../request-record.ts';
+import { type AttemptRecord, addReads } from '../request-record.ts';
 import { type BlobContext, readTransfer } from './blob-transfer.ts';
 import type { Relayable } from './pull-plan.ts';
 import { type BlobPull, type BlobRead, BrokenUrls, beginRead, legOf } from './resume-elsewhere.ts';
@@ -29,19 +29,19 @@ export class SeveralReads {
 
   /** The read of these bytes whose answer is there already. */
   begun(span: Span, result: Relayable, body: PrimedBody): StreamedBody {
-    return this.#streamed(this.#readOf(span), legOf(this.#context, result, body));
+    return this.#streamed(this.#readOf(span, this.#exchange.attempts), legOf(this.#context, result, body));
   }
 
   /** @throws ClientGone */
   async begin(span: Span): Promise<StreamedBody> {
-    const read = this.#readOf(span);
+    const read = this.#readOf(span, []);
     return this.#streamed(read, await beginRead(this.#exchange, this.#context, read));
   }
 
-  /** Other reads run beside this one, so its attempts have a list of their own until it is over. */
-  #readOf({ first, last }: Span): BlobRead {
+  /** @param attempts those of this read. Other reads run beside it, so they have a list of their own until it is over. */
+  #readOf({ first, last }: Span, attempts: AttemptRecord[]): BlobRead {
     const { gone, hedges } = this.#exchange;
-    const scope = { gone, hedges, attempts: [], elapsed: () => this.#exchange.elapsed() };
+    const scope = { gone, hedges, attempts, elapsed: () => this.#exchange.elapsed() };
     return { pull: this.#pull, extent: { first, last, total: this.#total }, scope, broken: this.#broken };
   }
 
@@ -49,7 +49,9 @@ export class SeveralReads {
     const { attempts } = read.scope;
     const transferOf = (one: Leg) => readTransfer(this.#exchange, this.#context, read, one);
     const transfer = leg && transferOf(leg);
-    const over = () => addReads(this.#exchange.attempts, attempts.splice(0));
+    const over = () => {
+      if (attempts !== this.#exchange.attempts) addReads(this.#exchange.attempts, attempts.splice(0));
+    };
     const sent = async (sink: Sink) => {
       if (leg && transfer) return this.#send(read, leg, transfer, sink);
       // No upstream could serve ahead of its turn. Since then a place may have become free, or an upstream may be back.

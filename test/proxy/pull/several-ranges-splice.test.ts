@@ -58,6 +58,12 @@ t.test('an upstream that is killed in the middle of a part', async (t) => {
         outcome: 'fallback',
         splices: [{ from: 'first', to: 'second', reason: 'reset' }],
       });
+      const broken = line.attempts.filter(({ upstream, outcome }) => upstream === 'first' && outcome === 'served');
+      t.strictSame(broken, [], 'the read that broke off has failed');
+      t.match(
+        line.attempts.find(({ upstream }) => upstream === 'first'),
+        { outcome: 'failed', reason: 'reset' },
+      );
       t.ok(line.attempts.length <= 4, `${JSON.stringify(line.attempts)}: ways, and not reads, are listed`);
       await nothingLeft(edge);
     }
@@ -107,6 +113,9 @@ t.test('every read breaks off once', async (t) => {
   t.ok(isRight(reply));
   const line = await lineOf(edge, reply);
   t.ok((line.splices?.length ?? 0) > 0);
+  const failed = line.attempts.filter(({ outcome }) => outcome === 'failed');
+  const reads = failed.reduce((sum, attempt) => sum + (attempt.reads ?? 1), 0);
+  t.equal(reads, line.splices?.length, 'each one that broke off has failed');
   await nothingLeft(edge);
 });
 
