@@ -56,6 +56,9 @@ const deadlines = section({
   ),
   stall: duration('5s').describe('Time without a byte in the middle of a body.'),
   push: duration('10s').describe('Time to the first byte of the answer to a push request without a body.'),
+  pushStall: duration('15s', 100).describe(
+    'Time without progress after which a push under way is given up, if the probes have failed since. After the last byte, `commit` counts, and only an upstream that is down ends the push after this time.',
+  ),
   commit: duration('15m').describe(
     'Time to the answer after the last byte of an upload or manifest. Storage may have to copy a large blob.',
   ),

@@ -29,6 +29,8 @@ export interface ReplicaView {
   /** Whether the URL has shown content since the start. */
   proof: Proof;
   lastProbeAt: number | undefined;
+  /** When the last probe ended that did not fail. Undefined: none has. */
+  goodProbeAt?: number | undefined;
   /** Duration of the last probe in milliseconds. */
   probeMs: number | undefined;
   breakers: Record<TrafficClass, BreakerState>;

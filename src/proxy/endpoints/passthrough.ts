@@ -19,10 +19,11 @@ export async function fetchPassthrough(
 ): Promise<Reply> {
   const upstream = context.upstreams.get(name);
   if (!upstream) throw new OciError('UNKNOWN', `no upstream ${name}`);
-  const view = upstream.view();
-  const replica = view.replicas.find((one) => one.state === 'up') ?? view.replicas[0];
+  const { replicas } = upstream.view();
+  const best = replicas.find((one) => one.state === 'up') ?? replicas[0];
   const evidence = { client: exchange.requester, repository: '' };
-  const permit = replica && upstream.replica(replica.url)?.tryStartAttempt('passthrough', evidence);
+  const replica = best && upstream.replica(best.url);
+  const permit = replica?.tryStartAttempt('passthrough', evidence);
   if (!replica || !permit) throw new OciError('UNAVAILABLE', `${upstream.name} is not available`);
   const url = new URL(replica.url);
   const { deadlines } = upstream.config;
@@ -31,6 +32,7 @@ export async function fetchPassthrough(
   try {
     const forwarded = await context.forwarder.forward(exchange, {
       upstream,
+      replica,
       url,
       path: url.pathname.replace(/\/+$/, '') + exchange.url,
       headers: passthroughHeaders(exchange),
@@ -38,6 +40,7 @@ export async function fetchPassthrough(
       // What only reads is told of an outage in time; what writes may have a lot to do.
       answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
       idleMs: context.config.limits.clientIdle,
+      stallMs: deadlines.pushStall,
       maxBytes: Number.POSITIVE_INFINITY,
     });
     exchange.hold(() => forwarded.body.destroy());

@@ -3,10 +3,12 @@ import https from 'node:https';
 import { createProxyServer } from 'http-proxy';
 import { monotonicNow } from '../../clock/clock.ts';
 import type { Failure } from '../../failover/classify.ts';
+import { isStalled, type PushProgress } from '../../failover/push-stall.ts';
 import { bounded } from '../../http/boundary.ts';
 import { OciError } from '../../oci/error.ts';
 import { MAX_HEADER_BYTES } from '../../upstream/client.ts';
 import { HeaderList } from '../../upstream/header-list.ts';
+import type { Replica } from '../../upstream/health/replica.ts';
 import type { Resolver } from '../../upstream/resolver.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
@@ -15,6 +17,7 @@ import { ClientGone, type Exchange } from '../exchange.ts';
 /** A request that is forwarded with its body. */
 export interface ForwardRequest {
   upstream: Upstream;
+  replica: Replica;
   /** The URL of the upstream that gets it. */
   url: URL;
   /** Path and query as sent. */
@@ -24,11 +27,10 @@ export interface ForwardRequest {
   connectMs: number;
   /** Milliseconds from the last byte sent to the first of the answer. */
   answerMs: number;
-  /**
-   * Milliseconds that the upstream may take no byte of the body. While the upstream is known to be down, no wait lasts
-   * longer.
-   */
+  /** Milliseconds that the upstream may take no byte of the body. */
   idleMs: number;
+  /** The same while its probes fail. While it is down, no wait lasts longer. */
+  stallMs: number;
   /** The most bytes that the body may have. */
   maxBytes: number;
   /** Gives up the request, until it is answered. */
@@ -143,8 +145,7 @@ class Watch {
   readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #movedAt = monotonicNow();
-  /** The request, from the time that its body flows. */
-  #flowing: ClientRequest | undefined;
+  #outgoing: ClientRequest | undefined;
 
   constructor(exchange: Exchange, outbound: ForwardRequest, fail: (error: Error) => void) {
     this.#exchange = exchange;
@@ -165,6 +166,7 @@ class Watch {
   /** Called when the request has a socket. Its body begins to flow when the socket is connected. */
   sending(outgoing: ClientRequest): void {
     const { socket } = outgoing;
+    this.#outgoing = outgoing;
     const { maxBytes, answerMs } = this.#outbound;
     const connected = bounded(() => {
       // Before that, the upstream cannot take the body.
@@ -172,7 +174,6 @@ class Watch {
       if (outgoing.writableFinished) return;
       clearTimeout(this.#timer);
       this.#movedAt = monotonicNow();
-      this.#flowing = outgoing;
     }, this.#boundary);
     if (socket?.connecting) socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     else connected();
@@ -190,15 +191,20 @@ class Watch {
     clearInterval(this.#pulse);
   }
 
-  /** An answer may take long while storage copies a large blob, but not from an upstream that is down. */
+  /** The listener cuts a client that sends nothing. */
   #checkProgress(): void {
-    const { idleMs, upstream } = this.#outbound;
-    if (monotonicNow() - this.#movedAt < idleMs) return;
-    // The listener cuts a client that sends nothing.
-    if (this.#flowing?.writableNeedDrain)
+    const { idleMs, stallMs, replica } = this.#outbound;
+    const now = monotonicNow();
+    const [phase, movedAt] = [this.#phase, this.#movedAt];
+    if (isStalled({ phase, movedAt }, replica.view(), stallMs, now))
+      this.#fail(new UpstreamError('stall', `its probes fail, and nothing moved for ${stallMs} ms`));
+    else if (phase === 'sending' && now - movedAt >= idleMs)
       this.#fail(new UpstreamError('stall', `it took no byte of the body for ${idleMs} ms`));
-    else if (upstream.view().state === 'down')
-      this.#fail(new UpstreamError('stall', `it is down, and nothing moved for ${idleMs} ms`));
+  }
+
+  get #phase(): PushProgress['phase'] {
+    if (this.#outgoing?.writableFinished) return 'sent';
+    return this.#outgoing?.writableNeedDrain ? 'sending' : 'waiting';
   }
 
   #failAfter(ms: number, reason: Failure, what: string): void {

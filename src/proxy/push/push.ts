@@ -1,7 +1,10 @@
-import { monotonicNow } from '../../clock/clock.ts';
+import { monotonicNow, readClocks } from '../../clock/clock.ts';
+import { pushRefusal } from '../../failover/plan.ts';
+import { stallObstacle } from '../../failover/push-stall.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
+import type { Replica } from '../../upstream/health/replica.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { asUpstreamError, isOwnFault, UpstreamError } from '../../upstream/upstream-error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
@@ -40,13 +43,14 @@ export async function fetchPush(
   canary?.catch(() => undefined);
   // A body goes nowhere before the canary is good. A start without one leaves an empty session behind at worst.
   await (exchange.hasBody ? canary : canary && atMost(CANARY_FIRST_MS, canary));
-  const permit = upstream.replica(attempt.url)?.tryStartAttempt('push', attempt);
-  if (!permit) throw new OciError('TOOMANYREQUESTS');
+  const replica = upstream.replica(attempt.url);
+  const permit = replica?.tryStartAttempt('push', attempt);
+  if (!replica || !permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
     exchange.recordAttempt(attempt, started, { class: 'push', outcome, ...more });
   try {
-    const forwarded = await forwardUnless(canary, exchange, context, plan);
+    const forwarded = await forwardUnless(canary, exchange, context, { ...plan, replica });
     const bad = forwarded.status >= 500;
     permit.reportStatus(forwarded);
     note(bad ? 'failed' : forwarded.status >= 400 ? 'refused' : 'served', {
@@ -85,7 +89,7 @@ async function forwardUnless(
   canary: Promise<void> | undefined,
   exchange: Exchange,
   context: Uses<'config' | 'forwarder'>,
-  plan: PushPlan,
+  plan: PushPlan & { replica: Replica },
 ): Promise<ForwardedResponse> {
   const control = new AbortController();
   const { signal } = control;
@@ -126,7 +130,7 @@ export function denialOf(upstream: Upstream, answer: ForwardedResponse): OciErro
 async function forwardRequestFor(
   exchange: Exchange,
   context: Uses<'config'>,
-  { attempt, upstream, path, scopes, request }: PushPlan,
+  { attempt, upstream, replica, path, scopes, request }: PushPlan & { replica: Replica },
 ): Promise<ForwardRequest> {
   const { deadlines } = upstream.config;
   const url = new URL(attempt.url);
@@ -134,12 +138,14 @@ async function forwardRequestFor(
   const headers = { ...forwardedHeaders(exchange, false), host: url.host };
   return {
     upstream,
+    replica,
     url,
     path,
     headers: authorization === undefined ? headers : { ...headers, authorization },
     connectMs: deadlines.connect,
     answerMs: exchange.hasBody || exchange.method === 'PUT' ? deadlines.commit : deadlines.push,
     idleMs: context.config.limits.clientIdle,
+    stallMs: deadlines.pushStall,
     maxBytes: request.kind === 'manifest' ? context.config.limits.manifestBytes : Number.POSITIVE_INFINITY,
   };
 }
@@ -162,7 +168,10 @@ async function authorizationFor(
   }
 }
 
-/** 403 with the reason, which clients show, if nothing was written; 503 if the upstream may have taken the write. */
+/**
+ * 403 with the reason, which clients show, if nothing was written, or if another try would be refused too; 503 if the upstream may have
+ * taken the write.
+ */
 function unreachable(
   exchange: Exchange,
   { attempt, upstream, request }: PushPlan,
@@ -170,6 +179,11 @@ function unreachable(
 ): OciError {
   if (reason === 'descriptors')
     return new OciError('UNAVAILABLE', `this edge has no file descriptor left to ask ${attempt.upstream}; push again`);
+  if (reason === 'stall') {
+    const { pushStall } = upstream.config.deadlines;
+    const obstacle = stallObstacle(upstream.view(), attempt.url, pushStall, monotonicNow());
+    if (obstacle) return pushRefusal(upstream.name, obstacle, readClocks());
+  }
   if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason))
     return refusal(upstream, `it cannot be reached: ${summary}`, exchange.startedAt);
   return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`);

@@ -30,6 +30,7 @@ export class Replica {
   readonly #longWaits: Record<'control' | 'data', ConcurrencyLimit>;
   readonly #onDown = new Set<() => void>();
   #lastProbeAt: number | undefined;
+  #goodProbeAt: number | undefined;
   #probeMs: number | undefined;
   /** Called when trouble is met outside of a probe. */
   onTrouble: () => void = () => undefined;
@@ -122,6 +123,8 @@ export class Replica {
     const now = monotonicNow();
     this.#lastProbeAt = now;
     this.#probeMs = tookMs;
+    // Overload is no failure (rule 8).
+    if (report.ok || report.retryAfterMs !== undefined) this.#goodProbeAt = now;
     if (report.retryAfterMs === undefined) this.#onJudgedProbe(report, tookMs, now);
     else this.#onOverloadedProbe(report.retryAfterMs, now);
   }
@@ -183,6 +186,7 @@ export class Replica {
       canary: this.#canaryState,
       proof: this.#proof,
       lastProbeAt: this.#lastProbeAt,
+      goodProbeAt: this.#goodProbeAt,
       probeMs: this.#probeMs,
       breakers: this.#traffic.breakers,
       trialFree: this.#traffic.trialFree,

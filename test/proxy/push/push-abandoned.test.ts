@@ -4,8 +4,7 @@ import { timeLimit } from '../../helpers/time-limit.ts';
 
 t.test('an upload that waits for a primary that has gone down is given up', async (t) => {
   const site = await startLabSite(t, {
-    harbor: { probe: { timeout: '300ms' } },
-    config: { limits: { clientIdle: '1s' } },
+    harbor: { probe: { timeout: '300ms' }, deadlines: { pushStall: '1s' } },
   });
   for (const client of [site.edge.http1(), site.edge.http2()]) {
     const begun = await client.ask('/v2/team/new/blobs/uploads/', { method: 'POST' });
