@@ -79,6 +79,11 @@ export const configSchema = z.strictObject({
   aliases: list(hostName).describe(
     'Further names and addresses of the edge. A request for any other Host is refused, except for the `registry` of a route.',
   ),
+  hosts: section({
+    nsFallback: flag(false).describe(
+      'What `?ns=` means if it names no `registry` of a route. `false`: 404, so that nobody gets an image of one registry for that of another. `true`: the routes of the hostname answer, as if there were no `?ns=`. Mirrors of containerd with `override_path` need it.',
+    ),
+  }).describe('Which routes answer a request.'),
   listen: section({
     https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
     http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),

@@ -6,16 +6,27 @@ import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
 import { tool } from './tool.ts';
 
+/** A mirror with `override_path`: the registry that it stands for, and the URL with its path. */
+export interface PathMirror {
+  registry: string;
+  url: string;
+}
+
 /** A real containerd of its own, driven by `ctr`. */
 export class Containerd implements ContainerClient {
   readonly name = 'ctr';
   readonly #folder: string;
   readonly #authority: string;
   readonly #daemon: Program;
+  readonly #mirror: PathMirror | undefined;
   #user: ClientUser | undefined;
 
-  /** `certificates`: a folder with the authority's certificate as `ca.crt`. */
-  constructor(owner: Owner, certificates: string) {
+  /**
+   * @param certificates a folder with the authority's certificate as `ca.crt`
+   * @param mirror with it, the container runtime interface is served too, for `crictl`
+   */
+  constructor(owner: Owner, certificates: string, mirror?: PathMirror) {
+    this.#mirror = mirror;
     this.#folder = temporaryFolder(owner);
     this.#authority = join(certificates, 'ca.crt');
     const configFile = join(this.#folder, 'config.toml');
@@ -68,6 +79,13 @@ export class Containerd implements ContainerClient {
     return tryCommand(tool('ctr'), this.#args(...this.#pullArguments(image)));
   }
 
+  /** Pulls by `crictl`, as kubelet does. */
+  tryPullByCri(image: string): Promise<Finished> {
+    this.#hosts(image);
+    const socket = `unix://${join(this.#folder, 'c.sock')}`;
+    return tryCommand(tool('crictl'), ['--timeout', '60s', '-r', socket, '-i', socket, 'pull', image]);
+  }
+
   #pullArguments(image: string): string[] {
     const hosts = ['--hosts-dir', this.#hosts(image)];
     return ['images', 'pull', ...this.#credentials(), '--snapshotter', 'native', ...hosts, image];
@@ -88,11 +106,16 @@ export class Containerd implements ContainerClient {
     const [host = ''] = image.split('/');
     const folder = join(this.#folder, 'hosts');
     mkdirSync(join(folder, host), { recursive: true });
-    const server = `https://${host}`;
-    writeFileSync(
-      join(folder, host, 'hosts.toml'),
-      `server = "${server}"\n[host."${server}"]\ncapabilities = ["pull", "resolve", "push"]\nca = "${this.#authority}"\n`,
-    );
+    const mirrored = this.#mirror?.registry === host ? this.#mirror.url : undefined;
+    const lines = [
+      // Nobody listens there: without its mirror, the registry cannot be reached.
+      `server = "${mirrored ? 'https://127.0.0.1:9' : `https://${host}`}"`,
+      `[host."${mirrored ?? `https://${host}`}"]`,
+      'capabilities = ["pull", "resolve", "push"]',
+      ...(mirrored ? ['override_path = true'] : []),
+      `ca = "${this.#authority}"`,
+    ];
+    writeFileSync(join(folder, host, 'hosts.toml'), `${lines.join('\n')}\n`);
     return folder;
   }
 
@@ -106,13 +129,19 @@ export class Containerd implements ContainerClient {
 
   #config(): string {
     const path = (name: string) => JSON.stringify(join(this.#folder, name));
+    const cri = [
+      '[plugins."io.containerd.grpc.v1.cri".containerd]\nsnapshotter = "native"',
+      `[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = ${path('hosts')}`,
+    ];
+    const disabled = [...(this.#mirror ? [] : ['io.containerd.grpc.v1.cri']), 'io.containerd.internal.v1.opt'];
     return [
       'version = 2',
       `root = ${path('root')}`,
       `state = ${path('state')}`,
-      'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]',
+      `disabled_plugins = ${JSON.stringify(disabled)}`,
       `[grpc]\naddress = ${path('c.sock')}`,
       `[ttrpc]\naddress = ${path('t.sock')}`,
+      ...(this.#mirror ? cri : []),
       '',
     ].join('\n');
   }

@@ -86,7 +86,9 @@ function registryRequest(
   if ('reference' in request) notes.parse.reference = request.reference;
   if ('digest' in request) notes.parse.reference = request.digest;
   const ofHost = registryOfHost(context, host);
-  const namespace = query.get('ns');
+  const named = query.get('ns');
+  const isIgnored = named !== null && context.config.hosts.nsFallback && !isServed(context, hostNamed(named));
+  const namespace = isIgnored ? null : named;
   exchange.registry = namespace === null ? ofHost : registryOfNamespace(context, namespace);
   exchange.namespace = namespace ?? undefined;
   checkParameters(exchange, request);
@@ -154,13 +156,21 @@ function registryOfHost(context: Uses<'names' | 'routes'>, host: string): string
 
 /**
  * The registry that containerd names in `ns=`. An unknown one is refused: falling through to another registry would
- * let anybody claim its names.
+ * let anybody claim its names, so the operator decides (`hosts.nsFallback`).
  */
 function registryOfNamespace(context: Uses<'names' | 'routes'>, namespace: string): string | undefined {
+  return registryNamed(context, hostNamed(namespace), 'this registry is no mirror of the one that ns= names', 404);
+}
+
+/** Empty: none. */
+function hostNamed(namespace: string): string {
   // Some other letters become ASCII in lower case. The value is repeated in a header.
   const isHost = /^[\x21-\x7e]*$/.test(namespace);
-  const name = isHost ? namespace.toLowerCase().replace(/:\d{1,5}$/, '') : '';
-  return registryNamed(context, name, 'this registry is no mirror of the one that ns= names', 404);
+  return isHost ? namespace.toLowerCase().replace(/:\d{1,5}$/, '') : '';
+}
+
+function isServed({ names, routes }: Uses<'names' | 'routes'>, name: string): boolean {
+  return names.has(name) || routes.some(({ registry }) => registry === name);
 }
 
 function registryNamed(

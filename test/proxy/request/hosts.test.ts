@@ -6,7 +6,7 @@ import { clientRequests, codeOf, sha256 } from '../../helpers/lab-site.ts';
 import type { Owner } from '../../helpers/temporary-folder.ts';
 
 // Three registries behind one edge: its own names, docker.io, and quay.test, each with a repository of the same name.
-async function startHosts(owner: Owner) {
+async function startHosts(owner: Owner, more: object = {}) {
   const [own, hub, quay] = await Promise.all([
     startLabRegistry({ pageSize: 2 }),
     startLabRegistry({ pageSize: 2 }),
@@ -29,6 +29,7 @@ async function startHosts(owner: Owner) {
       { prefix: '', registry: 'docker.io', push: 'hub', pull: [{ upstream: 'hub', prefix: 'hub/' }] },
       { prefix: 'library/', registry: 'quay.test', pull: [{ upstream: 'quay', prefix: 'quay/library/' }] },
     ],
+    ...more,
   });
   return { own, hub, quay, edge };
 }
@@ -79,6 +80,37 @@ t.test('a request belongs to one registry: that of Host, or that of ns=', async 
         );
       }
     }
+  }
+});
+
+t.test('hosts.nsFallback: an unknown ns= is answered by the routes of the hostname', async (t) => {
+  const { edge } = await startHosts(t, { hosts: { nsFallback: true } });
+  const rows: [host: string, ns: string, upstream: string | undefined, status: number][] = [
+    ['edge.test', '?ns=ghcr.io', 'own', 200],
+    ['edge.test', '?ns=registry.k8s.io:443', 'own', 200],
+    ['edge.test', '?ns=', 'own', 200],
+    ['edge.test', '?ns=doc%E2%84%AAer.io', 'own', 200],
+    ['docker.io', '?ns=ghcr.io', 'hub', 200],
+    ['quay.test', '?ns=ghcr.io', 'quay', 200],
+    ['edge.test', '?ns=docker.io', 'hub', 200],
+    ['edge.test', '?ns=edge.test', 'own', 200],
+    ['other.test', '?ns=ghcr.io', undefined, 421],
+  ];
+  for (const client of [edge.http1(), edge.http2()]) {
+    for (const [host, ns, upstream, status] of rows) {
+      const reply = await client.ask(`/v2/library/app/manifests/1${ns}`, { headers: { host } });
+      t.equal(reply.status, status, `${client.version} ${host} ${ns}`);
+      t.equal(upstreamOf(reply), upstream, 'the upstream that answers');
+      // The header says that the registry which ns= names was meant (distribution-spec "Registry Proxying").
+      const known = /docker.io|edge.test/.test(ns) ? ns.slice('?ns='.length) : undefined;
+      t.equal(reply.headers['oci-namespace'], known, 'the namespace of the reply');
+    }
+    t.equal((await client.ask('/v2/only/hub/manifests/1?ns=ghcr.io')).status, 404, 'no route of another registry');
+    const begun = await client.ask('/v2/team/new/blobs/uploads/?ns=ghcr.io', { method: 'POST' });
+    t.equal(begun.status, 202);
+    t.match(begun.headers.location, /[?&]ns=ghcr.io/);
+    const put = `${begun.headers.location}&digest=${sha256('x')}`;
+    t.equal((await client.ask(put, { method: 'PUT', body: 'x' })).status, 201, 'a push');
   }
 });
 
