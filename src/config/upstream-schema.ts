@@ -37,7 +37,7 @@ const probe = section({
   interval: duration('2s', 50).describe('Time between probes.'),
   fastInterval: duration('500ms', 20).describe('Time between probes while the state is changing.'),
   timeout: duration('1s', 20).describe(
-    'Time after which a probe without an answer counts as failed. If the answer comes later, the upstream is slow and not down: the next probes may take twice as long as that answer took, up to 20 s.',
+    'Time after which a probe without an answer counts as failed. If the answer comes later, the upstream is slow and not down. The next probes may take up to 5 s: twice as long as the last good one, or as 19 of 20 good ones of the last hour.',
   ),
   fall: wholeNumber(3, 1, 100).describe('Consecutive failed probes after which the upstream is down.'),
   rise: wholeNumber(3, 1, 100).describe('Consecutive successful probes after which the upstream is up again.'),

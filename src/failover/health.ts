@@ -62,17 +62,6 @@ function changesState(
   return streak + 1 >= rise && now - since >= holdDown;
 }
 
-/** Milliseconds that a probe may take at most, however slow the upstream has been. */
-const SLOWEST_PROBE_MS = 20_000;
-
-/**
- * Milliseconds after which a probe that is not answered counts as failed.
- * @param lastMs duration of the last good probe; undefined: none was good
- */
-export function probeLimit(timeout: number, lastMs: number | undefined): number {
-  return Math.max(timeout, Math.min(2 * (lastMs ?? 0), SLOWEST_PROBE_MS));
-}
-
 /** Shorter delays of the event loop are usual. */
 const NOTABLE_DELAY_MS = 50;
 /** Milliseconds for reading an answer that has arrived while the event loop stood still. */
@@ -89,6 +78,15 @@ const MAX_STRETCH = 3;
 export function probeTimeLeft(limit: number, elapsed: number, blocked: number): number {
   const due = blocked < NOTABLE_DELAY_MS ? limit : Math.min(limit + blocked + CATCH_UP_MS, MAX_STRETCH * limit);
   return Math.max(0, due - elapsed);
+}
+
+/**
+ * Milliseconds that a probe is waited for once more after `probeTimeLeft`: if a standstill of the event loop was longer than that allows, the
+ * rest of the limit, without the standstill. The answer may lie unread in the socket.
+ */
+export function probeTimeAfterStandstill(limit: number, elapsed: number, blocked: number): number {
+  if (blocked < NOTABLE_DELAY_MS || limit + blocked + CATCH_UP_MS <= MAX_STRETCH * limit) return 0;
+  return Math.max(CATCH_UP_MS, limit - (elapsed - blocked));
 }
 
 /**

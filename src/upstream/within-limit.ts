@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicNow } from '../clock/clock.ts';
-import { probeTimeLeft } from '../failover/health.ts';
+import { probeTimeAfterStandstill, probeTimeLeft } from '../failover/health.ts';
 import { LoopDelay } from './loop-delay.ts';
 
 /**
@@ -13,10 +13,14 @@ export async function withinLimit<T>(reading: Promise<T>, limit: number): Promis
   const began = monotonicNow();
   const loop = new LoopDelay();
   const over = new AbortController();
+  const wait = (ms: number) => delay(ms, undefined, { signal: over.signal, ref: false });
   const waitFor = async (ms: number): Promise<'late'> => {
-    await delay(ms, undefined, { signal: over.signal, ref: false });
-    const more = probeTimeLeft(limit, monotonicNow() - began, loop.blockedMs);
-    return more >= 1 ? waitFor(more) : 'late';
+    await wait(ms);
+    const [elapsed, blocked] = [monotonicNow() - began, loop.blockedMs];
+    const more = probeTimeLeft(limit, elapsed, blocked);
+    if (more >= 1) return waitFor(more);
+    await wait(probeTimeAfterStandstill(limit, elapsed, blocked));
+    return 'late';
   };
   const late = waitFor(limit);
   // The wait is aborted as soon as the reading has ended.

@@ -6,7 +6,7 @@ import {
   initialHealth,
   nextHealth,
   probeDelay,
-  probeLimit,
+  probeTimeAfterStandstill,
   probeTimeLeft,
 } from '../../src/failover/health.ts';
 
@@ -66,19 +66,6 @@ t.test('slow is not down: a late good answer ends what was silence only', async 
   for (const [name, results, expected] of rows) t.equal(run(results).states, expected, name);
 });
 
-t.test('a slow upstream gets more time, within a bound', async (t) => {
-  const rows: [timeout: number, last: number | undefined, expected: number][] = [
-    [1000, undefined, 1000],
-    [1000, 20, 1000],
-    [1000, 500, 1000],
-    [1000, 1500, 3000],
-    [1000, 5000, 10_000],
-    [1000, 25_000, 20_000],
-    [30_000, 25_000, 30_000],
-  ];
-  for (const [timeout, last, expected] of rows) t.equal(probeLimit(timeout, last), expected, `${timeout} ${last}`);
-});
-
 t.test('time in which the edge itself stood still is no time of the probe', async (t) => {
   const rows: [string, elapsed: number, blocked: number, expected: number][] = [
     ['the limit is over', 1000, 0, 0],
@@ -90,6 +77,18 @@ t.test('time in which the edge itself stood still is no time of the probe', asyn
     ['and over', 3000, 2900, 0],
   ];
   for (const [name, elapsed, blocked, expected] of rows) t.equal(probeTimeLeft(1000, elapsed, blocked), expected, name);
+});
+
+t.test('after a standstill beyond all bounds, the rest of the limit is waited for once', async (t) => {
+  const rows: [string, elapsed: number, blocked: number, expected: number][] = [
+    ['the event loop turned', 1000, 0, 0],
+    ['usual delays', 1010, 40, 0],
+    ['the standstill was granted before', 2600, 1500, 0],
+    ['it took all of the time', 10_000, 9900, 900],
+    ['the limit was almost over before', 10_950, 10_000, 100],
+  ];
+  for (const [name, elapsed, blocked, expected] of rows)
+    t.equal(probeTimeAfterStandstill(1000, elapsed, blocked), expected, name);
 });
 
 t.test('since and reason', async (t) => {

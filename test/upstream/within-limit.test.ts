@@ -34,6 +34,18 @@ t.test('time in which the event loop stood still does not count for a probe', as
   t.ok(performance.now() - began > 750);
 });
 
+t.test('a standstill that is longer than any limit does not count either', async (t) => {
+  stayAlive(t);
+  // The answer came while the event loop stood still, or comes after it in good time.
+  for (const after of [0, 100]) {
+    const answer = delay(20).then(() => {
+      block(1500);
+      return delay(after, 'answer');
+    });
+    t.equal(await withinLimit(answer, 300), 'answer', `${after} ms after`);
+  }
+});
+
 t.test('a silent upstream fails its probe even if the edge is busy', async (t) => {
   stayAlive(t);
   const busy = setInterval(() => block(60), 1);

@@ -26,8 +26,8 @@ export function discardPush({ body, permit }: PushAnswer): void {
 }
 
 /**
- * Milliseconds for which the start of an upload waits for the canary before it is sent too. The answers of a slow upstream then take no
- * longer than one of them.
+ * Milliseconds for which the start of an upload waits for the canary before it is sent too, unless a good read of it is fresh. The answers
+ * of a slow upstream then take no longer than one of them.
  */
 const CANARY_FIRST_MS = 400;
 
@@ -41,9 +41,10 @@ export async function fetchPush(
   const canary = plan.request.kind === 'upload-start' ? checkCanary(exchange, upstream, attempt.url) : undefined;
   // Each wait below has its own look at the result.
   canary?.catch(() => undefined);
-  // A body goes nowhere before the canary is good. A start without one leaves an empty session behind at worst.
-  await (exchange.hasBody ? canary : canary && atMost(CANARY_FIRST_MS, canary));
   const replica = upstream.replica(attempt.url);
+  // A body goes nowhere before the canary is good. A start without one leaves an empty session behind at worst.
+  if (exchange.hasBody) await canary;
+  else if (canary && !replica?.canaryIsFresh) await atMost(CANARY_FIRST_MS, canary);
   const permit = replica?.tryStartAttempt('push', attempt);
   if (!replica || !permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();

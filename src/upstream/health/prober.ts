@@ -1,11 +1,13 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import type { ProbeConfig } from '../../config/schema.ts';
-import { probeDelay, probeLimit } from '../../failover/health.ts';
+import { probeDelay } from '../../failover/health.ts';
+import { ProbeTimes } from '../../failover/probe-times.ts';
 import type { CanaryState } from '../../failover/view.ts';
 import { inBackground } from '../../http/background.ts';
 import { REFERRERS_TYPE, type ReferrersSupport, supportShown } from '../../oci/referrers-list.ts';
 import { readBody } from '../body/read-body.ts';
 import type { Connection } from '../connection.ts';
+import { LoopDelay } from '../loop-delay.ts';
 import { asUpstreamError } from '../upstream-error.ts';
 import { withinLimit } from '../within-limit.ts';
 import { type ProbeGet, pullScope } from './byte-range-probe.ts';
@@ -28,6 +30,12 @@ export interface ProberOptions {
 /** Bytes of a list of referrers. */
 const MAX_LIST = 4_194_304;
 
+interface TimedReport {
+  report: ProbeReport;
+  /** Milliseconds; see `LoopDelay.answeredAfterMs`. */
+  tookMs: number;
+}
+
 /** Milliseconds for which one probe that is late goes on, to tell a slow upstream from a silent one (rule 11). */
 const PATIENCE_MS = 30_000;
 
@@ -49,14 +57,14 @@ export class Prober {
   #dueAt = 0;
   /** The late probe that goes on. */
   #lateProbe: AbortController | undefined;
-  /** Duration of the last good probe in milliseconds. */
-  #goodMs: number | undefined;
+  readonly #times: ProbeTimes;
   readonly #canaryReads: CanaryReads;
 
   constructor(replica: Replica, connection: Connection, config: ProbeConfig, options: ProberOptions) {
     this.#replica = replica;
     this.#connection = connection;
     this.#config = config;
+    this.#times = new ProbeTimes(config.timeout);
     this.#options = options;
     this.#canaryReads = new CanaryReads({
       canary: replica.canary,
@@ -126,7 +134,7 @@ export class Prober {
 
   /** A slow upstream has more time. */
   get #limit(): number {
-    return probeLimit(this.#config.timeout, this.#goodMs);
+    return this.#times.limit;
   }
 
   /** Probes once, and schedules the next probe. */
@@ -147,8 +155,7 @@ export class Prober {
     this.#running = true;
     this.#probeAgain = false;
     this.#startedAt = monotonicNow();
-    const report = await this.#probeUnlessRefused();
-    const tookMs = Math.round(monotonicNow() - this.#startedAt);
+    const { report, tookMs } = await this.#probeUnlessRefused();
     if (report.ok && report.canary === 'none') await this.#lookForContent();
     this.#running = false;
     if (this.#stopped) return;
@@ -159,12 +166,12 @@ export class Prober {
    * Harbor takes longer than a probe may to refuse an account. Where nothing is known of the URL yet, an ended account must not look like a
    * silent upstream: the probe is then made again without it.
    */
-  async #probeUnlessRefused(): Promise<ProbeReport> {
-    const report = await this.#timedProbe(this.#startedAt);
-    if (!report.late || this.#replica.health.state !== 'unknown') return report;
-    if (!(await this.#options.account()?.confirmRefused())) return report;
+  async #probeUnlessRefused(): Promise<TimedReport> {
+    const timed = await this.#timedProbe();
+    if (!timed.report.late || this.#replica.health.state !== 'unknown') return timed;
+    if (!(await this.#options.account()?.confirmRefused())) return timed;
     this.#startedAt = monotonicNow();
-    return this.#timedProbe(this.#startedAt);
+    return this.#timedProbe();
   }
 
   /** Looks for content where none was seen yet and no canary tells. A registry whose storage is not mounted lists nothing. */
@@ -181,7 +188,8 @@ export class Prober {
     this.#replica.recordSight(sight);
   }
 
-  async #timedProbe(startedAt: number): Promise<ProbeReport> {
+  async #timedProbe(): Promise<TimedReport> {
+    const loop = new LoopDelay();
     const control = new AbortController();
     const { signal } = control;
     const limit = this.#limit;
@@ -193,24 +201,29 @@ export class Prober {
     const report = await withinLimit(probing, limit);
     if (report !== 'late') {
       control.abort();
-      return report;
+      loop.stop();
+      return { report, tookMs: loop.answeredAfterMs };
     }
-    if (this.#lateProbe) control.abort();
-    else void this.#awaitLate(probing, control, startedAt);
+    const tookMs = loop.answeredAfterMs;
+    if (this.#lateProbe) {
+      control.abort();
+      loop.stop();
+    } else void this.#awaitLate(probing, control, loop);
     const state = canary.configured ? 'failing' : 'none';
     const unknown = { readOnly: undefined, unhealthy: undefined };
-    return { ok: false, reason: 'the probe timed out', canary: state, late: true, ...unknown };
+    return { report: { ok: false, reason: 'the probe timed out', canary: state, late: true, ...unknown }, tookMs };
   }
 
   readonly #awaitLate = inBackground(
     'probe',
-    async (probing: Promise<ProbeReport>, control: AbortController, startedAt: number) => {
+    async (probing: Promise<ProbeReport>, control: AbortController, loop: LoopDelay) => {
       this.#lateProbe = control;
       const timer = setTimeout(() => control.abort(), PATIENCE_MS).unref();
       const report = await probing;
       clearTimeout(timer);
       this.#lateProbe = undefined;
-      if (report.ok && !this.#stopped) this.#apply({ ...report, late: true }, Math.round(monotonicNow() - startedAt));
+      loop.stop();
+      if (report.ok && !this.#stopped) this.#apply({ ...report, late: true }, loop.answeredAfterMs);
     },
     () => {
       this.#lateProbe = undefined;
@@ -219,7 +232,7 @@ export class Prober {
 
   #apply(report: ProbeReport, tookMs: number): void {
     if (report.notSent) return;
-    if (report.ok) this.#goodMs = tookMs;
+    if (report.ok) this.#times.addGood(tookMs, monotonicNow());
     this.#replica.recordProbe(report, tookMs);
     this.#options.onReport(report);
   }

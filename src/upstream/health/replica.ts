@@ -12,6 +12,9 @@ import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { ProbeReport } from './probe.ts';
 import { TrafficHealth } from './traffic-health.ts';
 
+/** Milliseconds for which a good read of the canary is fresh. */
+const FRESH_MS = 5000;
+
 /** One URL of an upstream: its health, its breakers, its concurrency limits. No I/O. */
 export class Replica {
   readonly url: string;
@@ -31,6 +34,7 @@ export class Replica {
   readonly #onDown = new Set<() => void>();
   #lastProbeAt: number | undefined;
   #goodProbeAt: number | undefined;
+  #goodCanaryAt = Number.NEGATIVE_INFINITY;
   #probeMs: number | undefined;
   /** Called when trouble is met outside of a probe. */
   onTrouble: () => void = () => undefined;
@@ -55,6 +59,12 @@ export class Replica {
       readCanary: () => this.readCanary(),
     });
     canary.readsMore = () => this.#traffic.hasTrouble;
+  }
+
+  /** Whether the canary has been read a moment ago, and nothing has failed since. */
+  get canaryIsFresh(): boolean {
+    const { suspicion } = this.#traffic;
+    return this.#canaryState === 'good' && !suspicion.suspected && monotonicNow() - this.#goodCanaryAt < FRESH_MS;
   }
 
   get proof(): Proof {
@@ -135,7 +145,7 @@ export class Replica {
   }
 
   #onJudgedProbe(report: ProbeReport, tookMs: number, now: number): void {
-    if (report.canary === 'good') this.recordSight({ kind: 'content' });
+    if (report.canary === 'good') this.#onGoodCanary(now);
     if (report.ok) this.#traffic.probeWasGood(now - tookMs, tookMs);
     const wasDown = this.#health.state === 'down';
     const health = nextHealth(this.#health, report, this.#config.probe, now);
@@ -170,10 +180,15 @@ export class Replica {
   recordCanary(state: CanaryState, late = false): void {
     // A configured canary that could not be judged keeps its state.
     if (!late && (state !== 'none' || !this.canary.configured)) this.#canaryState = state;
-    if (state === 'good') this.recordSight({ kind: 'content' });
+    if (state === 'good') this.#onGoodCanary(monotonicNow());
     if (state !== 'failing') return;
     this.#traffic.suspicion.suspect(monotonicNow());
     this.onTrouble();
+  }
+
+  #onGoodCanary(now: number): void {
+    this.#goodCanaryAt = now;
+    this.recordSight({ kind: 'content' });
   }
 
   view(): ReplicaView {
