@@ -31,6 +31,20 @@ export interface Misfit {
   detail: string;
 }
 
+/**
+ * Whether the answer to the HEAD of a manifest has to be completed by a GET. Artifact Registry has answered 405 (harbor#22021). Other
+ * registries leave out the length or the digest, which clients need. The signature of a redirect may be for GET alone.
+ */
+export function saysTooLittle({
+  status,
+  redirected,
+  contentLength,
+  toldDigest,
+}: Pick<ServedFacts, 'status' | 'redirected' | 'contentLength' | 'toldDigest'>): boolean {
+  if (status === 200) return !contentLength || toldDigest === undefined;
+  return status === 405 || (redirected && status >= 400 && status < 500);
+}
+
 const WEB_PAGE = /^(text\/html|application\/xhtml\+xml)$/;
 const NO_BYTES = new Uint8Array();
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { misfit, type ServedFacts } from '../../src/failover/served-answer.ts';
+import { misfit, type ServedFacts, saysTooLittle } from '../../src/failover/served-answer.ts';
 import { sha256 } from '../../src/oci/reference.ts';
 
 const DIGEST = sha256(Buffer.from('some bytes'));
@@ -108,4 +108,20 @@ t.test('whether the head of an answer fits the request', async (t) => {
 t.test('the failure of an answer that does not fit', async (t) => {
   t.equal(misfit({ ...usual, status: 204 })?.reason, 'malformed');
   t.equal(misfit({ ...usual, digest: OTHER })?.reason, 'digest');
+});
+
+t.test('whether a HEAD of a manifest is completed by a GET', async (t) => {
+  const whole = { status: 200, redirected: false, contentLength: 500, toldDigest: 'sha256:0' };
+  const rows: [says: string, given: Partial<typeof whole> | { contentLength: undefined }, completed: boolean][] = [
+    ['all is there', {}, false],
+    ['no length', { contentLength: undefined }, true],
+    ['an empty one', { contentLength: 0 }, true],
+    ['405', { status: 405 }, true],
+    ['404', { status: 404 }, false],
+    ['storage refuses', { status: 403, redirected: true }, true],
+    ['storage fails', { status: 500, redirected: true }, false],
+    ['304', { status: 304, contentLength: undefined }, false],
+  ];
+  for (const [says, given, completed] of rows) t.equal(saysTooLittle({ ...whole, ...given }), completed, says);
+  t.ok(saysTooLittle({ ...whole, toldDigest: undefined }), 'no digest');
 });

@@ -7,6 +7,7 @@ import {
   retryAfterMs,
 } from '../../failover/classify.ts';
 import type { Attempt } from '../../failover/plan.ts';
+import { saysTooLittle } from '../../failover/served-answer.ts';
 import { isEmptyList } from '../../oci/answer-content.ts';
 import { dropBody, readExplanation } from '../../upstream/body/explanatory-body.ts';
 import { PrimedBody, type PrimeTarget } from '../../upstream/body/primed-body.ts';
@@ -107,7 +108,7 @@ async function readWhole(attempt: PermittedAttempt): Promise<AttemptResult> {
   const { permit, read } = attempt;
   const { answer, method } = await ask(attempt);
   try {
-    const outcome = await judge(attempt, answer);
+    const outcome = await judge(attempt, answer, method);
     if (isAbsence(outcome))
       return notThere(outcome, attempt, { words: await wordsOf(readExplanation(answer.body), read) });
     if (isLimit(outcome)) return limited(outcome, attempt, answer);
@@ -163,7 +164,7 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
   const { connection, call, read, permit } = attempt;
   const answer = await connection.stream(call);
   try {
-    const outcome = await judge(attempt, answer);
+    const outcome = await judge(attempt, answer, read.method);
     const unfit = outcome.outcome === 'served' ? read.unfit?.(answer) : undefined;
     if (unfit !== undefined) throw new UpstreamError('length', unfit);
     if (isAbsence(outcome))
@@ -184,25 +185,26 @@ async function stream(attempt: PermittedAttempt, beginning: PrimeTarget): Promis
   }
 }
 
-/**
- * Sends the request. Artifact Registry has answered HEADs of manifests with 405 (harbor#22021): a GET of the manifest
- * then has the same headers.
- * @returns the method that was answered, too
- */
+/** Sends the request. @returns the method that was answered, too */
 async function ask({ connection, call, read }: PermittedAttempt): Promise<{ answer: UpstreamAnswer; method: string }> {
   const { method } = call;
   const answer = await connection.send(call);
-  if (method !== 'HEAD' || answer.status !== 405 || read.wholeUpTo === undefined) return { answer, method };
+  const { status, redirected, headers } = answer;
+  const [contentLength, toldDigest] = [headers.contentLength(), headers.get('docker-content-digest')];
+  const isBare = read.content === 'manifest' && saysTooLittle({ status, redirected, contentLength, toldDigest });
+  // A list may be long. Its HEAD is only repeated where the registry has none.
+  const isRepeated = isBare || (status === 405 && read.wholeUpTo !== undefined);
+  if (method !== 'HEAD' || !isRepeated) return { answer, method };
   await dropBody(answer.body);
   return { answer: await connection.send({ ...call, method: 'GET' }), method: 'GET' };
 }
 
-async function judge(attempt: PermittedAttempt, answer: AnswerHead): Promise<Outcome> {
+async function judge(attempt: PermittedAttempt, answer: AnswerHead, method: string): Promise<Outcome> {
   const { upstream, permit, read } = attempt;
   const outcome = classify(
     {
       content: read.content,
-      method: read.method,
+      method,
       range: read.headers.range,
       anyRange: read.unfit !== undefined,
       conditional: CONDITIONS.some((name) => read.headers[name] !== undefined),

@@ -1,5 +1,6 @@
 import { OciError } from '../../oci/error.ts';
 import { nextPageQuery } from '../../oci/link.ts';
+import { isSchema1Type } from '../../oci/manifest-type.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { StreamedBody } from '../../splice/transfer.ts';
 import type { PrimedBody } from '../../upstream/body/primed-body.ts';
@@ -13,6 +14,7 @@ import { repliedHeaders } from '../reply/header-rules.ts';
 import { passRedirect } from '../reply/location.ts';
 import type { Reply } from '../reply/reply.ts';
 import { namespaceOf } from '../request/paths.ts';
+import { answerDigest } from './answer-digest.ts';
 import type { Relayable } from './pull-plan.ts';
 
 /** The headers of an upstream's answer to a pull that the edge puts into its own words. */
@@ -44,11 +46,19 @@ export async function pullReply(
     ...(await translateChallenges(exchange, context, attempt, answer)),
     ...originHeaders(exchange, context, attempt.upstream, answer.headers.joined('warning')),
   ];
-  // Storage behind a redirect does not know the digest, but the client asked for this one.
-  if (request.kind === 'blob' && answer.status < 300 && !headers.some(([name]) => name === 'docker-content-digest')) {
-    headers.push(['docker-content-digest', request.digest]);
-  }
+  const isTold = headers.some(([name]) => name === 'docker-content-digest');
+  const digest = isTold ? undefined : digestOf(request, result);
+  if (digest !== undefined) headers.push(['docker-content-digest', digest]);
   return { status: answer.status, headers, body, upstream: attempt.upstream };
+}
+
+/** The digest for a reply whose upstream does not tell it, such as storage behind a redirect. */
+function digestOf(request: RegistryRequest, result: Relayable): string | undefined {
+  const { status, headers } = result.answer;
+  if (request.kind === 'blob') return status < 300 ? request.digest : undefined;
+  const isWhole = request.kind === 'manifest' && status === 200 && Buffer.isBuffer(result.body);
+  // The digest of a conversion to schema 1 is not that of its bytes.
+  return isWhole && !isSchema1Type(headers.get('content-type')) ? answerDigest(result) : undefined;
 }
 
 /**
