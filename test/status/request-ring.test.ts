@@ -32,6 +32,11 @@ t.test('whatever a request brings, its record has a bound', async (t) => {
   const cases: Partial<RequestRecord>[] = [
     { detail: long },
     many,
+    {
+      ...many,
+      ...texts('\u0001'.repeat(3000)),
+      tag: { verdict: 'stale', action: 'warned', text: '\u0001'.repeat(3000) },
+    },
     { ...many, ...texts(long), tag: { verdict: 'stale', action: 'warned', text: long } },
   ];
   for (const [index, over] of cases.entries()) {

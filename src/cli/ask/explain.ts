@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { imageName } from '../../oci/reference.ts';
-import type { LedgerWord } from '../../proxy/endpoints/explain.ts';
+import type { Explanation, LedgerWord } from '../../proxy/endpoints/explain.ts';
 import type { ExplanationNow } from '../../proxy/endpoints/explain-now.ts';
 import type { ImageLook } from '../../proxy/endpoints/image-looks.ts';
+import type { ImageOutlook } from '../../proxy/endpoints/image-outlook.ts';
 import type { UserOutlook } from '../../proxy/endpoints/user-outlook.ts';
 import type { ExplainedRequest } from '../../status/explained-request.ts';
 import { UsageError } from '../config-path.ts';
@@ -43,7 +44,7 @@ export function registerExplain(program: Command): void {
 }
 
 /** The explanation for a terminal. @param now epoch milliseconds */
-export function explanationText(explanation: ExplanationNow, now: number): string {
+export function explanationText(explanation: Explanation & Partial<ExplanationNow>, now: number): string {
   const { repository, reference, registry, route, ledger, corrupt, lost, pull, push, looks, outlook, user } =
     explanation;
   const where = registry === undefined ? '' : ` of ${registry}`;
@@ -58,14 +59,18 @@ export function explanationText(explanation: ExplanationNow, now: number): strin
     ...(corrupt ?? []).map((upstream) => `${upstream} has a corrupt copy, so it is asked last`),
     `pull, in this order:\n${table(attempts)}`,
     pushText,
-    `asked now:\n${table(looks.map(lookRow))}`,
-    `digests: ${withShortDigests(outlook.digests)}`,
-    `now: ${withShortDigests(outlook.now)}`,
-    `without the primary: ${withShortDigests(outlook.withoutPrimary)}`,
-    'Only manifests were asked for. `breakwater coverage` says which copies are complete.',
+    ...(looks && outlook ? askedLines(looks, outlook) : ['not asked: the edge is of an earlier release']),
     ...(user === undefined ? [] : userLines(user)),
     '',
   ].join('\n');
+}
+
+function askedLines(looks: readonly ImageLook[], { digests, now, withoutPrimary }: ImageOutlook): string[] {
+  return [
+    `asked now:\n${table(looks.map(lookRow))}`,
+    ...[`digests: ${digests}`, `now: ${now}`, `without the primary: ${withoutPrimary}`].map(withShortDigests),
+    'Only manifests were asked for. `breakwater coverage` says which copies are complete.',
+  ];
 }
 
 function lookRow({ upstream, url, as, credentials, says, digest = '', why, ms }: ImageLook): string[] {

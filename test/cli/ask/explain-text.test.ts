@@ -65,3 +65,9 @@ t.test('says that content is lost', async (t) => {
   const text = explanationText({ ...explanation, push: { admitted: false, why: 'no' } }, 0);
   t.match(text, `\n${lost}; until then, 404s of it are not believed, and tags that went back are served as before\n`);
 });
+
+t.test('an edge of an earlier release only plans', async (t) => {
+  const explanation = { repository: 'library/app', reference: '1', route: 'library/', pull: [] };
+  const text = explanationText({ ...explanation, push: { admitted: false, why: 'no' } }, 0);
+  t.match(text, /\nno\nnot asked: the edge is of an earlier release\n$/);
+});
