@@ -178,6 +178,7 @@ const WALL_CLOCK: Record<string, string> = {
   'src/replication/route-views.ts': 'writes times that registries tell, by their own clocks',
   'src/replication/registry/registry-failure.ts': 'Retry-After may be a date',
   'src/admin/session.ts': 'sessions are shown to other edges, and after a restart',
+  'src/auth/jwt-issuers.ts': 'the end of a JWT is a date',
   'src/proxy/request/sealer.ts': 'redirects are opened by other edges, and after a restart',
   'src/proxy/reply/location.ts': 'redirects are opened by other edges, and after a restart',
   'src/proxy/endpoints/own-token.ts': 'issued_at of a token',

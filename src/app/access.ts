@@ -5,6 +5,7 @@ import { BreakGlassTokenIssuer } from '../auth/break-glass-token-issuer.ts';
 import { DelegatedAccessPolicy } from '../auth/delegated-access-policy.ts';
 import { DelegatedTokenIssuer } from '../auth/delegated-token-issuer.ts';
 import { Guard } from '../auth/guard.ts';
+import { JwtIssuers } from '../auth/jwt-issuers.ts';
 import { LocalAuthority } from '../auth/local-authority.ts';
 import { LocalTokenIssuer } from '../auth/local-token-issuer.ts';
 import { Passwords } from '../auth/passwords.ts';
@@ -17,6 +18,8 @@ import { NetworkSet } from '../config/network.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import type { Access } from '../proxy/request/access.ts';
 import { repositoryKeyOf } from '../proxy/request/repository-names.ts';
+import { fetchKeySet, IssuerKeys } from '../upstream/credentials/issuer-keys.ts';
+import type { Resolver } from '../upstream/resolver.ts';
 import { registryIdentity, type Upstream } from '../upstream/upstream.ts';
 import { canaryLogin } from './canary-login.ts';
 
@@ -24,6 +27,7 @@ export interface AccessParts {
   routes: readonly Route[];
   upstreams: ReadonlyMap<string, Upstream>;
   memory: AccessMemory;
+  resolver: Resolver;
   /** Resolves when the other edges have heard what has changed, or soon after. */
   tellPeers: () => Promise<void>;
 }
@@ -57,7 +61,8 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
   };
 }
 
-function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memory, tellPeers }: AccessParts): Access {
+function delegatedAccess(loaded: Loaded, { routes, upstreams, memory, tellPeers, resolver }: AccessParts): Access {
+  const { config, material } = loaded;
   const { failures, grants } = memory;
   const { auth, hostname: service } = config;
   const name = Object.keys(config.upstreams).find((one) => config.upstreams[one]?.credentials === 'forward');
@@ -74,7 +79,9 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
   });
   const repositoryKeys = (repository: string) => repositoryKeysOf(routes, name, repository);
   const shared = { sealer, failures, service, repositoryKeys, lifetime: auth.tokenLifetime };
+  const jwts = jwtIssuersOf(loaded, memory, resolver);
   const tokens = new DelegatedTokenIssuer({
+    jwts,
     askAuthority: (basic, scopes) => authority.userAuthority.ask(basic, scopes, auth.realmHosts),
     isShown: (authorization, repository) => authority.userAuthority.isShown(authorization, repository),
     evidence: authority.userAuthority,
@@ -92,6 +99,7 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
     tokens: users
       ? new BreakGlassTokenIssuer({ authorityIssuer: tokens, users, pingAuthority, authority: name, ...shared })
       : tokens,
+    takesJwt: auth.issuers.length > 0 ? (token) => jwts.claims(token) : undefined,
     anonymous: new NetworkSet(auth.anonymous),
     service,
     authority: name,
@@ -106,6 +114,24 @@ function delegatedAccess({ config, material }: Loaded, { routes, upstreams, memo
       return { by: 'authority', authority: name, isReachable, ...tokens.remembered(user, key.authorityName) };
     },
   };
+}
+
+/** The issuers of `auth.issuers`. Their keys are fetched now, because they are needed when the authority is down. */
+function jwtIssuersOf({ config, material }: Loaded, memory: AccessMemory, resolver: Resolver): JwtIssuers {
+  const { issuers } = config.auth;
+  const makers = issuers.map(({ issuer, jwks }, index): [string, () => IssuerKeys] => {
+    const ca = material.issuerCas?.[index];
+    const make = () => new IssuerKeys({ fetch: () => fetchKeySet(new URL(jwks), ca, resolver) });
+    return [JSON.stringify([issuer, jwks, ca]), make];
+  });
+  const keys = memory.keysOf(new Map(makers));
+  return new JwtIssuers(
+    issuers.flatMap(({ issuer, audience }, index) => {
+      const its = keys[index];
+      its?.prefetch();
+      return its ? [{ issuer, audience: [audience].flat(), keys: its }] : [];
+    }),
+  );
 }
 
 function localAuthority({ access, groups }: Loaded['config']['auth'], users: PasswordHashes): LocalAuthority {

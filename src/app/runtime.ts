@@ -97,7 +97,10 @@ export class Runtime {
       shown,
       sealer: state.sealerOf(loaded),
       forwarder: new Forwarder(network.resolver),
-      access: accessOf(loaded, { routes, upstreams, memory: access, tellPeers: () => state.peers.tell() }),
+      access: accessOf(loaded, {
+        ...{ routes, upstreams, memory: access, resolver: network.resolver },
+        tellPeers: () => state.peers.tell(),
+      }),
       trustedProxies: config.trustedProxies.length > 0 ? new NetworkSet(config.trustedProxies) : undefined,
       hooks: material.hookSecret === undefined ? undefined : hooksOf(material.hookSecret, access),
       hints: this.atWork && { enqueueHints: (hints) => this.takeHints(hints) },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { IssuerKeys } from '../upstream/credentials/issuer-keys.ts';
 import { FailureLimit } from './failure-limit.ts';
 import { type GrantClock, Grants } from './grants.ts';
 
@@ -8,6 +9,8 @@ export class AccessMemory {
   readonly #secret = randomBytes(32);
   readonly failures = new FailureLimit();
   readonly grants: Grants;
+  /** Keys of issuers, which may not answer during a reload. */
+  #issuerKeys: ReadonlyMap<string, IssuerKeys> = new Map();
 
   /**
    * @param keys secrets of `keyFile`, the current one first
@@ -24,6 +27,12 @@ export class AccessMemory {
   /** The secrets that seal and open tokens: those of `keyFile`, then the one of this process. */
   secretsWith(keys: readonly Buffer[]): readonly Buffer[] {
     return [...keys, this.#secret];
+  }
+
+  /** The keys of issuers: those that are here, or new ones. All others are dropped. @param makers by what tells the issuers apart */
+  keysOf(makers: ReadonlyMap<string, () => IssuerKeys>): IssuerKeys[] {
+    this.#issuerKeys = new Map([...makers].map(([id, make]) => [id, this.#issuerKeys.get(id) ?? make()]));
+    return [...this.#issuerKeys.values()];
   }
 
   close(): void {

@@ -26,6 +26,10 @@ export interface DelegatedAuthorityOptions {
 export interface AuthorityQuestion {
   holder: GrantHolder;
   scopes: readonly Scope[];
+  /** The Authorization that the authority gets. Default: name and password of the holder. */
+  authorization?: string;
+  /** Who the holder is was not proven, so nothing is remembered of it. */
+  isUnproven?: boolean;
 }
 
 /**
@@ -63,27 +67,32 @@ export class DelegatedAuthority {
     return second === 'locked' ? { outcome: 'undecided', detail: UNDECIDED } : second;
   }
 
-  async #ask({ holder, scopes }: AuthorityQuestion): Promise<AuthorityDecision | 'locked'> {
+  async #ask(question: AuthorityQuestion): Promise<AuthorityDecision | 'locked'> {
+    const { holder, scopes, authorization = basicHeader(holder), isUnproven } = question;
     const { askAuthority, grants } = this.#options;
     const at = grants.now();
     let answer: UserAnswer;
     try {
-      answer = await askAuthority(basicHeader(holder), scopes);
+      answer = await askAuthority(authorization, scopes);
     } catch (error) {
       return { outcome: 'outage', detail: outageDetail(error) };
     }
-    if (answer.outcome === 'refused') return this.#refused(holder, answer.tookMs, at);
-    await this.#learn(holder, scopes, answer, at);
+    if (answer.outcome === 'refused') return this.#refused(question, answer.tookMs, at);
+    if (!isUnproven) await this.#learn(holder, scopes, answer, at);
     return answer;
   }
 
-  async #refused(holder: GrantHolder, tookMs: number | undefined, at: number): Promise<AuthorityDecision | 'locked'> {
+  async #refused(
+    { holder, isUnproven }: AuthorityQuestion,
+    tookMs: number | undefined,
+    at: number,
+  ): Promise<AuthorityDecision | 'locked'> {
     const { evidence, grants } = this.#options;
-    const known = grants.passwordValidMs(holder) > 0;
+    const known = !isUnproven && grants.passwordValidMs(holder) > 0;
     const { verdict, mayBeLocked } = await evidence.judge({ key: known ? grants.keyOf(holder) : undefined, tookMs });
     if (verdict === 'sick') return { outcome: 'outage', detail: SICK };
     if (known && verdict === 'unproven') return mayBeLocked ? 'locked' : { outcome: 'undecided', detail: UNDECIDED };
-    if (grants.revoke(holder, undefined, at)) await this.#options.tellPeers();
+    if (!isUnproven && grants.revoke(holder, undefined, at)) await this.#options.tellPeers();
     return { outcome: 'refused' };
   }
 

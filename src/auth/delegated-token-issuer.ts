@@ -4,13 +4,14 @@ import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
 import { type AuthorityDecision, DelegatedAuthority } from './delegated-authority.ts';
 import type { GrantHolder } from './grants.ts';
+import type { JwtIssuers, JwtProof } from './jwt-issuers.ts';
 import type { RememberedRights } from './known-rights.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
 import type { OutageGrant, TokenGrant, TokenIssuer, TokenIssuerOptions, TokenRefusal } from './token-issuer.ts';
 import { issueAnonymousToken, OUTAGE_TOKEN_MS, sealTokens } from './token-issuer.ts';
-import type { TokenRequest } from './token-request.ts';
+import type { Credentials, TokenRequest } from './token-request.ts';
 
 export interface DelegatedTokenIssuerOptions
   extends TokenIssuerOptions<DelegatedRepositoryKey>,
@@ -21,6 +22,15 @@ export interface DelegatedTokenIssuerOptions
   fingerprint: AuthorityFingerprint;
   /** Milliseconds. */
   refreshLifetime: number;
+  /** Issuers of JWTs that are remembered by their subject. */
+  jwts?: JwtIssuers;
+}
+
+/** A login, and what its password proves if that is a JWT. */
+interface ProvenLogin extends Login {
+  proof?: JwtProof | undefined;
+  /** The JWT came without a name, as Bearer. */
+  isBearer?: boolean;
 }
 
 /** A requested scope with the granted actions. */
@@ -73,7 +83,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   async issue(request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     const { credentials } = request;
     if (credentials.kind === 'none') return this.#issueAnonymously(request, caller);
-    const login = credentials.kind === 'password' ? credentials : await this.#loginFromRefreshToken(credentials.token);
+    const login = await this.#loginOf(credentials);
     if (!login) return { refused: 'credentials' };
     const decided = await this.#throttled(login, request, caller);
     return 'refused' in decided && decided.refused === 'unavailable' && decided.outage
@@ -86,11 +96,24 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     user: string,
     repository: string | undefined,
   ): Pick<RememberedRights, 'isKnownThere' | 'keepMs' | 'remembered' | 'openMs'> {
-    const { authority, grants } = this.#options;
+    const { authority, grants, jwts } = this.#options;
     const isKnownThere = repository !== undefined;
-    const remembered = grants.rightsOf({ authority, user }, repository ?? '');
+    const subjects = (jwts?.names ?? []).map((issuer) => subjectHolder(authority, issuer, user));
+    const known = [{ authority, user }, ...subjects].flatMap((one) => grants.rightsOf(one, repository ?? '') ?? []);
+    const remembered = known.toSorted((a, b) => b.pullMs - a.pullMs)[0];
     const openMs = repository === undefined ? 0 : grants.pullValidMs(this.#holder(NOBODY), repository);
     return { isKnownThere, keepMs: grants.keepMs, remembered, openMs };
+  }
+
+  async #loginOf(credentials: Exclude<Credentials, { kind: 'none' }>): Promise<ProvenLogin | undefined> {
+    const { jwts } = this.#options;
+    if (credentials.kind === 'bearer') {
+      const proof = await jwts?.prove(credentials.token);
+      // The tokens of all others are not for the authority.
+      return proof && { user: proof.subject, password: credentials.token, proof, isBearer: true };
+    }
+    const login = credentials.kind === 'password' ? credentials : await this.#loginFromRefreshToken(credentials.token);
+    return login && { user: login.user, password: login.password, proof: await jwts?.prove(login.password) };
   }
 
   /** In an outage, a user to whom nothing can be granted may still pull what any client may. */
@@ -120,21 +143,23 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return 'refused' in issued && issued.refused === 'credentials' ? own : issued;
   }
 
-  #throttled(login: Login, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
+  #throttled(login: ProvenLogin, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     // Other clients that try the same name must not lock out a user with a known password.
-    const known = () => this.#options.grants.passwordValidMs(this.#holder(login)) > 0;
+    const known = () => this.#passwordValidMs(login) > 0;
     return this.#throttle.attempt(login, caller, known, () => this.#decide(login, request));
   }
 
-  async #decide(login: Login, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+  async #decide(login: ProvenLogin, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const wanted = requestedScopes(request.scopes, this.#options.repositoryKeys);
     const scopes = mergeScopes(wanted.map(({ authorityScope }) => authorityScope));
-    const decision = await this.#authority.decide({ holder: this.#holder(login), scopes });
+    const authorization = authorizationOf(login);
+    const holder = this.#holder(login);
+    const decision = await this.#authority.decide({ holder, scopes, authorization, isUnproven: isUnproven(login) });
     return this.#tokenFor(login, request, wanted, decision);
   }
 
   async #tokenFor(
-    login: Login,
+    login: ProvenLogin,
     request: TokenRequest,
     wanted: readonly RequestedScope[],
     decision: AuthorityDecision,
@@ -152,7 +177,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   }
 
   #grantDecided(
-    login: Login,
+    login: ProvenLogin,
     request: TokenRequest,
     wanted: readonly RequestedScope[],
     decision: Extract<AuthorityDecision, { outcome: 'granted' }>,
@@ -168,7 +193,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     const access = wanted.flatMap((one): GrantedScope[] => {
       const { type, name } = one.authorityScope;
       const may = granted.find((scope) => scope.type === type && scope.name === name)?.actions ?? [];
-      const recalled = undecided.includes(name) ? grants.pullValidMs(holder, name) : 0;
+      const recalled = undecided.includes(name) && !isUnproven(login) ? grants.pullValidMs(holder, name) : 0;
       if (recalled > 0) keepMs = Math.min(keepMs, recalled);
       // The authority may be hiding the repository from this user. A user that pushes there may read from the authority only.
       const authorityOnly = undecided.includes(name) && recalled === 0 && may.includes('push');
@@ -181,21 +206,24 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     if (login === NOBODY && access.length === 0) return { refused: 'credentials' };
     const lasts = (expiresIn ?? Number.POSITIVE_INFINITY) * 1000;
     const withPassword = catalogAuthorization === undefined ? Number.POSITIVE_INFINITY : PASSWORD_LIFETIME_MS;
-    const lifetime = Math.min(this.#options.lifetime, lasts, Math.max(keepMs, MIN_LIFETIME_MS), withPassword);
+    const kept = Math.max(keepMs, MIN_LIFETIME_MS);
+    const lifetime = Math.min(this.#options.lifetime, lasts, kept, withPassword, this.#proofMs(login));
     const opens = { authorization, repositoryAuthorizations, catalogAuthorization };
     return this.#grant(login, request, access, { ...opens, lifetime });
   }
 
   /** Grants exactly what the authority let this user, or any client, pull within `auth.remember`. */
   #grantRemembered(
-    login: Login,
+    login: ProvenLogin,
     request: TokenRequest,
     wanted: readonly RequestedScope[],
     detail: string,
   ): Promise<TokenGrant> | TokenRefusal {
     const { grants } = this.#options;
     const holder = this.#holder(login);
-    let left = grants.passwordValidMs(holder);
+    const state = login.proof?.state;
+    if (state === 'expired' || state === 'invalid') return { refused: 'credentials' };
+    let left = this.#passwordValidMs(login);
     const refusal = { refused: 'unavailable', detail, outage: true } as const;
     if (left === 0) return refusal;
     const holders = [holder, this.#holder(NOBODY)];
@@ -211,7 +239,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       wanted.some(({ authorityScope }) => authorityScope.actions.includes('push')) || undefined;
     // A token that opens nothing still brings a push to the reason of its refusal, which clients do not show of a token request.
     if (wanted.length > 0 && access.length === 0 && !authorityUnreachable) return refusal;
-    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left);
+    const lifetime = Math.min(this.#options.lifetime, OUTAGE_TOKEN_MS, left, this.#proofMs(login));
     const outage = { grant: 'remembered', detail } as const;
     return this.#grant(login, request, access, { authorization: undefined, lifetime, outage, authorityUnreachable });
   }
@@ -245,8 +273,24 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return { ...tokens, scope: scopes.map(formatScope).join(' '), outage };
   }
 
-  #holder({ user, password }: Login): GrantHolder {
-    return { authority: this.#options.authority, user, password };
+  /** A JWT stands for its subject, so that a new one of the same subject is known. */
+  #holder({ user, password, proof }: ProvenLogin): GrantHolder {
+    const { authority } = this.#options;
+    if (proof?.state !== 'valid') return { authority, user, password };
+    return subjectHolder(authority, proof.issuer, proof.subject);
+  }
+
+  #passwordValidMs(login: ProvenLogin): number {
+    return isUnproven(login) ? 0 : this.#options.grants.passwordValidMs(this.#holder(login));
+  }
+
+  /**
+   * Milliseconds until the JWT of the login ends. If the authority accepts one that seems to have ended, the clock of the edge may be wrong.
+   */
+  #proofMs({ proof }: ProvenLogin): number {
+    if (!proof) return Number.POSITIVE_INFINITY;
+    const leftMs = this.#options.jwts?.leftMs(proof) ?? 0;
+    return proof.state === 'valid' ? leftMs : Math.max(leftMs, MIN_LIFETIME_MS);
   }
 
   async #loginFromRefreshToken(token: string): Promise<Login | undefined> {
@@ -257,6 +301,20 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       use === 'refresh' && service === this.#options.service && this.#options.fingerprint.matches(basis ?? '');
     return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
   }
+}
+
+/** No login by name and password is such a holder. */
+function subjectHolder(authority: string, issuer: string, subject: string): GrantHolder {
+  return { authority: `${authority} jwt`, user: JSON.stringify([issuer, subject]), password: '' };
+}
+
+/** Whether the password is a JWT of a configured issuer that proves nothing now. */
+function isUnproven({ proof }: ProvenLogin): boolean {
+  return proof !== undefined && proof.state !== 'valid';
+}
+
+function authorizationOf({ user, password, isBearer }: ProvenLogin): string {
+  return isBearer ? `Bearer ${password}` : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
 /** The pull of a requested scope: without credentials, no client does anything else. */

@@ -34,6 +34,7 @@ export class LocalTokenIssuer implements TokenIssuer {
     const { credentials } = request;
     const { authority } = this.#options;
     if (credentials.kind === 'none') return issueAnonymousToken(this.#options, request, caller);
+    if (credentials.kind === 'bearer') return { refused: 'credentials' };
     if (credentials.kind === 'refresh') return this.#refresh(credentials.token, request);
     const { user, password } = credentials;
     // Other clients that try the same name must not lock out a user with a known password.

@@ -3,6 +3,8 @@ import { mergeScopes, parseScope, type Scope } from '../oci/scope.ts';
 export type Credentials =
   | { kind: 'none' }
   | { kind: 'password'; user: string; password: string }
+  /** A token of an issuer outside, such as that of a Kubernetes service account. */
+  | { kind: 'bearer'; token: string }
   | { kind: 'refresh'; token: string };
 
 /** A request to the token service. */
@@ -29,7 +31,10 @@ export function parseTokenQuery(
   query: URLSearchParams,
   authorization: string | undefined,
 ): TokenRequest | UnreadableRequest {
-  const credentials = authorization === undefined ? ({ kind: 'none' } as const) : parseBasic(authorization);
+  const credentials =
+    authorization === undefined
+      ? ({ kind: 'none' } as const)
+      : (parseBasic(authorization) ?? parseBearer(authorization));
   if (!credentials) return { malformed: 'credentials' };
   // docker sends several parameters; others send one with spaces in it.
   const scopes = parseScopes(query.getAll('scope').join(' '));
@@ -65,6 +70,12 @@ export function parseBasic(authorization: string): Extract<Credentials, { kind: 
   const colon = text.indexOf(':');
   const [user, password] = [text.slice(0, Math.max(0, colon)), text.slice(colon + 1)];
   return isUsableLogin(user, password) ? { kind: 'password', user, password } : undefined;
+}
+
+/** Reads a Bearer token that may be a JWT (RFC 6750 section 2.1); undefined: it is none. */
+export function parseBearer(authorization: string): Extract<Credentials, { kind: 'bearer' }> | undefined {
+  const token = /^bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(authorization)?.[1];
+  return token === undefined ? undefined : { kind: 'bearer', token };
 }
 
 /**

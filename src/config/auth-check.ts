@@ -4,7 +4,7 @@ import type { Config } from './schema.ts';
 
 export function authErrors(config: Config): KeyFinding[] {
   const { mode, htpasswdFile } = config.auth;
-  if (mode === 'delegate') return [delegateErrors(config)].flat();
+  if (mode === 'delegate') return [delegateErrors(config), issuerErrors(config)].flat();
   if (mode !== 'htpasswd') return [];
   // Clients have a password for the edge, which must not be sent to an upstream.
   const forwarding = Object.entries(config.upstreams)
@@ -32,6 +32,16 @@ function delegateErrors({ upstreams }: Config): KeyFinding | [] {
     message: `auth.mode delegate needs exactly one upstream with credentials: forward, which decides about users; found ${forwarding.length}`,
     remedy: 'set it on the registry whose users log in, and give every other upstream { username, passwordFile }',
   };
+}
+
+function issuerErrors({ auth: { issuers } }: Config): KeyFinding[] {
+  return issuers.flatMap(({ issuer }, index) => {
+    const first = issuers.findIndex((other) => other.issuer === issuer);
+    if (first === index) return [];
+    const message = `repeats auth.issuers[${first}]`;
+    const remedy = 'name all audiences in the first entry, and remove this one';
+    return [{ path: ['auth', 'issuers', index, 'issuer'], message, remedy }];
+  });
 }
 
 export function authWarnings(config: Config): KeyFinding[] {
@@ -106,12 +116,13 @@ function ruleWarnings({ auth: { mode, access, breakGlassFile } }: Config): KeyFi
 
 /** Keys without effect in this mode. */
 function unusedKeyWarnings({ auth }: Config): KeyFinding[] {
-  const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts, canary } = auth;
+  const { mode, htpasswdFile, breakGlassFile, access, groups, realmHosts, canary, issuers } = auth;
   const ruled = mode === 'htpasswd' || (mode === 'delegate' && breakGlassFile !== undefined);
   const idle: [string, boolean, string][] = [
     ['htpasswdFile', htpasswdFile !== undefined && mode !== 'htpasswd', 'auth.mode htpasswd'],
     ['breakGlassFile', breakGlassFile !== undefined && mode !== 'delegate', 'auth.mode delegate'],
     ['canary', canary !== undefined && mode !== 'delegate', 'auth.mode delegate'],
+    ['issuers', issuers.length > 0 && mode !== 'delegate', 'auth.mode delegate'],
     ['realmHosts', realmHosts.length > 0 && mode !== 'delegate', 'auth.mode delegate'],
     ['access', Object.keys(access).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],
     ['groups', Object.keys(groups).length > 0 && !ruled, 'auth.mode htpasswd, or delegate with auth.breakGlassFile'],

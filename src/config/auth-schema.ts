@@ -1,6 +1,32 @@
 import { z } from 'zod';
+import { isLoopback } from './network.ts';
 import { accessRule, choice, duration, file, list, network, realmHost, ruleHolder, section, userName } from './text.ts';
 import { staticCredentials } from './upstream-schema.ts';
+
+const issuer = z.strictObject({
+  issuer: z.string().min(1).max(1024).describe('The issuer, exactly as `iss` in its tokens names it.'),
+  jwks: z
+    .url({ protocol: /^https?$/, error: 'an https URL' })
+    .refine(
+      isUsableKeyUrl,
+      'an https URL without a user; http only on loopback, because keys from the network could be forged',
+    )
+    .meta({ title: 'URL' })
+    .describe('URL of its keys (JSON Web Key Set), for example `https://kubernetes.lan:6443/openid/v1/jwks`.'),
+  audience: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .describe('What `aud` in its tokens must contain: one name, or a list of which one is enough.'),
+  caFile: file
+    .optional()
+    .describe('PEM file with the certificate authority of the URL. Default: the authorities of the system.'),
+});
+
+/** Who can change the keys can make tokens. */
+function isUsableKeyUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (!url || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || isLoopback(url.hostname);
+}
 
 export const authSchema = section({
   mode: choice(['open', 'htpasswd', 'delegate'], 'open').describe(
@@ -35,6 +61,9 @@ export const authSchema = section({
     .describe(
       "For `delegate`: a login of the authority that is known to be good, preferably from the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
     ),
+  issuers: list(issuer).describe(
+    'For `delegate`: issuers of JWTs that clients use as passwords (with any user name) or as Bearer tokens, such as those of Kubernetes service accounts. Breakwater remembers such a login by issuer and subject. So a new token of the same subject pulls in an outage.',
+  ),
   realmHosts: list(realmHost).describe(
     'For `delegate`: hosts of token services that may get passwords of users. They are added to `realmHosts` of the authority.',
   ),

@@ -18,6 +18,8 @@ export interface Material {
   passwords: { file: string; users: PasswordHashes } | undefined;
   /** Of `auth.canary`. */
   canaryPassword?: string | undefined;
+  /** Of `caFile` of each of `auth.issuers`, in their order. */
+  issuerCas?: readonly (string | undefined)[];
   /** Of `replication.hookSecretFile`. */
   hookSecret: string | undefined;
   upstreams: Record<string, Secrets>;
@@ -60,6 +62,11 @@ export async function readMaterial(
     typeof canary === 'object'
       ? await reader.secret(canary.passwordFile, ['auth', 'canary', 'passwordFile'])
       : undefined;
+  const issuerCas = await Promise.all(
+    config.auth.issuers.map(({ caFile }, index) =>
+      caFile === undefined ? undefined : reader.certificates(caFile, ['auth', 'issuers', index, 'caFile']),
+    ),
+  );
   const hookSecret = await headerSecret(config.replication.hookSecretFile, ['replication', 'hookSecretFile'], reader);
   const upstreams: Material['upstreams'] = {};
   for (const [name, upstream] of Object.entries(config.upstreams))
@@ -71,6 +78,7 @@ export async function readMaterial(
       ...tokens,
       passwords,
       canaryPassword,
+      issuerCas,
       hookSecret,
       upstreams,
     },

@@ -82,6 +82,10 @@ t.test('GET', async (t) => {
     ['offline_token=1', basic('ann:secret'), { ...none, credentials: ann }],
     ['account=bob', basic('ann:secret'), { ...none, credentials: ann }],
     ['', 'Bearer x', { malformed: 'credentials' }],
+    ['', 'Bearer a.b.c', { ...none, credentials: { kind: 'bearer', token: 'a.b.c' } }],
+    ['offline_token=true', 'bearer a.b-_9.c', { ...none, credentials: { kind: 'bearer', token: 'a.b-_9.c' } }],
+    ['', 'Bearer a.b.c.d.e', { malformed: 'credentials' }],
+    ['', 'Bearer a.b.c d', { malformed: 'credentials' }],
     ['', '', { malformed: 'credentials' }],
   ];
   for (const [query, authorization, expected] of rows)

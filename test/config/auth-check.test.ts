@@ -34,6 +34,7 @@ const HTPASSWD = { mode: 'htpasswd', htpasswdFile: 'users', access: { '*': ['** 
 const GLASS = { mode: 'delegate', breakGlassFile: 'users', access: { '*': ['** pull'] } };
 const OPEN_ROUTE = { ...ROUTE, anonymous: true };
 const NETWORK = ['10.0.0.0/8'];
+const ISSUER = { issuer: 'https://kubernetes.lan', jwks: 'https://kubernetes.lan/openid/v1/jwks', audience: 'cr.lan' };
 
 const ERRORS: [name: string, auth: object, change: Change, said: RegExp[]][] = [
   ['open', { mode: 'open' }, {}, []],
@@ -53,6 +54,12 @@ const ERRORS: [name: string, auth: object, change: Change, said: RegExp[]][] = [
     [/^auth\.htpasswdFile/, /^upstreams\.gcr\.credentials/],
   ],
   ['delegate', { mode: 'delegate' }, {}, []],
+  [
+    'an issuer twice',
+    { mode: 'delegate', issuers: [ISSUER, ISSUER] },
+    {},
+    [/^auth\.issuers\[1\]\.issuer: repeats auth\.issuers\[0\]/],
+  ],
   [
     'two decide',
     { mode: 'delegate' },
@@ -86,6 +93,8 @@ const WARNINGS: [name: string, auth: object, change: Change, said: RegExp[]][] =
   ['open says nothing', { mode: 'open' }, { keyFile: undefined }, []],
   ['htpasswd', HTPASSWD, {}, []],
   ['delegate', { mode: 'delegate', realmHosts: ['gitlab.lan'] }, {}, []],
+  ['delegate, with issuers', { mode: 'delegate', issuers: [ISSUER] }, {}, []],
+  ['issuers in another mode', { mode: 'open', issuers: [ISSUER] }, {}, [/^auth\.issuers: has no effect/]],
   ['break-glass users', GLASS, {}, []],
   ['no key', HTPASSWD, { keyFile: undefined }, [/^keyFile: .*a restart logs every user out/]],
   ['no key', { mode: 'delegate' }, { keyFile: undefined }, [/^keyFile: .*a restart logs every user out/]],
@@ -196,3 +205,17 @@ for (const [name, auth, change, expected] of WARNINGS) {
     for (const [index, text] of said(findings).entries()) t.match(text, expected[index]);
   });
 }
+
+t.test('where the keys of an issuer may come from', async (t) => {
+  const accepted = (jwks: string) =>
+    configSchema.shape.auth.safeParse({ mode: 'delegate', issuers: [{ ...ISSUER, jwks }] }).success;
+  for (const good of [
+    'https://a.lan/jwks',
+    'https://a.lan:6443/x?y',
+    'http://127.0.0.1:8001/jwks',
+    'http://localhost/x',
+  ])
+    t.ok(accepted(good), good);
+  for (const bad of ['http://a.lan/jwks', 'https://u:p@a.lan/jwks', 'file:///etc/jwks', 'a.lan', ''])
+    t.notOk(accepted(bad), bad);
+});

@@ -12,6 +12,7 @@ import { accountFindings } from './account-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { certificateFindings } from './certificate-findings.ts';
 import { changesSince } from './changes-since.ts';
+import { checkIssuers } from './issuer-check.ts';
 import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 
@@ -74,7 +75,8 @@ async function stateFindings(path: string, offline: boolean): Promise<CheckFindi
     ...certificateFindings(loaded.config.hostname, loaded.material.tls, Date.now()),
   ];
   if (offline) return findings;
-  return [...findings, ...(await upstreamFindings(loaded)), ...(await checkReplication(loaded))];
+  const issuers = await checkIssuers(loaded, new Resolver());
+  return [...findings, ...(await upstreamFindings(loaded)), ...issuers, ...(await checkReplication(loaded))];
 }
 
 function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {

@@ -9,6 +9,8 @@ import type { NetworkSet } from '../../config/network.ts';
 export interface Access {
   guard: Guard;
   tokens: TokenIssuer;
+  /** Whether a text is a JWT of `auth.issuers`, which counts as a login. It may be forged. Undefined: there are no issuers. */
+  takesJwt?: ((token: string) => boolean) | undefined;
   /** Networks whose clients may pull without credentials. */
   anonymous: NetworkSet;
   /** Name of the service that tokens are for. */

@@ -1,7 +1,7 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Requirement } from '../../auth/guard.ts';
 import type { TokenGrant } from '../../auth/token-issuer.ts';
-import { parseBasic, type TokenRequest } from '../../auth/token-request.ts';
+import { type Credentials, parseBasic, parseBearer, type TokenRequest } from '../../auth/token-request.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Scope } from '../../oci/scope.ts';
 import type { Exchange } from '../exchange.ts';
@@ -43,7 +43,7 @@ function noteOutage({ notes }: Exchange, { outage, scope }: TokenGrant): void {
 
 /**
  * The Authorization by which a request is decided. A client that sends its name and password with the request itself, as `curl -u` does, is
- * logged in for this request.
+ * logged in for this request. So is one that sends a JWT of `auth.issuers`.
  * @throws OciError if the login cannot be decided now
  */
 export async function requestAuthorization(
@@ -52,12 +52,17 @@ export async function requestAuthorization(
   requirement: Requirement,
 ): Promise<string | undefined> {
   const { authorization } = exchange.headers;
-  if (authorization?.slice(0, 6).toLowerCase() !== 'basic ') return authorization;
-  const credentials = parseBasic(authorization);
+  const credentials = authorization === undefined ? undefined : credentialsIn(authorization, access);
   if (!credentials) return authorization;
   const request = { credentials, scopes: scopesOf(requirement), service: access.service, wantsRefreshToken: false };
   const grant = await logIn(exchange, access, request);
   return 'wrong' in grant ? authorization : `Bearer ${grant.token}`;
+}
+
+function credentialsIn(authorization: string, { takesJwt }: Access): Credentials | undefined {
+  if (/^basic /i.test(authorization)) return parseBasic(authorization);
+  const bearer = takesJwt ? parseBearer(authorization) : undefined;
+  return bearer && takesJwt?.(bearer.token) ? bearer : undefined;
 }
 
 function scopesOf(requirement: Requirement): Scope[] {

@@ -1,0 +1,183 @@
+import { createLocalJWKSet } from 'jose';
+import t from 'tap';
+import { DelegatedTokenIssuer } from '../../src/auth/delegated-token-issuer.ts';
+import { FailureLimit } from '../../src/auth/failure-limit.ts';
+import { Grants } from '../../src/auth/grants.ts';
+import { JwtIssuers } from '../../src/auth/jwt-issuers.ts';
+import { TokenSealer } from '../../src/auth/token-sealer.ts';
+import { parseScope } from '../../src/oci/scope.ts';
+import { usableKeys } from '../../src/upstream/credentials/issuer-keys.ts';
+import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
+import { AUDIENCE, ISSUER, SigningKey, SUBJECT } from '../helpers/json-web-keys.ts';
+import { asked, login, MARK, outside, PROVEN, SECRET, SERVICE } from './made-tokens.ts';
+
+const HOUR_MS = 3_600_000;
+const PULL = 'repository:a:pull';
+const key = await SigningKey.make('a');
+const strange = await SigningKey.make('a');
+const keySet = createLocalJWKSet({ keys: usableKeys({ keys: [key.publicKey] }) });
+
+const GRANTED: UserAnswer = {
+  outcome: 'granted',
+  authorization: 'Bearer one',
+  identified: true,
+  granted: [PULL.replace(':a:', ':inner/a:')].flatMap((text) => parseScope(text) ?? []),
+  undecided: [],
+  expiresIn: 3600,
+};
+
+/** @param says what the authority says; undefined: nothing, in an outage */
+function made() {
+  const state: {
+    says: UserAnswer | undefined;
+    ahead: number;
+    keys: typeof keySet | undefined;
+    asked: (string | undefined)[];
+  } = {
+    says: GRANTED,
+    ahead: 0,
+    keys: keySet,
+    asked: [],
+  };
+  const grants = new Grants([SECRET], 24 * HOUR_MS, { now: () => Date.now(), observe: () => true });
+  const keys = { current: async () => state.keys, renewed: async () => undefined };
+  const issuers = [{ issuer: ISSUER, audience: [AUDIENCE], keys }];
+  const tokens = new DelegatedTokenIssuer({
+    askAuthority: async (authorization) => {
+      state.asked.push(authorization);
+      if (!state.says) throw new Error('down');
+      return state.says;
+    },
+    isShown: async () => true,
+    evidence: PROVEN,
+    authority: 'primary',
+    fingerprint: MARK,
+    grants,
+    tellPeers: async () => undefined,
+    sealer: new TokenSealer([SECRET]),
+    failures: new FailureLimit(),
+    service: SERVICE,
+    repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: `inner/${name}` }],
+    lifetime: HOUR_MS,
+    refreshLifetime: HOUR_MS,
+    jwts: new JwtIssuers(issuers, () => ({ monotonic: 0, wall: Date.now() + state.ahead })),
+  });
+  const ask = async (password: string, user = 'token', scope = PULL) => {
+    const answer = await tokens.issue(asked(login(user, password), scope), outside);
+    return 'refused' in answer ? answer.refused : answer.scope;
+  };
+  const bearer = async (token: string) => {
+    const answer = await tokens.issue(asked({ kind: 'bearer', token }, PULL), outside);
+    return 'refused' in answer ? answer.refused : answer.scope;
+  };
+  return { state, tokens, ask, bearer };
+}
+
+t.test('a new token of the same subject pulls in an outage, whatever its user name', async (t) => {
+  const { state, ask, bearer } = made();
+  t.equal(await ask(await key.sign()), PULL);
+  state.says = undefined;
+  t.equal(await ask(await key.sign()), PULL);
+  t.equal(await ask(await key.sign(), 'another'), PULL);
+  t.equal(await bearer(await key.sign()), PULL);
+  t.equal(await ask(await key.sign(), 'token', 'repository:b:pull'), 'unavailable', 'exactly what was granted');
+  t.equal(await ask(await key.sign({ sub: 'system:serviceaccount:team:other' })), 'unavailable');
+  t.equal(await ask('hunter2'), 'unavailable', 'a password is no token');
+});
+
+t.test('exp holds in an outage, also for the very token that was accepted', async (t) => {
+  const { state, ask } = made();
+  const token = await key.sign();
+  t.equal(await ask(token), PULL);
+  state.says = undefined;
+  t.equal(await ask(token), PULL);
+  state.ahead += 2 * HOUR_MS;
+  t.equal(await ask(token), 'credentials');
+  t.equal(await ask(await key.sign({}, {}, Date.now() + state.ahead)), PULL);
+});
+
+t.test('what proves nothing opens nothing in an outage', async (t) => {
+  const { state, ask, bearer } = made();
+  t.equal(await ask(await key.sign()), PULL);
+  state.says = undefined;
+  for (const [name, token] of Object.entries({
+    'a forged one': await strange.sign(),
+    'for another audience': await key.sign({ aud: 'vault' }),
+    'for ever': await key.sign({ exp: undefined }),
+  })) {
+    t.equal(await ask(token), 'credentials', name);
+    t.equal(await bearer(token), 'credentials', name);
+  }
+  t.equal(await bearer(await key.sign({ iss: 'https://other' })), 'credentials', 'of no issuer here');
+  state.keys = undefined;
+  t.equal(await ask(await key.sign()), 'unavailable', 'without keys nobody can tell');
+});
+
+t.test('a token that proves nothing is not remembered as a password, either', async (t) => {
+  for (const claims of [{ aud: 'vault' }, { exp: 1_000_000_000 }]) {
+    const { state, ask } = made();
+    const token = await key.sign(claims);
+    t.equal(await ask(token), PULL, 'the authority decides');
+    state.says = undefined;
+    t.equal(await ask(token), 'credentials');
+    t.equal(await ask(await key.sign()), 'unavailable', 'nor is its subject');
+  }
+});
+
+t.test('only a good token that is refused takes back what its subject had', async (t) => {
+  const { state, ask } = made();
+  t.equal(await ask(await key.sign()), PULL);
+  state.says = { outcome: 'refused' };
+  t.equal(await ask(await key.sign({ exp: 1_000_000_000 })), 'credentials');
+  t.equal(await ask(await strange.sign()), 'credentials');
+  state.says = undefined;
+  t.equal(await ask(await key.sign()), PULL);
+  state.says = { outcome: 'refused' };
+  t.equal(await ask(await key.sign()), 'credentials');
+  state.says = undefined;
+  t.equal(await ask(await key.sign()), 'unavailable');
+});
+
+t.test('the tokens of the edge last no longer than the JWT', async (t) => {
+  const { state, tokens } = made();
+  const exp = Math.floor(Date.now() / 1000) + 200;
+  const password = await key.sign({ exp });
+  for (const says of [GRANTED, undefined]) {
+    state.says = says;
+    const answer = await tokens.issue(asked(login('token', password), PULL), outside);
+    t.ok('expiresIn' in answer && answer.expiresIn <= 200 && answer.expiresIn > 100, JSON.stringify(answer));
+  }
+});
+
+t.test(
+  'a clock that is ahead does not end what the authority accepts, and a user is found by its subject',
+  async (t) => {
+    const { state, tokens, ask } = made();
+    const password = await key.sign();
+    state.ahead += 2 * HOUR_MS;
+    const answer = await tokens.issue(asked(login('token', password), PULL), outside);
+    t.match(answer, { expiresIn: 60 });
+    t.equal(tokens.remembered(SUBJECT, 'inner/a').remembered, undefined);
+    t.equal(await ask(await key.sign({}, {}, Date.now() + state.ahead)), PULL);
+    t.ok((tokens.remembered(SUBJECT, 'inner/a').remembered?.pullMs ?? 0) > HOUR_MS);
+    t.equal(tokens.remembered('token', 'inner/a').remembered, undefined);
+  },
+);
+
+t.test('the authority gets the token as the client gave it', async (t) => {
+  const { state, ask, bearer } = made();
+  const token = await key.sign();
+  await ask(token);
+  await bearer(token);
+  const basic = `Basic ${Buffer.from(`token:${token}`).toString('base64')}`;
+  t.same(state.asked, [basic, `Bearer ${token}`]);
+  t.equal(await bearer(await key.sign({ iss: 'https://other' })), 'credentials');
+  t.equal(state.asked.length, 2, 'tokens of others are not shown to it');
+});
+
+t.test('a name that looks like a subject is none', async (t) => {
+  const { state, ask } = made();
+  t.equal(await ask(await key.sign()), PULL);
+  state.says = undefined;
+  t.equal(await ask('', JSON.stringify([ISSUER, SUBJECT])), 'unavailable');
+});
