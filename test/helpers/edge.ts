@@ -21,6 +21,8 @@ export interface EdgeStatus {
     state: 'up' | 'down' | 'unknown';
     reason: string;
     readOnly: boolean | null;
+    /** Whether it has the referrers API: has, lacks or unknown. */
+    referrers: string;
     pushes?: { admitted: boolean; since: string; reason: string };
     urls: { url: string; state: string; canary: string; breakers: Record<string, string> }[];
   }[];

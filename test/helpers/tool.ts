@@ -2,12 +2,15 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-// Daemons live in sbin, which is not on everybody's PATH; bin/real-parts keeps crane in a cache of its own.
+/** Clients that bin/real-parts builds and keeps in a cache of its own. It has the same versions. */
+const BUILT = { crane: 'v0.20.7', oras: 'v1.3.6', regctl: 'v0.11.7' };
+
+// Daemons live in sbin, which is not on everybody's PATH.
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'breakwater');
 const folders = [
   ...(process.env.PATH ?? '').split(':').filter(Boolean),
   ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
-  join(cache, 'crane-v0.20.7'),
+  ...Object.entries(BUILT).map(([name, version]) => join(cache, `${name}-${version}`)),
 ];
 const needRoot = new Set(['podman', 'containerd', 'dockerd']);
 
