@@ -7,8 +7,13 @@ export interface Hint {
   repository: string;
   /** Tag or digest. The digest of a deletion may be that of a blob, because distribution does not tell the type. */
   reference: string;
-  /** `served`: a client pulled the tag from the push upstream, which may have fetched it itself, as proxy caches do. */
-  kind: 'push' | 'delete' | 'served';
+  /**
+   * `served`: a client pulled the tag from the push upstream, which may have fetched it itself, as proxy caches do. `lacked`: a pull failed,
+   * because a fallback does not have the image and the push upstream did not answer.
+   */
+  kind: 'push' | 'delete' | 'served' | 'lacked';
+  /** Only with `lacked`: which fallback, and for which client. */
+  lacked?: { upstream: string; client: string };
   /** The manifest of a deleted tag was deleted too, with all its tags. The sender names only this one. */
   withManifest?: true;
   from: 'edge' | 'harbor' | 'distribution';

@@ -9,8 +9,9 @@ import { outcomeText, pauseAfter, RETRY_MS } from './compare/comparison-outcome.
 import { type ComparisonResult, RouteComparison, type RouteComparisonOptions } from './compare/route-comparison.ts';
 import { RouteWatch } from './compare/route-watch.ts';
 import { messageOf } from './copy-error.ts';
-import { type CopyRoute, clientRepository, repositoryPair } from './copy-route.ts';
+import { type CopyRoute, clientRepository, type RepositoryPair, repositoryPair } from './copy-route.ts';
 import { Coverage, type CoverageTotals, type TagCoverage } from './coverage/coverage.ts';
+import { FailedPulls } from './coverage/failed-pulls.ts';
 import { PulledDigests } from './coverage/pulled-digests.ts';
 import type { PulledLog } from './coverage/pulled-log.ts';
 import { secondsSince } from './coverage/pulled-tally.ts';
@@ -38,6 +39,9 @@ export class RouteReplication implements CoveredRoute {
   /** When the last complete comparison ended, or this edge began to copy; monotonic milliseconds. */
   #wholeAt = monotonicNow();
   readonly #digests: PulledDigests;
+  readonly #failedPulls = new FailedPulls({
+    isGap: (repository, reference) => this.#coverage.gapSince(repository, reference) !== undefined,
+  });
   readonly #comparison: RouteComparison;
   /** The last comparison, with its times in monotonic milliseconds. */
   #lastReconcile: FinishedReconcile | null = null;
@@ -72,18 +76,29 @@ export class RouteReplication implements CoveredRoute {
   }
 
   /** Queues what the hint asks for, if it concerns this copy route. */
-  enqueueHint({ repository, reference, kind, upstream }: Hint): void {
+  enqueueHint({ repository, reference, kind, upstream, lacked }: Hint): void {
     const { routes, tasks } = this.#options;
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
     const pair = repositoryPair(routes, this.copyRoute, repository);
     if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
     const name = this.#clientName(repository);
+    if (lacked) {
+      if (lacked.upstream === this.copyRoute.target.upstream) this.#noteLacked(name, pair, reference, lacked.client);
+      return;
+    }
     if (kind !== 'served') this.watch.noteChange(name);
     if (kind === 'served' && !this.#isNew(name, reference)) return;
     if (kind !== 'delete' && !reference.includes(':'))
       this.#coverage.markChanged(name, reference, this.#isUncounted(name, reference));
     if (kind === 'push' && !reference.includes(':')) this.#comparison.forget(repository, reference);
     tasks.add(this.#task(pair, reference, kind === 'delete' ? 'delete' : 'copy'), PRIORITY.hint);
+  }
+
+  /** A pull failed, because the fallback lacks the image. The copy shows whether the push upstream has it. */
+  #noteLacked(repository: string, pair: RepositoryPair, reference: string, client: string): void {
+    if (!this.#failedPulls.take(client, repository, reference)) return;
+    this.#coverage.markMissing(repository, reference, this.#isUncounted(repository, reference));
+    this.#options.tasks.add(this.#task(pair, reference, 'copy'), PRIORITY.reconcile);
   }
 
   /** Whether neither a comparison nor a copy has seen a tag that was served. Before the first comparison, all are unknown. */
@@ -103,6 +118,8 @@ export class RouteReplication implements CoveredRoute {
   markCopied({ repository, reference }: CopyTask, at: number): void {
     const known = reference.includes(':') ? this.#digests : this.#coverage;
     known.markCopied(this.#clientName(repository.source), reference, at);
+    // Coverage has only those digests whose pull failed.
+    if (reference.includes(':')) this.#coverage.markDeleted(this.#clientName(repository.source), reference);
     this.#comparison.waiting.forget(repository.source, reference);
   }
 
@@ -113,8 +130,9 @@ export class RouteReplication implements CoveredRoute {
 
   /** Records that the push upstream no longer has the reference. */
   markDeleted({ repository, reference }: CopyTask): void {
-    const known = reference.includes(':') ? this.#digests : this.#coverage;
-    known.markDeleted(this.#clientName(repository.source), reference);
+    const name = this.#clientName(repository.source);
+    if (reference.includes(':')) this.#digests.markDeleted(name, reference);
+    this.#coverage.markDeleted(name, reference);
   }
 
   /** Another edge copies now, and this edge does not hear of its copies. */

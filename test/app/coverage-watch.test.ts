@@ -85,3 +85,31 @@ t.test('nothing is looked at while an upstream is down, and nothing can be pulle
     /While harbor and gcr are down, nothing of what was copied can be pulled/,
   );
 });
+
+t.test('a pull that failed because the fallback lacks the image is a gap by name', async (t) => {
+  const site = await start(t, { watch: '1h' });
+  const { digest } = site.primary.seed(`${INNER}library/past`, 'p5', { blobs: [100] });
+  const old = site.primary.seed(`${INNER}library/past`, 'p6', { blobs: [200] }).digest;
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  const client = site.edge.http1();
+  const names = [
+    'past/manifests/p5',
+    `past/manifests/${old}`,
+    'none/manifests/1',
+    `app/manifests/sha256-${'a'.repeat(64)}`,
+  ];
+  for (const name of names) t.equal((await client.ask(`/v2/library/${name}`)).status, 503);
+  t.equal((await client.ask(`/v2/library/${names[0]}`, { method: 'HEAD' })).status, 503);
+  t.equal((await client.ask('/v2/library/app/manifests/1')).status, 200);
+  const report = await ask(site);
+  t.match(report, { verdict: 'incomplete', routes: [{ references: 4, missing: 3, covered: 1 }] });
+  const gaps = report.routes.flatMap(({ worst }) => worst.flatMap((one) => one.gaps.map((gap) => gap.reference)));
+  t.strictSame(gaps.toSorted(), ['1', 'p5', old].toSorted(), 'no tag of signatures, which most images do not have');
+  t.match(site.edge.app.status().headline.text, /While harbor is down, 3 of 4 tags cannot be pulled: library\//);
+  await site.primary.faults.off();
+  await until(() => tagsOf(site, 'library/past').get('p5') === digest, PATIENCE);
+  await until(async () => (await ask(site)).verdict === 'covered', PATIENCE);
+  t.match((await ask(site)).routes, [{ references: 2, missing: 0 }], 'what the primary does not have is no gap');
+  t.ok(site.fallback.store.manifest(`${CLOUD}library/past`, old));
+});

@@ -1,15 +1,16 @@
 import type { Attempt } from '../../failover/plan.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { UpstreamTag } from '../../ledger/upstream-tag.ts';
+import { OciError } from '../../oci/error.ts';
 import { isSchema1Type } from '../../oci/manifest-type.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PullContext, Uses } from '../proxy-context.ts';
 import { answerDigest } from './answer-digest.ts';
 import type { UpstreamRead } from './attempt-result.ts';
 import { keepManifest } from './cached-manifest.ts';
-import { notePull, noteServed } from './note-pull.ts';
+import { noteLacked, notePull, noteServed } from './note-pull.ts';
 import { fetchForPush, fetchPull, planAttempts } from './pull.ts';
-import type { ManifestRead, PullPlan, PullScope, Relayable } from './pull-plan.ts';
+import type { ManifestRead, PullPlan, PullScope, Relayable, TagAnswer } from './pull-plan.ts';
 import { fetchTag, isNarrowed, isShown, isTagRequest, placeOf, type TagRead, TagRefused } from './tag-pull.ts';
 import { hidingUpstream, type ManifestRequest, mayHide, noteShown, pullPlan } from './upstream-read.ts';
 
@@ -104,10 +105,25 @@ export class ManifestPull {
   }
 
   async #readBy(scope: PullScope, plan: PullPlan): Promise<ManifestRead> {
-    const answer = this.#compared
-      ? await fetchTag(scope, this.#context, plan, this.#compared)
-      : { result: await fetchPull(scope, this.#context, plan) };
-    return { ...answer, passedOver: passedOver(plan, scope) };
+    const lacking = new Set<string>();
+    const onAbsent: PullPlan['onAbsent'] = (upstream, absent) => {
+      // A 404 to the client's own credentials says nothing about what a fallback has.
+      if (!absent.forClient || upstream === this.#route.push?.upstream) lacking.add(upstream);
+      plan.onAbsent?.(upstream, absent);
+    };
+    try {
+      const answer = await this.#fetchBy(scope, { ...plan, onAbsent });
+      return { ...answer, passedOver: passedOver(plan, scope) };
+    } catch (error) {
+      if (error instanceof OciError && error.status === 503)
+        noteLacked(this.#exchange, this.#context, this.#route, this.#request, lacking);
+      throw error;
+    }
+  }
+
+  async #fetchBy(scope: PullScope, plan: PullPlan): Promise<TagAnswer> {
+    if (this.#compared) return fetchTag(scope, this.#context, plan, this.#compared);
+    return { result: await fetchPull(scope, this.#context, plan) };
   }
 
   #plan(): PullPlan {

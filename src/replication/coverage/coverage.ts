@@ -142,6 +142,14 @@ export class Coverage {
     if (!known.gaps.has(tag)) this.#openGap(known, tag, 'unknown', undefined);
   }
 
+  /** Records that the fallback lacks an image which may be on the push upstream. @param isNew see `markChanged` */
+  markMissing(repository: string, reference: string, isNew: boolean): void {
+    const known = this.#stateFor(repository);
+    if (known.gaps.has(reference)) return;
+    if (isNew) this.#addTag(known, reference, this.#now());
+    this.#openGap(known, reference, 'missing', undefined);
+  }
+
   /** Records that the push upstream no longer has a tag. */
   markDeleted(repository: string, tag: string): void {
     const known = this.#repositories.get(repository);

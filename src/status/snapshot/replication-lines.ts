@@ -1,3 +1,4 @@
+import { imageName } from '../../oci/reference.ts';
 import type { CopyRouteView, ReplicationView } from '../../replication/replication-view.ts';
 import { waitingCommands } from './waiting-text.ts';
 
@@ -72,7 +73,7 @@ function bothDownLines(routes: readonly CopyRouteView[], isDown: (upstream: stri
 }
 
 function unknownLine({ source, target, coverage: { unknown, unknownSeconds }, gaps }: CopyRouteView): string {
-  const images = gaps.flatMap((gap) => (gap.unknown > 0 ? gap.tags.map((tag) => `${gap.repository}:${tag}`) : []));
+  const images = gaps.flatMap((gap) => (gap.unknown > 0 ? gap.tags.map((tag) => imageName(gap.repository, tag)) : []));
   const minutes = Math.floor((unknownSeconds ?? 0) / 60);
   const [what, have] = unknown === 1 ? ['A tag', 'has'] : [`${unknown.toLocaleString('en')} tags`, 'have'];
   return `${what} of ${source} ${have} changed, and for ${minutes} min it has been unknown whether ${target} has ${unknown === 1 ? 'it' : 'them'}: ${names(images, unknown)}.`;
@@ -88,7 +89,7 @@ function gapLines(source: string, routes: readonly CopyRouteView[], isDown: bool
   const tags = sum(({ coverage }) => coverage.tags);
   const named = routes.flatMap(({ gaps }) =>
     gaps.flatMap(({ repository, missing, stale, tags: some }) =>
-      missing + stale > 0 ? some.map((tag) => `${repository}:${tag}`) : [],
+      missing + stale > 0 ? some.map((reference) => imageName(repository, reference)) : [],
     ),
   );
   const digests = routes.flatMap(({ failures }) => failures).filter(({ reference }) => reference.includes(':'));

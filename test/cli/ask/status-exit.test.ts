@@ -10,8 +10,11 @@ import { down, replica, snapshotOf, upstream } from '../../status/snapshot/views
 
 const BIN = fileURLToPath(new URL('../../../bin/breakwater', import.meta.url));
 const MISSING = [{ repository: 'library/app', tags: 10, missing: ['1'], stale: [] }];
-const lacking = (lagSeconds: number) =>
-  snapshotOf({ replication: replicationView([copyRouteView(MISSING, { lagSeconds })]) });
+const WELL = copyRouteView([{ repository: 'library/app', tags: 10, missing: [], stale: [] }]);
+const copying = (unknownSeconds: number) =>
+  snapshotOf({
+    replication: replicationView([{ ...WELL, coverage: { ...WELL.coverage, unknown: 1, unknownSeconds } }]),
+  });
 
 t.test('breakwater status ends with 1 if not all is well', async (t) => {
   let snapshot: Snapshot = snapshotOf();
@@ -27,6 +30,8 @@ t.test('breakwater status ends with 1 if not all is well', async (t) => {
   t.equal(await status(snapshotOf({ upstreams: [down('harbor'), upstream('gcr')] })), 1);
   const failing = upstream('harbor', { replicas: [replica({ canary: 'failing', suspected: true })] });
   t.equal(await status(snapshotOf({ upstreams: [failing, upstream('gcr')] })), 1, 'it says that harbor is failing');
-  t.equal(await status(lacking(120)), 0, 'a copy takes a while');
-  t.equal(await status(lacking(400)), 1, 'the fallback has lacked a tag for minutes');
+  t.equal(await status(copying(120)), 0, 'a copy takes a while');
+  t.equal(await status(copying(400)), 1, 'for minutes it has been unknown whether the fallback has a tag');
+  const lacking = snapshotOf({ replication: replicationView([copyRouteView(MISSING)]) });
+  t.equal(await status(lacking), 1, 'the fallback lacks a tag');
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type Route, resolveRoute } from '../../../src/failover/rewrite.ts';
 import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
-import { notePull } from '../../../src/proxy/pull/note-pull.ts';
+import { noteLacked, notePull } from '../../../src/proxy/pull/note-pull.ts';
 import type { ManifestRequest } from '../../../src/proxy/pull/upstream-read.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -57,4 +57,28 @@ t.test('and nothing else', async (t) => {
   t.strictSame(noted({ forPush: true }), [], 'a push looks at what is there');
   t.strictSame(noted({ method: 'HEAD', reference: DIGEST }), [], 'a HEAD is no pull');
   t.strictSame(noted({ digest: null }), [], 'nothing was served');
+});
+
+t.test('what a fallback lacks is hinted at, unless the push upstream has answered', async (t) => {
+  const lacked = (lacking: string[], over: { forPush?: true; reference?: string; route?: Route } = {}) => {
+    const hints: unknown[] = [];
+    const context = { hints: { enqueueHints: (some: unknown[]) => hints.push(...some) } } as unknown as ProxyContext;
+    const { reference = '1', forPush } = over;
+    const request = {
+      kind: 'manifest',
+      method: 'GET',
+      repository: 'library/app',
+      reference,
+    } as unknown as ManifestRequest;
+    const exchange = { permit: { user: undefined, ...(forPush ? { forPush } : {}) }, requester: '10.0.0.7' };
+    noteLacked(exchange, context, over.route ?? route(true), request, new Set(lacking));
+    return hints;
+  };
+  const place = { upstream: 'harbor', repository: 'library/app', reference: '1', kind: 'lacked', from: 'edge' };
+  t.strictSame(lacked(['gcr']), [{ ...place, lacked: { upstream: 'gcr', client: '10.0.0.7' } }]);
+  t.strictSame(lacked([]), [], 'it is not known to lack it');
+  t.strictSame(lacked(['gcr', 'harbor']), [], 'there is no such image');
+  t.strictSame(lacked(['gcr'], { route: route(false) }), [], 'no copy is to be had');
+  t.strictSame(lacked(['gcr'], { forPush: true }), []);
+  t.strictSame(lacked(['gcr'], { reference: `sha256-${'a'.repeat(64)}.sig` }), []);
 });

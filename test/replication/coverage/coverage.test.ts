@@ -151,7 +151,9 @@ const TAGS = ['1', '2', '3'];
 
 t.test('whatever happens, the figures agree with the states of the tags', async () => {
   const step = fc.record({
-    what: fc.constantFrom('recordComparison', 'markCopied', 'markChanged', 'markDeleted', 'retainOnly'),
+    what: fc.constantFrom(
+      ...['recordComparison', 'recordLists', 'markCopied', 'markChanged', 'markMissing', 'markDeleted', 'retainOnly'],
+    ),
     repository: fc.constantFrom(...NAMES),
     tag: fc.constantFrom(...TAGS),
     missing: fc.subarray(TAGS),
@@ -164,6 +166,9 @@ t.test('whatever happens, the figures agree with the states of the tags', async 
         if (what === 'recordComparison')
           coverage.recordComparison(compared({ repository, tags: TAGS.length, missing, stale }));
         else if (what === 'retainOnly') coverage.retainOnly(new Set([repository]), Number.POSITIVE_INFINITY);
+        else if (what === 'recordLists')
+          coverage.recordLists({ ...compared({ repository, tags: 0, missing, stale: [] }), tags: new Set(TAGS) });
+        else if (what === 'markMissing') coverage.markMissing(repository, tag, missing.includes(tag));
         else if (what === 'markChanged') coverage.markChanged(repository, tag, missing.includes(tag));
         else coverage[what as 'markCopied' | 'markDeleted'](repository, tag, 1);
       }
@@ -215,5 +220,27 @@ t.test('a tag that was not compared is unknown, even in a covered repository', (
   t.equal(coverage.tagState('app', '2', 21), 'covered');
   coverage.recordComparison(compared({ repository: 'app', tags: 3, missing: [], stale: [], ledgerTime: 40 }));
   t.equal(coverage.tagState('app', '3', 21), 'covered');
+  t.end();
+});
+
+t.test('lists tell what is missing, and no digests', (t) => {
+  const clock = { now: 1000 };
+  const coverage = new Coverage(() => clock.now);
+  coverage.recordComparison(
+    compared({ repository: 'app', tags: 4, missing: ['back', 'gone'], stale: ['old', 'lost'], comparedAt: 500 }),
+  );
+  t.equal(coverage.listed('app'), 4);
+  clock.now = 2000;
+  coverage.markChanged('app', 'pushed', true);
+  coverage.recordLists({
+    ...{ repository: 'app', missing: ['lost', 'past', 'pushed'], comparedAt: 3000, ledgerTime: 3000 },
+    tags: new Set(['back', 'old', 'lost', 'past', 'pushed', 'same']),
+  });
+  const states = ['back', 'gone', 'old', 'lost', 'past', 'pushed', 'same'].map((tag) => coverage.tagState('app', tag));
+  t.strictSame(states, ['unknown', 'covered', 'stale', 'missing', 'missing', 'unknown', 'covered']);
+  t.match(coverage.totals(), { tags: 6, missing: 2, stale: 1, unknown: 2 });
+  t.equal(coverage.gapSince('app', 'lost'), 1000, 'since it is a gap');
+  t.strictSame(coverage.unknownTags('app').toSorted(), ['back', 'pushed']);
+  t.equal(coverage.tagState('app', 'same', 2500), 'unknown', 'a list does not show that a tag moved');
   t.end();
 });
