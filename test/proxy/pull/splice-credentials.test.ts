@@ -1,6 +1,7 @@
 import t from 'tap';
 import { ANN, bearer, FORWARD, tokenFor } from '../../helpers/forward-site.ts';
 import { CLOUD, clientRequests, INNER, type LabSiteOptions, sha256 } from '../../helpers/lab-site.ts';
+import { partsOf } from '../../helpers/multipart.ts';
 import { BLOB, CONTENT, DIGEST, lineOf, nothingLeft, startSpliceSite } from './splice-site.ts';
 
 // The upstream that resumes is asked by its own path and with its own credentials. Those of the client go where they belong (rule 3).
@@ -44,6 +45,30 @@ t.test('from the clients’ own credentials to the edge’s', async (t) => {
     t.match(requests.at(-1), { url: `/v2/${CLOUD}library/big/blobs/${DIGEST}`, authorization: /^Bearer / });
     for (const { authorization: own } of requests) t.notMatch(own, authorization.slice(7), 'not the client’s');
     t.notMatch(edge.log, authorization.slice(7));
+    await nothingLeft(edge);
+  }
+});
+
+t.test('several ranges, each read with the credentials of its upstream', async (t) => {
+  for (const version of ['http1', 'http2'] as const) {
+    const site = await startSpliceSite(t, QUIET);
+    const { edge, primary, fallback } = site;
+    const client = edge[version]();
+    const headers = { range: 'bytes=0-99999,200000-299999,400000-400099,700000-700099' };
+    const challenge = await client.ask(BLOB, { headers });
+    t.match(challenge, { status: 401 });
+    const authorization = bearer(await tokenFor(client, challenge));
+    primary.forget();
+    await primary.faults.on('short', { bytes: 50_000 });
+    const reply = await client.ask(BLOB, { headers: { ...headers, authorization } });
+    t.match(reply, { status: 206, complete: true, headers: { 'x-breakwater-upstream': 'harbor' } });
+    const parts = partsOf(reply);
+    t.equal(parts.length, 4);
+    t.ok(parts.every(({ first, last, bytes }) => bytes.equals(CONTENT.subarray(first, last + 1))));
+    t.ok(shown(primary).length > 1);
+    for (const one of shown(primary)) t.equal(one.authorization, authorization);
+    t.ok(shown(fallback).length > 0);
+    for (const { authorization: own } of shown(fallback)) t.notMatch(own, authorization.slice(7), 'not the client’s');
     await nothingLeft(edge);
   }
 });
