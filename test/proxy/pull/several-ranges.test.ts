@@ -133,9 +133,8 @@ t.test('upstreams get one range at a time, and four requests at once', async (t)
   const waiting: MadeRequest[] = [];
   let most = 0;
   const only = await startMadeUpstream(t, (request) => {
-    most = Math.max(most, only.open.size);
     // The first answer tells the length of the blob. Then four wait for an answer until the fourth has come.
-    waiting.push(request);
+    most = Math.max(most, waiting.push(request));
     if (request.nth === 0 || waiting.length === 4) for (const one of waiting.splice(0)) serveSingle(one);
   });
   const edge = await startEdgeBefore(t, { only }, {}, { deadlines: { stall: '5s', blob: '8s' } });
@@ -157,9 +156,14 @@ t.test('upstreams get one range at a time, and four requests at once', async (t)
 t.test('where places are few, reads wait for each other', async (t) => {
   for (const data of [1, 2, 3]) {
     let most = 0;
+    let waiting = 0;
     const only = await startMadeUpstream(t, (request) => {
-      most = Math.max(most, only.open.size);
-      setImmediate(() => serveSingle(request));
+      waiting += 1;
+      most = Math.max(most, waiting);
+      setImmediate(() => {
+        waiting -= 1;
+        serveSingle(request);
+      });
     });
     const edge = await startEdgeBefore(t, { only }, {}, { maxInFlight: { data } });
     const clients = [edge.http1(), edge.http2(), edge.http1(), edge.http2(), edge.http1()];
