@@ -80,9 +80,9 @@ export class SeveralReads {
   }
 
   async #fail({ extent: { first, last }, scope: { attempts } }: BlobRead): Promise<void> {
-    const { reason = 'out-of-time', upstream } = attempts.at(-1) ?? {};
-    const error = new UpstreamError(reason, `no upstream served bytes ${first}-${last}`);
-    noteBroken(this.#exchange, error, { attempts, upstream });
-    throw error;
+    const detail = `no upstream could serve bytes ${first}-${last} of the body`;
+    // None of the reads that were sent has failed.
+    Object.assign(this.#exchange.notes.relay, { isCut: true, detail });
+    throw new UpstreamError(attempts.at(-1)?.reason ?? 'short', detail);
   }
 }
