@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { AccessMemory } from '../auth/access-memory.ts';
 import { AccessRules } from '../auth/access-rules.ts';
 import { AuthorityFingerprint } from '../auth/authority-fingerprint.ts';
@@ -28,6 +29,7 @@ export interface AccessParts {
   upstreams: ReadonlyMap<string, Upstream>;
   memory: AccessMemory;
   resolver: Resolver;
+  log: Logger;
   /** Resolves when the other edges have heard what has changed, or soon after. */
   tellPeers: () => Promise<void>;
 }
@@ -61,7 +63,8 @@ function localAccess({ config, material }: Loaded, { routes, memory }: AccessPar
   };
 }
 
-function delegatedAccess(loaded: Loaded, { routes, upstreams, memory, tellPeers, resolver }: AccessParts): Access {
+function delegatedAccess(loaded: Loaded, parts: AccessParts): Access {
+  const { routes, upstreams, memory, tellPeers } = parts;
   const { config, material } = loaded;
   const { failures, grants } = memory;
   const { auth, hostname: service } = config;
@@ -79,7 +82,7 @@ function delegatedAccess(loaded: Loaded, { routes, upstreams, memory, tellPeers,
   });
   const repositoryKeys = (repository: string) => repositoryKeysOf(routes, name, repository);
   const shared = { sealer, failures, service, repositoryKeys, lifetime: auth.tokenLifetime };
-  const jwts = jwtIssuersOf(loaded, memory, resolver);
+  const jwts = jwtIssuersOf(loaded, parts);
   const tokens = new DelegatedTokenIssuer({
     jwts,
     askAuthority: (basic, scopes) => authority.userAuthority.ask(basic, scopes, auth.realmHosts),
@@ -117,11 +120,15 @@ function delegatedAccess(loaded: Loaded, { routes, upstreams, memory, tellPeers,
 }
 
 /** The issuers of `auth.issuers`. Their keys are fetched now, because they are needed when the authority is down. */
-function jwtIssuersOf({ config, material }: Loaded, memory: AccessMemory, resolver: Resolver): JwtIssuers {
+function jwtIssuersOf({ config, material }: Loaded, { memory, resolver, log }: AccessParts): JwtIssuers {
   const { issuers } = config.auth;
   const makers = issuers.map(({ issuer, jwks }, index): [string, () => IssuerKeys] => {
     const ca = material.issuerCas?.[index];
-    const make = () => new IssuerKeys({ fetch: () => fetchKeySet(new URL(jwks), ca, resolver) });
+    const onChange = (detail: string | undefined) =>
+      detail === undefined
+        ? log.info({ issuer }, 'the keys of the issuer can be fetched again')
+        : log.warn({ issuer, jwks, detail }, 'the keys of the issuer cannot be fetched; known ones stay in use');
+    const make = () => new IssuerKeys({ fetch: () => fetchKeySet(new URL(jwks), ca, resolver), onChange });
     return [JSON.stringify([issuer, jwks, ca]), make];
   });
   const keys = memory.keysOf(new Map(makers));

@@ -98,7 +98,7 @@ export class Runtime {
       sealer: state.sealerOf(loaded),
       forwarder: new Forwarder(network.resolver),
       access: accessOf(loaded, {
-        ...{ routes, upstreams, memory: access, resolver: network.resolver },
+        ...{ routes, upstreams, memory: access, resolver: network.resolver, log },
         tellPeers: () => state.peers.tell(),
       }),
       trustedProxies: config.trustedProxies.length > 0 ? new NetworkSet(config.trustedProxies) : undefined,

@@ -5,7 +5,7 @@ import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
 import { Client } from '../client.ts';
 import type { Resolver } from '../resolver.ts';
-import { UpstreamError } from '../upstream-error.ts';
+import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 
 /** Signatures that only the issuer can make. With HS*, who can verify can also sign; `none` is no signature. */
 export const SIGNATURES = [
@@ -33,6 +33,8 @@ const COOLDOWN_MS = 30_000;
 export interface IssuerKeysOptions {
   /** Gets the JSON Web Key Set. */
   fetch: () => Promise<unknown>;
+  /** Called when the keys cannot be fetched any more (why), and when they can be again (undefined). */
+  onChange?: (failure: string | undefined) => void;
   /** Monotonic milliseconds. */
   now?: () => number;
 }
@@ -45,6 +47,7 @@ export class IssuerKeys {
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
   #pending: Promise<boolean> | undefined;
+  #failure: string | undefined;
 
   constructor(options: IssuerKeysOptions) {
     this.#options = options;
@@ -71,20 +74,26 @@ export class IssuerKeys {
     const now = this.#now();
     if (now - this.#triedAt < COOLDOWN_MS) return Promise.resolve(false);
     this.#triedAt = now;
-    this.#pending = this.#options
-      .fetch()
-      .then((text) => {
-        const keys = usableKeys(text);
-        if (keys.length === 0) return false;
-        this.#keys = createLocalJWKSet({ keys });
-        this.#fetchedAt = now;
-        return true;
-      })
-      .catch(() => false)
-      .finally(() => {
+    this.#pending = this.#fetch(now)
+      .then(
+        () => undefined,
+        (error: unknown) => asUpstreamError(error).message,
+      )
+      .then((failure) => {
         this.#pending = undefined;
+        if ((failure === undefined) !== (this.#failure === undefined)) this.#options.onChange?.(failure);
+        this.#failure = failure;
+        return failure === undefined;
       });
     return this.#pending;
+  }
+
+  /** @throws what kept the keys from being fetched */
+  async #fetch(now: number): Promise<void> {
+    const keys = usableKeys(await this.#options.fetch());
+    if (keys.length === 0) throw new UpstreamError('malformed', 'there is no key that verifies signatures');
+    this.#keys = createLocalJWKSet({ keys });
+    this.#fetchedAt = now;
   }
 }
 

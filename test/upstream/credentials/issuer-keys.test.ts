@@ -35,8 +35,10 @@ t.test('keys are kept, fetched again when they are old, and outlive their issuer
   let now = 0;
   let fetched = 0;
   let says: () => Promise<unknown> = async () => ({ keys: [publicKey] });
+  const told: (string | undefined)[] = [];
   const keys = new IssuerKeys({
     now: () => now,
+    onChange: (failure) => told.push(failure),
     fetch: () => {
       fetched += 1;
       return says();
@@ -70,6 +72,7 @@ t.test('keys are kept, fetched again when they are old, and outlive their issuer
   now += 30_000;
   t.not(await keys.renewed(), undefined);
   t.equal(fetched, 7);
+  t.same(told, ['down', undefined, 'down', undefined], 'each change is told once');
 });
 
 t.test('a key set is fetched with bounds, and from where the operator said', async (t) => {
