@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
@@ -27,11 +27,29 @@ function isStreamed(response: object): response is Http2ServerResponse {
   return 'stream' in response;
 }
 
-/** Writes the head of an answer. @returns whether a body may follow */
+/** Text for a field of a head: printable, and short enough for proxies. */
+export function printable(text: string, maxLength: number): string {
+  return text.replace(/[^\x20-\x7e]/g, ' ').slice(0, maxLength);
+}
+
+/** Text within the quotes of a header. */
+export function quotable(text: string): string {
+  return printable(text.replace(/["\\]/g, ' '), 512);
+}
+
+const MAX_REASON = 300;
+
+/**
+ * Writes the head of an answer.
+ * @param reason is added to the status line, of which HTTP/2 has none
+ * @returns whether a body may follow
+ */
 export function writeHead(
   response: ServerResponse | Http2ServerResponse,
-  { status, headers }: Omit<Answer, 'body'>,
+  { status, headers, reason }: Omit<Answer, 'body'> & { reason?: string | undefined },
 ): boolean {
+  if (reason !== undefined && !isStreamed(response))
+    response.statusMessage = `${STATUS_CODES[status]}: ${printable(reason, MAX_REASON)}`;
   // RFC 9110 section 8.6: such answers must not name a length. Clients of HTTP/2 reset the stream.
   const { 'content-length': _, ...lengthless } = headers;
   const allowed = status < 200 || status === 204 ? lengthless : headers;

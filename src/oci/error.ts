@@ -71,8 +71,12 @@ export class OciError extends Error {
    * @param request id of the request, which the message of a server error names: what clients print is often all that an operator gets
    */
   body(request?: string): string {
-    const message = request === undefined || this.status < 500 ? this.message : `${this.message} (request ${request})`;
-    return JSON.stringify({ errors: [{ code: this.#shownCode, message, detail: {} }] });
+    return JSON.stringify({ errors: [{ code: this.#shownCode, message: this.told(request), detail: {} }] });
+  }
+
+  /** The message of the body. */
+  told(request?: string): string {
+    return request === undefined || this.status < 500 ? this.message : `${this.message} (request ${request})`;
   }
 }
 

@@ -1,3 +1,4 @@
+import { quotable } from '../../http/write-answer.ts';
 import { OciError } from '../../oci/error.ts';
 import { nextPageQuery } from '../../oci/link.ts';
 import { isSchema1Type } from '../../oci/manifest-type.ts';
@@ -86,10 +87,6 @@ export function originHeaders(
   const text = `served by ${upstream} because ${preferred} is not available (${why})`;
   headers.push(['warning', `299 - "${quotable(text)}"`]);
   return headers;
-}
-
-function quotable(text: string): string {
-  return text.replace(/[^\x20-\x7e]|["\\]/g, ' ').slice(0, 512);
 }
 
 /** The body of a refusal whose own is empty or did not arrive whole; undefined where no body is missing. */

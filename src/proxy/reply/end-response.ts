@@ -14,9 +14,15 @@ const UNGUESSED = { 'x-content-type-options': 'nosniff' };
 /**
  * Writes the head of a reply. If the reply goes out before the whole body of the request came, no other request can
  * follow on that connection.
+ * @param reason is added to the status line
  * @returns whether a body may follow
  */
-export function writeHead(exchange: Exchange, status: number, headers: Record<string, string | string[]>): boolean {
+export function writeHead(
+  exchange: Exchange,
+  status: number,
+  headers: Record<string, string | string[]>,
+  reason?: string,
+): boolean {
   const { bodyTaken, multiplexed, response } = exchange;
   exchange.firstByteMs ??= exchange.elapsed();
   const closing = bodyTaken || multiplexed ? {} : { connection: 'close' };
@@ -29,7 +35,7 @@ export function writeHead(exchange: Exchange, status: number, headers: Record<st
     'x-request-id': exchange.id,
     ...closing,
   };
-  return writeAnswerHead(response, { status, headers: { ...headers, ...own } });
+  return writeAnswerHead(response, { status, headers: { ...headers, ...own }, reason });
 }
 
 /**

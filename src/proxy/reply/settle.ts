@@ -1,5 +1,6 @@
 import { readClocks, wallTime } from '../../clock/clock.ts';
 import { bounded } from '../../http/boundary.ts';
+import { quotable } from '../../http/write-answer.ts';
 import { OciError } from '../../oci/error.ts';
 import { ClientGone, type Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
@@ -41,8 +42,17 @@ function writeError(exchange: Exchange, context: Uses<'log'>, error: unknown): v
   }
   const body = Buffer.from(known.body(exchange.id));
   const described = { 'content-type': 'application/json', 'content-length': String(body.length) };
-  const withBody = writeHead(exchange, known.status, { ...described, ...known.headers });
+  const reason = isNews(known) ? known.told(exchange.id) : undefined;
+  // crane, oras and regctl show warnings. A reply to HEAD has no other place for the reason.
+  const warning =
+    reason !== undefined && exchange.method === 'HEAD' ? { warning: `299 - "${quotable(reason)}"` } : undefined;
+  const withBody = writeHead(exchange, known.status, { ...described, ...warning, ...known.headers }, reason);
   finish(exchange, withBody ? body : undefined);
+}
+
+/** Whether a client cannot know from the status what is wrong. Many show nothing but the status line (ADR 38). */
+function isNews({ status }: OciError): boolean {
+  return status === 403 || status === 429 || status >= 500;
 }
 
 function outcomeOf(error: OciError): RequestRecord['outcome'] {
