@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ERROR_CATALOG, type ErrorCode, OciError } from '../../src/oci/error.ts';
+import { ERROR_CATALOG, type ErrorCode, NoReferrersApi, OciError } from '../../src/oci/error.ts';
 
 /** distribution-spec v1.1.1 "Error Codes", and the three of distribution. */
 const STATUS: Record<ErrorCode, number> = {
@@ -56,4 +56,11 @@ t.test('status, headers and Retry-After', async (t) => {
   t.equal(error.message, ERROR_CATALOG.UNAVAILABLE.message);
   t.strictSame(error.headers, { allow: 'GET', 'retry-after': '0' });
   t.strictSame(given, { allow: 'GET' }, 'the headers given stay as they were');
+});
+
+t.test('a registry without the referrers API', async (t) => {
+  const error = new NoReferrersApi();
+  t.equal(error.status, 404);
+  // To NAME_UNKNOWN, oras says that there is no such repository, and does not look for the tag.
+  t.equal(JSON.parse(error.body()).errors[0].code, 'MANIFEST_UNKNOWN');
 });

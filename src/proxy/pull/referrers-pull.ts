@@ -52,7 +52,8 @@ export class ReferrersPull {
   async fetch(): Promise<Relayable> {
     const view = this.#context.views().get(this.#primary);
     const isVisible = this.#first.some(({ upstream }) => upstream === this.#primary);
-    if (isVisible && ((view && answersReferrers(view)) || this.#others.length === 0)) return this.#fetchFirst();
+    const isAsked = (view && answersReferrers(view)) || this.#others.length === 0 || !(await this.#mayShowOthers());
+    if (isVisible && isAsked) return this.#fetchFirst();
     // The client may not ask the primary, whose answer this would be.
     if (view?.gate.mode !== 'refusing' && this.#support === 'lacks') throw new NoReferrersApi();
     try {
@@ -83,19 +84,22 @@ export class ReferrersPull {
     }
   }
 
-  /**
-   * Whether fallbacks may answer in place of a primary that has just failed: pushes are refused by now, or the primary is known to list
-   * referrers, so that clients learn nothing else from a list. While the primary may be hiding the repository, only in an outage (rule 3).
-   */
+  /** Whether fallbacks may answer in place of a primary that has just failed. */
   async #mayStandIn(): Promise<boolean> {
     const upstream = this.#context.upstreams.get(this.#primary);
     const [attempt] = this.#first;
-    if (!upstream || !attempt) return false;
-    if (this.#primary === this.#hiding) {
-      const failed = { attempt, reason: undefined, started: performance.now(), limitMs: CANARY_MS };
-      if (!(await isOutage(upstream, failed))) return false;
-    } else await upstream.confirmCanary(attempt.url);
+    if (!upstream || !attempt || !(await this.#mayShowOthers())) return false;
+    await upstream.confirmCanary(attempt.url);
+    // From a list, clients learn nothing new of a primary that is known to list referrers.
     return !this.#route.push || this.#support === 'has' || upstream.view().gate.mode === 'refusing';
+  }
+
+  /** While the primary may be hiding the repository, others show nothing of it but in an outage (rule 3). */
+  async #mayShowOthers(): Promise<boolean> {
+    const upstream = this.#context.upstreams.get(this.#primary);
+    const [attempt] = this.#first;
+    if (this.#primary !== this.#hiding || !upstream || !attempt) return true;
+    return isOutage(upstream, { attempt, reason: undefined, started: performance.now(), limitMs: CANARY_MS });
   }
 
   async #ask(attempts: Attempt[]): Promise<Relayable> {
