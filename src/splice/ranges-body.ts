@@ -54,7 +54,6 @@ export class RangesBody implements StreamedBody {
         await body?.run(this.#sinkFor(sink, group));
         this.#reads.shift();
       }
-      sink.closed.throwIfAborted();
       sink.write(frame.tail, () => undefined);
     } finally {
       sink.closed.removeEventListener('abort', onClosed);
@@ -63,7 +62,6 @@ export class RangesBody implements StreamedBody {
   }
 
   discard(): void {
-    this.#next = this.#options.groups.length;
     for (const read of this.#reads.splice(0)) read.then((body) => body.discard()).catch(() => undefined);
   }
 

@@ -279,6 +279,26 @@ t.test('a read begins when little of those before it is to come', async (t) => {
   t.strictSame(seen, [...one(1), ...one(2), ...one(2).map(() => 3)], 'the next one follows near the end of a long one');
 });
 
+t.test('a read is told to pause while the client takes nothing', async (t) => {
+  const [group] = smallReads(1).groups;
+  if (!group) return t.fail('there is a read');
+  const frame = multipartFrame('made-up', group.parts, 100);
+  const room = [true, false, true, true];
+  const sink = { closed: new AbortController().signal, onDrain: () => undefined, write: () => room.shift() ?? false };
+  const told: unknown[] = [];
+  const open = async (): Promise<StreamedBody> => ({
+    run: async (parts) => {
+      parts.onDrain = () => told.push('go on');
+      told.push(parts.write(Buffer.from('01234'), () => undefined));
+      sink.onDrain();
+      told.push(parts.write(Buffer.from('56789'), () => undefined));
+    },
+    discard: () => undefined,
+  });
+  await new RangesBody({ groups: [group], frame, open }).run(sink);
+  t.strictSame(told, [false, 'go on', true]);
+});
+
 t.test('a client that leaves while it takes nothing ends all', async (t) => {
   const { groups, frame, counts, open } = smallReads(50);
   const control = new AbortController();
