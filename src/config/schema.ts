@@ -10,6 +10,7 @@ import {
   hostName,
   list,
   network,
+  origin,
   peerUrl,
   prefix,
   section,
@@ -79,6 +80,19 @@ export const configSchema = z.strictObject({
   aliases: list(hostName).describe(
     'Further names and addresses of the edge. A request for any other Host is refused, except for the `registry` of a route.',
   ),
+  cors: z
+    .strictObject({
+      origins: z
+        .array(origin)
+        .min(1)
+        .describe(
+          'Origins of these pages, for example `https://ui.example.io`. `*`: every page, which then reads through the browser of a visitor what the visitor may pull without a login.',
+        ),
+    })
+    .optional()
+    .describe(
+      'Web pages of other hosts that may use the registry API, such as a registry browser. Cookies are never allowed. Omitted: none, and OPTIONS goes to the upstream.',
+    ),
   hosts: section({
     nsFallback: flag(false).describe(
       'What `?ns=` means if it names no `registry` of a route. `false`: 404, so that nobody gets an image of one registry for that of another. `true`: the routes of the hostname answer, as if there were no `?ns=`. Mirrors of containerd with `override_path` need it.',

@@ -32,6 +32,13 @@ export const realmHost = z
   .regex(new RegExp(`^(${NAME}${PORT}|${IPV6}|\\[[0-9A-Fa-f:.]+\\]:\\d{1,5})$`), 'HOST or HOST:PORT')
   .toLowerCase()
   .meta({ title: 'host' });
+export const origin = z
+  .string()
+  .refine(
+    (text) => text === '*' || (/^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text),
+    'an origin such as https://ui.example.io, without a path, or *',
+  )
+  .meta({ title: 'origin' });
 export const hostPattern = z
   .string()
   .regex(

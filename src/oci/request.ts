@@ -36,7 +36,9 @@ const NO_ENDPOINT = 'no such endpoint of the registry API';
 export function parseRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
   const parsed = parsePath(method, decodeSeparators(path));
   const allowed = METHODS[parsed.kind];
-  if (!allowed.includes(method)) {
+  // Only the upstream knows what it takes.
+  const isQuestion = method === 'OPTIONS' && parsed.kind !== 'upload';
+  if (!allowed.includes(method) && !isQuestion) {
     throw new OciError('UNSUPPORTED', `${printable(method)} is not supported here`, {
       headers: { allow: allowed.join(', ') },
     });

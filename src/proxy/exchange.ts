@@ -52,6 +52,8 @@ export class Exchange {
   client: string;
   /** The registry that the request means. Undefined: the edge's own. */
   registry: string | undefined;
+  /** Headers that let the page of another origin read the reply, where `cors` is configured. */
+  cors: Record<string, string> = {};
   /** `?ns=` of a request whose registry is served here. */
   namespace: string | undefined;
   /**

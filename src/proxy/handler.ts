@@ -6,6 +6,7 @@ import type { RegistryRequest } from '../oci/request.ts';
 import { Catalog } from './endpoints/catalog.ts';
 import { fetchDownload } from './endpoints/download.ts';
 import { fetchHook } from './endpoints/hook.ts';
+import { fetchOptions } from './endpoints/options.ts';
 import { fetchOwnToken } from './endpoints/own-token.ts';
 import { fetchPassthrough } from './endpoints/passthrough.ts';
 import { fetchPing } from './endpoints/ping.ts';
@@ -25,6 +26,7 @@ import { notePush } from './push/note-push.ts';
 import { discardPush, fetchPush } from './push/push.ts';
 import { planWrite, type WriteRequest } from './push/push-plan.ts';
 import { pushReply } from './push/push-reply.ts';
+import { corsHeaders, preflightReply } from './reply/cors.ts';
 import { discard, relay } from './reply/relay.ts';
 import type { Reply } from './reply/reply.ts';
 import { settle } from './reply/settle.ts';
@@ -44,6 +46,7 @@ export class Handler {
   /** @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
   async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const exchange = new Exchange(request, response, expectsContinue);
+    exchange.cors = corsHeaders(this.#context.config.cors, request.headers.origin);
     let failure: unknown;
     try {
       const parsed = parse(exchange, this.#context);
@@ -71,6 +74,8 @@ export class Handler {
         return fetchDownload(exchange, context, parsed.sealed);
       case 'hook':
         return fetchHook(exchange, context, parsed.sender);
+      case 'preflight':
+        return preflightReply();
       case 'passthrough':
         return fetchPassthrough(exchange, context, parsed.upstream);
       default:
@@ -80,6 +85,7 @@ export class Handler {
 
   async #fetchRegistry(exchange: Exchange, request: RegistryRequest): Promise<Reply> {
     const context = this.#context;
+    if (request.method === 'OPTIONS') return fetchOptions(exchange, context, request);
     if (request.kind === 'ping') return fetchPing(exchange, context);
     if (request.kind === 'catalog') return this.#catalog.fetch(exchange, context, request);
     const found = findRoute(context.routes, exchange.registry, request.repository);

@@ -41,7 +41,7 @@ t.test('every endpoint with every method', async (t) => {
   for (const [path, kind, allowed] of endpoints) {
     for (const method of methods) {
       const name = `${method} ${path}`;
-      if (allowed.includes(method)) {
+      if (allowed.includes(method) || (method === 'OPTIONS' && kind !== 'upload')) {
         t.match(parse(method, path), { kind, method }, name);
         continue;
       }

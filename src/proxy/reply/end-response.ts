@@ -35,7 +35,9 @@ export function writeHead(
     'x-request-id': exchange.id,
     ...closing,
   };
-  return writeAnswerHead(response, { status, headers: { ...headers, ...own }, reason });
+  const { vary, ...cors } = isPage ? {} : exchange.cors;
+  const varies = vary === undefined ? {} : { vary: [headers.vary ?? [], vary].flat().join(', ') };
+  return writeAnswerHead(response, { status, headers: { ...headers, ...own, ...cors, ...varies }, reason });
 }
 
 /**

@@ -14,7 +14,9 @@ export type ParsedRequest =
   | { kind: 'token'; sealed: string | undefined; query: URLSearchParams }
   | { kind: 'download'; sealed: string }
   | { kind: 'hook'; sender: HookSender }
-  | { kind: 'passthrough'; upstream: string };
+  | { kind: 'passthrough'; upstream: string }
+  /** A browser asks what pages of another origin may do. */
+  | { kind: 'preflight' };
 
 const MAX_URL = 16_384;
 /** The most tags of one push by digest. */
@@ -38,12 +40,21 @@ export function parse(exchange: Exchange, context: Uses<'config' | 'names' | 'ro
   const host = hostOf(exchange);
   const [path = ''] = url.split('?', 1);
   const search = url.slice(path.length + 1);
+  if (context.config.cors && exchange.method === 'OPTIONS' && isForClients(path)) {
+    registryOfHost(context, host);
+    return { kind: 'preflight' };
+  }
   if (path === '/v2' || path.startsWith('/v2/'))
     return { kind: 'registry', request: registryRequest(exchange, context, host, path, search) };
   registryOfHost(context, host);
   const parsed = edgeEndpoint(path, search);
   exchange.notes.parse.kind = parsed?.kind ?? 'passthrough';
   return parsed ?? passthroughRequest(exchange, context, path);
+}
+
+/** Whether the page of another origin may have a use for the path. */
+function isForClients(path: string): boolean {
+  return /^\/v2(\/|$)/.test(path) || path === OWN_TOKEN_PATH || path.startsWith(TOKEN_PATH);
 }
 
 /** A request for an endpoint of the edge's own. */

@@ -70,7 +70,7 @@ const ROWS: Row[] = [
   ['DELETE', '/v2/library/app/tags/list', 405, 'UNSUPPORTED'],
   ['PATCH', UPLOADS, 405, 'UNSUPPORTED'],
   ['GET', UPLOADS, 405, 'UNSUPPORTED'],
-  ['OPTIONS', MANIFEST, 405, 'UNSUPPORTED'],
+  ['OPTIONS', `${UPLOADS}x`, 405, 'UNSUPPORTED'],
   ['TRACE', MANIFEST, 405, 'UNSUPPORTED'],
   ['PROPFIND', MANIFEST, 405, 'UNSUPPORTED'],
   // The path of the edge's own.
