@@ -70,7 +70,11 @@ export class RouteReplication implements CoveredRoute {
       every: options.config.watch,
       registry: options.registryForWatch,
       stateOf: (repository, reference) => this.stateOf(repository, reference),
-      mayLook: () => this.#listed && this.reconciling === undefined && this.#areUp && !this.#hasLost,
+      mayLook: () =>
+        this.#listed &&
+        this.reconciling === undefined &&
+        this.#areUp &&
+        !options.view(copyRoute.source.upstream).contentLost,
       onFailure: (reason) => options.onReconcile(copyRoute.name, `repositories cannot be looked at: ${reason}`, true),
     });
   }
@@ -101,9 +105,9 @@ export class RouteReplication implements CoveredRoute {
     this.#options.tasks.add(this.#task(pair, reference, 'copy'), PRIORITY.reconcile);
   }
 
-  /** Whether neither a comparison nor a copy has seen a tag that was served. Before the first comparison, all are unknown. */
+  /** Whether nothing has looked at a tag that was served. The copy of a gap waits already, or is retried in its own time. */
   #isNew(repository: string, tag: string): boolean {
-    if (!this.#listed) return false;
+    if (!this.#listed || this.#coverage.gapSince(repository, tag) !== undefined) return false;
     return ['unknown', 'gone'].includes(this.stateOf(repository, tag));
   }
 
@@ -359,10 +363,6 @@ export class RouteReplication implements CoveredRoute {
     return [this.sourceState, this.#options.view(this.copyRoute.target.upstream).state].every(
       (state) => state === 'up',
     );
-  }
-
-  get #hasLost(): boolean {
-    return this.#options.view(this.copyRoute.source.upstream).contentLost !== undefined;
   }
 
   #task(repository: CopyTask['repository'], reference: string, kind: CopyTask['kind']): CopyTask {

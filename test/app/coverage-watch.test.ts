@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { CoverageReport } from '../../src/replication/coverage/report.ts';
 import { tryCommand } from '../helpers/command.ts';
-import { CLOUD, INNER, type LabSite, startLabSite } from '../helpers/lab-site.ts';
+import { CLOUD, INNER, type LabSite, MANIFEST_TYPE, manifestOf, pushBlob, startLabSite } from '../helpers/lab-site.ts';
 import type { Owner } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -113,3 +113,30 @@ t.test('a pull that failed because the fallback lacks the image is a gap by name
   t.match((await ask(site)).routes, [{ references: 2, missing: 0 }], 'what the primary does not have is no gap');
   t.ok(site.fallback.store.manifest(`${CLOUD}library/past`, old));
 });
+
+t.test(
+  'what is pushed through the edge counts at once, and is neither missing nor stale while it is being copied',
+  async (t) => {
+    const site = await start(t, { watch: '1h' });
+    const client = site.edge.http1();
+    const push = async (tag: string) => {
+      const [blob, config] = [Buffer.from(tag), Buffer.from('{}')];
+      for (const one of [blob, config]) await pushBlob(client, 'library/app', one);
+      const headers = { 'content-type': MANIFEST_TYPE };
+      const body = manifestOf(config, blob);
+      return client.ask(`/v2/library/app/manifests/${tag}`, { method: 'PUT', body, headers });
+    };
+    await site.fallback.faults.on('errors', { status: 500, kind: ['upload'] });
+    for (let number = 0; number < 3; number += 1) t.equal((await push(`v${number}`)).status, 201);
+    // A tag that is pushed again is no new one.
+    await push('v0');
+    const young = { verdict: 'covered', routes: [{ references: 4, covered: 1, missing: 0, stale: 0, unknown: 3 }] };
+    t.match(await ask(site), young);
+    t.equal((await ask(site, '?grace=1h')).verdict, 'covered');
+    const { port } = site.edge.app.addresses().admin;
+    const admin = ['--admin', `http://127.0.0.1:${port}`];
+    const shown = await tryCommand(BIN, ['coverage', ...admin]);
+    t.match(shown, { status: 0, stdout: /1 of 4 tags could be pulled; being copied: 3, oldest \d+ s\.\n/ });
+    t.equal((await tryCommand(BIN, ['coverage', '--grace', '1s', ...admin])).status, 1);
+  },
+);

@@ -242,3 +242,24 @@ t.test('a source that lists nothing and has no good canary is not compared', asy
   await route.reconcile(never);
   t.equal(view().reconcile?.failed, null);
 });
+
+t.test('a tag that cannot be copied is not tried again at each pull', async (t) => {
+  let tries = 0;
+  const work = async () => {
+    tries += 1;
+    throw new Error('gcr refuses it');
+  };
+  const { primary, fallback, route, tasks } = await made(t, {}, work, () => false);
+  for (const one of [primary, fallback]) one.seed('library/app', '1', { blobs: [1] });
+  await route.reconcile(never);
+  const hint = (kind: 'push' | 'served') =>
+    route.enqueueHint({ repository: 'library/app', reference: 'new', kind, from: 'edge', upstream: 'harbor' });
+  hint('push');
+  await tasks.onIdle();
+  for (let pull = 0; pull < 5; pull += 1) {
+    hint('served');
+    await tasks.onIdle();
+  }
+  t.equal(tries, 1);
+  t.match(route.view(), { coverage: { tags: 2, unknown: 1, missing: 0, stale: 0 }, failing: 1 });
+});

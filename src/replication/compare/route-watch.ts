@@ -7,6 +7,7 @@ import type { TagCoverage } from '../coverage/coverage.ts';
 import type { PulledDigests } from '../coverage/pulled-digests.ts';
 import type { PulledManifest } from '../coverage/pulled-log.ts';
 import type { RemoteRegistry, RemoteTag } from '../registry/remote-registry.ts';
+import { RetryPolicy } from '../registry/retry-policy.ts';
 import { type CopyTask, PRIORITY } from '../task-queue.ts';
 import type { RouteComparisonOptions } from './route-comparison.ts';
 
@@ -107,7 +108,8 @@ export class RouteWatch {
               failures.inRow = 0;
             },
             (error: unknown) => {
-              failures.inRow += 1;
+              // A repository that is denied says nothing about the registry.
+              failures.inRow += RetryPolicy.isRetryable(error) ? 1 : 0;
               failures.last = messageOf(error);
             },
           );
@@ -155,7 +157,7 @@ export class RouteWatch {
 
   /** All repositories that were not looked at within half a round: those that are known, and those that the push upstream lists. */
   async #nextTurn(signal: AbortSignal): Promise<Iterator<string>> {
-    const { registry, copyRoute, routes, coverage, every, ledger } = this.#options;
+    const { registry, copyRoute, routes, coverage, every } = this.#options;
     const names = new Set(coverage().repositories);
     const began = monotonicNow();
     if (began >= this.#catalogDueAt) {
@@ -167,24 +169,24 @@ export class RouteWatch {
       }
       this.#catalogDueAt = began + (monotonicNow() - began) / CATALOG_SHARE;
     }
-    const recent = ledger.now() - every / 2;
+    const recent = monotonicNow() - every / 2;
     return [...names].filter((name) => (coverage().countedAt(name) ?? 0) < recent).values();
   }
 
   /** @throws CopyError, UpstreamError; the signal's reason */
   async #look(name: string, pulled: readonly PulledManifest[], signal: AbortSignal): Promise<void> {
-    const { registry, copyRoute, ledger } = this.#options;
+    const { registry, copyRoute } = this.#options;
     const { route } = copyRoute;
     const [source, target] = [registry(copyRoute.source.upstream), registry(copyRoute.target.upstream)];
     const pair = {
       source: toUpstream(route, copyRoute.source, name),
       target: toUpstream(route, copyRoute.target, name),
     };
-    const times = { comparedAt: monotonicNow(), ledgerTime: ledger.now() };
+    const comparedAt = monotonicNow();
     // In this order, a tag that is pushed and copied meanwhile is not taken for missing.
     const here = await source.listTags(pair.source, signal);
     const there = new Set((await target.listTags(pair.target, signal)).map(({ tag }) => tag));
-    if (await this.#record(name, pair, { here, there, ...times }, { source, target }))
+    if (await this.#record(name, pair, { here, there, comparedAt }, { source, target }))
       await this.#lookAtPulled(name, pair, pulled, { here, there }, { source, target }, signal);
   }
 
@@ -195,7 +197,7 @@ export class RouteWatch {
   async #record(
     name: string,
     pair: RepositoryPair,
-    { here, there, ...times }: { here: RemoteTag[]; there: Set<string>; comparedAt: number; ledgerTime: number },
+    { here, there, comparedAt }: { here: RemoteTag[]; there: Set<string>; comparedAt: number },
     { source, target }: { source: RemoteRegistry; target: RemoteRegistry },
   ): Promise<boolean> {
     const { coverage, confirmCanary, mayLook, stateOf } = this.#options;
@@ -205,7 +207,7 @@ export class RouteWatch {
     // The coverage may be another one now, and a comparison may have begun.
     if (!mayLook()) return false;
     const isNew = coverage().countedAt(name) === undefined;
-    coverage().recordLists({ repository: name, tags: new Set(here.map(({ tag }) => tag)), missing, ...times });
+    coverage().recordLists({ repository: name, tags: new Set(here.map(({ tag }) => tag)), missing, comparedAt });
     // No comparison has read the digests of a repository that is new.
     if (isNew)
       for (const { tag } of here)

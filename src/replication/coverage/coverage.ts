@@ -57,7 +57,7 @@ interface RepositoryState {
   at: number;
   /** Ledger time of the last comparison; undefined: never compared. */
   comparedAt: number | undefined;
-  /** Ledger time at which the tags were last counted. */
+  /** When the tags were last counted, after the last answer; monotonic milliseconds. */
   countedAt: number | undefined;
   /** Gaps that are counted but not named. */
   unnamed: GapCounts;
@@ -90,7 +90,7 @@ export class Coverage {
     if (tags + changed.length + added.length === 0) return;
     const known = this.#stateFor(repository);
     known.comparedAt = ledgerTime;
-    known.countedAt = ledgerTime;
+    known.countedAt = this.#now();
     known.listed = tags;
     for (const [tag, at] of added) this.#addTag(known, tag, at);
     for (const tag of missing) this.#openGap(known, tag, 'missing', before?.gaps.get(tag)?.since);
@@ -101,11 +101,13 @@ export class Coverage {
   /**
    * Records the tags that the push upstream lists, and those of them that the fallback does not. Their digests were not compared.
    */
-  recordLists(found: Omit<RepositoryComparison, 'stale' | 'tags'> & { tags: ReadonlySet<string> }): void {
-    const { repository, tags, missing, comparedAt, ledgerTime } = found;
+  recordLists(
+    found: Omit<RepositoryComparison, 'stale' | 'tags' | 'ledgerTime'> & { tags: ReadonlySet<string> },
+  ): void {
+    const { repository, tags, missing, comparedAt } = found;
     const known = this.#stateFor(repository);
     known.listed = tags.size;
-    known.countedAt = ledgerTime;
+    known.countedAt = this.#now();
     known.unnamed.missing = 0;
     for (const [tag, at] of known.added) if (at < comparedAt && known.added.delete(tag)) this.#names -= 1;
     const lacking = new Set(missing);
@@ -201,7 +203,7 @@ export class Coverage {
     return countedAt === undefined ? undefined : listed;
   }
 
-  /** Ledger time at which the tags of a repository were last counted; undefined: never. */
+  /** When the tags of a repository were last counted; monotonic milliseconds. Undefined: never. */
   countedAt(repository: string): number | undefined {
     return this.#repositories.get(repository)?.countedAt;
   }

@@ -36,7 +36,10 @@ async function made(t: Test, seeds: string[], over: Partial<RouteWatchOptions> =
   );
   const ledger = new Ledger({ tags: 1000, keep: 1e9 });
   t.teardown(() => ledger.close());
-  const [coverage, pulls, queued] = [new Coverage(), new PulledLog(), [] as string[]];
+  const before = ledger.now() - 10 * MINUTE;
+  const clock = { now: before };
+  const coverage = new Coverage(() => clock.now);
+  const [pulls, queued] = [new PulledLog(), [] as string[]];
   const keys = ({ repository, reference }: CopyTask) => `${repository.target}:${reference}`;
   const [copyRoute] = copyRoutes(routes);
   if (!copyRoute) throw new Error('nothing is copied');
@@ -44,13 +47,13 @@ async function made(t: Test, seeds: string[], over: Partial<RouteWatchOptions> =
     fallback.seed(`cloud/${name}`, tag, { blobs: [10], annotations: { content } });
     return primary.seed(`library/${name}`, tag, { blobs: [10], annotations: { content } }).digest;
   };
-  const before = ledger.now() - 10 * MINUTE;
   for (const name of seeds) {
     ledger.recordSeen({ upstream: 'harbor', repository: `library/${name}`, tag: '1' }, seed(name, '1'), before);
     coverage.recordComparison(
       compared({ repository: `library/${name}`, tags: 1, missing: [], stale: [], comparedAt: 0, ledgerTime: before }),
     );
   }
+  clock.now = ledger.now();
   const failures: string[] = [];
   const state = { mayLook: true, harbor: 'good', gcr: 'good' } as {
     mayLook: boolean;
@@ -164,6 +167,15 @@ t.test('a registry that fails ends the round, and one that may not be asked is n
   primary.forget();
   await watch.look(signal);
   t.strictSame(asked(primary), []);
+});
+
+t.test('repositories that are denied do not keep others from their turn', async (t) => {
+  const { primary, fallback, watch, failures, queued } = await made(t, ['a', 'b', 'c', 'd', 'e', 'f']);
+  primary.seed('library/f', '2', { blobs: [20] });
+  await fallback.faults.on('errors', { status: 403, path: /cloud\/[a-e]\// });
+  await watch.look(signal);
+  t.strictSame(queued, ['cloud/f:2']);
+  t.strictSame(failures, []);
 });
 
 t.test('what was changed or pushed lately comes first too', async (t) => {

@@ -233,7 +233,7 @@ t.test('lists tell what is missing, and no digests', (t) => {
   clock.now = 2000;
   coverage.markChanged('app', 'pushed', true);
   coverage.recordLists({
-    ...{ repository: 'app', missing: ['lost', 'past', 'pushed'], comparedAt: 3000, ledgerTime: 3000 },
+    ...{ repository: 'app', missing: ['lost', 'past', 'pushed'], comparedAt: 3000 },
     tags: new Set(['back', 'old', 'lost', 'past', 'pushed', 'same']),
   });
   const states = ['back', 'gone', 'old', 'lost', 'past', 'pushed', 'same'].map((tag) => coverage.tagState('app', tag));
