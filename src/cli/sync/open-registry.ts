@@ -69,8 +69,9 @@ async function openUrl(
   url: string,
   signal: AbortSignal,
 ): Promise<RemoteRegistry> {
+  const refused: string[] = [];
   const connect = (settings: typeof config) => {
-    const connection = new Connection(url, settings, secrets, network);
+    const connection = new Connection(url, settings, secrets, network, (host) => refused.push(host));
     opened.push(connection);
     return connection;
   };
@@ -80,6 +81,12 @@ async function openUrl(
     if (!(error instanceof UpstreamError) || !error.message.includes('realmHosts')) throw error;
     throw new UpstreamError(error.reason, error.message.replace('realmHosts', `--${which}-realm-host`));
   });
+  // Without a user, the token service is asked only when content is read.
+  if (refused[0] !== undefined)
+    throw new UpstreamError(
+      'credentials',
+      `the token service is on ${refused[0]}, which --${which}-realm-host does not name`,
+    );
   // Without a user, Harbor's API lists only public repositories, and does not say so.
   const useHarborApi = secrets.password !== undefined && (await isHarbor(connection, signal));
   const probe = { ...config.probe, kind: 'harbor' as const };

@@ -230,8 +230,10 @@ t.test('hosts that neither the registry nor the command line names', async (t) =
   const login = ['--to-user', 'ann', '--to-password-file', passwordFile];
   t.match(await sync(from.url, closed.url, ...login), {
     status: 1,
-    stderr: /localhost, which --to-realm-host does not name/,
+    stderr: /localhost:\d+, which --to-realm-host does not name/,
   });
+  t.match(await sync(closed.url, to.url), { stderr: /localhost:\d+, which --from-realm-host does not name/ });
+  t.equal(storage.requests.filter(({ kind }) => kind === 'token').length, 0, 'nothing was asked there');
 });
 
 t.test('prefixes, names and filters', async (t) => {
