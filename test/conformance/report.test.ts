@@ -43,13 +43,16 @@ t.test('what the edge changes is better or worse, test by test', async (t) => {
   const direct = report({
     ...{ equal: ['passed', 'failure x'], order: ['failure x', 'passed'], better: ['failure x', 'passed'] },
     ...{ worse: ['passed'], skipped: ['passed'], fewer: ['passed', 'passed'], words: ['failure x'] },
+    ...{ 'blobs/mount anonymous/head': ['passed'], 'blobs/mount anonymous/get': ['passed'] },
   });
   const edge = report({
     ...{ equal: ['passed', 'failure x'], order: ['passed', 'failure x'], better: ['passed', 'passed'] },
     ...{ worse: ['failure y'], skipped: ['skipped'], fewer: ['passed'], words: ['failure y'], more: ['passed'] },
+    ...{ 'blobs/mount anonymous/head': ['skipped'], 'blobs/mount anonymous/get': ['failure x'] },
   });
   const kinds = Object.fromEntries(compareReports(direct, edge).map(({ name, kind }) => [name, kind]));
   t.strictSame(kinds, {
     ...{ better: 'better', worse: 'worse', skipped: 'worse', fewer: 'worse', words: 'same', more: 'worse' },
+    ...{ 'blobs/mount anonymous/head': 'intended', 'blobs/mount anonymous/get': 'worse' },
   });
 });

@@ -113,7 +113,9 @@ function tell(protocol: string, direct: Report, edge: Report, verbose: boolean):
   for (const one of differences) if (verbose || one.kind !== 'same') show(one);
   const count = (kind: Difference['kind']) => differences.filter((one) => one.kind === kind).length;
   const told = `${count('same')} fail both ways, with other words${verbose ? '' : ' (--verbose shows them)'}`;
-  process.stdout.write(`${protocol}: ${count('worse')} worse through the edge, ${count('better')} better, ${told}\n\n`);
+  process.stdout.write(
+    `${protocol}: ${count('worse')} worse through the edge, ${count('better')} better, ${count('intended')} otherwise by intent, ${told}\n\n`,
+  );
   if (count('worse') > 0) process.exitCode = 1;
 }
 
