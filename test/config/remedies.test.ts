@@ -19,6 +19,8 @@ const copied = (upstream: string) => ({ upstream, replicate: true });
 const two = { harbor: HARBOR, gcr: GCR };
 const delegate = { auth: { mode: 'delegate' }, upstreams: { harbor: FORWARD, gcr: GCR }, keyFile: 'edge.key' };
 
+const ISSUER = { issuer: 'https://k8s.lan', jwks: 'https://k8s.lan/jwks', audience: 'cr.example.io' };
+
 const ROWS: [over: object, key: string, remedy: string][] = [
   [{ metricsTokenFile: 'm' }, 'metricsTokenFile', 'add adminTokenFile, or remove metricsTokenFile'],
   [
@@ -114,6 +116,11 @@ const ROWS: [over: object, key: string, remedy: string][] = [
     { ...delegate, routes: [route({ pull: [{ upstream: 'harbor' }, copied('gcr')] })] },
     'routes.0.pull.1.replicate',
     'set upstreams.harbor.replication.credentials to { username, passwordFile }, or to none if harbor needs none',
+  ],
+  [
+    { ...delegate, auth: { mode: 'delegate', issuers: [ISSUER, ISSUER] } },
+    'auth.issuers.1.issuer',
+    'name all audiences in the first entry, and remove this one',
   ],
   [{ replication: { vip: '10.0.0.10' } }, 'replication.vip', 'set when: vip, or remove this key'],
   [

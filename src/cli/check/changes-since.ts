@@ -11,7 +11,7 @@ const EVERYWHERE: KeyFinding[] = [
   {
     path: [],
     message:
-      '`status` also ends with 1 while its headline is amber, such as without a canary, and every command if its output could not be written; `coverage` ends with 1 for what has been unknown for long; a log line has its level as a word; the metric of corrupt copies is now breakwater_corrupt_copies',
+      '`status` also ends with 1 while its headline is amber, such as without a canary, and every command if its output could not be written; `coverage` ends with 1 for what is missing, or unknown for longer than --grace, and not for copies that are being made; a log line has its level as a word; the metric of corrupt copies is now breakwater_corrupt_copies',
     remedy: 'look at scripts, log filters and alerts that read them',
   },
 ];
