@@ -3,7 +3,7 @@ import { findRoute } from '../../failover/rewrite.ts';
 import { OciError } from '../../oci/error.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { readExplanation } from '../../upstream/body/explanatory-body.ts';
-import { asUpstreamError } from '../../upstream/upstream-error.ts';
+import { asUpstreamError, UpstreamError } from '../../upstream/upstream-error.ts';
 import type { Exchange } from '../exchange.ts';
 import type { ChallengeContext, Uses } from '../proxy-context.ts';
 import { planAttempts } from '../pull/pull.ts';
@@ -29,6 +29,7 @@ export async function fetchOptions(
   if (!upstream || !connection || !permit)
     throw new OciError('UNAVAILABLE', `${attempt.upstream} has too many requests under way`);
   const started = performance.now();
+  const deadline = AbortSignal.timeout(upstream.config.deadlines.manifest);
   try {
     const answer = await connection.send({
       method: 'OPTIONS',
@@ -37,7 +38,7 @@ export async function fetchOptions(
       scopes: attempt.repository === '' ? [] : [`repository:${attempt.repository}:pull`],
       clientAuthorization: exchange.clientAuthorization,
       redirects: 'pass',
-      signal: AbortSignal.any([exchange.gone, AbortSignal.timeout(upstream.config.deadlines.manifest)]),
+      signal: AbortSignal.any([exchange.gone, deadline]),
     });
     permit.reportStatus(answer);
     const { status, headers } = answer;
@@ -56,7 +57,8 @@ export async function fetchOptions(
       permit.reportEnd('neutral');
       throw error;
     }
-    const { reason, message: detail } = asUpstreamError(error);
+    const failure = deadline.aborted ? new UpstreamError('first-byte', 'no answer in time') : asUpstreamError(error);
+    const { reason, message: detail } = failure;
     permit.reportFailure(reason);
     exchange.recordAttempt(attempt, started, { class: 'control', outcome: 'failed', reason, detail });
     throw new OciError('UNAVAILABLE', `${attempt.upstream} could not answer (${reason})`);

@@ -198,7 +198,10 @@ export class Prober {
     const { kind } = this.#config;
     const { canary } = this.#replica;
     const probing = probe(kind, canary, this.#access(signal), signal, this.#get(beside));
-    const report = await withinLimit(probing, limit);
+    const report = await withinLimit(probing, limit).catch((error: unknown) => {
+      loop.stop();
+      throw error;
+    });
     if (report !== 'late') {
       control.abort();
       loop.stop();
@@ -219,10 +222,9 @@ export class Prober {
     async (probing: Promise<ProbeReport>, control: AbortController, loop: LoopDelay) => {
       this.#lateProbe = control;
       const timer = setTimeout(() => control.abort(), PATIENCE_MS).unref();
-      const report = await probing;
+      const report = await probing.finally(() => loop.stop());
       clearTimeout(timer);
       this.#lateProbe = undefined;
-      loop.stop();
       if (report.ok && !this.#stopped) this.#apply({ ...report, late: true }, loop.answeredAfterMs);
     },
     () => {

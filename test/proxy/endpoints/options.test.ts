@@ -53,6 +53,11 @@ t.test('an upstream that does not answer it', async (t) => {
     false,
     'no other is asked',
   );
+  const slow = await startLabSite(t, { harbor: { probe: RARE_PROBE, deadlines: { manifest: '300ms' } } });
+  await slow.primary.faults.on('frozen', { kind: 'manifest' });
+  const late = await slow.edge.http1().ask(MANIFEST, { method: 'OPTIONS' });
+  t.equal(late.status, 503);
+  t.match(late.body.toString(), /harbor could not answer \(first-byte\)/);
 });
 
 t.test('with auth, OPTIONS needs what a pull needs, but for what a browser asks first', async (t) => {
