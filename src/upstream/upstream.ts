@@ -7,6 +7,7 @@ import { delaysRefusals } from '../failover/authority-evidence.ts';
 import { currentReadOnly, nextGate, type ToldMode } from '../failover/gate.ts';
 import { HedgeBudget } from '../failover/hedge.ts';
 import { unprovenObstacle, withCanaryAdvice } from '../failover/proof.ts';
+import type { UploadVerdict } from '../failover/upload-refusal.ts';
 import type { CanaryState, Gate, HealthState, ReplicaView, UpstreamView } from '../failover/view.ts';
 import { inBackground } from '../http/background.ts';
 import { Connection } from './connection.ts';
@@ -22,6 +23,8 @@ import { Prober } from './health/prober.ts';
 import { ReferrersWatch } from './health/referrers-watch.ts';
 import { Replica } from './health/replica.ts';
 import { findStoredImage, type StoredReader } from './health/stored-image.ts';
+import { tryUpload } from './health/upload-start.ts';
+import { UploadWatch } from './health/upload-watch.ts';
 import type { Network } from './streams.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
@@ -52,6 +55,8 @@ export class Upstream {
   readonly referrers = new ReferrersWatch(
     async () => (await this.#healthyUrl()?.prober.lookForReferrers()) ?? 'unknown',
   );
+  /** Whether the upstream takes uploads at all. */
+  readonly uploads = new UploadWatch({ start: () => this.#tryUpload(), onChange: () => this.view() });
   readonly #urls: Map<string, UpstreamUrl>;
   readonly #events: UpstreamEvents;
   /** That of pulls and pushes comes first. */
@@ -105,6 +110,7 @@ export class Upstream {
   }
 
   async stop(): Promise<void> {
+    this.uploads.stop();
     for (const account of this.#accounts) account.stop();
     for (const { prober, replica } of this.#urls.values()) {
       prober.stop();
@@ -211,7 +217,7 @@ export class Upstream {
   };
 
   get #readOnly(): boolean | undefined {
-    return currentReadOnly(this.#mode, this.config.probe.interval, monotonicNow());
+    return this.uploads.refuses || currentReadOnly(this.#mode, this.config.probe.interval, monotonicNow());
   }
 
   /** Looks with credentials of the edge's own, else with those of the probe, at a URL that is up if there is one. All URLs share one storage. */
@@ -227,6 +233,14 @@ export class Upstream {
       mayBeHidden: own === undefined,
     };
     return { find: (push) => findStoredImage(push, reader), confirmCanary: () => prober.confirmCanary() };
+  }
+
+  /** To the canary's repository: that of a client may be refused for itself. */
+  #tryUpload(): Promise<UploadVerdict> | undefined {
+    const { own, replica } = this.#healthyUrl() ?? {};
+    const repository = replica?.canary.repository;
+    const signal = () => AbortSignal.timeout(this.config.deadlines.push);
+    return own && repository !== undefined ? tryUpload(own, repository, signal()) : undefined;
   }
 
   #healthyUrl(): UpstreamUrl | undefined {

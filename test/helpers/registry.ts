@@ -21,6 +21,8 @@ export interface RegistryOptions {
 /** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
 export class Registry {
   readonly storage: RegistryStorage;
+  /** Its `readonly` mode, from its next start on. */
+  readOnly = false;
   readonly #program: Program;
   readonly #configFile: string;
   readonly #logFile: string;
@@ -98,6 +100,7 @@ export class Registry {
       storage: {
         filesystem: { rootdirectory: this.storage.root },
         delete: { enabled: true },
+        ...(this.readOnly ? { maintenance: { readonly: { enabled: true } } } : {}),
         ...(this.#cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
       },
       http: {

@@ -1,6 +1,7 @@
 import { monotonicNow, readClocks } from '../../clock/clock.ts';
 import { pushRefusal } from '../../failover/plan.ts';
 import { stallObstacle } from '../../failover/push-stall.ts';
+import { showsUploads, uploadVerdict } from '../../failover/upload-refusal.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
 import type { AttemptPermit } from '../../upstream/health/attempt-permit.ts';
@@ -48,6 +49,7 @@ export async function fetchPush(
   const permit = replica?.tryStartAttempt('push', attempt);
   if (!replica || !permit) throw new OciError('TOOMANYREQUESTS');
   const started = performance.now();
+  let answer: PushAnswer;
   const note = (outcome: AttemptRecord['outcome'], more: Partial<AttemptRecord>) =>
     exchange.recordAttempt(attempt, started, { class: 'push', outcome, ...more });
   try {
@@ -58,7 +60,7 @@ export async function fetchPush(
       status: forwarded.status,
       ...(bad ? { reason: 'status-5xx' } : {}),
     });
-    return { ...forwarded, permit };
+    answer = { ...forwarded, permit };
   } catch (error) {
     const nobodys = error instanceof ClientGone || error instanceof OciError || isOwnFault(error);
     if (nobodys) {
@@ -73,6 +75,18 @@ export async function fetchPush(
     if (reason === 'credentials') upstream.reportDeniedCredentials(detail);
     throw unreachable(exchange, plan, failure);
   }
+  if (await takesNoUploads(plan, answer.status)) {
+    discardPush(answer);
+    throw pushRefusal(upstream.name, upstream.view().gate, readClocks());
+  }
+  return answer;
+}
+
+/** Whether the answer to the start of an upload shows that the upstream takes none at all. */
+async function takesNoUploads({ request, path, attempt, upstream }: PushPlan, status: number): Promise<boolean> {
+  const mounts = URL.parse(path, attempt.url)?.searchParams.has('mount') === true;
+  if (!showsUploads({ kind: request.kind, mounts }) || uploadVerdict(status) !== 'none') return false;
+  return upstream.uploads.noteRefusal();
 }
 
 /** Resolves when the check has passed, or when the time is over. @throws as the check does */

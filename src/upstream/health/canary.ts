@@ -59,6 +59,11 @@ export class Canary {
     this.#sharesTrafficCredentials = sharesTrafficCredentials;
   }
 
+  /** Of the configured canary. Undefined: none is configured. */
+  get repository(): string | undefined {
+    return this.#reference?.repository;
+  }
+
   get configured(): boolean {
     return this.#reference !== undefined;
   }
