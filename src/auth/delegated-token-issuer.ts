@@ -105,12 +105,15 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     return { isKnownThere, keepMs: grants.keepMs, remembered, openMs };
   }
 
-  async #loginOf(credentials: Exclude<Credentials, { kind: 'none' }>): Promise<ProvenLogin | undefined> {
+  async #loginOf(credentials: Exclude<Credentials, { kind: 'none' }>): Promise<ProvenLogin | false | undefined> {
     const { jwts } = this.#options;
     if (credentials.kind === 'bearer') {
       const proof = await jwts?.prove(credentials.token);
-      // The tokens of all others are not for the authority.
-      return proof && { user: proof.subject, password: credentials.token, proof, isBearer: true };
+      // The tokens of all others, and those that somebody has made up, are not for the authority.
+      return (
+        proof &&
+        proof.state !== 'invalid' && { user: proof.subject, password: credentials.token, proof, isBearer: true }
+      );
     }
     const login = credentials.kind === 'password' ? credentials : await this.#loginFromRefreshToken(credentials.token);
     return login && { user: login.user, password: login.password, proof: await jwts?.prove(login.password) };

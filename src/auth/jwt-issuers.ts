@@ -1,4 +1,12 @@
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose';
 import { type ClockReading, readClocks } from '../clock/clock.ts';
 import { type IssuerKeys, SIGNATURES } from '../upstream/credentials/issuer-keys.ts';
 
@@ -11,7 +19,8 @@ export interface JwtIssuer {
 }
 
 /**
- * What a JWT of such an issuer proves now. `unknown`: its signature could not be checked. Only a valid one says who its holder is.
+ * What a JWT of such an issuer proves now. `expired`: all is right but the time, which has passed or is still to come. `unknown`: its
+ * signature could not be checked. Only a valid one says who its holder is.
  */
 export interface JwtProof {
   state: 'valid' | 'expired' | 'invalid' | 'unknown';
@@ -25,7 +34,11 @@ export interface JwtProof {
 const SKEW_S = 30;
 const MAX_TOKEN = 16_384;
 const MAX_SUBJECT = 512;
+/** Keys that are tried for one token that names none. */
+const MAX_TRIES = 8;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** A subject goes into logs and tokens like a user name. */
+const UNPRINTABLE = /[\x00-\x1f\x7f]/;
 
 /** Tells who holds a JWT of a configured issuer. Other passwords and tokens are none of its business. */
 export class JwtIssuers {
@@ -56,28 +69,27 @@ export class JwtIssuers {
     const expires = typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;
     const subject = typeof sub === 'string' ? sub : '';
     const proof = (state: JwtProof['state']): JwtProof => ({ state, issuer, subject, expires });
-    if (text.length > MAX_TOKEN || subject === '' || subject.length > MAX_SUBJECT) return proof('invalid');
+    const isUsable = subject !== '' && subject.length <= MAX_SUBJECT && !UNPRINTABLE.test(subject);
+    if (text.length > MAX_TOKEN || !isUsable) return proof('invalid');
     return proof(await this.#verify(text, settings));
   }
 
   async #verify(text: string, { issuer, audience, keys }: JwtIssuer): Promise<JwtProof['state']> {
     const known = await keys.current();
     if (!known) return 'unknown';
-    const check = async (by: typeof known) => {
-      await jwtVerify(text, by, {
-        ...{ issuer, audience: [...audience], algorithms: SIGNATURES, clockTolerance: SKEW_S },
-        ...{ requiredClaims: ['exp', 'sub'], currentDate: new Date(this.#clocks().wall) },
-      });
-      return 'valid' as const;
+    const options = {
+      ...{ issuer, audience: [...audience], algorithms: SIGNATURES, clockTolerance: SKEW_S },
+      ...{ requiredClaims: ['exp', 'sub'], currentDate: new Date(this.#clocks().wall) },
     };
     try {
-      return await check(known);
+      await verifyByAny(text, known, options);
+      return 'valid';
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) return stateOf(error);
+      if (!mayHaveNewKey(error, text)) return stateOf(error);
     }
     // The issuer may have a new key.
     const renewed = await keys.renewed();
-    return renewed ? check(renewed).catch(stateOf) : 'unknown';
+    return renewed ? verifyByAny(text, renewed, options).then(() => 'valid' as const, stateOf) : 'unknown';
   }
 
   #read(text: string): { settings: JwtIssuer; payload: JWTPayload } | undefined {
@@ -97,6 +109,41 @@ export class JwtIssuers {
   }
 }
 
+/** Tries the keys that fit, because a token need not name its key. @throws what jose throws */
+async function verifyByAny(text: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<void> {
+  try {
+    await jwtVerify(text, keys, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let left = MAX_TRIES;
+    for await (const key of error) {
+      if (left === 0) throw error;
+      left -= 1;
+      const failure: unknown = await jwtVerify(text, key, options).then(
+        () => undefined,
+        (why: unknown) => why,
+      );
+      if (failure === undefined) return;
+      if (!isWrongKey(failure)) throw failure;
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** Whether a key that was fetched now could verify what none of the known keys does. */
+function mayHaveNewKey(error: unknown, text: string): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey) return true;
+  return isWrongKey(error) && decodeProtectedHeader(text).kid === undefined;
+}
+
+function isWrongKey(error: unknown): boolean {
+  return error instanceof errors.JWSSignatureVerificationFailed;
+}
+
 function stateOf(error: unknown): JwtProof['state'] {
-  return error instanceof errors.JWTExpired ? 'expired' : 'invalid';
+  // More keys fit than were tried.
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return 'unknown';
+  const isEarly = error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf';
+  const isOutOfTime = isEarly && error.reason === 'check_failed';
+  return error instanceof errors.JWTExpired || isOutOfTime ? 'expired' : 'invalid';
 }

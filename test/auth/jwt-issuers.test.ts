@@ -63,7 +63,11 @@ t.test('what proves nothing', async (t) => {
   const cases: [name: string, token: string, state: string][] = [
     ['expired', await sign(old, { exp: seconds - 60 }), 'expired'],
     ['expired, within the skew of clocks', await sign(old, { exp: seconds - 10 }), 'valid'],
-    ['not yet valid', await sign(old, { nbf: seconds + 60 }), 'invalid'],
+    ['not yet valid', await sign(old, { nbf: seconds + 60 }), 'expired'],
+    ['not yet valid, signed by another key', await sign(strange, { nbf: seconds + 60 }), 'invalid'],
+    ['not yet valid, for another audience', await sign(old, { nbf: seconds + 60, aud: 'vault' }), 'invalid'],
+    ['without a readable nbf', await sign(old, { nbf: 'soon' }), 'invalid'],
+    ['of a name with a line break', await sign(old, { sub: 'a\nb' }), 'invalid'],
     ['not yet, within the skew', await sign(old, { nbf: seconds + 10 }), 'valid'],
     ['for another audience', await sign(old, { aud: 'vault' }), 'invalid'],
     ['for no audience', await sign(old, { aud: undefined }), 'invalid'],
@@ -132,4 +136,27 @@ t.test('an unknown key is looked for once', async (t) => {
   t.equal(await away.state(token), 'invalid', 'the issuer does not know it');
   t.equal(await made().state(token), 'unknown', 'the issuer does not answer');
   t.equal(await made({ current: 'none' }).state(token), 'unknown', 'it never did');
+});
+
+t.test('a token that names no key', async (t) => {
+  const nameless = { kid: undefined };
+  const tokens = await Promise.all([old, next, rsa].map((key) => sign(key, {}, nameless)));
+  const all = made({ current: set(old, next, rsa) });
+  for (const token of tokens) t.equal(await all.state(token), 'valid', 'each matching key is tried');
+  t.equal(await all.state(await sign(next, { exp: seconds - 60 }, nameless)), 'expired');
+  t.equal(await all.state(await sign(next, { aud: 'vault' }, nameless)), 'invalid');
+  t.equal(all.renewals(), 0);
+
+  const forged = await sign(strange, {}, nameless);
+  t.equal(await all.state(forged), 'unknown', 'the issuer may have a new key, and does not answer');
+  t.equal(await made({ renewed: set(old, rsa) }).state(forged), 'invalid');
+  for (const renewed of [set(strange), set(old, strange)])
+    t.equal(await made({ current: set(old), renewed }).state(forged), 'valid', 'the issuer has a new key');
+});
+
+t.test('a set of many keys costs no more than a few tries', async (t) => {
+  const others = await Promise.all(Array.from({ length: 8 }, (_, at) => SigningKey.make(`other${at}`)));
+  const { state } = made({ current: set(...others, old), renewed: set(...others, old) });
+  t.equal(await state(await sign(old, {}, { kid: undefined })), 'unknown');
+  t.equal(await state(await sign(old)), 'valid', 'with its name, a key is found at once');
 });

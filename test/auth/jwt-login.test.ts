@@ -175,6 +175,23 @@ t.test('the authority gets the token as the client gave it', async (t) => {
   t.equal(state.asked.length, 2, 'tokens of others are not shown to it');
 });
 
+t.test('a Bearer token that is known to be invalid is not shown to the authority', async (t) => {
+  const { state, bearer } = made();
+  for (const [name, token] of Object.entries({
+    forged: await strange.sign(),
+    'for another audience': await key.sign({ aud: 'vault' }),
+    'for ever': await key.sign({ exp: undefined }),
+  })) {
+    t.equal(await bearer(token), 'credentials', name);
+    t.same(state.asked, [], name);
+  }
+  t.equal(await bearer(await key.sign({ exp: 1_000_000_000 })), PULL, 'the clock of the edge may be ahead');
+  t.equal(await bearer(await key.sign({ nbf: 9_000_000_000 })), PULL, 'or behind');
+  state.keys = undefined;
+  t.equal(await bearer(await strange.sign()), PULL, 'without keys the edge cannot tell');
+  t.equal(state.asked.length, 3);
+});
+
 t.test('a name that looks like a subject is none', async (t) => {
   const { state, ask } = made();
   t.equal(await ask(await key.sign()), PULL);
