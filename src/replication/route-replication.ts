@@ -25,9 +25,8 @@ import { type CopyTask, PRIORITY } from './task-queue.ts';
 const TICK_MS = 500;
 /** Copies use the first of these accounts that an upstream has (`replicationCredentials`). */
 const COPY_ROLES: readonly CredentialRole[] = ['replication', 'own', 'probe'];
-/** Repositories and failures shown of each route. `breakwater coverage` shows more. */
-const SHOWN = 20;
-const TAGS_SHOWN = 5;
+/** Repositories and failures shown of each route, and tags. `breakwater coverage` shows more. */
+const [SHOWN, TAGS_SHOWN] = [20, 5];
 
 /** Replication of one copy route: its coverage, and the comparisons that find gaps. */
 export class RouteReplication implements CoveredRoute {
@@ -79,23 +78,24 @@ export class RouteReplication implements CoveredRoute {
     });
   }
 
-  /** Queues what the hint asks for, if it concerns this copy route. */
+  /** Queues what the hint asks for. A served tag does not replace a copy that no comparison has judged: that may be newer (rule 9). */
   enqueueHint({ repository, reference, kind, upstream, lacked }: Hint): void {
-    const { routes, tasks } = this.#options;
     if (upstream !== undefined && upstream !== this.copyRoute.source.upstream) return;
-    const pair = repositoryPair(routes, this.copyRoute, repository);
+    const pair = repositoryPair(this.#options.routes, this.copyRoute, repository);
     if (!pair || (kind === 'delete' && this.copyRoute.route.deletions !== 'follow')) return;
     const name = this.#clientName(repository);
     if (lacked) {
       if (lacked.upstream === this.copyRoute.target.upstream) this.#noteLacked(name, pair, reference, lacked.client);
       return;
     }
-    if (kind !== 'served') this.watch.noteChange(name);
+    const mayReplace = kind !== 'served' || this.#coverage.wasCompared(name);
+    if (kind !== 'served' || !mayReplace) this.watch.noteChange(name);
     if (kind === 'served' && !this.#isNew(name, reference)) return;
     if (kind !== 'delete' && !reference.includes(':'))
       this.#coverage.markChanged(name, reference, this.#isUncounted(name, reference));
     if (kind === 'push' && !reference.includes(':')) this.#comparison.forget(repository, reference);
-    tasks.add(this.#task(pair, reference, kind === 'delete' ? 'delete' : 'copy'), PRIORITY.hint);
+    if (mayReplace)
+      this.#options.tasks.add(this.#task(pair, reference, kind === 'delete' ? kind : 'copy'), PRIORITY.hint);
   }
 
   /** A pull failed, because the fallback lacks the image. The copy shows whether the push upstream has it. */

@@ -263,3 +263,22 @@ t.test('a tag that cannot be copied is not tried again at each pull', async (t) 
   t.equal(tries, 1);
   t.match(route.view(), { coverage: { tags: 2, unknown: 1, missing: 0, stale: 0 }, failing: 1 });
 });
+
+t.test('a served tag does not replace a copy that no comparison has judged', async (t) => {
+  let tries = 0;
+  const work = async () => {
+    tries += 1;
+  };
+  const { primary, fallback, route, tasks } = await made(t, {}, work);
+  for (const one of [primary, fallback]) one.seed('library/app', '1', { blobs: [1] });
+  await route.reconcile(never);
+  const hint = async (kind: 'push' | 'served') => {
+    route.enqueueHint({ repository: 'library/new', reference: '1', kind, from: 'edge', upstream: 'harbor' });
+    await tasks.onIdle();
+  };
+  await hint('served');
+  t.equal(tries, 0, 'the one on the fallback may be newer');
+  t.match(route.view(), { coverage: { unknown: 1 } }, 'it is not known to be in step');
+  await hint('push');
+  t.equal(tries, 1, 'a push is copied in any case');
+});

@@ -212,7 +212,9 @@ export class RouteWatch {
     if (isNew)
       for (const { tag } of here)
         if (there.has(tag) && stateOf(name, tag) === 'unknown') coverage().markChanged(name, tag);
-    for (const tag of [...missing, ...coverage().unknownTags(name)]) this.#copy(pair, tag);
+    // A copy that no comparison has judged may be newer than what a restored primary shows (rule 9).
+    const changed = coverage().wasCompared(name) ? coverage().unknownTags(name) : [];
+    for (const tag of [...missing, ...changed]) this.#copy(pair, tag);
     return true;
   }
 
@@ -233,7 +235,8 @@ export class RouteWatch {
       .map(({ reference }) => reference)
       .filter((tag) => listed.has(tag) && there.has(tag) && shownAt(tag) < ledger.now() - every)
       .sort((a, b) => shownAt(a) - shownAt(b));
-    for (const tag of tags.slice(0, MAX_ASKED)) {
+    const isJudged = coverage().wasCompared(name);
+    for (const tag of isJudged ? tags.slice(0, MAX_ASKED) : []) {
       const at = ledger.now();
       const digest = listed.get(tag) ?? (await source.resolveDigest(pair.source, tag, signal));
       if (digest === undefined || !mayLook() || !(await ledger.recordShown(place(tag), digest, at))) continue;

@@ -208,6 +208,11 @@ export class Coverage {
     return this.#repositories.get(repository)?.countedAt;
   }
 
+  /** Whether a comparison has read the digests of a repository, and decided what may be replaced on the fallback. */
+  wasCompared(repository: string): boolean {
+    return this.#repositories.get(repository)?.comparedAt !== undefined;
+  }
+
   /** When the gap of a tag was first seen; undefined: the tag has no named gap. */
   gapSince(repository: string, tag: string): number | undefined {
     return this.#repositories.get(repository)?.gaps.get(tag)?.since;

@@ -113,10 +113,10 @@ t.test('missing tags, new repositories and moved tags are found, and copied once
   primary.seed('library/a', '2', { blobs: [20] });
   primary.seed('library/a', '1', { blobs: [30] });
   await watch.look(signal);
-  t.strictSame(queued.toSorted(), ['cloud/a:1', 'cloud/a:2', 'cloud/new:both', 'cloud/new:past']);
+  t.strictSame(queued.toSorted(), ['cloud/a:1', 'cloud/a:2', 'cloud/new:past']);
   t.match(coverage.totals(), { tags: 4, missing: 2, stale: 0, unknown: 2 });
   await watch.look(signal);
-  t.equal(queued.length, 4);
+  t.equal(queued.length, 3, 'a copy that no comparison has judged may be newer than what the primary shows');
   coverage.markCopied('library/a', '2', 5);
   t.match(coverage.totals(), { tags: 4, missing: 1, unknown: 2 });
 });
