@@ -4,9 +4,19 @@ import type { AuthorityFingerprint } from './authority-fingerprint.ts';
 import type { Caller } from './caller.ts';
 import { type AuthorityDecision, DelegatedAuthority } from './delegated-authority.ts';
 import type { GrantHolder } from './grants.ts';
-import type { JwtIssuers, JwtProof } from './jwt-issuers.ts';
+import type { JwtIssuers } from './jwt-issuers.ts';
 import type { RememberedRights } from './known-rights.ts';
 import { type Login, LoginThrottle } from './login-throttle.ts';
+import {
+  authorizationOf,
+  bearerLogin,
+  holderOf,
+  holdersNamed,
+  isUnproven,
+  nameOf,
+  type ProvenLogin,
+  throttledLogin,
+} from './proven-login.ts';
 import type { DelegatedRepositoryKey } from './repository-key.ts';
 import { type RequestedScope, requestedScopes } from './requested-scopes.ts';
 import type { OutageGrant, TokenGrant, TokenIssuer, TokenIssuerOptions, TokenRefusal } from './token-issuer.ts';
@@ -24,13 +34,6 @@ export interface DelegatedTokenIssuerOptions
   refreshLifetime: number;
   /** Issuers of JWTs that are remembered by their subject. */
   jwts?: JwtIssuers;
-}
-
-/** A login, and what its password proves if that is a JWT. */
-interface ProvenLogin extends Login {
-  proof?: JwtProof | undefined;
-  /** The JWT came without a name, as Bearer. */
-  isBearer?: boolean;
 }
 
 /** A requested scope with the granted actions. */
@@ -98,8 +101,8 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   ): Pick<RememberedRights, 'isKnownThere' | 'keepMs' | 'remembered' | 'openMs'> {
     const { authority, grants, jwts } = this.#options;
     const isKnownThere = repository !== undefined;
-    const subjects = (jwts?.names ?? []).map((issuer) => subjectHolder(authority, issuer, user));
-    const known = [{ authority, user }, ...subjects].flatMap((one) => grants.rightsOf(one, repository ?? '') ?? []);
+    const holders = holdersNamed(user, authority, jwts?.names ?? []);
+    const known = holders.flatMap((one) => grants.rightsOf(one, repository ?? '') ?? []);
     const remembered = known.toSorted((a, b) => b.pullMs - a.pullMs)[0];
     const openMs = repository === undefined ? 0 : grants.pullValidMs(this.#holder(NOBODY), repository);
     return { isKnownThere, keepMs: grants.keepMs, remembered, openMs };
@@ -110,10 +113,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
     if (credentials.kind === 'bearer') {
       const proof = await jwts?.prove(credentials.token);
       // The tokens of all others, and those that somebody has made up, are not for the authority.
-      return (
-        proof &&
-        proof.state !== 'invalid' && { user: proof.subject, password: credentials.token, proof, isBearer: true }
-      );
+      return proof && proof.state !== 'invalid' && bearerLogin(credentials.token, proof);
     }
     const login = credentials.kind === 'password' ? credentials : await this.#loginFromRefreshToken(credentials.token);
     return login && { user: login.user, password: login.password, proof: await jwts?.prove(login.password) };
@@ -149,7 +149,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   #throttled(login: ProvenLogin, request: TokenRequest, caller: Caller): Promise<TokenGrant | TokenRefusal> {
     // Other clients that try the same name must not lock out a user with a known password.
     const known = () => this.#passwordValidMs(login) > 0;
-    return this.#throttle.attempt(login, caller, known, () => this.#decide(login, request));
+    return this.#throttle.attempt(throttledLogin(login), caller, known, () => this.#decide(login, request));
   }
 
   async #decide(login: ProvenLogin, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
@@ -248,7 +248,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
   }
 
   async #grant(
-    login: Login,
+    login: ProvenLogin,
     { wantsRefreshToken }: TokenRequest,
     access: readonly GrantedScope[],
     { repositoryAuthorizations = {}, lifetime, outage, ...opens }: AuthorityAccess,
@@ -259,7 +259,7 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       return authorization === undefined ? [] : [[repositoryKey.tokenName, authorization]];
     });
     const claims = {
-      user: login === NOBODY ? undefined : login.user,
+      user: login === NOBODY ? undefined : nameOf(login),
       service,
       basis: fingerprint.text,
       access: access.map(({ scope, repositoryKey, actions }) => ({ ...scope, name: repositoryKey.tokenName, actions })),
@@ -270,17 +270,16 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       previouslyGranted: tokenNames(access.filter((one) => one.previouslyGranted)),
       upstreams: own.length > 0 ? own : undefined,
     };
-    const refresh = wantsRefreshToken ? { lifetime: refreshLifetime, secret: login.password } : undefined;
+    // The authority gets the name that the client gave.
+    const { user, password: secret } = login;
+    const refresh = wantsRefreshToken ? { lifetime: refreshLifetime, user, secret } : undefined;
     const tokens = await sealTokens(sealer, claims, lifetime, refresh);
     const scopes = mergeScopes(access.map(({ scope, actions }) => ({ ...scope, actions })));
     return { ...tokens, scope: scopes.map(formatScope).join(' '), outage };
   }
 
-  /** A JWT stands for its subject, so that a new one of the same subject is known. */
-  #holder({ user, password, proof }: ProvenLogin): GrantHolder {
-    const { authority } = this.#options;
-    if (proof?.state !== 'valid') return { authority, user, password };
-    return subjectHolder(authority, proof.issuer, proof.subject);
+  #holder(login: ProvenLogin): GrantHolder {
+    return holderOf(login, this.#options.authority);
   }
 
   #passwordValidMs(login: ProvenLogin): number {
@@ -304,20 +303,6 @@ export class DelegatedTokenIssuer implements TokenIssuer {
       use === 'refresh' && service === this.#options.service && this.#options.fingerprint.matches(basis ?? '');
     return fits && user !== undefined && secret !== undefined ? { user, password: secret } : undefined;
   }
-}
-
-/** No login by name and password is such a holder. */
-function subjectHolder(authority: string, issuer: string, subject: string): GrantHolder {
-  return { authority: `${authority} jwt`, user: JSON.stringify([issuer, subject]), password: '' };
-}
-
-/** Whether the password is a JWT of a configured issuer that proves nothing now. */
-function isUnproven({ proof }: ProvenLogin): boolean {
-  return proof !== undefined && proof.state !== 'valid';
-}
-
-function authorizationOf({ user, password, isBearer }: ProvenLogin): string {
-  return isBearer ? `Bearer ${password}` : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
 /** The pull of a requested scope: without credentials, no client does anything else. */

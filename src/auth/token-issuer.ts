@@ -53,17 +53,17 @@ export interface TokenIssuerOptions<Key extends RepositoryKey = RepositoryKey> {
   lifetime: number;
 }
 
-/** Seals the tokens of a grant. @param refresh the refresh token with its own lifetime, if one is wanted */
+/** Seals the tokens of a grant. @param refresh the refresh token with its own lifetime, and the login that it stands for, if one is wanted */
 export async function sealTokens(
   sealer: TokenSealer,
   claims: Omit<Claims, 'use' | 'issued' | 'expires'>,
   lifetime: number,
-  refresh?: { lifetime: number; secret?: string },
+  refresh?: { lifetime: number; user?: string; secret?: string },
 ): Promise<Pick<TokenGrant, 'user' | 'token' | 'refreshToken' | 'expiresIn' | 'issued'>> {
   const { user, service, basis } = claims;
   const issued = sealer.now();
   const token = await sealer.seal({ ...claims, use: 'access', issued, expires: issued + lifetime });
-  const remembered = { user, service, basis, issued, access: [], secret: refresh?.secret };
+  const remembered = { user: refresh?.user ?? user, service, basis, issued, access: [], secret: refresh?.secret };
   const refreshToken =
     refresh && (await sealer.seal({ ...remembered, use: 'refresh', expires: issued + refresh.lifetime }));
   return { user, token, refreshToken, expiresIn: Math.floor(lifetime / 1000), issued };

@@ -79,11 +79,13 @@ export function parseBearer(authorization: string): Extract<Credentials, { kind:
 }
 
 /**
+ * A name has no colon (RFC 7617): in a form it could have one, and the authority would take it for the end of the name.
+ *
  * A password may have line breaks: Google's registries take a key file as the password (`docker login -u _json_key --password-stdin <
  * key.json`).
  */
 function isUsableLogin(user: string, password: string): boolean {
-  const readable = !/[\x00-\x1f\x7f]/.test(user) && !/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(password);
+  const readable = !/[\x00-\x1f\x7f:]/.test(user) && !/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(password);
   return user !== '' && user.length <= MAX_USER && readable;
 }
 

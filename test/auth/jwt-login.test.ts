@@ -4,17 +4,19 @@ import { DelegatedTokenIssuer } from '../../src/auth/delegated-token-issuer.ts';
 import { FailureLimit } from '../../src/auth/failure-limit.ts';
 import { Grants } from '../../src/auth/grants.ts';
 import { JwtIssuers } from '../../src/auth/jwt-issuers.ts';
+import type { Credentials } from '../../src/auth/token-request.ts';
 import { TokenSealer } from '../../src/auth/token-sealer.ts';
 import { parseScope } from '../../src/oci/scope.ts';
 import { usableKeys } from '../../src/upstream/credentials/issuer-keys.ts';
 import type { UserAnswer } from '../../src/upstream/credentials/user-tokens.ts';
 import { AUDIENCE, ISSUER, SigningKey, SUBJECT } from '../helpers/json-web-keys.ts';
-import { asked, login, MARK, outside, PROVEN, SECRET, SERVICE } from './made-tokens.ts';
+import { asked, granted, login, MARK, MAX_FAILURES, outside, PROVEN, SECRET, SERVICE } from './made-tokens.ts';
 
 const HOUR_MS = 3_600_000;
 const PULL = 'repository:a:pull';
 const key = await SigningKey.make('a');
 const strange = await SigningKey.make('a');
+const NAME = `jwt:${SUBJECT} (${ISSUER})`;
 const keySet = createLocalJWKSet({ keys: usableKeys({ keys: [key.publicKey] }) });
 
 const GRANTED: UserAnswer = {
@@ -41,7 +43,7 @@ function made() {
   };
   const grants = new Grants([SECRET], 24 * HOUR_MS, { now: () => Date.now(), observe: () => true });
   const keys = { current: async () => state.keys, renewed: async () => undefined };
-  const issuers = [{ issuer: ISSUER, audience: [AUDIENCE], keys }];
+  const issuers = [ISSUER, 'https://second'].map((issuer) => ({ issuer, audience: [AUDIENCE], keys }));
   const tokens = new DelegatedTokenIssuer({
     askAuthority: async (authorization) => {
       state.asked.push(authorization);
@@ -55,22 +57,24 @@ function made() {
     grants,
     tellPeers: async () => undefined,
     sealer: new TokenSealer([SECRET]),
-    failures: new FailureLimit(),
+    failures: new FailureLimit(MAX_FAILURES),
     service: SERVICE,
     repositoryKeys: (name) => [{ name, tokenName: name, anonymous: false, authorityName: `inner/${name}` }],
     lifetime: HOUR_MS,
     refreshLifetime: HOUR_MS,
     jwts: new JwtIssuers(issuers, () => ({ monotonic: 0, wall: Date.now() + state.ahead })),
   });
-  const ask = async (password: string, user = 'token', scope = PULL) => {
-    const answer = await tokens.issue(asked(login(user, password), scope), outside);
+  const ask = async (password: string, user = 'token', scope = PULL, address = outside.address) => {
+    const answer = await tokens.issue(asked(login(user, password), scope), { ...outside, address });
     return 'refused' in answer ? answer.refused : answer.scope;
   };
-  const bearer = async (token: string) => {
-    const answer = await tokens.issue(asked({ kind: 'bearer', token }, PULL), outside);
+  const nameOf = async (credentials: Credentials) =>
+    granted(await tokens.issue(asked(credentials, PULL), outside)).user;
+  const bearer = async (token: string, address = outside.address) => {
+    const answer = await tokens.issue(asked({ kind: 'bearer', token }, PULL), { ...outside, address });
     return 'refused' in answer ? answer.refused : answer.scope;
   };
-  return { state, tokens, ask, bearer };
+  return { state, tokens, ask, bearer, nameOf };
 }
 
 t.test('a new token of the same subject pulls in an outage, whatever its user name', async (t) => {
@@ -197,4 +201,60 @@ t.test('a name that looks like a subject is none', async (t) => {
   t.equal(await ask(await key.sign()), PULL);
   state.says = undefined;
   t.equal(await ask('', JSON.stringify([ISSUER, SUBJECT])), 'unavailable');
+});
+
+t.test('the name of a JWT is its subject and issuer, whatever the client calls itself', async (t) => {
+  const { state, nameOf } = made();
+  for (const says of [GRANTED, undefined]) {
+    state.says = says;
+    t.equal(await nameOf(login('alice', await key.sign())), NAME);
+    t.equal(await nameOf(login('bob', await key.sign())), NAME);
+    t.equal(await nameOf({ kind: 'bearer', token: await key.sign() }), NAME);
+  }
+  state.says = GRANTED;
+  t.equal(await nameOf(login('alice', await key.sign({ iss: 'https://second' }))), `jwt:${SUBJECT} (https://second)`);
+  t.equal(await nameOf(login('alice', await key.sign({ exp: 1_000_000_000 }))), NAME, 'its signature was checked');
+  t.equal(
+    await nameOf(login('alice', await strange.sign())),
+    `jwt: (${ISSUER})`,
+    'the authority knows it, nobody else',
+  );
+  t.equal(await nameOf(login('alice', 'hunter2')), 'alice');
+  state.keys = undefined;
+  t.equal(await nameOf({ kind: 'bearer', token: await strange.sign() }), `jwt: (${ISSUER})`);
+});
+
+t.test('a refresh token brings the authority the name that the client gave', async (t) => {
+  const { state, tokens } = made();
+  const password = await key.sign();
+  const { refreshToken: token = '' } = granted(
+    await tokens.issue(asked(login('alice', password), PULL, true), outside),
+  );
+  const again = granted(await tokens.issue(asked({ kind: 'refresh', token }, PULL, true), outside));
+  t.equal(again.user, NAME);
+  t.equal(state.asked[1], `Basic ${Buffer.from(`alice:${password}`).toString('base64')}`);
+  t.same(state.asked[0], state.asked[1]);
+});
+
+t.test('made-up JWTs under a name do not shut out the pods that use it', async (t) => {
+  const { state, ask, bearer } = made();
+  state.says = { outcome: 'refused' };
+  for (let count = 0; count <= MAX_FAILURES; count += 1) {
+    const address = `198.51.100.${count}`;
+    for (const token of [await strange.sign(), await key.sign({ exp: 1_000_000_000 })]) {
+      await ask(token, 'token', PULL, address);
+      await bearer(token, address);
+    }
+  }
+  state.says = GRANTED;
+  t.equal(await ask(await key.sign()), PULL);
+  t.equal(await bearer(await key.sign()), PULL);
+  t.equal(await ask('hunter2'), 'wait', 'a password under that name waits');
+});
+
+t.test('explain finds a login by its name in the log', async (t) => {
+  const { tokens, ask } = made();
+  await ask(await key.sign());
+  t.ok(tokens.remembered(NAME, 'inner/a').remembered);
+  t.equal(tokens.remembered(`jwt:${SUBJECT} (https://second)`, 'inner/a').remembered, undefined);
 });

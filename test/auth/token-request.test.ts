@@ -108,6 +108,7 @@ t.test('POST', async (t) => {
     ['grant_type=password&username=ann&password=', undefined],
     [`grant_type=password&username=${'a'.repeat(256)}&password=x`, undefined],
     ['grant_type=password&username=a%0Ab&password=x', undefined],
+    ['grant_type=password&username=a%3Ab&password=x', undefined],
     ['grant_type=password&username=ann&password=x%00', undefined],
     ['grant_type=client_credentials&username=ann&password=secret', undefined],
     ['username=ann&password=secret', undefined],

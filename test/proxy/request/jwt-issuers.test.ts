@@ -49,6 +49,7 @@ t.test('pods pull in an outage with new tokens of their service account', async 
   t.match(await logIn(`Bearer ${await key.sign()}`), { status: 200 });
   t.equal((await logIn(basic('token', 'hunter2'))).status, 503);
   t.ok(keys.asked() <= 2, `${keys.asked()} requests for keys`);
-  t.match(site.edge.log, new RegExp(`"user":"${SUBJECT}"`));
+  t.match(site.edge.log, new RegExp(`"user":"jwt:${SUBJECT} \\(${ISSUER}\\)"`));
+  t.notMatch(site.edge.log, /"user":"(x|token)"/, "a name beside a JWT is nobody's");
   t.notMatch(site.edge.log, accepted.slice(-20), 'no token is logged');
 });
