@@ -31,7 +31,8 @@ export async function fetchToken(
   const sealed = await context.sealer.open(sealedRealm, 'realm');
   const upstream = sealed && context.upstreams.get(sealed.upstream);
   const connection = sealed && upstream?.connection(sealed.url);
-  if (!sealed || !upstream || !connection)
+  // The upstream may have taken the clients' credentials when its challenge was relayed, and not take them any more.
+  if (!sealed || !connection || upstream?.config.credentials !== 'forward')
     throw new OciError('UNAUTHORIZED', 'no such token service; ask /v2/ again', { status: 404 });
   if (!['GET', 'POST'].includes(exchange.method))
     throw new OciError('UNSUPPORTED', undefined, { headers: { allow: 'GET, POST' } });

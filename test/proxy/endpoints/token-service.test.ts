@@ -47,6 +47,24 @@ t.test('token services that are not there, or not ours', async (t) => {
   }
 });
 
+t.test('no password of a client goes to the token service of an upstream that takes none', async (t) => {
+  const site = await startLabSite(t, FORWARD);
+  const client = site.edge.http1();
+  const asked = await client.ask(MANIFEST);
+  t.equal((await tokenFor(client, asked)).status, 200);
+  const { upstreams } = site.config as { upstreams: { harbor: object } };
+  const harbor = { ...upstreams.harbor, credentials: 'none' };
+  await site.edge.reload({ ...site.config, upstreams: { ...upstreams, harbor } });
+  site.primary.forget();
+  for (const method of ['GET', 'POST']) {
+    const headers = { authorization: ANN, 'content-type': 'application/x-www-form-urlencoded' };
+    const body = method === 'POST' ? { body: 'username=ann' } : {};
+    const reply = await client.ask(new URL(challengeOf(asked).realm).pathname, { method, headers, ...body });
+    t.match({ status: reply.status, code: codeOf(reply) }, { status: 404, code: 'UNAUTHORIZED' }, method);
+  }
+  t.equal(site.primary.requests.filter(({ headers }) => headers.authorization === ANN).length, 0);
+});
+
 t.test('Harbor refuses a login without a word, and the client is told', async (t) => {
   const site = await startLabSite(t, FORWARD);
   const client = site.edge.http1();
