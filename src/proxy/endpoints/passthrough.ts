@@ -40,7 +40,8 @@ export async function fetchPassthrough(
       // What only reads is told of an outage in time; what writes may have a lot to do.
       answerMs: READS.has(exchange.method) ? deadlines.push : deadlines.commit,
       idleMs: context.config.limits.clientIdle,
-      stallMs: deadlines.pushStall,
+      // A failing probe says that storage is down, which most pages do not need. So `pushStall` does not end their writes.
+      stallMs: context.config.limits.clientIdle,
       maxBytes: Number.POSITIVE_INFINITY,
     });
     exchange.hold(() => forwarded.body.destroy());

@@ -216,3 +216,19 @@ t.test('an upstream that is down, and one with a base path', async (t) => {
     headers: { 'x-path': '/harbor/c/login?a=1', location: '/c/home' },
   });
 });
+
+t.test('a page whose storage is down may take its time over a write', async (t) => {
+  const slow = await startSlowUpstream(t);
+  // This canary cannot be read: the upstream answers it with `{}`.
+  const probe = { ...PROBE, canary: 'canary:latest' };
+  const edge = await startEdgeInProcess(t, {
+    upstreams: { ui: { urls: [slow.url], probe, deadlines: { pushStall: '100ms' } } },
+    routes: [{ prefix: '', pull: [{ upstream: 'ui' }] }],
+    passthrough: 'ui',
+    limits: { clientIdle: '2500ms' },
+  });
+  await edge.upstream('ui', 'down');
+  const silent = await edge.http1().ask('/api/v2.0/system/gc/schedule', { method: 'POST', body: 'x' });
+  t.equal(silent.status, 503);
+  t.ok(silent.headersAfter >= 2500, `after ${Math.round(silent.headersAfter)} ms, by limits.clientIdle`);
+});
