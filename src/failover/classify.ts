@@ -85,13 +85,30 @@ export function classify(facts: ResultFacts, now: number): Outcome {
   return { outcome: 'failed', reason: 'malformed' };
 }
 
-function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }: ResultFacts): Outcome {
+function classifyDenial({ status, credentials, wwwAuthenticate, authorityDead }: DenialFacts): Outcome {
   // Harbor with a dead database answers 401 with an empty challenge. Relayed, this would tell users that their password is wrong.
   if (status === 401 && (authorityDead || parseChallenges(wwwAuthenticate).length === 0))
     return { outcome: 'failed', reason: 'authority-dead' };
   if (credentials === 'forward') return { outcome: 'refused' };
   return { outcome: 'failed', reason: 'credentials' };
 }
+
+/**
+ * Why the answer to an OPTIONS is none. It tells what the path takes, so a 404, a 405 and a 501 are answers. Undefined: it is relayed.
+ */
+export function optionsFailure(facts: DenialFacts): Failure | undefined {
+  const { status } = facts;
+  if (status === 401 || status === 403) {
+    const denial = classifyDenial(facts);
+    return denial.outcome === 'failed' ? denial.reason : undefined;
+  }
+  if (status === 429) return 'rate-limited';
+  // Nothing follows the redirect of an OPTIONS, and its Location may name the upstream's own host.
+  if (status >= 300 && status < 400) return 'malformed';
+  return status >= 500 && status !== 501 ? 'status-5xx' : undefined;
+}
+
+type DenialFacts = Pick<ResultFacts, 'status' | 'credentials' | 'wwwAuthenticate' | 'authorityDead'>;
 
 /** What a 404 is believed by. */
 export interface AbsenceFacts {

@@ -5,6 +5,7 @@ import {
   classify,
   confirmAbsence,
   type Outcome,
+  optionsFailure,
   type ResultFacts,
   retryAfterMs,
 } from '../../src/failover/classify.ts';
@@ -231,4 +232,19 @@ t.test('property: every status has an outcome; a rest is within bounds', async (
     }),
     { numRuns: propertyRuns(1000) },
   );
+});
+
+t.test('answers to OPTIONS', (t) => {
+  const failureOf = (status: number, more: Partial<ResultFacts> = {}) =>
+    optionsFailure({ status, credentials: 'forward', wwwAuthenticate: BEARER, authorityDead: false, ...more });
+  for (const status of [200, 204, 400, 401, 403, 404, 405, 501]) t.equal(failureOf(status), undefined, `${status}`);
+  for (const credentials of ['none', 'static'] as const)
+    for (const status of [401, 403])
+      t.equal(failureOf(status, { credentials }), 'credentials', `${credentials} ${status}`);
+  t.equal(failureOf(401, { wwwAuthenticate: undefined }), 'authority-dead');
+  t.equal(failureOf(401, { authorityDead: true }), 'authority-dead');
+  t.equal(failureOf(429), 'rate-limited');
+  for (const status of [500, 502, 503, 504, 599]) t.equal(failureOf(status), 'status-5xx', `${status}`);
+  for (const status of [300, 302, 304, 308]) t.equal(failureOf(status), 'malformed', `${status}`);
+  t.end();
 });

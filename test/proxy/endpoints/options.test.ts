@@ -1,7 +1,8 @@
 import bcrypt from 'bcrypt';
 import t from 'tap';
 import { RARE_PROBE, startEdgeInProcess } from '../../helpers/edge-in-process.ts';
-import { sha256, startLabSite } from '../../helpers/lab-site.ts';
+import { ANN, BEARER, FORWARD, KEY } from '../../helpers/forward-site.ts';
+import { CLOUD, sha256, startLabSite } from '../../helpers/lab-site.ts';
 import { startOddServer } from '../../helpers/odd-server.ts';
 
 const UI = 'https://ui.example.io';
@@ -58,6 +59,74 @@ t.test('an upstream that does not answer it', async (t) => {
   const late = await slow.edge.http1().ask(MANIFEST, { method: 'OPTIONS' });
   t.equal(late.status, 503);
   t.match(late.body.toString(), /harbor could not answer \(first-byte\)/);
+});
+
+const isOptions = ({ method }: { method: string }) => method === 'OPTIONS';
+
+t.test('OPTIONS passes a challenge on only from an upstream that takes the credentials of clients', async (t) => {
+  for (const credentials of ['none', { username: '_json_key', passwordFile: 'x' }] as const) {
+    const site = await startLabSite(t, {
+      // The account is good, and may not read the repository.
+      fallback: { auth: { ...BEARER, users: [{ username: '_json_key', password: KEY, repositories: ['canary'] }] } },
+      harbor: { credentials: 'forward' },
+      gcr: { credentials },
+      settings: { secrets: { gcr: { password: KEY } } },
+      route: { pull: [{ upstream: 'gcr', prefix: CLOUD }] },
+    });
+    for (const client of [site.edge.http1(), site.edge.http2()]) {
+      const says = `${client.version}, credentials ${JSON.stringify(credentials)}`;
+      const reply = await client.ask(MANIFEST, { method: 'OPTIONS' });
+      t.match(reply, { status: 503, headers: { 'www-authenticate': undefined, 'retry-after': /\d/ } }, says);
+      t.match(reply.body.toString(), /gcr could not answer \(credentials\)/, says);
+    }
+    t.match(site.edge.requests.at(-1)?.attempts, [{ upstream: 'gcr', outcome: 'failed', reason: 'credentials' }]);
+    if (credentials === 'none') continue;
+    const { credentials: told } = site.edge.app.status().upstreams.find(({ name }) => name === 'gcr') ?? {};
+    t.match(told, { state: 'refused', reason: /to OPTIONS$/ }, 'the status tells it');
+  }
+});
+
+t.test('while the upstream that decides what a client may see is down, no other answers OPTIONS', async (t) => {
+  const site = await startLabSite(t, FORWARD);
+  const client = site.edge.http1();
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  const hidden = await client.ask(MANIFEST, { method: 'OPTIONS', headers: { authorization: ANN } });
+  t.match(hidden, { status: 503, headers: { 'x-breakwater-upstream': undefined } });
+  t.match(hidden.body.toString(), /no other upstream may answer before harbor has shown the repository/);
+  t.equal(site.fallback.requests.some(isOptions), false);
+  await client.ask('/v2/', { method: 'OPTIONS' });
+  t.equal(site.fallback.requests.some(isOptions), true, 'a path of no repository shows none');
+});
+
+t.test('what is no answer to OPTIONS', async (t) => {
+  let status = '';
+  const odd = await startOddServer(
+    t,
+    (socket, head) => head.startsWith('OPTIONS') && socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`),
+  );
+  const edge = await startEdgeInProcess(t, {
+    upstreams: { odd: { urls: [odd.url], probe: RARE_PROBE, credentials: 'forward' } },
+    routes: [{ prefix: '', push: 'odd', pull: [{ upstream: 'odd' }] }],
+  });
+  for (const [answer, gets, attempt] of [
+    ['500 Oops', 503, { outcome: 'failed', reason: 'status-5xx' }],
+    ['302 Found\r\nLocation: https://login.example.io/', 503, { outcome: 'failed', reason: 'malformed' }],
+    ['401 Unauthorized', 503, { outcome: 'failed', reason: 'authority-dead' }],
+    ['401 Unauthorized\r\nWWW-Authenticate: Basic realm="odd"', 401, { outcome: 'served' }],
+    ['403 Forbidden', 403, { outcome: 'served' }],
+    ['404 Not Found', 404, { outcome: 'served' }],
+    ['405 Method Not Allowed\r\nAllow: GET', 405, { outcome: 'served' }],
+    ...Array.from({ length: 6 }, () => ['501 Not Implemented', 501, { outcome: 'served' }] as const),
+    ['204 No Content', 204, { outcome: 'served' }],
+    ['429 Too Many\r\nRetry-After: 7', 429, { outcome: 'failed', reason: 'rate-limited' }],
+  ] as const) {
+    status = answer;
+    const reply = await edge.http1().ask(MANIFEST, { method: 'OPTIONS' });
+    t.equal(reply.status, gets, answer);
+    if (gets === 429) t.equal(reply.headers['retry-after'], '7');
+    t.match(edge.requests.at(-1)?.attempts, [attempt], answer);
+  }
 });
 
 t.test('with auth, OPTIONS needs what a pull needs, but for what a browser asks first', async (t) => {
