@@ -11,8 +11,8 @@ import { scaleUpstream } from '../../helpers/upstream-times.ts';
 
 const upstreamSchema = configSchema.shape.upstreams.valueType;
 
-async function check(t: Test, urls: string[], realmHosts: string[] = []) {
-  return checkAuthority(await started(t, { urls, deadlines: { manifest: '1s' } }), realmHosts);
+async function check(t: Test, urls: string[], realmHosts: string[] = [], manifest = '5s') {
+  return checkAuthority(await started(t, { urls, deadlines: { manifest } }), realmHosts);
 }
 
 async function started(t: Test, given: object): Promise<Upstream> {
@@ -114,7 +114,7 @@ for (const [name, challenge, status, token, message, remedy] of ROWS) {
     const own = challenge?.includes('HERE') ? await odd(t, undefined, 401, token) : '';
     server.url = await odd(t, challenge?.replace('HERE', own), status, token);
     // Only `elsewhere` is on another host.
-    const findings = await check(t, [server.url], ['127.0.0.1']);
+    const findings = await check(t, [server.url], ['127.0.0.1'], token === 'silent' ? '1s' : '5s');
     t.match(findings, [{ level: 'error', subject: `harbor ${server.url}`, message, remedy }]);
     t.equal(findings.length, 1);
   });
