@@ -22,9 +22,9 @@ export class GrantRecord {
   /**
    * When the authority granted the pull; undefined: it did not, or revoked the grant.
    * @param records all records of the user; several while the key is being replaced
-   * @param repository undefined: when the authority accepted the password
+   * @param repository empty: when the authority accepted the password
    */
-  static grantedAt(records: readonly GrantRecord[], repository: string = PASSWORD): number | undefined {
+  static grantedAt(records: readonly GrantRecord[], repository: string): number | undefined {
     const said = (name: string) => records.flatMap((record) => record.find(name) ?? []);
     const words = said(repository);
     const last = Math.max(0, ...words.map(({ at }) => at));
@@ -77,9 +77,13 @@ export class GrantRecord {
     return changed;
   }
 
-  /** Entries for an accepted password and the repositories it opens. */
-  static accepted(repositories: readonly string[], at: number): [string, GrantEntry][] {
-    return [PASSWORD, ...repositories].map((name) => [name, { at, granted: true }]);
+  get names(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** Entries for an accepted password (an empty name) and the repositories it opens. */
+  static accepted(names: readonly string[], at: number): [string, GrantEntry][] {
+    return names.map((name) => [name, { at, granted: true }]);
   }
 
   /** Entries for revoked grants. @param repositories undefined: the password is wrong now */

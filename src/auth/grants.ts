@@ -10,6 +10,8 @@ export interface GrantHolder {
   authority: string;
   user: string;
   password: string;
+  /** A hash of how the user logs in. Grants count for this form alone, and all forms of a user share the room of one. */
+  form?: string;
 }
 
 /** One decision in the form that edges exchange. `holder` is a keyed hash. */
@@ -79,7 +81,8 @@ export class Grants {
   remember(holder: GrantHolder, repositories: readonly string[], at: number): void {
     const [hash] = this.#hashes(holder);
     if (hash === undefined) return;
-    this.#mergeInto(hash, GrantRecord.accepted(repositories, at));
+    const names = [undefined, ...repositories].map((name) => entryName(holder, name));
+    this.#mergeInto(hash, GrantRecord.accepted(names, at));
     const [user] = this.#hashesOf([holder.authority, holder.user]);
     if (user !== undefined && this.#ends.has(hash)) this.#users.set(hash, user);
   }
@@ -96,7 +99,8 @@ export class Grants {
     const holders = [...this.#users].filter(([, of]) => users.includes(of)).map(([holder]) => holder);
     const records = holders.flatMap((holder) => this.#record(holder) ?? []);
     if (records.length === 0) return undefined;
-    const best = (name: string | undefined) => Math.max(...records.map((record) => this.#leftMs([record], name)));
+    const best = (name: string | undefined) =>
+      Math.max(0, ...records.flatMap((record) => namesFor(record, name).map((one) => this.#leftMs([record], one))));
     return { passwordMs: best(undefined), pullMs: best(repository) };
   }
 
@@ -110,7 +114,7 @@ export class Grants {
     for (const hash of this.#hashes(holder)) {
       const record = this.#record(hash);
       // Only known grants are revoked: otherwise guesses could fill the memory.
-      const known = repositories?.filter((name) => record?.find(name) !== undefined);
+      const known = namesToRevoke(holder, repositories, record)?.filter((name) => record?.find(name) !== undefined);
       if (record) changed += this.#mergeInto(hash, GrantRecord.refused(known, at));
     }
     return changed > 0;
@@ -129,7 +133,7 @@ export class Grants {
   /** A keyed hash of the holder, and of one repository. */
   keyOf(holder: GrantHolder, repository = ''): string {
     const [hash = ''] = this.#hashes(holder);
-    return `${hash} ${repository}`;
+    return `${hash} ${entryName(holder, repository)}`;
   }
 
   find(holder: string, repository: string): GrantEntry | undefined {
@@ -195,11 +199,11 @@ export class Grants {
 
   #remainingMs(holder: GrantHolder, repository: string | undefined): number {
     const records = this.#hashes(holder).flatMap((hash) => this.#record(hash) ?? []);
-    return this.#leftMs(records, repository);
+    return this.#leftMs(records, entryName(holder, repository));
   }
 
-  #leftMs(records: readonly GrantRecord[], repository: string | undefined): number {
-    const at = GrantRecord.grantedAt(records, repository);
+  #leftMs(records: readonly GrantRecord[], name: string): number {
+    const at = GrantRecord.grantedAt(records, name);
     return at === undefined ? 0 : Math.max(0, at + this.#keepMs - this.#clock.now());
   }
 
@@ -216,4 +220,26 @@ export class Grants {
     const text = JSON.stringify(parts);
     return this.#keys.map((key) => createHmac('sha256', key).update(text).digest('base64'));
   }
+}
+
+/** The entry for a repository, or for the password itself. No repository has a space in its name. */
+function entryName({ form }: GrantHolder, repository = ''): string {
+  return form === undefined ? repository : `${form} ${repository}`;
+}
+
+/** The entries for a repository, or for the password itself, in every form. */
+function namesFor(record: GrantRecord, repository = ''): string[] {
+  return record.names.filter((name) => name === repository || name.endsWith(` ${repository}`));
+}
+
+/** @returns undefined: every entry. Of a form, its login and what is granted, so that a refusal that is repeated is one entry. */
+function namesToRevoke(
+  holder: GrantHolder,
+  repositories: readonly string[] | undefined,
+  record: GrantRecord | undefined,
+): string[] | undefined {
+  if (repositories) return repositories.map((name) => entryName(holder, name));
+  if (holder.form === undefined) return undefined;
+  const all = record?.names.filter((name) => name.startsWith(`${holder.form} `)) ?? [];
+  return all.filter((name) => name === entryName(holder) || record?.find(name)?.granted);
 }

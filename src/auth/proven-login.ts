@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { GrantHolder } from './grants.ts';
 import type { JwtProof } from './jwt-issuers.ts';
 import type { Login } from './login-throttle.ts';
@@ -39,10 +40,14 @@ export function throttledLogin(login: ProvenLogin): Login {
   return { user: isUnproven(login) ? login.user : nameOf(login), password: authorizationOf(login) };
 }
 
-/** Who is remembered. A JWT stands for its subject, so that a new one of the same subject is known. */
-export function holderOf({ user, password, proof }: ProvenLogin, authority: string): GrantHolder {
+/**
+ * Who is remembered. A JWT stands for its subject, so that a new one of the same subject is known. The authority may take it under one name
+ * and refuse it under another, or as Bearer, so each of these counts for itself.
+ */
+export function holderOf({ user, password, proof, isBearer }: ProvenLogin, authority: string): GrantHolder {
   if (proof?.state !== 'valid') return { authority, user, password };
-  return subjectHolder(authority, proof.issuer, proof.subject);
+  const form = hash('sha256', isBearer ? 'Bearer' : `Basic ${user}`, 'base64url');
+  return { ...subjectHolder(authority, proof.issuer, proof.subject), form };
 }
 
 /** The holders that a name can mean, without the password. @param name a user, a subject, or what `nameOf` says */

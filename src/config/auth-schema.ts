@@ -62,7 +62,7 @@ export const authSchema = section({
       "For `delegate`: a login of the authority that is known to be good, preferably from the same directory as your users. While it is accepted, the authority's refusals of other logins are believed. If it is refused like all others, the authority is unable to check logins. Default: the credentials of the authority's probe.",
     ),
   issuers: list(issuer).describe(
-    'For `delegate`: issuers of JWTs that clients use as passwords (with any user name) or as Bearer tokens, such as those of Kubernetes service accounts. Breakwater remembers such a login by issuer and subject. So a new token of the same subject pulls in an outage.',
+    'For `delegate`: issuers of JWTs that clients use as passwords (with any user name) or as Bearer tokens, such as those of Kubernetes service accounts. Breakwater remembers such a login by issuer, subject and user name. So a new token of the same subject, under the same name, pulls in an outage.',
   ),
   realmHosts: list(realmHost).describe(
     'For `delegate`: hosts of token services that may get passwords of users. They are added to `realmHosts` of the authority.',

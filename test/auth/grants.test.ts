@@ -251,3 +251,33 @@ t.test('rights are found by the name alone, where this edge has seen the login',
   grants.reload([OTHER], 0);
   t.equal(grants.rightsOf({ authority: 'harbor', user: 'bob' }, ''), undefined);
 });
+
+t.test('each form of a login counts for itself, and all share the room of one user', async (t) => {
+  const grants = made(t);
+  const peer = made(t);
+  const form = (name: string): GrantHolder => ({ ...ann, form: name });
+  grants.remember(holder('bob'), ['a'], grants.now());
+  grants.remember(form('one'), ['a', 'b'], grants.now());
+  grants.remember(form('two'), ['a'], grants.now());
+  t.equal(grants.passwordValidMs(ann), 0);
+  t.equal(grants.pullValidMs(form('two'), 'b'), 0);
+  t.not(grants.keyOf(form('one'), 'a'), grants.keyOf(form('two'), 'a'));
+  t.notOk(grants.revoke(form('three'), undefined, grants.now()), 'it was never accepted');
+  t.ok(grants.revoke(form('one'), undefined, grants.now()));
+  peer.merge(entriesOf(grants));
+  for (const one of [grants, peer]) {
+    for (const name of ['a', 'b']) t.equal(one.pullValidMs(form('one'), name), 0);
+    t.equal(one.passwordValidMs(form('one')), 0);
+    t.ok(one.passwordValidMs(form('two')) > 0 && one.pullValidMs(form('two'), 'a') > 0);
+  }
+  t.ok((grants.rightsOf(ann, 'a')?.pullMs ?? 0) > 0, 'found in any form');
+  t.equal(grants.rightsOf(ann, 'b')?.pullMs, 0);
+  grants.remember(form('one'), ['b'], grants.now());
+  t.equal(grants.pullValidMs(form('one'), 'a'), 0, 'a refusal voids what came before it');
+  t.ok(grants.pullValidMs(form('one'), 'b') > 0);
+
+  for (let count = 0; count < 1100; count += 1) grants.remember(form(`other${count}`), ['a'], grants.now());
+  t.ok(entriesOf(grants).length <= 2010, 'bounded');
+  t.equal(grants.passwordValidMs(form('two')), 0, 'the oldest goes');
+  t.ok(grants.pullValidMs(holder('bob'), 'a') > 0, 'nobody else is crowded out');
+});

@@ -77,13 +77,23 @@ function made() {
   return { state, tokens, ask, bearer, nameOf };
 }
 
-t.test('a new token of the same subject pulls in an outage, whatever its user name', async (t) => {
+t.test('a new token of the same subject pulls in an outage, in the form that the authority took', async (t) => {
   const { state, ask, bearer } = made();
   t.equal(await ask(await key.sign()), PULL);
   state.says = undefined;
   t.equal(await ask(await key.sign()), PULL);
+  t.equal(await ask(await key.sign(), 'another'), 'unavailable', 'another name');
+  t.equal(await bearer(await key.sign()), 'unavailable', 'without a name');
+  state.says = GRANTED;
+  for (const name of ['another', 'Bearer']) t.equal(await ask(await key.sign(), name), PULL);
+  state.says = undefined;
   t.equal(await ask(await key.sign(), 'another'), PULL);
+  t.equal(await bearer(await key.sign()), 'unavailable', 'Bearer is not a name');
+  state.says = GRANTED;
   t.equal(await bearer(await key.sign()), PULL);
+  state.says = undefined;
+  t.equal(await bearer(await key.sign()), PULL);
+  t.equal(await ask(await key.sign()), PULL);
   t.equal(await ask(await key.sign(), 'token', 'repository:b:pull'), 'unavailable', 'exactly what was granted');
   t.equal(await ask(await key.sign({ sub: 'system:serviceaccount:team:other' })), 'unavailable');
   t.equal(await ask('hunter2'), 'unavailable', 'a password is no token');
@@ -257,4 +267,28 @@ t.test('explain finds a login by its name in the log', async (t) => {
   await ask(await key.sign());
   t.ok(tokens.remembered(NAME, 'inner/a').remembered);
   t.equal(tokens.remembered(`jwt:${SUBJECT} (https://second)`, 'inner/a').remembered, undefined);
+});
+
+t.test('what the authority refuses in one form says nothing of the others', async (t) => {
+  for (const says of [{ outcome: 'refused' }, { ...GRANTED, granted: [] }] satisfies UserAnswer[]) {
+    const { state, ask, bearer, tokens } = made();
+    await ask(await key.sign());
+    await ask(await key.sign(), 'another');
+    state.says = says;
+    await bearer(await key.sign());
+    await ask(await key.sign(), 'stranger');
+    await ask(await key.sign(), 'another');
+    state.says = undefined;
+    t.equal(await ask(await key.sign()), PULL, 'a name that was not refused');
+    t.equal(await ask(await key.sign(), 'another'), 'unavailable');
+    t.equal(await bearer(await key.sign()), 'unavailable');
+    t.ok((tokens.remembered(SUBJECT, 'inner/a').remembered?.pullMs ?? 0) > HOUR_MS);
+    state.says = says;
+    await ask(await key.sign());
+    t.equal(tokens.remembered(SUBJECT, 'inner/a').remembered?.pullMs, 0);
+    state.says = { ...GRANTED, granted: [] };
+    await ask(await key.sign());
+    state.says = undefined;
+    t.equal(await ask(await key.sign()), 'unavailable', 'what was refused once is granted anew, or not at all');
+  }
 });
