@@ -88,14 +88,14 @@ export class RouteReplication implements CoveredRoute {
       if (lacked.upstream === this.copyRoute.target.upstream) this.#noteLacked(name, pair, reference, lacked.client);
       return;
     }
-    const mayReplace = kind !== 'served' || this.#coverage.wasCompared(name);
+    const mayReplace = kind !== 'served' || this.#lastReconcile?.failed === null || this.#coverage.wasCompared(name);
     if (kind !== 'served' || !mayReplace) this.watch.noteChange(name);
     if (kind === 'served' && !this.#isNew(name, reference)) return;
     if (kind !== 'delete' && !reference.includes(':'))
       this.#coverage.markChanged(name, reference, this.#isUncounted(name, reference));
     if (kind === 'push' && !reference.includes(':')) this.#comparison.forget(repository, reference);
-    if (mayReplace)
-      this.#options.tasks.add(this.#task(pair, reference, kind === 'delete' ? kind : 'copy'), PRIORITY.hint);
+    const task = this.#task(pair, reference, kind === 'delete' ? kind : 'copy');
+    if (mayReplace) this.#options.tasks.add(task, PRIORITY.hint);
   }
 
   /** A pull failed, because the fallback lacks the image. The copy shows whether the push upstream has it. */

@@ -269,16 +269,24 @@ t.test('a served tag does not replace a copy that no comparison has judged', asy
   const work = async () => {
     tries += 1;
   };
-  const { primary, fallback, route, tasks } = await made(t, {}, work);
-  for (const one of [primary, fallback]) one.seed('library/app', '1', { blobs: [1] });
+  const { primary, fallback, route, tasks, view } = await made(t, {}, work);
+  for (const one of [primary, fallback])
+    for (const name of ['library/a', 'library/b']) one.seed(name, '1', { blobs: [1] });
+  await primary.faults.on('errors', { status: 403, path: /library\/b\// });
   await route.reconcile(never);
-  const hint = async (kind: 'push' | 'served') => {
-    route.enqueueHint({ repository: 'library/new', reference: '1', kind, from: 'edge', upstream: 'harbor' });
+  t.match(view(), { reconcile: { failed: /library\/b/ } });
+  await tasks.onIdle();
+  const hint = async (kind: 'push' | 'served', repository: string) => {
+    const before = tries;
+    route.enqueueHint({ repository, reference: '1', kind, from: 'edge', upstream: 'harbor' });
     await tasks.onIdle();
+    return tries - before;
   };
-  await hint('served');
-  t.equal(tries, 0, 'the one on the fallback may be newer');
-  t.match(route.view(), { coverage: { unknown: 1 } }, 'it is not known to be in step');
-  await hint('push');
-  t.equal(tries, 1, 'a push is copied in any case');
+  t.equal(await hint('served', 'library/b'), 0, 'the one on the fallback may be newer');
+  t.match(view(), { coverage: { unknown: 1 } }, 'it is not known to be in step');
+  t.equal(await hint('push', 'library/b'), 1, 'a push is copied in any case');
+  await primary.faults.off();
+  await route.reconcile(never);
+  await tasks.onIdle();
+  t.equal(await hint('served', 'library/new'), 1, 'what came after a whole comparison is copied at once');
 });
