@@ -26,9 +26,9 @@ export class ProbeTimes {
     this.#good = this.#good.filter(({ at }) => now - at < HOUR_MS);
     if (now - (this.#good.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= APART_MS) this.#good.push({ at: now, ms });
     const sorted = this.#good.map((one) => one.ms).sort((a, b) => a - b);
-    const percentile = sorted[Math.ceil(sorted.length * PERCENTILE) - 1] ?? ms;
+    const slowest = sorted.slice(0, Math.ceil(sorted.length * PERCENTILE)).slice(-1);
     // An upstream that has just become slow counts at once.
-    this.#usual = sorted.length < MIN_FOR_PERCENTILE ? ms : Math.max(ms, percentile);
+    this.#usual = Math.max(ms, ...(sorted.length < MIN_FOR_PERCENTILE ? [] : slowest));
   }
 
   /** Milliseconds after which a probe that is not answered counts as failed. */
