@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { freePorts } from '../../bench/proxies/ports.ts';
 import type { Owner } from './temporary-folder.ts';
 
 /** `down`: refuses connections; `hung`: takes them and never answers; `no-database`: answers, and knows nobody. */
@@ -28,9 +28,9 @@ export class RegistryFront {
   }
 
   async listen(): Promise<this> {
+    if (this.#port === 0) [this.#port = 0] = await freePorts(1);
     this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
     return this;
   }
 

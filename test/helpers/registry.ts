@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { freePorts } from '../../bench/proxies/ports.ts';
 import { Program } from './program.ts';
 import { RegistryStorage } from './registry-storage.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
@@ -52,10 +53,10 @@ export class Registry {
   /** Also after `kill`: again on the same port, with the same storage. */
   async start(): Promise<void> {
     await mkdir(this.storage.root, { recursive: true });
+    if (this.#port === 0) [this.#port = 0] = await freePorts(1);
     writeFileSync(this.#configFile, stringify(this.#config()));
     this.#program.start();
-    const listening = await this.#program.waitForLog(/listening on 127\.0\.0\.1:(\d+)/);
-    this.#port = Number(listening[1]);
+    await this.#program.waitForLog(/listening on 127\.0\.0\.1:\d+/);
   }
 
   /** `127.0.0.1:PORT` */

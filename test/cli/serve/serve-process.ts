@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, readSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
+import { freePorts } from '../../../bench/proxies/ports.ts';
 import { writeCertificate } from '../../helpers/certificate.ts';
 import { command } from '../../helpers/command.ts';
 import { commandLine } from '../../helpers/command-line.ts';
@@ -113,15 +113,6 @@ async function get(
   req.on('timeout', () => req.destroy(new Error('no answer')));
   const [res] = await once(req, 'response');
   return { status: res.statusCode, body: Buffer.concat(await res.toArray()).toString() };
-}
-
-/** Free at the same time, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 async function writeConfiguration(t: Test, ports: Ports, config: Record<string, unknown>): Promise<string> {
