@@ -24,7 +24,8 @@ const issuer = z.strictObject({
 /** Who can change the keys can make tokens. */
 function isUsableKeyUrl(text: string): boolean {
   const url = URL.parse(text);
-  if (!url || url.username !== '' || url.password !== '') return false;
+  if (url === null) return false;
+  if (url.username !== '' || url.password !== '') return false;
   return url.protocol === 'https:' || isLoopback(url.hostname);
 }
 

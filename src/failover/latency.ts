@@ -45,9 +45,15 @@ export class Latency {
   #makeRoom({ client, repository }: Evidence): void {
     const ofClient = ({ evidence }: Sample) => evidence.client === client;
     const ofPair = (sample: Sample) => ofClient(sample) && sample.evidence.repository === repository;
-    const count = (alike: (sample: Sample) => boolean) => this.#recent.filter(alike).length;
-    if (count(ofPair) >= MAX_PER_PAIR) this.#recent.splice(this.#recent.findIndex(ofPair), 1);
-    else if (count(ofClient) >= MAX_PER_CLIENT) this.#recent.splice(this.#recent.findIndex(ofClient), 1);
+    // Without lists: this runs for each answer.
+    let [clients, pairs] = [0, 0];
+    for (const sample of this.#recent) {
+      if (!ofClient(sample)) continue;
+      clients += 1;
+      if (ofPair(sample)) pairs += 1;
+    }
+    if (pairs >= MAX_PER_PAIR) this.#recent.splice(this.#recent.findIndex(ofPair), 1);
+    else if (clients >= MAX_PER_CLIENT) this.#recent.splice(this.#recent.findIndex(ofClient), 1);
     else if (this.#recent.length >= WINDOW) this.#recent.shift();
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
+  canBeChecked,
   imageName,
   isDigest,
   isDigestOf,
@@ -124,4 +125,6 @@ t.test('whether bytes have a digest', async (t) => {
   t.equal(isDigestOf(`sha512:${'ab'.repeat(64)}`, bytes), false);
   t.equal(isDigestOf('blake3:abc', bytes), undefined, 'it cannot be computed');
   t.equal(isDigestOf('', bytes), undefined);
+  for (const digest of [sha256(bytes), `sha512:${'ab'.repeat(64)}`, 'blake3:abc', ''])
+    t.equal(canBeChecked(digest), isDigestOf(digest, bytes) !== undefined, `the same without the bytes: ${digest}`);
 });
