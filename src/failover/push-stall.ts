@@ -36,9 +36,13 @@ export function stallObstacle(
 ): Gate | undefined {
   const stalled = `a push under way did not move for ${stallMs / 1000} s`;
   if (gate.mode === 'refusing') return { ...gate, reason: `${gate.reason}; ${stalled}` };
-  const others = replicas.filter((one) => one.url !== url);
-  if (others.some((one) => one.state === 'up' && !one.suspected)) return undefined;
+  if (anotherServes(replicas, url)) return undefined;
   const { lastProbeAt = 0, goodProbeAt = 0 } = replicas.find((one) => one.url === url) ?? {};
   if (lastProbeAt <= goodProbeAt) return undefined;
   return { mode: 'refusing', since: now - stallMs, reason: `its last probe failed; ${stalled}` };
+}
+
+/** Whether the next request of an upload would be answered by another URL of the upstream, if this one cannot be reached. */
+export function anotherServes(replicas: readonly ReplicaView[], url: string): boolean {
+  return replicas.some((one) => one.url !== url && one.state === 'up' && !one.suspected);
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isStalled, type PushProgress, stallObstacle } from '../../src/failover/push-stall.ts';
+import { anotherServes, isStalled, type PushProgress, stallObstacle } from '../../src/failover/push-stall.ts';
 import type { ReplicaView } from '../../src/failover/view.ts';
 import { NOW, replica, upstream } from './made-view.ts';
 
@@ -50,4 +50,12 @@ t.test('whether another try of a stalled write would be refused too', async (t) 
   t.ok(obstacle({}, failing, { ...good, state: 'down' }), 'another URL is down');
   t.equal(obstacle({}, replica('https://a', { goodProbeAt: NOW - 1000 })), undefined, 'its own probes are good');
   t.equal(obstacle({}), undefined, 'it has no URL any more');
+});
+
+t.test('whether another URL takes the next request', async (t) => {
+  const well = replica('https://b');
+  t.equal(anotherServes([replica('https://a'), well], 'https://a'), true);
+  t.equal(anotherServes([replica('https://a')], 'https://a'), false, 'there is none');
+  t.equal(anotherServes([well, { ...well, url: 'https://c', state: 'down' }], 'https://b'), false, 'it is down');
+  t.equal(anotherServes([{ ...well, suspected: true }], 'https://a'), false, 'it is suspected');
 });

@@ -1,6 +1,7 @@
 import { monotonicNow, readClocks } from '../../clock/clock.ts';
+import type { Failure } from '../../failover/classify.ts';
 import { pushRefusal } from '../../failover/plan.ts';
-import { stallObstacle } from '../../failover/push-stall.ts';
+import { anotherServes, stallObstacle } from '../../failover/push-stall.ts';
 import { showsUploads, uploadVerdict } from '../../failover/upload-refusal.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { OciError } from '../../oci/error.ts';
@@ -31,6 +32,9 @@ export function discardPush({ body, permit }: PushAnswer): void {
  * of a slow upstream then take no longer than one of them.
  */
 const CANARY_FIRST_MS = 400;
+
+/** Failures before a byte of the request was sent. */
+const UNREACHED: readonly Failure[] = ['connect', 'dns', 'tls'];
 
 /** Stage 4 of a push. @throws OciError if the upstream could not take the push; ClientGone */
 export async function fetchPush(
@@ -185,7 +189,7 @@ async function authorizationFor(
 
 /**
  * 403 with the reason, which clients show, if nothing was written, or if another try would be refused too; 503 if the upstream may have
- * taken the write.
+ * taken the write, or if another of its URLs takes the next request.
  */
 function unreachable(
   exchange: Exchange,
@@ -199,7 +203,12 @@ function unreachable(
     const obstacle = stallObstacle(upstream.view(), attempt.url, pushStall, monotonicNow());
     if (obstacle) return pushRefusal(upstream.name, obstacle, readClocks());
   }
-  if (request.kind === 'upload-start' || ['connect', 'dns', 'tls', 'credentials'].includes(reason))
+  const { gate, replicas } = upstream.view();
+  if (gate.mode === 'accepting' && UNREACHED.includes(reason) && anotherServes(replicas, attempt.url)) {
+    const message = `one server of ${attempt.upstream} cannot be reached (${summary}), and another one answers; push again`;
+    return new OciError('UNAVAILABLE', message);
+  }
+  if (request.kind === 'upload-start' || [...UNREACHED, 'credentials'].includes(reason))
     return refusal(upstream, `it cannot be reached: ${summary}`, exchange.startedAt);
   return new OciError('UNAVAILABLE', `${attempt.upstream} failed in the middle of the push (${summary}); push again`);
 }
