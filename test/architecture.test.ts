@@ -38,10 +38,12 @@ const RULES: Record<string, Rule> = {
   // Lets requests of the operator through to what status shows: by host, token and session.
   admin: { loads: ['clock', 'oci', 'http', 'config', 'auth', 'status'] },
   server: { loads: ['http'], types: ['config'] },
+  // What clients are told: texts and tables, without I/O.
+  clients: { loads: [] },
   lab: { loads: ['oci'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
   cli: {
-    loads: ['app', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication'],
+    loads: ['app', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication', 'clients'],
     types: ['failover', 'proxy'],
   },
   // All the wiring, and no command.
@@ -77,6 +79,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     endpoints: ['request', 'reply', 'pull', 'push'],
   },
   upstream: { body: [], reader: ['body'], credentials: ['body'], health: ['body'] },
+  clients: { generate: [], part: ['generate'] },
   status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
   cli: {
     output: [],
@@ -84,6 +87,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     user: [],
     check: [],
     canary: [],
+    client: [],
     sync: ['ask'],
     ask: [],
     lab: ['ask', 'serve', 'output'],
@@ -187,6 +191,7 @@ const WALL_CLOCK: Record<string, string> = {
   'src/lab/harbor-lists.ts': 'Harbor tells when a tag was pushed',
   'src/lab/store.ts': 'registries tell when a tag was pushed, or a manifest uploaded',
   'src/lab/access.ts': 'issued_at of a token',
+  'src/cli/client/authority-file.ts': 'certificates have dates',
   'src/cli/check/check.ts': 'certificates have dates',
   'src/cli/check/account-findings.ts': 'the end of an account is a date',
   'src/cli/serve/terminal-log.ts': 'the time of a log line',

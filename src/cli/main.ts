@@ -8,6 +8,7 @@ import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
 import { registerCanary } from './canary/canary.ts';
 import { registerCheck } from './check/check.ts';
+import { registerClient } from './client/client.ts';
 import { UsageError } from './config-path.ts';
 import { wasInterrupted } from './interruption.ts';
 import { registerLab } from './lab/lab.ts';
@@ -35,6 +36,7 @@ export function createProgram(): Command {
   registerSync(program);
   registerCanary(program);
   registerUser(program);
+  registerClient(program);
   return program;
 }
 

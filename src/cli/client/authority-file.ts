@@ -1,0 +1,51 @@
+import { X509Certificate } from 'node:crypto';
+import { readBounded, unreadable } from '../../config/material-reader.ts';
+import { UsageError } from '../config-path.ts';
+
+const MAX_BYTES = 1_048_576;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * The certificates of a PEM file, and nothing else of it, so that no key that lies beside them is written to a node.
+ * @param option names the file in messages
+ * @throws UsageError if there are none, or if one cannot be read or has expired
+ */
+export async function readAuthority(file: string, option: string): Promise<string> {
+  const blocks = await blocksOf(file, option);
+  if (blocks.length === 0)
+    throw new UsageError(`${option}: ${file} holds no certificate in PEM form; expected -----BEGIN CERTIFICATE-----`);
+  for (const [index, block] of blocks.entries()) {
+    const which = `${option}: certificate ${index + 1} of ${blocks.length} in ${file}`;
+    const certificate = parsed(block);
+    if (!certificate) throw new UsageError(`${which} cannot be read`);
+    if (certificate.validToDate < new Date())
+      throw new UsageError(
+        `${which} expired on ${certificate.validToDate.toISOString().slice(0, 10)}: give the one that issues the edge's certificate today`,
+      );
+  }
+  return blocks.map((block) => `${block}\n`).join('');
+}
+
+/** The last certificate of a chain, if it is its own issuer: the root that clients have to trust. */
+export async function selfSignedOf(file: string): Promise<string | undefined> {
+  const last = (await blocksOf(file, 'tls.certFile')).at(-1);
+  const certificate = last === undefined ? undefined : parsed(last);
+  if (!certificate?.checkIssued(certificate)) return undefined;
+  return `${last}\n`;
+}
+
+async function blocksOf(file: string, option: string): Promise<string[]> {
+  const content = await readBounded(file, MAX_BYTES).catch((error: unknown) => {
+    throw new UsageError(`${option}: ${file} ${unreadable(error)}`);
+  });
+  if (!content) throw new UsageError(`${option}: ${file} is longer than ${MAX_BYTES} bytes`);
+  return content.toString('latin1').match(CERTIFICATE) ?? [];
+}
+
+function parsed(block: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(block);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, chown, copyFile, mkdir, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { GeneratedFile } from '../../clients/generate/generated.ts';
+import { PartError } from '../../clients/part/edit.ts';
+import { withPart } from '../../clients/part/shared-file.ts';
+import { UsageError } from '../config-path.ts';
+
+/** A copy of what a shared file, or a file that was replaced with --force, held before. */
+export const BACKUP = '.before-breakwater';
+/** Stands in the first line of each file that is written whole. */
+const MARK = 'Written by `breakwater client ';
+
+export interface WrittenFile {
+  /** Where it was written. */
+  path: string;
+  done: 'written' | 'merged' | 'unchanged';
+  backup?: string;
+}
+
+interface Planned {
+  path: string;
+  mode: number;
+  text: string;
+  present: string | undefined;
+  done: WrittenFile['done'];
+}
+
+/**
+ * Writes files of a node below a folder, which may be `/`. All of them are looked at before the first one is written.
+ * @throws UsageError if one holds what somebody else wrote, or cannot take its part
+ */
+export async function writeNodeFiles(
+  files: readonly GeneratedFile[],
+  folder: string,
+  force: boolean,
+): Promise<WrittenFile[]> {
+  const planned = await Promise.all(files.map((file) => plan(file, folder)));
+  const foreign = planned.filter(({ present, done }) => done === 'written' && present !== undefined && !isOwn(present));
+  if (foreign.length > 0 && !force)
+    throw new UsageError(
+      `nothing was written: ${foreign.map(({ path }) => path).join(', ')} ${foreign.length === 1 ? 'holds' : 'hold'} what this command did not write. Look at it; --force replaces it and keeps a copy as *${BACKUP}.`,
+    );
+  const written: WrittenFile[] = [];
+  for (const one of planned) written.push(await write(one));
+  return written;
+}
+
+async function plan({ path, secret, content }: GeneratedFile, folder: string): Promise<Planned> {
+  const target = join(folder, path);
+  // A symbolic link stays; its target is replaced.
+  const real = await realpath(target).catch(() => target);
+  const present = await presentText(real);
+  const mode = secret ? 0o600 : 0o644;
+  if (typeof content === 'string') {
+    const done = present === content ? 'unchanged' : 'written';
+    return { path: real, mode, text: content, present, done };
+  }
+  try {
+    const text = withPart(content, present);
+    const done = present === undefined ? 'written' : present === text ? 'unchanged' : 'merged';
+    return { path: real, mode, text, present, done };
+  } catch (error) {
+    if (error instanceof PartError) throw new UsageError(`nothing was written: ${real}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Text of a file; undefined if there is none. @throws UsageError if it cannot be read */
+async function presentText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new UsageError(`${path} cannot be read: ${message}`);
+  }
+}
+
+function isOwn(text: string): boolean {
+  return text.split('\n', 1)[0]?.includes(MARK) ?? false;
+}
+
+/** Writes a new file and renames it, so that a program reads either the old or the new file. */
+async function write({ path, mode, text, present, done }: Planned): Promise<WrittenFile> {
+  if (done === 'unchanged') return { path, done };
+  const temporary = `${path}.${randomUUID()}`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const backup = present !== undefined && (done === 'merged' || !isOwn(present)) ? await keep(path) : undefined;
+    await writeFile(temporary, text, { mode, flag: 'wx' });
+    const old = present === undefined ? undefined : await stat(path);
+    if (old && done === 'merged') {
+      if (old.uid !== process.geteuid?.() || old.gid !== process.getegid?.()) await chown(temporary, old.uid, old.gid);
+      await chmod(temporary, old.mode & 0o777);
+    }
+    await rename(temporary, path);
+    return { path, done, ...(backup === undefined ? {} : { backup }) };
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw new UsageError(`${path} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** The first backup stays, since later ones hold what this command wrote. */
+async function keep(path: string): Promise<string> {
+  const backup = `${path}${BACKUP}`;
+  await copyFile(path, backup, constants.COPYFILE_EXCL).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return backup;
+}

@@ -1,0 +1,163 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { writeClientFiles } from '../../../src/cli/client/client-files.ts';
+import type { ClientOptions } from '../../../src/cli/client/client-options.ts';
+import { createProgram } from '../../../src/cli/main.ts';
+import { makeCertificate } from '../../../src/lab/certificate.ts';
+import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+
+/** What a run prints, or the message of its error. */
+async function run(kind: string, options: Partial<ClientOptions>) {
+  const said = { stdout: '', stderr: '', error: '' };
+  const { stdout, stderr } = process;
+  const [out, err] = [stdout.write, stderr.write];
+  stdout.write = ((text: string) => {
+    said.stdout += text;
+    return true;
+  }) as typeof out;
+  stderr.write = ((text: string) => {
+    said.stderr += text;
+    return true;
+  }) as typeof err;
+  try {
+    await writeClientFiles(kind, { mirror: [], ...options });
+  } catch (error) {
+    said.error = `${(error as Error).name}: ${(error as Error).message}`;
+  } finally {
+    stdout.write = out;
+    stderr.write = err;
+  }
+  return said;
+}
+
+/** Its last day was 2020-01-02. */
+const EXPIRED = `-----BEGIN CERTIFICATE-----
+MIIBDTCBs6ADAgECAgEBMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMTA29sZDAeFw0y
+MDAxMDEwMDAwMDBaFw0yMDAxMDIwMDAwMDBaMA4xDDAKBgNVBAMTA29sZDBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABA3esfKmjbnU6UN1Xc79MvIvUUa98z1uxciJ
++Qt7o4hIDexAa7ZXE/urq1leIHBtMBCaykLnCyd3au5xQBNgxwqjAjAAMAoGCCqG
+SM49BAMCA0kAMEYCIQDTulSD5nPtn//eYoDfRAXhzTlbR4qI2JWwQJi9LG4ZxQIh
+AMn6hijfDIHRaMpw5CYZePWajfUhZWC6T3x9BV/nsxuy
+-----END CERTIFICATE-----
+`;
+
+const EDGE = { hostname: 'cr.example.io' };
+
+t.test('mistakes are told with what is known', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, 'no certificate');
+  const rows: [string, Partial<ClientOptions>, RegExp][] = [
+    ['dokcer', EDGE, /no kind of client is called "dokcer"; known are docker, containerd, .*\. Did you mean docker\?/],
+    ['constructor', EDGE, /no kind of client is called "constructor"/],
+    ['containerd', EDGE, /name it with --client-version \(known are 1\.6, 1\.7, 2\.0/],
+    ['containerd', { ...EDGE, clientVersion: '1.5' }, /containerd "1\.5" is not a known version; known are 1\.6/],
+    [
+      'podman',
+      { hostname: 'https://cr.example.io' },
+      /--hostname "https:\/\/cr\.example\.io" is no host: expected HOST/,
+    ],
+    ['podman', { hostname: '../etc' }, /is no host/],
+    ['podman', { ...EDGE, mirror: ['docker.io=Hub/'] }, /expected REGISTRY=PREFIX\//],
+    ['podman', { ...EDGE, mirror: ['quay.io', 'quay.io=a/'] }, /--mirror names quay\.io twice/],
+    ['podman', { ...EDGE, mirror: ['cr.example.io'] }, /which is the edge itself/],
+    ['podman', { ...EDGE, fallback: 'gcr.io/Up' }, /expected HOST\/PATH/],
+    ['podman', { ...EDGE, ca: file }, /--ca: .*file holds no certificate in PEM form/],
+    ['podman', { ...EDGE, ca: join(folder, 'gone') }, /--ca: .*gone does not exist/],
+    ['podman', { config: join(folder, 'gone.yaml') }, /there is no configuration at .*gone\.yaml/],
+  ];
+  for (const [kind, options, says] of rows) t.match((await run(kind, options)).error, says);
+});
+
+t.test('an expired authority is refused', async (t) => {
+  const file = join(temporaryFolder(t), 'ca.crt');
+  writeFileSync(file, EXPIRED);
+  t.match((await run('podman', { ...EDGE, ca: file })).error, /certificate 1 of 1 in .* expired on 2020-01-02/);
+});
+
+t.test('only certificates of a file are written', async (t) => {
+  const folder = temporaryFolder(t);
+  const { ca, key } = await makeCertificate({ names: [], authority: true });
+  const file = join(folder, 'all.pem');
+  writeFileSync(file, `${key}${ca}`);
+  const { stdout } = await run('docker', { ...EDGE, ca: file });
+  t.match(stdout, /BEGIN CERTIFICATE/);
+  t.notMatch(stdout, /PRIVATE/);
+});
+
+t.test('hostname, authority and fallback come from the configuration', async (t) => {
+  const folder = temporaryFolder(t);
+  const { cert, ca } = await makeCertificate({ names: [], authority: true });
+  writeFileSync(join(folder, 'tls.crt'), `${cert}${ca}`);
+  writeFileSync(join(folder, 'gcr-ca.crt'), ca);
+  const config = join(folder, 'breakwater.yaml');
+  const yaml = (url: string) => `hostname: cr.example.io
+listen: { https: '0.0.0.0:8443' }
+tls: { certFile: tls.crt, keyFile: tls.key }
+upstreams:
+  harbor: { urls: ['https://harbor.lan'] }
+  gcr: { urls: ['${url}'], caFile: gcr-ca.crt }
+routes:
+  - { prefix: hub/, registry: quay.io, pull: [{ upstream: gcr }] }
+  - { prefix: library/, push: harbor, pull: [{ upstream: harbor }, { upstream: gcr, prefix: example-project/ }] }
+`;
+  writeFileSync(config, yaml('https://asia.gcr.io'));
+  const { stdout, stderr } = await run('podman', { config, withFallback: true, mirror: ['docker.io', 'quay.io'] });
+  t.match(stdout, /certs\.d\/cr\.example\.io:8443\/ca\.crt/);
+  t.match(stdout, /certs\.d\/asia\.gcr\.io\/ca\.crt/);
+  t.match(stdout, /prefix = "cr\.example\.io:8443\/library"[\s\S]*location = "asia\.gcr\.io\/example-project"/);
+  t.match(stderr, /The edge answers 404 to containerd, .* images of docker\.io/);
+  t.notMatch(stderr, /404 to containerd, .* images of quay\.io/);
+  writeFileSync(config, yaml('http://asia.gcr.io').replace(', caFile: gcr-ca.crt', ''));
+  t.match(
+    (await run('podman', { config, withFallback: true })).error,
+    /cannot be a fallback of clients: expected https/,
+  );
+  writeFileSync(config, yaml('https://asia.gcr.io').replace(', { upstream: gcr, prefix: example-project/ }', ''));
+  t.match((await run('podman', { config, withFallback: true })).error, /has no fallback.*--fallback HOST\/PATH/);
+  writeFileSync(config, 'hostname: [');
+  t.match((await run('podman', { config })).error, /./);
+});
+
+t.test('a folder: merged, with a backup, and the same after a second run', async (t) => {
+  const folder = temporaryFolder(t);
+  const daemon = join(folder, 'etc/docker/daemon.json');
+  mkdirSync(join(folder, 'etc/docker'), { recursive: true });
+  writeFileSync(daemon, '{"debug": true}\n');
+  chmodSync(daemon, 0o640);
+  const options = { ...EDGE, mirror: ['docker.io'], output: folder, json: true };
+  const first = JSON.parse((await run('docker', options)).stdout);
+  t.strictSame(first.files, [{ path: daemon, done: 'merged', backup: `${daemon}.before-breakwater` }]);
+  t.strictSame(JSON.parse(readFileSync(daemon, 'utf8')), {
+    debug: true,
+    'registry-mirrors': ['https://cr.example.io'],
+  });
+  t.equal(statSync(daemon).mode & 0o777, 0o640, 'its mode stays');
+  t.equal(readFileSync(`${daemon}.before-breakwater`, 'utf8'), '{"debug": true}\n');
+  t.strictSame(JSON.parse((await run('docker', options)).stdout).files, [{ path: daemon, done: 'unchanged' }]);
+  writeFileSync(daemon, '{"debug": ');
+  t.match((await run('docker', options)).error, /^UsageError: nothing was written: .*daemon\.json: .*JSON/);
+});
+
+t.test("other people's files are not overwritten without --force", async (t) => {
+  const folder = temporaryFolder(t);
+  const hosts = join(folder, 'etc/containerd/certs.d/cr.example.io/hosts.toml');
+  mkdirSync(join(hosts, '..'), { recursive: true });
+  writeFileSync(hosts, 'server = "https://old.lan"\n');
+  const options = { ...EDGE, clientVersion: '2.4.2', output: folder };
+  t.match(
+    (await run('containerd', options)).error,
+    /nothing was written: .*hosts\.toml holds what this command did not write/,
+  );
+  t.notOk(existsSync(join(folder, 'etc/containerd/config.toml')), 'and nothing else is written');
+  await run('containerd', { ...options, force: true });
+  t.match(readFileSync(hosts, 'utf8'), /^# Written by/);
+  t.equal(readFileSync(`${hosts}.before-breakwater`, 'utf8'), 'server = "https://old.lan"\n');
+  t.equal((await run('containerd', { ...options, mirror: ['quay.io'] })).error, '', 'what it wrote itself is replaced');
+});
+
+t.test('its help names the kinds', async (t) => {
+  const client = createProgram().commands.find((command) => command.name() === 'client');
+  t.match(client?.helpInformation(), /docker, containerd, podman/);
+});
