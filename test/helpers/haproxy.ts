@@ -85,7 +85,7 @@ backend edges
   option httpchk
   http-check send meth GET uri /v2/ ver HTTP/1.1 hdr Host localhost
   http-check expect status 401
-  server edge1 ${edge} source ${source} check check-ssl verify none inter 200ms fall 1 rise 1 ${header}
+  server edge1 ${edge} source ${source} check check-ssl verify none inter 200ms fall 3 rise 1 ${header}
 `,
   );
   const program = new Program(owner, {
