@@ -42,19 +42,27 @@ export class Latency {
     return this.#p95;
   }
 
+  /** Takes the oldest sample of those that have too many. It runs for each answer, so it makes no lists. */
   #makeRoom({ client, repository }: Evidence): void {
-    const ofClient = ({ evidence }: Sample) => evidence.client === client;
-    const ofPair = (sample: Sample) => ofClient(sample) && sample.evidence.repository === repository;
-    // Without lists: this runs for each answer.
-    let [clients, pairs] = [0, 0];
-    for (const sample of this.#recent) {
-      if (!ofClient(sample)) continue;
-      clients += 1;
-      if (ofPair(sample)) pairs += 1;
+    let [ofClient, ofPair] = [0, 0];
+    let [oldestOfClient, oldestOfPair] = [-1, -1];
+    for (let index = 0; index < this.#recent.length; index += 1) {
+      const { evidence } = this.#recent[index] as Sample;
+      if (evidence.client !== client) continue;
+      if (ofClient === 0) oldestOfClient = index;
+      ofClient += 1;
+      if (evidence.repository !== repository) continue;
+      if (ofPair === 0) oldestOfPair = index;
+      ofPair += 1;
     }
-    if (pairs >= MAX_PER_PAIR) this.#recent.splice(this.#recent.findIndex(ofPair), 1);
-    else if (clients >= MAX_PER_CLIENT) this.#recent.splice(this.#recent.findIndex(ofClient), 1);
-    else if (this.#recent.length >= WINDOW) this.#recent.shift();
+    if (ofPair >= MAX_PER_PAIR) this.#drop(oldestOfPair);
+    else if (ofClient >= MAX_PER_CLIENT) this.#drop(oldestOfClient);
+    else if (this.#recent.length >= WINDOW) this.#drop(0);
+  }
+
+  #drop(index: number): void {
+    this.#recent.copyWithin(index, index + 1);
+    this.#recent.pop();
   }
 }
 

@@ -16,7 +16,7 @@ export function checkBody(body: Buffer, { digest, content }: UpstreamRead, { hea
   const claimed = headers.get('docker-content-digest');
   // The digest of a conversion to schema 1 is that of what was signed.
   const signed = isSchema1Type(headers.get('content-type')) ? signedPayload(body) : undefined;
-  for (const one of new Set([digest, claimed])) {
+  for (const one of claimed === digest ? [digest] : [digest, claimed]) {
     if (one !== undefined && isDigestOf(one, body) === false && (!signed || isDigestOf(one, signed) === false))
       throw new UpstreamError('digest', `its content does not have the digest ${one}`);
   }
