@@ -13,6 +13,8 @@ interface Rule {
 const RULES: Record<string, Rule> = {
   clock: { loads: [] },
   oci: { loads: [] },
+  // Makes certificates and explains them; names and dates are arguments.
+  certificates: { loads: [] },
   // What every listener and handler of HTTP needs: how an answer is written, and the boundaries of rule 12. Background work has them too.
   http: { loads: [] },
   config: { loads: ['oci'] },
@@ -40,10 +42,22 @@ const RULES: Record<string, Rule> = {
   server: { loads: ['http'], types: ['config'] },
   // What clients are told: texts and tables, without I/O.
   clients: { loads: [] },
-  lab: { loads: ['oci'] },
+  lab: { loads: ['oci', 'certificates'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
   cli: {
-    loads: ['app', 'oci', 'config', 'lab', 'upstream', 'server', 'status', 'auth', 'replication', 'clients'],
+    loads: [
+      'app',
+      'oci',
+      'certificates',
+      'config',
+      'lab',
+      'upstream',
+      'server',
+      'status',
+      'auth',
+      'replication',
+      'clients',
+    ],
     types: ['failover', 'proxy'],
   },
   // All the wiring, and no command.
@@ -85,6 +99,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     output: [],
     serve: ['output'],
     user: [],
+    cert: [],
     check: [],
     canary: [],
     client: [],
@@ -192,6 +207,15 @@ const WALL_CLOCK: Record<string, string> = {
   'src/lab/store.ts': 'registries tell when a tag was pushed, or a manifest uploaded',
   'src/lab/access.ts': 'issued_at of a token',
   'src/cli/client/authority-file.ts': 'certificates have dates',
+  'src/certificates/certificate-facts.ts': 'writes a wall time that it was given',
+  'src/certificates/tls-diagnosis.ts': 'writes a wall time that it was given',
+  'src/cli/cert/bundle.ts': 'certificates have dates',
+  'src/cli/cert/doctor.ts': 'certificates have dates',
+  'src/cli/cert/days.ts': 'certificates have dates',
+  'src/cli/cert/ca.ts': 'certificates have dates',
+  'src/cli/cert/leaf.ts': 'certificates have dates',
+  'src/cli/cert/show.ts': 'certificates have dates',
+  'src/cli/cert/tls-probe.ts': 'a server tells the time of day',
   'src/cli/check/check.ts': 'certificates have dates',
   'src/cli/check/account-findings.ts': 'the end of an account is a date',
   'src/cli/serve/terminal-log.ts': 'the time of a log line',

@@ -7,6 +7,7 @@ import { registerCoverage } from './ask/coverage.ts';
 import { registerExplain } from './ask/explain.ts';
 import { registerStatus } from './ask/status.ts';
 import { registerCanary } from './canary/canary.ts';
+import { registerCert } from './cert/cert.ts';
 import { registerCheck } from './check/check.ts';
 import { registerClient } from './client/client.ts';
 import { UsageError } from './config-path.ts';
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   registerCanary(program);
   registerUser(program);
   registerClient(program);
+  registerCert(program);
   return program;
 }
 

@@ -18,6 +18,17 @@ export function certificateFindings(
   const certificates = files.map(({ certFile, cert }) => ({ certFile, parsed: new X509Certificate(cert) }));
   const findings = certificates.map(({ certFile, parsed }) => validity(certFile, parsed.validToDate, now));
   if (certificates.some(({ parsed }) => hasName(parsed, hostname))) return findings;
+  const bare = certificates.find(({ parsed }) => parsed.subjectAltName === undefined);
+  if (bare)
+    return [
+      ...findings,
+      {
+        level: 'error',
+        subject: bare.certFile,
+        message: 'the certificate has no names in it, only a subject, so docker, containerd and podman refuse it',
+        remedy: `make it again: breakwater cert leaf ${hostname}`,
+      },
+    ];
   const message = `no certificate has the name ${hostname}, so clients will refuse the connection`;
   return [...findings, { level: 'error', subject: 'tls', message, remedy: 'issue a certificate with that name' }];
 }
@@ -33,6 +44,8 @@ function validity(subject: string, end: Date, now: number): CheckFinding {
 
 function hasName(certificate: X509Certificate, hostname: string): boolean {
   // Node throws if it is to look for an address that is none.
-  const found = isIP(hostname) === 0 ? certificate.checkHost(hostname) : certificate.checkIP(hostname);
+  // Programs in Go ignore the subject.
+  const found =
+    isIP(hostname) === 0 ? certificate.checkHost(hostname, { subject: 'never' }) : certificate.checkIP(hostname);
   return found !== undefined;
 }

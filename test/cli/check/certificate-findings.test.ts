@@ -1,6 +1,7 @@
 import t from 'tap';
 import { certificateFindings } from '../../../src/cli/check/certificate-findings.ts';
 import { makeCertificate } from '../../../src/lab/certificate.ts';
+import { commonNameOnly } from '../../helpers/odd-certificates.ts';
 
 const DAY = 86_400_000;
 const { cert } = await makeCertificate({ names: ['cr.example.io', '*.site.example.io', '10.0.0.10'], days: 100 });
@@ -33,4 +34,13 @@ t.test('whether a certificate has the name', async (t) => {
       message: `no certificate has the name ${hostname}, so clients will refuse the connection`,
       remedy: 'issue a certificate with that name',
     });
+});
+
+t.test('a certificate with a subject only is none for programs in Go', async (t) => {
+  const { cert } = await commonNameOnly(t, 'cr.example.io');
+  t.match(certificateFindings('cr.example.io', [file('a.crt', cert)], Date.now()).at(-1), {
+    ...{ level: 'error', subject: 'a.crt' },
+    message: 'the certificate has no names in it, only a subject, so docker, containerd and podman refuse it',
+    remedy: 'make it again: breakwater cert leaf cr.example.io',
+  });
 });
