@@ -93,7 +93,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     endpoints: ['request', 'reply', 'pull', 'push'],
   },
   upstream: { body: [], reader: ['body'], credentials: ['body'], health: ['body'] },
-  clients: { generate: [], part: ['generate'] },
+  clients: { generate: [], part: ['generate'], script: ['generate', 'part'], cluster: ['generate', 'script'] },
   status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
   cli: {
     output: [],

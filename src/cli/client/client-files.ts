@@ -1,11 +1,12 @@
 import type { Generated, GeneratedFile, Request } from '../../clients/generate/generated.ts';
-import { KINDS, type Kind } from '../../clients/generate/kinds.ts';
 import { knownVersion } from '../../clients/generate/version.ts';
+import { KINDS, type Kind } from '../../clients/kinds.ts';
 import { withPart } from '../../clients/part/shared-file.ts';
+import { installScript } from '../../clients/script/install-script.ts';
 import { nearest } from '../../config/nearest.ts';
 import { UsageError } from '../config-path.ts';
 import type { ClientOptions } from './client-options.ts';
-import { writeNodeFiles } from './node-folder.ts';
+import { writeNodeFiles, writeScript } from './node-folder.ts';
 import { requestedSite } from './requested-site.ts';
 
 /** Writes or prints the files of one kind of client. @throws UsageError */
@@ -13,10 +14,26 @@ export async function writeClientFiles(name: string, options: ClientOptions): Pr
   const kind = kindOf(name);
   const version = versionOf(name, kind, options.clientVersion);
   const { site, notes } = await requestedSite(options);
-  const request: Request = { site, version };
+  if (site.user && !kind.takesUser) {
+    const names = Object.keys(KINDS).filter((one) => KINDS[one]?.takesUser);
+    throw new UsageError(
+      `the files of ${name} hold no credentials: leave out --user, and log in on the node. Kinds that hold them: ${names.join(', ')}.`,
+    );
+  }
+  const request: Request = { site, version, ...imageOf(options.image) };
   const generated = kind.generate(request);
   const all = [...notes, ...generated.notes];
-  if (options.output !== undefined) {
+  if (options.script !== undefined) {
+    if (options.output !== undefined || options.json)
+      throw new UsageError('--script writes one file: leave out --output and --json');
+    if (kind.hasNoScript)
+      throw new UsageError(`${name} has no install script: write its files with --output, and apply them with kubectl`);
+    await writeScript(
+      installScript(generated, { kind: name, host: site.host, version }),
+      options.script,
+      options.force ?? false,
+    );
+  } else if (options.output !== undefined) {
     const written = await writeNodeFiles(generated.files, options.output, options.force ?? false);
     if (options.json) print({ files: written, notes: all });
     else process.stdout.write(written.map(({ path, done }) => `${done} ${path}\n`).join(''));
@@ -45,6 +62,12 @@ function versionOf(name: string, { versions, needsVersion }: Kind, given: string
   const version = knownVersion(given, versions);
   if (version !== undefined) return version;
   throw new UsageError(`${name} ${JSON.stringify(given)} is not a known version; ${known}`);
+}
+
+function imageOf(image: string | undefined): { image?: string } {
+  if (image === undefined) return {};
+  if (/^[a-z0-9][a-zA-Z0-9._:/@-]{1,500}$/.test(image)) return { image };
+  throw new UsageError(`--image ${JSON.stringify(image)} is no image: expected REGISTRY/NAME:TAG`);
 }
 
 function shown({ path, secret, content }: GeneratedFile) {

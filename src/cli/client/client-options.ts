@@ -7,7 +7,11 @@ export interface ClientOptions {
   fallback?: string;
   fallbackCa?: string;
   clientVersion?: string;
+  user?: string;
+  passwordFile?: string;
+  image?: string;
   output?: string;
+  script?: string;
   force?: boolean;
   json?: boolean;
 }

@@ -5,7 +5,10 @@ import type { ClientOptions } from './client-options.ts';
 export function registerClient(program: Command): void {
   program
     .command('client')
-    .argument('<kind>', 'docker, containerd, podman, cri-o, skopeo or buildah')
+    .argument(
+      '<kind>',
+      'docker, containerd, k3s, microk8s, podman, cri-o, skopeo, buildah, buildkit, gitlab-ci or kubernetes',
+    )
     .description(
       'Write the files with which a node, a CI runner or a cluster pulls through the edge. Hostname, authority and fallback come from the configuration, or from options. Without --output, the files are printed.',
     )
@@ -24,11 +27,17 @@ export function registerClient(program: Command): void {
     .option('--with-fallback', 'ask the fallback of the configuration when no edge answers, where the program can')
     .option('--fallback <place>', 'HOST or HOST/PATH of the fallback, in place of that of a configuration')
     .option('--fallback-ca <file>', 'authority of the fallback in PEM form')
+    .option(
+      '--user <name>',
+      'user of the edge, for the kinds whose files hold credentials (k3s, gitlab-ci, kubernetes)',
+    )
+    .option('--password-file <file>', 'file with the password of that user')
     .option('--client-version <version>', 'version of the program, such as 1.7 for containerd')
     .option(
       '--output <folder>',
       'write the files below this folder; shared files that are there are merged and kept as a backup',
     )
+    .option('--script <file>', 'write an install script for nodes, which also uninstalls; - is standard output')
     .option('--force', 'replace files that this command did not write')
     .option('--json', 'print JSON')
     .action(async (kind: string, options: ClientOptions) => {

@@ -47,6 +47,16 @@ export async function writeNodeFiles(
   return written;
 }
 
+/** Writes the install script, for its owner only, since it may hold credentials; `-` is standard output. */
+export async function writeScript(text: string, file: string, force: boolean): Promise<void> {
+  if (file === '-') return void process.stdout.write(text);
+  const present = await presentText(file);
+  const isOld = present?.split('\n', 2)[1]?.includes(MARK) ?? false;
+  if (present !== undefined && present !== text && !isOld && !force)
+    throw new UsageError(`nothing was written: ${file} exists. Look at it; --force replaces it.`);
+  await write({ path: file, mode: 0o700, text, present: undefined, done: 'written' });
+}
+
 async function plan({ path, secret, content }: GeneratedFile, folder: string): Promise<Planned> {
   const target = join(folder, path);
   // A symbolic link stays; its target is replaced.

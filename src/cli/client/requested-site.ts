@@ -1,12 +1,15 @@
 import { dirname, resolve } from 'node:path';
-import type { ClientSite, Fallback, Mirror, Place } from '../../clients/client-site.ts';
+import type { ClientSite, ClientUser, Fallback, Mirror, Place } from '../../clients/client-site.ts';
 import { inspectFile } from '../../config/load.ts';
+import { readBounded, unreadable } from '../../config/material-reader.ts';
 import type { Config } from '../../config/schema.ts';
 import { isRepositoryPrefix } from '../../oci/reference.ts';
 import { configPath, UsageError } from '../config-path.ts';
 import { readAuthority, selfSignedOf } from './authority-file.ts';
 import type { ClientOptions } from './client-options.ts';
 
+/** The key file of a service account is a password, too. */
+const MAX_PASSWORD_BYTES = 65_536;
 const LABEL = '[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?';
 const HOST = new RegExp(`^(${LABEL}(\\.${LABEL})*|\\[[0-9a-f:.]+\\])(:\\d{1,5})?$`);
 
@@ -30,7 +33,7 @@ export async function requestedSite(options: ClientOptions): Promise<RequestedSi
     throw new UsageError(`--mirror names ${host}, which is the edge itself; name the registry whose images it serves`);
   const fallback = await fallbackOf(options, source);
   return {
-    site: { host, ca, mirrors, fallback, user: undefined },
+    site: { host, ca, mirrors, fallback, user: await userOf(options) },
     notes: [
       ...(ca === undefined
         ? [
@@ -116,6 +119,23 @@ async function fallbackOf(options: ClientOptions, source: Source | undefined): P
   const own =
     caFile === undefined ? undefined : await readAuthority(resolve(dirname(resolve(source.path)), caFile), 'caFile');
   return { host: url.host, ca: ca ?? own, places };
+}
+
+/** The password comes from a file, since command lines are seen by all users of a machine. */
+async function userOf({ user, passwordFile }: ClientOptions): Promise<ClientUser | undefined> {
+  if (user === undefined && passwordFile === undefined) return undefined;
+  if (user === undefined || passwordFile === undefined)
+    throw new UsageError('--user and --password-file belong together: give both or none');
+  if (!/^[^\s:\0]+$/.test(user)) throw new UsageError(`--user ${JSON.stringify(user)} has a colon or a space`);
+  const content = await readBounded(passwordFile, MAX_PASSWORD_BYTES).catch((error: unknown) => {
+    throw new UsageError(`--password-file ${passwordFile} ${unreadable(error)}`);
+  });
+  const password = content?.toString('utf8').replace(/\r?\n$/, '') ?? '';
+  if (password === '')
+    throw new UsageError(`--password-file ${passwordFile} is empty or too long; expected the password alone`);
+  if (/[\0\r\n]/.test(password))
+    throw new UsageError(`--password-file ${passwordFile} has several lines; expected the password alone`);
+  return { name: user, password };
 }
 
 /** The first upstream that is a fallback, and where it keeps the images of each route. */

@@ -53,6 +53,8 @@ export interface Request {
   site: ClientSite;
   /** As in the table of kinds, such as `1.7`. Undefined: every known version. */
   version: string | undefined;
+  /** An image with sh, for a DaemonSet. */
+  image?: string;
 }
 
 /** First line of every file that a generator writes. */

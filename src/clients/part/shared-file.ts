@@ -42,7 +42,13 @@ const FORMATS: Record<SharedPart['format'], (part: SharedPart, present: string |
     const after = edited(part, document.toJS() ?? {});
     if (present !== undefined && isDeepStrictEqual(after, document.toJS())) return present;
     // Comments stay, since only what the part sets is changed in the document.
-    for (const { path, value } of editsFor(part, after)) document.setIn(path, document.createNode(value));
+    for (const { path, value } of editsFor(part, after)) {
+      // A key without a value holds no map that something could be added to.
+      for (const [index] of path.entries())
+        if (document.hasIn(path.slice(0, index)) && document.getIn(path.slice(0, index)) === null)
+          document.deleteIn(path.slice(0, index));
+      document.setIn(path, document.createNode(value));
+    }
     return document.toString({ lineWidth: 0 });
   },
 };

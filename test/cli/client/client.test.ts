@@ -4,6 +4,7 @@ import t from 'tap';
 import { writeClientFiles } from '../../../src/cli/client/client-files.ts';
 import type { ClientOptions } from '../../../src/cli/client/client-options.ts';
 import { createProgram } from '../../../src/cli/main.ts';
+import { KINDS } from '../../../src/clients/kinds.ts';
 import { makeCertificate } from '../../../src/lab/certificate.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 
@@ -157,7 +158,41 @@ t.test("other people's files are not overwritten without --force", async (t) => 
   t.equal((await run('containerd', { ...options, mirror: ['quay.io'] })).error, '', 'what it wrote itself is replaced');
 });
 
+t.test('credentials come by a file, and only into kinds that hold them', async (t) => {
+  const folder = temporaryFolder(t);
+  const passwordFile = join(folder, 'password');
+  writeFileSync(passwordFile, 'secret\n');
+  const user = { ...EDGE, user: 'ci', passwordFile };
+  t.match((await run('podman', user)).error, /the files of podman hold no credentials.*k3s, gitlab-ci, kubernetes/);
+  t.match((await run('k3s', { ...EDGE, user: 'ci' })).error, /--user and --password-file belong together/);
+  t.match((await run('k3s', { ...user, user: 'a:b' })).error, /has a colon or a space/);
+  const output = join(folder, 'node');
+  t.equal((await run('k3s', { ...user, output })).error, '');
+  const file = join(output, 'etc/rancher/k3s/registries.yaml');
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  t.match(readFileSync(file, 'utf8'), /password: secret\n/);
+  writeFileSync(passwordFile, 'a\nb\n');
+  t.match((await run('k3s', user)).error, /has several lines/);
+  writeFileSync(passwordFile, '');
+  t.match((await run('k3s', user)).error, /is empty or too long/);
+});
+
+t.test('a script, which is not mixed with other output', async (t) => {
+  const script = join(temporaryFolder(t), 'install.sh');
+  const options = { ...EDGE, script };
+  t.equal((await run('docker', options)).error, '');
+  t.match(readFileSync(script, 'utf8'), /^#!\/bin\/sh\n# Written by `breakwater client docker`/);
+  t.equal(statSync(script).mode & 0o777, 0o700);
+  t.equal((await run('podman', options)).error, '', 'a script is replaced by another one');
+  writeFileSync(script, 'mine\n');
+  t.match((await run('docker', options)).error, /install\.sh exists\. Look at it; --force replaces it/);
+  t.match((await run('docker', { ...EDGE, script: '-' })).stdout, /^#!\/bin\/sh\n/);
+  t.match((await run('docker', { ...options, json: true })).error, /--script writes one file/);
+  t.match((await run('kubernetes', options)).error, /kubernetes has no install script/);
+  t.match((await run('kubernetes', { ...EDGE, image: '$(x)' })).error, /is no image/);
+});
+
 t.test('its help names the kinds', async (t) => {
   const client = createProgram().commands.find((command) => command.name() === 'client');
-  t.match(client?.helpInformation(), /docker, containerd, podman/);
+  for (const kind of Object.keys(KINDS)) t.match(client?.helpInformation(), kind);
 });

@@ -1,0 +1,189 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import type { ClientSite } from '../../../src/clients/client-site.ts';
+import { KINDS } from '../../../src/clients/kinds.ts';
+import { installScript } from '../../../src/clients/script/install-script.ts';
+import { type Owner, temporaryFolder } from '../../helpers/temporary-folder.ts';
+import { siteOf, tomlOf } from '../client-sites.ts';
+
+/** A node below a folder, and the script of one kind for it. */
+class Node {
+  readonly root: string;
+  readonly #script: string;
+
+  constructor(owner: Owner) {
+    this.root = temporaryFolder(owner);
+    this.#script = join(temporaryFolder(owner), 'install.sh');
+  }
+
+  /** Another script in place of the last one. */
+  give(kind: string, more: Partial<ClientSite> = {}, version?: string): this {
+    const generated = KINDS[kind]?.generate({ site: siteOf(more), version });
+    if (!generated) throw new Error(kind);
+    writeFileSync(this.#script, installScript(generated, { kind, host: 'cr.example.io', version }));
+    return this;
+  }
+
+  /** Without the programs of this machine, so that a test means the same everywhere. */
+  run(...words: string[]): { status: number | null; said: string } {
+    const env = { PATH: '/usr/bin:/bin', BREAKWATER_ROOT: this.root, TMPDIR: dirname(this.#script) };
+    const { status, stderr } = spawnSync('sh', [this.#script, ...words], { env });
+    return { status, said: String(stderr) };
+  }
+
+  write(path: string, text: string): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
+    writeFileSync(join(this.root, path), text);
+  }
+
+  read(path: string): string {
+    return readFileSync(join(this.root, path), 'utf8');
+  }
+
+  files(): string[] {
+    const all = readdirSync(this.root, { recursive: true, encoding: 'utf8' });
+    return all.filter((name) => statSync(join(this.root, name)).isFile()).sort();
+  }
+}
+
+const CA_FILE = 'etc/docker/certs.d/cr.example.io/ca.crt';
+const DAEMON = 'etc/docker/daemon.json';
+const CONFIG = 'etc/containerd/config.toml';
+const HUB = [{ registry: 'docker.io', prefix: '' }];
+
+t.test('installs, changes nothing again, and takes it back', async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  t.strictSame(node.run().status, 0);
+  t.strictSame(node.files(), [CA_FILE, DAEMON, 'var/lib/breakwater-client/docker']);
+  t.equal(statSync(join(node.root, CA_FILE)).mode & 0o777, 0o644);
+  t.strictSame(node.run(), { status: 0, said: '' });
+  t.equal(node.run('uninstall').status, 0);
+  t.strictSame(node.files(), []);
+  t.match(node.run('uninstall'), { status: 0, said: /nothing is installed/ });
+  t.match(node.run('--frce'), { status: 2, said: /usage: sh/ });
+});
+
+t.test('a shared file in JSON keeps what others wrote, also after uninstall', async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  node.write(DAEMON, '{"debug": true, "registry-mirrors": ["https://old.lan"]}');
+  t.equal(node.run().status, 0);
+  t.strictSame(JSON.parse(node.read(DAEMON)), {
+    debug: true,
+    'registry-mirrors': ['https://cr.example.io', 'https://old.lan'],
+  });
+  t.strictSame(node.run(), { status: 0, said: '' });
+  t.equal(node.run('uninstall').status, 0);
+  t.equal(node.read(DAEMON), '{"debug": true, "registry-mirrors": ["https://old.lan"]}');
+  for (const text of ['{"registry-mirrors": "https://old.lan"}', '{"debug": ']) {
+    node.write(DAEMON, text);
+    t.match(node.run(), {
+      status: 1,
+      said: /daemon\.json is not JSON with a list under registry-mirrors\. Nothing was changed/,
+    });
+    t.strictSame(node.files(), [DAEMON]);
+  }
+});
+
+t.test('a file that somebody changed after the installation stays', async (t) => {
+  const node = new Node(t).give('docker');
+  node.run();
+  node.write(CA_FILE, 'another\n');
+  t.match(node.run('uninstall'), { status: 1, said: /kept: .*ca\.crt, which was changed since/ });
+  t.equal(node.read(CA_FILE), 'another\n');
+});
+
+t.test("other people's files are replaced with --force only, and come back", async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  node.write(CA_FILE, 'another\n');
+  t.match(node.run(), { status: 1, said: /ca\.crt holds what this script did not write.*--force/ });
+  t.strictSame(node.files(), [CA_FILE], 'nothing else was written');
+  t.equal(node.run('--force').status, 0);
+  t.match(node.read(CA_FILE), /BEGIN CERTIFICATE/);
+  t.equal(node.run('uninstall').status, 0);
+  t.strictSame(node.files(), [CA_FILE]);
+  t.equal(node.read(CA_FILE), 'another\n');
+});
+
+t.test('what a later script no longer has is removed', async (t) => {
+  const node = new Node(t).give('microk8s', { mirrors: HUB });
+  node.run();
+  t.equal(node.files().length, 5);
+  t.equal(node.give('microk8s').run().status, 0);
+  t.strictSame(
+    node.files().map((name) => name.replace(/.*certs\.d\//, '')),
+    ['var/lib/breakwater-client/microk8s', 'cr.example.io/ca.crt', 'cr.example.io/hosts.toml'],
+  );
+});
+
+t.test('config.toml of containerd', async (t) => {
+  const registry = { registry: { config_path: '/etc/containerd/certs.d' } };
+  const old = 'plugins."io.containerd.grpc.v1.cri"';
+  const rows: [string, string, object | RegExp][] = [
+    [
+      '1.7',
+      `version = 2\n[${old}]\nsandbox_image = "x"\n`,
+      { 'io.containerd.grpc.v1.cri': { sandbox_image: 'x', ...registry } },
+    ],
+    [
+      '1.7',
+      `version = 2\n[${old}]\n  [${old}.registry]\n    config_path = ""\n[${old}.registry.mirrors]\n`,
+      { 'io.containerd.grpc.v1.cri': { registry: { ...registry.registry, mirrors: {} } } },
+    ],
+    [
+      '2.1',
+      "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\nx = 1\n",
+      { 'io.containerd.cri.v1.images': { registry: { ...registry.registry, x: 1 } } },
+    ],
+    ['2.1', `version = 2\n[${old}.registry]\nconfig_path = "/other"\n`, { 'io.containerd.grpc.v1.cri': registry }],
+    ['1.7', 'version = 3\n', /has version = 3; this script knows 2/],
+    ['1.7', '[plugins.cri]\n', /has version = 1; this script knows 2/],
+    [
+      '1.7',
+      `version = 2\n[${old}.registry.mirrors."docker.io"]\n`,
+      /containerd does not start with them beside config_path/,
+    ],
+  ];
+  for (const [version, present, wanted] of rows) {
+    const node = new Node(t).give('containerd', {}, version);
+    node.write(CONFIG, present);
+    const { status, said } = node.run();
+    if (wanted instanceof RegExp) {
+      t.match({ status, said }, { status: 1, said: wanted });
+      t.strictSame(node.files(), [CONFIG]);
+    } else {
+      t.equal(status, 0, said);
+      t.strictSame(tomlOf(node.read(CONFIG)).plugins, wanted);
+      t.strictSame(node.run(), { status: 0, said: '' });
+      t.equal(node.run('uninstall').status, 0);
+      t.equal(node.read(CONFIG), present);
+    }
+  }
+});
+
+t.test('a config.toml that has config_path already is not ours to take back', async (t) => {
+  const node = new Node(t).give('containerd', {}, '1.7');
+  const present =
+    'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/containerd/certs.d"\n';
+  node.write(CONFIG, present);
+  t.equal(node.run().status, 0);
+  t.equal(node.run('uninstall').status, 0);
+  t.strictSame(node.files(), [CONFIG]);
+  t.equal(node.read(CONFIG), present);
+});
+
+t.test('a file to which the script cannot add is left, with the way to do it', async (t) => {
+  const node = new Node(t).give('k3s');
+  node.write('etc/rancher/k3s/registries.yaml', 'mirrors: {}\n');
+  t.match(node.run(), { status: 1, said: /registries\.yaml exists.*breakwater client k3s --output FOLDER/ });
+  t.strictSame(node.files(), ['etc/rancher/k3s/registries.yaml']);
+});
+
+t.test('credentials are for their owner only', async (t) => {
+  const node = new Node(t).give('k3s', { user: { name: 'node', password: "it's $(x) `y`" } });
+  t.equal(node.run().status, 0);
+  t.equal(statSync(join(node.root, 'etc/rancher/k3s/registries.yaml')).mode & 0o777, 0o600);
+  t.match(node.read('etc/rancher/k3s/registries.yaml'), "it's $(x) `y`");
+  t.notOk(existsSync(join(node.root, 'x')));
+});
