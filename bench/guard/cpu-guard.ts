@@ -18,6 +18,15 @@ export type Costs = Record<Subject, number>;
 /** Costs as multiples of an answer of the constant server. */
 export type Ratios = Record<Exclude<Subject, 'constant'>, number>;
 
+/** What requests to one process have cost. */
+export interface ProcessCosts {
+  ratios: Ratios;
+  /** Of any round. */
+  least: Costs;
+  /** See `noiseOf`. */
+  noise: number;
+}
+
 interface Target {
   pid: number;
   connections: KeepAliveConnection[];
@@ -74,6 +83,15 @@ export class CpuGuard {
     for (let round = 0; round < WARM_UPS; round += 1) await this.round();
   }
 
+  /** Measures programs that run beside each other, so that both meet the same neighbours. @returns the rounds of each */
+  static async inTurns(guards: readonly CpuGuard[], count: number): Promise<Costs[][]> {
+    for (const guard of guards) await guard.warmUp();
+    const rounds = guards.map((): Costs[] => []);
+    for (let round = 0; round < count; round += 1)
+      for (const [index, guard] of guards.entries()) rounds[index]?.push(await guard.round());
+    return rounds;
+  }
+
   /** Measures each subject once. */
   async round(): Promise<Costs> {
     const costs = { constant: 0, tag: 0, digest: 0 };
@@ -89,6 +107,15 @@ export class CpuGuard {
 export function ratiosOf(rounds: readonly Costs[]): Ratios {
   const constant = cheap(rounds, 'constant');
   return { tag: cheap(rounds, 'tag') / constant, digest: cheap(rounds, 'digest') / constant };
+}
+
+export function summaryOf(rounds: readonly Costs[]): ProcessCosts {
+  const least = (subject: Subject) => Math.min(...rounds.map((costs) => costs[subject]));
+  return {
+    ratios: ratiosOf(rounds),
+    least: { constant: least('constant'), tag: least('tag'), digest: least('digest') },
+    noise: noiseOf(rounds),
+  };
 }
 
 /**
