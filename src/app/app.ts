@@ -16,8 +16,6 @@ import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import { createAdminServer } from '../server/admin-listener.ts';
 import { addressOf, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
 import { DescriptorReserve } from '../server/descriptor-reserve.ts';
-import { HttpsListener } from '../server/https-listener.ts';
-import { RedirectListener } from '../server/redirect-listener.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
 import { explainRequest } from '../status/explained-request.ts';
 import { FailoverRing } from '../status/failover-ring.ts';
@@ -27,18 +25,16 @@ import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
 import { adminEvents } from './admin-events.ts';
+import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
 import { ProcessState } from './process-state.ts';
-import { proxyTrustOf } from './proxy-trust.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 
-interface Addresses {
-  https: AddressInfo;
-  http?: AddressInfo;
+interface Addresses extends ClientAddresses {
   admin: AddressInfo;
 }
 
 /** Keys of `listen` that cannot change without a restart. */
-const LISTEN_KEYS = ['https', 'http', 'admin', 'proxyProtocol'] as const;
+const LISTEN_KEYS = ['https', 'plain', 'http', 'admin', 'proxyProtocol'] as const;
 
 /** What to do when no descriptor can be opened. */
 const SHORT: Record<string, string> = {
@@ -72,13 +68,10 @@ export class App {
   /** Ends the reports of exceptions of background work. */
   readonly #forgetErrors: () => void;
   readonly #parts: RuntimeParts;
-  readonly #https: HttpsListener;
+  readonly #clients: ClientListeners;
   readonly #admin: Server;
   readonly #descriptors = new DescriptorReserve({
-    onChange: (short) => {
-      this.#https.pause(short);
-      this.#redirect?.pause(short);
-    },
+    onChange: (short) => this.#clients.pause(short),
     onShort: (code) => this.#log.error({ code }, SHORT[code] ?? 'no descriptors are left'),
     onOver: (ms) => this.#log.info({ seconds: Math.ceil(ms / 1000) }, 'descriptors are free again'),
   });
@@ -89,7 +82,6 @@ export class App {
   };
   #loaded: Loaded;
   #runtime: Runtime;
-  #redirect: RedirectListener | undefined;
   #addresses: Addresses | undefined;
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
@@ -101,8 +93,8 @@ export class App {
     this.#processState = new ProcessState(loaded, log);
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
-      certificates: () => this.#https.certificates.expiries(),
-      clients: () => ({ load: this.#https.load(), counts: { ...this.#https.counts } }),
+      certificates: () => this.#clients.certificates.expiries(),
+      clients: () => ({ load: this.#clients.load(), counts: { ...this.#clients.counts() } }),
       droppedLogLines,
     });
     this.#forgetErrors = onBackgroundError((task, err) => {
@@ -115,35 +107,20 @@ export class App {
     };
     this.#parts = { state: this.#processState, observer: { record }, log };
     this.#runtime = new Runtime(loaded, this.#parts);
-    const { config, material } = loaded;
     const onError = this.#onListenerError;
-    const proxies = proxyTrustOf(config, () => this.#runtime.context.trustedProxies, log);
-    this.#https = new HttpsListener({
-      address: config.listen.https,
-      certificates: material.tls,
-      limits: config.limits,
-      proxies,
+    this.#clients = new ClientListeners(loaded, {
+      // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
+      handle: (request, response, ...how) => this.#handle(request as never, response as never, ...how),
+      hostnames: () => namesOf(this.#loaded),
+      trustedProxies: () => this.#runtime.context.trustedProxies,
+      log,
       onError,
       onConnection: () => void this.#descriptors.check(),
-      isPeer: (request) => isPeerQuestion(request),
-      // HTTP/2's compatibility objects serve as HTTP/1.1's. This is the only cast between the two.
-      handler: (request, response, expectsContinue) =>
-        this.#handle(request as never, response as never, expectsContinue),
     });
     const admin = this.#adminHandler();
     this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError, {
       isShort: () => this.#descriptors.check(),
     });
-    const { http } = config.listen;
-    if (http !== undefined)
-      this.#redirect = new RedirectListener({
-        address: http,
-        hostnames: () => namesOf(this.#loaded),
-        httpsPort: () => this.#https.address().port,
-        onError,
-        onConnection: () => void this.#descriptors.check(),
-        proxies,
-      });
   }
 
   /** Resolves when clients are served. */
@@ -159,9 +136,7 @@ export class App {
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     // What another edge has told may be gone from an upstream that came back meanwhile.
     for (const { content } of this.#runtime.context.upstreams.values()) void content.look();
-    const https = await this.#https.listen();
-    const http = await this.#redirect?.listen();
-    this.#addresses = { https, admin, ...(http === undefined ? {} : { http }) };
+    this.#addresses = { ...(await this.#clients.listen()), admin };
     this.#phase = 'serving';
   }
 
@@ -180,10 +155,13 @@ export class App {
     this.#phase = 'draining';
     if (serving) {
       await new Promise((resolve) => setTimeout(resolve, drain.announce));
-      const counts = await this.#https.drain({ timeout: drain.timeout, onLast: () => this.#processState.peers.end() });
+      const counts = await this.#clients.drain({
+        timeout: drain.timeout,
+        onLast: () => this.#processState.peers.end(),
+      });
       this.#log.info(counts, 'drained');
     }
-    await this.#redirect?.close();
+    await this.#clients.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
     await this.#processState.close();
@@ -218,7 +196,7 @@ export class App {
 
   /** Requests that run now. */
   load(): number {
-    return this.#https.load().exchanges;
+    return this.#clients.load().exchanges;
   }
 
   /** Drops memory that is kept for bodies to come. */
@@ -298,8 +276,8 @@ export class App {
       throw new Error(
         `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration stays in use`,
       );
-    this.#https.certificates.replace(loaded.material.tls);
-    this.#https.update(loaded.config.limits);
+    this.#clients.certificates.replace(loaded.material.tls);
+    this.#clients.update(loaded.config.limits);
     this.#processState.reload(loaded);
     const previous = this.#runtime;
     const next = new Runtime(loaded, this.#parts, previous);
@@ -314,8 +292,8 @@ export class App {
       .catch((error: unknown) => this.#log.error({ err: error }, 'the old configuration did not stop cleanly'));
   }
 
-  #handle(...[request, response, expectsContinue]: Parameters<Runtime['handler']['handle']>): Promise<void> {
-    if (isPeerQuestion(request))
+  #handle(...[request, response, expectsContinue, transport]: Parameters<Runtime['handler']['handle']>): Promise<void> {
+    if (transport.tls && isPeerQuestion(request))
       return answerPeer(
         (text, standing) => this.#processState.peers.answer(text, standing),
         request,
@@ -325,7 +303,7 @@ export class App {
     const runtime = this.#runtime;
     const over = runtime.use();
     response.once('close', over);
-    return runtime.handler.handle(request, response, expectsContinue);
+    return runtime.handler.handle(request, response, expectsContinue, transport);
   }
 }
 

@@ -3,6 +3,7 @@ import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { nearest } from './nearest.ts';
+import { plainErrors, plainWarnings } from './plain-check.ts';
 import { proxyErrors, proxyWarnings } from './proxy-check.ts';
 import { replicationErrors, replicationWarnings } from './replication-check.ts';
 import type { Config, RouteConfig } from './schema.ts';
@@ -24,6 +25,7 @@ export function crossCheck(config: Config): CrossCheck {
       upstreams.flatMap(([name, upstream]) => upstreamErrors(name, upstream)),
       findCollisions(config.routes),
       authErrors(config),
+      plainErrors(config),
       proxyErrors(config),
       peerErrors(config),
       replicationErrors(config),
@@ -31,6 +33,7 @@ export function crossCheck(config: Config): CrossCheck {
     warnings: [
       adminWarnings(config),
       authWarnings(config),
+      plainWarnings(config),
       proxyWarnings(config),
       replicationWarnings(config),
       upstreams.flatMap(([name, upstream]) => upstreamWarnings(config, name, upstream)),

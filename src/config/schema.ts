@@ -100,9 +100,17 @@ export const configSchema = z.strictObject({
   }).describe('Which routes answer a request.'),
   listen: section({
     https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
+    plain: address
+      .optional()
+      .describe(
+        'Address for clients over plain HTTP/1.1, with the same limits as `https`: for local clients, such as `127.0.0.1:5000` for the containerd of this machine, or for a load balancer or an Ingress that ends TLS. Omitted: off.',
+      ),
+    plainClients: choice(['trusted', 'all'], 'trusted').describe(
+      'Whom `plain` serves. `trusted`: programs of this machine, and the load balancers of `trustedProxies`. `all`: everybody, whose passwords and tokens then cross the network in the clear. A reload applies a change.',
+    ),
     http: address.optional().describe('Address for plain HTTP, which only redirects to https. Omitted: off.'),
     proxyProtocol: flag(false).describe(
-      'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https`. They must then send one, and every other client must not. On `http` the header is optional.',
+      'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https` and on `plain`. They must then send one, and every other client must not. On `http` the header is optional.',
     ),
     admin: address
       .default('127.0.0.1:9443')
@@ -132,7 +140,7 @@ export const configSchema = z.strictObject({
     ),
   auth: authSchema.describe('Who may pull and push.'),
   trustedProxies: list(network).describe(
-    'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`). No client may have one of these addresses.',
+    'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`), and on `listen.plain` the scheme, by `X-Forwarded-Proto`. No client may have one of these addresses.',
   ),
   upstreams: z
     .record(upstreamName, upstreamSchema)
@@ -164,7 +172,9 @@ export const configSchema = z.strictObject({
     timeout: duration('5m', 0).describe('Time that running transfers have to finish.'),
   }).describe('How the edge stops.'),
   limits: section({
-    connections: wholeNumber(10_000, 1).describe('Concurrent connections of clients.'),
+    connections: wholeNumber(10_000, 1).describe(
+      'Concurrent connections of clients, for each of `listen.https` and `listen.plain`.',
+    ),
     headerBytes: wholeNumber(32_768, 4096, 1_048_576).describe(
       'Bytes of the request line and all headers. Over HTTP/2, each header counts 32 bytes more (RFC 9113 section 6.5.2).',
     ),

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { addressKey, userKey } from '../auth/caller.ts';
+import { addressKey, clientAddress, userKey } from '../auth/caller.ts';
 import type { Allowed } from '../auth/guard.ts';
 import { monotonicNow } from '../clock/clock.ts';
+import type { NetworkSet } from '../config/network.ts';
 import { EVERY_UPSTREAM, type Visibility } from '../failover/plan.ts';
 import { bounded } from '../http/boundary.ts';
 import { streamOf } from '../http/write-answer.ts';
 import type { ByteRange } from '../oci/range.ts';
 import type { Origin } from './request/sealer.ts';
+import { type Scheme, schemeOf, type Transport } from './request/transport.ts';
 import type { AttemptRecord, HedgeCounts, RequestRecord, SpliceRecord } from './request-record.ts';
 
 const PROCESS = randomBytes(5).toString('hex');
@@ -50,6 +52,9 @@ export class Exchange {
   readonly headers: IncomingMessage['headers'];
   /** The client's address. It is kept here because a closed socket has none. */
   client: string;
+  readonly transport: Transport;
+  /** The scheme by which the client reaches the edge. */
+  scheme: Scheme = 'https';
   /** The registry that the request means. Undefined: the edge's own. */
   registry: string | undefined;
   /** Headers that let the page of another origin read the reply, where `cors` is configured. */
@@ -92,7 +97,8 @@ export class Exchange {
   #closed = false;
   #whenClosed: (() => void) | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
+  constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean, transport: Transport) {
+    this.transport = transport;
     this.request = request;
     this.response = response;
     this.expectsContinue = expectsContinue;
@@ -114,6 +120,15 @@ export class Exchange {
     // Without a listener a reset by the client would end the process; `close` follows.
     request.on('error', this.#leave);
     response.on('error', this.#leave);
+  }
+
+  /** Notes what trusted load balancers tell of the client: its address, and the scheme of its URLs. */
+  noteProxies(trustedProxies: NetworkSet | undefined): void {
+    const { transport, authority, headers } = this;
+    const forwardedProto = headers['x-forwarded-proto']?.toString();
+    this.scheme = schemeOf({ transport, authority, forwardedProto, trustedProxies });
+    const forwarded = String(headers['x-forwarded-for'] ?? '');
+    if (trustedProxies) this.client = clientAddress(this.client, forwarded, trustedProxies);
   }
 
   readonly #leave = () => {
@@ -186,6 +201,11 @@ export class Exchange {
   /** The client whose failures are judged together (rule 8): its user, else its address. */
   get requester(): string {
     return this.permit.user === undefined ? addressKey(this.client) : userKey(this.permit.user);
+  }
+
+  /** The URL of the edge as the client knows it. */
+  get ownUrl(): string {
+    return `${this.scheme}://${this.authority}`;
   }
 
   /** Host and port by which the client reached the edge. Empty: it did not say. */

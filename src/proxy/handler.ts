@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { clientAddress } from '../auth/caller.ts';
 import { findRoute, type Route } from '../failover/rewrite.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryRequest } from '../oci/request.ts';
@@ -32,6 +31,7 @@ import type { Reply } from './reply/reply.ts';
 import { settle } from './reply/settle.ts';
 import { authorize } from './request/authorize.ts';
 import { type ParsedRequest, parse } from './request/parse.ts';
+import { refusePlain, type Transport } from './request/transport.ts';
 import { hideAbsence } from './request/visible-upstreams.ts';
 
 /** Takes each client request through the six stages (docs/request-handling.md). */
@@ -44,15 +44,20 @@ export class Handler {
   }
 
   /** @param expectsContinue the client sent `Expect: 100-continue` and waits for the answer */
-  async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
-    const exchange = new Exchange(request, response, expectsContinue);
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+    transport: Transport,
+  ): Promise<void> {
+    const exchange = new Exchange(request, response, expectsContinue, transport);
     exchange.cors = corsHeaders(this.#context.config.cors, request.headers.origin);
     let failure: unknown;
     try {
+      const { access, config, trustedProxies } = this.#context;
+      refusePlain(transport, config, trustedProxies);
+      exchange.noteProxies(trustedProxies);
       const parsed = parse(exchange, this.#context);
-      const { access, trustedProxies } = this.#context;
-      const forwarded = String(exchange.headers['x-forwarded-for'] ?? '');
-      if (trustedProxies) exchange.client = clientAddress(exchange.client, forwarded, trustedProxies);
       if (access && parsed.kind === 'registry') await authorize(exchange, this.#context, access, parsed.request);
       const reply = await this.#fetch(exchange, parsed);
       exchange.hold(() => discard(reply));

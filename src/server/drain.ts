@@ -1,7 +1,7 @@
-import type { Http2SecureServer, ServerHttp2Session } from 'node:http2';
-import type { Socket } from 'node:net';
-import tls, { type TLSSocket } from 'node:tls';
+import type { ServerHttp2Session } from 'node:http2';
+import net, { type Socket } from 'node:net';
 import { inBackground } from '../http/background.ts';
+import type { ClientServer } from './client-server.ts';
 import { cutExchange, type Exchange, type Exchanges, endOf } from './exchanges.ts';
 
 export interface DrainResult {
@@ -12,11 +12,11 @@ export interface DrainResult {
 }
 
 export interface DrainInput {
-  server: Http2SecureServer;
+  server: ClientServer;
   /** Every connection, from its first byte. */
   sockets: ReadonlySet<Socket>;
-  /** Connections after their handshake, as TLS sockets. */
-  secureSockets: ReadonlySet<TLSSocket>;
+  /** Connections on which requests may come: after their handshake, as TLS sockets, if there is one. */
+  readySockets: ReadonlySet<Socket & { alpnProtocol?: string | false | null }>;
   sessions: ReadonlySet<ServerHttp2Session>;
   exchanges: Exchanges;
   /** Milliseconds for running exchanges to finish. */
@@ -25,6 +25,8 @@ export interface DrainInput {
   grace: number;
   /** Called when no client gets a reply any more, some time before the connections of other edges are closed. */
   onLast: () => void;
+  /** The drains of other listeners, before whose end the connections of other edges stay. Undefined: there are none. */
+  others: Promise<unknown> | undefined;
 }
 
 /** Milliseconds for resets to be sent before their connections are destroyed. */
@@ -42,10 +44,12 @@ export class Drain {
   readonly #closeTimer: NodeJS.Timeout;
   #quietTimer: NodeJS.Timeout | undefined;
   #lastTimer: NodeJS.Timeout | undefined;
+  #othersEnded: boolean;
 
   constructor(input: DrainInput) {
     this.#input = input;
-    const { server, secureSockets, sessions, exchanges, timeout, grace } = input;
+    const { server, readySockets, sessions, exchanges, timeout, grace, others } = input;
+    this.#othersEnded = others === undefined;
     this.done = new Promise((resolve) => {
       server.once('close', () => {
         for (const timer of [this.#deadlineTimer, this.#closeTimer, this.#quietTimer, this.#lastTimer])
@@ -59,8 +63,8 @@ export class Drain {
     });
     this.#deadlineTimer = setTimeout(this.#cut, timeout);
     // The server's own close() would also end connections with a first request on its way, which clients do not repeat.
-    tls.Server.prototype.close.call(server);
-    for (const socket of secureSockets) if (exchanges.isIdle(socket)) socket.destroySoon();
+    net.Server.prototype.close.call(server);
+    for (const socket of readySockets) if (exchanges.isIdle(socket)) socket.destroySoon();
     // A GOAWAY names the last stream served, so clients may repeat later streams. Node ignores streams after any GOAWAY, so the notice of
     // RFC 9113 section 6.8 (greatest stream id first) would leave them unanswered.
     for (const session of sessions) session.close();
@@ -70,6 +74,11 @@ export class Drain {
     );
     for (const exchange of exchanges) lastOnConnection(exchange);
     this.#watchQuiet();
+    const onOthers = () => {
+      this.#othersEnded = true;
+      this.#watchQuiet();
+    };
+    void others?.then(onOthers, onOthers);
   }
 
   /** Serves the first requests of a session whose handshake ended during the drain. */
@@ -100,14 +109,13 @@ export class Drain {
    * but has not left.
    */
   #closeUnused(): void {
-    const { secureSockets, exchanges } = this.#input;
-    for (const socket of secureSockets)
-      if (socket.alpnProtocol !== 'h2' && exchanges.isUnused(socket)) socket.destroy();
+    const { readySockets, exchanges } = this.#input;
+    for (const socket of readySockets) if (socket.alpnProtocol !== 'h2' && exchanges.isUnused(socket)) socket.destroy();
   }
 
   /** After `grace` without an exchange the remaining connections are closed. */
   #watchQuiet(): void {
-    if (this.#input.exchanges.size > 0) return;
+    if (this.#input.exchanges.size > 0 || !this.#othersEnded) return;
     clearTimeout(this.#quietTimer);
     this.#quietTimer = setTimeout(this.#cut, this.#input.grace);
   }

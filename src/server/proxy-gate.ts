@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import tls from 'node:tls';
 import { bounded } from '../http/boundary.ts';
 import type { NamedClient } from './proxy-header.ts';
 import { type ConnectionStart, readProxyHeader } from './proxy-header-read.ts';
@@ -27,11 +28,12 @@ export interface ProxyGateOptions extends ProxyTrust {
 }
 
 /**
- * Removes the PROXY header from connections before a server sees them, and gives TLS connections the client's address. `remoteAddress` is
+ * Removes the PROXY header from connections before a server sees them, and gives connections the client's address. `remoteAddress` is
  * undefined if the header names no client. Only the header passes through here; the server gets the socket itself.
  */
 export class ProxyGate {
   readonly #options: ProxyGateOptions;
+  readonly #isTls: boolean;
   readonly #forward: (socket: Socket) => void;
   readonly #waiting = new Set<Socket>();
   /** Keyed by both ends of the connection, because a TLS socket does not tell its TCP socket. Without a client: the header names none. */
@@ -40,6 +42,7 @@ export class ProxyGate {
   /** @param server its present `connection` listeners get the connections later */
   constructor(server: Server, options: ProxyGateOptions) {
     this.#options = options;
+    this.#isTls = server instanceof tls.Server;
     const takers = server.listeners('connection');
     server.removeAllListeners('connection');
     this.#forward = (socket) => {
@@ -83,7 +86,9 @@ export class ProxyGate {
         socket.destroy();
         return;
       }
-      this.#remember(socket, beginning.kind === 'header' ? beginning.client : { address, port });
+      const client = beginning.kind === 'header' ? beginning.client : { address, port };
+      this.#remember(socket, client);
+      if (!this.#isTls && beginning.kind === 'header') nameClient(socket, client);
       this.#forward(socket);
     };
     readProxyHeader(socket, timeout, bounded(onStart, { end: () => void socket.destroy(), onError }));

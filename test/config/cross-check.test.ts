@@ -57,6 +57,23 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     { peers: ['https://edge-b.lan', 'https://10.0.0.12:8443', 'https://[fd00::1]'], keyFile: 'edge.key' },
     [],
   ],
+  ['a plain listener for this machine', { listen: { plain: '127.0.0.1:5000' } }, []],
+  ['a plain listener behind an Ingress', { listen: { plain: '0.0.0.0:5000' }, trustedProxies: ['10.0.0.0/8'] }, []],
+  [
+    'a plain listener for everybody, by mistake',
+    { listen: { plain: '0.0.0.0:5000' } },
+    [/^error listen\.plain: other machines can reach 0\.0\.0\.0:5000, where nothing is encrypted/],
+  ],
+  [
+    'a plain listener for everybody, knowingly',
+    { listen: { plain: '[::]:5000', plainClients: 'all' } },
+    [/^warning listen\.plainClients: passwords and tokens of clients cross the network to \[::\]:5000 unencrypted/],
+  ],
+  [
+    'clients of a plain listener that is not there',
+    { listen: { plainClients: 'all' } },
+    [/^warning listen\.plainClients: has no effect without listen\.plain/],
+  ],
   ['an admin listener on loopback', { listen: { admin: '[::1]:9443' } }, []],
   ['one on another loopback address', { listen: { admin: '127.1.2.3:9443' } }, []],
   ['one on localhost', { listen: { admin: 'localhost:9443' } }, []],

@@ -6,6 +6,7 @@ import type { Script } from './script.ts';
 
 export interface Ports {
   https: number;
+  plain: number;
   admin: number;
   redirect: number;
 }

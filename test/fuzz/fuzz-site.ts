@@ -83,7 +83,7 @@ export class FuzzSite {
       ...options,
       config: {
         passthrough: 'harbor',
-        listen: { https: '127.0.0.1:0', http: '127.0.0.1:0', admin: '127.0.0.1:0' },
+        listen: { https: '127.0.0.1:0', plain: '127.0.0.1:0', http: '127.0.0.1:0', admin: '127.0.0.1:0' },
         limits: { clientIdle: '2s' },
         ...config,
       },
@@ -96,8 +96,8 @@ export class FuzzSite {
   }
 
   get ports(): Ports {
-    const { https, http, admin } = this.#site.edge.app.addresses();
-    return { https: https.port, admin: admin.port, redirect: http?.port ?? 0 };
+    const { https, plain, http, admin } = this.#site.edge.app.addresses();
+    return { https: https.port, plain: plain?.port ?? 0, admin: admin.port, redirect: http?.port ?? 0 };
   }
 
   /** Lets something go wrong at each upstream, or nothing. */
@@ -156,6 +156,11 @@ export class FuzzSite {
       if (status !== 200) throw new Error(`a pull over ${client.version} is answered ${status}`);
       client.close();
     }
+    const path = '/v2/library/well/manifests/1';
+    const well = { host: '127.0.0.1', port: this.ports.plain, path, agent: false, headers: loginOf(this.#mode) };
+    const [pulled] = await once(request(well).end(), 'response');
+    pulled.resume();
+    if (pulled.statusCode !== 200) throw new Error(`a pull over plain HTTP is answered ${pulled.statusCode}`);
     const { status } = await edge.admin('/readyz');
     if (status !== 200) throw new Error(`/readyz is answered ${status}`);
     const headers = { host: 'edge.test' };

@@ -15,7 +15,13 @@ t.test('random requests harm no other exchange, and leave nothing behind', async
     t.comment(`${mode}: ${requests} requests: ${JSON.stringify(replies)}`);
     for (const [kind, count] of Object.entries(replies)) met[kind] = (met[kind] ?? 0) + count;
   }
-  for (const kind of ['https HTTP/1.1 200', 'https HTTP/1.1 400', 'https HTTP/2 frames', 'admin HTTP/1.1 200'])
+  for (const kind of [
+    'https HTTP/1.1 200',
+    'https HTTP/1.1 400',
+    'https HTTP/2 frames',
+    'plain HTTP/1.1 200',
+    'admin HTTP/1.1 200',
+  ])
     t.ok((met[kind] ?? 0) >= 5, `${kind} was met`);
 });
 
@@ -32,7 +38,7 @@ t.test('a reply to HEAD with a body is found', async (t) => {
 t.test('every listener gets every method, in each protocol version that it speaks', async (t) => {
   const scripts = Array.from({ length: 4000 }, (_, number) => scriptOf(SEED, number, KNOWN));
   const texts = Map.groupBy(scripts, ({ listener, protocol }) => `${listener} ${protocol}`);
-  const kinds = ['admin HTTP/1.1', 'https HTTP/1.1', 'https HTTP/2', 'redirect HTTP/1.1'];
+  const kinds = ['admin HTTP/1.1', 'https HTTP/1.1', 'https HTTP/2', 'plain HTTP/1.1', 'redirect HTTP/1.1'];
   t.strictSame([...texts.keys()].sort(), kinds);
   for (const kind of kinds) {
     const writes = texts.get(kind)?.flatMap((script) => script.writes) ?? [];

@@ -93,7 +93,7 @@ function kindOf({ protocol }: Script, reply: string): string {
 /** The script of a number: the same for the same seed. */
 export function scriptOf(seed: number, number: number, known: Known): Script {
   const random = new Random(seed, number);
-  const listener = random.pick(['https', 'https', 'https', 'https', 'admin', 'admin', 'redirect'] as const);
+  const listener = random.pick(['https', 'https', 'https', 'plain', 'admin', 'admin', 'redirect'] as const);
   if (listener === 'https' && random.oneIn(2)) return http2Script(random, known);
   return http1Script(random, listener, known);
 }

@@ -1,6 +1,6 @@
 /** All that one connection says, and how it ends. */
 export interface Script {
-  listener: 'https' | 'admin' | 'redirect';
+  listener: 'https' | 'plain' | 'admin' | 'redirect';
   protocol: 'HTTP/1.1' | 'HTTP/2';
   /** Requests that it makes, whole or not. */
   requests: number;

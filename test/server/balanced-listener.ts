@@ -3,8 +3,8 @@ import http2 from 'node:http2';
 import type https from 'node:https';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Test } from 'tap';
+import type { ClientListener, ListenerCounts } from '../../src/server/client-listener.ts';
 import type { ClientRequest } from '../../src/server/exchanges.ts';
-import type { HttpsListener, ListenerCounts } from '../../src/server/https-listener.ts';
 import type { Handler } from '../../src/server/request-receiver.ts';
 import { until } from '../helpers/until.ts';
 import { type Harness, request1, startListener } from './listener-harness.ts';
@@ -64,7 +64,7 @@ export function odd(counts: ListenerCounts): Partial<ListenerCounts> {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }
 
-export function connections(listener: HttpsListener, count: number): Promise<unknown> {
+export function connections(listener: ClientListener, count: number): Promise<unknown> {
   return until(() => listener.load().connections === count, { what: () => `${count} connections` });
 }
 

@@ -63,7 +63,7 @@ t.test('offers h2 and http/1.1 by ALPN, and HTTP/1.1 without ALPN', async (t) =>
 
 t.test('replaces certificates live, and keeps the old ones when the new are broken', async (t) => {
   const old = await makeCertificate(['edge.test'], 10);
-  const { listener, port } = await startListener(t, {
+  const { certificates: served, port } = await startListener(t, {
     certificates: [old],
     handler: (req, res) => {
       (res as ServerResponse).write('one,');
@@ -75,8 +75,8 @@ t.test('replaces certificates live, and keeps the old ones when the new are brok
   await once(held.socket, 'data');
 
   const fresh = await makeCertificate(['edge.test', 'second.test'], 20);
-  listener.certificates.replace([fresh]);
-  t.match(listener.certificates.expiries(), [{ file: 'edge.test.crt' }]);
+  served.replace([fresh]);
+  t.match(served.expiries(), [{ file: 'edge.test.crt' }]);
   const alternative = async (servername: string) =>
     (await connectRaw(t, port, { servername })).socket.getPeerCertificate().subjectaltname;
   t.equal(await alternative('edge.test'), 'DNS:edge.test, DNS:second.test');
@@ -85,10 +85,10 @@ t.test('replaces certificates live, and keeps the old ones when the new are brok
   t.match(await request2(await connect2(t, port), { ':method': 'POST' }, 'h2'), { status: 200, body: 'one,h2' });
 
   const other = await makeCertificate(['other.test']);
-  t.throws(() => listener.certificates.replace([{ ...other, cert: 'not a PEM' }]), /certificate other\.test\.crt: /);
-  t.throws(() => listener.certificates.replace([other, { ...fresh, key: other.key }]), /does not belong/);
-  t.throws(() => listener.certificates.replace([{ ...other, key: '' }]), /certificate other\.test\.crt: /);
-  t.throws(() => listener.certificates.replace([]), /at least one/);
+  t.throws(() => served.replace([{ ...other, cert: 'not a PEM' }]), /certificate other\.test\.crt: /);
+  t.throws(() => served.replace([other, { ...fresh, key: other.key }]), /does not belong/);
+  t.throws(() => served.replace([{ ...other, key: '' }]), /certificate other\.test\.crt: /);
+  t.throws(() => served.replace([]), /at least one/);
   t.equal(await alternative('edge.test'), 'DNS:edge.test, DNS:second.test', 'the good one serves on');
   t.equal(await alternative('other.test'), 'DNS:edge.test, DNS:second.test');
 

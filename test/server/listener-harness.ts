@@ -5,26 +5,38 @@ import https from 'node:https';
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import type { Test } from 'tap';
+import { type CertificatePair, Certificates } from '../../src/server/certificates.ts';
+import { ClientListener, type ClientListenerOptions } from '../../src/server/client-listener.ts';
 import type { ClientResponse } from '../../src/server/exchanges.ts';
-import { HttpsListener, type HttpsListenerOptions } from '../../src/server/https-listener.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { makeCertificate } from './make-certificate.ts';
 
 export const LIMITS = { connections: 100, headerBytes: 16_384, clientIdle: 60_000, keepAlive: 75_000 };
 
 export interface Harness {
-  listener: HttpsListener;
+  listener: ClientListener;
+  certificates: Certificates;
   port: number;
   /** What handlers threw. */
   errors: unknown[];
 }
 
+export type HarnessOptions = Partial<Omit<ClientListenerOptions, 'certificates'>> & {
+  certificates?: CertificatePair[];
+  /** HTTP without TLS. */
+  plain?: boolean;
+};
+
 /** A listener on a free port of 127.0.0.1, gone at the end of the test. Its `timings` are those of a quiet machine. */
-export async function startListener(t: Test, options: Partial<HttpsListenerOptions> = {}): Promise<Harness> {
+export async function startListener(
+  t: Test,
+  { certificates: pairs, plain = false, ...options }: HarnessOptions = {},
+): Promise<Harness> {
   const errors: unknown[] = [];
-  const listener = new HttpsListener({
+  const certificates = new Certificates(pairs ?? [await makeCertificate(['edge.test'])]);
+  const listener = new ClientListener({
     address: '127.0.0.1:0',
-    certificates: options.certificates ?? [await makeCertificate(['edge.test'])],
+    certificates: plain ? undefined : certificates,
     limits: LIMITS,
     handler: (_req, res) => res.end('ok'),
     onError: (error) => errors.push(error),
@@ -35,7 +47,7 @@ export async function startListener(t: Test, options: Partial<HttpsListenerOptio
   });
   const { port } = await listener.listen();
   t.teardown(() => listener.drain({ timeout: 0 }));
-  return { listener, port, errors };
+  return { listener, certificates, port, errors };
 }
 
 export interface Reply {

@@ -1,19 +1,26 @@
 import { once } from 'node:events';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import t, { type Test } from 'tap';
-import type { HttpsListenerOptions } from '../../src/server/https-listener.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 import { Cable } from './cable.ts';
 import { FRAME, FrameClient } from './http2-frames.ts';
-import { connect2, connectRaw, endless, LIMITS, request2, startListener } from './listener-harness.ts';
+import {
+  connect2,
+  connectRaw,
+  endless,
+  type HarnessOptions,
+  LIMITS,
+  request2,
+  startListener,
+} from './listener-harness.ts';
 
 const IDLE_MS = timeLimit(300);
 /** A window that no test fills. */
 const HUGE = 2 ** 31 - 1;
 
 /** A listener with short times, and a cable to it. */
-async function withCable(t: Test, options: Partial<HttpsListenerOptions> = {}) {
+async function withCable(t: Test, options: HarnessOptions = {}) {
   const started = await startListener(t, {
     limits: { ...LIMITS, clientIdle: IDLE_MS },
     ...options,

@@ -28,6 +28,12 @@ const LISTENERS: Record<string, (t: Test) => Promise<Wire>> = {
     const { port } = await startListener(t, { handler: (req, res) => answer(seen, req as never, res as never) });
     return { seen, closes: false, connect: async () => (await connectRaw(t, port)).socket };
   },
+  plain: async (t) => {
+    const seen: string[] = [];
+    const handler = (req: unknown, res: unknown) => answer(seen, req as never, res as never);
+    const { port } = await startListener(t, { plain: true, handler });
+    return { seen, closes: false, connect: () => connectPlain(t, port) };
+  },
   admin: async (t) => {
     const seen: string[] = [];
     const server = createAdminServer((req, res) => answer(seen, req, res), fail);

@@ -36,10 +36,11 @@ export async function serve(path: string): Promise<void> {
   await app.start();
   await reloader.start(loaded);
   releaseMemoryOf(app).start();
-  const { https, http, admin } = app.addresses();
+  const { https, plain, http, admin } = app.addresses();
   log.info(
     {
       https: addressText(https),
+      ...(plain ? { plain: addressText(plain) } : {}),
       ...(http ? { http: addressText(http) } : {}),
       admin: addressText(admin),
       pid: process.pid,

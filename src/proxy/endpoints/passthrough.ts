@@ -67,7 +67,7 @@ export async function fetchPassthrough(
 
 function passthroughHeaders(exchange: Exchange): Record<string, string> {
   const host = exchange.authority;
-  const forwarded = { 'x-forwarded-host': host, 'x-forwarded-proto': 'https' };
+  const forwarded = { 'x-forwarded-host': host, 'x-forwarded-proto': exchange.scheme };
   const { authorization } = exchange.headers;
   const headers = { ...forwardedHeaders(exchange, true), host, ...forwarded };
   return authorization === undefined ? headers : { ...headers, authorization };

@@ -33,14 +33,14 @@ export async function translateChallenges(
 }
 
 async function translateBearer(
-  { authority, registry }: Exchange,
+  { ownUrl, registry }: Exchange,
   context: Uses<'routes' | 'sealer'>,
   { upstream, url }: Origin,
   challenge: Challenge,
 ): Promise<Challenge> {
   const { realm = '', scope, ...others } = challenge.parameters;
   const sealed = await context.sealer.seal({ kind: 'realm', upstream, url, realm, registry });
-  const parameters: Record<string, string> = { realm: `https://${authority}${TOKEN_PATH}${sealed}`, ...others };
+  const parameters: Record<string, string> = { realm: `${ownUrl}${TOKEN_PATH}${sealed}`, ...others };
   const renamed = renameScopes(scope ?? '', (name) => nameForClient(context, registry, upstream, name));
   if (renamed !== '') parameters.scope = renamed;
   return { scheme: challenge.scheme, parameters };

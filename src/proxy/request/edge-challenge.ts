@@ -11,7 +11,7 @@ export function edgeChallenge(exchange: Exchange, { service }: Access, scope: st
   return formatChallenge({
     scheme: 'bearer',
     parameters: {
-      realm: `https://${exchange.authority}${OWN_TOKEN_PATH}`,
+      realm: `${exchange.ownUrl}${OWN_TOKEN_PATH}`,
       service,
       ...(scope === '' ? {} : { scope }),
       ...(why === 'no-token' ? {} : { error: why }),

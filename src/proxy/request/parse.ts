@@ -7,6 +7,7 @@ import { MAX_PARTS } from '../../oci/several-ranges.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Uses } from '../proxy-context.ts';
 import { DOWNLOAD_PATH, HOOK_SENDERS, HOOKS_PATH, type HookSender, OWN_TOKEN_PATH, TOKEN_PATH } from './paths.ts';
+import { isLocalName } from './transport.ts';
 
 export type ParsedRequest =
   | { kind: 'registry'; request: RegistryRequest }
@@ -41,12 +42,12 @@ export function parse(exchange: Exchange, context: Uses<'config' | 'names' | 'ro
   const [path = ''] = url.split('?', 1);
   const search = url.slice(path.length + 1);
   if (context.config.cors && exchange.method === 'OPTIONS' && isForClients(path)) {
-    registryOfHost(context, host);
+    registryOfHost(exchange, context, host);
     return { kind: 'preflight' };
   }
   if (path === '/v2' || path.startsWith('/v2/'))
     return { kind: 'registry', request: registryRequest(exchange, context, host, path, search) };
-  registryOfHost(context, host);
+  registryOfHost(exchange, context, host);
   const parsed = edgeEndpoint(path, search);
   exchange.notes.parse.kind = parsed?.kind ?? 'passthrough';
   return parsed ?? passthroughRequest(exchange, context, path);
@@ -96,7 +97,7 @@ function registryRequest(
   if ('repository' in request) notes.parse.repository = request.repository;
   if ('reference' in request) notes.parse.reference = request.reference;
   if ('digest' in request) notes.parse.reference = request.digest;
-  const ofHost = registryOfHost(context, host);
+  const ofHost = registryOfHost(exchange, context, host);
   const named = query.get('ns');
   const isIgnored = named !== null && context.config.hosts.nsFallback && !isServed(context, hostNamed(named));
   const namespace = isIgnored ? null : named;
@@ -161,7 +162,8 @@ function hostOf({ authority }: Exchange): string {
   return host.toLowerCase();
 }
 
-function registryOfHost(context: Uses<'names' | 'routes'>, host: string): string | undefined {
+function registryOfHost({ transport }: Exchange, context: Uses<'names' | 'routes'>, host: string): string | undefined {
+  if (isLocalName(transport, host)) return undefined;
   return registryNamed(context, host, `${host} is not a name of this registry`, 421);
 }
 

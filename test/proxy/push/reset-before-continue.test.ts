@@ -3,6 +3,7 @@ import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:h
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { Exchange } from '../../../src/proxy/exchange.ts';
+import { TLS } from '../../../src/proxy/request/transport.ts';
 
 /** A push that waits for 100 Continue. */
 async function waiting(t: Test) {
@@ -27,7 +28,7 @@ for (const moment of ['aborted', 'finish', 'close'])
     `a client that resets its stream while it waits for 100 Continue ends its own exchange only: ${moment}`,
     async (t) => {
       const { client, stream, request, response } = await waiting(t);
-      const exchange = new Exchange(request as never, response as never, true);
+      const exchange = new Exchange(request as never, response as never, true, TLS);
       const reset = Promise.withResolvers<unknown>();
       // The upstream is connected at this moment.
       response.stream.once(moment, () => {
@@ -52,7 +53,7 @@ t.test('a client that waits is told to go on, once', async (t) => {
   stream.on('continue', () => {
     told += 1;
   });
-  const exchange = new Exchange(request as never, response as never, true);
+  const exchange = new Exchange(request as never, response as never, true, TLS);
   exchange.sendContinue();
   exchange.sendContinue();
   stream.end();

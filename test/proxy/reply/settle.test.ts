@@ -5,6 +5,7 @@ import { ClientGone, Exchange } from '../../../src/proxy/exchange.ts';
 import type { ProxyContext } from '../../../src/proxy/proxy-context.ts';
 import type { AuditLine } from '../../../src/proxy/reply/audit-line.ts';
 import { settle } from '../../../src/proxy/reply/settle.ts';
+import { TLS } from '../../../src/proxy/request/transport.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
 
 /** The record and the log line of a request whose stages noted what is given, after its reply was sent whole. */
@@ -17,7 +18,12 @@ function settled(
 ): { record: RequestRecord; line: { audit?: AuditLine } | undefined } {
   const request = Object.assign(new EventEmitter(), { method, url, headers: {}, httpVersion: '1.1' });
   const response = Object.assign(new EventEmitter(), { statusCode, headersSent: true });
-  const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
+  const exchange = new Exchange(
+    request as unknown as IncomingMessage,
+    response as unknown as ServerResponse,
+    false,
+    TLS,
+  );
   note(exchange.notes);
   const records: RequestRecord[] = [];
   const lines: object[] = [];
@@ -131,7 +137,12 @@ t.test('the log says who did what', async (t) => {
 t.test('a failed exchange releases all that it holds, and what fails at that goes no further', async (t) => {
   const request = Object.assign(new EventEmitter(), { method: 'GET', url: '/v2/', headers: {}, httpVersion: '1.1' });
   const response = Object.assign(new EventEmitter(), { statusCode: 200, headersSent: true });
-  const exchange = new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse, false);
+  const exchange = new Exchange(
+    request as unknown as IncomingMessage,
+    response as unknown as ServerResponse,
+    false,
+    TLS,
+  );
   const errors: unknown[] = [];
   const bug = () => {
     throw new Error('a bug');

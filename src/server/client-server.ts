@@ -1,3 +1,4 @@
+import http, { type Server as HttpServer } from 'node:http';
 import http2, { type Http2SecureServer, type SecureServerOptions } from 'node:http2';
 import type { Certificates } from './certificates.ts';
 import { FLOOD_BOUNDS } from './flood-guard.ts';
@@ -45,18 +46,41 @@ const HEADER_PAIRS = 4096;
 /** Bytes that a stream may send before they are read: enough for 100 MB/s at 10 ms. */
 const STREAM_WINDOW = 1_048_576;
 
-/** One TLS port for HTTP/1.1 and HTTP/2: the options of this one server hold for both. */
-export function createHttpsServer(
-  certificates: Certificates,
+/** A port for clients: TLS for HTTP/1.1 and HTTP/2, or plain HTTP/1.1. */
+export type ClientServer = Http2SecureServer | HttpServer;
+
+/** @param certificates undefined: plain HTTP/1.1 */
+export function createClientServer(
+  certificates: Certificates | undefined,
   limits: ListenerLimits,
   timings: ListenerTimings,
-): Http2SecureServer {
-  const server = http2.createSecureServer({
-    ...certificates.serverOptions(),
-    allowHTTP1: true,
-    ALPNProtocols: ['h2', 'http/1.1'],
-    handshakeTimeout: timings.handshake,
-    // HTTP/1.1
+): ClientServer {
+  const options = http1Options(limits, timings);
+  const server = certificates ? createTlsServer(certificates, options, limits, timings) : http.createServer(options);
+  applyLimits(server, limits);
+  return server;
+}
+
+/** The server's event for a connection on which requests may come: that of a TLS server waits for the handshake. */
+export function readyEvent(server: ClientServer): 'secureConnection' | 'connection' {
+  return isTls(server) ? 'secureConnection' : 'connection';
+}
+
+/** Takes new limits for connections that come from now on. */
+export function applyLimits(server: ClientServer, limits: ListenerLimits): void {
+  // Node destroys further connections before any handshake.
+  server.maxConnections = limits.connections;
+  Object.assign(server, { maxHeaderSize: limits.headerBytes, keepAliveTimeout: limits.keepAlive });
+  if (isTls(server)) server.updateSettings({ maxHeaderListSize: ANNOUNCED_HEADER_LISTS * limits.headerBytes });
+}
+
+function isTls(server: ClientServer): server is Http2SecureServer {
+  return 'updateSettings' in server;
+}
+
+/** They hold for HTTP/1.1 over TLS and without it. */
+function http1Options(limits: ListenerLimits, timings: ListenerTimings): http.ServerOptions {
+  return {
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
@@ -70,6 +94,22 @@ export function createHttpsServer(
     rejectNonStandardBodyWrites: true,
     // `guardRequest` checks this and answers with a body that clients show.
     requireHostHeader: false,
+  };
+}
+
+/** One port for HTTP/1.1 and HTTP/2: the options of this one server hold for both. */
+function createTlsServer(
+  certificates: Certificates,
+  options: http.ServerOptions,
+  limits: ListenerLimits,
+  timings: ListenerTimings,
+): Http2SecureServer {
+  const server = http2.createSecureServer({
+    ...certificates.serverOptions(),
+    ...options,
+    allowHTTP1: true,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: timings.handshake,
     // HTTP/2
     settings: {
       maxConcurrentStreams: 128,
@@ -85,14 +125,5 @@ export function createHttpsServer(
     streamResetRate: FLOOD_BOUNDS.resets.perSecond,
   } as SecureServerOptions);
   certificates.attach(server);
-  applyLimits(server, limits);
   return server;
-}
-
-/** Takes new limits for connections that come from now on. */
-export function applyLimits(server: Http2SecureServer, limits: ListenerLimits): void {
-  // Node destroys further connections before any handshake.
-  server.maxConnections = limits.connections;
-  Object.assign(server, { maxHeaderSize: limits.headerBytes, keepAliveTimeout: limits.keepAlive });
-  server.updateSettings({ maxHeaderListSize: ANNOUNCED_HEADER_LISTS * limits.headerBytes });
 }

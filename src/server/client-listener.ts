@@ -1,28 +1,30 @@
-import { constants, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import { constants, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { bounded } from '../http/boundary.ts';
 import { addressOf, listenOn } from './bound-address.ts';
-import { type CertificatePair, Certificates } from './certificates.ts';
-import { Drain, type DrainResult } from './drain.ts';
-import { type ClientRequest, cutExchange, type Exchange, Exchanges } from './exchanges.ts';
-import { guardSession } from './flood-guard.ts';
+import type { Certificates } from './certificates.ts';
 import {
   applyLimits,
-  createHttpsServer,
+  type ClientServer,
+  createClientServer,
   DEFAULT_TIMINGS,
   type ListenerLimits,
   type ListenerTimings,
-} from './https-server.ts';
+  readyEvent,
+} from './client-server.ts';
+import { Drain, type DrainResult } from './drain.ts';
+import { type ClientRequest, cutExchange, type Exchange, Exchanges } from './exchanges.ts';
+import { guardSession } from './flood-guard.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, receiveRequests } from './request-receiver.ts';
 import { SessionWatch } from './session-watch.ts';
 import { StallWatch } from './stall-watch.ts';
 
-export interface HttpsListenerOptions {
+export interface ClientListenerOptions {
   /** `0.0.0.0:443`; port 0 takes a free one. */
   address: string;
-  certificates: readonly CertificatePair[];
+  /** Undefined: plain HTTP/1.1. */
+  certificates: Certificates | undefined;
   limits: ListenerLimits;
   handler: Handler;
   /** Whether a request comes from another edge. Default: none does. */
@@ -41,6 +43,8 @@ export interface DrainOptions {
   timeout: number;
   /** Called when no client gets a reply any more, some time before the connections of other edges are closed. */
   onLast?: () => void;
+  /** The drains of other listeners, of whose clients the other edges hear, too. */
+  others?: Promise<unknown> | undefined;
 }
 
 /** Counts since the start. Those of `ProxyRefusal` are connections refused before their handshake. */
@@ -57,8 +61,8 @@ export interface ListenerCounts extends Record<ProxyRefusal, number> {
   floods: number;
 }
 
-/** The port that clients use: TLS, HTTP/1.1 and HTTP/2. */
-export class HttpsListener {
+/** A port that clients use: TLS with HTTP/1.1 and HTTP/2, or plain HTTP/1.1. Both have the same guards. */
+export class ClientListener {
   readonly counts: ListenerCounts = {
     tlsErrors: 0,
     malformed: 0,
@@ -70,12 +74,14 @@ export class HttpsListener {
     proxyLate: 0,
     proxyUntrusted: 0,
   };
-  readonly certificates: Certificates;
-  readonly #options: HttpsListenerOptions;
+  readonly #options: ClientListenerOptions;
   readonly #timings: ListenerTimings;
-  readonly #server: Http2SecureServer;
+  readonly #server: ClientServer;
   readonly #sockets = new Set<Socket>();
-  readonly #secureSockets = new Set<TLSSocket>();
+  /** Connections on which requests may come: after their handshake, if there is one. */
+  readonly #readySockets = new Set<Socket>();
+  /** The address at the other end of each connection, which a PROXY header does not change. */
+  readonly #peers = new WeakMap<Socket, string>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #exchanges = new Exchanges((exchange) => this.#drain?.exchangeEnded(exchange));
   readonly #stalls = new StallWatch();
@@ -84,13 +90,11 @@ export class HttpsListener {
   #paused = false;
   #drain: Drain | undefined;
 
-  /** @throws Error that names the file, if a certificate is broken */
-  constructor(options: HttpsListenerOptions) {
+  constructor(options: ClientListenerOptions) {
     this.#options = options;
     this.#limits = options.limits;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
-    this.certificates = new Certificates(options.certificates);
-    this.#server = createHttpsServer(this.certificates, options.limits, this.#timings);
+    this.#server = createClientServer(options.certificates, options.limits, this.#timings);
     const { proxies, onError } = options;
     const onRefused = (refusal: ProxyRefusal, address: string) => {
       this.#add(refusal);
@@ -109,6 +113,8 @@ export class HttpsListener {
       onError,
       headerBytes: () => this.#limits.headerBytes,
       lingerMs: this.#timings.grace,
+      // Some clients ask every server of plain HTTP for HTTP/2, and go on without it.
+      ignoresUpgrade: options.certificates === undefined,
     });
   }
 
@@ -128,6 +134,11 @@ export class HttpsListener {
     return addressOf(this.#server);
   }
 
+  /** The address at the other end of an HTTP/1.1 connection without TLS: that of a load balancer, too. */
+  peerOf(socket: Socket): string | undefined {
+    return this.#peers.get(socket);
+  }
+
   /** Open connections and running requests. */
   load(): { connections: number; exchanges: number } {
     return { connections: this.#sockets.size, exchanges: this.#exchanges.size };
@@ -144,23 +155,24 @@ export class HttpsListener {
     this.#paused = paused;
     this.update(this.#limits);
     if (!paused) return;
-    for (const socket of this.#secureSockets) if (this.#exchanges.isIdle(socket)) socket.destroySoon();
+    for (const socket of this.#readySockets) if (this.#exchanges.isIdle(socket)) socket.destroySoon();
   }
 
   /**
    * Stops accepting, waits at most `timeout` milliseconds for running exchanges, then cuts the rest. Resolves when every connection is
    * closed. A second call joins the first.
    */
-  drain({ timeout, onLast = () => undefined }: DrainOptions): Promise<DrainResult> {
+  drain({ timeout, onLast = () => undefined, others }: DrainOptions): Promise<DrainResult> {
     this.#drain ??= new Drain({
       server: this.#server,
       sockets: this.#sockets,
-      secureSockets: this.#secureSockets,
+      readySockets: this.#readySockets,
       sessions: this.#sessions,
       exchanges: this.#exchanges,
       timeout,
       grace: this.#timings.grace,
       onLast,
+      others,
     });
     return this.#drain.done;
   }
@@ -172,18 +184,20 @@ export class HttpsListener {
     const onConnection = (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
+      const { remoteAddress } = socket;
+      if (remoteAddress !== undefined) this.#peers.set(socket, remoteAddress);
       this.#options.onConnection?.();
     };
     server.on('connection', bounded(onConnection, destroying));
-    const onSecure = (socket: TLSSocket) => {
-      this.#secureSockets.add(socket);
+    const onReady = (socket: Socket) => {
+      this.#readySockets.add(socket);
       const onClose = () => {
-        this.#secureSockets.delete(socket);
+        this.#readySockets.delete(socket);
         this.#exchanges.abandon(socket);
       };
       socket.once('close', bounded(onClose, { onError }));
     };
-    server.on('secureConnection', bounded(onSecure, destroying));
+    server.on(readyEvent(server), bounded(onReady, destroying));
     server.on('drop', () => this.#add('shed'));
     server.on('tlsClientError', () => this.#add('tlsErrors'));
     // A session that breaks the protocol destroys itself and its streams, so it is only counted.
