@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -21,6 +21,8 @@ export interface CertificatePair {
 export class MaterialReader {
   readonly errors: KeyFinding[] = [];
   readonly warnings: KeyFinding[] = [];
+  /** The SHA-256 of each file that was read, by absolute name. */
+  readonly files = new Map<string, string>();
   readonly #folder: string;
 
   /** @param folder base of relative names */
@@ -79,7 +81,9 @@ export class MaterialReader {
 
   async #bytes(name: string, path: KeyPath, subject: string, remedy: string): Promise<Buffer | undefined> {
     try {
-      const content = await readBounded(resolve(this.#folder, name), MAX_BYTES);
+      const file = resolve(this.#folder, name);
+      const content = await readBounded(file, MAX_BYTES);
+      if (content !== undefined) this.files.set(file, createHash('sha256').update(content).digest('hex'));
       if (content === undefined) this.errors.push({ path, message: `${subject} is longer than ${MAX_BYTES} bytes` });
       return content;
     } catch (error) {

@@ -23,6 +23,8 @@ export interface Material {
   /** Of `replication.hookSecretFile`. */
   hookSecret: string | undefined;
   upstreams: Record<string, Secrets>;
+  /** The SHA-256 of each file, by absolute name. */
+  files?: ReadonlyMap<string, string>;
 }
 
 /** Contents of the files that the configuration names for an upstream. */
@@ -81,6 +83,7 @@ export async function readMaterial(
       issuerCas,
       hookSecret,
       upstreams,
+      files: reader.files,
     },
     errors: reader.errors,
     warnings: reader.warnings,

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { inBackground } from '../http/background.ts';
 
-/** The last check of a file; `digest` is undefined while the file is missing. */
+/** The last check of a file; `digest` is undefined while the file is missing, and for what is no file. */
 interface Look {
   signature: string;
   digest: string | undefined;
+  isMissing?: boolean;
 }
 
 /**
@@ -16,6 +17,9 @@ export class FileWatch {
   readonly #files: readonly string[];
   readonly #onChange: (files: string[]) => void;
   readonly #intervalMs: number;
+  readonly #onMissing: (files: string[]) => void;
+  /** Files that were reported as missing. */
+  readonly #missing = new Set<string>();
   /** The content that was last reported. */
   #known = new Map<string, string | undefined>();
   #looks = new Map<string, Look>();
@@ -25,17 +29,27 @@ export class FileWatch {
   /**
    * @param onChange called once with the files that changed and then stayed unchanged for a whole interval
    * @param intervalMs milliseconds between two checks
+   * @param onMissing called once with files that stayed missing, or unreadable, for a whole interval
    */
-  constructor(files: readonly string[], onChange: (files: string[]) => void, intervalMs = 2_000) {
+  constructor(
+    files: readonly string[],
+    onChange: (files: string[]) => void,
+    intervalMs = 2_000,
+    onMissing: (files: string[]) => void = () => undefined,
+  ) {
     this.#files = [...new Set(files)];
     this.#onChange = onChange;
     this.#intervalMs = intervalMs;
+    this.#onMissing = onMissing;
   }
 
-  /** Resolves when the present content is known; later changes are reported. Does not keep the process alive. */
-  async start(): Promise<void> {
+  /**
+   * Resolves after the first look; later changes are reported. Does not keep the process alive.
+   * @param known the SHA-256 of each file's content in use; default: of its present content
+   */
+  async start(known?: ReadonlyMap<string, string>): Promise<void> {
     await this.#look();
-    this.#known = this.#digests();
+    this.#known = known ? new Map(known) : this.#digests();
     this.#schedule();
   }
 
@@ -59,8 +73,10 @@ export class FileWatch {
 
   async #check(): Promise<void> {
     const before = this.#digests();
+    const wereMissing = this.#missingNow();
     await this.#look();
     const after = this.#digests();
+    this.#reportMissing(wereMissing);
     const differs = (one: Map<string, string | undefined>) =>
       this.#files.filter((file) => one.get(file) !== after.get(file));
     const changed = differs(this.#known);
@@ -70,6 +86,18 @@ export class FileWatch {
       this.#known = after;
       this.#onChange(changed);
     }
+  }
+
+  #missingNow(): string[] {
+    return this.#files.filter((file) => this.#looks.get(file)?.isMissing);
+  }
+
+  #reportMissing(before: readonly string[]): void {
+    const now = this.#missingNow();
+    for (const file of this.#missing) if (!now.includes(file)) this.#missing.delete(file);
+    const fresh = now.filter((file) => before.includes(file) && !this.#missing.has(file));
+    for (const file of fresh) this.#missing.add(file);
+    if (fresh.length > 0 && !this.#closed) this.#onMissing(fresh);
   }
 
   #digests(): Map<string, string | undefined> {
@@ -100,6 +128,6 @@ async function lookAt(file: string, last: Look | undefined): Promise<Look> {
     };
   } catch {
     // A file may be missing for a moment while it is replaced.
-    return { signature: '', digest: undefined };
+    return { signature: '', digest: undefined, isMissing: true };
   }
 }

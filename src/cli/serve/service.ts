@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import { type App, createApp } from '../../app/app.ts';
-import { type Loaded, loadConfig } from '../../config/load.ts';
-import { FileWatch } from '../../server/file-watch.ts';
+import { loadConfig } from '../../config/load.ts';
 import { declareOutputLog } from '../output/standard-streams.ts';
 import { exitOnEscapedError } from './escaped-error.ts';
 import { createLog } from './logger.ts';
 import { MemoryRelease, releaseUnused } from './memory-release.ts';
+import { Reloader } from './reloader.ts';
 
 /** Milliseconds for the last lines of the log to be written. */
 const LAST_LINES_MS = 1_000;
@@ -26,7 +26,7 @@ export async function serve(path: string): Promise<void> {
   });
   const app = await createApp(loaded, { log, droppedLogLines: () => output.dropped });
   exitOnEscapedError(app, log, end);
-  const reloader = new Reloader(app, path);
+  const reloader = new Reloader(app, path, log);
   // The handlers are set before the first await on the network, because a signal during the first probes must not kill the process.
   const stopping = new Promise<string>((resolve) => {
     process.on('SIGTERM', () => resolve('SIGTERM'));
@@ -68,58 +68,4 @@ function releaseMemoryOf(app: App): MemoryRelease {
 
 function addressText({ address, port, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Reloads the configuration on SIGHUP, and when a watched file changes. */
-class Reloader {
-  readonly #app: App;
-  readonly #path: string;
-  #watch: FileWatch | undefined;
-  #files: string[] = [];
-
-  constructor(app: App, path: string) {
-    this.#app = app;
-    this.#path = path;
-  }
-
-  /** Watches the files of a configuration, unless a reload has done so for a newer one. */
-  async start(loaded: Loaded): Promise<void> {
-    if (!this.#watch) await this.#watchFiles(watchedFiles(loaded));
-  }
-
-  close(): void {
-    this.#watch?.close();
-  }
-
-  async reload(why: string): Promise<void> {
-    try {
-      const loaded = await loadConfig(this.#path);
-      await this.#app.reload(loaded);
-      const files = watchedFiles(loaded);
-      if (files.join('\n') !== this.#files.join('\n')) await this.#watchFiles(files);
-      this.#app.audits.info({ audit: { action: 'reload', result: 'done', by: why }, why }, 'reloaded');
-    } catch (error) {
-      this.#app.audits.error(
-        {
-          audit: { action: 'reload', result: 'refused', by: why },
-          why,
-          reason: error instanceof Error ? error.message : String(error),
-        },
-        'the new configuration is refused, and the old one stays in force; correct it and send SIGHUP again',
-      );
-    }
-  }
-
-  async #watchFiles(files: string[]): Promise<void> {
-    this.#watch?.close();
-    this.#files = files;
-    this.#watch = new FileWatch(files, (changed) => void this.reload(`changed: ${changed.join(', ')}`));
-    await this.#watch.start();
-  }
-}
-
-/** Certificates and the file of users: they change while the edge serves. */
-function watchedFiles({ material }: Loaded): string[] {
-  const certificates = material.tls.flatMap((pair) => [pair.certFile, pair.keyFile]);
-  return material.passwords === undefined ? certificates : [...certificates, material.passwords.file];
 }
