@@ -11,6 +11,7 @@ import { registerCert } from './cert/cert.ts';
 import { registerCheck } from './check/check.ts';
 import { registerClient } from './client/client.ts';
 import { UsageError } from './config-path.ts';
+import { registerInit } from './init/init.ts';
 import { wasInterrupted } from './interruption.ts';
 import { registerLab } from './lab/lab.ts';
 import { flushStandardStreams } from './output/standard-streams.ts';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(see breakwater --help)');
+  registerInit(program);
   registerServe(program);
   registerLab(program);
   registerCheck(program);

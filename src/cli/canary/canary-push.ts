@@ -25,7 +25,8 @@ interface User {
   password: string;
 }
 
-interface Push {
+/** What canaries are pushed with. */
+export interface CanaryPush {
   loaded: Loaded;
   /** From the command line. */
   user: User | undefined;
@@ -40,12 +41,20 @@ const TIMEOUT_MS = 30_000;
 export async function pushCanaries(named: readonly string[], options: CanaryPushOptions): Promise<boolean> {
   const user = await userOf(named, options);
   const loaded = await loadConfig(configPath(options.config));
-  const targets = canaryTargets(loaded.config, named);
   const { signal } = abortOnSignals(['SIGINT', 'SIGTERM', 'SIGHUP']);
-  const from = { loaded, user, isNew: options.new === true };
-  const reports = await Promise.all(targets.map((target) => pushOne(from, target, signal)));
+  const reports = await pushNamed({ loaded, user, isNew: options.new === true }, named, signal);
   process.stdout.write(options.json ? `${JSON.stringify(reports, null, 2)}\n` : canaryText(reports));
   return reports.every(({ result }) => result !== 'failed');
+}
+
+/** Pushes the canaries of the upstreams that were named, else of all. @throws UsageError */
+export async function pushNamed(
+  from: CanaryPush,
+  named: readonly string[],
+  stopped: AbortSignal,
+): Promise<CanaryReport[]> {
+  const targets = canaryTargets(from.loaded.config, named);
+  return Promise.all(targets.map((target) => pushOne(from, target, stopped)));
 }
 
 async function userOf(named: readonly string[], { user, passwordFile }: CanaryPushOptions): Promise<User | undefined> {
@@ -59,7 +68,7 @@ async function userOf(named: readonly string[], { user, passwordFile }: CanaryPu
   return { username: user, password: password.replace(/\r?\n$/, '') };
 }
 
-async function pushOne(from: Push, target: CanaryTarget, stopped: AbortSignal): Promise<CanaryReport> {
+async function pushOne(from: CanaryPush, target: CanaryTarget, stopped: AbortSignal): Promise<CanaryReport> {
   const { upstream, repository, reference, configured } = target;
   const report = { upstream, image: imageName(repository, reference), configured };
   const signal = AbortSignal.any([stopped, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -67,7 +76,7 @@ async function pushOne(from: Push, target: CanaryTarget, stopped: AbortSignal): 
   const failures: string[] = [];
   for (const url of urls)
     try {
-      return { ...report, ...(await pushTo(from, target, url, signal)) };
+      return { ...report, ...(await pushAt(from, target, url, signal)) };
     } catch (error) {
       failures.push(messageFor(error, signal, stopped));
       // All URLs share one storage, and another URL would refuse the same.
@@ -77,8 +86,8 @@ async function pushOne(from: Push, target: CanaryTarget, stopped: AbortSignal): 
   return { ...report, result: 'failed', message, remedy: remedyOf(message, target) };
 }
 
-async function pushTo(
-  { loaded, user, isNew }: Push,
+async function pushAt(
+  { loaded, user, isNew }: CanaryPush,
   { upstream: name, repository, reference }: CanaryTarget,
   url: string,
   signal: AbortSignal,

@@ -142,7 +142,8 @@ function realmFindings(config: Config, { name, refusedRealms }: Upstream): Check
 
 const MARKS = { ok: 'ok     ', warning: 'warning', error: 'error  ' };
 
-function findingsText(findings: CheckFinding[]): string {
+/** The findings for a terminal. */
+export function findingsText(findings: CheckFinding[]): string {
   const lines = findings.map(
     ({ level, subject, message, remedy }) =>
       `${MARKS[level]}  ${subject}: ${message}${remedy === undefined ? '' : `\n         -> ${remedy}`}`,

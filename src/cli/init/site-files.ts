@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { hashPassword } from '../../auth/passwords.ts';
+import { CertificateError, makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
+import { validFor } from '../cert/days.ts';
+import { UsageError } from '../config-path.ts';
+import { configurationText } from './configuration-text.ts';
+import type { KeptFiles } from './present-site.ts';
+import { FILES, type SitePlan } from './site-plan.ts';
+import type { StagedFile } from './staged-directory.ts';
+
+const CA_DAYS = 3650;
+/** Browsers of Apple refuse certificates that last longer than 398 days. */
+const LEAF_DAYS = 397;
+
+/**
+ * All files of a site, the configuration last.
+ * @param now epoch milliseconds
+ * @throws UsageError for a password or a CA that cannot be used
+ */
+export async function siteFiles(plan: SitePlan, kept: KeptFiles, now: number): Promise<StagedFile[]> {
+  const { primary, fallback, user } = plan;
+  const secret = (name: string, content: string | undefined): StagedFile[] =>
+    content === undefined ? [] : [{ name, content: `${content}\n`, isSecret: true }];
+  const open = (name: string, content: string | undefined): StagedFile[] =>
+    content === undefined ? [] : [{ name, content: withLineEnd(content), isSecret: false }];
+  return [
+    ...secret(FILES.key, kept.key?.trimEnd() ?? randomBytes(48).toString('base64')),
+    ...(await certificateFiles(plan, kept, now)),
+    ...secret(FILES.primarySecret, primary.account?.password),
+    ...secret(FILES.fallbackSecret, fallback.account?.password),
+    ...open(FILES.primaryCa, primary.ca),
+    ...open(FILES.fallbackCa, fallback.ca),
+    ...secret(FILES.users, user && (await usersText(user, kept.users))),
+    ...open(FILES.config, configurationText(plan)),
+  ];
+}
+
+async function certificateFiles(
+  { certificate, hostname }: SitePlan,
+  kept: KeptFiles,
+  now: number,
+): Promise<StagedFile[]> {
+  if (certificate.from === 'later') return [];
+  const { cert, key, ca } =
+    certificate.from === 'files' ? { ...certificate, ca: undefined } : await makeCertificates(hostname, kept, now);
+  return [
+    ...(ca
+      ? [
+          { name: FILES.ca, content: ca.cert, isSecret: false },
+          { name: FILES.caKey, content: ca.key, isSecret: true, isPrivate: true },
+        ]
+      : []),
+    { name: FILES.cert, content: withLineEnd(cert), isSecret: false },
+    { name: FILES.certKey, content: withLineEnd(key), isSecret: true },
+  ];
+}
+
+async function makeCertificates(hostname: string, kept: KeptFiles, now: number) {
+  try {
+    const name = `Breakwater CA of ${hostname}`;
+    const ca = kept.ca ?? (await makeAuthority({ name, ...validFor(CA_DAYS, now) }));
+    const leaf = await makeLeaf({ names: [hostname], authority: ca, ...validFor(LEAF_DAYS, now) });
+    return { ...leaf, ca };
+  } catch (error) {
+    if (error instanceof CertificateError) throw new UsageError(`--certificate ca: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The users' file with this user in it, and the others as they were. */
+async function usersText({ username, password }: { username: string; password: string }, before = ''): Promise<string> {
+  const hash = await hashPassword(password).catch((error: Error) => {
+    throw new UsageError(`--login-password-file: ${error.message}`);
+  });
+  const others = before.split('\n').filter((line) => line !== '' && !line.trim().startsWith(`${username}:`));
+  return [...others, `${username}:${hash}`].join('\n');
+}
+
+function withLineEnd(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`;
+}

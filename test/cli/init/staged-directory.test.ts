@@ -1,0 +1,99 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { leftBehind, StagedDirectory, type StagedFile } from '../../../src/cli/init/staged-directory.ts';
+import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+
+const FILES: StagedFile[] = [
+  { name: 'edge.key', content: 'key\n', isSecret: true },
+  { name: 'ca/ca.crt', content: 'ca\n', isSecret: false },
+  { name: 'breakwater.yaml', content: 'new\n', isSecret: false },
+];
+
+async function stage(t: Test, directory: string, owner?: { uid: number; gid: number }): Promise<StagedDirectory> {
+  const staged = await StagedDirectory.create(directory, owner);
+  t.teardown(() => staged.discard());
+  for (const file of FILES) await staged.write(file);
+  return staged;
+}
+
+const modeOf = (file: string) => statSync(file).mode & 0o777;
+
+t.test('a new directory is seen with everything in it', async (t) => {
+  const parent = temporaryFolder(t);
+  const directory = join(parent, 'deep/site');
+  const staged = await stage(t, directory);
+  t.notOk(existsSync(directory), 'nothing is there before');
+  t.equal(modeOf(staged.path), 0o700);
+  await staged.publish(false);
+  t.strictSame(readdirSync(join(parent, 'deep')), ['site'], 'and nothing is beside it');
+  t.equal(modeOf(join(directory, 'edge.key')), 0o600);
+  t.equal(modeOf(join(directory, 'ca/ca.crt')), 0o644);
+  t.equal(modeOf(directory), 0o755);
+});
+
+t.test('what is not published leaves nothing', async (t) => {
+  const parent = temporaryFolder(t);
+  const staged = await stage(t, join(parent, 'site'));
+  t.strictSame(await leftBehind(join(parent, 'site')), [staged.path], 'as a killed run would leave it');
+  await staged.discard();
+  t.strictSame(readdirSync(parent), []);
+});
+
+t.test('a directory with other files', async (t) => {
+  const directory = temporaryFolder(t);
+  writeFileSync(join(directory, 'mine'), 'mine');
+  await (await stage(t, directory)).publish(false);
+  t.strictSame(readdirSync(directory).sort(), ['breakwater.yaml', 'ca', 'edge.key', 'mine']);
+  t.strictSame(await leftBehind(directory), []);
+});
+
+t.test('a file that is there is replaced only on demand', async (t) => {
+  const directory = temporaryFolder(t);
+  const config = join(directory, 'breakwater.yaml');
+  writeFileSync(config, 'old');
+  const refused = await stage(t, directory);
+  await t.rejects(refused.publish(false), { name: 'UsageError', message: /cannot be written: EEXIST/ });
+  t.equal(readFileSync(config, 'utf8'), 'old');
+  t.notOk(existsSync(join(directory, 'edge.key')), 'the files before it are gone again');
+  await (await stage(t, directory)).publish(true);
+  t.equal(readFileSync(config, 'utf8'), 'new\n');
+});
+
+t.test('a symbolic link stays', async (t) => {
+  const parent = temporaryFolder(t);
+  mkdirSync(join(parent, 'real'));
+  symlinkSync('real', join(parent, 'site'));
+  await (await stage(t, join(parent, 'site'))).publish(false);
+  t.ok(existsSync(join(parent, 'real/breakwater.yaml')));
+});
+
+t.test('a place that cannot be written', async (t) => {
+  const parent = temporaryFolder(t);
+  writeFileSync(join(parent, 'file'), '');
+  await t.rejects(StagedDirectory.create(join(parent, 'file/site'), undefined), {
+    name: 'UsageError',
+    message: /cannot be written/,
+  });
+});
+
+t.test('files of another user', { skip: process.getuid?.() !== 0 && 'only root gives files away' }, async (t) => {
+  const directory = join(temporaryFolder(t), 'site');
+  const staged = await StagedDirectory.create(directory, { uid: 1234, gid: 5678 });
+  await staged.write({ name: 'edge.key', content: 'x', isSecret: true });
+  await staged.write({ name: 'ca/ca.key', content: 'x', isSecret: true, isPrivate: true });
+  await staged.publish(false);
+  t.match(statSync(join(directory, 'edge.key')), { uid: 1234, gid: 5678 });
+  t.match(statSync(directory), { uid: 1234, gid: 5678 });
+  t.match(statSync(join(directory, 'ca/ca.key')), { uid: 0 }, 'the service needs no CA key');
+  chmodSync(directory, 0o700);
+});
