@@ -15,7 +15,10 @@ t.test(
   { skip: await obstacle() },
   async (t) => {
     const { followed, pulled, expected, log } = await followQuickstart(t);
-    for (const { command, status, output } of followed) t.equal(status, 0, `${command}\n${output}`);
+    for (const { command, status, output } of followed) {
+      t.equal(status, 0, `${command}\n${output}`);
+      t.notMatch(output, /level=(error|warn)/, command);
+    }
     t.strictSame(
       followed.map(({ command }) => command),
       pageCommands(),

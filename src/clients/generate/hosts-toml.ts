@@ -7,6 +7,9 @@ const DIAL_TIMEOUT = '5s';
 /** Registries whose API is on another host than the one in the names of images. */
 const API_HOSTS: Record<string, string> = { 'docker.io': 'registry-1.docker.io' };
 
+/** Without this table, containerd 1.6 logs an error at each pull, and takes only the certificates of the folder. */
+const NO_HOSTS = { host: {} };
+
 const PULL = ['pull', 'resolve'];
 const PUSH = ['pull', 'resolve', 'push'];
 
@@ -61,7 +64,7 @@ function registryFolder(
 function edgeHosts(site: ClientSite, { dialTimeout }: HostsOptions): { comment: string[]; hosts: object } {
   const server = { server: `https://${site.host}`, capabilities: PUSH, ...certificate(site.ca), ...dial(dialTimeout) };
   const path = site.fallback && commonPath(site.fallback);
-  if (!site.fallback || path === undefined) return { comment: [], hosts: server };
+  if (!site.fallback || path === undefined) return { comment: [], hosts: { ...server, ...NO_HOSTS } };
   const { server: edge, ...settings } = server;
   const fallback = {
     capabilities: PULL,
@@ -92,7 +95,7 @@ function mirrorHosts(
   if (!site.fallback)
     return {
       comment: [`Images of ${registry} come through ${site.host} only. ${registry} itself is never asked.`],
-      hosts: { server: url, ...settings },
+      hosts: { server: url, ...settings, ...NO_HOSTS },
     };
   return {
     comment: [

@@ -10,6 +10,7 @@ t.test('the edge as the registry itself', async (t) => {
     server: 'https://cr.example.io',
     capabilities: ['pull', 'resolve', 'push'],
     ca: 'ca.crt',
+    host: {},
   });
   t.match(texts['/etc/containerd/certs.d/cr.example.io/ca.crt'], /^# Written by .*\n-----BEGIN/);
 });
@@ -88,8 +89,8 @@ t.test('mirrors never ask the registry itself, unless a fallback is wished', asy
     );
   const settings = { capabilities: ['pull', 'resolve'], ca: 'ca.crt' };
   const below = { capabilities: ['pull', 'resolve'], override_path: true, ca: 'ca.crt' };
-  t.strictSame(parsed({}, 'docker.io'), { server: 'https://cr.example.io/v2/hub', ...below });
-  t.strictSame(parsed({}, 'quay.io'), { server: 'https://cr.example.io', ...settings });
+  t.strictSame(parsed({}, 'docker.io'), { server: 'https://cr.example.io/v2/hub', ...below, host: {} });
+  t.strictSame(parsed({}, 'quay.io'), { server: 'https://cr.example.io', ...settings, host: {} });
   t.strictSame(parsed({ fallback: FALLBACK }, 'docker.io'), {
     server: 'https://registry-1.docker.io',
     host: { 'https://cr.example.io/v2/hub': below },
