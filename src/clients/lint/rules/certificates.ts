@@ -1,0 +1,113 @@
+import { quoted } from '../registry-name.ts';
+import type { LintContext, ParsedFile, Rule } from '../rule.ts';
+import { containersImage, moby28 } from './sources.ts';
+
+const LOAD = 'registry/registry.go, loadTLSConfig';
+const SETUP = 'pkg/tlsclientconfig/tlsclientconfig.go, SetupCertificates';
+const COMMON: Pick<Rule, 'program' | 'alsoIn' | 'kinds'> = {
+  program: 'docker',
+  alsoIn: ['podman', 'skopeo', 'CRI-O'],
+  kinds: ['certificates'],
+};
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function siblings(file: ParsedFile, { files }: LintContext): string[] {
+  const folder = folderOf(file.path);
+  return files.filter(({ path }) => folderOf(path) === folder).map(({ path }) => nameOf(path));
+}
+
+/** Whether docker or containers read the folder by the names of its files, and not containerd by a hosts.toml. */
+function isReadByName(file: ParsedFile, context: LintContext): boolean {
+  return !siblings(file, context).includes('hosts.toml');
+}
+
+/** certs.d of docker and of podman, CRI-O, skopeo and buildah: the names of the files say what they are. */
+export const CERTIFICATE_RULES: Rule[] = [
+  {
+    ...COMMON,
+    name: 'certs-cert-without-key',
+    effect: 'broken',
+    key: '*.cert',
+    happens:
+      'A file that ends in .cert is a certificate of a client, and its key is missing. Every pull from this registry fails.',
+    remedy:
+      'If it is a CA, rename it so that it ends in .crt. Otherwise put the key beside it, with the same name and .key.',
+    source: moby28(LOAD),
+    find: (file, context) => {
+      const name = nameOf(file.path);
+      const key = name.replace(/\.cert$/, '.key');
+      const alone = name.endsWith('.cert') && !siblings(file, context).includes(key);
+      return alone && isReadByName(file, context) ? [{ line: 1, subject: `file ${quoted(name)}` }] : [];
+    },
+  },
+  {
+    ...COMMON,
+    name: 'certs-key-without-cert',
+    effect: 'broken',
+    key: '*.key',
+    happens: 'This key has no certificate of a client with the same name. Every pull from this registry fails.',
+    remedy: 'Put the certificate beside it, with the same name and .cert, or remove the key.',
+    source: containersImage(SETUP),
+    find: (file, context) => {
+      const name = nameOf(file.path);
+      const cert = name.replace(/\.key$/, '.cert');
+      const alone = name.endsWith('.key') && !siblings(file, context).includes(cert);
+      return alone && isReadByName(file, context) ? [{ line: 1, subject: `file ${quoted(name)}` }] : [];
+    },
+  },
+  {
+    ...COMMON,
+    name: 'certs-ca-name',
+    effect: 'ca',
+    key: '*.pem',
+    happens:
+      'A CA is read only if its name ends in .crt. This file is ignored, and pulls fail with an unknown authority.',
+    remedy: 'Rename the file to ca.crt.',
+    source: containersImage(SETUP),
+    find: (file, context) => {
+      const name = nameOf(file.path);
+      const isOther = /\.(pem|cer|der|ca)$|^[^.]+$/.test(name);
+      const hasCa = siblings(file, context).some((other) => other.endsWith('.crt'));
+      return isOther && !hasCa && isReadByName(file, context) ? [{ line: 1, subject: `file ${quoted(name)}` }] : [];
+    },
+  },
+  {
+    ...COMMON,
+    name: 'certs-ca-not-pem',
+    effect: 'ca',
+    key: '*.crt',
+    happens:
+      'The file has no certificate in PEM. It is ignored without a word, and pulls fail with an unknown authority.',
+    remedy: 'Convert it: openssl x509 -inform der -in FILE -out ca.crt.',
+    source: moby28(LOAD),
+    find: (file, context) => {
+      const isPem = file.text.includes('-----BEGIN CERTIFICATE-----');
+      return nameOf(file.path).endsWith('.crt') && !isPem && isReadByName(file, context) ? [{ line: 1 }] : [];
+    },
+  },
+  {
+    ...COMMON,
+    name: 'certs-port-443',
+    effect: 'ca',
+    key: 'folder',
+    happens: 'The folder is used only for names of images that have :443 in them. For all others the CA is ignored.',
+    remedy: 'Rename the folder to the name without :443.',
+    source: containersImage('docs/containers-certs.d.5.md'),
+    find: (file, context) => {
+      const folder = folderOf(file.path);
+      const isFirst = context.files.find(({ path }) => folderOf(path) === folder) === file;
+      const other = folder.replace(/:443$/, '');
+      const hasOther = context.files.some(({ path }) => folderOf(path) === other);
+      return folder.endsWith(':443') && isFirst && !hasOther
+        ? [{ line: 1, subject: `folder ${quoted(nameOf(folder))}` }]
+        : [];
+    },
+  },
+];
