@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type CanaryReport, canaryText } from '../canary/canary-text.ts';
 import { findingsText } from '../check/check.ts';
 import type { CheckFinding } from '../check/reachability.ts';
@@ -54,7 +54,8 @@ function writtenText(report: InitReport, plan: SitePlan): string {
     ...(certificate === 'ca'
       ? [
           `Clients must trust ${join(directory, FILES.ca)}.`,
-          `Keep ${join(directory, FILES.caKey)} elsewhere: whoever has it can pretend to be the edge. \`breakwater cert leaf --renew\` needs it.`,
+          `Keep ${join(directory, FILES.caKey)} elsewhere: whoever has it can pretend to be the edge. The certificate is renewed with it:`,
+          `  breakwater cert leaf --renew --ca ${shellWord(dirname(join(directory, FILES.ca)))} --out ${shellWord(directory)}`,
         ]
       : []),
     ...spellings(plan),

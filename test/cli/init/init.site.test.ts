@@ -1,9 +1,11 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type LabRegistry, startLabRegistry } from '../../../src/lab/registry.ts';
+import { shellWord } from '../../../src/cli/init/quoted-name.ts';
+import { type LabRegistry, type LabRegistryOptions, startLabRegistry } from '../../../src/lab/registry.ts';
+import { tryCommand } from '../../helpers/command.ts';
 import { commandLine } from '../../helpers/command-line.ts';
 import { LAUNCHER } from '../../helpers/edge.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
@@ -156,14 +158,112 @@ t.test('interrupted while a registry hangs', async (t) => {
   t.strictSame(readdirSync(site.folder).sort(), ['key.json', 'robot']);
 });
 
+t.test('every way to log in has a site without a finding', async (t) => {
+  const users = [{ username: 'edge', password: ROBOT.password }];
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'secret'), ROBOT.password);
+  const rows: [string, LabRegistryOptions, string[]][] = [
+    ['htpasswd', {}, ['--login-user', 'ann', '--login-password-file', join(folder, 'secret')]],
+    [
+      'delegate',
+      { auth: { scheme: 'basic', users } },
+      ['--primary-user', 'edge', '--primary-password-file', join(folder, 'secret')],
+    ],
+    ['open', {}, ['--yes']],
+  ];
+  for (const [mode, options, more] of rows) {
+    const [primary, fallback] = await Promise.all([startLabRegistry(options), startLabRegistry({})]);
+    t.teardown(() => Promise.all([primary.close(), fallback.close()]));
+    const made = await run([
+      ...['init', join(folder, mode), '--hostname', 'cr.example.io', '--auth', mode, ...more],
+      ...['--primary', primary.url, '--primary-kind', 'registry', '--fallback', `${fallback.url}/mirror`],
+    ]);
+    t.match(made, { status: 0, stdout: /^0 errors, 0 warnings$/m }, mode);
+  }
+});
+
+t.test(
+  'files for the user that the service runs as',
+  { skip: process.getuid?.() !== 0 && 'only root gives files away' },
+  async (t) => {
+    const site = await startSite(t);
+    chmodSync(site.folder, 0o755);
+    t.match(await site.init('--owner', '4321:4321'), { status: 0 });
+    const readable = ['edge.key', 'tls.key', 'primary.secret', 'fallback.secret', 'breakwater.yaml', 'ca/ca.crt'];
+    const files = readable.map((name) => join(site.directory, name));
+    const user = ['--reuid', '4321', '--regid', '4321', '--clear-groups', 'cat'];
+    t.equal((await tryCommand(tool('setpriv'), [...user, ...files])).status, 0, 'the service can read them');
+    t.not((await tryCommand(tool('setpriv'), [...user, join(site.directory, 'ca/ca.key')])).status, 0, 'but not this');
+    const renewed = await run([
+      ...['cert', 'leaf', '--renew', '--force', '--ca', join(site.directory, 'ca'), '--out', site.directory],
+    ]);
+    t.equal(renewed.status, 0, renewed.stderr);
+    t.match(statSync(join(site.directory, 'tls.crt')), { uid: 4321 }, 'renewed as the report says');
+  },
+);
+
+/** `breakwater init` on a terminal, with the options that only a test needs. */
+class Terminal {
+  readonly child: ChildProcess;
+  readonly #fifo: Fifo;
+
+  private constructor(child: ChildProcess, fifo: Fifo) {
+    this.child = child;
+    this.#fifo = fifo;
+  }
+
+  static async start(t: Test, args: readonly string[]): Promise<Terminal> {
+    const fifo = await Fifo.make(t);
+    const line = ['exec', LAUNCHER, 'init', ...args].map(shellWord).join(' ');
+    const [program, rest] = commandLine(tool('script'), ['-qefc', line, '/dev/null']);
+    const env = { ...process.env, TERM: 'xterm' };
+    const child = spawn(program, rest, { stdio: ['pipe', fifo.writeEnd, 'inherit'], env });
+    t.teardown(() => child.kill('SIGKILL'));
+    return new Terminal(child, fifo);
+  }
+
+  /** Types this once a text is shown. @returns all that was shown */
+  async type(shown: string | RegExp, typed: string): Promise<string> {
+    const text = await this.#fifo.readUntil((all) =>
+      typeof shown === 'string' ? all.includes(shown) : shown.test(all),
+    );
+    this.child.stdin?.write(typed);
+    return text;
+  }
+}
+
+t.test('a person who is asked whether to write all the same', { skip: missing('script') }, async (t) => {
+  const site = await startSite(t);
+  await site.primary.faults.on('down');
+  const usual = ['--yes', ...site.options];
+  const no = await Terminal.start(t, [site.directory, ...usual]);
+  await no.type('all the same? [y/N]', 'n\r');
+  await no.type('Nothing was written', '');
+  t.notOk(existsSync(site.directory));
+  const yes = await Terminal.start(t, [site.directory, ...usual]);
+  await yes.type('all the same? [y/N]', 'y\r');
+  await yes.type(/breakwater canary push -c[\s\S]*serve -c/, '');
+  t.ok(existsSync(join(site.directory, 'breakwater.yaml')));
+});
+
+t.test('Ctrl-C at a question, and while registries are asked', { skip: missing('script') }, async (t) => {
+  const site = await startSite(t);
+  const asked = await Terminal.start(t, [site.directory]);
+  await asked.type('Hostname that clients use', '\x03');
+  await asked.type('nothing was written', '');
+  await site.primary.faults.on('frozen');
+  const waiting = await Terminal.start(t, [site.directory, '--yes', ...site.options]);
+  await until(() => site.primary.requests.length > 0, { what: () => 'a request' });
+  await waiting.type('', '\x03');
+  await waiting.type('interrupted; nothing was written', '');
+  t.strictSame(readdirSync(site.folder).sort(), ['key.json', 'robot']);
+});
+
 t.test('questions on a terminal', { skip: missing('script') }, async (t) => {
   const site = await startSite(t);
-  const fifo = await Fifo.make(t);
-  const line = `exec ${LAUNCHER} init ${site.directory} --https 127.0.0.1:0 --admin 127.0.0.1:0 --fallback-kind artifact-registry`;
-  const [program, args] = commandLine(tool('script'), ['-qefc', line, '/dev/null']);
-  const env = { ...process.env, TERM: 'xterm' };
-  const child = spawn(program, args, { stdio: ['pipe', fifo.writeEnd, 'inherit'], env });
-  t.teardown(() => child.kill('SIGKILL'));
+  const terminal = await Terminal.start(t, [
+    ...[site.directory, '--https', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--fallback-kind', 'artifact-registry'],
+  ]);
   const answers: [string, string][] = [
     ['Hostname that clients use', 'cr.example.io'],
     ['Primary registry', site.primary.url],
@@ -176,12 +276,8 @@ t.test('questions on a terminal', { skip: missing('script') }, async (t) => {
     ['File with the JSON key', join(site.folder, 'key.json')],
     ['Certificate [ca]', ''],
   ];
-  let text = '';
-  for (const [question, answer] of answers) {
-    text = await fifo.readUntil((all) => all.includes(question));
-    child.stdin?.write(`${answer}\r`);
-  }
-  text = await fifo.readUntil((all) => /breakwater serve -c/.test(all));
+  for (const [question, answer] of answers) await terminal.type(question, `${answer}\r`);
+  const text = await terminal.type(/breakwater serve -c/, '');
   t.match(text, /New Robot Account[\s\S]*roles\/artifactregistry\.writer/, 'what to make there');
   t.match(text, /0 errors, 0 warnings/);
   t.notMatch(text, new RegExp(ROBOT.password), 'the password was not shown');
