@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
 import { monotonicNow } from '../clock/clock.ts';
+import { acmeOf } from '../config/acme-names.ts';
 import type { Loaded } from '../config/load.ts';
 import { isLoopback } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
@@ -24,6 +25,7 @@ import { RequestRing } from '../status/request-ring.ts';
 import { SinceStart } from '../status/since-start.ts';
 import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
+import { AcmeAtEdge } from './acme.ts';
 import { adminEvents } from './admin-events.ts';
 import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
 import { ProcessState } from './process-state.ts';
@@ -51,9 +53,10 @@ export interface AppOptions {
   droppedLogLines?: () => number;
 }
 
-/** Wires everything. Listeners and probes begin with `start`. */
+/** Wires everything. Listeners and probes begin with `start`. @throws ConfigError if the folder of `tls.acme` cannot be used */
 export async function createApp(loaded: Loaded, options: AppOptions = {}): Promise<App> {
-  return new App(loaded, options);
+  const { log = pino({ level: 'silent' }) } = options;
+  return new App(loaded, { ...options, log }, await AcmeAtEdge.of(loaded, log));
 }
 
 export class App {
@@ -70,6 +73,8 @@ export class App {
   readonly #parts: RuntimeParts;
   readonly #clients: ClientListeners;
   readonly #admin: Server;
+  /** Undefined: certificates are files. */
+  readonly #acme: AcmeAtEdge | undefined;
   readonly #descriptors = new DescriptorReserve({
     onChange: (short) => this.#clients.pause(short),
     onShort: (code) => this.#log.error({ code }, SHORT[code] ?? 'no descriptors are left'),
@@ -87,10 +92,15 @@ export class App {
   #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
-  constructor(loaded: Loaded, { log = pino({ level: 'silent' }), droppedLogLines = () => 0 }: AppOptions) {
+  constructor(
+    loaded: Loaded,
+    { log, droppedLogLines = () => 0 }: AppOptions & { log: Logger },
+    acme: AcmeAtEdge | undefined,
+  ) {
     this.#log = log;
     this.#loaded = loaded;
-    this.#processState = new ProcessState(loaded, log);
+    this.#acme = acme;
+    this.#processState = new ProcessState(loaded, log, acme?.state);
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#clients.certificates.expiries(),
@@ -114,9 +124,12 @@ export class App {
       hostnames: () => namesOf(this.#loaded),
       trustedProxies: () => this.#runtime.context.trustedProxies,
       log,
+      certificates: acme?.pairs() ?? loaded.material.tls,
+      challengeAnswer: (token) => acme?.state.answerFor(token),
       onError,
       onConnection: () => void this.#descriptors.check(),
     });
+    if (acme) acme.onCertificate = (pair) => this.#clients.certificates.replace([pair]);
     const admin = this.#adminHandler();
     this.#admin = createAdminServer((request, response) => admin.handle(request, response), onError, {
       isShort: () => this.#descriptors.check(),
@@ -137,6 +150,8 @@ export class App {
     // What another edge has told may be gone from an upstream that came back meanwhile.
     for (const { content } of this.#runtime.context.upstreams.values()) void content.look();
     this.#addresses = { ...(await this.#clients.listen()), admin };
+    // After the listeners, which answer challenges.
+    this.#acme?.start();
     this.#phase = 'serving';
   }
 
@@ -161,6 +176,7 @@ export class App {
       });
       this.#log.info(counts, 'drained');
     }
+    this.#acme?.stop();
     await this.#clients.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
@@ -222,6 +238,7 @@ export class App {
       unheard: this.#processState.peers.unheardViews(),
       acknowledgements: this.#processState.peers.acknowledgements(),
       replication: this.#runtime.atWork?.replicator.view(),
+      acme: this.#acme?.view(),
     });
   }
 
@@ -276,7 +293,9 @@ export class App {
       throw new Error(
         `listen.${moved.join(' and listen.')} cannot change without a restart; the old configuration stays in use`,
       );
-    this.#clients.certificates.replace(loaded.material.tls);
+    if (this.#acme ? !this.#acme.isFor(loaded) : acmeOf(loaded.config) !== undefined)
+      throw new Error('tls.acme and its names cannot change without a restart; the old configuration stays in use');
+    if (!this.#acme) this.#clients.certificates.replace(loaded.material.tls);
     this.#clients.update(loaded.config.limits);
     this.#processState.reload(loaded);
     const previous = this.#runtime;
@@ -286,6 +305,7 @@ export class App {
     this.#runtime = next;
     this.#processState.follow(loaded, next.forgetChanged(previous));
     this.#loaded = loaded;
+    if (this.#acme) this.#acme.hasPeers = loaded.config.peers.length > 0;
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
     void previous
       .retire(next)

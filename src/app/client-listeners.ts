@@ -4,7 +4,7 @@ import type { Loaded } from '../config/load.ts';
 import type { NetworkSet } from '../config/network.ts';
 import { isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { TLS, type Transport } from '../proxy/request/transport.ts';
-import { Certificates } from '../server/certificates.ts';
+import { type CertificatePair, Certificates } from '../server/certificates.ts';
 import { ClientListener, type ListenerCounts } from '../server/client-listener.ts';
 import type { ListenerLimits } from '../server/client-server.ts';
 import type { DrainResult } from '../server/drain.ts';
@@ -20,6 +20,9 @@ export interface ClientAddresses {
 
 export interface ClientListenersOptions {
   handle: (request: ClientRequest, response: ClientResponse, expectsContinue: boolean, transport: Transport) => unknown;
+  certificates: readonly CertificatePair[];
+  /** The answer to a challenge of ACME; undefined: there is no such challenge. */
+  challengeAnswer: (token: string) => string | undefined;
   /** Host names that are redirected to https. */
   hostnames: () => readonly string[];
   /** The networks of `trustedProxies` at the time of the call. */
@@ -38,12 +41,12 @@ export class ClientListeners {
   readonly #redirect: RedirectListener | undefined;
 
   /** @throws Error that names the file, if a certificate is broken */
-  constructor({ config, material }: Loaded, options: ClientListenersOptions) {
+  constructor({ config }: Loaded, options: ClientListenersOptions) {
     const { https, plain, http } = config.listen;
-    const { handle, hostnames, trustedProxies, log, onError, onConnection } = options;
+    const { handle, hostnames, challengeAnswer, trustedProxies, log, onError, onConnection } = options;
     const proxies = proxyTrustOf(config, trustedProxies, log);
     const common = { limits: config.limits, proxies, onError, onConnection };
-    this.certificates = new Certificates(material.tls);
+    this.certificates = new Certificates(options.certificates);
     this.#https = new ClientListener({
       ...common,
       address: https,
@@ -63,7 +66,8 @@ export class ClientListeners {
     }
     if (http !== undefined) {
       const httpsPort = () => this.#https.address().port;
-      this.#redirect = new RedirectListener({ address: http, hostnames, httpsPort, onError, onConnection, proxies });
+      const told = { hostnames, httpsPort, challengeAnswer, onError, onConnection };
+      this.#redirect = new RedirectListener({ address: http, ...told, proxies });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { AcmeState } from '../acme/acme-state.ts';
 import { AccessMemory } from '../auth/access-memory.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
@@ -9,6 +10,7 @@ import { Ledger } from '../ledger/ledger.ts';
 import { LedgerClock } from '../ledger/ledger-clock.ts';
 import type { PeerView } from '../peer/peer-view.ts';
 import { Peers, type PeersConfig } from '../peer/peers.ts';
+import { SharedAcme } from '../peer/shared-acme.ts';
 import { SharedGrants } from '../peer/shared-grants.ts';
 import { SharedLedger } from '../peer/shared-ledger.ts';
 import { SharedPulls } from '../peer/shared-pulls.ts';
@@ -40,7 +42,8 @@ export class ProcessState {
   readonly peers: Peers;
   #registries: ReadonlyMap<string, string>;
 
-  constructor({ config, material }: Loaded, log: Logger) {
+  /** @param acme undefined: certificates are files */
+  constructor({ config, material }: Loaded, log: Logger, acme?: AcmeState) {
     this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
     this.manifestCache = new ManifestCache(config.manifests);
     const onDeath = (error: Error) =>
@@ -57,7 +60,7 @@ export class ProcessState {
       new SharedLedger(this.ledger, registries),
     ];
     this.peers = new Peers(this.#peersConfig({ config, material }), {
-      stores: [...told, new SharedPulls(this.pulls)],
+      stores: [...told, new SharedPulls(this.pulls), ...(acme ? [new SharedAcme(acme, () => Date.now())] : [])],
       told,
       resolver: this.network.resolver,
       now: () => this.#clock.now(),

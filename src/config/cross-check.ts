@@ -1,3 +1,4 @@
+import { acmeErrors } from './acme-names.ts';
 import { adminWarnings } from './admin-check.ts';
 import { authErrors, authWarnings } from './auth-check.ts';
 import { findCollisions } from './inversion.ts';
@@ -28,6 +29,7 @@ export function crossCheck(config: Config): CrossCheck {
       plainErrors(config),
       proxyErrors(config),
       peerErrors(config),
+      acmeErrors(config),
       replicationErrors(config),
     ].flat(),
     warnings: [

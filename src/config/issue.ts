@@ -34,13 +34,14 @@ function unit(origin: string, count: number): string {
   return '';
 }
 
-/** Picks the branch of a union that has the same kind of value, so that an object is told about its keys. */
+/** Picks the branch of a union that has the same kind of value and knows its keys, so that an object is told about its keys. */
 function unionFindings(issue: Issue & { code: 'invalid_union' }, path: KeyPath, input: unknown): KeyFinding[] {
   const value = valueAtPath(input, path);
   const fitting = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && inner.code !== 'unrecognized_keys'),
   );
-  const branch = typeof value === 'object' && value !== null ? fitting[0] : undefined;
+  const known = fitting.find((branch) => !branch.some((inner) => inner.path.length === 0));
+  const branch = typeof value === 'object' && value !== null ? (known ?? fitting[0]) : undefined;
   if (branch) return branch.flatMap((inner) => findingsOf({ ...inner, path: [...path, ...inner.path] }, input));
   const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(({ message }) => message)))].join(
     ', or ',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
+import { certificateFiles } from './acme-names.ts';
 import { BREAK_GLASS, isBreakGlassName, type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { type CertificatePair, MaterialReader, parseSecrets } from './material-reader.ts';
@@ -7,7 +8,10 @@ import type { Config, UpstreamConfig } from './schema.ts';
 
 /** The contents of all files that a configuration names. File names are absolute. */
 export interface Material {
+  /** Empty with `tls.acme`. */
   tls: CertificatePair[];
+  /** Of `tls.acme.caFile`. */
+  acmeCa?: string | undefined;
   /** Secrets of `keyFile`, the current one first; empty without it. */
   keys: readonly Buffer[];
   /** Of `adminTokenFile`. */
@@ -45,10 +49,7 @@ export async function readMaterial(
   configFile: string,
 ): Promise<{ material: Material; errors: KeyFinding[]; warnings: KeyFinding[] }> {
   const reader = new MaterialReader(dirname(configFile));
-  const listed = Array.isArray(config.tls);
-  const tls = await Promise.all(
-    [config.tls].flat().map((pair, index) => reader.pair(pair, listed ? ['tls', index] : ['tls'])),
-  );
+  const { tls, acmeCa } = await tlsMaterial(config, reader);
   const key = config.keyFile === undefined ? undefined : await reader.secretBytes(config.keyFile, ['keyFile']);
   if (key && key.length < MIN_KEY_BYTES) {
     reader.errors.push({
@@ -75,7 +76,8 @@ export async function readMaterial(
     upstreams[name] = await upstreamMaterial(upstream, ['upstreams', name], reader);
   return {
     material: {
-      tls: tls.filter((pair) => pair !== undefined),
+      tls,
+      acmeCa,
       keys: key === undefined ? [] : parseSecrets(key),
       ...tokens,
       passwords,
@@ -88,6 +90,17 @@ export async function readMaterial(
     errors: reader.errors,
     warnings: reader.warnings,
   };
+}
+
+async function tlsMaterial({ tls }: Config, reader: MaterialReader): Promise<Pick<Material, 'tls' | 'acmeCa'>> {
+  if (!Array.isArray(tls) && 'acme' in tls) {
+    const { caFile } = tls.acme;
+    const acmeCa = caFile === undefined ? undefined : await reader.certificates(caFile, ['tls', 'acme', 'caFile']);
+    return { tls: [], acmeCa };
+  }
+  const listed = Array.isArray(tls);
+  const pairs = certificateFiles({ tls }).map((pair, index) => reader.pair(pair, listed ? ['tls', index] : ['tls']));
+  return { tls: (await Promise.all(pairs)).filter((pair) => pair !== undefined), acmeCa: undefined };
 }
 
 async function upstreamMaterial(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { acmeSchema } from './acme-schema.ts';
 import { authSchema } from './auth-schema.ts';
 import { replicationSchema } from './replication-schema.ts';
 import {
@@ -122,9 +123,15 @@ export const configSchema = z.strictObject({
     ),
   }).describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
-    .union([certificate, z.array(certificate).min(1)])
+    .union([
+      certificate,
+      z.array(certificate).min(1),
+      z.strictObject({
+        acme: acmeSchema.describe('A certificate that the edge orders and renews itself. A change needs a restart.'),
+      }),
+    ])
     .describe(
-      'One certificate, or a list of certificates that are chosen by their names (SNI). The first one is the default.',
+      'One certificate, or a list of certificates that are chosen by their names (SNI). The first one is the default. Or `acme`: the edge orders its certificate.',
     ),
   keyFile: file
     .optional()

@@ -4,6 +4,7 @@ import { bounded } from './boundary.ts';
 export const BACKGROUND_TASKS = [
   'breaker',
   'canary',
+  'certificate',
   'clients',
   'comparison',
   'content',

@@ -14,6 +14,8 @@ export interface RedirectListenerOptions {
   hostnames: () => readonly string[];
   /** Port of the https listener for the Location; 443 is left out. */
   httpsPort: () => number;
+  /** The answer to a challenge of ACME; undefined: there is no such challenge. */
+  challengeAnswer?: (token: string) => string | undefined;
   onError: (error: unknown) => void;
   /** Called after each new connection was accepted. */
   onConnection?: () => void;
@@ -26,7 +28,9 @@ const HEADERS_MS = 10_000;
 
 const CONNECTIONS = 1_000;
 
-/** Plain HTTP that redirects to https and reads no body. */
+const CHALLENGE = /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]{1,256})$/;
+
+/** Plain HTTP that redirects to https, answers challenges of ACME, and reads no body. */
 export class RedirectListener {
   readonly #options: RedirectListenerOptions;
   readonly #server: http.Server;
@@ -69,6 +73,14 @@ export class RedirectListener {
   }
 
   #redirect(req: IncomingMessage, res: ServerResponse): void {
+    // A challenge is answered for any Host: an ACME server asks by each name of the certificate (RFC 8555 section 8.3).
+    const [, token] = CHALLENGE.exec(req.url ?? '') ?? [];
+    const challenge = token === undefined ? undefined : this.#options.challengeAnswer?.(token);
+    if (challenge !== undefined) {
+      const described = { 'content-type': 'application/octet-stream', 'content-length': String(challenge.length) };
+      writeAnswer(res, { status: 200, headers: { ...described, connection: 'close' }, body: challenge });
+      return;
+    }
     const name = hostOf(req.headers.host ?? '');
     const hostname = this.#options.hostnames().find((configured) => configured.toLowerCase() === name);
     const path = pathOf(req.url ?? '');

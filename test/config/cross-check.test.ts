@@ -3,6 +3,7 @@ import { ConfigError } from '../../src/config/config-error.ts';
 import { parseConfig } from '../../src/config/inspection.ts';
 
 const SECRET = { username: 'robot', passwordFile: 'secret' };
+const ACME = { agreeToTerms: true };
 const TLS = { certFile: 'tls.crt', keyFile: 'tls.key' };
 
 interface Change {
@@ -73,6 +74,40 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     'clients of a plain listener that is not there',
     { listen: { plainClients: 'all' } },
     [/^warning listen\.plainClients: has no effect without listen\.plain/],
+  ],
+  ['a certificate by HTTP-01', { tls: { acme: { ...ACME, dir: 'acme' } }, listen: { http: '0.0.0.0:80' } }, []],
+  [
+    'a certificate of other edges, by HTTP-01',
+    { tls: { acme: ACME }, listen: { http: '0.0.0.0:80' }, peers: ['https://10.0.0.12'], keyFile: 'edge.key' },
+    [],
+  ],
+  [
+    'a certificate without a place to keep it, and without a listener',
+    { tls: { acme: ACME } },
+    [
+      /^error tls\.acme: needs dir: without a folder, each start would order another certificate/,
+      /^error tls\.acme\.challenge: http-01 needs listen\.http, where the ACME server asks for the answer/,
+    ],
+  ],
+  [
+    'a wildcard by HTTP-01',
+    { tls: { acme: { ...ACME, dir: 'acme', names: ['*.example.io'] } }, listen: { http: '0.0.0.0:80' } },
+    [/^error tls\.acme\.names: \*\.example\.io cannot be verified by http-01/],
+  ],
+  [
+    'DNS-01 without a command',
+    { tls: { acme: { ...ACME, dir: 'acme', challenge: 'dns-01' } } },
+    [/^error tls\.acme\.dns: dns-01 needs dns\.command, the program that changes DNS/],
+  ],
+  [
+    'no name for which a CA issues',
+    { hostname: 'registry', tls: { acme: { ...ACME, dir: 'acme' } }, listen: { http: '0.0.0.0:80' } },
+    [/^error tls\.acme: registry is no full host name, so no ACME server issues a certificate for it/],
+  ],
+  [
+    'no agreement, and a wrong key',
+    { tls: { acme: { dir: 'acme', derectory: 'https://a.test' } } },
+    [/^error tls\.acme\.agreeToTerms: /, /^error tls\.acme\.derectory: is not a known key; did you mean "directory"/],
   ],
   ['an admin listener on loopback', { listen: { admin: '[::1]:9443' } }, []],
   ['one on another loopback address', { listen: { admin: '127.1.2.3:9443' } }, []],

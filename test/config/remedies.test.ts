@@ -21,7 +21,22 @@ const delegate = { auth: { mode: 'delegate' }, upstreams: { harbor: FORWARD, gcr
 
 const ISSUER = { issuer: 'https://k8s.lan', jwks: 'https://k8s.lan/jwks', audience: 'cr.example.io' };
 
+const acme = (over: object = {}) => ({ tls: { acme: { agreeToTerms: true, dir: 'acme', ...over } } });
+
 const ROWS: [over: object, key: string, remedy: string][] = [
+  [
+    { tls: { acme: { agreeToTerms: true } }, listen: { http: '0.0.0.0:80' } },
+    'tls.acme',
+    'add dir: acme; only an edge with peers that have one may leave it away',
+  ],
+  [acme(), 'tls.acme.challenge', 'add http: 0.0.0.0:80 to listen'],
+  [acme({ challenge: 'dns-01' }), 'tls.acme.dns', 'add dns: { command: [/etc/breakwater/change-dns] }'],
+  [acme({ names: ['*.a.test'] }), 'tls.acme.names', 'set challenge: dns-01 and dns.command'],
+  [
+    { ...acme({ challenge: 'dns-01', dns: { command: ['x'] } }), hostname: 'registry' },
+    'tls.acme',
+    'set names, or make the certificate with breakwater cert leaf',
+  ],
   [{ metricsTokenFile: 'm' }, 'metricsTokenFile', 'add adminTokenFile, or remove metricsTokenFile'],
   [
     { auth: { mode: 'htpasswd' }, keyFile: 'k' },

@@ -20,6 +20,8 @@ export interface EdgeSettings {
   /** By upstream: what their files would hold. */
   secrets?: Material['upstreams'];
   certificate?: MadeCertificate;
+  /** What `tls.acme.caFile` would hold. */
+  acmeCa?: string;
   /** What `auth.htpasswdFile` would hold: user -> bcrypt hash. */
   users?: Record<string, string>;
   /** What `adminTokenFile` and `metricsTokenFile` would hold. */
@@ -196,6 +198,7 @@ function loadedFrom(input: Record<string, unknown>, certificate: MadeCertificate
     material: {
       tls: [{ certFile: 'tls.crt', keyFile: 'tls.key', cert, key }],
       keys: settings.key ? [settings.key] : [],
+      acmeCa: settings.acmeCa,
       adminToken: settings.adminToken,
       metricsToken: settings.metricsToken,
       passwords: settings.users && { file: 'users', users: new Map(Object.entries(settings.users)) },

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
+import { certificateFiles } from '../../src/config/acme-names.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { command, tryCommand } from '../helpers/command.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
@@ -59,7 +60,7 @@ t.test('the file and the configuration that it mounts agree', async (t) => {
     './config/small-site.yaml:/etc/breakwater/breakwater.yaml:ro',
     './certificates:/etc/breakwater/tls:ro',
   ]);
-  const pairs = Array.isArray(config.tls) ? config.tls : [config.tls];
+  const pairs = certificateFiles(config);
   for (const name of [...pairs.flatMap((pair) => [pair.certFile, pair.keyFile]), config.keyFile]) {
     t.match(name, /^tls\//, `${name} lies in the mounted folder`);
   }

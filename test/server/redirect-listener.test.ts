@@ -110,3 +110,23 @@ t.test('takes the PROXY headers of load balancers, and needs none', async (t) =>
   t.ok(performance.now() - closing < timeLimit(5000), 'a close waits for no header');
   if (!silent.closed) await once(silent.resume(), 'close');
 });
+
+t.test('challenges of ACME are answered for every host, and nothing else is', async (t) => {
+  const listener = new RedirectListener({
+    address: '127.0.0.1:0',
+    hostnames: () => ['cr.example.io'],
+    httpsPort: () => 443,
+    challengeAnswer: (token) => (token === 'known' ? 'known.print' : undefined),
+    onError: (error) => t.fail(String(error)),
+  });
+  const { port } = await listener.listen();
+  t.teardown(() => listener.close());
+  const path = '/.well-known/acme-challenge/';
+  for (const host of ['cr.example.io', 'other.test']) {
+    const reply = await sendText(port, get(`${path}known`, host));
+    t.match(reply, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nknown\.print$/);
+  }
+  t.match(await sendText(port, get(`${path}unknown`, 'cr.example.io')), /^HTTP\/1\.1 308 /);
+  t.match(await sendText(port, get(`${path}known/../x`, 'cr.example.io')), /^HTTP\/1\.1 308 /);
+  t.match(await sendText(port, get(`${path}unknown`, 'other.test')), /^HTTP\/1\.1 421 /);
+});

@@ -1,4 +1,5 @@
 import type { SinceStartFigures } from '../../status/since-start.ts';
+import { certificateLine } from '../../status/snapshot/certificate-lines.ts';
 import type { Snapshot } from '../../status/snapshot/snapshot.ts';
 import type { UpstreamSnapshot, UrlSnapshot } from '../../status/snapshot/upstream-snapshot.ts';
 import { ago, bytesText, countText, table, withShortDigests } from '../text-format.ts';
@@ -26,6 +27,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     'since the edge started:',
     ...countLines(snapshot.sinceStart),
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
+    ...(snapshot.certificate ? [certificateLine(snapshot.certificate)] : []),
     ...peerLines(snapshot, since),
     ...unheardLines(snapshot, since),
     ...behindLines(snapshot, since),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { canaryLogin } from '../../app/canary-login.ts';
 import { isRealmElsewhere, refusedRealmLine } from '../../app/refused-realm.ts';
+import { acmeOf } from '../../config/acme-names.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { inspectFile, type Loaded, loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
@@ -9,6 +10,7 @@ import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
 import { configPath } from '../config-path.ts';
 import { accountFindings } from './account-findings.ts';
+import { acmeFindings } from './acme-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { certificateFindings } from './certificate-findings.ts';
 import { changesSince } from './changes-since.ts';
@@ -72,7 +74,8 @@ async function stateFindings(path: string, offline: boolean): Promise<CheckFindi
   }
   const findings = [
     ...configurationFindings(loaded),
-    ...certificateFindings(loaded.config.hostname, loaded.material.tls, Date.now()),
+    ...(await acmeFindings(loaded, { now: Date.now(), offline })),
+    ...(acmeOf(loaded.config) ? [] : certificateFindings(loaded.config.hostname, loaded.material.tls, Date.now())),
   ];
   if (offline) return findings;
   const issuers = await checkIssuers(loaded, new Resolver());

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { ClientSite, ClientUser, Fallback, Mirror, Place } from '../../clients/client-site.ts';
+import { certificateFiles } from '../../config/acme-names.ts';
 import { inspectFile } from '../../config/load.ts';
 import { readBounded, unreadable } from '../../config/material-reader.ts';
 import type { Config } from '../../config/schema.ts';
@@ -74,7 +75,7 @@ function hostName(text: string, option: string): string {
 async function authority({ ca }: ClientOptions, source: Source | undefined): Promise<string | undefined> {
   if (ca !== undefined) return await readAuthority(ca, '--ca');
   if (!source) return undefined;
-  const [pair] = [source.config.tls].flat();
+  const [pair] = certificateFiles(source.config);
   return pair && (await selfSignedOf(resolve(dirname(resolve(source.path)), pair.certFile)));
 }
 

@@ -2,6 +2,7 @@ import type { AcknowledgementView, PeerView, UnheardView } from '../../peer/peer
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { accountNews, KEYS, USES } from './account-lines.ts';
+import { type CertificateSnapshot, certificateNews } from './certificate-lines.ts';
 import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
 
@@ -32,6 +33,8 @@ export interface HeadlineInput {
   acknowledgements: AcknowledgementView;
   /** Null where no route replicates. */
   replication: ReplicationView | null;
+  /** With `tls.acme`. */
+  certificate?: CertificateSnapshot | null;
 }
 
 /** Why an upstream may not serve pulls now. */
@@ -79,6 +82,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const accounts = accountNews(upstreams, (iso) => clock(iso, now), now);
+  const certificate = certificateNews(input.certificate, now);
   const behind = input.acknowledgements.behind.filter(({ since }) => now - Date.parse(since) >= BEHIND_MS);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
@@ -89,6 +93,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...lostContentLines(upstreams, now),
     ...unseenContentLines(upstreams, now),
     ...canaryLines(blind),
+    ...certificate.lines,
     ...accounts.lines,
     ...unclear,
     ...corruptCopyLines(upstreams),
@@ -104,6 +109,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     peers.some(isOutOfSync) ||
     behind.length > 0 ||
     copies.degraded ||
+    certificate.degraded ||
     blind.length > 0 ||
     silent.length > 0 ||
     unclear.length > 0 ||

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { AcmeView } from '../../acme/acme-keeper.ts';
 import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { AccountView, ReplicaView, UpstreamView } from '../../failover/view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
+import { type CertificateSnapshot, certificateSnapshot } from './certificate-lines.ts';
 import { type Headline, type HeadlineInput, headlineOf } from './headline.ts';
 import type {
   AccountSnapshot,
@@ -66,13 +68,14 @@ export interface SnapshotInput
   /** Oldest first. */
   corruptCopies: readonly CorruptCopy[];
   replication?: ReplicationView | undefined;
+  acme?: AcmeView | undefined;
 }
 
 /** Digests shown of each upstream: enough to see what is wrong with its storage. */
 const MAX_CORRUPT_SHOWN = 50;
 
 export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClocks()): Snapshot {
-  const { corruptCopies, sinceStart, replication = null, ...shown } = input;
+  const { corruptCopies, sinceStart, replication = null, acme, ...shown } = input;
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
   const corrupt = Map.groupBy(corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
@@ -83,7 +86,8 @@ export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClock
       urls: view.replicas.map((replica) => urlSnapshot(replica, now)),
     }),
   );
-  const state = { ...shown, upstreams, routes: input.routes.map(routeSnapshot), replication };
+  const certificate: CertificateSnapshot | null = acme ? certificateSnapshot(acme) : null;
+  const state = { ...shown, upstreams, routes: input.routes.map(routeSnapshot), replication, certificate };
   return {
     ...state,
     version,

@@ -1,0 +1,122 @@
+import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { MAX_ORDERS } from './schedule.ts';
+
+/** A certificate with its chain, and its key; PEM. */
+export interface AcmePair {
+  cert: string;
+  key: string;
+}
+
+const ordersFile = z.object({ orders: z.array(z.number()).max(1000) });
+
+/**
+ * The folder in which account and certificate last over restarts. A certificate and its key are one file, `certificate.pem`: a rename
+ * replaces both, so that a crash never leaves two that do not fit.
+ */
+export class AcmeFolder {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  get certificateFile(): string {
+    return join(this.#folder, 'certificate.pem');
+  }
+
+  /** Makes the folder, and checks that it can be written. @throws Error */
+  async prepare(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#write('.writable', '');
+    await rm(join(this.#folder, '.writable'), { force: true });
+  }
+
+  /** Undefined: there is none, or it cannot be used. */
+  async certificate(): Promise<AcmePair | undefined> {
+    const text = await this.#read('certificate.pem');
+    return text === undefined ? undefined : splitPair(text);
+  }
+
+  /** @throws Error */
+  async saveCertificate({ cert, key }: AcmePair): Promise<void> {
+    await this.#write('certificate.pem', `${cert.trimEnd()}\n${key.trimEnd()}\n`);
+  }
+
+  /** The account's key, PEM. @param make called once, for the first order @throws Error */
+  async accountKey(make: () => Promise<string>): Promise<string> {
+    const known = await this.#read('account.key');
+    if (known !== undefined) return known;
+    const made = await make();
+    await this.#write('account.key', made);
+    return made;
+  }
+
+  /**
+   * Starts of orders, epoch milliseconds. A file that cannot be understood counts as the most that there may have been, at the time of its
+   * last change.
+   */
+  async orders(): Promise<number[]> {
+    const text = await this.#read('orders.json');
+    if (text === undefined) return [];
+    try {
+      return ordersFile.parse(JSON.parse(text)).orders;
+    } catch {
+      const { mtimeMs } = await stat(join(this.#folder, 'orders.json'));
+      return Array.from({ length: MAX_ORDERS }, () => mtimeMs);
+    }
+  }
+
+  /** @throws Error: then nothing may be ordered */
+  async saveOrders(orders: readonly number[]): Promise<void> {
+    await this.#write('orders.json', `${JSON.stringify({ orders })}\n`);
+  }
+
+  /** Undefined: there is no such file. @throws Error for one that cannot be read */
+  async #read(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.#folder, name), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Writes beside, on the disk, and renames. */
+  async #write(name: string, content: string): Promise<void> {
+    const path = join(this.#folder, name);
+    const beside = `${path}.${randomUUID()}`;
+    try {
+      const file = await open(beside, 'wx', 0o600);
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await chmod(beside, 0o600);
+      await rename(beside, path);
+    } catch (error) {
+      await rm(beside, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** Undefined: they are broken, or do not fit. */
+function splitPair(text: string): AcmePair | undefined {
+  const [cert = '', key = ''] = text.split(/(?=-----BEGIN [A-Z ]*PRIVATE KEY-----)/);
+  const pair = { cert, key };
+  return isPair(pair) ? pair : undefined;
+}
+
+/** Whether the key is that of the first certificate. */
+export function isPair({ cert, key }: AcmePair): boolean {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,176 @@
+import { X509Certificate } from 'node:crypto';
+import { type AcmePair, isPair } from './acme-folder.ts';
+import { type CertificateSpan, CLAIM_MS, type Claim, recentOrders } from './schedule.ts';
+
+/** What the edges of a site tell each other. Times are epoch milliseconds of this machine. */
+export type AcmeEntry =
+  | { kind: 'challenge'; token: string; answer: string; at: number }
+  | { kind: 'certificate'; pair: AcmePair }
+  | { kind: 'claim'; claim: Claim; over: boolean }
+  | { kind: 'order'; id: string; at: number };
+
+/** Challenges of one order, for 100 names at most; of a few orders. */
+const MAX_CHALLENGES = 400;
+const CHALLENGE_MS = 60 * 60_000;
+const MAX_CLAIMS = 64;
+const MAX_KNOWN_ORDERS = 64;
+
+/** Challenges, claims, orders and the certificate, of this edge and of the others. In memory; the folder keeps what must last. */
+export class AcmeState {
+  /** Called with the key of each entry that changed here, so that other edges hear of it. */
+  onChange: (key: string) => void = () => undefined;
+  /** Called when another edge has told a newer certificate, or a claim. */
+  onNews: () => void = () => undefined;
+  readonly #names: readonly string[];
+  readonly #now: () => number;
+  readonly #challenges = new Map<string, { answer: string; at: number }>();
+  readonly #claims = new Map<string, { claim: Claim; over: boolean }>();
+  readonly #orders = new Map<string, number>();
+  #pair: AcmePair | undefined;
+  #leaf: X509Certificate | undefined;
+
+  /** @param names that the certificate must have */
+  constructor(names: readonly string[], now: () => number) {
+    this.#names = names;
+    this.#now = now;
+  }
+
+  get pair(): AcmePair | undefined {
+    return this.#pair;
+  }
+
+  /** Undefined: there is no certificate. */
+  get span(): CertificateSpan | undefined {
+    const leaf = this.#leaf;
+    if (!leaf) return undefined;
+    const complete = this.#names.every((name) => hasName(leaf, name));
+    return { from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime(), complete };
+  }
+
+  /** Takes a certificate if it is better than the present one: it has all names, and ends later. @returns whether it did */
+  takeCertificate(pair: AcmePair): boolean {
+    if (!isPair(pair)) return false;
+    const leaf = new X509Certificate(pair.cert);
+    if (!this.#names.every((name) => hasName(leaf, name))) return false;
+    const { span } = this;
+    if (span?.complete && span.until >= leaf.validToDate.getTime()) return false;
+    this.#set(pair, leaf);
+    return true;
+  }
+
+  /** The certificate of the folder, whatever it is: an old one is better than none. */
+  startWith(pair: AcmePair): void {
+    this.#set(pair, new X509Certificate(pair.cert));
+  }
+
+  #set(pair: AcmePair, leaf: X509Certificate): void {
+    this.#pair = pair;
+    this.#leaf = leaf;
+    this.onChange('certificate');
+  }
+
+  /** The answer to a challenge of HTTP-01; undefined: no edge of this site has asked for it. */
+  answerFor(token: string): string | undefined {
+    return this.#challenges.get(token)?.answer;
+  }
+
+  addChallenge(token: string, answer: string): void {
+    this.#putChallenge(token, answer, this.#now());
+    this.onChange(`challenge ${token}`);
+  }
+
+  #putChallenge(token: string, answer: string, at: number): void {
+    const old = this.#now() - CHALLENGE_MS;
+    for (const [known, one] of this.#challenges) if (one.at < old) this.#challenges.delete(known);
+    // The oldest ones are the first in a map.
+    for (const known of this.#challenges.keys()) {
+      if (this.#challenges.size < MAX_CHALLENGES) break;
+      this.#challenges.delete(known);
+    }
+    this.#challenges.set(token, { answer, at });
+  }
+
+  claim(claim: Claim): void {
+    this.#claims.set(claim.edge, { claim, over: false });
+    this.onChange(`claim ${claim.edge}`);
+  }
+
+  /** This edge has ordered, or failed to. */
+  endClaim(edge: string): void {
+    const known = this.#claims.get(edge);
+    if (!known) return;
+    this.#claims.set(edge, { ...known, over: true });
+    this.onChange(`claim ${edge}`);
+  }
+
+  get claims(): Claim[] {
+    return [...this.#claims.values()].filter(({ over }) => !over).map(({ claim }) => claim);
+  }
+
+  addOrder(id: string, at: number): void {
+    this.#putOrder(id, at);
+    this.onChange(`order ${id}`);
+  }
+
+  /** Orders that are older than a week do not count any more. */
+  #putOrder(id: string, at: number): void {
+    for (const [known, began] of this.#orders)
+      if (recentOrders([began], this.#now()).length === 0) this.#orders.delete(known);
+    if (this.#orders.size < MAX_KNOWN_ORDERS) this.#orders.set(id, at);
+  }
+
+  get orders(): number[] {
+    return recentOrders([...this.#orders.values()], this.#now());
+  }
+
+  /** The entry of a key of `onChange`; undefined: it was dropped. */
+  entry(key: string): AcmeEntry | undefined {
+    const [kind, id = ''] = key.split(' ');
+    if (kind === 'certificate') return this.#pair && { kind, pair: this.#pair };
+    if (kind === 'challenge') {
+      const known = this.#challenges.get(id);
+      return known && { kind, token: id, ...known };
+    }
+    if (kind === 'claim') {
+      const known = this.#claims.get(id);
+      return known && { kind, ...known };
+    }
+    const at = this.#orders.get(id);
+    return at === undefined ? undefined : { kind: 'order', id, at };
+  }
+
+  /** Merges what another edge tells. @returns how many entries were new */
+  merge(entries: readonly AcmeEntry[]): number {
+    const news = entries.filter((entry) => this.#mergeOne(entry)).length;
+    if (news > 0) this.onNews();
+    return news;
+  }
+
+  #mergeOne(entry: AcmeEntry): boolean {
+    if (entry.kind === 'certificate') return this.takeCertificate(entry.pair);
+    if (entry.kind === 'challenge') {
+      if (this.#challenges.has(entry.token)) return false;
+      this.#putChallenge(entry.token, entry.answer, entry.at);
+      return true;
+    }
+    if (entry.kind === 'order') {
+      if (this.#orders.has(entry.id)) return false;
+      this.#putOrder(entry.id, entry.at);
+      return this.#orders.has(entry.id);
+    }
+    const { claim, over } = entry;
+    const known = this.#claims.get(claim.edge);
+    if (known && known.over === over && known.claim.ordering === claim.ordering && known.claim.at >= claim.at)
+      return false;
+    for (const [edge, one] of this.#claims) if (one.claim.at < this.#now() - 2 * CLAIM_MS) this.#claims.delete(edge);
+    if (!known && this.#claims.size >= MAX_CLAIMS) return false;
+    this.#claims.set(claim.edge, { claim, over });
+    return true;
+  }
+}
+
+/** Whether a certificate has this name itself; a wildcard counts only for itself. */
+function hasName(leaf: X509Certificate, name: string): boolean {
+  if (name.startsWith('*.')) return (leaf.subjectAltName ?? '').split(', ').includes(`DNS:${name}`);
+  return leaf.checkHost(name, { subject: 'never' }) !== undefined;
+}

@@ -1,0 +1,166 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { once } from 'node:events';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { type OrderOptions, orderCertificate, type PresentedChallenge } from '../../src/acme/acme-order.ts';
+import { type MadeCertificate, makeCertificate } from '../../src/lab/certificate.ts';
+
+const tls = await makeCertificate({ authority: true });
+
+/** What an ACME server says that is not as it should be. */
+interface Odd {
+  identifier?: string;
+  token?: string;
+  type?: string;
+  challenge?: 'invalid';
+  certificate?: string;
+}
+
+/** An ACME server that issues whatever it is told to, and keeps what it was asked. */
+async function startServer(t: Test, issued: MadeCertificate, odd: Odd = {}) {
+  const asked: string[] = [];
+  let origin = '';
+  const answers: Record<string, (accepted: boolean) => { status?: number; body: unknown }> = {
+    '/dir': () => ({
+      body: { newNonce: `${origin}/nonce`, newAccount: `${origin}/account`, newOrder: `${origin}/order` },
+    }),
+    '/nonce': () => ({ body: '' }),
+    '/account': () => ({ status: 201, body: { status: 'valid' } }),
+    '/order': () => ({ status: 201, body: orderOf('pending') }),
+    '/authorization': () => ({
+      body: {
+        status: 'pending',
+        identifier: { type: 'dns', value: odd.identifier ?? 'cr.test' },
+        challenges: [{ type: odd.type ?? 'http-01', url: `${origin}/challenge`, token: odd.token ?? 'the-token' }],
+      },
+    }),
+    '/challenge': () => ({
+      body: {
+        type: 'http-01',
+        url: `${origin}/challenge`,
+        status: odd.challenge ?? 'valid',
+        token: 'the-token',
+        error: { detail: 'no such host' },
+      },
+    }),
+    '/finalize': () => ({ body: orderOf('valid') }),
+    '/certificate': () => ({ body: odd.certificate ?? issued.cert }),
+  };
+  const orderOf = (status: string) => ({
+    ...{ status, identifiers: [], authorizations: [`${origin}/authorization`] },
+    ...{ finalize: `${origin}/finalize`, certificate: `${origin}/certificate` },
+  });
+  const server = https.createServer({ cert: tls.cert, key: tls.key }, async (request, response) => {
+    const path = request.url ?? '';
+    asked.push(path);
+    const text = Buffer.concat(await request.toArray()).toString();
+    const { status = 200, body } = answers[path]?.(isSigned(text)) ?? { status: 404, body: {} };
+    response.writeHead(status, {
+      'replay-nonce': 'nonce',
+      location: `${origin}${path}`,
+      'content-type': 'application/json',
+    });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { directory: `${origin}/dir`, asked, server };
+}
+
+let account: ReturnType<typeof createPublicKey> | undefined;
+
+/** Whether a request is a JWS of the account that was shown first (RFC 7515). */
+function isSigned(text: string): boolean {
+  if (text === '') return false;
+  const { protected: head, payload, signature } = JSON.parse(text);
+  const { jwk, alg } = JSON.parse(Buffer.from(head, 'base64url').toString());
+  if (jwk) account = createPublicKey({ key: jwk, format: 'jwk' });
+  const bytes = Buffer.from(signature, 'base64url');
+  return (
+    alg === 'ES256' &&
+    account !== undefined &&
+    verify('sha256', Buffer.from(`${head}.${payload}`), { key: account, dsaEncoding: 'ieee-p1363' }, bytes)
+  );
+}
+
+function optionsOf(directory: string, over: Partial<OrderOptions> = {}) {
+  const events: string[] = [];
+  const presented: PresentedChallenge[] = [];
+  const options: OrderOptions = {
+    ...{ directory, ca: tls.ca, email: 'ops@example.io', names: ['cr.test'], challenge: 'http-01' },
+    accountKey: (make) => make(),
+    onOrder: async () => void events.push('order'),
+    present: async (challenge) => {
+      events.push('present');
+      presented.push(challenge);
+    },
+    remove: async () => void events.push('remove'),
+    settled: async () => void events.push('settled'),
+    ...over,
+  };
+  return { options, events, presented };
+}
+
+const issued = await makeCertificate({ names: ['cr.test'] });
+
+t.test('an order, step by step', async (t) => {
+  const { directory, asked } = await startServer(t, issued);
+  const { options, events, presented } = optionsOf(directory);
+  const { cert, key } = await orderCertificate(options);
+  t.equal(cert.trim(), issued.cert.trim());
+  t.match(key, /BEGIN PRIVATE KEY/);
+  t.strictSame(events, ['order', 'present', 'settled', 'remove']);
+  t.strictSame(
+    asked.filter((path) => path !== '/nonce'),
+    ['/dir', '/dir', '/account', '/order', '/authorization', '/challenge', '/challenge', '/finalize', '/certificate'],
+  );
+  t.match(presented, [{ token: 'the-token', answer: /^the-token\.[\w-]{43}$/, record: '_acme-challenge.cr.test' }]);
+});
+
+t.test('the value of a TXT record is the digest of the answer', async (t) => {
+  const { directory } = await startServer(t, issued, { type: 'dns-01' });
+  const { options, presented } = optionsOf(directory, { challenge: 'dns-01', names: ['*.cr.test'] });
+  await orderCertificate(options);
+  t.equal(Buffer.from(presented[0]?.answer ?? '', 'base64url').length, createHash('sha256').digest().length);
+});
+
+t.test('an order that cannot be noted is not placed', async (t) => {
+  const { directory, asked } = await startServer(t, issued);
+  const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  const { options } = optionsOf(directory, { onOrder: () => Promise.reject(full) });
+  await t.rejects(orderCertificate(options), { message: 'no space left' });
+  t.notOk(asked.includes('/order'));
+});
+
+t.test('what a server may not ask for, and what it refuses', async (t) => {
+  const rows: [Odd, RegExp, string[]][] = [
+    [{ identifier: 'bank.test' }, /asks for a name that was not ordered/, ['order']],
+    [{ token: '../../etc/passwd' }, /malformed token/, ['order']],
+    [{ type: 'tls-alpn-01' }, /offers no http-01 for cr\.test/, ['order']],
+    [{ challenge: 'invalid' }, /no such host/, ['order', 'present', 'settled', 'remove']],
+    [{ certificate: issued.cert + 'x'.repeat(70_000) }, /longer than 65536/, ['order', 'present', 'settled', 'remove']],
+  ];
+  for (const [odd, message, expected] of rows) {
+    const { directory } = await startServer(t, issued, odd);
+    const { options, events } = optionsOf(directory);
+    await t.rejects(orderCertificate(options), { message });
+    t.strictSame(events, expected);
+  }
+  const { directory, server } = await startServer(t, issued);
+  const cut = optionsOf(directory, {
+    onOrder: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  });
+  await t.rejects(orderCertificate(cut.options), { message: 'the ACME server stopped answering' });
+  const { options, events } = optionsOf('https://127.0.0.1:1/dir');
+  await t.rejects(orderCertificate(options), { message: /ECONNREFUSED/ });
+  t.strictSame(events, [], 'a server that cannot be reached costs no order');
+});

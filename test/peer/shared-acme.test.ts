@@ -1,0 +1,70 @@
+import t from 'tap';
+import { AcmeState } from '../../src/acme/acme-state.ts';
+import { makeLeaf } from '../../src/certificates/certificate-maker.ts';
+import { SharedAcme } from '../../src/peer/shared-acme.ts';
+
+const DAY = 86_400_000;
+const NOW = Date.parse('2026-11-30T12:00:00Z');
+
+function edge(now = () => NOW) {
+  const state = new AcmeState(['cr.test'], now);
+  return { state, shared: new SharedAcme(state, now) };
+}
+const leafUntil = (days: number, names = ['cr.test']) =>
+  makeLeaf({ names, from: new Date(NOW), until: new Date(NOW + days * DAY) });
+
+t.test('ages are told, so that clocks of edges may differ', async (t) => {
+  const one = edge();
+  const two = edge(() => NOW + 3 * DAY);
+  one.state.addOrder('00112233aabbccdd', NOW - DAY);
+  one.state.claim({ edge: '00112233aabbccdd', at: NOW - 5_000, ordering: true });
+  one.state.addChallenge('token', 'token.print');
+  t.equal(two.shared.merge(one.shared.since(0, 100, 0).entries, 0), 3);
+  t.strictSame(two.state.orders, [NOW + 2 * DAY]);
+  t.strictSame(two.state.claims, [{ edge: '00112233aabbccdd', at: NOW + 3 * DAY - 5_000, ordering: true }]);
+  t.equal(two.state.answerFor('token'), 'token.print');
+  t.equal(two.shared.merge(one.shared.since(0, 100, 0).entries, 0), 0, 'the same again is nothing new');
+  one.state.endClaim('00112233aabbccdd');
+  two.shared.merge(one.shared.since(0, 100, 0).entries, 0);
+  t.strictSame(two.state.claims, [], 'an order that is over claims nothing');
+});
+
+t.test('only a better certificate is taken', async (t) => {
+  const { state, shared } = edge();
+  const [short, long, other] = [await leafUntil(10), await leafUntil(90), await leafUntil(900, ['other.test'])];
+  const take = ({ cert, key }: { cert: string; key: string }) => shared.merge([['certificate', cert, key]], 0);
+  t.equal(take(short), 1);
+  t.equal(take(long), 1);
+  t.equal(take(short), 0, 'it ends earlier');
+  t.equal(take(other), 0, 'it lacks the name');
+  t.equal(take({ cert: long.cert, key: short.key }), 0, 'the key is another one');
+  t.equal(take({ cert: 'garbage', key: 'garbage' }), 0);
+  t.equal(state.pair?.key, long.key);
+});
+
+t.test('what is malformed is not merged, and what is much is bounded', async (t) => {
+  const { state, shared } = edge();
+  for (const wrong of [
+    ['challenge', '../x', 'a', 0],
+    ['claim', 'id', 0, true, false],
+    ['order', '0'.repeat(16), -1],
+    ['what'],
+    7,
+  ])
+    t.equal(shared.merge([wrong], 0), undefined);
+  const many = Array.from({ length: 1000 }, (_, index) => ['challenge', `t${index}`, 'a', 0]);
+  shared.merge(many, 0);
+  t.equal(state.answerFor('t0'), undefined);
+  t.equal(state.answerFor('t999'), 'a');
+  const id = (index: number) => index.toString(16).padStart(16, '0');
+  shared.merge(
+    Array.from({ length: 1000 }, (_, index) => ['claim', id(index), 0, false, false]),
+    0,
+  );
+  t.equal(state.claims.length, 64);
+  shared.merge(
+    Array.from({ length: 1000 }, (_, index) => ['order', id(index), 0]),
+    0,
+  );
+  t.equal(state.orders.length, 64);
+});
